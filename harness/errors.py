@@ -1,0 +1,59 @@
+"""What a user can do wrong, said in one style: what was found, what was expected, what to do next.
+
+A `UserError` is printed as one line without a traceback and ends every command with pytest's usage exit code.
+"""
+
+from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_GATE_FAILED = 1
+EXIT_INTERRUPTED = 2
+EXIT_INTERNAL = 3
+EXIT_USAGE = 4
+EXIT_NOTHING_COLLECTED = 5
+
+
+class UserError(Exception):
+    """A mistake of the user's, or of the files they gave; the message is the whole story."""
+
+    exit_code = EXIT_USAGE
+
+
+class MissingExtra(UserError):
+    """A package that an optional part needs is not installed."""
+
+    def __init__(self, needed_by: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{needed_by} needs the package '{package}', which is not installed. "
+            f"Install it with: pip install 'tunegate[{extra}]'"
+        )
+
+
+class Unavailable(UserError):
+    """Data that this machine does not have; a suite that needs it is skipped with this reason."""
+
+
+class EngineFailed(UserError):
+    """An engine could not start or stopped half way; finished answers are kept."""
+
+    exit_code = EXIT_INTERNAL
+
+
+class CanaryFailed(EngineFailed):
+    """The engine's answers cannot be trusted for this comparison; nothing was scored."""
+
+
+class GateFailed(UserError):
+    """A verdict that does not allow what was asked for."""
+
+    exit_code = EXIT_GATE_FAILED
+
+
+def refuse_all(problems: Sequence[str], what: str) -> None:
+    """Raise one UserError that lists every problem, or return when there is none."""
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    listed = "\n".join(f"  {p}" for p in problems)
+    raise UserError(f"{what}: {len(problems)} problems\n{listed}")

@@ -1,0 +1,480 @@
+"""Every noun of tunegate, in the order in which data flows. Holds no behaviour beyond checks and look-ups.
+
+All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points.
+"""
+
+import math
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+SCHEMA_VERSION = 1
+BASELINE = "baseline"
+CANDIDATE = "tuned"
+FLOOR = "keyword_floor"
+
+Outcome = Literal["pass", "fail", "inconclusive", "skipped", "error"]
+Rule = Literal["at_least", "at_most", "improves", "no_worse", "reduces", "never"]
+Side = Literal["two", "lower", "upper"]
+
+
+class _Noun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options shared by every noun."""
+
+
+class Case(_Noun):
+    id: str
+    """Stable name, unique in its suite; runs are joined on it."""
+    input: dict[str, str]
+    """Variables of the prompt template; `document` is the source that an answer must be grounded in."""
+    expected: list[str]
+    """The right answer as its scorers define it: the clause types present, or the accepted answers. [] means none."""
+    cluster: str
+    """The contract (or other source) the case comes from; cases of one cluster share errors."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Slice names to slice values, and other labels that case tests select on."""
+
+    @property
+    def document(self) -> str:
+        """The source text that an answer must be grounded in, or the empty string."""
+        return self.input.get("document", "")
+
+
+class Sampling(_Noun):
+    max_tokens: int
+    """Most tokens an answer may have."""
+    temperature: float = 0.0
+    """0 is greedy."""
+    seed: int = 0
+    """Seed of the request; repeats add their index to it."""
+    stop_ids: tuple[int, ...] = ()
+    """Token ids that end an answer; all end-of-sequence ids of the model."""
+    logprobs: bool = False
+    """Ask for the log probability of each generated token (the canary does)."""
+
+
+class Prompt(_Noun):
+    text: str
+    """The text after the chat template."""
+    ids: tuple[int, ...]
+    """Token ids of `text`; what every engine and variant receives."""
+    template_hash: str
+    """Hash of the suite's template and the model's chat template together."""
+
+
+class Checkpoint(_Noun):
+    name: str
+    """What the user wrote: hub id, folder or alias."""
+    kind: Literal["model", "adapter", "scripted"]
+    """A whole model, a PEFT adapter over a base model, or a rule that answers without a model."""
+    path: str
+    """Absolute folder of the model; for an adapter, of its base model; empty when scripted."""
+    adapter_path: str | None = None
+    """Absolute folder of the adapter."""
+    digest: str
+    """Content digest of weights, adapter and tokenizer: equal digests mean equal answers."""
+    base_digest: str = ""
+    """Content digest of the model folder alone."""
+    adapter_digest: str | None = None
+    """Content digest of adapter_config.json and adapter_model.safetensors."""
+    tokenizer_digest: str = ""
+    """Content digest of tokenizer and chat template."""
+
+
+class Request(_Noun):
+    key: str
+    """Digest of weights, adapter, engine and version, ids, sampling and repeat: the answer cache's key."""
+    ids: tuple[int, ...]
+    """Prompt token ids."""
+    sampling: Sampling
+    """How to decode."""
+    variant: str
+    """`baseline`, `tuned` or a name; resolves to a Checkpoint."""
+
+
+class Completion(_Noun):
+    key: str
+    """The request it answers."""
+    text: str
+    """The generated text, never altered."""
+    finish_reason: Literal["stop", "length", "error"]
+    """`stop`: an end token; `length`: cut at max_tokens; `error`: no usable answer."""
+    prompt_tokens: int
+    """Tokens of the prompt."""
+    output_tokens: int
+    """Tokens generated."""
+    latency_ms: float | None = None
+    """Wall time of this request where the engine knows it."""
+    output_ids: tuple[int, ...] = ()
+    """Generated token ids; filled for requests that ask for logprobs."""
+    logprobs: tuple[float, ...] = ()
+    """Natural log probability of each generated token; filled when asked for."""
+    error: str | None = None
+    """What went wrong, set exactly when finish_reason is `error`."""
+
+
+class SourceSpan(_Noun):
+    doc_id: str
+    """The cluster or document id."""
+    start: int
+    """First code point in the source text."""
+    end: int
+    """One past the last code point in the source text."""
+
+
+class Span(_Noun):
+    start: int
+    """First code point in the completion's text."""
+    end: int
+    """One past the last code point in the completion's text."""
+    quote: str
+    """`text[start:end]`, as a check."""
+    kind: str
+    """clause, citation, money, percent, date, duration, count ..."""
+    verdict: str
+    """supported, ungrounded, invented, missing ..."""
+    reason: str = ""
+    """Why, in words a reader understands."""
+    source: SourceSpan | None = None
+    """Where the source supports or contradicts it."""
+
+
+class Score(_Noun):
+    name: str
+    """The scorer family: `clauses`, `citations`, `figures` ..."""
+    value: float | None
+    """The scorer's headline number for this completion, or None when unscored."""
+    reason: str | None = None
+    """Why there is no value; set exactly when value is None."""
+    extracted: dict[str, list[str]] = field(default_factory=dict)
+    """Named findings: `found`, `missing`, `invented` ...; readable as attributes of the score."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Named counts that metrics are built from; readable as attributes of the score."""
+    spans: list[Span] = field(default_factory=list)
+    """Evidence in the completion."""
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.reason:
+            raise ValueError(f"score '{self.name}' has no value and gives no reason")
+        if self.value is not None and (self.reason or not math.isfinite(self.value)):
+            raise ValueError(f"score '{self.name}' must be finite, and without a reason, or None with one: {self.value}")
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            for table in (self.extracted, self.counts):
+                if name in table:
+                    return table[name]
+        raise AttributeError(f"score has neither field, finding nor count named '{name}'")
+
+
+class Scores(dict[str, Score]):
+    """Scores of one record by scorer name; `record.scores.clauses` reads as `record.scores["clauses"]`."""
+
+    def __getattr__(self, name: str) -> Score:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no scorer named '{name}' ran; scored: {', '.join(self) or 'none'}") from None
+
+
+class Record(_Noun):
+    case: Case
+    """The case as it was asked."""
+    variant: str
+    """Which checkpoint answered."""
+    repeat: int = 1
+    """1 for the first answer, 2 and up for repeats."""
+    input_hash: str
+    """Hash of the case's input."""
+    prompt_hash: str
+    """Hash of the prompt's token ids."""
+    expected_hash: str
+    """Hash of the expected answer."""
+    completion: Completion
+    """What came back; finish_reason `error` carries the error."""
+    scores: dict[str, Score] = field(default_factory=dict)
+    """By scorer name; a `Scores` in memory."""
+    started_at: str = ""
+    """UTC time, ISO 8601."""
+
+    @property
+    def error(self) -> str | None:
+        return self.completion.error
+
+
+class Metric(_Noun):
+    """A number over many records, as a ratio of sums of counts: what gates and reports speak of."""
+
+    name: str
+    """Name in gates.toml, such as `clause_recall`."""
+    scorer: str
+    """Scorer whose counts it reads."""
+    numerator: str
+    """Count summed above the line; for `macro_f1` unused."""
+    denominator: str | None = None
+    """Count summed below the line; None counts each scored record once."""
+    higher_is_better: bool = True
+    """Direction of improvement."""
+    kind: Literal["ratio", "macro_f1"] = "ratio"
+    """`macro_f1` averages F1 over labels from the found, missing and invented lists."""
+    says: str = ""
+    """One plain sentence for readers of a report."""
+
+
+class Observation(_Noun):
+    """One case's contribution to one metric; repeats are averaged before it is made."""
+
+    case_id: str
+    """Join key between variants."""
+    input_hash: str
+    """Second join key."""
+    cluster: str
+    """Contract."""
+    numerator: float
+    """Sum above the line."""
+    denominator: float
+    """Sum below the line; 0 leaves the case out of the ratio."""
+    error: bool = False
+    """The engine gave no answer; counted against the claim being made."""
+    labels: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """True positives, false positives, false negatives by label, for macro F1."""
+
+
+class Estimate(_Noun):
+    value: float | None
+    """The number, or None when not measured."""
+    low: float | None = None
+    """Lower end of the interval."""
+    high: float | None = None
+    """Upper end of the interval."""
+    n: int = 0
+    """Cases (or claims, for a ratio's denominator) behind it."""
+    clusters: int = 0
+    """Independent sources behind it."""
+    n_eff: float | None = None
+    """Number of independent cases that carry the same information."""
+    deff: float | None = None
+    """Design effect: n / n_eff before any guard."""
+    method: str = ""
+    """How the interval was made, with the guard that applied."""
+    level: float = 0.95
+    """Confidence."""
+    side: Side = "two"
+    """`two`, or the only bound that is meant."""
+    errors: int = 0
+    """Records in it that the engine failed on."""
+    unscored: int = 0
+    """Records left out, with a reason in their score."""
+    seed: int | None = None
+    """Seed of a resampling method."""
+    reason: str | None = None
+    """Why there is no value; set exactly when value is None."""
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high", "n_eff", "deff"):
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"estimate {name} must be finite or None, got {number}")
+        if self.value is None and not self.reason:
+            raise ValueError("an estimate without a value needs a reason")
+
+    def __repr__(self) -> str:
+        if self.value is None:
+            return f"not measured ({self.reason})"
+        bounds = f" [{self.low:.3f}, {self.high:.3f}]" if self.low is not None and self.high is not None else ""
+        eff = f", n_eff {self.n_eff:.0f}" if self.n_eff is not None else ""
+        return f"{self.value:.3f}{bounds} n={self.n} ({self.clusters} contracts, {self.method}{eff})"
+
+
+class Comparison(_Noun):
+    """Tuned against baseline on the same cases."""
+
+    metric: str
+    """Metric compared."""
+    difference: Estimate
+    """Tuned minus baseline, paired."""
+    ratio: Estimate | None = None
+    """Tuned over baseline, where the metric is a rate."""
+    wins: int = 0
+    """Cases where tuned is better."""
+    losses: int = 0
+    """Cases where tuned is worse."""
+    ties: int = 0
+    """Cases where both are equal."""
+    changed_clusters: int = 0
+    """Contracts whose score changed."""
+    worse_clusters: int = 0
+    """Contracts that got worse."""
+    p_value: float | None = None
+    """Exact McNemar, or cluster sign-flip where a contract has several cases."""
+    test: str = ""
+    """Which test gave the p value."""
+
+
+class Gate(_Noun):
+    """One `[[gate]]` of gates.toml."""
+
+    metric: str
+    """Metric name."""
+    rule: Rule
+    """How it is judged."""
+    value: float | None = None
+    """Bar of at_least and at_most."""
+    margin: float = 0.0
+    """improves: at least this much better; no_worse: at most this much worse."""
+    unit: Literal["points", "relative"] = "points"
+    """Unit of the margin of improves."""
+    ratio: float | None = None
+    """reduces: tuned over baseline must be shown to be at most this."""
+    slice: str | None = None
+    """Judge every value of this tag separately."""
+    n_min: int = 0
+    """Fewest cases to judge on."""
+
+
+class Objective(_Noun):
+    text: str
+    """The aim in the business's own words."""
+
+
+class GateFile(_Noun):
+    objective: Objective
+    """What the gates are for."""
+    gate: list[Gate]
+    """The bars."""
+
+
+class Verdict(_Noun):
+    suite: str
+    """Suite name."""
+    gate: str
+    """Stable id of rule and slice, such as `clause_recall-at_least-0.95`."""
+    metric: str
+    """Metric name."""
+    rule: Rule
+    """Rule name."""
+    slice: str | None = None
+    """Slice tag."""
+    slice_value: str | None = None
+    """Slice value."""
+    outcome: Outcome
+    """Only `pass` merges."""
+    observed: Estimate | None = None
+    """The number judged: the rate itself, or the paired difference or ratio."""
+    bar: str
+    """The bar in words, such as `at least 95.0%`."""
+    margin: float | None = None
+    """Distance from the deciding bound to the bar; positive is on the passing side."""
+    reason: str
+    """One sentence."""
+    needed: str | None = None
+    """What would settle an inconclusive verdict."""
+
+
+class MetricRow(_Noun):
+    """One line of metrics.json's `metrics`: a metric of one variant, over a whole suite or one slice of it."""
+
+    suite: str
+    """Suite name."""
+    variant: str
+    """Variant name."""
+    metric: str
+    """Metric name."""
+    slice: str | None = None
+    """Slice tag, or None for the whole suite."""
+    slice_value: str | None = None
+    """Slice value."""
+    estimate: Estimate
+    """The number."""
+
+
+class ComparisonRow(_Noun):
+    """One line of metrics.json's `comparisons`."""
+
+    suite: str
+    """Suite name."""
+    slice: str | None = None
+    """Slice tag, or None for the whole suite."""
+    slice_value: str | None = None
+    """Slice value."""
+    comparison: Comparison
+    """Tuned against baseline."""
+
+
+class Metrics(_Noun):
+    """The whole of metrics.json."""
+
+    metrics: list[MetricRow] = field(default_factory=list)
+    """Levels, by suite, variant, metric, slice."""
+    comparisons: list[ComparisonRow] = field(default_factory=list)
+    """Paired differences, where there is a baseline."""
+
+
+class SuiteInfo(_Noun):
+    """What a run records of a suite, so that two runs can be told apart."""
+
+    name: str
+    """Domain and folder, such as `legal/clauses`."""
+    title: str
+    """First line of the suite's docstring."""
+    shape: str
+    """Task shape: `clause given`, `excerpt` or `whole contract`; metrics of two shapes are never compared."""
+    objective: str
+    """The aim in the business's own words."""
+    cluster: str
+    """What a cluster is called, such as `contract`."""
+    cases: int
+    """Cases in the suite."""
+    asked: int
+    """Cases asked in this run."""
+    hash: str
+    """Hash of everything below together."""
+    cases_hash: str
+    """Hash of the cases."""
+    prompt_hash: str
+    """Hash of the prompt template."""
+    gates_hash: str
+    """Hash of gates.toml."""
+    scorers_hash: str
+    """Hash of the scorers' names and source."""
+    metrics: list[Metric]
+    """Metrics that its scorers offer."""
+    slices: list[str]
+    """Slice tags."""
+    licence: str = ""
+    """Licence of the cases."""
+
+
+class Manifest(_Noun):
+    """run.json: what ran, with what. Holds no command line and no values of environment variables."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of this layout."""
+    run_id: str
+    """Name of the run folder."""
+    kind: Literal["eval", "train", "merge"]
+    """What was done."""
+    status: Literal["running", "finished", "failed", "interrupted"]
+    """How it ended."""
+    started: str
+    """UTC time, ISO 8601."""
+    ended: str | None = None
+    """UTC time, ISO 8601."""
+    git: dict[str, str | bool | None] = field(default_factory=dict)
+    """commit, dirty."""
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    """By variant."""
+    suites: list[SuiteInfo] = field(default_factory=list)
+    """Suites asked."""
+    sampling: dict[str, int | float] = field(default_factory=dict)
+    """temperature, seed, repeats."""
+    engine: dict[str, Any] = field(default_factory=dict)
+    """name, version, dtype, route, arguments, canary, seconds and tokens."""
+    env: dict[str, Any] = field(default_factory=dict)
+    """Python, packages, cpu, cores, memory, device."""
+    training: dict[str, Any] | None = None
+    """kind train: config, data hashes, rows, tokens, best step, rates."""
+    parent_run_id: str | None = None
+    """The training run whose adapter is evaluated."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences a reader must know, such as a filter that made the run partial."""
