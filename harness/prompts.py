@@ -1,0 +1,188 @@
+"""The only place where a prompt is rendered and a chat template applied. Knows no engine.
+
+Inference and training share `Renderer`: the prompt ids of a training row are exactly the ids an engine receives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.digest import digest
+from harness.errors import MissingExtra, UserError
+from harness.schema import Case, Prompt
+
+if TYPE_CHECKING:
+    import jinja2
+
+Message = dict[str, str]
+
+
+def load_template(path: Path) -> jinja2.Template:
+    """Compile a suite's prompt.jinja; undefined variables are errors, not empty text."""
+    import jinja2
+
+    env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False, trim_blocks=True)
+    try:
+        return env.from_string(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: the prompt template is missing. Write one, or name it in Suite(prompt=...)") from None
+    except jinja2.TemplateSyntaxError as error:
+        raise UserError(f"{path}:{error.lineno}: not a Jinja template: {error.message}") from None
+
+
+def messages(template: jinja2.Template, case: Case) -> list[Message]:
+    """Chat messages of one case.
+
+    The template renders the user message from the case's input; `{% set system = "..." %}` in it is the system
+    message. A variable that the case lacks is a UserError.
+    """
+    import jinja2
+
+    try:
+        module = template.make_module(dict(case.input))
+        user = str(module).strip()
+    except jinja2.UndefinedError as error:
+        raise UserError(
+            f"case '{case.id}': the prompt needs a variable its input lacks: {error.message}. "
+            f"Input has: {', '.join(case.input) or 'nothing'}"
+        ) from None
+    system = getattr(module, "system", None)
+    head = [{"role": "system", "content": str(system).strip()}] if system else []
+    return [*head, {"role": "user", "content": user}]
+
+
+def _merge_system(chat: Sequence[Message]) -> list[Message]:
+    """Put the system message in front of the first user message, for templates that refuse the role."""
+    system = [m["content"] for m in chat if m["role"] == "system"]
+    rest = [dict(m) for m in chat if m["role"] != "system"]
+    if system and rest:
+        rest[0]["content"] = "\n\n".join([*system, rest[0]["content"]])
+    return rest
+
+
+class Renderer:
+    """Turns chat messages into text and token ids with one model's tokenizer and chat template.
+
+    Loads nothing until it is used. `folder` holds config.json and the tokenizer.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        try:
+            from transformers import AutoTokenizer
+        except ImportError:
+            raise MissingExtra("rendering prompts", "transformers", "train") from None
+        tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+        if not tokenizer.chat_template:
+            raise UserError(
+                f"{self.folder}: the tokenizer has no chat template. Expected an instruct model; add chat_template.jinja"
+            )
+        return tokenizer
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json as it lies in the folder."""
+        loaded: dict[str, Any] = json.loads((self.folder / "config.json").read_text("utf-8"))
+        return loaded
+
+    @property
+    def max_positions(self) -> int:
+        """Longest prompt and answer together, in tokens, from config.json (tokenizers often state a nonsense limit)."""
+        return int(self.config.get("max_position_embeddings") or 2048)
+
+    @cached_property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Every end-of-sequence id: the tokenizer's, the config's and the generation config's."""
+        found: list[int] = []
+        generation = self.folder / "generation_config.json"
+        more = json.loads(generation.read_text("utf-8")).get("eos_token_id") if generation.exists() else None
+        for ids in (self.tokenizer.eos_token_id, self.config.get("eos_token_id"), more, self._turn_end):
+            for one in ids if isinstance(ids, list) else [ids]:
+                if isinstance(one, int) and one not in found:
+                    found.append(one)
+        return tuple(found)
+
+    @cached_property
+    def template_digest(self) -> str:
+        """Digest of the chat template's text."""
+        template = self.tokenizer.chat_template
+        return digest(template if isinstance(template, str) else json.dumps(template, sort_keys=True))
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        probe = [{"role": "system", "content": "\u241a"}, {"role": "user", "content": "u"}]
+        try:
+            return "\u241a" in self._apply(probe, True)
+        except Exception as error:
+            if type(error).__name__ not in ("TemplateError", "UndefinedError"):
+                raise
+            return False
+
+    @cached_property
+    def _turn_end(self) -> int | None:
+        """Id of the special token that closes an assistant turn, where the template writes one."""
+        text = self._apply([{"role": "user", "content": "u"}, {"role": "assistant", "content": "\u241a"}], False)
+        ids = self._encode(text[text.rindex("\u241a") + 1 :])
+        special = set(self.tokenizer.all_special_ids)
+        return next((i for i in ids if i in special), None)
+
+    def _apply(self, chat: Sequence[Message], generate: bool) -> str:
+        text = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=generate)
+        return str(text)
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _prompt_text(self, chat: Sequence[Message]) -> str:
+        chat = chat if self._takes_system else _merge_system(chat)
+        return self._apply(chat, True)
+
+    def _prompt_ids(self, text: str) -> list[int]:
+        """Ids of a rendered chat. The template writes its own special tokens; a BOS is never added twice."""
+        ids = self._encode(text)
+        bos = self.tokenizer.bos_token_id
+        wants_bos = bool(getattr(self.tokenizer, "add_bos_token", False))
+        if wants_bos and bos is not None and ids[:1] != [bos]:
+            return [bos, *ids]
+        return ids
+
+    def prompt(self, chat: Sequence[Message], template_hash: str = "") -> Prompt:
+        """Render the messages and open the assistant's turn; `template_hash` is the suite template's."""
+        text = self._prompt_text(chat)
+        return Prompt(
+            text=text, ids=tuple(self._prompt_ids(text)), template_hash=digest(template_hash + self.template_digest)
+        )
+
+    def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """Token ids and loss mask of a conversation, both of one length.
+
+        The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised apart,
+        so no token spans the border between prompt and answer; the mask goes by length, never by token id.
+        """
+        ids: list[int] = []
+        mask: list[int] = []
+        for turn, message in enumerate(chat):
+            if message["role"] != "assistant":
+                continue
+            prompt_ids = self._prompt_ids(self._prompt_text(chat[:turn]))
+            ids.extend(prompt_ids[len(ids) :])
+            mask.extend([0] * (len(prompt_ids) - len(mask)))
+            answer = self._encode(message["content"])
+            end = self._turn_end if self._turn_end is not None else self.tokenizer.eos_token_id
+            answer.append(end)
+            ids.extend(answer)
+            mask.extend([1] * len(answer))
+        if not ids:
+            raise UserError("a training row needs at least one assistant message")
+        return ids, mask
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -1,0 +1,156 @@
+"""A suite: what one domain task declares. Knows no engine and no pytest.
+
+    suite = Suite(cases="cases.jsonl", prompt="prompt.jinja", scorers=[clauses.found])
+
+    @suite.case(where={"kind": "no_such_clause"})
+    def test_never_invents_a_clause(record):
+        assert record.scores.clauses.invented == []
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from harness.cases import cases_hash, check_cases, load_cases
+from harness.digest import digest
+from harness.errors import UserError
+from harness.schema import Case, Completion, Metric, Record, Score
+
+if TYPE_CHECKING:
+    import jinja2
+
+Scorer = Callable[[Case, Completion], Score]
+
+
+class CaseTest:
+    """A test function over one record, with the cases it applies to."""
+
+    __test__ = False
+
+    def __init__(self, function: Callable[[Record], Any], suite: Suite, must: bool, where: Mapping[str, str]) -> None:
+        self.function = function
+        self.suite = suite
+        self.must = must
+        self.where = dict(where)
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+
+    def __call__(self, record: Record) -> Any:
+        return self.function(record)
+
+    def applies(self, case: Case) -> bool:
+        return all(case.tags.get(tag) == value for tag, value in self.where.items())
+
+
+class Suite:
+    """Cases, prompt, scorers, tests and gates of one domain task, in the folder of the file that declares it.
+
+    `cases` is a file in the folder or a function that returns cases (it may raise Unavailable). `cluster` is the word
+    for what cases share, `slices` the tags whose values are reported apart, `shape` the task shape (`clause given`,
+    `excerpt`, `whole contract`), `floor` an answer by rule that every model must beat.
+    """
+
+    def __init__(
+        self,
+        *,
+        cases: str | Callable[[], Iterable[Case]] = "cases.jsonl",
+        prompt: str = "prompt.jinja",
+        scorers: Sequence[Scorer],
+        cluster: str = "contract",
+        slices: Sequence[str] = (),
+        shape: str = "excerpt",
+        max_tokens: int = 64,
+        floor: Callable[[Case], str] | None = None,
+        licence: str = "",
+        gates: str = "gates.toml",
+    ) -> None:
+        file = Path(sys._getframe(1).f_globals["__file__"]).resolve()
+        self.folder = file.parent
+        self.name = f"{self.folder.parent.name}/{self.folder.name}"
+        self.title = ((sys._getframe(1).f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
+        self.scorers = list(scorers)
+        self.cluster = cluster
+        self.slices = list(slices)
+        self.shape = shape
+        self.max_tokens = max_tokens
+        self.floor = floor
+        self.licence = licence
+        self.gates_path = self.folder / gates
+        self.tests: list[CaseTest] = []
+        self._cases = cases
+        self._prompt = self.folder / prompt
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """Every case, checked. Raises UserError, or Unavailable where the data is not on this machine."""
+        if callable(self._cases):
+            return check_cases(self._cases(), self.name)
+        return load_cases(self.folder / self._cases)
+
+    @cached_property
+    def template(self) -> jinja2.Template:
+        from harness.prompts import load_template
+
+        return load_template(self._prompt)
+
+    @cached_property
+    def prompt_hash(self) -> str:
+        """Digest of the prompt template's text and the answer's token limit."""
+        return digest([self._prompt.read_text("utf-8"), self.max_tokens])
+
+    @cached_property
+    def cases_hash(self) -> str:
+        return cases_hash(self.cases)
+
+    @cached_property
+    def metrics(self) -> list[Metric]:
+        """Metrics that the scorers offer, in their order."""
+        from harness.scoring.base import metrics_of
+
+        return metrics_of(self.scorers)
+
+    @cached_property
+    def scorers_hash(self) -> str:
+        """Digest of the scorers' modules as they are written."""
+        sources = {inspect.getmodule(s).__name__: inspect.getsource(inspect.getmodule(s)) for s in self._functions}  # type: ignore[union-attr, arg-type]
+        return digest(sources)
+
+    @property
+    def _functions(self) -> list[Any]:
+        return [getattr(s, "__wrapped__", s) for s in self.scorers]
+
+    def slice_values(self) -> dict[str, list[str]]:
+        """Values of each slice tag over all cases, sorted; a slice no case has is a UserError."""
+        values = {tag: sorted({c.tags[tag] for c in self.cases if tag in c.tags}) for tag in self.slices}
+        empty = [tag for tag, found in values.items() if not found]
+        if empty:
+            raise UserError(f"{self.name}: no case has the tag {empty[0]!r} that Suite(slices=...) names")
+        return values
+
+    @overload
+    def case(self, function: Callable[[Record], Any], /) -> CaseTest: ...
+    @overload
+    def case(
+        self, *, must: bool = False, where: Mapping[str, str] | None = None
+    ) -> Callable[[Callable[[Record], Any]], CaseTest]: ...
+    def case(
+        self,
+        function: Callable[[Record], Any] | None = None,
+        /,
+        *,
+        must: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> CaseTest | Callable[[Callable[[Record], Any]], CaseTest]:
+        """Declare a case test. `must=True`: a miss fails the session; `where` keeps the cases with these tags."""
+
+        def declare(test: Callable[[Record], Any]) -> CaseTest:
+            declared = CaseTest(test, self, must, where or {})
+            self.tests.append(declared)
+            return declared
+
+        return declare(function) if function is not None else declare
