@@ -18,11 +18,7 @@ Rule = Literal["at_least", "at_most", "improves", "no_worse", "reduces", "never"
 Side = Literal["two", "lower", "upper"]
 
 
-class _Noun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options shared by every noun."""
-
-
-class Case(_Noun):
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: str
     """Stable name, unique in its suite; runs are joined on it."""
     input: dict[str, str]
@@ -40,7 +36,7 @@ class Case(_Noun):
         return self.input.get("document", "")
 
 
-class Sampling(_Noun):
+class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_tokens: int
     """Most tokens an answer may have."""
     temperature: float = 0.0
@@ -53,7 +49,7 @@ class Sampling(_Noun):
     """Ask for the log probability of each generated token (the canary does)."""
 
 
-class Prompt(_Noun):
+class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: str
     """The text after the chat template."""
     ids: tuple[int, ...]
@@ -62,7 +58,7 @@ class Prompt(_Noun):
     """Hash of the suite's template and the model's chat template together."""
 
 
-class Checkpoint(_Noun):
+class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     """What the user wrote: hub id, folder or alias."""
     kind: Literal["model", "adapter", "scripted"]
@@ -81,7 +77,7 @@ class Checkpoint(_Noun):
     """Content digest of tokenizer and chat template."""
 
 
-class Request(_Noun):
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
     """Digest of weights, adapter, engine and version, ids, sampling and repeat: the answer cache's key."""
     ids: tuple[int, ...]
@@ -92,7 +88,7 @@ class Request(_Noun):
     """`baseline`, `tuned` or a name; resolves to a Checkpoint."""
 
 
-class Completion(_Noun):
+class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
     """The request it answers."""
     text: str
@@ -113,7 +109,7 @@ class Completion(_Noun):
     """What went wrong, set exactly when finish_reason is `error`."""
 
 
-class SourceSpan(_Noun):
+class SourceSpan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     doc_id: str
     """The cluster or document id."""
     start: int
@@ -122,7 +118,7 @@ class SourceSpan(_Noun):
     """One past the last code point in the source text."""
 
 
-class Span(_Noun):
+class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     start: int
     """First code point in the completion's text."""
     end: int
@@ -139,7 +135,7 @@ class Span(_Noun):
     """Where the source supports or contradicts it."""
 
 
-class Score(_Noun):
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     """The scorer family: `clauses`, `citations`, `figures` ..."""
     value: float | None
@@ -157,7 +153,9 @@ class Score(_Noun):
         if self.value is None and not self.reason:
             raise ValueError(f"score '{self.name}' has no value and gives no reason")
         if self.value is not None and (self.reason or not math.isfinite(self.value)):
-            raise ValueError(f"score '{self.name}' must be finite, and without a reason, or None with one: {self.value}")
+            raise ValueError(
+                f"score '{self.name}' must be finite, and without a reason, or None with one: {self.value}"
+            )
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
@@ -177,7 +175,7 @@ class Scores(dict[str, Score]):
             raise AttributeError(f"no scorer named '{name}' ran; scored: {', '.join(self) or 'none'}") from None
 
 
-class Record(_Noun):
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     case: Case
     """The case as it was asked."""
     variant: str
@@ -202,7 +200,7 @@ class Record(_Noun):
         return self.completion.error
 
 
-class Metric(_Noun):
+class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A number over many records, as a ratio of sums of counts: what gates and reports speak of."""
 
     name: str
@@ -221,7 +219,7 @@ class Metric(_Noun):
     """One plain sentence for readers of a report."""
 
 
-class Observation(_Noun):
+class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One case's contribution to one metric; repeats are averaged before it is made."""
 
     case_id: str
@@ -240,7 +238,7 @@ class Observation(_Noun):
     """True positives, false positives, false negatives by label, for macro F1."""
 
 
-class Estimate(_Noun):
+class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     value: float | None
     """The number, or None when not measured."""
     low: float | None = None
@@ -286,7 +284,7 @@ class Estimate(_Noun):
         return f"{self.value:.3f}{bounds} n={self.n} ({self.clusters} contracts, {self.method}{eff})"
 
 
-class Comparison(_Noun):
+class Comparison(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tuned against baseline on the same cases."""
 
     metric: str
@@ -311,7 +309,7 @@ class Comparison(_Noun):
     """Which test gave the p value."""
 
 
-class Gate(_Noun):
+class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[gate]]` of gates.toml."""
 
     metric: str
@@ -332,19 +330,19 @@ class Gate(_Noun):
     """Fewest cases to judge on."""
 
 
-class Objective(_Noun):
+class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: str
     """The aim in the business's own words."""
 
 
-class GateFile(_Noun):
+class GateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     objective: Objective
     """What the gates are for."""
     gate: list[Gate]
     """The bars."""
 
 
-class Verdict(_Noun):
+class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suite: str
     """Suite name."""
     gate: str
@@ -371,7 +369,7 @@ class Verdict(_Noun):
     """What would settle an inconclusive verdict."""
 
 
-class MetricRow(_Noun):
+class MetricRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of metrics.json's `metrics`: a metric of one variant, over a whole suite or one slice of it."""
 
     suite: str
@@ -388,7 +386,7 @@ class MetricRow(_Noun):
     """The number."""
 
 
-class ComparisonRow(_Noun):
+class ComparisonRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of metrics.json's `comparisons`."""
 
     suite: str
@@ -401,7 +399,7 @@ class ComparisonRow(_Noun):
     """Tuned against baseline."""
 
 
-class Metrics(_Noun):
+class Metrics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of metrics.json."""
 
     metrics: list[MetricRow] = field(default_factory=list)
@@ -410,7 +408,7 @@ class Metrics(_Noun):
     """Paired differences, where there is a baseline."""
 
 
-class SuiteInfo(_Noun):
+class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a run records of a suite, so that two runs can be told apart."""
 
     name: str
@@ -445,7 +443,7 @@ class SuiteInfo(_Noun):
     """Licence of the cases."""
 
 
-class Manifest(_Noun):
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """run.json: what ran, with what. Holds no command line and no values of environment variables."""
 
     schema_version: int = SCHEMA_VERSION

@@ -1,10 +1,10 @@
 """A suite: what one domain task declares. Knows no engine and no pytest.
 
-    suite = Suite(cases="cases.jsonl", prompt="prompt.jinja", scorers=[clauses.found])
+suite = Suite(cases="cases.jsonl", prompt="prompt.jinja", scorers=[clauses.found])
 
-    @suite.case(where={"kind": "no_such_clause"})
-    def test_never_invents_a_clause(record):
-        assert record.scores.clauses.invented == []
+@suite.case(where={"kind": "no_such_clause"})
+def test_never_invents_a_clause(record):
+    assert record.scores.clauses.invented == []
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from harness.cases import cases_hash, check_cases, load_cases
 from harness.digest import digest
@@ -132,12 +132,6 @@ class Suite:
             raise UserError(f"{self.name}: no case has the tag {empty[0]!r} that Suite(slices=...) names")
         return values
 
-    @overload
-    def case(self, function: Callable[[Record], Any], /) -> CaseTest: ...
-    @overload
-    def case(
-        self, *, must: bool = False, where: Mapping[str, str] | None = None
-    ) -> Callable[[Callable[[Record], Any]], CaseTest]: ...
     def case(
         self,
         function: Callable[[Record], Any] | None = None,
@@ -145,7 +139,7 @@ class Suite:
         *,
         must: bool = False,
         where: Mapping[str, str] | None = None,
-    ) -> CaseTest | Callable[[Callable[[Record], Any]], CaseTest]:
+    ) -> Any:
         """Declare a case test. `must=True`: a miss fails the session; `where` keeps the cases with these tags."""
 
         def declare(test: Callable[[Record], Any]) -> CaseTest:
