@@ -233,6 +233,26 @@ def check_seal(path: Path) -> list[str]:
     return changed
 
 
+def run_rows(root: Path) -> list[tuple[str, ...]]:
+    """Runs below `root`, newest last, as table rows with a heading; empty where there is none."""
+    rows = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        if not (folder / "run.json").exists():
+            continue
+        manifest = load_manifest(folder)
+        names = " vs ".join(c.name for v, c in manifest.checkpoints.items() if c.kind != "scripted" or "fake" in c.name)
+        outcomes = [v.outcome for v in load_verdicts(folder)]
+        counts = ", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes))
+        rows.append((manifest.run_id, manifest.kind, manifest.status, names, counts))
+    return [("run", "kind", "status", "checkpoints", "gates"), *rows] if rows else []
+
+
+def load_verdicts(path: Path) -> list[Verdict]:
+    """Read verdicts.json alone; empty where there is none."""
+    file = path / "verdicts.json"
+    return _decode(file, list[Verdict]) if file.exists() else []
+
+
 def find_run(text: str, root: Path) -> Path:
     """A run folder from its path, its name, or the unique start or end of its name."""
     if (Path(text) / "run.json").exists():

@@ -1,0 +1,192 @@
+"""The `tunegate` command: reads options and calls the part that does the work. Holds no logic of its own.
+
+Training and reports are imported late, by name, so that the core never depends on them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.errors import EXIT_GATE_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, UserError
+
+app = typer.Typer(
+    name="tunegate",
+    help="Evaluate, compare and gate fine-tuned language models; train LoRA adapters for them.\n\n"
+    "Suites also run as tests: pytest evalsuites --checkpoint X --baseline Y",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]
+Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="Training configuration, TOML.")],
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew even where a run can be resumed.")] = False,
+) -> None:
+    """Train a LoRA adapter. An interrupted run goes on where it stopped."""
+    folder = importlib.import_module("training").train(config, fresh=fresh)
+    typer.echo(f"adapter: {folder / 'adapter'}")
+
+
+@app.command()
+def merge(
+    adapter: Annotated[str, typer.Argument(help="PEFT adapter folder, or the training run that made it.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the merged model; must not exist.")],
+    ungated: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Merge without a passing verdict; written into the model card.")
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Merge an adapter into its base in fp32 and measure how far the two differ. Needs a passing verdict."""
+    from harness.approval import passing_run
+
+    approved = passing_run(adapter, runs, ungated)
+    result = importlib.import_module("training.merge").merge(adapter, out, approval=approved)
+    typer.echo(f"merged: {out}\n{result.says}\n{approved}")
+    typer.echo(f"judge the merged weights: pytest evalsuites --checkpoint {out}")
+
+
+@app.command()
+def compare(
+    baseline: Annotated[str, typer.Argument(help="Checkpoint to compare with.")],
+    tuned: Annotated[str, typer.Argument(help="Checkpoint to judge.")],
+    suite: Suites = None,
+    engine: Engine = None,
+    lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
+    repeats: Annotated[int, typer.Option(min=1, help="Answers per case and variant.")] = 1,
+    runs: Runs = Path("runs"),
+    bars: Annotated[Path | None, typer.Option(help="Take every gates.toml from this copy of evalsuites.")] = None,
+    script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
+) -> None:
+    """Ask both checkpoints the same prompts, print estimates and verdicts, write a report."""
+    from harness.plan import Job, SuiteJob
+    from harness.progress import Progress
+    from harness.runner import find_suites, run
+    from harness.store import RunFolder
+
+    jobs = _runnable(find_suites(suite or ["evalsuites"]))
+    job = Job(
+        suites=[SuiteJob(suite=s, cases=s.cases) for s in jobs],
+        candidate=tuned,
+        baseline=baseline,
+        engine=engine,
+        lora=lora,
+        repeats=repeats,
+        bars=bars,
+        script=script,
+    )
+    made = run(job, RunFolder.create(runs, "compare"), Progress())
+    conclude(made.path, [made.path])
+
+
+def _runnable(found: Any) -> list[Any]:
+    """Suites whose data is here; the others are named and left out."""
+    from harness.errors import Unavailable
+
+    kept = []
+    for suite in found:
+        try:
+            suite.cases  # noqa: B018 - loading them is the check
+        except Unavailable as missing:
+            typer.echo(f"not run: {missing}", err=True)
+            continue
+        kept.append(suite)
+    if not kept:
+        raise UserError("no suite can run here. Name one with --suite, or provide its data")
+    return kept
+
+
+def conclude(run_path: Path, parts: list[Path]) -> None:
+    """Print a run's verdicts, write its report, and leave with pytest's exit codes."""
+    from harness.store import load_run
+    from harness.summary import lines
+
+    for line in lines(run_path, 110):
+        typer.echo(line)
+    _write_report(parts, run_path / "report")
+    if any(v.outcome in ("fail", "inconclusive", "error") for v in load_run(run_path).verdicts):
+        raise typer.Exit(EXIT_GATE_FAILED)
+
+
+def _write_report(parts: list[Path], out: Path) -> None:
+    reports = importlib.import_module("reports")
+    for file in reports.write(reports.build(parts), out):
+        typer.echo(f"report: {file}")
+
+
+@app.command()
+def report(
+    run: Annotated[list[str], typer.Argument(help="Run folder or name; an evaluation, and its training run if any.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: report/ in the first run.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write report.html, report.md and report.json of finished runs."""
+    from harness.store import find_run
+
+    paths = [find_run(text, runs) for text in run]
+    _write_report(paths, out or paths[0] / "report")
+
+
+@app.command(name="runs")
+def list_runs(runs: Runs = Path("runs")) -> None:
+    """List the runs: when, kind, status, checkpoints, verdicts."""
+    from harness.store import run_rows
+
+    rows = run_rows(runs)
+    if not rows:
+        typer.echo(f"no runs in {runs}. Make one with: pytest evalsuites")
+        return
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command()
+def demo(
+    runs: Runs = Path("runs"),
+    rows: Annotated[int | None, typer.Option(min=1, help="Training rows; fewer is faster and worse.")] = None,
+    engine: Engine = None,
+) -> None:
+    """The whole line on the embedded model: baseline, LoRA training, tuned model, gates, report."""
+    from harness.demo import run_demo
+
+    typer.echo(run_demo(runs, rows, engine))
+
+
+# Typer carries a command-line parser of its own; its usage errors are the parents of BadParameter.
+UsageProblem = typer.BadParameter.__mro__[1]
+
+
+def main() -> None:
+    """Entry point; a user's mistake is one line on stderr and pytest's usage exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("tunegate: interrupted; finished answers and training steps are kept", err=True)
+        code = EXIT_INTERRUPTED
+    except UsageProblem as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(message)
+        else:
+            typer.echo(f"tunegate: {message} See `tunegate --help`", err=True)
+        code = EXIT_USAGE
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Plans a run: which case goes to which variant with which token ids. Asks no engine and scores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from harness.digest import digest
+from harness.errors import UserError
+from harness.prompts import Message, Renderer, messages
+from harness.schema import BASELINE, CANDIDATE, Case, Checkpoint, Prompt, Sampling
+from harness.suite import Suite
+
+
+class SuiteJob(Struct, kw_only=True):
+    """One suite of a run."""
+
+    suite: Suite
+    """What is asked."""
+    cases: list[Case]
+    """Cases asked in this run."""
+
+    @property
+    def complete(self) -> bool:
+        """Every case of the suite is asked; gates judge nothing less."""
+        return len(self.cases) == len(self.suite.cases)
+
+
+class Job(Struct, kw_only=True):
+    """What a run is asked to do."""
+
+    suites: list[SuiteJob]
+    """Suites with the cases to ask."""
+    candidate: str
+    """Checkpoint as the user wrote it."""
+    baseline: str | None = None
+    """Checkpoint to compare with, or None."""
+    engine: str | None = None
+    """Engine by name; None picks one."""
+    lora: str = "auto"
+    """auto, force or merge."""
+    repeats: int = 1
+    """Answers per case and variant."""
+    seed: int = 0
+    """Seed of the first answer."""
+    bars: Path | None = None
+    """A copy of evalsuites to take every gates.toml from."""
+    use_cache: bool = True
+    """Reuse cached answers."""
+    script: Path | None = None
+    """Answers of the fake engine, as JSON: variant -> case id -> text."""
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One question to one variant."""
+
+    suite: int
+    """Index into Job.suites."""
+    case: Case
+    """The case."""
+    variant: str
+    """Which checkpoint answers."""
+    repeat: int
+    """1 for the first answer."""
+    prompt: Prompt
+    """Text and ids; the same for every variant."""
+    sampling: Sampling
+    """How to decode."""
+
+
+class PlainRenderer:
+    """Token ids without a tokenizer: the UTF-8 bytes of the messages. For the fake engine only."""
+
+    stop_ids: tuple[int, ...] = ()
+    max_positions = 1 << 30
+
+    def prompt(self, chat: Sequence[Message], template_hash: str = "") -> Prompt:
+        """Messages as `role: content` lines; ids are bytes."""
+        text = "\n".join(f"{m['role']}: {m['content']}" for m in chat)
+        return Prompt(text=text, ids=tuple(text.encode()), template_hash=digest(template_hash))
+
+
+def variants(job: Job) -> dict[str, Checkpoint]:
+    """Resolve the checkpoints of a job; the baseline comes first. Different chat templates are refused."""
+    if job.engine == "fake":
+        names = {BASELINE: job.baseline, CANDIDATE: job.candidate}
+        script = job.script.read_text("utf-8") if job.script else ""
+        return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
+    from harness.checkpoints import resolve
+
+    found = {BASELINE: resolve(job.baseline)} if job.baseline else {}
+    found[CANDIDATE] = resolve(job.candidate)
+    check_same_template(found)
+    return found
+
+
+def _scripted(name: str, content: str) -> Checkpoint:
+    return Checkpoint(name=name, kind="scripted", path="", digest=digest([name, content]))
+
+
+def check_same_template(found: dict[str, Checkpoint]) -> None:
+    """Refuse variants whose tokenizers or chat templates differ: they would not receive the same token ids."""
+    kinds = {c.tokenizer_digest for c in found.values()}
+    if len(kinds) > 1:
+        raise UserError(
+            f"{' and '.join(c.name for c in found.values())} have different tokenizers or chat templates, so they "
+            "cannot receive the same token ids. Compare checkpoints of one base model"
+        )
+
+
+def asks(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> list[Ask]:
+    """Every question of the run, variant by variant. A prompt that leaves no room for an answer is a UserError."""
+    prompts: list[tuple[int, Case, Prompt, Sampling]] = []
+    too_long: list[str] = []
+    stop_ids = renderer.stop_ids
+    for index, part in enumerate(job.suites):
+        suite = part.suite
+        for case in part.cases:
+            prompt = renderer.prompt(messages(suite.template, case), suite.prompt_hash)
+            if len(prompt.ids) + suite.max_tokens > renderer.max_positions:
+                too_long.append(f"{suite.name} {case.id} ({len(prompt.ids)} tokens)")
+            sampling = Sampling(max_tokens=suite.max_tokens, seed=job.seed, stop_ids=stop_ids)
+            prompts.append((index, case, prompt, sampling))
+    if too_long:
+        raise UserError(
+            f"{len(too_long)} cases are longer than the model's {renderer.max_positions} tokens with their answer, "
+            f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
+        )
+    return [
+        Ask(suite=index, case=case, variant=variant, repeat=repeat, prompt=prompt, sampling=_seeded(sampling, repeat))
+        for variant in checkpoints
+        for repeat in range(1, job.repeats + 1)
+        for index, case, prompt, sampling in prompts
+    ]
+
+
+def _seeded(sampling: Sampling, repeat: int) -> Sampling:
+    if repeat == 1:
+        return sampling
+    changes: dict[str, Any] = {"seed": sampling.seed + repeat - 1}
+    return Sampling(**({f: getattr(sampling, f) for f in sampling.__struct_fields__} | changes))
+
+
+def longest(questions: Sequence[Ask]) -> int:
+    """Tokens of the longest prompt and answer together."""
+    return max((len(q.prompt.ids) + q.sampling.max_tokens for q in questions), default=1)

@@ -1,0 +1,305 @@
+"""pytest hooks: suites become ordinary items. Translation only: planning, scoring and judging live elsewhere.
+
+Inert in projects without a suite: nothing is imported and nothing is printed until one is collected.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.session import Session
+
+KEY: pytest.StashKey[Session] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tunegate", "evaluation of language models (tunegate)")
+    add = group.addoption
+    add("--checkpoint", metavar="X", help="what to evaluate: hub id, model, adapter or merged folder, or alias")
+    add("--baseline", metavar="Y", help="checkpoint to compare with, on the same prompts")
+    add("--engine", choices=("vllm", "transformers", "fake"), help="default: vllm where it imports, else transformers")
+    add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
+    add("--runs", metavar="DIR", default="runs", help="where run folders are written (default: runs)")
+    add("--bars", metavar="DIR", help="take every gates.toml from this copy of evalsuites")
+    add("--require-gates", action="store_true", help="fail when a declared gate did not run")
+    add("--limit", type=int, metavar="N", help="ask only the first N cases of each suite; gates then skip")
+    add("--repeats", type=int, default=1, metavar="N", help="answers per case and variant (default: 1)")
+    add("--long", action="store_true", help="run suites marked long too")
+    add("--script", metavar="FILE", help="answers of the fake engine: JSON of variant -> case id -> text")
+    add("--no-answer-cache", action="store_true", help="ask again even where an answer is cached")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: a suite that waits for --long")
+    if hasattr(config, "workerinput"):
+        return
+    for option in ("checkpoint", "baseline"):
+        _usage(config, option)
+
+
+def _usage(config: pytest.Config, option: str) -> None:
+    """Refuse a checkpoint that does not exist before anything is collected."""
+    text = config.getoption(option)
+    if not text or config.getoption("collectonly") or config.getoption("engine") == "fake":
+        return
+    from harness.checkpoints import resolve
+    from harness.errors import UserError
+
+    try:
+        resolve(text)
+    except UserError as error:
+        raise pytest.UsageError(f"--{option}: {error}") from None
+
+
+def _session(config: pytest.Config) -> Session:
+    """The one Session of this process, made when the first suite is met."""
+    if KEY not in config.stash:
+        from harness.session import Session
+
+        worker = getattr(config, "workerinput", {})
+        config.stash[KEY] = Session(config.option, run_path=worker.get("tunegate_run"), root=config.rootpath)
+    return config.stash[KEY]
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Under xdist, all workers share one run folder, named here."""
+    from harness.store import new_run_id
+
+    run = node.config.rootpath / node.config.getoption("runs")
+    if not hasattr(node.config, "_tunegate_run"):
+        node.config._tunegate_run = str(run / new_run_id("eval"))
+    node.workerinput["tunegate_run"] = node.config._tunegate_run
+
+
+pytest_configure_node = pytest.hookimpl(optionalhook=True)(pytest_configure_node)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) -> list[pytest.Item] | None:
+    kind = type(obj)
+    if kind.__module__ != "harness.suite" or not isinstance(collector, pytest.Module):
+        return None
+    session = _session(collector.config)
+    if kind.__name__ == "Suite":
+        return _suite_items(collector, session, obj)
+    if kind.__name__ == "CaseTest":
+        return _case_items(collector, session, obj)
+    return None
+
+
+def _suite_items(collector: pytest.Module, session: Session, suite: Any) -> list[pytest.Item]:
+    if suite.folder != collector.path.parent:
+        return []
+    marks = getattr(collector.obj, "pytestmark", [])
+    marks = marks if isinstance(marks, list) else [marks]
+    if not session.add(suite, is_long=any(m.name == "long" for m in marks)):
+        why = session.why_not(suite)
+        return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
+    return [
+        GateItem.from_parent(collector, name=f"gate[{gate_id}]", suite=suite, gate_id=gate_id)
+        for gate_id in session.gate_ids(suite)
+    ]
+
+
+def _case_items(collector: pytest.Module, session: Session, test: Any) -> list[pytest.Item]:
+    if test.suite.folder != collector.path.parent or not session.runs(test.suite):
+        return []
+    return [
+        CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
+        for case in session.cases(test.suite)
+        if test.applies(case)
+        for repeat, suffix in session.repeats()
+    ]
+
+
+class CaseItem(pytest.Item):
+    """One case test on one record."""
+
+    def __init__(self, *, test: Any, case: Any, repeat: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.test, self.case, self.repeat = test, case, repeat
+        for source in (test.function, test):
+            marks = getattr(source, "pytestmark", [])
+            for mark in marks if isinstance(marks, list) else [marks]:
+                self.add_marker(
+                    mark
+                    if isinstance(mark, pytest.MarkDecorator)
+                    else getattr(pytest.mark, mark.name).with_args(*mark.args, **mark.kwargs)
+                )
+        self.extra_keyword_matches.update(case.tags.values())
+
+    def runtest(self) -> None:
+        self.test.function(_session(self.config).record(self.test.suite, self.case, self.repeat))
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.path, self.test.function.__code__.co_firstlineno - 1, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        excinfo.traceback = excinfo.traceback.cut(path=self.path)
+        return super().repr_failure(excinfo, style="short")
+
+
+class GateItem(pytest.Item):
+    """One gate on one slice; reads the run's records, never other items' outcomes."""
+
+    def __init__(self, *, suite: Any, gate_id: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.suite, self.gate_id = suite, gate_id
+
+    def runtest(self) -> None:
+        verdict = _session(self.config).verdict(self.suite, self.gate_id)
+        for name, value in _session(self.config).properties(verdict).items():
+            self.user_properties.append((name, value))
+        if verdict.outcome == "skipped":
+            pytest.skip(verdict.reason)
+        if verdict.outcome != "pass":
+            raise GateNotPassed(f"{verdict.outcome.upper()}: {verdict.reason}")
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.suite.gates_path, 0, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return str(excinfo.value) if isinstance(excinfo.value, GateNotPassed) else super().repr_failure(excinfo)
+
+
+class GateNotPassed(Exception):
+    """A gate that failed, is inconclusive, or could not be measured."""
+
+
+class SkipItem(pytest.Item):
+    """Stands for a suite that cannot run here, and says why."""
+
+    def __init__(self, *, why: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.why = why
+
+    def runtest(self) -> None:
+        pytest.skip(self.why)
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.path, 0, self.name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    if KEY not in config.stash:
+        return
+    items.sort(key=lambda item: isinstance(item, GateItem))
+    problems = config.stash[KEY].problems
+    if problems:
+        raise pytest.UsageError("\n".join(problems))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    if KEY not in config.stash:
+        return
+    state = config.stash[KEY]
+    state.wanted(
+        [(i.test.suite, i.case) for i in session.items if isinstance(i, CaseItem)],
+        [i.suite for i in session.items if isinstance(i, GateItem)],
+    )
+    if not config.option.collectonly and not hasattr(config, "workerinput"):
+        for line in state.forecast():
+            session.config.get_terminal_writer().line(line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Any:
+    """Generate, score and judge before the first item runs; the items then only read."""
+    config = session.config
+    controller = config.pluginmanager.hasplugin("dsession")
+    if KEY in config.stash and not config.option.collectonly and not controller:
+        from harness.errors import EXIT_INTERNAL, UserError
+
+        capture = config.pluginmanager.getplugin("capturemanager")
+        try:
+            with capture.global_and_fixture_disabled():
+                config.stash[KEY].prepare()
+        except UserError as error:
+            if hasattr(config, "workerinput"):
+                raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
+            if error.exit_code == EXIT_INTERNAL:
+                raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
+            raise pytest.UsageError(str(error)) from None
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A failed assertion of a plain case is a miss: shown, kept in JUnit, decided by the gate."""
+    report = yield
+    missed = (
+        isinstance(item, CaseItem)
+        and call.when == "call"
+        and report.outcome == "failed"
+        and not item.test.must
+        and not hasattr(report, "wasxfail")
+        and call.excinfo is not None
+        and call.excinfo.errisinstance(AssertionError)
+    )
+    if missed:
+        report.outcome = "passed"
+        report.miss = True
+        report.user_properties = [*report.user_properties, ("miss", str(call.excinfo.value).splitlines()[0][:200])]
+        report.longrepr = None
+    return report
+
+
+def pytest_report_teststatus(report: Any, config: pytest.Config) -> Any:
+    if report.when == "call" and getattr(report, "miss", False):
+        return "miss", "m", ("MISS", {"yellow": True})
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return
+    gates = _gate_reports(config)
+    if config.option.require_gates and not config.option.collectonly and (not gates["ran"] or gates["not_run"]):
+        config.stash[REQUIRED] = "; ".join(gates["not_run"]) or "none was collected"
+        if exitstatus in (0, 5):
+            session.exitstatus = 1
+
+
+REQUIRED: pytest.StashKey[str] = pytest.StashKey()
+
+
+def _gate_reports(config: pytest.Config) -> dict[str, Any]:
+    """Gate items that ran, and those that were skipped or never selected, from the reports of all workers."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    stats = terminal.stats if terminal else {}
+    found: dict[str, Any] = {"ran": [], "not_run": [], "run": None}
+    for category, reports in stats.items():
+        for report in reports:
+            if category == "deselected" or not hasattr(report, "user_properties"):
+                continue
+            properties = dict(report.user_properties)
+            found["run"] = properties.get("run", found["run"])
+            if "gate" in properties:
+                found["not_run" if category == "skipped" else "ran"].append(report.nodeid)
+    found["not_run"] += [i.nodeid for i in stats.get("deselected", []) if isinstance(i, GateItem)]
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    gates = _gate_reports(config)
+    state = config.stash[KEY] if KEY in config.stash else None
+    if config.option.collectonly or (state is None and not gates["run"] and REQUIRED not in config.stash):
+        return
+    from harness.summary import lines
+
+    run_path = gates["run"] or (state.run_path if state else None)
+    text = lines(run_path, terminalreporter._tw.fullwidth) if run_path else []
+    terminalreporter.section("tunegate")
+    for line in [*(state.notes() if state else []), *text]:
+        terminalreporter.write_line(line)
+    if not gates["ran"]:
+        terminalreporter.write_line("No gate was judged in this session.", yellow=True)
+    if REQUIRED in config.stash:
+        terminalreporter.write_line(f"--require-gates: gates that did not run: {config.stash[REQUIRED]}", red=True)

@@ -1,0 +1,260 @@
+"""Makes a run, top to bottom: plan, generate, score, record, estimate, judge. Knows no pytest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock
+
+from harness.digest import digest
+from harness.errors import UserError
+from harness.gates import judge, load_gates, validate
+from harness.plan import Ask, Job, PlainRenderer, SuiteJob, asks, longest, variants
+from harness.progress import Progress
+from harness.prompts import Renderer
+from harness.schema import (
+    CANDIDATE,
+    FLOOR,
+    Case,
+    Checkpoint,
+    Completion,
+    GateFile,
+    Manifest,
+    Metrics,
+    Record,
+    SuiteInfo,
+    Verdict,
+)
+from harness.scoring.base import run as score
+from harness.store import RunData, RunFolder, environment, git_state, load_run, now
+from harness.suite import Suite
+
+FLUSH_EVERY = 64
+
+
+def default_checkpoint() -> str:
+    """What a bare run evaluates."""
+    from harness.checkpoints import EMBEDDED
+
+    return EMBEDDED
+
+
+def gates_path(suite: Suite, bars: Path | None) -> Path:
+    """The suite's gates.toml, or its twin below `bars`, a copy of the evalsuites folder."""
+    return bars / suite.name / suite.gates_path.name if bars else suite.gates_path
+
+
+def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
+    """Read and check the gates of a suite. Unknown metrics, rules, keys and slices are UserErrors."""
+    path = gates_path(suite, bars)
+    found = load_gates(path)
+    validate(found, suite.metrics, suite.slices, where=str(path))
+    return found
+
+
+def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
+    """Make the run at `run_path`, or read it where another process has made it; None makes a new folder."""
+    if run_path is None:
+        return run(job, RunFolder.create(root, "eval"), progress)
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(run_path) + ".lock"):
+        if not (run_path / "MANIFEST.sha256").exists():
+            run_path.mkdir(exist_ok=True)
+            run(job, RunFolder(run_path), progress)
+    return load_run(run_path)
+
+
+def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | None = None) -> RunData:
+    """Ask, score, estimate and judge; write and seal the run folder.
+
+    An interruption leaves the answers in the cache and the folder unsealed; the next run asks only what is missing.
+    """
+    gates = {part.suite.name: load_suite_gates(part.suite, job.bars) for part in job.suites}
+    checkpoints = variants(job)
+    renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
+    questions = asks(job, checkpoints, renderer)
+    manifest = Manifest(
+        run_id=folder.path.name,
+        kind="eval",
+        status="running",
+        started=now(),
+        git=git_state(Path.cwd()),
+        checkpoints=checkpoints | _floor(job),
+        suites=[suite_info(part, gates[part.suite.name], job) for part in job.suites],
+        sampling={"temperature": 0.0, "seed": job.seed, "repeats": job.repeats},
+        env=environment(),
+        parent_run_id=parent_run_id,
+        notes=_notes(job),
+    )
+    folder.write_manifest(manifest)
+    try:
+        engine = _answer(job, checkpoints, renderer, questions, folder, progress)
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
+        raise
+    _floor_records(job, folder)
+    made = load_run(folder.path)
+    metrics, verdicts = conclude(job, gates, made)
+    folder.write_metrics(metrics)
+    folder.write_verdicts(verdicts)
+    folder.write_manifest(msgspec.structs.replace(manifest, status="finished", ended=now(), engine=engine))
+    folder.seal()
+    return load_run(folder.path)
+
+
+def _answer(
+    job: Job,
+    checkpoints: dict[str, Checkpoint],
+    renderer: Renderer | PlainRenderer,
+    questions: list[Ask],
+    folder: RunFolder,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Get every answer from cache or engine, score it, append it to the run folder; returns the engine's record."""
+    from harness.engines.broker import Broker
+
+    broker = Broker(job, checkpoints, renderer, longest(questions))
+    waiting: list[tuple[str, Record]] = []
+    start = time.monotonic()
+    tokens = {"prompt": 0, "output": 0}
+    with progress.stage(f"answers ({broker.says})", len(questions)) as stage:
+        for question, completion in broker.answers(questions):
+            suite = job.suites[question.suite].suite
+            waiting.append((suite.name, make_record(suite, question, completion)))
+            tokens["prompt"] += completion.prompt_tokens
+            tokens["output"] += completion.output_tokens
+            stage.advance(1, completion.prompt_tokens + completion.output_tokens)
+            if len(waiting) >= FLUSH_EVERY:
+                _flush(folder, waiting)
+        _flush(folder, waiting)
+    return broker.describe() | {
+        "prompt_tokens": tokens["prompt"],
+        "output_tokens": tokens["output"],
+        "wall_s": round(time.monotonic() - start, 1),
+    }
+
+
+def _flush(folder: RunFolder, waiting: list[tuple[str, Record]]) -> None:
+    for suite in dict.fromkeys(name for name, _ in waiting):
+        folder.append_records(suite, [record for name, record in waiting if name == suite])
+    waiting.clear()
+
+
+def make_record(suite: Suite, question: Ask, completion: Completion) -> Record:
+    """Score one completion and join it with its case."""
+    return _record(
+        suite, question.case, question.variant, question.repeat, digest(list(question.prompt.ids)), completion
+    )
+
+
+def _record(suite: Suite, case: Case, variant: str, repeat: int, prompt_hash: str, completion: Completion) -> Record:
+    return Record(
+        case=case,
+        variant=variant,
+        repeat=repeat,
+        input_hash=digest(case.input),
+        prompt_hash=prompt_hash,
+        expected_hash=digest(case.expected),
+        completion=completion,
+        scores=score(suite.scorers, case, completion),
+        started_at=now(),
+    )
+
+
+def _floor(job: Job) -> dict[str, Checkpoint]:
+    floors = [p.suite.floor for p in job.suites if p.suite.floor]
+    names = sorted(f"{f.__module__}.{f.__qualname__}" for f in floors)
+    return {FLOOR: Checkpoint(name="keyword floor", kind="scripted", path="", digest=digest(names))} if floors else {}
+
+
+def _floor_records(job: Job, folder: RunFolder) -> None:
+    """The rule-based variant that every model must beat: it answers without an engine."""
+    for part in job.suites:
+        if part.suite.floor is None:
+            continue
+        records = [_floor_record(part.suite, case, part.suite.floor(case)) for case in part.cases]
+        folder.append_records(part.suite.name, records)
+
+
+def _floor_record(suite: Suite, case: Case, text: str) -> Record:
+    completion = Completion(
+        key=digest([suite.name, case.id, text]), text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0
+    )
+    return _record(suite, case, FLOOR, 1, "", completion)
+
+
+def _notes(job: Job) -> list[str]:
+    partial = [p for p in job.suites if not p.complete]
+    return [f"{p.suite.name}: {len(p.cases)} of {len(p.suite.cases)} cases were asked; gates skip" for p in partial]
+
+
+def suite_info(part: SuiteJob, gates: GateFile, job: Job) -> SuiteInfo:
+    """What the manifest records of a suite."""
+    suite = part.suite
+    hashes = {
+        "cases_hash": suite.cases_hash,
+        "prompt_hash": suite.prompt_hash,
+        "gates_hash": digest(gates_path(suite, job.bars).read_bytes()),
+        "scorers_hash": suite.scorers_hash,
+    }
+    return SuiteInfo(
+        name=suite.name,
+        title=suite.title,
+        shape=suite.shape,
+        objective=gates.objective.text,
+        cluster=suite.cluster,
+        cases=len(suite.cases),
+        asked=len(part.cases),
+        hash=digest(hashes),
+        metrics=suite.metrics,
+        slices=suite.slices,
+        licence=suite.licence,
+        **hashes,
+    )
+
+
+def conclude(job: Job, gates: dict[str, GateFile], made: RunData) -> tuple[Metrics, list[Verdict]]:
+    """Estimates and verdicts of every suite, from the records alone."""
+    from harness.stats.summary import summarise
+
+    metrics = Metrics()
+    verdicts: list[Verdict] = []
+    for part in job.suites:
+        suite = part.suite
+        records = made.by_variant(suite.name)
+        found = summarise(records, suite.metrics, suite.slices, suite.name)
+        metrics.metrics.extend(found.metrics)
+        metrics.comparisons.extend(found.comparisons)
+        verdicts += judge(
+            suite.name,
+            gates[suite.name],
+            suite.metrics,
+            records,
+            expected_cases=len(suite.cases),
+            slices=suite.slice_values(),
+        )
+    return metrics, verdicts
+
+
+def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
+    """Suites below the given folders, for commands that run without pytest."""
+    import importlib.util
+    import sys
+
+    for root in folders:
+        files = sorted(Path(root).rglob("test_*.py")) if Path(root).is_dir() else [Path(root)]
+        if not files or not files[0].exists():
+            raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
+        for file in files:
+            name = ".".join(file.resolve().with_suffix("").parts[-4:])
+            spec = importlib.util.spec_from_file_location(name, file)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+            yield from (v for v in vars(module).values() if isinstance(v, Suite) and v.folder == file.resolve().parent)

@@ -1,0 +1,149 @@
+"""One evaluation session: which suites run, when answers are made, which record and verdict an item reads.
+
+Knows neither pytest's hooks nor how a run is made; the plugin asks it, and it asks the runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Unavailable, UserError
+from harness.plan import Job, SuiteJob
+from harness.schema import CANDIDATE, Case, Gate, GateFile, Record, Verdict
+from harness.store import RunData
+from harness.suite import Suite
+
+
+class Session:
+    """State between collection and the last item."""
+
+    def __init__(self, options: Any, run_path: str | None, root: Path) -> None:
+        self.options = options
+        self.root = root
+        self.run_path = Path(run_path) if run_path else None
+        self.problems: list[str] = []
+        self.run: RunData | None = None
+        self._reasons: dict[str, str] = {}
+        self._suites: dict[str, Suite] = {}
+        self._gates: dict[str, GateFile] = {}
+        self._jobs: list[SuiteJob] = []
+        self._records: dict[tuple[str, str, int], Record] = {}
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+
+    def add(self, suite: Suite, is_long: bool) -> bool:
+        """Take a suite into the session; False when it cannot run, with the reason in `why_not` or `problems`."""
+        if suite.name in self._suites:
+            return True
+        try:
+            if is_long and not self.options.long:
+                raise Unavailable(f"{suite.name} is marked long: run it with --long")
+            suite.cases  # noqa: B018 - loading them is the check
+            self._gates[suite.name] = self._load_gates(suite)
+            suite.slice_values()
+        except Unavailable as missing:
+            self._reasons[suite.name] = str(missing)
+            return False
+        except UserError as error:
+            self.problems.append(str(error))
+            return False
+        self._suites[suite.name] = suite
+        return True
+
+    def _load_gates(self, suite: Suite) -> GateFile:
+        from harness.runner import load_suite_gates
+
+        return load_suite_gates(suite, Path(self.options.bars) if self.options.bars else None)
+
+    def runs(self, suite: Suite) -> bool:
+        """The suite can run and was taken in; a suite object that pytest met before its name counts too."""
+        return suite.name in self._suites or (
+            suite.name not in self._reasons and not self.problems and self.add(suite, is_long=False)
+        )
+
+    def why_not(self, suite: Suite) -> str | None:
+        return self._reasons.get(suite.name)
+
+    def notes(self) -> list[str]:
+        """Suites that did not run, and why."""
+        return [f"not run: {reason}" for reason in self._reasons.values()]
+
+    def cases(self, suite: Suite) -> list[Case]:
+        return suite.cases[: self.options.limit] if self.options.limit else suite.cases
+
+    def repeats(self) -> Iterable[tuple[int, str]]:
+        """Repeat numbers and the suffix of their items."""
+        return [(r, "" if r == 1 else f"-r{r}") for r in range(1, self.options.repeats + 1)]
+
+    def gates(self, suite: Suite) -> list[Gate]:
+        return self._gates[suite.name].gate
+
+    def gate_ids(self, suite: Suite) -> list[str]:
+        from harness.gates import gate_ids
+
+        return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values())]
+
+    def wanted(self, cases: list[tuple[Suite, Case]], gated: list[Suite]) -> None:
+        """Plan after deselection: a suite whose gates are selected is asked whole (or up to --limit)."""
+        chosen: dict[str, dict[str, Case]] = {}
+        for suite, case in cases:
+            chosen.setdefault(suite.name, {})[case.id] = case
+        for suite in gated:
+            chosen[suite.name] = {case.id: case for case in self.cases(suite)}
+        self._jobs = [SuiteJob(suite=self._suites[n], cases=list(found.values())) for n, found in chosen.items()]
+
+    def job(self) -> Job:
+        from harness.runner import default_checkpoint
+
+        options = self.options
+        return Job(
+            suites=self._jobs,
+            candidate=options.checkpoint or default_checkpoint(),
+            baseline=options.baseline,
+            engine=options.engine,
+            lora=options.lora,
+            repeats=options.repeats,
+            bars=Path(options.bars) if options.bars else None,
+            use_cache=not options.no_answer_cache,
+            script=Path(options.script) if options.script else None,
+        )
+
+    def forecast(self) -> list[str]:
+        """What is about to run and how long that may take, in one or two lines."""
+        if not self._jobs:
+            return []
+        from harness.runner import forecast
+
+        return forecast(self.job())
+
+    def prepare(self) -> None:
+        """Make or read the run. With several workers the first makes it, the others wait and read."""
+        if not self._jobs:
+            return
+        from harness.progress import Progress
+        from harness.runner import run_once
+
+        shared = self.run_path is not None
+        self.run = run_once(self.job(), self.root / self.options.runs, self.run_path, Progress(quiet=shared))
+        self.run_path = self.run.path
+        for record, suite in zip(self.run.records, self.run.suite_of, strict=True):
+            if record.variant == CANDIDATE:
+                self._records[suite, record.case.id, record.repeat] = record
+        self._verdicts = {(v.suite, v.gate): v for v in self.run.verdicts}
+
+    def record(self, suite: Suite, case: Case, repeat: int) -> Record:
+        return self._records[suite.name, case.id, repeat]
+
+    def verdict(self, suite: Suite, gate_id: str) -> Verdict:
+        return self._verdicts[suite.name, gate_id]
+
+    def properties(self, verdict: Verdict) -> dict[str, str]:
+        """What JUnit carries of a verdict: value, interval, n and bar."""
+        found = {"gate": verdict.gate, "outcome": verdict.outcome, "bar": verdict.bar, "run": str(self.run_path)}
+        seen = verdict.observed
+        if seen is not None and seen.value is not None:
+            found |= {"value": f"{seen.value:.6g}", "n": str(seen.n), "clusters": str(seen.clusters)}
+            if seen.low is not None and seen.high is not None:
+                found |= {"low": f"{seen.low:.6g}", "high": f"{seen.high:.6g}"}
+        return found
