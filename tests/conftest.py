@@ -1,0 +1,122 @@
+"""Fixtures that several folders share: tiny models of several families, and the public data."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+CHATML = (
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou help.<|im_end|>\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAMA3 = (
+    "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n"
+    "{{ m['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+MISTRAL = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% elif m['role'] == 'assistant' %} {{ m['content'] }}{{ eos_token }}"
+    "{% else %}{{ raise_exception('Only user and assistant roles are supported') }}{% endif %}{% endfor %}"
+)
+FAMILIES = {
+    "qwen": dict(
+        model_type="qwen2", template=CHATML, special=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        bos=None, eos="<|im_end|>", more_eos=["<|endoftext|>"], adds_bos=False,
+    ),
+    "llama3": dict(
+        model_type="llama", template=LLAMA3, bos="<|begin_of_text|>", eos="<|eot_id|>", adds_bos=True,
+        special=["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],
+        more_eos=["<|end_of_text|>"],
+    ),
+    "mistral": dict(
+        model_type="mistral", template=MISTRAL, special=["<s>", "</s>", "[INST]", "[/INST]"], bos="<s>", eos="</s>",
+        more_eos=[], adds_bos=True,
+    ),
+}  # fmt: skip
+CORPUS = ["the landlord and the tenant agree", "due on sale", "none", "system user assistant", "You help."]
+
+
+def save_tokenizer(folder: Path, family: str) -> dict[str, int]:
+    """A small byte-level BPE tokenizer with the family's special tokens and chat template; returns token ids."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    spec = FAMILIES[family]
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    raw.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=400, special_tokens=spec["special"], initial_alphabet=alphabet)
+    )
+    if spec["adds_bos"]:
+        bos_id = raw.token_to_id(spec["bos"])
+        raw.post_processor = processors.TemplateProcessing(
+            single=f"{spec['bos']} $A", special_tokens=[(spec["bos"], bos_id)]
+        )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        bos_token=spec["bos"],
+        eos_token=spec["eos"],
+        pad_token=spec["eos"],
+        additional_special_tokens=[t for t in spec["special"] if t not in (spec["bos"], spec["eos"])],
+    )
+    tokenizer.chat_template = spec["template"]
+    tokenizer.save_pretrained(folder)
+    return {token: raw.token_to_id(token) for token in spec["special"]} | {"size": raw.get_vocab_size()}
+
+
+def save_tiny_model(folder: Path, family: str = "qwen", seed: int = 0) -> Path:
+    """A randomly initialised two-layer model of the family, with its tokenizer, as a model folder."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = save_tokenizer(folder, family)
+    spec = FAMILIES[family]
+    eos = [ids[spec["eos"]], *(ids[t] for t in spec["more_eos"])]
+    config = AutoConfig.for_model(
+        spec["model_type"],
+        vocab_size=(ids["size"] + 63) // 64 * 64,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=ids[spec["bos"]] if spec["bos"] else None,
+        eos_token_id=eos,
+        pad_token_id=ids[spec["eos"]],
+    )
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    generation = {"eos_token_id": eos, "pad_token_id": eos[0]}
+    (folder / "generation_config.json").write_text(json.dumps(generation))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model folder a family: `qwen`, `llama3`, `mistral`."""
+    root = tmp_path_factory.mktemp("tiny")
+    return {family: save_tiny_model(root / family, family) for family in FAMILIES}
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_models: dict[str, Path]) -> Path:
+    """One tiny model, for tests that need any."""
+    return tiny_models["qwen"]
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """The folder that TUNEGATE_DATA names."""
+    folder = os.environ.get("TUNEGATE_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("TUNEGATE_DATA names no folder: the public data is not on this machine")
+    return Path(folder)

@@ -1,0 +1,60 @@
+"""Cases: strict lines, all faults at once, hashes of content."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cases import case_hash, cases_hash, check_cases, load_cases
+from harness.errors import UserError
+from harness.schema import Case
+
+GOOD = {"id": "a", "input": {"document": "text"}, "expected": [], "cluster": "c1"}
+
+
+def write(folder: Path, *rows: dict[str, object] | str) -> Path:
+    path = folder / "cases.jsonl"
+    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in rows))
+    return path
+
+
+def test_a_good_file_loads_in_order(tmp_path: Path) -> None:
+    cases = load_cases(write(tmp_path, GOOD, {**GOOD, "id": "b", "tags": {"kind": "x"}}))
+    assert [(c.id, c.tags, c.document) for c in cases] == [("a", {}, "text"), ("b", {"kind": "x"}, "text")]
+
+
+def test_all_bad_lines_are_named_with_their_numbers(tmp_path: Path) -> None:
+    no_expected = {k: v for k, v in GOOD.items() if k != "expected"}
+    path = write(tmp_path, GOOD, no_expected, "{broken", {**GOOD, "colour": 1}, GOOD, {**GOOD, "id": "x[1]"})
+    with pytest.raises(UserError) as caught:
+        load_cases(path)
+    text = str(caught.value)
+    assert "5 problems" in text
+    assert "cases.jsonl:2: 'expected' is missing. Every case needs one; use [] where no clause is present" in text
+    assert "cases.jsonl:3:" in text and "cases.jsonl:4:" in text and "colour" in text
+    assert "cases.jsonl:5: id 'a' is already used on line 1" in text
+    assert "cases.jsonl:6: id 'x[1]'" in text
+
+
+def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no cases were found"):
+        load_cases(write(tmp_path, ""))
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be read .* Name the cases in Suite"):
+        load_cases(tmp_path / "nowhere.jsonl")
+
+
+def test_a_case_without_a_cluster_is_refused() -> None:
+    with pytest.raises(UserError, match="'cluster' is empty"):
+        check_cases([Case(id="a", input={}, expected=[], cluster="")], "built")
+
+
+def test_hashes_follow_content_and_not_order() -> None:
+    one = Case(id="a", input={"document": "x", "b": "y"}, expected=["t"], cluster="c")
+    same = Case(id="a", input={"b": "y", "document": "x"}, expected=["t"], cluster="c")
+    other = Case(id="b", input={"document": "x"}, expected=["t"], cluster="c")
+    assert case_hash(one) == case_hash(same) != case_hash(other)
+    assert cases_hash([one, other]) == cases_hash([other, same])
+    assert cases_hash([one]) != cases_hash([one, other])

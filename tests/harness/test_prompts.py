@@ -1,0 +1,123 @@
+"""Prompts: one rendering for inference and training, whatever the model's chat template wants."""
+
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from harness.errors import UserError
+from harness.prompts import Renderer, load_template, messages
+from harness.schema import Case
+
+CHAT = [{"role": "system", "content": "Name clauses."}, {"role": "user", "content": "the landlord and the tenant"}]
+FAMILIES = ["qwen", "llama3", "mistral"]
+
+
+def case(**given: str) -> Case:
+    return Case(id="a", input=given, expected=[], cluster="c")
+
+
+def template(text: str) -> jinja2.Template:
+    return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
+
+
+def test_the_template_gives_system_and_user_message() -> None:
+    chat = messages(template('{% set system = "Be brief." %}\nAsk: {{ document }}\n'), case(document="Lease"))
+    assert chat == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Ask: Lease"}]
+
+
+def test_a_template_without_system_gives_one_message() -> None:
+    assert messages(template("Hello {{ name }}"), case(name="x")) == [{"role": "user", "content": "Hello x"}]
+
+
+def test_text_of_a_case_is_never_read_as_a_template() -> None:
+    chat = messages(template("{{ document }}"), case(document="{{ secret }} {% if %}"))
+    assert chat[0]["content"] == "{{ secret }} {% if %}"
+
+
+def test_a_missing_variable_names_the_case_and_what_it_has() -> None:
+    with pytest.raises(UserError, match=r"case 'a'.*'document' is undefined.*Input has: text"):
+        messages(template("{{ document }}"), case(text="x"))
+
+
+def test_a_broken_template_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "prompt.jinja").write_text("one\n{% if %}")
+    with pytest.raises(UserError, match=r"prompt\.jinja:2: not a Jinja template"):
+        load_template(tmp_path / "prompt.jinja")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompt_holds_at_most_one_bos(tiny_models: dict[str, Path], family: str) -> None:
+    renderer = Renderer(tiny_models[family])
+    ids = renderer.prompt(CHAT).ids
+    bos = renderer.tokenizer.bos_token_id
+    assert ids.count(bos) == (0 if family == "qwen" else 1)
+    assert family == "qwen" or ids[0] == bos
+
+
+def test_a_template_that_refuses_system_gets_it_in_the_first_user_message(tiny_models: dict[str, Path]) -> None:
+    text = Renderer(tiny_models["mistral"]).prompt(CHAT).text
+    assert text == "<s>[INST] Name clauses.\n\nthe landlord and the tenant [/INST]"
+
+
+def test_a_template_with_system_keeps_the_role(tiny_models: dict[str, Path]) -> None:
+    text = Renderer(tiny_models["qwen"]).prompt(CHAT).text
+    assert text.startswith("<|im_start|>system\nName clauses.<|im_end|>\n<|im_start|>user\n")
+
+
+@pytest.mark.parametrize(("family", "names"), [
+    ("qwen", {"<|im_end|>", "<|endoftext|>"}),
+    ("llama3", {"<|eot_id|>", "<|end_of_text|>"}),
+    ("mistral", {"</s>"}),
+])  # fmt: skip
+def test_every_end_token_stops_an_answer(tiny_models: dict[str, Path], family: str, names: set[str]) -> None:
+    renderer = Renderer(tiny_models[family])
+    assert {renderer.tokenizer.convert_ids_to_tokens(i) for i in renderer.stop_ids} == names
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("answer", ["due on sale", "\nnone", " due", "é😀"])
+def test_training_begins_with_exactly_the_prompt_ids(tiny_models: dict[str, Path], family: str, answer: str) -> None:
+    renderer = Renderer(tiny_models[family])
+    ids, mask = renderer.training([*CHAT, {"role": "assistant", "content": answer}])
+    prompt = list(renderer.prompt(CHAT).ids)
+    assert ids[: len(prompt)] == prompt
+    assert mask == [0] * len(prompt) + [1] * (len(ids) - len(prompt))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_last_trained_token_ends_the_turn(tiny_models: dict[str, Path], family: str) -> None:
+    renderer = Renderer(tiny_models[family])
+    ids, mask = renderer.training([*CHAT, {"role": "assistant", "content": "none"}])
+    assert (ids[-1] in renderer.stop_ids, mask[-1]) == (True, 1)
+    assert renderer.decode([i for i, m in zip(ids, mask, strict=True) if m]) == "none"
+
+
+def test_every_assistant_turn_is_trained_and_nothing_else(tiny_models: dict[str, Path]) -> None:
+    renderer = Renderer(tiny_models["qwen"])
+    more = [{"role": "assistant", "content": "due"}, {"role": "user", "content": "and"},
+            {"role": "assistant", "content": "none"}]  # fmt: skip
+    ids, mask = renderer.training([*CHAT, *more])
+    trained = [i for i, m in zip(ids, mask, strict=True) if m]
+    assert renderer.tokenizer.decode(trained) == "due<|im_end|>none<|im_end|>"
+    expected = "<|im_start|>user\nthe landlord and the tenant<|im_end|>\n<|im_start|>assistant\ndue<|im_end|>\n"
+    assert expected in renderer.tokenizer.decode(ids)
+
+
+def test_training_without_an_answer_is_refused(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match="at least one assistant message"):
+        Renderer(tiny_model).training(CHAT)
+
+
+def test_the_hash_changes_with_either_template(tiny_models: dict[str, Path]) -> None:
+    renderer = Renderer(tiny_models["qwen"])
+    hashes = {
+        renderer.prompt(CHAT, "a").template_hash,
+        renderer.prompt(CHAT, "b").template_hash,
+        Renderer(tiny_models["llama3"]).prompt(CHAT, "a").template_hash,
+    }
+    assert len(hashes) == 3
+
+
+def test_the_context_limit_comes_from_the_config(tiny_model: Path) -> None:
+    assert Renderer(tiny_model).max_positions == 512

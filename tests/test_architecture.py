@@ -1,0 +1,113 @@
+"""Import directions and light imports: what architecture.md promises, read from the code itself."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("harness", "training", "reports", "evalsuites")
+HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "evaluate", "ray", "matplotlib"}
+# Modules that are only ever loaded late, by the module that needs them.
+LATE = ("harness/engines/", "harness/merging.py", "training/")
+
+LAYERS = [
+    {"schema", "errors", "digest", "progress"},
+    {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
+    {"suite", "engines"},
+    {"gates", "store", "plan"},
+    {"runner", "summary", "approval"},
+    {"session", "demo"},
+    {"plugin", "cli"},
+]
+
+
+def python_files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
+    """Absolute names of imported modules; `if TYPE_CHECKING` blocks do not count."""
+    tree = ast.parse(path.read_text("utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    for node in nodes:
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_imports_only_itself_and_the_harness(folder: str) -> None:
+    allowed = {folder, "harness"} if folder != "harness" else {"harness"}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in python_files(folder)
+        for name in imports(path)
+        if name.split(".")[0] in FOLDERS and name.split(".")[0] not in allowed
+    ]
+    assert wrong == []
+
+
+def layer(module: str) -> int:
+    return next(level for level, names in enumerate(LAYERS) if module in names)
+
+
+def test_every_module_of_the_harness_has_a_layer() -> None:
+    modules = {p.relative_to(ROOT / "harness").parts[0].removesuffix(".py") for p in python_files("harness")}
+    assert modules - {"__init__"} <= set().union(*LAYERS)
+
+
+def test_the_harness_imports_only_downwards() -> None:
+    wrong = []
+    for path in python_files("harness"):
+        own = path.relative_to(ROOT / "harness").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "harness" and len(parts) > 1 and any(parts[1] in names for names in LAYERS):
+                other = parts[1]
+                if other != own and layer(other) > layer(own):
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_heavy_packages_are_imported_late() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name} at the top"
+        for folder in FOLDERS
+        for path in python_files(folder)
+        if not str(path.relative_to(ROOT)).startswith(LATE)
+        for name in imports(path, top_level_only=True)
+        if name.split(".")[0] in HEAVY
+    ]
+    assert wrong == []
+
+
+def test_importing_the_harness_and_the_plugin_loads_nothing_heavy() -> None:
+    code = "import sys, harness, harness.plugin, harness.cli; print(*sorted(m.split('.')[0] for m in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert set(loaded.stdout.split()) & (HEAVY | {"scipy", "statsmodels"}) == set()
+
+
+def test_every_file_opens_with_what_it_does() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for folder in FOLDERS
+        for path in python_files(folder)
+        if path.read_text("utf-8").strip() and ast.get_docstring(ast.parse(path.read_text("utf-8"))) is None
+    ]
+    assert silent == []
