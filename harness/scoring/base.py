@@ -1,0 +1,131 @@
+"""What makes a function a scorer, and how several run on one completion. Knows no scorer family.
+
+@scorer(metrics=[Metric(name="accuracy", scorer="answers", numerator="correct")], name="answers")
+def accepted(case, completion):
+    return Score(name="answers", value=1.0, counts={"correct": 1})
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+from harness.digest import digest
+from harness.errors import UserError, refuse_all
+from harness.schema import Case, Completion, Metric, Score, Scores
+
+Scoring = Callable[[Case, Completion], Score]
+
+
+class Scorer:
+    """A pure function (case, completion) -> Score, with its family's name, its metrics and what it was made from."""
+
+    def __init__(self, function: Scoring, name: str, metrics: Sequence[Metric], config: object = None) -> None:
+        self.__wrapped__ = function
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__module__ = function.__module__
+        self.__doc__ = function.__doc__
+        self.name = name
+        self.metrics = list(metrics)
+        self.config = config
+
+    def __call__(self, case: Case, completion: Completion) -> Score:
+        return self.__wrapped__(case, completion)
+
+    def __repr__(self) -> str:
+        return f"<scorer {self.name}: {self.__module__}.{self.__qualname__}>"
+
+    @cached_property
+    def source_hash(self) -> str:
+        """Digest of the scorer's module and of every scoring module that it uses, as they are written."""
+        return digest({module.__name__: inspect.getsource(module) for module in _sources(self.__module__)})
+
+    @cached_property
+    def config_hash(self) -> str:
+        """Digest of what the scorer was given when it was made: a vocabulary, a registry."""
+        return digest(self.config)
+
+    @property
+    def version(self) -> str:
+        """Changes when the scorer's code or configuration does; equal versions give equal scores."""
+        return digest([self.name, self.__qualname__, self.source_hash, self.config_hash])[:12]
+
+
+def scorer(*, metrics: Sequence[Metric], name: str, config: object = None) -> Callable[[Scoring], Scorer]:
+    """Make a function a scorer of the family `name`. Refuses metrics that read another family's counts."""
+    strangers = [m for m in metrics if m.scorer != name]
+    refuse_all([f"metric '{m.name}' reads scorer '{m.scorer}', expected '{name}'" for m in strangers], "metrics")
+    return lambda function: Scorer(function, name, metrics, config)
+
+
+def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Scores:
+    """Every scorer's finding on one completion, by family name.
+
+    Raises ValueError where a scorer breaks its own promise (a span that does not quote the text, a count that its
+    metrics need and that is not there), and UserError where two scorers answer for one family.
+    """
+    scores = Scores()
+    for function in scorers:
+        try:
+            score = function(case, completion)
+            _check(function, score, completion.text)
+        except Exception as error:
+            error.add_note(f"raised by {function!r} on case '{case.id}'")
+            raise
+        if score.name in scores:
+            raise UserError(f"two scorers answer for the family '{score.name}'; a suite takes one of each")
+        scores[score.name] = score
+    return scores
+
+
+def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:
+    """Metrics that the scorers offer, in their order. Refuses two metrics, or two scorers, of one name."""
+    metrics = [metric for function in scorers for metric in getattr(function, "metrics", [])]
+    families = [function.name for function in scorers if isinstance(function, Scorer)]
+    problems = [f"two scorers answer for the family '{name}'; keep one" for name in _repeated(families)]
+    problems += [f"two scorers offer the metric '{name}'; keep one" for name in _repeated([m.name for m in metrics])]
+    refuse_all(problems, "scorers")
+    return metrics
+
+
+def _check(function: Scoring, score: Score, text: str) -> None:
+    for span in score.spans:
+        if text[span.start : span.end] != span.quote or not 0 <= span.start < span.end:
+            raise ValueError(f"span {span.start}-{span.end} quotes {span.quote!r}, which does not stand there")
+    if not isinstance(function, Scorer) or score.value is None:
+        return
+    if score.name != function.name:
+        raise ValueError(f"score is named '{score.name}', its scorer '{function.name}'")
+    for metric in function.metrics:
+        if metric.kind == "ratio":
+            missing = [c for c in (metric.numerator, metric.denominator) if c is not None and c not in score.counts]
+            if missing:
+                raise ValueError(f"metric '{metric.name}' needs the count '{missing[0]}', which the score has not")
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _sources(name: str) -> list[ModuleType]:
+    """The module called `name` and the modules of this package that it reaches, in order of name."""
+    found: dict[str, ModuleType] = {}
+    waiting = [sys.modules[name]]
+    while waiting:
+        module = waiting.pop()
+        if module.__name__ not in found:
+            found[module.__name__] = module
+            waiting.extend(_imported(module))
+    return [found[key] for key in sorted(found)]
+
+
+def _imported(module: ModuleType) -> Iterator[ModuleType]:
+    for value in vars(module).values():
+        owner: Any = value if isinstance(value, ModuleType) else inspect.getmodule(value)
+        if isinstance(owner, ModuleType) and owner.__name__.startswith(f"{__package__}."):
+            yield owner

@@ -1,0 +1,168 @@
+"""Reads an answer as a list of clause types. Reads lists, never searches prose for names; knows no right answer.
+
+An answer is clause type names separated by `;`, `,`, new lines, bullets or numbers, or an explicit "none".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from harness.schema import Completion
+from harness.scoring.normal import plain
+from harness.scoring.refusals import refuses
+
+MOST_WORDS = 12
+"""Words in the longest thing that still reads as a name."""
+MOST_SHOWN = 60
+"""Characters kept of a name outside the vocabulary."""
+
+PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
+COMMA_PIECE = re.compile(r"[^,]+")
+EDGE = " \t\u00a0*_`\"'“”‘’[](){}<>.,:!#-–—+=\\"
+BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
+CLOSING = re.compile(r"\s*(?::|\s[-–—]\s|\()")
+LEAD_IN = re.compile(
+    r"[^:\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|provisions?)\b[^:\n]{0,60}:", re.I
+)
+SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>", re.I)
+SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])")
+ENDING = re.compile(r"\s+(?:clauses?|provisions?)$")
+NONE = re.compile(
+    r"(?:(?:the )?answer(?: is)? )?"
+    r"(?:(?:there (?:is|are)|it has|(?:the|this) (?:text|excerpt|contract|document) (?:has|contains)) )?"
+    r"(?:none(?: of (?:the|these|them|those).*"
+    r"| (?:(?:is |are )?present|found|apply|applies|listed|identified)(?: here| in (?:this|the) \w+)?)?"
+    r"|no(?: (?:such|related|relevant|listed|matching|of the listed|applicable|critical))*"
+    r" (?:clauses?|provisions?|types?)"
+    r"(?: (?:types?|found|here|listed|identified|apply|applies|in (?:this|the) \w+|(?:(?:is|are) )?present))*"
+    r"|no|n a|nothing|null|empty|not (?:present|applicable|found))"
+)
+ABSENT = re.compile(r"(?:no|none|n a|absent|false|not \w+|missing)(?: in .*| found| present)?")
+
+
+class Named(NamedTuple):
+    """One clause that an answer names: where, as which type, and whether that type is in the vocabulary."""
+
+    start: int
+    end: int
+    label: str
+    known: bool
+
+
+class Reading(NamedTuple):
+    """What an answer says: clauses named, or none of them, or why it cannot be read."""
+
+    named: list[Named]
+    none: bool = False
+    unreadable: str = ""
+
+
+def key(name: str) -> str:
+    """Form in which two spellings of a clause type are equal: NFKC, lower case, letters and digits only."""
+    return " ".join(re.findall(r"[^\W_]+", plain(name).casefold().replace("&", " and ")))
+
+
+def read(completion: Completion, table: Mapping[str, str]) -> Reading:
+    """Read an answer as a list of clause types, given the type by key."""
+    text = completion.text
+    if completion.finish_reason == "error":
+        return Reading([], unreadable="the engine gave no answer")
+    if not key(SPECIAL.sub(" ", text)):
+        return Reading([], unreadable="the answer is empty")
+    if completion.finish_reason == "length":
+        return Reading([], unreadable="the answer was cut at the token limit")
+    named: list[Named] = []
+    denied = False
+    for start, end in _pieces(text):
+        if _denies(text[start:end], table):
+            denied = True
+        else:
+            named.extend(_names(text, start, end, table))
+    if any(name.known for name in named):
+        return Reading(named)
+    if _says_none(text) or (denied and not named):
+        return Reading([], none=True)
+    return _without_known_names(text, named)
+
+
+def _without_known_names(text: str, named: list[Named]) -> Reading:
+    if refuses(text):
+        return Reading([], unreadable="the answer is a refusal")
+    if not any(len(text[name.start : name.end].split()) <= MOST_WORDS for name in named):
+        return Reading([], unreadable="the answer is not a list of clause types")
+    return Reading(named)
+
+
+def _says_none(text: str) -> bool:
+    """Whether the whole answer, or its first sentence before an explanation, is a "none"."""
+    text = SPECIAL.sub(" ", text)
+    return any(NONE.fullmatch(key(part)) for part in (text, SENTENCE_END.split(text.strip(), maxsplit=1)[0]))
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Spans between hard separators, without a lead-in such as "The clauses are:"."""
+    lead = LEAD_IN.match(text)
+    masked = SPECIAL.sub(lambda m: ";" * len(m[0]), text)
+    for piece in PIECE.finditer(masked, lead.end() if lead else 0):
+        bullet = BULLET.match(text, piece.start(), piece.end())
+        start = bullet.end() if bullet else piece.start()
+        if key(text[start : piece.end()]):
+            yield start, piece.end()
+
+
+def _denies(piece: str, table: Mapping[str, str]) -> bool:
+    """Whether a piece is a line of a checklist that says a clause is absent: "Insurance: no"."""
+    head, colon, tail = piece.partition(":")
+    return bool(colon) and _label(head, table) is not None and bool(ABSENT.fullmatch(key(tail)))
+
+
+def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
+    """Names in one piece: the piece itself, its head before a description, or the longest runs between its commas."""
+    head = CLOSING.search(text, start, end)
+    for stop in (end, head.start() if head else end):
+        label = _label(text[start:stop], table)
+        if label is not None:
+            yield _named(text, start, stop, label, True)
+            return
+    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if key(m[0])]
+    at = 0
+    while at < len(parts):
+        for last in range(len(parts) - 1, at - 1, -1):
+            label = _label(text[parts[at][0] : parts[last][1]], table)
+            if label is not None:
+                yield _named(text, parts[at][0], parts[last][1], label, True)
+                at = last + 1
+                break
+        else:
+            yield from _joined(text, *parts[at], table)
+            at += 1
+
+
+def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
+    """One name outside the vocabulary, or several inside it that "and" joins."""
+    halves = []
+    at = start
+    for joint in [*re.finditer(r"\b(?:and|or)\s+|&", text[start:end], re.I), None]:
+        stop = start + joint.start() if joint else end
+        if key(text[at:stop]):
+            halves.append((at, stop, _label(text[at:stop], table)))
+        at = start + joint.end() if joint else end
+    if halves and all(label is not None for _, _, label in halves):
+        yield from (_named(text, first, last, label or "", True) for first, last, label in halves)
+        return
+    yield _named(text, start, end, plain(text[start:end]).strip(EDGE).lower()[:MOST_SHOWN].strip(), False)
+
+
+def _label(name: str, table: Mapping[str, str]) -> str | None:
+    wanted = key(name)
+    return table.get(wanted) or table.get(ENDING.sub("", wanted)) or table.get(wanted.removeprefix("the "))
+
+
+def _named(text: str, start: int, end: int, label: str, known: bool) -> Named:
+    """A name without the white space, quotes and marks around it."""
+    quote = text[start:end]
+    inner = quote.strip(EDGE) or quote
+    start += quote.index(inner)
+    return Named(start, start + len(inner), label, known)
