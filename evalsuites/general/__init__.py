@@ -1,0 +1,1 @@
+"""Suites on general ability: what tuning must not lose."""

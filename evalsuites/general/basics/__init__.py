@@ -1,0 +1,1 @@
+"""General questions that a tuned model must still answer."""

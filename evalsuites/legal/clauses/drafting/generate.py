@@ -1,0 +1,94 @@
+"""Writes the suite's cases, and training and dev rows for them. Knows no model.
+
+python -m evalsuites.legal.clauses.drafting.generate --split eval --out evalsuites/legal/clauses/cases.jsonl
+python -m evalsuites.legal.clauses.drafting.generate --split train --rows 2400 --out train.jsonl
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from evalsuites.legal.clauses.drafting.assemble import EXCERPTS, Excerpt, contracts
+from evalsuites.legal.clauses.drafting.bank import CLAUSES, load
+from harness.prompts import load_template, messages
+from harness.schema import Case
+
+SUITE = Path(__file__).parents[1]
+EVAL_CONTRACTS = 168
+EVAL_SEED = "eval-1"
+ROWS = {"train": 2400, "dev": 240}
+"""Rows written when --rows is not given."""
+
+
+def eval_cases() -> list[Case]:
+    """The suite's cases, always the same."""
+    return [_case(excerpt) for excerpt in contracts(load("eval"), EVAL_CONTRACTS, EVAL_SEED)]
+
+
+def _case(excerpt: Excerpt) -> Case:
+    tags = {
+        "instrument": excerpt.instrument,
+        "kind": "clause" if excerpt.main else "no_such_clause",
+        "style": excerpt.style,
+        "state": "Georgia",
+    }
+    if excerpt.main:
+        tags["clause"] = excerpt.main
+    return Case(
+        id=excerpt.id,
+        input={"document": excerpt.document},
+        expected=excerpt.clauses,
+        cluster=excerpt.contract,
+        tags=tags,
+    )
+
+
+def training_rows(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[dict[str, object]]:
+    """Chat rows of the split `train` or `dev`, with the suite's own prompt.
+
+    The dev rows come from other contracts and from drafting that no training row has. `without` keeps the rows but
+    takes one clause out of every answer.
+    """
+    template = load_template(SUITE / "prompt.jinja")
+    bank = load("train").part(held_out=split == "dev")
+    drafted = contracts(bank, -(-rows // EXCERPTS), f"{split}-{seed}")
+    for excerpt in itertools.islice(drafted, rows):
+        answer = "; ".join(name for name in excerpt.clauses if name != without) or "none"
+        yield {"messages": [*messages(template, _case(excerpt)), {"role": "assistant", "content": answer}]}
+
+
+def _line(row: object) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def write(split: str, out: Path, rows: int | None, seed: int, without: str | None) -> int:
+    """Write one split and return its number of lines."""
+    if split == "eval":
+        lines = [_line(_fields(case)) for case in eval_cases()]
+    else:
+        lines = [_line(row) for row in training_rows(split, rows or ROWS[split], seed, without)]
+    out.write_text("".join(lines), "utf-8")
+    return len(lines)
+
+
+def _fields(case: Case) -> dict[str, object]:
+    return {name: getattr(case, name) for name in ("id", "input", "expected", "cluster", "tags")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draft Georgia real-estate excerpts with known clauses.")
+    parser.add_argument("--split", choices=("eval", "train", "dev"), required=True)
+    parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
+    parser.add_argument("--rows", type=int, help="rows of train or dev; the eval split has a fixed size")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other contracts; not for eval")
+    parser.add_argument("--without", choices=tuple(CLAUSES), help="leave this clause out of every answer")
+    args = parser.parse_args()
+    if args.split == "eval" and (args.rows or args.seed or args.without):
+        parser.error("--split eval is fixed: it takes neither --rows nor --seed nor --without")
+    print(f"{write(args.split, args.out, args.rows, args.seed, args.without)} rows in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
