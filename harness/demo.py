@@ -1,0 +1,103 @@
+"""The whole line on the embedded model: data, baseline, LoRA training, tuned model, gates, report.
+
+Every step keeps what it finished: the same command goes on where it was interrupted. Training, suites and reports are
+loaded by name, late.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from harness.digest import digest
+from harness.plan import Job, SuiteJob
+from harness.progress import Progress
+from harness.runner import default_checkpoint, run
+from harness.store import RunData, RunFolder
+from harness.suite import Suite
+
+SUITES = ("evalsuites.legal.clauses.test_clauses", "evalsuites.general.basics.test_basics")
+ROWS = 900
+VALIDATION_ROWS = 60
+SEED = 7
+
+CONFIG = """# Written by `tunegate demo`; run it alone with: tunegate train {path}
+base = "{base}"
+
+[data]
+train = ["data/train.jsonl"]
+validation = ["data/validation.jsonl"]
+
+[lora]
+r = 16
+alpha = 32
+
+[optim]
+lr = 1e-3
+
+[train]
+rows_per_step = 8
+epochs = {epochs}
+seed = {seed}
+validate_every = 25
+
+[output]
+dir = "{runs}"
+name = "demo"
+"""
+
+
+def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
+    """Run the line; returns the closing sentences. Raises UserError; an interruption loses nothing finished."""
+    progress = Progress()
+    rows = rows or ROWS
+    base = default_checkpoint()
+    folder = runs / f"demo-{digest([rows, SEED, CONFIG])[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    progress.say(f"[1/6] model: {base}")
+    importlib.import_module("harness.checkpoints").resolve(base)
+    progress.say(f"[2/6] training data: {rows} rows, none of it shared with the suite")
+    config = write_data(folder, runs, rows, base)
+    suites = [importlib.import_module(name).suite for name in SUITES]
+    progress.say("[3/6] baseline: the model as it is")
+    job = demo_job(suites, base, None, engine)
+    run(job, RunFolder.create(runs, "demo-baseline"), progress)
+    progress.say("[4/6] training a LoRA adapter")
+    trained: Path = importlib.import_module("training").train(config)
+    progress.say("[5/6] tuned model against baseline")
+    job = demo_job(suites, str(trained), base, engine)
+    made = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
+    progress.say("[6/6] report")
+    reports = importlib.import_module("reports")
+    files = reports.write(reports.build([made.path, trained]), folder)
+    importlib.import_module("reports.terminal").show(made)
+    return closing(made, files)
+
+
+def demo_job(suites: list[Suite], candidate: str, baseline: str | None, engine: str | None) -> Job:
+    """Both suites, whole."""
+    parts = [SuiteJob(suite=s, cases=s.cases) for s in suites]
+    return Job(suites=parts, candidate=candidate, baseline=baseline, engine=engine)
+
+
+def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
+    """Write training and validation rows and the configuration; the same settings write the same bytes."""
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    generate: Any = importlib.import_module("evalsuites.legal.clauses.drafting.generate")
+    generate.write("train", data / "train.jsonl", rows, SEED, None)
+    generate.write("dev", data / "validation.jsonl", VALIDATION_ROWS, SEED, None)
+    config = folder / "train.toml"
+    text = CONFIG.format(path=config, base=base, epochs=1, seed=SEED, runs=runs.resolve())
+    if not config.exists() or config.read_text("utf-8") != text:
+        config.write_text(text, "utf-8")
+    return config
+
+
+def closing(made: RunData, files: list[Path]) -> str:
+    """What the demo ends with: the line ran, what the gates said, where to read on."""
+    passed = sum(v.outcome == "pass" for v in made.verdicts)
+    word = "PASS" if passed == len(made.verdicts) else "NOT PASSED"
+    reports = "\n".join(f"report: {file}" for file in files)
+    return f"The line ran. The gates say {word}: {passed} of {len(made.verdicts)} passed.\n{reports}"

@@ -1,0 +1,87 @@
+"""A small suite in a folder of its own, with scripted answers, for tests of everything around the engine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ["holdover", "assignment", "as is"]
+TEST = '''"""Mini: clauses are found."""
+
+from harness import Suite
+from harness.scoring import clauses
+
+suite = Suite(scorers=[clauses.among(["holdover", "assignment", "as is"])], slices=["instrument"], max_tokens=8)
+
+
+@suite.case
+def test_finds_every_clause(record):
+    assert record.scores.clauses.missing == []
+
+
+@suite.case(where={"kind": "no_such_clause"})
+def test_never_invents_a_clause(record):
+    assert record.scores.clauses.invented == []
+'''
+GATES = """[objective]
+text = "Find the clauses."
+
+[[gate]]
+metric = "clause_recall"
+rule = "at_least"
+value = 0.5
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "at_least"
+value = 0.5
+slice = "instrument"
+"""
+
+
+def rows(n: int = 40) -> list[dict[str, object]]:
+    """Every second case holds no clause; each case is a contract of its own."""
+    return [
+        {
+            "id": f"c{i}",
+            "input": {"document": f"Contract {i}."},
+            "expected": [NAMES[i % 3]] if i % 2 else [],
+            "cluster": f"k{i}",
+            "tags": {"instrument": "lease" if i % 4 < 2 else "deed", "kind": "clause" if i % 2 else "no_such_clause"},
+        }
+        for i in range(n)
+    ]
+
+
+def right(cases: list[dict[str, object]]) -> dict[str, str]:
+    """The right answer to every case."""
+    return {str(c["id"]): "; ".join(c["expected"]) or "none" for c in cases}  # type: ignore[arg-type]
+
+
+def write_suite(root: Path, cases: list[dict[str, object]] | None = None, test: str = TEST, gates: str = GATES) -> Path:
+    """Write evalsuites/legal/mini below `root`; returns its folder."""
+    folder = root / "evalsuites" / "legal" / "mini"
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = rows() if cases is None else cases
+    (folder / "cases.jsonl").write_text("\n".join(json.dumps(c) for c in cases))
+    (folder / "prompt.jinja").write_text("Which clauses? {{ document }}")
+    (folder / "gates.toml").write_text(gates)
+    (folder / "test_mini.py").write_text(test)
+    return folder
+
+
+def write_script(root: Path, **answers: dict[str, str]) -> Path:
+    """Write the fake engine's answers: variant -> case id -> text."""
+    path = root / "script.json"
+    path.write_text(json.dumps(answers))
+    return path
+
+
+def pytest_in(root: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run pytest on the suite below `root` in a process of its own, with the fake engine and an own cache."""
+    command = [sys.executable, "-m", "pytest", "evalsuites", "-p", "no:cacheprovider", *words]
+    if "--engine" not in words:
+        command += ["--engine", "fake", "--script", "script.json"]
+    settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=settings, timeout=120)
