@@ -1,0 +1,160 @@
+"""Gathers what a gate is judged on, or says why it cannot be judged. Knows records and bars, and no rule.
+
+The checks run in the order in which they are said: not comparable, nothing evaluated, a partial population, no
+baseline, too many errors, too few contracts, too few cases. Numeric libraries load when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.gatefile import COMPARATIVE, GateId
+from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Outcome, Record
+from harness.wording import number
+
+if TYPE_CHECKING:
+    from harness.stats.join import Pairs
+    from harness.stats.observations import Observations
+
+FEWEST_CLUSTERS = 10
+"""No gate judges on fewer contracts."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one gate is judged on."""
+
+    gate: Gate
+    metric: Metric
+    level: Observations
+    """The candidate's cases, errors wrong."""
+    pairs: Pairs | None = None
+    """The candidate's and the baseline's cases, for comparative rules."""
+    p_value: float | None = None
+    """Of `improves` without a margin, after Holm over all such claims of the suite."""
+    claims: int = 1
+    """How many claims Holm corrects for."""
+
+    @property
+    def cases(self) -> int:
+        return len(self.pairs.tuned) if self.pairs else sum(c.denominator > 0 for c in self.level.cases)
+
+    @property
+    def clusters(self) -> int:
+        return self.pairs.count if self.pairs else len({c.cluster for c in self.level.cases if c.denominator > 0})
+
+    @property
+    def population(self) -> str:
+        return f"{self.cases} cases from {self.clusters} contracts"
+
+    @property
+    def is_share(self) -> bool:
+        """The metric lies in [0, 1], so that its level is a percentage and its differences are points."""
+        if self.metric.kind == "macro_f1":
+            return True
+        if self.pairs:
+            return self.pairs.is_rate
+        return all(-1e-12 <= c.numerator <= c.denominator + 1e-12 for c in self.level.cases)
+
+    @property
+    def move(self) -> str:
+        """`went from 70.0% to 98.0%`, baseline to tuned, on the cases that both answered."""
+        if self.pairs is None or self.pairs.values is None:
+            return "is not defined for both variants"
+        tuned, baseline = self.pairs.values
+        return f"went from {number(baseline, self.is_share)} to {number(tuned, self.is_share)}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule says of its evidence."""
+
+    outcome: Outcome
+    reason: str
+    observed: Estimate | None = None
+    margin: float | None = None
+    needed: str | None = None
+
+
+def screen(
+    gate: Gate, records: Mapping[str, Sequence[Record]], expected_cases: int, comparable: str | None
+) -> Finding | None:
+    """What rules out a judgement whatever the numbers are, in the order in which it is said."""
+    tuned = {r.case.id for r in records.get(CANDIDATE, ())}
+    baseline = {r.case.id for r in records.get(BASELINE, ())}
+    if comparable:
+        return Finding("error", f"Not comparable with the accepted baseline: {comparable}.")
+    if not tuned:
+        return Finding("fail", "Nothing was evaluated: there are no answers of the tuned model.")
+    if len(tuned) < expected_cases:
+        return Finding("skipped", f"Only {len(tuned)} of {expected_cases} cases were answered; a gate judges all.")
+    if gate.rule not in COMPARATIVE:
+        return None
+    if not baseline:
+        return Finding("skipped", "no baseline was given: use --baseline")
+    if len(baseline) < expected_cases:
+        return Finding("skipped", f"The baseline answered only {len(baseline)} of {expected_cases} cases.")
+    return None
+
+
+def gather(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Finding | Evidence:
+    """Observations of the gate's slice, or why they cannot be judged."""
+    from harness.stats.join import pair
+    from harness.stats.observations import in_slice, observations
+
+    gate = asked.gate
+    tuned = in_slice(records[CANDIDATE], gate.slice, asked.slice_value)
+    level = observations(tuned, metric, "candidate")
+    pairs = None
+    if gate.rule in COMPARATIVE:
+        other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")
+        pairs = pair(level, other, metric)
+        if pairs.changed_inputs:
+            return Finding(
+                "error", f"Not comparable: {pairs.changed_inputs} cases differ in input between the variants."
+            )
+    if not level.cases:
+        why = f"none of {level.records} answers has a score" if level.records else "no case is in this slice"
+        return Finding("fail", f"Nothing was evaluated: {why}.")
+    not_measured = pairs.too_many_errors if pairs else level.too_many_errors
+    if not_measured:
+        return Finding("fail", f"Not measured: {not_measured}.")
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pairs)
+
+
+def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
+    """Give every `improves` claim that is tested its p value, corrected over all of them."""
+    from harness.stats.paired import holm, superiority
+
+    tested = {
+        i: superiority(item.pairs)[0]
+        for i, item in enumerate(found)
+        if isinstance(item, Evidence) and item.pairs and is_tested(item)
+    }
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return [
+        replace(item, p_value=corrected[i], claims=len(tested))
+        if isinstance(item, Evidence) and i in corrected
+        else item
+        for i, item in enumerate(found)
+    ]
+
+
+def is_tested(evidence: Evidence) -> bool:
+    """An `improves` claim without a margin, with enough data to be judged."""
+    return evidence.gate.rule == "improves" and evidence.gate.margin == 0 and too_few(evidence) is None
+
+
+def too_few(evidence: Evidence) -> tuple[str, str] | None:
+    """Reason and need where there are too few contracts or cases to judge on."""
+    cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
+    if clusters < FEWEST_CLUSTERS:
+        return (
+            f"{evidence.population} are shown but not judged: a gate needs {FEWEST_CLUSTERS} contracts.",
+            f"{FEWEST_CLUSTERS} contracts; has {clusters}",
+        )
+    if cases < n_min:
+        return f"Too few: {cases} cases, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
+    return None

@@ -1,0 +1,270 @@
+"""Judges the bars of gates.toml on a suite's records: one function a rule. Knows no engine, test runner or report.
+
+A verdict is pass, fail or inconclusive, after the checks of `evidence`; only pass merges. Numeric libraries load when
+`judge` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from harness.evidence import Evidence, Finding, after_holm, gather, screen, too_few
+from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
+from harness.schema import Estimate, GateFile, Metric, Record, Rule, Side, Verdict
+from harness.wording import bar_in_words, interval, number, p_value, points, settle
+
+__all__ = ["COMPARATIVE", "RULES", "GateId", "gate_ids", "judge", "load_gates", "validate"]
+
+ALPHA = 0.05
+"""`improves` needs a p value under this, after Holm."""
+
+
+def judge(
+    suite: str,
+    gate_file: GateFile,
+    metrics: Iterable[Metric],
+    records_by_variant: Mapping[str, Sequence[Record]],
+    *,
+    expected_cases: int,
+    slices: Mapping[str, Sequence[str]],
+    comparable: str | None = None,
+) -> list[Verdict]:
+    """One verdict for every gate and slice value, in file order, named as `gate_ids` names them.
+
+    `slices` gives each slice tag's values over the whole suite; `expected_cases` is the whole suite's number of cases;
+    `comparable` says what differs where suite, data or scorers changed since the baseline, and then nothing is judged.
+    """
+    known = {m.name: m for m in metrics}
+    ids = gate_ids(gate_file, slices)
+    found: list[Finding | Evidence] = []
+    for asked in ids:
+        stopped = screen(asked.gate, records_by_variant, expected_cases, comparable)
+        found.append(stopped or gather(asked, known[asked.gate.metric], records_by_variant))
+    return [
+        _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item))
+        for asked, item in zip(ids, after_holm(found), strict=True)
+    ]
+
+
+def _apply(evidence: Evidence) -> Finding:
+    """The rule's finding, unless there is too little to judge; a `never` that was broken stays broken."""
+    finding = RULES[evidence.gate.rule](evidence)
+    lacking = too_few(evidence)
+    if lacking and not (evidence.gate.rule == "never" and finding.outcome == "fail"):
+        return replace(finding, outcome="inconclusive", reason=lacking[0], needed=lacking[1])
+    left_out = evidence.pairs or evidence.level
+    notes = [
+        f" {left_out.errors} answers failed in the engine and count against the claim." if left_out.errors else "",
+        f" {left_out.unscored} answers have no score and are left out." if left_out.unscored else "",
+    ]
+    return replace(finding, reason=finding.reason + "".join(notes))
+
+
+def _verdict(suite: str, asked: GateId, finding: Finding) -> Verdict:
+    gate = asked.gate
+    return Verdict(
+        suite=suite,
+        gate=asked.id,
+        metric=gate.metric,
+        rule=gate.rule,
+        slice=gate.slice,
+        slice_value=asked.slice_value,
+        outcome=finding.outcome,
+        observed=finding.observed,
+        bar=bar_in_words(gate),
+        margin=finding.margin,
+        reason=finding.reason,
+        needed=finding.needed,
+    )
+
+
+def _at_least(evidence: Evidence) -> Finding:
+    """Pass: the one-sided lower bound meets the bar. Fail: the upper bound is under it."""
+    return _judge_level(evidence, "lower")
+
+
+def _at_most(evidence: Evidence) -> Finding:
+    """Pass: the one-sided upper bound meets the bar. Fail: the lower bound is over it."""
+    return _judge_level(evidence, "upper")
+
+
+def _judge_level(evidence: Evidence, side: Side) -> Finding:
+    from harness.stats.estimates import estimate
+
+    bar, name = evidence.gate.value, evidence.metric.name
+    assert bar is not None
+    found = estimate(evidence.level, evidence.metric, side=side)
+    if found.value is None or found.low is None or found.high is None:
+        return Finding("fail", f"Not measured: {found.reason or found.method}.", found)
+    near, far = (found.low, found.high) if side == "lower" else (-found.high, -found.low)
+    wanted = bar if side == "lower" else -bar
+    margin = near - wanted
+    bound = number(near if side == "lower" else -near, evidence.is_share, bar)
+    value = number(found.value, evidence.is_share, bar)
+    said = f"{name} is {value} in {evidence.population}, with a one-sided 95% bound of {bound}"
+    if margin >= 0:
+        return Finding("pass", f"{said}: it is {bar_in_words(evidence.gate)}.", found, margin)
+    if far < wanted:
+        return Finding("fail", f"{said}: the bar of {bar_in_words(evidence.gate)} is missed.", found, margin)
+    is_met = found.value >= bar if side == "lower" else found.value <= bar
+    why = "the point meets the bar, its bound does not" if is_met else "the point misses the bar, but may be chance"
+    return Finding("inconclusive", f"{said}: {why}.", found, margin, _need_for_level(evidence, found))
+
+
+def _need_for_level(evidence: Evidence, found: Estimate) -> str:
+    from harness.stats import power
+
+    bar, cases = evidence.gate.value, evidence.cases
+    assert bar is not None and found.value is not None
+    if evidence.metric.kind == "ratio" and evidence.is_share and found.n_eff:
+        independent = power.independent_for_rate(found.value, bar)
+        return settle(independent and independent * cases / found.n_eff, cases)
+    se = power.standard_error(found)
+    return settle(power.cases_for_gap(se or 0.0, cases, found.value - bar, found.side), cases)
+
+
+def _improves(evidence: Evidence) -> Finding:
+    """Pass: the paired lower bound is over the margin and, without a margin, p < .05. Fail: the upper bound is not."""
+    from harness.stats import power
+    from harness.stats.paired import difference
+
+    gate, name = evidence.gate, evidence.metric.name
+    assert evidence.pairs is not None
+    sign = 1 if evidence.metric.higher_is_better else -1
+    is_relative = gate.unit == "relative"
+    bar = 0.0 if is_relative else gate.margin
+    found = difference(evidence.pairs, factor=1 + sign * gate.margin if is_relative else 1.0)
+    low, high = _oriented(found, sign)
+    if found.value is None or low is None or high is None:
+        return Finding("fail", f"Not measured: {found.reason or found.method}.", found)
+    margin = low - bar
+    is_shown = gate.margin > 0 or (evidence.p_value is not None and evidence.p_value < ALPHA)
+    said = f"{name} {evidence.move} in {evidence.population}; {interval(found, evidence.is_share)}"
+    if is_relative and gate.margin:
+        said += f" of tuned minus {1 + sign * gate.margin:g} times baseline"
+    if evidence.p_value is not None:
+        said += f", p {p_value(evidence.p_value)}" + (
+            f" after Holm over {evidence.claims}" if evidence.claims > 1 else ""
+        )
+    if margin > 0 and is_shown:
+        return Finding("pass", f"{said}: better than the baseline by the bar.", found, margin)
+    if high <= bar:
+        return Finding("fail", f"{said}: no such improvement.", found, margin)
+    se = power.standard_error(found) or 0.0
+    level = 1 - (1 - found.level) / evidence.claims
+    needed = power.cases_for_gap(se, evidence.cases, sign * found.value - bar, "two", level)
+    return Finding(
+        "inconclusive", f"{said}: an improvement is not shown.", found, margin, settle(needed, evidence.cases)
+    )
+
+
+def _oriented(found: Estimate, sign: int) -> tuple[float | None, float | None]:
+    """Bounds turned so that positive is an improvement."""
+    if found.low is None or found.high is None:
+        return None, None
+    return (found.low, found.high) if sign > 0 else (-found.high, -found.low)
+
+
+def _no_worse(evidence: Evidence) -> Finding:
+    """Pass: the one-sided bound of the loss is inside the margin. Fail: even the other bound is outside."""
+    from harness.stats.paired import difference, guarded
+
+    margin, metric = evidence.gate.margin, evidence.metric
+    assert evidence.pairs is not None
+    sign = 1 if metric.higher_is_better else -1
+    found = guarded(difference(evidence.pairs, side="lower" if sign > 0 else "upper"), evidence.pairs)
+    low, high = _oriented(found, sign)
+    if found.value is None or low is None or high is None:
+        return Finding("fail", f"Not measured: {found.reason or found.method}.", found)
+    bound = points(sign * low, evidence.is_share)
+    said = f"{metric.name} {evidence.move} in {evidence.population}, with a one-sided 95% bound of {bound}"
+    if low > -margin:
+        return Finding("pass", f"{said}: {bar_in_words(evidence.gate)}.", found, low + margin)
+    if high <= -margin:
+        return Finding("fail", f"{said}: worse by more than the margin.", found, low + margin)
+    needed, seen = _need_for_no_worse(evidence)
+    guards = points(margin, evidence.is_share).lstrip("+")
+    reason = f"{said}: it sees losses of {seen} or more and guards {guards}."
+    return Finding("inconclusive", reason, found, low + margin, settle(needed, evidence.cases))
+
+
+def _need_for_no_worse(evidence: Evidence) -> tuple[float | None, str]:
+    """Cases needed by the larger of the power formula and the few-flips guard, and the smallest visible loss."""
+    from harness.stats import power
+    from harness.stats.join import changed_clusters
+    from harness.stats.paired import FEW_CHANGED_CLUSTERS, difference, flip_bound
+
+    assert evidence.pairs is not None
+    cases, margin = evidence.cases, evidence.gate.margin
+    se = power.standard_error(difference(evidence.pairs, side="lower")) or 0.0
+    seen = power.smallest_visible(se, "lower")
+    plans: list[float | None] = [power.cases_for_gap(se, cases, margin, "lower")] if se else []
+    changed, worse = changed_clusters(evidence.pairs)
+    if changed < FEW_CHANGED_CLUSTERS:
+        seen = max(seen, flip_bound(evidence.pairs))
+        contracts = power.contracts_for_few_flips(worse, changed, evidence.clusters, margin)
+        plans.append(contracts and contracts * cases / evidence.clusters)
+    known = [p for p in plans if p is not None]
+    return (max(known) if known and len(known) == len(plans) else None), points(seen, evidence.is_share).lstrip("+")
+
+
+def _reduces(evidence: Evidence) -> Finding:
+    """Pass: the upper bound of tuned over baseline is at most the ratio. Fail: the lower bound is over it."""
+    from harness.stats import power
+    from harness.stats.rates import rate_ratio
+
+    bar, name = evidence.gate.ratio, evidence.metric.name
+    assert evidence.pairs is not None and bar is not None
+    found = rate_ratio(evidence.pairs)
+    said = f"{name} {evidence.move} in {evidence.population}"
+    if found.value is None:
+        return Finding("inconclusive", f"{said}: {found.reason}.", found, needed="a baseline with some to reduce")
+    upper = "no finite upper bound" if found.high is None else f"{found.high:.2f}"
+    said += f"; tuned is {found.value:.2f} of the baseline, 95% interval {found.low or 0:.2f} to {upper}"
+    margin = None if found.high is None else bar - found.high
+    if margin is not None and (margin > 0 or (margin == 0 and bar < 1)):
+        return Finding("pass", f"{said}: {bar_in_words(evidence.gate)}.", found, margin)
+    if found.low is not None and found.low > bar:
+        return Finding("fail", f"{said}: the cut asked for is ruled out.", found, margin)
+    needed = power.cases_for_ratio(found, evidence.cases, bar)
+    return Finding("inconclusive", f"{said}: not shown.", found, margin, settle(needed, evidence.cases))
+
+
+def _never(evidence: Evidence) -> Finding:
+    """Pass: none in at least n_min cases. Fail: one or more, whatever the number of cases."""
+    from harness.stats.estimates import estimate
+    from harness.stats.intervals import rule_of_three
+
+    name, cases = evidence.metric.name, evidence.cases
+    found = [c for c in evidence.level.cases if c.numerator > 0]
+    level = estimate(evidence.level, evidence.metric, side="upper")
+    if found:
+        named = ", ".join(c.case_id for c in found[:3]) + (" ..." if len(found) > 3 else "")
+        return Finding("fail", f"{name}: found in {len(found)} of {cases} cases, and none is allowed: {named}.", level)
+    bound = rule_of_three(cases)
+    if level.value is not None:
+        level = Estimate(
+            value=0.0,
+            low=0.0,
+            high=bound,
+            n=cases,
+            clusters=evidence.clusters,
+            n_eff=float(cases),
+            method="exact upper bound of zero events (rule of three)",
+            side="upper",
+            errors=level.errors,
+            unscored=level.unscored,
+        )
+    said = f"{name}: 0 found in {evidence.population}; the true share is under {bound:.2%} (3/n), one-sided 95%"
+    return Finding("pass", f"{said}, cases taken as independent.", level, 0.0)
+
+
+RULES: dict[Rule, Callable[[Evidence], Finding]] = {
+    "at_least": _at_least,
+    "at_most": _at_most,
+    "improves": _improves,
+    "no_worse": _no_worse,
+    "reduces": _reduces,
+    "never": _never,
+}

@@ -1,0 +1,148 @@
+"""Closed-form intervals and bounds on plain arrays. Knows no record, metric or gate.
+
+Arrays run over cases: `clusters` holds codes 0..C-1, `numerators` and `denominators` are each case's sums.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from harness.schema import Side
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+FEW_CLUSTERS_WITH_EVENT = 10
+"""Fewer contracts than this with an error (or a success) leave the design effect itself unknown."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bounds of a number and how they were made."""
+
+    low: float
+    high: float
+    n_eff: float | None
+    """Independent cases that carry the same information."""
+    deff: float | None
+    """Design effect before any guard."""
+    method: str
+
+
+def critical(level: float, side: Side = "two", df: float | None = None) -> float:
+    """Quantile of the normal, or of t with `df` degrees of freedom; `lower` and `upper` spend all error on one side."""
+    mass = (1 + level) / 2 if side == "two" else level
+    return float(special.ndtri(mass) if df is None else special.stdtrit(df, mass))
+
+
+def wilson(p: float, n: float, level: float = 0.95, side: Side = "two", df: float | None = None) -> tuple[float, float]:
+    """Score interval of a proportion (Wilson 1927); `n` may be an effective number, `df` puts t in the place of z."""
+    z = critical(level, side, df)
+    middle = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low = 0.0 if p <= 0 else max(0.0, (middle - half) / scale)
+    high = 1.0 if p >= 1 else min(1.0, (middle + half) / scale)
+    return low, high
+
+
+def cluster_sums(values: Array, clusters: Codes, count: int) -> Array:
+    """Sum of `values` in each cluster."""
+    return np.bincount(clusters, weights=values, minlength=count).astype(np.float64)
+
+
+def linearised_se(residuals: Array, clusters: Codes, count: int) -> float:
+    """Standard error of a statistic from each case's linearised part of it: sqrt(C/(C-1) * sum of squared sums).
+
+    For a mean the part is (s_i - mean)/n, which gives the clustered error of inspect_ai `scorer/_metrics/std.py`; for
+    a ratio it is (n_i - R*d_i)/D. Needs two clusters.
+    """
+    sums = cluster_sums(residuals, clusters, count)
+    return math.sqrt(count / (count - 1) * float(sums @ sums))
+
+
+def ratio_residuals(numerators: Array, denominators: Array) -> tuple[float, Array]:
+    """The ratio of sums and each case's linearised part of it."""
+    total = float(denominators.sum())
+    ratio = float(numerators.sum()) / total
+    return ratio, (numerators - ratio * denominators) / total
+
+
+def proportion(
+    numerators: Array, denominators: Array, clusters: Codes, level: float = 0.95, side: Side = "two"
+) -> Interval:
+    """Wilson at the effective number of cases, for a ratio of sums that lies in [0, 1].
+
+    One 0/1 case a cluster is plain Wilson. Otherwise n_eff = D / max(1, DEFF) with t(C-1), and where fewer than ten
+    clusters hold an error (or a success) n_eff is at most the number of clusters. One cluster says nothing: [0, 1].
+    """
+    count = int(clusters.max()) + 1
+    n = float(denominators.sum())
+    ratio, residuals = ratio_residuals(numerators, denominators)
+    ratio = min(1.0, max(0.0, ratio))
+    if count == len(clusters) and bool(np.all(denominators == 1)):
+        return Interval(*wilson(ratio, n, level, side), n, 1.0, "wilson")
+    if count < 2:
+        return Interval(0.0, 1.0, 1.0, None, "one contract")
+    naive = ratio * (1 - ratio) / n
+    deff = linearised_se(residuals, clusters, count) ** 2 / naive if naive > 0 else 1.0
+    n_eff, method = n / max(1.0, deff), "wilson at n_eff"
+    if few_events(numerators, denominators, clusters, count):
+        n_eff, method = min(n_eff, float(count)), "wilson at n_eff, few-errors guard"
+    return Interval(*wilson(ratio, n_eff, level, side, count - 1), n_eff, deff, method)
+
+
+def few_events(numerators: Array, denominators: Array, clusters: Codes, count: int) -> bool:
+    """Fewer than ten clusters hold an error, or fewer than ten hold a success."""
+    successes = cluster_sums(numerators, clusters, count)
+    errors = cluster_sums(denominators - numerators, clusters, count)
+    return min(int((successes > 1e-12).sum()), int((errors > 1e-12).sum())) < FEW_CLUSTERS_WITH_EVENT
+
+
+def mean(
+    numerators: Array, denominators: Array, clusters: Codes, level: float = 0.95, side: Side = "two"
+) -> Interval | None:
+    """Clustered t interval of a mean or ratio without natural limits; None with one cluster."""
+    count = int(clusters.max()) + 1
+    if count < 2:
+        return None
+    ratio, residuals = ratio_residuals(numerators, denominators)
+    se = linearised_se(residuals, clusters, count)
+    independent = len(clusters) / max(1, len(clusters) - 1) * float(residuals @ residuals)
+    deff = se * se / independent if independent > 0 else 1.0
+    half = critical(level, side, count - 1) * se
+    n_eff = len(clusters) / max(1.0, deff)
+    return Interval(ratio - half, ratio + half, n_eff, deff, "clustered t")
+
+
+def upper_for_share(events: int, n: int, level: float = 0.95) -> float:
+    """One-sided exact (Clopper-Pearson) upper bound of a share; with no event it is 1 - (1-level)^(1/n), about 3/n."""
+    if n <= 0 or events >= n:
+        return 1.0
+    return float(special.betaincinv(events + 1, n - events, level))
+
+
+def rule_of_three(n: int, level: float = 0.95) -> float:
+    """Upper bound of the rate of something never seen in n independent cases."""
+    return 1.0 if n <= 0 else 1 - (1 - level) ** (1 / n)
+
+
+def ratio_of_rates(
+    top: tuple[float, float, float], bottom: tuple[float, float, float]
+) -> tuple[float | None, float | None]:
+    """Bounds of a ratio of two rates from (value, low, high) of each, taken as independent: MOVER-R.
+
+    Source: Donner and Zou, Statistical Methods in Medical Research 21 (2012). A bound that has no finite value is None.
+    """
+    (p1, low1, high1), (p2, low2, high2) = top, bottom
+
+    def root(other: float, own: float) -> float:
+        return math.sqrt(max(0.0, (p1 * p2) ** 2 - own * (2 * p1 - own) * other * (2 * p2 - other)))
+
+    floor, ceiling = high2 * (2 * p2 - high2), low2 * (2 * p2 - low2)
+    low = (p1 * p2 - root(high2, low1)) / floor if abs(floor) > 1e-15 else None
+    high = (p1 * p2 + root(low2, high1)) / ceiling if ceiling > 1e-15 else None
+    return (max(0.0, low) if low is not None else None), high

@@ -1,0 +1,147 @@
+"""Joins two variants case by case, by case id and input hash, never by position. Knows no interval and no test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness.schema import Metric, Observation
+from harness.stats import resample
+from harness.stats.estimates import cluster_matrix, is_proportion, macro_f1
+from harness.stats.intervals import Array, Codes
+from harness.stats.observations import Observations, codes, label_matrix, label_names, ratio_arrays
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Cases that both variants answered and that were scored for both."""
+
+    metric: Metric
+    tuned: list[Observation]
+    """In the order of the tuned variant."""
+    baseline: list[Observation]
+    """The same cases, row by row."""
+    errors: int
+    """Answers that the engine failed to give, of both variants."""
+    unscored: int
+    """Answers without a score, of both variants."""
+    too_many_errors: str | None
+    """Which variant the engine failed on too often, or None."""
+    changed_inputs: int
+    """Case ids that both have with different inputs; they are not compared."""
+
+    @cached_property
+    def clusters(self) -> Codes:
+        return codes(c.cluster for c in self.tuned)
+
+    @property
+    def unusable(self) -> str | None:
+        """Why nothing is compared, or None."""
+        if self.too_many_errors or not self.tuned:
+            return self.too_many_errors or "no case was answered and scored for both variants"
+        return None if self.values else f"'{self.metric.name}' is not defined for both variants"
+
+    @property
+    def count(self) -> int:
+        """Clusters."""
+        return int(self.clusters.max()) + 1 if len(self.tuned) else 0
+
+    @cached_property
+    def sums(self) -> tuple[Array, Array]:
+        """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for macro F1."""
+        return self._by_cluster(self.tuned), self._by_cluster(self.baseline)
+
+    def _by_cluster(self, cases: list[Observation]) -> Array:
+        if self.metric.kind == "macro_f1":
+            rows = label_matrix(cases, label_names(self.tuned, self.baseline))
+        else:
+            rows = np.column_stack(ratio_arrays(cases))
+        return cluster_matrix(rows, self.clusters, self.count)
+
+    @cached_property
+    def values(self) -> tuple[float, float] | None:
+        """The metric of (tuned, baseline) on these cases, or None where one of them is not defined."""
+        if not self.tuned:
+            return None
+        level = level_of(self.metric)
+        tuned, baseline = (float(level(side.sum(axis=0)[None, :])[0]) for side in self.sums)
+        return None if np.isnan(tuned) or np.isnan(baseline) else (tuned, baseline)
+
+    @cached_property
+    def is_rate(self) -> bool:
+        """A ratio whose cases all lie in [0, 1] for both variants."""
+        return self.metric.kind == "ratio" and all(is_proportion(*ratio_arrays(s)) for s in (self.tuned, self.baseline))
+
+
+def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
+    """Join two variants; read `baseline` with the role 'baseline', so that its errors count as right.
+
+    Cases in which neither variant has anything to count are left out.
+    """
+    by_key = {(c.case_id, c.input_hash): c for c in baseline.cases}
+    ids = {c.case_id for c in baseline.cases}
+    both = [
+        c
+        for c in tuned.cases
+        if (other := by_key.get((c.case_id, c.input_hash))) and c.denominator + other.denominator > 0
+    ]
+    sides = (("tuned", tuned), ("baseline", baseline))
+    too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
+    return Pairs(
+        metric=metric,
+        tuned=both,
+        baseline=[by_key[c.case_id, c.input_hash] for c in both],
+        errors=tuned.errors + baseline.errors,
+        unscored=tuned.unscored + baseline.unscored,
+        too_many_errors=too_many[0] if too_many else None,
+        changed_inputs=sum(c.case_id in ids and (c.case_id, c.input_hash) not in by_key for c in tuned.cases),
+    )
+
+
+def level_of(metric: Metric) -> resample.Statistic:
+    """Totals (rows, columns) to the metric's level a row; NaN where it is not defined."""
+    return macro_f1 if metric.kind == "macro_f1" else _ratio
+
+
+def _ratio(totals: Array) -> Array:
+    above, below = totals[:, 0], totals[:, 1]
+    ratios: Array = np.divide(above, below, out=np.full(len(totals), np.nan), where=below > 0)
+    return ratios
+
+
+def scores(pairs: Pairs) -> tuple[Array, Array]:
+    """Each case's own score for (tuned, baseline); NaN where it counts nothing."""
+    names = label_names(pairs.tuned, pairs.baseline)
+
+    def of(cases: Sequence[Observation]) -> Array:
+        is_labels = pairs.metric.kind == "macro_f1"
+        return level_of(pairs.metric)(label_matrix(cases, names) if is_labels else np.column_stack(ratio_arrays(cases)))
+
+    return of(pairs.tuned), of(pairs.baseline)
+
+
+def gains(metric: Metric, tuned: Array, baseline: Array) -> Array:
+    """Improvement from `baseline` to `tuned` scores, row by row; positive is better, 0 where one is not defined.
+
+    A row without anything to count is taken as free of fault for labels and where fewer is better.
+    """
+    if metric.kind == "macro_f1":
+        tuned, baseline = np.nan_to_num(tuned, nan=1.0), np.nan_to_num(baseline, nan=1.0)
+    elif not metric.higher_is_better:
+        tuned, baseline = np.nan_to_num(tuned, nan=0.0), np.nan_to_num(baseline, nan=0.0)
+    gain = np.nan_to_num(tuned - baseline, nan=0.0)
+    gain[np.abs(gain) < 1e-12] = 0.0
+    return gain if metric.higher_is_better else -gain
+
+
+def case_gains(pairs: Pairs) -> Array:
+    """Improvement of each case."""
+    return gains(pairs.metric, *scores(pairs))
+
+
+def changed_clusters(pairs: Pairs) -> tuple[int, int]:
+    """Contracts whose score changed, and those that got worse."""
+    level = level_of(pairs.metric)
+    gain = gains(pairs.metric, level(pairs.sums[0]), level(pairs.sums[1]))
+    return int((gain != 0).sum()), int((gain < 0).sum())

@@ -1,0 +1,175 @@
+"""Reads records into one observation a case for one metric. Knows no interval.
+
+Repeats are averaged inside their case first, so they never count as cases. An answer that the engine failed to give
+counts against the claim being made; a score without a value is left out and counted.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct, field
+
+from harness.schema import Metric, Observation, Record, Score
+from harness.stats.intervals import Array, Codes
+
+Role = Literal["level", "candidate", "baseline"]
+"""Who answered, for what: in a comparison a baseline's error counts as right; everywhere else an error is wrong."""
+
+Labels = dict[str, tuple[int, int, int]]
+
+MAX_ERROR_SHARE = 0.01
+"""Above this share of answers that the engine failed to give, nothing is measured."""
+
+
+class Observations(Struct, frozen=True, kw_only=True):
+    """The cases of one variant for one metric, and what was left out."""
+
+    cases: list[Observation] = field(default_factory=list)
+    """One a scored case."""
+    records: int = 0
+    """Answers read, repeats included."""
+    errors: int = 0
+    """Answers that the engine failed to give."""
+    unscored: int = 0
+    """Answers whose score has no value; left out."""
+
+    @property
+    def too_many_errors(self) -> str | None:
+        """Why nothing is measured, or None while errors are at or under the cap."""
+        if self.records == 0 or self.errors <= MAX_ERROR_SHARE * self.records:
+            return None
+        share = self.errors / self.records
+        return (
+            f"the engine failed on {self.errors} of {self.records} answers ({share:.1%}); the cap is "
+            f"{MAX_ERROR_SHARE:.0%}"
+        )
+
+
+def observations(records: Iterable[Record], metric: Metric, role: Role = "level") -> Observations:
+    """Observations of one variant's records, in the order in which cases first appear."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.case.id, record.input_hash), []).append(record)
+    kept = {key: [r for r in group if _is_scored(r, metric)] for key, group in groups.items()}
+    counts = {len(group) for group in kept.values() if group}
+    scale = math.lcm(*counts) if counts else 1
+    everything = [r for group in groups.values() for r in group]
+    return Observations(
+        cases=[_observation(group, metric, role, scale) for group in kept.values() if group],
+        records=len(everything),
+        errors=sum(_failed(r) for r in everything),
+        unscored=len(everything) - sum(len(group) for group in kept.values()),
+    )
+
+
+def _failed(record: Record) -> bool:
+    return record.completion.finish_reason == "error"
+
+
+def _is_scored(record: Record, metric: Metric) -> bool:
+    if _failed(record):
+        return True
+    score = record.scores.get(metric.scorer)
+    return score is not None and score.value is not None
+
+
+def _observation(group: Sequence[Record], metric: Metric, role: Role, scale: int) -> Observation:
+    """Average a case's repeats; label counts are whole numbers, scaled so that every case weighs the same."""
+    first, share = group[0], scale // len(group)
+    labels: Labels = {}
+    above = below = 0.0
+    for record in group:
+        if metric.kind == "macro_f1":
+            for label, found in _labels(record, metric, role).items():
+                before = labels.get(label, (0, 0, 0))
+                labels[label] = (
+                    before[0] + share * found[0],
+                    before[1] + share * found[1],
+                    before[2] + share * found[2],
+                )
+            below += 1
+        else:
+            numerator, denominator = _counts(record, metric, role)
+            above, below = above + numerator, below + denominator
+    return Observation(
+        case_id=first.case.id,
+        input_hash=first.input_hash,
+        cluster=first.case.cluster,
+        numerator=above / len(group),
+        denominator=below / len(group),
+        error=any(_failed(r) for r in group),
+        labels=labels,
+    )
+
+
+def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:
+    score = record.scores.get(metric.scorer)
+    if not _failed(record):
+        assert score is not None
+        below = 1.0 if metric.denominator is None else float(_count(score, metric, metric.denominator))
+        return float(_count(score, metric, metric.numerator)), below
+    counted = score.counts.get(metric.denominator, 0) if score is not None and metric.denominator else 0
+    below = float(max(counted, 1))
+    counts_as_right = role == "baseline"
+    return (below if counts_as_right == metric.higher_is_better else 0.0), below
+
+
+def _count(score: Score, metric: Metric, name: str) -> int:
+    try:
+        return score.counts[name]
+    except KeyError:
+        raise ValueError(
+            f"metric '{metric.name}' reads the count '{name}' of scorer '{metric.scorer}', which counted "
+            f"{', '.join(score.counts) or 'nothing'}"
+        ) from None
+
+
+def _labels(record: Record, metric: Metric, role: Role) -> Labels:
+    """True positives, false positives and false negatives by label; an error misses or finds all that was expected."""
+    if _failed(record):
+        outcome = (1, 0, 0) if role == "baseline" else (0, 0, 1)
+        return dict.fromkeys(record.case.expected, outcome)
+    found: Labels = {}
+    extracted = record.scores[metric.scorer].extracted
+    for column, name in enumerate(("found", "invented", "missing")):
+        for label in extracted.get(name, []):
+            before = list(found.get(label, (0, 0, 0)))
+            before[column] += 1
+            found[label] = (before[0], before[1], before[2])
+    return found
+
+
+def codes(clusters: Iterable[str]) -> Codes:
+    """Names to 0..C-1 in order of first appearance."""
+    seen: dict[str, int] = {}
+    return np.array([seen.setdefault(name, len(seen)) for name in clusters], dtype=np.int64)
+
+
+def ratio_arrays(cases: Sequence[Observation]) -> tuple[Array, Array]:
+    """Numerators and denominators, one a case."""
+    return (
+        np.array([c.numerator for c in cases], dtype=np.float64),
+        np.array([c.denominator for c in cases], dtype=np.float64),
+    )
+
+
+def label_matrix(cases: Sequence[Observation], names: Sequence[str]) -> Array:
+    """Counts of shape (cases, 3 * labels): all true positives, then false positives, then false negatives."""
+    column = {name: i for i, name in enumerate(names)}
+    matrix = np.zeros((len(cases), 3 * len(names)))
+    for row, case in enumerate(cases):
+        for label, found in case.labels.items():
+            matrix[row, column[label] :: len(names)] = found
+    return matrix
+
+
+def label_names(*groups: Sequence[Observation]) -> list[str]:
+    """Every label that is expected or predicted anywhere, sorted."""
+    return sorted({label for group in groups for case in group for label in case.labels})
+
+
+def in_slice(records: Iterable[Record], tag: str | None, value: str | None) -> list[Record]:
+    """Records whose case has this tag value; all of them where `tag` is None."""
+    return [r for r in records if tag is None or r.case.tags.get(tag) == value]

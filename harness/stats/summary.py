@@ -1,0 +1,54 @@
+"""Fills metrics.json: levels of every variant, and tuned against baseline. Knows no gate and no run folder."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics, Record
+from harness.stats.estimates import estimate
+from harness.stats.join import pair
+from harness.stats.observations import in_slice, observations
+from harness.stats.paired import compare
+
+
+def summarise(
+    records_by_variant: Mapping[str, Sequence[Record]],
+    metrics: Sequence[Metric],
+    slices: Iterable[str],
+    suite: str,
+) -> Metrics:
+    """Levels for every variant and metric, over the whole suite and every value of every slice tag.
+
+    Comparisons are made where there are records of both `tuned` and `baseline`.
+    """
+    levels: list[MetricRow] = []
+    comparisons: list[ComparisonRow] = []
+    for tag, value in _parts(records_by_variant, slices):
+        part = {variant: in_slice(records, tag, value) for variant, records in records_by_variant.items()}
+        for metric in metrics:
+            levels += [
+                MetricRow(
+                    variant=variant,
+                    metric=metric.name,
+                    estimate=estimate(observations(records, metric), metric),
+                    suite=suite,
+                    slice=tag,
+                    slice_value=value,
+                )
+                for variant, records in part.items()
+                if records
+            ]
+            if part.get(BASELINE) and part.get(CANDIDATE):
+                tuned = observations(part[CANDIDATE], metric, "candidate")
+                pairs = pair(tuned, observations(part[BASELINE], metric, "baseline"), metric)
+                comparisons.append(ComparisonRow(suite=suite, slice=tag, slice_value=value, comparison=compare(pairs)))
+    return Metrics(metrics=levels, comparisons=comparisons)
+
+
+def _parts(
+    records_by_variant: Mapping[str, Sequence[Record]], slices: Iterable[str]
+) -> Iterator[tuple[str | None, str | None]]:
+    """The whole suite, then every value of every slice tag."""
+    yield None, None
+    for tag in slices:
+        found = {r.case.tags[tag] for records in records_by_variant.values() for r in records if tag in r.case.tags}
+        for value in sorted(found):
+            yield tag, value

@@ -1,0 +1,76 @@
+"""Says the numbers of a verdict in words. Knows no rule; page-wide number formats belong to the reports."""
+
+import math
+
+from harness.schema import Estimate, Gate
+
+
+def number(value: float, is_share: bool, apart_from: float | None = None) -> str:
+    """`93.1%` or `0.931`, with as many decimals as it takes to look different from `apart_from`."""
+    for decimals in range(1, 7):
+        shown = _plain(value, is_share, decimals)
+        if apart_from is None or value == apart_from or shown != _plain(apart_from, is_share, decimals):
+            return shown
+    return shown
+
+
+def _plain(value: float, is_share: bool, decimals: int) -> str:
+    return f"{100 * value:.{decimals}f}%" if is_share else f"{value:.{decimals + 2}f}"
+
+
+def points(difference: float, is_share: bool) -> str:
+    """A difference with its sign: `+2.1 points`, or `+0.210` for a score that is no share."""
+    if not is_share:
+        return f"{difference:+.3f}"
+    for decimals in (1, 2, 3):
+        shown = f"{100 * difference:+.{decimals}f}"
+        if difference == 0 or float(shown) != 0:
+            break
+    return f"{shown} points"
+
+
+def p_value(p: float) -> str:
+    """Three decimals, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval(found: Estimate, is_share: bool) -> str:
+    """`95% interval +1.0 to +3.0 points` of a difference that has both bounds."""
+    low, high = points(found.low or 0.0, is_share), points(found.high or 0.0, is_share)
+    return f"{found.level:.0%} interval {low.removesuffix(' points')} to {high}"
+
+
+def bar_in_words(gate: Gate) -> str:
+    """The bar as a reader says it, such as `at least 95.0%`."""
+    value = gate.value if gate.value is not None else 0.0
+    level = number(value, abs(value) <= 1)
+    if gate.rule == "improves":
+        if not gate.margin:
+            return "better than the baseline"
+        by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else points(gate.margin, True).lstrip("+")
+        return f"better than the baseline by more than {by}"
+    if gate.rule == "reduces":
+        ratio = gate.ratio if gate.ratio is not None else 1.0
+        return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
+    words = {
+        "at_least": f"at least {level}",
+        "at_most": f"at most {level}",
+        "no_worse": f"at most {points(gate.margin, True).lstrip('+')} worse than the baseline",
+        "never": f"none in at least {gate.n_min} cases",
+    }
+    return words[gate.rule]
+
+
+def settle(needed: float | None, cases: int) -> str:
+    """`about 580 cases would settle it; has 240`."""
+    if needed is None:
+        return f"no number of cases settles a value like this one; has {cases}"
+    if needed <= cases:
+        return f"somewhat more than the {cases} cases it has"
+    return f"about {_rough(needed):,} cases would settle it; has {cases:,}"
+
+
+def _rough(count: float) -> int:
+    """Rounded up to two significant digits."""
+    step: int = 10 ** max(0, math.floor(math.log10(count)) - 1)
+    return math.ceil(count / step) * step
