@@ -1,0 +1,110 @@
+"""Look-ups over a loaded run that several sections share. Knows no wording and no layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.schema import (
+    BASELINE,
+    CANDIDATE,
+    FLOOR,
+    Comparison,
+    Estimate,
+    Metric,
+    Outcome,
+    SuiteInfo,
+    Verdict,
+)
+from harness.store import RunData
+from reports.pairs import Pair, pair_up
+
+TOO_FEW = 10
+"""Fewest cases of a slice on which a number is shown."""
+SEVERITY: dict[str, int] = {"fail": 0, "error": 1, "inconclusive": 2, "skipped": 3, "pass": 4}
+FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An evaluation run, the training run behind it where there is one, and how its folder was found."""
+
+    run: RunData
+    training: RunData | None = None
+    seal: str = ""
+    changed_files: tuple[str, ...] = ()
+    _pairs: dict[str, list[Pair]] = field(default_factory=dict, compare=False)
+
+    @property
+    def suites(self) -> list[SuiteInfo]:
+        return self.run.manifest.suites
+
+    @property
+    def variants(self) -> list[str]:
+        """Baseline, tuned, keyword floor, then any other, as far as the run has them."""
+        known = {row.variant for row in self.run.metrics.metrics} | {r.variant for r in self.run.records}
+        known |= set(self.run.manifest.checkpoints)
+        return [v for v in FIRST_VARIANTS if v in known] + sorted(known - set(FIRST_VARIANTS))
+
+    def level(
+        self, suite: str, variant: str, metric: str, tag: str | None = None, value: str | None = None
+    ) -> Estimate | None:
+        """The estimate of one metric of one variant, over a suite or one slice value."""
+        for row in self.run.metrics.metrics:
+            if (row.suite, row.variant, row.metric, row.slice, row.slice_value) == (suite, variant, metric, tag, value):
+                return row.estimate
+        return None
+
+    def comparison(
+        self, suite: str, metric: str, tag: str | None = None, value: str | None = None
+    ) -> Comparison | None:
+        """The paired difference of one metric, over a suite or one slice value."""
+        for row in self.run.metrics.comparisons:
+            if (row.suite, row.comparison.metric, row.slice, row.slice_value) == (suite, metric, tag, value):
+                return row.comparison
+        return None
+
+    def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
+        """`share` unless the metric counts per record and some value of it exceeds 1."""
+        if metric.kind != "ratio" or metric.denominator is not None:
+            return "share"
+        rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
+        return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"
+
+    def slice_values(self, suite: str, tag: str) -> list[str]:
+        """Values of a slice tag that the run has numbers for, in alphabetical order."""
+        found = {r.slice_value for r in self.run.metrics.metrics if r.suite == suite and r.slice == tag}
+        return sorted(v for v in found if v is not None)
+
+    def verdicts(self, suite: str) -> list[Verdict]:
+        """Verdicts of one suite, unmet ones first."""
+        return unmet_first(v for v in self.run.verdicts if v.suite == suite)
+
+    def pairs(self, suite: str) -> list[Pair]:
+        """First answers of baseline and tuned to the same input."""
+        if suite not in self._pairs:
+            records = self.run.by_variant(suite)
+            self._pairs[suite] = pair_up(records.get(BASELINE, []), records.get(CANDIDATE, []))
+        return self._pairs[suite]
+
+    def headline_metric(self, suite: SuiteInfo) -> Metric | None:
+        """The metric of the suite's first gate, or its first metric: what the plain sentence counts."""
+        by_name = {m.name: m for m in suite.metrics}
+        gated = [by_name[v.metric] for v in self.run.verdicts if v.suite == suite.name and v.metric in by_name]
+        return next(iter(gated or suite.metrics), None)
+
+
+def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Failed, then unmeasurable, inconclusive, not judged, passed; otherwise in their order."""
+    return sorted(verdicts, key=lambda v: SEVERITY[v.outcome])
+
+
+def overall(verdicts: Sequence[Verdict]) -> Outcome:
+    """All verdicts together: only passes make a pass, and no verdict at all is not judged."""
+    outcomes = {v.outcome for v in verdicts}
+    if not outcomes:
+        return "skipped"
+    if outcomes & {"fail", "error"}:
+        return "fail"
+    return "pass" if outcomes == {"pass"} else "inconclusive"

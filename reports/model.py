@@ -1,0 +1,203 @@
+"""The report as data: sections of typed blocks that every view only places. Knows no run and no file format.
+
+Text in it is raw and untrusted; views escape it and make control characters visible.
+"""
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from harness.schema import Estimate, Outcome
+
+Tone = Literal["plain", "good", "bad", "caution", "muted"]
+
+
+class Piece(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: str
+    """A stretch of an answer, raw."""
+    change: Literal["same", "removed", "added"] = "same"
+    """Whether only the baseline (`removed`) or only the tuned answer (`added`) says it."""
+    finding: str = ""
+    """What a scorer found here, in words; empty where it found nothing."""
+    tone: Tone = "plain"
+    """How the finding is shown."""
+
+
+class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: str
+    """What a reader sees, formatted by `words`."""
+    note: str = ""
+    """A second, quieter line."""
+    tone: Tone = "plain"
+    """Colour, always beside words that say the same."""
+    badge: str = ""
+    """An outcome (`pass`, `fail` ...) that gives the cell a symbol."""
+    code: bool = False
+    """Set in a fixed-width face: digests, ids, versions."""
+    estimate: Estimate | None = None
+    """The unrounded number behind the text."""
+
+
+class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="text"):
+    text: str
+    """One paragraph."""
+    tone: Tone = "plain"
+    """Colour, always beside words that say the same."""
+
+
+class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="headline"):
+    suite: str
+    """Suite name."""
+    outcome: Outcome
+    """Outcome of the suite's gates together."""
+    sentence: str
+    """One plain sentence: what changed for the business."""
+    reason: str
+    """Which gates decided it."""
+    objective: str
+    """The aim in the business's own words."""
+
+
+class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="facts"):
+    caption: str
+    """What the list describes."""
+    pairs: list[tuple[str, Cell]]
+    """Name and value."""
+
+
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="table"):
+    caption: str
+    """What the table shows; read out before it."""
+    columns: list[str]
+    """Headings."""
+    rows: list[list[Cell]]
+    """One cell a column; the first heads its row."""
+    numeric: list[int] = field(default_factory=list)
+    """Columns whose cells line up on the right."""
+    note: str = ""
+    """How to read it."""
+
+
+class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    at: float
+    """Position on the axis, in its unit."""
+    text: str
+    """Label."""
+
+
+class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    variant: str
+    """Which checkpoint, or `change` for a paired difference."""
+    value: float
+    """Centre."""
+    low: float
+    """Left end; equal to `value` where no interval is known."""
+    high: float
+    """Right end."""
+    text: str
+    """The same in words."""
+
+
+class PlotRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    label: str
+    """Metric or slice."""
+    note: str
+    """Direction of improvement."""
+    marks: list[Mark]
+    """Drawn below each other."""
+    bars: list[Tick] = field(default_factory=list)
+    """Gates' bars, as lines with a label."""
+
+
+class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="intervals"):
+    id: str
+    """Unique in the report."""
+    title: str
+    """What is drawn; the label for those who do not see it."""
+    ticks: list[Tick]
+    """Axis marks; the first and last are its ends."""
+    rows: list[PlotRow]
+    """Top to bottom."""
+    twin: str
+    """Caption of the table that says the same."""
+
+
+class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    """Legend."""
+    points: list[tuple[float, float]]
+    """Step and value."""
+
+
+class Curve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="curve"):
+    id: str
+    """Unique in the report."""
+    title: str
+    """What is drawn."""
+    x: str
+    """Name and unit of the horizontal axis."""
+    y: str
+    """Name and unit of the vertical axis."""
+    lines: list[Line]
+    """Drawn in this order."""
+    twin: Table
+    """The same as a table."""
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    variant: str
+    """Who answered, as readers see it."""
+    pieces: list[Piece]
+    """The whole answer, uncut."""
+    status: str = ""
+    """Why there is no usable answer, or that it was cut."""
+    findings: list[str] = field(default_factory=list)
+    """What the scorers found, in words."""
+
+
+class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="exchange"):
+    case_id: str
+    """The case."""
+    source: str
+    """The contract it comes from."""
+    kind: Literal["regression", "gain"]
+    """Whether the tuned answer is worse or better."""
+    why: str
+    """Which metrics moved, in words."""
+    excerpt: str
+    """Start of the input."""
+    excerpt_note: str
+    """How much of the input is shown."""
+    expected: str
+    """The right answer."""
+    answers: list[Answer]
+    """Baseline, then tuned."""
+
+
+Block = Text | Headline | Facts | Table | Intervals | Curve | Exchange
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    id: str
+    """Anchor."""
+    title: str
+    """Heading."""
+    lead: str = ""
+    """The section in one sentence."""
+    blocks: list[Block] = field(default_factory=list)
+    """Content, in order."""
+
+
+class ReportModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    title: str
+    """Name of the report."""
+    run_id: str
+    """The evaluation run it shows."""
+    seal: str
+    """SHA-256 of the run's MANIFEST.sha256, or a sentence that there is none."""
+    outcome: Outcome
+    """All suites together; only `pass` merges."""
+    sections: list[Section]
+    """In reading order."""
+    schema_version: int = 1
+    """Version of report.json's layout."""

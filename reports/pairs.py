@@ -1,0 +1,116 @@
+"""Baseline and tuned answers to one input side by side: which is wrong, what is fabricated. Knows no estimate.
+
+Counts here order and illustrate cases; the numbers that are judged come from the run's metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.schema import Case, Metric, Record, Score
+
+ACCEPTED = frozenset({"supported", "found", "correct", "derived", "ok", "matched"})
+"""Span verdicts in the answer's favour."""
+UNDECIDED = frozenset({"missing", "unknown", "ambiguous", "unreadable", "unchecked"})
+"""Span verdicts that accuse the answer, but of no fabrication; every other verdict does."""
+
+
+@dataclass(frozen=True)
+class Fabrication:
+    """A claim that a scorer could not ground."""
+
+    scorer: str
+    quote: str
+    kind: str
+    verdict: str
+    reason: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two claims the same claim."""
+        return self.scorer, " ".join(self.quote.casefold().split())
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One case with the first answer of either variant."""
+
+    baseline: Record
+    tuned: Record
+
+    @property
+    def case(self) -> Case:
+        return self.tuned.case
+
+    @property
+    def new(self) -> list[Fabrication]:
+        """Fabricated by the tuned model only."""
+        return _without(fabrications(self.tuned), fabrications(self.baseline))
+
+    @property
+    def fixed(self) -> list[Fabrication]:
+        """Fabricated by the baseline only."""
+        return _without(fabrications(self.baseline), fabrications(self.tuned))
+
+    @property
+    def persisting(self) -> list[Fabrication]:
+        """Fabricated by both."""
+        known = {f.key for f in fabrications(self.baseline)}
+        return [f for f in fabrications(self.tuned) if f.key in known]
+
+    def change(self, metric: Metric) -> float | None:
+        """How much better the tuned answer is on one metric, from -1 to 1 for a share; None where not comparable."""
+        before, after = case_value(self.baseline, metric), case_value(self.tuned, metric)
+        if before is None or after is None:
+            return None
+        return after - before if metric.higher_is_better else before - after
+
+
+def pair_up(baseline: Sequence[Record], tuned: Sequence[Record]) -> list[Pair]:
+    """Join first answers by case id and input hash, in the order of the tuned records."""
+    known = {(r.case.id, r.input_hash): r for r in baseline if r.repeat == 1}
+    joined = [(known.get((r.case.id, r.input_hash)), r) for r in tuned if r.repeat == 1]
+    return [Pair(baseline=b, tuned=t) for b, t in joined if b is not None]
+
+
+def case_value(record: Record, metric: Metric) -> float | None:
+    """One record's share of a metric; an engine error is the worst value, an unscored record None."""
+    if record.error is not None:
+        return 0.0 if metric.higher_is_better else 1.0
+    score = record.scores.get(metric.scorer)
+    if score is None or score.value is None:
+        return None
+    if metric.kind == "macro_f1":
+        return _f1(score)
+    below = 1 if metric.denominator is None else score.counts.get(metric.denominator, 0)
+    return score.counts.get(metric.numerator, 0) / below if below else None
+
+
+def is_wrong(record: Record, metric: Metric) -> bool | None:
+    """Whether a record falls short of the best value of a metric; None where the metric does not apply."""
+    value = case_value(record, metric)
+    if value is None:
+        return None
+    return value < 1 if metric.higher_is_better else value > 0
+
+
+def fabrications(record: Record) -> list[Fabrication]:
+    """Every claim of an answer that a scorer marks as not grounded."""
+    return [
+        Fabrication(name, span.quote, span.kind, span.verdict, span.reason)
+        for name, score in record.scores.items()
+        for span in score.spans
+        if span.verdict not in ACCEPTED | UNDECIDED
+    ]
+
+
+def _f1(score: Score) -> float | None:
+    right, missed, extra = (len(score.extracted.get(k, [])) for k in ("found", "missing", "invented"))
+    below = 2 * right + missed + extra
+    return 2 * right / below if below else None
+
+
+def _without(found: list[Fabrication], others: list[Fabrication]) -> list[Fabrication]:
+    known = {f.key for f in others}
+    return [f for f in found if f.key not in known]

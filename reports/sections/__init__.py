@@ -1,0 +1,37 @@
+"""The report's sections, in reading order. To add one: one file here and one line in SECTIONS."""
+
+from collections.abc import Callable
+
+from reports.evidence import Evidence
+from reports.model import Section
+from reports.sections import (
+    changes,
+    compared,
+    errors,
+    fabrications,
+    gates,
+    limits,
+    provenance,
+    results,
+    review,
+    signoff,
+    slices,
+    training,
+    verdict,
+)
+
+SECTIONS: list[Callable[[Evidence], Section | None]] = [
+    verdict.section,
+    gates.section,
+    compared.section,
+    results.section,
+    slices.section,
+    fabrications.section,
+    changes.section,
+    errors.section,
+    review.section,
+    training.section,
+    provenance.section,
+    limits.section,
+    signoff.section,
+]

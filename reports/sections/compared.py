@@ -1,0 +1,98 @@
+"""What was compared: which weights answered, and whether both got the same questions."""
+
+from __future__ import annotations
+
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, SuiteInfo
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Section, Table, Text
+
+DIGESTS = [
+    ("Content digest", "digest"),
+    ("Model folder", "base_digest"),
+    ("Adapter", "adapter_digest"),
+    ("Tokenizer and chat template", "tokenizer_digest"),
+]
+KINDS = {"model": "whole model", "adapter": "adapter over a base model", "scripted": "rule without a model"}
+
+
+def section(evidence: Evidence) -> Section:
+    blocks: list[Block] = [_checkpoints(evidence)]
+    blocks += [Text(text=text, tone="caution") for text in _doubts(evidence)]
+    if evidence.suites:
+        blocks.append(_questions(evidence))
+    return Section(
+        id="compared",
+        title="What was compared",
+        lead="Both models received the same token ids with the same decoding; equal digests mean equal weights.",
+        blocks=blocks,
+    )
+
+
+def same_cases(evidence: Evidence, suite: SuiteInfo) -> tuple[bool, str]:
+    """Whether every tuned answer has a baseline answer to the same case, input and prompt; with words for it."""
+    records = evidence.run.by_variant(suite.name)
+    if BASELINE not in records or CANDIDATE not in records:
+        return False, "no baseline to compare with"
+    pairs = evidence.pairs(suite.name)
+    most = max(sum(r.repeat == 1 for r in records[v]) for v in (BASELINE, CANDIDATE))
+    prompts = sum(p.baseline.prompt_hash == p.tuned.prompt_hash for p in pairs)
+    wanted = sum(p.baseline.expected_hash == p.tuned.expected_hash for p in pairs)
+    if most == len(pairs) == prompts == wanted:
+        return True, f"yes: {words.count(most, 'case')}, joined by id and input"
+    return False, (
+        f"no: {words.number(len(pairs))} of {words.count(most, 'case')} joined by id and input, "
+        f"{words.number(prompts)} with the same prompt, {words.number(wanted)} with the same expected answer"
+    )
+
+
+def _checkpoints(evidence: Evidence) -> Table:
+    named = {
+        v: evidence.run.manifest.checkpoints[v] for v in evidence.variants if v in evidence.run.manifest.checkpoints
+    }
+    rows = [
+        [Cell(text="Checkpoint"), *(Cell(text=c.name) for c in named.values())],
+        [Cell(text="Kind"), *(Cell(text=KINDS[c.kind]) for c in named.values())],
+    ]
+    rows += [[Cell(text=title), *(_digest(c, name) for c in named.values())] for title, name in DIGESTS]
+    return Table(caption="Checkpoints by variant", columns=["", *map(words.variant, named)], rows=rows)
+
+
+def _digest(checkpoint: Checkpoint, name: str) -> Cell:
+    found: str | None = getattr(checkpoint, name)
+    return Cell(text=words.short(found), code=bool(found))
+
+
+def _doubts(evidence: Evidence) -> list[str]:
+    checkpoints = evidence.run.manifest.checkpoints
+    before, after = checkpoints.get(BASELINE), checkpoints.get(CANDIDATE)
+    if before is None or after is None:
+        return []
+    found = []
+    if before.digest == after.digest:
+        found.append("Baseline and tuned have the same content digest: they are the same model.")
+    if after.kind == "adapter" and before.kind == "model" and after.base_digest != before.base_digest:
+        found.append(
+            "The adapter sits on other weights than the baseline's; the difference is not the adapter's alone."
+        )
+    return found
+
+
+def _questions(evidence: Evidence) -> Table:
+    rows = []
+    for suite in evidence.suites:
+        same, said = same_cases(evidence, suite)
+        rows.append(
+            [
+                Cell(text=suite.name, note=suite.title),
+                Cell(text=suite.shape),
+                Cell(text=words.number(suite.asked), note=f"of {words.number(suite.cases)}"),
+                Cell(text=said, tone="good" if same else "caution"),
+                Cell(text=words.short(suite.prompt_hash), code=True),
+                Cell(text=words.short(suite.cases_hash), code=True),
+                Cell(text=words.short(suite.scorers_hash), code=True),
+            ]
+        )
+    columns = ["Suite", "Task shape", "Cases asked", "Same cases for both", "Prompt hash", "Cases hash", "Scorers hash"]
+    note = "Numbers of two task shapes are never compared."
+    return Table(caption="Questions asked", columns=columns, rows=rows, numeric=[2], note=note)

@@ -1,0 +1,53 @@
+"""Limits: what was not measured, and what the numbers do not show."""
+
+from __future__ import annotations
+
+from harness.schema import FLOOR, SuiteInfo
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Section, Table, Text
+
+STANDING = [
+    "Scores come from rules that compare text with an expected answer or with the source; they see neither style nor "
+    "legal soundness.",
+    "No judge model and no person scored these answers.",
+    "The cases are a sample. Intervals describe chance among contracts like these, not other kinds of document.",
+    "Latency, load and cost in production are not measured.",
+]
+
+
+def section(evidence: Evidence) -> Section:
+    blocks: list[Block] = []
+    rows = [row for suite in evidence.suites for row in _unmeasured(evidence, suite)]
+    if rows:
+        blocks.append(
+            Table(caption="Not measured or not decided", columns=["What", "Why", "What would settle it"], rows=rows)
+        )
+    blocks += [Text(text=text) for text in [*_shapes(evidence), *STANDING]]
+    lead = "What this report does not show. It supports a decision; it does not take it."
+    return Section(id="limits", title="Limits", lead=lead, blocks=blocks)
+
+
+def _unmeasured(evidence: Evidence, suite: SuiteInfo) -> list[list[Cell]]:
+    rows = []
+    for variant in evidence.variants:
+        for metric in suite.metrics:
+            found = evidence.level(suite.name, variant, metric.name)
+            if found is not None and found.value is None:
+                what = Cell(text=f"{words.title(metric.name)}, {words.variant(variant)}", note=suite.name)
+                rows.append([what, Cell(text=found.reason or ""), Cell(text=words.DASH)])
+    for verdict in evidence.verdicts(suite.name):
+        if verdict.outcome in ("inconclusive", "skipped", "error"):
+            what = Cell(text=words.gate(verdict), note=suite.name)
+            rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or words.DASH)])
+    if FLOOR not in evidence.run.by_variant(suite.name):
+        why = Cell(text="the suite has no answer by rule to compare with")
+        rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=words.DASH)])
+    return rows
+
+
+def _shapes(evidence: Evidence) -> list[str]:
+    return [
+        f"{s.name} is of the shape '{s.shape}'; its numbers must not stand beside numbers of another shape."
+        for s in evidence.suites
+    ]

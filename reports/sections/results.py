@@ -1,0 +1,98 @@
+"""Results: every metric of every variant with its interval, and the paired change."""
+
+from __future__ import annotations
+
+from harness.schema import Estimate, Metric, SuiteInfo, Verdict
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text, Tick
+from reports.sections.axes import marks_of, share_ticks
+
+NOTE = (
+    "Change is tuned minus baseline on the same cases, in percentage points; its interval covers 0 where the reading "
+    "says no clear change. n counts cases, or claims where a metric is a share of claims."
+)
+
+
+def section(evidence: Evidence) -> Section:
+    blocks: list[Block] = []
+    for suite in evidence.suites:
+        caption = f"Results of {suite.name} ({suite.shape})"
+        shares = [m for m in suite.metrics if evidence.unit(suite.name, m) == "share"]
+        rows = [row for row in (_plot_row(evidence, suite, m) for m in shares) if row.marks]
+        if rows:
+            blocks.append(_plot(suite, rows, caption))
+        blocks.append(_table(evidence, suite, caption) if suite.metrics else Text(text=f"{suite.name}: no metric."))
+    lead = "Every number stands with its interval, the cases behind it and the keyword floor that any model must beat."
+    return Section(id="results", title="Results", lead=lead, blocks=blocks)
+
+
+def level_cell(found: Estimate | None, cluster: str, unit: words.Unit) -> Cell:
+    """A metric of one variant: value, then interval, n and contracts in the quieter line."""
+    if found is None or found.value is None:
+        return Cell(text=words.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
+    size = f"n {words.number(found.n)}, {words.count(found.clusters, cluster)}"
+    return Cell(text=words.value(found, unit), note=f"{words.interval(found, unit)}; {size}", estimate=found)
+
+
+def change_cells(
+    evidence: Evidence, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None
+) -> list[Cell]:
+    """Paired change, its reading, and the cases behind it."""
+    found = evidence.comparison(suite.name, metric.name, tag, value)
+    if found is None:
+        return [Cell(text=words.DASH, tone="muted")] * 3
+    unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
+    said, tone = words.reading(found.difference, metric.higher_is_better)
+    return [
+        Cell(
+            text=words.value(found.difference, unit),
+            note=words.interval(found.difference, unit),
+            estimate=found.difference,
+        ),
+        Cell(text=said, tone=tone, note=words.test(found.p_value, found.test)),
+        Cell(text=words.tally(found.wins, found.losses, found.ties)),
+    ]
+
+
+def _table(evidence: Evidence, suite: SuiteInfo, caption: str) -> Table:
+    variants = evidence.variants
+    rows = []
+    for metric in suite.metrics:
+        unit = evidence.unit(suite.name, metric)
+        levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
+        head = Cell(text=words.title(metric.name), note=words.direction(metric.higher_is_better, metric.says))
+        rows.append([head, *levels, *change_cells(evidence, suite, metric, None, None)])
+    columns = ["Metric", *map(words.variant, variants), "Change", "Reading", "Cases"]
+    numeric = list(range(1, len(variants) + 2))
+    return Table(caption=caption, columns=columns, rows=rows, numeric=numeric, note=NOTE)
+
+
+def _plot(suite: SuiteInfo, rows: list[PlotRow], caption: str) -> Intervals:
+    return Intervals(
+        id=f"levels-{words.slug(suite.name)}",
+        title=f"Metrics of {suite.name} with 95% intervals",
+        ticks=share_ticks(),
+        rows=rows,
+        twin=caption,
+    )
+
+
+def _plot_row(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> PlotRow:
+    found = {v: evidence.level(suite.name, v, metric.name) for v in evidence.variants}
+    bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v)]
+    return PlotRow(
+        label=words.title(metric.name), note=words.direction(metric.higher_is_better), marks=marks_of(found), bars=bars
+    )
+
+
+def _bar(verdict: Verdict) -> list[Tick]:
+    """The bar of a level gate, recovered from the deciding bound and the margin."""
+    seen, margin = verdict.observed, verdict.margin
+    if verdict.slice is not None or seen is None or margin is None:
+        return []
+    if verdict.rule == "at_least" and seen.low is not None:
+        return [Tick(at=min(1.0, max(0.0, seen.low - margin)), text=verdict.bar)]
+    if verdict.rule == "at_most" and seen.high is not None:
+        return [Tick(at=min(1.0, max(0.0, seen.high + margin)), text=verdict.bar)]
+    return []

@@ -1,0 +1,77 @@
+"""How the tuned model was trained: curve, settings and data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text
+
+CURVES = (("loss", "Training loss"), ("validation_loss", "Validation loss"))
+MOST_ROWS = 40
+
+
+def section(evidence: Evidence) -> Section:
+    training = evidence.training
+    if training is None:
+        said = "No training run was given to this report"
+        parent = evidence.run.manifest.parent_run_id
+        said += f"; the adapter comes from run {parent}." if parent else "."
+        return Section(id="training", title="Training", lead=said)
+    blocks: list[Block] = []
+    lines = [_line(training.train_log, key, name) for key, name in CURVES]
+    drawn = [line for line in lines if line.points]
+    if drawn:
+        blocks.append(_curve(drawn, training.train_log))
+    else:
+        blocks.append(Text(text="The training run kept no losses.", tone="caution"))
+    blocks.append(Facts(caption="Settings and data", pairs=_facts(training.manifest.training or {})))
+    lead = f"Training run {training.manifest.run_id}, {training.manifest.status}."
+    return Section(id="training", title="Training", lead=lead, blocks=blocks)
+
+
+def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:
+    found = [(row["step"], words.finite(row[key])) for row in log if "step" in row and row.get(key) is not None]
+    return Line(name=name, points=[(float(step), value) for step, value in found if value is not None])
+
+
+def _curve(lines: list[Line], log: list[dict[str, Any]]) -> Curve:
+    steps = sorted({step for line in lines for step, _ in line.points})
+    kept = _thinned(steps, {step for line in lines[1:] for step, _ in line.points})
+    at = [dict(line.points) for line in lines]
+    rows = [
+        [
+            Cell(text=words.number(step)),
+            *(Cell(text=words.exact(v) if (v := found.get(step)) is not None else words.DASH) for found in at),
+        ]
+        for step in kept
+    ]
+    twin = Table(
+        caption="Training curve as numbers",
+        columns=["Step", *(line.name for line in lines)],
+        rows=rows,
+        numeric=list(range(len(lines) + 1)),
+        note=words.shown_of("step", len(kept), len(steps)) + ".",
+    )
+    return Curve(
+        id="training-curve", title="Loss by training step", x="Step", y="Loss (nats per token)", lines=lines, twin=twin
+    )
+
+
+def _thinned(steps: list[float], wanted: set[float]) -> list[float]:
+    """At most about 40 steps, evenly spread, with the last step and every step of a later line."""
+    every = max(1, len(steps) // MOST_ROWS)
+    return [s for i, s in enumerate(steps) if i % every == 0 or s in wanted or i == len(steps) - 1]
+
+
+def _facts(training: dict[str, Any], prefix: str = "") -> list[tuple[str, Cell]]:
+    """The manifest's training record, nested names joined, in its own order."""
+    pairs: list[tuple[str, Cell]] = []
+    for key, found in training.items():
+        name = f"{prefix}{key}"
+        if isinstance(found, dict):
+            pairs += _facts(found, f"{name} / ")
+        else:
+            pairs.append((words.title(name), words.setting(found)))
+    return pairs

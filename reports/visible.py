@@ -1,0 +1,48 @@
+"""Finds characters that hide or reorder text, so that views can show them. Knows no view.
+
+Shown as `⟨U+202E⟩`: control characters but tab and line feed, bidi controls, zero-width and filler characters,
+tags, variation selectors of the supplement, surrogates and code points that are no characters.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+KEPT = frozenset("\n\t")
+
+
+def is_hidden(character: str) -> bool:
+    """Whether a character would not be seen, or would move others."""
+    if character in KEPT:
+        return False
+    if unicodedata.category(character) in HIDDEN_CATEGORIES or character in FILLERS:
+        return True
+    return 0xE0100 <= ord(character) <= 0xE01EF
+
+
+def escape(character: str) -> str:
+    """The visible name of a hidden character."""
+    return f"⟨U+{ord(character):04X}⟩"
+
+
+def split(text: str) -> Iterator[tuple[str, bool]]:
+    """Stretches of text, each with whether it stands for a hidden character. CR LF counts as a line feed."""
+    plain: list[str] = []
+    for character in text.replace("\r\n", "\n"):
+        if not is_hidden(character):
+            plain.append(character)
+            continue
+        if plain:
+            yield "".join(plain), False
+            plain = []
+        yield escape(character), True
+    if plain:
+        yield "".join(plain), False
+
+
+def shown(text: str) -> str:
+    """The text with every hidden character replaced by its name."""
+    return "".join(part for part, _ in split(text))

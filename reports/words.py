@@ -1,0 +1,338 @@
+"""Every number and every fixed wording a reader sees. Knows no run, no HTML and no Markdown.
+
+No other module of `reports` formats a number, so that all views and all terminals round alike.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Estimate, Outcome, Rule, Verdict
+from reports.model import Cell
+
+Unit = Literal["share", "points", "ratio", "number"]
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+NOT_MEASURED = "not measured"
+
+OUTCOMES: dict[str, str] = {
+    "pass": "PASS",
+    "fail": "FAIL",
+    "inconclusive": "INCONCLUSIVE",
+    "skipped": "NOT JUDGED",
+    "error": "ERROR",
+}
+SYMBOLS: dict[str, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "skipped": "–", "error": "!"}
+VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
+RULES: dict[str, str] = {
+    "at_least": "At least",
+    "at_most": "At most",
+    "improves": "Improves on the baseline",
+    "no_worse": "No worse than the baseline",
+    "reduces": "Reduces the baseline's rate",
+    "never": "Never",
+}
+UNIT_OF_RULE: dict[str, Unit] = {
+    "at_least": "share",
+    "at_most": "share",
+    "never": "share",
+    "improves": "points",
+    "no_worse": "points",
+    "reduces": "ratio",
+}
+IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
+
+
+def percent(value: float) -> str:
+    """A share as a percentage with one decimal; only exactly 0 and 1 are shown as 0% and 100%."""
+    if value == 0:
+        return "0%"
+    if value == 1:
+        return "100%"
+    if 0 < value < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    return _minus(f"{value * 100:.1f}%")
+
+
+def points(value: float) -> str:
+    """A difference of two shares in signed percentage points; only exactly 0 is shown as 0."""
+    scaled = value * 100
+    if scaled == 0:
+        return "0.0"
+    if abs(scaled) < 0.05:
+        return _minus(f"{scaled:+.1g}")
+    return _minus(f"{scaled:+.1f}")
+
+
+def ratio(value: float) -> str:
+    """A quotient of two rates: `0.62×`."""
+    return f"{value:.2f}×"
+
+
+def number(value: float | int) -> str:
+    """Any other number, at three to four significant digits, with thousands separated."""
+    if isinstance(value, int) or float(value).is_integer():
+        return _minus(f"{int(value):,}")
+    if abs(value) >= 1000:
+        return _minus(f"{value:,.0f}")
+    return _minus(f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}")
+
+
+def exact(value: float | int) -> str:
+    """A setting or a loss, as written: four significant digits, powers of ten where they are shorter."""
+    return _minus(f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
+
+
+def quantity(value: float, unit: Unit) -> str:
+    """A value in its unit, without the word for the unit."""
+    return {"share": percent, "points": points, "ratio": ratio, "number": number}[unit](value)
+
+
+def value(estimate: Estimate | None, unit: Unit = "share") -> str:
+    """The number of an estimate alone; `not measured` where there is none."""
+    if estimate is None or estimate.value is None:
+        return NOT_MEASURED
+    return quantity(estimate.value, unit) + (" points" if unit == "points" else "")
+
+
+def interval(estimate: Estimate | None, unit: Unit = "share") -> str:
+    """The interval of an estimate, or its one meaningful bound; empty where there is none."""
+    if estimate is None or estimate.value is None:
+        return ""
+    low = None if estimate.low is None or estimate.side == "upper" else quantity(estimate.low, unit)
+    high = None if estimate.high is None or estimate.side == "lower" else quantity(estimate.high, unit)
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    if low is not None:
+        return f"{low} or more"
+    return f"{high} or less" if high is not None else ""
+
+
+def estimate(found: Estimate | None, unit: Unit = "share") -> str:
+    """Value and interval in one phrase, as tables of terminals want it."""
+    if found is None:
+        return NOT_MEASURED
+    if found.value is None:
+        return f"{NOT_MEASURED}: {found.reason}"
+    bounds = interval(found, unit)
+    return f"{value(found, unit)} ({bounds})" if bounds else value(found, unit)
+
+
+def level(found: Estimate) -> str:
+    """The confidence of an interval, with its side: `95%` or `95%, one-sided`."""
+    return percent(found.level).replace(".0%", "%") + ("" if found.side == "two" else ", one-sided")
+
+
+def margin(distance: float | None, rule: Rule) -> str:
+    """Distance from the deciding bound to the bar, signed; positive lies on the passing side."""
+    if distance is None:
+        return DASH
+    if UNIT_OF_RULE[rule] == "ratio":
+        return _minus(f"{distance:+.2f}×")
+    return points(distance) + " points"
+
+
+def count(n: int, noun: str) -> str:
+    """`1 contract`, `2 contracts`, `1,200 cases`."""
+    return f"{n:,} {noun if n == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """The plural of an English noun that names a case's source."""
+    if noun in IRREGULAR:
+        return IRREGULAR[noun]
+    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def tally(wins: int, losses: int, ties: int) -> str:
+    """Paired outcome of the cases in words."""
+    return f"{wins:,} better, {losses:,} worse, {ties:,} equal"
+
+
+def p_value(p: float | None) -> str:
+    """`p = 0.031`, never `p = 0`."""
+    if p is None:
+        return DASH
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def reading(difference: Estimate, higher_is_better: bool) -> tuple[str, Literal["good", "bad", "plain"]]:
+    """What a paired difference shows, given which direction is better: words and tone."""
+    low, high = difference.low, difference.high
+    if difference.value is None:
+        return NOT_MEASURED, "plain"
+    if low is None or high is None or low <= 0 <= high:
+        return "no clear change", "plain"
+    better = (low > 0) == higher_is_better
+    return ("better", "good") if better else ("worse", "bad")
+
+
+def title(name: str) -> str:
+    """An identifier as a heading: `clause_recall` reads `Clause recall`."""
+    spaced = name.replace("_", " ").strip()
+    return spaced[:1].upper() + spaced[1:]
+
+
+def variant(name: str) -> str:
+    """A variant's name as readers see it."""
+    return VARIANTS.get(name, title(name))
+
+
+def outcome(found: Outcome | str) -> str:
+    """An outcome as a word in capitals."""
+    return OUTCOMES[found]
+
+
+def duration(seconds: float) -> str:
+    """Wall time: `850 ms`, `12.4 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(iso: str | None) -> str:
+    """A UTC time: `2026-11-25 01:17:30 UTC`."""
+    if not iso:
+        return NOT_MEASURED
+    return iso.replace("T", " ").removesuffix("Z") + " UTC" if iso.endswith("Z") else iso
+
+
+def short(digest: str | None) -> str:
+    """The first twelve digits of a digest, enough to compare by eye."""
+    if not digest:
+        return DASH
+    head, _, rest = digest.rpartition(":")
+    return f"{head}:{rest[:12]}" if head else rest[:12]
+
+
+def listing(items: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    found = list(items)
+    if len(found) < 2:
+        return "".join(found)
+    return ", ".join(found[:-1]) + " and " + found[-1]
+
+
+def too_few(n: int, needed: int) -> str:
+    """What stands in place of a number on too few cases."""
+    return f"too few (n {n}, under {needed})"
+
+
+def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -> str:
+    """The plain sentence of a suite: how many fewer or more answers are wrong."""
+    whole = f"{of:,} {plural(noun)}{clusters}"
+    if baseline is None:
+        return f"wrong on {tuned:,} of {whole}"
+    if tuned == baseline:
+        return f"wrong on as many of {whole} as the baseline ({tuned:,})"
+    change = f"{abs(tuned - baseline):,} {'fewer' if tuned < baseline else 'more'}"
+    return f"wrong on {change} of {whole} ({tuned:,}, baseline {baseline:,})"
+
+
+def fabrications(new: int, fixed: int) -> str:
+    """The fabrication half of the plain sentence."""
+    return f"{number(new) if new else 'no'} new {'fabrication' if new == 1 else 'fabrications'}, {fixed:,} gone"
+
+
+def tokens_per_second(rate: float) -> str:
+    """Throughput, at most one decimal."""
+    return f"{rate:,.0f} tokens/s" if rate >= 100 else f"{rate:,.1f} tokens/s"
+
+
+def slug(name: str) -> str:
+    """An anchor from a name: letters and digits, joined by hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
+
+
+def metric_and_slice(verdict: Verdict) -> str:
+    """What a gate judges: `Clause recall, instrument lease`."""
+    if verdict.slice is None:
+        return title(verdict.metric)
+    return f"{title(verdict.metric)}, {title(verdict.slice).lower()} {verdict.slice_value}"
+
+
+def gate(verdict: Verdict) -> str:
+    """A gate in one phrase: `Clause recall at least 95.0%`."""
+    return f"{metric_and_slice(verdict)} {verdict.bar}"
+
+
+def direction(higher_is_better: bool, says: str = "") -> str:
+    """Which way is better, after the metric's own sentence."""
+    way = "higher is better" if higher_is_better else "lower is better"
+    return f"{says.rstrip('.')}; {way}" if says else way
+
+
+def test(p: float | None, name: str) -> str:
+    """A significance test in one phrase; empty where none was made."""
+    return f"{p_value(p)} ({name})" if p is not None and name else ""
+
+
+def moved(metric: str, change: float) -> str:
+    """Which way one case moved on one metric."""
+    return f"{title(metric).lower()} {'better' if change > 0 else 'worse'}"
+
+
+def shown_of(noun: str, shown: int, of: int) -> str:
+    """`3 regressions`, `10 of 42 regressions shown`."""
+    if of == 0:
+        return f"no {plural(noun)}"
+    return count(of, noun) if shown == of else f"{shown:,} of {count(of, noun)} shown"
+
+
+def excerpt(shown: int, of: int) -> str:
+    """How much of a document is shown."""
+    return f"all {of:,} characters" if shown == of else f"first {shown:,} of {of:,} characters"
+
+
+def fabrication_counts(new: int, fixed: int, kept: int) -> str:
+    """New, gone and persisting fabrications."""
+    return f"{new:,} new, {fixed:,} gone, {kept:,} made by both"
+
+
+def setting(found: object, name: str = "") -> Cell:
+    """A recorded setting as a cell; the ending of its name tells its unit."""
+    if isinstance(found, bool) or found is None:
+        return Cell(text={True: "yes", False: "no", None: DASH}[found])
+    if isinstance(found, (list, tuple)):
+        return Cell(text=", ".join(setting(item).text for item in found) or DASH)
+    if not isinstance(found, (int, float)):
+        return Cell(text=str(found))
+    if name == "seconds" or name.endswith("_seconds"):
+        return Cell(text=duration(found))
+    if name.endswith("tokens_per_second"):
+        return Cell(text=tokens_per_second(found))
+    return Cell(text=bytes_of(found) if name.endswith("_bytes") else exact(found))
+
+
+def bytes_of(size: float) -> str:
+    """Memory in GiB or MiB."""
+    gib = size / 2**30
+    return f"{gib:,.1f} GiB" if gib >= 1 else f"{size / 2**20:,.0f} MiB"
+
+
+def tick(position: float, unit: Unit) -> str:
+    """The label of an axis mark."""
+    if unit == "share":
+        return f"{position * 100:.0f}%"
+    return "0" if position == 0 else _minus(f"{position * 100:+.0f}")
+
+
+def finite(found: float | None) -> float | None:
+    """A number that JSON can hold, or None."""
+    return None if found is None or not math.isfinite(found) else found
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", MINUS)
