@@ -1,5 +1,6 @@
-"""Puts phrases together into contracts and excerpts. Holds no phrase: drafting comes from a Bank, chance from a seed."""
+"""Puts phrases together into contracts and excerpts. Holds no phrase: they come from a Bank, chance from a seed."""
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
@@ -13,6 +14,8 @@ from evalsuites.legal.clauses.drafting.slots import Slots, fill
 STYLES = ("formal", "modern", "scanned")
 EXCERPTS = 4
 """Excerpts per contract: half with critical clauses, half without."""
+SECOND_CLAUSE = 0.2
+"""Share of the excerpts with a clause that hold a second one."""
 MOST_WORDS = 88
 """Neutral paragraphs are left out when the excerpt would grow longer than this."""
 
@@ -124,14 +127,16 @@ def contracts(bank: Bank, count: int, seed: str) -> Iterator[Excerpt]:
 def _contract(bank: Bank, draft: Draft, name: str) -> Iterator[Excerpt]:
     """Two excerpts with one or two clauses each and two with none; no clause is both present and a near miss."""
     rng, instrument = draft.rng, draft.instrument
-    offered = _fits(bank.clauses, instrument)
+    left = _fits(bank.clauses, instrument)
     plans: list[list[str]] = []
     for _ in range(EXCERPTS // 2):
-        left = [clause for clause in offered if clause not in sum(plans, [])]
-        main = draft.rota.pick(left, rng)
-        others = [clause for clause in left if clause != main]
-        plans.append([main, rng.choice(others)] if rng.random() < 0.2 else [main])
-    present = sum(plans, [])
+        plan = [draft.rota.pick(left, rng)]
+        left = [clause for clause in left if clause not in plan]
+        if rng.random() < SECOND_CLAUSE:
+            plan.append(rng.choice(left))
+            left.remove(plan[1])
+        plans.append(plan)
+    present = list(itertools.chain(*plans))
     absent = [clause for clause in _fits(bank.decoys, instrument) if clause not in present]
     plans += [[]] * (EXCERPTS - len(plans))
     rng.shuffle(plans)

@@ -1,4 +1,4 @@
-"""Reads a phrase bank: clause drafting, near misses, neutral paragraphs and pools. Knows no randomness and no phrase."""
+"""Reads a phrase bank: clauses, near misses, neutral paragraphs and pools. Knows no randomness and no phrase."""
 
 import tomllib
 from dataclasses import dataclass

@@ -9,12 +9,15 @@ CHOICE = re.compile(r"<([^<>]+)>")
 SLOT = re.compile(r"\{(\w+)\}")
 SMALL_WORDS = ("of", "the", "to", "and", "on")
 
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
-MONTHS = "January February March April May June July August September October November December".split()
+ONES = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+]
+TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
 
 
 def in_words(number: int) -> str:
@@ -64,6 +67,7 @@ class Slots:
             "prop": f"{street}, {city}",
             "person": rng.choice(pools["names"]["person"]),
             "firm": rng.choice(pools["names"]["firm"]),
+            "contractor": rng.choice(pools["names"]["contractor"]),
         }
         return cls(fixed, pools)
 
@@ -103,7 +107,7 @@ def _figure(slot: str, number: Any, rng: random.Random, formal: bool) -> str:
         return f"{in_words(number)} percent ({number}%)" if spelled else f"{number}%"
     if kind in ("days", "months", "years"):
         return f"{in_words(number)} ({number}) {kind}" if spelled else f"{number} {kind}"
-    return f"{number:,}"
+    return number if isinstance(number, str) else f"{number:,}"
 
 
 def fill(text: str, slots: Slots, rng: random.Random, *, formal: bool, clause: str = "") -> str:
