@@ -18,6 +18,8 @@ MOST_WORDS = 12
 MOST_SHOWN = 60
 """Characters kept of a name outside the vocabulary."""
 
+WORD = re.compile(r"[^\W_]+")
+APOSTROPHE = re.compile("['’‘ʼ`]")
 PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
 COMMA_PIECE = re.compile(r"[^,]+")
 EDGE = " \t\u00a0*_`\"'“”‘’[](){}<>.,:!#-–—+=\\"
@@ -60,8 +62,8 @@ class Reading(NamedTuple):
 
 
 def key(name: str) -> str:
-    """Form in which two spellings of a clause type are equal: NFKC, lower case, letters and digits only."""
-    return " ".join(re.findall(r"[^\W_]+", plain(name).casefold().replace("&", " and ")))
+    """Form in which two spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
+    return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
 
 
 def read(completion: Completion, table: Mapping[str, str]) -> Reading:

@@ -1,5 +1,8 @@
 """Text made comparable, with the way back: NFKC, no invisible characters, and an index map into the original.
 
+Two departures from NFKC keep numbers what they are: "1½" becomes "1 1⁄2", not "11⁄2", and a superscript (a footnote, a
+square metre) becomes a space, so that "10²" is not 102.
+
 Patterns run on the normal form; spans are given in the original, which is never altered. Knows no pattern.
 """
 
@@ -9,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+FRACTION_SLASH = "\u2044"
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u034f\u061c\u180e\u200e\u200f\ufe0e\ufe0f"))
 
 
@@ -39,11 +43,18 @@ def normalise(text: str) -> Normal:
     starts: list[int] = []
     ends: list[int] = []
     for start, end in _clusters(text):
-        piece = unicodedata.normalize("NFKC", text[start:end].translate(INVISIBLE))
+        piece = _compatible(text[start:end].translate(INVISIBLE))
         pieces.append(piece)
         starts.extend([start] * len(piece))
         ends.extend([end] * len(piece))
     return Normal("".join(pieces), starts, ends)
+
+
+def _compatible(cluster: str) -> str:
+    if unicodedata.decomposition(cluster[:1]).startswith("<super>") and unicodedata.category(cluster[0]) == "No":
+        return " "
+    piece = unicodedata.normalize("NFKC", cluster)
+    return " " + piece if FRACTION_SLASH in piece and cluster != FRACTION_SLASH else piece
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
