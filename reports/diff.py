@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from itertools import pairwise
-from typing import Literal
+from itertools import accumulate, pairwise
+from typing import Literal, cast
 
 from harness.schema import Record, Span
 from reports.model import Piece, Tone
@@ -23,34 +23,41 @@ def words(text: str) -> list[str]:
 def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
     """Stretches of either text in code points: what only one of them says is removed or added."""
     left, right = words(baseline), words(tuned)
-    before: list[Stretch] = []
-    after: list[Stretch] = []
-    at_left = at_right = 0
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        end_left = at_left + sum(map(len, left[i1:i2]))
-        end_right = at_right + sum(map(len, right[j1:j2]))
-        if end_left > at_left:
-            before.append((at_left, end_left, "same" if tag == "equal" else "removed"))
-        if end_right > at_right:
-            after.append((at_right, end_right, "same" if tag == "equal" else "added"))
-        at_left, at_right = end_left, end_right
-    return before, after
+    blocks = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    before = [("same" if tag == "equal" else "removed", "".join(left[i1:i2])) for tag, i1, i2, _, _ in blocks]
+    after = [("same" if tag == "equal" else "added", "".join(right[j1:j2])) for tag, _, _, j1, j2 in blocks]
+    return _joined(before), _joined(after)
 
 
 def pieces(record: Record, stretches: list[Stretch]) -> list[Piece]:
-    """Cut an answer wherever a change or a finding starts or ends."""
+    """Cut an answer wherever a change or a finding starts or ends; a finding is named where it ends."""
     text = record.completion.text
     spans = [s for score in record.scores.values() for s in score.spans if _points_into(s, text)]
-    edges = {0, len(text)} | {e for a, b, _ in stretches for e in (a, b)} | {e for s in spans for e in (s.start, s.end)}
-    marks = sorted(edges)
-    return [
-        _piece(
-            text[a:b],
-            next((c for x, y, c in stretches if x <= a < y), "same"),
-            [s for s in spans if s.start <= a < s.end],
-        )
-        for a, b in pairwise(marks)
-    ]
+    edges = {e for a, b, _ in stretches for e in (a, b)} | {e for s in spans for e in (s.start, s.end)}
+    made = []
+    waiting = iter([*stretches, (len(text), len(text), "same")])
+    stretch = next(waiting)
+    for a, b in pairwise(sorted(edges | {0, len(text)})):
+        while a >= stretch[1] < len(text):
+            stretch = next(waiting)
+        made.append(_piece(text[a:b], stretch[2], [s for s in spans if s.start <= a < s.end], b))
+    return made
+
+
+def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:
+    """Parts as offsets, where white space and marks between two changes belong to the change."""
+    kept: list[tuple[str, str]] = []
+    for i, (kind, text) in enumerate(parts):
+        if not text:
+            continue
+        between = kept and i + 1 < len(parts) and kept[-1][0] != "same" and not re.search(r"\w", text)
+        own = kept[-1][0] if kind == "same" and between else kind
+        if kept and kept[-1][0] == own:
+            kept[-1] = (own, kept[-1][1] + text)
+        else:
+            kept.append((own, text))
+    ends = list(accumulate(len(text) for _, text in kept))
+    return [(end - len(text), end, cast(Change, kind)) for (kind, text), end in zip(kept, ends, strict=True)]
 
 
 def finding(span: Span) -> str:
@@ -66,8 +73,8 @@ def tone(spans: list[Span]) -> Tone:
     return "caution" if verdicts & UNDECIDED else "good" if verdicts else "plain"
 
 
-def _piece(text: str, change: Change, spans: list[Span]) -> Piece:
-    found = "; ".join(dict.fromkeys(finding(span) for span in spans))
+def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:
+    found = "; ".join(dict.fromkeys(finding(span) for span in spans if span.end == end))
     return Piece(text=text, change=change, finding=found, tone=tone(spans))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from markupsafe import Markup, escape
 
 from harness.errors import MissingExtra
 from reports import charts, drawing, visible, words
-from reports.model import Curve, ReportModel
+from reports.model import Curve, Piece, ReportModel
 
 HERE = Path(__file__).parent
 
@@ -49,6 +50,11 @@ def text(value: Any) -> Any:
 def attribute(value: str) -> Markup:
     """A string for the inside of a quoted attribute."""
     return escape(visible.shown(value))
+
+
+def runs(pieces: list[Piece]) -> list[tuple[str, list[Piece]]]:
+    """Neighbouring pieces of one kind of change together."""
+    return [(change, list(group)) for change, group in groupby(pieces, key=lambda piece: piece.change)]
 
 
 def _curves(model: ReportModel) -> tuple[dict[str, Markup], str]:
@@ -83,6 +89,7 @@ def _environment() -> jinja2.Environment:
         draw=drawing.svg,
         glyph=drawing.glyph,
         legend=drawing.legend,
+        runs=runs,
         kind=lambda block: type(block).__name__.lower(),
     )
     return environment

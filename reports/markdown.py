@@ -111,7 +111,8 @@ def _line(cells: Iterator[str] | Any) -> str:
 
 def _cell(cell: Cell) -> str:
     text = escape(cell.text)
-    return f"{text} ({escape(cell.note)})" if cell.note and text else text or escape(cell.note)
+    note = escape("; ".join(cell.note.split("\n")))
+    return f"{text} ({note})" if note and text else text or note
 
 
 def _intervals(block: Intervals) -> list[str]:

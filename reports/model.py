@@ -27,7 +27,7 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: str
     """What a reader sees, formatted by `words`."""
     note: str = ""
-    """A second, quieter line."""
+    """Quieter lines below."""
     tone: Tone = "plain"
     """Colour, always beside words that say the same."""
     badge: str = ""

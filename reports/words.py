@@ -123,6 +123,13 @@ def estimate(found: Estimate | None, unit: Unit = "share") -> str:
     return f"{value(found, unit)} ({bounds})" if bounds else value(found, unit)
 
 
+def sized(found: Estimate | None, unit: Unit, cluster: str) -> str:
+    """An estimate with the cases and sources behind it, in one phrase."""
+    if found is None or found.value is None:
+        return estimate(found, unit)
+    return f"{estimate(found, unit)}, n {number(found.n)}, {count(found.clusters, cluster)}"
+
+
 def level(found: Estimate) -> str:
     """The confidence of an interval, with its side: `95%` or `95%, one-sided`."""
     return percent(found.level).replace(".0%", "%") + ("" if found.side == "two" else ", one-sided")
@@ -268,6 +275,11 @@ def gate(verdict: Verdict) -> str:
     return f"{metric_and_slice(verdict)} {verdict.bar}"
 
 
+def needs(needed: str | None) -> str:
+    """What would settle an inconclusive verdict; empty where nothing is said."""
+    return f"To settle it: {needed}." if needed else ""
+
+
 def direction(higher_is_better: bool, says: str = "") -> str:
     """Which way is better, after the metric's own sentence."""
     way = "higher is better" if higher_is_better else "lower is better"
@@ -309,7 +321,7 @@ def setting(found: object, name: str = "") -> Cell:
         return Cell(text=", ".join(setting(item).text for item in found) or DASH)
     if not isinstance(found, (int, float)):
         return Cell(text=str(found))
-    if name == "seconds" or name.endswith("_seconds"):
+    if name == "seconds" or name.endswith(("_seconds", "_s")):
         return Cell(text=duration(found))
     if name.endswith("tokens_per_second"):
         return Cell(text=tokens_per_second(found))

@@ -52,7 +52,7 @@ def _exchange(suite: SuiteInfo, kind: Literal["regression", "gain"], pair: Pair)
     before, after = diff.compare(pair.baseline.completion.text, pair.tuned.completion.text)
     return Exchange(
         case_id=case.id,
-        source=f"{suite.cluster} {case.cluster}",
+        source=f"{words.title(suite.cluster)} {case.cluster}",
         kind=kind,
         why=_why(pair, suite),
         excerpt=source[:EXCERPT],

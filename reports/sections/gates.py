@@ -7,7 +7,7 @@ from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text, Tone
 
-COLUMNS = ["Gate", "Outcome", "Observed", "Interval", "n", "Bar", "Margin", "Why"]
+COLUMNS = ["Gate", "Outcome", "Bar", "Observed", "Margin", "Based on", "Why"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
 NOTE = (
     "Margin is the distance from the deciding end of the interval to the bar; it is negative where the bar is not "
@@ -33,7 +33,7 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
         caption=f"Gates of {suite.name} (gate file {words.short(suite.gates_hash)})",
         columns=COLUMNS,
         rows=[_row(v, suite.cluster) for v in verdicts],
-        numeric=[2, 3, 4, 6],
+        numeric=[3, 4, 5],
         note=NOTE,
     )
 
@@ -41,16 +41,17 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
 def _row(verdict: Verdict, cluster: str) -> list[Cell]:
     seen = verdict.observed
     unit = words.UNIT_OF_RULE[verdict.rule]
-    measured = seen is not None and seen.value is not None
+    bounds = (
+        [words.interval(seen, unit), f"{words.level(seen)} confidence"] if seen and words.interval(seen, unit) else []
+    )
     return [
         Cell(text=words.metric_and_slice(verdict), note=words.RULES[verdict.rule]),
         Cell(text=words.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        Cell(text=words.value(seen, unit), estimate=seen),
-        Cell(text=words.interval(seen, unit) or words.DASH, note=words.level(seen) if seen and measured else ""),
-        Cell(
-            text=words.number(seen.n) if seen else words.DASH, note=words.count(seen.clusters, cluster) if seen else ""
-        ),
         Cell(text=verdict.bar),
+        Cell(text=words.value(seen, unit), note="\n".join(bounds), estimate=seen),
         Cell(text=words.margin(verdict.margin, verdict.rule)),
-        Cell(text=verdict.reason, note=verdict.needed or ""),
+        Cell(text=f"n {words.number(seen.n)}", note=words.count(seen.clusters, cluster))
+        if seen
+        else Cell(text=words.DASH),
+        Cell(text=verdict.reason, note=words.needs(verdict.needed)),
     ]

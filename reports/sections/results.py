@@ -32,7 +32,9 @@ def level_cell(found: Estimate | None, cluster: str, unit: words.Unit) -> Cell:
     if found is None or found.value is None:
         return Cell(text=words.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
     size = f"n {words.number(found.n)}, {words.count(found.clusters, cluster)}"
-    return Cell(text=words.value(found, unit), note=f"{words.interval(found, unit)}; {size}", estimate=found)
+    return Cell(
+        text=words.value(found, unit), note="\n".join(filter(None, [words.interval(found, unit), size])), estimate=found
+    )
 
 
 def change_cells(

@@ -1,4 +1,4 @@
-"""A small sealed evaluation run and its training run, made of literal numbers: nothing here calls the code under test."""
+"""A small sealed evaluation run and its training run, made of literal numbers that no code under test made."""
 
 from __future__ import annotations
 

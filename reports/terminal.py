@@ -1,0 +1,102 @@
+"""Verdicts and estimates on a terminal, in the wording of the reports. Knows no file.
+
+Text is put into rich as plain `Text`, so that markup and control characters in it do nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.schema import SuiteInfo, Verdict
+from harness.store import RunData
+from reports import words
+from reports.assemble import gather
+from reports.evidence import Evidence, overall, unmet_first
+from reports.sections.verdict import cautions, sentence
+from reports.visible import shown
+
+STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "skipped": "dim"}
+TONES = {"good": "green", "bad": "red", "plain": ""}
+
+
+def verdict_panel(verdicts: Sequence[Verdict]) -> RenderableType:
+    """All verdicts in a frame titled with their common outcome, unmet ones first."""
+    outcome = overall(verdicts)
+    body = _verdicts(unmet_first(verdicts)) if verdicts else _text("No gate was judged.")
+    title = _text(f"{words.SYMBOLS[outcome]} {words.outcome(outcome)}", f"bold {STYLES[outcome]}")
+    return Panel(body, title=title, border_style=STYLES[outcome])
+
+
+def estimate_table(run: RunData, suite: SuiteInfo) -> RenderableType:
+    """Every metric of a suite by variant, with interval, n and the paired change."""
+    return _estimates(gather(run, None), suite)
+
+
+def summary(run: RunData) -> RenderableType:
+    """A run at a glance: the plain sentence and the estimates of each suite, then the verdicts."""
+    evidence = gather(run, None)
+    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in cautions(evidence)]
+    for suite in evidence.suites:
+        parts += [_text(f"{suite.name}: {sentence(evidence, suite)}", "bold"), _estimates(evidence, suite)]
+    return Group(*parts, verdict_panel(run.verdicts))
+
+
+def summary_lines(run: RunData, width: int = 100) -> list[str]:
+    """The summary as plain lines of at most `width` columns, without colour."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def show(run: RunData) -> None:
+    """Print the summary to standard output, in colour where that is a terminal."""
+    Console().print(summary(run))
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "gate", "observed", "margin", "why"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "")
+    for verdict in verdicts:
+        unit = words.UNIT_OF_RULE[verdict.rule]
+        why = verdict.reason + (f" {words.needs(verdict.needed)}" if verdict.needed else "")
+        table.add_row(
+            _text(f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict.outcome)}", STYLES[verdict.outcome]),
+            _text(words.gate(verdict)),
+            _text(words.estimate(verdict.observed, unit)),
+            _text(words.margin(verdict.margin, verdict.rule)),
+            _text(why),
+        )
+    return table
+
+
+def _estimates(evidence: Evidence, suite: SuiteInfo) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("metric", *map(words.variant, evidence.variants), "change"):
+        table.add_column(heading, overflow="fold")
+    for metric in suite.metrics:
+        unit = evidence.unit(suite.name, metric)
+        levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
+        cells = [_text(words.sized(found, unit, suite.cluster)) for found in levels]
+        table.add_row(_text(words.title(metric.name)), *cells, _change(evidence, suite, metric.name))
+    return table
+
+
+def _change(evidence: Evidence, suite: SuiteInfo, name: str) -> Text:
+    found = evidence.comparison(suite.name, name)
+    metric = next(m for m in suite.metrics if m.name == name)
+    if found is None:
+        return _text(words.DASH, "dim")
+    unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
+    said, tone = words.reading(found.difference, metric.higher_is_better)
+    return _text(f"{words.estimate(found.difference, unit)}, {said}", TONES[tone])
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(shown(text), style=style)
