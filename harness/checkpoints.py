@@ -1,0 +1,325 @@
+"""What "any checkpoint" means: turns what a user writes into folders with content digests. Knows no engine.
+
+A checkpoint is the embedded model, a hub id, a model folder (merged ones included), a PEFT adapter folder, or a
+training run that holds one. Weights are safetensors only. Digests go by content, never by path or name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.digest import digest
+from harness.embedded import EMBEDDED, obtain, say_on_stderr
+from harness.errors import MissingExtra, UserError
+from harness.schema import Checkpoint
+
+__all__ = ["EMBEDDED", "cache_dir", "embedded_model", "file_sha256", "read_json", "resolve", "tensor_shapes"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+WEIGHT_INDEX = "model.safetensors.index.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
+# Facts about where and by what a file was written; they never change an answer.
+CONFIG_NOISE = ("transformers_version",)
+ADAPTER_NOISE = ("base_model_name_or_path", "revision", "peft_version", "inference_mode")
+TOKENIZER_FACTS = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "add_bos_token",
+    "add_eos_token",
+    "add_prefix_space",
+    "legacy",
+)
+HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+# A file younger than this could change again without a visible change of its times, so its digest is not kept.
+SETTLED_S = 2.0
+LARGE_BYTES = 4 << 30
+
+
+def cache_dir() -> Path:
+    """Folder of everything that can be made again: models, merged adapters, digests, answers."""
+    return Path(os.environ.get("TUNEGATE_CACHE") or Path.home() / ".cache" / "tunegate").absolute()
+
+
+def embedded_model() -> Path:
+    """Folder of the embedded model, made on first use."""
+    return obtain(cache_dir())
+
+
+def resolve(text: str) -> Checkpoint:
+    """Find the checkpoint that `text` names. UserError says what was found where none is."""
+    folder, adapter = _locate(text)
+    if adapter is None:
+        base, tokenizer = _model_digest(folder), _tokenizer_digest(folder)
+        return Checkpoint(
+            name=text,
+            kind="model",
+            path=str(folder),
+            digest=digest([base, tokenizer]),
+            base_digest=base,
+            tokenizer_digest=tokenizer,
+        )
+    _check_fits(adapter, folder)
+    base, own = _model_digest(folder), _adapter_digest(adapter)
+    carried = adapter if any((adapter / name).exists() for name in TOKENIZER_FILES) else folder
+    tokenizer = _tokenizer_digest(carried)
+    return Checkpoint(
+        name=text,
+        kind="adapter",
+        path=str(folder),
+        adapter_path=str(adapter),
+        digest=digest([base, own, tokenizer]),
+        base_digest=base,
+        adapter_digest=own,
+        tokenizer_digest=tokenizer,
+    )
+
+
+def _locate(text: str) -> tuple[Path, Path | None]:
+    """Model folder and, for an adapter, adapter folder."""
+    if text == EMBEDDED:
+        return embedded_model(), None
+    path = Path(text).expanduser()
+    if path.exists():
+        path = path.resolve()
+    elif HUB_ID.fullmatch(text):
+        path = _from_hub(text)
+    else:
+        raise UserError(
+            f"{text}: no such checkpoint. Expected a model or adapter folder, a hub id as owner/name, or {EMBEDDED}"
+        )
+    for adapter in (path, path / "adapter"):
+        if (adapter / ADAPTER_CONFIG).is_file():
+            return _base_of(adapter), adapter
+    if path.is_dir() and (path / "config.json").is_file():
+        return path, None
+    raise UserError(
+        f"{text}: not a checkpoint: {_found_in(path)}. Expected config.json or {ADAPTER_CONFIG} in a folder"
+    )
+
+
+def _found_in(path: Path) -> str:
+    if not path.is_dir():
+        return "it is a file"
+    names = sorted(p.name + ("/" if p.is_dir() else "") for p in path.iterdir())
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f"it holds {', '.join(names[:6])}{more}" if names else "it is empty"
+
+
+def _from_hub(text: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise MissingExtra(f"the hub id {text}", "huggingface_hub", "train") from None
+    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
+    try:
+        return Path(snapshot_download(text, allow_patterns=wanted))
+    except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(
+            f"{text}: no folder of this name is here, and the model hub did not give it: "
+            f"{type(error).__name__}: {first[:160]}. Check name and network, or name a local folder or {EMBEDDED}"
+        ) from None
+
+
+def _base_of(adapter: Path) -> Path:
+    """Model folder that the adapter was trained on."""
+    named = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
+    if not named:
+        raise UserError(f"{adapter / ADAPTER_CONFIG}: 'base_model_name_or_path' is missing. Name the adapter's base")
+    if Path(named).name.startswith(f"{EMBEDDED}-") and not Path(named).exists():
+        named = EMBEDDED
+    try:
+        folder, inner = _locate(str(named))
+    except UserError as error:
+        raise UserError(f"{adapter}: its base model is not here: {error}") from None
+    if inner is not None:
+        raise UserError(
+            f"{adapter}: its base {named} is itself an adapter. Merge that one first and train on the result"
+        )
+    return folder
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file; anything else is a UserError that names the file."""
+    try:
+        loaded = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read as JSON: {error}") from None
+    if not isinstance(loaded, dict):
+        raise UserError(f"{file}: expected a JSON object, found {type(loaded).__name__}")
+    return loaded
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder. Pickled weights and missing shards are UserErrors."""
+    index = folder / WEIGHT_INDEX
+    if index.is_file():
+        files = [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+        missing = [f.name for f in files if not f.is_file()]
+        if missing:
+            raise UserError(f"{folder}: {len(missing)} weight files of {WEIGHT_INDEX} are missing: {missing[0]} ...")
+        return files
+    single = folder / "model.safetensors"
+    files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
+    if files:
+        return files
+    pickled = [p.name for p in sorted(folder.iterdir()) if p.suffix in PICKLES]
+    if pickled:
+        raise UserError(
+            f"{folder}: its weights are pickled ({pickled[0]}), and loading a pickle can run any code. Expected "
+            "safetensors: load the model where you trust it and save it again with save_pretrained"
+        )
+    raise UserError(f"{folder}: no weights: {_found_in(folder)}. Expected model.safetensors")
+
+
+def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a safetensors file, from its header alone. A cut or foreign file is a UserError.
+
+    Format: 8 bytes of header length, little endian, a JSON header, then the data that the header's offsets count from.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        raw = opened.read(length) if 0 < length <= size else b""
+    try:
+        header: dict[str, Any] = json.loads(raw)
+        header.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{file}: not a safetensors file. Copy it again, or save the weights again") from None
+    if 8 + length + end != size:
+        raise UserError(f"{file}: {size:,} bytes, expected {8 + length + end:,}; the file is cut. Copy it again")
+    return shapes
+
+
+def adapter_shapes(adapter: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of an adapter's tensors. A missing or pickled file is a UserError."""
+    file = adapter / ADAPTER_WEIGHTS
+    if file.is_file():
+        return tensor_shapes(file)
+    if (adapter / "adapter_model.bin").is_file():
+        raise UserError(
+            f"{adapter}: adapter_model.bin is a pickle, and loading one can run any code. Expected {ADAPTER_WEIGHTS}: "
+            "load the adapter where you trust it and save it again with save_pretrained"
+        )
+    raise UserError(f"{adapter}: {ADAPTER_WEIGHTS} is missing: {_found_in(adapter)}")
+
+
+def _check_fits(adapter: Path, base: Path) -> None:
+    """Refuse an adapter whose tensors do not fit the base it names, by shape."""
+    shapes = adapter_shapes(adapter)
+    if "quantization_config" in read_json(base / "config.json"):
+        return
+    of_base = {_short(name): s for f in weight_files(base) for name, s in tensor_shapes(f).items()}
+    found = 0
+    for name, shape in shapes.items():
+        module, side, _ = name.partition(".lora_A" if ".lora_A" in name else ".lora_B")
+        expected = of_base.get(f"{_short(module)}.weight")
+        if not side or expected is None or len(expected) != 2 or len(shape) != 2:
+            continue
+        found += 1
+        own, theirs = (shape[1], expected[1]) if side == ".lora_A" else (shape[0], expected[0])
+        if own != theirs:
+            raise UserError(
+                f"{adapter}: made for another base than {base}: {_short(module)} has width {own}, the base {theirs}. "
+                f"Correct 'base_model_name_or_path' in {ADAPTER_CONFIG}, or name the right adapter"
+            )
+    if not found and any(".lora_A" in name for name in shapes):
+        raise UserError(f"{adapter}: made for another base than {base}: none of its modules is in that model")
+
+
+def _short(name: str) -> str:
+    """A tensor's name from its layer on, so that wrappers' prefixes do not matter."""
+    start = name.find("layers.")
+    return name[start:] if start >= 0 else name.removeprefix("base_model.model.").removeprefix("model.")
+
+
+def _model_digest(folder: Path) -> str:
+    config = {k: v for k, v in read_json(folder / "config.json").items() if not k.startswith("_")}
+    files = weight_files(folder)
+    for file in files:
+        tensor_shapes(file)
+    return digest([sorted(_memoised(files)), {k: v for k, v in config.items() if k not in CONFIG_NOISE}])
+
+
+def _adapter_digest(adapter: Path) -> str:
+    config = {k: v for k, v in read_json(adapter / ADAPTER_CONFIG).items() if k not in ADAPTER_NOISE}
+    settled = {
+        k: sorted(v) if isinstance(v, list) and all(isinstance(i, str) for i in v) else v for k, v in config.items()
+    }
+    return digest([settled, _memoised([adapter / ADAPTER_WEIGHTS])])
+
+
+def _tokenizer_digest(folder: Path) -> str:
+    """Digest of vocabulary, special tokens and chat template; padding and truncation settings do not count."""
+    found: dict[str, Any] = {}
+    for name in TOKENIZER_FILES:
+        file = folder / name
+        if not file.is_file():
+            continue
+        if name == "tokenizer.json":
+            found[name] = read_json(file) | {"padding": None, "truncation": None}
+        elif "tokenizer.json" not in found:
+            found[name] = file_sha256(file)
+    if not found:
+        raise UserError(f"{folder}: no tokenizer: {_found_in(folder)}. Expected tokenizer.json")
+    config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    for name in TOKENIZER_FACTS:
+        value = config.get(name)
+        found[name] = value.get("content") if isinstance(value, dict) else value
+    template = folder / "chat_template.jinja"
+    found["chat_template"] = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
+    return digest(found)
+
+
+def file_sha256(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _memoised(files: Iterable[Path]) -> list[str]:
+    """sha256 of each file; unchanged files are not read again."""
+    store = cache_dir() / "digests.json"
+    try:
+        known: dict[str, Any] = json.loads(store.read_text("utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    found, fresh = [], {}
+    for file in files:
+        stat = file.stat()
+        facts = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        entry = known.get(str(file))
+        if entry is None or entry[:-1] != facts:
+            if stat.st_size > LARGE_BYTES:
+                say_on_stderr(f"reading {file} once for its digest")
+            entry = [*facts, file_sha256(file)]
+            if time.time() - stat.st_mtime > SETTLED_S:
+                fresh[str(file)] = entry
+        found.append(entry[-1])
+    if fresh:
+        _replace(store, json.dumps(known | fresh))
+    return found
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a whole file at once. The digest store only saves time, so a disk that refuses is no error."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as handle:
+            handle.write(text)
+        Path(handle.name).replace(file)
+    except OSError:
+        return
