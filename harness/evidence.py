@@ -106,7 +106,7 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]
 
     gate = asked.gate
     tuned = in_slice(records[CANDIDATE], gate.slice, asked.slice_value)
-    level = observations(tuned, metric, "candidate")
+    level = observations(tuned, metric)
     pairs = None
     if gate.rule in COMPARATIVE:
         other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")

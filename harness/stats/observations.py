@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from harness.schema import Metric, Observation, Record, Score
 from harness.stats.intervals import Array, Codes
 
-Role = Literal["level", "candidate", "baseline"]
-"""Who answered, for what: in a comparison a baseline's error counts as right; everywhere else an error is wrong."""
+Role = Literal["candidate", "baseline"]
+"""An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
 
 Labels = dict[str, tuple[int, int, int]]
 
@@ -47,20 +47,23 @@ class Observations(Struct, frozen=True, kw_only=True):
         )
 
 
-def observations(records: Iterable[Record], metric: Metric, role: Role = "level") -> Observations:
-    """Observations of one variant's records, in the order in which cases first appear."""
+def observations(records: Iterable[Record], metric: Metric, role: Role = "candidate") -> Observations:
+    """Observations of one variant's records, in the order in which cases are first scored."""
     groups: dict[tuple[str, str], list[Record]] = {}
+    read = errors = unscored = 0
     for record in records:
-        groups.setdefault((record.case.id, record.input_hash), []).append(record)
-    kept = {key: [r for r in group if _is_scored(r, metric)] for key, group in groups.items()}
-    counts = {len(group) for group in kept.values() if group}
-    scale = math.lcm(*counts) if counts else 1
-    everything = [r for group in groups.values() for r in group]
+        read += 1
+        errors += _failed(record)
+        if _is_scored(record, metric):
+            groups.setdefault((record.case.id, record.input_hash), []).append(record)
+        else:
+            unscored += 1
+    scale = math.lcm(*{len(group) for group in groups.values()})
     return Observations(
-        cases=[_observation(group, metric, role, scale) for group in kept.values() if group],
-        records=len(everything),
-        errors=sum(_failed(r) for r in everything),
-        unscored=len(everything) - sum(len(group) for group in kept.values()),
+        cases=[_observation(group, metric, role, scale) for group in groups.values()],
+        records=read,
+        errors=errors,
+        unscored=unscored,
     )
 
 
@@ -77,31 +80,30 @@ def _is_scored(record: Record, metric: Metric) -> bool:
 
 def _observation(group: Sequence[Record], metric: Metric, role: Role, scale: int) -> Observation:
     """Average a case's repeats; label counts are whole numbers, scaled so that every case weighs the same."""
-    first, share = group[0], scale // len(group)
-    labels: Labels = {}
-    above = below = 0.0
+    case, labels, above, below, is_error = group[0].case, Labels(), 0.0, 0.0, False
     for record in group:
+        is_error = is_error or _failed(record)
         if metric.kind == "macro_f1":
-            for label, found in _labels(record, metric, role).items():
-                before = labels.get(label, (0, 0, 0))
-                labels[label] = (
-                    before[0] + share * found[0],
-                    before[1] + share * found[1],
-                    before[2] + share * found[2],
-                )
             below += 1
+            _add(labels, _labels(record, metric, role), scale // len(group))
         else:
-            numerator, denominator = _counts(record, metric, role)
-            above, below = above + numerator, below + denominator
+            counted = _counts(record, metric, role)
+            above, below = above + counted[0], below + counted[1]
     return Observation(
-        case_id=first.case.id,
-        input_hash=first.input_hash,
-        cluster=first.case.cluster,
+        case_id=case.id,
+        input_hash=group[0].input_hash,
+        cluster=case.cluster,
         numerator=above / len(group),
         denominator=below / len(group),
-        error=any(_failed(r) for r in group),
+        error=is_error,
         labels=labels,
     )
+
+
+def _add(labels: Labels, found: Labels, times: int) -> None:
+    for label, (tp, fp, fn) in found.items():
+        before = labels.get(label, (0, 0, 0))
+        labels[label] = (before[0] + times * tp, before[1] + times * fp, before[2] + times * fn)
 
 
 def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:

@@ -82,7 +82,7 @@ def swap_test(
         hits: NDArray[np.bool_] = ~(values < observed * (1 - 1e-9) - 1e-12)
         return hits
 
-    if float(np.prod(multiplicity + 1.0)) <= MOST_STATES:
+    if np.log(multiplicity + 1.0).sum() <= np.log(MOST_STATES):
         swapped, weights = _all_swaps(tuple(int(m) for m in multiplicity))
         return min(1.0, float(weights[extreme(swapped)].sum())), "cluster sign-flip, exact"
     hits = 0
@@ -109,6 +109,7 @@ def _swaps(multiplicity: tuple[int, ...], draws: int, seed: int) -> Array:
     """Random outcomes, shape (draws, kinds of cluster)."""
     rng = np.random.default_rng(seed)
     counts = np.array(multiplicity)
-    if bool(np.all(counts == 1)):
-        return rng.integers(0, 2, size=(draws, len(counts)), dtype=np.int8).astype(np.float64)
-    return rng.binomial(counts, 0.5, size=(draws, len(counts))).astype(np.float64)
+    swapped = rng.integers(0, 2, size=(draws, len(counts)), dtype=np.int8).astype(np.float64)
+    several = np.flatnonzero(counts > 1)
+    swapped[:, several] = rng.binomial(counts[several], 0.5, size=(draws, len(several)))
+    return swapped

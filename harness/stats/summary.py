@@ -24,22 +24,24 @@ def summarise(
     for tag, value in _parts(records_by_variant, slices):
         part = {variant: in_slice(records, tag, value) for variant, records in records_by_variant.items()}
         for metric in metrics:
+            found = {variant: observations(records, metric) for variant, records in part.items() if records}
             levels += [
                 MetricRow(
                     variant=variant,
                     metric=metric.name,
-                    estimate=estimate(observations(records, metric), metric),
+                    estimate=estimate(level, metric),
                     suite=suite,
                     slice=tag,
                     slice_value=value,
                 )
-                for variant, records in part.items()
-                if records
+                for variant, level in found.items()
             ]
-            if part.get(BASELINE) and part.get(CANDIDATE):
-                tuned = observations(part[CANDIDATE], metric, "candidate")
-                pairs = pair(tuned, observations(part[BASELINE], metric, "baseline"), metric)
-                comparisons.append(ComparisonRow(suite=suite, slice=tag, slice_value=value, comparison=compare(pairs)))
+            if BASELINE in found and CANDIDATE in found:
+                baseline = found[BASELINE]
+                if baseline.errors:
+                    baseline = observations(part[BASELINE], metric, "baseline")
+                comparison = compare(pair(found[CANDIDATE], baseline, metric))
+                comparisons.append(ComparisonRow(suite=suite, slice=tag, slice_value=value, comparison=comparison))
     return Metrics(metrics=levels, comparisons=comparisons)
 
 
