@@ -127,7 +127,7 @@ def _exchange(block: Exchange) -> list[str]:
     lines = [
         f"### {words.title(block.kind)}: {escape(block.case_id)}",
         "",
-        f"{escape(block.source)}. {escape(words.title(block.why))}.",
+        f"{escape(block.source)}. {escape(block.why)}.",
         "",
         f"Document ({escape(block.excerpt_note)}), untrusted text:",
         "",
@@ -153,7 +153,7 @@ def _answer(answer: Answer) -> list[str]:
 
 
 def _change(piece: Piece) -> str:
-    return f"[{'-' if piece.change == 'removed' else '+'}] {piece.text.strip()}"
+    return f"[{words.MINUS if piece.change == 'removed' else '+'} {piece.text.strip()} ]"
 
 
 BLOCKS: dict[type[Block], Callable[[Any], list[str]]] = {

@@ -64,13 +64,13 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Table:
     for heading in ("", "gate", "observed", "margin", "why"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "")
     for verdict in verdicts:
-        unit = words.UNIT_OF_RULE[verdict.rule]
+        unit = words.unit_of(verdict)
         why = verdict.reason + (f" {words.needs(verdict.needed)}" if verdict.needed else "")
         table.add_row(
             _text(f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict.outcome)}", STYLES[verdict.outcome]),
             _text(words.gate(verdict)),
             _text(words.estimate(verdict.observed, unit)),
-            _text(words.margin(verdict.margin, verdict.rule)),
+            _text(words.margin(verdict.margin, unit)),
             _text(why),
         )
     return table

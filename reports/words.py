@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from harness.schema import BASELINE, CANDIDATE, FLOOR, Estimate, Outcome, Rule, Verdict
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Estimate, Outcome, Verdict
 from reports.model import Cell
 
 Unit = Literal["share", "points", "ratio", "number"]
@@ -27,14 +27,6 @@ OUTCOMES: dict[str, str] = {
 }
 SYMBOLS: dict[str, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "skipped": "–", "error": "!"}
 VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
-RULES: dict[str, str] = {
-    "at_least": "At least",
-    "at_most": "At most",
-    "improves": "Improves on the baseline",
-    "no_worse": "No worse than the baseline",
-    "reduces": "Reduces the baseline's rate",
-    "never": "Never",
-}
 UNIT_OF_RULE: dict[str, Unit] = {
     "at_least": "share",
     "at_most": "share",
@@ -135,13 +127,21 @@ def level(found: Estimate) -> str:
     return percent(found.level).replace(".0%", "%") + ("" if found.side == "two" else ", one-sided")
 
 
-def margin(distance: float | None, rule: Rule) -> str:
+def margin(distance: float | None, unit: Unit) -> str:
     """Distance from the deciding bound to the bar, signed; positive lies on the passing side."""
     if distance is None:
         return DASH
-    if UNIT_OF_RULE[rule] == "ratio":
-        return _minus(f"{distance:+.2f}×")
-    return points(distance) + " points"
+    if unit in ("share", "points"):
+        return points(distance) + " points"
+    return _minus(f"{distance:+.2f}" + ("×" if unit == "ratio" else ""))
+
+
+def unit_of(verdict: Verdict) -> Unit:
+    """The unit of the number that a verdict judges; a level or difference beyond 1 is no share."""
+    unit = UNIT_OF_RULE[verdict.rule]
+    seen = verdict.observed
+    is_share = seen is None or seen.value is None or abs(seen.value) <= 1
+    return unit if is_share or unit == "ratio" else "number"
 
 
 def count(n: int, noun: str) -> str:
@@ -230,6 +230,11 @@ def listing(items: Iterable[str]) -> str:
     if len(found) < 2:
         return "".join(found)
     return ", ".join(found[:-1]) + " and " + found[-1]
+
+
+def capital(text: str) -> str:
+    """A sentence's first letter in upper case."""
+    return text[:1].upper() + text[1:]
 
 
 def too_few(n: int, needed: int) -> str:

@@ -16,8 +16,9 @@ MOST_GAINS = 5
 EXCERPT = 1200
 """Code points of the input that are shown; answers are never cut."""
 LEAD = (
-    "Cases are ordered by how far the tuned answer moved over all metrics of the suite. Everything in the boxes is "
-    "untrusted text from documents and models, shown as it is."
+    "Cases are ordered by how far the tuned answer moved over all metrics of the suite. The boxes hold untrusted text "
+    "from documents and models, shown as it is. [− …] marks words that only the baseline says, [+ …] words that only the "
+    "tuned model says, ✗ what a scorer rejects and ✓ what it accepts."
 )
 
 
@@ -67,7 +68,7 @@ def _why(pair: Pair, suite: SuiteInfo) -> str:
     moved = [words.moved(name, change) for name, change in changes.items() if change]
     if pair.new:
         moved.append(words.count(len(pair.new), "new fabrication"))
-    return words.listing(moved)
+    return words.capital(words.listing(moved))
 
 
 def _answer(record: Record, stretches: Sequence[diff.Stretch]) -> Answer:

@@ -7,7 +7,7 @@ from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text, Tone
 
-COLUMNS = ["Gate", "Outcome", "Bar", "Observed", "Margin", "Based on", "Why"]
+COLUMNS = ["Gate and bar", "Outcome", "Observed", "Margin", "Based on", "Why"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
 NOTE = (
     "Margin is the distance from the deciding end of the interval to the bar; it is negative where the bar is not "
@@ -33,25 +33,22 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
         caption=f"Gates of {suite.name} (gate file {words.short(suite.gates_hash)})",
         columns=COLUMNS,
         rows=[_row(v, suite.cluster) for v in verdicts],
-        numeric=[3, 4, 5],
+        numeric=[2, 3, 4],
         note=NOTE,
     )
 
 
 def _row(verdict: Verdict, cluster: str) -> list[Cell]:
     seen = verdict.observed
-    unit = words.UNIT_OF_RULE[verdict.rule]
-    bounds = (
-        [words.interval(seen, unit), f"{words.level(seen)} confidence"] if seen and words.interval(seen, unit) else []
-    )
+    unit = words.unit_of(verdict)
+    bounds = words.interval(seen, unit)
+    confidence = f"{words.level(seen)} interval" if seen and bounds else ""
+    size = (f"n {words.number(seen.n)}", words.count(seen.clusters, cluster)) if seen else (words.DASH, "")
     return [
-        Cell(text=words.metric_and_slice(verdict), note=words.RULES[verdict.rule]),
+        Cell(text=words.metric_and_slice(verdict), note=verdict.bar),
         Cell(text=words.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        Cell(text=verdict.bar),
-        Cell(text=words.value(seen, unit), note="\n".join(bounds), estimate=seen),
-        Cell(text=words.margin(verdict.margin, verdict.rule)),
-        Cell(text=f"n {words.number(seen.n)}", note=words.count(seen.clusters, cluster))
-        if seen
-        else Cell(text=words.DASH),
+        Cell(text=words.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
+        Cell(text=words.margin(verdict.margin, unit)),
+        Cell(text=size[0], note=size[1]),
         Cell(text=verdict.reason, note=words.needs(verdict.needed)),
     ]

@@ -32,9 +32,8 @@ def level_cell(found: Estimate | None, cluster: str, unit: words.Unit) -> Cell:
     if found is None or found.value is None:
         return Cell(text=words.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
     size = f"n {words.number(found.n)}, {words.count(found.clusters, cluster)}"
-    return Cell(
-        text=words.value(found, unit), note="\n".join(filter(None, [words.interval(found, unit), size])), estimate=found
-    )
+    note = f"{words.interval(found, unit)}\n{size}".strip()
+    return Cell(text=words.value(found, unit), note=note, estimate=found)
 
 
 def change_cells(

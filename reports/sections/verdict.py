@@ -46,12 +46,12 @@ def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
     if not pairs:
         wrong, of = _count([[r] for r in alone], lambda r: is_wrong(r, metric))
         contracts = {r.case.cluster for r in alone}
-        return _capital(words.wrong(wrong[0], None, of, *_nouns(of, len(contracts), suite.cluster))) + "."
+        return words.capital(words.wrong(wrong[0], None, of, *_nouns(of, len(contracts), suite.cluster))) + "."
     counted = [p for p in pairs if is_wrong(p.tuned, metric) is not None and is_wrong(p.baseline, metric) is not None]
     wrong, of = _count([[p.baseline, p.tuned] for p in counted], lambda r: is_wrong(r, metric))
     contracts = {p.case.cluster for p in counted}
     said = words.wrong(wrong[1], wrong[0], of, *_nouns(of, len(contracts), suite.cluster))
-    return f"{_capital(said)}; {words.fabrications(*_fabricated(pairs))}."
+    return f"{words.capital(said)}; {words.fabrications(*_fabricated(pairs))}."
 
 
 def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
@@ -90,7 +90,3 @@ def _nouns(cases: int, clusters: int, cluster: str) -> tuple[str, str]:
 
 def _fabricated(pairs: list[Pair]) -> tuple[int, int]:
     return sum(len(p.new) for p in pairs), sum(len(p.fixed) for p in pairs)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
