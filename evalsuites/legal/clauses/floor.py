@@ -8,23 +8,28 @@ import re
 from harness.schema import Case
 
 PATTERNS = {
-    "due on sale": r"due[- ]on[- ](?:sale|transfer)|(?:sell|sold|sale|convey|transfer)\w*\b.{0,120}\b(?:due and payable|"
-    r"in full|declare|demand|call the loan)",
-    "assignment of rents": r"assign\w*\b.{0,60}\brents?\b|\brents?\b.{0,60}\bassign\w*",
-    "acceleration": r"accelerat\w*|(?:entire|whole|full|all)\b.{0,60}\b(?:immediately due|due and payable)",
-    "cancellation": r"cancel\w*|satisf(?:ied|action)|release\w* of record|reconvey\w*",
-    "insurance": r"\binsur(?:e|ed|ance|ing)\b|\bcertificate of coverage\b",
-    "attorney's fees": r"attorneys?'?s?'? fees|legal (?:fees|costs|expenses?)|fees of (?:its )?(?:counsel|attorneys?)",
-    "earnest money": r"earnest money|good[- ]faith (?:deposit|money)|\bdeposit\b|\bescrow\b",
-    "prorations": r"pro-?rat\w*|apportion\w*|taxes\b.{0,60}\b(?:adjusted|divided|allocated)",
-    "risk of loss": r"risk of loss|casualty|(?:damage|destroyed|destruction)\b.{0,80}\b(?:closing|terminate|cancel)",
-    "time of the essence": r"time\b.{0,30}\bof the essence|strict(?:ly)? (?:observed|compliance)",
-    "as-is": r"\bas[- ]is\b|where[- ]is|all faults|present condition|no (?:warranty|representation)",
-    "anti-assignment": r"(?:assign|sublet|sublease|transfer)\w*\b.{0,80}\bconsent|not\b.{0,30}\b(?:assign|sublet|sublease)",
-    "indemnity": r"indemnif\w*|indemnity|hold\w*\b.{0,20}\bharmless",
-    "holdover": r"hold(?:ing)?[- ]?over|tenan\w+ at sufferance|remains? in possession|month[- ]to[- ]month",
-    "subordination": r"subordinat\w*|\battorn\b|\bSNDA\b|non-?disturbance",
-    "repair": r"\brepairs?\b|\bmaintain\b|\bmaintenance\b|good order|\bupkeep\b",
+    "due on sale": r"due[- ]on[- ](?:sale|transfer)"
+    r"|\b(?:sell|sold|sale|convey|transfer)\w*\b.{0,120}\b(?:due|in full|declare|demand|whole|entire)\b",
+    "assignment of rents": r"\bassign\w*\b.{0,60}\b(?:rents?|leases)\b|\b(?:rents?|leases)\b.{0,60}\bassign\w*",
+    "acceleration": r"\baccelerat\w*|\b(?:entire|whole|full|all)\b.{0,80}\b(?:immediately due|due and payable|at once)\b"
+    r"|\bdefault\b.{0,100}\b(?:entire|whole|full|all)\b",
+    "cancellation": r"\bcancel\w*|\bsatisf(?:ied|action)\b|\breleas\w+\b.{0,30}\brecord\b|\breconvey\w*",
+    "insurance": r"\binsur(?:e|ed|ance|ing)\b|\bliability coverage\b|\bpolicy\b",
+    "attorney's fees": r"\battorneys?'?s?'? fees?\b|\blegal (?:fees|costs|expenses?)\b"
+    r"|\b(?:pay|reimburse|recover)\w*\b.{0,60}\b(?:attorneys?|counsel|lawyers?)\b",
+    "earnest money": r"\bearnest money\b|\bgood[- ]faith\b|\bdeposit\b|\bescrow\b",
+    "prorations": r"\bpro-?rat\w*|\bapportion\w*|\btaxes\b.{0,60}\b(?:adjust|divid|allocat|shar|split)\w*",
+    "risk of loss": r"\brisk of loss\b|\bcasualty\b|\b(?:damage|destr)\w*\b.{0,80}\b(?:closing|terminate|cancel)\b"
+    r"|\b(?:before|prior to|until) closing\b.{0,80}\b(?:damage|destr|fire)\w*",
+    "time of the essence": r"\bof the essence\b|\bstrict(?:ly)?\b",
+    "as-is": r"\bas[- ]is\b|\bwhere[- ]is\b|\ball faults\b|\bpresent condition\b|\bno (?:warranty|representation)",
+    "anti-assignment": r"\b(?:assign|subl|transfer)\w*\b.{0,80}\b(?:consent|approv|permission)\w*"
+    r"|\b(?:not|neither|no)\b.{0,30}\b(?:assign|sublet|sublease|transfer)\w*",
+    "indemnity": r"\bindemni\w*|\bhold\w*\b.{0,20}\bharmless\b",
+    "holdover": r"\bhold(?:ing|s)?[- ]?over\b|\bat sufferance\b|\bremain\w*\b.{0,20}\bpossession\b|\bmonth[- ]to[- ]month\b"
+    r"|\bafter\b.{0,30}\b(?:expir|terminat)\w*.{0,60}\brent\b",
+    "subordination": r"\bsubordinat\w*|\battorn\b|\bSNDA\b|\bnon-?disturbance\b",
+    "repair": r"\brepair\w*|\bmaintain\w*|\bmaintenance\b|\bgood order\b|\bupkeep\b",
 }
 """By clause type; a type is answered when its expression is found."""
 
