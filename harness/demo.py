@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.digest import digest
-from harness.plan import Job, SuiteJob
+from harness.plan import Job, SuiteJob, default_checkpoint
 from harness.progress import Progress
-from harness.runner import default_checkpoint, run
+from harness.runner import run
 from harness.store import RunData, RunFolder
 from harness.suite import Suite
 

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from harness.digest import digest
 from harness.errors import UserError
+from harness.gatefile import load_gates, validate
 from harness.prompts import Message, Renderer, messages
-from harness.schema import BASELINE, CANDIDATE, Case, Checkpoint, Prompt, Sampling
+from harness.schema import BASELINE, CANDIDATE, Case, Checkpoint, GateFile, Prompt, Sampling
 from harness.suite import Suite
 
 
@@ -81,6 +82,26 @@ class PlainRenderer:
         """Messages as `role: content` lines; ids are bytes."""
         text = "\n".join(f"{m['role']}: {m['content']}" for m in chat)
         return Prompt(text=text, ids=tuple(text.encode()), template_hash=digest(template_hash))
+
+
+def default_checkpoint() -> str:
+    """What a bare run evaluates."""
+    from harness.embedded import EMBEDDED
+
+    return EMBEDDED
+
+
+def gates_path(suite: Suite, bars: Path | None) -> Path:
+    """The suite's gates.toml, or its twin below `bars`, a copy of the evalsuites folder."""
+    return bars / suite.name / suite.gates_path.name if bars else suite.gates_path
+
+
+def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
+    """Read and check the gates of a suite. Unknown metrics, rules, keys and slices are UserErrors."""
+    path = gates_path(suite, bars)
+    found = load_gates(path)
+    validate(found, suite.metrics, suite.slices, str(path))
+    return found
 
 
 def variants(job: Job) -> dict[str, Checkpoint]:

@@ -12,8 +12,9 @@ from filelock import FileLock
 
 from harness.digest import digest
 from harness.errors import UserError
-from harness.gates import judge, load_gates, validate
-from harness.plan import Ask, Job, PlainRenderer, SuiteJob, asks, longest, variants
+from harness.plan import (
+    Ask, Job, PlainRenderer, SuiteJob, asks, gates_path, load_suite_gates, longest, variants,
+)
 from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.schema import (
@@ -34,26 +35,6 @@ from harness.store import RunData, RunFolder, environment, git_state, load_run, 
 from harness.suite import Suite
 
 FLUSH_EVERY = 64
-
-
-def default_checkpoint() -> str:
-    """What a bare run evaluates."""
-    from harness.checkpoints import EMBEDDED
-
-    return EMBEDDED
-
-
-def gates_path(suite: Suite, bars: Path | None) -> Path:
-    """The suite's gates.toml, or its twin below `bars`, a copy of the evalsuites folder."""
-    return bars / suite.name / suite.gates_path.name if bars else suite.gates_path
-
-
-def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
-    """Read and check the gates of a suite. Unknown metrics, rules, keys and slices are UserErrors."""
-    path = gates_path(suite, bars)
-    found = load_gates(path)
-    validate(found, suite.metrics, suite.slices, where=str(path))
-    return found
 
 
 def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
@@ -220,6 +201,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job) -> SuiteInfo:
 
 def conclude(job: Job, gates: dict[str, GateFile], made: RunData) -> tuple[Metrics, list[Verdict]]:
     """Estimates and verdicts of every suite, from the records alone."""
+    from harness.gates import judge
     from harness.stats.summary import summarise
 
     metrics = Metrics()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unavailable, UserError
-from harness.plan import Job, SuiteJob
+from harness.plan import Job, SuiteJob, default_checkpoint, load_suite_gates
 from harness.schema import CANDIDATE, Case, Gate, GateFile, Record, Verdict
 from harness.store import RunData
 from harness.suite import Suite
@@ -52,8 +52,6 @@ class Session:
         return True
 
     def _load_gates(self, suite: Suite) -> GateFile:
-        from harness.runner import load_suite_gates
-
         return load_suite_gates(suite, Path(self.options.bars) if self.options.bars else None)
 
     def runs(self, suite: Suite) -> bool:
@@ -80,7 +78,7 @@ class Session:
         return self._gates[suite.name].gate
 
     def gate_ids(self, suite: Suite) -> list[str]:
-        from harness.gates import gate_ids
+        from harness.gatefile import gate_ids
 
         return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values())]
 
@@ -94,8 +92,6 @@ class Session:
         self._jobs = [SuiteJob(suite=self._suites[n], cases=list(found.values())) for n, found in chosen.items()]
 
     def job(self) -> Job:
-        from harness.runner import default_checkpoint
-
         options = self.options
         return Job(
             suites=self._jobs,
@@ -113,7 +109,7 @@ class Session:
         """What is about to run and how long that may take, in one or two lines."""
         if not self._jobs:
             return []
-        from harness.runner import forecast
+        from harness.forecast import forecast
 
         return forecast(self.job())
 

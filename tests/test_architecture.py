@@ -15,11 +15,11 @@ HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "e
 LATE = ("harness/engines/", "harness/merging.py", "training/")
 
 LAYERS = [
-    {"schema", "errors", "digest", "progress"},
+    {"schema", "errors", "digest", "progress", "gatefile"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
     {"suite", "engines"},
-    {"gates", "store", "plan"},
-    {"runner", "summary", "approval"},
+    {"evidence", "gates", "store", "plan"},
+    {"runner", "summary", "approval", "forecast"},
     {"session", "demo"},
     {"plugin", "cli"},
 ]

@@ -1,0 +1,172 @@
+"""What tunegate itself costs: a whole pytest session whose answers are all cached.
+
+    python benchmarks/overhead.py [--cases 10000] [--rounds 3]
+
+The session is the real one: the embedded model's tokenizer renders and tokenises every prompt, the answers come from
+the cache of the vllm engine (filled here with made answers), all scorers run, 9 gates with slices are judged, the run
+folder is written and sealed. The plain rival in the same run is pytest alone: the same number of items, each a
+trivial assertion, so that the difference is what evaluation adds.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+NAMES = ["holdover", "assignment", "as is", "repair", "insurance"]
+TEST = '''"""Overhead."""
+from harness import Suite
+from harness.scoring import citations, clauses, figures
+
+suite = Suite(
+    scorers=[clauses.among({names!r}), citations.fabricated, figures.ungrounded], slices=["instrument"], max_tokens=8
+)
+
+
+@suite.case
+def test_finds_every_clause(record):
+    assert record.scores.clauses.missing == []
+'''
+GATES = """[objective]
+text = "Measure the harness."
+
+[[gate]]
+metric = "clause_recall"
+rule = "at_least"
+value = 0.5
+slice = "instrument"
+
+[[gate]]
+metric = "clause_macro_f1"
+rule = "at_least"
+value = 0.5
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "at_least"
+value = 0.5
+
+[[gate]]
+metric = "fabricated_citation"
+rule = "never"
+n_min = 300
+"""
+PLAIN = "import pytest\n\n\n@pytest.mark.parametrize('i', range({n}))\ndef test_plain(i):\n    assert i >= 0\n"
+
+
+def write(root: Path, cases: int) -> None:
+    """A suite of `cases` cases, four to a contract, and a plain test module of the same size."""
+    folder = root / "evalsuites" / "bench" / "overhead"
+    folder.mkdir(parents=True)
+    (folder / "test_overhead.py").write_text(TEST.format(names=NAMES))
+    (folder / "gates.toml").write_text(GATES)
+    (folder / "prompt.jinja").write_text("Which clauses does this hold? {{ document }}")
+    with (folder / "cases.jsonl").open("w") as file:
+        for i in range(cases):
+            text = f"{i % 17}.{i % 9} Tenant {i} shall pay rent of ${1000 + i:,} on the 1st day of March, 2026, under "
+            text += f"O.C.G.A. § 44-7-{i % 90 + 1}, and shall leave the premises in good order when the term ends."
+            row = {
+                "id": f"case-{i}",
+                "input": {"document": text},
+                "expected": [NAMES[i % 5]] if i % 2 else [],
+                "cluster": f"contract-{i // 4}",
+                "tags": {"instrument": ["lease", "deed", "sale"][i // 4 % 3]},
+            }
+            file.write(json.dumps(row) + "\n")
+    (root / "plain").mkdir()
+    (root / "plain" / "test_plain.py").write_text(PLAIN.format(n=cases))
+
+
+def fill(root: Path) -> None:
+    """Put an answer for every case into the cache, as if the engine had given it."""
+    from harness.engines.broker import Broker
+    from harness.plan import Job, SuiteJob, asks, default_checkpoint, longest, variants
+    from harness.prompts import Renderer
+    from harness.runner import find_suites
+    from harness.schema import CANDIDATE, Completion
+
+    (suite,) = find_suites([str(root / "evalsuites")])
+    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=default_checkpoint(), engine="vllm")
+    checkpoints = variants(job)
+    renderer = Renderer(checkpoints[CANDIDATE].path)
+    questions = asks(job, checkpoints, renderer)
+    broker = Broker(job, checkpoints, renderer, longest(questions))
+    texts = ["none", *NAMES]
+    for i, (question, request) in enumerate(zip(questions, broker.requests(questions), strict=True)):
+        completion = Completion(
+            key=request.key,
+            text=texts[i % 6],
+            finish_reason="stop",
+            prompt_tokens=len(question.prompt.ids),
+            output_tokens=2,
+        )
+        broker.keep(request, completion)
+
+
+def session(root: Path, target: str) -> tuple[float, float]:
+    """Wall seconds and peak resident GB of one pytest session in a process of its own."""
+    command = [sys.executable, "-m", "pytest", target, "-q", "-p", "no:cacheprovider"]
+    if target == "evalsuites":
+        command += ["--engine", "vllm"]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if os.waitstatus_to_exitcode(status) not in (0, 1):
+        raise SystemExit(output[-3000:])
+    return seconds, usage.ru_maxrss / (1 << 20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        write(root, args.cases)
+        own_cache(root)
+        fill(root)
+        rows = {"evalsuites": [], "plain": []}  # type: dict[str, list[tuple[float, float]]]
+        for _ in range(args.rounds):
+            for target, found in rows.items():
+                found.append(session(root, target))
+        report(args.cases, rows)
+
+
+def own_cache(root: Path) -> None:
+    """Keep made answers away from real ones; models are shared."""
+    from harness.checkpoints import cache_dir
+
+    models = cache_dir() / "models"
+    (root / "cache").mkdir()
+    if models.is_dir():
+        (root / "cache" / "models").symlink_to(models)
+    os.environ["TUNEGATE_CACHE"] = str(root / "cache")
+
+
+def report(cases: int, rows: dict[str, list[tuple[float, float]]]) -> None:
+    from harness.store import environment
+
+    env = environment()
+    print(f"{cases} cases, cached answers; {env['processor']}, {env['cores']} cores, Python {env['python']}")
+    print(f"{'session':<22}{'s (each round)':<28}{'s per 1,000 cases':<20}peak GB")
+    for target, label in (("evalsuites", "tunegate, cached"), ("plain", "pytest, empty tests")):
+        seconds = [s for s, _ in rows[target]]
+        best = min(seconds)
+        peak = max(m for _, m in rows[target])
+        each = ", ".join(f"{s:.1f}" for s in seconds)
+        print(f"{label:<22}{each:<28}{best / cases * 1000:<20.2f}{peak:.2f}")
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+    print(f"(filling the cache took {own:.2f} GB in this process and is not counted)")
+
+
+if __name__ == "__main__":
+    main()
