@@ -11,7 +11,8 @@ PATTERNS = {
     "due on sale": r"due[- ]on[- ](?:sale|transfer)"
     r"|\b(?:sell|sold|sale|convey|transfer)\w*\b.{0,120}\b(?:due|in full|declare|demand|whole|entire)\b",
     "assignment of rents": r"\bassign\w*\b.{0,60}\b(?:rents?|leases)\b|\b(?:rents?|leases)\b.{0,60}\bassign\w*",
-    "acceleration": r"\baccelerat\w*|\b(?:entire|whole|full|all)\b.{0,80}\b(?:immediately due|due and payable|at once)\b"
+    "acceleration": r"\baccelerat\w*"
+    r"|\b(?:entire|whole|full|all)\b.{0,80}\b(?:immediately due|due and payable|at once)\b"
     r"|\bdefault\b.{0,100}\b(?:entire|whole|full|all)\b",
     "cancellation": r"\bcancel\w*|\bsatisf(?:ied|action)\b|\breleas\w+\b.{0,30}\brecord\b|\breconvey\w*",
     "insurance": r"\binsur(?:e|ed|ance|ing)\b|\bliability coverage\b|\bpolicy\b",
@@ -26,8 +27,8 @@ PATTERNS = {
     "anti-assignment": r"\b(?:assign|subl|transfer)\w*\b.{0,80}\b(?:consent|approv|permission)\w*"
     r"|\b(?:not|neither|no)\b.{0,30}\b(?:assign|sublet|sublease|transfer)\w*",
     "indemnity": r"\bindemni\w*|\bhold\w*\b.{0,20}\bharmless\b",
-    "holdover": r"\bhold(?:ing|s)?[- ]?over\b|\bat sufferance\b|\bremain\w*\b.{0,20}\bpossession\b|\bmonth[- ]to[- ]month\b"
-    r"|\bafter\b.{0,30}\b(?:expir|terminat)\w*.{0,60}\brent\b",
+    "holdover": r"\bhold(?:ing|s)?[- ]?over\b|\bat sufferance\b|\bremain\w*\b.{0,20}\bpossession\b"
+    r"|\bmonth[- ]to[- ]month\b|\bafter\b.{0,30}\b(?:expir|terminat)\w*.{0,60}\brent\b",
     "subordination": r"\bsubordinat\w*|\battorn\b|\bSNDA\b|\bnon-?disturbance\b",
     "repair": r"\brepair\w*|\bmaintain\w*|\bmaintenance\b|\bgood order\b|\bupkeep\b",
 }
