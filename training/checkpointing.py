@@ -1,0 +1,115 @@
+"""Keeps the state of a training so that it can go on after any stop. Knows no model code and no data.
+
+Dropout is seeded anew for every step and the learning rate is a function of the step, so neither has state to keep.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct, field
+
+from harness.errors import UserError
+
+FILE = "state.pt"
+
+
+class State(Struct, kw_only=True):
+    """What a training knows between two steps."""
+
+    step: int = 0
+    """Weight updates done."""
+    adapter: dict[str, Any] = field(default_factory=dict)
+    """Tensors of the adapter by parameter name."""
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    """The optimizer's own state."""
+    best_step: int | None = None
+    """Step with the lowest validation loss."""
+    best_loss: float | None = None
+    """Lowest validation loss, nats per answer token."""
+    best_adapter: dict[str, Any] = field(default_factory=dict)
+    """Tensors of the adapter at best_step."""
+    misses: int = 0
+    """Validations since then."""
+    stopped_early: bool = False
+    """Patience ran out."""
+    wall_s: float = 0.0
+    """Seconds of training and validation in all sessions."""
+    cpu_s: float = 0.0
+    """Processor seconds in all sessions."""
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+    """Settings and digests that a resumed run must share."""
+
+
+def save(folder: Path, state: State) -> None:
+    """Write the state as one file, whole or not at all."""
+    folder.mkdir(exist_ok=True)
+    temporary = folder / f".{FILE}.part"
+    try:
+        with temporary.open("wb") as file:
+            torch.save({name: getattr(state, name) for name in state.__struct_fields__}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / FILE)
+        _sync_folder(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder / FILE}: cannot be written ({error.strerror}). Free space and run the same command again; "
+            "it goes on from the last saved step"
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def load(folder: Path, fingerprint: dict[str, Any]) -> State | None:
+    """The saved state, or None where nothing was saved. Other settings or data than now are a UserError."""
+    file = folder / FILE
+    if not file.exists():
+        return None
+    try:
+        found = State(**torch.load(file, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, TypeError, EOFError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read: {error}. Start anew with --fresh") from None
+    refuse_changes(folder.parent, found.fingerprint, fingerprint)
+    return found
+
+
+def refuse_changes(run: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise a UserError that names every setting or digest that is not what the run began with."""
+    changed = [
+        f"{key} was {then.get(key)!r}, is {now.get(key)!r}"
+        for key in sorted(then.keys() | now.keys())
+        if then.get(key) != now.get(key)
+    ]
+    if changed:
+        raise UserError(
+            f"{run}: cannot go on with other settings or data than it began with: {'; '.join(changed)}. "
+            "Set them back, or start anew with --fresh"
+        )
+
+
+def rewind_log(file: Path, step: int) -> None:
+    """Drop the lines of a log that are past `step`, and a torn last line: those steps run again."""
+    if not file.exists():
+        return
+    kept = []
+    for line in file.read_bytes().splitlines(keepends=True):
+        try:
+            if line.endswith(b"\n") and msgspec.json.decode(line)["step"] <= step:
+                kept.append(line)
+        except msgspec.DecodeError:
+            continue
+    temporary = file.with_name(f".{file.name}.part")
+    temporary.write_bytes(b"".join(kept))
+    temporary.replace(file)

@@ -1,0 +1,85 @@
+"""Decides which rows each step sees, in which order and in which micro-batches. A pure function of its arguments."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from training.data import Document
+
+
+class Micro(Struct, frozen=True, kw_only=True):
+    """Documents that share one forward pass, end to end, each blind to the others."""
+
+    ids: list[int]
+    """Token ids of all documents."""
+    positions: list[int]
+    """Position of each token in its own document; a 0 starts a document."""
+    answers: list[int]
+    """Indices of the tokens that are learnt."""
+    weight: float = 1.0
+    """0 for a filler that keeps all devices in step."""
+
+
+def total_steps(rows: int, rows_per_step: int, epochs: float, max_steps: int | None) -> int:
+    """Weight updates of the whole training; the last one may see fewer rows."""
+    return max_steps or max(1, math.ceil(rows * epochs / rows_per_step))
+
+
+def order(rows: int, rows_per_step: int, steps: int, seed: int, epochs: float | None) -> list[list[int]]:
+    """Row indices of every step: each pass over the rows has its own order, drawn from the seed.
+
+    `epochs` ends the order in the middle of a step; None fills every step.
+    """
+    wanted = steps * rows_per_step if epochs is None else min(steps * rows_per_step, round(rows * epochs))
+    stream: list[int] = []
+    for turn in range(math.ceil(wanted / rows)):
+        once = list(range(rows))
+        random.Random(f"{seed}/{turn}").shuffle(once)
+        stream += once
+    stream = stream[: max(wanted, 1)]
+    return [stream[at : at + rows_per_step] for at in range(0, len(stream), rows_per_step)]
+
+
+def pack(documents: Sequence[Document], pack_tokens: int) -> list[Micro]:
+    """Join documents, longest first, into micro-batches of at most `pack_tokens` tokens.
+
+    A longer document, or any where `pack_tokens` is 0, goes alone. Each document goes into the fullest micro-batch
+    that still has room (best fit decreasing).
+    """
+    bins: list[list[Document]] = []
+    filled: list[int] = []
+    for document in sorted(documents, key=lambda d: -len(d.ids)):
+        size = len(document.ids)
+        open_bins = [i for i, used in enumerate(filled) if used + size <= pack_tokens]
+        if open_bins:
+            best = max(open_bins, key=filled.__getitem__)
+            bins[best].append(document)
+            filled[best] += size
+        else:
+            bins.append([document])
+            filled.append(size)
+    return [_join(together) for together in bins]
+
+
+def _join(documents: Sequence[Document]) -> Micro:
+    ids: list[int] = []
+    positions: list[int] = []
+    answers: list[int] = []
+    for document in documents:
+        answers += [len(ids) + at for at, learnt in enumerate(document.mask) if learnt]
+        ids += document.ids
+        positions += range(len(document.ids))
+    return Micro(ids=ids, positions=positions, answers=answers)
+
+
+def share(micros: Sequence[Micro], rank: int, ranks: int) -> list[Micro]:
+    """One device's part of a step. Every device gets equally many; fillers repeat the shortest with weight 0."""
+    most = math.ceil(len(micros) / ranks)
+    mine = list(micros[rank::ranks])
+    shortest = min(micros, key=lambda m: len(m.ids))
+    filler = Micro(ids=shortest.ids, positions=shortest.positions, answers=shortest.answers, weight=0.0)
+    return mine + [filler] * (most - len(mine))

@@ -1,0 +1,68 @@
+"""Shows a training: a bar on a terminal, a line now and then elsewhere. Computes nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from harness.progress import LINE_EVERY_S, clock
+from training.loop import Update
+
+
+class TrainingProgress:
+    """Call it with every Update; `close` it at the end."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.bars: Any = None
+        self.task: Any = None
+        self.last = 0.0
+        self.validation = ""
+
+    def say(self, text: str) -> None:
+        """One line for the user."""
+        if self.quiet:
+            return
+        if self.bars is not None:
+            self.bars.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def __call__(self, update: Update) -> None:
+        if self.quiet:
+            return
+        if update.validation_loss is not None:
+            mark = ", the best so far" if update.is_best else ""
+            self.validation = f", validation {update.validation_loss:.4f}"
+            self.say(f"training: step {update.step}: validation loss {update.validation_loss:.4f}{mark}")
+        elif sys.stderr.isatty():
+            self._bar(update)
+        elif time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total:
+            self.last = time.monotonic()
+            left = f", {clock(update.seconds_left)} left" if update.seconds_left else ""
+            self.say(f"training: {update.step}/{update.total} steps, {self._figures(update)}{left}")
+
+    def _figures(self, update: Update) -> str:
+        return (
+            f"loss {update.loss:.4f}{self.validation}, lr {update.lr:.2e}, {update.tokens_per_s:,.0f} tokens/s "
+            f"({update.answer_tokens_per_s:,.0f} answer)"
+        )
+
+    def _bar(self, update: Update) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        if self.bars is None:
+            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+            self.bars = Progress(*columns, console=Console(stderr=True))
+            self.bars.start()
+            self.task = self.bars.add_task("training", total=update.total, figures="")
+        left = f", {clock(update.seconds_left)} left" if update.seconds_left else ""
+        self.bars.update(self.task, completed=update.step, figures=self._figures(update) + left)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars = None
