@@ -17,8 +17,8 @@ EXCERPT = 1200
 """Code points of the input that are shown; answers are never cut."""
 LEAD = (
     "Cases are ordered by how far the tuned answer moved over all metrics of the suite. The boxes hold untrusted text "
-    "from documents and models, shown as it is. [− …] marks words that only the baseline says, [+ …] words that only the "
-    "tuned model says, ✗ what a scorer rejects and ✓ what it accepts."
+    "from documents and models, shown as it is. [− …] marks words that only the baseline says, [+ …] words that only "
+    "the tuned model says, ✗ what a scorer rejects and ✓ what it accepts."
 )
 
 

@@ -1,0 +1,290 @@
+"""The report of the sample run: what it says, where, and that all views say the same."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import reports
+from harness.errors import UserError
+from harness.schema import Completion, Metrics, Score, Scores
+from harness.store import RunData
+from reports.model import Curve, Exchange, Headline, ReportModel, Section, Table
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_manifest, make_metrics, make_record, make_records, make_verdicts
+
+NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
+
+
+class Tables(HTMLParser):
+    """Texts of all table cells of a page, note after text, in document order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self._open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("td", "th"):
+            self.cells.append("")
+            self._open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._open = False
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.cells[-1] += data
+
+
+def part(model: ReportModel, name: str) -> Section:
+    return next(section for section in model.sections if section.id == name)
+
+
+def tables(model: ReportModel) -> list[Table]:
+    blocks = [block for section in model.sections for block in section.blocks]
+    return [b if isinstance(b, Table) else b.twin for b in blocks if isinstance(b, (Table, Curve))]
+
+
+def numbers(texts: list[str]) -> list[str]:
+    return [found for text in texts for found in NUMBER.findall(text)]
+
+
+def all_text(model: ReportModel) -> str:
+    return json.dumps(msgspec.to_builtins(model), ensure_ascii=False)
+
+
+def test_the_verdict_comes_first_in_one_plain_sentence(run: RunData) -> None:
+    model = reports.build([run])
+    assert model.sections[0].id == "verdict"
+    headline = model.sections[0].blocks[0]
+    assert isinstance(headline, Headline)
+    assert headline.sentence == "Wrong on 3 fewer of 10 contracts (1, baseline 4); 1 new fabrication, 1 gone."
+    assert model.outcome == headline.outcome == "fail"
+    assert headline.reason == (
+        "2 gates of 3 not met. FAIL: Clause recall at least 95.0%; "
+        "INCONCLUSIVE: Fabrication rate at most 0.75 times the baseline."
+    )
+
+
+def test_unmet_gates_stand_first_with_bar_interval_n_and_margin(run: RunData) -> None:
+    table = part(reports.build([run]), "gates").blocks[0]
+    assert isinstance(table, Table)
+    assert [row[1].text for row in table.rows] == ["FAIL", "INCONCLUSIVE", "PASS"]
+    first = table.rows[0]
+    assert [cell.text for cell in first[:5]] == ["Clause recall", "FAIL", "88.3%", "−14.7 points", "n 240"]
+    assert [cell.note for cell in first[:5]] == [
+        "at least 95.0%",
+        "",
+        "80.3% or more\n95%, one-sided interval",
+        "",
+        "40 contracts",
+    ]
+    assert table.rows[1][5].note == "To settle it: about 620 cases."
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "together"),
+    [
+        (["pass", "pass"], "pass"),
+        (["pass", "inconclusive"], "inconclusive"),
+        (["pass", "skipped"], "inconclusive"),
+        (["inconclusive", "fail"], "fail"),
+        (["pass", "error"], "fail"),
+        ([], "skipped"),
+    ],
+)
+def test_only_passes_make_a_pass(write_run: Writer, outcomes: list[Any], together: str) -> None:
+    one = make_verdicts()[0]
+    verdicts = [msgspec.structs.replace(one, outcome=o, gate=f"g{i}") for i, o in enumerate(outcomes)]
+    model = reports.build([write_run(verdicts=verdicts)])
+    assert model.outcome == together
+    assert (part(model, "verdict").lead.startswith("Every gate is met")) == (together == "pass")
+
+
+def test_results_show_every_variant_with_interval_n_and_paired_change(run: RunData) -> None:
+    table = next(b for b in part(reports.build([run]), "results").blocks if isinstance(b, Table))
+    assert table.columns == ["Metric", "Baseline", "Tuned", "Keyword floor", "Change", "Reading", "Cases"]
+    recall, fabrication = table.rows
+    assert [c.text for c in recall[1:]] == [
+        "70.8%",
+        "88.3%",
+        "78.0%",
+        "+17.5 points",
+        "better",
+        "45 better, 3 worse, 192 equal",
+    ]
+    assert recall[2].note == "78.9% to 93.8%\nn 240, 40 contracts"
+    assert (fabrication[3].text, fabrication[3].note) == ("not measured", "the rule makes no claim")
+    assert (fabrication[4].text, fabrication[5].text) == ("−8.5 points", "better")
+
+
+def test_a_slice_with_too_few_cases_shows_no_number(run: RunData) -> None:
+    table = next(b for b in part(reports.build([run]), "slices").blocks if isinstance(b, Table))
+    assert [row[0].text for row in table.rows] == ["deed", "lease", "option"]
+    assert [c.text for c in table.rows[2][1:]] == ["too few (n 6, under 10)", "–", "–", "–", "–", "–"]
+    assert [row[5].text for row in table.rows[:2]] == ["better", "no clear change"]
+
+
+def test_regressions_come_before_gains_with_evidence(run: RunData) -> None:
+    exchanges = [b for b in part(reports.build([run]), "changes").blocks if isinstance(b, Exchange)]
+    assert [(e.kind, e.case_id) for e in exchanges] == [
+        ("regression", "lease-009"),
+        ("gain", "lease-000"),
+        ("gain", "lease-001"),
+        ("gain", "lease-002"),
+        ("gain", "lease-005"),
+    ]
+    worst = exchanges[0]
+    assert worst.why == "Fabrication rate worse and 1 new fabrication"
+    assert worst.expected == "Insurance"
+    assert [a.variant for a in worst.answers] == ["Baseline", "Tuned"]
+    assert [p.text for p in worst.answers[1].pieces if p.tone == "bad"] == ["O.C.G.A. § 44-99-999"]
+
+
+def test_new_fabrications_name_claim_reason_and_who_says_so(run: RunData) -> None:
+    table = next(b for b in part(reports.build([run]), "fabrications").blocks if isinstance(b, Table))
+    assert [c.text for c in table.rows[0]] == [
+        "lease-009",
+        "O.C.G.A. § 44-99-999",
+        "citation invented",
+        "no such section in the Code",
+        "rule (citations)",
+    ]
+
+
+def test_every_denominator_is_in_the_open(write_run: Writer) -> None:
+    records = make_records()
+    failed = Completion(key="k", text="", finish_reason="error", prompt_tokens=1, output_tokens=0, error="engine died")
+    cut = Completion(key="k", text="Gov", finish_reason="length", prompt_tokens=1, output_tokens=64)
+    unscored = Scores(clauses=Score(name="clauses", value=None, reason="no expected answer"))
+    records += [
+        make_record(20, "tuned", "", completion=failed, scores=Scores()),
+        make_record(21, "tuned", "", completion=cut),
+        make_record(22, "tuned", "fine", scores=unscored),
+    ]
+    counts, named = part(reports.build([write_run(records=records)]), "errors").blocks
+    assert isinstance(counts, Table) and isinstance(named, Table)
+    assert [c.text for c in counts.rows[1]] == ["Tuned", "13", "11", "1", "1", "0", "1"]
+    assert [(r[0].text, r[3].text) for r in named.rows] == [
+        ("lease-020", "engine died"),
+        ("lease-022", "no expected answer"),
+    ]
+
+
+def test_without_reviewers_the_review_is_empty_and_says_so(run: RunData) -> None:
+    review = part(reports.build([run]), "review")
+    assert "Nobody has reviewed these answers" in msgspec.json.encode(review).decode()
+    assert "compliant" not in all_text(reports.build([run])).lower()
+
+
+def test_same_cases_is_checked_and_a_difference_is_named(write_run: Writer) -> None:
+    good = part(reports.build([write_run()]), "compared").blocks[-1]
+    assert isinstance(good, Table) and good.rows[0][3].text == "yes: 10 cases, joined by id and input"
+    records = [
+        msgspec.structs.replace(r, prompt_hash="other") if (r.variant, r.case.id) == ("tuned", "lease-004") else r
+        for r in make_records()
+    ]
+    bad = part(reports.build([write_run(records=records)]), "compared").blocks[-1]
+    assert isinstance(bad, Table)
+    assert bad.rows[0][3].text.startswith("no: 10 of 10 cases joined by id and input, 9 with the same prompt")
+
+
+def test_a_partial_or_unfinished_run_says_so_at_the_top(write_run: Writer) -> None:
+    manifest = make_manifest(status="interrupted", notes=["Only 5 of 10 cases were asked (-k lease)."])
+    texts = [
+        msgspec.to_builtins(b).get("text")
+        for b in part(reports.build([write_run(manifest=manifest)]), "verdict").blocks
+    ]
+    assert texts[:2] == ["This run did not finish: it is interrupted.", "Only 5 of 10 cases were asked (-k lease)."]
+
+
+def test_a_file_that_changed_after_sealing_is_named_at_the_top(write_run: Writer) -> None:
+    path = write_run()
+    before = reports.build([path])
+    (path / "metrics.json").write_bytes((path / "metrics.json").read_bytes().replace(b"0.883", b"0.983"))
+    after = part(reports.build([path]), "verdict").blocks[0]
+    assert "sealed" not in all_text(before).split("Gates")[0]
+    assert msgspec.to_builtins(after)["text"] == "Files of this run changed after it was sealed: metrics.json."
+
+
+def test_the_training_run_gives_curve_twin_and_settings(run: RunData, training_run: RunData) -> None:
+    training = part(reports.build([run, training_run]), "training")
+    curve = training.blocks[0]
+    assert isinstance(curve, Curve)
+    assert [line.name for line in curve.lines] == ["Training loss", "Validation loss"]
+    assert curve.lines[1].points == [(20.0, 2.26), (40.0, 2.02), (60.0, 1.78), (80.0, 1.54), (100.0, 1.3)]
+    assert [row[2].text for row in curve.twin.rows if row[2].text != "–"] == ["2.26", "2.02", "1.78", "1.54", "1.3"]
+    assert "Config / learning rate" in msgspec.json.encode(training).decode()
+
+
+def test_a_run_of_one_model_alone_is_described_without_a_comparison(write_run: Writer) -> None:
+    records = [r for r in make_records() if r.variant == "tuned"]
+    metrics = Metrics(metrics=[m for m in make_metrics().metrics if m.variant == "tuned"])
+    manifest = make_manifest(checkpoints={"tuned": make_manifest().checkpoints["tuned"]})
+    model = reports.build([write_run(records=records, metrics=metrics, manifest=manifest, verdicts=[])])
+    headline = model.sections[0].blocks[0]
+    assert isinstance(headline, Headline) and headline.sentence == "Wrong on 1 of 10 contracts."
+    assert reports.write(model, Path(write_run()) / "report")
+
+
+def test_cases_are_counted_where_a_contract_has_several(write_run: Writer) -> None:
+    records = [
+        msgspec.structs.replace(r, case=msgspec.structs.replace(r.case, cluster=f"c{int(r.case.id[-1]) // 2}"))
+        for r in make_records()
+    ]
+    headline = reports.build([write_run(records=records)]).sections[0].blocks[0]
+    assert isinstance(headline, Headline)
+    assert headline.sentence.startswith("Wrong on 3 fewer of 10 cases from 5 contracts (1, baseline 4)")
+
+
+@pytest.mark.parametrize("kinds", [[], ["train"], ["eval", "eval"], ["eval", "train", "train"]])
+def test_anything_but_one_evaluation_and_its_training_is_refused(write_run: Writer, kinds: list[Any]) -> None:
+    runs = [write_run(manifest=make_manifest(kind=kind)) for kind in kinds]
+    with pytest.raises(UserError, match="one evaluation run"):
+        reports.build(runs)
+
+
+def test_html_markdown_and_json_show_the_same_numbers(run: RunData, training_run: RunData, tmp_path: Path) -> None:
+    model = reports.build([run, training_run])
+    page, text, data = (p.read_text("utf-8") for p in reports.write(model, tmp_path / "out"))
+    shown = [[*t.columns, *(f"{c.text} {c.note}" for row in t.rows for c in row)] for t in tables(model)]
+    expected = numbers([cell for cells in shown for cell in cells])
+    parser = Tables()
+    parser.feed(page)
+    assert len(expected) > 150
+    assert numbers(parser.cells) == expected
+    facts = {name for s in model.sections for b in s.blocks if hasattr(b, "pairs") for name, _ in b.pairs}
+    rows = [line for line in text.split("\n") if line.startswith("| ") and not line.startswith("| ---")]
+    plain = [re.sub(r"&#(\d+);", lambda m: chr(int(m[1])), line) for line in rows]
+    assert numbers([r for r in plain if r.split(" | ")[0].removeprefix("| ") not in facts]) == expected
+    assert msgspec.json.decode(data, type=ReportModel) == model
+
+
+def test_two_builds_of_one_run_give_equal_bytes(write_run: Writer, training_run: RunData, tmp_path: Path) -> None:
+    path = write_run()
+    first = reports.write(reports.build([path, training_run.path]), tmp_path / "a")
+    second = reports.write(reports.build([path, training_run.path]), tmp_path / "b")
+    assert [p.name for p in first] == ["report.html", "report.md", "report.json"]
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_another_number_gives_other_bytes(write_run: Writer, tmp_path: Path) -> None:
+    metrics = make_metrics()
+    row = metrics.metrics[0]
+    other = msgspec.structs.replace(row, estimate=msgspec.structs.replace(row.estimate, value=0.709))
+    changed = msgspec.structs.replace(metrics, metrics=[other, *metrics.metrics[1:]])
+    first = reports.write(reports.build([write_run()]), tmp_path / "a")
+    second = reports.write(reports.build([write_run(metrics=changed)]), tmp_path / "b")
+    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, second, strict=True))
+
+
+def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        reports.write(reports.build([run]), tmp_path / "file")

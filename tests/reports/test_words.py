@@ -1,0 +1,158 @@
+"""Numbers and wordings, by table: what goes in, what a reader sees."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reports
+from harness.schema import Estimate, Verdict
+from reports import words
+
+REPORTS = Path(reports.__file__).parent
+
+
+def estimate(value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Estimate:
+    return Estimate(**{"value": value, "low": low, "high": high, "n": 120, "clusters": 40, **more})
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (words.percent(0.883), "88.3%"),
+        (words.percent(0.0), "0%"),
+        (words.percent(1.0), "100%"),
+        (words.percent(0.9996), ">99.9%"),
+        (words.percent(0.0004), "<0.1%"),
+        (words.percent(0.9994), "99.9%"),
+        (words.percent(-0.021), "−2.1%"),
+        (words.points(0.175), "+17.5"),
+        (words.points(-0.03), "−3.0"),
+        (words.points(0.0), "0.0"),
+        (words.points(0.0004), "+0.04"),
+        (words.points(-0.0002), "−0.02"),
+        (words.ratio(0.6), "0.60×"),
+        (words.number(1234567), "1,234,567"),
+        (words.number(12.345), "12.3"),
+        (words.number(-3), "−3"),
+        (words.exact(0.0002), "0.0002"),
+        (words.exact(2e-05), "2e−05"),
+        (words.count(1, "contract"), "1 contract"),
+        (words.count(0, "contract"), "0 contracts"),
+        (words.count(1200, "policy"), "1,200 policies"),
+        (words.plural("lease"), "leases"),
+        (words.plural("box"), "boxes"),
+        (words.tally(45, 3, 1192), "45 better, 3 worse, 1,192 equal"),
+        (words.p_value(0.0), "p < 0.001"),
+        (words.p_value(0.0312), "p = 0.031"),
+        (words.p_value(1.0), "p = 1.00"),
+        (words.p_value(None), "–"),
+        (words.duration(0.85), "850 ms"),
+        (words.duration(12.44), "12.4 s"),
+        (words.duration(59.96), "1 min 0 s"),
+        (words.duration(7500), "2 h 5 min"),
+        (words.moment("2026-11-25T01:07:30Z"), "2026-11-25 01:07:30 UTC"),
+        (words.short("0123456789abcdef"), "0123456789ab"),
+        (words.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
+        (words.short(None), "–"),
+        (words.listing(["a", "b", "c"]), "a, b and c"),
+        (words.too_few(4, 10), "too few (n 4, under 10)"),
+        (words.bytes_of(3 * 2**30), "3.0 GiB"),
+        (words.tokens_per_second(812.4), "812 tokens/s"),
+        (words.excerpt(1200, 4889), "first 1,200 of 4,889 characters"),
+        (words.shown_of("regression", 10, 42), "10 of 42 regressions shown"),
+        (words.shown_of("gain", 1, 1), "1 gain"),
+        (words.shown_of("gain", 0, 0), "no gains"),
+        (words.fabrications(0, 2), "no new fabrications, 2 gone"),
+        (words.fabrications(1, 0), "1 new fabrication, 0 gone"),
+    ],
+)
+def test_a_number_is_said_in_one_way(made: str, said: str) -> None:
+    assert made == said
+
+
+@pytest.mark.parametrize(
+    ("found", "unit", "said"),
+    [
+        (estimate(0.883, 0.789, 0.938), "share", "88.3% (78.9% to 93.8%)"),
+        (estimate(0.883, 0.803, 0.938, side="lower"), "share", "88.3% (80.3% or more)"),
+        (estimate(0.0, 0.0, 0.01, side="upper"), "share", "0% (1.0% or less)"),
+        (estimate(0.175, 0.101, 0.249), "points", "+17.5 points (+10.1 to +24.9)"),
+        (estimate(0.6, 0.41, 0.9), "ratio", "0.60× (0.41× to 0.90×)"),
+        (estimate(0.6, 0.41, None), "ratio", "0.60× (0.41× or more)"),
+        (estimate(0.5), "share", "50.0%"),
+        (estimate(None, reason="no answer"), "share", "not measured: no answer"),
+        (None, "share", "not measured"),
+    ],
+)
+def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: words.Unit, said: str) -> None:
+    assert words.estimate(found, unit) == said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "higher_is_better", "said"),
+    [
+        (0.01, 0.2, True, "better"),
+        (0.01, 0.2, False, "worse"),
+        (-0.2, -0.01, False, "better"),
+        (-0.2, -0.01, True, "worse"),
+        (-0.1, 0.2, True, "no clear change"),
+        (0.0, 0.2, True, "no clear change"),
+    ],
+)
+def test_a_change_is_read_by_direction_and_only_where_its_interval_leaves_zero(
+    low: float, high: float, higher_is_better: bool, said: str
+) -> None:
+    assert words.reading(estimate((low + high) / 2, low, high), higher_is_better)[0] == said
+
+
+@pytest.mark.parametrize(
+    ("tuned", "baseline", "said"),
+    [
+        (12, 15, "wrong on 3 fewer of 100 contracts (12, baseline 15)"),
+        (15, 12, "wrong on 3 more of 100 contracts (15, baseline 12)"),
+        (12, 12, "wrong on as many of 100 contracts as the baseline (12)"),
+        (12, None, "wrong on 12 of 100 contracts"),
+    ],
+)
+def test_the_plain_sentence_counts_wrong_contracts(tuned: int, baseline: int | None, said: str) -> None:
+    assert words.wrong(tuned, baseline, 100, "contract", "") == said
+
+
+@pytest.mark.parametrize(
+    ("rule", "observed", "distance", "said"),
+    [
+        ("at_least", 0.88, -0.147, "−14.7 points"),
+        ("reduces", 0.6, -0.15, "−0.15×"),
+        ("at_most", 212.0, 3.5, "+3.50"),
+        ("never", None, None, "–"),
+    ],
+)
+def test_a_margin_has_the_unit_of_its_gate(
+    rule: Any, observed: float | None, distance: float | None, said: str
+) -> None:
+    seen = None if observed is None else estimate(observed)
+    verdict = Verdict(suite="s", gate="g", metric="m", rule=rule, outcome="pass", observed=seen, bar="b", reason="r")
+    assert words.margin(distance, words.unit_of(verdict)) == said
+
+
+def formats_a_number(node: ast.AST) -> bool:
+    if isinstance(node, ast.FormattedValue):
+        return node.format_spec is not None
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("round", "format")
+
+
+def test_no_other_module_formats_a_number() -> None:
+    drawn = {"words.py", "drawing.py", "visible.py"}  # a coordinate and a code point are no numbers of the report
+    files = [p for p in REPORTS.rglob("*.py") if p.name not in drawn]
+    wrong = [
+        f"{path.name}:{getattr(node, 'lineno', 0)}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if formats_a_number(node)
+    ]
+    assert len(files) > 20
+    assert wrong == []
