@@ -33,7 +33,9 @@ PART = re.compile(
     rf"(?P<joint>{JOINT})?(?:(?P<full>{SECTION})|(?P<short>{SHORT_END})){SUBSECTION}(?:,?\s+et\.?\s+seq\b\.?)?", re.I
 )
 RANGE = re.compile(rf"through|thru|\bto\b|{DASH}", re.I)
-DATE = re.compile(r"(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])-(?:\d\d|(?:19|20)\d\d)")
+AFTER = re.compile(r"[\s,(]{0,3}(?:of\s+the\s+)?(?:N\.\s?D\.|North\s+Dakota|N\.\s?C\.|S\.\s?C\.)", re.I)
+"""A code of another State named behind its section."""
+NO_SECTION = re.compile(r"9-1-1|(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])-(?:\d\d|(?:19|20)\d\d)")
 ELSEWHERE = re.compile(
     r"(?:\b(?:Alabama|Florida|(?:North|South)\s+(?:Carolina|Dakota)|Tennessee|Century|Utah|Idaho|Virginia|Mississippi"
     r"|Indiana|New\s+Mexico|Wyoming|Montana|Rhode\s+Island|Colorado|Internal\s+Revenue|U\.\s?S\.)|N\.\s?D\.|S\.\s?C\."
@@ -63,14 +65,20 @@ def citations_in(text: str, bare: bool) -> tuple[Citation, ...]:
     found: list[Citation] = []
     for match in (BARE if bare else HEADED).finditer(normal.text):
         head = normal.text[match.start() : match.start("body")]
-        if not GEORGIAN.search(head) and ELSEWHERE.search(normal.text, max(0, match.start() - 60), match.start("body")):
+        if not GEORGIAN.search(head) and _elsewhere(normal.text, match):
             continue
         for start, end, sections in _parts(match["body"]):
-            if not head and "(" not in match["body"][start:end] and DATE.fullmatch(sections[0]):
+            if not head and "(" not in match["body"][start:end] and NO_SECTION.fullmatch(sections[0]):
                 continue
             first = match.start() if start == 0 else match.start("body") + start
             found.append(Citation(*normal.original(first, match.start("body") + end), sections))
     return tuple(found)
+
+
+def _elsewhere(text: str, match: re.Match[str]) -> bool:
+    """Whether another State's code is named before or behind a reference."""
+    before = ELSEWHERE.search(text, max(0, match.start() - 60), match.start("body"))
+    return bool(before or AFTER.match(text, match.end()))
 
 
 def _parts(body: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:

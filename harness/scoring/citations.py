@@ -2,9 +2,9 @@
 
 Four verdicts: `supported` (the source names it), `unsupported` (it exists, the source does not name it), `ungrounded`
 (neither in the source nor known here) and `invented` (its chapter is declared complete here and lacks it). All but the
-first are fabricated. A range is one reference, supported only if both ends are; a range in the source supports what lies
-in it. A reference that a cut answer breaks off in is not judged. The list of sections is not the Code
-and no chapter of it is declared complete, so nothing is called invented yet. Knows not what a section says.
+first are fabricated. A range is one reference, supported only if both ends are; a range in the source supports what
+lies in it. A reference that a cut answer breaks off in is not judged. The list of sections is not the Code and no
+chapter of it is declared complete, so nothing is called invented yet. Knows not what a section says.
 """
 
 from __future__ import annotations
@@ -111,11 +111,11 @@ def fabricated(case: Case, completion: Completion) -> Score:
         return Score(name="citations", value=1.0, counts={"citations": 1, "fabricated": 1, "responses_with": 1})
     spans = judge(case, completion)
     bad = [span for span in spans if span.verdict != "supported"]
-    by_verdict = {verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in SEVERITY}
+    listed = {verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in SEVERITY}
     return Score(
         name="citations",
         value=float(len(bad)),
-        extracted=by_verdict,
+        extracted=listed | {"fabricated": [span.quote for span in bad]},
         counts={"citations": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
         spans=spans,
     )

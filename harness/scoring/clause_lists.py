@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from harness.schema import Completion
@@ -61,6 +62,7 @@ class Reading(NamedTuple):
     unreadable: str = ""
 
 
+@lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """Form in which two spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
     return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))

@@ -8,12 +8,17 @@ Patterns run on the normal form; spans are given in the original, which is never
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 FRACTION_SLASH = "\u2044"
-INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff\u034f\u061c\u180e\u200e\u200f\ufe0e\ufe0f"))
+UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff\u034f\u061c\u180e\u200e\u200f\ufe0e\ufe0f"
+INVISIBLE = dict.fromkeys(map(ord, UNSEEN))
+INVISIBLES = re.compile(f"[{UNSEEN}]")
+NOT_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+"""Characters to normalise, with an ASCII one before them, since a combining mark may join it."""
 
 
 class Normal(NamedTuple):
@@ -37,29 +42,38 @@ def plain(text: str) -> str:
 
 def normalise(text: str) -> Normal:
     """NFKC of each base character with its combining marks, without soft hyphens and zero-width characters."""
-    if text.isascii():
+    if text.isascii() or (unicodedata.is_normalized("NFKC", text) and not INVISIBLES.search(text)):
         return Normal(text)
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for start, end in _clusters(text):
-        piece = _compatible(text[start:end].translate(INVISIBLE))
-        pieces.append(piece)
-        starts.extend([start] * len(piece))
-        ends.extend([end] * len(piece))
+    at = 0
+    for run in NOT_ASCII.finditer(text):
+        pieces.append(text[at : run.start()])
+        starts.extend(range(at, run.start()))
+        ends.extend(range(at + 1, run.start() + 1))
+        for start, end in _clusters(text, run.start(), run.end()):
+            piece = _compatible(text[start:end].translate(INVISIBLE))
+            pieces.append(piece)
+            starts.extend([start] * len(piece))
+            ends.extend([end] * len(piece))
+        at = run.end()
+    pieces.append(text[at:])
+    starts.extend(range(at, len(text)))
+    ends.extend(range(at + 1, len(text) + 1))
     return Normal("".join(pieces), starts, ends)
 
 
 def _compatible(cluster: str) -> str:
-    if unicodedata.decomposition(cluster[:1]).startswith("<super>") and unicodedata.category(cluster[0]) == "No":
+    if cluster and unicodedata.category(cluster[0]) == "No" and "<super>" in unicodedata.decomposition(cluster[0]):
         return " "
     piece = unicodedata.normalize("NFKC", cluster)
     return " " + piece if FRACTION_SLASH in piece and cluster != FRACTION_SLASH else piece
 
 
-def _clusters(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or text[at] < "\u0300" or not unicodedata.combining(text[at]):
+def _clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Ranges of one base character each with the combining marks that follow it."""
+    for at in range(start + 1, end + 1):
+        if at == end or not unicodedata.combining(text[at]):
             yield start, at
             start = at

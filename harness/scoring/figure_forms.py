@@ -1,0 +1,214 @@
+"""Finds money, percentages, dates, durations and counts in text and gives each its one canonical form. Judges none.
+
+Canonical values: money in cents, percentages in basis points, durations in minutes, months or business days, counts as
+they are, all exact fractions; dates as ISO text (`2024-03-01`, `2024-03`, `--03-01`). "Thirty (30) days" is one figure.
+Bullets, section and page numbers, statute references, clock times and numbers inside identifiers are no figures, nor
+are "zero" and "one" in words, which English uses as pronouns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.scoring import numbers
+from harness.scoring.dates import dates_in
+from harness.scoring.normal import normalise
+
+CURRENCIES = {"$": "USD", "usd": "USD", "€": "EUR", "eur": "EUR", "£": "GBP", "gbp": "GBP"}
+UNITS: dict[str, tuple[str, str, Fraction]] = {
+    "%": ("percent", "bp", Fraction(100)),
+    "percent": ("percent", "bp", Fraction(100)),
+    "basis point": ("percent", "bp", Fraction(1)),
+    "dollar": ("money", "USD", Fraction(100)),
+    "euro": ("money", "EUR", Fraction(100)),
+    "pound sterling": ("money", "GBP", Fraction(100)),
+    "cent": ("money", "USD", Fraction(1)),
+    "minute": ("duration", "minutes", Fraction(1)),
+    "hour": ("duration", "minutes", Fraction(60)),
+    "day": ("duration", "minutes", Fraction(1440)),
+    "week": ("duration", "minutes", Fraction(10080)),
+    "month": ("duration", "months", Fraction(1)),
+    "year": ("duration", "months", Fraction(12)),
+    "business day": ("duration", "business days", Fraction(1)),
+}
+"""Kind, canonical unit and factor by the unit's plain name."""
+
+UNIT = (
+    r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|basis\s+points?\b|bps\b"
+    r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b"
+    r"|(?:(?:consecutive|calendar|full|additional|more|business|working|banking|successive|further)\s+){0,2}"
+    r"(?:minutes?|hours?|days?|weeks?|months?|years?|yrs?\.?)\b))"
+)
+MONEY_SIGN = r"(?P<sign>(?:\bUS\s?|\bU\.S\.\s?)?[$€£]|\b(?:USD|EUR|GBP))"
+RESTATED = (
+    rf"\s*\(\s*(?:US|U\.S\.)?\s*[$€£]?\s*(?P<again>{numbers.DIGITS}|{numbers.FRACTION})"
+    r"\s*(?P<again_scale>thousand|million|billion)?\s*(?:%|per\s?cent|dollars|days|months|years|hours|weeks)?\s*\)"
+)
+QUANTITY = re.compile(
+    rf"(?:(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?"
+    rf"|(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
+    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>mm|mn|bn|[kmb])\b)?)"
+    rf"(?:{UNIT}(?P<after>{RESTATED.replace('again', 'later')})?)?",
+    re.I,
+)
+UNITS_FOLLOW = (
+    r"(?!\s*(?:%|per\s?cent|basis|dollars|(?:(?:business|calendar|working)\s+)?(?:minutes?|hours?|days?|weeks?|months?"
+    r"|years?)\b))"
+)
+REFERENCE = re.compile(
+    r"(?:§\s?|\b(?:(?:section|article|paragraph|clause|exhibit|schedule|page|chapter|no|p|sec|art|para)(?P<list>s)?\.?"
+    r"|(?P<pages>pp\.?)|appendix|annex|(?-i:Item|Title|Rule|Form|Part|Step|Note|Question|Line|Number))\s+)[#(]?$",
+    re.I,
+)
+LIST_JOINT = re.compile(r"(?:\(\w{1,4}\))*\s*(?:,|(?:,\s*)?\b(?:and|or|to|through)\b)\s*")
+BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*[-*•>]?[ \t]*\(?$")
+BULLET_AFTER = re.compile(r"[.)](?=\s)")
+CODE_SECTION = re.compile(r"\d{1,2}[-\u2010-\u2013]\d{1,2}[A-Z]?[-\u2010-\u2013]\d{1,4}(?:\.\d+)?(?:\(\w+\))*", re.I)
+FIRST_LETTERS = re.compile(
+    r"[0-9$€£]|o(?=ne\b)|t(?=wo\b|hree\b|hir|en\b|wel|wen)|f(?=our|ive\b|ift|or[t])|s(?=ix|even)|e(?=ight|leven)"
+    r"|n(?=ine)|a(?=n?\s+(?:hundred|thousand|million|billion|trillion))|u(?=s\s?\$|sd|\.s\.\s?\$)|e(?=ur\b)|g(?=bp\b)",
+)
+"""Where a quantity may begin, in lower case; saves trying the whole pattern at each character."""
+NAMED_UNIT = re.compile(
+    r"%|per\s?cent|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr", re.I
+)
+BUSINESS = re.compile(r"business|working|banking", re.I)
+UNIT_RANGE = re.compile(r"(?<=\d)-(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
+RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—])\s*")
+SPACE = re.compile(r"\s+")
+JOINED = re.compile(r"-\w")
+IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re.I)
+
+
+class Figure(NamedTuple):
+    """One figure: where it stands, its kind, its canonical unit and value."""
+
+    start: int
+    end: int
+    kind: str
+    unit: str
+    value: Fraction | str
+    restated: Fraction | None = None
+    """The value in brackets where it differs from the one in words."""
+    step: Fraction = Fraction(0)
+    """What the last digit shown counts, in the canonical unit."""
+    ambiguous: bool = False
+    """A numeric date that another order of day and month would read otherwise."""
+
+
+@lru_cache(maxsize=64)
+def figures_in(text: str) -> tuple[Figure, ...]:
+    """Figures in order of appearance, with offsets into `text`."""
+    normal = normalise(text)
+    plain = UNIT_RANGE.sub("–", normal.text)
+    taken = bytearray(len(plain))
+    found: list[Figure] = []
+    for date in dates_in(plain):
+        found.append(Figure(date.start, date.end, "date", "date", date.iso, ambiguous=date.ambiguous))
+        taken[date.start : date.end] = b"\1" * (date.end - date.start)
+    for match in CODE_SECTION.finditer(plain):
+        taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    found.extend(_figures(plain, taken))
+    found.sort(key=lambda figure: figure.start)
+    return tuple(_placed(figure, *normal.original(figure.start, figure.end)) for figure in found)
+
+
+def _placed(figure: Figure, start: int, end: int) -> Figure:
+    return figure._replace(start=start, end=end)
+
+
+def _quantities(text: str) -> Iterator[re.Match[str]]:
+    """Matches of `QUANTITY`, as its `finditer` gives them."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = "".join(c.lower() if c.isascii() else c for c in text)
+    end = 0
+    for first in FIRST_LETTERS.finditer(lower):
+        match = QUANTITY.match(text, first.start()) if first.start() >= end else None
+        if match:
+            end = match.end()
+            yield match
+
+
+def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
+    listed = -1
+    for match in _quantities(text):
+        start, end = match.span()
+        if 1 in taken[start:end]:
+            continue
+        written, sign, bracket = match["unit"] or "", match["sign"] or "", match["before"] or match["after"] or ""
+        if not (written or sign or bracket):
+            reference = REFERENCE.search(text, max(0, start - 16), start)
+            if reference or (listed >= 0 and LIST_JOINT.fullmatch(text, listed, start)):
+                listed = end if not reference or reference["list"] or reference["pages"] or "§" in reference[0] else -1
+                continue
+            if _is_no_count(match, text):
+                continue
+            written = _unit_ahead(text, end)
+        kind, unit, factor = _unit(written, sign, bracket)
+        value, size = _value(match, kind)
+        yield Figure(start, end, kind, unit, value * factor, _restated(match, value, factor), size * factor)
+
+
+def _restated(match: re.Match[str], value: Fraction, factor: Fraction) -> Fraction | None:
+    """The number in brackets, where it is not the one in words."""
+    again = match["again"] or match["later"]
+    if not again:
+        return None
+    scale = numbers.SCALES.get((match["again_scale"] or match["later_scale"] or "").lower(), 1)
+    other = numbers.digits_value(again) * scale
+    return other * factor if other != value else None
+
+
+def _unit_ahead(text: str, at: int) -> str:
+    """The unit of the second number in "10 to 15 days", which the first one shares."""
+    joint = RANGE_JOINT.match(text, at)
+    ahead = QUANTITY.match(text, joint.end()) if joint else None
+    return (ahead["unit"] or "") if ahead else ""
+
+
+def _value(match: re.Match[str], kind: str) -> tuple[Fraction, Fraction]:
+    """The number matched and what its last digit counts."""
+    if match["words"]:
+        hundredths = match["hundredths"] or ""
+        value = numbers.words_value(match["words"])
+        value += Fraction(int(hundredths), 100) if hundredths.isdecimal() else 0
+        return value, numbers.step(str(int(value)))
+    scale = numbers.SCALES.get((match["scale"] or "").lower(), 1)
+    if kind == "money" and match["short"]:
+        scale = numbers.SHORT_SCALES[match["short"].lower()]
+    return numbers.digits_value(match["digits"]) * scale, numbers.step(match["digits"], scale)
+
+
+def _unit(written: str, sign: str, bracket: str) -> tuple[str, str, Fraction]:
+    """Kind, canonical unit and factor; a bracket such as "($500)" or "(5%)" lends its unit to a bare number."""
+    if sign:
+        return "money", CURRENCIES[sign.lower()[-3:] if sign[-1].isalpha() else sign[-1]], Fraction(100)
+    for text in (written, bracket):
+        found = NAMED_UNIT.search(text)
+        if found:
+            name = SPACE.sub(" ", found[0].lower()).strip(". ")
+            name = {"yrs": "year", "yr": "year", "bps": "basis point"}.get(name, name)
+            name = "percent" if name.startswith(("per cent", "percent")) else name.removesuffix("s")
+            if name == "day" and BUSINESS.search(text):
+                name = "business day"
+            return UNITS[name]
+        if "$" in text:
+            return "money", "USD", Fraction(100)
+    return "count", "", Fraction(1)
+
+
+def _is_no_count(match: re.Match[str], text: str) -> bool:
+    """Whether a bare number is a pronoun, an ordinal, a bullet, a clock time or part of an identifier."""
+    start, end = match.span()
+    if match["words"]:
+        return bool(JOINED.match(text, end)) or numbers.words_value(match["words"]) <= 1
+    if match["short"] or IDENTIFIER.match(text, end):
+        return True
+    if BULLET_AFTER.match(text, end) and BULLET_BEFORE.search(text, max(0, start - 12), start):
+        return True
+    return text[start - 1 : start] == "(" and text[end : end + 1] == ")" and len(match["digits"]) <= 2

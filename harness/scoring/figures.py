@@ -1,0 +1,85 @@
+"""Scores money, percentages, dates, durations and counts of an answer against its source. Knows no right answer.
+
+A figure is `supported` where the source states it, `derived` where one stated rule yields it from figures of the
+source, `contradictory` where its words and its numeral disagree, and `ungrounded` otherwise. The last two are
+fabricated. A figure that a cut answer breaks off in is not judged. A true figure that the source does not hold is
+ungrounded here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
+from harness.scoring.base import scorer
+from harness.scoring.derivations import derive
+from harness.scoring.figure_forms import Figure, figures_in
+
+VERDICTS = ["supported", "derived", "contradictory", "ungrounded"]
+FABRICATED = {"contradictory", "ungrounded"}
+ABOUT = re.compile(
+    r"(?:\b(?:about|approx(?:\.|imately)?|around|roughly|nearly|almost|circa|ca\.|close\s+to)|~)\s*$", re.I
+)
+
+METRICS = [
+    Metric(
+        name="figure_ungrounded_rate",
+        scorer="figures",
+        numerator="ungrounded",
+        denominator="figures",
+        higher_is_better=False,
+        says="Share of the amounts, percentages, dates, periods and counts stated that the source does not bear out.",
+    ),
+]
+
+
+def judge(case: Case, completion: Completion) -> list[Span]:
+    """A span, with its verdict, for each figure in an answer."""
+    text = completion.text
+    broken = len(text) if completion.finish_reason == "length" else None
+    stated = [figure for figure in figures_in(text) if figure.end != broken]
+    if not stated:
+        return []
+    source = figures_in(case.document)
+    return [_span(text, figure, source, case.cluster) for figure in stated]
+
+
+def _span(text: str, figure: Figure, source: Sequence[Figure], cluster: str) -> Span:
+    verdict, reason, origin = _verdict(text, figure, source)
+    return Span(
+        start=figure.start,
+        end=figure.end,
+        quote=text[figure.start : figure.end],
+        kind=figure.kind,
+        verdict=verdict,
+        reason=reason + (", read month first" if figure.ambiguous else ""),
+        source=SourceSpan(doc_id=cluster, start=origin.start, end=origin.end) if origin else None,
+    )
+
+
+def _verdict(text: str, figure: Figure, source: Sequence[Figure]) -> tuple[str, str, Figure | None]:
+    if figure.restated is not None:
+        return "contradictory", "the words and the numeral disagree", None
+    about = bool(ABOUT.search(text, max(0, figure.start - 20), figure.start))
+    found = derive(figure, source, about)
+    if found is None:
+        return "ungrounded", "not in the source, and no rule yields it", None
+    rule, origin = found
+    return ("supported" if rule == "equal" else "derived"), f"rule: {rule}", origin
+
+
+@scorer(metrics=METRICS, name="figures")
+def ungrounded(case: Case, completion: Completion) -> Score:
+    """Figures that the source does not bear out. A failed completion counts as one such figure."""
+    if completion.finish_reason == "error":
+        return Score(name="figures", value=1.0, counts={"figures": 1, "ungrounded": 1, "responses_with": 1})
+    spans = judge(case, completion)
+    bad = sum(span.verdict in FABRICATED for span in spans)
+    return Score(
+        name="figures",
+        value=float(bad),
+        extracted={verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in VERDICTS},
+        counts={"figures": len(spans), "ungrounded": bad, "responses_with": int(bad > 0)},
+        spans=spans,
+    )
