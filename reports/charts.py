@@ -11,6 +11,8 @@ import io
 import re
 from typing import Any
 
+from markupsafe import escape
+
 from harness.errors import MissingExtra
 from reports.model import Curve
 from reports.visible import shown
@@ -20,6 +22,8 @@ SERIES = ("#040404", "#050505")
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", SERIES[0]: "--muted", SERIES[1]: "--accent"}
 DASHES = ("-", "-")
 MARKERS = ("", "o")
+TAG = re.compile(r"<[^>]*>")
+IDS = re.compile(r'( id="|href="#|url\(#)')
 STYLE = re.compile(r' style="([^"]*)"')
 UNSAFE = re.compile(r"<\?xml[^>]*\?>|<!DOCTYPE[^>]*>|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
 
@@ -66,7 +70,7 @@ def _plot(curve: Curve) -> str:
                 ms=5,
                 zorder=2 + i,
             )
-        axes.set(xlabel=curve.x, ylabel=curve.y)
+        axes.set(xlabel=shown(curve.x), ylabel=shown(curve.y))
         axes.grid(axis="y", linewidth=0.8)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.legend(frameon=False, loc="upper right")
@@ -81,9 +85,8 @@ def _inline(svg: str, curve: Curve) -> str:
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<g id="patch_1">).*?(</g>)', r"\1\2", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r'(<g id="patch_2">).*?(</g>)', r"\1\2", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{curve.id}-', svg)
-    svg = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\g<1>{curve.id}-", svg)
-    return svg.replace("<svg ", f'<svg class="curve" role="img" aria-label="{curve.title}" ', 1)
+    svg = TAG.sub(lambda tag: IDS.sub(rf"\g<1>{curve.id}-", tag[0]), svg)
+    return svg.replace("<svg ", f'<svg class="curve" role="img" aria-label="{escape(shown(curve.title))}" ', 1)
 
 
 def _classes(svg: str, prefix: str) -> tuple[str, str]:
@@ -94,7 +97,7 @@ def _classes(svg: str, prefix: str) -> tuple[str, str]:
         digest = hashlib.sha256(match[1].encode()).hexdigest()[:8]
         return f' class="{names.setdefault(match[1], f"{prefix}-{digest}")}"'
 
-    made = re.sub(r"<[^>]*>", lambda tag: STYLE.sub(name, tag[0]), svg)
+    made = TAG.sub(lambda tag: STYLE.sub(name, tag[0]), svg)
     return made, "".join(f".{klass}{{{_themed(style)}}}\n" for style, klass in names.items())
 
 

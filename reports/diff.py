@@ -23,7 +23,12 @@ def words(text: str) -> list[str]:
 def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
     """Stretches of either text in code points: what only one of them says is removed or added."""
     left, right = words(baseline), words(tuned)
-    blocks = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    head = _common(left, right)
+    tail = _common(left[head:][::-1], right[head:][::-1])
+    middle = SequenceMatcher(None, left[head : len(left) - tail], right[head : len(right) - tail], autojunk=False)
+    blocks = [("equal", 0, head, 0, head)]
+    blocks += [(tag, i1 + head, i2 + head, j1 + head, j2 + head) for tag, i1, i2, j1, j2 in middle.get_opcodes()]
+    blocks += [("equal", len(left) - tail, len(left), len(right) - tail, len(right))]
     before = [("same" if tag == "equal" else "removed", "".join(left[i1:i2])) for tag, i1, i2, _, _ in blocks]
     after = [("same" if tag == "equal" else "added", "".join(right[j1:j2])) for tag, _, _, j1, j2 in blocks]
     return _joined(before), _joined(after)
@@ -42,6 +47,11 @@ def pieces(record: Record, stretches: list[Stretch]) -> list[Piece]:
             stretch = next(waiting)
         made.append(_piece(text[a:b], stretch[2], [s for s in spans if s.start <= a < s.end], b))
     return made
+
+
+def _common(left: list[str], right: list[str]) -> int:
+    """How many words both start with; the quadratic search is left for what lies between."""
+    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
 def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:

@@ -35,23 +35,27 @@ def svg(plot: Intervals) -> Markup:
         parts.append(_row(plot, row, y, height))
         y += height
     parts += [_tick(plot, tick.at, tick.text, bottom) for tick in plot.ticks]
-    return Markup(
+    return fill(
         '<svg class="intervals" id="{id}" role="img" aria-label="{label}" viewBox="0 0 {w} {h}"'
-        ' width="{w}" height="{h}">{body}</svg>'
-    ).format(
+        ' width="{w}" height="{h}">{body}</svg>',
         id=plot.id,
-        label=f"{shown(plot.title)}. The same numbers are in the table: {shown(plot.twin)}",
+        label=f"{plot.title}. The same numbers are in the table: {plot.twin}",
         w=WIDTH,
         h=bottom + AXIS,
         body=Markup("").join(parts),
     )
 
 
+def fill(template: str, **values: object) -> Markup:
+    """A template of our own with values escaped and their hidden characters shown; finished markup stays."""
+    plain = {k: shown(v) if isinstance(v, str) and not isinstance(v, Markup) else v for k, v in values.items()}
+    return Markup(template).format(**plain)
+
+
 def glyph(variant: str) -> Markup:
     """A variant's mark alone, for a legend."""
-    return Markup(
-        '<svg class="glyph {kind}" width="34" height="14" viewBox="0 0 34 14" aria-hidden="true">{body}</svg>'
-    ).format(
+    return fill(
+        '<svg class="glyph {kind}" width="34" height="14" viewBox="0 0 34 14" aria-hidden="true">{body}</svg>',
         kind=_kind(variant),
         body=Markup('<line class="whisker" x1="2" x2="32" y1="7" y2="7"/>') + _shape(variant, 17, 7),
     )
@@ -74,7 +78,8 @@ def _x(plot: Intervals, at: float) -> float:
 
 def _grid(plot: Intervals, bottom: int) -> Markup:
     return Markup("").join(
-        Markup('<line class="{kind}" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>').format(
+        fill(
+            '<line class="{kind}" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>',
             kind="zero" if tick.at == 0 and plot.ticks[0].at < 0 else "grid",
             x=_x(plot, tick.at),
             top=TOP,
@@ -85,28 +90,31 @@ def _grid(plot: Intervals, bottom: int) -> Markup:
 
 
 def _tick(plot: Intervals, at: float, text: str, bottom: int) -> Markup:
-    return Markup('<text class="tick" x="{x}" y="{y}">{text}</text>').format(x=_x(plot, at), y=bottom + 17, text=text)
+    return fill('<text class="tick" x="{x}" y="{y}">{text}</text>', x=_x(plot, at), y=bottom + 17, text=text)
 
 
 def _row(plot: Intervals, row: PlotRow, top: int, height: int) -> Markup:
     first = top + ROW_GAP // 2 + (12 if row.bars else 0) + MARK_STEP // 2
-    label = Markup(
-        '<text class="label" x="0" y="{y}">{text}</text><text class="note" x="0" y="{z}">{note}</text>'
-    ).format(y=first + 4, z=first + 20, text=_short(shown(row.label)), note=_short(shown(row.note)))
-    rule = Markup('<line class="rule" x1="0" x2="{w}" y1="{y}" y2="{y}"/>').format(w=WIDTH, y=top + height)
+    label = fill(
+        '<text class="label" x="0" y="{y}">{text}</text><text class="note" x="0" y="{z}">{note}</text>',
+        y=first + 4,
+        z=first + 20,
+        text=_short(row.label),
+        note=_short(row.note),
+    )
+    rule = fill('<line class="rule" x1="0" x2="{w}" y1="{y}" y2="{y}"/>', w=WIDTH, y=top + height)
     bars = Markup("").join(_bar(plot, row, top, height))
     marks = Markup("").join(_mark(plot, mark, first + i * MARK_STEP) for i, mark in enumerate(row.marks))
-    return Markup("<g>{0}{1}{2}{3}</g>").format(rule, label, bars, marks)
+    return fill("<g>{body}</g>", body=rule + label + bars + marks)
 
 
 def _bar(plot: Intervals, row: PlotRow, top: int, height: int) -> Iterator[Markup]:
     for bar in row.bars:
         x = _x(plot, bar.at)
         anchor = "end" if x > (LEFT + RIGHT) / 2 else "start"
-        yield Markup(
+        yield fill(
             '<line class="bar" x1="{x}" x2="{x}" y1="{a}" y2="{b}"/>'
-            '<text class="bar-text" text-anchor="{anchor}" x="{t}" y="{c}">bar: {text}</text>'
-        ).format(
+            '<text class="bar-text" text-anchor="{anchor}" x="{t}" y="{c}">bar: {text}</text>',
             x=x,
             a=top + 4,
             b=top + height - 4,
@@ -120,12 +128,11 @@ def _bar(plot: Intervals, row: PlotRow, top: int, height: int) -> Iterator[Marku
 def _mark(plot: Intervals, mark: Mark, y: int) -> Markup:
     low, high = _x(plot, mark.low), _x(plot, mark.high)
     name = words.variant(mark.variant)
-    return Markup(
+    return fill(
         '<g class="{kind}"><title>{name}: {text}</title>'
         '<line class="whisker" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
         '<path class="cap" d="M{low} {a}V{b}M{high} {a}V{b}"/>{shape}'
-        '<text class="value" x="{at}" y="{base}">{text}</text></g>'
-    ).format(
+        '<text class="value" x="{at}" y="{base}">{text}</text></g>',
         kind=_kind(mark.variant),
         name=name,
         text=mark.text,
