@@ -107,13 +107,16 @@ def _add(labels: Labels, found: Labels, times: int) -> None:
 
 
 def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:
+    """Numerator and denominator; an error weighs what its scorer counted, or else what was expected, at least 1."""
     score = record.scores.get(metric.scorer)
     if not _failed(record):
         assert score is not None
         below = 1.0 if metric.denominator is None else float(_count(score, metric, metric.denominator))
         return float(_count(score, metric, metric.numerator)), below
-    counted = score.counts.get(metric.denominator, 0) if score is not None and metric.denominator else 0
-    below = float(max(counted, 1))
+    below = 1.0
+    if metric.denominator is not None:
+        expected = len(record.case.expected)
+        below = float(max(score.counts.get(metric.denominator, expected) if score is not None else expected, 1))
     counts_as_right = role == "baseline"
     return (below if counts_as_right == metric.higher_is_better else 0.0), below
 

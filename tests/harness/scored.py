@@ -1,0 +1,114 @@
+"""Scored records, observations and pairs for the tests of statistics and gates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.schema import Case, Completion, Metric, Observation, Record, Score
+from harness.stats.join import Pairs, pair
+from harness.stats.observations import Observations
+
+ACCURACY = Metric(name="accuracy", scorer="answers", numerator="right")
+ERROR_RATE = Metric(name="error_rate", scorer="answers", numerator="wrong", higher_is_better=False)
+RECALL = Metric(name="recall", scorer="answers", numerator="right", denominator="claims")
+FABRICATION = Metric(
+    name="fabrication", scorer="answers", numerator="wrong", denominator="claims", higher_is_better=False
+)
+LENGTH = Metric(name="length", scorer="answers", numerator="words", higher_is_better=False)
+MACRO_F1 = Metric(name="macro_f1", scorer="answers", numerator="", kind="macro_f1")
+METRICS = [ACCURACY, ERROR_RATE, RECALL, FABRICATION, LENGTH, MACRO_F1]
+
+
+def record(
+    case: int,
+    right: int | None,
+    *,
+    claims: int = 1,
+    cluster: object = None,
+    variant: str = "tuned",
+    repeat: int = 1,
+    error: bool = False,
+    input_hash: str = "same",
+    tags: dict[str, str] | None = None,
+    labels: tuple[Sequence[str], Sequence[str], Sequence[str]] | None = None,
+    scored_error: bool = True,
+    expected: Sequence[str] = ("lien",),
+) -> Record:
+    """An answer with `right` of `claims`; `right` None is unscored; `labels` are found, invented and missing."""
+    if labels is None:
+        labels = (["lien"], [], []) if right else ([], ["tax"], ["lien"])
+    score = Score(name="answers", value=None, reason="no judge was given")
+    if right is not None:
+        score = Score(
+            name="answers",
+            value=float(right),
+            counts={"right": right, "wrong": claims - right, "claims": claims, "words": 10 * case},
+            extracted={"found": list(labels[0]), "invented": list(labels[1]), "missing": list(labels[2])},
+        )
+    completion = Completion(
+        key=f"{variant}-{case}-{repeat}",
+        text="",
+        finish_reason="error" if error else "stop",
+        prompt_tokens=1,
+        output_tokens=1,
+        error="timed out" if error else None,
+    )
+    return Record(
+        case=Case(
+            id=f"case-{case}",
+            input={"document": "x"},
+            expected=list(expected),
+            cluster=str(case if cluster is None else cluster),
+            tags=tags or {},
+        ),
+        variant=variant,
+        repeat=repeat,
+        input_hash=input_hash,
+        prompt_hash="p",
+        expected_hash="e",
+        completion=completion,
+        scores={} if error and not scored_error else {"answers": score},
+    )
+
+
+def answers(right: Sequence[int | None], per_contract: int = 1, variant: str = "tuned", **more: object) -> list[Record]:
+    """One record a case, `per_contract` cases to a contract."""
+    return [
+        record(i, r, cluster=i // per_contract, variant=variant, **more)  # type: ignore[arg-type]
+        for i, r in enumerate(right)
+    ]
+
+
+def observed(scores: Sequence[float], per_contract: int = 1, sizes: Sequence[float] | None = None) -> Observations:
+    """Observations with these numerators over `sizes`, or over 1."""
+    cases = [
+        Observation(
+            case_id=str(i),
+            input_hash="same",
+            cluster=str(i // per_contract),
+            numerator=float(score),
+            denominator=float(sizes[i]) if sizes is not None else 1.0,
+        )
+        for i, score in enumerate(scores)
+    ]
+    return Observations(cases=cases, records=len(cases))
+
+
+def paired(
+    tuned: Sequence[float], baseline: Sequence[float], per_contract: int = 1, metric: Metric = ACCURACY
+) -> Pairs:
+    """The same cases answered by both variants, with 0/1 or real scores."""
+    return pair(observed(tuned, per_contract), observed(baseline, per_contract), metric)
+
+
+def flips(better: int, worse: int, cases: int, metric: Metric = ACCURACY) -> Pairs:
+    """One case a contract: `better` wrong in the baseline and right in the tuned, `worse` the reverse, the rest right."""
+    tuned = [1] * better + [0] * worse + [1] * (cases - better - worse)
+    baseline = [0] * better + [1] * worse + [1] * (cases - better - worse)
+    return paired(tuned, baseline, metric=metric)
+
+
+def correlated(rng: np.random.Generator, suites: int, contracts: int, cases: int, rate: float, rho: float) -> np.ndarray:
+    """Successes of each contract, shape (suites, contracts), with within-contract correlation `rho`: beta-binomial."""
+    spread = (1 - rho) / rho
+    return rng.binomial(cases, rng.beta(rate * spread, (1 - rate) * spread, size=(suites, contracts)))

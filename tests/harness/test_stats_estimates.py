@@ -1,0 +1,147 @@
+"""Levels: which interval a metric gets, macro F1, and what is not measured."""
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.schema import Observation
+from harness.stats import resample
+from harness.stats.estimates import estimate, label_f1, macro_f1
+from harness.stats.observations import Observations, observations
+from tests.harness.scored import ACCURACY, LENGTH, MACRO_F1, RECALL, answers, observed, record
+
+
+def labelled(cases):
+    """Observations from (cluster, {label: (tp, fp, fn)})."""
+    rows = [
+        Observation(case_id=str(i), input_hash="h", cluster=c, numerator=0, denominator=1, labels=labels)
+        for i, (c, labels) in enumerate(cases)
+    ]
+    return Observations(cases=rows, records=len(rows))
+
+
+def random_labels(rng, contracts, labels=15, right=0.8):
+    cases = []
+    for c in range(contracts):
+        present = rng.choice(labels, 3, replace=False)
+        found = {f"L{k}": (1, 0, 0) if rng.random() < right else (0, 0, 1) for k in present}
+        invented = f"L{rng.integers(labels)}"
+        if invented not in found and rng.random() > right:
+            found[invented] = (0, 1, 0)
+        cases.append((str(c), found))
+    return cases
+
+
+def test_the_estimate_says_its_interval_size_contracts_and_method():
+    scores = [1] * 105 + [0] * 15
+    order = np.random.default_rng(1).permutation(120)
+    made = estimate(observed([scores[i] for i in order], per_contract=3), ACCURACY)
+    assert made.clusters == 40 and made.n == 120
+    assert repr(made).startswith("0.875 [0.") and "n=120 (40 contracts, wilson at n_eff, n_eff" in repr(made)
+
+
+def test_nothing_scored_is_not_measured_and_never_zero():
+    made = estimate(observations([], ACCURACY), ACCURACY)
+    assert made.value is None and made.low is None and made.reason == "no answers"
+    assert repr(made) == "not measured (no answers)"
+
+
+def test_comparing_what_was_not_measured_raises():
+    made = estimate(observations([], ACCURACY), ACCURACY)
+    with pytest.raises(TypeError):
+        assert made.value >= 0.5
+
+
+def test_cases_without_claims_stay_out_of_a_ratio():
+    found = observations([record(1, 2, claims=2), record(2, 0, claims=0), record(3, 1, claims=2)], RECALL)
+    made = estimate(found, RECALL)
+    assert made.value == 0.75 and made.n == 4 and made.clusters == 2
+    empty = estimate(observations([record(1, 0, claims=0)], RECALL), RECALL)
+    assert empty.reason == "no case counts towards 'recall': every 'claims' is 0"
+
+
+def test_a_score_without_natural_limits_gets_a_clustered_t_interval():
+    made = estimate(observations(answers([1] * 40, per_contract=4), LENGTH), LENGTH)
+    assert made.method == "clustered t" and made.value == pytest.approx(195)
+
+
+def test_a_one_sided_bound_lies_inside_the_two_sided_one():
+    found = observed([1] * 90 + [0] * 30, per_contract=3)
+    two, lower = estimate(found, ACCURACY), estimate(found, ACCURACY, side="lower")
+    assert two.low < lower.low < two.value < lower.high < two.high
+
+
+@pytest.mark.parametrize("scores", [[], [1], [0], [1, 1], [0, 0], [1, 0], [1] * 30, [0] * 30])
+@pytest.mark.parametrize("per_contract", [1, 5, 1000])
+@pytest.mark.parametrize("metric", [ACCURACY, RECALL, LENGTH, MACRO_F1])
+def test_edges_give_no_nan_and_no_certainty(scores, per_contract, metric):
+    made = estimate(observations(answers(scores, per_contract), metric), metric)
+    numbers = [made.value, made.low, made.high, made.n_eff, made.deff]
+    assert all(x is None or math.isfinite(x) for x in numbers)
+    if metric is not LENGTH and made.value is not None:
+        assert made.high - made.low > 0.05
+
+
+def test_macro_f1_is_the_mean_of_label_f1_worked_by_hand():
+    cases = [("a", {"lien": (1, 0, 0), "tax": (0, 1, 0)}), ("b", {"lien": (0, 0, 1), "deed": (2, 1, 1)})]
+    found = labelled(cases)
+    assert label_f1(found) == {"deed": pytest.approx(2 / 3), "lien": pytest.approx(2 / 3), "tax": 0.0}
+    assert estimate(found, MACRO_F1).value == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+
+
+def test_a_label_without_gold_or_prediction_has_no_f1_and_leaves_the_mean_alone():
+    found = labelled([("a", {"lien": (1, 0, 1), "tax": (0, 0, 0)})])
+    assert label_f1(found)["tax"] is None
+    assert estimate(found, MACRO_F1).value == pytest.approx(2 / 3)
+    assert np.isnan(macro_f1(np.zeros((1, 6)))[0])
+
+
+def test_macro_f1_bounds_agree_with_a_plain_bootstrap_of_contracts():
+    rng = np.random.default_rng(3)
+    cases = random_labels(rng, 150)
+    made = estimate(labelled(cases), MACRO_F1)
+
+    def plain(drawn):
+        totals = {}
+        for i in drawn:
+            for label, counts in cases[i][1].items():
+                totals[label] = np.add(totals.get(label, (0, 0, 0)), counts)
+        return np.mean([2 * t[0] / (2 * t[0] + t[1] + t[2]) for t in totals.values()])
+
+    drawn = [plain(rng.integers(0, 150, 150)) for _ in range(1500)]
+    assert made.method == "cluster bootstrap" and made.seed == resample.SEED
+    assert (made.low, made.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.006)
+
+
+def test_macro_f1_without_an_error_is_bounded_by_the_number_of_contracts():
+    found = labelled([(str(i), {"lien": (1, 0, 0)}) for i in range(50)])
+    made = estimate(found, MACRO_F1)
+    assert made.value == 1.0 and made.low < 0.94 and "guard" in made.method
+
+
+def test_shuffling_cases_changes_no_bound_beyond_bootstrap_error():
+    cases = random_labels(np.random.default_rng(4), 100)
+    order = np.random.default_rng(5).permutation(100)
+    first, again = estimate(labelled(cases), MACRO_F1), estimate(labelled([cases[i] for i in order]), MACRO_F1)
+    assert again.value == pytest.approx(first.value, abs=1e-12)
+    assert (again.low, again.high) == pytest.approx((first.low, first.high), abs=0.005)
+
+
+def test_equal_contracts_are_resampled_as_if_they_were_listed_one_by_one():
+    sums = np.array([[1.0, 1.0]] * 60 + [[0.0, 1.0]] * 40)
+    jittered = sums + np.random.default_rng(6).normal(scale=1e-9, size=sums.shape)
+
+    def ratio(totals):
+        return totals[:, 0] / totals[:, 1]
+
+    grouped, listed = resample.bootstrap(sums, ratio), resample.bootstrap(jittered, ratio)
+    assert grouped.std() == pytest.approx(math.sqrt(0.6 * 0.4 / 100), rel=0.03)
+    assert listed.std() == pytest.approx(grouped.std(), rel=0.03)
+
+
+def test_the_same_seed_draws_the_same_resamples():
+    sums = np.random.default_rng(7).normal(size=(30, 1))
+    first = resample.bootstrap(sums, lambda totals: totals[:, 0])
+    assert np.array_equal(first, resample.bootstrap(sums, lambda totals: totals[:, 0]))
+    assert not np.array_equal(first, resample.bootstrap(sums, lambda totals: totals[:, 0], seed=1))

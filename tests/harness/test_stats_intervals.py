@@ -1,0 +1,183 @@
+"""Closed-form intervals against statsmodels and scipy, and their coverage on simulated suites."""
+
+import math
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from harness.stats import intervals
+from tests.harness.scored import correlated
+
+RNG_SEED = 20
+
+
+def ones(n):
+    return np.ones(n)
+
+
+def spread(counts, cases):
+    """0/1 scores of contracts that hold `counts` successes among `cases`."""
+    return (np.arange(cases)[None, :] < np.asarray(counts)[:, None]).ravel().astype(float)
+
+
+def test_wilson_agrees_with_statsmodels_on_200_random_tables():
+    rng = np.random.default_rng(RNG_SEED)
+    for n in rng.integers(1, 2000, 200):
+        k = int(rng.integers(0, n + 1))
+        for level, side, alpha in ((0.95, "two", 0.05), (0.95, "lower", 0.10), (0.99, "two", 0.01)):
+            expected = proportion_confint(k, n, alpha=alpha, method="wilson")
+            assert intervals.wilson(k / n, n, level, side) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("k", "low", "high"), [(100, 0.963, 1.0), (98, 0.930, 0.994)])
+def test_wilson_at_one_hundred_cases_gives_the_published_bounds(k, low, high):
+    assert intervals.wilson(k / 100, 100) == pytest.approx((low, high), abs=5e-4)
+
+
+def test_clustered_error_agrees_with_statsmodels_on_200_random_tables():
+    rng = np.random.default_rng(RNG_SEED)
+    for _ in range(200):
+        count = int(rng.integers(3, 30))
+        groups = np.concatenate([np.arange(count), rng.integers(0, count, 60)])
+        scores = rng.normal(size=len(groups)) + rng.normal(size=count)[groups]
+        fit = sm.OLS(scores, ones(len(scores))).fit(
+            cov_type="cluster", cov_kwds={"groups": groups, "df_correction": True}, use_t=True
+        )
+        _, residuals = intervals.ratio_residuals(scores, ones(len(scores)))
+        own = intervals.linearised_se(residuals, groups, count)
+        assert own == pytest.approx(fit.bse[0], rel=1e-9)
+        made = intervals.mean(scores, ones(len(scores)), groups)
+        assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]), rel=1e-6)
+
+
+def test_ratio_error_agrees_with_the_jackknife_over_contracts():
+    rng = np.random.default_rng(RNG_SEED)
+    groups = np.repeat(np.arange(200), 3)
+    sizes = rng.integers(1, 6, 600).astype(float)
+    hits = rng.binomial(sizes.astype(int), 0.8).astype(float)
+    without = [hits[groups != c].sum() / sizes[groups != c].sum() for c in range(200)]
+    jackknife = math.sqrt(199 / 200 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    _, residuals = intervals.ratio_residuals(hits, sizes)
+    assert intervals.linearised_se(residuals, groups, 200) == pytest.approx(jackknife, rel=0.01)
+
+
+def test_exact_upper_bound_agrees_with_scipy():
+    for events, n in ((0, 1), (0, 300), (1, 50), (7, 80), (49, 50), (50, 50)):
+        expected = stats.binomtest(events, n).proportion_ci(0.90, method="exact").high
+        assert intervals.upper_for_share(events, n) == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize(("n", "bound"), [(300, 0.00994), (1000, 0.00299), (3000, 0.000998)])
+def test_nothing_in_n_is_bounded_by_about_three_over_n(n, bound):
+    assert intervals.rule_of_three(n) == pytest.approx(bound, rel=2e-3)
+    assert intervals.rule_of_three(n) == pytest.approx(3 / n, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("contracts", "cases", "rate", "rho", "ignoring_clusters", "clustered_t", "guarded"),
+    [
+        (40, 8, 0.85, 0.3, 0.740, 0.933, 0.95),
+        (20, 10, 0.85, 0.3, 0.679, 0.918, 0.975),
+        (100, 3, 0.90, 0.2, 0.916, 0.942, 0.95),
+        (40, 8, 0.97, 0.3, 0.750, 0.838, 0.99),
+    ],
+)
+def test_coverage_of_95_percent_intervals_is_as_the_design_says(
+    contracts, cases, rate, rho, ignoring_clusters, clustered_t, guarded
+):
+    suites = 4000
+    groups, below = np.repeat(np.arange(contracts), cases), ones(contracts * cases)
+    naive = t = own = too_high = 0
+    for counts in correlated(np.random.default_rng(RNG_SEED), suites, contracts, cases, rate, rho):
+        scores = spread(counts, cases)
+        low, high = intervals.wilson(scores.mean(), len(scores))
+        naive += low <= rate <= high
+        made = intervals.mean(scores, below, groups)
+        t += made.low <= rate <= made.high
+        made = intervals.proportion(scores, below, groups)
+        own += made.low <= rate <= made.high
+        too_high += made.low > rate
+    assert naive / suites == pytest.approx(ignoring_clusters, abs=0.015)
+    assert t / suites == pytest.approx(clustered_t, abs=0.015)
+    assert own / suites == pytest.approx(guarded, abs=0.015)
+    assert too_high / suites <= 0.035
+
+
+def test_the_interval_that_ignores_clusters_falls_below_eighty_percent():
+    hits = 0
+    for counts in correlated(np.random.default_rng(RNG_SEED), 1000, 40, 8, 0.85, 0.3):
+        low, high = intervals.wilson(counts.sum() / 320, 320)
+        hits += low <= 0.85 <= high
+    assert hits / 1000 < 0.80
+
+
+def test_duplicating_every_case_inside_its_contract_changes_nothing():
+    counts = correlated(np.random.default_rng(RNG_SEED), 1, 40, 8, 0.85, 0.3)[0]
+    once, groups = spread(counts, 8), np.repeat(np.arange(40), 8)
+    first = intervals.proportion(once, ones(320), groups)
+    again = intervals.proportion(np.tile(once, 2), ones(640), np.tile(groups, 2))
+    assert first.deff >= 1
+    assert (again.low, again.high) == pytest.approx((first.low, first.high), abs=1e-12)
+    assert again.n_eff == pytest.approx(first.n_eff)
+
+
+def test_shuffling_cases_and_renaming_contracts_changes_nothing():
+    rng = np.random.default_rng(RNG_SEED)
+    counts = correlated(rng, 1, 40, 8, 0.85, 0.3)[0]
+    scores, groups = spread(counts, 8), np.repeat(np.arange(40), 8)
+    order, names = rng.permutation(320), rng.permutation(40)
+    first = intervals.proportion(scores, ones(320), groups)
+    again = intervals.proportion(scores[order], ones(320), names[groups][order])
+    assert (again.low, again.high) == pytest.approx((first.low, first.high), abs=1e-12)
+
+
+def test_the_guard_begins_under_ten_contracts_with_an_error_and_says_so():
+    groups, below = np.repeat(np.arange(40), 5), ones(200)
+    for contracts_with_error, is_guarded in ((9, True), (10, False)):
+        counts = np.full(40, 5)
+        counts[:contracts_with_error] = 4
+        made = intervals.proportion(spread(counts, 5), below, groups)
+        assert ("guard" in made.method) is is_guarded
+        assert (made.n_eff <= 40) is is_guarded
+
+
+def test_one_hundred_contracts_without_an_error_show_no_more_than_0974():
+    made = intervals.proportion(ones(400), ones(400), np.repeat(np.arange(100), 4), side="lower")
+    assert made.low == pytest.approx(0.974, abs=0.001)
+
+
+def test_one_zero_one_case_a_contract_is_plain_wilson():
+    scores = np.array([1.0] * 50 + [0.0] * 10)
+    made = intervals.proportion(scores, ones(60), np.arange(60))
+    assert made.method == "wilson" and made.n_eff == 60
+    assert (made.low, made.high) == pytest.approx(proportion_confint(50, 60, method="wilson"), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("contracts", [1, 2, 3])
+def test_tiny_suites_give_finite_bounds_that_are_not_certain(n, value, contracts):
+    groups = np.unique(np.arange(n) % contracts, return_inverse=True)[1]
+    made = intervals.proportion(np.full(n, value), ones(n), groups)
+    assert 0 <= made.low <= value <= made.high <= 1
+    assert made.high - made.low > 0.4
+
+
+def test_ratio_of_rates_bounds_agree_with_the_published_formula():
+    """MOVER-R for 10/100 over 20/100, worked by hand from the Wilson limits."""
+    top, bottom = (0.1, 0.0552, 0.1744), (0.2, 0.1334, 0.2888)
+    low, high = intervals.ratio_of_rates(top, bottom)
+    assert low == pytest.approx(
+        (0.02 - math.sqrt(0.0004 - 0.0552 * 0.1448 * 0.2888 * 0.1112)) / (0.2888 * 0.1112), abs=1e-9
+    )
+    assert high == pytest.approx(
+        (0.02 + math.sqrt(0.0004 - 0.1744 * 0.0256 * 0.1334 * 0.2666)) / (0.1334 * 0.2666), abs=1e-9
+    )
+    assert 0 < low < 0.5 < high < 1.1
+
+
+def test_a_ratio_to_a_rate_that_may_be_zero_has_no_upper_bound():
+    assert intervals.ratio_of_rates((0.1, 0.05, 0.2), (0.0, 0.0, 0.05))[1] is None
