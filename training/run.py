@@ -1,0 +1,253 @@
+"""Turns a configuration into a finished training run: a run folder with adapter, log, curve and record.
+
+    <output.dir>/<utc>-<name>-<8 hex>/
+      run.json  train_log.jsonl  loss_curve.svg  adapter/
+      last/       state of an unfinished run; gone once the run is finished
+      MANIFEST.sha256
+
+The same command goes on with an unfinished run, and returns a finished one as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+from msgspec import Struct
+
+from harness import checkpoints, store
+from harness.digest import digest
+from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
+from harness.prompts import Renderer
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest
+from training import model_checks
+from training.config import Config, fingerprint, load
+from training.data import Dataset, encode
+from training.plan import order, total_steps
+from training.rows import FLOOR_ROWS, Row, files_sha256, load_rows, shared_rows
+from training.stop import StopSignal
+
+SKIPPED_STEPS = 10
+
+
+class Interrupted(UserError):
+    """The user stopped the training; the same command goes on with it."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A configuration with everything it names, read and checked; no weight is loaded yet."""
+
+    config: Config
+    """The settings."""
+    dtype: str
+    """Number format of the base."""
+    base: Checkpoint
+    """The base model."""
+    train: Dataset
+    """Training documents."""
+    validation: Dataset | None
+    """Validation documents."""
+    steps: list[list[int]]
+    """Document indices of every step."""
+    fingerprint: dict[str, Any]
+    """What a resumed run must share."""
+
+
+def train(
+    config_path: Path | str,
+    *,
+    run_dir: Path | None = None,
+    progress: Callable[[Any], None] | None = None,
+    fresh: bool = False,
+) -> Path:
+    """Train as the TOML file says; returns the run folder.
+
+    An unfinished run of the same settings and data goes on, a finished one is returned at once; `fresh` starts anew.
+    `run_dir` names the run to go on with; other settings or data than it began with are a UserError that names them.
+    `progress` takes every `training.loop.Update`; without it they are shown on stderr.
+    """
+    for package in ("torch", "transformers", "peft", "accelerate"):
+        _need(package)
+    from training.progress import TrainingProgress
+
+    shown = TrainingProgress(quiet=progress is not None)
+    config = load(Path(config_path), model_checks.model_problems)
+    job = prepare(config, shown.say)
+    root = Path(config.output.dir)
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0):
+            folder = run_dir or (None if fresh else find(root, config.output.name, job.fingerprint))
+            if folder is not None and (folder / store.SEAL).exists():
+                shown.say(f"training: already finished: {folder}. --fresh trains again")
+                return folder
+            return _train(job, folder, progress or shown, shown)
+    except Timeout:
+        raise UserError(f"{config_path}: this training is already running in another process. Wait for it") from None
+    finally:
+        shown.close()
+
+
+def _need(package: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise MissingExtra("training", package, "train")
+
+
+def prepare(config: Config, say: Callable[[str], None]) -> Job:
+    """Read, render and count everything a training needs but the weights."""
+    rows = load_rows(config.data.train)
+    held_out = load_rows(config.data.validation) if config.data.validation else []
+    _refuse_shared(rows, held_out)
+    base = checkpoints.resolve(config.base)
+    renderer = Renderer(base.path)
+    training = encode(rows, renderer, config.data.max_length)
+    validation = encode(held_out, renderer, config.data.max_length) if held_out else None
+    settings = config.train
+    epochs = None if settings.max_steps else settings.epochs
+    total = total_steps(len(rows), settings.rows_per_step, settings.epochs, settings.max_steps)
+    _refuse_warmup(config, total)
+    if len(rows) < FLOOR_ROWS:
+        say(f"training: {len(rows)} rows; at least {FLOOR_ROWS:,} are recommended")
+    if training.rows_cut:
+        say(f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts")
+    dtype = model_checks.chosen_dtype(config)
+    shared = fingerprint(config)
+    for key in ("base", "data.train", "data.validation", "train.dtype"):
+        shared.pop(key)
+    shared |= {
+        "base": base.digest,
+        "dtype": dtype,
+        "training rows": files_sha256(config.data.train),
+        "validation rows": files_sha256(config.data.validation),
+    }
+    return Job(
+        config=config,
+        dtype=dtype,
+        base=base,
+        train=training,
+        validation=validation,
+        steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
+        fingerprint=shared,
+    )
+
+
+def _refuse_shared(rows: list[Row], held_out: list[Row]) -> None:
+    from harness.errors import refuse_all
+
+    refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
+
+
+def _refuse_warmup(config: Config, total: int) -> None:
+    warmup = round(config.optim.warmup_ratio * total)
+    if warmup >= total:
+        raise UserError(
+            f"'optim.warmup_ratio' is {config.optim.warmup_ratio}: {warmup} of {total} steps would be warm-up. "
+            "Set it between 0 and 0.1"
+        )
+
+
+def find(root: Path, name: str, wanted: dict[str, Any]) -> Path | None:
+    """The newest run of this name with the same settings and data; a finished one goes first."""
+    same = []
+    for folder in sorted(root.glob("*/")):
+        if not (folder / "run.json").exists():
+            continue
+        manifest = store.load_manifest(folder)
+        record = manifest.training or {}
+        if manifest.kind == "train" and record.get("fingerprint") == wanted and record["name"] == name:
+            same.append(((folder / store.SEAL).exists(), folder.name, folder))
+    return max(same)[2] if same else None
+
+
+def _train(job: Job, folder: Path | None, progress: Callable[[Any], None], shown: Any) -> Path:
+    from training.checkpointing import State, load, rewind_log, save
+    from training.loop import Hooks, Stopped
+    from training.session import fit
+
+    run = store.RunFolder(folder) if folder else store.RunFolder.create(Path(job.config.output.dir), job.config.output.name)
+    state = (load(run.path / "last", job.fingerprint) if folder else None) or State(fingerprint=job.fingerprint)
+    rewind_log(run.path / "train_log.jsonl", state.step)
+    manifest = _manifest(job, run.path)
+    run.write_manifest(manifest)
+    if state.step:
+        shown.say(f"training: goes on after step {state.step} of {len(job.steps)}: {run.path}")
+    with StopSignal() as stop:
+        hooks = Hooks(
+            log=run.append_log, save=lambda s: save(run.path / "last", s), progress=progress, stop=stop.is_set
+        )
+        try:
+            facts = fit(job, state, hooks, run.path / "adapter")
+        except (Stopped, KeyboardInterrupt):
+            _end(run, manifest, "interrupted")
+            raise Interrupted(
+                f"training stopped after step {state.step} of {len(job.steps)}. The same command goes on: {run.path}"
+            ) from None
+        except Exception:
+            _end(run, manifest, "failed")
+            raise
+    _finish(run, manifest, facts)
+    shown.say(f"training: finished: {run.path}")
+    return run.path
+
+
+def _manifest(job: Job, path: Path) -> Manifest:
+    began = path / "run.json"
+    started = store.load_manifest(path).started if began.exists() else store.now()
+    config: dict[str, Any] = msgspec.to_builtins(job.config)
+    training = {
+        "name": job.config.output.name,
+        "config": config,
+        "dtype": job.dtype,
+        "steps_planned": len(job.steps),
+        "train": job.train.facts,
+        "validation": job.validation.facts if job.validation else None,
+        "fingerprint": job.fingerprint,
+    }
+    return Manifest(
+        run_id=path.name,
+        kind="train",
+        status="running",
+        started=started,
+        git=store.git_state(Path.cwd()),
+        checkpoints={BASELINE: job.base},
+        env=store.environment(),
+        training=training,
+    )
+
+
+def _end(run: store.RunFolder, manifest: Manifest, status: Any, **more: Any) -> None:
+    run.write_manifest(msgspec.structs.replace(manifest, status=status, ended=store.now(), **more))
+
+
+def _finish(run: store.RunFolder, manifest: Manifest, facts: dict[str, Any]) -> None:
+    """Curve, record and seal."""
+    from training.curves import write_curve
+
+    log = store.load_run(run.path).train_log
+    write_curve(log, run.path / "loss_curve.svg")
+    adapter = checkpoints.resolve(str(run.path))
+    files = {f"adapter/{f.name}": checkpoints.file_sha256(f) for f in sorted((run.path / "adapter").iterdir())}
+    record = {**(manifest.training or {}), **facts, "rates": rates(log), "files_sha256": files}
+    _end(run, manifest, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
+    run.seal()
+    shutil.rmtree(run.path / "last", ignore_errors=True)
+
+
+def rates(log: list[dict[str, Any]]) -> dict[str, float | int]:
+    """Tokens by second over all steps but the first ten, which warm up; over all where there are no more than ten."""
+    steps = [row for row in log if "loss" in row]
+    counted = steps[SKIPPED_STEPS:] or steps
+    seconds = max(sum(row["seconds"] for row in counted), 1e-9)
+    return {
+        "steps_counted": len(counted),
+        "tokens_per_s": round(sum(row["tokens"] for row in counted) / seconds, 1),
+        "answer_tokens_per_s": round(sum(row["answer_tokens"] for row in counted) / seconds, 1),
+    }
