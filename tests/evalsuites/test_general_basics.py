@@ -1,0 +1,65 @@
+"""The suite general/basics: sixty questions that a person can answer, each scored as its tag says."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import evalsuites.general.basics
+from harness.cases import load_cases
+from harness.prompts import load_template, messages
+from harness.schema import Case, Completion
+from harness.scoring import answers
+
+SUITE = Path(evalsuites.general.basics.__file__).parent
+CASES = {case.id: case for case in load_cases(SUITE / "cases.jsonl")}
+
+
+def value(case: Case, text: str) -> float | None:
+    done = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+    return answers.accepted(case, done).value
+
+
+def by_question(start: str) -> Case:
+    return next(case for case in CASES.values() if case.input["question"].startswith(start))
+
+
+def test_every_question_is_its_own_cluster_and_of_a_known_kind():
+    assert len(CASES) == 60
+    assert all(case.cluster == case.id for case in CASES.values())
+    assert min(Counter(case.tags["kind"] for case in CASES.values()).values()) >= 10
+    assert {case.tags["kind"] for case in CASES.values()} == {
+        *("fact", "arithmetic", "instruction", "format", "common sense")
+    }
+
+
+def test_no_question_is_asked_twice():
+    assert len({case.input["question"] for case in CASES.values()}) == len(CASES)
+
+
+def test_each_accepted_answer_is_scored_right_and_an_empty_or_foreign_one_wrong():
+    for case in CASES.values():
+        assert [value(case, text) for text in case.expected] == [1.0] * len(case.expected), case.id
+        assert value(case, "") == 0.0
+        assert value(case, "zebra quartz") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("start", "text", "expected"),
+    [
+        ("What is the capital of France", "The capital of France is Paris.", 1.0),
+        ("What is 6 times 7", "6 times 7 is 4200", 0.0),
+        ("Repeat this word", "Garden.", 1.0),
+        ("Repeat this word", "The word is garden.", 0.0),
+        ("Which is heavier", "The feather is lighter than the car.", 0.0),
+        ("Which is heavier", "The car.", 1.0),
+        ("Answer yes or no: is fire hot", "No. Yes.", 0.0),
+    ],
+)
+def test_answers_are_judged_as_the_tag_asks(start, text, expected):
+    assert value(by_question(start), text) == expected
+
+
+def test_the_prompt_is_the_question_alone():
+    chat = messages(load_template(SUITE / "prompt.jinja"), by_question("What is 2 + 3"))
+    assert chat[-1] == {"role": "user", "content": "What is 2 + 3?"}
