@@ -60,7 +60,7 @@ def resolve(text: str) -> Checkpoint:
     """Find the checkpoint that `text` names. UserError says what was found where none is."""
     folder, adapter = _locate(text)
     if adapter is None:
-        base, tokenizer = _model_digest(folder), _tokenizer_digest(folder)
+        base, tokenizer = _model_digest(folder), tokenizer_digest(folder)
         return Checkpoint(
             name=text,
             kind="model",
@@ -72,7 +72,7 @@ def resolve(text: str) -> Checkpoint:
     _check_fits(adapter, folder)
     base, own = _model_digest(folder), _adapter_digest(adapter)
     carried = adapter if any((adapter / name).exists() for name in TOKENIZER_FILES) else folder
-    tokenizer = _tokenizer_digest(carried)
+    tokenizer = tokenizer_digest(carried)
     return Checkpoint(
         name=text,
         kind="adapter",
@@ -262,7 +262,7 @@ def _adapter_digest(adapter: Path) -> str:
     return digest([settled, _memoised([adapter / ADAPTER_WEIGHTS])])
 
 
-def _tokenizer_digest(folder: Path) -> str:
+def tokenizer_digest(folder: Path) -> str:
     """Digest of vocabulary, special tokens and chat template; padding and truncation settings do not count."""
     found: dict[str, Any] = {}
     for name in TOKENIZER_FILES:

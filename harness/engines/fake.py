@@ -1,0 +1,83 @@
+"""Deterministic replies without a model, for tests and dry runs. Knows no tokenizer and imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.digest import digest
+from harness.engines.base import Settings, failed, in_order, problem_of
+from harness.schema import Checkpoint, Completion, Request
+
+Replies = Callable[[Request], str] | Mapping[str, str]
+
+
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> FakeEngine:
+    """The fake engine; `settings.replies` are its answers."""
+    return FakeEngine(settings.replies, max_model_len=max_model_len)
+
+
+def plain_reply(request: Request) -> str:
+    """The answer where none is scripted: a few hex digits that depend on variant and ids alone."""
+    return f"reply {digest([request.variant, list(request.ids)])[:8]}"
+
+
+class FakeEngine:
+    """Answers from a rule or from texts by request key; can fail on chosen keys and stop after some answers.
+
+    `asked` holds every request it was given, in order, so that tests can look at what reached the engine.
+    """
+
+    name = "fake"
+    version = "1"
+
+    def __init__(
+        self,
+        replies: Replies | None = None,
+        *,
+        max_model_len: int = 1 << 30,
+        fail: Collection[str] = (),
+        interrupt_after: int | None = None,
+    ) -> None:
+        self.replies = replies
+        self.max_model_len = max_model_len
+        self.fail = fail
+        self.interrupt_after = interrupt_after
+        self.asked: list[Request] = []
+
+    def facts(self, variant: str) -> dict[str, str]:
+        return {"engine": self.name, "version": self.version}
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        for request in in_order(requests):
+            if self.interrupt_after is not None and len(self.asked) >= self.interrupt_after:
+                raise KeyboardInterrupt
+            self.asked.append(request)
+            problem = problem_of(request, self.max_model_len)
+            if request.key in self.fail:
+                problem = "the fake engine was told to fail on this request"
+            yield failed(request, problem) if problem else self._answer(request)
+
+    def _answer(self, request: Request) -> Completion:
+        text = self._text(request)
+        words = text.split(" ")
+        cut = len(words) > request.sampling.max_tokens
+        return Completion(
+            key=request.key,
+            text=" ".join(words[: request.sampling.max_tokens]),
+            finish_reason="length" if cut else "stop",
+            prompt_tokens=len(request.ids),
+            output_tokens=min(len(words), request.sampling.max_tokens),
+        )
+
+    def _text(self, request: Request) -> str:
+        if callable(self.replies):
+            return self.replies(request)
+        found = (self.replies or {}).get(request.key)
+        return plain_reply(request) if found is None else found
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "version": self.version, "device": "none", "canary": {}}
+
+    def close(self) -> None:
+        pass
