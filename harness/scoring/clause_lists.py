@@ -23,7 +23,7 @@ WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
 PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
 COMMA_PIECE = re.compile(r"[^,]+")
-EDGE = " \t\u00a0*_`\"'“”‘’[](){}<>.,:!#-–—+=\\"
+INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
 CLOSING = re.compile(r"\s*(?::|\s[-–—]\s|\()")
 LEAD_IN = re.compile(
@@ -156,7 +156,9 @@ def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterat
     if halves and all(label is not None for _, _, label in halves):
         yield from (_named(text, first, last, label or "", True) for first, last, label in halves)
         return
-    yield _named(text, start, end, plain(text[start:end]).strip(EDGE).lower()[:MOST_SHOWN].strip(), False)
+    inner = INNER.search(text, start, end)
+    shown = plain(inner[0] if inner else text[start:end]).lower()[:MOST_SHOWN].strip()
+    yield _named(text, start, end, shown, False)
 
 
 def _label(name: str, table: Mapping[str, str]) -> str | None:
@@ -166,7 +168,5 @@ def _label(name: str, table: Mapping[str, str]) -> str | None:
 
 def _named(text: str, start: int, end: int, label: str, known: bool) -> Named:
     """A name without the white space, quotes and marks around it."""
-    quote = text[start:end]
-    inner = quote.strip(EDGE) or quote
-    start += quote.index(inner)
-    return Named(start, start + len(inner), label, known)
+    inner = INNER.search(text, start, end)
+    return Named(*(inner.span() if inner else (start, end)), label, known)

@@ -1,0 +1,93 @@
+"""A scorer keeps its promises: named metrics, spans that quote, a version that follows its code."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring import citations, clauses, facts, figures
+from harness.scoring.base import Scorer, metrics_of, run, scorer
+
+CASE = Case(id="case-1", input={}, expected=[], cluster="c")
+ANSWER = Completion(key="k", text="abc", finish_reason="stop", prompt_tokens=0, output_tokens=0)
+
+
+def made(score: Score, *metrics: Metric) -> Scorer:
+    return scorer(metrics=metrics, name=score.name)(lambda case, completion: score)
+
+
+def test_scores_are_found_by_family_name():
+    scores = run([made(Score(name="one", value=1.0)), made(Score(name="two", value=0.0))], CASE, ANSWER)
+    assert (scores.one.value, scores.two.value) == (1.0, 0.0)
+
+
+def test_a_plain_function_scores_without_offering_metrics():
+    def plain(case, completion):
+        return Score(name="plain", value=0.5)
+
+    assert run([plain], CASE, ANSWER).plain.value == 0.5
+    assert metrics_of([plain]) == []
+
+
+def test_metrics_keep_the_order_of_scorers():
+    first = made(Score(name="a", value=1.0), Metric(name="z", scorer="a", numerator="n"))
+    second = made(Score(name="b", value=1.0), Metric(name="y", scorer="b", numerator="n"))
+    assert [metric.name for metric in metrics_of([first, second])] == ["z", "y"]
+
+
+def test_two_metrics_of_one_name_are_refused():
+    first = made(Score(name="a", value=1.0), Metric(name="rate", scorer="a", numerator="n"))
+    second = made(Score(name="b", value=1.0), Metric(name="rate", scorer="b", numerator="n"))
+    with pytest.raises(UserError, match="metric 'rate'"):
+        metrics_of([first, second])
+
+
+def test_two_scorers_of_one_family_are_refused():
+    with pytest.raises(UserError, match="family 'clauses'"):
+        metrics_of([clauses.found, clauses.among(["Insurance"])])
+    with pytest.raises(UserError, match="family 'a'"):
+        run([made(Score(name="a", value=1.0)), made(Score(name="a", value=1.0))], CASE, ANSWER)
+
+
+def test_a_metric_that_reads_another_family_is_refused():
+    with pytest.raises(UserError, match="reads scorer 'other', expected 'a'"):
+        scorer(metrics=[Metric(name="rate", scorer="other", numerator="n")], name="a")
+
+
+def test_a_span_that_does_not_quote_the_answer_is_refused():
+    wrong = Span(start=0, end=2, quote="bc", kind="clause", verdict="found")
+    with pytest.raises(ValueError, match="does not stand there") as caught:
+        run([made(Score(name="a", value=1.0, spans=[wrong]))], CASE, ANSWER)
+    assert "case-1" in caught.value.__notes__[0]
+
+
+def test_a_count_that_a_metric_needs_must_be_there():
+    forgetful = made(Score(name="a", value=1.0), Metric(name="rate", scorer="a", numerator="hits"))
+    with pytest.raises(ValueError, match="needs the count 'hits'"):
+        run([forgetful], CASE, ANSWER)
+
+
+def test_an_unscored_completion_needs_no_counts():
+    unscored = made(Score(name="a", value=None, reason="no model"), Metric(name="rate", scorer="a", numerator="hits"))
+    assert run([unscored], CASE, ANSWER).a.reason == "no model"
+
+
+def test_version_follows_the_vocabulary():
+    assert clauses.among(["Insurance"]).version == clauses.among(["Insurance"]).version
+    assert clauses.among(["Insurance"]).version != clauses.among(["Indemnity"]).version
+
+
+def test_source_hash_covers_the_modules_a_scorer_uses():
+    from harness.scoring.base import _sources
+
+    names = {module.__name__.rpartition(".")[2] for module in _sources(facts.__name__)}
+    assert {"facts", "citations", "citation_forms", "figures", "figure_forms", "numbers", "normal"} <= names
+    assert "clauses" not in names
+
+
+def test_scorers_of_this_package_agree_on_no_metric_name():
+    names = [
+        metric.name
+        for metric in metrics_of([clauses.found, citations.fabricated, figures.ungrounded, facts.fabricated])
+    ]
+    assert "fabrication_rate" in names
+    assert len(names) == len(set(names))

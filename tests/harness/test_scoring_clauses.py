@@ -1,0 +1,233 @@
+"""Clause lists: what reads as which name, what counts as what, and why neither garbage nor hedging pays."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.schema import Case, Completion, Score
+from harness.scoring import clauses
+from harness.scoring.base import run
+
+VOCABULARY = ["Governing Law", "Anti-Assignment", "Default, Notice and Cure", "Insurance", "Attorney's Fees"]
+
+
+def scored(text: str, gold: list[str], finish_reason: str = "stop") -> Score:
+    case = Case(id="x", input={"clause_types": "; ".join(VOCABULARY)}, expected=gold, cluster="c")
+    completion = Completion(
+        key="k",
+        text=text,
+        finish_reason=finish_reason,
+        prompt_tokens=0,
+        output_tokens=0,
+        error="stopped" if finish_reason == "error" else None,
+    )
+    return run([clauses.found], case, completion).clauses
+
+
+def counts(text: str, gold: list[str], finish_reason: str = "stop") -> tuple[int, int, int]:
+    score = scored(text, gold, finish_reason)
+    return score.tp, score.fp, score.fn
+
+
+BOTH = ["Governing Law", "Insurance"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Governing Law; Insurance",
+        "governing law, INSURANCE",
+        "Governing Law\nInsurance",
+        "Governing Law\r\nInsurance\r\n",
+        "- Governing Law\n- Insurance",
+        "* **Governing Law**\n* **Insurance**",
+        "1. Governing Law\n2. Insurance.",
+        "1) Governing Law\n2) Insurance",
+        "a) Governing Law\nb) Insurance",
+        "• Governing Law • Insurance",
+        "The clauses present are: governing law and insurance.",
+        "Answer: Governing Law; Insurance",
+        '["Governing Law", "Insurance"]',
+        "Governing Law clause; Insurance provision",
+        "Governing Law (Section 3); Insurance (Section 4)",
+        "Governing Law: the laws of Georgia apply\nInsurance: fire cover is kept",
+        "Governing Law: yes\nAnti-Assignment: no\nInsurance: yes",
+        "Governing\u00a0Law; Insur\u00adance",
+        "Insurance; Governing Law; Insurance",
+        "Governing Law; Insurance<|im_end|>",
+    ],
+)
+def test_a_list_reads_in_every_usual_form(text):
+    score = scored(text, BOTH)
+    assert sorted(score.extracted["predicted"]) == BOTH
+    assert (score.value, score.parsed) == (1.0, 1)
+
+
+@pytest.mark.parametrize("text", ["Default, Notice and Cure; Insurance", "Insurance, default, notice and cure"])
+def test_a_name_may_hold_commas_and_an_and(text):
+    assert scored(text, ["Default, Notice and Cure", "Insurance"]).value == 1.0
+
+
+@pytest.mark.parametrize(
+    "text", ["Attorney’s fees", "attorneys' fees", "ATTORNEY'S FEES", "anti assignment", "Anti\u2011Assignment"]
+)
+def test_apostrophes_dashes_and_case_do_not_matter(text):
+    gold = ["Anti-Assignment"] if "nti" in text else ["Attorney's Fees"]
+    assert scored(text, gold).value == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "none",
+        "None.",
+        "NONE",
+        "No such clause",
+        "no such clauses",
+        "There are no such clauses in this excerpt.",
+        "None of the listed clauses are present.",
+        "Answer: none",
+        "N/A",
+        "None. The excerpt only names the parties.",
+        "The excerpt contains none of these clauses.",
+        "[none]",
+        "Governing Law: no\nInsurance: not present",
+    ],
+)
+def test_an_explicit_none_is_an_answer(text):
+    assert scored(text, []).value == 1.0
+    score = scored(text, ["Insurance"])
+    assert (score.parsed, score.abstained, score.fp, score.fn) == (1, 1, 0, 1)
+
+
+def test_true_and_false_positives_and_misses_are_counted():
+    score = scored("Governing Law; Insurance; Indemnity", ["Governing Law", "Anti-Assignment"])
+    assert score.extracted == {
+        "predicted": ["Governing Law", "Insurance", "indemnity"],
+        "found": ["Governing Law"],
+        "missing": ["Anti-Assignment"],
+        "invented": ["Insurance", "indemnity"],
+    }
+    assert (score.tp, score.fp, score.fn, score.gold) == (1, 2, 1, 2)
+    assert (score.counts["predicted"], score.f1_top, score.f1_bottom) == (3, 2, 5)
+    assert (score.exact, score.positives, score.empty_gold, score.false_alarm) == (0, 1, 0, 0)
+
+
+def test_a_name_outside_the_vocabulary_is_kept_and_cut():
+    score = scored("Governing Law; " + "x" * 80, ["Governing Law"])
+    assert score.invented == ["x" * 60]
+    assert score.spans[1].quote == "x" * 80
+
+
+def test_names_from_an_empty_text_are_a_false_alarm():
+    score = scored("Insurance", [])
+    assert (score.empty_gold, score.false_alarm, score.abstained, score.positives) == (1, 1, 0, 0)
+
+
+def test_none_beside_a_name_is_one_invented_name_more():
+    assert counts("None; Insurance", ["Insurance"]) == (1, 1, 0)
+    assert counts("Insurance; none", []) == (0, 2, 0)
+
+
+def test_a_denial_in_prose_is_no_claim():
+    assert (
+        scored("There is no Insurance clause here, sadly for the bank and for all of the others", ["Insurance"]).tp == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason"),
+    [
+        ("", "stop"),
+        (" \n\t", "stop"),
+        ("...", "stop"),
+        ("<|im_end|>", "stop"),
+        ("I'm sorry, but I cannot help with that.", "stop"),
+        ("This lease shall be governed by and construed under the laws of the State of Georgia and no other", "stop"),
+        ("Governing Law; Insur", "length"),
+        ("", "error"),
+        ("Governing Law", "error"),
+    ],
+)
+@pytest.mark.parametrize("gold", [[], ["Governing Law"], BOTH])
+def test_an_unreadable_answer_scores_no_better_than_a_wrong_one(text, finish_reason, gold):
+    wrong = scored("Anti-Assignment", gold)
+    score = scored(text, gold, finish_reason)
+    assert score.parsed == 0
+    assert (score.tp, score.fp, score.fn) == (wrong.tp, wrong.fp, wrong.fn) == (0, 1, len(gold))
+    assert (score.value, score.counts["predicted"], score.false_alarm) == (0.0, 1, wrong.false_alarm)
+    assert score.invented == ["(unreadable)"] and score.missing == gold
+
+
+def test_the_reason_of_an_unreadable_answer_is_in_its_span():
+    (span,) = scored("Governing Law; Insur", ["Insurance"], "length").spans
+    assert (span.quote, span.verdict) == ("Governing Law; Insur", "unreadable")
+    assert "token limit" in span.reason
+
+
+def test_every_named_type_has_a_span_without_its_bullet():
+    text = "1. **Governing Law** 🏠\r\n2. Insurance, Indemnity"
+    spans = scored(text, ["Governing Law"]).spans
+    assert [(span.quote, span.verdict) for span in spans] == [
+        ("Governing Law", "found"),
+        ("Insurance", "invented"),
+        ("Indemnity", "invented"),
+    ]
+
+
+def test_metric_ratios_over_several_answers():
+    """By hand: gold 2+1+0, answers name 2 (1 right), none, 1; so tp 1, fp 2, fn 2."""
+    scores = [scored("Insurance; Anti-Assignment", BOTH), scored("none", ["Insurance"]), scored("Insurance", [])]
+    expected = {
+        "clause_recall": 1 / 3,
+        "clause_precision": 1 / 3,
+        "clause_micro_f1": 2 / 6,
+        "clause_exact_set": 0.0,
+        "abstention_rate": 1 / 2,
+        "false_alarm_rate": 1.0,
+        "parse_rate": 1.0,
+    }
+    for metric in clauses.found.metrics:
+        if metric.kind == "ratio":
+            above = sum(s.counts[metric.numerator] for s in scores)
+            below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
+            assert above / below == pytest.approx(expected.pop(metric.name)), metric.name
+    assert expected == {}
+    lower = {m.name for m in clauses.found.metrics if not m.higher_is_better}
+    assert lower == {"abstention_rate", "false_alarm_rate"}
+
+
+def answered_by(scorer, text: str, gold: list[str]) -> Score:
+    case = Case(id="x", input={}, expected=gold, cluster="c")
+    completion = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    return run([scorer], case, completion).clauses
+
+
+def test_aliases_lead_to_their_type():
+    scorer = clauses.among(["ROFR/ROFO/ROFN", "Insurance"], {"right of first refusal": "ROFR/ROFO/ROFN"})
+    assert answered_by(scorer, "Right of First Refusal; insurance", ["Insurance", "ROFR/ROFO/ROFN"]).value == 1.0
+
+
+def test_a_type_outside_a_fixed_vocabulary_is_invented():
+    assert answered_by(clauses.among(["Insurance"]), "Indemnity", []).invented == ["indemnity"]
+
+
+def test_a_vocabulary_that_cannot_be_told_apart_is_refused_at_once():
+    with pytest.raises(UserError, match="2 problems"):
+        clauses.among(["As-Is", "as is"], {"warranty": "Warranty Duration"})
+    with pytest.raises(UserError, match="means both"):
+        clauses.among(["Insurance", "Indemnity"], {"cover": "Insurance", "Cover": "Indemnity"})
+
+
+@pytest.mark.parametrize(
+    ("model", "gate"),
+    [("always yes", "clause_precision"), ("always no", "clause_recall"), ("copy", "parse_rate")],
+)
+def test_a_trivial_model_fails_one_measure(model, gate):
+    """Half of the cases hold no clause; a model that ignores the text must be found out by the measure named."""
+    text = "The Tenant shall pay the Landlord on the first day of every month without any set-off or deduction at all."
+    reply = {"always yes": "; ".join(VOCABULARY), "always no": "none", "copy": text}[model]
+    scores = [scored(reply, gold) for gold in (["Insurance"], [], ["Governing Law"], [])]
+    metric = next(m for m in clauses.found.metrics if m.name == gate)
+    above = sum(s.counts[metric.numerator] for s in scores)
+    below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
+    assert above / below <= 0.5
