@@ -326,11 +326,17 @@ def setting(found: object, name: str = "") -> Cell:
         return Cell(text=", ".join(setting(item).text for item in found) or DASH)
     if not isinstance(found, (int, float)):
         return Cell(text=str(found))
+    if name.endswith(("tokens_per_second", "tokens_per_s")):
+        return Cell(text=tokens_per_second(found))
     if name == "seconds" or name.endswith(("_seconds", "_s")):
         return Cell(text=duration(found))
-    if name.endswith("tokens_per_second"):
-        return Cell(text=tokens_per_second(found))
     return Cell(text=bytes_of(found) if name.endswith("_bytes") else exact(found))
+
+
+def lowest(points_: list[tuple[float, float]]) -> str:
+    """Where a curve is lowest; the first such step where several are."""
+    step, least = min(points_, key=lambda point: (point[1], point[0]))
+    return f"{exact(least)} at step {number(step)}"
 
 
 def bytes_of(size: float) -> str:

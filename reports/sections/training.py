@@ -23,7 +23,8 @@ def section(evidence: Evidence) -> Section:
     lines = [_line(training.train_log, key, name) for key, name in CURVES]
     drawn = [line for line in lines if line.points]
     if drawn:
-        blocks.append(_curve(drawn, training.train_log))
+        blocks.append(_curve(drawn))
+        blocks += [Text(text=f"Lowest {x.name.lower()}: {words.lowest(x.points)}.") for x in drawn[-1:]]
     else:
         blocks.append(Text(text="The training run kept no losses.", tone="caution"))
     blocks.append(Facts(caption="Settings and data", pairs=_facts(training.manifest.training or {})))
@@ -36,7 +37,7 @@ def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:
     return Line(name=name, points=[(float(step), value) for step, value in found if value is not None])
 
 
-def _curve(lines: list[Line], log: list[dict[str, Any]]) -> Curve:
+def _curve(lines: list[Line]) -> Curve:
     steps = sorted({step for line in lines for step, _ in line.points})
     kept = _thinned(steps, {step for line in lines[1:] for step, _ in line.points})
     at = [dict(line.points) for line in lines]
@@ -55,7 +56,12 @@ def _curve(lines: list[Line], log: list[dict[str, Any]]) -> Curve:
         note=words.shown_of("step", len(kept), len(steps)) + ".",
     )
     return Curve(
-        id="training-curve", title="Loss by training step", x="Step", y="Loss (nats per token)", lines=lines, twin=twin
+        id="training-curve",
+        title="Loss by training step",
+        x="Step",
+        y="Loss (nats per answer token)",
+        lines=lines,
+        twin=twin,
     )
 
 
@@ -73,5 +79,5 @@ def _facts(training: dict[str, Any], prefix: str = "") -> list[tuple[str, Cell]]
         if isinstance(found, dict):
             pairs += _facts(found, f"{name} / ")
         else:
-            pairs.append((words.title(name), words.setting(found)))
+            pairs.append((words.title(name), words.setting(found, key)))
     return pairs
