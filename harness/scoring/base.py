@@ -93,6 +93,12 @@ def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:
     return metrics
 
 
+def unbroken(completion: Completion) -> int:
+    """Length of the text up to which an answer is whole: all of it, or all but the last word of a cut answer."""
+    text = completion.text
+    return len(text) if completion.finish_reason == "stop" else len(text) - len(text.split(" ")[-1].split("\n")[-1])
+
+
 def _check(function: Scoring, score: Score, text: str) -> None:
     for span in score.spans:
         if text[span.start : span.end] != span.quote or not 0 <= span.start < span.end:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import scorer
+from harness.scoring.base import scorer, unbroken
 from harness.scoring.citation_forms import Citation, citations_in, within
 
 SECTIONS = Path(__file__).with_name("georgia_sections.csv")
@@ -69,8 +69,8 @@ def known_sections() -> dict[str, Section]:
 def judge(case: Case, completion: Completion) -> list[Span]:
     """A span, with its verdict, for each reference in an answer."""
     text = completion.text
-    broken = len(text) if completion.finish_reason == "length" else None
-    written = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end != broken]
+    whole = unbroken(completion)
+    written = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
     if not written:
         return []
     named = citations_in(case.document, True)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import scorer
+from harness.scoring.base import scorer, unbroken
 from harness.scoring.derivations import derive
 from harness.scoring.figure_forms import Figure, figures_in
 
@@ -37,8 +37,8 @@ METRICS = [
 def judge(case: Case, completion: Completion) -> list[Span]:
     """A span, with its verdict, for each figure in an answer."""
     text = completion.text
-    broken = len(text) if completion.finish_reason == "length" else None
-    stated = [figure for figure in figures_in(text) if figure.end != broken]
+    whole = unbroken(completion)
+    stated = [figure for figure in figures_in(text) if figure.end <= whole]
     if not stated:
         return []
     source = figures_in(case.document)

@@ -1,0 +1,128 @@
+"""Short answers: whole words, the three ways to match, refusals, and what counts as no answer."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.schema import Case, Completion, Score, Scores
+from harness.scoring import answers
+from harness.scoring.base import run
+from harness.scoring.refusals import refuses
+
+
+def both(text: str, expected: list[str], finish_reason: str = "stop", **tags: str) -> Scores:
+    case = Case(id="q1", input={}, expected=expected, cluster="c", tags=tags)
+    error = "stopped" if finish_reason == "error" else None
+    completion = Completion(
+        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
+    )
+    return run([answers.accepted, answers.given], case, completion)
+
+
+def scored(text: str, expected: list[str], finish_reason: str = "stop", **tags: str) -> Score:
+    return both(text, expected, finish_reason, **tags).answers
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "correct"),
+    [
+        ("The capital is Paris.", ["Paris"], 1),
+        ("PARIS", ["Paris"], 1),
+        ("It is comparison.", ["Paris"], 0),
+        ("Parisian", ["Paris"], 0),
+        ("New\nYork City", ["New York"], 1),
+        ("York New", ["New York"], 0),
+        ("blue", ["red", "blue"], 1),
+        ("3.14", ["3"], 0),
+        ("about 3", ["3"], 1),
+        ("3.", ["3"], 1),
+        ("1,000 metres", ["1000"], 1),
+        ("It is -5.", ["5"], 0),
+        ("It is -5.", ["-5"], 1),
+        ("Beyoncé", ["Beyonce\u0301"], 1),
+        ("o\u00adxy\u00adgen", ["oxygen"], 1),
+        ("don’t", ["don't"], 1),
+        ("", ["Paris"], 0),
+    ],
+)
+def test_an_accepted_answer_is_found_as_whole_words(text, expected, correct):
+    score = scored(text, expected)
+    assert (score.value, score.correct) == (float(correct), correct)
+
+
+@pytest.mark.parametrize(
+    ("match", "text", "correct"),
+    [
+        ("exact", "Paris.", 1),
+        ("exact", "the Paris", 1),
+        ("exact", "Paris, France", 0),
+        ("starts", "Paris, France", 1),
+        ("starts", "The Paris area", 1),
+        ("starts", "It is Paris", 0),
+        ("contains", "It is Paris", 1),
+    ],
+)
+def test_a_case_may_ask_for_a_stricter_match(match, text, correct):
+    assert scored(text, ["Paris"], match=match).correct == correct
+
+
+def test_an_unknown_match_is_named():
+    with pytest.raises(UserError, match="case 'q1': tag match is 'fuzzy', expected one of contains, starts, exact"):
+        scored("Paris", ["Paris"], match="fuzzy")
+
+
+@pytest.mark.parametrize("finish_reason", ["length", "error"])
+def test_a_cut_or_failed_answer_is_wrong_and_incomplete(finish_reason):
+    assert scored("Paris", ["Paris"], finish_reason).counts == {"correct": 0, "complete": 0}
+
+
+def test_a_refusal_is_right_only_where_nothing_is_expected():
+    assert scored("I cannot answer that.", []).correct == 1
+    assert scored("I cannot answer that.", ["Paris"]).correct == 0
+    assert scored("It is Paris.", []).correct == 0
+
+
+def test_the_span_holds_the_accepted_words():
+    (span,) = scored("🏠 It is  New\u00a0York!", ["New York"]).spans
+    assert (span.start, span.quote) == (9, "New\u00a0York")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I cannot help with that.",
+        "I can’t answer this.",
+        "Sorry, I am unable to say.",
+        "As an AI language model, I cannot give legal advice.",
+        "Unfortunately, I do not know.",
+        "I don't know.",
+        "I must decline.",
+        "It is not possible to determine this.",
+        "Unable to determine.",
+    ],
+)
+def test_words_that_decline_are_a_refusal(text):
+    assert refuses(text)
+    assert both(text, []).given.answered == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Paris",
+        "none",
+        "No.",
+        "Tenant cannot assign this lease.",
+        "The landlord is unable to enter.",
+        "I know: Paris",
+        "Sorry state",
+    ],
+)
+def test_other_answers_are_no_refusal(text):
+    assert not refuses(text)
+    assert both(text, []).given.answered == 1
+
+
+def test_length_is_in_words_and_a_failed_completion_has_none():
+    assert both("one two  three", []).given.counts == {"answered": 1, "words": 3}
+    assert both("one two", [], "error").given.counts == {"answered": 0, "words": 0}
+    assert both(" ", []).given.counts == {"answered": 0, "words": 0}

@@ -1,0 +1,178 @@
+"""What holds for every scorer and every text: spans quote, scores are pure, and processes agree."""
+
+import json
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.schema import Case, Completion
+from harness.scoring import answers, citations, clauses, facts, figures
+from harness.scoring.base import run
+from harness.scoring.normal import normalise
+
+SCORERS = [
+    clauses.found,
+    citations.fabricated,
+    figures.ungrounded,
+    facts.fabricated,
+    answers.accepted,
+    answers.given,
+]
+FRAGMENTS = [
+    *(
+        "Governing Law",
+        "Insurance",
+        "none",
+        "; ",
+        ", ",
+        "\r\n",
+        "\n- ",
+        "1. ",
+        ": ",
+        " - ",
+        "(",
+        ")",
+        "and ",
+        "<|im_end|>",
+    ),
+    *("O.C.G.A. §\u00a044\u201114\u20111(a)", " through ", "44-14-162.2", "-162.4", "§", "Sections 3", "99/99/99"),
+    *("$1.25M", "½", "4⅛%", "10²", "March 1, 2024", "３/4/24", "9", "0/0", "1/", "\u2044", "($5)", "about "),
+    *("thir\u00adty (30) days", "one million two hundred", " and 50/100 dollars", "ﬁve percent", "I'm sorry, I cannot"),
+    *("<|im_end|>", "🏠", "e\u0301", "\u200b", "İ", "\u0345", "ǆ", "가\u11a8", "\ufeff", "Paris"),
+]
+texts = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
+
+
+def case(document: str) -> Case:
+    return Case(
+        id="x",
+        input={"document": document, "clause_types": "Governing Law; Insurance"},
+        expected=["Insurance"],
+        cluster="c",
+        tags={"state": "Georgia"},
+    )
+
+
+def completion(text: str, finish_reason: str = "stop") -> Completion:
+    return Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=texts, document=texts, finish_reason=st.sampled_from(["stop", "length"]))
+def test_every_span_quotes_the_answer_as_it_is(text, document, finish_reason):
+    for score in run(SCORERS, case(document), completion(text, finish_reason)).values():
+        for span in score.spans:
+            assert text[span.start : span.end] == span.quote != ""
+            if span.source:
+                assert 0 <= span.source.start < span.source.end <= len(document)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=texts)
+def test_a_source_scored_against_itself_is_never_ungrounded(text):
+    scores = run([citations.fabricated, figures.ungrounded], case(text), completion(text))
+    assert scores.citations.fabricated == []
+    assert scores.figures.ungrounded == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=texts)
+def test_clause_counts_agree_with_each_other(text):
+    score = run([clauses.found], case(""), completion(text)).clauses
+    assert score.tp + score.fn == score.gold == 1
+    assert score.tp + score.fp == score.counts["predicted"] == len(score.extracted["predicted"])
+    assert score.exact == (score.fp == score.fn == 0)
+    assert not (score.abstained and score.counts["predicted"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=texts)
+def test_the_normal_form_leads_back_to_its_origin(text):
+    normal = normalise(text)
+    places = [normal.original(i, i + 1) for i in range(len(normal.text))]
+    assert places == sorted(places)
+    assert all(0 <= start < end <= len(text) for start, end in places)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ﬁve", "five"),
+        ("thir\u00adty", "thirty"),
+        ("e\u0301", "é"),
+        ("1½", "1 1\u20442"),
+        ("10²", "10 "),
+        ("５％", "5%"),
+        ("a\u200bb", "ab"),
+        ("a\r\nb", "a\r\nb"),
+        ("🏠", "🏠"),
+    ],
+)
+def test_the_normal_form_of_traps(text, expected):
+    assert normalise(text).text == expected
+
+
+SAMPLE = [
+    ("Governing Law; indemnity\r\n🏠 Insurance", "stop"),
+    ("O.C.G.A. §§ 44-14-160 through 44-14-162.2, $5 and thirty (60) days", "stop"),
+    ("I'm sorry, I cannot", "length"),
+    ("none", "stop"),
+    ("", "error"),
+]
+DUMP = """
+import json, sys, msgspec
+from tests.harness.test_scoring_properties import dumped
+sys.stdout.write(json.dumps(dumped(json.loads(sys.argv[1]))))
+"""
+
+
+def dumped(order: list[int]) -> list[str]:
+    """Scores of the sample as JSON, asked in this order and given back in the sample's own."""
+    found = {}
+    for index in order:
+        text, finish_reason = SAMPLE[index]
+        scores = run(SCORERS, case("Pay $5 in 30 days"), completion(text, finish_reason))
+        found[index] = msgspec.json.encode(dict(scores)).decode()
+    return [found[index] for index in sorted(found)]
+
+
+def test_two_processes_in_two_orders_score_to_equal_bytes(pytestconfig):
+    orders = [[0, 1, 2, 3, 4], [3, 1, 4, 0, 2]]
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", DUMP, json.dumps(order)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=pytestconfig.rootpath,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(pytestconfig.rootpath)},
+        ).stdout
+        for order, seed in zip(orders, ["1", "2"], strict=True)
+    ]
+    assert runs[0] == runs[1]
+    assert json.loads(runs[0]) == dumped(orders[0])
+
+
+def test_scoring_touches_neither_socket_nor_clock(monkeypatch):
+    import random
+    import socket
+    import time
+
+    def touched(*args, **kwargs):
+        raise AssertionError("a scorer reached outside its arguments")
+
+    for owner, name in [(socket, "socket"), (time, "time"), (time, "monotonic"), (random, "random")]:
+        monkeypatch.setattr(owner, name, touched)
+    for text, finish_reason in SAMPLE:
+        run(SCORERS, case("Pay $5"), completion(text, finish_reason))
+
+
+def test_scoring_loads_no_heavy_library():
+    heavy = ("numpy", "scipy", "torch", "datasets", "evaluate")
+    code = f"import sys, harness.scoring; print([m for m in {heavy} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
