@@ -112,9 +112,9 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]
         other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")
         pairs = pair(level, other, metric)
         if pairs.changed_inputs:
-            return Finding(
-                "error", f"Not comparable: {pairs.changed_inputs} cases differ in input between the variants."
-            )
+            return Finding("error", f"Not comparable: {pairs.changed_inputs} cases differ in input from the baseline.")
+        if level.cases and not other.cases:
+            return Finding("fail", "Nothing was compared: none of the baseline's answers has a score.")
     if not level.cases:
         why = f"none of {level.records} answers has a score" if level.records else "no case is in this slice"
         return Finding("fail", f"Nothing was evaluated: {why}.")
@@ -134,12 +134,11 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
         if isinstance(item, Evidence) and item.pairs and is_tested(item)
     }
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return [
-        replace(item, p_value=corrected[i], claims=len(tested))
-        if isinstance(item, Evidence) and i in corrected
-        else item
-        for i, item in enumerate(found)
-    ]
+    judged = list(found)
+    for i, item in enumerate(found):
+        if isinstance(item, Evidence) and i in corrected:
+            judged[i] = replace(item, p_value=corrected[i], claims=len(tested))
+    return judged
 
 
 def is_tested(evidence: Evidence) -> bool:

@@ -108,7 +108,9 @@ def flips(better: int, worse: int, cases: int, metric: Metric = ACCURACY) -> Pai
     return paired(tuned, baseline, metric=metric)
 
 
-def correlated(rng: np.random.Generator, suites: int, contracts: int, cases: int, rate: float, rho: float) -> np.ndarray:
+def correlated(
+    rng: np.random.Generator, suites: int, contracts: int, cases: int, rate: float, rho: float
+) -> np.ndarray:
     """Successes of each contract, shape (suites, contracts), with within-contract correlation `rho`: beta-binomial."""
     spread = (1 - rho) / rho
     return rng.binomial(cases, rng.beta(rate * spread, (1 - rate) * spread, size=(suites, contracts)))
