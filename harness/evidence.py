@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.gatefile import COMPARATIVE, GateId
 from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Outcome, Record
-from harness.wording import number
+from harness.stats.wording import number
 
 if TYPE_CHECKING:
     from harness.stats.join import Pairs

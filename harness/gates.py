@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from harness.evidence import Evidence, Finding, after_holm, gather, screen, too_few
 from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
-from harness.schema import Estimate, GateFile, Metric, Record, Rule, Side, Verdict
-from harness.wording import bar_in_words, interval, number, p_value, points, settle
+from harness.schema import Estimate, Gate, GateFile, Metric, Record, Rule, Side, Verdict
+from harness.stats.wording import interval, number, p_value, points, settle
 
-__all__ = ["COMPARATIVE", "RULES", "GateId", "gate_ids", "judge", "load_gates", "validate"]
+__all__ = ["COMPARATIVE", "RULES", "GateId", "bar_in_words", "gate_ids", "judge", "load_gates", "validate"]
 
 ALPHA = 0.05
 """`improves` needs a p value under this, after Holm."""
@@ -77,6 +77,27 @@ def _verdict(suite: str, asked: GateId, finding: Finding) -> Verdict:
         reason=finding.reason,
         needed=finding.needed,
     )
+
+
+def bar_in_words(gate: Gate) -> str:
+    """The bar as a reader says it, such as `at least 95.0%`."""
+    value = gate.value if gate.value is not None else 0.0
+    level = number(value, abs(value) <= 1)
+    if gate.rule == "improves":
+        if not gate.margin:
+            return "better than the baseline"
+        by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else points(gate.margin, True).lstrip("+")
+        return f"better than the baseline by more than {by}"
+    if gate.rule == "reduces":
+        ratio = gate.ratio if gate.ratio is not None else 1.0
+        return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
+    words = {
+        "at_least": f"at least {level}",
+        "at_most": f"at most {level}",
+        "no_worse": f"at most {points(gate.margin, True).lstrip('+')} worse than the baseline",
+        "never": f"none in at least {gate.n_min} cases",
+    }
+    return words[gate.rule]
 
 
 def _at_least(evidence: Evidence) -> Finding:

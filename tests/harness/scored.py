@@ -102,7 +102,7 @@ def paired(
 
 
 def flips(better: int, worse: int, cases: int, metric: Metric = ACCURACY) -> Pairs:
-    """One case a contract: `better` wrong in the baseline and right in the tuned, `worse` the reverse, the rest right."""
+    """One case a contract: `better` were wrong before and are right now, `worse` the reverse, the rest are right."""
     tuned = [1] * better + [0] * worse + [1] * (cases - better - worse)
     baseline = [0] * better + [1] * worse + [1] * (cases - better - worse)
     return paired(tuned, baseline, metric=metric)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.schema import Estimate, Gate
-from harness.wording import bar_in_words, interval, number, p_value, points, settle
+from harness.schema import Estimate
+from harness.stats.wording import interval, number, p_value, points, settle
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,3 @@ def test_a_need_is_rounded_up_and_never_below_what_there_is(needed, said):
 def test_p_values_and_intervals():
     assert (p_value(0.0004), p_value(0.0784)) == ("< 0.001", "0.078")
     assert interval(Estimate(value=0.02, low=-0.01, high=0.05), True) == "95% interval -1.0 to +5.0 points"
-
-
-def test_a_bar_that_is_no_share_is_said_as_a_plain_number():
-    assert bar_in_words(Gate(metric="length", rule="at_most", value=120)) == "at most 120.000"
-    assert bar_in_words(Gate(metric="f", rule="reduces", ratio=1.0)) == "less than the baseline's"

@@ -2,7 +2,7 @@
 
 import math
 
-from harness.schema import Estimate, Gate
+from harness.schema import Estimate
 
 
 def number(value: float, is_share: bool, apart_from: float | None = None) -> str:
@@ -38,27 +38,6 @@ def interval(found: Estimate, is_share: bool) -> str:
     """`95% interval +1.0 to +3.0 points` of a difference that has both bounds."""
     low, high = points(found.low or 0.0, is_share), points(found.high or 0.0, is_share)
     return f"{found.level:.0%} interval {low.removesuffix(' points')} to {high}"
-
-
-def bar_in_words(gate: Gate) -> str:
-    """The bar as a reader says it, such as `at least 95.0%`."""
-    value = gate.value if gate.value is not None else 0.0
-    level = number(value, abs(value) <= 1)
-    if gate.rule == "improves":
-        if not gate.margin:
-            return "better than the baseline"
-        by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else points(gate.margin, True).lstrip("+")
-        return f"better than the baseline by more than {by}"
-    if gate.rule == "reduces":
-        ratio = gate.ratio if gate.ratio is not None else 1.0
-        return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
-    words = {
-        "at_least": f"at least {level}",
-        "at_most": f"at most {level}",
-        "no_worse": f"at most {points(gate.margin, True).lstrip('+')} worse than the baseline",
-        "never": f"none in at least {gate.n_min} cases",
-    }
-    return words[gate.rule]
 
 
 def settle(needed: float | None, cases: int) -> str:
