@@ -14,7 +14,7 @@ from reports.model import Intervals, Mark, PlotRow
 from reports.visible import shown
 
 WIDTH, LEFT, RIGHT, TEXT_AT = 860, 232, 612, 628
-MARK_STEP, ROW_GAP, TOP, AXIS = 20, 18, 8, 26
+MARK_STEP, ROW_GAP, BAR_STEP, TOP, AXIS = 20, 18, 13, 8, 26
 LABEL_LENGTH = 34
 """Most characters of a row's label; the table twin has it whole."""
 BASELINE_SHAPE = Markup('<rect class="shape hollow" x="{x0}" y="{y0}" width="9" height="9"/>')
@@ -67,7 +67,7 @@ def legend(plot: Intervals) -> list[str]:
 
 
 def _height(row: PlotRow) -> int:
-    return max(MARK_STEP * len(row.marks), 2 * MARK_STEP) + ROW_GAP + (12 if row.bars else 0)
+    return max(MARK_STEP * len(row.marks), 2 * MARK_STEP) + ROW_GAP + BAR_STEP * len(row.bars)
 
 
 def _x(plot: Intervals, at: float) -> float:
@@ -94,7 +94,7 @@ def _tick(plot: Intervals, at: float, text: str, bottom: int) -> Markup:
 
 
 def _row(plot: Intervals, row: PlotRow, top: int, height: int) -> Markup:
-    first = top + ROW_GAP // 2 + (12 if row.bars else 0) + MARK_STEP // 2
+    first = top + ROW_GAP // 2 + BAR_STEP * len(row.bars) + MARK_STEP // 2
     label = fill(
         '<text class="label" x="0" y="{y}">{text}</text><text class="note" x="0" y="{z}">{note}</text>',
         y=first + 4,
@@ -109,7 +109,7 @@ def _row(plot: Intervals, row: PlotRow, top: int, height: int) -> Markup:
 
 
 def _bar(plot: Intervals, row: PlotRow, top: int, height: int) -> Iterator[Markup]:
-    for bar in row.bars:
+    for i, bar in enumerate(row.bars):
         x = _x(plot, bar.at)
         anchor = "end" if x > (LEFT + RIGHT) / 2 else "start"
         yield fill(
@@ -118,7 +118,7 @@ def _bar(plot: Intervals, row: PlotRow, top: int, height: int) -> Iterator[Marku
             x=x,
             a=top + 4,
             b=top + height - 4,
-            c=top + 14,
+            c=top + 14 + i * BAR_STEP,
             t=x + (-5 if anchor == "end" else 5),
             anchor=anchor,
             text=bar.text,

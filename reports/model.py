@@ -76,6 +76,8 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     """Columns whose cells line up on the right."""
     note: str = ""
     """How to read it."""
+    folded: bool = False
+    """Closed until a reader opens it, where a view can do that."""
 
 
 class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -60,19 +60,18 @@ def show(run: RunData) -> None:
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("", "gate", "observed", "margin", "why"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "")
+    """One entry a gate: what is asked, what was seen and, where the gate is not met, why; fits any width."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for verdict in verdicts:
         unit = words.unit_of(verdict)
-        why = verdict.reason + (f" {words.needs(verdict.needed)}" if verdict.needed else "")
-        table.add_row(
-            _text(f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict.outcome)}", STYLES[verdict.outcome]),
-            _text(words.gate(verdict)),
-            _text(words.estimate(verdict.observed, unit)),
-            _text(words.margin(verdict.margin, unit)),
-            _text(why),
-        )
+        seen = f"{words.estimate(verdict.observed, unit)}; margin {words.margin(verdict.margin, unit)}"
+        lines = [_text(words.gate(verdict), "bold"), _text(seen)]
+        if verdict.outcome != "pass":
+            lines.append(_text(" ".join(filter(None, [verdict.reason, words.needs(verdict.needed)])), "dim"))
+        said = f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict.outcome)}"
+        table.add_row(_text(said, STYLES[verdict.outcome]), Text("\n").join(lines))
     return table
 
 
@@ -94,7 +93,7 @@ def _change(evidence: Evidence, suite: SuiteInfo, name: str) -> Text:
     if found is None:
         return _text(words.DASH, "dim")
     unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
-    said, tone = words.reading(found.difference, metric.higher_is_better)
+    said, tone = words.reading(found, metric.higher_is_better)
     return _text(f"{words.estimate(found.difference, unit)}, {said}", TONES[tone])
 
 

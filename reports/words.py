@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from harness.schema import BASELINE, CANDIDATE, FLOOR, Estimate, Outcome, Verdict
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Comparison, Estimate, Outcome, Verdict
 from reports.model import Cell
 
 Unit = Literal["share", "points", "ratio", "number"]
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+ALPHA = 0.05
+"""A change is only read as one under this p value, where there is a test."""
 NOT_MEASURED = "not measured"
 
 OUTCOMES: dict[str, str] = {
@@ -123,8 +125,8 @@ def sized(found: Estimate | None, unit: Unit, cluster: str) -> str:
 
 
 def level(found: Estimate) -> str:
-    """The confidence of an interval, with its side: `95%` or `95%, one-sided`."""
-    return percent(found.level).replace(".0%", "%") + ("" if found.side == "two" else ", one-sided")
+    """What an interval is: `95% interval` or `95% bound, one-sided`."""
+    return percent(found.level).replace(".0%", "%") + (" interval" if found.side == "two" else " bound, one-sided")
 
 
 def margin(distance: float | None, unit: Unit) -> str:
@@ -170,12 +172,13 @@ def p_value(p: float | None) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def reading(difference: Estimate, higher_is_better: bool) -> tuple[str, Literal["good", "bad", "plain"]]:
-    """What a paired difference shows, given which direction is better: words and tone."""
+def reading(comparison: Comparison, higher_is_better: bool) -> tuple[str, Literal["good", "bad", "plain"]]:
+    """What a paired change shows: better or worse only where interval and exact test both leave no change behind."""
+    difference, p = comparison.difference, comparison.p_value
     low, high = difference.low, difference.high
     if difference.value is None:
         return NOT_MEASURED, "plain"
-    if low is None or high is None or low <= 0 <= high:
+    if low is None or high is None or low <= 0 <= high or (p is not None and p >= ALPHA):
         return "no clear change", "plain"
     better = (low > 0) == higher_is_better
     return ("better", "good") if better else ("worse", "bad")
@@ -183,7 +186,7 @@ def reading(difference: Estimate, higher_is_better: bool) -> tuple[str, Literal[
 
 def title(name: str) -> str:
     """An identifier as a heading: `clause_recall` reads `Clause recall`."""
-    spaced = name.replace("_", " ").strip()
+    spaced = re.sub(r"\bf1\b", "F1", name.replace("_", " ").strip())
     return spaced[:1].upper() + spaced[1:]
 
 

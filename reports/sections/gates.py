@@ -42,7 +42,7 @@ def _row(verdict: Verdict, cluster: str) -> list[Cell]:
     seen = verdict.observed
     unit = words.unit_of(verdict)
     bounds = words.interval(seen, unit)
-    confidence = f"{words.level(seen)} interval" if seen and bounds else ""
+    confidence = words.level(seen) if seen and bounds else ""
     size = (f"n {words.number(seen.n)}", words.count(seen.clusters, cluster)) if seen else (words.DASH, "")
     return [
         Cell(text=words.metric_and_slice(verdict), note=verdict.bar),

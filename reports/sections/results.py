@@ -9,8 +9,9 @@ from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text,
 from reports.sections.axes import marks_of, share_ticks
 
 NOTE = (
-    "Change is tuned minus baseline on the same cases, in percentage points; its interval covers 0 where the reading "
-    "says no clear change. n counts cases, or claims where a metric is a share of claims."
+    "Change is tuned minus baseline on the same cases, in percentage points. It reads better or worse only where its "
+    "interval leaves out 0 and the exact test gives p under 0.05; these p values are not corrected for their number, "
+    "those of the gates are. n counts cases, or claims where a metric is a share of claims."
 )
 
 
@@ -44,7 +45,7 @@ def change_cells(
     if found is None:
         return [Cell(text=words.DASH, tone="muted")] * 3
     unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
-    said, tone = words.reading(found.difference, metric.higher_is_better)
+    said, tone = words.reading(found, metric.higher_is_better)
     return [
         Cell(
             text=words.value(found.difference, unit),

@@ -21,7 +21,7 @@ def section(evidence: Evidence) -> Section | None:
                 blocks += _blocks(evidence, suite, tag, metric, values)
     if not blocks:
         return None
-    lead = "The same metrics for each kind of case, so that a good average cannot hide a weak spot."
+    lead = f"The same metrics for each kind of case, so that a good average cannot hide a weak spot. {NOTE}"
     return Section(id="slices", title="By kind of case", lead=lead, blocks=blocks)
 
 
@@ -37,12 +37,13 @@ def _blocks(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, valu
     caption = f"{words.title(metric.name)} by {words.title(tag).lower()} ({suite.name})"
     blocks: list[Block] = []
     marks = _changes(evidence, suite, tag, metric, values)
-    if marks and metric == evidence.headline_metric(suite) and evidence.unit(suite.name, metric) == "share":
+    is_first = metric == evidence.headline_metric(suite)
+    if marks and is_first and evidence.unit(suite.name, metric) == "share":
         blocks.append(_plot(suite, tag, metric, marks, caption))
     columns = ["Slice", *map(words.variant, evidence.variants), "Change", "Reading", "Cases"]
     rows = [_row(evidence, suite, tag, metric, value) for value in values]
     numeric = list(range(1, len(evidence.variants) + 2))
-    return [*blocks, Table(caption=caption, columns=columns, rows=rows, numeric=numeric, note=NOTE)]
+    return [*blocks, Table(caption=caption, columns=columns, rows=rows, numeric=numeric, folded=not is_first)]
 
 
 def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:

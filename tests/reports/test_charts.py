@@ -4,6 +4,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 
+import msgspec
 import pytest
 
 from harness.errors import MissingExtra
@@ -54,8 +55,6 @@ def test_a_curve_is_labelled_keeps_its_text_and_follows_the_theme() -> None:
 
 
 def test_ids_of_two_curves_never_meet() -> None:
-    import msgspec
-
     first, _ = charts.draw(CURVE)
     second, _ = charts.draw(msgspec.structs.replace(CURVE, id="two"))
     ids = [set(re.findall(r'\bid="([^"]*)"', svg)) for svg in (first, second)]
@@ -105,3 +104,11 @@ def test_variants_differ_by_shape_not_by_colour_alone() -> None:
     shapes = {variant: re.search(r"<(rect|circle|path) class=\"shape[^>]*", str(drawing.glyph(variant))) for variant in
               ("baseline", "tuned", "keyword_floor", "other")}  # fmt: skip
     assert len({match[0] for match in shapes.values() if match}) == 4
+
+
+def test_labels_of_two_bars_stand_below_each_other() -> None:
+    both = [Tick(at=0.9, text="at least 90.0%"), Tick(at=0.95, text="at least 95.0%")]
+    row = msgspec.structs.replace(plot().rows[0], bars=both)
+    root = ET.fromstring(str(drawing.svg(msgspec.structs.replace(plot(), rows=[row]))))
+    heights = [float(e.get("y", "")) for e in root.iter("text") if e.get("class") == "bar-text"]
+    assert heights[1] - heights[0] >= 11

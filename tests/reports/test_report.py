@@ -81,7 +81,7 @@ def test_unmet_gates_stand_first_with_bar_interval_n_and_margin(run: RunData) ->
     assert [cell.note for cell in first[:5]] == [
         "at least 95.0%",
         "",
-        "80.3% or more\n95%, one-sided interval",
+        "80.3% or more\n95% bound, one-sided",
         "",
         "40 contracts",
     ]

@@ -1,5 +1,7 @@
 """What a terminal is shown of a run."""
 
+import msgspec
+
 from harness.store import RunData
 from reports import terminal
 
@@ -19,7 +21,5 @@ def test_lines_keep_to_the_width_and_carry_no_colour_codes(run: RunData) -> None
 
 
 def test_no_verdict_is_not_a_pass(run: RunData) -> None:
-    import msgspec
-
     text = "\n".join(terminal.summary_lines(msgspec.structs.replace(run, verdicts=[]), 100))
     assert "NOT JUDGED" in text and "PASS" not in text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import reports
-from harness.schema import Estimate, Verdict
+from harness.schema import Comparison, Estimate, Verdict
 from reports import words
 
 REPORTS = Path(reports.__file__).parent
@@ -96,20 +96,22 @@ def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: wor
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "higher_is_better", "said"),
+    ("low", "high", "p", "higher_is_better", "said"),
     [
-        (0.01, 0.2, True, "better"),
-        (0.01, 0.2, False, "worse"),
-        (-0.2, -0.01, False, "better"),
-        (-0.2, -0.01, True, "worse"),
-        (-0.1, 0.2, True, "no clear change"),
-        (0.0, 0.2, True, "no clear change"),
+        (0.01, 0.2, 0.01, True, "better"),
+        (0.01, 0.2, None, False, "worse"),
+        (-0.2, -0.01, 0.049, False, "better"),
+        (-0.2, -0.01, 0.01, True, "worse"),
+        (-0.1, 0.2, 0.01, True, "no clear change"),
+        (0.0, 0.2, 0.01, True, "no clear change"),
+        (0.01, 0.2, 0.077, True, "no clear change"),
     ],
 )
-def test_a_change_is_read_by_direction_and_only_where_its_interval_leaves_zero(
-    low: float, high: float, higher_is_better: bool, said: str
+def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
+    low: float, high: float, p: float | None, higher_is_better: bool, said: str
 ) -> None:
-    assert words.reading(estimate((low + high) / 2, low, high), higher_is_better)[0] == said
+    found = Comparison(metric="m", difference=estimate((low + high) / 2, low, high), p_value=p)
+    assert words.reading(found, higher_is_better)[0] == said
 
 
 @pytest.mark.parametrize(
