@@ -157,6 +157,24 @@ def test_dev_rows_are_drafted_in_words_no_training_row_has():
         assert len(kept.decoys[name]) + len(kept.decoys[ANY]) >= 10
 
 
+def test_dev_rows_are_drafted_from_the_held_out_phrases_and_training_rows_never():
+    """Told by the longest run of plain words of each held-out phrase."""
+    held_out = BANKS["train"].part(held_out=True)
+    marks = [
+        mark
+        for entries in held_out.clauses.values()
+        for entry in entries
+        if len((mark := max(re.split(r"[<{][^>}]*[>}]", entry.text), key=len)).split()) >= 6
+    ]
+    train, dev = (
+        " ".join(row["messages"][1]["content"] for row in generate.training_rows(split, 600, 0))
+        for split in ("train", "dev")
+    )
+    assert len(marks) > 20
+    assert [mark for mark in marks if mark in train] == []
+    assert sum(mark in dev for mark in marks) > 0.8 * len(marks)
+
+
 def test_training_rows_use_the_prompt_of_the_suite_and_answer_in_its_format():
     rows = list(generate.training_rows("train", 400, 0))
     table = clauses.vocabulary_table(list(CLAUSES), {})
@@ -265,6 +283,18 @@ def test_the_keyword_floor_is_readable_and_fails_every_bar_it_should():
     assert counts["false_alarm"] / counts["empty_gold"] > 0.1
 
 
+def test_the_readme_states_the_floor_as_measured():
+    counts, text = floor_counts(), " ".join((SUITE / "README.md").read_text("utf-8").split())
+    pairs = {
+        "recall": ("tp", "gold"),
+        "precision": ("tp", "predicted"),
+        "false alarm rate": ("false_alarm", "empty_gold"),
+    }
+    stated = {name: counts[top] / counts[bottom] for name, (top, bottom) in pairs.items()}
+    stated["exact set"] = counts["exact"] / len(CASES)
+    assert [f"{name} {rate:.3f}" for name, rate in stated.items() if f"{name} {rate:.3f}" not in text] == []
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
@@ -289,6 +319,8 @@ def test_the_command_writes_dev_rows(tmp_path):
     assert generate.write("dev", tmp_path / "dev.jsonl", 12, 0, None) == 12
     rows = [json.loads(line) for line in (tmp_path / "dev.jsonl").read_text("utf-8").splitlines()]
     assert {tuple(row) for row in rows} == {("messages",)}
+    generate.write("dev", tmp_path / "other.jsonl", 12, 5, None)
+    assert (tmp_path / "other.jsonl").read_bytes() != (tmp_path / "dev.jsonl").read_bytes()
 
 
 @pytest.mark.slow
