@@ -186,8 +186,12 @@ def reading(comparison: Comparison, higher_is_better: bool) -> tuple[str, Litera
 
 def title(name: str) -> str:
     """An identifier as a heading: `clause_recall` reads `Clause recall`."""
-    spaced = re.sub(r"\bf1\b", "F1", name.replace("_", " ").strip())
-    return spaced[:1].upper() + spaced[1:]
+    return capital(phrase(name))
+
+
+def phrase(name: str) -> str:
+    """An identifier inside a sentence: `clause_macro_f1` reads `clause macro F1`."""
+    return re.sub(r"\bf1\b", "F1", name.replace("_", " ").strip())
 
 
 def variant(name: str) -> str:
@@ -275,7 +279,7 @@ def metric_and_slice(verdict: Verdict) -> str:
     """What a gate judges: `Clause recall, instrument lease`."""
     if verdict.slice is None:
         return title(verdict.metric)
-    return f"{title(verdict.metric)}, {title(verdict.slice).lower()} {verdict.slice_value}"
+    return f"{title(verdict.metric)}, {phrase(verdict.slice)} {verdict.slice_value}"
 
 
 def gate(verdict: Verdict) -> str:
@@ -299,9 +303,12 @@ def test(p: float | None, name: str) -> str:
     return f"{p_value(p)} ({name})" if p is not None and name else ""
 
 
-def moved(metric: str, change: float) -> str:
-    """Which way one case moved on one metric."""
-    return f"{title(metric).lower()} {'better' if change > 0 else 'worse'}"
+def moved(changes: dict[str, float]) -> str:
+    """Which way one case moved on which metrics: `Worse on clause recall; better on parse rate`."""
+    worse = listing(phrase(name) for name, change in changes.items() if change < 0)
+    better = listing(phrase(name) for name, change in changes.items() if change > 0)
+    said = [f"worse on {worse}" if worse else "", f"better on {better}" if better else ""]
+    return capital("; ".join(filter(None, said)))
 
 
 def shown_of(noun: str, shown: int, of: int) -> str:

@@ -64,11 +64,9 @@ def _exchange(suite: SuiteInfo, kind: Literal["regression", "gain"], pair: Pair)
 
 
 def _why(pair: Pair, suite: SuiteInfo) -> str:
-    changes = {m.name: pair.change(m) for m in suite.metrics}
-    moved = [words.moved(name, change) for name, change in changes.items() if change]
-    if pair.new:
-        moved.append(words.count(len(pair.new), "new fabrication"))
-    return words.capital(words.listing(moved))
+    changes = {m.name: pair.change(m) or 0.0 for m in suite.metrics}
+    new = [words.count(len(pair.new), "new fabrication")] if pair.new else []
+    return "; ".join([words.moved(changes), *new])
 
 
 def _answer(record: Record, stretches: Sequence[diff.Stretch]) -> Answer:

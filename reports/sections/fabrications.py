@@ -7,6 +7,8 @@ from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
 from reports.pairs import Fabrication, Pair
 
+MOST = 50
+"""Most claims that one table names; all are counted."""
 NOTE = "Found by rules, not by people. A claim counts as new where only the tuned model makes it on that case."
 
 
@@ -37,6 +39,9 @@ def _table(caption: str, found: list[tuple[Pair, Fabrication]]) -> Table:
             Cell(text=claim.reason or "no support found"),
             Cell(text=f"rule ({claim.scorer})"),
         ]
-        for pair, claim in found
+        for pair, claim in found[:MOST]
     ]
-    return Table(caption=caption, columns=["Case", "Claim", "Finding", "Why", "Who says so"], rows=rows, note=NOTE)
+    note = f"{words.shown_of('fabrication', len(rows), len(found))}. {NOTE}"
+    return Table(
+        caption=caption, columns=["Case", "Claim", "Finding", "Why", "Who says so"], rows=rows, note=words.capital(note)
+    )

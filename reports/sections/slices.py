@@ -34,16 +34,20 @@ def size(evidence: Evidence, suite: SuiteInfo, metric: Metric, tag: str, value: 
 def _blocks(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> list[Block]:
     if not any(evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants for value in values):
         return []
-    caption = f"{words.title(metric.name)} by {words.title(tag).lower()} ({suite.name})"
+    caption = f"{words.title(metric.name)} by {words.phrase(tag)} ({suite.name})"
     blocks: list[Block] = []
     marks = _changes(evidence, suite, tag, metric, values)
     is_first = metric == evidence.headline_metric(suite)
+    is_gated = any(v.metric == metric.name and v.slice == tag for v in evidence.verdicts(suite.name))
     if marks and is_first and evidence.unit(suite.name, metric) == "share":
         blocks.append(_plot(suite, tag, metric, marks, caption))
     columns = ["Slice", *map(words.variant, evidence.variants), "Change", "Reading", "Cases"]
     rows = [_row(evidence, suite, tag, metric, value) for value in values]
     numeric = list(range(1, len(evidence.variants) + 2))
-    return [*blocks, Table(caption=caption, columns=columns, rows=rows, numeric=numeric, folded=not is_first)]
+    return [
+        *blocks,
+        Table(caption=caption, columns=columns, rows=rows, numeric=numeric, folded=not (is_first or is_gated)),
+    ]
 
 
 def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
@@ -77,7 +81,7 @@ def _plot(suite: SuiteInfo, tag: str, metric: Metric, marks: dict[str, Mark], ca
     reach = max(max(abs(m.low), abs(m.high)) for m in marks.values())
     return Intervals(
         id=f"slices-{words.slug(suite.name)}-{words.slug(tag)}-{words.slug(metric.name)}",
-        title=f"Change of {words.title(metric.name).lower()} by {words.title(tag).lower()}, points with 95% intervals",
+        title=f"Change of {words.phrase(metric.name)} by {words.phrase(tag)}, points with 95% intervals",
         ticks=change_ticks(reach),
         rows=[
             PlotRow(label=value, note=words.direction(metric.higher_is_better), marks=[found])

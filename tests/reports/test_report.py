@@ -15,7 +15,7 @@ from harness.schema import Completion, Metrics, Score, Scores
 from harness.store import RunData
 from reports.model import Curve, Exchange, Headline, ReportModel, Section, Table
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_manifest, make_metrics, make_record, make_records, make_verdicts
+from tests.reports.sample import cite, make_manifest, make_metrics, make_record, make_records, make_verdicts
 
 NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
 
@@ -141,7 +141,7 @@ def test_regressions_come_before_gains_with_evidence(run: RunData) -> None:
         ("gain", "lease-005"),
     ]
     worst = exchanges[0]
-    assert worst.why == "Fabrication rate worse and 1 new fabrication"
+    assert worst.why == "Worse on fabrication rate; 1 new fabrication"
     assert worst.expected == "Insurance"
     assert [a.variant for a in worst.answers] == ["Baseline", "Tuned"]
     assert [p.text for p in worst.answers[1].pieces if p.tone == "bad"] == ["O.C.G.A. § 44-99-999"]
@@ -288,3 +288,36 @@ def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
         reports.write(reports.build([run]), tmp_path / "file")
+
+
+def test_many_fabrications_are_all_counted_and_fifty_named(write_run: Writer) -> None:
+    records = make_records()
+    for number in range(100, 160):
+        text = f"See § {number}."
+        span = cite(text, f"§ {number}")
+        records += [make_record(number, "baseline", "none"), make_record(number, "tuned", text, spans=(span,))]
+    text, table = part(reports.build([write_run(records=records)]), "fabrications").blocks[:2]
+    assert isinstance(table, Table)
+    assert msgspec.to_builtins(text)["text"] == "legal/clauses: 61 new, 1 gone, 0 made by both."
+    assert len(table.rows) == 50
+    assert table.note.startswith("50 of 61 fabrications shown.")
+
+
+def test_slice_tables_are_open_where_a_gate_judges_them_and_folded_elsewhere(write_run: Writer) -> None:
+    metrics = make_metrics()
+    extra = [
+        msgspec.structs.replace(m, metric="fabrication_rate")
+        for m in metrics.metrics
+        if m.slice and m.variant == "tuned"
+    ]
+    more = msgspec.structs.replace(metrics, metrics=[*metrics.metrics, *extra])
+    gate = msgspec.structs.replace(
+        make_verdicts()[1], metric="fabrication_rate", slice="instrument", slice_value="deed", gate="by-slice"
+    )
+
+    def folded(verdicts: list[Any]) -> list[bool]:
+        model = reports.build([write_run(metrics=more, verdicts=verdicts)])
+        return [b.folded for b in part(model, "slices").blocks if isinstance(b, Table)]
+
+    assert folded(make_verdicts()) == [False, True]
+    assert folded([*make_verdicts(), gate]) == [False, False]
