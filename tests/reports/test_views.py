@@ -1,0 +1,88 @@
+"""Three views of one model: the same numbers, the same bytes each time, one plain line when the disk refuses."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import reports
+from harness.errors import UserError
+from harness.store import RunData
+from reports.model import Curve, ReportModel, Table
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_metrics
+
+NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
+
+
+class Tables(HTMLParser):
+    """Texts of all table cells of a page, note after text, in document order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self._open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("td", "th"):
+            self.cells.append("")
+            self._open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._open = False
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.cells[-1] += data
+
+
+def tables(model: ReportModel) -> list[Table]:
+    blocks = [block for section in model.sections for block in section.blocks]
+    return [b if isinstance(b, Table) else b.twin for b in blocks if isinstance(b, (Table, Curve))]
+
+
+def numbers(texts: list[str]) -> list[str]:
+    return [found for text in texts for found in NUMBER.findall(text)]
+
+
+def test_html_markdown_and_json_show_the_same_numbers(run: RunData, training_run: RunData, tmp_path: Path) -> None:
+    model = reports.build([run, training_run])
+    page, text, data = (p.read_text("utf-8") for p in reports.write(model, tmp_path / "out"))
+    shown = [[*t.columns, *(f"{c.text} {c.note}" for row in t.rows for c in row)] for t in tables(model)]
+    expected = numbers([cell for cells in shown for cell in cells])
+    parser = Tables()
+    parser.feed(page)
+    assert len(expected) > 150
+    assert numbers(parser.cells) == expected
+    facts = {name for s in model.sections for b in s.blocks if hasattr(b, "pairs") for name, _ in b.pairs}
+    rows = [line for line in text.split("\n") if line.startswith("| ") and not line.startswith("| ---")]
+    plain = [re.sub(r"&#(\d+);", lambda m: chr(int(m[1])), line) for line in rows]
+    assert numbers([r for r in plain if r.split(" | ")[0].removeprefix("| ") not in facts]) == expected
+    assert msgspec.json.decode(data, type=ReportModel) == model
+
+
+def test_two_builds_of_one_run_give_equal_bytes(write_run: Writer, training_run: RunData, tmp_path: Path) -> None:
+    path = write_run()
+    first = reports.write(reports.build([path, training_run.path]), tmp_path / "a")
+    second = reports.write(reports.build([path, training_run.path]), tmp_path / "b")
+    assert [p.name for p in first] == ["report.html", "report.md", "report.json"]
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_another_number_gives_other_bytes(write_run: Writer, tmp_path: Path) -> None:
+    metrics = make_metrics()
+    row = metrics.metrics[0]
+    other = msgspec.structs.replace(row, estimate=msgspec.structs.replace(row.estimate, value=0.709))
+    changed = msgspec.structs.replace(metrics, metrics=[other, *metrics.metrics[1:]])
+    first = reports.write(reports.build([write_run()]), tmp_path / "a")
+    second = reports.write(reports.build([write_run(metrics=changed)]), tmp_path / "b")
+    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, second, strict=True))
+
+
+def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        reports.write(reports.build([run]), tmp_path / "file")
