@@ -181,3 +181,17 @@ def test_ratio_of_rates_bounds_agree_with_the_published_formula():
 
 def test_a_ratio_to_a_rate_that_may_be_zero_has_no_upper_bound():
     assert intervals.ratio_of_rates((0.1, 0.05, 0.2), (0.0, 0.0, 0.05))[1] is None
+
+
+def test_wilson_at_n_eff_agrees_with_its_formula_worked_from_statsmodels_and_scipy():
+    groups = np.repeat(np.arange(15), 6)
+    scores = spread([6, 5, 2, 6, 1, 4, 3, 5, 6, 2, 5, 0, 3, 6, 4], 6)
+    se = sm.OLS(scores, ones(90)).fit(cov_type="cluster", cov_kwds={"groups": groups}).bse[0]
+    p, t = scores.mean(), stats.t.ppf(0.975, 14)
+    n = 90 / (se**2 / (p * (1 - p) / 90))
+    middle, half = p + t * t / (2 * n), t * math.sqrt(p * (1 - p) / n + t * t / (4 * n * n))
+    made = intervals.proportion(scores, ones(90), groups)
+    assert made.method == "wilson at n_eff" and made.n_eff == pytest.approx(n)
+    assert (made.low, made.high) == pytest.approx(
+        ((middle - half) / (1 + t * t / n), (middle + half) / (1 + t * t / n)), abs=1e-12
+    )
