@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from training import lean
+from training import attention, lean
 from training.config import Lora
 from training.plan import Micro
 
@@ -27,8 +27,10 @@ class AnswerLoss(torch.nn.Module):
         self.model = model
         self.autocast = autocast
 
-    def forward(self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
-        """ids, positions: (tokens,); answers: indices of the learnt tokens. Returns a scalar.
+    def forward(
+        self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int]
+    ) -> torch.Tensor:
+        """ids, positions: (tokens,); answers: indices of the learnt tokens; lengths: of the documents. Gives a scalar.
 
         Packed documents are told apart by their positions alone: without attention_mask and cache, transformers builds
         a mask that is block-diagonal over documents.
@@ -36,7 +38,9 @@ class AnswerLoss(torch.nn.Module):
         inner = self.model.get_base_model()
         mixed = torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
         with mixed:
-            hidden = inner.get_decoder()(input_ids=ids[None], position_ids=positions[None], use_cache=False)
+            hidden = inner.get_decoder()(
+                input_ids=ids[None], position_ids=positions[None], use_cache=False, document_lengths=lengths
+            )
             logits = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
         return functional.cross_entropy(logits.float(), ids[answers], reduction="sum")
 
@@ -45,18 +49,25 @@ class AnswerLoss(torch.nn.Module):
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
 
-def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int]]:
     """A micro-batch as the arguments of `AnswerLoss.forward`."""
     parts = (micro.ids, micro.positions, micro.answers)
     ids, positions, answers = (torch.tensor(part, device=device) for part in parts)
-    return ids, positions, answers
+    return ids, positions, answers, micro.lengths
 
 
 def load(folder: Path, lora: Lora, dtype: str, seed: int) -> AnswerLoss:
     """The base model in `dtype`, frozen, with a float32 adapter drawn from `seed`."""
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
-    base = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, dtype), local_files_only=True)
+    logging.disable_progress_bar()
+    base = AutoModelForCausalLM.from_pretrained(
+        str(folder),
+        dtype=getattr(torch, dtype),
+        attn_implementation=attention.register(),
+        local_files_only=True,
+    )
     base.config.use_cache = False
     return attach(base, lora, seed)
 

@@ -54,7 +54,7 @@ def _targets(config: Config, folder: Path, facts: dict[str, Any]) -> list[str]:
     if tied and head:
         problems.append(
             f"'lora.target_modules' names {', '.join(head)}; this model ties its output head to its embeddings, and an "
-            f"adapter on either breaks both when merged. Leave them out, or set it to \"{ALL_LINEAR}\""
+            f'adapter on either breaks both when merged. Leave them out, or set it to "{ALL_LINEAR}"'
         )
     linear = linear_names(folder)
     ends = {name.rpartition(".")[2] for name in linear}

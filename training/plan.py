@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from training.data import Document
@@ -20,6 +21,8 @@ class Micro(Struct, frozen=True, kw_only=True):
     """Position of each token in its own document; a 0 starts a document."""
     answers: list[int]
     """Indices of the tokens that are learnt."""
+    lengths: list[int]
+    """Tokens of each document."""
     weight: float = 1.0
     """0 for a filler that keeps all devices in step."""
 
@@ -73,7 +76,7 @@ def _join(documents: Sequence[Document]) -> Micro:
         answers += [len(ids) + at for at, learnt in enumerate(document.mask) if learnt]
         ids += document.ids
         positions += range(len(document.ids))
-    return Micro(ids=ids, positions=positions, answers=answers)
+    return Micro(ids=ids, positions=positions, answers=answers, lengths=[len(d.ids) for d in documents])
 
 
 def share(micros: Sequence[Micro], rank: int, ranks: int) -> list[Micro]:
@@ -81,5 +84,5 @@ def share(micros: Sequence[Micro], rank: int, ranks: int) -> list[Micro]:
     most = math.ceil(len(micros) / ranks)
     mine = list(micros[rank::ranks])
     shortest = min(micros, key=lambda m: len(m.ids))
-    filler = Micro(ids=shortest.ids, positions=shortest.positions, answers=shortest.answers, weight=0.0)
+    filler = msgspec.structs.replace(shortest, weight=0.0)
     return mine + [filler] * (most - len(mine))

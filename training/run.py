@@ -10,6 +10,7 @@ The same command goes on with an unfinished run, and returns a finished one as i
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +22,14 @@ from msgspec import Struct
 
 from harness import checkpoints, store
 from harness.digest import digest
-from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
+from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError, refuse_all
 from harness.prompts import Renderer
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest
 from training import model_checks
 from training.config import Config, fingerprint, load
 from training.data import Dataset, encode
 from training.plan import order, total_steps
-from training.rows import FLOOR_ROWS, Row, files_sha256, load_rows, shared_rows
+from training.rows import FLOOR_ROWS, files_sha256, load_rows, shared_rows
 from training.stop import StopSignal
 
 SKIPPED_STEPS = 10
@@ -74,6 +75,8 @@ def train(
     """
     for package in ("torch", "transformers", "peft", "accelerate"):
         _need(package)
+    # Threads that spin while they wait stop a training on a processor that other work shares.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from training.progress import TrainingProgress
 
     shown = TrainingProgress(quiet=progress is not None)
@@ -105,7 +108,7 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     """Read, render and count everything a training needs but the weights."""
     rows = load_rows(config.data.train)
     held_out = load_rows(config.data.validation) if config.data.validation else []
-    _refuse_shared(rows, held_out)
+    refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
     base = checkpoints.resolve(config.base)
     renderer = Renderer(base.path)
     training = encode(rows, renderer, config.data.max_length)
@@ -117,7 +120,9 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     if len(rows) < FLOOR_ROWS:
         say(f"training: {len(rows)} rows; at least {FLOOR_ROWS:,} are recommended")
     if training.rows_cut:
-        say(f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts")
+        say(
+            f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
+        )
     dtype = model_checks.chosen_dtype(config)
     shared = fingerprint(config)
     for key in ("base", "data.train", "data.validation", "train.dtype"):
@@ -137,12 +142,6 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
         steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
         fingerprint=shared,
     )
-
-
-def _refuse_shared(rows: list[Row], held_out: list[Row]) -> None:
-    from harness.errors import refuse_all
-
-    refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
 
 
 def _refuse_warmup(config: Config, total: int) -> None:
@@ -172,7 +171,11 @@ def _train(job: Job, folder: Path | None, progress: Callable[[Any], None], shown
     from training.loop import Hooks, Stopped
     from training.session import fit
 
-    run = store.RunFolder(folder) if folder else store.RunFolder.create(Path(job.config.output.dir), job.config.output.name)
+    run = (
+        store.RunFolder(folder)
+        if folder
+        else store.RunFolder.create(Path(job.config.output.dir), job.config.output.name)
+    )
     state = (load(run.path / "last", job.fingerprint) if folder else None) or State(fingerprint=job.fingerprint)
     rewind_log(run.path / "train_log.jsonl", state.step)
     manifest = _manifest(job, run.path)

@@ -1,0 +1,67 @@
+"""Attention for packed documents: one small attention a document, instead of one large one with most of it masked.
+
+Equal to transformers' own on the same mask. Knows no model; models whose layers do not pass `document_lengths` on get
+transformers' own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+NAME = "tunegate_documents"
+
+
+def register() -> str:
+    """Make the attention known to transformers; returns the name to load a model with."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    return NAME
+
+
+def attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    document_lengths: list[int] | None = None,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
+    """query: (1, heads, tokens, width); key, value: (1, key heads, tokens, width); returns (1, tokens, heads, width).
+
+    The mask, where there is one, is block-diagonal over documents, so its blocks say all.
+    """
+    if not document_lengths or sum(document_lengths) != query.shape[2]:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        done: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
+        )
+        return done
+    parts = []
+    start = 0
+    for length in document_lengths:
+        inside = slice(start, start + length)
+        block = None if attention_mask is None else attention_mask[:, :, inside, inside]
+        parts.append(
+            functional.scaled_dot_product_attention(
+                query[:, :, inside],
+                key[:, :, inside],
+                value[:, :, inside],
+                attn_mask=block,
+                dropout_p=dropout,
+                scale=scaling,
+                is_causal=block is None,
+                enable_gqa=query.shape[1] != key.shape[1],
+            )
+        )
+        start += length
+    return torch.cat(parts, dim=2).transpose(1, 2), None
