@@ -14,11 +14,9 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 from msgspec import Struct, field
 
-from harness.digest import digest
 from harness.errors import UserError, refuse_all
 
-ALL_LINEAR = "all-linear"
-OVERWRITES = ("dir", "name")
+ALL_LINEAR: Literal["all-linear"] = "all-linear"
 
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,11 +94,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Loop."""
     output: Output = field(default_factory=Output)
     """Where the run folder goes."""
-
-    @property
-    def hash(self) -> str:
-        """Digest of all that shapes the adapter but the data's content; where it is written does not count."""
-        return digest(fingerprint(self))
 
 
 def fingerprint(config: Config) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def write_adapter(model: models.AnswerLoss, base: str, out: Path) -> None:
 
 
 def _device(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else str(device.type)
 
 
 def _peak_mib(device: torch.device) -> int:
