@@ -49,8 +49,9 @@ def test_pieces_join_to_the_answer_whatever_the_change(old: str, new: str) -> No
 
 def test_a_finding_is_named_once_where_it_ends() -> None:
     text = "Audit, see O.C.G.A. § 44-99-999 for it."
-    _, after = diff.compare("Audit, see § 1 for it.", text)
+    _, after = diff.compare("Audit, see O.C.G.A. § 13-1-1 for it.", text)
     pieces = diff.pieces(make_record(1, "tuned", text, spans=(cite(text, "O.C.G.A. § 44-99-999"),)), after)
+    assert len([p for p in pieces if p.tone == "bad"]) > 1
     assert [p.finding for p in pieces if p.finding] == ["citation invented"]
     assert text.startswith("".join(p.text for p in pieces[: [bool(p.finding) for p in pieces].index(True) + 1]))
 
