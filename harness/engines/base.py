@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
+from harness.checkpoints import read_json
 from harness.digest import digest
 from harness.errors import MissingExtra, UserError
 from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
 
 Lora = Literal["auto", "force", "merge"]
 LORA_CHOICES = ("auto", "force", "merge")
+
+
+DTYPES = ("bfloat16", "float16", "float32")
 
 
 class Engine(Protocol):
@@ -135,6 +141,29 @@ def open_engine(
     module = importlib.import_module(ENGINES[name].module)
     engine: Engine = module.start(checkpoints, max_model_len, lora, settings or Settings())
     return engine
+
+
+def common_dtype(checkpoints: Mapping[str, Checkpoint], settings: Settings) -> str:
+    """The one data type that every variant runs in: as asked, else as the first model's config states it."""
+    if settings.dtype in DTYPES:
+        return settings.dtype
+    if settings.dtype != "auto":
+        raise UserError(f"dtype {settings.dtype}: expected one of: auto, {', '.join(DTYPES)}")
+    first = min(checkpoints, key=lambda variant: variant != BASELINE)
+    config = read_json(Path(checkpoints[first].path) / "config.json")
+    own = config.get("text_config") or {}
+    stored = config.get("dtype") or config.get("torch_dtype") or own.get("dtype") or own.get("torch_dtype")
+    return stored if stored in DTYPES else "bfloat16"
+
+
+def explain(error: BaseException) -> UserError | None:
+    """A known fault of the installation behind a library's error, as one line with the command that mends it."""
+    if "torchaudio" in str(error) and isinstance(error, OSError | RuntimeError | ImportError):
+        return UserError(
+            "transformers cannot load because torchaudio was built for another torch than the one installed. tunegate "
+            f"does not need it; remove it with: {Path(sys.executable).name} -m pip uninstall -y torchaudio torchcodec"
+        )
+    return None
 
 
 def request_key(

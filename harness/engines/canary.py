@@ -1,0 +1,154 @@
+"""Proves before a comparison that base rows are untouched and that each tuned variant has an effect. Starts no engine.
+
+Greedy text is a weak sign (an adapter may change one text of twelve), so log probabilities are compared.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from harness.checkpoints import cache_dir
+from harness.digest import digest
+from harness.errors import CanaryFailed
+from harness.schema import Checkpoint, Completion, Request, Sampling
+
+TEXTS = (
+    "The tenant shall pay rent on the first day of each month.",
+    "List the parties to this agreement and the date on which it ends.",
+    "Once upon a time there was a lighthouse keeper who",
+    "The governing law of this contract is the law of",
+    "Question: how many days are in a leap year? Answer:",
+    "def total(prices):\n    return",
+)
+MAX_TOKENS = 8
+MAX_PROMPT_TOKENS = 32
+LENGTH = MAX_PROMPT_TOKENS + MAX_TOKENS
+
+Row = tuple[str, tuple[int, ...]]
+"""Variant and prompt ids of one canary request."""
+Ask = Callable[[Sequence[Row]], list[Completion]]
+"""Answers rows in one call, in order, with ids and log probabilities."""
+
+
+def prompts(encode: Callable[[str], Sequence[int]]) -> list[tuple[int, ...]]:
+    """The fixed canary texts as token ids of one model."""
+    return [tuple(encode(text)[:MAX_PROMPT_TOKENS]) for text in TEXTS]
+
+
+def request(row: Row, index: int) -> Request:
+    """The engine request of one row: greedy, with log probabilities, never ended early."""
+    variant, ids = row
+    sampling = Sampling(max_tokens=MAX_TOKENS, logprobs=True)
+    return Request(key=f"canary-{index}", ids=ids, sampling=sampling, variant=variant)
+
+
+def gap(one: Completion, other: Completion) -> float:
+    """Largest difference of log probabilities, up to and with the first token that differs; inf without an answer."""
+    if one.error or other.error or not one.logprobs or not other.logprobs:
+        return math.inf
+    largest = 0.0
+    for i, (a, b) in enumerate(zip(one.logprobs, other.logprobs, strict=False)):
+        largest = max(largest, abs(a - b))
+        if one.output_ids[i] != other.output_ids[i]:
+            break
+    return largest
+
+
+def widest(ones: Sequence[Completion], others: Sequence[Completion]) -> float:
+    """Largest gap of paired rows."""
+    return max(gap(a, b) for a, b in zip(ones, others, strict=True))
+
+
+def check_shared(ask: Ask, texts: Sequence[tuple[int, ...]], base: str, adapters: Mapping[str, Checkpoint], exact: bool,
+                 reset: Callable[[], None] = lambda: None) -> dict[str, Any]:  # fmt: skip
+    """Check an engine that serves the base and adapters together; returns what it found, for the manifest.
+
+    `base` is the variant name under which rows without an adapter are asked. Base rows in a call mixed with adapter
+    rows must equal a base-only call: exactly with `exact`, else within the difference of two base-only calls of the
+    sizes that are compared. Each adapter must differ from the base by more than that. CanaryFailed names the variant.
+    """
+    variants = [base, *adapters]
+    alone = ask([(base, ids) for ids in texts])
+    noise = 0.0
+    if not exact:
+        reset()
+        repeated = ask([(base, ids) for ids in texts for _ in variants])
+        noise = max(widest(alone, repeated[i :: len(variants)]) for i in range(len(variants)))
+    reset()
+    mixed = ask([(variant, ids) for ids in texts for variant in variants])
+    by_variant = {variant: mixed[i :: len(variants)] for i, variant in enumerate(variants)}
+    moved = widest(alone, by_variant[base])
+    if moved > noise:
+        raise CanaryFailed(
+            f"canary: the answers of '{base}' change by {moved:.4g} (log probability) when adapters are in the same "
+            f"batch; at most {noise:.4g} is noise. The engine mixes adapter weights into base rows, so nothing was scored. "
+            "Use --lora merge"
+        )
+    effects = {name: check_differs(alone, by_variant[name], name, adapters[name], noise) for name in adapters}
+    return {"check": "base and adapters in one call", "noise": noise, "base_moved": moved, "effect": effects}
+
+
+def check_differs(
+    base: Sequence[Completion], tuned: Sequence[Completion], variant: str, checkpoint: Checkpoint, noise: float = 0.0
+) -> float:
+    """Largest difference of a tuned variant from its base; CanaryFailed where it is no more than noise."""
+    effect = widest(base, tuned)
+    if not math.isfinite(effect):
+        raise CanaryFailed(f"canary: '{variant}' ({checkpoint.name}) gave no log probabilities to compare")
+    if effect <= noise:
+        raise CanaryFailed(
+            f"canary: '{variant}' ({checkpoint.name}) answers exactly like its base model (difference "
+            f"{effect:.4g}, noise {noise:.4g}). The adapter has no effect or was not applied, so nothing was scored. "
+            "Check that its training changed the weights"
+        )
+    return effect
+
+
+class Reference(Struct, frozen=True, kw_only=True):
+    """Canary rows of one plain model."""
+
+    rows: list[Completion]
+    """One a text."""
+    noise: float
+    """Difference of repeated calls of different sizes; 0 where results are exact."""
+
+
+def take(ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, reset: Callable[[], None]) -> Reference:
+    """Ask the canary rows of a plain model; where results are not exact, twice, to know the noise."""
+    rows = ask([(variant, ids) for ids in texts])
+    if exact:
+        return Reference(rows=rows, noise=0.0)
+    reset()
+    again = ask([(variant, ids) for ids in texts for _ in range(2)])
+    return Reference(rows=rows, noise=max(widest(rows, again[::2]), widest(rows, again[1::2])))
+
+
+def reference_file(facts: Mapping[str, str], base_digest: str) -> Path:
+    """Where the plain base's canary rows are kept for merged variants that are asked later."""
+    return cache_dir() / "canary" / f"{digest([dict(facts), base_digest, list(TEXTS), MAX_TOKENS])[:32]}.json"
+
+
+def load_reference(file: Path) -> Reference | None:
+    """Kept canary rows, or None where there are none to trust."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Reference)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def save_reference(file: Path, reference: Reference) -> None:
+    """Keep canary rows; they only save time, so a disk that refuses is no error."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(f".{os.getpid()}.new")
+        temporary.write_bytes(msgspec.json.encode(reference))
+        temporary.replace(file)
+    except OSError:
+        return

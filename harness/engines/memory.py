@@ -1,0 +1,66 @@
+"""How large vLLM's KV cache may be, from a model's config, the lengths asked for and the memory at hand.
+
+A size is always given: without one vLLM claims 92% of the machine, and on a CPU it refuses to start when less is free.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from harness.checkpoints import read_json, weight_files
+from harness.errors import EngineFailed
+
+BLOCK_TOKENS = 128
+MAX_SEQS_CPU = 256
+MAX_SEQS_CUDA = 1024
+CPU_SHARE = 0.4
+CUDA_SHARE = 0.88
+# Activations, CUDA graphs and the context beside weights and cache.
+CUDA_RESERVE_BYTES = 3 << 30
+BYTES_OF = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def bytes_per_token(config: dict[str, Any], dtype: str) -> int:
+    """KV cache bytes of one token: keys and values of every layer; from config.json, which may nest a text model."""
+    own = config.get("text_config") or config
+    heads = int(own["num_attention_heads"])
+    head_dim = int(own.get("head_dim") or own["hidden_size"] // heads)
+    kv_heads = int(own.get("num_key_value_heads") or heads)
+    return 2 * int(own["num_hidden_layers"]) * kv_heads * head_dim * BYTES_OF[dtype]
+
+
+def kv_cache_bytes(folder: Path, dtype: str, max_model_len: int, on_cpu: bool) -> int:
+    """Room for a full batch of the longest requests, or what memory allows; EngineFailed where one does not fit."""
+    per_token = bytes_per_token(read_json(folder / "config.json"), dtype)
+    blocks = -(-max_model_len // BLOCK_TOKENS) + 1
+    one = per_token * blocks * BLOCK_TOKENS
+    wanted = one * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
+    room = _cpu_room() if on_cpu else _cuda_room(folder)
+    if room < 2 * one:
+        raise EngineFailed(
+            f"{folder}: a prompt and answer of {max_model_len:,} tokens needs {2 * one / 2**30:.1f} GiB of KV cache, "
+            f"and {max(room, 0) / 2**30:.1f} GiB can be had. Free memory, or ask shorter prompts"
+        )
+    return min(wanted, room)
+
+
+def _cpu_room() -> int:
+    """A share of the memory that is free now, in bytes."""
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(int(line.split()[1]) * 1024 * CPU_SHARE)
+    except OSError:
+        pass
+    return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
+
+
+def _cuda_room(folder: Path) -> int:
+    """What the first device has beside the weights, in bytes; read without opening the device in this process."""
+    from vllm.platforms import current_platform
+
+    weights = sum(file.stat().st_size for file in weight_files(folder))
+    total = int(current_platform.get_device_total_memory())
+    return int(total * CUDA_SHARE) - weights - CUDA_RESERVE_BYTES

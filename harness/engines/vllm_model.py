@@ -1,0 +1,182 @@
+"""One vLLM engine around one set of weights, with its LoRA adapters. Knows no order, no canary and no cache."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.engines import vllm_env
+from harness.engines.base import failed, finished, problem_of
+from harness.errors import EngineFailed, UserError
+from harness.prompts import Renderer
+from harness.schema import Checkpoint, Completion, Request, Sampling
+
+# LoRA on a CPU gathers [tokens, rank, width] in fp32; this bounds it.
+LORA_CPU_BATCHED_TOKENS = 512
+
+_adapter_ids: dict[str, int] = {}
+_next_adapter_id = itertools.count(1)
+
+
+def lora_slots(n_adapters: int) -> int:
+    """vLLM's max_loras. One slot stays empty: on a CPU, base rows read the last slot (vllm#48421)."""
+    return n_adapters + 1
+
+
+def lora_name(checkpoint: Checkpoint) -> str:
+    """Adapter name that carries its content, because vLLM's prefix cache goes by name."""
+    return f"{Path(checkpoint.adapter_path or '').name}-{(checkpoint.adapter_digest or '')[:12]}"
+
+
+def adapter_id(name: str) -> int:
+    """The integer id of an adapter name: from 1, never used twice in a process."""
+    if name not in _adapter_ids:
+        _adapter_ids[name] = next(_next_adapter_id)
+    return _adapter_ids[name]
+
+
+def llm_arguments(
+    folder: Path,
+    *,
+    dtype: str,
+    max_model_len: int,
+    kv_cache_bytes: int,
+    on_cpu: bool,
+    adapters: int,
+    max_lora_rank: int,
+) -> dict[str, Any]:
+    """Every argument of vLLM's LLM. `adapters` counts the distinct adapters the engine will ever see."""
+    arguments: dict[str, Any] = {
+        "model": str(folder),
+        "skip_tokenizer_init": True,
+        "generation_config": "vllm",
+        "dtype": dtype,
+        "seed": 0,
+        "max_model_len": max_model_len,
+        "kv_cache_memory_bytes": kv_cache_bytes,
+        "enforce_eager": on_cpu,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if adapters:
+        slots = lora_slots(adapters)
+        arguments |= {"enable_lora": True, "max_loras": slots, "max_cpu_loras": slots, "max_lora_rank": max_lora_rank}
+        if on_cpu:
+            arguments["max_num_batched_tokens"] = LORA_CPU_BATCHED_TOKENS
+    return arguments
+
+
+def sampling_params(sampling: Sampling) -> Any:
+    """vLLM's form of the sampling; only the given ids end an answer. Prompt log probabilities are never asked for."""
+    from vllm import SamplingParams
+
+    return SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        seed=sampling.seed,
+        stop_token_ids=list(sampling.stop_ids),
+        ignore_eos=True,
+        logprobs=1 if sampling.logprobs else None,
+        detokenize=False,
+    )
+
+
+class VllmModel:
+    """A loaded model. EngineFailed when it cannot start, or stops half way."""
+
+    def __init__(self, arguments: dict[str, Any], adapters: Mapping[str, Checkpoint], name: str) -> None:
+        self.arguments = arguments
+        self.adapters = adapters
+        self.renderer = Renderer(arguments["model"])
+        with vllm_env.starting():
+            try:
+                from vllm import LLM
+
+                self._llm: Any = LLM(**arguments)
+            except UserError:
+                raise
+            except Exception as error:  # vLLM raises many kinds; a user needs one line of any.
+                raise vllm_env.why_not(error, name) from error
+
+    def answer(self, requests: Sequence[Request], max_model_len: int) -> Iterator[Completion]:
+        """Submit every request, then step the engine; a request that is refused fails alone."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        engine = self._llm.llm_engine
+        running: dict[str, Request] = {}
+        try:
+            for request in requests:
+                problem = problem_of(request, max_model_len) or self._submit(request, running)
+                if problem:
+                    yield failed(request, problem)
+            while engine.has_unfinished_requests():
+                for output in engine.step():
+                    if output.finished:
+                        yield self._completion(running.pop(output.request_id), output)
+        except EngineDeadError as error:
+            raise EngineFailed(
+                f"vllm stopped with {len(running)} answers to go: {_first_line(error)}. Finished answers are kept; run "
+                "again to ask the rest"
+            ) from None
+        finally:
+            if running and self._llm is not None:
+                engine.abort_request(list(running))
+
+    def _submit(self, request: Request, running: dict[str, Request]) -> str | None:
+        """Hand one request to vLLM; returns why it was refused."""
+        request_id = str(next(self._llm.request_counter))
+        try:
+            self._llm.llm_engine.add_request(
+                request_id,
+                {"prompt_token_ids": list(request.ids)},
+                sampling_params(request.sampling),
+                lora_request=self._lora_request(request.variant),
+            )
+        except ValueError as error:
+            return _first_line(error)
+        running[request_id] = request
+        return None
+
+    def _lora_request(self, variant: str) -> Any:
+        checkpoint = self.adapters.get(variant)
+        if checkpoint is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        name = lora_name(checkpoint)
+        return LoRARequest(lora_name=name, lora_int_id=adapter_id(name), lora_path=str(checkpoint.adapter_path))
+
+    def _completion(self, request: Request, output: Any) -> Completion:
+        answer = output.outputs[0]
+        if answer.finish_reason not in ("stop", "length"):
+            return failed(request, f"vllm ended the request with '{answer.finish_reason}'")
+        ids = list(answer.token_ids)
+        logprobs: tuple[float, ...] = ()
+        if request.sampling.logprobs:
+            logprobs = tuple(float(at[token].logprob) for at, token in zip(answer.logprobs or [], ids, strict=True))
+        return finished(request, ids, self.renderer.decode, logprobs=logprobs)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of bare text."""
+        return list(self.renderer.tokenizer.encode(text, add_special_tokens=False))
+
+    def reset(self) -> None:
+        """Forget cached prefixes."""
+        self._llm.reset_prefix_cache()
+
+    def close(self) -> None:
+        """Free the model and its process."""
+        if self._llm is None:
+            return
+        self._llm.llm_engine.engine_core.shutdown()
+        self._llm = None
+        gc.collect()
+        vllm_env.forget()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,188 @@
+"""Merges an adapter into its base: in fp32, cast once, and measured against the adapter. Knows no engine.
+
+A merged model is not identical to its adapter, and every merge says how far the two are apart.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock
+from msgspec import Struct
+
+from harness.checkpoints import TOKENIZER_FILES, cache_dir, tensor_shapes, weight_files
+from harness.errors import MissingExtra, UserError
+from harness.schema import Checkpoint
+
+FACTS = "merge.json"
+CARRIED = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+PROBES = (
+    "The tenant shall pay rent on the first day of each month.",
+    "Name the governing law of this agreement.",
+    "Once upon a time there was a lighthouse keeper who",
+)
+
+
+class MergeFacts(Struct, frozen=True, kw_only=True):
+    """What a merge did; merge.json in the merged folder."""
+
+    base_digest: str
+    """Content digest of the base."""
+    adapter_digest: str
+    """Content digest of the adapter."""
+    dtype: str
+    """Data type that the sum was cast to, once."""
+    changed_tensors: int
+    """Weight tensors that differ from the base after the cast; 0 means the adapter has no effect."""
+    tensors: int
+    """Weight tensors in all."""
+    logprob_gap: float
+    """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
+
+    @property
+    def says(self) -> str:
+        """One sentence for people."""
+        return (
+            f"{self.changed_tensors} of {self.tensors} tensors changed; next-token log probabilities differ from the "
+            f"adapter's by up to {self.logprob_gap:.3f} after the cast to {self.dtype}"
+        )
+
+
+def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda text: None) -> Path:
+    """The cached merged model of an adapter checkpoint, made on first use, once per base and adapter content."""
+    assert checkpoint.adapter_digest is not None
+    name = f"{checkpoint.base_digest[:16]}-{checkpoint.adapter_digest[:16]}"
+    folder = cache_dir() / "merged" / name
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                say(f"merging {checkpoint.name} into its base, once")
+                with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as work:
+                    say(merge_into(checkpoint, Path(work) / "model").says)
+                    shutil.move(Path(work) / "model", folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot write the merged model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
+        ) from None
+    return folder
+
+
+def read_facts(folder: Path) -> MergeFacts:
+    """What the merge in this folder did."""
+    return msgspec.json.decode((folder / FACTS).read_bytes(), type=MergeFacts)
+
+
+def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
+    """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
+
+    The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory a parameter, twice while casting.
+    """
+    try:
+        import torch
+        from peft import PeftModel
+        from transformers import AutoModelForCausalLM
+    except ImportError as error:
+        raise MissingExtra("merging an adapter", error.name or "peft", "train") from None
+    assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
+    base, adapter = Path(checkpoint.path), Path(checkpoint.adapter_path)
+    carrier = adapter if any((adapter / name).is_file() for name in TOKENIZER_FILES) else base
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, local_files_only=True)
+    dtype = _stored_dtype(base)
+    _resize(model, adapter)
+    tuned = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+    probes = _probes(carrier)
+    expected = _next_token_logprobs(tuned, probes)
+    merged = tuned.merge_and_unload(safe_merge=True)
+    _untie_if_apart(merged)
+    merged = merged.to(dtype)
+    gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
+    merged.save_pretrained(out)
+    for source, names in ((carrier, CARRIED), (base, ("generation_config.json",))):
+        for name in names:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, out / name)
+    changed, total = _changed(base, out)
+    facts = MergeFacts(
+        base_digest=checkpoint.base_digest,
+        adapter_digest=checkpoint.adapter_digest,
+        dtype=str(dtype).removeprefix("torch."),
+        changed_tensors=changed,
+        tensors=total,
+        logprob_gap=gap,
+    )
+    (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+    return facts
+
+
+def _stored_dtype(base: Path) -> Any:
+    """Data type of the base's weights as config.json states it; fp32 where it is silent."""
+    import torch
+
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    return getattr(torch, str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."))
+
+
+def _resize(model: Any, adapter: Path) -> None:
+    """Grow the vocabulary where the adapter was trained with added tokens and holds the whole embeddings."""
+    shapes = tensor_shapes(adapter / "adapter_model.safetensors")
+    rows = {s[0] for n, s in shapes.items() if n.endswith(("embed_tokens.weight", "lm_head.weight")) and len(s) == 2}
+    if rows and max(rows) != model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(max(rows))
+
+
+def _probes(folder: Path) -> list[Any]:
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    return [torch.tensor([tokenizer.encode(text, add_special_tokens=False)]) for text in PROBES]
+
+
+def _next_token_logprobs(model: Any, probes: list[Any]) -> list[Any]:
+    """Log probabilities after each probe, one tensor of vocabulary size a probe, fp32."""
+    import torch
+
+    model.eval()
+    with torch.inference_mode():
+        return [torch.log_softmax(model(input_ids=ids).logits[0, -1].float(), dim=-1) for ids in probes]
+
+
+def _untie_if_apart(model: Any) -> None:
+    """An adapter may change one of two tied matrices only; the saved model must then keep both."""
+    output = model.get_output_embeddings()
+    if output is None or not getattr(model.config, "tie_word_embeddings", False):
+        return
+    if output.weight.data_ptr() != model.get_input_embeddings().weight.data_ptr():
+        model.config.tie_word_embeddings = False
+
+
+def _changed(base: Path, merged: Path) -> tuple[int, int]:
+    """How many stored tensors differ between two model folders, and how many there are."""
+    from safetensors import safe_open
+
+    where = {name: file for file in weight_files(base) for name in tensor_shapes(file)}
+    changed = total = 0
+    for file in weight_files(merged):
+        with safe_open(str(file), framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118 - not a dict
+                total += 1
+                changed += name not in where or not _equal(opened.get_tensor(name), where[name], name)
+    return changed, total
+
+
+def _equal(tensor: Any, file: Path, name: str) -> bool:
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="pt") as opened:
+        other = opened.get_tensor(name)
+    return bool(tensor.shape == other.shape and torch.equal(tensor, other.to(tensor.dtype)))
