@@ -95,7 +95,8 @@ def fill(root: Path) -> None:
     checkpoints = variants(job)
     renderer = Renderer(checkpoints[CANDIDATE].path)
     questions = asks(job, checkpoints, renderer)
-    broker = Broker(job, checkpoints, renderer, longest(questions))
+    broker = Broker("vllm", checkpoints, max_model_len=longest(questions))
+    assert broker.cache is not None
     texts = ["none", *NAMES]
     for i, (question, request) in enumerate(zip(questions, broker.requests(questions), strict=True)):
         completion = Completion(
@@ -105,7 +106,7 @@ def fill(root: Path) -> None:
             prompt_tokens=len(question.prompt.ids),
             output_tokens=2,
         )
-        broker.keep(request, completion)
+        broker.cache.add(request, completion)
 
 
 def session(root: Path, target: str) -> tuple[float, float]:

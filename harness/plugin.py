@@ -93,9 +93,7 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
 def _suite_items(collector: pytest.Module, session: Session, suite: Any) -> list[pytest.Item]:
     if suite.folder != collector.path.parent:
         return []
-    marks = getattr(collector.obj, "pytestmark", [])
-    marks = marks if isinstance(marks, list) else [marks]
-    if not session.add(suite, is_long=any(m.name == "long" for m in marks)):
+    if not session.add(suite, is_long=any(m.name == "long" for m in _marks(collector.obj))):
         why = session.why_not(suite)
         return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
     return [
@@ -115,6 +113,12 @@ def _case_items(collector: pytest.Module, session: Session, test: Any) -> list[p
     ]
 
 
+def _marks(source: object) -> list[pytest.Mark]:
+    """Marks that a decorator or `pytestmark` left on a function or module."""
+    found = getattr(source, "pytestmark", [])
+    return [getattr(mark, "mark", mark) for mark in (found if isinstance(found, list) else [found])]
+
+
 class CaseItem(pytest.Item):
     """One case test on one record."""
 
@@ -122,13 +126,8 @@ class CaseItem(pytest.Item):
         super().__init__(**rest)
         self.test, self.case, self.repeat = test, case, repeat
         for source in (test.function, test):
-            marks = getattr(source, "pytestmark", [])
-            for mark in marks if isinstance(marks, list) else [marks]:
-                self.add_marker(
-                    mark
-                    if isinstance(mark, pytest.MarkDecorator)
-                    else getattr(pytest.mark, mark.name).with_args(*mark.args, **mark.kwargs)
-                )
+            for mark in _marks(source):
+                self.add_marker(getattr(pytest.mark, mark.name)(*mark.args, **mark.kwargs))
         self.extra_keyword_matches.update(case.tags.values())
 
     def runtest(self) -> None:
@@ -289,7 +288,7 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     gates = _gate_reports(config)
-    state = config.stash[KEY] if KEY in config.stash else None
+    state = config.stash.get(KEY, None)
     if config.option.collectonly or (state is None and not gates["run"] and REQUIRED not in config.stash):
         return
     from harness.summary import lines

@@ -13,7 +13,15 @@ from filelock import FileLock
 from harness.digest import digest
 from harness.errors import UserError
 from harness.plan import (
-    Ask, Job, PlainRenderer, SuiteJob, asks, gates_path, load_suite_gates, longest, variants,
+    Ask,
+    Job,
+    PlainRenderer,
+    SuiteJob,
+    asks,
+    gates_path,
+    load_suite_gates,
+    longest,
+    variants,
 )
 from harness.progress import Progress
 from harness.prompts import Renderer
@@ -73,7 +81,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     )
     folder.write_manifest(manifest)
     try:
-        engine = _answer(job, checkpoints, renderer, questions, folder, progress)
+        engine = _answer(job, checkpoints, questions, folder, progress)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
@@ -91,7 +99,6 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
 def _answer(
     job: Job,
     checkpoints: dict[str, Checkpoint],
-    renderer: Renderer | PlainRenderer,
     questions: list[Ask],
     folder: RunFolder,
     progress: Progress,
@@ -99,7 +106,15 @@ def _answer(
     """Get every answer from cache or engine, score it, append it to the run folder; returns the engine's record."""
     from harness.engines.broker import Broker
 
-    broker = Broker(job, checkpoints, renderer, longest(questions))
+    broker = Broker(
+        job.engine,
+        checkpoints,
+        max_model_len=longest(questions),
+        lora=job.lora,
+        use_cache=job.use_cache,
+        script=job.script,
+        say=progress.say,
+    )
     waiting: list[tuple[str, Record]] = []
     start = time.monotonic()
     tokens = {"prompt": 0, "output": 0}

@@ -22,19 +22,19 @@ MISTRAL = (
     "{% else %}{{ raise_exception('Only user and assistant roles are supported') }}{% endif %}{% endfor %}"
 )
 FAMILIES = {
-    "qwen": dict(
-        model_type="qwen2", template=CHATML, special=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        bos=None, eos="<|im_end|>", more_eos=["<|endoftext|>"], adds_bos=False,
-    ),
-    "llama3": dict(
-        model_type="llama", template=LLAMA3, bos="<|begin_of_text|>", eos="<|eot_id|>", adds_bos=True,
-        special=["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],
-        more_eos=["<|end_of_text|>"],
-    ),
-    "mistral": dict(
-        model_type="mistral", template=MISTRAL, special=["<s>", "</s>", "[INST]", "[/INST]"], bos="<s>", eos="</s>",
-        more_eos=[], adds_bos=True,
-    ),
+    "qwen": {
+        "model_type": "qwen2", "template": CHATML, "special": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        "bos": None, "eos": "<|im_end|>", "more_eos": ["<|endoftext|>"], "adds_bos": False,
+    },
+    "llama3": {
+        "model_type": "llama", "template": LLAMA3, "bos": "<|begin_of_text|>", "eos": "<|eot_id|>", "adds_bos": True,
+        "special": ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],
+        "more_eos": ["<|end_of_text|>"],
+    },
+    "mistral": {
+        "model_type": "mistral", "template": MISTRAL, "special": ["<s>", "</s>", "[INST]", "[/INST]"], "bos": "<s>", "eos": "</s>",
+        "more_eos": [], "adds_bos": True,
+    },
 }  # fmt: skip
 CORPUS = ["the landlord and the tenant agree", "due on sale", "none", "system user assistant", "You help."]
 

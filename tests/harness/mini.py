@@ -80,7 +80,17 @@ def write_script(root: Path, **answers: dict[str, str]) -> Path:
 
 def pytest_in(root: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run pytest on the suite below `root` in a process of its own, with the fake engine and an own cache."""
-    command = [sys.executable, "-m", "pytest", "evalsuites", "-p", "no:cacheprovider", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "evalsuites",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+        *words,
+    ]
     if "--engine" not in words:
         command += ["--engine", "fake", "--script", "script.json"]
     settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}

@@ -36,7 +36,7 @@ def test_a_right_model_passes_with_one_item_a_case_and_a_gate_a_slice(root: Path
 
 def test_a_wrong_model_fails_its_gates_and_its_misses_do_not_fail_the_cases(root: Path) -> None:
     write_script(root, tuned=dict.fromkeys(right(CASES), "holdover"))
-    done = pytest_in(root, "-rA")
+    done = pytest_in(root, "-v", "-rf")
     assert done.returncode == 1
     assert "MISS" in done.stdout
     assert "gate[clause_exact_set-at_least-0.5" in done.stdout
@@ -219,7 +219,7 @@ def test_bars_come_from_another_folder(root: Path) -> None:
 
 
 def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -> None:
-    write_script(root, tuned={k: v for k, v in right(CASES).items() if k != "c1"}, fail={"tuned": "c1"})
+    write_script(root, tuned={k: v for k, v in right(CASES).items() if k != "c1"}, fail={"tuned": ["c1"]})
     done = pytest_in(root, "-q")
     assert done.returncode == 1  # 1 of 40 is above the cap of 1%
     run = load_run(only_run(root))
