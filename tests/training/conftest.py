@@ -1,0 +1,49 @@
+"""Rows and configurations for training a tiny model."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def write_rows(tmp_path):
+    """Write objects as JSONL; returns the path."""
+
+    def write(name, rows):
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return write
+
+
+def asked(number):
+    """One instruction row; its answer has another length for each number."""
+    return {"instruction": f"Repeat {number}", "input": "the tenant " * (number % 5), "output": f"none {number} " * 2}
+
+
+@pytest.fixture
+def write_config(tmp_path, tiny_model, write_rows):
+    """Write a working configuration with 12 training and 3 validation rows; keyword values replace lines."""
+
+    def write(file="train.toml", rows=12, **changes):
+        write_rows("train.jsonl", [asked(n) for n in range(rows)])
+        write_rows("validation.jsonl", [asked(n) for n in range(100, 103)])
+        tables = {
+            "data": {"train": ["train.jsonl"], "validation": ["validation.jsonl"], "max_length": 256},
+            "lora": {"r": 4, "alpha": 8},
+            "optim": {"lr": 0.01},
+            "train": {"rows_per_step": 4, "max_steps": 6, "validate_every": 2, "dtype": "float32", "pack_tokens": 128},
+            "output": {"dir": "runs", "name": "tiny"},
+        }
+        for key, value in changes.items():
+            table, _, name = key.partition("__")
+            tables[table][name] = value
+        text = f"base = {json.dumps(str(tiny_model))}\n"
+        for table, values in tables.items():
+            text += f"[{table}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None)
+        path = tmp_path / file
+        path.write_text(text)
+        return path
+
+    return write

@@ -1,0 +1,76 @@
+"""A merge keeps what the adapter learnt, says how far it is off, and never overwrites."""
+
+import json
+
+import pytest
+
+from harness.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model, tmp_path_factory):
+    """An adapter with a large effect: random values on both sides."""
+    import torch
+
+    from training import model, session
+    from training.config import Lora
+
+    loss = model.load(tiny_model, Lora(r=4, alpha=16), "float32", seed=1)
+    torch.manual_seed(3)
+    for _, parameter in loss.adapter():
+        parameter.data.normal_(0, 0.3)
+    out = tmp_path_factory.mktemp("adapter") / "adapter"
+    session.write_adapter(loss, str(tiny_model), out)
+    return out
+
+
+def logits(model):
+    import torch
+
+    with torch.inference_mode():
+        return model.eval()(input_ids=torch.tensor([[5, 9, 60, 3, 17]])).logits
+
+
+def test_merged_folder_gives_the_adapters_logits_after_save_and_reload(adapter, tiny_model, tmp_path):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from training.merge import merge
+
+    report = merge(str(adapter), tmp_path / "merged", approval="approved by run 1")
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    plain = logits(base)
+    tuned = logits(PeftModel.from_pretrained(base, adapter))
+    merged = logits(AutoModelForCausalLM.from_pretrained(tmp_path / "merged"))
+    assert (tuned - plain).abs().max() > 0.1
+    assert (tuned - merged).abs().max() < 1e-4
+    assert report.equal_top == 1.0 and report.max_kl < 1e-4 < report.effect_kl
+
+
+def test_merged_folder_holds_tokenizer_generation_config_and_the_approval(adapter, tmp_path):
+    from training.merge import merge
+
+    out = tmp_path / "merged"
+    report = merge(str(adapter), out, approval="approved by run 1")
+    assert {"tokenizer.json", "generation_config.json", "chat_template.jinja"} <= {p.name for p in out.iterdir()}
+    assert "approved by run 1" in (out / "README.md").read_text()
+    assert json.loads((out / "parity.json").read_text())["mean_kl"] == report.mean_kl
+
+
+def test_merge_refuses_a_folder_that_exists_and_a_whole_model(adapter, tiny_model, tmp_path):
+    from training.merge import merge
+
+    with pytest.raises(UserError, match="exists already"):
+        merge(str(adapter), tmp_path)
+    with pytest.raises(UserError, match="whole model"):
+        merge(str(tiny_model), tmp_path / "new")
+
+
+def test_divergence_is_the_textbook_sum():
+    import torch
+
+    from training.merge import _divergence
+
+    p, q = [0.5, 0.25, 0.25], [0.25, 0.25, 0.5]
+    expected = sum(a * (torch.tensor(a).log() - torch.tensor(b).log()) for a, b in zip(p, q, strict=True))
+    assert _divergence([torch.tensor([p]).log()], [torch.tensor([q]).log()])[0] == pytest.approx(float(expected))

@@ -1,0 +1,147 @@
+"""Merges an adapter into its base and measures how far the merged model is from base plus adapter.
+
+The sum itself is `harness.merging`'s. Here it is judged over every position of fixed texts, and a model card is written.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from harness import merging
+from harness.checkpoints import resolve
+from harness.errors import UserError
+from harness.prompts import Renderer
+from harness.schema import Checkpoint
+
+PARITY = "parity.json"
+QUESTIONS = (
+    "Which clauses does this excerpt contain? The entire unpaid balance shall become due upon sale of the property.",
+    "The tenant shall pay rent on the first day of each month. When is rent due?",
+    "Summarize in one sentence: the buyer deposits earnest money with the broker within three days.",
+    "Name three things that a purchase and sale agreement usually states.",
+    "What is the capital of Georgia?",
+    "Write a short letter to a landlord about a broken heater.",
+)
+
+
+class ParityReport(Struct, frozen=True, kw_only=True):
+    """How far a merged model is from its adapter, over every position of fixed prompts; parity.json."""
+
+    positions: int
+    """Token positions compared."""
+    mean_kl: float
+    """Mean Kullback-Leibler divergence of the merged from the adapter's next-token distribution, nats."""
+    max_kl: float
+    """Largest of them."""
+    equal_top: float
+    """Share of positions where both put the same token first."""
+    effect_kl: float
+    """Mean divergence of the base from the adapter: the scale that the others are read on."""
+    dtype: str
+    """Number format of both models when compared; the adapter's base is the unmerged one."""
+
+    @property
+    def says(self) -> str:
+        """One sentence for people."""
+        return (
+            f"merged against adapter over {self.positions} positions: mean KL {self.mean_kl:.5f}, largest "
+            f"{self.max_kl:.4f}, same top token {self.equal_top:.1%}; the adapter's own effect is {self.effect_kl:.4f}"
+        )
+
+
+def merge(adapter: str, out: Path, *, approval: str = "") -> ParityReport:
+    """Write the merged model to the new folder `out`, with parity.json and a model card.
+
+    `approval` is the sentence of the model card on why it may be merged. UserError where `out` exists or `adapter` is
+    no adapter.
+    """
+    checkpoint = resolve(adapter)
+    if checkpoint.kind != "adapter":
+        raise UserError(f"{adapter}: is a whole model, not an adapter. Name a folder with adapter_config.json")
+    out = Path(out)
+    if out.exists():
+        raise UserError(f"{out}: exists already. Name a new folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
+            made = Path(work) / "model"
+            facts = merging.merge_into(checkpoint, made)
+            report = parity(checkpoint, made, facts.dtype)
+            (made / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+            (made / "README.md").write_text(model_card(checkpoint, facts, report, approval), "utf-8")
+            made.rename(out)
+    except OSError as error:
+        raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None
+    return report
+
+
+def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
+    """Compare both models as they are served: the adapter on its base in `dtype`, the merged weights in `dtype`."""
+    import torch
+
+    renderer = Renderer(merged)
+    prompts = [list(renderer.prompt([{"role": "user", "content": text}]).ids) for text in QUESTIONS]
+    tuned, plain = _adapter_logprobs(checkpoint, prompts, dtype)
+    fused = _logprobs(_load(str(merged), dtype), prompts)
+    divergence = _divergence(tuned, fused)
+    same = torch.cat([(t.argmax(-1) == m.argmax(-1)).float() for t, m in zip(tuned, fused, strict=True)])
+    return ParityReport(
+        positions=len(divergence),
+        mean_kl=float(divergence.mean()),
+        max_kl=float(divergence.max()),
+        equal_top=float(same.mean()),
+        effect_kl=float(_divergence(tuned, plain).mean()),
+        dtype=dtype,
+    )
+
+
+def _load(folder: str, dtype: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True).eval()
+
+
+def _adapter_logprobs(checkpoint: Checkpoint, prompts: list[list[int]], dtype: str) -> tuple[list[Any], list[Any]]:
+    """Log probabilities with the adapter, and of the base alone."""
+    from peft import PeftModel
+
+    base = _load(checkpoint.path, dtype)
+    merging._resize(base, Path(checkpoint.adapter_path or ""))
+    model = PeftModel.from_pretrained(base, checkpoint.adapter_path).eval()
+    tuned = _logprobs(model, prompts)
+    with model.disable_adapter():
+        return tuned, _logprobs(model, prompts)
+
+
+def _logprobs(model: Any, prompts: list[list[int]]) -> list[Any]:
+    """One (tokens, vocabulary) tensor a prompt, float32."""
+    import torch
+
+    with torch.inference_mode():
+        return [torch.log_softmax(model(input_ids=torch.tensor([ids])).logits[0].float(), -1) for ids in prompts]
+
+
+def _divergence(reference: list[Any], other: list[Any]) -> Any:
+    """KL(reference || other) of every position of every prompt: sum over tokens of p (log p - log q)."""
+    import torch
+
+    return torch.cat([(r.exp() * (r - o)).sum(-1) for r, o in zip(reference, other, strict=True)])
+
+
+def model_card(checkpoint: Checkpoint, facts: merging.MergeFacts, report: ParityReport, approval: str) -> str:
+    """README.md of the merged folder."""
+    return (
+        f"# {Path(checkpoint.adapter_path or '').parent.name or checkpoint.name}, merged\n\n"
+        f"{approval or 'Merged without a verdict.'}\n\n"
+        f"- adapter: `{checkpoint.name}`, content {facts.adapter_digest}\n"
+        f"- base: `{Path(checkpoint.path).name}`, content {facts.base_digest}\n"
+        f"- weights: {facts.dtype}, summed in float32 and cast once; {facts.changed_tensors} of {facts.tensors} tensors "
+        f"changed\n- {report.says}\n\n"
+        "A merged model is not its adapter to the last bit. Judge it by its own scores.\n"
+    )
