@@ -165,7 +165,7 @@ def demo(
 
 
 # Typer carries a command-line parser of its own; its usage errors are the parents of BadParameter.
-UsageProblem = typer.BadParameter.__mro__[1]
+UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def main() -> None:

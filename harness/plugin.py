@@ -115,8 +115,9 @@ def _case_items(collector: pytest.Module, session: Session, test: Any) -> list[p
 
 def _marks(source: object) -> list[pytest.Mark]:
     """Marks that a decorator or `pytestmark` left on a function or module."""
-    found = getattr(source, "pytestmark", [])
-    return [getattr(mark, "mark", mark) for mark in (found if isinstance(found, list) else [found])]
+    found: Any = getattr(source, "pytestmark", [])
+    marks: list[Any] = found if isinstance(found, list) else [found]
+    return [getattr(mark, "mark", mark) for mark in marks]
 
 
 class CaseItem(pytest.Item):
@@ -240,7 +241,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and call.excinfo is not None
         and call.excinfo.errisinstance(AssertionError)
     )
-    if missed:
+    if missed and call.excinfo is not None:
         report.outcome = "passed"
         report.miss = True
         report.user_properties = [*report.user_properties, ("miss", str(call.excinfo.value).splitlines()[0][:200])]

@@ -18,7 +18,7 @@ LAYERS = [
     {"schema", "errors", "digest", "progress", "gatefile"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
     {"suite", "engines"},
-    {"evidence", "gates", "store", "plan"},
+    {"wording", "evidence", "gates", "store", "plan"},
     {"runner", "summary", "approval", "forecast"},
     {"session", "demo"},
     {"plugin", "cli"},

@@ -25,7 +25,7 @@ PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
 COMMA_PIECE = re.compile(r"[^,]+")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
-CLOSING = re.compile(r"\s*(?::|\s[-–—]\s|\()")
+CLOSING = re.compile(r":|\s[-–—]\s|\(")
 LEAD_IN = re.compile(
     r"[^:\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|provisions?)\b[^:\n]{0,60}:", re.I
 )

@@ -174,6 +174,12 @@ def test_every_named_type_has_a_span_without_its_bullet():
     ]
 
 
+def test_a_name_given_twice_counts_once_where_it_first_stands():
+    score = scored("Insurance; Governing Law; Insurance", BOTH)
+    assert [(span.start, span.quote) for span in score.spans] == [(0, "Insurance"), (11, "Governing Law")]
+    assert score.counts["predicted"] == 2
+
+
 def test_metric_ratios_over_several_answers():
     """By hand: gold 2+1+0, answers name 2 (1 right), none, 1; so tp 1, fp 2, fn 2."""
     scores = [scored("Insurance; Anti-Assignment", BOTH), scored("none", ["Insurance"]), scored("Insurance", [])]

@@ -22,6 +22,12 @@ def test_both_kinds_count_and_a_section_is_no_figure_too():
     assert score.extracted["fabricated"] == ["O.C.G.A. § 44-99-999", "$700"]
 
 
+def test_a_figure_that_a_rule_yields_is_not_fabricated():
+    assert scored("About $500, or $500.").fabricated == []
+    assert scored("Within 720 hours.").fabricated == []
+    assert scored("In about $510.").fabricated == ["$510"]
+
+
 def test_spans_of_both_kinds_stand_in_order():
     kinds = [span.kind for span in scored("Pay $500 under O.C.G.A. § 44-14-161 in 30 days.").spans]
     assert kinds == ["money", "citation", "duration"]

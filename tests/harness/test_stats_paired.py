@@ -278,3 +278,14 @@ def test_swaps_that_are_counted_agree_with_swaps_that_are_drawn(monkeypatch):
     monkeypatch.setattr(resample, "MOST_STATES", 1)
     drawn, test = resample.swap_test(own_sums, other, contrast)
     assert "draws" in test and drawn == pytest.approx(exact, abs=0.01)
+
+
+def test_a_relative_margin_is_tested_on_tuned_minus_a_multiple_of_the_baseline():
+    rng = np.random.default_rng(12)
+    tuned, baseline = (rng.random(120) < p for p in (0.9, 0.6))
+    fit = sm.OLS(tuned - 1.3 * baseline, np.ones(120)).fit(
+        cov_type="cluster", cov_kwds={"groups": np.arange(120) // 4}, use_t=True
+    )
+    made = own.difference(paired(tuned, baseline, per_contract=4), factor=1.3)
+    assert made.value == pytest.approx(fit.params[0])
+    assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]))
