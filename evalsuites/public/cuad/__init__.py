@@ -1,0 +1,1 @@
+"""Clauses in passages of the public CUAD contracts."""

@@ -1,0 +1,118 @@
+"""Builds the suite's cases, and those that training rows are made of, once for each copy of the data. Knows no model."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from evalsuites.public.cuad.contracts import Contract, data_folder, load_contracts
+from evalsuites.public.cuad.passages import Passage, labelled, unit_starts, unlabelled
+from evalsuites.public.cuad.split import SPLITS, groups, side
+from harness.checkpoints import cache_dir
+from harness.digest import digest
+from harness.embedded import say_on_stderr
+from harness.schema import Case
+
+PER_CONTRACT = {"train": 16, "validation": 4, "test": 4}
+"""Most passages with a clause from one contract, so that no contract speaks for many; as many without one."""
+BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py")
+
+
+def cases(split: str = "test") -> list[Case]:
+    """Cases of one split, from the cache where this copy of the data has been built before."""
+    file = cache_dir() / "cuad" / _key(data_folder()) / f"{split}.jsonl"
+    if not file.is_file():
+        _build_into(file.parent)
+    return msgspec.json.Decoder(Case).decode_lines(file.read_bytes())
+
+
+def _key(folder: Path) -> str:
+    """Digest of the builders' source, and of what the data folder shows without being read."""
+    source = [(Path(__file__).parent / name).read_text("utf-8") for name in BUILDERS]
+    table = (folder / "master_clauses.csv").stat()
+    with os.scandir(folder / "contracts") as entries:
+        listing = sorted((entry.name, entry.stat().st_size) for entry in entries)
+    return digest([source, str(folder), table.st_size, table.st_mtime_ns, listing])[:16]
+
+
+def _build_into(folder: Path) -> None:
+    """Write every split's file. Several processes may ask at once: one builds, the others wait."""
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        if (folder / "test.jsonl").is_file():
+            return
+        say_on_stderr("cutting passages out of the CUAD contracts, once (under a minute)")
+        built = build(load_contracts(data_folder()))
+        for split in SPLITS:
+            part = folder / f"{split}.part"
+            part.write_bytes(msgspec.json.Encoder().encode_lines(built[split]))
+            part.replace(folder / f"{split}.jsonl")
+
+
+def build(contracts: Iterable[Contract]) -> dict[str, list[Case]]:
+    """Cases by split. A passage that stands word for word in several contracts is kept once, in the test before all."""
+    by_name = {contract.name: contract for contract in contracts}
+    cut = {name: _Cut(contract) for name, contract in by_name.items()}
+    built: dict[str, list[Case]] = {split: [] for split in SPLITS}
+    seen: set[str] = set()
+    together = groups({name: contract.text for name, contract in by_name.items()})
+    for split in reversed(SPLITS):
+        asked: Counter[str] = Counter()
+        for group in together:
+            for name in group if side(group) == split else ():
+                for case in cut[name].cases(PER_CONTRACT[split], asked, group[0]):
+                    words = " ".join(re.findall(r"\w+", case.document.lower()))
+                    if words not in seen:
+                        seen.add(words)
+                        built[split].append(case)
+    return built
+
+
+class _Cut:
+    """One contract and its passages."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.starts = unit_starts(contract)
+        self.with_clause = list(labelled(contract, self.starts))
+
+    def cases(self, most: int, asked: Counter[str], cluster: str) -> Iterator[Case]:
+        """At most `most` passages with a clause, and as many of the same lengths without one."""
+        chosen = varied(self.with_clause, most, asked)
+        lengths = [passage.end - passage.start for passage in chosen]
+        for passage in [*chosen, *unlabelled(self.contract, self.starts, lengths)]:
+            yield self._case(passage, cluster)
+
+    def _case(self, passage: Passage, cluster: str) -> Case:
+        name = self.contract.name
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:20].strip("-")
+        tags = {"kind": "clause", "clause": passage.main} if passage.main else {"kind": "no_such_clause"}
+        return Case(
+            id=f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:6]}-{passage.start}",
+            input={"document": self.contract.text[passage.start : passage.end].strip()},
+            expected=passage.clauses,
+            cluster=cluster,
+            tags=tags,
+        )
+
+
+def varied(passages: list[Passage], most: int, asked: Counter[str]) -> list[Passage]:
+    """At most `most` passages of one contract: categories in turn, first those that `asked` holds least of.
+
+    Adds what is chosen to `asked`.
+    """
+    left, chosen = list(passages), []
+    here: Counter[str] = Counter()
+    while left and len(chosen) < most:
+        best = min(left, key=lambda passage: (here[passage.main], asked[passage.main], passage.start))
+        left.remove(best)
+        chosen.append(best)
+        here[best.main] += 1
+        asked[best.main] += 1
+    return chosen
