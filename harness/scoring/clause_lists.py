@@ -16,6 +16,8 @@ from harness.scoring.refusals import refuses
 
 MOST_WORDS = 12
 """Words in the longest thing that still reads as a name."""
+MOST_COMMA_PIECES = 8
+"""Pieces between commas that one name may have."""
 MOST_SHOWN = 60
 """Characters kept of a name outside the vocabulary."""
 
@@ -133,7 +135,7 @@ def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterato
     parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if key(m[0])]
     at = 0
     while at < len(parts):
-        for last in range(len(parts) - 1, at - 1, -1):
+        for last in range(min(len(parts), at + MOST_COMMA_PIECES) - 1, at - 1, -1):
             label = _label(text[parts[at][0] : parts[last][1]], table)
             if label is not None:
                 yield _named(text, parts[at][0], parts[last][1], label, True)

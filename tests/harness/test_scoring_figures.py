@@ -160,6 +160,7 @@ def test_each_kind_has_its_canonical_form(text, kind, unit, value):
         "he may, in March, second the motion",
         "(1) pay; (2) vacate",
         "one-third",
+        "9" * 5000,
     ],
 )
 def test_these_numbers_are_no_figures(text):

@@ -99,6 +99,14 @@ def test_the_normal_form_leads_back_to_its_origin(text):
 
 
 @pytest.mark.parametrize(
+    "piece", ["44-14-1, ", "a, ", "(", "-", " ", "9", "one hundred ", "clause: ", "e\u0301", "$1 "]
+)
+def test_a_model_that_loops_is_scored_all_the_same(piece):
+    scores = run(SCORERS, case("Pay $5"), completion(piece * 2000))
+    assert set(scores) == {"clauses", "citations", "figures", "facts", "answers", "given"}
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("ﬁve", "five"),
