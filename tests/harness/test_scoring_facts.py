@@ -4,7 +4,7 @@ from harness.schema import Case, Completion, Score
 from harness.scoring import facts
 from harness.scoring.base import run
 
-DOCUMENT = "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500."
+DOCUMENT = "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500, the fee $204."
 
 
 def scored(text: str, finish_reason: str = "stop") -> Score:
@@ -23,9 +23,8 @@ def test_both_kinds_count_and_a_section_is_no_figure_too():
 
 
 def test_a_figure_that_a_rule_yields_is_not_fabricated():
-    assert scored("About $500, or $500.").fabricated == []
-    assert scored("Within 720 hours.").fabricated == []
-    assert scored("In about $510.").fabricated == ["$510"]
+    assert scored("In all $704, of which about $200 is the fee.").fabricated == []
+    assert scored("In all $705.").fabricated == ["$705"]
 
 
 def test_spans_of_both_kinds_stand_in_order():
