@@ -1,0 +1,107 @@
+"""Rows become ids and masks: answers are always whole, bad rows are named by line."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.prompts import Renderer
+from training.data import cut_prompt, encode
+from training.rows import load_rows, shared_rows
+
+CHAT = {"messages": [{"role": "user", "content": "Say\n\nit"}, {"role": "assistant", "content": "\nnone"}]}
+INSTRUCTION = {"instruction": "Say", "input": "it", "output": "\nnone"}
+
+
+@pytest.fixture(scope="module")
+def renderer(tiny_model):
+    return Renderer(tiny_model)
+
+
+def test_both_forms_give_the_same_ids(write_rows, renderer):
+    rows = load_rows([str(write_rows("a.jsonl", [CHAT, INSTRUCTION]))])
+    chat, instruction = encode(rows, renderer, 256).documents
+    assert chat == instruction
+
+
+def test_training_ids_begin_with_the_ids_that_an_engine_receives(write_rows, renderer):
+    rows = load_rows([str(write_rows("a.jsonl", [CHAT]))])
+    document = encode(rows, renderer, 256).documents[0]
+    served = list(renderer.prompt(CHAT["messages"][:1]).ids)
+    assert document.ids[: len(served)] == served
+    assert document.mask == [0] * len(served) + [1] * (len(document.ids) - len(served))
+
+
+def test_the_last_learnt_token_is_the_end_token(write_rows, renderer):
+    document = encode(load_rows([str(write_rows("a.jsonl", [CHAT]))]), renderer, 256).documents[0]
+    assert document.mask[-1] == 1
+    assert document.ids[-1] == renderer.tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+
+def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_rows, renderer):
+    row = {"instruction": "FIRST " + "the tenant agrees " * 40 + "LAST", "output": "due on sale; none"}
+    rows = load_rows([str(write_rows("a.jsonl", [row]))])
+    whole = encode(rows, renderer, 5000).documents[0]
+    cut = encode(rows, renderer, 64)
+    document = cut.documents[0]
+    assert len(document.ids) == 64
+    assert document.answers == whole.answers > 3
+    assert renderer.decode([i for i, m in zip(document.ids, document.mask, strict=True) if m]) == "due on sale; none"
+    said = renderer.decode(document.ids)
+    assert "FIRST" in said and "LAST" in said
+    assert (cut.rows_cut, cut.tokens_cut) == (1, len(whole.ids) - 64)
+
+
+def test_an_answer_that_cannot_fit_is_refused_by_line(write_rows, renderer):
+    path = write_rows("a.jsonl", [INSTRUCTION, {"instruction": "Say", "output": "the tenant agrees " * 40}])
+    with pytest.raises(UserError, match=r"a\.jsonl:2: .* do not fit"):
+        encode(load_rows([str(path)]), renderer, 32)
+
+
+def test_a_cut_takes_only_from_the_longest_stretch_of_prompt():
+    ids = list(range(30))
+    mask = [0, 0, 1, 1] + [0] * 20 + [1] * 6
+    kept_ids, kept_mask = cut_prompt(ids, mask, 10)
+    assert kept_ids == [*range(9), *range(19, 30)]
+    assert kept_mask == [0, 0, 1, 1] + [0] * 10 + [1] * 6
+    assert cut_prompt(ids, mask, 13) is None
+
+
+def test_a_row_without_a_learnt_token_is_an_error(write_rows):
+    class Silent:
+        def training(self, chat):
+            return [1, 2, 3], [0, 0, 0]
+
+    with pytest.raises(UserError, match=r"a\.jsonl:1: no token is learnt"):
+        encode(load_rows([str(write_rows("a.jsonl", [CHAT]))]), Silent(), 256)
+
+
+def test_all_bad_lines_of_all_files_are_listed_once(tmp_path, write_rows):
+    good = write_rows("good.jsonl", [CHAT])
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(
+        "not json\n\n"
+        '{"text": "x"}\n'
+        '{"messages": [{"role": "assistant", "content": "first"}]}\n'
+        '{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": " "}]}\n'
+        '{"instruction": "a", "output": 3}\n'
+        '{"instruction": "a", "output": "b", "extra": 1}\n'
+        '{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a", "weight": 0}]}\n'
+        '{"messages": [{"role": "user", "content": "u"}, {"role": "system", "content": "s"}]}\n'
+    )
+    with pytest.raises(UserError) as refused:
+        load_rows([str(good), str(bad)])
+    lines = [int(part.split(":")[1]) for part in str(refused.value).splitlines()[1:]]
+    assert lines == [1, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "a.jsonl").write_text("\n")
+    with pytest.raises(UserError, match="no rows"):
+        load_rows([str(tmp_path / "a.jsonl")])
+
+
+def test_a_validation_row_that_is_also_trained_on_is_named(write_rows):
+    train = load_rows([str(write_rows("train.jsonl", [CHAT]))])
+    other = {"instruction": "Say", "output": "other"}
+    held_out = load_rows([str(write_rows("validation.jsonl", [other, INSTRUCTION]))])
+    problems = shared_rows(train, held_out)
+    assert len(problems) == 1 and "validation.jsonl:2" in problems[0] and "train.jsonl:1" in problems[0]

@@ -1,0 +1,140 @@
+"""The loss is the one transformers computes, however rows are packed and whatever path the adapter takes."""
+
+import pytest
+import torch
+
+from training import lean
+from training import model as models
+from training.config import Lora
+from training.data import Document
+from training.plan import pack
+
+LENGTHS = (31, 12, 23, 9, 40, 17, 28, 14)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def documents():
+    generator = torch.Generator().manual_seed(5)
+    made = []
+    for number, length in enumerate(LENGTHS):
+        ids = torch.randint(3, 300, (length,), generator=generator).tolist()
+        answers = 2 + number % 5
+        made.append(Document(ids=ids, mask=[0] * (length - answers) + [1] * answers))
+    return made
+
+
+@pytest.fixture
+def loss_model(tiny_model):
+    """An adapter with random values on both sides, so that every gradient says something."""
+    return filled(models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1))
+
+
+def filled(model):
+    generator = torch.Generator().manual_seed(2)
+    for _, parameter in model.adapter():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    return model
+
+
+def summed(model, micros):
+    """Loss and gradients of one step."""
+    model.zero_grad()
+    answers = sum(len(m.answers) for m in micros)
+    total = 0.0
+    for micro in micros:
+        loss = model(*models.tensors(micro, CPU)) / answers
+        loss.backward()
+        total += float(loss.detach())
+    return total, {name: p.grad.clone() for name, p in model.adapter()}
+
+
+def reference(tiny_model, documents, lora):
+    """The same by transformers' own loss and PEFT's own layers, one document at a time."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation="eager")
+    settings = LoraConfig(r=lora.r, lora_alpha=lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(base, settings)
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    generator = torch.Generator().manual_seed(2)
+    for parameter in trainable.values():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    answers = sum(d.answers for d in documents)
+    total = 0.0
+    for document in documents:
+        ids = torch.tensor([document.ids])
+        labels = ids.masked_fill(torch.tensor([document.mask]) == 0, -100)
+        loss = model(input_ids=ids, labels=labels).loss * document.answers / answers
+        loss.backward()
+        total += float(loss.detach())
+    return total, {name: p.grad for name, p in trainable.items()}
+
+
+@pytest.mark.parametrize("pack_tokens", [0, 60, 10_000])
+def test_loss_and_gradients_equal_transformers_and_peft_however_rows_are_packed(
+    tiny_model, loss_model, documents, pack_tokens
+):
+    micros = pack(documents, pack_tokens)
+    assert len(micros) == {0: 8, 60: 3, 10_000: 1}[pack_tokens]
+    loss, gradients = summed(loss_model, micros)
+    expected, reference_gradients = reference(tiny_model, documents, Lora(r=4, alpha=8))
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert gradients.keys() == reference_gradients.keys()
+    for name, gradient in gradients.items():
+        assert torch.allclose(gradient, reference_gradients[name], atol=1e-6), name
+        assert gradient.abs().max() > 1e-5, name
+
+
+def test_packed_documents_do_not_see_each_other(loss_model, documents):
+    """Also by transformers' own attention, which tells documents apart by position alone."""
+    single = sum(float(loss_model(*models.tensors(m, CPU))) for m in pack(documents, 0))
+    ids, positions, answers, lengths = models.tensors(pack(documents, 10_000)[0], CPU)
+    for known in (lengths, []):
+        assert float(loss_model(ids, positions, answers, known)) == pytest.approx(single, rel=1e-6)
+    leaking = torch.arange(len(ids))
+    assert abs(float(loss_model(ids, leaking, answers, [])) - single) > 1e-3
+
+
+def test_every_adapter_layer_learns_after_one_step(tiny_model, documents):
+    model = models.load(tiny_model, Lora(r=4), "float32", seed=0)
+    _, gradients = summed(model, pack(documents, 60))
+    b_sides = {name: g for name, g in gradients.items() if "lora_B" in name}
+    assert len(b_sides) == 14
+    assert [name for name, g in b_sides.items() if not g.abs().max() > 0] == []
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_the_short_path_is_taken_without_dropout_only(tiny_model, dropout):
+    model = models.load(tiny_model, Lora(r=4, dropout=dropout), "float32", seed=0)
+    assert lean.apply(model.model) == (14 if dropout == 0 else 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_adapter_is_float32_and_the_base_is_frozen_in_its_own_format(tiny_model, dtype):
+    model = models.load(tiny_model, Lora(r=4), dtype, seed=0)
+    assert {p.dtype for _, p in model.adapter()} == {torch.float32}
+    frozen = [p for p in model.parameters() if not p.requires_grad]
+    assert {p.dtype for p in frozen} == {getattr(torch, dtype)}
+    assert not any("lm_head" in name or "embed" in name for name, _ in model.adapter())
+
+
+def test_bfloat16_gives_nearly_the_float32_loss(tiny_model, documents, loss_model):
+    half = filled(models.load(tiny_model, Lora(r=4, alpha=8), "bfloat16", seed=1))
+    exact, gradients = summed(loss_model, pack(documents, 60))
+    near, rounded = summed(half, pack(documents, 60))
+    assert near == pytest.approx(exact, rel=0.01)
+    for name, gradient in gradients.items():
+        cosine = torch.nn.functional.cosine_similarity(gradient.flatten(), rounded[name].flatten(), dim=0)
+        assert cosine > 0.98, name
+
+
+def test_bias_and_a_switched_off_adapter_give_the_base(tiny_model, loss_model):
+    """The tiny model's attention has biases."""
+    from transformers import AutoModelForCausalLM
+
+    ids = torch.tensor([[4, 8, 15, 16, 23, 42]])
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    with loss_model.model.disable_adapter(), torch.no_grad():
+        assert torch.allclose(loss_model.model(input_ids=ids).logits, base(input_ids=ids).logits, atol=1e-5)

@@ -1,0 +1,257 @@
+"""A training ends as a sealed run with the best adapter, and can be stopped and changed by nobody in between."""
+
+import json
+import math
+import signal
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.checkpoints import file_sha256, resolve
+from harness.errors import EXIT_INTERRUPTED, UserError
+from harness.store import check_seal, load_run
+from training.loop import rate_factor
+from training.plan import order
+from training.run import Interrupted, rates, train
+from training.stop import StopSignal
+
+
+def quiet(update):
+    pass
+
+
+def stop_at(step):
+    """A progress callback that presses Ctrl-C when `step` is reported."""
+
+    def progress(update):
+        if update.step == step and update.loss is not None:
+            signal.raise_signal(signal.SIGINT)
+
+    return progress
+
+
+def losses(folder):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in load_run(folder).train_log]
+
+
+def weights(folder):
+    return file_sha256(folder / "adapter" / "adapter_model.safetensors")
+
+
+def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config, tiny_model):
+    seen = []
+    folder = train(write_config(), progress=seen.append)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "MANIFEST.sha256", "adapter", "loss_curve.svg", "run.json", "train_log.jsonl",
+    ]  # fmt: skip
+    assert check_seal(folder) == []
+    run = load_run(folder)
+    assert (run.manifest.kind, run.manifest.status) == ("train", "finished")
+    record = run.manifest.training
+    assert (record["steps"], record["train"]["rows"], record["validation"]["rows"]) == (6, 12, 3)
+    assert [row["step"] for row in run.train_log if "loss" in row] == [1, 2, 3, 4, 5, 6]
+    held_out = {row["step"]: row["validation_loss"] for row in run.train_log if "validation_loss" in row}
+    assert list(held_out) == [2, 4, 6]
+    assert record["best_step"] == min(held_out, key=held_out.get)
+    found = resolve(str(folder))
+    assert (found.kind, found.path) == ("adapter", str(tiny_model))
+    assert found.adapter_digest == run.manifest.checkpoints["tuned"].adapter_digest
+    assert [u.step for u in seen if u.loss is not None] == [1, 2, 3, 4, 5, 6]
+    assert seen[0].total == 6 and seen[0].tokens_per_s > seen[0].answer_tokens_per_s > 0
+    tree = ElementTree.parse(folder / "loss_curve.svg")
+    assert {"training", "validation"} <= {e.get("id") for e in tree.iter()}
+
+
+def test_first_loss_is_the_base_models_own(write_config, tiny_model):
+    """A fresh adapter changes nothing, so step 1 must show what transformers computes on the same rows."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from harness.prompts import Renderer
+    from training.rows import load_rows
+
+    config = write_config(train__max_steps=1, optim__warmup_ratio=0.0)
+    folder = train(config, progress=quiet)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    rows = load_rows([str(config.parent / "train.jsonl")])
+    total = count = 0
+    for index in order(12, 4, 1, seed=0, epochs=None)[0]:
+        ids, mask = Renderer(tiny_model).training(rows[index].chat)
+        labels = torch.tensor([[i if m else -100 for i, m in zip(ids, mask, strict=True)]])
+        with torch.no_grad():
+            total += float(model(input_ids=torch.tensor([ids]), labels=labels).loss) * sum(mask)
+        count += sum(mask)
+    row = load_run(folder).train_log[0]
+    assert row["loss"] == pytest.approx(total / count, abs=1e-5)
+    assert row["answer_tokens"] == count
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_a_stopped_run_goes_on_and_ends_bitwise_equal_to_an_unbroken_one(write_config, step):
+    """With dropout, so that the random state counts; step 3 lies between validations, step 4 on one."""
+    config = write_config(lora__dropout=0.2)
+    whole = train(config, progress=quiet)
+    with pytest.raises(Interrupted) as stopped:
+        train(config, progress=stop_at(step), fresh=True)
+    assert stopped.value.exit_code == EXIT_INTERRUPTED
+    (broken,) = [p for p in whole.parent.glob("*/") if p != whole]
+    assert load_run(broken).manifest.status == "interrupted"
+    assert not (broken / "adapter").exists()
+    steps = []
+    again = train(config, run_dir=broken, progress=lambda u: steps.append(u.step))
+    assert again == broken
+    assert min(steps) > step
+    assert losses(broken) == losses(whole)
+    assert weights(broken) == weights(whole)
+
+
+def test_a_killed_run_loses_only_the_steps_since_its_last_save(write_config):
+    """A crash leaves log lines past the saved state and a torn one; they are run and written again."""
+
+    class Crash(Exception):
+        pass
+
+    def crash(update):
+        if update.step == 5 and update.loss is not None:
+            raise Crash
+
+    config = write_config()
+    with pytest.raises(Crash):
+        train(config, progress=crash)
+    (broken,) = (config.parent / "runs").glob("*/")
+    assert load_run(broken).manifest.status == "failed"
+    with (broken / "train_log.jsonl").open("ab") as log:
+        log.write(b'{"step":6,"lo')
+    assert train(config, progress=quiet) == broken
+    whole = train(config, progress=quiet, fresh=True)
+    assert losses(broken) == losses(whole)
+    assert weights(broken) == weights(whole)
+
+
+def test_the_same_command_returns_a_finished_run_and_fresh_trains_again(write_config):
+    config = write_config(train__max_steps=2)
+    first = train(config, progress=quiet)
+    before = (first / "MANIFEST.sha256").read_bytes()
+    assert train(config, progress=quiet) == first
+    assert (first / "MANIFEST.sha256").read_bytes() == before
+    second = train(config, progress=quiet, fresh=True)
+    assert second != first and weights(second) == weights(first)
+
+
+def test_changed_settings_or_data_start_a_new_run(write_config):
+    first = train(write_config(train__max_steps=2), progress=quiet)
+    other = train(write_config(train__max_steps=2, optim__lr=0.02), progress=quiet)
+    longer = train(write_config(train__max_steps=2, rows=13), progress=quiet)
+    assert len({first, other, longer}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"train__seed": 9}, "train.seed was 0, is 9"),
+        ({"optim__lr": 0.5}, "optim.lr was 0.01, is 0.5"),
+        ({"rows": 13}, "training rows was"),
+    ],
+)
+def test_going_on_with_other_settings_or_data_is_refused_by_name(write_config, change, named):
+    with pytest.raises(Interrupted):
+        train(write_config(), progress=stop_at(3))
+    (broken,) = (Path(write_config().parent) / "runs").glob("*/")
+    config = write_config(**change)
+    with pytest.raises(UserError, match=named):
+        train(config, run_dir=broken, progress=quiet)
+    assert load_run(broken).manifest.status == "interrupted"
+
+
+def test_the_kept_adapter_is_the_one_with_the_lowest_validation_loss(write_config):
+    """A far too high rate makes later steps worse; a run of only the best steps must give the same weights."""
+    config = write_config(optim__lr=0.3, optim__schedule="constant", train__validate_every=1, optim__warmup_ratio=0.0)
+    folder = train(config, progress=quiet)
+    rows = [row for row in load_run(folder).train_log if "validation_loss" in row]
+    best = min(rows, key=lambda row: (row["validation_loss"], row["step"]))["step"]
+    assert best < 6
+    record = load_run(folder).manifest.training
+    assert record["best_step"] == best
+    changes = {"optim__lr": 0.3, "optim__schedule": "constant", "optim__warmup_ratio": 0.0}
+    short = train(write_config(train__max_steps=best, data__validation=[], **changes), progress=quiet)
+    assert weights(short) == weights(folder)
+
+
+def test_patience_ends_a_training_that_gets_worse(write_config):
+    changes = {"optim__lr": 0.3, "optim__schedule": "constant", "train__validate_every": 1, "train__patience": 2}
+    folder = train(write_config(train__max_steps=30, **changes), progress=quiet)
+    record = load_run(folder).manifest.training
+    assert record["stopped_early"] and record["steps"] == record["best_step"] + 2
+
+
+def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, tiny_model):
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from harness.prompts import Renderer
+
+    config = write_config(train__max_steps=40, data__validation=[], optim__lr=0.03, lora__r=16, lora__alpha=32)
+    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "due on sale; none"}])
+    folder = train(config, progress=quiet)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), folder / "adapter")
+    renderer = Renderer(tiny_model)
+    ids = torch.tensor([renderer.prompt([{"role": "user", "content": "Which clause?"}]).ids])
+    with torch.no_grad():
+        out = model.generate(input_ids=ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist()
+    assert renderer.decode(out) == "due on sale; none"
+    assert out[-1] in renderer.stop_ids and len(out) < 40
+
+
+def test_warm_up_that_never_ends_is_refused(write_config):
+    with pytest.raises(UserError, match="6 of 6 steps would be warm-up"):
+        train(write_config(optim__warmup_ratio=0.95), progress=quiet)
+
+
+@pytest.mark.parametrize(("rows", "warns"), [(999, True), (1000, False)])
+def test_fewer_than_a_thousand_rows_warn_and_never_block(write_config, rows, warns):
+    from training.config import load
+    from training.run import prepare
+
+    said = []
+    prepare(load(write_config(rows=rows)), said.append)
+    assert any("1,000 are recommended" in text for text in said) == warns
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(write_config):
+    with pytest.raises(UserError, match=r"Lower optim\.lr"):
+        train(write_config(optim__lr=0.99, optim__schedule="constant", train__max_steps=400,
+                           optim__max_grad_norm=0.0, lora__alpha=1e30), progress=quiet)  # fmt: skip
+
+
+def test_the_rate_rises_then_falls_as_a_cosine():
+    factors = [rate_factor(step, 12, 2, "cosine") for step in range(12)]
+    assert factors[:3] == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0]
+    assert factors[7] == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
+    assert all(a > b for a, b in zip(factors[2:], factors[3:], strict=False))
+    assert [rate_factor(step, 12, 2, "constant") for step in (2, 11)] == [1.0, 1.0]
+    assert rate_factor(7, 12, 2, "linear") == 0.5
+
+
+def test_rates_leave_the_first_ten_steps_out():
+    slow = [{"loss": 1, "tokens": 10, "answer_tokens": 5, "seconds": 9.0}] * 10
+    fast = [{"loss": 1, "tokens": 10, "answer_tokens": 5, "seconds": 1.0}] * 4
+    held_out = [{"validation_loss": 1, "seconds": 50.0}]
+    assert rates(slow + held_out + fast) == {"steps_counted": 4, "tokens_per_s": 10.0, "answer_tokens_per_s": 5.0}
+    assert rates(slow)["steps_counted"] == 10
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    with StopSignal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_run_record_is_plain_json_without_the_command_line(write_config):
+    folder = train(write_config(train__max_steps=1), progress=quiet)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["training"]["fingerprint"]["lora.r"] == 4
+    assert "argv" not in json.dumps(record)
