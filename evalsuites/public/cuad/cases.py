@@ -19,6 +19,10 @@ from harness.schema import Case
 
 PER_CONTRACT = {"train": 16, "validation": 4, "test": 4}
 """Most passages with a clause from one contract, so that no contract speaks for many; as many without one."""
+SAME = 0.5
+"""Share of a passage's runs of words, found in passages kept before it, from which it tells nothing new."""
+RUN = 8
+"""Words in a run."""
 BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py")
 
 
@@ -56,7 +60,7 @@ def _build_into(folder: Path) -> None:
 
 
 def build(contracts: Iterable[Contract]) -> dict[str, list[Case]]:
-    """Cases by split. A passage that stands word for word in several contracts is kept once, in the test before all."""
+    """Cases by split. Of passages that share SAME of their wording one is kept, the test's before all."""
     by_name = {contract.name: contract for contract in contracts}
     cut = {name: _Cut(contract) for name, contract in by_name.items()}
     built: dict[str, list[Case]] = {split: [] for split in SPLITS}
@@ -67,11 +71,17 @@ def build(contracts: Iterable[Contract]) -> dict[str, list[Case]]:
         for group in together:
             for name in group if side(group) == split else ():
                 for case in cut[name].cases(PER_CONTRACT[split], asked, group[0]):
-                    words = " ".join(re.findall(r"\w+", case.document.lower()))
-                    if words not in seen:
-                        seen.add(words)
+                    runs = wording(case.document)
+                    if len(runs & seen) < SAME * len(runs):
+                        seen |= runs
                         built[split].append(case)
     return built
+
+
+def wording(text: str) -> set[str]:
+    """Every run of RUN words of a text, case and punctuation aside."""
+    words = re.findall(r"\w+", text.lower())
+    return {" ".join(words[at : at + RUN]) for at in range(max(1, len(words) - RUN + 1))}
 
 
 class _Cut:

@@ -26,7 +26,9 @@ ABBREVIATED = re.compile(
 )
 NOT_PROSE = re.compile(r"[._]{4}|(?:\b\S ){8}|(?:\d\.\d\D{1,80}){3}")
 """Leaders, spaced letters, and the numbers of a table of contents."""
-COMMON = frozenset("a all an and any as at be by for from in is it its no not of on or shall such that the this to".split())
+COMMON = frozenset(
+    "a all an and any as at be by for from in is it its no not of on or shall such that the this to".split()
+)
 COMMON |= frozenset("under upon which will with".split())
 
 
@@ -79,7 +81,9 @@ def labelled(contract: Contract, starts: list[int]) -> Iterator[Passage]:
             start, end = _around(contract.text, starts, label)
             clauses = carried(contract.labels, max(start, after), end)
             if clauses is not None and label.category in clauses and readable(contract.text[max(start, after) : end]):
-                yield Passage(start=max(start, after), end=end, clauses=clauses, main=min(clauses, key=RAREST_FIRST.index))
+                yield Passage(
+                    start=max(start, after), end=end, clauses=clauses, main=min(clauses, key=RAREST_FIRST.index)
+                )
                 after = end
 
 
