@@ -9,7 +9,6 @@ def test_never_invents_a_clause(record):
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -116,13 +115,8 @@ class Suite:
 
     @cached_property
     def scorers_hash(self) -> str:
-        """Digest of the scorers' modules as they are written."""
-        sources = {inspect.getmodule(s).__name__: inspect.getsource(inspect.getmodule(s)) for s in self._functions}  # type: ignore[union-attr, arg-type]
-        return digest(sources)
-
-    @property
-    def _functions(self) -> list[Any]:
-        return [getattr(s, "__wrapped__", s) for s in self.scorers]
+        """Digest of the scorers' versions: their source, the modules they use, and their configuration."""
+        return digest([getattr(s, "version", repr(s)) for s in self.scorers])
 
     def slice_values(self) -> dict[str, list[str]]:
         """Values of each slice tag over all cases, sorted; a slice no case has is a UserError."""

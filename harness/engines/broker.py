@@ -1,0 +1,121 @@
+"""Brings questions to an engine and answers back, through the answer cache. Knows no scorer and no run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from harness.engines.answers import AnswerCache, answered
+from harness.engines.base import Settings, open_engine, request_key
+from harness.errors import UserError
+from harness.schema import Case, Checkpoint, Completion, Prompt, Request, Sampling
+
+FAILS = "fail"
+
+
+class Question(Protocol):
+    """What a broker needs of a question; `harness.plan.Ask` has it."""
+
+    @property
+    def case(self) -> Case: ...
+    @property
+    def variant(self) -> str: ...
+    @property
+    def repeat(self) -> int: ...
+    @property
+    def prompt(self) -> Prompt: ...
+    @property
+    def sampling(self) -> Sampling: ...
+
+
+Q = TypeVar("Q", bound=Question)
+
+
+class Broker:
+    """One engine for all variants of a run. Nothing loads while every answer is in the cache."""
+
+    def __init__(
+        self,
+        name: str | None,
+        checkpoints: Mapping[str, Checkpoint],
+        *,
+        max_model_len: int,
+        lora: str = "auto",
+        use_cache: bool = True,
+        script: Path | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.checkpoints = checkpoints
+        self._script = read_script(script) if script else {}
+        self._texts: dict[str, str] = {}
+        settings = Settings(replies=self._texts, say=say) if name == "fake" else Settings(say=say)
+        self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
+        self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
+        self.counts = {"cached": 0, "generated": 0}
+
+    @property
+    def says(self) -> str:
+        """Engine and version, for people."""
+        return f"{self.engine.name} {self.engine.version}"
+
+    def requests(self, questions: Sequence[Question]) -> list[Request]:
+        """One request a question, in the same order."""
+        facts = {variant: self.engine.facts(variant) for variant in self.checkpoints}
+        return [
+            Request(
+                key=request_key(
+                    self.checkpoints[q.variant], facts[q.variant], q.prompt.ids, q.sampling, repeat=q.repeat
+                ),
+                ids=q.prompt.ids,
+                sampling=q.sampling,
+                variant=q.variant,
+            )
+            for q in questions
+        ]
+
+    def answers(self, questions: Sequence[Q]) -> Iterator[tuple[Q, Completion]]:
+        """Yield every question with its completion, as answers arrive; equal requests share one answer."""
+        requests = self.requests(questions)
+        waiting: dict[str, list[Q]] = {}
+        for question, request in zip(questions, requests, strict=True):
+            waiting.setdefault(request.key, []).append(question)
+            self._read_script(question, request)
+        try:
+            for completion in answered(self.engine, requests, self.cache, self._count):
+                for question in waiting.pop(completion.key):
+                    yield question, completion
+        finally:
+            self.engine.close()
+            if self.cache:
+                self.cache.close()
+        if waiting:
+            raise UserError(f"the engine left {len(waiting)} requests without an answer. Run again to ask only those")
+
+    def _read_script(self, question: Question, request: Request) -> None:
+        if not self._script:
+            return
+        if question.case.id in self._script.get(FAILS, {}).get(question.variant, []):
+            self.engine.fail = {*self.engine.fail, request.key}  # type: ignore[attr-defined]
+        text = self._script.get(question.variant, {}).get(question.case.id)
+        if text is not None:
+            self._texts[request.key] = text
+
+    def _count(self, completion: Completion, was_kept: bool) -> None:
+        self.counts["cached" if was_kept else "generated"] += 1
+
+    def describe(self) -> dict[str, Any]:
+        """The engine's own record, and how many answers came from the cache."""
+        return self.engine.describe() | self.counts
+
+
+def read_script(path: Path) -> dict[str, Any]:
+    """The fake engine's answers: JSON of variant -> case id -> text; `fail` lists case ids by variant."""
+    try:
+        loaded = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a script of answers: {error}") from None
+    if not isinstance(loaded, dict):
+        raise UserError(f"{path}: expected a JSON object of variant -> case id -> text")
+    return loaded
