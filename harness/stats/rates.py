@@ -39,7 +39,7 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
 
 
 def _bootstrap_ratio(both: Array, level: float) -> tuple[float | None, float | None]:
-    """Percentile bounds; a resample without any event says nothing and counts against either bound."""
+    """Percentile bounds; a resample without any event says nothing, and a bound that is not finite is None."""
 
     def ratios(totals: Array) -> Array:
         above, below = totals[:, 0] * totals[:, 3], totals[:, 2] * totals[:, 1]
@@ -47,9 +47,7 @@ def _bootstrap_ratio(both: Array, level: float) -> tuple[float | None, float | N
         divided: Array = np.divide(above, below, out=undefined, where=below > 0)
         return divided
 
-    drawn = resample.bootstrap(both, ratios)
-    low, _ = resample.percentiles(np.where(np.isnan(drawn), 0.0, drawn), level) or (0.0, 0.0)
-    _, high = resample.percentiles(np.where(np.isnan(drawn), np.inf, drawn), level) or (0.0, np.inf)
+    low, high = resample.percentiles(resample.bootstrap(both, ratios), level) or (0.0, np.inf)
     return (low if np.isfinite(low) else None), (high if np.isfinite(high) else None)
 
 

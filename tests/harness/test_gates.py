@@ -88,6 +88,7 @@ def verdict(gate, tuned, baseline=None, **more):
         (NO_MORE_ERRORS, scores(570, 600, worse=30), "fail", "worse by more than the margin"),
         (REDUCES, scores(380, 400, better=80), "pass", "tuned is 0.20 of the baseline"),
         (REDUCES, scores(320, 400, better=30), "inconclusive", "not shown"),
+        (REDUCES, scores(80, 100, better=5), "inconclusive", "tuned is 0.80 of the baseline"),
         (REDUCES, scores(280, 400, better=40, worse=60), "fail", "the cut asked for is ruled out"),
         (REDUCES_AT_ALL, scores(320, 400, better=40), "pass", "less than the baseline's"),
         (REDUCES_AT_ALL, scores(320, 400), "inconclusive", "tuned is 1.00 of the baseline"),
