@@ -17,6 +17,7 @@ from msgspec import Struct
 from harness.checkpoints import cache_dir
 from harness.digest import digest
 from harness.errors import CanaryFailed
+from harness.merging import merged_folder, read_facts
 from harness.schema import Checkpoint, Completion, Request, Sampling
 
 TEXTS = (
@@ -88,8 +89,8 @@ def check_shared(ask: Ask, texts: Sequence[tuple[int, ...]], base: str, adapters
     if moved > noise:
         raise CanaryFailed(
             f"canary: the answers of '{base}' change by {moved:.4g} (log probability) when adapters are in the same "
-            f"batch; at most {noise:.4g} is noise. The engine mixes adapter weights into base rows, so nothing was scored. "
-            "Use --lora merge"
+            f"batch; at most {noise:.4g} is noise. The engine mixes adapter weights into base rows, so nothing "
+            "was scored. Use --lora merge"
         )
     effects = {name: check_differs(alone, by_variant[name], name, adapters[name], noise) for name in adapters}
     return {"check": "base and adapters in one call", "noise": noise, "base_moved": moved, "effect": effects}
@@ -109,6 +110,17 @@ def check_differs(
             "Check that its training changed the weights"
         )
     return effect
+
+
+def check_weights(checkpoint: Checkpoint, variant: str) -> dict[str, Any]:
+    """The check left where no plain base is asked: the merge must have changed weights."""
+    facts = read_facts(merged_folder(checkpoint))
+    if facts.changed_tensors == 0:
+        raise CanaryFailed(
+            f"canary: '{variant}' ({checkpoint.name}) changes none of its base's {facts.tensors} tensors. The adapter "
+            "has no effect, so nothing was scored. Check that its training changed the weights"
+        )
+    return {"check": "weights only, no plain base was asked", "changed_tensors": facts.changed_tensors}
 
 
 class Reference(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,6 @@ from harness.engines.base import Settings, common_dtype, engine_version, in_orde
 from harness.engines.memory import kv_cache_bytes
 from harness.engines.preflight import Plan, plan
 from harness.engines.vllm_model import VllmModel, llm_arguments
-from harness.errors import CanaryFailed
 from harness.merging import merged_folder, read_facts
 from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint, Completion, Request
@@ -160,7 +159,7 @@ class VllmEngine:
                 effect = canary.check_differs(reference.rows, own.rows, variant, checkpoint, reference.noise)
                 self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
             elif unit.merged:
-                self.canary[variant] = _changed_weights(unit, variant)
+                self.canary[variant] = canary.check_weights(unit.source, variant)
 
     def _reference_for(self, unit: Unit) -> canary.Reference | None:
         """Canary rows of the base of a merged unit, or of the first model for another; None where none is asked."""
@@ -208,14 +207,3 @@ class VllmEngine:
         if self._model is not None:
             self._model.close()
         self._model = self._loaded = None
-
-
-def _changed_weights(unit: Unit, variant: str) -> dict[str, Any]:
-    """The check left where no plain base is asked: the merge must have changed weights."""
-    facts = read_facts(merged_folder(unit.source))
-    if facts.changed_tensors == 0:
-        raise CanaryFailed(
-            f"canary: '{variant}' ({unit.source.name}) changes none of its base's {facts.tensors} tensors. The adapter "
-            "has no effect, so nothing was scored. Check that its training changed the weights"
-        )
-    return {"check": "weights only, no plain base was asked", "changed_tensors": facts.changed_tensors}
