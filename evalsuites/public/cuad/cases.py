@@ -1,4 +1,4 @@
-"""Builds the suite's cases, and those that training rows are made of, once for each copy of the data. Knows no model."""
+"""Builds the suite's cases, and those for training rows, once for each copy of the data. Knows no model."""
 
 import hashlib
 import os
@@ -68,13 +68,12 @@ def build(contracts: Iterable[Contract]) -> dict[str, list[Case]]:
     together = groups({name: contract.text for name, contract in by_name.items()})
     for split in reversed(SPLITS):
         asked: Counter[str] = Counter()
-        for group in together:
-            for name in group if side(group) == split else ():
-                for case in cut[name].cases(PER_CONTRACT[split], asked, group[0]):
-                    runs = wording(case.document)
-                    if len(runs & seen) < SAME * len(runs):
-                        seen |= runs
-                        built[split].append(case)
+        for name, cluster in ((name, group[0]) for group in together if side(group) == split for name in group):
+            for case in cut[name].cases(PER_CONTRACT[split], asked, cluster):
+                runs = wording(case.document)
+                if len(runs & seen) < SAME * len(runs):
+                    seen |= runs
+                    built[split].append(case)
     return built
 
 
@@ -117,7 +116,8 @@ def varied(passages: list[Passage], most: int, asked: Counter[str]) -> list[Pass
 
     Adds what is chosen to `asked`.
     """
-    left, chosen = list(passages), []
+    left = list(passages)
+    chosen: list[Passage] = []
     here: Counter[str] = Counter()
     while left and len(chosen) < most:
         best = min(left, key=lambda passage: (here[passage.main], asked[passage.main], passage.start))

@@ -8,7 +8,7 @@ import csv
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -107,7 +107,7 @@ def collapse(raw: str) -> tuple[str, frozenset[int]]:
     return " ".join(part for part in parts if part), frozenset(starts)
 
 
-def locate(text: str, labelled: list[tuple[str, str]]) -> tuple[list[Label], list[str]]:
+def locate(text: str, labelled: Iterable[tuple[str, str]]) -> tuple[list[Label], list[str]]:
     """Spans of (category, segment) pairs, by start; and the segments that are not in the text.
 
     A segment counts wherever its text stands, but a short one at its first place only.

@@ -26,12 +26,11 @@ ABBREVIATED = re.compile(
 )
 NOT_PROSE = re.compile(r"[._]{4}|(?:\b\S ){8}|(?:\d\.\d\D{1,80}){3}")
 """Leaders, spaced letters, and the numbers of a table of contents."""
-COMMON = frozenset(
-    "a all an and any as at be by for from in is it its no not of on or shall such that the this to".split()
+COMMON = re.compile(
+    r"\b(?:a|all|an|and|any|as|at|be|by|for|from|in|is|its?|no|not|o[fnr]|shall|such|the|this|that|to|under|upon|which"
+    r"|will|with)\b"
 )
-COMMON |= frozenset("under upon which will with".split())
-
-
+"""Words that prose is full of and lists of names are not."""
 RAREST_FIRST = (
     "renewal notice",
     "uncapped liability",
@@ -142,7 +141,7 @@ def readable(text: str) -> bool:
     """Whether it is prose, and no heading, table, address or signature."""
     words = re.findall(r"[^\W\d_]+", text.lower())
     letters = sum(map(len, words))
-    common = sum(word in COMMON for word in words)
+    common = len(COMMON.findall(text.lower()))
     return (
         LEAST <= len(text) <= MOST
         and letters >= 0.7 * len(text)
