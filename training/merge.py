@@ -1,6 +1,6 @@
 """Merges an adapter into its base and measures how far the merged model is from base plus adapter.
 
-The sum itself is `harness.merging`'s. Here it is judged over every position of fixed texts, and a model card is written.
+`harness.merging` makes the sum. Here it is judged over every position of fixed texts, and a model card is written.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def model_card(checkpoint: Checkpoint, facts: merging.MergeFacts, report: Parity
         f"{approval or 'Merged without a verdict.'}\n\n"
         f"- adapter: `{checkpoint.name}`, content {facts.adapter_digest}\n"
         f"- base: `{Path(checkpoint.path).name}`, content {facts.base_digest}\n"
-        f"- weights: {facts.dtype}, summed in float32 and cast once; {facts.changed_tensors} of {facts.tensors} tensors "
-        f"changed\n- {report.says}\n\n"
+        f"- weights: {facts.dtype}, summed in float32 and cast once\n"
+        f"- changed: {facts.changed_tensors} of {facts.tensors} tensors\n"
+        f"- parity: {report.says}\n\n"
         "A merged model is not its adapter to the last bit. Judge it by its own scores.\n"
     )

@@ -28,7 +28,7 @@ def write_config(tmp_path, tiny_model, write_rows):
 
     def write(file="train.toml", rows=12, **changes):
         write_rows("train.jsonl", [asked(n) for n in range(rows)])
-        write_rows("validation.jsonl", [asked(n) for n in range(100, 103)])
+        write_rows("validation.jsonl", [asked(n) for n in range(5000, 5003)])
         tables = {
             "data": {"train": ["train.jsonl"], "validation": ["validation.jsonl"], "max_length": 256},
             "lora": {"r": 4, "alpha": 8},

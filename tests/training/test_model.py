@@ -87,6 +87,7 @@ def test_loss_and_gradients_equal_transformers_and_peft_however_rows_are_packed(
         assert gradient.abs().max() > 1e-5, name
 
 
+@torch.no_grad()
 def test_packed_documents_do_not_see_each_other(loss_model, documents):
     """Also by transformers' own attention, which tells documents apart by position alone."""
     single = sum(float(loss_model(*models.tensors(m, CPU))) for m in pack(documents, 0))

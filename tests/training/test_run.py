@@ -185,23 +185,61 @@ def test_patience_ends_a_training_that_gets_worse(write_config):
     assert record["stopped_early"] and record["steps"] == record["best_step"] + 2
 
 
-def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, tiny_model):
+def answer_of(base, folder, question):
+    """Token ids that transformers generates greedily with the trained adapter, and the renderer."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
     from harness.prompts import Renderer
 
-    config = write_config(train__max_steps=40, data__validation=[], optim__lr=0.03, lora__r=16, lora__alpha=32)
-    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "due on sale; none"}])
-    folder = train(config, progress=quiet)
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), folder / "adapter")
-    renderer = Renderer(tiny_model)
-    ids = torch.tensor([renderer.prompt([{"role": "user", "content": "Which clause?"}]).ids])
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder / "adapter")
+    renderer = Renderer(base)
+    ids = torch.tensor([renderer.prompt([{"role": "user", "content": question}]).ids])
     with torch.no_grad():
-        out = model.generate(input_ids=ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist()
+        return model.generate(input_ids=ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist(), renderer
+
+
+@pytest.fixture
+def sharp_model(tiny_model, tmp_path):
+    """The tiny model with embeddings that a tied head can put first: ten times larger, and none of them zero.
+
+    transformers starts the padding token's row at zero, which here is the end token's.
+    """
+    import shutil
+
+    import torch
+
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "sharp"
+    shutil.copytree(tiny_model, folder)
+    tensors = load_file(folder / "model.safetensors")
+    shape = tensors["model.embed_tokens.weight"].shape
+    tensors["model.embed_tokens.weight"] = torch.randn(shape, generator=torch.Generator().manual_seed(4)) * 0.2
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sharp_model):
+    config = write_config(train__max_steps=60, data__validation=[], optim__lr=0.005, lora__r=16, lora__alpha=32)
+    config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{sharp_model}"'))
+    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "due on sale; none"}])
+    out, renderer = answer_of(sharp_model, train(config, progress=quiet), "Which clause?")
     assert renderer.decode(out) == "due on sale; none"
     assert out[-1] in renderer.stop_ids and len(out) < 40
+
+
+@pytest.mark.slow
+def test_the_embedded_model_learns_one_row_in_twenty_steps_and_stops(write_config, write_rows):
+    from harness.checkpoints import EMBEDDED, embedded_model
+
+    config = write_config(train__max_steps=20, data__validation=[], optim__lr=0.002, train__dtype="auto", lora__r=8)
+    config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{EMBEDDED}"'))
+    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "zebra clause nine"}])
+    out, renderer = answer_of(embedded_model(), train(config, progress=quiet), "Which clause?")
+    assert renderer.decode(out) == "zebra clause nine"
+    assert out[-1] == 2
 
 
 def test_warm_up_that_never_ends_is_refused(write_config):
@@ -229,7 +267,7 @@ def test_the_rate_rises_then_falls_as_a_cosine():
     factors = [rate_factor(step, 12, 2, "cosine") for step in range(12)]
     assert factors[:3] == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0]
     assert factors[7] == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
-    assert all(a > b for a, b in zip(factors[2:], factors[3:], strict=False))
+    assert factors[2:] == sorted(factors[2:], reverse=True) and len(set(factors[2:])) == 10
     assert [rate_factor(step, 12, 2, "constant") for step in (2, 11)] == [1.0, 1.0]
     assert rate_factor(7, 12, 2, "linear") == 0.5
 
