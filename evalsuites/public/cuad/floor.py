@@ -15,7 +15,7 @@ PATTERNS = {
     "expiration date": r"\bterm of this\b|\b(?:initial|original) term\b"
     r"|\b(?:continue|remain)\w*\b.{0,40}\b(?:in (?:full )?(?:force|effect)|until|for)\b|\bexpir(?:e|es|ation)\b",
     "renewal term": r"\brenew(?:s|ed|al|als|able)?\b|\bsuccessive\b|\bextend(?:s|ed)?\b.{0,40}\b(?:term|period|year)",
-    "renewal notice": r"\b(?:renew|exten[ds]|successive)\w*\b.{0,250}\b(?:days|months)\b.{0,60}\b(?:before|prior|advance)"
+    "renewal notice": r"\b(?:renew|exten[ds]|successive)\w*\b.{0,250}\b(?:days|months)\b.{0,60}\b(?:before|prior|adv)"
     r"|\b(?:renew|exten[ds]|successive)\w*\b.{0,250}\bnotice\b.{0,120}\b(?:days|months)\b"
     r"|\bnotice\b.{0,120}\b(?:not|intent\w*)\b.{0,30}\brenew",
     "termination for convenience": r"\b(?:without|for any|for no|or no) (?:cause|reason)\b|\bfor convenience\b"
