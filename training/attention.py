@@ -33,12 +33,16 @@ def attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     document_lengths: list[int] | None = None,
+    shared_prefix: int = 0,
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
     """query: (1, heads, tokens, width); key, value: (1, key heads, tokens, width); returns (1, tokens, heads, width).
 
-    The mask, where there is one, is block-diagonal over documents, so its blocks say all.
+    The mask, where there is one, is block-diagonal over documents, so its blocks say all. With a shared prefix it says
+    nothing: every document sees the prefix and itself, causally.
     """
+    if shared_prefix and document_lengths:
+        return _after_prefix(query, key, value, shared_prefix, document_lengths, dropout, scaling), None
     if not document_lengths or sum(document_lengths) != query.shape[2]:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -65,3 +69,32 @@ def attention(
         )
         start += length
     return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def _after_prefix(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    prefix: int,
+    lengths: list[int],
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """The prefix attends to itself; each document to the prefix and itself. Shapes as in `attention`."""
+    settings: dict[str, Any] = {
+        "dropout_p": dropout,
+        "scale": scaling,
+        "enable_gqa": query.shape[1] != key.shape[1],
+    }
+    head = slice(0, prefix)
+    attend = functional.scaled_dot_product_attention
+    parts = [attend(query[:, :, head], key[:, :, head], value[:, :, head], is_causal=True, **settings)]
+    start = prefix
+    for length in lengths:
+        own = slice(start, start + length)
+        keys = torch.cat((key[:, :, head], key[:, :, own]), dim=2)
+        values = torch.cat((value[:, :, head], value[:, :, own]), dim=2)
+        mask = torch.ones(length, prefix + length, dtype=torch.bool, device=query.device).tril(prefix)
+        parts.append(attend(query[:, :, own], keys, values, attn_mask=mask, **settings))
+        start += length
+    return torch.cat(parts, dim=2).transpose(1, 2)

@@ -70,6 +70,8 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     at it."""
     pack_tokens: int = 512
     """Short rows of a step share one forward pass up to this many tokens, each blind to the others; 0: one by one."""
+    share_prefix: bool = True
+    """Tokens that all rows of a step begin with are computed once for each forward pass."""
 
 
 class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,6 +22,8 @@ from training.data import Document
 from training.model import AnswerLoss, tensors
 from training.plan import Micro, pack, share
 
+PREFIX_TOLERANCE = 0.02
+"""Relative; bfloat16 sums in another order differ by less."""
 SAVE_EVERY_S = 60.0
 
 
@@ -84,6 +86,7 @@ class Loop:
         self.accelerator = Accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
+        self.share_prefix = train.share_prefix
         parameters = list(self.adapter.values())
         self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay)
         if state.step:
@@ -94,8 +97,8 @@ class Loop:
         """Go on from `state.step` to the last step. `steps` holds document indices; `held_out` may be empty."""
         state, total = self.state, len(steps)
         warmup = round(self.optim.warmup_ratio * total)
-        checks = pack(held_out, self.train.pack_tokens)
         self._check(held_out or documents)
+        checks = pack(held_out, self.train.pack_tokens, self.share_prefix)
         clock = _Clock(state)
         saved = time.monotonic()
         for step in range(state.step, total):
@@ -126,7 +129,7 @@ class Loop:
         start = time.perf_counter()
         acc = self.accelerator
         torch.manual_seed((self.train.seed * 1_000_003 + step) * acc.num_processes + acc.process_index)
-        micros = pack(rows, self.train.pack_tokens)
+        micros = pack(rows, self.train.pack_tokens, self.share_prefix)
         answers = sum(len(m.answers) for m in micros)
         self.model.train()
         loss = self._gradients(share(micros, acc.process_index, acc.num_processes), answers)
@@ -148,7 +151,8 @@ class Loop:
             "lr": rate,
             "grad_norm": float(norm),
             "rows": len(rows),
-            "tokens": sum(len(m.ids) for m in micros),
+            "tokens": sum(len(row.ids) for row in rows),
+            "computed_tokens": sum(len(m.ids) for m in micros),
             "answer_tokens": answers,
             "seconds": round(time.perf_counter() - start, 4),
         }
@@ -182,10 +186,16 @@ class Loop:
         return float(acc.reduce(total, "sum")) / sum(len(m.answers) for m in micros)
 
     def _check(self, documents: Sequence[Document]) -> None:
-        """Two rows before the first step: a model that gives no finite loss is found now, not in an hour."""
+        """Two rows before the first step: a model that gives no finite loss is found now, not in an hour.
+
+        A model whose attention cannot share a prefix gives another loss with it; it trains without.
+        """
         loss = self.validation_loss(pack(documents[:2], 0))
         if not math.isfinite(loss):
             raise UserError(f"the base model gives a loss of {loss} on the first two rows; its weights are damaged")
+        if self.share_prefix:
+            together = self.validation_loss(pack(documents[:2], 2 * max(len(d.ids) for d in documents[:2]), True))
+            self.share_prefix = abs(together - loss) <= PREFIX_TOLERANCE * max(1.0, loss)
 
     def _validate(self, micros: Sequence[Micro], total: int) -> float:
         """Measure, keep the adapter if it is the best so far; returns the seconds it took."""

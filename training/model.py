@@ -28,9 +28,10 @@ class AnswerLoss(torch.nn.Module):
         self.autocast = autocast
 
     def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int]
+        self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int], prefix: int = 0
     ) -> torch.Tensor:
-        """ids, positions: (tokens,); answers: indices of the learnt tokens; lengths: of the documents. Gives a scalar.
+        """ids, positions: (tokens,); answers: indices of the learnt tokens; lengths: of the documents after a shared
+        prefix of `prefix` tokens. Gives a scalar.
 
         Packed documents are told apart by their positions alone: without attention_mask and cache, transformers builds
         a mask that is block-diagonal over documents.
@@ -39,7 +40,11 @@ class AnswerLoss(torch.nn.Module):
         mixed = torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
         with mixed:
             hidden = inner.get_decoder()(
-                input_ids=ids[None], position_ids=positions[None], use_cache=False, document_lengths=lengths
+                input_ids=ids[None],
+                position_ids=positions[None],
+                use_cache=False,
+                document_lengths=lengths,
+                shared_prefix=prefix,
             )
             logits = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
         return functional.cross_entropy(logits.float(), ids[answers], reduction="sum")
@@ -49,11 +54,11 @@ class AnswerLoss(torch.nn.Module):
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
 
-def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int]]:
+def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int]:
     """A micro-batch as the arguments of `AnswerLoss.forward`."""
     parts = (micro.ids, micro.positions, micro.answers)
     ids, positions, answers = (torch.tensor(part, device=device) for part in parts)
-    return ids, positions, answers, micro.lengths
+    return ids, positions, answers, micro.lengths, micro.prefix
 
 
 def load(folder: Path, lora: Lora, dtype: str, seed: int) -> AnswerLoss:

@@ -11,18 +11,23 @@ from msgspec import Struct
 
 from training.data import Document
 
+SHORTEST_PREFIX = 16
+"""A shared beginning of fewer tokens is not worth its own attention."""
+
 
 class Micro(Struct, frozen=True, kw_only=True):
-    """Documents that share one forward pass, end to end, each blind to the others."""
+    """Documents that share one forward pass, each blind to the others: a common prefix once, then what differs."""
 
     ids: list[int]
     """Token ids of all documents."""
     positions: list[int]
-    """Position of each token in its own document; a 0 starts a document."""
+    """Position of each token in its own document."""
     answers: list[int]
     """Indices of the tokens that are learnt."""
     lengths: list[int]
-    """Tokens of each document."""
+    """Tokens of each document, without the shared prefix."""
+    prefix: int = 0
+    """Tokens at the start that every document here begins with; computed once, seen by all."""
     weight: float = 1.0
     """0 for a filler that keeps all devices in step."""
 
@@ -47,16 +52,18 @@ def order(rows: int, rows_per_step: int, steps: int, seed: int, epochs: float | 
     return [stream[at : at + rows_per_step] for at in range(0, len(stream), rows_per_step)]
 
 
-def pack(documents: Sequence[Document], pack_tokens: int) -> list[Micro]:
+def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = False) -> list[Micro]:
     """Join documents, longest first, into micro-batches of at most `pack_tokens` tokens.
 
     A longer document, or any where `pack_tokens` is 0, goes alone. Each document goes into the fullest micro-batch
-    that still has room (best fit decreasing).
+    that still has room (best fit decreasing). With `share_prefix`, tokens that all documents begin with (system
+    message, instructions) stand once in each micro-batch.
     """
+    prefix = common_prefix(documents) if share_prefix and pack_tokens else 0
     bins: list[list[Document]] = []
     filled: list[int] = []
     for document in sorted(documents, key=lambda d: -len(d.ids)):
-        size = len(document.ids)
+        size = len(document.ids) - prefix
         open_bins = [i for i, used in enumerate(filled) if used + size <= pack_tokens]
         if open_bins:
             best = max(open_bins, key=filled.__getitem__)
@@ -64,19 +71,32 @@ def pack(documents: Sequence[Document], pack_tokens: int) -> list[Micro]:
             filled[best] += size
         else:
             bins.append([document])
-            filled.append(size)
-    return [_join(together) for together in bins]
+            filled.append(prefix + size)
+    return [_join(together, prefix) for together in bins]
 
 
-def _join(documents: Sequence[Document]) -> Micro:
-    ids: list[int] = []
-    positions: list[int] = []
+def common_prefix(documents: Sequence[Document]) -> int:
+    """Tokens that all documents begin with; the token before the first learnt one is never among them. 0 if few."""
+    if len(documents) < 2:
+        return 0
+    first = documents[0].ids
+    length = min(d.mask.index(1) - 1 for d in documents)
+    for document in documents[1:]:
+        length = next((i for i in range(length) if first[i] != document.ids[i]), length)
+    return length if length >= SHORTEST_PREFIX else 0
+
+
+def _join(documents: Sequence[Document], prefix: int) -> Micro:
+    ids: list[int] = list(documents[0].ids[:prefix])
+    positions: list[int] = list(range(prefix))
     answers: list[int] = []
     for document in documents:
-        answers += [len(ids) + at for at, learnt in enumerate(document.mask) if learnt]
-        ids += document.ids
-        positions += range(len(document.ids))
-    return Micro(ids=ids, positions=positions, answers=answers, lengths=[len(d.ids) for d in documents])
+        offset = len(ids) - prefix
+        answers += [offset + at for at, learnt in enumerate(document.mask) if learnt]
+        ids += document.ids[prefix:]
+        positions += range(prefix, len(document.ids))
+    lengths = [len(d.ids) - prefix for d in documents]
+    return Micro(ids=ids, positions=positions, answers=answers, lengths=lengths, prefix=prefix)
 
 
 def share(micros: Sequence[Micro], rank: int, ranks: int) -> list[Micro]:
