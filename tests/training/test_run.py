@@ -222,7 +222,7 @@ def sharp_model(tiny_model, tmp_path):
 
 
 def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sharp_model):
-    config = write_config(train__max_steps=60, data__validation=[], optim__lr=0.005, lora__r=16, lora__alpha=32)
+    config = write_config(train__max_steps=100, data__validation=[], optim__lr=0.002, lora__r=16, lora__alpha=32)
     config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{sharp_model}"'))
     write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "due on sale; none"}])
     out, renderer = answer_of(sharp_model, train(config, progress=quiet), "Which clause?")
