@@ -176,9 +176,22 @@ def test_training_rows_use_the_prompt_of_the_suite_and_answer_in_its_format():
     table = clauses.vocabulary_table(list(CLAUSES), {})
     assert [message["role"] for message in rows[0]["messages"]] == ["system", "user", "assistant"]
     assert rows[0]["messages"][0]["content"] == "You review Georgia real-estate contracts."
-    assert 0.45 <= answers(rows).count("none") / len(rows) <= 0.55
+    assert 0.25 <= answers(rows).count("none") / len(rows) <= 0.35
     named = {name for answer in answers(rows) if answer != "none" for name in answer.split("; ")}
     assert named == set(table.values())
+
+
+def test_dev_rows_hold_no_clause_as_often_as_the_suite_and_no_lone_paragraph():
+    rows = list(generate.training_rows("dev", 400, 0))
+    assert 0.45 <= answers(rows).count("none") / len(rows) <= 0.55
+    lone = ["\n" not in row["messages"][1]["content"].split("\n\n", 1)[1] for row in rows]
+    assert sum(lone) < 0.1 * len(rows)
+
+
+def test_many_training_rows_are_one_paragraph():
+    rows = list(generate.training_rows("train", 400, 0))
+    lone = ["\n" not in row["messages"][1]["content"].split("\n\n", 1)[1] for row in rows]
+    assert 0.25 <= sum(lone) / len(rows) <= 0.55
 
 
 def test_a_seed_gives_other_contracts_and_the_same_seed_the_same():

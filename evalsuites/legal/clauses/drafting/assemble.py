@@ -94,15 +94,20 @@ def _numbered(paragraphs: Sequence[str], rng: random.Random) -> list[str]:
     ]
 
 
-def _excerpt(bank: Bank, draft: Draft, present: Sequence[str], absent: Sequence[str]) -> str:
-    """Text of one excerpt: the clauses present, near misses of clauses that are absent, and neutral paragraphs."""
+def _excerpt(bank: Bank, draft: Draft, present: Sequence[str], absent: Sequence[str], lone: bool) -> str:
+    """Text of one excerpt: the clauses present, near misses of clauses that are absent, and neutral paragraphs.
+
+    A lone excerpt is one paragraph a clause present, or one near miss.
+    """
     rng = draft.rng
     misses = rng.choice((0, 1, 1, 1, 2) if present else (1, 2, 2, 2, 3))
+    if lone:
+        misses = 0 if present else 1
     paragraphs = [draft.paragraph(bank.clauses[name]) for name in present]
     for _ in range(misses):
         name = draft.misses.pick(absent, rng)
         paragraphs.append(_near_miss(bank, draft, name))
-    for _ in range(rng.choice((1, 1, 2))):
+    for _ in range(0 if lone else rng.choice((1, 1, 2))):
         text = draft.paragraph(bank.neutral)
         if sum(len(part.split()) for part in [*paragraphs, text]) <= MOST_WORDS and text not in paragraphs:
             paragraphs.append(text)
@@ -113,18 +118,18 @@ def _excerpt(bank: Bank, draft: Draft, present: Sequence[str], absent: Sequence[
     return "\n".join(lines)
 
 
-def contracts(bank: Bank, count: int, seed: str) -> Iterator[Excerpt]:
-    """Excerpts of `count` contracts; equal arguments give equal text."""
+def contracts(bank: Bank, count: int, seed: str, lone_share: float = 0.0) -> Iterator[Excerpt]:
+    """Excerpts of `count` contracts, `lone_share` of them lone; equal arguments give equal text."""
     rota, misses = Rota(), Rota()
     keys = tuple(INSTRUMENTS)
     for number in range(count):
         rng = random.Random(f"{seed}:{number}")
         instrument, style = keys[number % 3], STYLES[number // 3 % 3]
         draft = Draft(instrument, style, Slots.draw(bank.pools, instrument, rng), rng, rota, misses)
-        yield from _contract(bank, draft, f"{instrument}-{number + 1:03d}")
+        yield from _contract(bank, draft, f"{instrument}-{number + 1:03d}", lone_share)
 
 
-def _contract(bank: Bank, draft: Draft, name: str) -> Iterator[Excerpt]:
+def _contract(bank: Bank, draft: Draft, name: str, lone_share: float) -> Iterator[Excerpt]:
     """Two excerpts with one or two clauses each and two with none; no clause is both present and a near miss."""
     rng, instrument = draft.rng, draft.instrument
     left = _fits(bank.clauses, instrument)
@@ -141,7 +146,8 @@ def _contract(bank: Bank, draft: Draft, name: str) -> Iterator[Excerpt]:
     plans += [[]] * (EXCERPTS - len(plans))
     rng.shuffle(plans)
     for i, plan in enumerate(plans):
-        text = _excerpt(bank, draft, plan, absent)
+        lone = lone_share > 0 and rng.random() < lone_share
+        text = _excerpt(bank, draft, plan, absent, lone)
         listed = [clause for clause in CLAUSES if clause in plan]
         main_clause = plan[0] if plan else None
         yield Excerpt(f"{name}-{i + 1}", name, INSTRUMENTS[instrument], draft.style, text, listed, main_clause)
