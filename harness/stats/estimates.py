@@ -98,14 +98,6 @@ def macro_f1(totals: Array) -> Array:
     return means
 
 
-def label_f1(found: Observations) -> dict[str, float | None]:
-    """F1 of each label; None where it is neither expected nor predicted."""
-    names = label_names(found.cases)
-    totals = label_matrix(found.cases, names).sum(axis=0).reshape(3, len(names)) if names else np.zeros((3, 0))
-    below = 2 * totals[0] + totals[1] + totals[2]
-    return {name: (float(2 * totals[0][i] / below[i]) if below[i] > 0 else None) for i, name in enumerate(names)}
-
-
 def cluster_matrix(rows: Array, clusters: Codes, count: int) -> Array:
     """Sums of the rows of each cluster, shape (clusters, columns)."""
     order = np.argsort(clusters, kind="stable")

@@ -146,6 +146,9 @@ def _labels(record: Record, metric: Metric, role: Role) -> Labels:
     return found
 
 
+UNEXPECTED = "(not expected anywhere)"
+
+
 def codes(clusters: Iterable[str]) -> Codes:
     """Names to 0..C-1 in order of first appearance."""
     seen: dict[str, int] = {}
@@ -166,13 +169,19 @@ def label_matrix(cases: Sequence[Observation], names: Sequence[str]) -> Array:
     matrix = np.zeros((len(cases), 3 * len(names)))
     for row, case in enumerate(cases):
         for label, found in case.labels.items():
-            matrix[row, column[label] :: len(names)] = found
+            matrix[row, column.get(label, len(names) - 1) :: len(names)] += found
     return matrix
 
 
 def label_names(*groups: Sequence[Observation]) -> list[str]:
-    """Every label that is expected or predicted anywhere, sorted."""
-    return sorted({label for group in groups for case in group for label in case.labels})
+    """Every label that is expected anywhere, sorted, then UNEXPECTED where any other is predicted.
+
+    Labels that nothing expects count as one, or a model that rambles in many words would lower a macro mean without
+    end and flatter whatever it is compared with.
+    """
+    labels = {label for group in groups for case in group for label in case.labels}
+    expected = {label for group in groups for case in group for label, (tp, _, fn) in case.labels.items() if tp or fn}
+    return sorted(expected) + ([UNEXPECTED] if labels - expected else [])
 
 
 def in_slice(records: Iterable[Record], tag: str | None, value: str | None) -> list[Record]:
