@@ -244,7 +244,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if missed and call.excinfo is not None:
         report.outcome = "passed"
         report.miss = True
-        report.user_properties = [*report.user_properties, ("miss", str(call.excinfo.value).splitlines()[0][:200])]
+        miss = ("miss", str(call.excinfo.value).splitlines()[0][:200])
+        item.user_properties.append(miss)  # JUnit reads the item's
+        report.user_properties = [*report.user_properties, miss]
         report.longrepr = None
     return report
 
