@@ -18,8 +18,8 @@ from harness.store import RunData, RunFolder
 from harness.suite import Suite
 
 SUITES = ("evalsuites.legal.clauses.test_clauses", "evalsuites.general.basics.test_basics")
-ROWS = 900
-VALIDATION_ROWS = 60
+ROWS = 1600
+VALIDATION_ROWS = 64
 SEED = 7
 
 CONFIG = """# Written by `tunegate demo`; run it alone with: tunegate train {path}
@@ -37,10 +37,11 @@ alpha = 32
 lr = 1e-3
 
 [train]
-rows_per_step = 8
+rows_per_step = 4
 epochs = {epochs}
 seed = {seed}
-validate_every = 25
+validate_every = 100
+pack_tokens = 1024
 
 [output]
 dir = "{runs}"
