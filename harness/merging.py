@@ -102,7 +102,6 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     probes = _probes(carrier)
     expected = _next_token_logprobs(tuned, probes)
     merged = tuned.merge_and_unload(safe_merge=True)
-    _untie_if_apart(merged)
     merged = merged.to(dtype)
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
     merged.save_pretrained(out)
@@ -154,15 +153,6 @@ def _next_token_logprobs(model: Any, probes: list[Any]) -> list[Any]:
     model.eval()
     with torch.inference_mode():
         return [torch.log_softmax(model(input_ids=ids).logits[0, -1].float(), dim=-1) for ids in probes]
-
-
-def _untie_if_apart(model: Any) -> None:
-    """An adapter may change one of two tied matrices only; the saved model must then keep both."""
-    output = model.get_output_embeddings()
-    if output is None or not getattr(model.config, "tie_word_embeddings", False):
-        return
-    if output.weight.data_ptr() != model.get_input_embeddings().weight.data_ptr():
-        model.config.tie_word_embeddings = False
 
 
 def _changed(base: Path, merged: Path) -> tuple[int, int]:

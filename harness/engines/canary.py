@@ -31,6 +31,8 @@ TEXTS = (
 MAX_TOKENS = 8
 MAX_PROMPT_TOKENS = 32
 LENGTH = MAX_PROMPT_TOKENS + MAX_TOKENS
+# Two loads of equal fp32 weights may differ by this much; no adapter with an effect stays below it.
+ROUNDING = 1e-5
 
 Row = tuple[str, tuple[int, ...]]
 """Variant and prompt ids of one canary request."""
@@ -103,7 +105,7 @@ def check_differs(
     effect = widest(base, tuned)
     if not math.isfinite(effect):
         raise CanaryFailed(f"canary: '{variant}' ({checkpoint.name}) gave no log probabilities to compare")
-    if effect <= noise:
+    if effect <= max(noise, ROUNDING):
         raise CanaryFailed(
             f"canary: '{variant}' ({checkpoint.name}) answers exactly like its base model (difference "
             f"{effect:.4g}, noise {noise:.4g}). The adapter has no effect or was not applied, so nothing was scored. "

@@ -214,16 +214,16 @@ class HfEngine:
         tokenizer = self._renderer.tokenizer
         texts = canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
         if self.ways[variant] == "lora":
-            self.canary[variant] = canary.check_shared(self._ask, texts, "base", {variant: checkpoint}, exact=True)
+            self.canary[variant] = canary.check_shared(self._ask, texts, "base", {variant: checkpoint}, exact=False)
             return
         rows = self._ask([(variant, ids) for ids in texts])
         if self.ways[variant] == "plain":
             self._references[checkpoint.base_digest] = rows
-        elif checkpoint.base_digest in self._references:
+            return
+        self.canary[variant] = canary.check_weights(checkpoint, variant)
+        if checkpoint.base_digest in self._references:
             effect = canary.check_differs(self._references[checkpoint.base_digest], rows, variant, checkpoint)
             self.canary[variant] = {"check": "against the plain base", "effect": effect}
-        else:
-            self.canary[variant] = canary.check_weights(checkpoint, variant)
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
         """Answer canary rows one by one, in their order, so that the batch cannot change them."""

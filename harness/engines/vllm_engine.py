@@ -152,14 +152,15 @@ class VllmEngine:
 
     def _compare(self, unit: Unit, own: canary.Reference) -> None:
         """Check that the plain variants of a unit differ from the model they were tuned from."""
+        if unit.merged:
+            self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
         reference = self._reference_for(unit)
+        if reference is None:
+            return
         for variant in unit.plain:
-            if reference is not None:
-                checkpoint = self.checkpoints[variant]
-                effect = canary.check_differs(reference.rows, own.rows, variant, checkpoint, reference.noise)
-                self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
-            elif unit.merged:
-                self.canary[variant] = canary.check_weights(unit.source, variant)
+            checkpoint = self.checkpoints[variant]
+            effect = canary.check_differs(reference.rows, own.rows, variant, checkpoint, reference.noise)
+            self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
 
     def _reference_for(self, unit: Unit) -> canary.Reference | None:
         """Canary rows of the base of a merged unit, or of the first model for another; None where none is asked."""
