@@ -12,6 +12,7 @@ suite = Suite(
     cluster="contract",
     slices=["instrument", "clause"],
     shape="excerpt",
+    max_tokens=24,
     floor=keyword_floor,
     licence="Apache-2.0; written for this project, with no real contract in it",
 )

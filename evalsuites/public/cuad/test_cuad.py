@@ -13,6 +13,7 @@ suite = Suite(
     cluster="contract",
     slices=["clause"],
     shape="passage",
+    max_tokens=32,
     floor=keyword_floor,
     licence="CC BY 4.0 (The Atticus Project)",
 )
