@@ -333,17 +333,28 @@ def test_the_floor_answers_in_the_format_of_the_prompt(text, says):
     assert floor.keyword_floor(Case(id="x", input={"document": text}, expected=[], cluster="c")) == says
 
 
-def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(small_data, tmp_path):
-    asked = {name: cases.cases(name) for name in split.SPLITS}
+def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
+    gold = [["insurance"], list(NAMES), ["renewal term", "renewal notice"], [], [], []]
+    made = [
+        Case(
+            id=str(n),
+            input={"document": f"{n}. {PLAIN}"},
+            expected=names,
+            cluster="c",
+            tags={"clause": names[0]} if names else {},
+        )
+        for n, names in enumerate(gold)
+    ]
+    monkeypatch.setattr(build_training, "cases", lambda split: list(made))
     template = load_template(SUITE / "prompt.jinja")
-    for name in ("train", "validation"):
-        right = {json.dumps(messages(template, c)): c for c in asked[name]}
-        for row in build_training.training_rows(name, 100, 0):
-            *prompt, last = row["messages"]
-            case = right[json.dumps(prompt)]
-            said = Completion(key="k", text=last["content"], finish_reason="stop", prompt_tokens=1, output_tokens=1)
-            assert last["role"] == "assistant"
-            assert clauses.among(NAMES)(case, said).counts["exact"] == 1
+    right = {json.dumps(messages(template, case)): case for case in made}
+    rows = build_training.training_rows("validation", 6, 0)
+    assert len(rows) == 6
+    for row in rows:
+        *prompt, last = row["messages"]
+        said = Completion(key="k", text=last["content"], finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        assert last["role"] == "assistant"
+        assert clauses.among(NAMES)(right.pop(json.dumps(prompt)), said).counts["exact"] == 1
 
 
 def test_the_test_split_gives_no_training_rows(small_data):
