@@ -86,7 +86,7 @@ class Loop:
         self.accelerator = Accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
-        self.share_prefix = train.share_prefix
+        self.share_prefix = train.share_prefix and model.can_share_prefix
         parameters = list(self.adapter.values())
         self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay)
         if state.step:

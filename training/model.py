@@ -49,6 +49,12 @@ class AnswerLoss(torch.nn.Module):
             logits = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
         return functional.cross_entropy(logits.float(), ids[answers], reduction="sum")
 
+    @property
+    def can_share_prefix(self) -> bool:
+        """Whether every token sees all before it, with plain scores; windows and soft caps need transformers' mask."""
+        config = self.model.get_base_model().config.get_text_config()
+        return not getattr(config, "sliding_window", None) and not getattr(config, "attn_logit_softcapping", None)
+
     def adapter(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """Names and trainable parameters."""
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)

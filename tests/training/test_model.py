@@ -91,7 +91,7 @@ def test_loss_and_gradients_equal_transformers_and_peft_however_rows_are_packed(
 def test_packed_documents_do_not_see_each_other(loss_model, documents):
     """Also by transformers' own attention, which tells documents apart by position alone."""
     single = sum(float(loss_model(*models.tensors(m, CPU))) for m in pack(documents, 0))
-    ids, positions, answers, lengths = models.tensors(pack(documents, 10_000)[0], CPU)
+    ids, positions, answers, lengths, _ = models.tensors(pack(documents, 10_000)[0], CPU)
     for known in (lengths, []):
         assert float(loss_model(ids, positions, answers, known)) == pytest.approx(single, rel=1e-6)
     leaking = torch.arange(len(ids))
@@ -139,3 +139,10 @@ def test_bias_and_a_switched_off_adapter_give_the_base(tiny_model, loss_model):
     base = AutoModelForCausalLM.from_pretrained(tiny_model)
     with loss_model.model.disable_adapter(), torch.no_grad():
         assert torch.allclose(loss_model.model(input_ids=ids).logits, base(input_ids=ids).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["qwen", "llama3", "mistral"])
+def test_a_beginning_is_shared_only_where_every_token_may_see_all_before_it(tiny_models, family):
+    """The tiny Mistral attends through a sliding window, which a shared beginning would ignore."""
+    model = models.load(tiny_models[family], Lora(r=4), "float32", seed=0)
+    assert model.can_share_prefix == (family != "mistral")

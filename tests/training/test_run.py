@@ -87,6 +87,18 @@ def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     assert row["answer_tokens"] == count
 
 
+def test_how_rows_are_packed_does_not_change_a_step(write_config):
+    """Rows have answers of several lengths: a mean of means would differ from the mean over the step's tokens."""
+    logs = [
+        load_run(train(write_config(train__max_steps=2, train__pack_tokens=size), progress=quiet)).train_log
+        for size in (0, 70, 5000)
+    ]
+    for log in logs[1:]:
+        for row, expected in zip(log, logs[0], strict=True):
+            for key in ("loss", "validation_loss", "grad_norm"):
+                assert row.get(key, 0) == pytest.approx(expected.get(key, 0), rel=1e-4)
+
+
 @pytest.mark.parametrize("step", [3, 4])
 def test_a_stopped_run_goes_on_and_ends_bitwise_equal_to_an_unbroken_one(write_config, step):
     """With dropout, so that the random state counts; step 3 lies between validations, step 4 on one."""
@@ -209,7 +221,6 @@ def sharp_model(tiny_model, tmp_path):
     import shutil
 
     import torch
-
     from safetensors.torch import load_file, save_file
 
     folder = tmp_path / "sharp"
