@@ -68,7 +68,7 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of the frozen base; the adapter is always float32. `auto`: bfloat16 where the processor is fast
     at it."""
-    pack_tokens: int = 512
+    pack_tokens: int = 1024
     """Short rows of a step share one forward pass up to this many tokens, each blind to the others; 0: one by one."""
     share_prefix: bool = True
     """Tokens that all rows of a step begin with are computed once for each forward pass."""
@@ -127,7 +127,7 @@ CHECKS: tuple[Check, ...] = (
     ("train.seed", lambda v: 0 <= v < 2**31, "set it to 0 or more"),
     ("train.validate_every", lambda v: v > 0, "set it to 1 or more"),
     ("train.patience", lambda v: v >= 0, "set it to 0 to train to the end"),
-    ("train.pack_tokens", lambda v: v >= 0, "set it to 512, or to 0 for one row at a time"),
+    ("train.pack_tokens", lambda v: v >= 0, "set it to 1024, or to 0 for one row at a time"),
     ("output.name", lambda v: any(c.isalnum() for c in v), "give the run a short name"),
 )
 
