@@ -116,8 +116,10 @@ def convert(gguf: Path, out: Path) -> None:
         import gguf as _reader  # noqa: F401 - transformers reads GGUF through it
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+        from transformers.utils import logging
     except ImportError as error:
         raise MissingExtra("converting the embedded model", error.name or "transformers", "train") from None
+    logging.disable_progress_bar()
     source = str(gguf.parent)
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(

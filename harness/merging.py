@@ -90,9 +90,11 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
         import torch
         from peft import PeftModel
         from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
     except ImportError as error:
         raise MissingExtra("merging an adapter", error.name or "peft", "train") from None
     assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
+    logging.disable_progress_bar()
     base, adapter = Path(checkpoint.path), Path(checkpoint.adapter_path)
     carrier = adapter if any((adapter / name).is_file() for name in TOKENIZER_FILES) else base
     model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, local_files_only=True)

@@ -166,6 +166,12 @@ def explain(error: BaseException) -> UserError | None:
     return None
 
 
+def vocabulary_of(config: Mapping[str, Any]) -> int | None:
+    """Number of token ids of a model, from its config.json, which may nest a text model."""
+    size = config.get("vocab_size") or (config.get("text_config") or {}).get("vocab_size")
+    return int(size) if size else None
+
+
 def request_key(
     checkpoint: Checkpoint, facts: Mapping[str, str], ids: Sequence[int], sampling: Sampling, repeat: int = 1
 ) -> str:
@@ -217,10 +223,12 @@ def finished(
     )
 
 
-def problem_of(request: Request, max_model_len: int) -> str | None:
-    """Why a request can have no answer, or None."""
+def problem_of(request: Request, max_model_len: int, vocabulary: int | None = None) -> str | None:
+    """Why a request can have no answer, or None. An id outside the vocabulary would end a whole engine."""
     if not request.ids:
         return "the prompt has no tokens"
+    if vocabulary is not None and not 0 <= min(request.ids) <= max(request.ids) < vocabulary:
+        return f"the prompt has a token id outside the model's vocabulary of {vocabulary:,}"
     if request.sampling.max_tokens < 1:
         return f"max_tokens is {request.sampling.max_tokens}, expected at least 1"
     total = len(request.ids) + request.sampling.max_tokens

@@ -23,6 +23,7 @@ from harness.engines.base import (
     finished,
     in_order,
     problem_of,
+    vocabulary_of,
 )
 from harness.errors import EngineFailed, MissingExtra, UserError
 from harness.merging import merged_folder
@@ -99,8 +100,10 @@ class HfEngine:
         try:
             import torch
             from transformers import AutoModelForCausalLM, GenerationConfig
+            from transformers.utils import logging
         except (ImportError, OSError, RuntimeError) as error:
             raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
+        logging.disable_progress_bar()
         self.settings.say(f"transformers loads {folder.name}")
         self._renderer = Renderer(folder)
         self.device = _device()
@@ -145,9 +148,10 @@ class HfEngine:
         """Answer requests of one variant, longest first."""
         assert self._renderer is not None
         limit = min(self.max_model_len, self._renderer.max_positions)
+        vocabulary = vocabulary_of(self._renderer.config)
         fitting = []
         for request in requests:
-            problem = problem_of(request, limit)
+            problem = problem_of(request, limit, vocabulary)
             if problem:
                 yield failed(request, problem)
             else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import vllm_env
-from harness.engines.base import failed, finished, problem_of
+from harness.engines.base import failed, finished, problem_of, vocabulary_of
 from harness.errors import EngineFailed, UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -92,6 +92,7 @@ class VllmModel:
         self.arguments = arguments
         self.adapters = adapters
         self.renderer = Renderer(arguments["model"])
+        self._broken = False
         with vllm_env.starting():
             try:
                 from vllm import LLM
@@ -104,26 +105,26 @@ class VllmModel:
 
     def answer(self, requests: Sequence[Request], max_model_len: int) -> Iterator[Completion]:
         """Submit every request, then step the engine; a request that is refused fails alone."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
         engine = self._llm.llm_engine
+        vocabulary = vocabulary_of(self.renderer.config)
         running: dict[str, Request] = {}
         try:
             for request in requests:
-                problem = problem_of(request, max_model_len) or self._submit(request, running)
+                problem = problem_of(request, max_model_len, vocabulary) or self._submit(request, running)
                 if problem:
                     yield failed(request, problem)
             while engine.has_unfinished_requests():
                 for output in engine.step():
                     if output.finished:
                         yield self._completion(running.pop(output.request_id), output)
-        except EngineDeadError as error:
+        except Exception as error:  # A dead process, or whatever the model raised in this one.
+            self._broken = True
             raise EngineFailed(
                 f"vllm stopped with {len(running)} answers to go: {_first_line(error)}. Finished answers are kept; run "
                 "again to ask the rest"
-            ) from None
+            ) from error
         finally:
-            if running and self._llm is not None:
+            if running and not self._broken:
                 engine.abort_request(list(running))
 
     def _submit(self, request: Request, running: dict[str, Request]) -> str | None:

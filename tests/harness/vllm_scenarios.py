@@ -1,0 +1,162 @@
+"""Run by test_engines_vllm.py in a process of its own: real vLLM on the embedded model, findings as JSON on stdout.
+
+One process for all scenarios, because importing vLLM costs more than any of them. Telemetry switches are looked at
+after the engine has started; sampling parameters are recorded where they enter vLLM.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.checkpoints import EMBEDDED, embedded_model, resolve
+from harness.engines import Engine, open_engine, vllm_model
+from harness.engines.base import Settings
+from harness.errors import UserError
+from harness.prompts import Renderer
+from harness.schema import Checkpoint, Completion, Request, Sampling
+from tests.harness.adapters import save_adapter
+
+QUESTIONS = [
+    "What is the capital of France?",
+    "Name three fruits.",
+    "What is 2+2?",
+    "Say hello to the tenant, politely.",
+]
+SMALL = Settings(kv_cache_bytes=1 << 28)
+MAX_LEN = 96
+
+
+def adapters(root: Path) -> dict[str, Checkpoint]:
+    """a0 and a1 have an effect, `zero` has none."""
+    base = embedded_model()
+    save_adapter(base, root / "a0", seed=1, std=0.02, r=8, lora_alpha=16)
+    save_adapter(base, root / "a1", seed=2, std=0.02, r=16, lora_alpha=32)
+    save_adapter(base, root / "zero", seed=3, zero=True, r=8)
+    return {name: resolve(str(root / name)) for name in ("a0", "a1", "zero")}
+
+
+def requests(renderer: Renderer, variants: list[str]) -> list[Request]:
+    how = Sampling(max_tokens=12, stop_ids=renderer.stop_ids, logprobs=True)
+    ids = [renderer.prompt([{"role": "user", "content": q}]).ids for q in QUESTIONS]
+    return [Request(key=f"{v}-{i}", ids=one, sampling=how, variant=v) for v in variants for i, one in enumerate(ids)]
+
+
+def shown(found: list[Completion]) -> dict[str, Any]:
+    return {
+        c.key: {
+            "text": c.text,
+            "ids": c.output_ids,
+            "logprobs": c.logprobs,
+            "finish": c.finish_reason,
+            "error": c.error,
+        }
+        for c in found
+    }
+
+
+@contextmanager
+def opened(checkpoints: dict[str, Checkpoint], lora: str) -> Iterator[Engine]:
+    engine = open_engine("vllm", checkpoints, max_model_len=MAX_LEN, lora=lora, settings=SMALL)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def answers(renderer: Renderer, checkpoints: dict[str, Checkpoint], lora: str) -> dict[str, Any]:
+    """Completions, in the order in which they came, and the engine's own record; or the error that stopped it."""
+    try:
+        with opened(checkpoints, lora) as engine:
+            found = list(engine.generate(requests(renderer, list(checkpoints))))
+            return {"answers": shown(found), "describe": engine.describe()}
+    except UserError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def odd_requests(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
+    """A prompt that is too long, an empty one and ids outside the vocabulary, among sound ones."""
+    how = Sampling(max_tokens=12, stop_ids=renderer.stop_ids)
+    odd = {"long": (5,) * 90, "empty": (), "foreign": (10**6,)}
+    with opened({"baseline": base}, "auto") as engine:
+        asked = [Request(key=k, ids=ids, sampling=how, variant="baseline") for k, ids in odd.items()]
+        first = shown(list(engine.generate([*asked, *requests(renderer, ["baseline"])])))
+        half = engine.generate(requests(renderer, ["baseline"]))
+        one = next(half)
+        half.close()
+        return {
+            "first": first,
+            "stopped_after": shown([one]),
+            "again": shown(list(engine.generate(requests(renderer, ["baseline"])))),
+        }
+
+
+def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+    """Every scenario that needs no process of vLLM's own."""
+    found: dict[str, Any] = {"plain": answers(renderer, {"baseline": base}, "auto")}
+    sampled: list[str] = []
+    real, slots = vllm_model.sampling_params, vllm_model.lora_slots
+    vllm_model.sampling_params = lambda s: sampled.append(repr(real(s))) or real(s)
+    found["one"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
+    found["two"] = answers(renderer, {"a1": tuned["a1"], "baseline": base, "a0": tuned["a0"]}, "force")
+    found["merged"] = answers(renderer, {"a0": tuned["a0"], "baseline": base}, "auto")
+    found["sampled"] = sampled
+    vllm_model.lora_slots = lambda n_adapters: n_adapters
+    found["no_spare_slot"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
+    vllm_model.lora_slots = slots
+    found["zero_lora"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
+    found["zero_merged"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "merge")
+    found["odd"] = odd_requests(renderer, base)
+    return found
+
+
+def own_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+    """Two models one after the other, each in processes of its own, and the switches those processes have."""
+    with opened({"baseline": base, "a0": tuned["a0"]}, "auto") as engine:
+        arriving = engine.generate(requests(renderer, ["baseline", "a0"]))
+        first = next(arriving)
+        environments = [environment_of(pid) for pid in children(os.getpid())]
+        return {
+            "separate": {"answers": shown([first, *arriving]), "describe": engine.describe()},
+            "environments": [e for e in environments if e],
+        }
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of all processes below one."""
+    below: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            below += [child, *children(child)]
+    return below
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Environment of a running process that has loaded vLLM's engine; {} for any other."""
+    if b"multiprocessing" not in Path(f"/proc/{pid}/cmdline").read_bytes() and not vllm_named(pid):
+        return {}
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+
+def vllm_named(pid: int) -> bool:
+    """vLLM names its processes."""
+    return "VLLM" in Path(f"/proc/{pid}/comm").read_text()
+
+
+def main() -> None:
+    root, out, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    base, tuned = resolve(EMBEDDED), adapters(root)
+    renderer = Renderer(base.path)
+    run = {"shared": shared_process, "own": own_process}[scenario]
+    found = run(renderer, base, tuned)
+    found["environment"] = dict(os.environ)
+    found["prompts"] = [list(r.ids) for r in requests(renderer, ["baseline"])]
+    out.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
