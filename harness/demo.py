@@ -41,7 +41,6 @@ rows_per_step = 4
 epochs = {epochs}
 seed = {seed}
 validate_every = 100
-pack_tokens = 1024
 
 [output]
 dir = "{runs}"

@@ -23,19 +23,33 @@ MISTRAL = (
 )
 FAMILIES = {
     "qwen": {
-        "model_type": "qwen2", "template": CHATML, "special": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        "bos": None, "eos": "<|im_end|>", "more_eos": ["<|endoftext|>"], "adds_bos": False,
+        "model_type": "qwen2",
+        "template": CHATML,
+        "special": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        "bos": None,
+        "eos": "<|im_end|>",
+        "more_eos": ["<|endoftext|>"],
+        "adds_bos": False,
     },
     "llama3": {
-        "model_type": "llama", "template": LLAMA3, "bos": "<|begin_of_text|>", "eos": "<|eot_id|>", "adds_bos": True,
+        "model_type": "llama",
+        "template": LLAMA3,
         "special": ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],
+        "bos": "<|begin_of_text|>",
+        "eos": "<|eot_id|>",
         "more_eos": ["<|end_of_text|>"],
+        "adds_bos": True,
     },
     "mistral": {
-        "model_type": "mistral", "template": MISTRAL, "special": ["<s>", "</s>", "[INST]", "[/INST]"], "bos": "<s>", "eos": "</s>",
-        "more_eos": [], "adds_bos": True,
+        "model_type": "mistral",
+        "template": MISTRAL,
+        "special": ["<s>", "</s>", "[INST]", "[/INST]"],
+        "bos": "<s>",
+        "eos": "</s>",
+        "more_eos": [],
+        "adds_bos": True,
     },
-}  # fmt: skip
+}
 CORPUS = ["the landlord and the tenant agree", "due on sale", "none", "system user assistant", "You help."]
 
 

@@ -26,7 +26,7 @@ def losses(model: AnswerLoss, micros: list[Micro]) -> tuple[float, dict[str, tor
     model.zero_grad()
     total = sum(model(*tensors(m, torch.device("cpu"))) for m in micros)
     total.backward()  # type: ignore[union-attr]
-    return float(total), {name: p.grad.clone() for name, p in model.adapter() if p.grad is not None}
+    return float(total.detach()), {name: p.grad.clone() for name, p in model.adapter() if p.grad is not None}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,10 @@ def test_the_token_before_an_answer_is_never_shared() -> None:
     assert common_prefix(same) == len(HEAD) - 1
 
 
-@pytest.mark.parametrize("rows", [ROWS[:1], [Document(ids=[9, *r.ids[i:]], mask=r.mask[i - 1 :]) for i, r in enumerate(ROWS[:3], 18)]])  # fmt: skip
+SHORT_HEADS = [Document(ids=[9, *row.ids[at:]], mask=row.mask[at - 1 :]) for at, row in enumerate(ROWS[:3], 18)]
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], SHORT_HEADS])
 def test_rows_with_little_in_common_share_nothing(rows: list[Document]) -> None:
     assert common_prefix(rows) == 0
     assert all(m.prefix == 0 for m in pack(rows, 512, share_prefix=True))
