@@ -18,18 +18,14 @@ from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
-from msgspec import Struct
 
 from harness import checkpoints, store
 from harness.digest import digest
-from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError, refuse_all
-from harness.prompts import Renderer
-from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest
+from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
+from harness.schema import BASELINE, CANDIDATE, Manifest
 from training import model_checks
-from training.config import Config, fingerprint, load
-from training.data import Dataset, encode
-from training.plan import order, total_steps
-from training.rows import FLOOR_ROWS, files_sha256, load_rows, shared_rows
+from training.config import load
+from training.job import Job, prepare
 from training.stop import StopSignal
 
 SKIPPED_STEPS = 10
@@ -39,25 +35,6 @@ class Interrupted(UserError):
     """The user stopped the training; the same command goes on with it."""
 
     exit_code = EXIT_INTERRUPTED
-
-
-class Job(Struct, frozen=True, kw_only=True):
-    """A configuration with everything it names, read and checked; no weight is loaded yet."""
-
-    config: Config
-    """The settings."""
-    dtype: str
-    """Number format of the base."""
-    base: Checkpoint
-    """The base model."""
-    train: Dataset
-    """Training documents."""
-    validation: Dataset | None
-    """Validation documents."""
-    steps: list[list[int]]
-    """Document indices of every step."""
-    fingerprint: dict[str, Any]
-    """What a resumed run must share."""
 
 
 def train(
@@ -102,55 +79,6 @@ def _need(package: str) -> None:
 
     if find_spec(package) is None:
         raise MissingExtra("training", package, "train")
-
-
-def prepare(config: Config, say: Callable[[str], None]) -> Job:
-    """Read, render and count everything a training needs but the weights."""
-    rows = load_rows(config.data.train)
-    held_out = load_rows(config.data.validation) if config.data.validation else []
-    refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
-    base = checkpoints.resolve(config.base)
-    renderer = Renderer(base.path)
-    training = encode(rows, renderer, config.data.max_length)
-    validation = encode(held_out, renderer, config.data.max_length) if held_out else None
-    settings = config.train
-    epochs = None if settings.max_steps else settings.epochs
-    total = total_steps(len(rows), settings.rows_per_step, settings.epochs, settings.max_steps)
-    _refuse_warmup(config, total)
-    if len(rows) < FLOOR_ROWS:
-        say(f"training: {len(rows)} rows; at least {FLOOR_ROWS:,} are recommended")
-    if training.rows_cut:
-        say(
-            f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
-        )
-    dtype = model_checks.chosen_dtype(config)
-    shared = fingerprint(config)
-    for key in ("base", "data.train", "data.validation", "train.dtype"):
-        shared.pop(key)
-    shared |= {
-        "base": base.digest,
-        "dtype": dtype,
-        "training rows": files_sha256(config.data.train),
-        "validation rows": files_sha256(config.data.validation),
-    }
-    return Job(
-        config=config,
-        dtype=dtype,
-        base=base,
-        train=training,
-        validation=validation,
-        steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
-        fingerprint=shared,
-    )
-
-
-def _refuse_warmup(config: Config, total: int) -> None:
-    warmup = round(config.optim.warmup_ratio * total)
-    if warmup >= total:
-        raise UserError(
-            f"'optim.warmup_ratio' is {config.optim.warmup_ratio}: {warmup} of {total} steps would be warm-up. "
-            "Set it between 0 and 0.1"
-        )
 
 
 def find(root: Path, name: str, wanted: dict[str, Any]) -> Path | None:

@@ -6,16 +6,14 @@ import resource
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from training import model as models
 from training.checkpointing import State
+from training.job import Job
 from training.loop import Hooks, Loop, put
-
-if TYPE_CHECKING:
-    from training.run import Job
 
 
 def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:

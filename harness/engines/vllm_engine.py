@@ -125,7 +125,7 @@ class VllmEngine:
             max_lora_rank=self.plan.max_lora_rank,
         )
         variants = (*unit.plain, *unit.adapters)
-        self.settings.say(f"vllm loads the model of: {', '.join(variants)}")
+        self.settings.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
         self._model = VllmModel(arguments, unit.adapters, unit.source.name)
         self._loaded = unit
         if unit.merged:
@@ -137,6 +137,8 @@ class VllmEngine:
         """Run the canary on the unit, once; CanaryFailed ends the run before anything is scored."""
         if unit.key in self._references:
             return
+        if unit.merged:
+            self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
         model = self._load(unit)
         texts = canary.prompts(model.encode)
         base = unit.plain[0] if unit.plain else "base"
@@ -152,8 +154,6 @@ class VllmEngine:
 
     def _compare(self, unit: Unit, own: canary.Reference) -> None:
         """Check that the plain variants of a unit differ from the model they were tuned from."""
-        if unit.merged:
-            self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
         reference = self._reference_for(unit)
         if reference is None:
             return

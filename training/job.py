@@ -1,0 +1,86 @@
+"""A training about to start: a configuration with everything it names, read, rendered, counted. Loads no weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from harness import checkpoints
+from harness.errors import UserError, refuse_all
+from harness.prompts import Renderer
+from harness.schema import Checkpoint
+from training import model_checks
+from training.config import Config, fingerprint
+from training.data import Dataset, encode
+from training.plan import order, total_steps
+from training.rows import FLOOR_ROWS, files_sha256, load_rows, shared_rows
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A configuration with everything it names, read and checked; no weight is loaded yet."""
+
+    config: Config
+    """The settings."""
+    dtype: str
+    """Number format of the base."""
+    base: Checkpoint
+    """The base model."""
+    train: Dataset
+    """Training documents."""
+    validation: Dataset | None
+    """Validation documents."""
+    steps: list[list[int]]
+    """Document indices of every step."""
+    fingerprint: dict[str, Any]
+    """What a resumed run must share."""
+
+
+def prepare(config: Config, say: Callable[[str], None]) -> Job:
+    """Read, render and count everything a training needs but the weights."""
+    rows = load_rows(config.data.train)
+    held_out = load_rows(config.data.validation) if config.data.validation else []
+    refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
+    base = checkpoints.resolve(config.base)
+    renderer = Renderer(base.path)
+    training = encode(rows, renderer, config.data.max_length)
+    validation = encode(held_out, renderer, config.data.max_length) if held_out else None
+    settings = config.train
+    epochs = None if settings.max_steps else settings.epochs
+    total = total_steps(len(rows), settings.rows_per_step, settings.epochs, settings.max_steps)
+    _refuse_warmup(config, total)
+    if len(rows) < FLOOR_ROWS:
+        say(f"training: {len(rows)} rows; at least {FLOOR_ROWS:,} are recommended")
+    if training.rows_cut:
+        say(
+            f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
+        )
+    dtype = model_checks.chosen_dtype(config)
+    shared = fingerprint(config)
+    for key in ("base", "data.train", "data.validation", "train.dtype"):
+        shared.pop(key)
+    shared |= {
+        "base": base.digest,
+        "dtype": dtype,
+        "training rows": files_sha256(config.data.train),
+        "validation rows": files_sha256(config.data.validation),
+    }
+    return Job(
+        config=config,
+        dtype=dtype,
+        base=base,
+        train=training,
+        validation=validation,
+        steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
+        fingerprint=shared,
+    )
+
+
+def _refuse_warmup(config: Config, total: int) -> None:
+    warmup = round(config.optim.warmup_ratio * total)
+    if warmup >= total:
+        raise UserError(
+            f"'optim.warmup_ratio' is {config.optim.warmup_ratio}: {warmup} of {total} steps would be warm-up. "
+            "Set it between 0 and 0.1"
+        )
