@@ -18,7 +18,7 @@ from harness.store import RunData, RunFolder
 from harness.suite import Suite
 
 SUITES = ("evalsuites.legal.clauses.test_clauses", "evalsuites.general.basics.test_basics")
-ROWS = 1600
+ROWS = 2400
 VALIDATION_ROWS = 64
 SEED = 7
 

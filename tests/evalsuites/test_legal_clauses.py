@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from harness.cases import load_cases
 from harness.prompts import Renderer, load_template, messages
 from harness.schema import Case, Completion
 from harness.scoring import clauses
+from harness.store import load_verdicts
 
 SUITE = Path(generate.__file__).parents[1]
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -276,3 +278,17 @@ def test_excerpts_and_prompt_stay_within_their_token_limits():
     prompt = renderer.prompt(messages(load_template(SUITE / "prompt.jinja"), CASES[0]))
     assert max(lengths) <= 190
     assert len(prompt.ids) - lengths[0] <= 120
+
+
+@pytest.mark.parametrize("forgotten", [None, "due on sale"])
+def test_a_model_that_misses_one_clause_fails_that_clauses_gate_and_no_other(tmp_path, forgotten):
+    """The suite as a user runs it, with scripted answers: all right, but for one clause that is never named."""
+    answers = {case.id: "; ".join(name for name in case.expected if name != forgotten) or "none" for case in CASES}
+    (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
+    command = [sys.executable, "-m", "pytest", "evalsuites/legal/clauses", "-q", "-p", "no:cacheprovider"]
+    command += ["--engine", "fake", "--script", str(tmp_path / "script.json"), "--runs", str(tmp_path / "runs")]
+    settings = {**os.environ, "TUNEGATE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, cwd=SUITE.parents[2], env=settings, capture_output=True, text=True, timeout=300)
+    verdicts = load_verdicts(next((tmp_path / "runs").iterdir()))
+    failed = {v.slice_value for v in verdicts if v.slice and v.outcome != "pass"}
+    assert (done.returncode, failed) == ((1, {forgotten}) if forgotten else (0, set())), done.stdout[-2000:]
