@@ -54,6 +54,10 @@ def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
     return f"{words.capital(said)}; {words.fabrications(*_fabricated(pairs))}."
 
 
+NAMED = 4
+"""Gates that the verdict names; the table below it has all."""
+
+
 def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
     verdicts = evidence.verdicts(suite.name)
     return Headline(
@@ -72,8 +76,10 @@ def reason(verdicts: list[Verdict]) -> str:
     unmet = [v for v in verdicts if v.outcome != "pass"]
     if not unmet:
         return f"All {words.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
-    named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v)}" for v in unmet)
-    return f"{words.count(len(unmet), 'gate')} of {words.number(len(verdicts))} not met. {named}."
+    unmet.sort(key=lambda v: v.outcome != "fail")
+    named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v)}" for v in unmet[:NAMED])
+    more = f"; and {words.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
+    return f"{words.count(len(unmet), 'gate')} of {words.number(len(verdicts))} not met. {named}{more}."
 
 
 def _count(rows: list[list[Record]], wrong: Callable[[Record], bool | None]) -> tuple[list[int], int]:
