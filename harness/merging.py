@@ -107,10 +107,8 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     merged = merged.to(dtype)
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
     merged.save_pretrained(out)
-    for source, names in ((carrier, CARRIED), (base, ("generation_config.json",))):
-        for name in names:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, out / name)
+    _carry(carrier, CARRIED, out)
+    _carry(base, ("generation_config.json",), out)
     changed, total = _changed(base, out)
     facts = MergeFacts(
         base_digest=checkpoint.base_digest,
@@ -122,6 +120,13 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     )
     (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     return facts
+
+
+def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:
+    """Copy files byte by byte, so that their digests stay."""
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
 
 
 def _stored_dtype(base: Path) -> Any:

@@ -40,6 +40,23 @@ def test_merged_weights_are_base_plus_scaled_product(tiny_model: Path, tmp_path:
     assert torch.equal(after["model.embed_tokens.weight"], before["model.embed_tokens.weight"])
 
 
+def test_the_sum_is_made_in_fp32_and_rounded_once(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    half = save_half(tiny_model, tmp_path / "half")
+    adapter = save_adapter(half, tmp_path / "a0", r=4, lora_alpha=8)
+    parts = load_file(adapter / "adapter_model.safetensors")
+    before, after = weights(half), weights(merged_folder(resolve(str(adapter))))
+    name = "model.layers.0.mlp.up_proj"
+    a, b = (parts[f"base_model.model.{name}.lora_{side}.weight"].float() for side in "AB")
+    exact = before[f"{name}.weight"].float() + 2.0 * (b @ a)
+    assert after[f"{name}.weight"].dtype == torch.bfloat16
+    assert torch.equal(after[f"{name}.weight"], exact.to(torch.bfloat16))
+    twice = before[f"{name}.weight"] + (2.0 * (b @ a)).to(torch.bfloat16)
+    assert not torch.equal(after[f"{name}.weight"], twice)
+
+
 def test_a_second_merge_does_no_work(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = save_adapter(tiny_model, tmp_path / "a0")
     first = merged_folder(resolve(str(adapter)))

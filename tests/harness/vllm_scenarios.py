@@ -77,26 +77,25 @@ def answers(renderer: Renderer, checkpoints: dict[str, Checkpoint], lora: str) -
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def odd_requests(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
-    """A prompt that is too long, an empty one and ids outside the vocabulary, among sound ones."""
+def plain_answers(renderer: Renderer, base: Checkpoint) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The base alone; then, on the same engine, requests that cannot be answered and one that is left half way."""
     how = Sampling(max_tokens=12, stop_ids=renderer.stop_ids)
+    asked = requests(renderer, ["baseline"])
     odd = {"long": (5,) * 90, "empty": (), "foreign": (10**6,)}
+    impossible = [Request(key=k, ids=ids, sampling=how, variant="baseline") for k, ids in odd.items()]
     with opened({"baseline": base}, "auto") as engine:
-        asked = [Request(key=k, ids=ids, sampling=how, variant="baseline") for k, ids in odd.items()]
-        first = shown(list(engine.generate([*asked, *requests(renderer, ["baseline"])])))
-        half = engine.generate(requests(renderer, ["baseline"]))
-        one = next(half)
+        plain = {"answers": shown(list(engine.generate(asked))), "describe": engine.describe()}
+        first = shown(list(engine.generate([*impossible, *asked])))
+        half = engine.generate(asked)
+        next(half)
         half.close()
-        return {
-            "first": first,
-            "stopped_after": shown([one]),
-            "again": shown(list(engine.generate(requests(renderer, ["baseline"])))),
-        }
+        return plain, {"first": first, "again": shown(list(engine.generate(asked)))}
 
 
 def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
     """Every scenario that needs no process of vLLM's own."""
-    found: dict[str, Any] = {"plain": answers(renderer, {"baseline": base}, "auto")}
+    found: dict[str, Any] = {}
+    found["plain"], found["odd"] = plain_answers(renderer, base)
     sampled: list[str] = []
     real, slots = vllm_model.sampling_params, vllm_model.lora_slots
     vllm_model.sampling_params = lambda s: sampled.append(repr(real(s))) or real(s)
@@ -109,7 +108,6 @@ def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkp
     vllm_model.lora_slots = slots
     found["zero_lora"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
     found["zero_merged"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "merge")
-    found["odd"] = odd_requests(renderer, base)
     return found
 
 
