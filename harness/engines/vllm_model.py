@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.engines import vllm_env
 from harness.engines.base import failed, finished, problem_of, vocabulary_of
+from harness.engines.memory import MAX_SEQS_CPU
 from harness.errors import EngineFailed, UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -62,6 +63,8 @@ def llm_arguments(
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
+    if on_cpu:
+        arguments["max_num_seqs"] = MAX_SEQS_CPU
     if adapters:
         slots = lora_slots(adapters)
         arguments |= {"enable_lora": True, "max_loras": slots, "max_cpu_loras": slots, "max_lora_rank": max_lora_rank}

@@ -36,7 +36,8 @@ def test_a_cache_size_is_always_given_and_cpu_runs_eager() -> None:
     plain = arguments()
     assert plain["kv_cache_memory_bytes"] == 1 << 20 and plain["enforce_eager"] is True
     assert not any("lora" in name for name in plain)
-    assert arguments(on_cpu=False)["enforce_eager"] is False
+    assert plain["max_num_seqs"] == memory.MAX_SEQS_CPU
+    assert arguments(on_cpu=False)["enforce_eager"] is False and "max_num_seqs" not in arguments(on_cpu=False)
 
 
 @pytest.mark.parametrize("adapters", [1, 2, 5])
