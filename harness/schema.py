@@ -1,6 +1,7 @@
 """Every noun of tunegate, in the order in which data flows. Holds no behaviour beyond checks and look-ups.
 
-All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points.
+All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points. One long file, so
+that the project's vocabulary can be read from top to bottom.
 """
 
 import math

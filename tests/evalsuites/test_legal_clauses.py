@@ -280,15 +280,36 @@ def test_excerpts_and_prompt_stay_within_their_token_limits():
     assert len(prompt.ids) - lengths[0] <= 120
 
 
-@pytest.mark.parametrize("forgotten", [None, "due on sale"])
-def test_a_model_that_misses_one_clause_fails_that_clauses_gate_and_no_other(tmp_path, forgotten):
-    """The suite as a user runs it, with scripted answers: all right, but for one clause that is never named."""
-    answers = {case.id: "; ".join(name for name in case.expected if name != forgotten) or "none" for case in CASES}
+def judged(tmp_path, answers):
+    """Exit code and verdicts of the suite as a user runs it, with these answers."""
     (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
     command = [sys.executable, "-m", "pytest", "evalsuites/legal/clauses", "-q", "-p", "no:cacheprovider"]
     command += ["--engine", "fake", "--script", str(tmp_path / "script.json"), "--runs", str(tmp_path / "runs")]
     settings = {**os.environ, "TUNEGATE_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(command, cwd=SUITE.parents[2], env=settings, capture_output=True, text=True, timeout=300)
-    verdicts = load_verdicts(next((tmp_path / "runs").iterdir()))
+    return done.returncode, load_verdicts(next((tmp_path / "runs").iterdir()))
+
+
+@pytest.mark.parametrize("forgotten", [None, "due on sale"])
+def test_a_model_that_misses_one_clause_fails_that_clauses_gate_and_no_other(tmp_path, forgotten):
+    answers = {case.id: "; ".join(n for n in case.expected if n != forgotten) or "none" for case in CASES}
+    code, verdicts = judged(tmp_path, answers)
     failed = {v.slice_value for v in verdicts if v.slice and v.outcome != "pass"}
-    assert (done.returncode, failed) == ((1, {forgotten}) if forgotten else (0, set())), done.stdout[-2000:]
+    assert (code, failed) == ((1, {forgotten}) if forgotten else (0, set()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "gate"),
+    [
+        (keyword_floor, "clause_recall-at_least-0.95"),
+        (keyword_floor, "clause_precision-at_least-0.9"),
+        (keyword_floor, "false_alarm_rate-at_most-0.05"),
+        (lambda case: "; ".join(CLAUSES), "clause_precision-at_least-0.9"),
+        (lambda case: "none", "clause_recall-at_least-0.95"),
+        (lambda case: case.document, "parse_rate-at_least-0.98"),
+    ],
+    ids=["floor", "floor-precision", "floor-alarms", "always-yes", "always-no", "copies-the-source"],
+)
+def test_an_answer_without_understanding_fails_the_gate(tmp_path, answer, gate):
+    code, verdicts = judged(tmp_path, {case.id: answer(case) for case in CASES})
+    assert (code, {v.gate: v.outcome for v in verdicts}[gate]) == (1, "fail")
