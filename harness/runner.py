@@ -11,6 +11,7 @@ import msgspec
 from filelock import FileLock
 
 from harness.digest import digest
+from harness.engines.vllm_env import before_torch
 from harness.errors import UserError
 from harness.plan import (
     Ask,
@@ -62,6 +63,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
 
     An interruption leaves the answers in the cache and the folder unsealed; the next run asks only what is missing.
     """
+    before_torch()
     gates = {part.suite.name: load_suite_gates(part.suite, job.bars) for part in job.suites}
     checkpoints = variants(job)
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)

@@ -35,6 +35,13 @@ def on_cpu() -> bool:
     return True
 
 
+def before_torch() -> None:
+    """Let OpenMP threads sleep while they wait; has an effect only until torch is loaded, so call it first."""
+    if "torch" not in sys.modules:
+        os.environ.setdefault(WAIT_POLICY, "PASSIVE")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 def prepare(cpu: bool) -> None:
     """Set the switches that must be there before vLLM is imported; what the user has set stays, telemetry excepted.
 
