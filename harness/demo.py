@@ -18,7 +18,7 @@ from harness.store import RunData, RunFolder
 from harness.suite import Suite
 
 SUITES = ("evalsuites.legal.clauses.test_clauses", "evalsuites.general.basics.test_basics")
-ROWS = 2400
+ROWS = 1600
 VALIDATION_ROWS = 64
 SEED = 7
 
