@@ -11,7 +11,6 @@ import msgspec
 from filelock import FileLock
 
 from harness.digest import digest
-from harness.engines.vllm_env import before_torch
 from harness.errors import UserError
 from harness.plan import (
     Ask,
@@ -42,6 +41,7 @@ from harness.schema import (
 from harness.scoring.base import run as score
 from harness.store import RunData, RunFolder, environment, git_state, load_run, now
 from harness.suite import Suite
+from harness.threads import before_torch
 
 FLUSH_EVERY = 64
 

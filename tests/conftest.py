@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-# Threads that spin while they wait slow a shared machine tenfold; torch reads this when it loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from harness.threads import before_torch
+
+before_torch()
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou help.<|im_end|>\n{% endif %}"

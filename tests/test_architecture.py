@@ -15,7 +15,7 @@ HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "e
 LATE = ("harness/engines/", "harness/merging.py", "training/")
 
 LAYERS = [
-    {"schema", "errors", "digest", "progress", "gatefile"},
+    {"schema", "errors", "digest", "progress", "gatefile", "threads"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
     {"suite", "engines"},
     {"wording", "evidence", "gates", "store", "plan"},

@@ -10,7 +10,6 @@ The same command goes on with an unfinished run, and returns a finished one as i
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from harness import checkpoints, store
 from harness.digest import digest
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.schema import BASELINE, CANDIDATE, Manifest
+from harness.threads import before_torch
 from training import model_checks
 from training.config import load
 from training.job import Job, prepare
@@ -52,8 +52,7 @@ def train(
     """
     for package in ("torch", "transformers", "peft", "accelerate"):
         _need(package)
-    # Threads that spin while they wait stop a training on a processor that other work shares.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    before_torch()
     from training.progress import TrainingProgress
 
     shown = TrainingProgress(quiet=progress is not None)

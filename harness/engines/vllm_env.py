@@ -14,6 +14,7 @@ from importlib import metadata
 
 from harness.engines.base import explain
 from harness.errors import EngineFailed, UserError
+from harness.threads import WAIT_POLICY, for_children
 
 # Nothing about a run leaves the machine.
 TELEMETRY_OFF = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -21,7 +22,6 @@ QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DI
 # Only while an engine starts: its processes inherit them. Models are local folders, so the hub is never asked.
 AT_START = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
 IN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
-WAIT_POLICY = "OMP_WAIT_POLICY"
 
 
 def on_cpu() -> bool:
@@ -33,13 +33,6 @@ def on_cpu() -> bool:
 
         return not torch.cuda.is_available()
     return True
-
-
-def before_torch() -> None:
-    """Let OpenMP threads sleep while they wait; has an effect only until torch is loaded, so call it first."""
-    if "torch" not in sys.modules:
-        os.environ.setdefault(WAIT_POLICY, "PASSIVE")
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def prepare(cpu: bool) -> None:
@@ -56,7 +49,7 @@ def prepare(cpu: bool) -> None:
             os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")
         return
     sleeps = os.environ.get(WAIT_POLICY, "").upper() == "PASSIVE" or "torch" not in sys.modules
-    os.environ.setdefault(WAIT_POLICY, "PASSIVE")
+    for_children()
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     os.environ.setdefault(IN_PROCESS, "0" if sleeps else "1")
 
