@@ -111,3 +111,14 @@ def test_every_file_opens_with_what_it_does() -> None:
         if path.read_text("utf-8").strip() and ast.get_docstring(ast.parse(path.read_text("utf-8"))) is None
     ]
     assert silent == []
+
+
+def test_collecting_every_suite_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, pytest; code = pytest.main(['evalsuites', '--collect-only', '-q', '-p', 'no:cacheprovider']); "
+        "print('LOADED', *{m.split('.')[0] for m in sys.modules}); sys.exit(int(code))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "tests collected" in done.stdout
+    loaded = set(done.stdout.split("LOADED", 1)[1].split())
+    assert loaded & (HEAVY | {"scipy", "statsmodels", "numpy"}) == set()
