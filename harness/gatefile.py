@@ -19,7 +19,7 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 COMPARATIVE: frozenset[Rule] = frozenset({"improves", "no_worse", "reduces"})
 """Rules that need a baseline."""
 
-ALWAYS = ("metric", "rule", "slice", "n_min")
+ALWAYS = ("metric", "rule", "slice", "values", "n_min")
 KEYS: dict[Rule, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "at_least": (("value",), ()),
     "at_most": (("value",), ()),
@@ -64,7 +64,7 @@ def load_gates(path: Path) -> GateFile:
         tables = []
     gates = [_gate(table, number, problems) for number, table in enumerate(tables, 1)]
     kept = [gate for gate in gates if gate is not None]
-    problems += _repeated([_stem(gate) + (f"[{gate.slice}]" if gate.slice else "") for gate in kept])
+    problems += _repeated([_stem(gate) + _sliced(gate) for gate in kept])
     refuse_all([f"{path.name}: {p}" for p in problems], f"{path}: gates that cannot be used")
     assert objective is not None
     return GateFile(objective=objective, gate=kept)
@@ -126,6 +126,8 @@ def _key_problems(gate: Gate, table: Mapping[str, Any]) -> list[str]:
     ]
     if gate.n_min < 0 or (gate.rule == "never" and "n_min" in table and gate.n_min < 1):
         problems.append(f"'n_min' is {gate.n_min}: it counts cases, and 'never' needs at least 1; 300 shows under 1%")
+    if gate.values is not None and (gate.slice is None or not gate.values):
+        problems.append("'values' lists which values of 'slice' are judged: name the slice, and one value or more")
     if gate.margin < 0 or (gate.rule == "no_worse" and "margin" in table and gate.margin == 0):
         problems.append(f"'margin' is {gate.margin:g}: it must be above 0, such as 0.02 for 2 points")
     if gate.ratio is not None and not 0 < gate.ratio <= 1:
@@ -160,9 +162,16 @@ def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]]) -> 
         elif not slice_values.get(gate.slice):
             problems.append(f"gates.toml: no case has the slice '{gate.slice}' that {_stem(gate)} names")
         else:
+            found = slice_values[gate.slice]
+            problems += [
+                f"gates.toml: {_stem(gate)}: no case has {gate.slice}={value}. It can be: {', '.join(found)}"
+                for value in gate.values or ()
+                if value not in found
+            ]
             ids += [
                 GateId(id=f"{_stem(gate)}[{gate.slice}={value}]", gate=gate, slice_value=value)
-                for value in slice_values[gate.slice]
+                for value in found
+                if gate.values is None or value in gate.values
             ]
     problems += [f"gates.toml: {p}" for p in _repeated([i.id for i in ids])]
     refuse_all(problems, "gates.toml: gates that cannot be named")
@@ -173,6 +182,10 @@ def _stem(gate: Gate) -> str:
     bar = gate.value if gate.value is not None else gate.ratio if gate.ratio is not None else gate.margin or None
     parts = [gate.metric, gate.rule, *([f"{bar:.12g}"] if bar is not None else [])]
     return "-".join([*parts, *(["relative"] if gate.unit == "relative" and gate.margin else [])])
+
+
+def _sliced(gate: Gate) -> str:
+    return f"[{gate.slice}{'=' + ','.join(gate.values) if gate.values else ''}]" if gate.slice else ""
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

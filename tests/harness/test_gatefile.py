@@ -158,3 +158,12 @@ def test_repeated_names_and_slices_without_a_value_are_refused():
 def test_reading_gates_loads_no_numeric_library():
     code = "import sys, harness.gates; print([m for m in ('numpy', 'scipy', 'statsmodels') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_gate_may_judge_some_values_of_a_slice_only(written):
+    some = Gate(metric="recall", rule="at_least", value=0.9, slice="kind", values=["b"])
+    assert [i.id for i in gate_ids(gate_file(some), {"kind": ["a", "b"]})] == ["recall-at_least-0.9[kind=b]"]
+    with pytest.raises(UserError, match=r"no case has kind=b\. It can be: a, c"):
+        gate_ids(gate_file(some), {"kind": ["a", "c"]})
+    with pytest.raises(UserError, match="name the slice, and one value or more"):
+        load_gates(written(OBJECTIVE + '[[gate]]\nmetric = "a"\nrule = "at_least"\nvalue = 0.5\nvalues = ["b"]\n'))
