@@ -6,14 +6,13 @@ python -m evalsuites.legal.clauses.drafting.generate --split train --rows 2400 -
 
 import argparse
 import itertools
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from evalsuites.generated import case_rows, chat_rows, write_rows
 from evalsuites.legal.clauses.drafting.assemble import Excerpt, contracts
 from evalsuites.legal.clauses.drafting.bank import CLAUSES, load
-from harness.prompts import load_template, messages
 from harness.schema import Case
 
 SUITE = Path(__file__).parents[1]
@@ -58,33 +57,23 @@ def training_rows(split: str, rows: int, seed: int, without: str | None = None) 
     The dev rows come from other contracts and from drafting that no training row has. `without` keeps the rows but
     takes one clause out of every answer.
     """
-    template = load_template(SUITE / "prompt.jinja")
     bank = load("train").part(held_out=split == "dev")
     learning = split == "train"
     drafted = contracts(bank, rows, f"{split}-{seed}", LONE_SHARE if learning else 0.0)
     rng = random.Random(f"{split}-{seed}")
     kept = (e for e in drafted if e.clauses or not learning or rng.random() < NONE_KEPT)
-    for excerpt in itertools.islice(kept, rows):
-        answer = "; ".join(name for name in excerpt.clauses if name != without) or "none"
-        yield {"messages": [*messages(template, _case(excerpt)), {"role": "assistant", "content": answer}]}
-
-
-def _line(row: object) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    pairs = (
+        (_case(excerpt), "; ".join(name for name in excerpt.clauses if name != without) or "none")
+        for excerpt in itertools.islice(kept, rows)
+    )
+    return chat_rows(SUITE, pairs)
 
 
 def write(split: str, out: Path, rows: int | None, seed: int, without: str | None) -> int:
     """Write one split and return its number of lines."""
     if split == "eval":
-        lines = [_line(_fields(case)) for case in eval_cases()]
-    else:
-        lines = [_line(row) for row in training_rows(split, rows or ROWS[split], seed, without)]
-    out.write_text("".join(lines), "utf-8")
-    return len(lines)
-
-
-def _fields(case: Case) -> dict[str, object]:
-    return {name: getattr(case, name) for name in ("id", "input", "expected", "cluster", "tags")}
+        return write_rows(out, case_rows(eval_cases()))
+    return write_rows(out, training_rows(split, rows or ROWS[split], seed, without))
 
 
 def main() -> None:

@@ -1,0 +1,42 @@
+"""Proves that training rows share nothing with a suite's cases: no run of eight words, no figure, no name."""
+
+import re
+from collections.abc import Iterable
+
+from harness.schema import Case
+from harness.scoring.figure_forms import figures_in
+
+RUN = 8
+
+
+def texts(cases: Iterable[Case]) -> list[str]:
+    return [text for case in cases for text in (*case.input.values(), *case.expected)]
+
+
+def runs(text: str, shared: str = "") -> set[tuple[str, ...]]:
+    """Runs of eight words, but for those of `shared` text, which both sides must have (a style guide, a statute)."""
+    words = re.findall(r"[a-z0-9$%.'-]+", text.lower())
+    found = {tuple(words[i : i + RUN]) for i in range(len(words) - RUN + 1)}
+    return found - runs(shared) if shared else found
+
+
+def shared_runs(cases: Iterable[Case], training: Iterable[Case], shared: str = "") -> set[tuple[str, ...]]:
+    """Runs of eight words that occur on both sides."""
+    suite = set().union(*(runs(text, shared) for text in texts(cases)))
+    return suite & set().union(*(runs(text, shared) for text in texts(training)))
+
+
+def shared_figures(cases: Iterable[Case], training: Iterable[Case]) -> set[tuple[str, str]]:
+    """Amounts of money, percentages and full dates that occur on both sides, in their canonical form."""
+
+    def found(some: Iterable[Case]) -> set[tuple[str, str]]:
+        kinds = ("money", "percent", "date")
+        return {(f.unit, str(f.value)) for text in texts(some) for f in figures_in(text) if f.kind in kinds}
+
+    return found(cases) & found(training)
+
+
+def names_in(cases: Iterable[Case], names: Iterable[str]) -> set[str]:
+    """Which of these names occur in the cases, as whole words."""
+    whole = "\n".join(texts(cases))
+    return {name for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", whole)}
