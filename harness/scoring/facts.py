@@ -4,9 +4,22 @@ This is the fabrication rate of checkable facts. It is precise on numbers and bl
 "hallucination". Shorter and refusing answers lower it: read it beside the answer rate and the answer's length.
 """
 
-from harness.schema import Case, Completion, Metric, Score
+from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring import citations, figures
 from harness.scoring.base import scorer
+
+GROUNDED = ("supported", "derived", "registered")
+"""Verdicts of facts that stand; every other verdict is a fabrication."""
+
+
+def is_fabricated(span: Span) -> bool:
+    """Whether a judged fact has no ground."""
+    return span.verdict not in GROUNDED
+
+
+def judge(case: Case, completion: Completion) -> list[Span]:
+    """A span, with its verdict, for each checkable fact of an answer, in order of appearance."""
+    return sorted(citations.judge(case, completion) + figures.judge(case, completion), key=lambda span: span.start)
 
 
 @scorer(
@@ -40,8 +53,8 @@ def fabricated(case: Case, completion: Completion) -> Score:
     """Code sections and figures that the source does not bear out. A failed completion counts as one fabricated."""
     if completion.finish_reason == "error":
         return Score(name="facts", value=1.0, counts={"claims": 1, "fabricated": 1, "responses_with": 1})
-    spans = sorted(citations.judge(case, completion) + figures.judge(case, completion), key=lambda span: span.start)
-    bad = [span for span in spans if span.verdict not in ("supported", "derived")]
+    spans = judge(case, completion)
+    bad = [span for span in spans if is_fabricated(span)]
     return Score(
         name="facts",
         value=float(len(bad)),
