@@ -149,6 +149,8 @@ class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Named counts that metrics are built from; readable as attributes of the score."""
     spans: list[Span] = field(default_factory=list)
     """Evidence in the completion."""
+    failed: bool = False
+    """The scorer raised: no value, and, like an engine error, counted against the claim being made."""
 
     def __post_init__(self) -> None:
         if self.value is None and not self.reason:

@@ -18,6 +18,9 @@ from harness.digest import digest
 from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Score, Scores
 
+MOST_SAID = 200
+"""Characters kept of what an error says."""
+
 Scoring = Callable[[Case, Completion], Score]
 
 
@@ -66,21 +69,30 @@ def scorer(*, metrics: Sequence[Metric], name: str, config: object = None) -> Ca
 def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Scores:
     """Every scorer's finding on one completion, by family name.
 
-    Raises ValueError where a scorer breaks its own promise (a span that does not quote the text, a count that its
-    metrics need and that is not there), and UserError where two scorers answer for one family.
+    A scorer that raises, or breaks its own promise (a span that does not quote the text, a count that its metrics need
+    and that is not there), leaves a failed score with the reason: the other scores of the answer, and of the run, stand.
+    Raises UserError where the user's own input is at fault, or where two scorers answer for one family.
     """
     scores = Scores()
     for function in scorers:
         try:
             score = function(case, completion)
             _check(function, score, completion.text)
-        except Exception as error:
-            error.add_note(f"raised by {function!r} on case '{case.id}'")
+        except UserError:
             raise
+        except Exception as error:
+            score = failure(function, error)
         if score.name in scores:
             raise UserError(f"two scorers answer for the family '{score.name}'; a suite takes one of each")
         scores[score.name] = score
     return scores
+
+
+def failure(function: Scoring, error: Exception) -> Score:
+    """The score of a scorer that raised."""
+    said = " ".join(str(error).split())[:MOST_SAID]
+    name = getattr(function, "name", None) or getattr(function, "__name__", "scorer")
+    return Score(name=name, value=None, reason=f"the scorer raised {type(error).__name__}: {said}", failed=True)
 
 
 def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:

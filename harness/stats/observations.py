@@ -1,7 +1,7 @@
 """Reads records into one observation a case for one metric. Knows no interval.
 
-Repeats are averaged inside their case first, so they never count as cases. An answer that the engine failed to give
-counts against the claim being made; a score without a value is left out and counted.
+Repeats are averaged inside their case first, so they never count as cases. An answer that the engine failed to give, or
+that the scorer raised on, counts against the claim being made; a score without a value is left out and counted.
 """
 
 import math
@@ -31,7 +31,7 @@ class Observations(Struct, frozen=True, kw_only=True):
     records: int = 0
     """Answers read, repeats included."""
     errors: int = 0
-    """Answers that the engine failed to give."""
+    """Answers that the engine failed to give, or the scorer to score."""
     unscored: int = 0
     """Answers whose score has no value; left out."""
 
@@ -42,7 +42,7 @@ class Observations(Struct, frozen=True, kw_only=True):
             return None
         share = self.errors / self.records
         return (
-            f"the engine failed on {self.errors} of {self.records} answers ({share:.1%}); the cap is "
+            f"the engine or the scorer failed on {self.errors} of {self.records} answers ({share:.1%}); the cap is "
             f"{MAX_ERROR_SHARE:.0%}"
         )
 
@@ -53,7 +53,7 @@ def observations(records: Iterable[Record], metric: Metric, role: Role = "candid
     read = errors = unscored = 0
     for record in records:
         read += 1
-        errors += _failed(record)
+        errors += _failed(record, metric)
         if _is_scored(record, metric):
             groups.setdefault((record.case.id, record.input_hash), []).append(record)
         else:
@@ -67,12 +67,14 @@ def observations(records: Iterable[Record], metric: Metric, role: Role = "candid
     )
 
 
-def _failed(record: Record) -> bool:
-    return record.completion.finish_reason == "error"
+def _failed(record: Record, metric: Metric) -> bool:
+    """The engine gave no answer, or the metric's scorer raised on it."""
+    score = record.scores.get(metric.scorer)
+    return record.completion.finish_reason == "error" or (score is not None and score.failed)
 
 
 def _is_scored(record: Record, metric: Metric) -> bool:
-    if _failed(record):
+    if _failed(record, metric):
         return True
     score = record.scores.get(metric.scorer)
     return score is not None and score.value is not None
@@ -82,7 +84,7 @@ def _observation(group: Sequence[Record], metric: Metric, role: Role, scale: int
     """Average a case's repeats; label counts are whole numbers, scaled so that every case weighs the same."""
     case, labels, above, below, is_error = group[0].case, Labels(), 0.0, 0.0, False
     for record in group:
-        is_error = is_error or _failed(record)
+        is_error = is_error or _failed(record, metric)
         if metric.kind == "macro_f1":
             below += 1
             _add(labels, _labels(record, metric, role), scale // len(group))
@@ -109,7 +111,7 @@ def _add(labels: Labels, found: Labels, times: int) -> None:
 def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:
     """Numerator and denominator; an error weighs what its scorer counted, or else what was expected, at least 1."""
     score = record.scores.get(metric.scorer)
-    if not _failed(record):
+    if not _failed(record, metric):
         assert score is not None
         below = 1.0 if metric.denominator is None else float(_count(score, metric, metric.denominator))
         return float(_count(score, metric, metric.numerator)), below
@@ -133,7 +135,7 @@ def _count(score: Score, metric: Metric, name: str) -> int:
 
 def _labels(record: Record, metric: Metric, role: Role) -> Labels:
     """True positives, false positives and false negatives by label; an error misses or finds all that was expected."""
-    if _failed(record):
+    if _failed(record, metric):
         outcome = (1, 0, 0) if role == "baseline" else (0, 0, 1)
         return dict.fromkeys(record.case.expected, outcome)
     found: Labels = {}

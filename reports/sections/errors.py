@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from harness.schema import Record
+from harness.schema import Record, Score
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table
 
 MOST_NAMED = 50
 NOTE = (
-    "An engine error counts against the claim being made: wrong for the tuned model, right for the baseline. "
+    "An engine error, and a scorer that failed, count against the claim being made: wrong for the tuned model, right for "
+    "the baseline. "
     "An answer that was cut or empty counts as wrong. An unscored answer has a reason and is left out."
 )
 
@@ -66,7 +67,13 @@ def _named(suite: str, record: Record) -> list[list[Cell]]:
     if record.error is not None:
         return [[head, who, Cell(text="engine error", tone="bad"), Cell(text=record.error)]]
     return [
-        [head, who, Cell(text=f"{words.title(name)} unscored", tone="caution"), Cell(text=score.reason or "")]
+        [head, who, _state(name, score), Cell(text=score.reason or "")]
         for name, score in record.scores.items()
         if score.value is None
     ]
+
+
+def _state(name: str, score: Score) -> Cell:
+    if score.failed:
+        return Cell(text=f"{words.title(name)}: the scorer failed", tone="bad")
+    return Cell(text=f"{words.title(name)} unscored", tone="caution")

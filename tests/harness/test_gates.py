@@ -187,13 +187,13 @@ def test_errors_over_the_cap_fail_as_not_measured(gate):
 def test_errors_of_the_baseline_over_the_cap_fail_the_comparison():
     baseline = [record(i, 0, variant="baseline", error=i < 5) for i in range(400)]
     made = verdict(IMPROVES, [1] * 400, baseline)
-    assert made.outcome == "fail" and "baseline: the engine failed on 5 of 400" in made.reason
+    assert made.outcome == "fail" and "baseline: the engine or the scorer failed on 5 of 400" in made.reason
 
 
 def test_errors_under_the_cap_are_wrong_and_named():
     made = verdict(AT_LEAST, [record(i, 1, error=i < 3) for i in range(400)])
     assert made.observed.value == pytest.approx(397 / 400)
-    assert "3 answers failed in the engine and count against the claim" in made.reason
+    assert "3 answers failed, in the engine or the scorer, and count against the claim" in made.reason
     assert verdict(NEVER, [record(i, 1, error=i < 1) for i in range(400)]).outcome == "fail"
 
 

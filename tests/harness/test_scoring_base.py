@@ -53,17 +53,36 @@ def test_a_metric_that_reads_another_family_is_refused():
         scorer(metrics=[Metric(name="rate", scorer="other", numerator="n")], name="a")
 
 
-def test_a_span_that_does_not_quote_the_answer_is_refused():
+def test_a_span_that_does_not_quote_the_answer_fails_its_score():
     wrong = Span(start=0, end=2, quote="bc", kind="clause", verdict="found")
-    with pytest.raises(ValueError, match="does not stand there") as caught:
-        run([made(Score(name="a", value=1.0, spans=[wrong]))], CASE, ANSWER)
-    assert "case-1" in caught.value.__notes__[0]
+    score = run([made(Score(name="a", value=1.0, spans=[wrong]))], CASE, ANSWER).a
+    assert score.failed and score.value is None and "does not stand there" in score.reason
 
 
 def test_a_count_that_a_metric_needs_must_be_there():
     forgetful = made(Score(name="a", value=1.0), Metric(name="rate", scorer="a", numerator="hits"))
-    with pytest.raises(ValueError, match="needs the count 'hits'"):
-        run([forgetful], CASE, ANSWER)
+    assert "needs the count 'hits'" in run([forgetful], CASE, ANSWER).a.reason
+
+
+def test_a_scorer_that_raises_leaves_the_other_scores_standing():
+    @scorer(metrics=[], name="broken")
+    def broken(case, completion):
+        raise ZeroDivisionError("division\nby zero " + "x" * 1000)
+
+    scores = run([broken, made(Score(name="two", value=1.0))], CASE, ANSWER)
+    assert scores.two.value == 1.0
+    assert scores.broken.failed
+    assert scores.broken.reason.startswith("the scorer raised ZeroDivisionError: division by zero xxx")
+    assert len(scores.broken.reason) < 300
+
+
+def test_a_mistake_in_the_users_input_is_not_swallowed():
+    @scorer(metrics=[], name="strict")
+    def strict(case, completion):
+        raise UserError("case 'case-1': tag match is 'like'")
+
+    with pytest.raises(UserError, match="tag match"):
+        run([strict], CASE, ANSWER)
 
 
 def test_an_unscored_completion_needs_no_counts():

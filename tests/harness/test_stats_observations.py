@@ -1,8 +1,9 @@
 """What one case contributes: repeats, errors, unscored answers, labels."""
 
+import msgspec
 import pytest
 
-from harness.schema import Metric
+from harness.schema import Metric, Score
 from harness.stats.estimates import estimate
 from harness.stats.observations import in_slice, observations
 from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, RECALL, answers, record
@@ -90,7 +91,7 @@ def test_errors_over_one_percent_are_not_measured_and_at_one_percent_are():
     assert estimate(observations(at_cap, ACCURACY), ACCURACY).value == pytest.approx(0.99)
     made = estimate(observations(over_cap, ACCURACY), ACCURACY)
     assert made.value is None and made.errors == 2
-    assert made.reason == "the engine failed on 2 of 100 answers (2.0%); the cap is 1%"
+    assert made.reason == "the engine or the scorer failed on 2 of 100 answers (2.0%); the cap is 1%"
 
 
 def test_found_missing_and_invented_become_true_positives_and_errors_by_label():
@@ -103,3 +104,14 @@ def test_a_slice_holds_the_records_of_its_value_only():
     records = [record(1, 1, tags={"kind": "lease"}), record(2, 1, tags={"kind": "deed"}), record(3, 1)]
     assert [r.case.id for r in in_slice(records, "kind", "lease")] == ["case-1"]
     assert in_slice(records, None, None) == records
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, RECALL, ERROR_RATE, MACRO_F1])
+def test_a_scorer_that_failed_counts_like_an_engine_error(metric):
+    broken = msgspec.structs.replace(
+        record(1, 1), scores={"answers": Score(name="answers", value=None, reason="the scorer raised", failed=True)}
+    )
+    made = estimate(observations([broken, *(record(i, 1) for i in range(2, 200))], metric), metric)
+    assert made.errors == 1 and made.unscored == 0
+    assert made.value < 1 if metric.higher_is_better else made.value > 0
+    assert observations([broken], metric, "baseline").cases[0].error
