@@ -1,0 +1,298 @@
+"""Scores a summary by the key terms it carries. Knows no instrument and no contract: each case lists its clauses.
+
+A case's `expected` has one line for each clause, `name: term & term`, and `!name: ...` where the clause is critical. A
+term is one or more alternatives, `deposit|earnest money`. An alternative that is a figure (`$25,000`, `30 days`) is
+found wherever the same value is written, in words or digits; any other is found as whole words in any case. The first
+term is the clause's anchor: a term counts only near it, and two figures of one kind that stand with each other's clause
+count for neither. The tag `stale` gives terms, in the same form, that the source replaced or struck.
+
+Knows words, not meaning: a clause that is carried in words nobody listed is missed, and a denied one is found.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+from typing import NamedTuple
+
+from harness.errors import refuse_all
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import scorer, unbroken
+from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.normal import normalise
+
+REACH = 200
+"""Characters between an anchor and a term that still belongs to it, about thirty words."""
+BREAK_COST = 80
+"""Characters that the end of a sentence counts as."""
+BREAK = re.compile(r"[.;!?](?=\s)|\n")
+GAPS = re.compile(r"\s{2,}")
+SAME_LENGTH = str.maketrans({"’": "'", "‘": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\n": " ", "\t": " "})
+
+METRICS = [
+    Metric(
+        name="term_recall",
+        scorer="terms",
+        numerator="found_terms",
+        denominator="terms",
+        says="Share of the key terms (names, amounts, dates, periods, clauses) that the summaries carry.",
+    ),
+    Metric(
+        name="critical_term_recall",
+        scorer="terms",
+        numerator="found_critical",
+        denominator="critical",
+        says="Share of the critical clauses that the summaries carry with all of their key terms.",
+    ),
+    Metric(
+        name="complete_summary_rate",
+        scorer="terms",
+        numerator="complete",
+        says="Share of summaries that carry every critical clause with its terms, and nothing that was replaced.",
+    ),
+    Metric(
+        name="stale_term_rate",
+        scorer="terms",
+        numerator="stale",
+        denominator="has_stale",
+        higher_is_better=False,
+        says="Share of the sources with a replaced or struck term whose summary states it.",
+    ),
+    Metric(
+        name="compression",
+        scorer="terms",
+        numerator="words",
+        denominator="source_words",
+        higher_is_better=False,
+        says="Words of the summaries for each word of their sources.",
+    ),
+]
+
+Place = tuple[int, int]
+"""Where a term stands: first character and one past the last."""
+
+
+class Term(NamedTuple):
+    """One key term in its alternatives."""
+
+    says: str
+    words: tuple[str, ...]
+    """Lower-case alternatives in words."""
+    figures: frozenset[tuple[str, object]]
+    """Alternatives that are figures: canonical unit and value."""
+    kinds: frozenset[str]
+    """Kinds of those figures."""
+
+
+class Clause(NamedTuple):
+    """One clause that a summary must carry."""
+
+    name: str
+    critical: bool
+    terms: tuple[Term, ...]
+
+
+class Reading(NamedTuple):
+    """An answer made ready for look-ups; places are offsets into the original."""
+
+    text: str
+    """Lower case, single spaces."""
+    index: Sequence[int] | None
+    """Offset of each of its characters in the original, None where equal."""
+    figures: Sequence[Figure]
+    breaks: Sequence[int]
+
+    def place(self, at: int) -> int:
+        """An offset with the ends of sentences before it added on, so that distances grow over them."""
+        return at + BREAK_COST * bisect_left(self.breaks, at)
+
+
+@lru_cache(maxsize=4096)
+def term_of(written: str) -> Term:
+    """The term that `a|b` stands for."""
+    words, figures, kinds = [], set(), set()
+    for alternative in (part.strip() for part in written.split("|")):
+        whole = [f for f in figures_in(alternative) if (f.start, f.end) == (0, len(alternative))]
+        if whole:
+            figures.add((whole[0].unit, whole[0].value))
+            kinds.add(whole[0].kind)
+        elif alternative:
+            words.append(" ".join(alternative.lower().translate(SAME_LENGTH).split()))
+    return Term(written.strip(), tuple(words), frozenset(figures), frozenset(kinds))
+
+
+@lru_cache(maxsize=4096)
+def clauses_of(expected: tuple[str, ...]) -> tuple[Clause, ...]:
+    """The clauses that a case expects; lines that cannot be read are refused together."""
+    clauses, problems = [], []
+    for line in expected:
+        name, colon, rest = line.partition(":")
+        terms = list(dict.fromkeys(term_of(part) for part in rest.split(" & ")))
+        if not colon or not name.strip("! ") or not all(term.words or term.figures for term in terms):
+            problems.append(f"expected {line!r} is no clause; write 'name: term & term|alternative'")
+            continue
+        if name.strip("! ") in {clause.name for clause in clauses}:
+            problems.append(f"expected {line!r} names the clause '{name.strip('! ')}' a second time")
+        clauses.append(Clause(name.strip("! "), name.lstrip().startswith("!"), tuple(terms)))
+    refuse_all(problems, "key terms")
+    return tuple(clauses)
+
+
+def read(text: str, whole: int | None = None) -> Reading:
+    """An answer, up to the offset `whole`, made ready for look-ups."""
+    cut = text if whole is None else text[:whole]
+    normal = normalise(cut)
+    plain = normal.text.translate(SAME_LENGTH)
+    lower = plain.lower()
+    if len(lower) != len(plain):
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in plain)
+    index: Sequence[int] | None = normal.starts
+    if GAPS.search(lower):
+        kept = [i for i, c in enumerate(lower) if not (c.isspace() and lower[i - 1 : i].isspace())]
+        lower = "".join(" " if lower[i].isspace() else lower[i] for i in kept)
+        index = [index[i] for i in kept] if index is not None else kept
+    figures = [f for f in figures_in(text) if f.end <= len(cut)]
+    return Reading(lower, index, figures, [m.start() for m in BREAK.finditer(cut)])
+
+
+def places(term: Term, reading: Reading) -> list[Place]:
+    """Where a term stands in an answer."""
+    found = [(f.start, f.end) for f in reading.figures if (f.unit, f.value) in term.figures] if term.figures else []
+    for words in term.words:
+        found.extend(_whole_words(words, reading))
+    return found
+
+
+def _whole_words(words: str, reading: Reading) -> Iterator[Place]:
+    text, at = reading.text, reading.text.find(words)
+    while at >= 0:
+        end = at + len(words)
+        starts_inside = at > 0 and words[0].isalnum() and text[at - 1].isalnum()
+        ends_inside = end < len(text) and words[-1].isalnum() and text[end].isalnum()
+        if not starts_inside and not ends_inside:
+            index = reading.index
+            yield (at, end) if index is None else (index[at], index[end - 1] + 1)
+        at = text.find(words, at + 1)
+
+
+class Carried(NamedTuple):
+    """What an answer carries of one clause: its anchor and, by term, the nearest place within reach."""
+
+    clause: Clause
+    anchors: Sequence[Place]
+    near: dict[Term, Place]
+
+
+def carried(clause: Clause, reading: Reading) -> Carried:
+    """The clause's terms within reach of the anchor that has most of them."""
+    anchors = places(clause.terms[0], reading)
+    if not anchors:
+        return Carried(clause, anchors, {})
+    others = [(term, places(term, reading)) for term in clause.terms[1:]]
+    best: dict[Term, Place] = {}
+    for anchor in anchors:
+        near = {clause.terms[0]: anchor}
+        for term, standing in others:
+            closest = min(standing, key=lambda place: _gap(anchor, place, reading), default=None)
+            if closest is not None and _gap(anchor, closest, reading) <= REACH:
+                near[term] = closest
+        if len(near) > len(best):
+            best = near
+    return Carried(clause, anchors, best)
+
+
+def _gap(one: Place, other: Place, reading: Reading) -> int:
+    first, second = (one, other) if one <= other else (other, one)
+    return max(0, reading.place(second[0]) - reading.place(first[1]))
+
+
+def mispaired(found: Sequence[Carried], reading: Reading) -> list[tuple[Carried, Term]]:
+    """Figures of one kind that stand with each other's clause: changing them over would bring both nearer."""
+    held = [(c, t, c.near[t]) for c in found for t in c.clause.terms if t.kinds and t in c.near]
+    wrong: dict[tuple[str, Term], tuple[Carried, Term]] = {}
+    for (one, term, place), (two, rival, other) in combinations(held, 2):
+        if one is two or term.figures & rival.figures or not term.kinds & rival.kinds:
+            continue
+        straight = _nearest(one, place, reading) + _nearest(two, other, reading)
+        if straight > _nearest(one, other, reading) + _nearest(two, place, reading):
+            wrong[one.clause.name, term] = (one, term)
+            wrong[two.clause.name, rival] = (two, rival)
+    return list(wrong.values())
+
+
+def _nearest(clause: Carried, place: Place, reading: Reading) -> int:
+    return min(_gap(anchor, place, reading) for anchor in clause.anchors)
+
+
+@scorer(metrics=METRICS, name="terms")
+def covered(case: Case, completion: Completion) -> Score:
+    """Key terms that a summary carries, of those the case lists. A failed or empty summary carries none."""
+    clauses = clauses_of(tuple(case.expected))
+    if not clauses:
+        return Score(name="terms", value=None, reason="the case lists no key terms")
+    failed = completion.finish_reason == "error"
+    reading = read("" if failed else completion.text, 0 if failed else unbroken(completion))
+    found = [carried(clause, reading) for clause in clauses]
+    swapped = mispaired(found, reading)
+    for one, term in swapped:
+        one.near.pop(term)
+    stale = _stale(case, reading)
+    return _score(case, completion, found, swapped, stale)
+
+
+def _stale(case: Case, reading: Reading) -> list[Place]:
+    written = [part for part in case.tags.get("stale", "").split(" & ") if part.strip()]
+    return [place for part in written for place in places(term_of(part), reading)]
+
+
+def _score(
+    case: Case,
+    completion: Completion,
+    found: Sequence[Carried],
+    swapped: Sequence[tuple[Carried, Term]],
+    stale: list[Place],
+) -> Score:
+    text = completion.text
+    whole = {c.clause.name for c in found if len(c.near) == len(c.clause.terms)}
+    critical = [c.clause.name for c in found if c.clause.critical]
+    terms, hits = sum(len(c.clause.terms) for c in found), sum(len(c.near) for c in found)
+    missing = [f"{c.clause.name}: {t.says}" for c in found for t in c.clause.terms if t not in c.near]
+    complete = completion.finish_reason == "stop" and whole.issuperset(critical) and not stale
+    counts = {
+        "terms": terms,
+        "found_terms": hits,
+        "critical": len(critical),
+        "found_critical": sum(name in whole for name in critical),
+        "complete": int(complete),
+        "mispaired": len(swapped),
+        "stale": int(bool(stale)),
+        "has_stale": int("stale" in case.tags),
+        "words": 0 if completion.finish_reason == "error" else len(text.split()),
+        "source_words": len(case.document.split()),
+    }
+    return Score(
+        name="terms",
+        value=hits / terms,
+        extracted={
+            "found": [c.clause.name for c in found if c.clause.name in whole],
+            "missing": missing,
+            "mispaired": [f"{c.clause.name}: {term.says}" for c, term in swapped],
+            "stale": [text[start:end] for start, end in stale],
+        },
+        counts=counts,
+        spans=_spans(text, found, stale),
+    )
+
+
+def _spans(text: str, found: Iterable[Carried], stale: Sequence[Place]) -> list[Span]:
+    why: Mapping[Place, tuple[str, str]] = {
+        **{place: ("carried", c.clause.name) for c in found for place in c.near.values()},
+        **dict.fromkeys(stale, ("stale", "the source replaced or struck it")),
+    }
+    return [
+        Span(start=start, end=end, quote=text[start:end], kind="term", verdict=verdict, reason=reason)
+        for (start, end), (verdict, reason) in sorted(why.items())
+    ]
