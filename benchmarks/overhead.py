@@ -84,7 +84,7 @@ def write(root: Path, cases: int) -> None:
 def fill(root: Path) -> None:
     """Put an answer for every case into the cache, as if the engine had given it."""
     from harness.engines.broker import Broker
-    from harness.plan import Job, SuiteJob, asks, default_checkpoint, longest, variants
+    from harness.plan import Job, SuiteJob, default_checkpoint, longest, make_plan, variants
     from harness.prompts import Renderer
     from harness.runner import find_suites
     from harness.schema import CANDIDATE, Completion
@@ -93,7 +93,7 @@ def fill(root: Path) -> None:
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=default_checkpoint(), engine="vllm")
     checkpoints = variants(job)
     renderer = Renderer(checkpoints[CANDIDATE].path)
-    questions = asks(job, checkpoints, renderer)
+    questions = make_plan(job, checkpoints, renderer).asks
     broker = Broker("vllm", checkpoints, max_model_len=longest(questions))
     assert broker.cache is not None
     texts = ["none", *NAMES]

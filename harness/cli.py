@@ -64,7 +64,9 @@ def compare(
     suite: Suites = None,
     engine: Engine = None,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
-    repeats: Annotated[int, typer.Option(min=1, help="Answers per case and variant.")] = 1,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Answers per case and variant (default: what each suite says).")
+    ] = None,
     runs: Runs = Path("runs"),
     bars: Annotated[Path | None, typer.Option(help="Take every gates.toml from this copy of evalsuites.")] = None,
     script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,

@@ -12,10 +12,9 @@ START_S = {"fake": 0.0, "vllm": 45.0, "transformers": 15.0}
 
 def forecast(job: Job) -> list[str]:
     """Two lines: the questions, and a rough time for answers that are not cached (2 cores, the embedded model)."""
-    cases = sum(len(part.cases) for part in job.suites)
     names = {BASELINE: job.baseline, CANDIDATE: job.candidate}
     asked = {v: n for v, n in names.items() if n is not None}
-    answers = cases * job.repeats * len(asked)
+    answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(asked)
     who = " and ".join(f"{v} {n}" for v, n in asked.items())
     suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
     engine = job.engine or "vllm"

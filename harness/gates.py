@@ -55,7 +55,9 @@ def _apply(evidence: Evidence) -> Finding:
         return replace(finding, outcome="inconclusive", reason=lacking[0], needed=lacking[1])
     left_out = evidence.pairs or evidence.level
     notes = [
-        f" {left_out.errors} answers failed, in the engine or the scorer, and count against the claim." if left_out.errors else "",
+        f" {left_out.errors} answers failed, in the engine or the scorer, and count against the claim."
+        if left_out.errors
+        else "",
         f" {left_out.unscored} answers have no score and are left out." if left_out.unscored else "",
     ]
     return replace(finding, reason=finding.reason + "".join(notes))

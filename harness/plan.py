@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from harness.digest import digest
 from harness.errors import UserError
@@ -43,8 +42,8 @@ class Job(Struct, kw_only=True):
     """Engine by name; None picks one."""
     lora: str = "auto"
     """auto, force or merge."""
-    repeats: int = 1
-    """Answers per case and variant."""
+    repeats: int | None = None
+    """Answers per case and variant; None leaves it to each suite."""
     seed: int = 0
     """Seed of the first answer."""
     bars: Path | None = None
@@ -53,6 +52,10 @@ class Job(Struct, kw_only=True):
     """Reuse cached answers."""
     script: Path | None = None
     """Answers of the fake engine, as JSON: variant -> case id -> text."""
+
+    def samples(self, suite: Suite) -> int:
+        """Answers a case and variant of one suite."""
+        return self.repeats or suite.samples
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -132,37 +135,50 @@ def check_same_template(found: dict[str, Checkpoint]) -> None:
         )
 
 
-def asks(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> list[Ask]:
-    """Every question of the run, variant by variant. A prompt that leaves no room for an answer is a UserError."""
+class Plan(Struct, frozen=True, kw_only=True):
+    """Every question of a run, and the cases that the model cannot read."""
+
+    asks: list[Ask]
+    """Questions, variant by variant."""
+    left_out: dict[str, list[str]]
+    """Ids of the cases longer than the model's context, by suite; only of suites that allow it."""
+
+
+def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> Plan:
+    """Plan a run. A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out."""
     prompts: list[tuple[int, Case, Prompt, Sampling]] = []
     too_long: list[str] = []
+    left_out: dict[str, list[str]] = {}
     stop_ids = renderer.stop_ids
     for index, part in enumerate(job.suites):
         suite = part.suite
+        sampling = Sampling(
+            max_tokens=suite.max_tokens, temperature=suite.temperature, seed=job.seed, stop_ids=stop_ids
+        )
         for case in part.cases:
             prompt = renderer.prompt(messages(suite.template, case), suite.prompt_hash)
-            if len(prompt.ids) + suite.max_tokens > renderer.max_positions:
+            if len(prompt.ids) + suite.max_tokens <= renderer.max_positions:
+                prompts.append((index, case, prompt, sampling))
+            elif suite.leave_out_long:
+                left_out.setdefault(suite.name, []).append(case.id)
+            else:
                 too_long.append(f"{suite.name} {case.id} ({len(prompt.ids)} tokens)")
-            sampling = Sampling(max_tokens=suite.max_tokens, seed=job.seed, stop_ids=stop_ids)
-            prompts.append((index, case, prompt, sampling))
     if too_long:
         raise UserError(
             f"{len(too_long)} cases are longer than the model's {renderer.max_positions} tokens with their answer, "
             f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
         )
-    return [
+    planned = [
         Ask(suite=index, case=case, variant=variant, repeat=repeat, prompt=prompt, sampling=_seeded(sampling, repeat))
         for variant in checkpoints
-        for repeat in range(1, job.repeats + 1)
         for index, case, prompt, sampling in prompts
+        for repeat in range(1, job.samples(job.suites[index].suite) + 1)
     ]
+    return Plan(asks=planned, left_out=left_out)
 
 
 def _seeded(sampling: Sampling, repeat: int) -> Sampling:
-    if repeat == 1:
-        return sampling
-    changes: dict[str, Any] = {"seed": sampling.seed + repeat - 1}
-    return Sampling(**({f: getattr(sampling, f) for f in sampling.__struct_fields__} | changes))
+    return sampling if repeat == 1 else structs.replace(sampling, seed=sampling.seed + repeat - 1)
 
 
 def longest(questions: Sequence[Ask]) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.errors import EXIT_INTERNAL, Unavailable, UserError
+
 if TYPE_CHECKING:
     from harness.session import Session
 
@@ -27,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--bars", metavar="DIR", help="take every gates.toml from this copy of evalsuites")
     add("--require-gates", action="store_true", help="fail when a declared gate did not run")
     add("--limit", type=int, metavar="N", help="ask only the first N cases of each suite; gates then skip")
-    add("--repeats", type=int, default=1, metavar="N", help="answers per case and variant (default: 1)")
+    add("--repeats", type=int, metavar="N", help="answers per case and variant (default: what the suite says)")
     add("--long", action="store_true", help="run suites marked long too")
     add("--script", metavar="FILE", help="answers of the fake engine: JSON of variant -> case id -> text")
     add("--no-answer-cache", action="store_true", help="ask again even where an answer is cached")
@@ -47,7 +49,6 @@ def _usage(config: pytest.Config, option: str) -> None:
     if not text or config.getoption("collectonly") or config.getoption("engine") == "fake":
         return
     from harness.checkpoints import resolve
-    from harness.errors import UserError
 
     try:
         resolve(text)
@@ -110,7 +111,7 @@ def _case_items(collector: pytest.Module, session: Session, test: Any) -> list[p
         CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
         for case in session.cases(test.suite)
         if test.applies(case)
-        for repeat, suffix in session.repeats()
+        for repeat, suffix in session.repeats(test.suite)
     ]
 
 
@@ -133,7 +134,11 @@ class CaseItem(pytest.Item):
         self.extra_keyword_matches.update(case.tags.values())
 
     def runtest(self) -> None:
-        self.test.function(_session(self.config).record(self.test.suite, self.case, self.repeat))
+        try:
+            record = _session(self.config).record(self.test.suite, self.case, self.repeat)
+        except Unavailable as left_out:
+            pytest.skip(str(left_out))
+        self.test.function(record)
 
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.path, self.test.function.__code__.co_firstlineno - 1, self.name
@@ -217,8 +222,6 @@ def pytest_runtestloop(session: pytest.Session) -> Any:
     config = session.config
     controller = config.pluginmanager.hasplugin("dsession")
     if KEY in config.stash and not config.option.collectonly and not controller:
-        from harness.errors import EXIT_INTERNAL, UserError
-
         capture = config.pluginmanager.getplugin("capturemanager")
         try:
             with capture.global_and_fixture_disabled():

@@ -16,11 +16,12 @@ from harness.plan import (
     Ask,
     Job,
     PlainRenderer,
+    Plan,
     SuiteJob,
-    asks,
     gates_path,
     load_suite_gates,
     longest,
+    make_plan,
     variants,
 )
 from harness.progress import Progress
@@ -68,7 +69,10 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     gates = {part.suite.name: load_suite_gates(part.suite, job.bars) for part in job.suites}
     checkpoints = variants(job)
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
-    questions = asks(job, checkpoints, renderer)
+    plan = make_plan(job, checkpoints, renderer)
+    notes = _notes(job, plan, renderer)
+    for note in notes:
+        progress.say(note)
     manifest = Manifest(
         run_id=folder.path.name,
         kind="eval",
@@ -76,22 +80,22 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         started=now(),
         git=git_state(Path.cwd()),
         checkpoints=checkpoints | _floor(job),
-        suites=[suite_info(part, gates[part.suite.name], job) for part in job.suites],
-        sampling={"temperature": 0.0, "seed": job.seed, "repeats": job.repeats},
+        suites=[suite_info(part, gates[part.suite.name], job, plan) for part in job.suites],
+        sampling={"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
-        notes=_notes(job),
+        notes=notes,
     )
     folder.write_manifest(manifest)
     try:
-        engine = _answer(job, checkpoints, questions, folder, progress)
+        engine = _answer(job, checkpoints, plan.asks, folder, progress)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
         raise
-    _floor_records(job, folder)
+    _floor_records(job, plan, folder)
     made = load_run(folder.path)
-    metrics, verdicts = conclude(job, gates, made)
+    metrics, verdicts = conclude([part.suite for part in job.suites], gates, made)
     folder.write_metrics(metrics)
     folder.write_verdicts(verdicts)
     finished = msgspec.structs.replace(manifest, status="finished", ended=now(), engine=engine)
@@ -172,13 +176,14 @@ def _floor(job: Job) -> dict[str, Checkpoint]:
     return {FLOOR: Checkpoint(name="keyword floor", kind="scripted", path="", digest=digest(names))} if floors else {}
 
 
-def _floor_records(job: Job, folder: RunFolder) -> None:
-    """The rule-based variant that every model must beat: it answers without an engine."""
+def _floor_records(job: Job, plan: Plan, folder: RunFolder) -> None:
+    """The rule-based variant that every model must beat: it answers without an engine, what the model could read."""
     for part in job.suites:
-        if part.suite.floor is None:
-            continue
-        records = [_floor_record(part.suite, case, part.suite.floor(case)) for case in part.cases]
-        folder.append_records(part.suite.name, records)
+        floor = part.suite.floor
+        if floor is not None:
+            out = set(plan.left_out.get(part.suite.name, ()))
+            records = [_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out]
+            folder.append_records(part.suite.name, records)
 
 
 def _floor_record(suite: Suite, case: Case, text: str) -> Record:
@@ -188,12 +193,19 @@ def _floor_record(suite: Suite, case: Case, text: str) -> Record:
     return _record(suite, case, FLOOR, 1, "", completion)
 
 
-def _notes(job: Job) -> list[str]:
-    partial = [p for p in job.suites if not p.complete]
-    return [f"{p.suite.name}: {len(p.cases)} of {len(p.suite.cases)} cases were asked; gates skip" for p in partial]
+def _notes(job: Job, plan: Plan, renderer: Renderer | PlainRenderer) -> list[str]:
+    notes = []
+    for part in job.suites:
+        if not part.complete:
+            asked = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"
+            notes.append(f"{part.suite.name}: {asked}; gates skip")
+        if out := plan.left_out.get(part.suite.name):
+            share = f"{len(out)} of {len(part.cases)} cases ({len(out) / len(part.cases):.1%})"
+            notes.append(f"{part.suite.name}: {share} are longer than {renderer.max_positions} tokens; left out")
+    return notes
 
 
-def suite_info(part: SuiteJob, gates: GateFile, job: Job) -> SuiteInfo:
+def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan) -> SuiteInfo:
     """What the manifest records of a suite."""
     suite = part.suite
     hashes = {
@@ -214,19 +226,22 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job) -> SuiteInfo:
         metrics=suite.metrics,
         slices=suite.slices,
         licence=suite.licence,
+        samples=job.samples(suite),
+        temperature=suite.temperature,
+        left_out=plan.left_out.get(suite.name, []),
         **hashes,
     )
 
 
-def conclude(job: Job, gates: dict[str, GateFile], made: RunData) -> tuple[Metrics, list[Verdict]]:
-    """Estimates and verdicts of every suite, from the records alone."""
+def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData) -> tuple[Metrics, list[Verdict]]:
+    """Estimates and verdicts of these suites, from the run's records alone."""
     from harness.gates import judge
     from harness.stats.summary import summarise
 
     metrics = Metrics()
     verdicts: list[Verdict] = []
-    for part in job.suites:
-        suite = part.suite
+    left_out = {info.name: len(info.left_out) for info in made.manifest.suites}
+    for suite in suites:
         records = made.by_variant(suite.name)
         found = summarise(records, suite.metrics, suite.slices, suite.name)
         metrics.metrics.extend(found.metrics)
@@ -236,7 +251,7 @@ def conclude(job: Job, gates: dict[str, GateFile], made: RunData) -> tuple[Metri
             gates[suite.name],
             suite.metrics,
             records,
-            expected_cases=len(suite.cases),
+            expected_cases=len(suite.cases) - left_out.get(suite.name, 0),
             slices=suite.slice_values(),
         )
     return metrics, verdicts

@@ -211,13 +211,15 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scorer: str
     """Scorer whose counts it reads."""
     numerator: str
-    """Count summed above the line; for `macro_f1` unused."""
+    """Count summed above the line; for means over labels the count that one record shows, where there is one."""
     denominator: str | None = None
     """Count summed below the line; None counts each scored record once."""
     higher_is_better: bool = True
     """Direction of improvement."""
-    kind: Literal["ratio", "macro_f1"] = "ratio"
-    """`macro_f1` averages F1 over labels from the found, missing and invented lists."""
+    kind: Literal["ratio", "macro_f1", "macro_recall"] = "ratio"
+    """`macro_f1` and `macro_recall` average over labels, from the found, missing and invented lists."""
+    labels: tuple[str, ...] = ()
+    """The closed list that a mean over labels is about, so that those it must leave out can be named."""
     says: str = ""
     """One plain sentence for readers of a report."""
 
@@ -238,7 +240,7 @@ class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     error: bool = False
     """The engine gave no answer; counted against the claim being made."""
     labels: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    """True positives, false positives, false negatives by label, for macro F1."""
+    """True positives, false positives, false negatives by label, for means over labels."""
 
 
 class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -446,6 +448,12 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Slice tags."""
     licence: str = ""
     """Licence of the cases."""
+    samples: int = 1
+    """Answers a case and variant, averaged inside the case."""
+    temperature: float = 0.0
+    """Of the answers; 0 is greedy."""
+    left_out: list[str] = field(default_factory=list)
+    """Ids of the cases longer than the model's context."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -70,9 +70,10 @@ class Session:
     def cases(self, suite: Suite) -> list[Case]:
         return suite.cases[: self.options.limit] if self.options.limit else suite.cases
 
-    def repeats(self) -> Iterable[tuple[int, str]]:
+    def repeats(self, suite: Suite) -> Iterable[tuple[int, str]]:
         """Repeat numbers and the suffix of their items."""
-        return [(r, "" if r == 1 else f"-r{r}") for r in range(1, self.options.repeats + 1)]
+        repeats = self.options.repeats or suite.samples
+        return [(r, "" if r == 1 else f"-r{r}") for r in range(1, repeats + 1)]
 
     def gates(self, suite: Suite) -> list[Gate]:
         return self._gates[suite.name].gate
@@ -129,7 +130,11 @@ class Session:
         self._verdicts = {(v.suite, v.gate): v for v in self.run.verdicts}
 
     def record(self, suite: Suite, case: Case, repeat: int) -> Record:
-        return self._records[suite.name, case.id, repeat]
+        """The candidate's record; Unavailable where the case is longer than the model's context."""
+        found = self._records.get((suite.name, case.id, repeat))
+        if found is None:
+            raise Unavailable(f"{case.id} is longer than the model's context and was left out")
+        return found
 
     def verdict(self, suite: Suite, gate_id: str) -> Verdict:
         return self._verdicts[suite.name, gate_id]

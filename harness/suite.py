@@ -17,13 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cases import cases_hash, check_cases, load_cases
 from harness.digest import digest
-from harness.errors import UserError
+from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Record, Score
 
 if TYPE_CHECKING:
     import jinja2
 
 Scorer = Callable[[Case, Completion], Score]
+
+
+def _problems(scorer: Scorer, case: Case) -> Sequence[str]:
+    """What a scorer finds wrong with a case before anything is asked."""
+    check: Callable[[Case], Sequence[str]] | None = getattr(scorer, "check", None)
+    return check(case) if check else ()
 
 
 class CaseTest:
@@ -51,7 +57,9 @@ class Suite:
 
     `cases` is a file in the folder or a function that returns cases (it may raise Unavailable). `cluster` is the word
     for what cases share, `slices` the tags whose values are reported apart, `shape` the task shape (`clause given`,
-    `excerpt`, `whole contract`), `floor` an answer by rule that every model must beat.
+    `excerpt`, `whole contract`), `floor` an answer by rule that every model must beat. `samples` answers a case are
+    drawn at `temperature` (0 is greedy) and averaged inside the case. With `leave_out_long`, cases that are longer than
+    the model's context are left out and counted; without it they are an error.
     """
 
     def __init__(
@@ -64,6 +72,9 @@ class Suite:
         slices: Sequence[str] = (),
         shape: str = "excerpt",
         max_tokens: int = 64,
+        samples: int = 1,
+        temperature: float = 0.0,
+        leave_out_long: bool = False,
         floor: Callable[[Case], str] | None = None,
         licence: str = "",
         gates: str = "gates.toml",
@@ -77,6 +88,9 @@ class Suite:
         self.slices = list(slices)
         self.shape = shape
         self.max_tokens = max_tokens
+        self.samples = samples
+        self.temperature = temperature
+        self.leave_out_long = leave_out_long
         self.floor = floor
         self.licence = licence
         self.gates_path = self.folder / gates
@@ -88,8 +102,12 @@ class Suite:
     def cases(self) -> list[Case]:
         """Every case, checked. Raises UserError, or Unavailable where the data is not on this machine."""
         if callable(self._cases):
-            return check_cases(self._cases(), self.name)
-        return load_cases(self.folder / self._cases)
+            cases, where = check_cases(self._cases(), self.name), self.name
+        else:
+            cases, where = load_cases(self.folder / self._cases), self._cases
+        problems = [f"{where}: {p}" for case in cases for scorer in self.scorers for p in _problems(scorer, case)]
+        refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
+        return cases
 
     @cached_property
     def template(self) -> jinja2.Template:
@@ -99,8 +117,8 @@ class Suite:
 
     @cached_property
     def prompt_hash(self) -> str:
-        """Digest of the prompt template's text and the answer's token limit."""
-        return digest([self._prompt.read_text("utf-8"), self.max_tokens])
+        """Digest of the prompt template's text, the answer's token limit and the temperature."""
+        return digest([self._prompt.read_text("utf-8"), self.max_tokens, self.temperature])
 
     @cached_property
     def cases_hash(self) -> str:

@@ -265,6 +265,12 @@ def fabrications(new: int, fixed: int) -> str:
     return f"{number(new) if new else 'no'} new {'fabrication' if new == 1 else 'fabrications'}, {fixed:,} gone"
 
 
+def decoding(samples: int, temperature: float) -> str:
+    """`greedy`, or `temperature 0.7, mean of 5 answers`."""
+    how = f"temperature {temperature:g}" if temperature else "greedy"
+    return how if samples == 1 else f"{how}, mean of {samples} answers"
+
+
 def tokens_per_second(rate: float) -> str:
     """Throughput, at most one decimal."""
     return f"{rate:,.0f} tokens/s" if rate >= 100 else f"{rate:,.1f} tokens/s"

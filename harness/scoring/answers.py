@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from harness.errors import UserError
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import scorer
 from harness.scoring.normal import normalise
@@ -13,6 +12,13 @@ from harness.scoring.refusals import refuses
 TOKEN = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?|[^\W_]+(?:['’][^\W_]+)*")
 ARTICLES = {"a", "an", "the"}
 MATCHES = ("contains", "starts", "exact")
+
+
+def _unknown_match(case: Case) -> list[str]:
+    match = case.tags.get("match", MATCHES[0])
+    return (
+        [] if match in MATCHES else [f"case '{case.id}': tag match is {match!r}, expected one of {', '.join(MATCHES)}"]
+    )
 
 
 @scorer(
@@ -26,6 +32,7 @@ MATCHES = ("contains", "starts", "exact")
         ),
     ],
     name="answers",
+    check=_unknown_match,
 )
 def accepted(case: Case, completion: Completion) -> Score:
     """Right if the answer holds one of the case's expected answers as whole words.
@@ -63,9 +70,7 @@ def given(case: Case, completion: Completion) -> Score:
 
 def _hit(case: Case, text: str) -> Span | None:
     """The first accepted answer that the text holds in the way the case asks for."""
-    match = case.tags.get("match", "contains")
-    if match not in MATCHES:
-        raise UserError(f"case '{case.id}': tag match is {match!r}, expected one of {', '.join(MATCHES)}")
+    match = case.tags.get("match", MATCHES[0])
     normal = normalise(text)
     found = [(m.start(), m.end(), _form(m[0])) for m in TOKEN.finditer(normal.text)]
     lead = 0 if match == "contains" else next((i for i, f in enumerate(found) if f[2] not in ARTICLES), 0)

@@ -18,16 +18,27 @@ from harness.digest import digest
 from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Score, Scores
 
+Scoring = Callable[[Case, Completion], Score]
+Checking = Callable[[Case], Sequence[str]]
+
 MOST_SAID = 200
 """Characters kept of what an error says."""
 
-Scoring = Callable[[Case, Completion], Score]
-
 
 class Scorer:
-    """A pure function (case, completion) -> Score, with its family's name, its metrics and what it was made from."""
+    """A pure function (case, completion) -> Score, with its family's name, its metrics and what it was made from.
 
-    def __init__(self, function: Scoring, name: str, metrics: Sequence[Metric], config: object = None) -> None:
+    `check` says what is wrong with a case (an expected clause that is not in the list) before anything is asked.
+    """
+
+    def __init__(
+        self,
+        function: Scoring,
+        name: str,
+        metrics: Sequence[Metric],
+        config: object = None,
+        check: Checking | None = None,
+    ) -> None:
         self.__wrapped__ = function
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
@@ -36,6 +47,7 @@ class Scorer:
         self.name = name
         self.metrics = list(metrics)
         self.config = config
+        self.check = check
 
     def __call__(self, case: Case, completion: Completion) -> Score:
         return self.__wrapped__(case, completion)
@@ -59,18 +71,20 @@ class Scorer:
         return digest([self.name, self.__qualname__, self.source_hash, self.config_hash])[:12]
 
 
-def scorer(*, metrics: Sequence[Metric], name: str, config: object = None) -> Callable[[Scoring], Scorer]:
+def scorer(
+    *, metrics: Sequence[Metric], name: str, config: object = None, check: Checking | None = None
+) -> Callable[[Scoring], Scorer]:
     """Make a function a scorer of the family `name`. Refuses metrics that read another family's counts."""
     strangers = [m for m in metrics if m.scorer != name]
     refuse_all([f"metric '{m.name}' reads scorer '{m.scorer}', expected '{name}'" for m in strangers], "metrics")
-    return lambda function: Scorer(function, name, metrics, config)
+    return lambda function: Scorer(function, name, metrics, config, check)
 
 
 def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Scores:
     """Every scorer's finding on one completion, by family name.
 
     A scorer that raises, or breaks its own promise (a span that does not quote the text, a count that its metrics need
-    and that is not there), leaves a failed score with the reason: the other scores of the answer, and of the run, stand.
+    and that is not there), leaves a failed score with the reason; the other scores of the answer and the run stand.
     Raises UserError where the user's own input is at fault, or where two scorers answer for one family.
     """
     scores = Scores()
@@ -91,7 +105,7 @@ def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Score
 def failure(function: Scoring, error: Exception) -> Score:
     """The score of a scorer that raised."""
     said = " ".join(str(error).split())[:MOST_SAID]
-    name = getattr(function, "name", None) or getattr(function, "__name__", "scorer")
+    name = str(getattr(function, "name", "") or getattr(function, "__name__", "scorer"))
     return Score(name=name, value=None, reason=f"the scorer raised {type(error).__name__}: {said}", failed=True)
 
 

@@ -9,8 +9,8 @@ from reports.model import Block, Cell, Section, Table
 
 MOST_NAMED = 50
 NOTE = (
-    "An engine error, and a scorer that failed, count against the claim being made: wrong for the tuned model, right for "
-    "the baseline. "
+    "An engine error, and a scorer that failed, count against the claim being made: wrong for the tuned model, right "
+    "for the baseline. "
     "An answer that was cut or empty counts as wrong. An unscored answer has a reason and is left out."
 )
 

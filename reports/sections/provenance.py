@@ -18,7 +18,7 @@ def section(evidence: Evidence) -> Section:
         ("Started", Cell(text=words.moment(manifest.started))),
         ("Ended", Cell(text=words.moment(manifest.ended))),
         ("Code", Cell(text=_commit(manifest.git))),
-        ("Decoding", Cell(text=", ".join(f"{k} {words.exact(v)}" for k, v in manifest.sampling.items()) or words.DASH)),
+        ("Sampling", Cell(text=", ".join(f"{k} {words.exact(v)}" for k, v in manifest.sampling.items()) or words.DASH)),
         ("Training run", Cell(text=manifest.parent_run_id or words.DASH)),
     ]
     packages = manifest.env.get("packages") or {}
@@ -36,9 +36,19 @@ def section(evidence: Evidence) -> Section:
 
 def _data(evidence: Evidence) -> Table:
     rows = [
-        [Cell(text=s.name), Cell(text=s.licence or "not stated"), Cell(text=s.hash, code=True)] for s in evidence.suites
+        [
+            Cell(text=s.name),
+            Cell(text=words.decoding(s.samples, s.temperature)),
+            Cell(text=words.number(len(s.left_out))),
+            Cell(text=s.licence or "not stated"),
+            Cell(text=s.hash, code=True),
+        ]
+        for s in evidence.suites
     ]
-    return Table(caption="Suites and licences of their cases", columns=["Suite", "Licence", "Suite hash"], rows=rows)
+    columns = ["Suite", "Decoding", "Cases left out for length", "Licence", "Suite hash"]
+    return Table(
+        caption="Suites, how they were asked, and licences of their cases", columns=columns, rows=rows, numeric=[2]
+    )
 
 
 def _commit(git: Mapping[str, str | bool | None]) -> str:

@@ -232,3 +232,52 @@ def test_the_manifest_holds_no_command_line(root: Path) -> None:
     text = (only_run(root) / "run.json").read_text()
     assert "hush-hush" not in text and "--engine" not in text
     assert json.loads(text)["suites"][0]["name"] == "legal/mini"
+
+
+SAMPLED = TEST.replace("max_tokens=8", "max_tokens=8, samples=3, temperature=0.7")
+FITTING = TEST.replace("max_tokens=8", "max_tokens=8, leave_out_long=True")
+
+
+def test_a_suite_may_ask_for_several_samples_a_case(root: Path) -> None:
+    write_suite(root, test=SAMPLED)
+    done = pytest_in(root, "--collect-only", "-q")
+    assert "test_finds_every_clause[c1-r3]" in done.stdout and "[c1-r4]" not in done.stdout
+
+
+def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(root: Path) -> None:
+    cases = rows()
+    cases[3]["input"] = {"document": "long " * 400}
+    write_suite(root, cases=cases, test=FITTING)
+    (root / "conftest.py").write_text("import harness.plan\nharness.plan.PlainRenderer.max_positions = 500\n")
+    done = pytest_in(root, "-q", "-rs")
+    assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
+    assert "c3 is longer than the model's context and was left out" in done.stdout
+    assert done.returncode == 0, done.stdout
+    assert load_run(only_run(root)).manifest.suites[0].left_out == ["c3"]
+
+
+def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allow_it(root: Path) -> None:
+    cases = rows()
+    cases[3]["input"] = {"document": "long " * 400}
+    write_suite(root, cases=cases)
+    (root / "conftest.py").write_text("import harness.plan\nharness.plan.PlainRenderer.max_positions = 500\n")
+    done = pytest_in(root, "-q")
+    assert done.returncode == 4 and "1 cases are longer than the model's 500 tokens" in done.stdout + done.stderr
+
+
+def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:
+    test = TEST.replace("from harness.scoring import clauses", "from harness.scoring import answers, clauses")
+    write_suite(root, test=test.replace("scorers=[", "scorers=[answers.accepted, "), cases=wrongly_tagged())
+    done = pytest_in(root, "-q")
+    said = done.stdout + done.stderr
+    assert (
+        done.returncode == 4 and "case 'c1': tag match is 'like'" in said and "case 'c5': tag match is 'like'" in said
+    )
+    assert not (root / "runs").exists()
+
+
+def wrongly_tagged() -> list[dict[str, object]]:
+    cases = rows()
+    for at in (1, 5):
+        cases[at]["tags"] = {"match": "like", "instrument": "lease", "kind": "clause"}
+    return cases

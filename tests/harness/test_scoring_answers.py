@@ -2,7 +2,6 @@
 
 import pytest
 
-from harness.errors import UserError
 from harness.schema import Case, Completion, Score, Scores
 from harness.scoring import answers
 from harness.scoring.base import run
@@ -66,8 +65,8 @@ def test_a_case_may_ask_for_a_stricter_match(match, text, correct):
 
 
 def test_an_unknown_match_is_named():
-    with pytest.raises(UserError, match="case 'q1': tag match is 'fuzzy', expected one of contains, starts, exact"):
-        scored("Paris", ["Paris"], match="fuzzy")
+    wrong = Case(id="q1", input={}, expected=["Paris"], cluster="q", tags={"match": "fuzzy"})
+    assert answers.accepted.check(wrong) == ["case 'q1': tag match is 'fuzzy', expected one of contains, starts, exact"]
 
 
 @pytest.mark.parametrize("finish_reason", ["length", "error"])
