@@ -52,7 +52,7 @@ class Evidence:
     @property
     def is_share(self) -> bool:
         """The metric lies in [0, 1], so that its level is a percentage and its differences are points."""
-        if self.metric.kind == "macro_f1":
+        if self.metric.kind != "ratio":
             return True
         if self.pairs:
             return self.pairs.is_rate

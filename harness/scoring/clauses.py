@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import Scorer, scorer
@@ -99,7 +101,10 @@ def among(vocabulary: Sequence[str], aliases: Mapping[str, str] | None = None) -
     """A scorer of clause lists whose valid names are `vocabulary`; `aliases` maps other spellings to them."""
     table = vocabulary_table(vocabulary, aliases or {})
 
-    @scorer(metrics=METRICS, name="clauses", config=sorted(table.items()))
+    def unknown(case: Case) -> list[str]:
+        return [_unknown(case, name, vocabulary) for name in case.expected if key(name) not in table]
+
+    @scorer(metrics=_over(vocabulary), name="clauses", config=sorted(table.items()), check=unknown)
     def found(case: Case, completion: Completion) -> Score:
         """Clause types named, against those that are there."""
         return _score(case, completion, table)
@@ -107,7 +112,23 @@ def among(vocabulary: Sequence[str], aliases: Mapping[str, str] | None = None) -
     return found
 
 
-@scorer(metrics=METRICS, name="clauses")
+def _over(vocabulary: Sequence[str]) -> list[Metric]:
+    """METRICS, with the types that a mean over types leaves out by name where they are neither there nor named."""
+    return [replace(m, labels=tuple(vocabulary)) if m.kind == "macro_f1" else m for m in METRICS]
+
+
+def _unknown(case: Case, name: str, vocabulary: Sequence[str]) -> str:
+    return f"case '{case.id}' expects {name!r}, which is not in the list: {'; '.join(vocabulary)}"
+
+
+def _unlisted(case: Case) -> list[str]:
+    """Expected types outside the case's own list, where it has one."""
+    listed = _listed(case.input.get("clause_types", ""))
+    known = {key(name) for name in listed}
+    return [_unknown(case, name, listed) for name in case.expected if listed and key(name) not in known]
+
+
+@scorer(metrics=METRICS, name="clauses", check=_unlisted)
 def found(case: Case, completion: Completion) -> Score:
     """Clause types named, against those that are there; valid names are those of the case's `clause_types`."""
     return _score(case, completion, _case_table(case.input.get("clause_types", ""), tuple(case.expected)))
@@ -115,8 +136,11 @@ def found(case: Case, completion: Completion) -> Score:
 
 @lru_cache(maxsize=256)
 def _case_table(listed: str, gold: tuple[str, ...]) -> dict[str, str]:
-    names = [name.strip() for name in listed.split(";") if name.strip()]
-    return {key(name): name for name in [*names, *gold]}
+    return {key(name): name for name in [*_listed(listed), *gold]}
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(";") if name.strip()]
 
 
 def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Score:

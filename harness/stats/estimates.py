@@ -20,8 +20,8 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
     if found.too_many_errors or not cases:
         return Estimate(value=None, reason=found.too_many_errors or _why_empty(found, metric), **left_out)
     clusters = codes(c.cluster for c in cases)
-    if metric.kind == "macro_f1":
-        return _macro_f1(cases, clusters, left_out)
+    if metric.kind != "ratio":
+        return _over_labels(cases, clusters, metric, left_out)
     numerators, denominators = ratio_arrays(cases)
     named = {"clusters": int(clusters.max()) + 1, **left_out}
     value = float(numerators.sum() / denominators.sum())
@@ -57,31 +57,59 @@ def _why_empty(found: Observations, metric: Metric) -> str:
     return f"no case counts towards '{metric.name}': every '{metric.denominator}' is 0"
 
 
-def _macro_f1(cases: list[Observation], clusters: Codes, left_out: dict[str, Any]) -> Estimate:
+def _over_labels(cases: list[Observation], clusters: Codes, metric: Metric, left_out: dict[str, Any]) -> Estimate:
+    """A mean over labels, with the percentile interval of the cluster bootstrap."""
     count = int(clusters.max()) + 1
     named = {"n": len(cases), "clusters": count, **left_out}
     names = label_names(cases)
     sums = cluster_matrix(label_matrix(cases, names), clusters, count)
-    value = float(macro_f1(sums.sum(axis=0)[None, :])[0]) if names else float("nan")
+    mean_of = OVER_LABELS[metric.kind]
+    value = float(mean_of(sums.sum(axis=0)[None, :])[0]) if names else float("nan")
     if np.isnan(value):
         return Estimate(value=None, reason="no label is expected or predicted anywhere", **named)
     side, level = left_out["side"], left_out["level"]
     low, high, method = 0.0, 1.0, "one contract"
     if count > 1:
-        bounds = resample.percentiles(resample.bootstrap(sums, macro_f1), level, one_sided=side != "two")
+        bounds = resample.percentiles(resample.bootstrap(sums, mean_of), level, one_sided=side != "two")
         low, high = bounds if bounds else (0.0, 1.0)
         method = "cluster bootstrap"
-        if _few_label_events(sums):
-            wide = intervals.wilson(value, count, level, "two" if side == "two" else "lower", count - 1)
+        guard = _label_guard(sums, metric)
+        if guard is not None:
+            wide = intervals.wilson(value, guard, level, "two" if side == "two" else "lower", max(1, count - 1))
             low, high, method = min(low, wide[0]), max(high, wide[1]), "cluster bootstrap, few-errors guard"
+    method += left_out_of_mean(cases, metric)
     return Estimate(value=value, low=low, high=high, method=method, seed=resample.SEED, **named)
 
 
-def _few_label_events(sums: Array) -> bool:
-    """Fewer than ten clusters hold a wrong label, or fewer than ten hold a right one."""
-    right, wrong_by_cluster = sums[:, : sums.shape[1] // 3].sum(axis=1), sums[:, sums.shape[1] // 3 :].sum(axis=1)
-    fewest = min(int((right > 0).sum()), int((wrong_by_cluster > 0).sum()))
-    return fewest < intervals.FEW_CLUSTERS_WITH_EVENT
+def left_out_of_mean(cases: list[Observation], metric: Metric) -> str:
+    """Names the labels of the metric's list that have no number here: no gold, and for F1 no prediction either."""
+    counted = {
+        label
+        for case in cases
+        for label, (tp, fp, fn) in case.labels.items()
+        if tp or fn or (fp and metric.kind == "macro_f1")
+    }
+    names = [label for label in metric.labels if label not in counted]
+    return f"; without {', '.join(names)}, which do not occur" if names else ""
+
+
+def _label_guard(sums: Array, metric: Metric) -> float | None:
+    """Independent cases that the interval may claim at most, or None where resampling sees enough.
+
+    Too little is fewer than ten clusters with a wrong label, or with a right one. For the mean of recalls it is also
+    fewer than ten clusters of one label: its recall is a part of the mean as large as any other's, so that the mean of
+    K recalls from n_k clusters is worth K^2 / sum(1 / n_k) of them, the number whose variance is theirs together.
+    """
+    tp, fp, fn = np.split(sums, 3, axis=1)
+    right = int((tp.sum(axis=1) > 0).sum())
+    missed = fn.sum(axis=1) > 0
+    if metric.kind == "macro_f1":
+        few = min(right, int((missed | (fp.sum(axis=1) > 0)).sum())) < intervals.FEW_CLUSTERS_WITH_EVENT
+        return float(len(sums)) if few else None
+    holders = ((tp + fn) > 0).sum(axis=0)
+    holders = holders[holders > 0]
+    few = min(right, int(missed.sum()), int(holders.min())) < intervals.FEW_CLUSTERS_WITH_EVENT
+    return min(float(len(sums)), float(len(holders) ** 2 / (1 / holders).sum())) if few else None
 
 
 def macro_f1(totals: Array) -> Array:
@@ -96,6 +124,24 @@ def macro_f1(totals: Array) -> Array:
     labels = exists.sum(axis=1)
     means: Array = np.divide(f1.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
     return means
+
+
+def macro_recall(totals: Array) -> Array:
+    """Mean recall over the labels with gold, a number a row; NaN where no label has any. Shape as for `macro_f1`.
+
+    Balanced accuracy, where each case has one label: an answer that is no label at all lowers its gold label's recall.
+    """
+    tp, _, fn = np.split(totals, 3, axis=1)
+    gold = tp + fn
+    exists = gold > 0
+    recalls = np.divide(tp, gold, out=np.zeros_like(gold), where=exists)
+    labels = exists.sum(axis=1)
+    means: Array = np.divide(recalls.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
+    return means
+
+
+OVER_LABELS: dict[str, resample.Statistic] = {"macro_f1": macro_f1, "macro_recall": macro_recall}
+"""How each kind of metric but `ratio` turns label counts into a number."""
 
 
 def cluster_matrix(rows: Array, clusters: Codes, count: int) -> Array:

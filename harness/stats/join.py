@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.schema import Metric, Observation
 from harness.stats import resample
-from harness.stats.estimates import cluster_matrix, is_proportion, macro_f1
+from harness.stats.estimates import OVER_LABELS, cluster_matrix, is_proportion
 from harness.stats.intervals import Array, Codes
 from harness.stats.observations import Observations, codes, label_matrix, label_names, ratio_arrays
 
@@ -49,11 +49,11 @@ class Pairs:
 
     @cached_property
     def sums(self) -> tuple[Array, Array]:
-        """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for macro F1."""
+        """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for a mean over labels."""
         return self._by_cluster(self.tuned), self._by_cluster(self.baseline)
 
     def _by_cluster(self, cases: list[Observation]) -> Array:
-        if self.metric.kind == "macro_f1":
+        if self.metric.kind != "ratio":
             rows = label_matrix(cases, label_names(self.tuned, self.baseline))
         else:
             rows = np.column_stack(ratio_arrays(cases))
@@ -101,7 +101,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
 
 def level_of(metric: Metric) -> resample.Statistic:
     """Totals (rows, columns) to the metric's level a row; NaN where it is not defined."""
-    return macro_f1 if metric.kind == "macro_f1" else _ratio
+    return OVER_LABELS.get(metric.kind, _ratio)
 
 
 def _ratio(totals: Array) -> Array:
@@ -115,7 +115,7 @@ def scores(pairs: Pairs) -> tuple[Array, Array]:
     names = label_names(pairs.tuned, pairs.baseline)
 
     def of(cases: Sequence[Observation]) -> Array:
-        is_labels = pairs.metric.kind == "macro_f1"
+        is_labels = pairs.metric.kind != "ratio"
         return level_of(pairs.metric)(label_matrix(cases, names) if is_labels else np.column_stack(ratio_arrays(cases)))
 
     return of(pairs.tuned), of(pairs.baseline)
@@ -126,7 +126,7 @@ def gains(metric: Metric, tuned: Array, baseline: Array) -> Array:
 
     A row without anything to count is taken as free of fault for labels and where fewer is better.
     """
-    if metric.kind == "macro_f1":
+    if metric.kind != "ratio":
         tuned, baseline = np.nan_to_num(tuned, nan=1.0), np.nan_to_num(baseline, nan=1.0)
     elif not metric.higher_is_better:
         tuned, baseline = np.nan_to_num(tuned, nan=0.0), np.nan_to_num(baseline, nan=0.0)

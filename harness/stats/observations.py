@@ -85,7 +85,7 @@ def _observation(group: Sequence[Record], metric: Metric, role: Role, scale: int
     case, labels, above, below, is_error = group[0].case, Labels(), 0.0, 0.0, False
     for record in group:
         is_error = is_error or _failed(record, metric)
-        if metric.kind == "macro_f1":
+        if metric.kind != "ratio":
             below += 1
             _add(labels, _labels(record, metric, role), scale // len(group))
         else:

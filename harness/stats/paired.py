@@ -11,7 +11,6 @@ from scipy import special
 
 from harness.schema import Comparison, Estimate, Side
 from harness.stats import intervals, resample
-from harness.stats.estimates import macro_f1
 from harness.stats.intervals import Array
 from harness.stats.join import Pairs, case_gains, changed_clusters, level_of, scores
 from harness.stats.observations import ratio_arrays
@@ -25,7 +24,7 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
     """Tuned minus `factor` times baseline, with its clustered interval; `factor` is 1 + m for a relative margin m.
 
     A ratio takes t(C-1) and the linearised error of the difference of ratios, which for plain scores is the clustered
-    error of the mean difference. Macro F1 takes the cluster bootstrap.
+    error of the mean difference. A mean over labels takes the cluster bootstrap.
     """
     named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level, "side": side}
     if pairs.unusable or pairs.values is None:
@@ -34,12 +33,12 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
     named |= {"value": value, "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
         return Estimate(method="one contract: no interval", **named)
-    if pairs.metric.kind == "macro_f1":
-        both = np.hstack(pairs.sums)
+    if pairs.metric.kind != "ratio":
+        both, mean_of = np.hstack(pairs.sums), level_of(pairs.metric)
 
         def contrast(totals: Array) -> Array:
             own, other = np.split(totals, 2, axis=1)
-            return macro_f1(own) - factor * macro_f1(other)
+            return np.subtract(mean_of(own), factor * mean_of(other))
 
         bounds = resample.percentiles(resample.bootstrap(both, contrast), level, one_sided=side != "two")
         low, high = bounds if bounds else (None, None)
@@ -81,7 +80,7 @@ def flip_bound(pairs: Pairs) -> float:
 
 
 def _score_range(pairs: Pairs) -> float:
-    if pairs.is_rate or pairs.metric.kind == "macro_f1":
+    if pairs.is_rate or pairs.metric.kind != "ratio":
         return 1.0
     found = np.concatenate(scores(pairs))
     return float(np.nanmax(found) - np.nanmin(found))

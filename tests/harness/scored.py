@@ -16,7 +16,8 @@ FABRICATION = Metric(
 )
 LENGTH = Metric(name="length", scorer="answers", numerator="words", higher_is_better=False)
 MACRO_F1 = Metric(name="macro_f1", scorer="answers", numerator="", kind="macro_f1")
-METRICS = [ACCURACY, ERROR_RATE, RECALL, FABRICATION, LENGTH, MACRO_F1]
+MACRO_RECALL = Metric(name="macro_recall", scorer="answers", numerator="", kind="macro_recall")
+METRICS = [ACCURACY, ERROR_RATE, RECALL, FABRICATION, LENGTH, MACRO_F1, MACRO_RECALL]
 
 
 def record(

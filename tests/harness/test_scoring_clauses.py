@@ -3,9 +3,11 @@
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Completion, Record, Score
 from harness.scoring import clauses
 from harness.scoring.base import run
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
 
 VOCABULARY = ["Governing Law", "Anti-Assignment", "Default, Notice and Cure", "Insurance", "Attorney's Fees"]
 
@@ -237,3 +239,40 @@ def test_a_trivial_model_fails_one_measure(model, gate):
     above = sum(s.counts[metric.numerator] for s in scores)
     below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
     assert above / below <= 0.5
+
+
+def test_a_case_that_expects_a_type_outside_the_list_is_refused_before_it_is_asked():
+    odd = Case(id="x", input={}, expected=["Insurance", "Escrow"], cluster="c")
+    (problem,) = clauses.among(["Insurance", "Indemnity"]).check(odd)
+    assert "case 'x' expects 'Escrow'" in problem and "Insurance; Indemnity" in problem
+    listed = Case(id="x", input={"clause_types": "Insurance; Indemnity"}, expected=["Escrow"], cluster="c")
+    assert len(clauses.found.check(listed)) == 1
+    assert clauses.found.check(odd) == []
+
+
+def test_the_macro_mean_names_the_types_that_do_not_occur():
+    """By hand: Insurance 1 of 1, Indemnity predicted and not there (F1 0); Repair neither, so that it has no F1."""
+    scorer = clauses.among(["Insurance", "Indemnity", "Repair"])
+    macro = next(m for m in scorer.metrics if m.kind == "macro_f1")
+    case = Case(id="x", input={}, expected=["Insurance"], cluster="c")
+    said = Completion(key="k", text="Insurance; Indemnity", finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    one = Record(
+        case=case,
+        variant="tuned",
+        completion=said,
+        scores=run([scorer], case, said),
+        input_hash="i",
+        prompt_hash="p",
+        expected_hash="e",
+    )
+    made = estimate(observations([one], macro), macro)
+    assert made.value == pytest.approx((1 + 0) / 2)
+    assert made.method.endswith("; without Repair, which do not occur")
+
+
+def test_an_abstention_is_an_explicit_none_where_a_clause_is_there():
+    """Abstention rate: positives answered "none" over positives; an unreadable or wrong answer is no abstention."""
+    answers = [("none", BOTH), ("Insurance", BOTH), ("", BOTH), ("Indemnity", BOTH), ("none", [])]
+    scores = [scored(text, gold) for text, gold in answers]
+    assert [s.abstained for s in scores] == [1, 0, 0, 0, 0]
+    assert sum(s.positives for s in scores) == 4

@@ -2,14 +2,15 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
 from harness.schema import Observation
-from harness.stats import resample
-from harness.stats.estimates import estimate, macro_f1
+from harness.stats import intervals, resample
+from harness.stats.estimates import estimate, macro_f1, macro_recall
 from harness.stats.observations import Observations, observations
-from tests.harness.scored import ACCURACY, LENGTH, MACRO_F1, RECALL, answers, observed, record
+from tests.harness.scored import ACCURACY, LENGTH, MACRO_F1, MACRO_RECALL, RECALL, answers, observed, record
 
 
 def labelled(cases):
@@ -74,7 +75,7 @@ def test_a_one_sided_bound_lies_inside_the_two_sided_one():
 
 @pytest.mark.parametrize("scores", [[], [1], [0], [1, 1], [0, 0], [1, 0], [1] * 30, [0] * 30])
 @pytest.mark.parametrize("per_contract", [1, 5, 1000])
-@pytest.mark.parametrize("metric", [ACCURACY, RECALL, LENGTH, MACRO_F1])
+@pytest.mark.parametrize("metric", [ACCURACY, RECALL, LENGTH, MACRO_F1, MACRO_RECALL])
 def test_edges_give_no_nan_and_no_certainty(scores, per_contract, metric):
     made = estimate(observations(answers(scores, per_contract), metric), metric)
     numbers = [made.value, made.low, made.high, made.n_eff, made.deff]
@@ -149,3 +150,47 @@ def test_the_same_seed_draws_the_same_resamples():
     first = resample.bootstrap(sums, lambda totals: totals[:, 0])
     assert np.array_equal(first, resample.bootstrap(sums, lambda totals: totals[:, 0]))
     assert not np.array_equal(first, resample.bootstrap(sums, lambda totals: totals[:, 0], seed=1))
+
+
+def test_macro_recall_is_the_mean_of_label_recalls_worked_by_hand():
+    """lien 1 of 2, deed 2 of 3; tax is only predicted, which lowers no recall and is no label of the mean."""
+    cases = [("a", {"lien": (1, 0, 0), "tax": (0, 1, 0)}), ("b", {"lien": (0, 0, 1), "deed": (2, 5, 1)})]
+    assert estimate(labelled(cases), MACRO_RECALL).value == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert np.isnan(macro_recall(np.array([[0.0, 0, 3, 1, 0, 0]]))[0])
+
+
+def test_macro_recall_bounds_agree_with_a_plain_bootstrap_of_contracts():
+    rng = np.random.default_rng(11)
+    cases = random_labels(rng, 150)
+    made = estimate(labelled(cases), MACRO_RECALL)
+
+    def plain(drawn):
+        totals = {}
+        for i in drawn:
+            for label, counts in cases[i][1].items():
+                totals[label] = np.add(totals.get(label, (0, 0, 0)), counts)
+        return np.mean([t[0] / (t[0] + t[2]) for t in totals.values() if t[0] + t[2]])
+
+    drawn = [plain(rng.integers(0, 150, 150)) for _ in range(1500)]
+    assert made.method == "cluster bootstrap"
+    assert (made.low, made.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.006)
+
+
+def test_a_rare_label_widens_the_mean_of_recalls_to_what_its_few_contracts_can_show():
+    """Four contracts of one label, all right, and 100 of the other: worth 2^2 / (1/4 + 1/100) = 15.4, not 104."""
+    common = [(f"n{i}", {"no": (int(i % 5 > 0), int(i % 5 == 0), int(i % 5 == 0))}) for i in range(100)]
+    rare = [(f"y{i}", {"yes": (1, 0, 0)}) for i in range(4)]
+    made = estimate(labelled([*common, *rare]), MACRO_RECALL)
+    assert made.value == pytest.approx(0.9) and "guard" in made.method
+    assert made.low == pytest.approx(intervals.wilson(0.9, 4 / (1 / 4 + 1 / 100), df=103)[0])
+    many = [(f"y{i}", {"yes": (int(i % 5 > 0), 0, int(i % 5 == 0))}) for i in range(60)]
+    assert estimate(labelled([*common, *many]), MACRO_RECALL).method == "cluster bootstrap"
+
+
+def test_labels_without_a_number_are_named_as_left_out_of_the_mean():
+    named = msgspec.structs.replace(MACRO_F1, labels=("lien", "tax", "deed", "note"))
+    found = labelled([("a", {"lien": (1, 0, 1), "tax": (0, 1, 0)}), ("b", {"deed": (0, 0, 1)})])
+    assert estimate(found, named).method.endswith("; without note, which do not occur")
+    recalls = msgspec.structs.replace(MACRO_RECALL, labels=("lien", "tax", "deed", "note"))
+    assert estimate(found, recalls).method.endswith("; without tax, note, which do not occur")
+    assert "without" not in estimate(found, MACRO_F1).method

@@ -6,13 +6,13 @@ import pytest
 from harness.schema import Metric, Score
 from harness.stats.estimates import estimate
 from harness.stats.observations import in_slice, observations
-from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, RECALL, answers, record
+from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL, RECALL, answers, record
 
 
 def test_five_identical_samples_equal_one():
     once = answers([1, 0, 1, 1] * 10, per_contract=2)
     five = [r for k in range(1, 6) for r in answers([1, 0, 1, 1] * 10, per_contract=2, repeat=k)]
-    for metric in (ACCURACY, RECALL, ERROR_RATE, MACRO_F1):
+    for metric in (ACCURACY, RECALL, ERROR_RATE, MACRO_F1, MACRO_RECALL):
         assert estimate(observations(five, metric), metric) == estimate(observations(once, metric), metric)
 
 
@@ -48,7 +48,7 @@ def test_an_engine_error_weighs_what_was_counted_or_expected_and_at_least_one():
 
 
 def test_an_engine_error_never_scores_better_than_a_wrong_answer():
-    for metric in (ACCURACY, RECALL, ERROR_RATE, FABRICATION, MACRO_F1):
+    for metric in (ACCURACY, RECALL, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL):
         right, wrong = [record(i, 1) for i in range(200)], record(200, 0)
         failed = record(200, 0, error=True, scored_error=False)
         of_wrong = estimate(observations([*right, wrong], metric), metric).value
@@ -106,7 +106,7 @@ def test_a_slice_holds_the_records_of_its_value_only():
     assert in_slice(records, None, None) == records
 
 
-@pytest.mark.parametrize("metric", [ACCURACY, RECALL, ERROR_RATE, MACRO_F1])
+@pytest.mark.parametrize("metric", [ACCURACY, RECALL, ERROR_RATE, MACRO_F1, MACRO_RECALL])
 def test_a_scorer_that_failed_counts_like_an_engine_error(metric):
     broken = msgspec.structs.replace(
         record(1, 1), scores={"answers": Score(name="answers", value=None, reason="the scorer raised", failed=True)}

@@ -22,6 +22,7 @@ from tests.harness.scored import (
     FABRICATION,
     LENGTH,
     MACRO_F1,
+    MACRO_RECALL,
     METRICS,
     RECALL,
     answers,
@@ -84,7 +85,7 @@ def test_swapping_the_variants_negates_the_difference(metric):
     one, two = (answers([int(x) for x in rng.random(60) < p], per_contract=3) for p in (0.8, 0.6))
     there, back = own.compare(both(one, two, metric)), own.compare(both(two, one, metric))
     assert back.difference.value == pytest.approx(-there.difference.value)
-    tolerance = 0.02 if metric is MACRO_F1 else 1e-9
+    tolerance = 0.02 if metric in (MACRO_F1, MACRO_RECALL) else 1e-9
     assert back.difference.low == pytest.approx(-there.difference.high, abs=tolerance)
     assert (back.wins, back.losses, back.ties) == (there.losses, there.wins, there.ties)
     assert back.p_value == pytest.approx(there.p_value, abs=0.02)
@@ -289,3 +290,34 @@ def test_a_relative_margin_is_tested_on_tuned_minus_a_multiple_of_the_baseline()
     made = own.difference(paired(tuned, baseline, per_contract=4), factor=1.3)
     assert made.value == pytest.approx(fit.params[0])
     assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]))
+
+
+def test_difference_of_mean_recalls_is_paired_and_agrees_with_a_plain_bootstrap_of_contracts():
+    """Both variants miss mostly the same cases, so that the paired interval is narrower than either level's."""
+    rng = np.random.default_rng(12)
+    gold = rng.choice(["lien", "tax"], 200, p=[0.7, 0.3])
+    base = rng.random(200) < 0.7
+    tuned = base | (rng.random(200) < 0.3)
+
+    def made(right, variant):
+        labels = [([g], [], []) if r else ([], ["deed"], [g]) for g, r in zip(gold, right, strict=True)]
+        return [
+            record(i, int(right[i]), labels=labels[i], variant=variant, expected=[gold[i]], cluster=i // 2)
+            for i in range(200)
+        ]
+
+    pairs = both(made(tuned, "tuned"), made(base, "baseline"), MACRO_RECALL)
+    found = own.difference(pairs)
+
+    def contrast(kept):
+        means = [np.mean([right[kept][gold[kept] == g].mean() for g in ("lien", "tax")]) for right in (tuned, base)]
+        return means[0] - means[1]
+
+    clusters = [np.concatenate([[2 * c, 2 * c + 1] for c in rng.integers(0, 100, 100)]) for _ in range(1500)]
+    drawn = [contrast(kept) for kept in clusters]
+    assert found.value == pytest.approx(contrast(np.arange(200)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.01)
+    compared = own.compare(pairs)
+    assert compared.p_value < 0.001 and "sign-flip" in compared.test
+    assert (compared.wins, compared.losses) == (int((tuned & ~base).sum()), 0)
+    assert own.superiority(both(made(base, "tuned"), made(base, "baseline"), MACRO_RECALL))[0] == 1.0

@@ -1,0 +1,229 @@
+"""Labels of a closed set (LegalBench, ContractNLI) and cited evidence, worked by hand."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.schema import Case, Completion, Record
+from harness.scoring import evidence_spans, labels
+from harness.scoring.base import run
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
+
+YES_NO = labels.among(("Yes", "No"))
+NLI = labels.among(
+    ("Entailment", "Contradiction", "NotMentioned"),
+    aliases={"Not mentioned": "NotMentioned"},
+    apart=("Entailment", "Contradiction"),
+    until="[",
+)
+TEXT = "[1] The price is fixed. [2] It may not change.\n[3] Notices go by mail."
+
+
+def completion(text, finish="stop"):
+    error = "timed out" if finish == "error" else None
+    return Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
+
+
+def case_of(gold, case_id="x", evidence="", cluster="c"):
+    tags = {"evidence": evidence} if evidence else {}
+    return Case(id=case_id, input={"document": TEXT}, expected=[gold], cluster=cluster, tags=tags)
+
+
+def scored(text, gold, finish="stop", scorer=YES_NO):
+    return run([scorer], case_of(gold), completion(text, finish)).labels
+
+
+def metric(scorer, name):
+    return next(m for m in scorer.metrics if m.name == name)
+
+
+def records(scorer, answers, finish="stop"):
+    """A record an answer, each in a cluster of its own; answers are (text, gold)."""
+    made = []
+    for i, (text, gold) in enumerate(answers):
+        case, said = case_of(gold, f"case-{i}", cluster=str(i)), completion(text, finish)
+        scores = run([scorer], case, said)
+        hashes = {"input_hash": "i", "prompt_hash": "p", "expected_hash": "e"}
+        made.append(Record(case=case, variant="tuned", completion=said, scores=scores, **hashes))
+    return made
+
+
+def level(scorer, name, answers):
+    found = metric(scorer, name)
+    return estimate(observations(records(scorer, answers), found), found)
+
+
+# Labels
+
+
+@pytest.mark.parametrize("text", ["Yes", "yes", " YES.\n", '"Yes"', "(yes)!", "**Yes**"])
+def test_marks_white_space_and_case_do_not_matter(text):
+    score = scored(text, "Yes")
+    assert (score.value, score.parsed, score.found) == (1.0, 1, ["Yes"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "Yes, because the clause says so", "yes no", "Maybe", "I cannot answer.", "Да", "Yes" * 300_000]
+)
+def test_what_is_no_label_is_wrong_and_in_the_denominator(text):
+    for gold in ("Yes", "No"):
+        score = scored(text, gold)
+        assert (score.value, score.correct, score.parsed) == (0.0, 0, 0)
+        assert (score.missing, score.invented, score.predicted) == ([gold], [], ["(no label)"])
+
+
+@pytest.mark.parametrize("finish", ["length", "error"])
+def test_a_cut_or_failed_answer_is_wrong_whatever_it_says(finish):
+    assert (scored("Yes", "Yes", finish).value, scored("Yes", "Yes", finish).parsed) == (0.0, 0)
+
+
+def test_another_label_is_wrong_and_parsed():
+    score = scored("No", "Yes")
+    assert (score.value, score.parsed, score.missing, score.invented) == (0.0, 1, ["Yes"], ["No"])
+
+
+def test_the_right_label_has_a_span_and_an_unreadable_answer_says_why():
+    (right,) = scored(" Yes.\n", "Yes").spans
+    (unread,) = scored("Maybe so", "Yes").spans
+    (cut,) = scored("Yes", "Yes", "length").spans
+    assert (right.quote, right.verdict) == ("Yes.", "correct")
+    assert (unread.quote, unread.verdict) == ("Maybe so", "unreadable") and "none of the labels" in unread.reason
+    assert "token limit" in cut.reason
+    assert scored("No", "Yes").spans == []
+
+
+def test_balanced_accuracy_is_the_mean_of_recalls_worked_by_hand():
+    """Gold Yes 4 times (3 right), gold No once (right): (3/4 + 1) / 2, where accuracy is 4/5."""
+    answers = [("Yes", "Yes")] * 3 + [("No", "Yes"), ("No", "No")]
+    assert level(YES_NO, "balanced_accuracy", answers).value == pytest.approx(7 / 8)
+    assert level(YES_NO, "accuracy", answers).value == pytest.approx(4 / 5)
+
+
+def test_an_answer_outside_the_labels_lowers_its_gold_labels_recall():
+    """Yes: 1 of 2, No: 1 of 1. Dropped from the denominator it would be 1; F1 of Yes 2/3, of No 1."""
+    answers = [("Yes", "Yes"), ("Perhaps", "Yes"), ("No", "No")]
+    assert level(YES_NO, "balanced_accuracy", answers).value == pytest.approx(3 / 4)
+    assert level(YES_NO, "label_macro_f1", answers).value == pytest.approx((2 / 3 + 1) / 2)
+    assert level(YES_NO, "parse_rate", answers).value == pytest.approx(2 / 3)
+
+
+def test_always_yes_has_half_whatever_the_share_of_yes():
+    answers = [("Yes", "Yes")] * 90 + [("Yes", "No")] * 10
+    assert level(YES_NO, "balanced_accuracy", answers).value == pytest.approx(0.5)
+
+
+def test_a_label_that_is_never_right_is_named_as_left_out():
+    made = level(YES_NO, "balanced_accuracy", [("Yes", "Yes"), ("No", "Yes")])
+    assert made.value == pytest.approx(1 / 2) and "without No" in made.method
+    predicted = level(YES_NO, "label_macro_f1", [("Yes", "Yes"), ("No", "Yes")])
+    assert predicted.value == pytest.approx((2 / 3 + 0) / 2) and "without" not in predicted.method
+
+
+def test_single_labels_have_precision_recall_and_f1_worked_by_hand():
+    """Entailment is right twice of three, said three times; Contradiction is right once, said twice."""
+    answers = [
+        ("Entailment", "Entailment"),
+        ("Entailment [2]", "Entailment"),
+        ("Contradiction", "Entailment"),
+        ("contradiction", "Contradiction"),
+        ("Entailment", "NotMentioned"),
+        ("Not mentioned", "NotMentioned"),
+    ]
+    expected = {
+        "accuracy": 4 / 6,
+        "parse_rate": 1.0,
+        "entailment_precision": 2 / 3,
+        "entailment_recall": 2 / 3,
+        "entailment_f1": 2 / 3,
+        "contradiction_precision": 1 / 2,
+        "contradiction_recall": 1.0,
+        "contradiction_f1": 2 / 3,
+        "balanced_accuracy": (2 / 3 + 1 + 1 / 2) / 3,
+        "label_macro_f1": (2 / 3 + 2 / 3 + 2 / 3) / 3,
+    }
+    assert {m.name: pytest.approx(level(NLI, m.name, answers).value) for m in NLI.metrics} == expected
+
+
+def test_a_label_nobody_gives_has_no_precision():
+    made = level(NLI, "contradiction_precision", [("Entailment", "Entailment")] * 3)
+    assert made.value is None and "is 0" in made.reason
+
+
+def test_evidence_after_the_label_is_no_part_of_it_only_where_that_is_declared():
+    assert scored("Entailment [1] [2]", "Entailment", scorer=NLI).value == 1.0
+    assert scored("Yes [1]", "Yes").value == 0.0
+
+
+def test_labels_that_cannot_be_told_apart_and_aliases_that_lead_nowhere_are_refused():
+    with pytest.raises(UserError, match="2 problems"):
+        labels.among(("Yes", "yes."), aliases={"No": "Not"})
+    with pytest.raises(UserError, match="no labels"):
+        labels.among(())
+    with pytest.raises(UserError, match="none of the labels"):
+        labels.among(("Yes", "No"), apart=("Maybe",))
+
+
+@pytest.mark.parametrize("expected", [[], ["Maybe"], ["Yes", "No"]])
+def test_a_case_that_expects_no_single_label_is_refused_before_it_is_asked(expected):
+    case = Case(id="x", input={}, expected=expected, cluster="c")
+    (problem,) = YES_NO.check(case)
+    assert "case 'x'" in problem and "Yes, No" in problem
+    assert run([YES_NO], case, completion("Yes")).labels.failed
+
+
+# Evidence
+
+
+def evidence(text, gold, finish="stop"):
+    return run([evidence_spans.cited], case_of("x", evidence=gold), completion(text, finish)).evidence
+
+
+def test_cited_sentences_are_counted_against_those_that_decide():
+    score = evidence("Entailment [1] [2, 3] [1]", "2 3")
+    assert (score.hits, score.counts["gold"], score.cited, score.extra, score.missed) == (2, 2, 3, ["1"], [])
+    assert [(s.quote, TEXT[s.source.start : s.source.end]) for s in score.spans] == [
+        ("2", "It may not change."),
+        ("3", "Notices go by mail."),
+    ]
+    assert (evidence("Entailment [2]", "2").value, evidence("Entailment [2]", "2 3").value) == (1.0, 0.0)
+
+
+def test_where_no_sentence_decides_nothing_is_counted():
+    assert evidence("NotMentioned [1]", "").counts == {"hits": 0, "gold": 0, "cited": 0}
+    assert (evidence("NotMentioned [1]", "").value, evidence("NotMentioned", "").value) == (0.0, 1.0)
+
+
+def test_a_number_of_no_sentence_is_invented():
+    (span,) = evidence("Entailment [7]", "2").spans
+    assert (span.quote, span.verdict, span.source) == ("7", "invented", None)
+
+
+@pytest.mark.parametrize("finish", ["length", "error"])
+def test_an_answer_that_broke_off_cites_nothing(finish):
+    assert (evidence("Entailment [2]", "2", finish).hits, evidence("Entailment [2]", "2", finish).counts["gold"]) == (
+        0,
+        1,
+    )
+
+
+def test_evidence_that_is_no_sentence_of_the_text_is_refused():
+    assert evidence_spans.cited.check(case_of("x", evidence="2 3")) == []
+    assert len(evidence_spans.cited.check(case_of("x", evidence="2 4 two"))) == 2
+
+
+def test_average_precision_worked_by_hand():
+    """By falling score right, wrong, right, wrong: 1/2 * 1 + 1/2 * 2/3. The first two tied: 1/2 * 1/2 + 1/2 * 2/3."""
+    right = [True, False, True, False]
+    assert evidence_spans.average_precision(right, [0.9, 0.8, 0.7, 0.1]) == pytest.approx(5 / 6)
+    assert evidence_spans.average_precision(right, [0.9, 0.9, 0.7, 0.1]) == pytest.approx(7 / 12)
+    assert evidence_spans.average_precision(right, [0.5] * 4) == pytest.approx(1 / 2)
+    assert evidence_spans.average_precision([False, False], [0.1, 0.2]) is None
+
+
+def test_precision_at_recall_worked_by_hand():
+    """By falling score: right, wrong, right, wrong. Recall 1/2 at P 1, recall 1 at P 2/3; equal scores go together."""
+    right, scores = [True, False, True, False], [0.9, 0.8, 0.7, 0.1]
+    assert evidence_spans.precision_at_recall(right, scores, 0.5) == 1.0
+    assert evidence_spans.precision_at_recall(right, scores, 0.8) == pytest.approx(2 / 3)
+    assert evidence_spans.precision_at_recall(right, [0.9, 0.9, 0.7, 0.1], 0.5) == pytest.approx(1 / 2)
+    assert evidence_spans.precision_at_recall([False], [0.5], 0.8) is None
