@@ -1,0 +1,289 @@
+"""Puts one error into a faithful text, or writes it another way without error. Knows no scorer.
+
+Every operator takes a passage and a random generator and gives edits: the new text, and where in it the error stands
+(an empty range at the seam where words were dropped).
+"""
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from injected_figures import figures, restated, swapped
+from injected_text import KNOWN_SECTIONS, PEOPLE, Passage
+
+CITED = re.compile(
+    r"(?P<head>(?:O\.C\.G\.A\.|OCGA|Georgia Code|Ga\. Code Ann\.|Code)\s+(?:§|Section)\s*)"
+    r"(?P<number>\d{1,2}-\d{1,2}[A-Z]?-\d+(?:\.\d+)?)"
+)
+HEADS = ("O.C.G.A. § ", "OCGA § ", "Georgia Code Section ", "Ga. Code Ann. § ", "Official Code of Georgia Annotated § ")
+CROSS = re.compile(
+    r"(?<=[a-z,(] )(?:Section|Article|Paragraph|Clause)\s(?P<number>\d{1,2}(?:\.\d{1,2})?)(?![\w-]|\.\d|\()"
+)
+ENTITY = r"(?:Inc\b\.?|LLC\b|L\.L\.C\.|Corp\b\.?|Corporation\b|Company\b|Ltd\b\.?|L\.P\.|LP\b|Bank\b|Association\b)"
+NAMED = re.compile(rf"\b(?!The |This |Such |Each )(?:[A-Z][\w&'’-]+,?\s){{1,4}}{ENTITY}")
+ROLES = (
+    "Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Purchaser|Vendor|Borrower|Lender|Grantor|Grantee|"
+    "Licensor|Licensee|Franchisor|Franchisee|Distributor|Supplier|Manufacturer|Customer|Client|Consultant|Contractor|"
+    "Company|Agent|Provider|Sponsor|Owner|Operator|Developer|Publisher|Reseller|Shipper|Transporter|Employer"
+)
+ROLE = re.compile(rf"\b(?:{ROLES})\b(?!['’,.]?\s?(?:[A-Z]|Inc))")
+OFFICE = re.compile(
+    r"\b(?:[A-Z][a-z]+\s){1,3}(?:Department|Division|Committee|Bureau)\b"
+    r"|\b(?:Department|Office|Bureau)\sof\s(?:the\s)?[A-Z][a-z]+(?:\s[A-Z][a-z]+)?"
+)
+EXCEPTION = re.compile(
+    r",?\s(?:except|unless|save\s(?:as|that)|provided(?:,?\s(?:however|further))?,?\sthat)\b[^.;:]{10,}?(?=[.;](?:\s|$))"
+)
+LEADING = re.compile(r"(?:(?<=^)|(?<=[.;]\s))(?:Except|Unless)\b[^,.;]{5,},\s(?=\w)")
+SENTENCE = re.compile(r"(?:(?<=^)|(?<=[.;]\s))[A-Z][^.;:“”\"\n]{40,200}(?=[.;](?:\s|$))")
+QUOTED = re.compile(r"[“\"](?P<inside>[^“”\"]*\w[^“”\"]*)[”\"]")
+PLAIN_WORD = re.compile(r"(?<![\w-])[a-z]{4,}(?![\w-])")
+COMPANIES = [
+    *(
+        "Thornbury Vale Holdings, LLC",
+        "Castlemere Grain Corporation",
+        "Quillfeather Media, Inc.",
+        "Ostrander Savings Bank",
+    ),
+    *(
+        "Mossgate Freight Company",
+        "Verity Lowe Partners, LP",
+        "Pinwheel Robotics, Inc.",
+        "Hallowell Marine Corporation",
+    ),
+    *("Brightmoor Leasing, LLC", "Zephyr Lane Textiles, Inc.", "Ravensworth Paper Company", "Eddington Shore Bank"),
+]
+STRANGERS = ["Cornelius Vantongeren", "Beatriz Lindqvist", "Thaddeus Mbeki", "Wilhelmina Oduya", "Fergus Takahashi"]
+OFFICES = [
+    *("Department of Covenant Review", "Office of Escrow Supervision", "Vendor Integrity Department"),
+    *(
+        "Bureau of Lease Standards",
+        "Recovery Planning Division",
+        "Asset Disposal Committee",
+        "Office of Deed Inspection",
+    ),
+]
+REVIEWS = (
+    ", subject to review by the {}",
+    ", with a copy to the {}",
+    " as the {} may direct",
+    ", once the {} consents",
+)
+ANOTHER_WORD = {
+    **{"shall": "may", "written": "spoken", "before": "after", "after": "before", "prior": "later", "under": "beyond"},
+    **{"without": "despite", "each": "some", "other": "former", "every": "hardly", "with": "against", "from": "toward"},
+}
+ODD_WORDS = [
+    "lantern",
+    "quarterly",
+    "timid",
+    "harvest",
+    "upstream",
+    "granite",
+    "seldom",
+    "painted",
+    "borrowed",
+    "hollow",
+]
+LEADS = ("In summary, ", "According to the document, ", "The passage states the following. ", "In short: ", "")
+
+
+class Edit(NamedTuple):
+    """One changed copy of a text."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    """Where the error stands in `text`; empty for a faithful copy."""
+    kind: str
+    """What was changed: the operator's own division."""
+    source: str = ""
+    """The source, where it is not the passage itself."""
+
+
+Operator = Callable[[Passage, random.Random], Iterator[Edit]]
+
+
+def put(text: str, start: int, end: int, new: str, kind: str) -> Edit:
+    """The text with `new` in place of `text[start:end]`, which is where the error stands."""
+    return Edit(text[:start] + new + text[end:], ((start, start + len(new)),), kind)
+
+
+def swap_figure(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """One figure of each kind gets a value that stands nowhere in the source."""
+    found = figures(passage.text)
+    rng.shuffle(found)
+    for figure in {f.kind: f for f in found}.values():
+        new = swapped(figure, passage.text, rng)
+        if new:
+            yield put(passage.text, figure.start, figure.end, new, figure.kind)
+
+
+def exchange_figures(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """Two figures of one kind change places: each is in the source, and each is wrong."""
+    found = figures(passage.text)
+    pairs = [(a, b) for a in found for b in found if a.end <= b.start and a.kind == b.kind and a.value != b.value]
+    if pairs:
+        first, second = rng.choice(pairs)
+        yield _exchanged(passage.text, (first.start, first.end), (second.start, second.end), first.kind)
+
+
+def invent_section(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """A section that exists nowhere: in place of a cited one, added, or as the contract's own section number."""
+    title, chapter, number = rng.choice(KNOWN_SECTIONS).split("-")
+    unreal = rng.choice((f"{title}-99-{rng.randint(2, 999)}", f"{title}-{chapter}-{rng.randint(901, 999)}"))
+    unreal = rng.choice((unreal, f"{title}-{chapter}-{number.split('.')[0]}.{rng.randint(11, 19)}"))
+    cited = list(CITED.finditer(passage.text))
+    if cited:
+        match = rng.choice(cited)
+        yield put(passage.text, match.start(), match.end(), match["head"] + unreal, "statute changed")
+    yield from _at_an_end(passage.text, ", as {} provides", rng.choice(HEADS) + unreal, "statute added", rng)
+    crossed = list(CROSS.finditer(passage.text))
+    if crossed:
+        match = rng.choice(crossed)
+        other = f"{rng.randint(31, 89)}" + (f".{rng.randint(1, 9)}" if "." in match["number"] else "")
+        yield put(
+            passage.text,
+            match.start(),
+            match.start("number") + len(match["number"]),
+            _number(match, other),
+            "of the contract",
+        )
+
+
+def swap_section(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """Another real section in place of the cited one."""
+    cited = list(CITED.finditer(passage.text))
+    if cited:
+        match = rng.choice(cited)
+        other = rng.choice([section for section in KNOWN_SECTIONS if section not in passage.text])
+        yield put(passage.text, match.start(), match.end(), match["head"] + other, "statute changed")
+
+
+def invent_party(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """A company or a person that the source does not name: in place of one that it names, or added."""
+    company = rng.choice([name for name in COMPANIES if name.split()[0] not in passage.text])
+    named = list(NAMED.finditer(passage.text))
+    if named:
+        match = rng.choice(named)
+        yield put(passage.text, match.start(), match.end(), company, "company replaced")
+    people = [match for name in PEOPLE for match in re.finditer(name, passage.text)]
+    if people:
+        match = rng.choice(people)
+        yield put(passage.text, match.start(), match.end(), rng.choice(STRANGERS), "person replaced")
+    roles = list(ROLE.finditer(passage.text))
+    if roles:
+        at = rng.choice(roles).end()
+        edit = put(passage.text, at, at, f" and {company}", "company added")
+        yield edit._replace(spans=((at + len(" and "), at + len(" and ") + len(company)),))
+
+
+def invent_department(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """A department that the source does not name: in place of one that it names, or added."""
+    office = rng.choice(OFFICES)
+    named = list(OFFICE.finditer(passage.text))
+    if named:
+        match = rng.choice(named)
+        yield put(passage.text, match.start(), match.end(), office, "replaced")
+    yield from _at_an_end(passage.text, rng.choice(REVIEWS), office, "added", rng)
+
+
+def drop_exception(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """The words from "except", "unless" or "provided that" to the sentence's end, or up to the comma, are left out."""
+    found = [(match, "at the end") for match in EXCEPTION.finditer(passage.text)]
+    found += [(match, "in front") for match in LEADING.finditer(passage.text)]
+    if found:
+        match, kind = rng.choice(found)
+        rest = passage.text[match.end() :]
+        rest = rest[0].upper() + rest[1:] if kind == "in front" else rest
+        yield Edit(passage.text[: match.start()] + rest, ((match.start(), match.start()),), kind)
+
+
+def swap_parties(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """Two parties of one sentence change places."""
+    for sentence in re.finditer(r"[^.;]+", passage.text):
+        roles = {match[0]: match for match in ROLE.finditer(passage.text, *sentence.span())}
+        if len(roles) > 1:
+            first, second = sorted(rng.sample(list(roles.values()), 2), key=lambda match: match.start())
+            yield _exchanged(passage.text, first.span(), second.span(), "roles")
+            return
+
+
+def change_quote(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """One word of a quotation of four words or more is another: in the source's own, and in a sentence quoted whole."""
+    quoted = [match for match in QUOTED.finditer(passage.text) if len(match["inside"].split()) >= 4]
+    for match in rng.sample(quoted, min(1, len(quoted))):
+        yield from _word_changed(passage.text, *match.span("inside"), "quotation of the source", rng)
+    for said, (start, end) in _quoting(passage, rng):
+        yield from _word_changed(said, start, end, "sentence quoted", rng)
+
+
+OPERATORS: dict[str, Operator] = {
+    "swap a figure": swap_figure,
+    "exchange two figures": exchange_figures,
+    "invent a section": invent_section,
+    "swap a section": swap_section,
+    "invent a party": invent_party,
+    "invent a department": invent_department,
+    "drop the exception": drop_exception,
+    "swap parties": swap_parties,
+    "change a quotation": change_quote,
+}
+
+
+def untouched(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """The passage as it stands."""
+    yield Edit(passage.text, (), "as it stands")
+
+
+def restate(passage: Passage, rng: random.Random) -> Iterator[Edit]:
+    """The same facts in other written forms: every figure, section and company; and a sentence quoted word by word."""
+    text = passage.text
+    for figure in reversed(figures(text)):
+        text = text[: figure.start] + restated(figure, text, rng) + text[figure.end :]
+    text = CITED.sub(lambda match: rng.choice(HEADS) + match["number"], text)
+    text = re.sub(r",? (?:Inc\b\.?|LLC\b|Corp\b\.?|LP\b)(?=[ ,;)])", "", text)
+    if text != passage.text:
+        yield Edit(rng.choice(LEADS) + text, (), "written otherwise")
+    for said, _ in _quoting(passage, rng):
+        yield Edit(said, (), "sentence quoted")
+
+
+def _at_an_end(text: str, frame: str, name: str, kind: str, rng: random.Random) -> Iterator[Edit]:
+    """`frame` with `name` in it, put before the full stop of a sentence."""
+    ends = [match.end() for match in SENTENCE.finditer(text)]
+    if ends:
+        at = rng.choice(ends)
+        first = at + frame.index("{}")
+        added = frame.format(name)
+        yield Edit(text[:at] + added + text[at:], ((first, first + len(name)),), kind)
+
+
+def _number(match: re.Match[str], other: str) -> str:
+    return match[0][: match.start("number") - match.start()] + other
+
+
+def _exchanged(text: str, first: tuple[int, int], second: tuple[int, int], kind: str) -> Edit:
+    """Two ranges of a text in each other's place."""
+    one, two = text[slice(*first)], text[slice(*second)]
+    between = text[first[1] : second[0]]
+    changed = text[: first[0]] + two + between + one + text[second[1] :]
+    start = first[0] + len(two) + len(between)
+    return Edit(changed, ((first[0], first[0] + len(two)), (start, start + len(one))), kind)
+
+
+def _quoting(passage: Passage, rng: random.Random) -> Iterator[tuple[str, tuple[int, int]]]:
+    """An answer that quotes a sentence of the passage, and where the quotation stands in it."""
+    sentences = [match[0] for match in SENTENCE.finditer(passage.text)]
+    if sentences:
+        lead = rng.choice(('The document states: "', 'It says that "', 'The words are "'))
+        quotation = rng.choice(sentences)
+        yield f'{lead}{quotation}".', (len(lead), len(lead) + len(quotation))
+
+
+def _word_changed(text: str, start: int, end: int, kind: str, rng: random.Random) -> Iterator[Edit]:
+    words = list(PLAIN_WORD.finditer(text, start, end))
+    if words:
+        match = rng.choice(words)
+        new = ANOTHER_WORD.get(match[0]) or rng.choice(ODD_WORDS)
+        yield put(text, match.start(), match.end(), new, kind)
