@@ -1,0 +1,159 @@
+"""Words that capitals alone make no name of: defined terms, roles, calendar words, openings of sentences. Judges none.
+
+A capitalised run is a name only if it holds a word that is not here. Written by hand for contracts, policies and
+reports in English; a word that is missing here can raise a false alarm, one too many can hide a name made of such
+words only.
+"""
+
+import re
+
+OPENINGS = """
+a about above according accordingly additionally after again all also although among an and another answer any anyone
+are as ask at available based be because been before below besides between both but by call can cannot check contact
+could despite do does done due during each eight either else email even every everyone except finally first five
+following for four fourth from further furthermore given had has have he hello hence her here hi his how however i if
+in instead into is it its itself just last lastly like likewise make many may maybe meanwhile more moreover most must
+my nearly neither next nine no nobody none nor not note notes nothing notify notwithstanding now of on once one only
+or other otherwise our out over overall pay per perhaps please previously pursuant question rather read regarding
+review said says second secondly see send seven several shall she should similarly since six so some sorry
+specifically still subject submit such sure tell ten than thank thanks that the their them then there thereafter
+therefore these they third this those though three through thus to today together tomorrow tonight too toward towards
+two under unfortunately unless until up upon us use very was we were what whatever when where whereas wherever whether
+which while who whoever whom whose why will with within without would yes yesterday yet you your
+"""
+CALENDAR = """
+am apr april aug august autumn christmas day days dec december easter est fall feb february fri friday jan january jul
+july jun june mar march may mon monday month months nov november oct october pm pst quarter sat saturday sep sept
+september spring summer sun sunday thanksgiving thu thur thurs thursday tue tues tuesday utc wed wednesday week winter
+year years
+"""
+PLACES = """
+african america american americans asian australian british canadian chinese city county dutch eastern english eu
+europe european federal french georgia georgian german indian irish italian japanese latin mexican northern russian
+scottish southern spanish state states u.k u.s uk united us usa welsh western
+"""
+TERMS = """
+acceptance access account accounts accrual acquisition act action actions addendum additional address addresses
+adjusted adjustment administration administrative administrator advance advances affiliate affiliates agency agent
+agents agreement agreements allowance amended amendment amendments amount amounts analysis annex annual answer answers
+appendix applicable application appraisal appraiser approval approved arbitration architect article articles asset
+assets assignee assignment assignments assignor assistant attachment attorney attorney's attorneys audit auditor
+authorities authority authorization authorized award background balance bank bankruptcy bargain base basic beneficiary
+benefit benefits bid bidder bidders big bill binding board bond bonus book borrower borrowings bottom breach brief
+broker brokerage budget building buildings business buyer buyers bylaws cancellation cap capital care carrier cash
+casualty cause central certificate certificates certified chair chairman change changes chapter charge charges chief
+claim claims clause clauses clear client clients closing code collateral collection commencement commercial commission
+commissions commitment committee common communications company compensation competition completion compliance
+concession conclusion condition conditions condominium conduct confidential confidentiality consent consideration
+construction consultant consumer contact content context contingencies contingency contract contractor contractors
+contracts control conveyance copy copyright corp corporate corporation cost costs counsel counterparts court covenant
+covenanted covenants cover coverage credit creditor critical cure current customer customers damage damages data date
+dates dear death debt debtor declaration deed default defaults defect defects deficiency definition definitions delay
+delinquent deliverable deliverables delivery demand department deposit deposits description design designated
+destruction detail details development diligence direct director directors disbursement discharge disclaimer
+disclosing disclosure disclosures discount dispute disputes distribution distributor division document documents
+domain driver duration duties duty earlier early earnest easement easements economic effect effective electronic email
+emergency eminent employee employees employer employment encumbrance encumbrances end enforcement engagement engineer
+entire entitlement environmental equipment equity error escrow essence estate estoppel event events evidence exchange
+exclusion exclusions exclusive exclusivity execution executive executor exercise exhibit exhibits existing expansion
+expense expenses expiration explanation extension facilities facility fact facts fair family federal fee fees
+fiduciary figures file final finance financial financing findings fire fiscal fixed fixtures flood floor flow force
+foreclosure form forms foundation franchise franchisee franchisor fraud free full fund funds future gaap general good
+goods governing government grant grantee grantor gross ground group growth guarantee guarantees guarantor guarantors
+guaranty guideline guidelines handbook hazardous heading health hearing hereby herein hereof hereto hereunder
+highlights hold holder holding holdings holdover home hours house human important improvement improvements inc
+incident income increase increases indemnification indemnified indemnifying indemnitee indemnities indemnitor
+indemnity indenture independent index information initial injury inspection installment institution instrument
+insurance insured insurer intangible intellectual interest interests interim internal internet investment investments
+investor investors invoice issue issuer item items job joint judgment jurisdiction jury key knowledge land landlord
+landlords late law lawful laws lawyer lease leased leasehold leases leave legal lender lenders lessee lessor letter
+letters level levels liabilities liability license licensed licensee licensing licensor lien liens limit limitation
+limitations limited line liquidated list litigation llc llp loan loans local location long loss losses lot lp ltd main
+maintenance majority management manager managers managing mandatory manner manual manufacturer market marketing
+material materials matters maturity maximum mechanic's mechanics media mediation medical meeting member members
+memorandum method milestone milestones mineral minimum minor miscellaneous model money monthly mortgage mortgagee
+mortgagor motor multiple municipal name names national natural negligence net new non non-compete non-disclosure
+notary note notice notices number objective objectives obligation obligations occupancy occurrence offer offers office
+officer officers official old open operating operation operations operator opinion option options oral order orders
+ordinary original outcome outline outside outstanding overview owner owners ownership page paragraph parent parking
+part partial parties partner partners partnership party patent patents payee payment payments payor penalty percentage
+performance period periods permit permits permitted person personal personnel phase phone plan plans pledge point
+points policies policy portfolio position possession post power practice premises premium prepayment present president
+price prices primary principal principals prior privacy private privilege procedure procedures proceeds process
+producer product products professional profit profits program progress prohibited prohibition project promissory
+promotion proof properties property proposal proposed proration protected protection provision provisions public
+purchase purchaser purchasers purpose qualified quality quarterly quiet rate rates rating ratio real realty receipt
+receiver receiving recital recitals recommendation recommendations record recorder recorders records recourse recovery
+redemption reference refund regards registered registration regulation regulations regulatory reimbursement related
+release relief remaining remedies remedy renewal rent rental rents repair repairs replacement report reporting reports
+representation representations representative representatives request requests required requirement requirements
+research reservation reserve reserves residence resident residential residual resolved resources respect response
+responsibilities responsibility restricted restriction restrictions result results retention return returns revenue
+revenues review right rights risk risks road role royalties royalty rule rules safety salary sale sales sample
+satisfaction schedule schedules scope seal secretary section sections secured securities security self seller sellers
+senior separate service services set settlement severability share shareholder shareholders shares short signature
+signatures signed simple sincerely single site small social software solicitation source space special specific
+specifications sponsor square staff standard standards start statement statements status statute statutory step steps
+stock storage strict structure subcontractor subdivision subject sublease sublessee submission subordination
+subrogation subscriber subsection subsidiaries subsidiary substantial successor successors suit summary supplement
+supplemental supplier suppliers supply support surety surrender survey survival suspension table takeaway takeaways
+tax taxes technical technology temporary tenancy tenant tenants term termination terms territory test therein thing
+third threshold time timeline title tort total trade trademark trademarks training transaction transactions transfer
+transferee transferor transition travel treasurer treasury trial trust trustee trustees type types uncapped
+undersigned underwriter unemployment uniform union unit units unlimited use user users utilities utility vacancy
+vacation valid valuation value values vehicle vendor vendors venture verification vice violation void volume waiver
+warrant warranties warranty waste water website week wherefore whereof withdrawal witness witnesses witnesseth work
+worker workers workers' working workplace works written yield zoning
+"""
+HARD_WORDS = """
+llc inc corp lp llp ltd plc pc na gmbh sa ag bv pllc pty
+"""
+SOFT_WORDS = """
+co bank trust group partners partnership holdings associates association foundation capital properties realty ventures
+enterprises industries university institute insurance advisors brothers sons studios systems technologies laboratories
+pharmaceuticals airlines hotels markets stores brands
+"""
+TITLES_WORDS = """
+mr mrs ms miss dr judge justice hon prof professor sen senator rep gov governor
+"""
+COURTS_WORDS = """
+supreme superior magistrate probate district bankruptcy circuit juvenile municipal chancery state appeals appellate
+high county family tax
+"""
+LINKS_WORDS = """
+of the de la van von der del and
+"""
+NUMBERS_WORDS = """
+first second third fourth fifth one two three four five six seven eight nine ten
+"""
+NO_DEPARTMENT_WORDS = """
+principal registered post head main branch box corporate executive home leasing sales management local relevant
+appropriate responsible other same office offices first second new own public federal housing business single dwelling
+storage residential condominium rental commercial retail apartment closing whole entire government regional applicable
+governmental respective ground
+"""
+ORDINARY = frozenset(" ".join([OPENINGS, CALENDAR, PLACES, TERMS]).split())
+OPENING = frozenset(OPENINGS.split())
+CALENDAR_WORDS = frozenset(CALENDAR.split())
+HARD = frozenset(HARD_WORDS.split())
+"""Endings that make a company of any word before them."""
+SOFT = frozenset(SOFT_WORDS.split())
+"""Endings that make a party of a word that is no ordinary one."""
+TITLES = frozenset(TITLES_WORDS.split())
+COURTS = frozenset(COURTS_WORDS.split())
+"""Words before Court that make a court's name of it."""
+LINKS = frozenset(LINKS_WORDS.split())
+"""Small words inside a name."""
+NUMBERS = frozenset(NUMBERS_WORDS.split())
+"""Numbers that may begin a name (First Tidal Bank)."""
+NO_DEPARTMENT = frozenset(NO_DEPARTMENT_WORDS.split())
+"""Words that make no department of Office, Unit or Authority by themselves."""
+DERIVED = re.compile(
+    r"(?:\w{2,}(?:tion|sion|ment|ability|ibility|ness)s?|\w{3,}(?:ances?|ences?|ities|ity|able|ible|ship|ology|ally|ively|ously))"
+)
+"""Endings that English names seldom have, over a stem long enough to be none."""
+
+
+def is_ordinary(word: str) -> bool:
+    """Whether a word, in lower case, is no part of a name by itself."""
+    return word in ORDINARY or len(word) < 2 or DERIVED.fullmatch(word) is not None

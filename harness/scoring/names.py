@@ -1,0 +1,239 @@
+"""Scores names of an answer against its source and a closed list: parties, departments, courts, people, guideline ids.
+
+`supported`: the source holds the name; case, punctuation, possessives and ways to write a company's form do not matter,
+an alias of the list counts, and so does a shorter form ("Oakmere" for "Oakmere Holdings, LLC", "J. Ames" for "Jane
+Ames"). `registered`: the closed list holds it. `invented`: the list is complete for its kind and lacks it.
+`ungrounded`: neither. The last two are fabricated. Reads English only. Knows not whether the right name was chosen: two
+parties that change places are both in the source.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
+from harness.scoring import guideline_forms
+from harness.scoring.base import Scorer, scorer, unbroken
+from harness.scoring.denials import without_denied
+from harness.scoring.name_forms import Name, lower_words, names_in
+from harness.scoring.name_words import LINKS, NUMBERS, TITLES, is_ordinary
+from harness.scoring.normal import normalise
+from harness.scoring.registry import Registry, key, tokens
+
+GROUNDED = ("supported", "registered")
+VERDICTS = ["supported", "registered", "ungrounded", "invented"]
+REASONS = {
+    "supported": "the source holds it",
+    "registered": "the closed list holds it, the source does not",
+    "ungrounded": "neither the source nor a closed list holds it",
+    "invented": "the closed list is complete for its kind and lacks it",
+}
+NOTHING = Registry({}, frozenset())
+GUIDELINE_ID = re.compile(rf"{guideline_forms.CODE}|{guideline_forms.NUMBER}")
+METRICS = [
+    Metric(
+        name="name_fabrication_rate",
+        scorer="names",
+        numerator="fabricated",
+        denominator="names",
+        higher_is_better=False,
+        says="Share of the names stated (parties, departments, courts, guidelines) that neither source nor list holds.",
+    ),
+]
+
+
+class Index(NamedTuple):
+    """A source's words as names are compared, joined by spaces, with each word's place in both."""
+
+    joined: str
+    offsets: list[int]
+    ranges: list[tuple[int, int]]
+
+    def find(self, words: str) -> tuple[int, int] | None:
+        """The range of the source that holds these words, or None."""
+        at = self.joined.find(f" {words} ")
+        if at < 0:
+            return None
+        first = bisect_right(self.offsets, at + 1) - 1
+        return self.ranges[first][0], self.ranges[first + words.count(" ")][1]
+
+
+@lru_cache(maxsize=64)
+def index(document: str) -> Index:
+    """The index of a source."""
+    normal = normalise(document)
+    found = tokens(normal.text)
+    offsets, at = [], 1
+    for word, _, _ in found:
+        offsets.append(at)
+        at += len(word) + 1
+    joined = f" {' '.join(word for word, _, _ in found)} "
+    return Index(joined, offsets, [normal.original(start, end) for _, start, end in found])
+
+
+@lru_cache(maxsize=64)
+def source_names(document: str) -> tuple[tuple[str, ...], ...]:
+    """Words of the names in a source."""
+    return tuple(dict.fromkeys(name.words for name in names_in(document)))
+
+
+def judge(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
+    """A span, with its verdict, for each name in an answer."""
+    text, whole, registry = completion.text, unbroken(completion), registry or NOTHING
+    document, cluster = case.document, case.cluster
+    spans = [
+        _span(text, name.start, name.end, name.kind, _verdict(name, document, registry), cluster)
+        for name in names_in(text, lower_words(document))
+        if name.end <= whole
+    ]
+    for found in guideline_forms.guidelines_in(text, _codes(document, registry)):
+        if found.end <= whole and not any(s.start < found.end and found.start < s.end for s in spans):
+            verdict = _guideline(found.id, document, registry)
+            spans.append(_span(text, found.start, found.end, "guideline", verdict, cluster))
+    return without_denied(case, text, sorted(spans, key=lambda span: span.start), GROUNDED)
+
+
+Found = tuple[str, tuple[int, int] | None]
+
+
+def _span(text: str, start: int, end: int, kind: str, found: Found, cluster: str) -> Span:
+    verdict, place = found
+    return Span(
+        start=start,
+        end=end,
+        quote=text[start:end],
+        kind=kind,
+        verdict=verdict,
+        reason=REASONS[verdict],
+        source=SourceSpan(doc_id=cluster, start=place[0], end=place[1]) if place else None,
+    )
+
+
+def _verdict(name: Name, document: str, registry: Registry) -> Found:
+    source = index(document)
+    forms = list(_forms(name))
+    for words in forms:
+        place = source.find(words)
+        if place:
+            return "supported", place
+    entry = next((registry.by_key[words] for words in forms if words in registry.by_key), None)
+    if entry:
+        places = (source.find(key(form)) for form in entry.forms)
+        place = next((p for p in places if p), None)
+        return ("supported" if place else "registered"), place
+    place = _shortened(name, document, source)
+    if place:
+        return "supported", place
+    return ("invented" if name.kind in registry.complete else "ungrounded"), None
+
+
+def _forms(name: Name) -> Iterator[str]:
+    """Ways to write a name, whole first: without leading titles and roles, or what follows a name of no known kind."""
+    words = list(name.words)
+    yield " ".join(words)
+    if name.kind == "department":
+        yield from _turned(words)
+        return
+    while len(words) > 1 and _is_role(words):
+        words = words[1:]
+        if all(is_ordinary(word) or word in LINKS for word in words):
+            return
+        yield " ".join(words)
+    while name.kind == "name" and len(words) > 1 and (is_ordinary(words[-1]) or words[-1] in LINKS):
+        words = words[:-1]
+        yield " ".join(words)
+
+
+def _is_role(words: list[str]) -> bool:
+    """Whether the first word stands before a name and is no part of it: a title, a role, an opening."""
+    first = words[0]
+    return first in TITLES or first in LINKS or (is_ordinary(first) and not (first in NUMBERS and len(words) > 2))
+
+
+def _turned(words: list[str]) -> Iterator[str]:
+    """ "Department of Records" for "Records Department" and the other way round."""
+    if len(words) > 2 and words[1] in ("of", "on", "for"):
+        content = words[3:] if words[2] == "the" else words[2:]
+        yield " ".join([*content, words[0]])
+        yield f"{words[0]} of the {' '.join(content)}"
+        yield f"{words[0]} of {' '.join(content)}"
+    elif len(words) > 1:
+        yield f"{words[-1]} of {' '.join(words[:-1])}"
+        yield f"{words[-1]} of the {' '.join(words[:-1])}"
+
+
+def _shortened(name: Name, document: str, source: Index) -> tuple[int, int] | None:
+    """A longer name of the source that begins and ends alike: "Oakmere, LLC", or "J. Ames" for "Jane B. Ames"."""
+    words = name.words[1:] if name.words[0] in TITLES and len(name.words) > 2 else name.words
+    if name.kind not in ("party", "person", "name", "fund"):
+        return None
+    for longer in source_names(document):
+        alike = longer[0] == words[0] or (len(words[0]) == 1 and longer[0].startswith(words[0]))
+        if alike and longer[-1] == words[-1] and len(longer) >= len(words) and _in_order(words[1:-1], longer[1:-1]):
+            return source.find(" ".join(longer))
+    return None
+
+
+def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
+    rest = iter(longer)
+    return all(word in rest for word in words)
+
+
+def _codes(document: str, registry: Registry) -> bool:
+    """Whether ids such as HR-07 are this source's, or this list's, way to name guidelines."""
+    return bool(guideline_forms.BARE.search(document)) or any("-" in i for i in _registered_ids(registry))
+
+
+def _registered_ids(registry: Registry) -> frozenset[str]:
+    return frozenset(
+        guideline_forms.canonical(found)
+        for entry in registry.by_key.values()
+        if entry.kind == "guideline"
+        for form in entry.forms
+        for found in GUIDELINE_ID.findall(form)
+    )
+
+
+def _guideline(number: str, document: str, registry: Registry) -> Found:
+    place = guideline_forms.numbered(document).get(number)
+    if place:
+        return "supported", place
+    if number in _registered_ids(registry):
+        return "registered", None
+    return ("invented" if "guideline" in registry.complete else "ungrounded"), None
+
+
+def among(registry: Registry) -> Scorer:
+    """The scorer of names that also knows a closed list."""
+
+    @scorer(metrics=METRICS, name="names", config=registry.config)
+    def fabricated(case: Case, completion: Completion) -> Score:
+        """Names that neither the source nor the closed list holds. A failed completion counts as one fabricated."""
+        return _score(case, completion, registry)
+
+    return fabricated
+
+
+@scorer(metrics=METRICS, name="names")
+def fabricated(case: Case, completion: Completion) -> Score:
+    """Names that the source does not hold. A failed completion counts as one fabricated."""
+    return _score(case, completion, NOTHING)
+
+
+def _score(case: Case, completion: Completion, registry: Registry) -> Score:
+    if completion.finish_reason == "error":
+        return Score(name="names", value=1.0, counts={"names": 1, "fabricated": 1, "responses_with": 1})
+    spans = judge(case, completion, registry)
+    bad = [span for span in spans if span.verdict not in GROUNDED]
+    listed = {verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in VERDICTS}
+    return Score(
+        name="names",
+        value=float(len(bad)),
+        extracted=listed | {"fabricated": [span.quote for span in bad]},
+        counts={"names": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
+        spans=spans,
+    )
