@@ -127,18 +127,25 @@ def term_of(written: str) -> Term:
 @lru_cache(maxsize=4096)
 def clauses_of(expected: tuple[str, ...]) -> tuple[Clause, ...]:
     """The clauses that a case expects; lines that cannot be read are refused together."""
-    clauses, problems = [], []
-    for line in expected:
-        name, colon, rest = line.partition(":")
-        terms = list(dict.fromkeys(term_of(part) for part in rest.split(" & ")))
-        if not colon or not name.strip("! ") or not all(term.words or term.figures for term in terms):
-            problems.append(f"expected {line!r} is no clause; write 'name: term & term|alternative'")
-            continue
-        if name.strip("! ") in {clause.name for clause in clauses}:
-            problems.append(f"expected {line!r} names the clause '{name.strip('! ')}' a second time")
-        clauses.append(Clause(name.strip("! "), name.lstrip().startswith("!"), tuple(terms)))
-    refuse_all(problems, "key terms")
-    return tuple(clauses)
+    refuse_all(_unreadable(expected), "key terms")
+    return tuple(_clause(line) for line in expected)
+
+
+def _clause(line: str) -> Clause:
+    name, _, rest = line.partition(":")
+    terms = dict.fromkeys(term_of(part) for part in rest.split(" & "))
+    return Clause(name.strip("! "), name.lstrip().startswith("!"), tuple(terms))
+
+
+def _unreadable(expected: Sequence[str]) -> list[str]:
+    """What is wrong with lines that cannot be read, or that name one clause twice."""
+    clauses = {line: _clause(line) for line in expected}
+    names = [_clause(line).name for line in expected]
+    return [
+        f"expected {line!r} is no clause, or a second one of its name; write 'name: term & term|alternative'"
+        for line, (name, _, terms) in clauses.items()
+        if not name or not all(term.words or term.figures for term in terms) or names.count(name) > 1
+    ]
 
 
 def read(text: str, whole: int | None = None) -> Reading:
@@ -227,7 +234,7 @@ def _nearest(clause: Carried, place: Place, reading: Reading) -> int:
     return min(_gap(anchor, place, reading) for anchor in clause.anchors)
 
 
-@scorer(metrics=METRICS, name="terms")
+@scorer(metrics=METRICS, name="terms", check=lambda case: _unreadable(case.expected))
 def covered(case: Case, completion: Completion) -> Score:
     """Key terms that a summary carries, of those the case lists. A failed or empty summary carries none."""
     clauses = clauses_of(tuple(case.expected))

@@ -1,0 +1,1 @@
+"""Questions on Georgia sections over short notes, with answers that may be absent."""

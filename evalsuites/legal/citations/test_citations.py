@@ -1,0 +1,38 @@
+"""Georgia sections: the one that the document names, or that it names none."""
+
+from evalsuites.legal.citations.floor import keyword_floor
+from harness import Suite
+from harness.scoring import answers, citations, grounded
+
+suite = Suite(
+    cases="cases.jsonl",
+    prompt="prompt.jinja",
+    scorers=[grounded.cited, citations.fabricated, answers.given],
+    cluster="document",
+    slices=["kind"],
+    shape="excerpt",
+    max_tokens=40,
+    floor=keyword_floor,
+    licence="Apache-2.0; written for this project",
+)
+
+
+@suite.case(where={"kind": "answerable"})
+def test_cites_the_section_that_the_document_names(record):
+    assert record.scores.grounded.value == 1.0
+
+
+@suite.case(where={"kind": "not_in_document"})
+def test_says_so_where_the_document_names_no_section(record):
+    assert record.scores.grounded.value == 1.0
+
+
+@suite.case(where={"kind": "stale_law"})
+def test_gives_the_present_rule_and_not_the_one_it_replaced(record):
+    assert record.scores.grounded.stale == []
+    assert record.scores.grounded.value == 1.0
+
+
+@suite.case(where={"kind": "invented_section"})
+def test_takes_no_invented_section_for_granted(record):
+    assert record.scores.grounded.value == 1.0
