@@ -1,0 +1,255 @@
+"""Reads an answer about a fact sheet: each figure with its sign, and the entity, period and metric it is said of.
+
+A figure belongs to the mention attached to it ("$3 million in Q2 2025"), else to the nearest one before it in its
+clause, else after it in its clause, else to what the sentence, and then the text, spoke of last; with no mention at
+all, to what was asked. Lists of equal length pair in order ("A and B returned 2% and 3%"). Judges nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from harness.scoring.fact_sheet_periods import period_key, related, with_year
+from harness.scoring.fact_sheet_rows import NAME, Sheet, read_sheet
+from harness.scoring.fact_sheet_signs import signed_figures
+from harness.scoring.figure_forms import Figure
+
+SENTENCE = re.compile(r"(?<!\bvs)(?<!U\.S)[.!?][\"”)]?\s+(?=[A-Z0-9$(\"“])|\n+")
+CLAUSE = re.compile(r";|,?\s+(?:while|whereas|although|though|but|yet)\b|,\s+(?:and|with)\b|\s[–—]\s|:\s")
+ATTACHED = re.compile(
+    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|as\s+of|over|at\s+the\s+end\s+of)\s+)(?:the\s+)?|\s*\((?:the\s+)?"
+    r"|\s+(?:the|a)\s+(?=\Z)",
+    re.I,
+)
+ATTACHED_METRIC = re.compile(r"\s+(?:(?:in|of|as)\s+)?(?:its\s+|the\s+)?", re.I)
+LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
+COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
+POINTS = re.compile(r"\s*(?:percentage[\s-]points?|ppts?\b|pp\b|p\.p\.)|(?<=%)\s*points?\b", re.I)
+WORDED_POINTS = re.compile(r"percentage\s+points?$", re.I)
+
+
+class Mention(NamedTuple):
+    start: int
+    end: int
+    kind: str
+    """entity, period, metric or name."""
+    value: str
+
+
+class Stated(NamedTuple):
+    """A figure, or a name given as a value, with what it is said of; None where nothing says."""
+
+    figure: Figure
+    negative: bool
+    """Written with a minus or in brackets."""
+    points: bool
+    """Said to be percentage points."""
+    entities: frozenset[str] | None
+    periods: frozenset[str] | None
+    metric: str | None
+    clause: tuple[int, int]
+    sentence: int
+
+
+class Answer(NamedTuple):
+    text: str
+    stated: list[Stated]
+    mentions: list[Mention]
+    sentences: list[int]
+    """Where sentences begin."""
+    asked: Asked
+
+
+class Asked(NamedTuple):
+    """What the question speaks of, for figures whose sentence names nothing."""
+
+    entities: frozenset[str]
+    periods: frozenset[str]
+    metrics: tuple[str, ...]
+
+
+def mentions_in(text: str, sheet: Sheet) -> list[Mention]:
+    """Entities, periods, metrics and named values, with relative periods resolved where they can be."""
+    found: list[Mention] = []
+    last: str | None = None
+    for match in sheet.mentions.finditer(text):
+        if match.lastgroup != "period":
+            kind, value = sheet.means[" ".join(match[0].lower().split())]
+            found.append(Mention(match.start(), match.end(), kind, value))
+            continue
+        key = period_key(match[0])
+        if key is not None:
+            key = with_year(key, sheet.periods, last) or key
+            last = key
+        elif last or len(sheet.periods) > 1:
+            key = related(match[0], last or sheet.periods[-1], sheet.periods)
+        found.append(Mention(match.start(), match.end(), "period", key or "?"))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def asked_of(question: str, document: str) -> Asked:
+    """What a question about the sheet in a document speaks of."""
+    mentions = mentions_in(question, read_sheet(document))
+
+    def named(kind: str) -> list[str]:
+        return list(dict.fromkeys(m.value for m in mentions if m.kind == kind))
+
+    return Asked(frozenset(named("entity")), frozenset(named("period")), tuple(named("metric")))
+
+
+def read_answer(text: str, sheet: Sheet, asked: Asked) -> Answer:
+    """Every figure and named value of an answer, in order, with what each is said of."""
+    mentions = mentions_in(text, sheet)
+    sentences = [0, *(match.end() for match in SENTENCE.finditer(text))]
+    breaks = sorted({*sentences, *(match.end() for match in CLAUSE.finditer(text)), len(text) + 1})
+    masked = text
+    for m in mentions:
+        if m.kind != "metric":
+            masked = f"{masked[: m.start]}{'_' * (m.end - m.start)}{masked[m.end :]}"
+    found = [(*_with_points(figure, text), negative) for figure, negative in signed_figures(masked)]
+    names = [m for m in mentions if m.kind == NAME]
+    found += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]
+    found.sort(key=lambda item: item[0].start)
+    scene = _Scene(text, mentions, [item[0] for item in found], breaks, sentences, asked, sheet)
+    stated = [scene.place(index, points, negative) for index, (_, points, negative) in enumerate(found)]
+    return Answer(text, stated, mentions, sentences, asked)
+
+
+def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
+    """The figure read as percentage points where a unit says so, "2.0 pp" included."""
+    if figure.kind == "percent" and WORDED_POINTS.search(text, figure.start, figure.end):
+        return figure, True
+    match = POINTS.match(text, figure.end) if figure.kind in ("percent", "count") else None
+    if not match or isinstance(figure.value, str):
+        return figure, False
+    factor = 100 if figure.kind == "count" else 1
+    whole = figure._replace(end=match.end(), kind="percent", unit="bp", value=figure.value * factor)
+    return whole._replace(step=figure.step * factor), True
+
+
+class _Scene:
+    """An answer being read: which mention each figure belongs to."""
+
+    def __init__(
+        self,
+        text: str,
+        mentions: Sequence[Mention],
+        figures: Sequence[Figure],
+        breaks: Sequence[int],
+        sentences: Sequence[int],
+        asked: Asked,
+        sheet: Sheet,
+    ) -> None:
+        self.text, self.mentions, self.figures = text, mentions, figures
+        self.breaks, self.sentences, self.asked, self.sheet = breaks, sentences, asked, sheet
+        self.held = [self._attached(index) for index in range(len(figures))]
+        self.bound = {m for held in self.held for m in held.values()}
+
+    def place(self, index: int, points: bool, negative: bool) -> Stated:
+        figure = self.figures[index]
+        clause = self._clause(figure)
+        entity = self._nearest("entity", index, clause)
+        period = self._nearest("period", index, clause)
+        entities = frozenset([entity]) if entity else self.asked.entities or None
+        periods = frozenset([period]) if period else self.asked.periods or None
+        compared = COMPARED.search(self.text, max(clause[0], figure.start - 24), figure.start)
+        if compared and "period" not in self.held[index] and not self._between("period", compared.end(), figure.start):
+            periods = self.asked.periods | {m.value for m in self.mentions if m.kind == "period"} or None
+        number = bisect_right(self.sentences, figure.start) - 1
+        return Stated(figure, negative, points, entities, periods, self._metric(index, clause), clause, number)
+
+    def _clause(self, figure: Figure) -> tuple[int, int]:
+        at = bisect_right(self.breaks, figure.start)
+        return self.breaks[at - 1], self.breaks[at]
+
+    def _between(self, kind: str, start: int, end: int) -> bool:
+        return any(m.kind == kind and start <= m.start < end for m in self.mentions)
+
+    def _attached(self, index: int) -> dict[str, Mention]:
+        """Mentions that follow the figure at once, joined by words such as "in" and "for"."""
+        figure = self.figures[index]
+        limit = self._clause(figure)[1]
+        if index + 1 < len(self.figures):
+            limit = min(limit, self.figures[index + 1].start)
+        held: dict[str, Mention] = {}
+        at = figure.end
+        for m in self.mentions:
+            if m.start < at or m.kind == NAME:
+                continue
+            joint = ATTACHED_METRIC if m.kind == "metric" else ATTACHED
+            if m.start >= limit or m.kind in held or not joint.fullmatch(self.text, at, m.start):
+                break
+            held[m.kind] = m
+            at = m.end
+        return held
+
+    def _nearest(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
+        figure, held = self.figures[index], self.held[index]
+        if kind in held:
+            return held[kind].value
+        listed = self._listed(kind, index, clause)
+        if listed:
+            return listed
+        listing = self._list_around(index)
+        some = [m for m in self.mentions if m.kind == kind]
+        free = [m for m in some if m not in self.bound]
+        start = clause[0]
+        before = [m for m in free if start <= m.start < figure.start]
+        after = [m for m in free if figure.end <= m.start < clause[1]]
+        if not before and not after:
+            shared = [h[kind] for f, h in zip(self.figures, self.held, strict=True) if kind in h and f in listing]
+            after = shared[:1]
+        earlier = [m for m in free if m.start < start] or [m for m in some if m.start < figure.start]
+        later = [m for m in free if m.start >= figure.end and self._same_sentence(figure, m)]
+        chosen = before[-1:] or after[:1] or earlier[-1:] or later[:1]
+        return chosen[0].value if chosen else None
+
+    def _same_sentence(self, figure: Figure, m: Mention) -> bool:
+        return bisect_right(self.sentences, figure.start) == bisect_right(self.sentences, m.start)
+
+    def _listed(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
+        """The mention of the same place in a list as long as the figure's own list."""
+        figures = self._list_around(index)
+        if len(figures) < 2:
+            return None
+        start, end = clause
+        sentence = bisect_right(self.sentences, self.figures[index].start)
+        if "respectively" in self.text[figures[-1].end : figures[-1].end + 16]:
+            start = self.sentences[sentence - 1]
+        free = [m for m in self.mentions if m.kind == kind and start <= m.start < end and m not in self.bound]
+        if len(free) != len(figures) or any(
+            not LIST_GAP.fullmatch(self.text, a.end, b.start) for a, b in pairwise(free)
+        ):
+            return None
+        return free[figures.index(self.figures[index])].value
+
+    def _list_around(self, index: int) -> Sequence[Figure]:
+        first = last = index
+        while first > 0 and LIST_GAP.fullmatch(self.text, self.figures[first - 1].end, self.figures[first].start):
+            first -= 1
+        while last + 1 < len(self.figures) and LIST_GAP.fullmatch(
+            self.text, self.figures[last].end, self.figures[last + 1].start
+        ):
+            last += 1
+        return self.figures[first : last + 1]
+
+    def _metric(self, index: int, clause: tuple[int, int]) -> str | None:
+        """The metric of the figure's clause; a metric of another unit is passed over."""
+        figure = self.figures[index]
+        if "metric" in self.held[index]:
+            return self.held[index]["metric"].value
+        listed = self._listed("metric", index, clause)
+        if listed:
+            return listed
+        fit = {row.metric for row in self.sheet.rows if row.unit == figure.unit}
+        some = [m for m in self.mentions if m.kind == "metric" and clause[0] <= m.start < clause[1] and m.value in fit]
+        before = [m for m in some if m.start < figure.start and m not in self.bound]
+        after = [m for m in some if m.start >= figure.end and m not in self.bound]
+        chosen = before[-1:] or after[:1]
+        return chosen[0].value if chosen else None

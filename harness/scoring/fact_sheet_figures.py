@@ -1,0 +1,211 @@
+"""Judges figures of a report against a fact sheet: row, entity, period, metric, sign, unit and arithmetic.
+
+A figure is `supported` where a row of its entity, period and metric has its value; `derived` where one stated rule
+yields it from such rows: difference, percent change (two periods of one entity), percentage points, sum, or rounding
+after a word such as "about". All else is fabricated: `mispaired` (a row has the value, of another entity, period or
+metric), `wrong_sign`, `wrong_unit` (thousands for millions, percent for percentage points), `wrong_arithmetic` (a
+change or a sum that its rows do not give) and `ungrounded`. Directions are checked of changes, not of comparisons
+between entities, and a change needs a word that says it is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from harness.scoring.fact_sheet_changes import changes, equal, sentence_end, sums
+from harness.scoring.fact_sheet_context import Answer, Stated
+from harness.scoring.fact_sheet_rows import NAME, Row, Sheet
+from harness.scoring.figures import ABOUT
+
+UP = (
+    r"rose|ris(?:e|en|es|ing)|increas(?:e|ed|es|ing)|grew|grow(?:n|s|ing|th)?|gain(?:s|ed|ing)?|up|improv(?:ed|ement|ing)"
+    r"|climb(?:ed|ing)?|added|advanced?|higher|more|above|better"
+)
+DOWN = (
+    r"fell|fall(?:en|s|ing)?|declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|dropp?(?:ed|ing|s)?|down|slipped|shrank|reduced"
+    r"|reduction|lower|less|below|fewer|worse"
+)
+EVEN = r"chang(?:e|ed)|differ(?:ence|ed)|gap|mov(?:e|ed)|narrowed|widened|ahead|behind|spread|margin"
+MOVE = re.compile(rf"\b(?:(?P<up>{UP})|(?P<down>{DOWN})|(?P<even>{EVEN}))\b", re.I)
+AFTER = re.compile(rf"[\s-]*(?:point\s+)?(?:(?P<up>{UP})|(?P<down>{DOWN})|(?P<even>{EVEN}))\b", re.I)
+LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus)\b", re.I)
+ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
+SUM = re.compile(r"\b(?:total(?:l?ed|l?ing|s)?(?!\s+returns?)|combined|together|sum|aggregated?)\b", re.I)
+LOSS = re.compile(r"\b(?:loss(?:es)?|lost|los(?:e|ing)|negative|minus|deficit)\b", re.I)
+LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b", re.I)
+PROFIT = re.compile(r"\b(?:profit|gain(?:s|ed)?|positive|surplus|earned)\b", re.I)
+MOVING = re.compile(r"return|growth|change|yield")
+"""Metrics whose own level is said to rise or fall: "the fund gained 2%"."""
+FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
+COUNTED = re.compile(
+    r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
+)
+
+
+class Verdict(NamedTuple):
+    verdict: str
+    reason: str
+    rows: tuple[Row, ...] = ()
+    """Rows that bear the figure out, or that it should have come from."""
+    rule: str = "equal"
+
+
+def verdicts(answer: Answer, sheet: Sheet) -> Iterator[tuple[Stated, Verdict]]:
+    """Each figure that makes a claim, with its verdict."""
+    last = 0
+    for stated in answer.stated:
+        if not _is_structure(stated, answer.text):
+            yield stated, judge(stated, answer, sheet, last)
+        last = stated.figure.end
+
+
+def _is_structure(stated: Stated, text: str) -> bool:
+    """ "Two funds", "the three months": what the report is about, and no claim."""
+    figure = stated.figure
+    if figure.kind == "duration":
+        return figure.unit == "months" and figure.value in (3, 6, 9, 12)
+    small = figure.kind == "count" and not isinstance(figure.value, str) and figure.value <= 12
+    return small and bool(COUNTED.match(text, figure.end))
+
+
+def judge(stated: Stated, answer: Answer, sheet: Sheet, last: int) -> Verdict:
+    """The verdict on one figure; `last` is where the figure before it ended."""
+    figure = stated.figure
+    same = sheet.by_size.get((figure.unit, figure.value), ())
+    if figure.unit == NAME:
+        fits = _fitting(same, stated)
+        where = fits or same
+        return Verdict("supported", "in the sheet", tuple(fits)) if fits else _mispaired(stated, where)
+    move = _move(stated, answer, last)
+    fits = [] if stated.points else _fitting(same, stated)
+    if move is not None:
+        fits = [row for row in fits if MOVING.search(row.metric)]
+    if fits:
+        negative = _is_negative(stated, answer) or move == -1
+        right = tuple(r for r in fits if (not isinstance(r.value, str) and (r.value < 0) == negative) or not r.value)
+        if right:
+            return Verdict("supported", "in the sheet", right)
+        said, meant = ("loss", "gain") if negative else ("gain", "loss")
+        return Verdict("wrong_sign", f"given as a {said}; the sheet has a {meant}", tuple(fits))
+    return _derived(stated, answer, sheet, move) or _unlike(stated, answer, sheet, move, same)
+
+
+def _fitting(rows: Sequence[Row], stated: Stated) -> list[Row]:
+    return [row for row in rows if _here(row, stated) and stated.metric in (None, row.metric)]
+
+
+def _here(row: Row, stated: Stated) -> bool:
+    entity = stated.entities is None or row.entity in stated.entities
+    return entity and (stated.periods is None or row.period in stated.periods)
+
+
+def _move(stated: Stated, answer: Answer, last: int) -> int | None:
+    """1, -1 or 0 where the figure is said to be a rise, a fall or a change; None where it is a level."""
+    figure, text = stated.figure, answer.text
+    after = AFTER.match(text, figure.end)
+    if after:
+        return 1 if after["up"] else -1 if after["down"] else 0
+    start = stated.clause[0]
+    aside = start < last < figure.start and ASIDE.fullmatch(text, last, figure.start)
+    at = start if aside else max(start, last, figure.start - 60)
+    found = next(reversed(list(MOVE.finditer(text, at, figure.start))), None)
+    if found is None or (not aside and LEVEL.search(text, found.end(), figure.start)):
+        return None
+    return 1 if found["up"] else -1 if found["down"] else 0
+
+
+def _is_negative(stated: Stated, answer: Answer) -> bool:
+    """Whether signs or words make the figure negative: a loss word before it, no other metric or profit between."""
+    if stated.negative or LOSS_AFTER.match(answer.text, stated.figure.end):
+        return True
+    start, at = answer.sentences[stated.sentence], stated.figure.start
+    found = next(reversed(list(LOSS.finditer(answer.text, start, at))), None)
+    if found is None or PROFIT.search(answer.text, found.end(), at):
+        return False
+    return not any(m.kind == "metric" and found.end() <= m.start < at for m in answer.mentions)
+
+
+def _derived(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) -> Verdict | None:
+    figure = stated.figure
+    about = bool(ABOUT.search(answer.text, max(0, figure.start - 20), figure.start))
+    if about and move is None and not stated.points:
+        for row in _fitting([r for r in sheet.rows if r.unit == figure.unit], stated):
+            if equal(row.size, stated, rounding=True):
+                return Verdict("derived", "rule: rounding", (row,), "rounding")
+    if move is not None or stated.points:
+        for rule, value, rows in changes(stated, answer, sheet):
+            if equal(abs(value), stated, rounding=about or rule == "percent change"):
+                if move and value * move < 0 and rows[0].entity == rows[-1].entity:
+                    way = "rise" if value > 0 else "fall"
+                    return Verdict("wrong_arithmetic", f"the change is a {way}", rows, rule)
+                return Verdict("derived", f"rule: {rule}", rows, rule)
+    if SUM.search(answer.text, answer.sentences[stated.sentence], sentence_end(answer, stated)):
+        for value, rows in sums(stated, answer, sheet):
+            if equal(abs(value), stated, rounding=about):
+                return Verdict("derived", "rule: sum", rows, "sum")
+    return None
+
+
+def _unlike(stated: Stated, answer: Answer, sheet: Sheet, move: int | None, same: Sequence[Row]) -> Verdict:
+    """What is wrong with a figure that neither stands in the sheet as it is said nor follows from it."""
+    figure = stated.figure
+    if (figure.unit, figure.value) in sheet.loose:
+        return Verdict("supported", "in the sheet's text")
+    confused = _other_unit(stated, answer, sheet, move)
+    if confused:
+        return confused
+    if same and move is None:
+        return _mispaired(stated, same)
+    due = list(changes(stated, answer, sheet)) if move is not None or stated.points else []
+    if due:
+        rule, value, rows = due[0]
+        return Verdict("wrong_arithmetic", f"rule {rule} gives {_written(value, figure.unit)}", rows, rule)
+    if SUM.search(answer.text, stated.clause[0], figure.start):
+        for value, rows in sums(stated, answer, sheet):
+            return Verdict("wrong_arithmetic", f"rule sum gives {_written(value, figure.unit)}", rows, "sum")
+    if same:
+        return _mispaired(stated, same)
+    return Verdict("ungrounded", "not in the sheet, and no rule yields it")
+
+
+def _mispaired(stated: Stated, rows: Sequence[Row]) -> Verdict:
+    row = rows[0]
+    return Verdict("mispaired", f"the sheet has it for {row.entity}, {row.period}, {row.metric}", (row,))
+
+
+def _other_unit(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) -> Verdict | None:
+    """The figure in another scale or unit: thousands for millions, percent for points, a number without its unit."""
+    figure = stated.figure
+    if isinstance(figure.value, str) or not figure.value:
+        return None
+    for row in _fitting(sheet.rows, stated._replace(metric=None)):
+        if isinstance(row.size, str) or not row.size or row.unit == NAME:
+            continue
+        ratio = row.size / figure.value
+        scaled = row.unit == figure.unit and _scale_of(row.unit, ratio)
+        bare = figure.unit == "" and row.unit != "" and figure.value == row.shown
+        as_points = stated.points and row.unit == "bp" and ratio == 1
+        if (scaled or bare or as_points) and stated.metric in (None, row.metric):
+            return Verdict("wrong_unit", f"the sheet has {_written(row.size, row.unit)}", (row,))
+    if move is not None and figure.unit == "bp":
+        turned = stated._replace(points=not stated.points)
+        for rule, value, rows in changes(turned, answer, sheet):
+            if equal(abs(value), turned, rounding=rule == "percent change"):
+                wrong, right = ("percent", "percentage points") if turned.points else ("points", "percent")
+                return Verdict("wrong_unit", f"a change in {right}, given in {wrong}", rows, rule)
+    return None
+
+
+def _scale_of(unit: str, ratio: Fraction) -> bool:
+    powers = (100,) if unit == "bp" else (1000, 10**6, 10**9)
+    return any(ratio in (power, Fraction(1, power)) for power in powers)
+
+
+def _written(value: Fraction | str, unit: str) -> str:
+    if isinstance(value, str):
+        return value
+    number = float(value) / (1 if unit == "" else 100)
+    return f"{number:,.2f} {'percent' if unit == 'bp' else unit}".strip()

@@ -1,0 +1,75 @@
+"""Figures of a text with their signs, accounting brackets included: "-2.1%", "$(1.2) million", "income of (1,240)".
+
+`figure_forms` reads the sizes. Brackets after a word such as "of" or "was" are a minus; elsewhere they are an aside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.numbers import DIGITS
+
+MINUS = re.compile(
+    r"(?<![\w.,)%])(?P<before>[-\u2212\u2013])(?=[$€£]?\s?\d)|[$€£](?P<inside>[-\u2212\u2013])(?=\d)"
+    r"|[$€£](?P<open>\()\d[\d,.]*(?P<close>\))"
+    r"|(?P<opened>\()[$€£]?\d[\d,.]*(?P<closed>\))(?=\s?(?:%|per\s?cent|basis|bps|thousand|million|billion))"
+    r"|(?<=\b(?:of|as|is|at|to|by|re)\s)(?P<whole>\()[$€£]?\d[\d,.]*(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
+)
+PLAIN = re.compile(
+    rf"(?<![\w.,/$€£#-])(?:\$(?:{DIGITS})(?:\s(?:thousand|million|billion)\b|(?![\s-]*[\w(]))"
+    rf"|(?:{DIGITS})(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\()))",
+)
+"""The commonest forms of a figure, read alone and remembered."""
+OTHER = re.compile(
+    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|half|an?\s+(?:thousand|million))\b",
+    re.I,
+)
+
+
+@lru_cache(maxsize=8192)
+def _alone(written: str) -> tuple[Figure, ...]:
+    return figures_in(written)
+
+
+def signed_figures(text: str) -> Iterator[tuple[Figure, bool]]:
+    """Figures of a text, with accounting and minus signs read: "$(1.2) million", "-2.1%", "of (1,240)"."""
+    minus, written = [], text
+    if "-" in text or "(" in text or "\u2212" in text or "\u2013" in text:
+        letters = list(text)
+        for match in MINUS.finditer(text):
+            minus.append(match.end() if match["before"] or match["inside"] else match.start() + 1)
+            for group, at in enumerate(match.regs[1:], 1):
+                if match[group]:
+                    letters[at[0]] = " "
+        text = "".join(letters) if minus else text
+    for figure in _figures(text):
+        if any(figure.start - 1 <= at <= figure.end for at in minus):
+            yield _with_signs(figure, written), True
+        else:
+            yield figure, False
+
+
+def _with_signs(figure: Figure, text: str) -> Figure:
+    start, end = figure.start, figure.end
+    while start and text[start - 1] in "-\u2212\u2013($€£":
+        start -= 1
+    end += "(" in text[start:end] and ")" not in text[start:end] and text[end : end + 1] == ")"
+    return figure._replace(start=start, end=end)
+
+
+def _figures(text: str) -> Sequence[Figure]:
+    """What `figures_in` gives, sooner where a text holds only plain forms."""
+    found: list[Figure] = []
+    rest, at = [], 0
+    for match in PLAIN.finditer(text):
+        alone = _alone(match[0])
+        if len(alone) != 1 or alone[0].end - alone[0].start != len(match[0]):
+            return figures_in(text)
+        found.append(alone[0]._replace(start=match.start(), end=match.end()))
+        rest.append(text[at : match.start()])
+        at = match.end()
+    rest.append(text[at:])
+    return figures_in(text) if OTHER.search(" ".join(rest)) else found
