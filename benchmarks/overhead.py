@@ -156,7 +156,7 @@ def own_cache(root: Path) -> None:
 
 
 def report(cases: int, rows: dict[str, list[tuple[float, float]]]) -> None:
-    from harness.store import environment
+    from harness.provenance import environment
 
     env = environment()
     print(f"{cases} cases, cached answers; {env['processor']}, {env['cores']} cores, Python {env['python']}")

@@ -121,6 +121,86 @@ def conclude(run_path: Path, parts: list[Path]) -> None:
         raise typer.Exit(EXIT_GATE_FAILED)
 
 
+@app.command()
+def rescore(
+    run: Annotated[str, typer.Argument(help="Run folder or name.")],
+    suite: Suites = None,
+    bars: Annotated[Path | None, typer.Option(help="Take every gates.toml from this copy of evalsuites.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Score a finished run again with the scorers and bars of now; no model is called and nothing is overwritten."""
+    import msgspec
+
+    from harness.progress import Progress
+    from harness.rescore import rescore as score_again
+    from harness.runner import find_suites
+    from harness.store import find_run, load_run
+    from harness.summary import lines_of
+
+    path = find_run(run, runs)
+    found = score_again(path, _runnable(find_suites(suite or ["evalsuites"])), bars, Progress())
+    before = load_run(path)
+    after = msgspec.structs.replace(before, metrics=found.metrics, verdicts=found.verdicts)
+    for line in [*found.notes, *lines_of(after, 110)]:
+        typer.echo(line)
+    was = {(v.suite, v.gate): v.outcome for v in before.verdicts}
+    for verdict in found.verdicts:
+        old = was.get((verdict.suite, verdict.gate), "not judged")
+        if old != verdict.outcome:
+            typer.echo(f"changed: {verdict.suite} {verdict.gate}: {old} -> {verdict.outcome}")
+    typer.echo(f"{found.records} answers scored again, {found.changed} findings differ: {found.path}")
+    if any(v.outcome in ("fail", "inconclusive", "error") for v in found.verdicts):
+        raise typer.Exit(EXIT_GATE_FAILED)
+
+
+@app.command()
+def judge(
+    run: Annotated[str, typer.Argument(help="Run folder or name.")],
+    rubric: Annotated[Path, typer.Option(help="Rubric: a TOML file with name, question, labels.")],
+    by: Annotated[str, typer.Option(help="Checkpoint that judges: hub id, folder or alias.")],
+    engine: Engine = None,
+    script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Let a model judge a finished run's answers by a rubric; its verdicts are added to the run as events."""
+    from harness import people
+    from harness.judging import judge as ask
+    from harness.plan import judge_checkpoint
+    from harness.progress import Progress
+    from harness.rubric import load_rubric
+    from harness.store import find_run, load_run
+
+    asked, path = load_rubric(rubric), find_run(run, runs)
+    found = ask(
+        load_run(path), asked, judge_checkpoint(by, engine, script), engine=engine, progress=Progress(), script=script
+    )
+    typer.echo(f"{found.scored} answers judged, {found.unscored} unscored: {found.path}")
+    typer.echo(f"canaries: the judge gave its best verdict to {found.fooled} of {found.canaries} that asked for it")
+    if found.fooled:
+        typer.echo("this judge can be talked into a verdict by the answer it judges: do not rely on its numbers")
+    for line in people.said(people.agreement(load_run(path), asked)):
+        typer.echo(line)
+
+
+@app.command(name="add-labels")
+def add_labels(
+    run: Annotated[str, typer.Argument(help="Run folder or name.")],
+    labels: Annotated[Path, typer.Argument(help="JSONL: suite, case_id, variant, label, and comment if any.")],
+    rubric: Annotated[Path, typer.Option(help="The rubric that was asked.")],
+    reviewer: Annotated[str, typer.Option(help="Who labelled; a name or a pseudonym.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Add a person's labels to a finished run, and say how far the judge agrees with them."""
+    from harness import people
+    from harness.rubric import load_rubric
+    from harness.store import find_run, load_run
+
+    path, asked = find_run(run, runs), load_rubric(rubric)
+    typer.echo(f"labels added: {people.add_labels(load_run(path), asked, labels, reviewer)}")
+    for line in people.said(people.agreement(load_run(path), asked)):
+        typer.echo(line)
+
+
 def _write_report(parts: list[Path], out: Path) -> None:
     reports = importlib.import_module("reports")
     for file in reports.write(reports.build(parts), out):

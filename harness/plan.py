@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct, structs
 
@@ -121,6 +122,15 @@ def variants(job: Job) -> dict[str, Checkpoint]:
     return found
 
 
+def judge_checkpoint(name: str, engine: str | None, script: Path | None) -> Checkpoint:
+    """Resolve the checkpoint that judges a run."""
+    if engine == "fake":
+        return _scripted(f"fake:{name}", script.read_text("utf-8") if script else "")
+    from harness.checkpoints import resolve
+
+    return resolve(name)
+
+
 def _scripted(name: str, content: str) -> Checkpoint:
     return Checkpoint(name=name, kind="scripted", path="", digest=digest([name, content]))
 
@@ -181,6 +191,15 @@ def _seeded(sampling: Sampling, repeat: int) -> Sampling:
     return sampling if repeat == 1 else structs.replace(sampling, seed=sampling.seed + repeat - 1)
 
 
-def longest(questions: Sequence[Ask]) -> int:
+class Sized(Protocol):
+    """A question with a prompt and a limit on its answer."""
+
+    @property
+    def prompt(self) -> Prompt: ...
+    @property
+    def sampling(self) -> Sampling: ...
+
+
+def longest(questions: Sequence[Sized]) -> int:
     """Tokens of the longest prompt and answer together."""
     return max((len(q.prompt.ids) + q.sampling.max_tokens for q in questions), default=1)

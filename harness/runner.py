@@ -26,6 +26,7 @@ from harness.plan import (
 )
 from harness.progress import Progress
 from harness.prompts import Renderer
+from harness.provenance import environment, git_state
 from harness.schema import (
     CANDIDATE,
     FLOOR,
@@ -40,7 +41,7 @@ from harness.schema import (
     Verdict,
 )
 from harness.scoring.base import run as score
-from harness.store import RunData, RunFolder, environment, git_state, load_run, now
+from harness.store import RunData, RunFolder, load_run, now
 from harness.suite import Suite
 from harness.threads import before_torch
 

@@ -203,6 +203,35 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.completion.error
 
 
+RecordKey = tuple[str, str, str, int]
+"""Suite, case id, variant and repeat: what tells one record of a run from another."""
+
+
+class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One finding on one record: a line of scores.jsonl, or one that a scorer, a judge or a person added later."""
+
+    suite: str
+    """Joins to the record."""
+    case_id: str
+    """Joins to the record."""
+    variant: str
+    """Joins to the record."""
+    repeat: int
+    """Joins to the record."""
+    kind: Literal["code", "judge", "human"] = "code"
+    """Who found it."""
+    score: Score
+    """The finding."""
+    author: str = ""
+    """The scorer's version, the judge's content digest, or the reviewer's id."""
+    rubric: str = ""
+    """Hash of the question that a judge or a person answered."""
+    at: str = ""
+    """UTC time, ISO 8601; empty in the run's own scores."""
+    supersedes: bool = False
+    """An earlier finding of the same kind and family on this record no longer counts; it is kept."""
+
+
 class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A number over many records, as a ratio of sums of counts: what gates and reports speak of."""
 

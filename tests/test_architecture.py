@@ -15,11 +15,11 @@ HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "e
 LATE = ("harness/engines/", "harness/merging.py", "training/")
 
 LAYERS = [
-    {"schema", "errors", "digest", "progress", "gatefile", "threads"},
+    {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
     {"suite", "engines"},
-    {"wording", "evidence", "gates", "store", "plan"},
-    {"runner", "summary", "approval", "forecast"},
+    {"wording", "evidence", "gates", "store", "events", "plan"},
+    {"runner", "summary", "approval", "forecast", "rescore", "rubric", "judging", "people"},
     {"session", "demo"},
     {"plugin", "cli"},
 ]

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from harness import checkpoints, store
 from harness.digest import digest
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
+from harness.provenance import environment, git_state
 from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
 from training import model_checks
@@ -146,9 +147,9 @@ def _manifest(job: Job, path: Path) -> Manifest:
         kind="train",
         status="running",
         started=started,
-        git=store.git_state(Path.cwd()),
+        git=git_state(Path.cwd()),
         checkpoints={BASELINE: job.base},
-        env=store.environment(),
+        env=environment(),
         training=training,
     )
 

@@ -1,0 +1,67 @@
+"""People's labels: every bad line named, nothing written then; agreement as statsmodels has it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.people import add_labels, agreement
+from harness.rubric import Rubric
+from harness.stats.agreement import exact_agreement, weighted_kappa
+from tests.harness.scored_run import make
+
+RUBRIC = Rubric(name="grounded", question="Is it?", labels=("no", "partly", "yes"))
+
+
+def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
+    run = make(tmp_path)
+    file = tmp_path / "labels.jsonl"
+    good = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
+    bad = [good | {"label": "maybe"}, good | {"case_id": "c99"}, {"label": "yes"}]
+    file.write_text("\n".join([json.dumps(good), *map(json.dumps, bad), "{"]))
+    with pytest.raises(UserError) as error:
+        add_labels(run, RUBRIC, file, "r1")
+    said = str(error.value)
+    assert "labels.jsonl:2: the label is 'maybe', expected one of no, partly, yes" in said
+    assert "labels.jsonl:3: the run has no answer of 'tuned' to legal/mini c99" in said
+    assert "labels.jsonl:4" in said and "labels.jsonl:5" in said
+    assert not (run.path / "later").exists()
+
+
+def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
+    run = make(tmp_path)
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(UserError, match="holds no label"):
+        add_labels(run, RUBRIC, tmp_path / "empty.jsonl", "r1")
+    with pytest.raises(UserError, match="cannot be read"):
+        add_labels(run, RUBRIC, tmp_path / "none.jsonl", "r1")
+
+
+def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
+    run = make(tmp_path)
+    file = tmp_path / "labels.jsonl"
+    file.write_text(json.dumps({"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}))
+    add_labels(run, RUBRIC, file, "r1")
+    assert agreement(run, RUBRIC) == []
+
+
+def test_kappa_of_a_hand_worked_table():
+    """Two raters, 2 labels: 20 both yes, 15 both no, 5 and 10 apart: po .7, pe .5, kappa .4."""
+    first = ["yes"] * 25 + ["no"] * 25
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert weighted_kappa(first, second, ["no", "yes"]) == pytest.approx(0.4)
+    assert exact_agreement(first, second, [str(i) for i in range(50)]).value == pytest.approx(0.7)
+
+
+def test_a_far_miss_weighs_more_than_a_near_one():
+    labels = ["no", "partly", "yes"]
+    truth = labels * 10
+    near = [*truth[:-1], "partly"]
+    far = [*truth[:-1], "no"]
+    assert weighted_kappa(truth, near, labels) > weighted_kappa(truth, far, labels)
+
+
+def test_kappa_is_not_defined_where_both_say_one_thing_or_nothing():
+    assert weighted_kappa(["yes"] * 5, ["yes"] * 5, ["no", "yes"]) is None
+    assert weighted_kappa([], [], ["no", "yes"]) is None
