@@ -1,0 +1,1 @@
+"""Statements about excerpts of the public ContractNLI non-disclosure agreements."""

@@ -1,0 +1,49 @@
+"""Judges a suite's own gates on answers by rule, in process. Knows no engine and no run folder."""
+
+from collections.abc import Callable
+
+from harness.gates import judge, load_gates
+from harness.schema import CANDIDATE, Case, Completion, Estimate, Record
+from harness.scoring.base import run
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
+from harness.suite import Suite
+
+Answering = Callable[[Case], str]
+
+
+def answered(suite: Suite, answering: Answering) -> list[Record]:
+    """A scored record a case."""
+    made = []
+    for case in suite.cases:
+        said = Completion(key="k", text=answering(case), finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        made.append(
+            Record(
+                case=case,
+                variant=CANDIDATE,
+                completion=said,
+                scores=run(suite.scorers, case, said),
+                input_hash="i",
+                prompt_hash="p",
+                expected_hash="e",
+            )
+        )
+    return made
+
+
+def levels(suite: Suite, records: list[Record]) -> dict[str, Estimate]:
+    """Every metric of the suite by name."""
+    return {metric.name: estimate(observations(records, metric), metric) for metric in suite.metrics}
+
+
+def outcomes(suite: Suite, records: list[Record]) -> dict[str, str]:
+    """Outcome of every absolute gate by its id; without a baseline the others are skipped and not given."""
+    found = judge(
+        suite.name,
+        load_gates(suite.gates_path),
+        suite.metrics,
+        {CANDIDATE: records},
+        expected_cases=len(suite.cases),
+        slices=suite.slice_values(),
+    )
+    return {verdict.gate: verdict.outcome for verdict in found if verdict.outcome != "skipped"}
