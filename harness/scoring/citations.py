@@ -1,35 +1,44 @@
-"""Scores references to the Georgia Code: is each section in the source, and if not, is it known to exist?
+"""Scores references to the Georgia Code, and to sections of the source itself: is each in the source, does it exist?
 
-Four verdicts: `supported` (the source names it), `unsupported` (it exists, the source does not name it), `ungrounded`
-(neither in the source nor known here) and `invented` (its chapter is declared complete here and lacks it). All but the
-first are fabricated. A range is one reference, supported only if both ends are; a range in the source supports what
-lies in it. A reference that a cut answer breaks off in is not judged. The list of sections is not the Code and no
-chapter of it is declared complete, so nothing is called invented yet. Knows not what a section says.
+Verdicts on a Code section: `supported` (the source names it), `unsupported` (it exists, the source does not name it),
+`wrong_subject` (it exists, and the answer describes another section's subject as its own), `ungrounded` (neither in
+the source nor known here) and `invented` (its chapter is declared complete and lacks it). All but the first are
+fabricated. A range is one reference, supported only if both ends are; a range in the source supports what lies in it.
+A section of the contract ("Section 4.2") is supported where the source uses its number, and `ungrounded` otherwise.
+
+A reference that a cut answer breaks off in is not judged. The list of Code sections is not the Code: no chapter of it
+is complete unless the caller says so (`against(complete=...)`), so by default nothing is called invented.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import scorer, unbroken
+from harness.scoring.base import Scorer, scorer, unbroken
 from harness.scoring.citation_forms import Citation, citations_in, within
+from harness.scoring.denials import without_denied
+from harness.scoring.guideline_forms import Id, numbered, sections_in
+from harness.scoring.subjects import other_subject
 
 SECTIONS = Path(__file__).with_name("georgia_sections.csv")
-COMPLETE_CHAPTERS: frozenset[str] = frozenset()
-"""Chapters, such as `44-14`, of which every section is listed."""
-SEVERITY = ["supported", "unsupported", "ungrounded", "invented"]
+SEVERITY = ["supported", "unsupported", "wrong_subject", "ungrounded", "invented"]
 """Verdicts from mild to grave; a range gets the graver of its ends'."""
 REASONS = {
     "supported": "the source names it",
     "unsupported": "a section of this number exists, but the source does not name it",
+    "wrong_subject": "the answer describes it as what another section governs",
     "ungrounded": "the source does not name it and it is not among the known sections",
     "invented": "its chapter has no section of this number",
 }
+CHAPTER = re.compile(r"\d{1,2}-\d{1,2}[A-Z]?")
 
 METRICS = [
     Metric(
@@ -37,7 +46,7 @@ METRICS = [
         scorer="citations",
         numerator="fabricated",
         higher_is_better=False,
-        says="Code sections cited without support in the source, for each answer.",
+        says="Sections of the Code or of the contract cited without support in the source, for each answer.",
     ),
     Metric(
         name="citation_fabrication_rate",
@@ -45,7 +54,7 @@ METRICS = [
         numerator="fabricated",
         denominator="citations",
         higher_is_better=False,
-        says="Share of the Code sections cited that have no support in the source.",
+        says="Share of the sections cited, of the Code or of the contract, that have no support in the source.",
     ),
 ]
 
@@ -59,57 +68,133 @@ class Section(NamedTuple):
     confidence: str
 
 
+class Code(NamedTuple):
+    """What is known of the Code: sections by number, and the chapters, such as `44-14`, of which each is listed."""
+
+    sections: dict[str, Section]
+    complete: frozenset[str]
+    read: dict[str, str]
+    """What the sections govern whose line was read at its source."""
+
+    @property
+    def config(self) -> dict[str, list[str] | list[Section]]:
+        return {"sections": sorted(self.sections.values()), "complete": sorted(self.complete)}
+
+
+def code(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Code:
+    """A list of sections (CSV: section, governs, as_of, confidence) and the chapters of it that are complete."""
+    path = Path(sections)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read ({error}). Name a CSV file of sections") from None
+    expected = list(Section._fields)
+    if not rows or list(rows[0]) != expected:
+        raise UserError(f"{path}: found columns {list(rows[0]) if rows else []}, expected {expected} and a row or more")
+    known = {row["section"]: Section(**row) for row in rows}
+    often = Counter(row["section"] for row in rows)
+    problems = [f"section {number} stands {times} times" for number, times in often.items() if times > 1]
+    chapters = {number.rsplit("-", 1)[0] for number in known}
+    for chapter in complete:
+        if not CHAPTER.fullmatch(chapter) or chapter not in chapters:
+            problems.append(f"chapter {chapter!r} is declared complete, but no section of it is listed")
+    refuse_all(problems, f"{path.name}: sections that cannot be used")
+    read = {number: row.governs for number, row in known.items() if row.confidence == "read"}
+    return Code(known, frozenset(complete), read)
+
+
 @lru_cache(maxsize=1)
+def known_code() -> Code:
+    """The list of this project, of which no chapter is complete."""
+    return code()
+
+
 def known_sections() -> dict[str, Section]:
-    """The list of known sections, by number."""
-    with SECTIONS.open(encoding="utf-8", newline="") as file:
-        return {row["section"]: Section(**row) for row in csv.DictReader(file)}
+    """The sections of this project's list, by number."""
+    return known_code().sections
 
 
-def judge(case: Case, completion: Completion) -> list[Span]:
+def judge(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
     """A span, with its verdict, for each reference in an answer."""
     text = completion.text
     whole = unbroken(completion)
     written = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
-    if not written:
+    sections = [s for s in sections_in(text) if s.end <= whole]
+    sections = [s for s in sections if not any(c.start < s.end and s.start < c.end for c in written)]
+    if not written and not sections:
         return []
-    named = citations_in(case.document, True)
-    return [_span(text, citation, named, case.cluster) for citation in written]
+    named = citations_in(case.document, True) if written else ()
+    known = known or known_code()
+    spans = [_span(case, text, citation, named, known) for citation in written]
+    spans += [_section_span(case, text, section) for section in sections]
+    return without_denied(case, text, sorted(spans, key=lambda span: span.start), ("supported",))
 
 
-def _span(text: str, citation: Citation, named: Sequence[Citation], cluster: str) -> Span:
-    judged = [_verdict(section, named) for section in citation.sections]
+def _span(case: Case, text: str, citation: Citation, named: Sequence[Citation], known: Code) -> Span:
+    judged = [_verdict(section, named, known) for section in citation.sections]
     verdict, ground = max(judged, key=lambda pair: SEVERITY.index(pair[0]))
+    reason = REASONS[verdict]
+    if verdict in ("supported", "unsupported") and len(citation.sections) == 1:
+        places = [(c.start, c.end) for c in named if citation.sections[0] in c.sections]
+        other = other_subject(text, citation.end, citation.sections[0], known.read, case.document, places)
+        if other:
+            verdict, reason = "wrong_subject", f"{REASONS['wrong_subject']}, {other}: {known.read[other]}"
     return Span(
         start=citation.start,
         end=citation.end,
         quote=text[citation.start : citation.end],
         kind="citation",
         verdict=verdict,
-        reason=f"{citation.says}: {REASONS[verdict]}",
-        source=SourceSpan(doc_id=cluster, start=ground.start, end=ground.end) if ground else None,
+        reason=f"{citation.says}: {reason}",
+        source=SourceSpan(doc_id=case.cluster, start=ground.start, end=ground.end) if ground else None,
     )
 
 
-def _verdict(section: str, named: Sequence[Citation]) -> tuple[str, Citation | None]:
+def _section_span(case: Case, text: str, section: Id) -> Span:
+    place = numbered(case.document).get(section.id)
+    return Span(
+        start=section.start,
+        end=section.end,
+        quote=text[section.start : section.end],
+        kind="section",
+        verdict="supported" if place else "ungrounded",
+        reason=f"{section.id}: the source {'uses' if place else 'does not use'} this number",
+        source=SourceSpan(doc_id=case.cluster, start=place[0], end=place[1]) if place else None,
+    )
+
+
+def _verdict(section: str, named: Sequence[Citation], known: Code) -> tuple[str, Citation | None]:
     for citation in named:
         if section in citation.sections or (len(citation.sections) == 2 and within(section, citation.sections)):
             return "supported", citation
-    if section in known_sections():
+    if section in known.sections:
         return "unsupported", None
-    return ("invented" if section.rsplit("-", 1)[0] in COMPLETE_CHAPTERS else "ungrounded"), None
+    return ("invented" if section.rsplit("-", 1)[0] in known.complete else "ungrounded"), None
 
 
-@scorer(
-    metrics=METRICS,
-    name="citations",
-    config={"sections": SECTIONS.read_text("utf-8"), "complete": sorted(COMPLETE_CHAPTERS)},
-)
+def against(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Scorer:
+    """The scorer of references by another list of sections, or with chapters of it declared complete."""
+    known = code(sections, complete)
+
+    @scorer(metrics=METRICS, name="citations", config=known.config)
+    def fabricated(case: Case, completion: Completion) -> Score:
+        """References without support in the source. A failed completion counts as one fabricated."""
+        return _score(case, completion, known)
+
+    return fabricated
+
+
+@scorer(metrics=METRICS, name="citations", config=known_code().config)
 def fabricated(case: Case, completion: Completion) -> Score:
-    """References to the Georgia Code without support in the source. A failed completion counts as one fabricated."""
+    """References without support in the source. A failed completion counts as one fabricated."""
+    return _score(case, completion, known_code())
+
+
+def _score(case: Case, completion: Completion, known: Code) -> Score:
     if completion.finish_reason == "error":
         return Score(name="citations", value=1.0, counts={"citations": 1, "fabricated": 1, "responses_with": 1})
-    spans = judge(case, completion)
+    spans = judge(case, completion, known)
     bad = [span for span in spans if span.verdict != "supported"]
     listed = {verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in SEVERITY}
     return Score(

@@ -60,12 +60,12 @@ UNITS_FOLLOW = (
     r"|years?)\b))"
 )
 REFERENCE = re.compile(
-    r"(?:§\s?|\b(?:(?:section|article|paragraph|clause|exhibit|schedule|page|chapter|no|p|sec|art|para)(?P<list>s)?\.?"
+    r"(?:§\s?|\b(?:(?:guideline|policy|procedure|directive|section|article|paragraph|clause|exhibit|schedule|page|chapter|no|p|sec|art|para)(?P<list>s)?\.?"
     r"|(?P<pages>pp\.?)|appendix|annex|(?-i:Item|Title|Rule|Form|Part|Step|Note|Question|Line|Number))\s+)[#(]?$",
     re.I,
 )
 LIST_JOINT = re.compile(r"(?:\(\w{1,4}\))*\s*(?:,|(?:,\s*)?\b(?:and|or|to|through)\b)\s*")
-BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*[-*•>]?[ \t]*\(?$")
+BULLET_BEFORE = re.compile(r"(?:(?:^|\n)[ \t]*[-*•>]?|(?:[:.;]|[A-Za-z],)[ \t]+)[ \t]*\(?$")
 BULLET_AFTER = re.compile(r"[.)](?=\s)")
 CODE_SECTION = re.compile(r"\d{1,2}[-\u2010-\u2013]\d{1,2}[A-Z]?[-\u2010-\u2013]\d{1,4}(?:\.\d+)?(?:\(\w+\))*", re.I)
 FIRST_LETTERS = re.compile(
@@ -80,6 +80,12 @@ BUSINESS = re.compile(r"business|working|banking", re.I)
 UNIT_RANGE = re.compile(r"(?<=\d)-(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
 RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—])\s*")
 SPACE = re.compile(r"\s+")
+SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
+"""Basis points in a hundredth and in a tenth of one percent."""
+OF_ONE_PERCENT = re.compile(
+    rf"[\s-]*(?P<part>hundredth|tenth)s?\s+of\s+(?:one|a|1)\s*(?:per\s?cent|%)(?P<bracket>\s*\(\s*(?P<again>{numbers.DIGITS})\s*%\s*\))?",
+    re.I,
+)
 JOINED = re.compile(r"-\w")
 IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re.I)
 
@@ -140,6 +146,11 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
         start, end = match.span()
         if 1 in taken[start:end]:
             continue
+        small = OF_ONE_PERCENT.match(text, end) if text[end : end + 12].strip("- \t\n")[:1] in tuple("htHT") else None
+        if small:
+            yield _small_percent(match, small)
+            taken[start : small.end()] = b"\1" * (small.end() - start)
+            continue
         written, sign, bracket = match["unit"] or "", match["sign"] or "", match["before"] or match["after"] or ""
         if not (written or sign or bracket):
             reference = REFERENCE.search(text, max(0, start - 16), start)
@@ -154,13 +165,23 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
         yield Figure(start, end, kind, unit, value * factor, _restated(match, value, factor), size * factor)
 
 
+def _small_percent(match: re.Match[str], small: re.Match[str]) -> Figure:
+    """ "Twenty-five hundredths of one percent (0.25%)"."""
+    count = numbers.words_value(match["words"]) if match["words"] else numbers.digits_value(match["digits"])
+    value = count * SMALL_PARTS[small["part"].lower()]
+    other = numbers.digits_value(small["again"]) * 100 if small["again"] else value
+    return Figure(match.start(), small.end(), "percent", "bp", value, other if other != value else None)
+
+
 def _restated(match: re.Match[str], value: Fraction, factor: Fraction) -> Fraction | None:
-    """The number in brackets, where it is not the one in words."""
+    """The number in brackets, where it is not the one in words; a percentage may restate basis points."""
     again = match["again"] or match["later"]
     if not again:
         return None
     scale = numbers.SCALES.get((match["again_scale"] or match["later_scale"] or "").lower(), 1)
     other = numbers.digits_value(again) * scale
+    if "%" in (match["before"] or match["after"]) and factor == 1 and (match["unit"] or "").strip(" -")[:1] in "bB":
+        other *= 100
     return other * factor if other != value else None
 
 

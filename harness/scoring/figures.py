@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
+from harness.scoring.denials import without_denied
 from harness.scoring.derivations import derive
 from harness.scoring.figure_forms import Figure, figures_in
 
@@ -42,7 +43,8 @@ def judge(case: Case, completion: Completion) -> list[Span]:
     if not stated:
         return []
     source = figures_in(case.document)
-    return [_span(text, figure, source, case.cluster) for figure in stated]
+    spans = [_span(text, figure, source, case.cluster) for figure in stated]
+    return without_denied(case, text, spans, ("supported", "derived"))
 
 
 def _span(text: str, figure: Figure, source: Sequence[Figure], cluster: str) -> Span:
@@ -60,6 +62,9 @@ def _span(text: str, figure: Figure, source: Sequence[Figure], cluster: str) -> 
 
 def _verdict(text: str, figure: Figure, source: Sequence[Figure]) -> tuple[str, str, Figure | None]:
     if figure.restated is not None:
+        same = next((s for s in source if s[2:6] == figure[2:6]), None)
+        if same:
+            return "supported", "rule: equal, the source contradicts itself in the same words", same
         return "contradictory", "the words and the numeral disagree", None
     about = bool(ABOUT.search(text, max(0, figure.start - 20), figure.start))
     found = derive(figure, source, about)

@@ -42,8 +42,10 @@ ENDING = (
 RUN = re.compile(rf"(?<![\w'’]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
 DEPARTMENT = re.compile(
     rf"(?<![\w'’])(?:(?P<first>Department|Division|Bureau|Office|Ministry|Directorate|Committee)"
-    rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?{WORD}(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?){WORD})*"
-    rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD})*?[ \t]+(?P<last>{HEADS})(?!\w))"
+    rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?{WORD}"
+    rf"(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?)(?!(?:{HEADS})(?!\w)){WORD})*"
+    rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD})*?[ \t]+(?P<last>{HEADS})(?!\w)"
+    rf"(?![ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?[{CAPITAL}]))"
 )
 LOWER_DEPARTMENT = re.compile(
     r"\b(?:the|our|your)[ \t]+(?P<name>[a-z]+(?:[ \t]+(?:and[ \t]+)?[a-z]+)?[ \t]+department)\b"
@@ -117,6 +119,9 @@ def _segments(text: str, start: int, end: int) -> Iterator[Words]:
             yield from _trimmed(text, words)
             words = []
         else:
+            if word in TITLES and len(words) > 1:
+                yield from _trimmed(text, words)
+                words = []
             words.append((word, first, last))
             if word in HARD and len(words) > 1:
                 yield from _trimmed(text, words)

@@ -125,7 +125,7 @@ def _verdict(name: Name, document: str, registry: Registry) -> Found:
         places = (source.find(key(form)) for form in entry.forms)
         place = next((p for p in places if p), None)
         return ("supported" if place else "registered"), place
-    place = _shortened(name, document, source)
+    place = _shortened(name, document, source) or _two_names(name, source)
     if place:
         return "supported", place
     return ("invented" if name.kind in registry.complete else "ungrounded"), None
@@ -175,6 +175,15 @@ def _shortened(name: Name, document: str, source: Index) -> tuple[int, int] | No
         alike = longer[0] == words[0] or (len(words[0]) == 1 and longer[0].startswith(words[0]))
         if alike and longer[-1] == words[-1] and len(longer) >= len(words) and _in_order(words[1:-1], longer[1:-1]):
             return source.find(" ".join(longer))
+    return None
+
+
+def _two_names(name: Name, source: Index) -> tuple[int, int] | None:
+    """Two names that only stand beside each other, as in a block of signatures, both in the source."""
+    for cut in range(2, len(name.words) - 1):
+        first, second = (source.find(" ".join(part)) for part in (name.words[:cut], name.words[cut:]))
+        if first and second and not all(is_ordinary(word) for word in name.words[cut:]):
+            return first
     return None
 
 
