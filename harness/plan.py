@@ -76,6 +76,18 @@ class Ask(Struct, frozen=True, kw_only=True):
     """How to decode."""
 
 
+def option_ids(suite: Suite, renderer: Renderer | PlainRenderer) -> tuple[int, ...]:
+    """First token id of each option of a suite. Options that begin with the same token are a UserError."""
+    ids = [renderer.opening(option) for option in suite.options]
+    same = [option for option, first in zip(suite.options, ids, strict=True) if ids.count(first) > 1]
+    if same:
+        raise UserError(
+            f"{suite.name}: the options {', '.join(map(repr, same))} begin with the same token of this model, so their "
+            "log probabilities cannot be told apart. Letter the options: A, B, C"
+        )
+    return tuple(ids)
+
+
 class PlainRenderer:
     """Token ids without a tokenizer: the UTF-8 bytes of the messages. For the fake engine only."""
 
@@ -86,6 +98,10 @@ class PlainRenderer:
         """Messages as `role: content` lines; ids are bytes."""
         text = "\n".join(f"{m['role']}: {m['content']}" for m in chat)
         return Prompt(text=text, ids=tuple(text.encode()), template_hash=digest(template_hash))
+
+    def opening(self, answer: str) -> int:
+        """First id of an answer."""
+        return answer.encode()[0]
 
 
 def default_checkpoint() -> str:
@@ -163,7 +179,11 @@ def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer |
     for index, part in enumerate(job.suites):
         suite = part.suite
         sampling = Sampling(
-            max_tokens=suite.max_tokens, temperature=suite.temperature, seed=job.seed, stop_ids=stop_ids
+            max_tokens=suite.max_tokens,
+            temperature=suite.temperature,
+            seed=job.seed,
+            stop_ids=stop_ids,
+            logprob_ids=option_ids(suite, renderer),
         )
         for case in part.cases:
             prompt = renderer.prompt(messages(suite.template, case), suite.prompt_hash)

@@ -161,6 +161,10 @@ class Renderer:
             text=text, ids=tuple(self._prompt_ids(text)), template_hash=digest(template_hash + self.template_digest)
         )
 
+    def opening(self, answer: str) -> int:
+        """First token id of an answer that the assistant's turn opens with."""
+        return self._encode(answer)[0]
+
     def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
         """Token ids and loss mask of a conversation, both of one length.
 

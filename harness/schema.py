@@ -48,6 +48,8 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Token ids that end an answer; all end-of-sequence ids of the model."""
     logprobs: bool = False
     """Ask for the log probability of each generated token (the canary does)."""
+    logprob_ids: tuple[int, ...] = ()
+    """Token ids whose log probabilities at the first generated position are asked for: the options of a question."""
 
 
 class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +108,8 @@ class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Generated token ids; filled for requests that ask for logprobs."""
     logprobs: tuple[float, ...] = ()
     """Natural log probability of each generated token; filled when asked for."""
+    option_logprobs: tuple[float, ...] = ()
+    """Natural log probability of each of the request's `logprob_ids`, in their order; empty where none were asked."""
     error: str | None = None
     """What went wrong, set exactly when finish_reason is `error`."""
 

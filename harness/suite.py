@@ -58,8 +58,10 @@ class Suite:
     `cases` is a file in the folder or a function that returns cases (it may raise Unavailable). `cluster` is the word
     for what cases share, `slices` the tags whose values are reported apart, `shape` the task shape (`clause given`,
     `excerpt`, `whole contract`), `floor` an answer by rule that every model must beat. `samples` answers a case are
-    drawn at `temperature` (0 is greedy) and averaged inside the case. With `leave_out_long`, cases that are longer than
-    the model's context are left out and counted; without it they are an error.
+    drawn at `temperature` (0 is greedy) and averaged inside the case. With `options`, the possible answers of a
+    multiple-choice question, the engine also gives each one's log probability (`scoring/options.py`). With
+    `leave_out_long`, cases that are longer than the model's context are left out and counted; without it they are an
+    error.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Suite:
         max_tokens: int = 64,
         samples: int = 1,
         temperature: float = 0.0,
+        options: Sequence[str] = (),
         leave_out_long: bool = False,
         floor: Callable[[Case], str] | None = None,
         licence: str = "",
@@ -90,6 +93,7 @@ class Suite:
         self.max_tokens = max_tokens
         self.samples = samples
         self.temperature = temperature
+        self.options = tuple(options)
         self.leave_out_long = leave_out_long
         self.floor = floor
         self.licence = licence
@@ -117,8 +121,8 @@ class Suite:
 
     @cached_property
     def prompt_hash(self) -> str:
-        """Digest of the prompt template's text, the answer's token limit and the temperature."""
-        return digest([self._prompt.read_text("utf-8"), self.max_tokens, self.temperature])
+        """Digest of the prompt template's text, the answer's token limit temperature and options."""
+        return digest([self._prompt.read_text("utf-8"), self.max_tokens, self.temperature, self.options])
 
     @cached_property
     def cases_hash(self) -> str:

@@ -231,6 +231,9 @@ def problem_of(request: Request, max_model_len: int, vocabulary: int | None = No
         return f"the prompt has a token id outside the model's vocabulary of {vocabulary:,}"
     if request.sampling.max_tokens < 1:
         return f"max_tokens is {request.sampling.max_tokens}, expected at least 1"
+    options = request.sampling.logprob_ids
+    if vocabulary is not None and options and not 0 <= min(options) <= max(options) < vocabulary:
+        return f"an option has a token id outside the model's vocabulary of {vocabulary:,}"
     total = len(request.ids) + request.sampling.max_tokens
     if total > max_model_len:
         return (

@@ -181,12 +181,12 @@ class HfEngine:
                 eos_token_id=list(sampling.stop_ids) or None,
                 pad_token_id=self._pad_id(),
                 return_dict_in_generate=True,
-                output_logits=sampling.logprobs,
+                output_logits=sampling.logprobs or bool(sampling.logprob_ids),
                 use_cache=True,
                 **arguments,
             )
         new = out.sequences[:, len(ids[0]) :].tolist()
-        logits = torch.stack(out.logits, dim=1) if sampling.logprobs else None
+        logits = torch.stack(out.logits, dim=1) if out.logits is not None else None
         return [
             self._completion(request, row, None if logits is None else logits[i])
             for i, (request, row) in enumerate(zip(batch, new, strict=True))
@@ -199,10 +199,13 @@ class HfEngine:
         row = row[: request.sampling.max_tokens]
         own = row[: len(answer_ids(row, request.sampling.stop_ids)) + 1]
         logprobs: tuple[float, ...] = ()
+        options: tuple[float, ...] = ()
         if logits is not None:
             chosen = torch.log_softmax(logits[: len(own)].float(), dim=-1)
-            logprobs = tuple(chosen[i, token].item() for i, token in enumerate(own))
-        return finished(request, own, self._renderer.decode, logprobs=logprobs)
+            options = tuple(chosen[0, token].item() for token in request.sampling.logprob_ids)
+            if request.sampling.logprobs:
+                logprobs = tuple(chosen[i, token].item() for i, token in enumerate(own))
+        return finished(request, own, self._renderer.decode, logprobs=logprobs, option_logprobs=options)
 
     def _pad_id(self) -> int:
         assert self._renderer is not None
@@ -267,9 +270,15 @@ def batches(requests: Sequence[Request]) -> Iterator[list[Request]]:
         yield waiting
 
 
-def _kind(request: Request) -> tuple[float, tuple[int, ...], bool, int]:
+def _kind(request: Request) -> tuple[float, tuple[int, ...], bool, bool, int]:
     sampling = request.sampling
-    return sampling.temperature, sampling.stop_ids, sampling.logprobs, sampling.max_tokens
+    return (
+        sampling.temperature,
+        sampling.stop_ids,
+        sampling.logprobs,
+        bool(sampling.logprob_ids),
+        sampling.max_tokens,
+    )
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[list[list[int]], list[list[int]]]:

@@ -84,6 +84,7 @@ def sampling_params(sampling: Sampling) -> Any:
         stop_token_ids=list(sampling.stop_ids),
         ignore_eos=True,
         logprobs=1 if sampling.logprobs else None,
+        logprob_token_ids=list(sampling.logprob_ids) or None,
         detokenize=False,
     )
 
@@ -162,7 +163,11 @@ class VllmModel:
         logprobs: tuple[float, ...] = ()
         if request.sampling.logprobs:
             logprobs = tuple(float(at[token].logprob) for at, token in zip(answer.logprobs or [], ids, strict=True))
-        return finished(request, ids, self.renderer.decode, logprobs=logprobs)
+        options: tuple[float, ...] = ()
+        if request.sampling.logprob_ids:
+            first = (answer.logprobs or [{}])[0]
+            options = tuple(float(first[token].logprob) for token in request.sampling.logprob_ids)
+        return finished(request, ids, self.renderer.decode, logprobs=logprobs, option_logprobs=options)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of bare text."""

@@ -225,3 +225,20 @@ def test_nothing_loads_before_a_request_comes(model: Path) -> None:
     assert list(opened.generate([])) == [] and opened._model is None
     opened.close()
     opened.close()
+
+
+def test_options_have_the_log_probabilities_of_a_whole_forward_pass(model: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    options = (4, 40, 7)
+    found = by_key(
+        list(engine({"baseline": model}).generate(requests(max_tokens=1, logprobs=False, logprob_ids=options)))
+    )
+    plain = AutoModelForCausalLM.from_pretrained(model).eval()
+    for i, ids in enumerate(PROMPTS):
+        with torch.inference_mode():
+            expected = torch.log_softmax(plain(input_ids=torch.tensor([ids])).logits[0, -1], dim=-1)
+        got = found[f"baseline-{i}"]
+        assert got.option_logprobs == pytest.approx([float(expected[token]) for token in options], abs=1e-4)
+        assert got.logprobs == ()
