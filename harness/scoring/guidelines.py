@@ -1,0 +1,270 @@
+"""Scores answers about a handbook of numbered guidelines: ids, departments, values, and whether they decline.
+
+A case gives `document` (a title line, then one guideline a line, opening with its id), `question`, and the handbook's
+whole register, shown in the document or not: `guidelines` and `departments`, each listed with ";". `expected` holds
+what a right answer states: ids ("Guideline 4.2"), departments and values ("$45", "6 days"). Where the handbook has no
+answer it is empty, or one sentence that declines.
+
+An id or department outside the register is `invented`. One of the register that the case does not expect, and that the
+lines of the expected ids do not name, is `misgrounded`; so is any where the handbook has no answer. A figure is
+`ungrounded` where it is not the expected one of its unit, or, with none expected, not in those lines. What a declining
+clause names is `unclaimed`, unless it is invented and the question does not name it.
+
+Knows no meaning: a right id cited for a wrong reason counts as right. An answer that declines and still explains itself
+with a value, or with an id outside a clause such as "covers only parking", counts as an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
+from harness.scoring.base import scorer, unbroken
+from harness.scoring.declining import clauses, declines, is_declining
+from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.handbook import Asked, Line, Wanted, asked_by, lines, value_of
+from harness.scoring.handbook_forms import Mention, departments_in, ids_in
+from harness.scoring.normal import Normal, normalise, plain
+
+__all__ = ["METRICS", "answered", "declines"]
+
+SCOPE = re.compile(
+    r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"
+    r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b",
+    re.I,
+)
+REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b", re.I)
+REASONS = {
+    "supported": "the right answer, or its guideline, states it",
+    "misgrounded": "the handbook has it, but it does not bear out an answer to this question",
+    "invented": "the handbook has none of this name or number",
+    "ungrounded": "not the value that the right guideline gives",
+    "unclaimed": "named only to decline, or repeated from the question",
+}
+QUANTITY = re.compile(
+    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|half|one)\b",
+    re.I,
+)
+"""What a figure has at least."""
+WRONG = ("misgrounded", "invented", "ungrounded")
+
+
+def _rate(name: str, numerator: str, says: str, denominator: str | None = None, *, more: bool = False) -> Metric:
+    return Metric(
+        name=name,
+        scorer="guidelines",
+        numerator=numerator,
+        denominator=denominator,
+        higher_is_better=more,
+        says=says,
+    )
+
+
+METRICS = [
+    _rate("answer_correct", "correct", "Share of questions answered right, or rightly declined.", more=True),
+    _rate("guideline_recall", "hits", "Share of the right guidelines that are cited.", "expected_ids", more=True),
+    _rate("guideline_precision", "hits", "Share of the guidelines cited that are right.", "cited", more=True),
+    _rate("invented_guideline_rate", "invents_guideline", "Share of answers citing a guideline that does not exist."),
+    _rate(
+        "invented_department_rate", "invents_department", "Share of answers naming a department that does not exist."
+    ),
+    _rate("misgrounded_rate", "misgrounds", "Share of answers citing a real guideline that does not bear them out."),
+    _rate(
+        "answered_unanswerable_rate",
+        "answered_unanswerable",
+        "Share of the questions without an answer in the handbook that were not declined.",
+        "unanswerable",
+    ),
+    _rate("refusal_rate", "refused", "Share of the questions with an answer that were declined.", "answerable"),
+]
+
+
+class Judged(NamedTuple):
+    """One id, department or figure of an answer."""
+
+    family: str
+    """guideline, department or figure"""
+    says: str
+    """The id's number, the department's official name, or the figure's unit and value."""
+    span: Span
+
+
+class Part(NamedTuple):
+    """One clause of an answer in normal form."""
+
+    start: int
+    end: int
+    clause: str
+    declining: bool
+    aside: bool
+    """Whether another clause of the answer declines."""
+
+
+@scorer(metrics=METRICS, name="guidelines")
+def answered(case: Case, completion: Completion) -> Score:
+    """What an answer cites, names and states, against the expected parts and the register.
+
+    Right: every expected part and nothing invented, misgrounded or ungrounded; or declined where there is no answer. An
+    answer that is empty, failed or cut at the token limit is never right. A failed one counts against every rate.
+    """
+    asked = asked_by(case)
+    text = completion.text
+    if completion.finish_reason == "error":
+        return _score(asked.wanted, [], declined=not asked.wanted.answerable, right=False, failed=True)
+    normal = normalise(text)
+    parts = _parts(normal.text.replace("’", "'"))
+    judged = _judge(case, completion, asked, normal, parts)
+    claims = any(one.span.verdict != "unclaimed" for one in judged)
+    declined = not claims and any(part.declining for part in parts)
+    right = declined if not asked.wanted.answerable else _states_all(asked.wanted, judged, text)
+    whole = completion.finish_reason == "stop" and bool(text.strip())
+    return _score(asked.wanted, judged, declined=declined, right=whole and right, blank=not text.strip())
+
+
+def _parts(text: str) -> list[Part]:
+    cut = [(start, end, text[start:end]) for start, end in clauses(text)]
+    declining = [is_declining(clause) for _, _, clause in cut]
+    some = any(declining)
+    return [Part(*one, is_one, some and not is_one) for one, is_one in zip(cut, declining, strict=True)]
+
+
+def _figures(part: Part, ids: Sequence[Mention]) -> Iterator[Figure]:
+    """Figures of one clause that are no ids; a clause without a digit or a number word is not searched."""
+    if QUANTITY.search(part.clause):
+        for figure in figures_in(part.clause):
+            start = figure.start + part.start
+            if not any(one.start <= start < one.end for one in ids):
+                yield figure._replace(start=start, end=figure.end + part.start)
+
+
+def _judge(case: Case, completion: Completion, asked: Asked, normal: Normal, parts: Sequence[Part]) -> list[Judged]:
+    """Each id, department and figure of an answer with its verdict, in order of appearance."""
+    ids = list(ids_in(normal.text, asked.known))
+    found: list[Mention | Figure] = [*ids, *departments_in(normal.text, asked.known, case.document.partition("\n")[0])]
+    found += [figure for part in parts for figure in _figures(part, ids)]
+    limit = unbroken(completion)
+    judged = []
+    for item in sorted(found, key=lambda one: one.start):
+        start, end = normal.original(item.start, item.end)
+        if end <= limit:
+            part = next(p for p in parts if item.start < p.end)
+            verdict, source = VERDICTS.get(item.kind, _figure)(case.document, asked, item, part)
+            span = Span(
+                start=start,
+                end=end,
+                quote=completion.text[start:end],
+                kind=item.kind,
+                verdict=verdict,
+                reason=REASONS[verdict],
+                source=SourceSpan(doc_id=case.cluster, start=source[0], end=source[1]) if source else None,
+            )
+            judged.append(_named(item, span))
+    return judged
+
+
+def _named(item: Mention | Figure, span: Span) -> Judged:
+    return Judged(item.kind, item.says, span) if isinstance(item, Mention) else Judged("figure", value_of(item), span)
+
+
+Verdict = tuple[str, tuple[int, int] | None]
+
+
+def _guideline(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
+    line = lines(document).get(item.says)
+    place = (line.start, line.end) if line else None
+    if (part.declining or (part.aside and SCOPE.search(part.clause))) and (item.known or item.says in asked.question):
+        return "unclaimed", place
+    if item.says in asked.wanted.ids:
+        return "supported", place
+    return ("misgrounded" if item.known or item.says in asked.known.chapters else "invented"), place
+
+
+def _department(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
+    if not item.known:
+        return ("unclaimed" if part.declining and item.says in asked.question else "invented"), None
+    at = document.find(item.says)
+    place = (at, at + len(item.says)) if at >= 0 else None
+    if part.declining or (part.aside and (REDIRECT.search(part.clause) or SCOPE.search(part.clause))):
+        return "unclaimed", place
+    if asked.wanted.departments:
+        return ("supported" if item.says in asked.wanted.departments else "misgrounded"), place
+    for line in _support(document, asked):
+        if item.says in line.text:
+            at = line.start + line.text.index(item.says)
+            return "supported", (at, at + len(item.says))
+    return "misgrounded", place
+
+
+def _figure(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
+    value = value_of(item)
+    places = (line.figures.get(value) for line in _support(document, asked))
+    place = next((found for found in places if found), None)
+    if part.declining:
+        return "unclaimed", place
+    if value in asked.wanted.figures:
+        return "supported", place
+    rival = any(figure.split(" ")[0] == value.split(" ")[0] for figure in asked.wanted.figures)
+    if place and not rival:
+        return "supported", place
+    return ("unclaimed" if value in asked.question else "ungrounded"), place
+
+
+VERDICTS = {"guideline": _guideline, "department": _department}
+
+
+def _support(document: str, asked: Asked) -> list[Line]:
+    """Lines of the expected guidelines."""
+    shown = lines(document)
+    return [shown[number] for number in asked.wanted.ids if number in shown]
+
+
+def _states_all(wanted: Wanted, judged: Sequence[Judged], text: str) -> bool:
+    """Whether an answer states every expected part, and nothing wrong."""
+    if any(one.span.verdict in WRONG for one in judged):
+        return False
+    stated = {one.says for one in judged if one.span.verdict == "supported"}
+    said = " ".join(plain(text).casefold().split())
+    parts = (*wanted.ids, *wanted.departments, *wanted.figures)
+    return stated.issuperset(parts) and all(word in said for word in wanted.words)
+
+
+def _score(
+    wanted: Wanted, judged: Sequence[Judged], *, declined: bool, right: bool, blank: bool = False, failed: bool = False
+) -> Score:
+    """The score; a failed answer weighs as one that invents, misgrounds, and declines exactly where it should not."""
+
+    def said(family: str, verdict: str) -> list[str]:
+        return list(dict.fromkeys(j.says for j in judged if (j.family, j.span.verdict) == (family, verdict)))
+
+    cited = {verdict: said("guideline", verdict) for verdict in ("supported", "misgrounded", "invented")}
+    departments = said("department", "invented")
+    answerable = wanted.answerable
+    return Score(
+        name="guidelines",
+        value=float(right),
+        extracted={
+            "found": cited["supported"],
+            "missing": [number for number in wanted.ids if number not in cited["supported"]],
+            "invented": cited["invented"],
+            "misgrounded": cited["misgrounded"],
+            "invented_departments": departments,
+            "misgrounded_departments": said("department", "misgrounded"),
+            "ungrounded": [j.span.quote for j in judged if j.span.verdict == "ungrounded"],
+        },
+        counts={
+            "correct": int(right),
+            "hits": len(cited["supported"]),
+            "expected_ids": len(wanted.ids),
+            "cited": 1 if failed else sum(map(len, cited.values())),
+            "invents_guideline": int(failed or bool(cited["invented"])),
+            "invents_department": int(failed or bool(departments)),
+            "misgrounds": int(failed or bool(cited["misgrounded"])),
+            "unanswerable": int(not answerable),
+            "answered_unanswerable": int(not answerable and (failed or not declined)),
+            "answerable": int(answerable),
+            "refused": int(answerable and (failed or declined or blank)),
+        },
+        spans=[one.span for one in judged],
+    )

@@ -1,0 +1,211 @@
+"""Finds the guideline ids and departments that a text names, with the help of a handbook's register. Judges none.
+
+An id is read where a label stands before it, in brackets, at the start of a line, or, if it is registered, after
+"under", "per" or "see": "4.2 hours" is none. A department is a registered name (with another general word, too: "travel
+department" for "Travel Desk"), or any name built like one: capitalised words before "Desk", "Office" ..., a common
+function ("payroll team", "HR"), or "... department". Knows no synonym: an unregistered name in lower case and without
+such words goes unseen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.errors import refuse_all
+
+LABEL = r"(?:guidelines?|sections?|rules?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
+NUMBER = re.compile(r"(?<![\w.$€£])\d{1,3}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
+JOINT = re.compile(
+    r"\s*(?:,\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
+)
+UNIT = re.compile(r"\s*(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar)", re.I)
+LABELLED = re.compile(rf"(?<!\w){LABEL}\s*(?:no\.?|number|#|:)?\s*$", re.I)
+GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
+LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
+OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
+OPENED = re.compile(r"\s*(?:[:.)–-]|$)|\s+[A-Z\n]")
+CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
+MARKED = re.compile(rf"\s*{LABEL}\s*", re.I)
+LOOK_BACK = 30
+"""Characters before a number in which its label is looked for."""
+
+HEAD = r"(?:department|dept|team|desk|office|unit|division|committee|bureau|council|panel)"
+HEADS = re.compile(rf"\b{HEAD}\b")
+WORD = r"[A-Z][\w'’&-]*"
+FUNCTION = (
+    r"(?:human resources|hr|it|legal|finance|payroll|compliance|procurement|accounting|accounts|facilities|security"
+    r"|marketing|purchasing|audit|personnel|training|benefits|travel|safety|property|operations|sales|tax)"
+)
+CAPITALS = re.compile(rf"(?<!\w){WORD}(?: (?:(?:and|&|of) )?{WORD}){{0,4}} $")
+FUNCTIONS = re.compile(rf"(?<!\w){FUNCTION}(?: (?:and|&) {FUNCTION})? $", re.I)
+ANY_WORD = re.compile(r"(?<![\w-])[a-z]+(?: (?:and|&) [a-z]+)? $")
+OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")
+ALONE = re.compile(
+    r"\b(?:HR|[Hh]uman [Rr]esources)\b(?! (?:[Dd]ep|[Tt]eam|[Dd]esk|[Oo]ffice|[Uu]nit|[Dd]iv))"
+    rf"|\b(?:by|from|to|with|[Aa]sk|[Cc]ontact|through)(?: the)? (?P<lone>{FUNCTION.title().replace('|It', '|IT')})\b"
+    r"(?=[.,;:)]|$| (?:and|or|for|who|which|at|in|on|within|before|under|approves|handles|decides)\b| \()"
+)
+NAME_LENGTH = 70
+"""Most characters before a department's general word in which its name is looked for."""
+NO_NAME = frozenset(
+    re.findall(
+        r"\w+",
+        "the a an our your its this that each every any ask contact see per under by from with only and or both yes no "
+        "neither if when then also call email which what another other same right relevant responsible appropriate own "
+        "whole correct listed such their his her named one to in at for of is or consult tell inform guideline please "
+        "answer head home handbook company first handling local different as not some all these those who whose so",
+    )
+)
+"""Words that open a phrase before "department" and are no part of a name."""
+
+
+class Register(NamedTuple):
+    """Every id and department of a handbook, shown in the source or not."""
+
+    ids: frozenset[str]
+    chapters: frozenset[str]
+    names: dict[str, str]
+    """Official name by every key that means it."""
+    pattern: re.Pattern[str] | None
+    """Finds official names in lower-case text."""
+
+
+class Mention(NamedTuple):
+    """An id or department that a text names, with offsets into the text."""
+
+    start: int
+    end: int
+    kind: str
+    """guideline or department"""
+    says: str
+    """The id's number; the department's official name, or its key where it has none."""
+    known: bool
+    """Whether it is registered."""
+
+
+@lru_cache(maxsize=512)
+def register(guidelines: str, departments: str) -> Register:
+    """Read the register's two lists, separated by ";". Refuses duplicates, and names that cannot be told apart."""
+    ids = [_number(item) for item in _items(guidelines)]
+    names: dict[str, str] = {}
+    problems = [f"guideline {i} is listed {ids.count(i)} times" for i in dict.fromkeys(ids) if ids.count(i) > 1]
+    official = _items(departments)
+    for name in official:
+        if names.setdefault(_key(name), name) != name or official.count(name) > 1:
+            problems.append(f"department {name!r} cannot be told from {names[_key(name)]!r}")
+    refuse_all(list(dict.fromkeys(problems)), "handbook register")
+    cores = [_core(key) for key in names]
+    written = "|".join(r"\s+".join(_word(w) for w in n.split()) for n in sorted(names, key=len, reverse=True))
+    pattern = re.compile(rf"(?<!\w)(?:{written})(?!\w)") if official else None
+    names |= {core: name for core, name in zip(cores, official, strict=True) if core and cores.count(core) == 1}
+    return Register(frozenset(ids), frozenset(i.split(".")[0] for i in ids), names, pattern)
+
+
+def ids_in(text: str, known: Register) -> Iterator[Mention]:
+    """Guideline ids in order of appearance."""
+    for start, end, is_loose in id_ranges(text):
+        registered = text[start:end] in known.ids
+        if registered or not is_loose:
+            yield Mention(start, end, "guideline", text[start:end], registered)
+
+
+def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Ranges of ids, and whether each is one only if it is registered."""
+    before, loose = -1, False
+    for match in NUMBER.finditer(text):
+        start, end = match.span()
+        dotted = "." in match[0]
+        if before >= 0 and dotted and JOINT.fullmatch(text, before, start) and not UNIT.match(text, end):
+            pass
+        elif (found := _labelled(text, start, end, dotted)) is not None:
+            loose = found
+        else:
+            continue
+        before = end
+        yield start, end, loose
+
+
+def _labelled(text: str, start: int, end: int, dotted: bool) -> bool | None:
+    """Whether a number is an id by its surroundings: False, True if only when registered, or None."""
+    lead = text[max(0, start - LOOK_BACK) : start]
+    if not dotted:
+        return False if GUIDELINE.search(lead) else None
+    if LABELLED.search(lead):
+        return False
+    if lead.rstrip()[-1:] in ("(", "[") and CLOSES.match(text, end):
+        return False
+    if (start <= LOOK_BACK or "\n" in lead) and OPENS.search(lead) and OPENED.match(text, end):
+        return False
+    return True if LOOSE.search(lead) and not UNIT.match(text, end) else None
+
+
+def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Mention]:
+    """Departments, registered or only built like one; a registered name inside a longer one is not registered.
+
+    Words of `owner`, such as the company's name, may stand before a name and are no part of it.
+    """
+    skipped = NO_NAME.union(re.findall(r"\w+", owner.casefold()))
+    lower = text.lower() if text.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    taken: list[tuple[int, int]] = []
+    for start, end in _built_like_one(text, lower):
+        first = _opening(text[start:end], start, skipped)
+        key = _key(text[first:end])
+        if first < end and _core(key):
+            taken.append((first, end))
+            name = known.names.get(key) or known.names.get(_core(key))
+            yield Mention(first, end, "department", name or key, name is not None)
+    for match in known.pattern.finditer(lower) if known.pattern else ():
+        if not any(start < match.end() and match.start() < end for start, end in taken):
+            yield Mention(*match.span(), "department", known.names[_key(match[0])], True)
+
+
+def _built_like_one(text: str, lower: str) -> Iterator[tuple[int, int]]:
+    """Ranges of phrases built like a department's name, with what may stand before it."""
+    for head in HEADS.finditer(lower):
+        before = text[max(0, head.start() - NAME_LENGTH) : head.start()]
+        found = CAPITALS.search(before) or FUNCTIONS.search(before)
+        if head[0] == "department":
+            behind = OF.match(text, head.end())
+            if behind and (not found or found[0].strip().lower() in NO_NAME):
+                yield head.start(), behind.end()
+                continue
+            found = found or ANY_WORD.search(before)
+        if found:
+            yield head.end() - len(head[0]) - len(found[0]), head.end()
+    for match in ALONE.finditer(text):
+        yield match.span("lone") if match["lone"] else match.span()
+
+
+def _opening(phrase: str, at: int, skipped: frozenset[str]) -> int:
+    """Where the name begins in a phrase such as "Ask the Travel Desk"; its end, if no name is left."""
+    end = at + len(phrase)
+    for word in phrase.split(" "):
+        if word.casefold() not in skipped:
+            break
+        at += len(word) + 1
+    return min(at, end)
+
+
+def _items(listed: str) -> list[str]:
+    return [" ".join(item.split()) for item in listed.split(";") if item.strip()]
+
+
+def _number(item: str) -> str:
+    return MARKED.sub("", item)
+
+
+def _key(name: str) -> str:
+    return " ".join(name.lower().replace("&", " and ").split()).removeprefix("the ")
+
+
+def _word(word: str) -> str:
+    return "(?:and|&)" if word.casefold() in ("and", "&") else re.escape(word)
+
+
+def _core(key: str) -> str:
+    """A department's name without the general word: "travel" of "travel desk", "finance" of "department of finance"."""
+    words = [w for w in key.split() if not re.fullmatch(HEAD, w, re.I)]
+    return " ".join(words).removeprefix("of ").removeprefix("for ")
