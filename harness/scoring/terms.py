@@ -1,6 +1,6 @@
 """Scores a summary by the key terms it carries. Knows no instrument and no contract: each case lists its clauses.
 
-A case's `expected` has one line for each clause, `name: term & term`, and `!name: ...` where the clause is critical. A
+A case's `expected` has one line for each clause, `name: term + term`, and `!name: ...` where the clause is critical. A
 term is one or more alternatives, `deposit|earnest money`. An alternative that is a figure (`$25,000`, `30 days`) is
 found wherever the same value is written, in words or digits; any other is found as whole words in any case. The first
 term is the clause's anchor: a term counts only near it, and two figures of one kind that stand with each other's clause
@@ -133,7 +133,7 @@ def clauses_of(expected: tuple[str, ...]) -> tuple[Clause, ...]:
 
 def _clause(line: str) -> Clause:
     name, _, rest = line.partition(":")
-    terms = dict.fromkeys(term_of(part) for part in rest.split(" & "))
+    terms = dict.fromkeys(term_of(part) for part in rest.split(" + "))
     return Clause(name.strip("! "), name.lstrip().startswith("!"), tuple(terms))
 
 
@@ -142,7 +142,7 @@ def _unreadable(expected: Sequence[str]) -> list[str]:
     clauses = {line: _clause(line) for line in expected}
     names = [_clause(line).name for line in expected]
     return [
-        f"expected {line!r} is no clause, or a second one of its name; write 'name: term & term|alternative'"
+        f"expected {line!r} is no clause, or a second one of its name; write 'name: term + term|alternative'"
         for line, (name, _, terms) in clauses.items()
         if not name or not all(term.words or term.figures for term in terms) or names.count(name) > 1
     ]
@@ -153,9 +153,7 @@ def read(text: str, whole: int | None = None) -> Reading:
     cut = text if whole is None else text[:whole]
     normal = normalise(cut)
     plain = normal.text.translate(SAME_LENGTH)
-    lower = plain.lower()
-    if len(lower) != len(plain):
-        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in plain)
+    lower = plain.lower() if plain.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in plain)
     index: Sequence[int] | None = normal.starts
     if GAPS.search(lower):
         kept = [i for i, c in enumerate(lower) if not (c.isspace() and lower[i - 1 : i].isspace())]
@@ -246,13 +244,9 @@ def covered(case: Case, completion: Completion) -> Score:
     swapped = mispaired(found, reading)
     for one, term in swapped:
         one.near.pop(term)
-    stale = _stale(case, reading)
+    replaced = [part for part in case.tags.get("stale", "").split(" + ") if part.strip()]
+    stale = [place for part in replaced for place in places(term_of(part), reading)]
     return _score(case, completion, found, swapped, stale)
-
-
-def _stale(case: Case, reading: Reading) -> list[Place]:
-    written = [part for part in case.tags.get("stale", "").split(" & ") if part.strip()]
-    return [place for part in written for place in places(term_of(part), reading)]
 
 
 def _score(
