@@ -5,7 +5,9 @@ Every rule has an id that the evidence names, takes only figures of the source, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import calendar
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import combinations
 
@@ -13,6 +15,14 @@ from harness.scoring.figure_forms import Figure
 
 MOST_OPERANDS = 40
 """Figures of one unit beyond which pairs are not tried: in a long source a lucky pair is too likely to mean much."""
+
+MOST_PARTS = 12
+"""Most amounts that stand one after another in the source and are added up."""
+MOST_DATES = 60
+"""Most pairs of a date and a duration that are tried."""
+MOST_SHARES = 6
+"""Most different amounts of one unit of which any may be the share of any other, if it is exact."""
+MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 Rule = Callable[[Figure, Sequence[Figure], bool], Figure | None]
 
@@ -73,12 +83,73 @@ def rate_times_base(figure: Figure, source: Sequence[Figure], about: bool) -> Fi
     return None
 
 
+def sum_of_parts(figure: Figure, source: Sequence[Figure], about: bool) -> Figure | None:
+    """The sum of three amounts of money or more that the source lists one after another."""
+    if figure.kind != "money" or isinstance(figure.value, str):
+        return None
+    return next((first for first, _, total in _listed(figure.unit, source) if total == figure.value), None)
+
+
+def date_plus_duration(figure: Figure, source: Sequence[Figure], about: bool) -> Figure | None:
+    """A full date of the source and a duration of the source after it; business days are not counted.
+
+    A month ends where it is too short for the day: 31 January and one month is the last day of February.
+    """
+    if figure.unit != "date" or len(str(figure.value)) != len("2024-03-01"):
+        return None
+    dates = {k: s for k, s in _distinct("date", source).items() if len(str(k)) == len("2024-03-01")}
+    durations = [s for unit in ("minutes", "months") for s in _distinct(unit, source).values()]
+    if len(dates) * len(durations) > MOST_DATES:
+        return None
+    for start in dates.values():
+        for duration in durations:
+            if _after(str(start.value), duration) == figure.value:
+                return start
+    return None
+
+
+def share_of_total(figure: Figure, source: Sequence[Figure], about: bool) -> Figure | None:
+    """A part as a percentage of a whole, both amounts of money or counts in the source.
+
+    Of a whole that the source states and that its listed parts add up to, a share may be rounded at the last digit
+    shown; of any other amount it must be exact, and the source must state few amounts.
+    """
+    if figure.unit != "bp" or isinstance(figure.value, str):
+        return None
+    for unit in ("USD", "EUR", "GBP", ""):
+        amounts = _distinct(unit, source)
+        for first, run, total in _listed(unit, source, fewest=2 if unit else 3):
+            if total in amounts and any(_rounds(part / total * 10000, figure) for part in run):
+                return first
+        values = [value for value in amounts if isinstance(value, Fraction) and value] if unit else []
+        for part, whole in combinations(sorted(values), 2) if len(amounts) <= MOST_SHARES else []:
+            if part * 10000 == whole * figure.value:
+                return amounts[part]
+    return None
+
+
+def unit_change(figure: Figure, source: Sequence[Figure], about: bool) -> Figure | None:
+    """An amount of money for a month, a quarter or a year, said for another of these; both periods are stated."""
+    if not figure.per or isinstance(figure.value, str):
+        return None
+    for other in source:
+        if other.unit == figure.unit and other.per not in ("", figure.per) and isinstance(other.value, Fraction):
+            changed = other.value * MONTHS_IN[figure.per] / MONTHS_IN[other.per]
+            if figure.value == (changed * 2 + 1) // 2:
+                return other
+    return None
+
+
 RULES: dict[str, Rule] = {
     "equal": equal,
     "part of date": part_of_date,
     "rounding": rounded,
     "sum or difference": sum_or_difference,
     "rate times base": rate_times_base,
+    "sum of listed parts": sum_of_parts,
+    "date plus duration": date_plus_duration,
+    "share of total": share_of_total,
+    "unit change": unit_change,
 }
 """Rules by id, tried in order."""
 
@@ -97,6 +168,47 @@ def _parts(date: str) -> tuple[str, ...]:
     if date.startswith("-") or len(date) < len("2024-03-01"):
         return ()
     return date[:7], f"-{date[4:]}"
+
+
+def _listed(unit: str, source: Sequence[Figure], fewest: int = 3) -> Iterator[tuple[Figure, list[Fraction], Fraction]]:
+    """Runs of amounts that stand one after another: the first figure, the amounts and their sum."""
+    amounts = [s for s in source if s.unit == unit and isinstance(s.value, Fraction)]
+    if len(amounts) > MOST_OPERANDS:
+        return
+    for start, first in enumerate(amounts):
+        run: list[Fraction] = []
+        total = Fraction(0)
+        for part in amounts[start : start + MOST_PARTS]:
+            value = Fraction(part.value)
+            run.append(value)
+            total += value
+            if len(run) >= fewest and total:
+                yield first, run, total
+
+
+def _rounds(exact: Fraction, figure: Figure) -> bool:
+    """Whether an exact value is shown as the figure's, rounded half up at the last digit shown."""
+    if isinstance(figure.value, str) or not figure.step:
+        return exact == figure.value
+    return figure.value == (exact / figure.step * 2 + 1) // 2 * figure.step
+
+
+def _after(start: str, duration: Figure) -> str | None:
+    """The ISO date of a duration after a date, or None where it is no whole number of days or months."""
+    if isinstance(duration.value, str) or duration.value >= 10**7:
+        return None
+    try:
+        day = date.fromisoformat(start)
+        if duration.unit == "minutes":
+            days = duration.value / 1440
+            return (day + timedelta(days=int(days))).isoformat() if days.denominator == 1 else None
+        if duration.value.denominator != 1:
+            return None
+        years, month = divmod(day.month - 1 + int(duration.value), 12)
+        last = calendar.monthrange(day.year + years, month + 1)[1]
+        return day.replace(year=day.year + years, month=month + 1, day=min(day.day, last)).isoformat()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _distinct(unit: str, source: Sequence[Figure]) -> dict[Fraction | str, Figure]:

@@ -87,6 +87,16 @@ OF_ONE_PERCENT = re.compile(
     re.I,
 )
 JOINED = re.compile(r"-\w")
+PER_AFTER = re.compile(
+    r",?\s*(?:/|(?:per|a|an|each|every)\s+)(?:calendar\s+)?(?P<period>month|quarter|year|annum)\b"
+    r"|,?\s*(?P<manner>monthly|quarterly|annually|yearly)\b",
+    re.I,
+)
+PER_BEFORE = re.compile(
+    r"\b(?P<manner>monthly|quarterly|annual|yearly)\s+(?:\w+\s+){0,3}?(?:(?:is|are|of|was|be|at|equals?|totals?)\s+|[:=]\s*)?$",
+    re.I,
+)
+PERIODS = {"m": "month", "q": "quarter", "y": "year", "a": "year"}
 IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re.I)
 
 
@@ -104,6 +114,8 @@ class Figure(NamedTuple):
     """What the last digit shown counts, in the canonical unit."""
     ambiguous: bool = False
     """A numeric date that another order of day and month would read otherwise."""
+    per: str = ""
+    """For money, the period that it is paid for: month, quarter or year."""
 
 
 @lru_cache(maxsize=64)
@@ -162,7 +174,17 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
             written = _unit_ahead(text, end)
         kind, unit, factor = _unit(written, sign, bracket)
         value, size = _value(match, kind)
-        yield Figure(start, end, kind, unit, value * factor, _restated(match, value, factor), size * factor)
+        per = _per(text, start, end) if kind == "money" else ""
+        yield Figure(start, end, kind, unit, value * factor, _restated(match, value, factor), size * factor, per=per)
+
+
+def _per(text: str, start: int, end: int) -> str:
+    """The period that an amount is paid for, where the text says it right before or behind."""
+    found = PER_AFTER.match(text, end)
+    if found:
+        return PERIODS[(found["period"] or found["manner"])[0].lower()]
+    before = PER_BEFORE.search(text, max(0, start - 40), start)
+    return PERIODS[before["manner"][0].lower()] if before else ""
 
 
 def _small_percent(match: re.Match[str], small: re.Match[str]) -> Figure:

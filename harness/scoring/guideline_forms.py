@@ -28,7 +28,7 @@ GUIDELINE = re.compile(
 )
 BARE = re.compile(rf"(?<![\w$./-])(?P<ids>{CODE})")
 SECTION = re.compile(
-    rf"(?:(?<!\w)(?i:sections?|articles?|paragraphs?|clauses?|sec\.)|§{{1,2}})\s*(?P<ids>(?:{NUMBER}|[IVXL]{{1,6}}(?!\w))(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
+    rf"(?:(?<!\w)(?i:sections?|articles?|paragraphs?|clauses?|sec\.)|§{{1,2}})\s*(?P<ids>(?:{NUMBER}{NO_UNIT}|[IVXL]{{1,6}}(?!\w))(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
 )
 STATUTE = re.compile(
     rf"{SUB}(?:\s*,)?\s+(?:of|under)\s+(?:the\s+)?(?:[A-Z][\w.&-]*\s+(?:of\s+)?){{0,6}}(?:Code|Acts?|Law|Statutes?|Regulations?|Rules?|C\.F\.R|U\.S\.C)\b"

@@ -28,7 +28,7 @@ DIGIT = "(?:" + "|".join(list(UNITS)[1:10]) + ")"
 BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[\s-]+{DIGIT}\b)?|{'|'.join(sorted(UNITS, key=len, reverse=True))})\b"
 SCALE = rf"(?:{'|'.join(SCALES)})\b"
 BELOW_1000 = (
-    rf"(?:(?:{DIGIT}|an?)[\s-]+hundred\b(?:\s+(?:and\s+)?{BELOW_100}(?![\s-]+hundred))?|{BELOW_100}(?![\s-]+hundred))"
+    rf"(?:(?:{DIGIT}|an?)[\s-]+hundred\b(?:\s+(?:and\s+)?{BELOW_100}(?![\s-]+hundred\b))?|{BELOW_100}(?![\s-]+hundred\b))"
 )
 SCALED = rf"(?:{BELOW_1000}|\ban?)[\s-]+{SCALE}"
 WORDS = (

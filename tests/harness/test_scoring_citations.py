@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import UserError
 from harness.schema import Case, Completion, Score
 from harness.scoring import citations
 from harness.scoring.base import run
@@ -104,10 +105,83 @@ def test_a_section_that_the_source_does_not_name_is_fabricated(section, verdict)
     assert score.counts == {"citations": 1, "fabricated": 1, "responses_with": 1}
 
 
-def test_only_a_chapter_declared_complete_proves_an_invention(monkeypatch):
-    monkeypatch.setattr(citations, "COMPLETE_CHAPTERS", frozenset({"44-14"}))
-    assert scored("O.C.G.A. § 44-14-999").spans[0].verdict == "invented"
-    assert scored("O.C.G.A. § 44-15-1").spans[0].verdict == "ungrounded"
+def judged(text: str, document: str = "", **known) -> list[tuple[str, str]]:
+    case = Case(id="x", input={"document": document}, expected=[], cluster="d", tags={"state": "Georgia"})
+    completion = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    return [(s.quote, s.verdict) for s in citations.against(**known)(case, completion).spans]
+
+
+def test_only_a_chapter_declared_complete_proves_an_invention():
+    assert judged("O.C.G.A. § 44-14-999", complete=["44-14"])[0][1] == "invented"
+    assert judged("O.C.G.A. § 44-15-1", complete=["44-14"])[0][1] == "ungrounded"
+    assert judged("O.C.G.A. § 44-14-999")[0][1] == "ungrounded"
+    assert judged("O.C.G.A. § 44-14-161", complete=["44-14"])[0][1] == "unsupported"
+    assert judged("O.C.G.A. § 44-14-999", "O.C.G.A. § 44-14-999", complete=["44-14"])[0][1] == "supported"
+
+
+def test_another_list_of_sections_can_be_given(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("section,governs,as_of,confidence\n9-9-1,Name of a statute,2020,read\n", "utf-8")
+    assert judged("O.C.G.A. § 9-9-1 and O.C.G.A. § 9-9-2", sections=path, complete=["9-9"]) == [
+        ("O.C.G.A. § 9-9-1", "unsupported"),
+        ("O.C.G.A. § 9-9-2", "invented"),
+    ]
+    assert citations.against(path).version != citations.against(path, ["9-9"]).version != citations.fabricated.version
+
+
+def test_a_bad_list_of_sections_is_refused_whole(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("section,governs,as_of,confidence\n9-9-1,a,2020,read\n9-9-1,b,2020,read\n", "utf-8")
+    with pytest.raises(UserError, match=r"3 problems\n.*9-9-1 stands 2 times\n.*'44'.*\n.*'9-8'"):
+        citations.against(path, ["44", "9-8"])
+    path.write_text("number\n9-9-1\n", "utf-8")
+    with pytest.raises(UserError, match="expected"):
+        citations.against(path)
+    with pytest.raises(UserError, match="cannot be read"):
+        citations.against(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("O.C.G.A. § 44-14-161 governs the rate of the real estate transfer tax.", "wrong_subject"),
+        ("O.C.G.A. § 44-14-161(a) requires that a recordable deed be attested by officers.", "wrong_subject"),
+        ("O.C.G.A. § 44-14-161 requires confirmation of the sale before a deficiency judgment.", "supported"),
+        ("O.C.G.A. § 44-14-161 governs reports to the court.", "supported"),
+        ("O.C.G.A. § 44-14-161 applies. The transfer tax is due at its rate.", "supported"),
+        ("O.C.G.A. § 44-14-80 governs the rate of the real estate transfer tax.", "unsupported"),
+    ],
+)
+def test_a_section_described_as_another_ones_subject(text, verdict):
+    """44-14-161 is on the sale's confirmation, 48-6-1 on the transfer tax's rate; 44-14-80 was never read."""
+    assert judged(text, "A sale under O.C.G.A. § 44-14-161 was reported.")[0][1] == verdict
+
+
+def test_the_source_may_describe_a_section_as_it_likes():
+    text = "O.C.G.A. § 44-14-161 governs the rate of the real estate transfer tax."
+    assert judged(text, f"We hold that {text}")[0][1] == "supported"
+
+
+LEASE = "1. Rent. Under Section 4.2 and Article IV, rent is due. 4.2 Late fees. 5.1. Notices; see Sections 7.1 to 7.4."
+
+
+@pytest.mark.parametrize(
+    "text", ["Section 4.2", "Section 4", "Sections 4.2 and 5.1(b)", "Article 4", "§ 7.3", "section 1"]
+)
+def test_a_section_of_the_contract_is_found_by_its_number(text):
+    spans = scored(text, LEASE).spans
+    assert spans and {(s.kind, s.verdict) for s in spans} == {("section", "supported")}
+    assert all(LEASE[s.source.start : s.source.end] for s in spans)
+
+
+@pytest.mark.parametrize("text", ["Section 4.3", "Section 9", "Article VI", "§ 7.5", "Sections 4.2 and 6"])
+def test_a_section_that_the_contract_has_not_is_ungrounded(text):
+    assert [s.verdict for s in scored(text, LEASE).spans][-1] == "ungrounded"
+
+
+@pytest.mark.parametrize("text", ["this section", "Section 365 of the Bankruptcy Code", "Code § 12", "section 30 days"])
+def test_what_is_no_section_of_the_contract(text):
+    assert scored(text, LEASE).spans == []
 
 
 def test_a_range_needs_both_ends():
