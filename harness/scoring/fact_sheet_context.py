@@ -17,10 +17,10 @@ from typing import NamedTuple
 from harness.scoring.fact_sheet_periods import period_key, related, with_year
 from harness.scoring.fact_sheet_rows import NAME, Sheet, read_sheet
 from harness.scoring.fact_sheet_signs import signed_figures
+from harness.scoring.fact_sheet_words import Words, breaks_in, lowered, read_words
 from harness.scoring.figure_forms import Figure
 
-SENTENCE = re.compile(r"(?<!\bvs)(?<!U\.S)[.!?][\"”)]?\s+(?=[A-Z0-9$(\"“])|\n+")
-CLAUSE = re.compile(r";|,?\s+(?:while|whereas|although|though|but|yet)\b|,\s+(?:and|with)\b|\s[–—]\s|:\s")
+SENTENCE = re.compile(r"[.!?\n](?<!vs\.)(?<!U\.S\.)(?:(?<=\n)\n*|[\"”)]?\s+(?=[A-Z0-9$(\"“]))")
 ATTACHED = re.compile(
     r"\s*\(?\s*(?:(?:in|for|during|at|by|of|as\s+of|over|at\s+the\s+end\s+of)\s+)(?:the\s+)?|\s*\((?:the\s+)?"
     r"|\s+(?:the|a)\s+(?=\Z)",
@@ -58,6 +58,9 @@ class Stated(NamedTuple):
 
 class Answer(NamedTuple):
     text: str
+    masked: str
+    """The text with underscores for its entities, periods and named values."""
+    words: Words
     stated: list[Stated]
     mentions: list[Mention]
     sentences: list[int]
@@ -73,13 +76,13 @@ class Asked(NamedTuple):
     metrics: tuple[str, ...]
 
 
-def mentions_in(text: str, sheet: Sheet) -> list[Mention]:
-    """Entities, periods, metrics and named values, with relative periods resolved where they can be."""
+def mentions_in(lower: str, sheet: Sheet) -> list[Mention]:
+    """Entities, periods, metrics and named values of text in lower case, relative periods resolved where possible."""
     found: list[Mention] = []
     last: str | None = None
-    for match in sheet.mentions.finditer(text):
+    for match in sheet.mentions.finditer(lower):
         if match.lastgroup != "period":
-            kind, value = sheet.means[" ".join(match[0].lower().split())]
+            kind, value = sheet.means[" ".join(match[0].split())]
             found.append(Mention(match.start(), match.end(), kind, value))
             continue
         key = period_key(match[0])
@@ -95,7 +98,7 @@ def mentions_in(text: str, sheet: Sheet) -> list[Mention]:
 @lru_cache(maxsize=1024)
 def asked_of(question: str, document: str) -> Asked:
     """What a question about the sheet in a document speaks of."""
-    mentions = mentions_in(question, read_sheet(document))
+    mentions = mentions_in(lowered(question), read_sheet(document))
 
     def named(kind: str) -> list[str]:
         return list(dict.fromkeys(m.value for m in mentions if m.kind == kind))
@@ -105,20 +108,21 @@ def asked_of(question: str, document: str) -> Asked:
 
 def read_answer(text: str, sheet: Sheet, asked: Asked) -> Answer:
     """Every figure and named value of an answer, in order, with what each is said of."""
-    mentions = mentions_in(text, sheet)
+    words = read_words(text)
+    mentions = mentions_in(words.lower, sheet)
     sentences = [0, *(match.end() for match in SENTENCE.finditer(text))]
-    breaks = sorted({*sentences, *(match.end() for match in CLAUSE.finditer(text)), len(text) + 1})
+    breaks = sorted({*sentences, *breaks_in(words), len(text) + 1})
     masked = text
     for m in mentions:
         if m.kind != "metric":
             masked = f"{masked[: m.start]}{'_' * (m.end - m.start)}{masked[m.end :]}"
-    found = [(*_with_points(figure, text), negative) for figure, negative in signed_figures(masked)]
+    found = [(*_with_points(figure, text), negative) for figure, negative in signed_figures(masked, words)]
     names = [m for m in mentions if m.kind == NAME]
     found += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]
     found.sort(key=lambda item: item[0].start)
     scene = _Scene(text, mentions, [item[0] for item in found], breaks, sentences, asked, sheet)
     stated = [scene.place(index, points, negative) for index, (_, points, negative) in enumerate(found)]
-    return Answer(text, stated, mentions, sentences, asked)
+    return Answer(text, masked, words, stated, mentions, sentences, asked)
 
 
 def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
@@ -148,8 +152,12 @@ class _Scene:
     ) -> None:
         self.text, self.mentions, self.figures = text, mentions, figures
         self.breaks, self.sentences, self.asked, self.sheet = breaks, sentences, asked, sheet
+        self.runs = self._lists()
         self.held = [self._attached(index) for index in range(len(figures))]
-        self.bound = {m for held in self.held for m in held.values()}
+        bound = {m.start for held in self.held for m in held.values()}
+        self.said = {kind: [m for m in mentions if m.kind == kind] for kind in ("entity", "period", "metric")}
+        self.free = {kind: [m for m in said if m.start not in bound] for kind, said in self.said.items()}
+        self.spoken = asked.periods | {m.value for m in self.said["period"]}
 
     def place(self, index: int, points: bool, negative: bool) -> Stated:
         figure = self.figures[index]
@@ -159,17 +167,14 @@ class _Scene:
         entities = frozenset([entity]) if entity else self.asked.entities or None
         periods = frozenset([period]) if period else self.asked.periods or None
         compared = COMPARED.search(self.text, max(clause[0], figure.start - 24), figure.start)
-        if compared and "period" not in self.held[index] and not self._between("period", compared.end(), figure.start):
-            periods = self.asked.periods | {m.value for m in self.mentions if m.kind == "period"} or None
+        if compared and "period" not in self.held[index]:
+            periods = self.spoken or None
         number = bisect_right(self.sentences, figure.start) - 1
         return Stated(figure, negative, points, entities, periods, self._metric(index, clause), clause, number)
 
     def _clause(self, figure: Figure) -> tuple[int, int]:
         at = bisect_right(self.breaks, figure.start)
         return self.breaks[at - 1], self.breaks[at]
-
-    def _between(self, kind: str, start: int, end: int) -> bool:
-        return any(m.kind == kind and start <= m.start < end for m in self.mentions)
 
     def _attached(self, index: int) -> dict[str, Mention]:
         """Mentions that follow the figure at once, joined by words such as "in" and "for"."""
@@ -196,48 +201,43 @@ class _Scene:
         listed = self._listed(kind, index, clause)
         if listed:
             return listed
-        listing = self._list_around(index)
-        some = [m for m in self.mentions if m.kind == kind]
-        free = [m for m in some if m not in self.bound]
-        start = clause[0]
+        free = self.free[kind]
+        start, end = clause
         before = [m for m in free if start <= m.start < figure.start]
-        after = [m for m in free if figure.end <= m.start < clause[1]]
-        if not before and not after:
-            shared = [h[kind] for f, h in zip(self.figures, self.held, strict=True) if kind in h and f in listing]
-            after = shared[:1]
-        earlier = [m for m in free if m.start < start] or [m for m in some if m.start < figure.start]
-        later = [m for m in free if m.start >= figure.end and self._same_sentence(figure, m)]
-        chosen = before[-1:] or after[:1] or earlier[-1:] or later[:1]
-        return chosen[0].value if chosen else None
-
-    def _same_sentence(self, figure: Figure, m: Mention) -> bool:
-        return bisect_right(self.sentences, figure.start) == bisect_right(self.sentences, m.start)
+        if before:
+            return before[-1].value
+        after = [m for m in free if figure.end <= m.start < end]
+        after = after or [self.held[at][kind] for at in self.runs[index] if kind in self.held[at]]
+        if after:
+            return after[0].value
+        earlier = [m for m in free if m.start < start] or [m for m in self.said[kind] if m.start < figure.start]
+        if earlier:
+            return earlier[-1].value
+        sentence = bisect_right(self.sentences, figure.start)
+        return next((m.value for m in free if bisect_right(self.sentences, m.start) == sentence), None)
 
     def _listed(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
         """The mention of the same place in a list as long as the figure's own list."""
-        figures = self._list_around(index)
-        if len(figures) < 2:
+        run = self.runs[index]
+        if len(run) < 2:
             return None
         start, end = clause
-        sentence = bisect_right(self.sentences, self.figures[index].start)
-        if "respectively" in self.text[figures[-1].end : figures[-1].end + 16]:
-            start = self.sentences[sentence - 1]
-        free = [m for m in self.mentions if m.kind == kind and start <= m.start < end and m not in self.bound]
-        if len(free) != len(figures) or any(
-            not LIST_GAP.fullmatch(self.text, a.end, b.start) for a, b in pairwise(free)
-        ):
-            return None
-        return free[figures.index(self.figures[index])].value
+        last = self.figures[run[-1]].end
+        if "respectively" in self.text[last : last + 16]:
+            start = self.sentences[bisect_right(self.sentences, self.figures[index].start) - 1]
+        free = [m for m in self.free[kind] if start <= m.start < end]
+        gaps = (LIST_GAP.fullmatch(self.text, a.end, b.start) for a, b in pairwise(free))
+        return free[run.index(index)].value if len(free) == len(run) and all(gaps) else None
 
-    def _list_around(self, index: int) -> Sequence[Figure]:
-        first = last = index
-        while first > 0 and LIST_GAP.fullmatch(self.text, self.figures[first - 1].end, self.figures[first].start):
-            first -= 1
-        while last + 1 < len(self.figures) and LIST_GAP.fullmatch(
-            self.text, self.figures[last].end, self.figures[last + 1].start
-        ):
-            last += 1
-        return self.figures[first : last + 1]
+    def _lists(self) -> list[list[int]]:
+        """For each figure, the figures of the list that it stands in: itself alone, or several joined by "and"."""
+        runs: list[list[int]] = []
+        for index, figure in enumerate(self.figures):
+            joined = index and LIST_GAP.fullmatch(self.text, self.figures[index - 1].end, figure.start)
+            if joined:
+                runs[-1].append(index)
+            runs.append(runs[-1] if joined else [index])
+        return runs
 
     def _metric(self, index: int, clause: tuple[int, int]) -> str | None:
         """The metric of the figure's clause; a metric of another unit is passed over."""
@@ -247,9 +247,9 @@ class _Scene:
         listed = self._listed("metric", index, clause)
         if listed:
             return listed
-        fit = {row.metric for row in self.sheet.rows if row.unit == figure.unit}
-        some = [m for m in self.mentions if m.kind == "metric" and clause[0] <= m.start < clause[1] and m.value in fit]
-        before = [m for m in some if m.start < figure.start and m not in self.bound]
-        after = [m for m in some if m.start >= figure.end and m not in self.bound]
+        fit = self.sheet.metrics.get(figure.unit, ())
+        some = [m for m in self.free["metric"] if clause[0] <= m.start < clause[1] and m.value in fit]
+        before = [m for m in some if m.start < figure.start]
+        after = [m for m in some if m.start >= figure.end]
         chosen = before[-1:] or after[:1]
         return chosen[0].value if chosen else None

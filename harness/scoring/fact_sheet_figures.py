@@ -11,6 +11,7 @@ between entities, and a change needs a word that says it is one.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -20,23 +21,12 @@ from harness.scoring.fact_sheet_context import Answer, Stated
 from harness.scoring.fact_sheet_rows import NAME, Row, Sheet
 from harness.scoring.figures import ABOUT
 
-UP = (
-    r"rose|ris(?:e|en|es|ing)|increas(?:e|ed|es|ing)|grew|grow(?:n|s|ing|th)?|gain(?:s|ed|ing)?|up|improv(?:ed|ement|ing)"
-    r"|climb(?:ed|ing)?|added|advanced?|higher|more|above|better"
-)
-DOWN = (
-    r"fell|fall(?:en|s|ing)?|declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|dropp?(?:ed|ing|s)?|down|slipped|shrank|reduced"
-    r"|reduction|lower|less|below|fewer|worse"
-)
-EVEN = r"chang(?:e|ed)|differ(?:ence|ed)|gap|mov(?:e|ed)|narrowed|widened|ahead|behind|spread|margin"
-MOVE = re.compile(rf"\b(?:(?P<up>{UP})|(?P<down>{DOWN})|(?P<even>{EVEN}))\b", re.I)
-AFTER = re.compile(rf"[\s-]*(?:point\s+)?(?:(?P<up>{UP})|(?P<down>{DOWN})|(?P<even>{EVEN}))\b", re.I)
-LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus)\b", re.I)
+FAR = 60
+"""Characters before a figure in which a word such as "rose" is looked for."""
+LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus)\b")
+POINT_GAP = re.compile(r"[\s-]{1,3}(?:point\s+)?", re.I)
 ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
-SUM = re.compile(r"\b(?:total(?:l?ed|l?ing|s)?(?!\s+returns?)|combined|together|sum|aggregated?)\b", re.I)
-LOSS = re.compile(r"\b(?:loss(?:es)?|lost|los(?:e|ing)|negative|minus|deficit)\b", re.I)
-LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b", re.I)
-PROFIT = re.compile(r"\b(?:profit|gain(?:s|ed)?|positive|surplus|earned)\b", re.I)
+LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
 MOVING = re.compile(r"return|growth|change|yield")
 """Metrics whose own level is said to rise or fall: "the fund gained 2%"."""
 FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
@@ -104,28 +94,36 @@ def _here(row: Row, stated: Stated) -> bool:
 
 def _move(stated: Stated, answer: Answer, last: int) -> int | None:
     """1, -1 or 0 where the figure is said to be a rise, a fall or a change; None where it is a level."""
-    figure, text = stated.figure, answer.text
-    after = AFTER.match(text, figure.end)
-    if after:
-        return 1 if after["up"] else -1 if after["down"] else 0
+    figure, text, moves = stated.figure, answer.text, answer.words.moves
+    if not moves:
+        return None
+    at = bisect_left(moves, (figure.end,))
+    if at < len(moves) and POINT_GAP.fullmatch(text, figure.end, moves[at][0]):
+        return moves[at][2]
     start = stated.clause[0]
     aside = start < last < figure.start and ASIDE.fullmatch(text, last, figure.start)
-    at = start if aside else max(start, last, figure.start - 60)
-    found = next(reversed(list(MOVE.finditer(text, at, figure.start))), None)
-    if found is None or (not aside and LEVEL.search(text, found.end(), figure.start)):
+    least = start if aside else max(start, last, figure.start - FAR)
+    before = bisect_left(moves, (figure.start,)) - 1
+    if before < 0 or moves[before][0] < least:
         return None
-    return 1 if found["up"] else -1 if found["down"] else 0
+    _, end, way = moves[before]
+    return None if not aside and LEVEL.search(answer.words.lower, end, figure.start) else way
 
 
 def _is_negative(stated: Stated, answer: Answer) -> bool:
     """Whether signs or words make the figure negative: a loss word before it, no other metric or profit between."""
-    if stated.negative or LOSS_AFTER.match(answer.text, stated.figure.end):
+    words, at = answer.words, stated.figure.start
+    if stated.negative or LOSS_AFTER.match(words.lower, stated.figure.end):
         return True
-    start, at = answer.sentences[stated.sentence], stated.figure.start
-    found = next(reversed(list(LOSS.finditer(answer.text, start, at))), None)
-    if found is None or PROFIT.search(answer.text, found.end(), at):
+    start = answer.sentences[stated.sentence]
+    end = max((end for begin, end in words.losses if start <= begin < at), default=None)
+    if end is None or any(end <= begin < at for begin, _ in words.profits):
         return False
-    return not any(m.kind == "metric" and found.end() <= m.start < at for m in answer.mentions)
+    return not any(m.kind == "metric" and end <= m.start < at for m in answer.mentions)
+
+
+def _sums_up(answer: Answer, start: int, end: int) -> bool:
+    return any(start <= begin < end for begin, _ in answer.words.sums)
 
 
 def _derived(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) -> Verdict | None:
@@ -142,7 +140,7 @@ def _derived(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) -> 
                     way = "rise" if value > 0 else "fall"
                     return Verdict("wrong_arithmetic", f"the change is a {way}", rows, rule)
                 return Verdict("derived", f"rule: {rule}", rows, rule)
-    if SUM.search(answer.text, answer.sentences[stated.sentence], sentence_end(answer, stated)):
+    if _sums_up(answer, answer.sentences[stated.sentence], sentence_end(answer, stated)):
         for value, rows in sums(stated, answer, sheet):
             if equal(abs(value), stated, rounding=about):
                 return Verdict("derived", "rule: sum", rows, "sum")
@@ -163,7 +161,7 @@ def _unlike(stated: Stated, answer: Answer, sheet: Sheet, move: int | None, same
     if due:
         rule, value, rows = due[0]
         return Verdict("wrong_arithmetic", f"rule {rule} gives {_written(value, figure.unit)}", rows, rule)
-    if SUM.search(answer.text, stated.clause[0], figure.start):
+    if _sums_up(answer, stated.clause[0], figure.start):
         for value, rows in sums(stated, answer, sheet):
             return Verdict("wrong_arithmetic", f"rule sum gives {_written(value, figure.unit)}", rows, "sum")
     if same:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.scoring.fact_sheet_context import Answer
 from harness.scoring.fact_sheet_rows import Sheet, name_key
 
 CAP = r"[A-Z][A-Za-z]*(?:[&’'.-][A-Za-z]+)*"
@@ -33,30 +34,41 @@ RATING = (
     r"|(?<=rating\swas\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
     rf"|{CAP}[+-]?(?:\s+{CAP}[+-]?){{0,3}}(?=[\s-]+(?:rating|rated|grade)\b)"
 )
+SIGNS = re.compile(
+    r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE|Nasdaq|NASDAQ"
+    r"|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
+)
+THE = frozenset(("the ", "The "))
+SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
+"""Where none of these is left once the sheet's own names are taken out, no unknown name is there."""
 NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
-LEADS = frozenset(
-    (
-        "the a an in during for both at and while as over with compared against unlike meanwhile however its by on from "
-        "of to this that no each our your their it fund after when whereas but under per although though since between "
-        "than versus like where"
-    ).split(" ")
+LEAD = re.compile(
+    r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from|of"
+    r"|to|this|that|no|each|our|your|their|after|when|whereas|but|under|per|although|though|since|between|than|versus|like"
+    r"|where)[\s,]+",
+    re.I,
 )
 """Words that may stand before a name with a capital, at a sentence's start, and are no part of it."""
+ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trust", "index", "both", "each", "our"))
 
 
-def unknown_names(text: str, sheet: Sheet, known: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
-    """Range and kind of each name that the sheet does not hold; `known` ranges are the sheet's own."""
-    for match in NAMES.finditer(text):
+def unknown_names(answer: Answer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
+    """Range and kind of each name, up to `whole`, that the sheet does not hold."""
+    rest = answer.masked
+    if SIGN_WORDS.isdisjoint(answer.words.seen) and all(
+        rest[m.start() - 4 : m.start()] in THE for m in SIGNS.finditer(rest)
+    ):
+        return
+    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name")]
+    for match in NAMES.finditer(answer.text, 0, whole):
         start, end = match.span()
-        words = match[0].split()
-        while words and words[0].lower().strip(",") in LEADS:
-            start = text.index(words[0], start) + len(words.pop(0))
-            start += len(text[start:end]) - len(text[start:end].lstrip())
-        bare = len(words) == 1 and match.lastgroup != "rating" and not words[0][0].isupper()
-        if not words or bare or words[0].lower() in ("fund", "trust", "index", "funds"):
-            continue
-        inside = any(a <= start and end <= b for a, b in known)
-        if not inside and not _is_held(" ".join(words), sheet):
+        lead = LEAD.match(answer.text, start, end)
+        while lead:
+            start = lead.end()
+            lead = LEAD.match(answer.text, start, end)
+        name = answer.text[start:end]
+        own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
+        if not own and name.lower() not in ALONE and not _is_held(name, sheet):
             yield start, end, str(match.lastgroup)
 
 

@@ -1,22 +1,24 @@
 """Reads the periods that reports speak of: quarters, halves and years, named outright or by their distance.
 
 A period's key is `Q2 2025`, `H1 2025` or `FY 2025`. "The prior quarter" and "a year earlier" are relative to another
-period. A bare year is one only after a word such as "in". Months and odd spans of dates are no periods here.
+period. A bare year is one only after a word such as "in". The pattern is for text in
+lower case. Months and odd spans of dates are no periods here.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ORDER = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
 QUARTER_ENDS = {"march": "1", "june": "2", "september": "3", "december": "4"}
-YEAR = r"(?:,?\s+(?:of\s+)?(?:fiscal\s+(?:year\s+)?|FY\s?)?20\d\d)"
+YEAR = r"(?:,?\s+(?:of\s+)?(?:fiscal\s+(?:year\s+)?|fy\s?)?20\d\d)"
 PERIOD = (
-    r"(?P<period>(?<!\w)(?:"
-    rf"[QH][1-4](?:{YEAR}|\s?['’]\d\d)?(?!\w)|[1-4]Q\s?(?:20)?\d\d(?!\w)"
+    r"(?P<period>(?:"
+    rf"[qh][1-4](?:{YEAR}|\s?['’]\d\d)?(?!\w)|[1-4]q\s?(?:20)?\d\d(?!\w)"
     rf"|(?:first|second|third|fourth)[\s-]+(?:quarter|half){YEAR}?(?!\w)"
     r"|(?:quarter|three\s+months)\s+ended\s+(?:march|june|september|december)\s+3[01],?\s+20\d\d"
-    r"|(?:FY\s?|(?:fiscal|full|calendar)[\s-]+(?:year\s+)?)(?:20)?\d\d(?!\w)"
+    r"|(?:fy\s?|(?:fiscal|full|calendar)[\s-]+(?:year\s+)?)(?:20)?\d\d(?!\w)"
     r"|(?<=in\s)20\d\d(?![\w,.%]*\d)|(?<=for\s)20\d\d(?![\w,.%]*\d)|(?<=during\s)20\d\d(?![\w,.%]*\d)"
     r"|(?<=year\s)20\d\d(?![\w,.%]*\d)"
     r"|(?:prior|previous|preceding|last)[\s-]+(?:quarter|year|period|half)"
@@ -29,6 +31,7 @@ ENDED = re.compile(r"ended\s+(\w+)")
 TWO_DIGITS = re.compile(r"(?:20)?(\d\d)$")
 
 
+@lru_cache(maxsize=1024)
 def period_key(written: str) -> str | None:
     """The key of a period with its year; `Q2 ?` for a quarter without one; None for what is no outright period."""
     text = written.lower()
@@ -45,6 +48,7 @@ def period_key(written: str) -> str | None:
     return f"FY 20{year[1]}" if year else None
 
 
+@lru_cache(maxsize=1024)
 def related(words: str, base: str, periods: tuple[str, ...]) -> str | None:
     """The period that "the prior quarter" or "a year earlier" means, seen from `base`; `periods` is the sheet's."""
     text = words.lower()

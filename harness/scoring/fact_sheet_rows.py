@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.scoring.fact_sheet_periods import PERIOD, period_key
+from harness.scoring.fact_sheet_words import read_words
 from harness.scoring.figure_forms import figures_in
 from harness.scoring.normal import plain
 
@@ -47,7 +48,6 @@ ALIASES = {
 """What else a metric is called; a word that two metrics of one sheet could mean counts for neither."""
 KINDS_OF_FUND = {"fund", "trust", "reit", "etf", "portfolio", "partnership", "index", "benchmark", "composite"}
 NUMBER = re.compile(r"\(?[-\u2212]?\s?\d[\d,]*(?:\.\d+)?\)?")
-NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 
 class Row(NamedTuple):
@@ -76,12 +76,14 @@ class Sheet(NamedTuple):
     disclosures: tuple[tuple[str, ...], ...]
     """Accepted wordings of each required statement, as `wording_key` writes them."""
     by_size: dict[tuple[str, Fraction | str], tuple[Row, ...]]
+    metrics: dict[str, frozenset[str]]
+    """Metrics by the unit of their values."""
     periods: tuple[str, ...]
     """Keys of the periods, in time."""
     names: tuple[str, ...]
     """Every fund, benchmark and rating of the sheet."""
     mentions: re.Pattern[str]
-    """Finds entities, periods, metrics and named values; the group says which."""
+    """Finds entities, periods, metrics and named values in lower-case text; the group says which."""
     means: dict[str, tuple[str, str]]
     """Kind and canonical name by the lower-case words of a mention."""
     loose: frozenset[tuple[str, Fraction | str]]
@@ -96,7 +98,7 @@ def name_key(name: str) -> str:
 
 def wording_key(text: str) -> str:
     """Words alone, so that case, punctuation and line breaks do not matter."""
-    return NOT_WORD.sub(" ", plain(text).lower().replace("’", "").replace("'", "")).strip()
+    return read_words(plain(text)).plain.strip()
 
 
 @lru_cache(maxsize=512)
@@ -178,6 +180,7 @@ def _sheet(rows: Sequence[Row], wordings: Iterable[tuple[str, ...]], outside: st
         rows=tuple(rows),
         disclosures=tuple(wordings),
         by_size=by_size,
+        metrics={unit: frozenset(r.metric for r in rows if r.unit == unit) for unit in {r.unit for r in rows}},
         periods=tuple(sorted({row.period for row in rows}, key=_in_time)),
         names=(*(name_key(entity) for entity in entities), *values),
         mentions=_pattern(means),
@@ -207,7 +210,7 @@ def _meanings(entities: Sequence[str], metrics: Sequence[str], values: Sequence[
 
 
 def metric_ways(metric: str) -> list[str]:
-    """Ways to write a metric, in lower case: its name, the name without "rate" or "ratio", and what else it is called."""
+    """Ways to write a metric, in lower case: its name, the name without "rate" or "ratio", its other names."""
     stem = re.sub(r"\s+(?:rate|ratio|paid|held)$", "", metric)
     return [name_key(way) for way in (metric, stem, *ALIASES.get(metric, ()))]
 
@@ -226,4 +229,4 @@ def _pattern(means: dict[str, tuple[str, str]]) -> re.Pattern[str]:
         return "|".join(re.escape(way).replace(r"\ ", r"\s+") for way in ways) or r"(?!)"
 
     kinds = "|".join(f"(?P<{kind}>{either(kind)})" for kind in (NAME, "entity", "metric"))
-    return re.compile(rf"(?<!\w)(?:{kinds})(?![\w+])|{PERIOD}", re.I)
+    return re.compile(rf"(?<!\w)(?:(?:{kinds})(?![\w+])|{PERIOD})")

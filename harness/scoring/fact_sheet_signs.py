@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from harness.scoring.fact_sheet_words import Words
 from harness.scoring.figure_forms import Figure, figures_in
 from harness.scoring.numbers import DIGITS
 
@@ -18,15 +19,14 @@ MINUS = re.compile(
     r"|(?P<opened>\()[$€£]?\d[\d,.]*(?P<closed>\))(?=\s?(?:%|per\s?cent|basis|bps|thousand|million|billion))"
     r"|(?<=\b(?:of|as|is|at|to|by|re)\s)(?P<whole>\()[$€£]?\d[\d,.]*(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
 )
+SIGNED = re.compile(r"[-\u2212\u2013(][$€£]?\s?\d")
+"""Whether a text may hold any such sign."""
 PLAIN = re.compile(
-    rf"(?<![\w.,/$€£#-])(?:\$(?:{DIGITS})(?:\s(?:thousand|million|billion)\b|(?![\s-]*[\w(]))"
-    rf"|(?:{DIGITS})(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\()))",
+    rf"[$\d](?<![\w.,/$€£#-][$\d])(?:(?<=\$)(?:{DIGITS})(?:\s(?:thousand|million|billion)\b|(?![\s-]*[\w(]))"
+    r"|(?<=\d)(?:[\d,]{0,30}(?:\.\d{1,30})?)(?<!,)(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\()))"
 )
 """The commonest forms of a figure, read alone and remembered."""
-OTHER = re.compile(
-    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|half|an?\s+(?:thousand|million))\b",
-    re.I,
-)
+DIGIT = re.compile(r"\d")
 
 
 @lru_cache(maxsize=8192)
@@ -34,10 +34,10 @@ def _alone(written: str) -> tuple[Figure, ...]:
     return figures_in(written)
 
 
-def signed_figures(text: str) -> Iterator[tuple[Figure, bool]]:
+def signed_figures(text: str, words: Words) -> Iterator[tuple[Figure, bool]]:
     """Figures of a text, with accounting and minus signs read: "$(1.2) million", "-2.1%", "of (1,240)"."""
     minus, written = [], text
-    if "-" in text or "(" in text or "\u2212" in text or "\u2013" in text:
+    if SIGNED.search(text):
         letters = list(text)
         for match in MINUS.finditer(text):
             minus.append(match.end() if match["before"] or match["inside"] else match.start() + 1)
@@ -45,7 +45,7 @@ def signed_figures(text: str) -> Iterator[tuple[Figure, bool]]:
                 if match[group]:
                     letters[at[0]] = " "
         text = "".join(letters) if minus else text
-    for figure in _figures(text):
+    for figure in _figures(text, words):
         if any(figure.start - 1 <= at <= figure.end for at in minus):
             yield _with_signs(figure, written), True
         else:
@@ -60,16 +60,17 @@ def _with_signs(figure: Figure, text: str) -> Figure:
     return figure._replace(start=start, end=end)
 
 
-def _figures(text: str) -> Sequence[Figure]:
+def _figures(text: str, words: Words) -> Sequence[Figure]:
     """What `figures_in` gives, sooner where a text holds only plain forms."""
+    if words.has_number_words:
+        return figures_in(text)
     found: list[Figure] = []
-    rest, at = [], 0
+    at = 0
     for match in PLAIN.finditer(text):
+        start, end = match.span()
         alone = _alone(match[0])
-        if len(alone) != 1 or alone[0].end - alone[0].start != len(match[0]):
+        if len(alone) != 1 or alone[0].end != end - start or DIGIT.search(text, at, start):
             return figures_in(text)
-        found.append(alone[0]._replace(start=match.start(), end=match.end()))
-        rest.append(text[at : match.start()])
-        at = match.end()
-    rest.append(text[at:])
-    return figures_in(text) if OTHER.search(" ".join(rest)) else found
+        found.append(alone[0]._replace(start=start, end=end))
+        at = end
+    return figures_in(text) if DIGIT.search(text, at) else found

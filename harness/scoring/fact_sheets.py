@@ -34,6 +34,8 @@ ABSENCE = re.compile(
 )
 COUNTS = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
 
+ABSENCE_WORDS = frozenset(("not", "no", "t", "unreported", "undisclosed", "unavailable"))
+
 METRICS = [
     Metric(
         name="figure_fabrication_rate",
@@ -141,8 +143,8 @@ def report(case: Case, completion: Completion) -> Score:
     judged = [(s, v) for s, v in verdicts(answer, sheet) if s.figure.end <= whole]
     spans = [_span(text, s.figure.start, s.figure.end, s.figure.kind, v, case.cluster) for s, v in judged]
     given = {_key(verdict) for _, verdict in judged if _is_good(verdict)}
-    names = _names(text[:whole], sheet, answer)
-    carried = _carried(text, sheet)
+    names = _names(answer, sheet, whole)
+    carried = _carried(text, sheet, answer)
     said, false = _absences(text[:whole], sheet, answer, case.tags.get("absent"))
     bad = [span for span in spans if span.verdict in FABRICATED]
     counts = totals | {
@@ -199,19 +201,18 @@ def _span(text: str, start: int, end: int, kind: str, found: Verdict, cluster: s
     )
 
 
-def _names(text: str, sheet: Sheet, answer: Answer) -> list[Span]:
-    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name")]
+def _names(answer: Answer, sheet: Sheet, whole: int) -> list[Span]:
     return [
-        Span(start=start, end=end, quote=text[start:end], kind=kind, verdict="invented", reason="not in the sheet")
-        for start, end, kind in unknown_names(text, sheet, known)
+        Span(start=a, end=b, quote=answer.text[a:b], kind=kind, verdict="invented", reason="not in the sheet")
+        for a, b, kind in unknown_names(answer, sheet, whole)
     ]
 
 
-def _carried(text: str, sheet: Sheet) -> Sequence[tuple[str, ...]]:
+def _carried(text: str, sheet: Sheet, answer: Answer) -> Sequence[tuple[str, ...]]:
     """The required statements that the text carries, as whole words in one of their wordings."""
     if not sheet.disclosures:
         return []
-    words = f" {wording_key(text)} "
+    words = answer.words.plain if text.isascii() else f" {wording_key(text)} "
     return [wordings for wordings in sheet.disclosures if any(f" {wording} " in words for wording in wordings)]
 
 
@@ -219,6 +220,8 @@ def _absences(text: str, sheet: Sheet, answer: Answer, absent: str | None) -> tu
     """Sentences that say the absent metric is not reported, and those that say so of a figure the sheet has."""
     said: list[Span] = []
     false: list[Span] = []
+    if ABSENCE_WORDS.isdisjoint(answer.words.seen):
+        return said, false
     for match in ABSENCE.finditer(text):
         start = max((at for at in answer.sentences if at <= match.start()), default=0)
         after = SENTENCE.search(text, match.end())
