@@ -264,6 +264,8 @@ class TestRealEngine:
             expected = [float(scores[j, token]) for j, token in enumerate(answer["ids"])]
             assert answer["logprobs"] == pytest.approx(expected, abs=0.25)
             assert all(float(scores[j].max()) - expected[j] < 0.25 for j in range(len(expected)))
+            options = shared["odd"]["options"][f"baseline-{i}"]
+            assert options == pytest.approx([float(scores[0, o]) for o in shared["odd"]["option_ids"]], abs=0.5)
 
     def test_processes_of_their_own_serve_two_models_with_equal_answers(self, own: Any, shared: Any) -> None:
         assert own["separate"]["describe"]["in_process"] is False

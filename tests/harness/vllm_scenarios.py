@@ -26,6 +26,7 @@ QUESTIONS = [
     "What is 2+2?",
     "Say hello to the tenant, politely.",
 ]
+OPTIONS = ("A", "B", "No")
 SMALL = Settings(kv_cache_bytes=1 << 28)
 MAX_LEN = 96
 
@@ -89,7 +90,11 @@ def plain_answers(renderer: Renderer, base: Checkpoint) -> tuple[dict[str, Any],
         half = engine.generate(asked)
         next(half)
         half.close()
-        return plain, {"first": first, "again": shown(list(engine.generate(asked)))}
+        letters = Sampling(max_tokens=1, stop_ids=renderer.stop_ids, logprob_ids=tuple(map(renderer.opening, OPTIONS)))
+        lettered = [Request(key=f"o-{r.key}", ids=r.ids, sampling=letters, variant=r.variant) for r in asked]
+        options = {c.key.removeprefix("o-"): c.option_logprobs for c in engine.generate(lettered)}
+        again = shown(list(engine.generate(asked)))
+        return plain, {"first": first, "again": again, "options": options, "option_ids": letters.logprob_ids}
 
 
 def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""Numbers with a tolerance: one number in many written forms, units, hedging."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.schema import Case, Completion
+from harness.scoring.numeric import within
+
+
+def scored(text: str, expected: str, finish: str = "stop", **how):
+    case = Case(id="q", input={}, expected=[expected], cluster="q")
+    error = "stopped" if finish == "error" else None
+    return within(**how)(
+        case, Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "how", "right"),
+    [
+        ("It is $1.25 million.", "$1,250,000", {}, 1),
+        ("1,250,000", "$1,250,000", {}, 1),  # bare, where dollars are asked for
+        ("1,250,000 euros", "$1,250,000", {}, 0),
+        ("The rent is 1,250", "$1,250", {}, 1),
+        ("$1,251", "$1,250", {}, 0),
+        ("$1,251", "$1,250", {"absolute": 1}, 1),
+        ("$1,251.01", "$1,250", {"absolute": 1}, 0),
+        ("12.6%", "12.5%", {"absolute": 0.1}, 1),
+        ("12.6%", "12.5%", {"absolute": 0.09}, 0),
+        ("1260 basis points", "12.5%", {"absolute": 0.1}, 1),
+        ("101", "100", {"relative": 0.01}, 1),
+        ("102", "100", {"relative": 0.01}, 0),
+        ("Between 90 and 100", "100", {}, 0),  # hedging
+        ("90 and then 10 more make 100", "100", {"take": "last"}, 1),
+        ("100 and not 90", "100", {"take": "last"}, 0),
+        ("100, I repeat 100", "100", {}, 1),
+        ("thirty days", "30 days", {}, 1),
+        ("30 months", "30 days", {}, 0),
+        ("March 1, 2024", "2024-03-01", {}, 1),
+        ("March 2, 2024", "2024-03-01", {}, 0),
+        ("no idea", "100", {}, 0),
+        ("", "100", {}, 0),
+    ],
+)
+def test_a_number_is_right_within_its_tolerance(text, expected, how, right):
+    assert scored(text, expected, **how).right == right
+
+
+def test_a_failed_answer_is_wrong_and_a_number_cut_off_is_not_read():
+    assert scored("100", "100", "error").counts == {"right": 0, "parsed": 0}
+    assert scored("The sum is 100", "100", "length").counts == {"right": 0, "parsed": 0}
+
+
+def test_a_case_without_one_number_is_named():
+    scorer = within()
+    bad = Case(id="q9", input={}, expected=["a lot"], cluster="q")
+    assert scorer.check(bad) == ["case 'q9': expected is ['a lot'], expected one number in each entry"]
+    assert scorer.check(Case(id="q", input={}, expected=["$5"], cluster="q")) == []
+
+
+def test_a_negative_tolerance_is_refused():
+    with pytest.raises(UserError, match="at least 0"):
+        within(absolute=-1)
