@@ -56,6 +56,8 @@ HEADING = re.compile(r"[ \t]*(?:#|\*\*[^*\n]*\*\*[ \t]*:?[ \t]*$|[^\n]{0,80}:[ \
 LABEL_BEFORE = re.compile(r"(?:^|\n)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_]*$")
 LABEL_AFTER = re.compile(r"[*_]*[ \t]*(?:\([^)\n]{0,40}\))?[ \t]*:")
 STARTER = re.compile(r"\w+(?:ing|ed|ly)")
+DOTTED = re.compile(r"Inc|INC|Corp|CORP|Ltd|LTD|Co|CO|Bros|Jr|Sr|(?:\w\.)+\w")
+"""Endings that a full stop belongs to."""
 LOWER_WORD = re.compile(r"(?<![\w'’-])[a-z][a-z]+")
 
 
@@ -66,8 +68,6 @@ class Name(NamedTuple):
     end: int
     kind: str
     words: tuple[str, ...]
-    ranges: tuple[tuple[int, int], ...]
-    """Range of each word."""
 
 
 Words = list[tuple[str, int, int]]
@@ -100,13 +100,13 @@ def _names(text: str, start: int, end: int, common: frozenset[str]) -> Iterator[
     for words in _segments(text, start, end):
         kind = _kind(text, words, common)
         if kind:
-            yield _made(kind, words)
+            yield _made(text, kind, words)
 
 
-def _made(kind: str, words: Words) -> Name:
-    return Name(
-        words[0][1], words[-1][2], kind, tuple(word for word, _, _ in words), tuple((a, b) for _, a, b in words)
-    )
+def _made(text: str, kind: str, words: Words) -> Name:
+    start, end = words[0][1], words[-1][2]
+    dotted = text[end : end + 1] == "." and (DOTTED.fullmatch(text, words[-1][1], end) is not None)
+    return Name(start, end + dotted, kind, tuple(word for word, _, _ in words))
 
 
 def _segments(text: str, start: int, end: int) -> Iterator[Words]:
@@ -198,11 +198,11 @@ def _departments(text: str) -> Iterator[Name]:
             words = words[1:]
         content = [w for w, _, _ in (words[:-1] if match["last"] else words[1:]) if w not in LINKS]
         if content and not all(word in NO_DEPARTMENT for word in content):
-            yield _made("department", words)
+            yield _made(text, "department", words)
     for match in LOWER_DEPARTMENT.finditer(text):
         words = _tokens(text, match.start("name"), match.end())
         if not any(word in NO_DEPARTMENT or word in OPENING for word, _, _ in words[:-1] if word != "and"):
-            yield _made("department", words)
+            yield _made(text, "department", words)
 
 
 def _only_opens(text: str, first: tuple[str, int, int]) -> bool:

@@ -33,104 +33,107 @@ europe european federal french georgia georgian german indian irish italian japa
 scottish southern spanish state states u.k u.s uk united us usa welsh western
 """
 TERMS = """
-acceptance access account accounts accrual acquisition act action actions addendum additional address addresses
-adjusted adjustment administration administrative administrator advance advances affiliate affiliates agency agent
-agents agreement agreements allowance amended amendment amendments amount amounts analysis annex annual answer answers
-appendix applicable application appraisal appraiser approval approved arbitration architect article articles asset
-assets assignee assignment assignments assignor assistant attachment attorney attorney's attorneys audit auditor
-authorities authority authorization authorized award background balance bank bankruptcy bargain base basic beneficiary
-benefit benefits bid bidder bidders big bill binding board bond bonus book borrower borrowings bottom breach brief
-broker brokerage budget building buildings business buyer buyers bylaws cancellation cap capital care carrier cash
-casualty cause central certificate certificates certified chair chairman change changes chapter charge charges chief
-claim claims clause clauses clear client clients closing code collateral collection commencement commercial commission
-commissions commitment committee common communications company compensation competition completion compliance
-concession conclusion condition conditions condominium conduct confidential confidentiality consent consideration
-construction consultant consumer contact content context contingencies contingency contract contractor contractors
-contracts control conveyance copy copyright corp corporate corporation cost costs counsel counterparts court covenant
-covenanted covenants cover coverage credit creditor critical cure current customer customers damage damages data date
-dates dear death debt debtor declaration deed default defaults defect defects deficiency definition definitions delay
-delinquent deliverable deliverables delivery demand department deposit deposits description design designated
-destruction detail details development diligence direct director directors disbursement discharge disclaimer
-disclosing disclosure disclosures discount dispute disputes distribution distributor division document documents
-domain driver duration duties duty earlier early earnest easement easements economic effect effective electronic email
-emergency eminent employee employees employer employment encumbrance encumbrances end enforcement engagement engineer
-entire entitlement environmental equipment equity error escrow essence estate estoppel event events evidence exchange
+abatement acceptance access account accounts accrual acquisition act action actions addendum additional address
+addresses adjusted adjustment administration administrative administrator advance advances affiliate affiliates agency
+agent agents agreement agreements allowance alteration alterations amended amendment amendments amount amounts
+analysis annex annual answer answers appendix applicable application appraisal appraiser approval approved arbitration
+architect article articles asbestos asset assets assignee assignment assignments assignor assistant attachment
+attorney attorney's attorneys audit auditor authorities authority authorization authorized award background balance
+bank bankruptcy bargain base basic beneficiary benefit benefits bid bidder bidders big bill binding board bond bonus
+book borrower borrowings bottom breach brief broker brokerage budget building buildings business buyer buyers bylaws
+cancellation cap capital care carrier cash casualty cause central certificate certificates certified chair chairman
+change changes chapter charge charges chief claim claims clause clauses clear client clients closing closings code
+collateral collection commencement commercial commission commissions commitment committee common communications
+company compensation competition completion compliance concession conclusion condition conditions condominium conduct
+confidential confidentiality consent consideration construction consultant consumer contact content context
+contingencies contingency contract contractor contractors contracts control conveyance copy copyright corp corporate
+corporation cost costs counsel counterparts court covenant covenanted covenants cover coverage credit creditor
+critical cure current customer customers damage damages data date dates dear death debt debtor declaration deed deeds
+default defaults defect defects deficiency definition definitions delay delinquent deliverable deliverables delivery
+demand department deposit deposits description design designated destruction detail details development diligence
+direct director directors disbursement discharge disclaimer disclosing disclosure disclosures discount dispute
+disputes distribution distributor division document documents domain driver duration duties duty earlier early earnest
+easement easements economic effect effective electronic email emergency eminent employee employees employer employment
+encroachment encumbrance encumbrances end enforcement engagement engineer enjoyment entire entitlement environmental
+equipment equity error escrow escrowed essence estate estoppel event events evidence exception exceptions exchange
 exclusion exclusions exclusive exclusivity execution executive executor exercise exhibit exhibits existing expansion
 expense expenses expiration explanation extension facilities facility fact facts fair family federal fee fees
 fiduciary figures file final finance financial financing findings fire fiscal fixed fixtures flood floor flow force
 foreclosure form forms foundation franchise franchisee franchisor fraud free full fund funds future gaap general good
 goods governing government grant grantee grantor gross ground group growth guarantee guarantees guarantor guarantors
-guaranty guideline guidelines handbook hazardous heading health hearing hereby herein hereof hereto hereunder
-highlights hold holder holding holdings holdover home hours house human important improvement improvements inc
-incident income increase increases indemnification indemnified indemnifying indemnitee indemnities indemnitor
-indemnity indenture independent index information initial injury inspection installment institution instrument
-insurance insured insurer intangible intellectual interest interests interim internal internet investment investments
-investor investors invoice issue issuer item items job joint judgment jurisdiction jury key knowledge land landlord
-landlords late law lawful laws lawyer lease leased leasehold leases leave legal lender lenders lessee lessor letter
-letters level levels liabilities liability license licensed licensee licensing licensor lien liens limit limitation
-limitations limited line liquidated list litigation llc llp loan loans local location long loss losses lot lp ltd main
-maintenance majority management manager managers managing mandatory manner manual manufacturer market marketing
-material materials matters maturity maximum mechanic's mechanics media mediation medical meeting member members
-memorandum method milestone milestones mineral minimum minor miscellaneous model money monthly mortgage mortgagee
-mortgagor motor multiple municipal name names national natural negligence net new non non-compete non-disclosure
-notary note notice notices number objective objectives obligation obligations occupancy occurrence offer offers office
-officer officers official old open operating operation operations operator opinion option options oral order orders
-ordinary original outcome outline outside outstanding overview owner owners ownership page paragraph parent parking
-part partial parties partner partners partnership party patent patents payee payment payments payor penalty percentage
-performance period periods permit permits permitted person personal personnel phase phone plan plans pledge point
-points policies policy portfolio position possession post power practice premises premium prepayment present president
-price prices primary principal principals prior privacy private privilege procedure procedures proceeds process
-producer product products professional profit profits program progress prohibited prohibition project promissory
-promotion proof properties property proposal proposed proration protected protection provision provisions public
-purchase purchaser purchasers purpose qualified quality quarterly quiet rate rates rating ratio real realty receipt
-receiver receiving recital recitals recommendation recommendations record recorder recorders records recourse recovery
-redemption reference refund regards registered registration regulation regulations regulatory reimbursement related
-release relief remaining remedies remedy renewal rent rental rents repair repairs replacement report reporting reports
-representation representations representative representatives request requests required requirement requirements
-research reservation reserve reserves residence resident residential residual resolved resources respect response
-responsibilities responsibility restricted restriction restrictions result results retention return returns revenue
-revenues review right rights risk risks road role royalties royalty rule rules safety salary sale sales sample
-satisfaction schedule schedules scope seal secretary section sections secured securities security self seller sellers
-senior separate service services set settlement severability share shareholder shareholders shares short signature
-signatures signed simple sincerely single site small social software solicitation source space special specific
-specifications sponsor square staff standard standards start statement statements status statute statutory step steps
-stock storage strict structure subcontractor subdivision subject sublease sublessee submission subordination
-subrogation subscriber subsection subsidiaries subsidiary substantial successor successors suit summary supplement
-supplemental supplier suppliers supply support surety surrender survey survival suspension table takeaway takeaways
-tax taxes technical technology temporary tenancy tenant tenants term termination terms territory test therein thing
-third threshold time timeline title tort total trade trademark trademarks training transaction transactions transfer
-transferee transferor transition travel treasurer treasury trial trust trustee trustees type types uncapped
-undersigned underwriter unemployment uniform union unit units unlimited use user users utilities utility vacancy
-vacation valid valuation value values vehicle vendor vendors venture verification vice violation void volume waiver
-warrant warranties warranty waste water website week wherefore whereof withdrawal witness witnesses witnesseth work
-worker workers workers' working workplace works written yield zoning
+guaranty guest guests guideline guidelines handbook hazardous heading health hearing heir heirs hereby herein hereof
+hereto hereunder highlights hold holder holding holdings holdover home hours house human important improvement
+improvements inc incident income increase increases indemnification indemnified indemnifying indemnitee indemnities
+indemnitor indemnity indenture independent index information initial injury inspection inspections installment
+institution instrument insurable insurance insured insurer intangible intellectual interest interests interim internal
+internet investment investments investor investors invoice issue issuer item items job joint judgment jurisdiction
+jury key knowledge land landlord landlords late latent law lawful laws lawyer lead lease leased leasehold leases leave
+legal lender lenders lessee lessor letter letters level levels liabilities liability license licensed licensee
+licensing licensor lien liens limit limitation limitations limited line liquidated list litigation llc llp loan loans
+local location long loss losses lot lp ltd main maintenance majeure majority management manager managers managing
+mandatory manner manual manufacturer market marketable marketing material materials matters maturity maximum
+mechanic's mechanics media mediation medical meeting member members memorandum method milestone milestones mineral
+minimum minor miscellaneous model mold money monthly mortgage mortgagee mortgagor motor multiple municipal name names
+national natural negligence net new noise non non-compete non-disclosure notary note notice notices number objective
+objectives obligation obligations occupancy occurrence offer offers office officer officers official old open
+operating operation operations operator opinion option options oral order orders ordinary original outcome outline
+outside outstanding overview owner owners ownership page paragraph parent parking part partial parties partner
+partners partnership party patent patents payee payment payments payor penalty percentage performance period periods
+permit permits permitted person personal personnel pet pets phase phone plan plans pledge point points policies policy
+portfolio position possession post power practice premises premium prepayment present president price prices primary
+principal principals prior privacy private privilege procedure procedures proceeds process producer product products
+professional profit profits program progress prohibited prohibition project promissory promotion proof properties
+property proposal proposed proration protected protection provision provisions public purchase purchaser purchasers
+purpose qualified quality quarterly quiet quitclaim radon rate rates rating ratio real realty receipt receiver
+receiving recital recitals recommendation recommendations record recorder recorders records recourse recovery
+redemption reference refund refusal refusals regards registered registration regulation regulations regulatory
+reimbursement related release relief remaining remedies remedy renewal rent rental rents repair repairs replacement
+report reporting reports representation representations representative representatives request requests required
+requirement requirements research reservation reserve reserves residence resident residential residual resolved
+resources respect response responsibilities responsibility restricted restriction restrictions result results
+retention return returns revenue revenues review rider riders right rights risk risks road role royalties royalty rule
+rules safety salary sale sales sample satisfaction schedule schedules scope seal secretary section sections secured
+securities security self seller sellers senior separate service services set settlement severability share shareholder
+shareholders shares short signature signatures signed simple sincerely single site small smoking social software
+solicitation source space special specific specifications sponsor square staff standard standards start statement
+statements status statute statutory step steps stock storage strict structure subcontractor subdivision subject
+sublease sublessee sublet subletting submission subordination subrogation subscriber subsection subsidiaries
+subsidiary substantial successor successors suit summary supplement supplemental supplier suppliers supply support
+surety surrender survey surveys survival suspension table takeaway takeaways tax taxes technical technology temporary
+tenancy tenant tenants term termination termite terms territory test therein thing third threshold time timeline title
+tort total trade trademark trademarks training transaction transactions transfer transferee transferor transition
+travel treasurer treasury trial trust trustee trustees turnover type types uncapped undersigned underwriter
+unemployment uniform union unit units unlimited use user users utilities utility vacancy vacation valid valuation
+value values vehicle vendor vendors venture verification vice violation void volume waiver walkthrough warrant
+warranties warranty waste water website week wherefore whereof withdrawal witness witnesses witnesseth work worker
+workers workers' working workplace works written yield zoning
 """
 HARD_WORDS = """
-llc inc corp lp llp ltd plc pc na gmbh sa ag bv pllc pty
+ag bv corp gmbh inc llc llp lp ltd na pc plc pllc pty sa
 """
 SOFT_WORDS = """
-co bank trust group partners partnership holdings associates association foundation capital properties realty ventures
-enterprises industries university institute insurance advisors brothers sons studios systems technologies laboratories
-pharmaceuticals airlines hotels markets stores brands
+advisors airlines associates association bank brands brothers capital co enterprises foundation group holdings hotels
+industries institute insurance laboratories markets partners partnership pharmaceuticals properties realty sons stores
+studios systems technologies trust university ventures
 """
 TITLES_WORDS = """
-mr mrs ms miss dr judge justice hon prof professor sen senator rep gov governor
+dr gov governor hon judge justice miss mr mrs ms prof professor rep sen senator
 """
 COURTS_WORDS = """
-supreme superior magistrate probate district bankruptcy circuit juvenile municipal chancery state appeals appellate
-high county family tax
+appeals appellate bankruptcy chancery circuit county district family high juvenile magistrate municipal probate state
+superior supreme tax
 """
 LINKS_WORDS = """
-of the de la van von der del and
+and de del der la of the van von
 """
 NUMBERS_WORDS = """
-first second third fourth fifth one two three four five six seven eight nine ten
+eight fifth first five four fourth nine one second seven six ten third three two
 """
 NO_DEPARTMENT_WORDS = """
-principal registered post head main branch box corporate executive home leasing sales management local relevant
-appropriate responsible other same office offices first second new own public federal housing business single dwelling
-storage residential condominium rental commercial retail apartment closing whole entire government regional applicable
-governmental respective ground
+apartment applicable appropriate box branch business closing commercial condominium corporate dwelling entire
+executive federal first government governmental ground head home housing leased leasing local main management new
+office offices other own post principal public regional registered relevant rental residential respective responsible
+retail sales same second single storage whole
 """
 ORDINARY = frozenset(" ".join([OPENINGS, CALENDAR, PLACES, TERMS]).split())
 OPENING = frozenset(OPENINGS.split())

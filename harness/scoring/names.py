@@ -85,15 +85,11 @@ def judge(case: Case, completion: Completion, registry: Registry | None = None) 
     """A span, with its verdict, for each name in an answer."""
     text, whole, registry = completion.text, unbroken(completion), registry or NOTHING
     document, cluster = case.document, case.cluster
-    spans = [
-        _span(text, name.start, name.end, name.kind, _verdict(name, document, registry), cluster)
-        for name in names_in(text, lower_words(document))
-        if name.end <= whole
-    ]
-    for found in guideline_forms.guidelines_in(text, _codes(document, registry)):
-        if found.end <= whole and not any(s.start < found.end and found.start < s.end for s in spans):
-            verdict = _guideline(found.id, document, registry)
-            spans.append(_span(text, found.start, found.end, "guideline", verdict, cluster))
+    ids = [i for i in guideline_forms.guidelines_in(text, _codes(document, registry)) if i.end <= whole]
+    spans = [_span(text, i.start, i.end, "guideline", _guideline(i.id, document, registry), cluster) for i in ids]
+    for name in names_in(text, lower_words(document)):
+        if name.end <= whole and not any(i.start < name.end and name.start < i.end for i in ids):
+            spans.append(_span(text, name.start, name.end, name.kind, _verdict(name, document, registry), cluster))
     return without_denied(case, text, sorted(spans, key=lambda span: span.start), GROUNDED)
 
 

@@ -1,0 +1,220 @@
+"""Names: what is one and what only has capitals, verdicts against source and closed list, and the false alarms."""
+
+import pytest
+
+from harness.schema import Case, Completion, Score
+from harness.scoring import names, registry
+from harness.scoring.base import run
+from harness.scoring.registry import Entry
+
+DOCUMENT = """COMMERCIAL LEASE. This Lease is between OAKMERE HOLDINGS, LLC ("Landlord") and Dunmore Bakery, Inc.
+("Tenant"), with First Tidal Bank as lender. Signed by Jane B. Quill. The Records Department keeps copies under
+Guideline 4.2 and HR-07. Disputes go to the Superior Court of Harlow County. The Alder Growth Fund holds shares.
+5. Notices. Send notice to the Department of Building Safety and to the Health and Safety Team."""
+KNOWN = registry.of(
+    [
+        Entry("department", "People Operations Department", ("HR Department", "Records Department")),
+        Entry("department", "Fleet Office", ()),
+        Entry("guideline", "Guideline 8.1", ()),
+        Entry("party", "Vesper Lane Partners, LP", ("Vesper Lane",)),
+    ],
+    complete=["department", "guideline"],
+)
+
+
+def scored(text: str, document: str = DOCUMENT, known=None, finish_reason: str = "stop", question: str = "") -> Score:
+    case = Case(id="x", input={"document": document, "question": question}, expected=[], cluster="lease-1")
+    error = "stopped" if finish_reason == "error" else None
+    completion = Completion(
+        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
+    )
+    return run([names.among(known) if known else names.fabricated], case, completion).names
+
+
+def found(text: str, document: str = DOCUMENT, known=None) -> list[tuple[str, str, str]]:
+    return [(span.kind, span.verdict, span.quote) for span in scored(text, document, known).spans]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Oakmere Holdings, LLC", "party"),
+        ("Oakmere Holdings L.L.C.", "party"),
+        ("Oakmere Holdings", "party"),
+        ("Oakmere, LLC", "party"),
+        ("OAKMERE HOLDINGS, LLC", "party"),
+        ("Dunmore Bakery Incorporated", "party"),
+        ("Dunmore Bakery's", "name"),
+        ("First Tidal Bank", "party"),
+        ("Tidal Bank", "party"),
+        ("Jane B. Quill", "name"),
+        ("Jane Quill", "name"),
+        ("J. Quill", "name"),
+        ("Ms. Quill", "person"),
+        ("Ms. Jane Quill", "person"),
+        ("Records Department", "department"),
+        ("Department of Records", "department"),
+        ("Building Safety Department", "department"),
+        ("Department of Building Safety", "department"),
+        ("Health and Safety Team", "department"),
+        ("records department", "department"),
+        ("Superior Court of Harlow County", "court"),
+        ("Alder Growth Fund", "fund"),
+        ("Guideline 4.2", "guideline"),
+        ("guideline 4", "guideline"),
+        ("Guideline HR-7", "guideline"),
+        ("HR\u201107", "guideline"),
+    ],
+)
+def test_a_name_of_the_source_is_supported_in_each_of_its_forms(text, kind):
+    (span,) = scored(f"I sent it to the {text} today.").spans
+    assert (span.kind, span.verdict) == (kind, "supported")
+    assert 0 <= span.source.start < span.source.end <= len(DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Oakmere Holdings, Inc.", "party"),
+        ("Oakmere Partners, LLC", "party"),
+        ("Brightwater Partners, Inc.", "party"),
+        ("ZENITH HOLDINGS, LLC", "party"),
+        ("Second Tidal Bank", "party"),
+        ("Tidal Harbor Trust", "party"),
+        ("Jane B. Quarles", "name"),
+        ("Peter Quill", "name"),
+        ("Mr. Quarles", "person"),
+        ("Wellness Department", "department"),
+        ("Department of Wellness", "department"),
+        ("Office of Compliance Review", "department"),
+        ("finance department", "department"),
+        ("Superior Court of Norland County", "court"),
+        ("Supreme Court", "court"),
+        ("Alder Income Fund", "fund"),
+        ("Norland Rent Index", "index"),
+        ("Guideline 4.3", "guideline"),
+        ("Guideline 40", "guideline"),
+        ("HR-08", "guideline"),
+    ],
+)
+def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
+    (span,) = scored(f"I sent it to the {text} today.").spans
+    assert (span.kind, span.verdict, span.source) == (kind, "ungrounded", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Yes.",
+        "Tenant must pay Base Rent and the Purchase Price at Closing.",
+        "However, Landlord shall give Notice of Default under this Agreement.",
+        "Paying Rent late is an Event of Default. Furnish Landlord a copy.",
+        "On Monday, March 3, 2025 and in January the Term ends.",
+        "**Key Dates:**\n- Quiet Enjoyment: granted\n# Lease Of Baker Street\nVelvet Rope Terms:\n",
+        "TENANT SHALL KEEP THE VELVET ROPE IN GOOD REPAIR",
+        "Georgia law and American or British Standards apply in the United States.",
+        "The Registered Office, the Leased Unit and the Closing Office.",
+        "a standard 30-day period and policies 30 days old; COVID-19 and F-150 and 10-K",
+        "Insurance; Holdover; Due On Sale; Right Of First Refusal; None",
+        "I'm sorry, I cannot say.",
+    ],
+)
+def test_capitals_alone_make_no_name(text):
+    assert found(text, "A lease of one flat.") == []
+
+
+def test_a_word_that_the_source_writes_small_is_ordinary_there():
+    assert found("The Velvet Rope Rules apply.", "The velvet rope must hang.") == []
+    assert found("The Velvet Rope Rules apply.", "The rules must hang.") != []
+
+
+def test_names_that_stand_beside_each_other_are_read_apart():
+    text = "Dunmore Bakery Jane B. Quill; Oakmere Holdings, LLC and First Tidal Bank on Monday Dunmore Bakery"
+    assert {verdict for _, verdict, _ in found(text)} == {"supported"}
+
+
+def test_two_names_of_the_source_are_not_mixed():
+    assert found("Dunmore Holdings, LLC")[0][1] == "ungrounded"
+    assert found("Jane Tidal")[0][1] == "ungrounded"
+
+
+def test_a_list_of_guidelines_is_one_claim_each():
+    assert found("See Guidelines 4.2, 4.3 and HR-07.") == [
+        ("guideline", "supported", "Guidelines 4.2"),
+        ("guideline", "ungrounded", "4.3"),
+        ("guideline", "supported", "HR-07"),
+    ]
+
+
+def test_bare_codes_are_guidelines_only_where_the_source_or_list_uses_codes():
+    assert found("See HR-08.", "Guideline 4.2 applies.") == []
+    coded = registry.of([Entry("guideline", "Policy FIN-3", ())])
+    assert found("See FIN-3 and FIN-4.", "Guideline 4.2 applies.", coded) == [
+        ("guideline", "registered", "FIN-3"),
+        ("guideline", "ungrounded", "FIN-4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("the HR Department", "supported"),
+        ("the People Operations Department", "supported"),
+        ("the Fleet Office", "registered"),
+        ("the Office of Fleet", "registered"),
+        ("the Wellness Department", "invented"),
+        ("the Department of Building Safety", "supported"),
+        ("Guideline 8.1", "registered"),
+        ("Guideline 8.2", "invented"),
+        ("Guideline 4.2", "supported"),
+        ("Vesper Lane Partners, L.P.", "registered"),
+        ("Vesper Lane", "registered"),
+        ("Vesper Hill Partners, L.P.", "ungrounded"),
+    ],
+)
+def test_a_closed_list_grounds_names_and_proves_inventions_of_complete_kinds(text, verdict):
+    assert [v for _, v, _ in found(f"I sent it to {text} today.", known=KNOWN)] == [verdict]
+
+
+def test_counts_and_findings_agree():
+    score = scored("The Fleet Office and the Wellness Department wrote to First Tidal Bank.", known=KNOWN)
+    assert score.counts == {"names": 3, "fabricated": 1, "responses_with": 1}
+    assert (score.invented, score.registered, score.supported) == (
+        ["Wellness Department"],
+        ["Fleet Office"],
+        ["First Tidal Bank"],
+    )
+
+
+def test_the_list_is_part_of_the_version():
+    assert names.among(KNOWN).version != names.among(KNOWN._replace(complete=frozenset())).version
+    assert names.among(KNOWN).version != names.fabricated.version
+
+
+def test_a_name_of_the_question_that_is_denied_is_no_claim():
+    question = "What does Guideline 9.9 of the Wellness Department say?"
+    assert scored("The handbook does not mention Guideline 9.9.", question=question).spans == []
+    assert scored("There is no Wellness Department.", question=question).spans == []
+    assert scored("Guideline 9.9 allows pets.", question=question).counts["fabricated"] == 1
+    assert scored("There is no Guideline 9.8.", question=question).counts["fabricated"] == 1
+
+
+def test_a_name_that_a_cut_answer_breaks_off_in_is_not_judged():
+    text = "Brightwater Partners, Inc. and Vesper Hol"
+    assert scored(text, finish_reason="length").fabricated == ["Brightwater Partners, Inc."]
+    assert scored(text).counts["fabricated"] == 2
+
+
+def test_a_failed_completion_counts_as_fabricated():
+    assert scored("", finish_reason="error").counts == {"names": 1, "fabricated": 1, "responses_with": 1}
+
+
+def test_a_source_scored_against_itself_holds_all_its_names():
+    assert scored(DOCUMENT).counts["names"] >= 10
+    assert scored(DOCUMENT).fabricated == []
+
+
+def test_spans_point_into_the_untouched_text():
+    text = "🏠 ﬁrst: Oakmere\u00a0Holdings, L.L.C.; Dun\u00admore Bakery’s"
+    assert [s.quote for s in scored(text).spans] == ["Oakmere\u00a0Holdings, L.L.C.", "Dun\u00admore Bakery"]
