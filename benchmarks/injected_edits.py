@@ -22,6 +22,7 @@ CROSS = re.compile(
 )
 ENTITY = r"(?:Inc\b\.?|LLC\b|L\.L\.C\.|Corp\b\.?|Corporation\b|Company\b|Ltd\b\.?|L\.P\.|LP\b|Bank\b|Association\b)"
 NAMED = re.compile(rf"\b(?!The |This |Such |Each )(?:[A-Z][\w&'’-]+,?\s){{1,4}}{ENTITY}")
+SUFFIX = re.compile(r",? (?:Inc\b\.?|LLC\b|Corp\b\.?|LP\b)(?=[,;)]|\s[a-z])")
 ROLES = (
     "Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Purchaser|Vendor|Borrower|Lender|Grantor|Grantee|"
     "Licensor|Licensee|Franchisor|Franchisee|Distributor|Supplier|Manufacturer|Customer|Client|Consultant|Contractor|"
@@ -37,7 +38,7 @@ EXCEPTION = re.compile(
 )
 LEADING = re.compile(r"(?:(?<=^)|(?<=[.;]\s))(?:Except|Unless)\b[^,.;]{5,},\s(?=\w)")
 SENTENCE = re.compile(r"(?:(?<=^)|(?<=[.;]\s))[A-Z][^.;:“”\"\n]{40,200}(?=[.;](?:\s|$))")
-QUOTED = re.compile(r"[“\"](?P<inside>[^“”\"]*\w[^“”\"]*)[”\"]")
+QUOTED = re.compile(r"(?:“|(?<![^\s(\[])\")(?P<inside>\w[^“”\"]*[\w.,;!?])(?:”|\"(?!\w))")
 PLAIN_WORD = re.compile(r"(?<![\w-])[a-z]{4,}(?![\w-])")
 COMPANIES = [
     *(
@@ -237,12 +238,18 @@ def untouched(passage: Passage, rng: random.Random) -> Iterator[Edit]:
 
 
 def restate(passage: Passage, rng: random.Random) -> Iterator[Edit]:
-    """The same facts in other written forms: every figure, section and company; and a sentence quoted word by word."""
+    """The same facts in other written forms: every figure, section and company; and a sentence quoted word by word.
+
+    What stands in quotation marks is left as it is, since a quotation in other words is none.
+    """
     text = passage.text
-    for figure in reversed(figures(text)):
-        text = text[: figure.start] + restated(figure, text, rng) + text[figure.end :]
-    text = CITED.sub(lambda match: rng.choice(HEADS) + match["number"], text)
-    text = re.sub(r",? (?:Inc\b\.?|LLC\b|Corp\b\.?|LP\b)(?=[ ,;)])", "", text)
+    changes = [(f.start, f.end, restated(f, text, rng)) for f in figures(text)]
+    changes += [(m.start(), m.end(), rng.choice(HEADS) + m["number"]) for m in CITED.finditer(text)]
+    changes += [(m.start(), m.end(), "") for m in SUFFIX.finditer(text)]
+    quoted = [match.span() for match in QUOTED.finditer(text)]
+    for start, end, new in sorted(changes, reverse=True):
+        if not any(first < end and start < last for first, last in quoted):
+            text = text[:start] + new + text[end:]
     if text != passage.text:
         yield Edit(rng.choice(LEADS) + text, (), "written otherwise")
     for said, _ in _quoting(passage, rng):

@@ -22,7 +22,7 @@ NUMBER = rf"{FREE}(?:(?P<both>{WORD})\s*\((?P<again>{WHOLE})\)|(?P<word>{WORD})|
 TIME = r"(?:(?:business|calendar|consecutive|full|additional)\s+)?(?:minute|hour|day|week|month|year)s?\b"
 MONTHS = "|".join(month_name[1:])
 NO_NOUN = (
-    "this was has its thus days weeks months years hours minutes percents dollars cents times pages does less plus"
+    "hundredths this was has its thus days weeks months years hours minutes dollars cents times pages does less plus"
 )
 PATTERNS = {
     "date": re.compile(
@@ -30,13 +30,15 @@ PATTERNS = {
         rf"|(?<![\w/.-])(?:the\s+)?(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:day\s+of\s+)?(?P<month2>{MONTHS})"
         rf",?\s+(?P<year2>(?:19|20)\d\d)\b"
     ),
-    "money": re.compile(rf"\$\s?(?P<num>{DIGITS})(?P<tail>\s(?:{'|'.join(SCALES)})\b)?(?![\w%]|[-,./]\d)", re.I),
+    "money": re.compile(
+        rf"(?<![A-Za-z])\$\s?(?P<num>{DIGITS})(?P<tail>\s(?:{'|'.join(SCALES)})\b)?(?![\w%]|[-,./]\d)", re.I
+    ),
     "percent": re.compile(
         rf"{FREE}(?:(?P<both>{WORD})(?:\s+percent)?\s*\((?P<again>{DIGITS})\s?%\)"
         rf"|(?P<word>{WORD})(?P<tail>\s+per\s?cent)\b|(?P<num>{DIGITS})(?P<sign>\s?%|\s+percent\b))",
         re.I,
     ),
-    "duration": re.compile(rf"{NUMBER}(?P<tail>[\s-]+{TIME})", re.I),
+    "duration": re.compile(rf"{NUMBER}(?P<tail>[\s-]+{TIME})(?!\s+of\s+(?:{MONTHS}))", re.I),
     "count": re.compile(rf"{NUMBER}(?P<tail>\s+(?!(?:{NO_NOUN.replace(' ', '|')})\b)[a-z]{{3,}}s\b)"),
 }
 LABEL = re.compile(

@@ -1,0 +1,237 @@
+"""How far may the fabrication scorer be trusted? Measures it against people's labels and against known errors.
+
+    python benchmarks/scorer_validity.py [--only frank|faithbench|injected] [--frozen] [--show 20]
+        [--docs docs/scorer-validity.md] [--json FILE]
+
+Prints its tables, and writes them into a Markdown file, between markers. The public data is found through
+TUNEGATE_DATA; a part whose data is not there is left as it is. The frozen part of the injected errors is scored only
+with --frozen, so that daily work on the scorer does not look at it. Under two minutes on one core.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
+
+import validity_injected as known  # noqa: E402
+import validity_people as people  # noqa: E402
+from injected import FAITHFUL, OPERATORS, cuad_folder  # noqa: E402
+
+from harness.scoring import facts  # noqa: E402
+
+DOCS = "docs/scorer-validity.md"
+SETS = {
+    "frank": ("FRANK validation (tuning set)", people.frank, "frank/summaries.jsonl"),
+    "faithbench": ("FaithBench (never tuned on)", people.faithbench, "faithbench/samples.jsonl"),
+}
+SCORER, CHOSEN, RULE = "fact scorer", "fact scorer, choices cross-validated by source", "untuned rule"
+COLUMNS = [(origin, part) for part in ("open", "frozen") for origin in ("cuad", "own")]
+HEADINGS = {"cuad": "CUAD", "own": "own text"}
+
+
+class Table(NamedTuple):
+    """A table as it is printed and written."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str
+
+
+def people_table(name: str, data: Path) -> tuple[Table, list[dict[str, Any]]]:
+    """The scorer and the untuned rule on one labelled set, and the same figures as records."""
+    title, load, _ = SETS[name]
+    items = load(data)
+    answers = {SCORER: [people.scorer(item) for item in items]}
+    note = ""
+    if name == "frank":
+        answers[CHOSEN], chosen = people.cross_validated(items)
+        note = f" Chosen in the {people.FOLDS} folds: {'; '.join(sorted(set(chosen)))}."
+    answers[RULE] = [people.untuned_rule(item) for item in items]
+    rows = people.rows(items, answers, RULE)
+    positive, sources = sum(item.positive for item in items), len({item.cluster for item in items})
+    told = f"{len(items)} summaries of {sources} sources, {positive} positive; 95% intervals by cluster bootstrap."
+    header = ["detector", *people.MEASURES, "flagged"]
+    cells = [[r.detector, *(_interval(r, m) for m in people.MEASURES), _or_dash(r.flagged)] for r in rows]
+    records = [
+        {"set": title, "detector": r.detector, "measure": m, "value": v, "low": low, "high": high}
+        | {"n": len(items), "clusters": sources}
+        for r in rows
+        for m, (v, low, high) in r.values.items()
+    ]
+    return Table(title, header, cells, told + note), records
+
+
+def _interval(row: people.Row, measure: str) -> str:
+    value, low, high = row.values[measure]
+    sign = "+" if row.flagged is None else ""
+    return f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
+def _or_dash(count: int | None) -> str:
+    return "-" if count is None else str(count)
+
+
+def injected_tables(rates: list[known.Rate]) -> list[Table]:
+    """Recall by operator and kind, and false alarms, with a column for each origin and part."""
+    columns = [column for column in COLUMNS if any((r.origin, r.part) == column for r in rates)]
+    header = ["", *(f"{HEADINGS[origin]}, {part}" for origin, part in columns), "target"]
+    note = "Share (95% interval, clustered by source), number of copies. * misses the target."
+    tables = []
+    for title, faithful in (("Injected errors caught (recall)", False), ("False alarms on faithful copies", True)):
+        cells = []
+        found = [r for r in rates if (r.operator in FAITHFUL) == faithful]
+        for operator, kind in dict.fromkeys((r.operator, r.kind) for r in sorted(found, key=_order)):
+            here = {(r.origin, r.part): r for r in found if (r.operator, r.kind) == (operator, kind)}
+            name = operator if kind == "all" else f"- {kind}"
+            target = next(iter(here.values())).target
+            told = "" if target is None else f"{'at most' if faithful else 'at least'} {target:g}"
+            if kind != "all" and all(r.n == _whole(r, found).n for r in here.values()):
+                continue
+            cells.append([name, *(_cell(here.get(column)) for column in columns), told])
+        tables.append(Table(title, header, cells, note))
+    return tables
+
+
+def _whole(rate: known.Rate, rates: list[known.Rate]) -> known.Rate:
+    """The rate of the whole operator that this one is a part of."""
+    place = (rate.operator, rate.origin, rate.part, "all")
+    return next(r for r in rates if (r.operator, r.origin, r.part, r.kind) == place)
+
+
+def _order(rate: known.Rate) -> tuple[int, bool, str]:
+    names = [*FAITHFUL, *OPERATORS]
+    return names.index(rate.operator), rate.kind != "all", rate.kind
+
+
+def _cell(rate: known.Rate | None) -> str:
+    if rate is None:
+        return "-"
+    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}), {rate.n}{' *' if rate.met is False else ''}"
+
+
+def injected_records(rates: Sequence[known.Rate]) -> list[dict[str, Any]]:
+    """The whole-operator figures of the injected set as records."""
+    return [
+        {"set": f"injected errors, {HEADINGS[r.origin]}, {r.part}", "detector": SCORER}
+        | {"measure": f"{'false alarms' if r.operator in FAITHFUL else 'recall'}: {r.operator}", "value": r.value}
+        | {"low": r.low, "high": r.high, "n": r.n, "clusters": r.clusters, "target": r.target, "met": r.met}
+        for r in rates
+        if r.kind == "all"
+    ]
+
+
+def show_false_alarms(data: Path, most: int) -> None:
+    """Print findings in summaries of the tuning set that people called faithful."""
+    alarms = [(span, item) for item in people.frank(data) if not item.positive for span in people.found(item)]
+    for span, item in alarms[:most]:
+        around = item.summary[max(0, span.start - 50) : span.end + 50]
+        print(f"frank false alarm: {span.kind} [[{span.quote}]] in: {' '.join(around.split())}")
+
+
+def show(results: list[tuple[known.Copy, bool]], most: int) -> None:
+    """Print missed errors and false alarms of the open part, at most so many of each operator and kind."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for copy, found in results:
+        key = (copy.operator, copy.kind, copy.origin)
+        wrong = found if copy.operator in FAITHFUL else not found
+        if wrong and not copy.frozen and seen.setdefault(key, 0) < most:
+            seen[key] += 1
+            spans = copy.spans or tuple((s.start, s.end) for s in known.findings(copy))
+            text = copy.completion.text
+            for start, end in spans:
+                around = f"{text[max(0, start - 50) : start]}[[{text[start:end]}]]{text[end : end + 50]}"
+                print(f"{copy.origin} {copy.operator}: {copy.kind} | {' '.join(around.split())}")
+
+
+def show_table(table: Table) -> None:
+    """Print a table for the eye."""
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
+    drawn = Drawn(*table.header, title=table.title, caption=table.note, title_justify="left")
+    for row in table.rows:
+        drawn.add_row(*row)
+    Console(width=max(120, int(os.environ.get("COLUMNS", "150")))).print(drawn)
+
+
+def markdown(table: Table) -> str:
+    """A table as Markdown."""
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return f"**{table.title}**\n\n{body}\n\n{table.note}\n"
+
+
+def write_between(file: Path, name: str, text: str) -> None:
+    """Put `text` between the markers called `name` of a Markdown file."""
+    pattern = re.compile(rf"(<!-- {name}: written by [^>]*-->\n).*?(<!-- /{name} -->)", re.S)
+    before = file.read_text("utf-8")
+    if not pattern.search(before):
+        raise SystemExit(f"{file}: no '<!-- {name}: written by ... -->' before a '<!-- /{name} -->'; put both lines in")
+    file.write_text(pattern.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", before), "utf-8")
+
+
+def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run the parts asked for, print and write their tables, and give their figures as records."""
+    root = os.environ.get("TUNEGATE_DATA")
+    records = []
+    for name, (_, _, file) in SETS.items():
+        if args.only in (None, name):
+            if not root or not (Path(root) / file).is_file():
+                print(f"{name}: skipped; set TUNEGATE_DATA to a folder with {file}", file=sys.stderr)
+                continue
+            table, found = people_table(name, Path(root))
+            records += found
+            if name == "frank":
+                show_false_alarms(Path(root), args.show)
+            _publish([table], name, args.docs)
+    if args.only in (None, "injected"):
+        if cuad_folder() is None:
+            print("injected: own text only; TUNEGATE_DATA names no folder with cuad/", file=sys.stderr)
+        results = known.judged(("open", "frozen") if args.frozen else ("open",))
+        show(results, args.show)
+        rates = known.rates(results)
+        records += injected_records(rates)
+        _publish(injected_tables(rates), "injected", args.docs)
+    return records
+
+
+def _publish(tables: list[Table], name: str, docs: Path | None) -> None:
+    for table in tables:
+        show_table(table)
+    if docs:
+        write_between(docs, name, "\n".join(markdown(table) for table in tables))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Measure the fabrication scorer.")
+    parser.add_argument("--only", choices=["frank", "faithbench", "injected"], help="one part")
+    parser.add_argument("--frozen", action="store_true", help="score the frozen part of the injected errors too")
+    parser.add_argument(
+        "--show",
+        type=int,
+        default=0,
+        metavar="N",
+        help="list N mistakes of a kind, none held out",
+    )
+    parser.add_argument("--docs", type=Path, help=f"Markdown file to write the tables into, such as {DOCS}")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    args = parser.parse_args(arguments)
+    records = measure(args)
+    if args.json:
+        says = next(m.says for m in facts.fabricated.metrics if m.name == "fabrication_rate")
+        told = {"fabrication_rate": {"says": says, "scorer": facts.fabricated.version, "rows": records}}
+        told["measured"] = datetime.now(UTC).date().isoformat()
+        args.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

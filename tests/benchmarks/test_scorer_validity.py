@@ -1,0 +1,172 @@
+"""The measures of the scorer: hand-worked counts, a planted scorer that is right or wrong, tables and markers."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.schema import Case, Completion, Span
+from harness.scoring import facts
+from tests.benchmarks.test_injected import load
+
+people, known, validity = load("validity_people"), load("validity_injected"), load("scorer_validity")
+injected = load("injected")
+MARKERS = "".join(f"<!-- {n}: written by x -->\nold {n}\n<!-- /{n} -->\n" for n in ("frank", "faithbench", "injected"))
+
+
+def item(cluster: str, positive: bool, source: str = "Rent is $5.", summary: str = "Rent is $5."):
+    return people.Labelled(source, summary, cluster, "g", positive)
+
+
+def copy(operator: str, spans: tuple[tuple[int, int], ...], cluster: str = "a", part: str = "open"):
+    case = Case(id=f"{operator}-{cluster}", input={"document": "x"}, expected=[], cluster=cluster)
+    said = Completion(key="k", text="0123456789", finish_reason="stop", prompt_tokens=1, output_tokens=1)
+    return injected.Copy(case, said, operator, "kind", spans, "own", part == "frozen")
+
+
+def span(start: int, end: int) -> Span:
+    return Span(start=start, end=end, quote="0123456789"[start:end], kind="count", verdict="ungrounded")
+
+
+def test_measures_of_a_hand_worked_table():
+    answers = [True] * 3 + [False] * 1 + [True] * 1 + [False] * 3
+    truth = [True] * 4 + [False] * 4
+    found = people.measured(people.counts(answers, truth).sum(0)[None])[0]
+    assert found.tolist() == [0.75, 0.75, 0.75]
+
+
+def test_a_detector_that_calls_everything_wrong_has_a_balanced_accuracy_of_one_half():
+    items = [item(str(n), n % 3 == 0) for n in range(30)]
+    rows = people.rows(items, {"all": [True] * 30, "right": [i.positive for i in items]}, "right")
+    assert rows[0].values["balanced accuracy"][0] == 0.5
+    assert rows[1].values["balanced accuracy"] == (1.0, 1.0, 1.0)
+    assert rows[2].values["balanced accuracy"] == (-0.5, -0.5, -0.5)
+
+
+def test_intervals_are_clustered_by_source():
+    alone = [item(str(n), n % 2 == 0) for n in range(80)]
+    together = [i._replace(cluster=str(n // 20)) for n, i in enumerate(alone)]
+    answers = [i.positive if n // 20 % 2 else not i.positive for n, i in enumerate(alone)]
+
+    def width(items):
+        _, low, high = people.rows(items, {"it": answers}, "it")[0].values["recall"]
+        return high - low
+
+    assert width(together) > 2 * width(alone)
+
+
+def test_sources_never_stand_on_both_sides_of_a_fold():
+    assert len({people.fold(item("one", flag)) for flag in (True, False)}) == 1
+    assert {people.fold(item(str(n), True)) for n in range(50)} == set(range(people.FOLDS))
+
+
+def test_a_choice_is_not_made_on_the_source_that_it_is_judged_on(monkeypatch):
+    """One option is right on one fold alone, the other everywhere else: by choice, that fold is all wrong."""
+    items = [item(str(n), n % 2 == 0) for n in range(60)]
+    odd = 3
+    options = [
+        ("mostly right", lambda i: i.positive != (people.fold(i) == odd)),
+        ("right there", lambda i: i.positive == (people.fold(i) == odd)),
+    ]
+    monkeypatch.setattr(people, "choices", lambda: options)
+    answers, chosen = people.cross_validated(items)
+    assert chosen == ["mostly right"] * people.FOLDS
+    assert all((a == i.positive) == (people.fold(i) != odd) for a, i in zip(answers, items, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("summary", "wrong"),
+    [
+        ("Rent is $5.", False),
+        ("Rent is $6.", True),
+        ("Today, rent is due to Marlow.", True),
+        ("Marlow is owed.", False),
+        ("Rent is due. Payment is $5.", False),
+    ],
+)
+def test_the_untuned_rule_looks_for_numbers_and_for_names_inside_a_sentence(summary, wrong):
+    assert people.untuned_rule(item("a", True, summary=summary)) is wrong
+
+
+def test_the_scorer_calls_a_summary_wrong_for_a_figure_that_the_source_lacks():
+    assert people.scorer(item("a", True, summary="Rent is $6 a month."))
+    assert not people.scorer(item("a", True, summary="Rent is $5 a month."))
+    assert not people.scorer(item("a", True, summary="Rent is $6 a month."), families=("name",))
+
+
+def test_an_error_is_caught_only_where_a_finding_overlaps_it():
+    assert known.hit(copy("swap a figure", ((2, 4),)), [span(3, 6)])
+    assert not known.hit(copy("swap a figure", ((2, 4),)), [span(4, 6)])
+    assert not known.hit(copy("swap a figure", ((2, 4),)), [])
+    assert known.hit(copy("drop the exception", ((4, 4),)), [span(4, 6)])
+    assert not known.hit(copy("drop the exception", ((4, 4),)), [span(5, 6)])
+
+
+def test_any_finding_in_a_faithful_copy_is_a_false_alarm():
+    assert known.hit(copy("restated", ()), [span(0, 1)])
+    assert not known.hit(copy("restated", ()), [])
+
+
+def test_targets_are_judged_in_their_own_direction():
+    results = [(copy("swap a figure", ((0, 1),), str(n)), n > 0) for n in range(10)]
+    results += [(copy("untouched", (), str(n)), n == 0) for n in range(100)]
+    results += [(copy("swap parties", ((0, 1),), str(n)), False) for n in range(10)]
+    made = {r.operator: r for r in known.rates(results) if r.kind == "all"}
+    assert (made["swap a figure"].value, made["swap a figure"].met) == (0.9, False)
+    assert (made["untouched"].value, made["untouched"].met) == (0.01, True)
+    assert made["swap parties"].met is None
+
+
+def test_a_perfect_recall_is_not_shown_as_certain():
+    results = [(copy("swap a figure", ((0, 1),), str(n)), True) for n in range(20)]
+    (rate, _) = known.rates(results)
+    assert rate.value == 1.0
+    assert rate.low < 0.9
+
+
+def test_the_frozen_part_is_scored_only_when_asked_for(monkeypatch):
+    made = (copy("untouched", (), "a"), copy("untouched", (), "b", "frozen"))
+    monkeypatch.setattr(known, "copies", lambda origin: made if origin == "own" else ())
+    assert [c.case.cluster for c, _ in known.judged(("open",))] == ["a"]
+    assert [c.case.cluster for c, _ in known.judged(("open", "frozen"))] == ["a", "b"]
+
+
+def test_tables_and_figures_are_written_and_the_words_around_them_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(known, "ORIGINS", ("own",))
+    docs, figures = tmp_path / "d.md", tmp_path / "f.json"
+    docs.write_text(f"before\n{MARKERS}after\n")
+    validity.main(["--only", "injected", "--docs", str(docs), "--json", str(figures)])
+    written = docs.read_text()
+    assert written.startswith("before\n") and written.endswith("after\n")
+    assert "old frank" in written and "old injected" not in written
+    assert "| swap a figure |" in written
+    assert "frozen" not in written
+    told = json.loads(figures.read_text())
+    assert told["fabrication_rate"]["scorer"] == facts.fabricated.version
+    assert {row["detector"] for row in told["fabrication_rate"]["rows"]} == {"fact scorer"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["measured"])
+
+
+def test_a_file_without_markers_is_refused(tmp_path):
+    docs = tmp_path / "d.md"
+    docs.write_text("nothing here")
+    with pytest.raises(SystemExit, match="put both lines in"):
+        validity.write_between(docs, "frank", "x")
+
+
+def test_the_labelled_sets_are_the_ones_that_the_figures_speak_of():
+    data = Path(os.environ.get("TUNEGATE_DATA", ""))
+    if not (data / "frank" / "summaries.jsonl").is_file() or not (data / "faithbench" / "samples.jsonl").is_file():
+        pytest.skip("TUNEGATE_DATA names no folder with frank/ and faithbench/")
+    frank, bench = people.frank(data), people.faithbench(data)
+    assert (len(frank), sum(i.positive for i in frank), len({i.cluster for i in frank})) == (671, 428, 149)
+    assert (len(bench), sum(i.positive for i in bench), len({i.cluster for i in bench})) == (330, 230, 33)
+
+
+def test_the_scorer_meets_its_targets_on_open_own_text(monkeypatch):
+    monkeypatch.setattr(known, "ORIGINS", ("own",))
+    rates = [r for r in known.rates(known.judged(("open",))) if r.kind == "all" and r.origin == "own"]
+    missed = [(r.operator, round(r.value, 3)) for r in rates if r.met is False]
+    assert missed == []
