@@ -7,7 +7,7 @@ covered" answers, "not covered by the handbook" declines. Knows not whether decl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from itertools import pairwise
 
 from harness.scoring.normal import plain
 from harness.scoring.refusals import refuses
@@ -42,44 +42,43 @@ DECLINE = re.compile(
     r"(?:answer|determin|tell\b|told\b|say\b|said\b|know\b|inferred|work(?:ed)? out)"
     r"|\b(?:i|we) (?:do not|don't) know\b|\bunanswerable\b|\bunknown\b|\bnot known\b|\bwithout an answer\b"
     rf"|\b(?:outside|beyond) (?:the scope of )?(?:the|this) {SOURCE}\b|\bpremise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
-    r"|\bn/a\b",
-    re.I,
+    r"|\bn/a\b"
 )
 NEGATIVE = re.compile(
-    r"\bn[eo]|n't|\bn/a|cannot|silent|unknown|un(?:able|answ)|outside|beyond|impossible|fail|premise|open", re.I
+    r" n[eo/]|\(n[eo/]|n't|cannot|silent|unknown|unable|unansw|outside|beyond|impossible|fail|premise|open"
 )
-"""What every declining clause has; spares most clauses the long pattern."""
-ONLY = re.compile(
-    r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|is about|limited to) only\b"
-    r"|\bonly (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)\b|\bis (?:only )?about\b",
-    re.I,
+"""What every declining clause has that does not open with "n"; spares most clauses the long pattern."""
+SENTENCE_END = re.compile(r"[.!?;\n]+(?:(?<=[;\n])\s*|[\"')\]]*\s+)")
+TURNS = ("but ", "however", "though ", "while ", "whereas ", "or else", "or not", "or the ")
+TURN = re.compile(
+    r"(?:but|however|although|though|while|whereas)\s+"
+    r"|or\s+(?=(?:else|not|the (?:handbook|excerpt|document|guidelines))\b)"
 )
-REDIRECT = re.compile(
-    r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out|write to)\b", re.I
-)
-CLAUSE_END = re.compile(
-    r"[.!?]+[\"')\]]*\s+|[;\n]\s*|,?\s+(?:but|however|although|though|yet|while|whereas)\b,?\s*"
-    r"|,?\s+or\s+(?=(?:else|not|the (?:handbook|excerpt|document|guidelines))\b)",
-    re.I,
-)
+"""A word at which a sentence turns."""
 
 
 def declines(text: str) -> bool:
     """Whether a text says, anywhere in it, that the source does not answer. A bare "no" is an answer."""
-    normal = plain(text).replace("’", "'")
-    return any(is_declining(normal[start:end]) for start, end in clauses(normal))
+    normal = plain(text)
+    return any(is_declining(clause) for _, _, clause in clauses(lower(normal)))
 
 
-def clauses(text: str) -> Iterator[tuple[int, int]]:
-    """Ranges of the clauses of a text: sentences, cut again at "but", "while", ";" and the like."""
-    start = 0
-    for match in CLAUSE_END.finditer(text):
-        yield start, match.end()
-        start = match.end()
-    if start < len(text):
-        yield start, len(text)
+def lower(text: str) -> str:
+    """Text in lower case with straight apostrophes, character for character."""
+    text = text.replace("’", "'")
+    return text.lower() if text.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def clauses(text: str) -> list[tuple[int, int, str]]:
+    """Clauses of a lower-case text with their ranges: sentences, cut again at "but", "while", ";" and the like."""
+    ends = [match.end() for match in SENTENCE_END.finditer(text)]
+    if any(turn in text for turn in TURNS):
+        ends += [m.end() for m in TURN.finditer(text) if not text[m.start() - 1 : m.start()].isalpha()]
+        ends.sort()
+    return [(start, end, text[start:end]) for start, end in pairwise([0, *ends, len(text)]) if start < end]
 
 
 def is_declining(clause: str) -> bool:
-    """Whether one clause, with straight apostrophes, says that the source does not answer."""
-    return bool(NEGATIVE.search(clause) and (DECLINE.search(clause) or refuses(clause)))
+    """Whether one clause, in lower case, says that the source does not answer."""
+    may = clause.startswith("n") or NEGATIVE.search(clause)
+    return bool(may and (DECLINE.search(clause) or refuses(clause)))

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
-from harness.scoring.declining import clauses, declines, is_declining
+from harness.scoring.declining import clauses, declines, is_declining, lower
 from harness.scoring.figure_forms import Figure, figures_in
 from harness.scoring.handbook import Asked, Line, Wanted, asked_by, lines, value_of
 from harness.scoring.handbook_forms import Mention, departments_in, ids_in
@@ -32,10 +32,9 @@ __all__ = ["METRICS", "answered", "declines"]
 
 SCOPE = re.compile(
     r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"
-    r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b",
-    re.I,
+    r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b"
 )
-REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b", re.I)
+REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b")
 REASONS = {
     "supported": "the right answer, or its guideline, states it",
     "misgrounded": "the handbook has it, but it does not bear out an answer to this question",
@@ -44,8 +43,8 @@ REASONS = {
     "unclaimed": "named only to decline, or repeated from the question",
 }
 QUANTITY = re.compile(
-    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|half|one)\b",
-    re.I,
+    r"0|1|2|3|4|5|6|7|8|9|two|three|four|five|six|seven|eight|nine|ten\b|eleven|twelve|thirt|fort|fift|twent|hundred"
+    r"|thousand|one\b"
 )
 """What a figure has at least."""
 WRONG = ("misgrounded", "invented", "ungrounded")
@@ -92,7 +91,7 @@ class Judged(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One clause of an answer in normal form."""
+    """One clause of an answer in normal form and lower case."""
 
     start: int
     end: int
@@ -114,7 +113,7 @@ def answered(case: Case, completion: Completion) -> Score:
     if completion.finish_reason == "error":
         return _score(asked.wanted, [], declined=not asked.wanted.answerable, right=False, failed=True)
     normal = normalise(text)
-    parts = _parts(normal.text.replace("’", "'"))
+    parts = _parts(normal.text)
     judged = _judge(case, completion, asked, normal, parts)
     claims = any(one.span.verdict != "unclaimed" for one in judged)
     declined = not claims and any(part.declining for part in parts)
@@ -124,26 +123,29 @@ def answered(case: Case, completion: Completion) -> Score:
 
 
 def _parts(text: str) -> list[Part]:
-    cut = [(start, end, text[start:end]) for start, end in clauses(text)]
+    low = lower(text)
+    cut = clauses(low)
     declining = [is_declining(clause) for _, _, clause in cut]
     some = any(declining)
     return [Part(*one, is_one, some and not is_one) for one, is_one in zip(cut, declining, strict=True)]
 
 
-def _figures(part: Part, ids: Sequence[Mention]) -> Iterator[Figure]:
-    """Figures of one clause that are no ids; a clause without a digit or a number word is not searched."""
-    if QUANTITY.search(part.clause):
-        for figure in figures_in(part.clause):
-            start = figure.start + part.start
-            if not any(one.start <= start < one.end for one in ids):
-                yield figure._replace(start=start, end=figure.end + part.start)
+def _figures(text: str, parts: Sequence[Part], ids: Sequence[Mention]) -> Iterator[Figure]:
+    """Figures that are no ids, clause by clause; one without a digit or a number word is not searched."""
+    for one in ids:
+        text = text[: one.start] + " " * (one.end - one.start) + text[one.end :]
+    for part in parts:
+        clause = text[part.start : part.end]
+        if QUANTITY.search(clause.lower()):
+            for figure in figures_in(clause):
+                yield figure._replace(start=figure.start + part.start, end=figure.end + part.start)
 
 
 def _judge(case: Case, completion: Completion, asked: Asked, normal: Normal, parts: Sequence[Part]) -> list[Judged]:
     """Each id, department and figure of an answer with its verdict, in order of appearance."""
     ids = list(ids_in(normal.text, asked.known))
     found: list[Mention | Figure] = [*ids, *departments_in(normal.text, asked.known, case.document.partition("\n")[0])]
-    found += [figure for part in parts for figure in _figures(part, ids)]
+    found += _figures(normal.text, parts, ids)
     limit = unbroken(completion)
     judged = []
     for item in sorted(found, key=lambda one: one.start):
@@ -234,12 +236,13 @@ def _score(
     wanted: Wanted, judged: Sequence[Judged], *, declined: bool, right: bool, blank: bool = False, failed: bool = False
 ) -> Score:
     """The score; a failed answer weighs as one that invents, misgrounds, and declines exactly where it should not."""
-
-    def said(family: str, verdict: str) -> list[str]:
-        return list(dict.fromkeys(j.says for j in judged if (j.family, j.span.verdict) == (family, verdict)))
-
-    cited = {verdict: said("guideline", verdict) for verdict in ("supported", "misgrounded", "invented")}
-    departments = said("department", "invented")
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in judged:
+        named = said.setdefault((one.family, one.span.verdict), [])
+        if one.says not in named:
+            named.append(one.says)
+    cited = {verdict: said.get(("guideline", verdict), []) for verdict in ("supported", "misgrounded", "invented")}
+    departments = said.get(("department", "invented"), [])
     answerable = wanted.answerable
     return Score(
         name="guidelines",
@@ -250,7 +253,7 @@ def _score(
             "invented": cited["invented"],
             "misgrounded": cited["misgrounded"],
             "invented_departments": departments,
-            "misgrounded_departments": said("department", "misgrounded"),
+            "misgrounded_departments": said.get(("department", "misgrounded"), []),
             "ungrounded": [j.span.quote for j in judged if j.span.verdict == "ungrounded"],
         },
         counts={

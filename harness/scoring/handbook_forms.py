@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.errors import refuse_all
+from harness.scoring.declining import lower
 
 LABEL = r"(?:guidelines?|sections?|rules?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
 NUMBER = re.compile(r"(?<![\w.$€£])\d{1,3}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
@@ -33,7 +34,7 @@ LOOK_BACK = 30
 """Characters before a number in which its label is looked for."""
 
 HEAD = r"(?:department|dept|team|desk|office|unit|division|committee|bureau|council|panel)"
-HEADS = re.compile(rf"\b{HEAD}\b")
+HEADS = re.compile(rf"{HEAD}\b")
 WORD = r"[A-Z][\w'’&-]*"
 FUNCTION = (
     r"(?:human resources|hr|it|legal|finance|payroll|compliance|procurement|accounting|accounts|facilities|security"
@@ -43,11 +44,9 @@ CAPITALS = re.compile(rf"(?<!\w){WORD}(?: (?:(?:and|&|of) )?{WORD}){{0,4}} $")
 FUNCTIONS = re.compile(rf"(?<!\w){FUNCTION}(?: (?:and|&) {FUNCTION})? $", re.I)
 ANY_WORD = re.compile(r"(?<![\w-])[a-z]+(?: (?:and|&) [a-z]+)? $")
 OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")
-ALONE = re.compile(
-    r"\b(?:HR|[Hh]uman [Rr]esources)\b(?! (?:[Dd]ep|[Tt]eam|[Dd]esk|[Oo]ffice|[Uu]nit|[Dd]iv))"
-    rf"|\b(?:by|from|to|with|[Aa]sk|[Cc]ontact|through)(?: the)? (?P<lone>{FUNCTION.title().replace('|It', '|IT')})\b"
-    r"(?=[.,;:)]|$| (?:and|or|for|who|which|at|in|on|within|before|under|approves|handles|decides)\b| \()"
-)
+ALONE = re.compile(rf"(?:HR|[Hh]uman [Rr]esources|{FUNCTION.title().replace('|It', '|IT')})\b(?! {HEAD})")
+BY = re.compile(r"\b(?:by|from|to|with|[Aa]sk|[Cc]ontact|through)(?: the)? $")
+STOPS = re.compile(r"[.,;:)]|$| (?:and|or|for|who|which|at|in|on|within|before|under|approves|handles|decides)\b| \(")
 NAME_LENGTH = 70
 """Most characters before a department's general word in which its name is looked for."""
 NO_NAME = frozenset(
@@ -99,7 +98,7 @@ def register(guidelines: str, departments: str) -> Register:
     refuse_all(list(dict.fromkeys(problems)), "handbook register")
     cores = [_core(key) for key in names]
     written = "|".join(r"\s+".join(_word(w) for w in n.split()) for n in sorted(names, key=len, reverse=True))
-    pattern = re.compile(rf"(?<!\w)(?:{written})(?!\w)") if official else None
+    pattern = re.compile(rf"(?:{written})(?!\w)") if official else None
     names |= {core: name for core, name in zip(cores, official, strict=True) if core and cores.count(core) == 1}
     return Register(frozenset(ids), frozenset(i.split(".")[0] for i in ids), names, pattern)
 
@@ -147,24 +146,30 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Ment
 
     Words of `owner`, such as the company's name, may stand before a name and are no part of it.
     """
-    skipped = NO_NAME.union(re.findall(r"\w+", owner.casefold()))
-    lower = text.lower() if text.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    skipped = _skipped(owner)
+    low = lower(text)
     taken: list[tuple[int, int]] = []
-    for start, end in _built_like_one(text, lower):
+    for start, end in _built_like_one(text, low):
         first = _opening(text[start:end], start, skipped)
         key = _key(text[first:end])
-        if first < end and _core(key):
+        if first < end and HEADS.sub("", key).strip():
             taken.append((first, end))
             name = known.names.get(key) or known.names.get(_core(key))
             yield Mention(first, end, "department", name or key, name is not None)
-    for match in known.pattern.finditer(lower) if known.pattern else ():
-        if not any(start < match.end() and match.start() < end for start, end in taken):
+    for match in known.pattern.finditer(low) if known.pattern else ():
+        inner = match.start() > 0 and low[match.start() - 1].isalnum()
+        if not inner and not any(start < match.end() and match.start() < end for start, end in taken):
             yield Mention(*match.span(), "department", known.names[_key(match[0])], True)
 
 
-def _built_like_one(text: str, lower: str) -> Iterator[tuple[int, int]]:
+@lru_cache(maxsize=512)
+def _skipped(owner: str) -> frozenset[str]:
+    return NO_NAME.union(re.findall(r"\w+", owner.casefold()))
+
+
+def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
     """Ranges of phrases built like a department's name, with what may stand before it."""
-    for head in HEADS.finditer(lower):
+    for head in HEADS.finditer(low):
         before = text[max(0, head.start() - NAME_LENGTH) : head.start()]
         found = CAPITALS.search(before) or FUNCTIONS.search(before)
         if head[0] == "department":
@@ -176,7 +181,10 @@ def _built_like_one(text: str, lower: str) -> Iterator[tuple[int, int]]:
         if found:
             yield head.end() - len(head[0]) - len(found[0]), head.end()
     for match in ALONE.finditer(text):
-        yield match.span("lone") if match["lone"] else match.span()
+        start, end = match.span()
+        always = match[0] == "HR" or match[0].lower() == "human resources"
+        if always or (BY.search(text[max(0, start - LOOK_BACK) : start]) and STOPS.match(text, end)):
+            yield start, end
 
 
 def _opening(phrase: str, at: int, skipped: frozenset[str]) -> int:
