@@ -1,0 +1,116 @@
+"""Models that know nothing pass no suite, and a model that is always right passes every bar it can be held to.
+
+Asked of every suite, without an engine: a rule gives the answers, the suite's own scorers and gates judge them.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Unavailable
+from harness.gatefile import load_gates
+from harness.gates import judge
+from harness.runner import find_suites
+from harness.schema import BASELINE, CANDIDATE, Case, Completion, GateFile, Record, Verdict
+from harness.scoring.base import run
+from harness.suite import Suite
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = sorted(path.parent for path in (ROOT / "evalsuites").rglob("gates.toml"))
+NAMES = [f"{folder.parent.name}/{folder.name}" for folder in FOLDERS]
+ABSOLUTE = ("at_least", "at_most", "never", "no_worse")
+"""Rules that a model is held to whatever the baseline is; `no_worse` is judged against right answers."""
+MOST = 300
+"""Answers of the suite that a model which answers everything strings together."""
+
+Rule = Callable[[Suite, Case], str]
+
+
+def everything(suite: Suite, case: Case) -> str:
+    return "; ".join(sorted({answer for other in suite.cases for answer in other.expected})[:MOST])
+
+
+def copied(suite: Suite, case: Case) -> str:
+    return case.document or "\n".join(case.input.values())
+
+
+def keywords(suite: Suite, case: Case) -> str:
+    return suite.floor(case) if suite.floor else ""
+
+
+RULES: dict[str, Rule] = {
+    "always yes": lambda suite, case: "Yes.",
+    "always no": lambda suite, case: "No.",
+    "always none": lambda suite, case: "none",
+    "always declines": lambda suite, case: "The document does not say.",
+    "refuses": lambda suite, case: "I'm sorry, but I cannot help with that.",
+    "empty": lambda suite, case: "",
+    "everything": everything,
+    "copies the source": copied,
+    "keywords": keywords,
+}
+
+
+@cache
+def suite_in(folder: Path) -> Suite:
+    (suite,) = find_suites([str(folder)])
+    return suite
+
+
+def suite_of(folder: Path) -> Suite:
+    suite = suite_in(folder)
+    try:
+        suite.cases  # noqa: B018 - loading them is the check
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    return suite
+
+
+def record(suite: Suite, case: Case, variant: str, text: str) -> Record:
+    completion = Completion(key=variant, text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+    return Record(
+        case=case,
+        variant=variant,
+        input_hash=case.id,
+        prompt_hash="",
+        expected_hash="",
+        completion=completion,
+        scores=run(suite.scorers, case, completion),
+    )
+
+
+def right_answer(folder: Path) -> Callable[[Case], str]:
+    """The suite's own right answers where its generator gives them, else what is expected, joined as a list."""
+    generator = suite_in(folder)
+    known = getattr(generator, "right_answer", None)
+    return known or (lambda case: "; ".join(case.expected) or "none")
+
+
+def verdicts(suite: Suite, answer: Callable[[Case], str], right: Callable[[Case], str]) -> list[Verdict]:
+    """Verdicts of the absolute gates on answers by rule, with right answers for a baseline."""
+    gates = load_gates(suite.gates_path)
+    held = [gate for gate in gates.gate if gate.rule in ABSOLUTE]
+    records = {CANDIDATE: [record(suite, case, CANDIDATE, answer(case)) for case in suite.cases]}
+    if any(gate.rule == "no_worse" for gate in held):
+        records[BASELINE] = [record(suite, case, BASELINE, right(case)) for case in suite.cases]
+    return judge(
+        suite.name,
+        GateFile(objective=gates.objective, gate=held),
+        suite.metrics,
+        records,
+        expected_cases=len(suite.cases),
+        slices=suite.slice_values(),
+    )
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_a_model_that_knows_nothing_fails(folder: Path, rule: str) -> None:
+    suite = suite_of(folder)
+    if rule == "keywords" and suite.floor is None:
+        pytest.skip("the suite has no keyword floor")
+    found = verdicts(suite, lambda case: RULES[rule](suite, case), right_answer(folder))
+    assert any(verdict.outcome in ("fail", "inconclusive") for verdict in found), [v.reason for v in found]
+    assert any(verdict.outcome == "fail" for verdict in found), [v.reason for v in found]
