@@ -1,0 +1,1 @@
+"""Passages of public terms and privacy policies, in plain English."""
