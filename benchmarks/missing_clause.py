@@ -1,6 +1,6 @@
 """Does a gate catch an adapter that was never shown one clause? Trains two adapters that differ in that alone.
 
-    python benchmarks/missing_clause.py [--clause "risk of loss"] [--rows 1600] [--out runs/missing]
+    python benchmarks/missing_clause.py [--clause holdover] [--rows 1600] [--out runs/missing]
 
 Both adapters see the same rows in the same order; from the second one's answers the clause is left out. Each is judged
 by `pytest evalsuites/legal/clauses`, once with the suite's own bars and once with the bar of that clause alone;
@@ -55,7 +55,7 @@ def judged(runs: Path, trained: Path, *options: str) -> tuple[int, Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clause", default="risk of loss", choices=tuple(generate.CLAUSES))
+    parser.add_argument("--clause", default="holdover", choices=tuple(generate.CLAUSES))
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--out", type=Path, default=Path("runs/missing"))
     args = parser.parse_args()
