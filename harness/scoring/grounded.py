@@ -25,7 +25,7 @@ SOURCE = r"(?:the|this)\s+(?:document|memo(?:randum)?|text|excerpt|letter|note|c
 TOLD = r"(?:stated|named|given|mentioned|found|present|cited|covered|contained|listed|addressed|specified|provided)"
 ABSTENTION = re.compile(
     rf"\b(?:not|nowhere)\s+(?:{TOLD}\s+)?(?:anywhere\s+)?(?:in|by|within)\s+{SOURCE}"
-    rf"|\b{SOURCE}\s+(?:does\s+not|doesn'?t|did\s+not)\s+"
+    rf"|\b{SOURCE}\s+(?:does\s+not|doesn['’]?t|did\s+not)\s+"
     r"(?:say|state|name|mention|give|cite|cover|contain|address|list|specify|provide|include|answer|refer)\b"
     rf"|\bno\s+(?:such\s+)?(?:section|answer|reference)\s+(?:is\s+)?(?:{TOLD}\s+)?(?:in|by)\s+{SOURCE}"
     rf"|\A\W*(?:none|n/a|not\s+{TOLD})\W*\Z",

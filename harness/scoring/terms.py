@@ -15,19 +15,21 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, islice
 from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import scorer, unbroken
-from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.figure_forms import figures_in
 from harness.scoring.normal import normalise
 
 REACH = 200
 """Characters between an anchor and a term that still belongs to it, about thirty words."""
 BREAK_COST = 80
 """Characters that the end of a sentence counts as."""
+MOST_PLACES = 50
+"""Places of one term that are looked at; an answer with more of them is no summary."""
 BREAK = re.compile(r"[.;!?](?=\s)|\n")
 GAPS = re.compile(r"\s{2,}")
 SAME_LENGTH = str.maketrans({"’": "'", "‘": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\n": " ", "\t": " "})
@@ -100,10 +102,12 @@ class Reading(NamedTuple):
 
     text: str
     """Lower case, single spaces."""
-    index: Sequence[int] | None
+    origin: Sequence[int] | None
     """Offset of each of its characters in the original, None where equal."""
-    figures: Sequence[Figure]
+    figures: Mapping[tuple[str, object], list[Place]]
+    """Places of its figures by canonical unit and value."""
     breaks: Sequence[int]
+    """Ends of its sentences."""
 
     def place(self, at: int) -> int:
         """An offset with the ends of sentences before it added on, so that distances grow over them."""
@@ -139,11 +143,11 @@ def _clause(line: str) -> Clause:
 
 def _unreadable(expected: Sequence[str]) -> list[str]:
     """What is wrong with lines that cannot be read, or that name one clause twice."""
-    clauses = {line: _clause(line) for line in expected}
-    names = [_clause(line).name for line in expected]
+    clauses = [(line, _clause(line)) for line in expected]
+    names = [clause.name for _, clause in clauses]
     return [
         f"expected {line!r} is no clause, or a second one of its name; write 'name: term + term|alternative'"
-        for line, (name, _, terms) in clauses.items()
+        for line, (name, _, terms) in clauses
         if not name or not all(term.words or term.figures for term in terms) or names.count(name) > 1
     ]
 
@@ -154,21 +158,24 @@ def read(text: str, whole: int | None = None) -> Reading:
     normal = normalise(cut)
     plain = normal.text.translate(SAME_LENGTH)
     lower = plain.lower() if plain.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in plain)
-    index: Sequence[int] | None = normal.starts
+    origin: Sequence[int] | None = normal.starts
     if GAPS.search(lower):
         kept = [i for i, c in enumerate(lower) if not (c.isspace() and lower[i - 1 : i].isspace())]
         lower = "".join(" " if lower[i].isspace() else lower[i] for i in kept)
-        index = [index[i] for i in kept] if index is not None else kept
-    figures = [f for f in figures_in(text) if f.end <= len(cut)]
-    return Reading(lower, index, figures, [m.start() for m in BREAK.finditer(cut)])
+        origin = [origin[i] for i in kept] if origin is not None else kept
+    figures: dict[tuple[str, object], list[Place]] = {}
+    for figure in figures_in(text):
+        if figure.end <= len(cut):
+            figures.setdefault((figure.unit, figure.value), []).append((figure.start, figure.end))
+    return Reading(lower, origin, figures, [m.start() for m in BREAK.finditer(cut)])
 
 
 def places(term: Term, reading: Reading) -> list[Place]:
     """Where a term stands in an answer."""
-    found = [(f.start, f.end) for f in reading.figures if (f.unit, f.value) in term.figures] if term.figures else []
+    found = [place for value in term.figures for place in reading.figures.get(value, ())]
     for words in term.words:
-        found.extend(_whole_words(words, reading))
-    return found
+        found.extend(islice(_whole_words(words, reading), MOST_PLACES))
+    return found[:MOST_PLACES]
 
 
 def _whole_words(words: str, reading: Reading) -> Iterator[Place]:
@@ -178,8 +185,8 @@ def _whole_words(words: str, reading: Reading) -> Iterator[Place]:
         starts_inside = at > 0 and words[0].isalnum() and text[at - 1].isalnum()
         ends_inside = end < len(text) and words[-1].isalnum() and text[end].isalnum()
         if not starts_inside and not ends_inside:
-            index = reading.index
-            yield (at, end) if index is None else (index[at], index[end - 1] + 1)
+            origin = reading.origin
+            yield (at, end) if origin is None else (origin[at], origin[end - 1] + 1)
         at = text.find(words, at + 1)
 
 
@@ -189,6 +196,9 @@ class Carried(NamedTuple):
     clause: Clause
     anchors: Sequence[Place]
     near: dict[Term, Place]
+
+
+Held = tuple[Carried, Term]
 
 
 def carried(clause: Clause, reading: Reading) -> Carried:
@@ -214,22 +224,22 @@ def _gap(one: Place, other: Place, reading: Reading) -> int:
     return max(0, reading.place(second[0]) - reading.place(first[1]))
 
 
-def mispaired(found: Sequence[Carried], reading: Reading) -> list[tuple[Carried, Term]]:
+def mispaired(found: Sequence[Carried], reading: Reading) -> list[Held]:
     """Figures of one kind that stand with each other's clause: changing them over would bring both nearer."""
+
+    def nearest(clause: Carried, place: Place) -> int:
+        return min(_gap(anchor, place, reading) for anchor in clause.anchors)
+
     held = [(c, t, c.near[t]) for c in found for t in c.clause.terms if t.kinds and t in c.near]
-    wrong: dict[tuple[str, Term], tuple[Carried, Term]] = {}
+    wrong: dict[tuple[str, Term], Held] = {}
     for (one, term, place), (two, rival, other) in combinations(held, 2):
         if one is two or term.figures & rival.figures or not term.kinds & rival.kinds:
             continue
-        straight = _nearest(one, place, reading) + _nearest(two, other, reading)
-        if straight > _nearest(one, other, reading) + _nearest(two, place, reading):
+        straight = nearest(one, place) + nearest(two, other)
+        if straight > nearest(one, other) + nearest(two, place):
             wrong[one.clause.name, term] = (one, term)
             wrong[two.clause.name, rival] = (two, rival)
     return list(wrong.values())
-
-
-def _nearest(clause: Carried, place: Place, reading: Reading) -> int:
-    return min(_gap(anchor, place, reading) for anchor in clause.anchors)
 
 
 @scorer(metrics=METRICS, name="terms", check=lambda case: _unreadable(case.expected))
@@ -250,18 +260,14 @@ def covered(case: Case, completion: Completion) -> Score:
 
 
 def _score(
-    case: Case,
-    completion: Completion,
-    found: Sequence[Carried],
-    swapped: Sequence[tuple[Carried, Term]],
-    stale: list[Place],
+    case: Case, done: Completion, found: Sequence[Carried], swapped: Sequence[Held], stale: list[Place]
 ) -> Score:
-    text = completion.text
+    text = done.text
     whole = {c.clause.name for c in found if len(c.near) == len(c.clause.terms)}
     critical = [c.clause.name for c in found if c.clause.critical]
     terms, hits = sum(len(c.clause.terms) for c in found), sum(len(c.near) for c in found)
     missing = [f"{c.clause.name}: {t.says}" for c in found for t in c.clause.terms if t not in c.near]
-    complete = completion.finish_reason == "stop" and whole.issuperset(critical) and not stale
+    complete = done.finish_reason == "stop" and whole.issuperset(critical) and not stale
     counts = {
         "terms": terms,
         "found_terms": hits,
@@ -271,7 +277,7 @@ def _score(
         "mispaired": len(swapped),
         "stale": int(bool(stale)),
         "has_stale": int("stale" in case.tags),
-        "words": 0 if completion.finish_reason == "error" else len(text.split()),
+        "words": 0 if done.finish_reason == "error" else len(text.split()),
         "source_words": len(case.document.split()),
     }
     return Score(
@@ -294,6 +300,6 @@ def _spans(text: str, found: Iterable[Carried], stale: Sequence[Place]) -> list[
         **dict.fromkeys(stale, ("stale", "the source replaced or struck it")),
     }
     return [
-        Span(start=start, end=end, quote=text[start:end], kind="term", verdict=verdict, reason=reason)
-        for (start, end), (verdict, reason) in sorted(why.items())
+        Span(start=a, end=b, quote=text[a:b], kind="term", verdict=verdict, reason=reason)
+        for (a, b), (verdict, reason) in sorted(why.items())
     ]
