@@ -29,6 +29,8 @@ HEADED = re.compile(rf"{HEAD},?\s*{MARK}?\s*(?P<body>{BODY})", re.I)
 BARE = re.compile(rf"(?P<mark>(?:{HEAD},?\s*{MARK}?|{MARK})\s*)?(?<![\w.$/-])(?P<body>{BODY})(?!{DASH}\d)", re.I)
 GEORGIAN = re.compile(r"C\.?\s?G\.?\s?A|Georgia|\bGa\b", re.I)
 HINT = re.compile(rf"\d{DASH}\d{{1,2}}[A-Z]?{DASH}\d", re.I)
+LONGEST_HEAD = 80
+"""Characters before a section's number in which its head begins."""
 PART = re.compile(
     rf"(?P<joint>{JOINT})?(?:(?P<full>{SECTION})|(?P<short>{SHORT_END})){SUBSECTION}(?:,?\s+et\.?\s+seq\b\.?)?", re.I
 )
@@ -63,7 +65,7 @@ def citations_in(text: str, bare: bool) -> tuple[Citation, ...]:
         return ()
     normal = normalise(text)
     found: list[Citation] = []
-    for match in (BARE if bare else HEADED).finditer(normal.text):
+    for match in _written(BARE if bare else HEADED, normal.text):
         head = normal.text[match.start() : match.start("body")]
         if not GEORGIAN.search(head) and _elsewhere(normal.text, match):
             continue
@@ -73,6 +75,18 @@ def citations_in(text: str, bare: bool) -> tuple[Citation, ...]:
             first = match.start() if start == 0 else match.start("body") + start
             found.append(Citation(*normal.original(first, match.start("body") + end), sections))
     return tuple(found)
+
+
+def _written(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Matches of a pattern, as its `finditer` gives them, looked for only near numbers of the right form."""
+    end = 0
+    for hint in HINT.finditer(text):
+        if hint.start() >= end:
+            match = pattern.search(text, max(end, hint.start() - LONGEST_HEAD))
+            if match is None:
+                return
+            end = match.end()
+            yield match
 
 
 def _elsewhere(text: str, match: re.Match[str]) -> bool:

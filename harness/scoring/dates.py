@@ -24,6 +24,10 @@ NUMERIC = re.compile(
     r"(?<![\w/.-])(?:(?P<iso_year>(?:1[6-9]|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)"
     r"|(?P<first>\d{1,2})(?P<mark>[/-])(?P<second>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d|(?<=/)\d\d))(?![\d/-])"
 )
+NUMERIC_HINT = re.compile(r"\d[/-]\d")
+MONTH_STARTS = "|".join(sorted({name[1:3] for name in MONTH_NAMES.split()}))
+MONTH_HINT = re.compile(rf"[JFMASOND](?:{MONTH_STARTS}|{MONTH_STARTS.upper()})")
+"""How a month's name begins; saves trying all names at each character."""
 LONGEST_BEFORE = 40
 """Characters before a month's name that may belong to its date."""
 
@@ -40,13 +44,14 @@ class Date(NamedTuple):
 
 def dates_in(text: str) -> Iterator[Date]:
     """Dates of a text: numeric ones, then those with a month's name."""
-    for match in NUMERIC.finditer(text):
+    for match in NUMERIC.finditer(text) if NUMERIC_HINT.search(text) else ():
         found = _numeric(match)
         if found:
             yield found
     taken = 0
-    for month in MONTH.finditer(text):
-        if month.start() >= taken and not text[month.start() - 1 : month.start()].isalnum():
+    for hint in MONTH_HINT.finditer(text):
+        month = MONTH.match(text, hint.start())
+        if month and month.start() >= taken and not text[month.start() - 1 : month.start()].isalnum():
             found = _named(text, month, taken)
             if found:
                 taken = found.end

@@ -9,12 +9,11 @@ ungrounded here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
 from harness.scoring.denials import without_denied
-from harness.scoring.derivations import derive
+from harness.scoring.derivations import Source, derive, source_of
 from harness.scoring.figure_forms import Figure, figures_in
 
 VERDICTS = ["supported", "derived", "contradictory", "ungrounded"]
@@ -42,12 +41,12 @@ def judge(case: Case, completion: Completion) -> list[Span]:
     stated = [figure for figure in figures_in(text) if figure.end <= whole]
     if not stated:
         return []
-    source = figures_in(case.document)
+    source = source_of(case.document)
     spans = [_span(text, figure, source, case.cluster) for figure in stated]
     return without_denied(case, text, spans, ("supported", "derived"))
 
 
-def _span(text: str, figure: Figure, source: Sequence[Figure], cluster: str) -> Span:
+def _span(text: str, figure: Figure, source: Source, cluster: str) -> Span:
     verdict, reason, origin = _verdict(text, figure, source)
     return Span(
         start=figure.start,
@@ -60,9 +59,9 @@ def _span(text: str, figure: Figure, source: Sequence[Figure], cluster: str) -> 
     )
 
 
-def _verdict(text: str, figure: Figure, source: Sequence[Figure]) -> tuple[str, str, Figure | None]:
+def _verdict(text: str, figure: Figure, source: Source) -> tuple[str, str, Figure | None]:
     if figure.restated is not None:
-        same = next((s for s in source if s[2:6] == figure[2:6]), None)
+        same = next((s for s in source.figures if s[2:6] == figure[2:6]), None)
         if same:
             return "supported", "rule: equal, the source contradicts itself in the same words", same
         return "contradictory", "the words and the numeral disagree", None

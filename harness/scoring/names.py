@@ -190,7 +190,12 @@ def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 
 def _codes(document: str, registry: Registry) -> bool:
     """Whether ids such as HR-07 are this source's, or this list's, way to name guidelines."""
-    return bool(guideline_forms.BARE.search(document)) or any("-" in i for i in _registered_ids(registry))
+    return _uses_codes(document) or any("-" in i for i in _registered_ids(registry))
+
+
+@lru_cache(maxsize=64)
+def _uses_codes(document: str) -> bool:
+    return bool(guideline_forms.BARE.search(document))
 
 
 def _registered_ids(registry: Registry) -> frozenset[str]:

@@ -1,25 +1,68 @@
-"""Checkable facts together: the fabrication rate is made of Code sections and figures, and of nothing else."""
+"""Checkable facts together: four types, no fact counted twice, and rates by hand."""
+
+import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import facts
-from harness.scoring.base import run
+from harness.scoring import citations, facts, figures, names, quotes, registry
+from harness.scoring.base import metrics_of, run
+from harness.scoring.registry import Entry
 
-DOCUMENT = "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500, the fee $204."
+DOCUMENT = (
+    "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500, the fee $204. Oakmere "
+    "Holdings, LLC and Two Rivers Bank signed; see Section 4.2 and Guideline 7. Notice is given in writing."
+)
 
 
-def scored(text: str, finish_reason: str = "stop") -> Score:
+def scored(text: str, finish_reason: str = "stop", scorer=facts.fabricated) -> Score:
     case = Case(id="x", input={"document": DOCUMENT}, expected=[], cluster="c")
     error = "stopped" if finish_reason == "error" else None
     completion = Completion(
         key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
     )
-    return run([facts.fabricated], case, completion).facts
+    return run([scorer], case, completion).facts
 
 
-def test_both_kinds_count_and_a_section_is_no_figure_too():
+def totals(score: Score) -> tuple[int, int, int]:
+    return score.counts["claims"], score.counts["fabricated"], score.counts["responses_with"]
+
+
+def test_a_section_is_no_figure_too():
     score = scored("O.C.G.A. § 44-14-161 gives 30 days; O.C.G.A. § 44-99-999 costs $700.")
-    assert score.counts == {"claims": 4, "fabricated": 2, "responses_with": 1}
+    assert totals(score) == (4, 2, 1)
     assert score.extracted["fabricated"] == ["O.C.G.A. § 44-99-999", "$700"]
+
+
+def test_each_type_has_its_own_counts():
+    score = scored(
+        'Section 9 and $500; Vesper Hill, Inc. wrote "notice is given by telephone" and "notice is given in writing"'
+    )
+    assert totals(score) == (5, 3, 1)
+    assert {k: v for k, v in score.counts.items() if "_" in k and k != "responses_with"} == {
+        "claims_citation": 1,
+        "fabricated_citation": 1,
+        "claims_figure": 1,
+        "fabricated_figure": 0,
+        "claims_name": 1,
+        "fabricated_name": 1,
+        "claims_quote": 2,
+        "fabricated_quote": 1,
+    }
+    assert score.extracted["fabricated_name"] == ["Vesper Hill, Inc."]
+
+
+@pytest.mark.parametrize(
+    ("text", "quotes_of"),
+    [
+        ('It says "the price is $501, the fee $204".', ["the price is $501, the fee $204"]),
+        ('It says "The price is $500, the fee $204".', ["The price is $500, the fee $204"]),
+        ("Two Rivers Bank", ["Two Rivers Bank"]),
+        ("Three Rivers Bank", ["Three Rivers Bank"]),
+        ("Guideline 8", ["Guideline 8"]),
+        ("Section 4.2, Section 5", ["Section 4.2", "Section 5"]),
+    ],
+)
+def test_of_facts_that_overlap_the_longer_is_the_claim(text, quotes_of):
+    assert [span.quote for span in scored(text).spans] == quotes_of
 
 
 def test_a_figure_that_a_rule_yields_is_not_fabricated():
@@ -27,9 +70,9 @@ def test_a_figure_that_a_rule_yields_is_not_fabricated():
     assert scored("In all $705.").fabricated == ["$705"]
 
 
-def test_spans_of_both_kinds_stand_in_order():
-    kinds = [span.kind for span in scored("Pay $500 under O.C.G.A. § 44-14-161 in 30 days.").spans]
-    assert kinds == ["money", "citation", "duration"]
+def test_spans_of_all_kinds_stand_in_order():
+    kinds = [s.kind for s in scored("Pay Oakmere Holdings, LLC $500 under O.C.G.A. § 44-14-161 in 30 days.").spans]
+    assert kinds == ["party", "money", "citation", "duration"]
 
 
 def test_rates_over_three_answers():
@@ -38,13 +81,46 @@ def test_rates_over_three_answers():
     rates = {}
     for metric in facts.fabricated.metrics:
         below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
-        rates[metric.name] = sum(s.counts[metric.numerator] for s in scores) / below
-    assert rates == {"fabrication_rate": 1 / 3, "fabrication_response_rate": 1 / 3, "claims_per_answer": 1.0}
+        rates[metric.name] = sum(s.counts[metric.numerator] for s in scores) / below if below else None
+    assert rates == {
+        "fabrication_rate": 1 / 3,
+        "fabrication_response_rate": 1 / 3,
+        "claims_per_answer": 1.0,
+        "fabrication_rate_citation": None,
+        "fabrication_rate_figure": 1 / 3,
+        "fabrication_rate_name": None,
+        "fabrication_rate_quote": None,
+    }
 
 
-def test_a_failed_completion_counts_as_a_fabricated_one():
-    assert scored("", "error").counts == {"claims": 1, "fabricated": 1, "responses_with": 1}
+def test_a_failed_completion_counts_as_a_fabricated_one_of_each_type():
+    score = scored("", "error")
+    assert totals(score) == (1, 1, 1)
+    assert [score.counts[f"{what}_{kind}"] for what in ("claims", "fabricated") for kind in facts.TYPES] == [1] * 8
 
 
 def test_refusing_lowers_the_rate_which_is_why_the_answer_rate_stands_beside_it():
-    assert scored("I'm sorry, I cannot say.").counts == {"claims": 0, "fabricated": 0, "responses_with": 0}
+    score = scored("I'm sorry, I cannot say.")
+    assert totals(score) == (0, 0, 0)
+    assert set(score.counts.values()) == {0}
+
+
+def test_lists_make_names_registered_and_sections_invented():
+    known = facts.among(registry.of([Entry("party", "Vesper Hill, Inc.", ())]), citations.code(complete=["44-14"]))
+    score = scored("Vesper Hill, Inc. cites O.C.G.A. § 44-14-999.", scorer=known)
+    assert [span.verdict for span in score.spans] == ["registered", "invented"]
+    assert [span.verdict for span in scored("Vesper Hill, Inc. cites O.C.G.A. § 44-14-999.").spans] == [
+        "ungrounded"
+    ] * 2
+    assert len({known.version, facts.fabricated.version, facts.among().version}) == 3
+
+
+def test_a_suite_may_take_all_these_scorers_together():
+    scorers = [facts.fabricated, citations.fabricated, figures.ungrounded, names.fabricated, quotes.fabricated]
+    assert len({metric.name for metric in metrics_of(scorers)}) == 12
+
+
+def test_every_verdict_is_either_ground_or_fabrication():
+    verdicts = {*citations.SEVERITY, *figures.VERDICTS, *names.VERDICTS}
+    assert {v for v in verdicts if v in facts.GROUNDED} == {"supported", "derived", "registered"}
+    assert set(names.GROUNDED) | {"derived"} == set(facts.GROUNDED)
