@@ -78,11 +78,12 @@ class Bank:
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """One file of a bank."""
     return tomllib.loads(path.read_text("utf-8"))
 
 
-def _entries(tables: dict[str, dict[str, list[str]]], home: tuple[str, ...]) -> list[Entry]:
+def entries_of(tables: dict[str, dict[str, list[str]]], home: tuple[str, ...]) -> list[Entry]:
     """Entries of one type; the table `any` stands for every instrument of the type."""
     return [
         Entry(text, style, home if where == "any" else (where,))
@@ -95,11 +96,11 @@ def _entries(tables: dict[str, dict[str, list[str]]], home: tuple[str, ...]) -> 
 def load(name: str) -> Bank:
     """The bank `train` or `eval`."""
     folder = BANKS / name
-    clauses, decoys = _read(folder / "clauses.toml"), _read(folder / "decoys.toml")
+    clauses, decoys = read_toml(folder / "clauses.toml"), read_toml(folder / "decoys.toml")
     everywhere = tuple(INSTRUMENTS)
     return Bank(
-        clauses={name: _entries(clauses[name], home) for name, home in CLAUSES.items()},
-        decoys={name: _entries(tables, CLAUSES.get(name, everywhere)) for name, tables in decoys.items()},
-        neutral=_entries(_read(folder / "neutral.toml"), everywhere),
-        pools=_read(folder / "pools.toml"),
+        clauses={name: entries_of(clauses[name], home) for name, home in CLAUSES.items()},
+        decoys={name: entries_of(tables, CLAUSES.get(name, everywhere)) for name, tables in decoys.items()},
+        neutral=entries_of(read_toml(folder / "neutral.toml"), everywhere),
+        pools=read_toml(folder / "pools.toml"),
     )

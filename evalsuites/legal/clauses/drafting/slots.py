@@ -87,9 +87,12 @@ class Slots:
 
     def _date(self, rng: random.Random, formal: bool) -> str:
         day, month, year = rng.randint(1, 28), rng.choice(MONTHS), rng.choice(self.pools["figures"]["year"])
-        if formal and rng.random() < 0.3:
-            return f"the {_ordinal(day)} day of {month}, {year}"
-        return f"{month} {day}, {year}"
+        return written_date(day, month, year, in_full=formal and rng.random() < 0.3)
+
+
+def written_date(day: int, month: str, year: int, *, in_full: bool) -> str:
+    """`March 4, 2016`, or in full `the 4th day of March, 2016`."""
+    return f"the {_ordinal(day)} day of {month}, {year}" if in_full else f"{month} {day}, {year}"
 
 
 def _ordinal(day: int) -> str:

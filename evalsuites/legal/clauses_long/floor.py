@@ -1,0 +1,14 @@
+"""The keyword floor: the words of legal/clauses' floor, looked for in the whole contract. Knows no model."""
+
+import re
+
+from evalsuites.legal.clauses.floor import PATTERNS
+from harness.schema import Case
+
+_COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERNS.items()}
+
+
+def keyword_floor(case: Case) -> str:
+    """The clause types asked about whose words stand anywhere in the contract, in the suite's answer format."""
+    asked = case.input["clause_types"].split("; ")
+    return "; ".join(name for name in asked if _COMPILED[name].search(case.document)) or "none"

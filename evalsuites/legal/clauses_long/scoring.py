@@ -1,0 +1,58 @@
+"""Scores each critical clause by itself, and the near misses. Reads answers as `clauses.found` does; knows no contract.
+
+An answer that cannot be read has found nothing and has taken no near miss for a clause: precision and the parse rate
+count it as wrong.
+"""
+
+from collections.abc import Sequence
+
+from harness.schema import Case, Completion, Metric, Score
+from harness.scoring import clauses
+from harness.scoring.base import Scorer, scorer
+
+FAMILY = "each_clause"
+NEAR_MISS = Metric(
+    name="near_miss_rate",
+    scorer=FAMILY,
+    numerator="taken",
+    denominator="near_misses",
+    higher_is_better=False,
+    says="Share of the near misses which the answer takes for the clause.",
+)
+
+
+def slug(name: str) -> str:
+    """A clause type as it stands in the names of metrics and counts: `attorneys_fees`."""
+    return name.replace("'", "").replace("-", "_").replace(" ", "_")
+
+
+def each(vocabulary: Sequence[str]) -> Scorer:
+    """A scorer with one recall a clause type, and the rate of near misses taken for the clause.
+
+    The case's `near_misses` lists the types asked about that its text comes near to.
+    """
+    recalls = [
+        Metric(
+            name=f"recall_of_{slug(name)}",
+            scorer=FAMILY,
+            numerator=f"found_{slug(name)}",
+            denominator=f"there_{slug(name)}",
+            says=f"Share of the texts with the clause '{name}' for which the answer names it.",
+        )
+        for name in vocabulary
+    ]
+
+    @scorer(metrics=[*recalls, NEAR_MISS], name=FAMILY, config=list(vocabulary))
+    def each_clause(case: Case, completion: Completion) -> Score:
+        """Each clause type found, among those that are there, and near misses taken for one."""
+        named = clauses.found(case, completion).extracted
+        near = [name for name in case.input.get("near_misses", "").split("; ") if name]
+        taken = [name for name in near if name in named["invented"]]
+        counts = {"near_misses": len(near), "taken": len(taken)}
+        for name in vocabulary:
+            counts[f"there_{slug(name)}"] = int(name in case.expected)
+            counts[f"found_{slug(name)}"] = int(name in named["found"])
+        right = not named["missing"] and not taken
+        return Score(name=FAMILY, value=float(right), extracted={"taken": taken}, counts=counts)
+
+    return each_clause

@@ -1,0 +1,39 @@
+"""Whole Georgia real-estate contracts: every critical clause is found, and no near miss is taken for one."""
+
+import pytest
+
+from evalsuites.legal.clauses.drafting.bank import CLAUSES
+from evalsuites.legal.clauses_long.cases import cases
+from evalsuites.legal.clauses_long.floor import keyword_floor
+from evalsuites.legal.clauses_long.scoring import each
+from harness import Suite
+from harness.scoring import citations, clauses
+
+pytestmark = pytest.mark.long
+
+suite = Suite(
+    cases=cases,
+    prompt="prompt.jinja",
+    scorers=[clauses.found, each(tuple(CLAUSES)), citations.fabricated],
+    cluster="contract",
+    slices=["instrument", "length"],
+    shape="whole contract",
+    max_tokens=48,
+    floor=keyword_floor,
+    licence="Apache-2.0; written for this project, with no real contract in it",
+)
+
+
+@suite.case(where={"kind": "clause"})
+def test_finds_every_clause_that_is_asked_about(record):
+    assert record.scores.clauses.missing == []
+
+
+@suite.case(where={"kind": "no_such_clause"})
+def test_names_no_clause_where_none_is_there(record):
+    assert record.scores.clauses.invented == []
+
+
+@suite.case
+def test_takes_no_near_miss_for_a_clause(record):
+    assert record.scores.each_clause.taken == []
