@@ -116,6 +116,7 @@ def read_answer(text: str, sheet: Sheet, asked: Asked) -> Answer:
     for m in mentions:
         if m.kind != "metric":
             masked = f"{masked[: m.start]}{'_' * (m.end - m.start)}{masked[m.end :]}"
+    words = words.outside(masked)
     found = [(*_with_points(figure, text), negative) for figure, negative in signed_figures(masked, words)]
     names = [m for m in mentions if m.kind == NAME]
     found += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]

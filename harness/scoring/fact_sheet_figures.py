@@ -23,7 +23,17 @@ from harness.scoring.figures import ABOUT
 
 FAR = 60
 """Characters before a figure in which a word such as "rose" is looked for."""
-LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus)\b")
+LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus|short)\b")
+AFTER_ONLY = frozenset(("above", "below", "more", "less", "fewer", "ahead", "behind"))
+"""Words that make a change of the figure before them, and a level of the one after: "below $3 million"."""
+NOUNS = frozenset(
+    (
+        *("rise", "increase", "growth", "gain", "improvement", "fall", "decline", "decrease", "drop", "reduction"),
+        *("change", "difference", "gap", "spread", "margin"),
+    )
+)
+NOUN_IS = re.compile(r"\s+(?:was|is|of|came\s+to|amounted\s+to|equals|stood\s+at)\s+(?:about\s+|roughly\s+)?")
+"""Between "the rise" and its figure."""
 POINT_GAP = re.compile(r"[\s-]{1,3}(?:point\s+)?", re.I)
 ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
 LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
@@ -33,6 +43,9 @@ FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungr
 COUNTED = re.compile(
     r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
 )
+
+
+THE = re.compile(r"\b(?:the|all|both)\s$", re.I)
 
 
 class Verdict(NamedTuple):
@@ -58,7 +71,7 @@ def _is_structure(stated: Stated, text: str) -> bool:
     if figure.kind == "duration":
         return figure.unit == "months" and figure.value in (3, 6, 9, 12)
     small = figure.kind == "count" and not isinstance(figure.value, str) and figure.value <= 12
-    return small and bool(COUNTED.match(text, figure.end))
+    return small and bool(COUNTED.match(text, figure.end) or THE.search(text, max(0, figure.start - 5), figure.start))
 
 
 def judge(stated: Stated, answer: Answer, sheet: Sheet, last: int) -> Verdict:
@@ -104,9 +117,14 @@ def _move(stated: Stated, answer: Answer, last: int) -> int | None:
     aside = start < last < figure.start and ASIDE.fullmatch(text, last, figure.start)
     least = start if aside else max(start, last, figure.start - FAR)
     before = bisect_left(moves, (figure.start,)) - 1
+    while before >= 0 and answer.words.lower[moves[before][0] : moves[before][1]] in AFTER_ONLY:
+        before -= 1
     if before < 0 or moves[before][0] < least:
         return None
-    _, end, way = moves[before]
+    begin, end, way = moves[before]
+    word = answer.words.lower[begin:end]
+    if word in NOUNS and NOUN_IS.fullmatch(answer.words.lower, end, figure.start):
+        return way
     return None if not aside and LEVEL.search(answer.words.lower, end, figure.start) else way
 
 

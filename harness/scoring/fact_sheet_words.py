@@ -51,6 +51,14 @@ class Words(NamedTuple):
     def has_number_words(self) -> bool:
         return not self.seen.isdisjoint(NUMBERS)
 
+    def outside(self, masked: str) -> Words:
+        """Without the rises and sums of names: "Growth Fund" says nothing grew."""
+        if not (self.moves or self.sums or self.profits):
+            return self
+        kept = [[place for place in places if masked[place[0]] != "_"] for places in (self.sums, self.profits)]
+        moves = [move for move in self.moves if masked[move[0]] != "_"]
+        return self._replace(moves=moves, sums=kept[0], profits=kept[1])
+
 
 def lowered(text: str) -> str:
     """Lower case of the same length."""

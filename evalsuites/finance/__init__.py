@@ -1,0 +1,1 @@
+"""Finance: writing from fact sheets."""

@@ -1,0 +1,1 @@
+"""Investment-report paragraphs from fact sheets."""

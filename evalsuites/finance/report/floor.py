@@ -1,0 +1,28 @@
+"""The keyword floor: what a look at words alone yields. Knows no period, scale or sign, and no model.
+
+It takes the rows that name the fund asked about and a metric of the question, writes their values as they stand with a
+plain reading of the unit, and repeats each required statement.
+"""
+
+from harness.schema import Case
+
+MOST = 4
+"""Rows written."""
+WRITTEN = {
+    "USD thousands": "${} thousand",
+    "USD millions": "${} million",
+    "percent": "{}%",
+    "basis points": "{} basis points",
+    "name": "{}",
+}
+
+
+def first_row(case: Case) -> str:
+    """A paragraph from the first rows that share words with the question, whatever their period."""
+    question = case.input["question"].lower()
+    lines = case.document.splitlines()
+    rows = [cells for line in lines if len(cells := [cell.strip() for cell in line.split("|")]) == 5][1:]
+    fitting = [row for row in rows if row[0].lower() in question and row[2] in question]
+    said = [f"The {m} of {e} was {WRITTEN[u].format(v.strip('()'))}." for e, _, m, u, v in fitting[:MOST]]
+    statements = [line.removeprefix("- ").split(" / ")[0] + "." for line in lines if line.startswith("- ")]
+    return " ".join([*said, *statements])
