@@ -25,6 +25,7 @@ import validity_injected as known  # noqa: E402
 import validity_people as people  # noqa: E402
 from injected import FAITHFUL, OPERATORS, cuad_folder  # noqa: E402
 
+from harness.errors import UserError  # noqa: E402
 from harness.scoring import facts  # noqa: E402
 
 DOCS = "docs/scorer-validity.md"
@@ -175,7 +176,7 @@ def write_between(file: Path, name: str, text: str) -> None:
     pattern = re.compile(rf"(<!-- {name}: written by [^>]*-->\n).*?(<!-- /{name} -->)", re.S)
     before = file.read_text("utf-8")
     if not pattern.search(before):
-        raise SystemExit(f"{file}: no '<!-- {name}: written by ... -->' before a '<!-- /{name} -->'; put both lines in")
+        raise UserError(f"{file}: no '<!-- {name}: written by ... -->' before a '<!-- /{name} -->'; put both lines in")
     file.write_text(pattern.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", before), "utf-8")
 
 
@@ -208,7 +209,13 @@ def _publish(tables: list[Table], name: str, docs: Path | None) -> None:
     for table in tables:
         show_table(table)
     if docs:
-        write_between(docs, name, "\n".join(markdown(table) for table in tables))
+        measured = f"Measured on {today()}, scorer version {facts.fabricated.version}.\n"
+        write_between(docs, name, "\n".join([*map(markdown, tables), measured]))
+
+
+def today() -> str:
+    """The date, for the record."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -225,11 +232,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--docs", type=Path, help=f"Markdown file to write the tables into, such as {DOCS}")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     args = parser.parse_args(arguments)
-    records = measure(args)
+    try:
+        records = measure(args)
+    except UserError as error:
+        parser.exit(error.exit_code, f"{error}\n")
     if args.json:
         says = next(m.says for m in facts.fabricated.metrics if m.name == "fabrication_rate")
         told = {"fabrication_rate": {"says": says, "scorer": facts.fabricated.version, "rows": records}}
-        told["measured"] = datetime.now(UTC).date().isoformat()
+        told["measured"] = today()
         args.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
 
 

@@ -42,6 +42,7 @@ def test_the_frozen_own_text_is_what_was_frozen():
     assert injected.summary(injected.copies("own")) == json.loads(injected.FROZEN.read_text())["own"]
 
 
+@pytest.mark.slow
 def test_the_frozen_public_text_is_what_was_frozen():
     if injected.cuad_folder() is None:
         pytest.skip("TUNEGATE_DATA names no folder with cuad/")
@@ -184,3 +185,11 @@ ALLOWED = {
 )
 def test_numbers_are_spelled(number, words):
     assert figures.spell(number) == words
+
+
+def test_a_swapped_value_is_none_that_the_source_states_in_digits_or_words():
+    words = "pay within 5 days, or in 2, 3, four, 6, seven, 8, 9, 10 or fifty of them"
+    for seed in range(30):
+        assert not list(edits.swap_figure(passage(words), random.Random(seed)))
+    freed = words.replace("seven, ", "")
+    assert only(edits.swap_figure, freed).text.startswith("pay within 7 days")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import UserError
 from harness.schema import Case, Completion, Span
 from harness.scoring import facts
 from tests.benchmarks.test_injected import load
@@ -152,7 +153,7 @@ def test_tables_and_figures_are_written_and_the_words_around_them_stay(tmp_path,
 def test_a_file_without_markers_is_refused(tmp_path):
     docs = tmp_path / "d.md"
     docs.write_text("nothing here")
-    with pytest.raises(SystemExit, match="put both lines in"):
+    with pytest.raises(UserError, match="put both lines in"):
         validity.write_between(docs, "frank", "x")
 
 
