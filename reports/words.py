@@ -194,6 +194,11 @@ def phrase(name: str) -> str:
     return re.sub(r"\bf1\b", "F1", name.replace("_", " ").strip())
 
 
+def metric(name: str, shape: str) -> str:
+    """A metric with the task shape that its number is of: `Clause recall, whole contract`."""
+    return f"{title(name)}, {shape}" if shape else title(name)
+
+
 def variant(name: str) -> str:
     """A variant's name as readers see it."""
     return VARIANTS.get(name, title(name))
@@ -281,16 +286,15 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
 
 
-def metric_and_slice(verdict: Verdict) -> str:
-    """What a gate judges: `Clause recall, instrument lease`."""
-    if verdict.slice is None:
-        return title(verdict.metric)
-    return f"{title(verdict.metric)}, {phrase(verdict.slice)} {verdict.slice_value}"
+def metric_and_slice(verdict: Verdict, shape: str = "") -> str:
+    """What a gate judges: `Clause recall, excerpt, instrument lease`."""
+    named = metric(verdict.metric, shape)
+    return named if verdict.slice is None else f"{named}, {phrase(verdict.slice)} {verdict.slice_value}"
 
 
-def gate(verdict: Verdict) -> str:
-    """A gate in one phrase: `Clause recall at least 95.0%`."""
-    return f"{metric_and_slice(verdict)} {verdict.bar}"
+def gate(verdict: Verdict, shape: str = "") -> str:
+    """A gate in one phrase: `Clause recall, excerpt: at least 95.0%`."""
+    return f"{metric_and_slice(verdict, shape)}: {verdict.bar}"
 
 
 def needs(needed: str | None) -> str:

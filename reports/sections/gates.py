@@ -6,6 +6,7 @@ from harness.schema import SuiteInfo, Verdict
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text, Tone
+from reports.sections import measured
 
 COLUMNS = ["Gate and bar", "Outcome", "Observed", "Margin", "Based on", "Why"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
@@ -29,23 +30,23 @@ def section(evidence: Evidence) -> Section:
 
 
 def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
-    return Table(
+    return measured.table(
+        [(suite, _row(v, suite)) for v in verdicts],
         caption=f"Gates of {suite.name} (gate file {words.short(suite.gates_hash)})",
         columns=COLUMNS,
-        rows=[_row(v, suite.cluster) for v in verdicts],
         numeric=[2, 3, 4],
         note=NOTE,
     )
 
 
-def _row(verdict: Verdict, cluster: str) -> list[Cell]:
+def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     seen = verdict.observed
     unit = words.unit_of(verdict)
     bounds = words.interval(seen, unit)
     confidence = words.level(seen) if seen and bounds else ""
-    size = (f"n {words.number(seen.n)}", words.count(seen.clusters, cluster)) if seen else (words.DASH, "")
+    size = (f"n {words.number(seen.n)}", words.count(seen.clusters, suite.cluster)) if seen else (words.DASH, "")
     return [
-        Cell(text=words.metric_and_slice(verdict), note=verdict.bar),
+        Cell(text=words.metric_and_slice(verdict, suite.shape), note=verdict.bar),
         Cell(text=words.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
         Cell(text=words.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
         Cell(text=words.margin(verdict.margin, unit)),

@@ -34,11 +34,11 @@ def _unmeasured(evidence: Evidence, suite: SuiteInfo) -> list[list[Cell]]:
         for metric in suite.metrics:
             found = evidence.level(suite.name, variant, metric.name)
             if found is not None and found.value is None:
-                what = Cell(text=f"{words.title(metric.name)}, {words.variant(variant)}", note=suite.name)
+                what = Cell(text=f"{words.metric(metric.name, suite.shape)}, {words.variant(variant)}", note=suite.name)
                 rows.append([what, Cell(text=found.reason or ""), Cell(text=words.DASH)])
     for verdict in evidence.verdicts(suite.name):
         if verdict.outcome in ("inconclusive", "skipped", "error"):
-            what = Cell(text=words.gate(verdict), note=suite.name)
+            what = Cell(text=words.gate(verdict, suite.shape), note=suite.name)
             rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or words.DASH)])
     if FLOOR not in evidence.run.by_variant(suite.name):
         why = Cell(text="the suite has no answer by rule to compare with")

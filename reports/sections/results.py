@@ -6,6 +6,7 @@ from harness.schema import Estimate, Metric, SuiteInfo, Verdict
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text, Tick
+from reports.sections import measured
 from reports.sections.axes import marks_of, share_ticks
 
 NOTE = (
@@ -63,17 +64,19 @@ def _table(evidence: Evidence, suite: SuiteInfo, caption: str) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
-        head = Cell(text=words.title(metric.name), note=words.direction(metric.higher_is_better, metric.says))
-        rows.append([head, *levels, *change_cells(evidence, suite, metric, None, None)])
+        head = Cell(
+            text=words.metric(metric.name, suite.shape), note=words.direction(metric.higher_is_better, metric.says)
+        )
+        rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))
     columns = ["Metric", *map(words.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))
-    return Table(caption=caption, columns=columns, rows=rows, numeric=numeric, note=NOTE)
+    return measured.table(rows, caption=caption, columns=columns, numeric=numeric, note=NOTE)
 
 
 def _plot(suite: SuiteInfo, rows: list[PlotRow], caption: str) -> Intervals:
     return Intervals(
         id=f"levels-{words.slug(suite.name)}",
-        title=f"Metrics of {suite.name} with 95% intervals",
+        title=f"Metrics of {suite.name}, {suite.shape}, with 95% intervals",
         ticks=share_ticks(),
         rows=rows,
         twin=caption,
@@ -84,7 +87,10 @@ def _plot_row(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> PlotRow:
     found = {v: evidence.level(suite.name, v, metric.name) for v in evidence.variants}
     bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v)]
     return PlotRow(
-        label=words.title(metric.name), note=words.direction(metric.higher_is_better), marks=marks_of(found), bars=bars
+        label=words.metric(metric.name, suite.shape),
+        note=words.direction(metric.higher_is_better),
+        marks=marks_of(found),
+        bars=bars,
     )
 
 

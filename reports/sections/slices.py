@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import words
 from reports.evidence import TOO_FEW, Evidence
-from reports.model import Block, Cell, Intervals, Mark, PlotRow, Section, Table
+from reports.model import Block, Cell, Intervals, Mark, PlotRow, Section
+from reports.sections import measured
 from reports.sections.axes import change_ticks, mark
 from reports.sections.results import change_cells, level_cell
 
@@ -34,7 +35,7 @@ def size(evidence: Evidence, suite: SuiteInfo, metric: Metric, tag: str, value: 
 def _blocks(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> list[Block]:
     if not any(evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants for value in values):
         return []
-    caption = f"{words.title(metric.name)} by {words.phrase(tag)} ({suite.name})"
+    caption = f"{words.metric(metric.name, suite.shape)}, by {words.phrase(tag)} ({suite.name})"
     blocks: list[Block] = []
     marks = _changes(evidence, suite, tag, metric, values)
     is_first = metric == evidence.headline_metric(suite)
@@ -42,11 +43,11 @@ def _blocks(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, valu
     if marks and is_first and evidence.unit(suite.name, metric) == "share":
         blocks.append(_plot(suite, tag, metric, marks, caption))
     columns = ["Slice", *map(words.variant, evidence.variants), "Change", "Reading", "Cases"]
-    rows = [_row(evidence, suite, tag, metric, value) for value in values]
+    rows = [(suite, _row(evidence, suite, tag, metric, value)) for value in values]
     numeric = list(range(1, len(evidence.variants) + 2))
     return [
         *blocks,
-        Table(caption=caption, columns=columns, rows=rows, numeric=numeric, folded=not (is_first or is_gated)),
+        measured.table(rows, caption=caption, columns=columns, numeric=numeric, folded=not (is_first or is_gated)),
     ]
 
 
@@ -81,7 +82,7 @@ def _plot(suite: SuiteInfo, tag: str, metric: Metric, marks: dict[str, Mark], ca
     reach = max(max(abs(m.low), abs(m.high)) for m in marks.values())
     return Intervals(
         id=f"slices-{words.slug(suite.name)}-{words.slug(tag)}-{words.slug(metric.name)}",
-        title=f"Change of {words.phrase(metric.name)} by {words.phrase(tag)}, points with 95% intervals",
+        title=f"Change of {words.phrase(metric.name)}, {suite.shape}, by {words.phrase(tag)}: points, 95% intervals",
         ticks=change_ticks(reach),
         rows=[
             PlotRow(label=value, note=words.direction(metric.higher_is_better), marks=[found])

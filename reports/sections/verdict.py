@@ -64,12 +64,12 @@ def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
         suite=suite.name,
         outcome=overall(verdicts),
         sentence=sentence(evidence, suite),
-        reason=reason(verdicts),
+        reason=reason(verdicts, suite.shape),
         objective=suite.objective,
     )
 
 
-def reason(verdicts: list[Verdict]) -> str:
+def reason(verdicts: list[Verdict], shape: str) -> str:
     """Which gates are not met, or that all are."""
     if not verdicts:
         return "The suite has no gates, or none was judged."
@@ -77,7 +77,7 @@ def reason(verdicts: list[Verdict]) -> str:
     if not unmet:
         return f"All {words.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
     unmet.sort(key=lambda v: v.outcome != "fail")
-    named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v)}" for v in unmet[:NAMED])
+    named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v, shape)}" for v in unmet[:NAMED])
     more = f"; and {words.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
     return f"{words.count(len(unmet), 'gate')} of {words.number(len(verdicts))} not met. {named}{more}."
 

@@ -32,8 +32,8 @@ def test_the_verdict_comes_first_in_one_plain_sentence(run: RunData) -> None:
     assert headline.sentence == "Wrong on 3 fewer of 10 contracts (1, baseline 4); 1 new fabrication, 1 gone."
     assert model.outcome == headline.outcome == "fail"
     assert headline.reason == (
-        "2 gates of 3 not met. FAIL: Clause recall at least 95.0%; "
-        "INCONCLUSIVE: Fabrication rate at most 0.75 times the baseline."
+        "2 gates of 3 not met. FAIL: Clause recall, excerpt: at least 95.0%; "
+        "INCONCLUSIVE: Fabrication rate, excerpt: at most 0.75 times the baseline."
     )
 
 
@@ -42,7 +42,7 @@ def test_unmet_gates_stand_first_with_bar_interval_n_and_margin(run: RunData) ->
     assert isinstance(table, Table)
     assert [row[1].text for row in table.rows] == ["FAIL", "INCONCLUSIVE", "PASS"]
     first = table.rows[0]
-    assert [cell.text for cell in first[:5]] == ["Clause recall", "FAIL", "88.3%", "−14.7 points", "n 240"]
+    assert [cell.text for cell in first[:5]] == ["Clause recall, excerpt", "FAIL", "88.3%", "−14.7 points", "n 240"]
     assert [cell.note for cell in first[:5]] == [
         "at least 95.0%",
         "",

@@ -66,6 +66,7 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
         (words.setting(None).text, "–"),
         (words.lowest([(20.0, 2.0), (40.0, 1.5), (60.0, 1.5)]), "1.5 at step 40"),
         (words.title("clause_macro_f1"), "Clause macro F1"),
+        (words.metric("clause_macro_f1", "whole contract"), "Clause macro F1, whole contract"),
         (words.moved({"clause_recall": -1.0, "parse_rate": 0.0, "f1": -0.5}), "Worse on clause recall and F1"),
         (words.moved({"clause_recall": -1.0, "parse_rate": 0.5}), "Worse on clause recall; better on parse rate"),
         (words.excerpt(1200, 4889), "first 1,200 of 4,889 characters"),

@@ -1,0 +1,68 @@
+"""A number carries its task shape, and no table holds numbers of two."""
+
+import msgspec
+import pytest
+
+import reports
+from harness.errors import UserError
+from harness.schema import Metrics
+from harness.store import load_run
+from reports import words
+from reports.model import Cell, Intervals, Table
+from reports.sections import measured
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_manifest, make_metrics, make_suite, make_verdicts
+
+SHAPES = ("whole contract", "clause given")
+OTHER = "legal/given"
+
+
+@pytest.fixture
+def two_shapes(write_run: Writer) -> reports.ReportModel:
+    """A report on two suites of the same metrics, one of each shape."""
+    suites = [make_suite(shape=SHAPES[0]), make_suite(name=OTHER, shape=SHAPES[1])]
+    metrics, verdicts = make_metrics(), make_verdicts()
+    both = Metrics(
+        metrics=[*metrics.metrics, *(msgspec.structs.replace(row, suite=OTHER) for row in metrics.metrics)],
+        comparisons=[*metrics.comparisons, *(msgspec.structs.replace(r, suite=OTHER) for r in metrics.comparisons)],
+    )
+    path = write_run(
+        manifest=make_manifest(suites=suites),
+        metrics=both,
+        verdicts=[*verdicts, *(msgspec.structs.replace(v, suite=OTHER) for v in verdicts)],
+    )
+    return reports.build([load_run(path)])
+
+
+def test_a_table_of_two_shapes_is_refused() -> None:
+    rows = [(make_suite(shape=shape), [Cell(text="0.9")]) for shape in SHAPES]
+    with pytest.raises(UserError, match="whole contract and clause given"):
+        measured.table(rows, caption="Recall", columns=["Metric"])
+    assert len(measured.table([rows[0], rows[0]], caption="Recall", columns=["Metric"]).rows) == 2
+
+
+def test_every_measured_number_stands_in_a_table_of_one_shape_with_its_name(two_shapes: reports.ReportModel) -> None:
+    seen = set()
+    for section in two_shapes.sections:
+        for block in section.blocks:
+            if isinstance(block, Table) and any(cell.estimate for row in block.rows for cell in row):
+                for row in block.rows:
+                    named = {shape for shape in SHAPES if shape in row[0].text or shape in block.caption}
+                    assert len(named) == 1, (section.id, block.caption, row[0].text)
+                    seen.add((section.id, *named))
+            if isinstance(block, Intervals):
+                assert sum(shape in block.title for shape in SHAPES) == 1, block.title
+    assert seen == {(section, shape) for section in ("gates", "results", "slices") for shape in SHAPES}
+
+
+def test_the_verdict_names_the_shape_of_each_gate(two_shapes: reports.ReportModel) -> None:
+    found = [block.reason for block in two_shapes.sections[0].blocks if hasattr(block, "reason")]
+    for shape, reason in zip(SHAPES, found, strict=True):
+        assert f"Clause recall, {shape}: at least 95.0%" in reason
+
+
+def test_a_gate_of_a_slice_names_metric_shape_and_slice() -> None:
+    sliced = msgspec.structs.replace(
+        make_verdicts()[-1], metric="clause_recall", slice="instrument", slice_value="lease"
+    )
+    assert words.metric_and_slice(sliced, "excerpt") == "Clause recall, excerpt, instrument lease"
