@@ -22,50 +22,12 @@ FUNCTION_WORDS = (
 """Words after which "a" may be a letter's name ("plan a is")."""
 TWICE = frozenset({"had", "that", "very", "so", "no", "bye", "ha", "far", "really", "many", "long", "knock", "is"})
 """Words that a right sentence may hold twice in a row."""
-ABBREVIATIONS = frozenset(
-    # fmt: off
-    {
-        "e.g",
-        "i.e",
-        "etc",
-        "vs",
-        "approx",
-        "no",
-        "nos",
-        "st",
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "inc",
-        "ltd",
-        "co",
-        "a.m",
-        "p.m",
-        "am",
-        "pm",
-        "dept",
-        "est",
-        "fig",
-        "min",
-        "max",
-        "oz",
-        "lb",
-        "lbs",
-        "ft",
-        "qt",
-        "u.s",
-        "u.k",
-        "cf",
-        "al",
-        "tel",
-        "ext",
-        "hr",
-        "hrs",
-        "vol",
-    }
-    # fmt: on
+SHORTENED = (
+    "e.g i.e etc vs approx no nos st dr mr mrs ms inc ltd co a.m p.m am pm dept est fig min max oz lb lbs ft qt u.s "
+    "u.k cf al tel ext hr hrs vol"
 )
+ABBREVIATIONS = frozenset(SHORTENED.split())
+"""What a full stop may follow inside a sentence."""
 VERBS = ("do", "does", "did", "is", "are", "was", "were", "has", "have", "could", "would", "should", "must")
 MISSING_APOSTROPHE = {
     **{f"{verb}nt": f"{verb}n't" for verb in VERBS},
@@ -102,7 +64,7 @@ RULES = [
         "a_before_vowel",
         re.compile(
             r"(?:a(?<![\w'.&/-]a)|A(?:(?<=[.!?]\sA)|(?<![\s\S]A)))\s+"
-            rf"(?!(?:{FUNCTION_WORDS}|one|ones|once|ouija|eu\w*|ewes?)(?!\w))[aeio][a-z]+"
+            rf"(?!(?i:{FUNCTION_WORDS}|ones?|once|ouija|eu\w*|ewes?)(?!\w))[AEIOaeio][a-z]+"
         ),
         "'an' stands before a vowel",
         lambda m: re.sub(r"^([aA])", r"\1n", m[0]),

@@ -22,7 +22,7 @@ from harness.digest import digest
 from harness.errors import UserError
 
 OWN = Path(__file__).with_name("voice_words.toml")
-SHORTEST = 4
+SHORTEST, LONGEST = 4, 30
 STEM = 5
 """Fewest letters that a prefix or an ending is added to, so that \"untill\" is no un-till."""
 PREFIXES = ("un", "re", "pre", "non", "over", "under", "out", "mis", "multi", "micro", "eco", "anti", "sub", "super")
@@ -34,6 +34,7 @@ BRITISH = [
     (re.compile(r"ence(s?)$"), r"ense\1"),
     (re.compile(r"amme(s?)$"), r"am\1"),
     (re.compile(r"ll(ed|ing|er|ers)$"), r"l\1"),
+    (re.compile(r"inium$"), "inum"),
     (re.compile(r"yse([ds]?)$"), r"yze\1"),
 ]
 """Endings of British spellings, and how the list writes them."""
@@ -90,4 +91,4 @@ def typos(text: str, found: Collection[str], allowed: Collection[str]) -> Iterat
 def judged(word: str) -> bool:
     """Whether a word is of the kind that can be a typo."""
     letters = word.removesuffix("'s")
-    return len(letters) >= SHORTEST and letters.isascii() and letters.isalpha()
+    return SHORTEST <= len(letters) <= LONGEST and letters.isascii() and letters.isalpha()

@@ -182,8 +182,8 @@ def _repeated(what: str, owned: Sequence[tuple[str, str]]) -> list[str]:
     problems = []
     for owner, text in owned:
         if key(text) in first:
-            others = "" if first[key(text)] == owner else f" and {first[key(text)]}"
-            problems.append(f"the {what} '{text}' is stated twice, in {owner}{others}. State it once")
+            owners = " and ".join(dict.fromkeys([first[key(text)], owner]))
+            problems.append(f"the {what} '{text}' is stated twice, in {owners}. State it once")
         first.setdefault(key(text), owner)
     return problems
 

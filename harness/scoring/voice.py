@@ -22,7 +22,7 @@ from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring import spelling, style_guide
 from harness.scoring.base import Scorer, scorer
 from harness.scoring.normal import Normal, normalise
-from harness.scoring.phrases import even, key, words_in
+from harness.scoring.phrases import even, key, lower, words_in
 from harness.scoring.style_guide import StyleGuide
 from harness.scoring.voice_hits import KINDS, WORDS, Finder, Hit, Text
 
@@ -76,43 +76,43 @@ def _score(case: Case, completion: Completion, finder: Finder) -> Score:
         return _failed(case, len(groups))
     text = Text(completion.text)
     whole = completion.finish_reason == "stop" and bool(text.tokens)
-    trusted = words_in(_source(case.document)[1]) if finder.guide.trust_source_spelling else frozenset()
+    trusted = words_in(lower(_source(case.document)[1])) if finder.guide.trust_source_spelling else frozenset()
     miscast, names = finder.casing(text)
     hits = finder.hits(text, miscast, trusted, whole)
-    sources = _quotations(case.document, text, hits)
-    charged = [hit for hit, source in zip(hits, sources, strict=True) if source is None]
+    judged = list(zip(hits, _quotations(case.document, text, hits), strict=True))
+    charged = [hit for hit, source in judged if source is None]
+    quoted = [hit for hit, source in judged if source is not None]
     missing = [group.id for group in groups if not _stands(group.any_of, text)]
     points = [(point, _stands(tuple(point.split("|")), text) if whole else None) for point in case.expected]
     lost = [point for point, at in points if at is None]
+    of_kind = {kind: [text.even[h.start : h.end] for h in charged if h.kind == kind] for kind in KINDS}
     violations = len(charged) + len(missing) + int(not whole)
-    clean, kept = int(violations == 0), len(points) - len(lost)
-    of_kind = {kind: [hit for hit in charged if hit.kind == kind] for kind in KINDS}
-    quoted = [hit for hit, source in zip(hits, sources, strict=True) if source is not None]
-    spans = [_span(completion.text, text.normal, hit, s, case) for hit, s in zip(hits, sources, strict=True)]
+    spans = [_span(completion.text, text.normal, hit, source, case) for hit, source in judged]
     spans += [_kept(completion.text, text.normal, point, at) for point, at in points if at is not None]
     return Score(
         name="voice",
-        value=float(clean),
-        extracted={kind: [text.even[h.start : h.end] for h in found] for kind, found in of_kind.items()}
+        value=float(violations == 0),
+        extracted=of_kind
         | {"rules": [hit.rule for hit in charged], "quoted": [text.even[h.start : h.end] for h in quoted]}
         | {"missing": missing, "points_lost": lost},
-        counts={f"with_{kind}": int(bool(found)) for kind, found in of_kind.items()}
-        | {
-            "clean": clean,
-            "usable": int(clean and not lost),
-            "points": len(points),
-            "points_kept": kept,
-            "violations": violations,
-            "violations_x100": 100 * violations,
-            "words": max(1, len(text.tokens)),
-            "casing": len(of_kind["casing"]),
-            "names": names - sum(hit.kind == "casing" for hit in quoted),
-            "required": len(groups),
-            "required_met": len(groups) - len(missing),
-            "with_quoted": int(bool(quoted)),
-        },
+        counts=_rates(violations, len(text.tokens), of_kind, quoted)
+        | {"usable": int(not violations and not lost), "points": len(points), "points_kept": len(points) - len(lost)}
+        | {"required": len(groups), "required_met": len(groups) - len(missing)}
+        | {"names": names - sum(hit.kind == "casing" for hit in quoted)},
         spans=sorted(spans, key=lambda span: (span.start, span.end)),
     )
+
+
+def _rates(violations: int, words: int, of_kind: dict[str, list[str]], quoted: Sequence[Hit]) -> dict[str, int]:
+    """Counts of what was charged; an answer without a word is one violation in one word."""
+    return {f"with_{kind}": int(bool(found)) for kind, found in of_kind.items()} | {
+        "clean": int(violations == 0),
+        "violations": violations,
+        "violations_x100": 100 * violations,
+        "words": max(1, words),
+        "casing": len(of_kind["casing"]),
+        "with_quoted": int(bool(quoted)),
+    }
 
 
 def _failed(case: Case, groups: int) -> Score:
@@ -121,7 +121,9 @@ def _failed(case: Case, groups: int) -> Score:
     worst |= {"violations": 1, "violations_x100": 100, "words": 1}
     none = {"clean": 0, "usable": 0, "points_kept": 0, "required_met": 0}
     asked = {"points": len(case.expected), "required": groups}
-    return Score(name="voice", value=0.0, counts=worst | none | asked)
+    found: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "quoted", "missing")}
+    found |= {"rules": ["no answer"], "points_lost": list(case.expected)}
+    return Score(name="voice", value=0.0, extracted=found, counts=worst | none | asked)
 
 
 @lru_cache(maxsize=4096)
