@@ -185,8 +185,7 @@ def _whole_words(words: str, reading: Reading) -> Iterator[Place]:
         starts_inside = at > 0 and words[0].isalnum() and text[at - 1].isalnum()
         ends_inside = end < len(text) and words[-1].isalnum() and text[end].isalnum()
         if not starts_inside and not ends_inside:
-            origin = reading.origin
-            yield (at, end) if origin is None else (origin[at], origin[end - 1] + 1)
+            yield (at, end) if reading.origin is None else (reading.origin[at], reading.origin[end - 1] + 1)
         at = text.find(words, at + 1)
 
 
@@ -248,8 +247,7 @@ def covered(case: Case, completion: Completion) -> Score:
     clauses = clauses_of(tuple(case.expected))
     if not clauses:
         return Score(name="terms", value=None, reason="the case lists no key terms")
-    failed = completion.finish_reason == "error"
-    reading = read("" if failed else completion.text, 0 if failed else unbroken(completion))
+    reading = read(completion.text, 0 if completion.finish_reason == "error" else unbroken(completion))
     found = [carried(clause, reading) for clause in clauses]
     swapped = mispaired(found, reading)
     for one, term in swapped:
@@ -259,10 +257,7 @@ def covered(case: Case, completion: Completion) -> Score:
     return _score(case, completion, found, swapped, stale)
 
 
-def _score(
-    case: Case, done: Completion, found: Sequence[Carried], swapped: Sequence[Held], stale: list[Place]
-) -> Score:
-    text = done.text
+def _score(case: Case, done: Completion, found: list[Carried], swapped: list[Held], stale: list[Place]) -> Score:
     whole = {c.clause.name for c in found if len(c.near) == len(c.clause.terms)}
     critical = [c.clause.name for c in found if c.clause.critical]
     terms, hits = sum(len(c.clause.terms) for c in found), sum(len(c.near) for c in found)
@@ -277,7 +272,7 @@ def _score(
         "mispaired": len(swapped),
         "stale": int(bool(stale)),
         "has_stale": int("stale" in case.tags),
-        "words": 0 if done.finish_reason == "error" else len(text.split()),
+        "words": 0 if done.finish_reason == "error" else len(done.text.split()),
         "source_words": len(case.document.split()),
     }
     return Score(
@@ -287,10 +282,10 @@ def _score(
             "found": [c.clause.name for c in found if c.clause.name in whole],
             "missing": missing,
             "mispaired": [f"{c.clause.name}: {term.says}" for c, term in swapped],
-            "stale": [text[start:end] for start, end in stale],
+            "stale": [done.text[start:end] for start, end in stale],
         },
         counts=counts,
-        spans=_spans(text, found, stale),
+        spans=_spans(done.text, found, stale),
     )
 
 
