@@ -86,7 +86,7 @@ RULES = [
     ),
     Rule(
         "its_for_it_is",
-        re.compile(r"\b([Ii])ts (?=(?:a|an|the|not|been|our|your|my|going)\b(?!-))"),
+        re.compile(r"\b([Ii])ts(?= (?:a|an|the|not|been|our|your|my|going)\b(?!-))"),
         "'it is' needs its apostrophe",
         lambda m: f"{m[1]}t's",
         frozenset({"its"}),

@@ -5,8 +5,9 @@ there, nothing that the tone forbids. It is usable when it is clean and keeps ev
 `expected`: a generic or refusing answer is clean and of no use. A point may have other wordings: "14 days | two weeks".
 
 A hit inside a verbatim quotation of the source (double quotation marks, four words or more) is marked `quoted` and
-counted apart. An answer that is empty, failed or cut at the token limit is not clean and keeps no point. It tells
-neither whether the copy is good nor whether it is true; a point that is denied ("not 14 days") counts as kept.
+counted apart, unless quotations are more than half of the answer, which is then a copy. An answer that is empty, failed
+or cut at the token limit is not clean and keeps no point. It tells neither whether the copy is good nor whether it is
+true; a point that is denied ("not 14 days") counts as kept.
 """
 
 from __future__ import annotations
@@ -153,13 +154,16 @@ def _quotations(document: str, text: Text, hits: Sequence[Hit]) -> list[tuple[in
     if not hits or not document:
         return [None] * len(hits)
     normal, source = _source(document)
-    quotations = []
+    quotations, size = [], 0
     for match in QUOTATION.finditer(text.even):
         words = (match[1] or match[2] or match[3]).strip(" \n\t,.;").split()
         if len(words) >= QUOTED_WORDS:
             repeated = re.search(r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)", source)
             if repeated:
+                size += len(words)
                 quotations.append((match.start(), match.end(), normal.original(*repeated.span())))
+    if 2 * size > len(text.tokens):
+        quotations = []
     return [next((at for start, end, at in quotations if start < h.start and h.end < end), None) for h in hits]
 
 

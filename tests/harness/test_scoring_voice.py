@@ -261,14 +261,20 @@ def test_a_source_word_is_a_typo_only_where_the_guide_distrusts_the_source():
     ],
 )
 def test_a_hit_in_a_verbatim_quotation_of_the_source_is_counted_apart(text, charged, quoted):
-    found = scored(text)
+    found = scored(text + " We read it with care and have an answer for you today.")
     assert ([*found.banned, *found.slang], found.quoted) == (charged, quoted)
     assert (found.clean, found.with_quoted) == (not charged, bool(quoted))
 
 
+def test_an_answer_that_is_mostly_quotation_is_a_copy():
+    text = 'You wrote "our customers love the new lid" to us{}.'
+    assert scored(text.format("")).banned == ["customers"]
+    assert scored(text.format(" in May")).banned == []
+
+
 def test_a_quoted_hit_points_at_the_source():
     document = "Ref: 1\u00ad2. " + SOURCE
-    found = scored('You wrote "gonna buy more of it" here.', document=document)
+    found = scored('You wrote "gonna buy more of it" here, in a letter.', document=document)
     span = next(s for s in found.spans if s.verdict == "quoted")
     assert document[span.source.start : span.source.end] == "gonna buy\nmore of it"
 

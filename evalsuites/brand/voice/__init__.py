@@ -1,0 +1,1 @@
+"""Product copy and support replies in the voice of an invented client, Ambleworth."""
