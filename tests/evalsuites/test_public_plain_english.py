@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,7 +15,8 @@ from evalsuites.public.plain_english.pairs import Pair
 from evalsuites.public.plain_english.test_plain_english import suite
 from harness.errors import Unavailable, UserError
 from harness.prompts import load_template, messages
-from harness.schema import Case
+from harness.schema import Case, Completion
+from harness.scoring.base import run
 from tests.evalsuites.judging import answered, levels, outcomes
 from tests.evalsuites.separation import shared_runs
 
@@ -183,13 +185,44 @@ def test_no_service_is_in_two_splits_and_no_wording_in_both(real):
 
 def test_rows_ask_what_the_suite_asks_and_answer_what_scores(real, tmp_path):
     written = build_training.write(tmp_path, 0)
-    assert written == {"train": len(real["train"]), "validation": len(real["validation"])}
+    assert written == {"train": len(real["train"]) + build_training.OWN, "validation": len(real["validation"])}
     template = load_template(SUITE / "prompt.jinja")
-    wanted = {json.dumps(messages(template, c)): c.expected[0] for c in real["train"]}
+    training = [*real["train"], *build_training.own_cases(build_training.OWN, 0)]
+    wanted = {json.dumps(messages(template, c)): c.expected[0] for c in training}
     for line in (tmp_path / "train.jsonl").read_text("utf-8").splitlines():
         *prompt, last = json.loads(line)["messages"]
         assert last["content"].lower() == wanted[json.dumps(prompt)]
         assert last["content"][0] == last["content"][0].upper()
+
+
+def test_own_rows_share_no_wording_with_the_test_and_are_in_its_form(real):
+    own = build_training.own_cases(600, 1)
+    assert shared_runs(real["test"], own) == set()
+    assert (
+        set()
+        .union(*(cases.runs(c.expected[0]) for c in own))
+        .isdisjoint(set().union(*(cases.runs(c.expected[0]) for c in real["test"])))
+    )
+    for case in own:
+        said = case.document + case.expected[0]
+        assert re.fullmatch(r"[a-z0-9 .]+", said), case.id
+        assert "  " not in said
+
+
+def test_own_summaries_are_shorter_in_other_words_and_state_no_new_figure():
+    """As the gates ask of an answer: figures are those of the passage, and little is copied."""
+    for case in build_training.own_cases(144, 0):
+        text = build_training.answer(case)
+        said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        scores = run(suite.scorers, case, said)
+        assert scores.facts.fabricated == [], text
+        assert scores.plain.copied == 0 and scores.plain.words < 0.75 * scores.plain.source_words, text
+
+
+def test_own_rows_differ_by_seed_and_use_every_phrase():
+    first, other = ([c.document for c in build_training.own_cases(144, seed)] for seed in (0, 1))
+    assert first != other and first == [c.document for c in build_training.own_cases(144, 0)]
+    assert len(set(first)) > 120
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +251,24 @@ def judged(real):
         made[name] = (levels(suite, records), outcomes(suite, records))
     assert len(real["test"]) == len(suite.cases)
     return made
+
+
+def test_case_tests_hold_for_summaries_and_not_for_copies_or_invented_figures(real):
+    covers, own_words, no_figure = (test.function for test in suite.tests)
+
+    def holds(test, record):
+        try:
+            test(record)
+        except AssertionError:
+            return False
+        return True
+
+    right = answered(suite, lambda case: case.expected[0])
+    assert all(holds(test, record) for test in (covers, no_figure) for record in right)
+    assert sum(holds(own_words, record) for record in right) > 0.9 * len(right)
+    assert not any(holds(covers, record) for record in answered(suite, lambda case: "Yes."))
+    assert not any(holds(own_words, record) for record in answered(suite, lambda case: case.document))
+    assert not any(holds(no_figure, record) for record in answered(suite, lambda case: "You have 7,391 days."))
 
 
 def test_a_persons_summary_passes_every_absolute_gate(judged):

@@ -30,4 +30,4 @@ def test_is_not_copied_out_of_the_passage(record):
 
 @suite.case
 def test_states_no_figure_that_the_passage_lacks(record):
-    assert record.scores.facts.fabricated == 0
+    assert record.scores.facts.fabricated == []
