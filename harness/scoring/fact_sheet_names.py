@@ -38,7 +38,7 @@ SIGNS = re.compile(
     r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE|Nasdaq|NASDAQ"
     r"|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
 )
-THE = frozenset(("the ", "The "))
+GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
 SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
 """Where none of these is left once the sheet's own names are taken out, no unknown name is there."""
 NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
@@ -55,9 +55,7 @@ ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trus
 def unknown_names(answer: Answer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
     """Range and kind of each name, up to `whole`, that the sheet does not hold."""
     rest = answer.masked
-    if SIGN_WORDS.isdisjoint(answer.words.seen) and all(
-        rest[m.start() - 4 : m.start()] in THE for m in SIGNS.finditer(rest)
-    ):
+    if SIGN_WORDS.isdisjoint(answer.words.seen) and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
         return
     known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name")]
     for match in NAMES.finditer(answer.text, 0, whole):
@@ -70,6 +68,11 @@ def unknown_names(answer: Answer, sheet: Sheet, whole: int) -> Iterator[tuple[in
         own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
         if not own and name.lower() not in ALONE and not _is_held(name, sheet):
             yield start, end, str(match.lastgroup)
+
+
+def _is_plain(sign: re.Match[str], rest: str) -> bool:
+    """ "The Fund" and "the Index", which name nothing."""
+    return sign[0] in GENERAL and rest[sign.start() - 4 : sign.start()].lower() == "the "
 
 
 def _is_held(name: str, sheet: Sheet) -> bool:

@@ -17,14 +17,18 @@ MINUS = re.compile(
     r"(?<![\w.,)%])(?P<before>[-\u2212\u2013])(?=[$€£]?\s?\d)|[$€£](?P<inside>[-\u2212\u2013])(?=\d)"
     r"|[$€£](?P<open>\()\d[\d,.]*(?P<close>\))"
     r"|(?P<opened>\()[$€£]?\d[\d,.]*(?P<closed>\))(?=\s?(?:%|per\s?cent|basis|bps|thousand|million|billion))"
-    r"|(?<=\b(?:of|as|is|at|to|by|re)\s)(?P<whole>\()[$€£]?\d[\d,.]*(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
+    r"|(?<=\b(?:of|as|is|at|to|by)\s)(?P<whole>\()[$€£]?\d[\d,.]*"
+    r"(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
 )
 SIGNED = re.compile(r"[-\u2212\u2013(][$€£]?\s?\d")
 """Whether a text may hold any such sign."""
-PLAIN = re.compile(
-    rf"[$\d](?<![\w.,/$€£#-][$\d])(?:(?<=\$)(?:{DIGITS})(?:\s(?:thousand|million|billion)\b|(?![\s-]*[\w(]))"
-    r"|(?<=\d)(?:[\d,]{0,30}(?:\.\d{1,30})?)(?<!,)(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\()))"
+SCALE = r"\s(?:thousand|million|billion)\b"
+PLAIN_MONEY = rf"(?<=\$)(?:{DIGITS})(?:{SCALE}(?!\s*[%(])|(?![\s-]*[\w(%]))"
+PLAIN_SHARE = (
+    r"(?<=\d)[\d,]{0,30}(?:\.\d{1,30})?(?<!,)"
+    r"(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\())"
 )
+PLAIN = re.compile(rf"[$\d](?<![\w.,/$€£#-][$\d])(?<![$€£]\s[$\d])(?:{PLAIN_MONEY}|{PLAIN_SHARE})")
 """The commonest forms of a figure, read alone and remembered."""
 DIGIT = re.compile(r"\d")
 
@@ -62,7 +66,7 @@ def _with_signs(figure: Figure, text: str) -> Figure:
 
 def _figures(text: str, words: Words) -> Sequence[Figure]:
     """What `figures_in` gives, sooner where a text holds only plain forms."""
-    if words.has_number_words:
+    if words.has_number_words or not text.isascii():
         return figures_in(text)
     found: list[Figure] = []
     at = 0

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
-from harness.scoring.fact_sheet_context import SENTENCE, Answer, asked_of, read_answer
+from harness.scoring.fact_sheet_context import SENTENCE, Answer, Stated, asked_of, read_answer
 from harness.scoring.fact_sheet_figures import FABRICATED, Verdict, verdicts
 from harness.scoring.fact_sheet_names import unknown_names
 from harness.scoring.fact_sheet_rows import Row, Sheet, metric_ways, read_sheet, wording_key
@@ -140,10 +140,10 @@ def report(case: Case, completion: Completion) -> Score:
         )
     text, whole = completion.text, unbroken(completion)
     answer = read_answer(text, sheet, asked)
-    judged = [(s, v) for s, v in verdicts(answer, sheet) if s.figure.end <= whole]
+    names = _names(answer, sheet, whole)
+    judged = [(s, v) for s, v in verdicts(answer, sheet) if s.figure.end <= whole and not _is_within(s, names)]
     spans = [_span(text, s.figure.start, s.figure.end, s.figure.kind, v, case.cluster) for s, v in judged]
     given = {_key(verdict) for _, verdict in judged if _is_good(verdict)}
-    names = _names(answer, sheet, whole)
     carried = _carried(text, sheet, answer)
     said, false = _absences(text[:whole], sheet, answer, case.tags.get("absent"))
     bad = [span for span in spans if span.verdict in FABRICATED]
@@ -206,6 +206,11 @@ def _names(answer: Answer, sheet: Sheet, whole: int) -> list[Span]:
         Span(start=a, end=b, quote=answer.text[a:b], kind=kind, verdict="invented", reason="not in the sheet")
         for a, b, kind in unknown_names(answer, sheet, whole)
     ]
+
+
+def _is_within(stated: Stated, names: Sequence[Span]) -> bool:
+    """Whether a figure is a part of a name, as in "Silverlode 400 Index"."""
+    return any(span.start <= stated.figure.start < span.end for span in names)
 
 
 def _carried(text: str, sheet: Sheet, answer: Answer) -> Sequence[tuple[str, ...]]:

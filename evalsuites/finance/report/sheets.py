@@ -57,6 +57,7 @@ class Sheet:
     before: str
     now: str
     heading: str
+    required: str
     flow: str
     share: str
     alike: bool
@@ -76,7 +77,7 @@ class Sheet:
         rows = "\n".join(self.values[place].line for place in self.order if place in self.values)
         listed = "\n".join(f"- {' / '.join(wordings)}" for wordings in self.statements)
         head = "entity | period | metric | unit | value"
-        return f"{self.heading}\n{head}\n{rows}\nRequired statements, one wording of each:\n{listed}"
+        return f"{self.heading}\n{head}\n{rows}\n{self.required}\n{listed}"
 
 
 def unit_of(metric: str) -> str:
@@ -165,6 +166,7 @@ def _blank(pools: dict[str, list[Any]], rng: random.Random) -> Sheet:
         before=before,
         now=now,
         heading=rng.choice(pools["headings"]),
+        required=pools["required"],
         flow=rng.choice(FLOWS),
         share=rng.choice(SHARES),
         alike=alike,
