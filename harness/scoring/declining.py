@@ -21,33 +21,44 @@ SAYS = (
     r"|name|list|define|identify|cover|include|set (?:out|a\b|any)|(?:give|provide|hold|offer|have|make)"
     r" (?:an?|any|enough|the|that|this|details?|information|figures?|guidance|mention|such)\b)"
 )
-NOT = r"(?:(?:do|does|did)(?: not|n't)|never|nowhere|cannot|can't|fails? to)"
-DECLINE = re.compile(
-    rf"\b{SOURCE}(?: \w+){{0,2}} {NOT}(?: (?:directly|explicitly|specifically|clearly|seem to|appear to))? {SAYS}"
-    rf"|\bguidelines? \d[\d.]* {NOT} (?:say|state|mention|specify|answer|tell|address|indicate)"
-    rf"|\b{SOURCE} (?:is|are|stays?|remains?) silent\b|\b{SOURCE} (?:says?|tells?|states?|gives?) (?:us )?nothing\b"
-    rf"|\b{SOURCE} (?:has|have|lists?|contains?|holds?|names?|shows?|knows?|gives?|includes?|mentions?) no\b"
-    rf"|\b{SOURCE} leaves? (?:this|that|it|the question) open\b|\bnothing (?:in|on|about|here|is (?:said|stated))\b"
-    r"|\bthere(?:'s| is| are) no (?:such |mention|information|answer|guideline|guidance|department|provision"
-    r"|\w+ (?:desk|office|team|unit|panel|department)\b)"
-    r"|\bno (?:such )?(?:guideline|information|answer|mention|guidance)s?\b"
-    r"(?! (?:is|are) (?:needed|required|broken))|\b(?:none|neither|not one) of (?:the|these) guidelines?\b"
-    r"|\bneither guideline\b|\b(?:do|does)(?: not|n't) exist\b"
-    r"|(?:\bnot|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b"
-    rf"|(?:\bnot|n't|\bnever|\bnowhere) (?:\w+ly )?(?:stated|mentioned|specified|answered|addressed|answerable|said)\b"
-    rf"|(?:\bnot|n't|\bnever|\bnowhere)(?: \w+ly)?(?: (?:given|covered|listed|named|found|included|contained|defined"
-    rf"|set out|available|part of|to be found))?(?: anywhere)?(?: (?:in|by|from|of))? (?:the|this|these|our) {SOURCE}\b"
-    rf"|^(?:\w+ )?{NOT} (?:say|state|mention|specify|answer|tell)\b"
-    r"|\b(?:cannot|can ?not|can't|could not|couldn't|impossible to|not possible to|unable to|no way to) (?:be )?"
-    r"(?:answer|determin|tell\b|told\b|say\b|said\b|know\b|inferred|work(?:ed)? out)"
-    r"|\b(?:i|we) (?:do not|don't) know\b|\bunanswerable\b|\bunknown\b|\bnot known\b|\bwithout an answer\b"
-    rf"|\b(?:outside|beyond) (?:the scope of )?(?:the|this) {SOURCE}\b|\bpremise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
-    r"|\bn/a\b"
+NARROW = r"(?:say|state|mention|specify|answer|tell|address|indicate)"
+ANSWER = r"(?:be )?(?:answer|determin|tell\b|told\b|say\b|said\b|know\b|inferred|work(?:ed)? out)"
+NOT = r"(?:not|n't|never|nowhere|cannot|fails? to)"
+MARK = re.compile(
+    r"n't\b|not?\b|none\b|nothing\b|neither\b|never\b|nowhere\b|cannot\b|silent\b|un(?:known|able|answerable)\b|outside\b"
+    r"|beyond\b|impossible\b|fails?\b|premise\b|open\b|n/a\b|without an answer\b"
 )
-NEGATIVE = re.compile(
-    r" n[eo/]|\(n[eo/]|n't|cannot|silent|unknown|unable|unansw|outside|beyond|impossible|fail|premise|open"
+"""What every declining clause has; the patterns below begin or end at such a word."""
+ALONE = re.compile(
+    rf"{NOT}(?: \w+ly)? (?:stated|mentioned|specified|answered|addressed|answerable|said)\b"
+    rf"|{NOT}(?: \w+ly)?(?: (?:given|covered|listed|named|found|included|contained|defined|set out|available|part of"
+    rf"|to be found))?(?: anywhere)?(?: (?:in|by|from|of))? (?:the|this|these|our) {SOURCE}\b"
+    r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b|not known\b"
+    rf"|(?:cannot|can not|impossible to|not possible to|unable to|no way to) {ANSWER}"
+    r"|no (?:such )?(?:guideline|information|answer|mention|guidance)s?\b(?! (?:is|are) (?:needed|required|broken))"
+    r"|nothing (?:in|on|about|here|is (?:said|stated))\b|(?:none|neither|not one) of (?:the|these) guidelines?\b"
+    r"|neither guideline\b|unanswerable|unknown|n/a|without an answer"
+    rf"|(?:outside|beyond) (?:the scope of )?(?:the|this) {SOURCE}\b|premise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
 )
-"""What every declining clause has that does not open with "n"; spares most clauses the long pattern."""
+"""From the word on, it is enough by itself."""
+PAIRED = [
+    (
+        rf"{NOT}(?: (?:actually|directly|explicitly|specifically|clearly|seem to|appear to))? {SAYS}",
+        rf"\b{SOURCE}(?: \w+){{0,2}}?(?: (?:do|does|did|ca))? ?",
+    ),
+    (rf"{NOT} {NARROW}", r"(?:\bguidelines? \d[\d.]* |^(?:\w+ )?)(?:(?:do|does|did) ?)?"),
+    (rf"(?:not|n't) {ANSWER}", r"\b(?:ca|can |could ?)"),
+    (r"(?:not|n't) know\b", r"\b(?:i|we) do ?"),
+    (r"no\b", rf"\b{SOURCE} (?:has|have|lists?|contains?|holds?|names?|shows?|knows?|gives?|includes?|mentions?) "),
+    (r"no (?:such |department|provision|\w+ (?:desk|office|team|unit|panel|department)\b)", r"\bthere(?:'s| is| are) "),
+    (r"nothing\b", rf"\b{SOURCE} (?:says?|tells?|states?|gives?) (?:us )?"),
+    (r"silent\b", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
+    (r"open\b", rf"\b{SOURCE} leaves? (?:this|that|it|the question) "),
+]
+"""From the word on, and up to it: enough together."""
+PATTERNS = [(re.compile(on), re.compile(rf"(?:{up_to})$")) for on, up_to in PAIRED]
+REACH = 60
+"""Characters before such a word that are read."""
 SENTENCE_END = re.compile(r"[.!?;\n]+(?:(?<=[;\n])\s*|[\"')\]]*\s+)")
 TURNS = ("but ", "however", "though ", "while ", "whereas ", "or else", "or not", "or the ")
 TURN = re.compile(
@@ -80,5 +91,12 @@ def clauses(text: str) -> list[tuple[int, int, str]]:
 
 def is_declining(clause: str) -> bool:
     """Whether one clause, in lower case, says that the source does not answer."""
-    may = clause.startswith("n") or NEGATIVE.search(clause)
-    return bool(may and (DECLINE.search(clause) or refuses(clause)))
+    found = False
+    for mark in MARK.finditer(clause):
+        found, at = True, mark.start()
+        if ALONE.match(clause, at):
+            return True
+        for on, up_to in PATTERNS:
+            if on.match(clause, at) and up_to.search(clause[max(0, at - REACH) : at]):
+                return True
+    return found and refuses(clause)

@@ -18,23 +18,23 @@ from harness.errors import refuse_all
 from harness.scoring.declining import lower
 
 LABEL = r"(?:guidelines?|sections?|rules?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
-NUMBER = re.compile(r"(?<![\w.$€£])\d{1,3}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
+NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
 JOINT = re.compile(
-    r"\s*(?:,\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
+    r"\s*(?:[,;]\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
 )
 UNIT = re.compile(r"\s*(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar)", re.I)
 LABELLED = re.compile(rf"(?<!\w){LABEL}\s*(?:no\.?|number|#|:)?\s*$", re.I)
 GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
 LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
 OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
-OPENED = re.compile(r"\s*(?:[:.)–-]|$)|\s+[A-Z\n]")
+OPENED = re.compile(r"\s*(?:[:;,.)–-]|$)|\s+[A-Z\n]")
 CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
 MARKED = re.compile(rf"\s*{LABEL}\s*", re.I)
 LOOK_BACK = 30
 """Characters before a number in which its label is looked for."""
 
 HEAD = r"(?:department|dept|team|desk|office|unit|division|committee|bureau|council|panel)"
-HEADS = re.compile(rf"{HEAD}\b")
+HEADS = re.compile(rf" {HEAD}\b")
 WORD = r"[A-Z][\w'’&-]*"
 FUNCTION = (
     r"(?:human resources|hr|it|legal|finance|payroll|compliance|procurement|accounting|accounts|facilities|security"
@@ -44,9 +44,15 @@ CAPITALS = re.compile(rf"(?<!\w){WORD}(?: (?:(?:and|&|of) )?{WORD}){{0,4}} $")
 FUNCTIONS = re.compile(rf"(?<!\w){FUNCTION}(?: (?:and|&) {FUNCTION})? $", re.I)
 ANY_WORD = re.compile(r"(?<![\w-])[a-z]+(?: (?:and|&) [a-z]+)? $")
 OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")
-ALONE = re.compile(rf"(?:HR|[Hh]uman [Rr]esources|{FUNCTION.title().replace('|It', '|IT')})\b(?! {HEAD})")
+ALONE = re.compile(
+    rf"(?:HR|Human Resources|Human resources|human resources|{FUNCTION.title().replace('|It', '|IT')})\b(?! {HEAD})"
+)
 BY = re.compile(r"\b(?:by|from|to|with|[Aa]sk|[Cc]ontact|through)(?: the)? $")
 STOPS = re.compile(r"[.,;:)]|$| (?:and|or|for|who|which|at|in|on|within|before|under|approves|handles|decides)\b| \(")
+NO_OFFICE = re.compile(
+    r" (?:staff|hours?|space|work|supplies|leads?|leaders?|members?|chairs?|buildings?|price|costs?)\b"
+)
+"""Behind "office" and the like in lower case: "office staff" names none."""
 NAME_LENGTH = 70
 """Most characters before a department's general word in which its name is looked for."""
 NO_NAME = frozenset(
@@ -116,6 +122,8 @@ def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
     before, loose = -1, False
     for match in NUMBER.finditer(text):
         start, end = match.span()
+        if start and (text[start - 1].isalnum() or text[start - 1] in "_.$€£"):
+            continue
         dotted = "." in match[0]
         if before >= 0 and dotted and JOINT.fullmatch(text, before, start) and not UNIT.match(text, end):
             pass
@@ -150,9 +158,9 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Ment
     low = lower(text)
     taken: list[tuple[int, int]] = []
     for start, end in _built_like_one(text, low):
-        first = _opening(text[start:end], start, skipped)
+        first = _opening(text[start:end], start, skipped, known)
         key = _key(text[first:end])
-        if first < end and HEADS.sub("", key).strip():
+        if first < end and HEADS.sub("", f" {key}").strip():
             taken.append((first, end))
             name = known.names.get(key) or known.names.get(_core(key))
             yield Mention(first, end, "department", name or key, name is not None)
@@ -169,17 +177,20 @@ def _skipped(owner: str) -> frozenset[str]:
 
 def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
     """Ranges of phrases built like a department's name, with what may stand before it."""
-    for head in HEADS.finditer(low):
-        before = text[max(0, head.start() - NAME_LENGTH) : head.start()]
+    for head in HEADS.finditer(f" {low}"):
+        start, end = head.start(), head.end() - 1
+        if text[start].islower() and NO_OFFICE.match(low, end):
+            continue
+        before = text[max(0, start - NAME_LENGTH) : start]
         found = CAPITALS.search(before) or FUNCTIONS.search(before)
-        if head[0] == "department":
-            behind = OF.match(text, head.end())
+        if head[0] == " department":
+            behind = OF.match(text, end)
             if behind and (not found or found[0].strip().lower() in NO_NAME):
-                yield head.start(), behind.end()
+                yield start, behind.end()
                 continue
             found = found or ANY_WORD.search(before)
         if found:
-            yield head.end() - len(head[0]) - len(found[0]), head.end()
+            yield start - len(found[0]), end
     for match in ALONE.finditer(text):
         start, end = match.span()
         always = match[0] == "HR" or match[0].lower() == "human resources"
@@ -187,12 +198,13 @@ def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _opening(phrase: str, at: int, skipped: frozenset[str]) -> int:
+def _opening(phrase: str, at: int, skipped: frozenset[str], known: Register) -> int:
     """Where the name begins in a phrase such as "Ask the Travel Desk"; its end, if no name is left."""
     end = at + len(phrase)
     for word in phrase.split(" "):
-        if word.casefold() not in skipped:
+        if word.lower() not in skipped or (word.lower() != "the" and _key(phrase) in known.names):
             break
+        phrase = phrase[len(word) + 1 :]
         at += len(word) + 1
     return min(at, end)
 

@@ -1,0 +1,1 @@
+"""Suites about a company's own rules."""

@@ -1,0 +1,1 @@
+"""Questions on a company handbook with numbered guidelines and a department register."""
