@@ -66,8 +66,8 @@ class Evidence:
         return None
 
     def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
-        """`share` unless the metric counts per record and some value of it exceeds 1."""
-        if metric.kind != "ratio" or metric.denominator is not None:
+        """`share` unless the metric is no mean over labels and some value of it exceeds 1."""
+        if metric.kind in ("macro_f1", "macro_recall"):
             return "share"
         rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
         return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"

@@ -6,7 +6,7 @@ Text is put into rich as plain `Text`, so that markup and control characters in 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -25,10 +25,10 @@ STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yello
 TONES = {"good": "green", "bad": "red", "plain": ""}
 
 
-def verdict_panel(verdicts: Sequence[Verdict]) -> RenderableType:
-    """All verdicts in a frame titled with their common outcome, unmet ones first."""
+def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> RenderableType:
+    """All verdicts in a frame titled with their common outcome, unmet ones first; `shapes` is by suite."""
     outcome = overall(verdicts)
-    body = _verdicts(unmet_first(verdicts)) if verdicts else _text("No gate was judged.")
+    body = _verdicts(unmet_first(verdicts), shapes) if verdicts else _text("No gate was judged.")
     title = _text(f"{words.SYMBOLS[outcome]} {words.outcome(outcome)}", f"bold {STYLES[outcome]}")
     return Panel(body, title=title, border_style=STYLES[outcome])
 
@@ -44,7 +44,7 @@ def summary(run: RunData) -> RenderableType:
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in cautions(evidence)]
     for suite in evidence.suites:
         parts += [_text(f"{suite.name}: {sentence(evidence, suite)}", "bold"), _estimates(evidence, suite)]
-    return Group(*parts, verdict_panel(run.verdicts))
+    return Group(*parts, verdict_panel(run.verdicts, {suite.name: suite.shape for suite in evidence.suites}))
 
 
 def summary_lines(run: RunData, width: int = 100) -> list[str]:
@@ -59,7 +59,7 @@ def show(run: RunData) -> None:
     Console().print(summary(run))
 
 
-def _verdicts(verdicts: Sequence[Verdict]) -> Table:
+def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
     """One entry a gate: what is asked, what was seen and, where the gate is not met, why; fits any width."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -67,7 +67,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Table:
     for verdict in verdicts:
         unit = words.unit_of(verdict)
         seen = f"{words.estimate(verdict.observed, unit)}; margin {words.margin(verdict.margin, unit)}"
-        lines = [_text(words.gate(verdict), "bold"), _text(seen)]
+        lines = [_text(words.gate(verdict, shapes[verdict.suite]), "bold"), _text(seen)]
         if verdict.outcome != "pass":
             lines.append(_text(" ".join(filter(None, [verdict.reason, words.needs(verdict.needed)])), "dim"))
         said = f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict.outcome)}"
@@ -83,7 +83,7 @@ def _estimates(evidence: Evidence, suite: SuiteInfo) -> Table:
         unit = evidence.unit(suite.name, metric)
         levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
         cells = [_text(words.sized(found, unit, suite.cluster)) for found in levels]
-        table.add_row(_text(words.title(metric.name)), *cells, _change(evidence, suite, metric.name))
+        table.add_row(_text(words.metric(metric.name, suite.shape)), *cells, _change(evidence, suite, metric.name))
     return table
 
 

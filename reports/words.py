@@ -286,13 +286,13 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
 
 
-def metric_and_slice(verdict: Verdict, shape: str = "") -> str:
+def metric_and_slice(verdict: Verdict, shape: str) -> str:
     """What a gate judges: `Clause recall, excerpt, instrument lease`."""
     named = metric(verdict.metric, shape)
     return named if verdict.slice is None else f"{named}, {phrase(verdict.slice)} {verdict.slice_value}"
 
 
-def gate(verdict: Verdict, shape: str = "") -> str:
+def gate(verdict: Verdict, shape: str) -> str:
     """A gate in one phrase: `Clause recall, excerpt: at least 95.0%`."""
     return f"{metric_and_slice(verdict, shape)}: {verdict.bar}"
 

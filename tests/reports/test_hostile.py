@@ -130,7 +130,9 @@ def test_a_terminal_gets_no_control_sequence_and_no_markup() -> None:
         for t in ATTACKS
     ]
     out = io.StringIO()
-    Console(file=out, width=200, force_terminal=True, color_system="standard").print(verdict_panel(verdicts))
+    Console(file=out, width=200, force_terminal=True, color_system="standard").print(
+        verdict_panel(verdicts, {verdict.suite: "excerpt" for verdict in verdicts})
+    )
     printed = re.sub(r"\x1b\[[\d;]*m", "", out.getvalue())
     assert {f"U+{ord(c):04X}" for c in printed if is_hidden(c)} == set()
     assert "[bold red]markup" in printed
