@@ -7,10 +7,11 @@ Every operator takes a passage and a random generator and gives edits: the new t
 import random
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from injected_figures import figures, restated, swapped
-from injected_text import KNOWN_SECTIONS, PEOPLE, Passage
+from injected_figures import another_unit, figures, restated, swapped
+from injected_names import invent_department, invent_party, swap_parties
+from injected_places import SENTENCE, Edit, at_an_end, exchanged, put
+from injected_text import KNOWN_SECTIONS, Passage
 
 CITED = re.compile(
     r"(?P<head>(?:O\.C\.G\.A\.|OCGA|Georgia Code|Ga\. Code Ann\.|Code)\s+(?:§|Section)\s*)"
@@ -20,57 +21,13 @@ HEADS = ("O.C.G.A. § ", "OCGA § ", "Georgia Code Section ", "Ga. Code Ann. § 
 CROSS = re.compile(
     r"(?<=[a-z,(] )(?:Section|Article|Paragraph|Clause)\s(?P<number>\d{1,2}(?:\.\d{1,2})?)(?![\w-]|\.\d|\()"
 )
-ENTITY = r"(?:Inc\b\.?|LLC\b|L\.L\.C\.|Corp\b\.?|Corporation\b|Company\b|Ltd\b\.?|L\.P\.|LP\b|Bank\b|Association\b)"
-NAMED = re.compile(rf"\b(?!The |This |Such |Each )(?:[A-Z][\w&'’-]+,?\s){{1,4}}{ENTITY}")
 SUFFIX = re.compile(r",? (?:Inc\b\.?|LLC\b|Corp\b\.?|LP\b)(?=[,;)]|\s[a-z])")
-ROLES = (
-    "Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Purchaser|Vendor|Borrower|Lender|Grantor|Grantee|"
-    "Licensor|Licensee|Franchisor|Franchisee|Distributor|Supplier|Manufacturer|Customer|Client|Consultant|Contractor|"
-    "Company|Agent|Provider|Sponsor|Owner|Operator|Developer|Publisher|Reseller|Shipper|Transporter|Employer"
-)
-ROLE = re.compile(rf"\b(?:{ROLES})\b(?!['’,.]?\s?(?:[A-Z]|Inc))")
-OFFICE = re.compile(
-    r"\b(?:[A-Z][a-z]+\s){1,3}(?:Department|Division|Committee|Bureau)\b"
-    r"|\b(?:Department|Office|Bureau)\sof\s(?:the\s)?[A-Z][a-z]+(?:\s[A-Z][a-z]+)?"
-)
 EXCEPTION = re.compile(
     r",?\s(?:except|unless|save\s(?:as|that)|provided(?:,?\s(?:however|further))?,?\sthat)\b[^.;:]{10,}?(?=[.;](?:\s|$))"
 )
 LEADING = re.compile(r"(?:(?<=^)|(?<=[.;]\s))(?:Except|Unless)\b[^,.;]{5,},\s(?=\w)")
-SENTENCE = re.compile(r"(?:(?<=^)|(?<=[.;]\s))[A-Z][^.;:“”\"\n]{40,200}(?=[.;](?:\s|$))")
 QUOTED = re.compile(r"(?:“|(?<![^\s(\[])\")(?P<inside>\w[^“”\"]*[\w.,;!?])(?:”|\"(?!\w))")
 PLAIN_WORD = re.compile(r"(?<![\w-])[a-z]{4,}(?![\w-])")
-COMPANIES = [
-    *(
-        "Thornbury Vale Holdings, LLC",
-        "Castlemere Grain Corporation",
-        "Quillfeather Media, Inc.",
-        "Ostrander Savings Bank",
-    ),
-    *(
-        "Mossgate Freight Company",
-        "Verity Lowe Partners, LP",
-        "Pinwheel Robotics, Inc.",
-        "Hallowell Marine Corporation",
-    ),
-    *("Brightmoor Leasing, LLC", "Zephyr Lane Textiles, Inc.", "Ravensworth Paper Company", "Eddington Shore Bank"),
-]
-STRANGERS = ["Cornelius Vantongeren", "Beatriz Lindqvist", "Thaddeus Mbeki", "Wilhelmina Oduya", "Fergus Takahashi"]
-OFFICES = [
-    *("Department of Covenant Review", "Office of Escrow Supervision", "Vendor Integrity Department"),
-    *(
-        "Bureau of Lease Standards",
-        "Recovery Planning Division",
-        "Asset Disposal Committee",
-        "Office of Deed Inspection",
-    ),
-]
-REVIEWS = (
-    ", subject to review by the {}",
-    ", with a copy to the {}",
-    " as the {} may direct",
-    ", once the {} consents",
-)
 ANOTHER_WORD = {
     **{"shall": "may", "written": "spoken", "before": "after", "after": "before", "prior": "later", "under": "beyond"},
     **{"without": "despite", "each": "some", "other": "former", "every": "hardly", "with": "against", "from": "toward"},
@@ -90,34 +47,23 @@ ODD_WORDS = [
 LEADS = ("In summary, ", "According to the document, ", "The passage states the following. ", "In short: ", "")
 
 
-class Edit(NamedTuple):
-    """One changed copy of a text."""
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-    """Where the error stands in `text`; empty for a faithful copy."""
-    kind: str
-    """What was changed: the operator's own division."""
-    source: str = ""
-    """The source, where it is not the passage itself."""
-
-
 Operator = Callable[[Passage, random.Random], Iterator[Edit]]
 
 
-def put(text: str, start: int, end: int, new: str, kind: str) -> Edit:
-    """The text with `new` in place of `text[start:end]`, which is where the error stands."""
-    return Edit(text[:start] + new + text[end:], ((start, start + len(new)),), kind)
-
-
 def swap_figure(passage: Passage, rng: random.Random) -> Iterator[Edit]:
-    """One figure of each kind gets a value that stands nowhere in the source."""
+    """One figure of each kind gets a value that stands nowhere in the source; and one period gets another unit."""
     found = figures(passage.text)
     rng.shuffle(found)
     for figure in {f.kind: f for f in found}.values():
         new = swapped(figure, passage.text, rng)
         if new:
             yield put(passage.text, figure.start, figure.end, new, figure.kind)
+    periods = [figure for figure in found if figure.kind == "duration"]
+    if periods:
+        figure = rng.choice(periods)
+        new = another_unit(passage.text[figure.start : figure.end])
+        if new not in passage.text:
+            yield put(passage.text, figure.start, figure.end, new, "unit of a duration")
 
 
 def exchange_figures(passage: Passage, rng: random.Random) -> Iterator[Edit]:
@@ -126,7 +72,7 @@ def exchange_figures(passage: Passage, rng: random.Random) -> Iterator[Edit]:
     pairs = [(a, b) for a in found for b in found if a.end <= b.start and a.kind == b.kind and a.value != b.value]
     if pairs:
         first, second = rng.choice(pairs)
-        yield _exchanged(passage.text, (first.start, first.end), (second.start, second.end), first.kind)
+        yield exchanged(passage.text, (first.start, first.end), (second.start, second.end), first.kind)
 
 
 def invent_section(passage: Passage, rng: random.Random) -> Iterator[Edit]:
@@ -138,7 +84,7 @@ def invent_section(passage: Passage, rng: random.Random) -> Iterator[Edit]:
     if cited:
         match = rng.choice(cited)
         yield put(passage.text, match.start(), match.end(), match["head"] + unreal, "statute changed")
-    yield from _at_an_end(passage.text, ", as {} provides", rng.choice(HEADS) + unreal, "statute added", rng)
+    yield from at_an_end(passage.text, ", as {} provides", rng.choice(HEADS) + unreal, "statute added", rng)
     crossed = list(CROSS.finditer(passage.text))
     if crossed:
         match = rng.choice(crossed)
@@ -161,34 +107,6 @@ def swap_section(passage: Passage, rng: random.Random) -> Iterator[Edit]:
         yield put(passage.text, match.start(), match.end(), match["head"] + other, "statute changed")
 
 
-def invent_party(passage: Passage, rng: random.Random) -> Iterator[Edit]:
-    """A company or a person that the source does not name: in place of one that it names, or added."""
-    company = rng.choice([name for name in COMPANIES if name.split()[0] not in passage.text])
-    named = list(NAMED.finditer(passage.text))
-    if named:
-        match = rng.choice(named)
-        yield put(passage.text, match.start(), match.end(), company, "company replaced")
-    people = [match for name in PEOPLE for match in re.finditer(name, passage.text)]
-    if people:
-        match = rng.choice(people)
-        yield put(passage.text, match.start(), match.end(), rng.choice(STRANGERS), "person replaced")
-    roles = list(ROLE.finditer(passage.text))
-    if roles:
-        at = rng.choice(roles).end()
-        edit = put(passage.text, at, at, f" and {company}", "company added")
-        yield edit._replace(spans=((at + len(" and "), at + len(" and ") + len(company)),))
-
-
-def invent_department(passage: Passage, rng: random.Random) -> Iterator[Edit]:
-    """A department that the source does not name: in place of one that it names, or added."""
-    office = rng.choice(OFFICES)
-    named = list(OFFICE.finditer(passage.text))
-    if named:
-        match = rng.choice(named)
-        yield put(passage.text, match.start(), match.end(), office, "replaced")
-    yield from _at_an_end(passage.text, rng.choice(REVIEWS), office, "added", rng)
-
-
 def drop_exception(passage: Passage, rng: random.Random) -> Iterator[Edit]:
     """The words from "except", "unless" or "provided that" to the sentence's end, or up to the comma, are left out."""
     found = [(match, "at the end") for match in EXCEPTION.finditer(passage.text)]
@@ -198,16 +116,6 @@ def drop_exception(passage: Passage, rng: random.Random) -> Iterator[Edit]:
         rest = passage.text[match.end() :]
         rest = rest[0].upper() + rest[1:] if kind == "in front" else rest
         yield Edit(passage.text[: match.start()] + rest, ((match.start(), match.start()),), kind)
-
-
-def swap_parties(passage: Passage, rng: random.Random) -> Iterator[Edit]:
-    """Two parties of one sentence change places."""
-    for sentence in re.finditer(r"[^.;]+", passage.text):
-        roles = {match[0]: match for match in ROLE.finditer(passage.text, *sentence.span())}
-        if len(roles) > 1:
-            first, second = sorted(rng.sample(list(roles.values()), 2), key=lambda match: match.start())
-            yield _exchanged(passage.text, first.span(), second.span(), "roles")
-            return
 
 
 def change_quote(passage: Passage, rng: random.Random) -> Iterator[Edit]:
@@ -256,27 +164,8 @@ def restate(passage: Passage, rng: random.Random) -> Iterator[Edit]:
         yield Edit(said, (), "sentence quoted")
 
 
-def _at_an_end(text: str, frame: str, name: str, kind: str, rng: random.Random) -> Iterator[Edit]:
-    """`frame` with `name` in it, put before the full stop of a sentence."""
-    ends = [match.end() for match in SENTENCE.finditer(text)]
-    if ends:
-        at = rng.choice(ends)
-        first = at + frame.index("{}")
-        added = frame.format(name)
-        yield Edit(text[:at] + added + text[at:], ((first, first + len(name)),), kind)
-
-
 def _number(match: re.Match[str], other: str) -> str:
     return match[0][: match.start("number") - match.start()] + other
-
-
-def _exchanged(text: str, first: tuple[int, int], second: tuple[int, int], kind: str) -> Edit:
-    """Two ranges of a text in each other's place."""
-    one, two = text[slice(*first)], text[slice(*second)]
-    between = text[first[1] : second[0]]
-    changed = text[: first[0]] + two + between + one + text[second[1] :]
-    start = first[0] + len(two) + len(between)
-    return Edit(changed, ((first[0], first[0] + len(two)), (start, start + len(one))), kind)
 
 
 def _quoting(passage: Passage, rng: random.Random) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -24,6 +24,7 @@ MONTHS = "|".join(month_name[1:])
 NO_NOUN = (
     "hundredths this was has its thus days weeks months years hours minutes dollars cents times pages does less plus"
 )
+OTHER_UNIT = {"minute": "day", "hour": "day", "day": "month", "week": "year", "month": "week", "year": "month"}
 PATTERNS = {
     "date": re.compile(
         rf"\b(?P<month>{MONTHS})\s+(?P<day>\d{{1,2}}),?\s+(?P<year>(?:19|20)\d\d)\b"
@@ -129,6 +130,11 @@ def swapped(figure: Figure, text: str, rng: random.Random) -> str | None:
     if figure.style != "digits":
         choices = [value for value in choices if Decimal(value) < 100 and Decimal(value) % 1 == 0]
     return _write(figure, rng.choice(choices)) if choices else None
+
+
+def another_unit(period: str) -> str:
+    """A period of so many days made months, and so on."""
+    return re.sub("minute|hour|day|week|month|year", lambda match: OTHER_UNIT[match[0].lower()], period, flags=re.I)
 
 
 def _near(value: str) -> Iterator[str]:

@@ -22,7 +22,9 @@ def load(name: str):
     return sys.modules[name]
 
 
-injected, edits, figures, text = (load(f"injected{part}") for part in ("", "_edits", "_figures", "_text"))
+injected, edits, figures, names, text = (
+    load(f"injected{part}") for part in ("", "_edits", "_figures", "_names", "_text")
+)
 
 
 def passage(words: str):
@@ -118,9 +120,9 @@ def test_an_invented_section_is_no_known_one_and_a_swapped_one_is():
 
 def test_only_the_invented_name_is_marked():
     edit = only(edits.invent_party, "The Tenant keeps the roof in repair.", "company added")
-    assert marked(edit)[0] in edits.COMPANIES
+    assert marked(edit)[0] in names.COMPANIES
     edit = only(edits.invent_department, "The tenant asks for consent before any work on the roof.", "added")
-    assert marked(edit)[0] in edits.OFFICES
+    assert marked(edit)[0] in names.OFFICES
 
 
 def test_a_dropped_exception_leaves_a_seam_and_a_whole_sentence():
@@ -190,6 +192,19 @@ def test_numbers_are_spelled(number, words):
 def test_a_swapped_value_is_none_that_the_source_states_in_digits_or_words():
     words = "pay within 5 days, or in 2, 3, four, 6, seven, 8, 9, 10 or fifty of them"
     for seed in range(30):
-        assert not list(edits.swap_figure(passage(words), random.Random(seed)))
+        assert [e.kind for e in edits.swap_figure(passage(words), random.Random(seed))] == ["unit of a duration"]
     freed = words.replace("seven, ", "")
-    assert only(edits.swap_figure, freed).text.startswith("pay within 7 days")
+    assert only(edits.swap_figure, freed, "duration").text.startswith("pay within 7 days")
+
+
+def test_a_name_can_be_altered_in_one_word_only():
+    words = "The lease binds Dunmore Orchard Company and the Lease Accounting Department."
+    (said,) = marked(only(edits.invent_party, words, "company altered"))
+    assert said.startswith("Dunmore ") and said.endswith(" Company") and said != "Dunmore Orchard Company"
+    (said,) = marked(only(edits.invent_department, words, "altered"))
+    assert said.startswith("Lease ") and said.endswith(" Department") and "Accounting" not in said
+
+
+def test_a_period_can_get_another_unit():
+    edit = only(edits.swap_figure, "within thirty (30) business days of it", "unit of a duration")
+    assert marked(edit) == ["thirty (30) business months"]
