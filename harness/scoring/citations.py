@@ -26,6 +26,7 @@ from harness.scoring.base import Scorer, scorer, unbroken
 from harness.scoring.citation_forms import Citation, citations_in, within
 from harness.scoring.denials import without_denied
 from harness.scoring.guideline_forms import Id, numbered, sections_in
+from harness.scoring.ranges import Taken
 from harness.scoring.subjects import other_subject
 
 SECTIONS = Path(__file__).with_name("georgia_sections.csv")
@@ -120,8 +121,8 @@ def judge(case: Case, completion: Completion, known: Code | None = None) -> list
     text = completion.text
     whole = unbroken(completion)
     written = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
-    sections = [s for s in sections_in(text) if s.end <= whole]
-    sections = [s for s in sections if not any(c.start < s.end and s.start < c.end for c in written)]
+    taken = Taken((c.start, c.end) for c in written)
+    sections = [s for s in sections_in(text) if s.end <= whole and taken.is_free(s.start, s.end)]
     if not written and not sections:
         return []
     named = citations_in(case.document, True) if written else ()

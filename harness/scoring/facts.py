@@ -12,6 +12,7 @@ from __future__ import annotations
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring import citations, figures, names, quotes
 from harness.scoring.base import Scorer, scorer
+from harness.scoring.ranges import Taken
 from harness.scoring.registry import Registry
 
 GROUNDED = ("supported", "derived", "registered")
@@ -85,11 +86,9 @@ def judge(
         *names.judge(case, completion, registry),
         *figures.judge(case, completion),
     ]
-    kept: list[Span] = []
-    for span in sorted(found, key=lambda span: span.start - span.end):
-        if not any(span.start < other.end and other.start < span.end for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+    taken = Taken()
+    longest_first = sorted(found, key=lambda span: span.start - span.end)
+    return sorted((s for s in longest_first if taken.add(s.start, s.end)), key=lambda span: span.start)
 
 
 def among(registry: Registry | None = None, code: citations.Code | None = None) -> Scorer:

@@ -72,7 +72,10 @@ def sections_in(text: str) -> list[Id]:
     normal = normalise(text)
     found = []
     for match in SECTION.finditer(normal.text):
-        if not (STATUTE.match(normal.text, match.end()) or CODE_BEFORE.search(normal.text, 0, match.start())):
+        if not (
+            STATUTE.match(normal.text, match.end())
+            or CODE_BEFORE.search(normal.text, max(0, match.start() - 30), match.start())
+        ):
             found.extend(Id(*normal.original(i.start, i.end), i.id) for i in _parts(match))
     return found
 

@@ -26,6 +26,7 @@ from harness.scoring.name_words import (
     is_ordinary,
 )
 from harness.scoring.normal import normalise
+from harness.scoring.ranges import Taken
 from harness.scoring.registry import tokens
 
 HEADS = (
@@ -43,8 +44,8 @@ RUN = re.compile(rf"(?<![\w'’]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|
 DEPARTMENT = re.compile(
     rf"(?<![\w'’])(?:(?P<first>Department|Division|Bureau|Office|Ministry|Directorate|Committee)"
     rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?{WORD}"
-    rf"(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?)(?!(?:{HEADS})(?!\w)){WORD})*"
-    rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD})*?[ \t]+(?P<last>{HEADS})(?!\w)"
+    rf"(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?)(?!(?:{HEADS})(?!\w)){WORD}){{0,9}}"
+    rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD}){{0,7}}?[ \t]+(?P<last>{HEADS})(?!\w)"
     rf"(?![ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?[{CAPITAL}]))"
 )
 LOWER_DEPARTMENT = re.compile(
@@ -60,6 +61,10 @@ STARTER = re.compile(r"\w+(?:ing|ed|ly)")
 DOTTED = re.compile(r"Inc|INC|Corp|CORP|Ltd|LTD|Co|CO|Bros|Jr|Sr|(?:\w\.)+\w")
 """Endings that a full stop belongs to."""
 LOWER_WORD = re.compile(r"(?<![\w'’-])[a-z][a-z]+")
+
+
+MOST_WORDS = 12
+"""Words of the longest name; what is longer is a block of signatures or a title."""
 
 
 class Name(NamedTuple):
@@ -84,13 +89,13 @@ def names_in(text: str, common: frozenset[str] = frozenset()) -> list[Name]:
     """Names in order of appearance, with offsets into `text`; words of `common` are ordinary too."""
     normal = normalise(text)
     found = list(_departments(normal.text)) if any(hint in normal.text for hint in HEAD_HINTS) else []
-    taken = [(name.start, name.end) for name in found]
+    taken = Taken((name.start, name.end) for name in found)
     for run in RUN.finditer(normal.text):
-        if not any(start < run.end() and run.start() < end for start, end in taken):
+        if taken.is_free(*run.span()):
             found.extend(_names(normal.text, run.start(), run.end(), common))
     if normal.starts is not None:
         found = [_placed(name, *normal.original(name.start, name.end)) for name in found]
-    return sorted(found, key=lambda name: name.start) if taken else found
+    return sorted(found, key=lambda name: name.start) if taken.starts else found
 
 
 def _placed(name: Name, start: int, end: int) -> Name:
@@ -142,7 +147,7 @@ def _trimmed(text: str, words: Words) -> Iterator[Words]:
         words = words[:-1]
     if len(words) > 2 and words[1][0] not in LINKS and _only_opens(text, words[0]):
         words = words[1:]
-    if len(words) > 1:
+    if 1 < len(words) <= MOST_WORDS:
         yield words
 
 

@@ -22,6 +22,7 @@ from harness.scoring.denials import without_denied
 from harness.scoring.name_forms import Name, lower_words, names_in
 from harness.scoring.name_words import LINKS, NUMBERS, TITLES, is_ordinary
 from harness.scoring.normal import normalise
+from harness.scoring.ranges import Taken
 from harness.scoring.registry import Registry, key, tokens
 
 GROUNDED = ("supported", "registered")
@@ -87,8 +88,9 @@ def judge(case: Case, completion: Completion, registry: Registry | None = None) 
     document, cluster = case.document, case.cluster
     ids = [i for i in guideline_forms.guidelines_in(text, _codes(document, registry)) if i.end <= whole]
     spans = [_span(text, i.start, i.end, "guideline", _guideline(i.id, document, registry), cluster) for i in ids]
+    taken = Taken((i.start, i.end) for i in ids)
     for name in names_in(text, lower_words(document)):
-        if name.end <= whole and not any(i.start < name.end and name.start < i.end for i in ids):
+        if name.end <= whole and taken.is_free(name.start, name.end):
             spans.append(_span(text, name.start, name.end, name.kind, _verdict(name, document, registry), cluster))
     return without_denied(case, text, sorted(spans, key=lambda span: span.start), GROUNDED)
 

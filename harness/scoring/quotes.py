@@ -210,7 +210,10 @@ def fabricated(case: Case, completion: Completion) -> Score:
     return Score(
         name="quotes",
         value=float(len(bad)),
-        extracted={"supported": [s.quote for s in spans if s not in bad], "fabricated": [s.quote for s in bad]},
+        extracted={
+            "supported": [s.quote for s in spans if s.verdict == "supported"],
+            "fabricated": [s.quote for s in bad],
+        },
         counts={"quotes": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
         spans=spans,
     )

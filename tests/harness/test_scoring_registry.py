@@ -53,7 +53,12 @@ def test_ways_to_write_one_name_share_a_key(left, right):
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("Acme, LLC", "Acme, Inc."), ("G-12", "G-120"), ("Guideline 4.2", "Guideline 42"), ("Guideline 4.2", "Guideline 4")],
+    [
+        ("Acme, LLC", "Acme, Inc."),
+        ("G-12", "G-120"),
+        ("Guideline 4.2", "Guideline 42"),
+        ("Guideline 4.2", "Guideline 4"),
+    ],
 )
 def test_names_that_look_alike_have_two_keys(left, right):
     assert registry.key(left) != registry.key(right)
