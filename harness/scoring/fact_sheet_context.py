@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.scoring.fact_sheet_periods import period_key, related, with_year
-from harness.scoring.fact_sheet_rows import NAME, Sheet, read_sheet
+from harness.scoring.fact_sheet_rows import NAME, SCALES, Sheet, read_sheet
 from harness.scoring.fact_sheet_signs import signed_figures
 from harness.scoring.fact_sheet_words import Words, breaks_in, lowered, read_words
 from harness.scoring.figure_forms import Figure
@@ -27,9 +27,14 @@ ATTACHED = re.compile(
     re.I,
 )
 ATTACHED_METRIC = re.compile(r"\s+(?:(?:in|of|as)\s+)?(?:its\s+|the\s+)?", re.I)
+LABEL = re.compile(r"\s*:\s*[-$(+\d]")
+"""After a mention, "Q1 2025: 92.1%": it belongs to what follows."""
+TAIL = "~"
+VERSUS = re.compile(r"versus|vs|against", re.I)
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
 COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
 POINTS = re.compile(r"\s*(?:percentage[\s-]points?|ppts?\b|pp\b|p\.p\.)|(?<=%)\s*points?\b", re.I)
+CURRENCY = re.compile(r"\s*(?P<currency>USD|EUR|GBP)\b(?:\s+(?P<scale>thousands|millions|billions)\b)?", re.I)
 WORDED_POINTS = re.compile(r"percentage\s+points?$", re.I)
 
 
@@ -59,7 +64,7 @@ class Stated(NamedTuple):
 class Answer(NamedTuple):
     text: str
     masked: str
-    """The text with underscores for its entities, periods and named values."""
+    """The text with `_` for its entities, periods and named values, `~` for an entity's last words alone."""
     words: Words
     stated: list[Stated]
     mentions: list[Mention]
@@ -115,9 +120,13 @@ def read_answer(text: str, sheet: Sheet, asked: Asked) -> Answer:
     masked = text
     for m in mentions:
         if m.kind != "metric":
-            masked = f"{masked[: m.start]}{'_' * (m.end - m.start)}{masked[m.end :]}"
+            tail = m.kind == "entity" and not words.lower.startswith(m.value.split()[0].lower(), m.start)
+            masked = f"{masked[: m.start]}{(TAIL if tail else '_') * (m.end - m.start)}{masked[m.end :]}"
     words = words.outside(masked)
-    found = [(*_with_points(figure, text), negative) for figure, negative in signed_figures(masked, words)]
+    found = [
+        (*_with_points(_with_currency(figure, text), text), negative)
+        for figure, negative in signed_figures(masked, words)
+    ]
     names = [m for m in mentions if m.kind == NAME]
     found += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]
     found.sort(key=lambda item: item[0].start)
@@ -136,6 +145,16 @@ def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
     factor = 100 if figure.kind == "count" else 1
     whole = figure._replace(end=match.end(), kind="percent", unit="bp", value=figure.value * factor)
     return whole._replace(step=figure.step * factor), True
+
+
+def _with_currency(figure: Figure, text: str) -> Figure:
+    """The figure read as money where its currency follows: "3,420 USD thousands"."""
+    match = CURRENCY.match(text, figure.end) if figure.kind == "count" else None
+    if not match or isinstance(figure.value, str):
+        return figure
+    factor = 100 * SCALES.get((match["scale"] or "").lower(), 1)
+    whole = figure._replace(end=match.end(), kind="money", unit=match["currency"].upper())
+    return whole._replace(value=figure.value * factor, step=figure.step * factor)
 
 
 class _Scene:
@@ -189,7 +208,9 @@ class _Scene:
             if m.start < at or m.kind == NAME:
                 continue
             joint = ATTACHED_METRIC if m.kind == "metric" else ATTACHED
-            if m.start >= limit or m.kind in held or not joint.fullmatch(self.text, at, m.start):
+            if m.start >= limit or m.kind in held or LABEL.match(self.text, m.end):
+                break
+            if not joint.fullmatch(self.text, at, m.start):
                 break
             held[m.kind] = m
             at = m.end
@@ -224,11 +245,14 @@ class _Scene:
             return None
         start, end = clause
         last = self.figures[run[-1]].end
-        if "respectively" in self.text[last : last + 16]:
+        versus = kind == "entity" and bool(
+            VERSUS.search(self.text, self.figures[run[0]].end, self.figures[run[1]].start)
+        )
+        if versus or "respectively" in self.text[last : last + 16]:
             start = self.sentences[bisect_right(self.sentences, self.figures[index].start) - 1]
         free = [m for m in self.free[kind] if start <= m.start < end]
-        gaps = (LIST_GAP.fullmatch(self.text, a.end, b.start) for a, b in pairwise(free))
-        return free[run.index(index)].value if len(free) == len(run) and all(gaps) else None
+        joined = versus or all(LIST_GAP.fullmatch(self.text, a.end, b.start) for a, b in pairwise(free))
+        return free[run.index(index)].value if len(free) == len(run) and joined else None
 
     def _lists(self) -> list[list[int]]:
         """For each figure, the figures of the list that it stands in: itself alone, or several joined by "and"."""

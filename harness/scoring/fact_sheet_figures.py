@@ -32,9 +32,11 @@ NOUNS = frozenset(
         *("change", "difference", "gap", "spread", "margin"),
     )
 )
-NOUN_IS = re.compile(r"\s+(?:was|is|of|came\s+to|amounted\s+to|equals|stood\s+at)\s+(?:about\s+|roughly\s+)?")
+NOUN_IS = re.compile(
+    r"\s+(?:was|is|of|came\s+to|amounted\s+to|equals|stood\s+at)\s+(?:about\s+|roughly\s+)?|\s*:\s*\+?"
+)
 """Between "the rise" and its figure."""
-POINT_GAP = re.compile(r"[\s-]{1,3}(?:point\s+)?", re.I)
+POINT_GAP = re.compile(r"(?:[ \t]|-)(?:point[ \t]+)?", re.I)
 ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
 LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
 MOVING = re.compile(r"return|growth|change|yield")
@@ -87,8 +89,8 @@ def judge(stated: Stated, answer: Answer, sheet: Sheet, last: int) -> Verdict:
     if move is not None:
         fits = [row for row in fits if MOVING.search(row.metric)]
     if fits:
-        negative = _is_negative(stated, answer) or move == -1
-        right = tuple(r for r in fits if (not isinstance(r.value, str) and (r.value < 0) == negative) or not r.value)
+        negative = True if move == -1 else _is_negative(stated, answer, last)
+        right = tuple(r for r in fits if negative in (None, _is_loss(r)) or not r.value)
         if right:
             return Verdict("supported", "in the sheet", right)
         said, meant = ("loss", "gain") if negative else ("gain", "loss")
@@ -119,17 +121,23 @@ def _move(stated: Stated, answer: Answer, last: int) -> int | None:
     before = bisect_left(moves, (figure.start,)) - 1
     while before >= 0 and answer.words.lower[moves[before][0] : moves[before][1]] in AFTER_ONLY:
         before -= 1
-    if before < 0 or moves[before][0] < least:
+    if before < 0:
         return None
     begin, end, way = moves[before]
-    word = answer.words.lower[begin:end]
-    if word in NOUNS and NOUN_IS.fullmatch(answer.words.lower, end, figure.start):
+    if answer.words.lower[begin:end] in NOUNS and NOUN_IS.fullmatch(answer.words.lower, end, figure.start):
         return way
-    return None if not aside and LEVEL.search(answer.words.lower, end, figure.start) else way
+    return None if begin < least or (not aside and LEVEL.search(answer.words.lower, end, figure.start)) else way
 
 
-def _is_negative(stated: Stated, answer: Answer) -> bool:
-    """Whether signs or words make the figure negative: a loss word before it, no other metric or profit between."""
+def _is_loss(row: Row) -> bool:
+    return not isinstance(row.value, str) and row.value < 0
+
+
+def _is_negative(stated: Stated, answer: Answer, last: int) -> bool | None:
+    """Whether signs or words make the figure negative: a loss word before it, no other metric or profit between.
+
+    None where the loss word has its own figure and this is a second one: "a loss of $2 million from $1 million".
+    """
     words, at = answer.words, stated.figure.start
     if stated.negative or LOSS_AFTER.match(words.lower, stated.figure.end):
         return True
@@ -137,7 +145,9 @@ def _is_negative(stated: Stated, answer: Answer) -> bool:
     end = max((end for begin, end in words.losses if start <= begin < at), default=None)
     if end is None or any(end <= begin < at for begin, _ in words.profits):
         return False
-    return not any(m.kind == "metric" and end <= m.start < at for m in answer.mentions)
+    if any(m.kind == "metric" and end <= m.start < at for m in answer.mentions):
+        return False
+    return None if end < last else True
 
 
 def _sums_up(answer: Answer, start: int, end: int) -> bool:

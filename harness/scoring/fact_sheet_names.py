@@ -20,8 +20,8 @@ FUND = (
 )
 BENCHMARK = (
     rf"{CAP}(?:\s+(?:{CAP}|&|\d{{2,4}})){{0,5}}\s+(?:Index|Benchmark|Composite|Average|Aggregate)\b"
-    r"|S\s?&\s?P(?:\s+(?:Global\s+)?\d{3})?|Russell\s+\d{4}|MSCI(?:\s+[A-Z]\w+){0,3}|FTSE(?:\s+[A-Z]\w+){0,3}|N(?:asdaq|ASDAQ)"
-    r"|Dow\s+Jones|NCREIF|Wilshire\s+\d{4}|Nikkei|Bloomberg|CRSP"
+    r"|S\s?&\s?P(?:\s+(?:Global\s+)?\d{3})?|Russell\s+\d{4}|MSCI(?:\s+[A-Z]\w+){0,3}|FTSE(?:\s+[A-Z]\w+){0,3}"
+    r"|N(?:asdaq|ASDAQ)|Dow\s+Jones|NCREIF|Wilshire\s+\d{4}|Nikkei|Bloomberg|CRSP"
 )
 GRADE = r"AAA|AA[+-]?|A[+-]|BBB[+-]?|BB[+-]?|B[+-]|CCC[+-]?|Aaa|Aa[123]|Baa[123]|Ba[123]|Caa[123]"
 RATING = (
@@ -35,17 +35,18 @@ RATING = (
     rf"|{CAP}[+-]?(?:\s+{CAP}[+-]?){{0,3}}(?=[\s-]+(?:rating|rated|grade)\b)"
 )
 SIGNS = re.compile(
-    r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE|Nasdaq|NASDAQ"
-    r"|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
+    r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE"
+    r"|Nasdaq|NASDAQ|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper"
+    r"|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]|[A-Z]\w*\s~"
 )
 GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
 SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
 """Where none of these is left once the sheet's own names are taken out, no unknown name is there."""
 NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
 LEAD = re.compile(
-    r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from|of"
-    r"|to|this|that|no|each|our|your|their|after|when|whereas|but|under|per|although|though|since|between|than|versus|like"
-    r"|where)[\s,]+",
+    r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from"
+    r"|of|to|this|that|no|each|our|your|their|after|when|whereas|but|under|per|although|though|since|between|than|versus"
+    r"|like|where)[\s,]+",
     re.I,
 )
 """Words that may stand before a name with a capital, at a sentence's start, and are no part of it."""
@@ -57,7 +58,7 @@ def unknown_names(answer: Answer, sheet: Sheet, whole: int) -> Iterator[tuple[in
     rest = answer.masked
     if SIGN_WORDS.isdisjoint(answer.words.seen) and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
         return
-    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name")]
+    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and rest[m.start] == "_"]
     for match in NAMES.finditer(answer.text, 0, whole):
         start, end = match.span()
         lead = LEAD.match(answer.text, start, end)
@@ -76,10 +77,12 @@ def _is_plain(sign: re.Match[str], rest: str) -> bool:
 
 
 def _is_held(name: str, sheet: Sheet) -> bool:
-    """Whether it is a name of the sheet, or one shortened by leaving words out but never the first."""
+    """Whether it is a name of the sheet, one with words left out but never the first, or the last words of one."""
     words = name_key(name.strip('"“”.,').replace("’s", "").replace("'s", "")).split()
     for known in sheet.names:
         whole = iter(known.split())
         if words and known.split()[0] == words[0] and all(word in whole for word in words):
+            return True
+        if len(words) > 1 and known.split()[-len(words) :] == words:
             return True
     return False

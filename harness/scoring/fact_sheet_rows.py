@@ -216,11 +216,12 @@ def metric_ways(metric: str) -> list[str]:
 
 
 def _short_names(entity: str) -> list[str]:
-    """The name and its beginnings, "Alder Row Income Fund" to "Alder", each also with the kind of fund at its end."""
+    """The name, its beginnings, "Alder Row Income" to "Alder", also with the kind of fund added, and its last words."""
     words = entity.split()
     starts = [" ".join(words[:n]) for n in range(1, len(words) + 1)]
     ends = [f"{start} {words[-1]}" for start in starts[:-1] if words[-1] in KINDS_OF_FUND]
-    return list(dict.fromkeys([*starts, *ends]))
+    tails = [" ".join(words[n:]) for n in range(1, len(words) - 1)]
+    return list(dict.fromkeys([*starts, *ends, *tails]))
 
 
 def _pattern(means: dict[str, tuple[str, str]]) -> re.Pattern[str]:

@@ -55,8 +55,8 @@ class Words(NamedTuple):
         """Without the rises and sums of names: "Growth Fund" says nothing grew."""
         if not (self.moves or self.sums or self.profits):
             return self
-        kept = [[place for place in places if masked[place[0]] != "_"] for places in (self.sums, self.profits)]
-        moves = [move for move in self.moves if masked[move[0]] != "_"]
+        kept = [[place for place in places if masked[place[0]] not in "_~"] for places in (self.sums, self.profits)]
+        moves = [move for move in self.moves if masked[move[0]] not in "_~"]
         return self._replace(moves=moves, sums=kept[0], profits=kept[1])
 
 

@@ -26,7 +26,7 @@ MOST_TABLE_LINES = 1
 ARITHMETIC = {"difference", "percent change", "percentage points", "sum"}
 ABSENCE = re.compile(
     r"\b(?:not\s+(?:been\s+)?(?:reported|disclosed|given|stated|provided|available|shown|included|listed)"
-    r"|(?:isn['’]t|aren['’]t|wasn['’]t|weren['’]t)\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
+    r"|(?:is|are|was|were)n['’]t\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
     r"|no\s+[\w\s-]{1,60}?\b(?:is|was|are|were)\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
     r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold)"
     r"|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable)",

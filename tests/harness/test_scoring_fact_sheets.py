@@ -101,6 +101,12 @@ SUPPORTED = [
     f"In Q2 2025, {IN} had rental revenue of $3.42 million, against $3.11 million in Q1 2025, and occupancy was 94.1%.",
     f"The Orchard 70 Index returned 1.9% in Q2 2025, while {IN} returned -2.3%.",
     "Rental revenue was $3.42 million.",
+    "Q2 2025 occupancy was 94.1% (Q1 2025: 92.1%).",
+    "- Rental revenue, Q2 2025: $3.42 million\n- Rental revenue, Q1 2025: $3.11 million",
+    f"In Q2 2025, {IN} had rental revenue of 3,420 USD thousands.",
+    f"{IN} beat Cedar Loft Growth Fund in Q2 2025, with rental revenue of $3.42 million versus $2.75 million.",
+    "In Q2 2025 occupancy was 94.1% for the Income Fund and 88.4% for the Growth Fund.",
+    f"In Q2 2025, {IN} saw net income swing to a loss of $1.24 million from $0.98 million in Q1 2025.",
     f"In Q2 2025, {IN}'s occupancy and expense ratio were 94.1% and 0.85%.",
 ]
 
@@ -161,6 +167,7 @@ DERIVED = [
     ("$6.17 million", f"In Q2 2025, {IN} and Cedar Loft Growth Fund had a combined rental revenue of $6.17 million."),
     ("$670,000", f"In Q2 2025, rental revenue at {IN} was $670,000 higher than at Cedar Loft Growth Fund."),
     ("5.7 percentage points", f"In Q2 2025, occupancy at {IN} was 5.7 percentage points above Cedar Loft Growth Fund."),
+    ("10.0%", f"Rental revenue of {IN}: $3.42 million (Q2 2025), $3.11 million (Q1 2025). Change: +10.0%."),
     ("$3.4 million", f"In Q2 2025, {IN} had rental revenue of about $3.4 million."),
     ("94%", f"In Q2 2025, {IN} had an occupancy rate of roughly 94%."),
 ]
@@ -199,6 +206,7 @@ def test_wrong_arithmetic_is_fabricated(verdict, quote, text):
         ("Bramhope Value Fund", "fund"),
         ("Cedar Loft Value Fund", "fund"),
         ("Cedar Loft Income Fund II", "fund"),
+        ("Silver Income Fund", "fund"),
         ("Netherby Housing Trust", "fund"),
         ("Silverlode 400 Index", "benchmark"),
         ("Orchard 90 Index", "benchmark"),
@@ -226,6 +234,7 @@ def test_a_rating_is_known_by_the_words_around_it(text):
         "The Fund did well. Both Cedar Loft Income Fund and Cedar Loft Growth Fund did.",
         "During the quarter, the Cedar Loft Income Fund beat the Orchard 70 Index.",
         "Cedar Loft Income did well. The Trust's rating is Hallam A+.",
+        "The Income Fund rose and so did the Growth Fund.",
         "Its rating was good. No rating is higher. The rating was Hallam A+.",
     ],
 )
