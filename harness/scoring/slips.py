@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice
+from operator import eq
 from typing import NamedTuple
 
 FUNCTION_WORDS = (
@@ -23,8 +24,8 @@ FUNCTION_WORDS = (
 TWICE = frozenset({"had", "that", "very", "so", "no", "bye", "ha", "far", "really", "many", "long", "knock", "is"})
 """Words that a right sentence may hold twice in a row."""
 SHORTENED = (
-    "e.g i.e etc vs approx no nos st dr mr mrs ms inc ltd co a.m p.m am pm dept est fig min max oz lb lbs ft qt u.s "
-    "u.k cf al tel ext hr hrs vol"
+    "e.g i.e etc vs approx no nos st dr mr mrs ms jr sr inc ltd co a.m p.m am pm dept est fig min max oz lb lbs ft qt "
+    "u.s u.k cf al tel ext hr hrs vol"
 )
 ABBREVIATIONS = frozenset(SHORTENED.split())
 """What a full stop may follow inside a sentence."""
@@ -147,7 +148,7 @@ def slips(
         if not rule.needs or not rule.needs.isdisjoint(words):
             for match in rule.pattern.finditer(text):
                 yield Slip(match.start(), match.end(), rule.id, rule.why, rule.use(match))
-    if any(word == following for word, following in pairwise(tokens)):
+    if any(map(eq, tokens, islice(tokens, 1, None))):
         yield from _doubled(text)
     yield from _small_starts(text, small_names)
     if whole:

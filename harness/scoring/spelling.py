@@ -80,10 +80,10 @@ def is_word(word: str) -> bool:
     return any(stem[:at] in known and stem[at:] in known for at in range(SHORTEST, len(stem) - SHORTEST + 1))
 
 
-def typos(text: str, found: Collection[str], allowed: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Ranges of the typos of an even text, whose lower-case words are `found`; `allowed` words never are typos."""
+def typos(text: str, found: Collection[str], *allowed: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Ranges of the typos of an even text, whose lower-case words are `found`; words `allowed` never are typos."""
     for word in set(found) - words():
-        if judged(word) and word not in allowed and word.removesuffix("'s") not in allowed and not is_word(word):
+        if judged(word) and not any(word.removesuffix("'s") in some for some in allowed) and not is_word(word):
             pattern = rf"(?<![\w'@#./&-]){re.escape(word)}(?![\w@/&-]|'\w|\.\w)"
             yield from (match.span() for match in re.finditer(pattern, text))
 

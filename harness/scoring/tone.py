@@ -41,9 +41,13 @@ WHY = {
 }
 
 
-def marks(text: str, glossary: Collection[str]) -> Iterator[Mark]:
-    """Every mark in an even text; a word of the glossary is no shouting."""
-    if "'" in text:
+def marks(text: str, glossary: Collection[str], watched: Collection[str] = tuple(WHY)) -> Iterator[Mark]:
+    """Every mark of the switches `watched` in an even text; a word of the glossary is no shouting."""
+    return (mark for mark in _marks(text, glossary, watched) if mark.switch in watched)
+
+
+def _marks(text: str, glossary: Collection[str], watched: Collection[str]) -> Iterator[Mark]:
+    if "'" in text and "contractions" in watched:
         yield from (Mark(*m.span(), "contractions") for m in CONTRACTION.finditer(text))
     if not text.isascii():
         yield from (Mark(*m.span(), "emoji") for m in EMOJI.finditer(text))

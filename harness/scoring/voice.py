@@ -128,16 +128,22 @@ def _failed(case: Case, groups: int) -> Score:
 
 
 @lru_cache(maxsize=4096)
-def _wanted(term: str) -> re.Pattern[str]:
-    """Finds a content point or a required term as whole words and whole numbers."""
-    words = r"\s+".join(re.escape(word) for word in key(term).split())
-    return re.compile(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)(?![.,]\d)")
+def _wanted(term: str) -> tuple[str, re.Pattern[str]]:
+    """A content point or required term with single spaces, and what finds it as whole words and whole numbers.
+
+    The pattern starts with plain text and looks behind itself after it, since such a text is searched for fast.
+    """
+    words = [re.escape(word) for word in key(term).split()]
+    first = words[0] if words else ""
+    rest = r"\s+".join(["", *words[1:]])
+    return key(term), re.compile(rf"{first}(?<!\w{first})(?<!\d[.,]{first}){rest}(?!\w)(?![.,]\d)")
 
 
 def _stands(terms: Sequence[str], text: Text) -> tuple[int, int] | None:
     """Where the first of the terms stands that does."""
     for term in terms:
-        match = _wanted(term).search(text.low)
+        words, pattern = _wanted(term)
+        match = pattern.search(text.low) if words and words in text.flat else None
         if match:
             return match.span()
     return None

@@ -44,6 +44,7 @@ class Text:
         self.normal: Normal = normalise(text)
         self.even = even(self.normal.text)
         self.low = lower(self.even)
+        self.flat = " ".join(self.low.split())
         self.tokens = WORD.findall(self.low)
         self.words = stemmed(self.tokens)
 
@@ -53,6 +54,7 @@ class Finder:
 
     def __init__(self, guide: StyleGuide) -> None:
         self.guide = guide
+        self.watched = frozenset(switch for switch in tone.WHY if not getattr(guide.tone, switch))
         self.glossary = frozenset(guide.glossary)
         self.banned = Phrases(
             {t: (f"banned.{rule.id}", rule.why, rule.replacement(t)) for rule in guide.banned for t in rule.terms}
@@ -93,15 +95,13 @@ class Finder:
         if not allows.slang:
             for word in self.slang.find(text.low, text.words):
                 yield Hit(word.start, word.end, "slang", "tone.slang", "slang", word.value)
-        for mark in tone.marks(text.even, self.glossary):
-            if not getattr(allows, mark.switch):
-                yield Hit(mark.start, mark.end, "tone", f"tone.{mark.switch}", tone.WHY[mark.switch])
+        for mark in tone.marks(text.even, self.glossary, self.watched):
+            yield Hit(mark.start, mark.end, "tone", f"tone.{mark.switch}", tone.WHY[mark.switch])
         if not allows.grammar_slips:
             for slip in slips(text.even, text.tokens, text.words, self.small_names, whole):
                 yield Hit(slip.start, slip.end, "grammar", f"grammar.{slip.rule}", slip.why, slip.use)
         if not allows.typos:
-            unknown = text.words - self.allowed
-            for start, end in spelling.typos(text.even, unknown, source_words):
+            for start, end in spelling.typos(text.even, text.words, self.allowed, source_words):
                 yield Hit(start, end, "typo", "tone.typos", "not a word of the list or the glossary")
 
 

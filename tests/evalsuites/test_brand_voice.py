@@ -223,6 +223,9 @@ def test_the_floor_corrects_what_the_guide_has_a_word_for():
     assert find_and_replace(case) == "Our partners love a TideFlask, it's the best"
 
 
+NO_BASELINE = {"usable_rate-improves": "skipped"}
+
+
 def judged(tmp_path, answers):
     """Exit code and outcomes of the suite's gates as a user runs it, with these answers."""
     (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
@@ -236,7 +239,8 @@ def judged(tmp_path, answers):
 
 def test_right_answers_pass_every_gate(tmp_path):
     code, outcomes = judged(tmp_path, generate.right_answers())
-    assert (code, set(outcomes.values())) == (0, {"pass"})
+    unmet = {gate: outcome for gate, outcome in outcomes.items() if outcome != "pass"}
+    assert (code, unmet) == (0, NO_BASELINE)
 
 
 def test_one_banned_word_in_one_answer_fails_its_gate_and_no_other(tmp_path):
@@ -245,10 +249,11 @@ def test_one_banned_word_in_one_answer_fails_its_gate_and_no_other(tmp_path):
     answers[first] += " We value every customer."
     code, outcomes = judged(tmp_path, answers)
     assert code == 1
-    assert {gate for gate, outcome in outcomes.items() if outcome != "pass"} == {"banned_term_rate-never"}
+    unmet = {gate: outcome for gate, outcome in outcomes.items() if outcome != "pass"}
+    assert unmet == {"banned_term_rate-never": "fail", **NO_BASELINE}
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", ["floor", "copy", "yes", "apology", "generic"])
 def test_an_answer_without_understanding_fails_the_gates(tmp_path, name):
     code, outcomes = judged(tmp_path, {case.id: ANSWERS[name](case) for case in CASES})
     assert (code, outcomes["usable_rate-at_least-0.85"]) == (1, "fail")

@@ -155,6 +155,7 @@ def test_a_product_name_is_written_in_one_way(text, hits, names):
         ("A xqz is here.", "tone.typos", False),
         ("Good crema is here.", "tone.typos", False),
         ("It wobbels on the shelf.", "tone.typos", False),
+        ("The crema's colour and a wobbels's.", "tone.typos", False),
         ("The colour of the aluminium is grey.", "tone.typos", False),
         ("A refillable, ovenproof, reheatable jar.", "tone.typos", False),
         ("The partner's lid and the partners’ lids.", "tone.typos", False),
