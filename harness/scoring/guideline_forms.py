@@ -70,7 +70,7 @@ def sections_in(text: str) -> list[Id]:
     if not any(hint in text for hint in SECTION_HINTS):
         return []
     normal = normalise(text)
-    found = []
+    found: list[Id] = []
     for match in SECTION.finditer(normal.text):
         if not (
             STATUTE.match(normal.text, match.end())

@@ -41,12 +41,14 @@ ENDING = (
     r"|N\.A\.?|Co|GmbH|S\.A\.?)(?!\w)\.?"
 )
 RUN = re.compile(rf"(?<![\w'’]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
+OF_WHOM = "Board|Company|Corporation|Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Lender|Borrower|Owner|Employer|Firm"
 DEPARTMENT = re.compile(
     rf"(?<![\w'’])(?:(?P<first>Department|Division|Bureau|Office|Ministry|Directorate|Committee)"
-    rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?{WORD}"
+    rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?(?!(?:{OF_WHOM})(?!\w)){WORD}"
     rf"(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?)(?!(?:{HEADS})(?!\w)){WORD}){{0,9}}"
     rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD}){{0,7}}?[ \t]+(?P<last>{HEADS})(?!\w)"
-    rf"(?![ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?[{CAPITAL}]))"
+    rf"(?!(?:(?<=Department)|(?<=Division)|(?<=Bureau)|(?<=Office))[ \t]+of[ \t]+(?:the[ \t]+)?"
+    rf"(?!(?:{OF_WHOM})(?!\w))[{CAPITAL}]))"
 )
 LOWER_DEPARTMENT = re.compile(
     r"\b(?:the|our|your)[ \t]+(?P<name>[a-z]+(?:[ \t]+(?:and[ \t]+)?[a-z]+)?[ \t]+department)\b"

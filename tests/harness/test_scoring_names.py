@@ -129,6 +129,20 @@ def test_a_word_that_the_source_writes_small_is_ordinary_there():
     assert found("The Velvet Rope Rules apply.", "The rules must hang.") != []
 
 
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("the Wellness Committee of the Board met", "Wellness Committee"),
+        ("The Department of Wellness asked", "Department of Wellness"),
+        ("Tidal Bank's Department of Wellness asked", "Department of Wellness"),
+        ("the Wellness Division of the Company", "Wellness Division"),
+        ("the Office of the Landlord and the Board of the Company", None),
+    ],
+)
+def test_where_the_name_of_a_department_ends(text, quote):
+    assert [q for kind, _, q in found(text) if kind == "department"] == ([quote] if quote else [])
+
+
 def test_names_that_stand_beside_each_other_are_read_apart():
     text = "Dunmore Bakery Jane B. Quill; Oakmere Holdings, LLC and First Tidal Bank on Monday Dunmore Bakery"
     assert {verdict for _, verdict, _ in found(text)} == {"supported"}
