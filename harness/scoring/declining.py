@@ -59,7 +59,7 @@ PAIRED = [
 PATTERNS = [(re.compile(on), re.compile(rf"(?:{up_to})$")) for on, up_to in PAIRED]
 REACH = 60
 """Characters before such a word that are read."""
-SENTENCE_END = re.compile(r"[.!?;\n]+(?:(?<=[;\n])\s*|[\"')\]]*\s+)")
+SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])\s*|[\"')\]]*\s+)")
 TURNS = ("but ", "however", "though ", "while ", "whereas ", "or else", "or not", "or the ")
 TURN = re.compile(
     r"(?:but|however|although|though|while|whereas)\s+"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
@@ -47,6 +48,7 @@ QUANTITY = re.compile(
     r"|thousand|one\b"
 )
 """What a figure has at least."""
+START = attrgetter("start")
 WRONG = ("misgrounded", "invented", "ungrounded")
 
 
@@ -131,13 +133,14 @@ def _parts(text: str) -> list[Part]:
 
 
 def _figures(text: str, parts: Sequence[Part], ids: Sequence[Mention]) -> Iterator[Figure]:
-    """Figures that are no ids, clause by clause; one without a digit or a number word is not searched."""
-    for one in ids:
-        text = text[: one.start] + " " * (one.end - one.start) + text[one.end :]
+    """Figures that are no ids, of clauses that claim anything; one without a digit or number word is not searched."""
+    if ids:
+        ends = [0, *(one.end for one in ids)]
+        kept = [text[end : one.start] + " " * (one.end - one.start) for end, one in zip(ends, ids, strict=False)]
+        text = "".join([*kept, text[ends[-1] :]])
     for part in parts:
-        clause = text[part.start : part.end]
-        if QUANTITY.search(clause.lower()):
-            for figure in figures_in(clause):
+        if not part.declining and QUANTITY.search(part.clause):
+            for figure in figures_in(text[part.start : part.end]):
                 yield figure._replace(start=figure.start + part.start, end=figure.end + part.start)
 
 
@@ -147,11 +150,13 @@ def _judge(case: Case, completion: Completion, asked: Asked, normal: Normal, par
     found: list[Mention | Figure] = [*ids, *departments_in(normal.text, asked.known, case.document.partition("\n")[0])]
     found += _figures(normal.text, parts, ids)
     limit = unbroken(completion)
-    judged = []
-    for item in sorted(found, key=lambda one: one.start):
+    judged, at = [], 0
+    for item in sorted(found, key=START):
         start, end = normal.original(item.start, item.end)
         if end <= limit:
-            part = next(p for p in parts if item.start < p.end)
+            while item.start >= parts[at].end:
+                at += 1
+            part = parts[at]
             verdict, source = VERDICTS.get(item.kind, _figure)(case.document, asked, item, part)
             span = Span(
                 start=start,
@@ -203,8 +208,6 @@ def _figure(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
     value = value_of(item)
     places = (line.figures.get(value) for line in _support(document, asked))
     place = next((found for found in places if found), None)
-    if part.declining:
-        return "unclaimed", place
     if value in asked.wanted.figures:
         return "supported", place
     rival = any(figure.split(" ")[0] == value.split(" ")[0] for figure in asked.wanted.figures)
@@ -227,9 +230,10 @@ def _states_all(wanted: Wanted, judged: Sequence[Judged], text: str) -> bool:
     if any(one.span.verdict in WRONG for one in judged):
         return False
     stated = {one.says for one in judged if one.span.verdict == "supported"}
-    said = " ".join(plain(text).casefold().split())
-    parts = (*wanted.ids, *wanted.departments, *wanted.figures)
-    return stated.issuperset(parts) and all(word in said for word in wanted.words)
+    if not stated.issuperset((*wanted.ids, *wanted.departments, *wanted.figures)):
+        return False
+    said = " ".join(plain(text).casefold().split()) if wanted.words else ""
+    return all(words in said for words in wanted.words)
 
 
 def _score(

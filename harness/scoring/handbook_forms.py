@@ -44,9 +44,10 @@ CAPITALS = re.compile(rf"(?<!\w){WORD}(?: (?:(?:and|&|of) )?{WORD}){{0,4}} $")
 FUNCTIONS = re.compile(rf"(?<!\w){FUNCTION}(?: (?:and|&) {FUNCTION})? $", re.I)
 ANY_WORD = re.compile(r"(?<![\w-])[a-z]+(?: (?:and|&) [a-z]+)? $")
 OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")
-ALONE = re.compile(
-    rf"(?:HR|Human Resources|Human resources|human resources|{FUNCTION.title().replace('|It', '|IT')})\b(?! {HEAD})"
-)
+CAPITALISED = re.compile(r"[A-Z][A-Za-z]+(?: Resources)?")
+ALWAYS = frozenset(["HR", "Human Resources"])
+ALONE = ALWAYS.union(re.findall(r"\w+", FUNCTION.title()), ["IT"]) - {"Human", "Resources", "It"}
+"""Functions that name a department alone: always, or where the words around say so."""
 BY = re.compile(r"\b(?:by|from|to|with|[Aa]sk|[Cc]ontact|through)(?: the)? $")
 STOPS = re.compile(r"[.,;:)]|$| (?:and|or|for|who|which|at|in|on|within|before|under|approves|handles|decides)\b| \(")
 NO_OFFICE = re.compile(
@@ -156,17 +157,17 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Ment
     """
     skipped = _skipped(owner)
     low = lower(text)
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for start, end in _built_like_one(text, low):
         first = _opening(text[start:end], start, skipped, known)
         key = _key(text[first:end])
         if first < end and HEADS.sub("", f" {key}").strip():
-            taken.append((first, end))
+            taken[first:end] = b"\1" * (end - first)
             name = known.names.get(key) or known.names.get(_core(key))
             yield Mention(first, end, "department", name or key, name is not None)
     for match in known.pattern.finditer(low) if known.pattern else ():
         inner = match.start() > 0 and low[match.start() - 1].isalnum()
-        if not inner and not any(start < match.end() and match.start() < end for start, end in taken):
+        if not inner and not any(taken[match.start() : match.end()]):
             yield Mention(*match.span(), "department", known.names[_key(match[0])], True)
 
 
@@ -191,11 +192,12 @@ def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
             found = found or ANY_WORD.search(before)
         if found:
             yield start - len(found[0]), end
-    for match in ALONE.finditer(text):
+    for match in CAPITALISED.finditer(text):
         start, end = match.span()
-        always = match[0] == "HR" or match[0].lower() == "human resources"
-        if always or (BY.search(text[max(0, start - LOOK_BACK) : start]) and STOPS.match(text, end)):
-            yield start, end
+        if match[0] in ALONE and not HEADS.match(low, end):
+            stands = BY.search(text[max(0, start - LOOK_BACK) : start]) and STOPS.match(text, end)
+            if stands or match[0] in ALWAYS:
+                yield start, end
 
 
 def _opening(phrase: str, at: int, skipped: frozenset[str], known: Register) -> int:
