@@ -148,6 +148,7 @@ def test_a_bad_list_of_sections_is_refused_whole(tmp_path):
         ("O.C.G.A. § 44-14-161(a) requires that a recordable deed be attested by officers.", "wrong_subject"),
         ("O.C.G.A. § 44-14-161 requires confirmation of the sale before a deficiency judgment.", "supported"),
         ("O.C.G.A. § 44-14-161 governs reports to the court.", "supported"),
+        ("O.C.G.A. § 44-14-161 requires confirmation even where transfer tax at its rate is unpaid.", "supported"),
         ("O.C.G.A. § 44-14-161 applies. The transfer tax is due at its rate.", "supported"),
         ("O.C.G.A. § 44-14-80 governs the rate of the real estate transfer tax.", "unsupported"),
     ],

@@ -321,6 +321,12 @@ def test_a_source_of_very_many_figures_yields_nothing_by_a_rule(text, first, mor
     assert scored(text, " and ".join(first + more)).spans[0].verdict == "ungrounded"
 
 
+def test_an_exact_share_is_taken_from_few_amounts_only():
+    few = "$3,000, $12,000, $25,000, $44,000 and $210,000"
+    assert scored("25%", few).spans[0].reason == "rule: share of total"
+    assert scored("25%", f"{few} and $7,001 and $9,001").ungrounded == ["25%"]
+
+
 def test_a_date_out_of_range_is_no_error():
     assert scored("March 1, 2024", "December 31, 2099 and 99999 years and 999999999 days").ungrounded == [
         "March 1, 2024"
