@@ -1,7 +1,7 @@
 """Finds calendar dates in text as ISO text: `2024-03-01`, `2024-03` (no day), `--03-01` (no year).
 
 `3/4/24` is read month first, the American order, and marked ambiguous where day and month could change places. A year
-of two digits is 1970 to 2069. Month names need a capital, so that "may 30 days" is no date.
+of two digits is 1970 to 2069. "May" and "March" need their capital, so that "may 30 days" is no date.
 """
 
 import re
@@ -13,7 +13,10 @@ from harness.scoring.numbers import ORDINALS
 MONTH_NAMES = "January February March April May June July August September October November December"
 MONTHS = {name[:3].lower(): number for number, name in enumerate(MONTH_NAMES.split(), 1)}
 SHORT = "|".join(name[:3] for name in MONTH_NAMES.split() if name != "May")
-MONTH = re.compile(rf"(?:{'|'.join(f'{n}|{n.upper()}' for n in MONTH_NAMES.split())}|(?:{SHORT}|Sept)\b\.?)(?!\w)")
+SMALL = "|".join(name.lower() for name in MONTH_NAMES.split() if name not in ("March", "May"))
+MONTH = re.compile(
+    rf"(?:{'|'.join(f'{n}|{n.upper()}' for n in MONTH_NAMES.split())}|{SMALL}|(?:{SHORT}|Sept)\b\.?)(?!\w)"
+)
 ORDINAL = "(?P<ordinal>" + "|".join(sorted(ORDINALS, key=len, reverse=True)).replace("-", r"[-\s]") + ")"
 DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)|{ORDINAL}\b)"
 YEAR = r"(?P<year>(?:1[6-9]|20)\d\d)(?!\d)"
@@ -26,7 +29,7 @@ NUMERIC = re.compile(
 )
 NUMERIC_HINT = re.compile(r"\d[/-]\d")
 MONTH_STARTS = "|".join(sorted({name[1:3] for name in MONTH_NAMES.split()}))
-MONTH_HINT = re.compile(rf"[JFMASOND](?:{MONTH_STARTS}|{MONTH_STARTS.upper()})")
+MONTH_HINT = re.compile(rf"[JFMASONDjfasond](?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))")
 """How a month's name begins; saves trying all names at each character."""
 LONGEST_BEFORE = 40
 """Characters before a month's name that may belong to its date."""

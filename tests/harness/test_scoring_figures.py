@@ -128,6 +128,7 @@ def test_two_figures_that_look_alike_are_not_equal(left, right):
         ("the 1st day of March, 2024", "date", "date", "2024-03-01"),
         ("March 2024", "date", "date", "2024-03"),
         ("on May 1", "date", "date", "--05-01"),
+        ("on april 3, 2024", "date", "date", "2024-04-03"),
         ("7/4/76", "date", "date", "1976-07-04"),
         ("25/12/2024", "date", "date", "2024-12-25"),
         ("30 days", "duration", "minutes", 43_200),
