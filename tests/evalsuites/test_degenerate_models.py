@@ -22,6 +22,8 @@ FOLDERS = sorted(path.parent for path in (ROOT / "evalsuites").rglob("gates.toml
 NAMES = [f"{folder.parent.name}/{folder.name}" for folder in FOLDERS]
 ABSOLUTE = ("at_least", "at_most", "never", "no_worse")
 """Rules that a model is held to whatever the baseline is; `no_worse` is judged against right answers."""
+COPIED = 4000
+"""Characters of a source that are copied, more than any answer may hold."""
 MOST = 300
 """Answers of the suite that a model which answers everything strings together."""
 
@@ -33,7 +35,7 @@ def everything(suite: Suite, case: Case) -> str:
 
 
 def copied(suite: Suite, case: Case) -> str:
-    return case.document or "\n".join(case.input.values())
+    return (case.document or "\n".join(case.input.values()))[:COPIED]
 
 
 def keywords(suite: Suite, case: Case) -> str:

@@ -18,6 +18,7 @@ suite = Suite(
     cluster="contract",
     slices=["instrument", "length"],
     shape="whole contract",
+    leave_out_long=True,
     max_tokens=48,
     floor=keyword_floor,
     licence="Apache-2.0; written for this project, with no real contract in it",
