@@ -14,19 +14,20 @@ from harness.scoring.refusals import refuses
 
 SOURCE = (
     r"(?:handbook|excerpt|extract|document|text|passage|pages?|manual|register|guidelines|(?:provided |given )?context"
-    r"|(?:staff |company )?polic(?:y|ies)|information|guidelines? (?:shown|given|above|provided)|it)"
+    r"|(?:staff |company )?polic(?:y|ies)|information|guidelines? (?:shown|given|above|provided)|departments|it)"
 )
 SAYS = (
-    r"(?:say|state|mention|specify|answer|tell|address|explain|indicate|clarify|discuss|reveal|speak|settle|contain"
-    r"|name|list|define|identify|cover|include|set (?:out|a\b|any)|(?:give|provide|hold|offer|have|make)"
+    r"(?:say(?! otherwise)|state|mention|specify|answer|tell|address|explain|indicate|clarify|discuss|reveal|speak"
+    r"|settle|contain|go into|name|list|define|identify|cover|include|set (?:out|a\b|any)|(?:give|provide|hold|offer|have|make)"
     r" (?:an?|any|enough|the|that|this|details?|information|figures?|guidance|mention|such)\b)"
 )
 NARROW = r"(?:say|state|mention|specify|answer|tell|address|indicate)"
-ANSWER = r"(?:be )?(?:answer|determin|tell\b|told\b|say\b|said\b|know\b|inferred|work(?:ed)? out)"
+NOUN = r"(?:guideline|information|answer|mention|guidance)s?"
+ANSWER = r"(?:be )?(?:found\b|answer|determin|tell\b|told\b|say\b|said\b|know\b|inferred|work(?:ed)? out)"
 NOT = r"(?:not|n't|never|nowhere|cannot|fails? to)"
 MARK = re.compile(
     r"n't\b|not?\b|none\b|nothing\b|neither\b|never\b|nowhere\b|cannot\b|silent\b|un(?:known|able|answerable)\b|outside\b"
-    r"|beyond\b|impossible\b|fails?\b|premise\b|open\b|n/a\b|without an answer\b"
+    r"|lacks?\b|unclear\b|beyond\b|insufficient\b|impossible\b|fails?\b|premise\b|open\b|n/a\b|without an answer\b"
 )
 """What every declining clause has; the patterns below begin or end at such a word."""
 ALONE = re.compile(
@@ -35,8 +36,13 @@ ALONE = re.compile(
     rf"|to be found))?(?: anywhere)?(?: (?:in|by|from|of))? (?:the|this|these|our) {SOURCE}\b"
     r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b|not known\b"
     rf"|(?:cannot|can not|impossible to|not possible to|unable to|no way to) {ANSWER}"
-    r"|no (?:such )?(?:guideline|information|answer|mention|guidance)s?\b(?! (?:is|are) (?:needed|required|broken))"
-    r"|nothing (?:in|on|about|here|is (?:said|stated))\b|(?:none|neither|not one) of (?:the|these) guidelines?\b"
+    rf"|no (?!other|further|more)(?:\w+ )?{NOUN}\b(?! (?:is|are) (?:needed|required|broken))|(?:not|n't) any {NOUN}\b|no such \w+"
+    r"|no department (?:is|are) (?:named|listed|mentioned|given)\b|(?:not|n't) (?:listed|specified)\b"
+    rf"|nowhere (?:do|does|in) (?:the|this) {SOURCE}\b|(?:not|n't) (?:covered|settled|governed) by any\b"
+    r"|nothing (?:in|on|about|here|is (?:said|stated))\b"
+    rf"|(?:not|n't) (?:appear|exist|clear|something)(?: (?:in|from))? (?:the|this) {SOURCE}\b|insufficient information"
+    rf"|(?:not|n't) (?:see|find) (?:an?|any|the) {NOUN}\b"
+    r"|(?:none|neither|not one) of (?:the|these) (?:\w+ )?guidelines?\b"
     r"|neither guideline\b|unanswerable|unknown|n/a|without an answer"
     rf"|(?:outside|beyond) (?:the scope of )?(?:the|this) {SOURCE}\b|premise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
 )
@@ -49,10 +55,14 @@ PAIRED = [
     (rf"{NOT} {NARROW}", r"(?:\bguidelines? \d[\d.]* |^(?:\w+ )?)(?:(?:do|does|did) ?)?"),
     (rf"(?:not|n't) {ANSWER}", r"\b(?:ca|can |could ?)"),
     (r"(?:not|n't) know\b", r"\b(?:i|we) do ?"),
-    (r"no\b", rf"\b{SOURCE} (?:has|have|lists?|contains?|holds?|names?|shows?|knows?|gives?|includes?|mentions?) "),
+    (
+        r"no\b",
+        rf"\b(?!it\b){SOURCE} (?:has|have|lists?|contains?|holds?|names?|shows?|knows?|gives?|includes?|mentions?) ",
+    ),
     (r"no (?:such |department|provision|\w+ (?:desk|office|team|unit|panel|department)\b)", r"\bthere(?:'s| is| are) "),
+    (r"lacks?\b", rf"\b{SOURCE} "),
     (r"nothing\b", rf"\b{SOURCE} (?:says?|tells?|states?|gives?) (?:us )?"),
-    (r"silent\b", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
+    (r"(?:silent|unclear)\b", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
     (r"open\b", rf"\b{SOURCE} leaves? (?:this|that|it|the question) "),
 ]
 """From the word on, and up to it: enough together."""
