@@ -237,24 +237,58 @@ class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A number over many records, as a ratio of sums of counts: what gates and reports speak of."""
+    """A number over many records, a ratio of sums of counts or a mean: what gates and reports speak of."""
 
     name: str
     """Name in gates.toml, such as `clause_recall`."""
     scorer: str
     """Scorer whose counts it reads."""
     numerator: str
-    """Count summed above the line; for means over labels the count that one record shows, where there is one."""
+    """Count summed above the line; for means over labels the count that one record shows, where there is one; empty for
+    a `mean`."""
     denominator: str | None = None
     """Count summed below the line; None counts each scored record once."""
     higher_is_better: bool = True
     """Direction of improvement."""
-    kind: Literal["ratio", "macro_f1", "macro_recall"] = "ratio"
-    """`macro_f1` and `macro_recall` average over labels, from the found, missing and invented lists."""
+    kind: Literal["ratio", "mean", "macro_f1", "macro_recall"] = "ratio"
+    """`mean` averages the scores' own values; `macro_f1` and `macro_recall` average over labels, from the found,
+    missing and invented lists."""
+    worst: float | None = None
+    """Of a `mean`: the worst value that a score can have, which is what a failed answer counts as."""
+    best: float | None = None
+    """Of a `mean`: the best value that a score can have."""
     labels: tuple[str, ...] = ()
     """The closed list that a mean over labels is about, so that those it must leave out can be named."""
     says: str = ""
     """One plain sentence for readers of a report."""
+
+    def __post_init__(self) -> None:
+        limits = [limit for limit in (self.worst, self.best) if limit is not None]
+        if self.kind != "mean":
+            if limits:
+                raise ValueError(f"metric '{self.name}': worst and best are for kind 'mean', not '{self.kind}'")
+        elif len(limits) < 2 or not all(math.isfinite(limit) for limit in limits) or limits[0] == limits[1]:
+            raise ValueError(f"metric '{self.name}': a mean needs a finite worst and another finite best: {limits}")
+        elif (limits[1] > limits[0]) != self.higher_is_better:
+            raise ValueError(
+                f"metric '{self.name}': higher_is_better is {self.higher_is_better}, worst and best {limits}"
+            )
+
+    @property
+    def over_labels(self) -> bool:
+        """It averages over labels, not over cases."""
+        return self.kind in ("macro_f1", "macro_recall")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest value; (0, 1) where they are not stated."""
+        worst, best = (0.0 if self.worst is None else self.worst), (1.0 if self.best is None else self.best)
+        return min(worst, best), max(worst, best)
+
+    @property
+    def is_share(self) -> bool | None:
+        """Whether it lies in [0, 1] by definition; None where only the cases can tell, as for a ratio of counts."""
+        return None if self.kind == "ratio" else self.limits == (0.0, 1.0)
 
 
 class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.schema import Estimate, Metric, Observation, Side
 from harness.stats import intervals, resample
-from harness.stats.intervals import Array, Codes
+from harness.stats.intervals import Array, Codes, Interval
 from harness.stats.observations import Observations, codes, label_matrix, label_names, ratio_arrays
 
 
@@ -20,12 +20,14 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
     if found.too_many_errors or not cases:
         return Estimate(value=None, reason=found.too_many_errors or _why_empty(found, metric), **left_out)
     clusters = codes(c.cluster for c in cases)
-    if metric.kind != "ratio":
+    if metric.over_labels:
         return _over_labels(cases, clusters, metric, left_out)
     numerators, denominators = ratio_arrays(cases)
     named = {"clusters": int(clusters.max()) + 1, **left_out}
     value = float(numerators.sum() / denominators.sum())
-    if is_proportion(numerators, denominators):
+    if metric.kind == "mean":
+        made = _bounded_mean(numerators, clusters, metric.limits, level, side)
+    elif is_proportion(numerators, denominators):
         made = intervals.proportion(numerators, denominators, clusters, level, side)
     else:
         unlimited = intervals.mean(numerators, denominators, clusters, level, side)
@@ -47,6 +49,31 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
 def is_proportion(numerators: Array, denominators: Array) -> bool:
     """Every case's score lies in [0, 1]."""
     return bool(np.all(numerators >= 0) and np.all(numerators <= denominators + 1e-12))
+
+
+def _bounded_mean(scores: Array, clusters: Codes, limits: tuple[float, float], level: float, side: Side) -> Interval:
+    """Clustered t interval of a mean of real scores, inside their range; Wilson where every score is at an end of it.
+
+    Where fewer than ten contracts hold a score other than the commonest one, the error is not known (with equal scores
+    it is 0), and the interval is no tighter than Wilson's for as many cases as there are contracts.
+    """
+    lowest, width = limits[0], limits[1] - limits[0]
+    shares = (scores - lowest) / width
+    ones, count, mean = np.ones_like(shares), int(clusters.max()) + 1, float(shares.mean())
+    by_t = intervals.mean(shares, ones, clusters, level, side)
+    if by_t is None:
+        return Interval(*limits, 1.0, None, "one contract")
+    if bool(np.all((shares == 0) | (shares == 1))):
+        made = intervals.proportion(shares, ones, clusters, level, side)
+        low, high, n_eff, method = made.low, made.high, made.n_eff, made.method
+    else:
+        low, high, n_eff, method = max(0.0, by_t.low), min(1.0, by_t.high), by_t.n_eff, by_t.method
+        values, times = np.unique(shares, return_counts=True)
+        if len(np.unique(clusters[shares != values[times.argmax()]])) < intervals.FEW_CLUSTERS_WITH_EVENT:
+            wide = intervals.wilson(mean, count, level, side, count - 1)
+            low, high, method = min(low, wide[0]), max(high, wide[1]), f"{method}, few-errors guard"
+            n_eff = min(n_eff or count, float(count))
+    return Interval(lowest + width * low, lowest + width * high, n_eff, by_t.deff, method)
 
 
 def _why_empty(found: Observations, metric: Metric) -> str:
@@ -141,7 +168,7 @@ def macro_recall(totals: Array) -> Array:
 
 
 OVER_LABELS: dict[str, resample.Statistic] = {"macro_f1": macro_f1, "macro_recall": macro_recall}
-"""How each kind of metric but `ratio` turns label counts into a number."""
+"""How each kind of metric that is over labels turns label counts into a number."""
 
 
 def cluster_matrix(rows: Array, clusters: Codes, count: int) -> Array:

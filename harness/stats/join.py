@@ -53,7 +53,7 @@ class Pairs:
         return self._by_cluster(self.tuned), self._by_cluster(self.baseline)
 
     def _by_cluster(self, cases: list[Observation]) -> Array:
-        if self.metric.kind != "ratio":
+        if self.metric.over_labels:
             rows = label_matrix(cases, label_names(self.tuned, self.baseline))
         else:
             rows = np.column_stack(ratio_arrays(cases))
@@ -70,7 +70,9 @@ class Pairs:
 
     @cached_property
     def is_rate(self) -> bool:
-        """A ratio whose cases all lie in [0, 1] for both variants."""
+        """A ratio or mean whose cases all lie in [0, 1] for both variants."""
+        if self.metric.kind == "mean":
+            return self.metric.is_share is True
         return self.metric.kind == "ratio" and all(is_proportion(*ratio_arrays(s)) for s in (self.tuned, self.baseline))
 
 
@@ -115,7 +117,7 @@ def scores(pairs: Pairs) -> tuple[Array, Array]:
     names = label_names(pairs.tuned, pairs.baseline)
 
     def of(cases: Sequence[Observation]) -> Array:
-        is_labels = pairs.metric.kind != "ratio"
+        is_labels = pairs.metric.over_labels
         return level_of(pairs.metric)(label_matrix(cases, names) if is_labels else np.column_stack(ratio_arrays(cases)))
 
     return of(pairs.tuned), of(pairs.baseline)
@@ -126,7 +128,7 @@ def gains(metric: Metric, tuned: Array, baseline: Array) -> Array:
 
     A row without anything to count is taken as free of fault for labels and where fewer is better.
     """
-    if metric.kind != "ratio":
+    if metric.over_labels:
         tuned, baseline = np.nan_to_num(tuned, nan=1.0), np.nan_to_num(baseline, nan=1.0)
     elif not metric.higher_is_better:
         tuned, baseline = np.nan_to_num(tuned, nan=0.0), np.nan_to_num(baseline, nan=0.0)

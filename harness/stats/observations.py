@@ -85,7 +85,7 @@ def _observation(group: Sequence[Record], metric: Metric, role: Role, scale: int
     case, labels, above, below, is_error = group[0].case, Labels(), 0.0, 0.0, False
     for record in group:
         is_error = is_error or _failed(record, metric)
-        if metric.kind != "ratio":
+        if metric.over_labels:
             below += 1
             _add(labels, _labels(record, metric, role), scale // len(group))
         else:
@@ -111,6 +111,8 @@ def _add(labels: Labels, found: Labels, times: int) -> None:
 def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:
     """Numerator and denominator; an error weighs what its scorer counted, or else what was expected, at least 1."""
     score = record.scores.get(metric.scorer)
+    if metric.kind == "mean":
+        return _value(record, metric, role), 1.0
     if not _failed(record, metric):
         assert score is not None
         below = 1.0 if metric.denominator is None else float(_count(score, metric, metric.denominator))
@@ -121,6 +123,20 @@ def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:
         below = float(max(score.counts.get(metric.denominator, expected) if score is not None else expected, 1))
     counts_as_right = role == "baseline"
     return (below if counts_as_right == metric.higher_is_better else 0.0), below
+
+
+def _value(record: Record, metric: Metric, role: Role) -> float:
+    """The score's own value; an error is the worst value, and the best for the baseline of a comparison."""
+    if _failed(record, metric):
+        limit = metric.best if role == "baseline" else metric.worst
+        assert limit is not None
+        return limit
+    value = record.scores[metric.scorer].value
+    low, high = metric.limits
+    assert value is not None
+    if not low <= value <= high:
+        raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{record.case.id}' has {value:g}")
+    return value
 
 
 def _count(score: Score, metric: Metric, name: str) -> int:

@@ -23,8 +23,8 @@ FEW_CHANGED_CLUSTERS = 20
 def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: float = 1.0) -> Estimate:
     """Tuned minus `factor` times baseline, with its clustered interval; `factor` is 1 + m for a relative margin m.
 
-    A ratio takes t(C-1) and the linearised error of the difference of ratios, which for plain scores is the clustered
-    error of the mean difference. A mean over labels takes the cluster bootstrap.
+    A ratio or mean takes t(C-1) and the linearised error of the difference of ratios, which for plain scores is the
+    clustered error of the mean difference. A mean over labels takes the cluster bootstrap.
     """
     named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level, "side": side}
     if pairs.unusable or pairs.values is None:
@@ -33,7 +33,7 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
     named |= {"value": value, "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
         return Estimate(method="one contract: no interval", **named)
-    if pairs.metric.kind != "ratio":
+    if pairs.metric.over_labels:
         both, mean_of = np.hstack(pairs.sums), level_of(pairs.metric)
 
         def contrast(totals: Array) -> Array:
@@ -80,8 +80,10 @@ def flip_bound(pairs: Pairs) -> float:
 
 
 def _score_range(pairs: Pairs) -> float:
-    if pairs.is_rate or pairs.metric.kind != "ratio":
+    if pairs.is_rate or pairs.metric.over_labels:
         return 1.0
+    if pairs.metric.kind == "mean":
+        return pairs.metric.limits[1] - pairs.metric.limits[0]
     found = np.concatenate(scores(pairs))
     return float(np.nanmax(found) - np.nanmin(found))
 
@@ -99,7 +101,7 @@ def superiority(pairs: Pairs) -> tuple[float, str]:
     numbers = [n for cases in (pairs.tuned, pairs.baseline) for n in ratio_arrays(cases)]
     is_binary = all(bool(np.all((n == 0) | (n == 1))) for n in numbers[::2])
     is_plain = all(bool(np.all(d == 1)) for d in numbers[1::2])
-    if pairs.metric.kind == "ratio" and pairs.count == len(pairs.tuned) and is_binary and is_plain:
+    if not pairs.metric.over_labels and pairs.count == len(pairs.tuned) and is_binary and is_plain:
         gain = case_gains(pairs)
         return mcnemar(int((gain > 0).sum()), int((gain < 0).sum())), "exact McNemar"
     level = level_of(pairs.metric)

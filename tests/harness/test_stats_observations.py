@@ -1,11 +1,16 @@
 """What one case contributes: repeats, errors, unscored answers, labels."""
 
 import msgspec
+import numpy as np
 import pytest
+from scipy import stats
 
-from harness.schema import Metric, Score
+from harness.gates import judge
+from harness.schema import Gate, GateFile, Metric, Objective, Score
 from harness.stats.estimates import estimate
+from harness.stats.join import pair
 from harness.stats.observations import in_slice, observations
+from harness.stats.paired import compare, difference, guarded
 from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL, RECALL, answers, record
 
 
@@ -115,3 +120,166 @@ def test_a_scorer_that_failed_counts_like_an_engine_error(metric):
     assert made.errors == 1 and made.unscored == 0
     assert made.value < 1 if metric.higher_is_better else made.value > 0
     assert observations([broken], metric, "baseline").cases[0].error
+
+
+OVERLAP = Metric(name="overlap", scorer="answers", numerator="", kind="mean", worst=0.0, best=1.0)
+BLEU = Metric(name="bleu", scorer="answers", numerator="", kind="mean", worst=0.0, best=100.0)
+DISTANCE = Metric(
+    name="distance", scorer="answers", numerator="", kind="mean", worst=50.0, best=0.0, higher_is_better=False
+)
+
+
+def valued(values, per_contract=1, variant="tuned", errors=()):
+    """Records whose scores hold these real numbers; those at the places in `errors` failed."""
+    return [
+        msgspec.structs.replace(
+            record(i, 1, cluster=i // per_contract, variant=variant, error=i in errors),
+            scores={"answers": Score(name="answers", value=float(value))},
+        )
+        for i, value in enumerate(values)
+    ]
+
+
+def judged(metric, rule, tuned, baseline=None, errors=(), **bar):
+    records = {"tuned": valued(tuned, errors=errors)}
+    if baseline is not None:
+        records["baseline"] = valued(baseline, variant="baseline")
+    gates = GateFile(objective=Objective(text="x"), gate=[Gate(metric=metric.name, rule=rule, **bar)])
+    return judge("a/b", gates, [metric], records, expected_cases=len(tuned), slices={})[0]
+
+
+def test_a_mean_of_real_scores_has_the_clustered_t_interval():
+    """Against scipy's t interval of the contract means, which contracts of one size make the same."""
+    rng = np.random.default_rng(3)
+    values = rng.beta(4, 3, size=120)
+    made = estimate(observations(valued(values, per_contract=4), OVERLAP), OVERLAP)
+    means = values.reshape(30, 4).mean(axis=1)
+    low, high = stats.t.interval(0.95, 29, loc=means.mean(), scale=stats.sem(means))
+    assert (made.value, made.low, made.high) == pytest.approx((means.mean(), low, high))
+    assert (made.n, made.clusters, made.method) == (120, 30, "clustered t")
+
+
+def test_the_unit_of_a_mean_only_scales_its_interval():
+    values = np.random.default_rng(4).beta(4, 3, size=60)
+    small = estimate(observations(valued(values), OVERLAP), OVERLAP)
+    large = estimate(observations(valued(100 * values), BLEU), BLEU)
+    assert (large.value, large.low, large.high) == pytest.approx((100 * small.value, 100 * small.low, 100 * small.high))
+
+
+def test_a_mean_of_scores_at_its_ends_is_a_proportion():
+    right = [1] * 45 + [0] * 15
+    as_mean = estimate(observations(valued(right), OVERLAP), OVERLAP)
+    as_ratio = estimate(observations(answers(right), ACCURACY), ACCURACY)
+    assert (as_mean.low, as_mean.high, as_mean.method) == (as_ratio.low, as_ratio.high, as_ratio.method)
+
+
+@pytest.mark.parametrize("value", [1.0, 0.9, 0.0])
+def test_equal_scores_prove_no_more_than_there_are_contracts(value):
+    made = estimate(observations(valued([value] * 60, per_contract=5), OVERLAP), OVERLAP)
+    assert made.high - made.low > 0.15
+    few = [value] * 55 + [0.5] * 5
+    assert "few-errors guard" in estimate(observations(valued(few), OVERLAP), OVERLAP).method
+
+
+def test_a_mean_interval_covers_as_often_as_it_says():
+    """40 contracts of 4 scores that share a part of their error: nominal 95%."""
+    rng, hits = np.random.default_rng(5), 0
+    for _ in range(400):
+        level = rng.beta(6, 4, size=40)
+        values = rng.beta(8 * level[:, None], 8 * (1 - level[:, None]), size=(40, 4)).ravel()
+        made = estimate(observations(valued(values, per_contract=4), OVERLAP), OVERLAP)
+        hits += made.low <= 0.6 <= made.high
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+@pytest.mark.parametrize("metric", [OVERLAP, BLEU, DISTANCE])
+def test_a_failed_answer_has_the_worst_value_and_a_failed_baseline_the_best(metric):
+    broken = valued([20.0 if metric is not OVERLAP else 0.5], errors={0})
+    assert observations(broken, metric).cases[0].numerator == metric.worst
+    assert observations(broken, metric, "baseline").cases[0].numerator == metric.best
+    raised = [msgspec.structs.replace(broken[0], scores={"answers": Score(name="answers", value=None, reason="x")})]
+    assert observations(raised, metric).cases[0].numerator == metric.worst
+
+
+def test_a_mean_averages_repeats_and_leaves_out_unscored_answers():
+    one = valued([0.2, 0.6])
+    again = [msgspec.structs.replace(r, repeat=2, scores={"answers": Score(name="answers", value=0.4)}) for r in one]
+    found = observations([*one, *again, record(7, None)], OVERLAP)
+    assert [c.numerator for c in found.cases] == pytest.approx([0.3, 0.5]) and found.unscored == 1
+
+
+def test_a_value_outside_the_stated_range_is_not_averaged():
+    with pytest.raises(ValueError, match=r"'overlap' lies in 0 to 1, case 'case-1' has 1\.5"):
+        observations(valued([0.5, 1.5]), OVERLAP)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"worst": 0.0}, "needs a finite worst and another finite best"),
+        ({"worst": 0.0, "best": float("inf")}, "needs a finite worst"),
+        ({"worst": 1.0, "best": 1.0}, "needs a finite worst"),
+        ({"worst": 1.0, "best": 0.0}, "higher_is_better is True"),
+        ({"worst": 0.0, "best": 1.0, "kind": "ratio"}, "are for kind 'mean', not 'ratio'"),
+    ],
+)
+def test_a_mean_states_its_range(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Metric(**{"name": "m", "scorer": "s", "numerator": "", "kind": "mean", **wrong})
+
+
+def test_a_paired_difference_of_means_is_the_t_interval_of_the_differences():
+    rng = np.random.default_rng(6)
+    before = rng.beta(4, 4, size=50)
+    after = np.clip(before + rng.normal(0.05, 0.08, size=50), 0, 1)
+    pairs = pair(observations(valued(after), OVERLAP), observations(valued(before), OVERLAP), OVERLAP)
+    made = difference(pairs)
+    low, high = stats.t.interval(0.95, 49, loc=(after - before).mean(), scale=stats.sem(after - before))
+    assert (made.low, made.high) == pytest.approx((low, high))
+    whole = compare(pairs)
+    assert whole.test.startswith("cluster sign-flip") and whole.p_value < 0.01
+    assert whole.wins == int((after > before).sum())
+
+
+def test_no_change_of_a_wide_mean_is_bounded_by_its_range():
+    pairs = pair(observations(valued([40.0] * 100), BLEU), observations(valued([40.0] * 100), BLEU), BLEU)
+    assert guarded(difference(pairs, side="lower"), pairs).low == pytest.approx(-100 * (1 - 0.05 ** (1 / 100)))
+
+
+def spread(mean, width, n=200, seed=8):
+    return np.random.default_rng(seed).uniform(mean - width, mean + width, size=n)
+
+
+@pytest.mark.parametrize(
+    ("metric", "rule", "bar", "tuned", "baseline", "outcome"),
+    [
+        (OVERLAP, "at_least", {"value": 0.6}, spread(0.7, 0.2), None, "pass"),
+        (OVERLAP, "at_least", {"value": 0.6}, spread(0.605, 0.2), None, "inconclusive"),
+        (OVERLAP, "at_least", {"value": 0.6}, spread(0.5, 0.2), None, "fail"),
+        (OVERLAP, "at_least", {"value": 0.95}, [1.0] * 12, None, "inconclusive"),
+        (DISTANCE, "at_most", {"value": 10.0}, spread(8, 4), None, "pass"),
+        (DISTANCE, "at_most", {"value": 10.0}, spread(13, 4), None, "fail"),
+        (BLEU, "improves", {}, spread(45, 20) + 4, spread(45, 20), "pass"),
+        (BLEU, "improves", {}, spread(45, 20), spread(45, 20, seed=9), "inconclusive"),
+        (BLEU, "improves", {"margin": 5.0}, spread(45, 20) + 4, spread(45, 20), "fail"),
+        (DISTANCE, "improves", {}, spread(10, 4), spread(10, 4) + 3, "pass"),
+        (DISTANCE, "improves", {}, spread(10, 4) + 3, spread(10, 4), "fail"),
+        (BLEU, "no_worse", {"margin": 2.0}, spread(45, 20) - 0.5, spread(45, 20), "pass"),
+        (BLEU, "no_worse", {"margin": 2.0}, spread(45, 20) - 4, spread(45, 20), "fail"),
+        (BLEU, "no_worse", {"margin": 2.0}, spread(45, 20), spread(45, 20), "pass"),
+        (BLEU, "no_worse", {"margin": 1.0}, spread(45, 20), spread(45, 20), "inconclusive"),
+        (DISTANCE, "no_worse", {"margin": 2.0}, spread(10, 4) + 5, spread(10, 4), "fail"),
+    ],
+)
+def test_gates_judge_a_mean(metric, rule, bar, tuned, baseline, outcome):
+    made = judged(metric, rule, tuned, baseline, **bar)
+    assert made.outcome == outcome, made.reason
+    assert made.needed or outcome != "inconclusive"
+
+
+def test_a_gate_on_a_mean_counts_failed_answers_as_the_worst_and_over_the_cap_as_not_measured():
+    tuned = spread(0.62, 0.1)
+    assert judged(OVERLAP, "at_least", tuned, value=0.605).outcome == "pass"
+    made = judged(OVERLAP, "at_least", tuned, errors={3, 4}, value=0.605)
+    assert made.outcome == "inconclusive" and "2 answers failed" in made.reason
+    assert judged(OVERLAP, "at_least", tuned, errors={3, 4, 5}, value=0.1).reason.startswith("Not measured")
