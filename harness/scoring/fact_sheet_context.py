@@ -8,7 +8,7 @@ all, to what was asked. Lists of equal length pair in order ("A and B returned 2
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -117,11 +117,7 @@ def read_answer(text: str, sheet: Sheet, asked: Asked) -> Answer:
     mentions = mentions_in(words.lower, sheet)
     sentences = [0, *(match.end() for match in SENTENCE.finditer(text))]
     breaks = sorted({*sentences, *breaks_in(words), len(text) + 1})
-    masked = text
-    for m in mentions:
-        if m.kind != "metric":
-            tail = m.kind == "entity" and not words.lower.startswith(m.value.split()[0].lower(), m.start)
-            masked = f"{masked[: m.start]}{(TAIL if tail else '_') * (m.end - m.start)}{masked[m.end :]}"
+    masked = _masked(words.lower, text, mentions)
     words = words.outside(masked)
     found = [
         (*_with_points(_with_currency(figure, text), text), negative)
@@ -133,6 +129,16 @@ def read_answer(text: str, sheet: Sheet, asked: Asked) -> Answer:
     scene = _Scene(text, mentions, [item[0] for item in found], breaks, sentences, asked, sheet)
     stated = [scene.place(index, points, negative) for index, (_, points, negative) in enumerate(found)]
     return Answer(text, masked, words, stated, mentions, sentences, asked)
+
+
+def _masked(lower: str, text: str, mentions: Sequence[Mention]) -> str:
+    pieces, at = [], 0
+    for m in mentions:
+        if m.kind != "metric":
+            tail = m.kind == "entity" and not lower.startswith(m.value.split(" ", 1)[0].lower(), m.start)
+            pieces += [text[at : m.start], (TAIL if tail else "_") * (m.end - m.start)]
+            at = m.end
+    return "".join([*pieces, text[at:]])
 
 
 def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
@@ -172,6 +178,7 @@ class _Scene:
     ) -> None:
         self.text, self.mentions, self.figures = text, mentions, figures
         self.breaks, self.sentences, self.asked, self.sheet = breaks, sentences, asked, sheet
+        self.starts = [m.start for m in mentions]
         self.runs = self._lists()
         self.held = [self._attached(index) for index in range(len(figures))]
         bound = {m.start for held in self.held for m in held.values()}
@@ -204,13 +211,12 @@ class _Scene:
             limit = min(limit, self.figures[index + 1].start)
         held: dict[str, Mention] = {}
         at = figure.end
-        for m in self.mentions:
-            if m.start < at or m.kind == NAME:
-                continue
-            joint = ATTACHED_METRIC if m.kind == "metric" else ATTACHED
-            if m.start >= limit or m.kind in held or LABEL.match(self.text, m.end):
+        for number in range(bisect_left(self.starts, at), len(self.mentions)):
+            m = self.mentions[number]
+            if m.start >= limit or m.kind in held or m.kind == NAME:
                 break
-            if not joint.fullmatch(self.text, at, m.start):
+            joint = ATTACHED_METRIC if m.kind == "metric" else ATTACHED
+            if not joint.fullmatch(self.text, at, m.start) or LABEL.match(self.text, m.end):
                 break
             held[m.kind] = m
             at = m.end
@@ -220,7 +226,7 @@ class _Scene:
         figure, held = self.figures[index], self.held[index]
         if kind in held:
             return held[kind].value
-        listed = self._listed(kind, index, clause)
+        listed = self._listed(kind, index, clause) if len(self.runs[index]) > 1 else None
         if listed:
             return listed
         free = self.free[kind]
@@ -241,8 +247,6 @@ class _Scene:
     def _listed(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
         """The mention of the same place in a list as long as the figure's own list."""
         run = self.runs[index]
-        if len(run) < 2:
-            return None
         start, end = clause
         last = self.figures[run[-1]].end
         versus = kind == "entity" and bool(
@@ -269,7 +273,7 @@ class _Scene:
         figure = self.figures[index]
         if "metric" in self.held[index]:
             return self.held[index]["metric"].value
-        listed = self._listed("metric", index, clause)
+        listed = self._listed("metric", index, clause) if len(self.runs[index]) > 1 else None
         if listed:
             return listed
         fit = self.sheet.metrics.get(figure.unit, ())

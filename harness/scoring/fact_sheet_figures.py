@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from harness.scoring.fact_sheet_changes import changes, equal, sentence_end, sums
 from harness.scoring.fact_sheet_context import Answer, Stated
-from harness.scoring.fact_sheet_rows import NAME, Row, Sheet
+from harness.scoring.fact_sheet_rows import NAME, Row, Sheet, size_key
 from harness.scoring.figures import ABOUT
 
 FAR = 60
@@ -79,7 +79,7 @@ def _is_structure(stated: Stated, text: str) -> bool:
 def judge(stated: Stated, answer: Answer, sheet: Sheet, last: int) -> Verdict:
     """The verdict on one figure; `last` is where the figure before it ended."""
     figure = stated.figure
-    same = sheet.by_size.get((figure.unit, figure.value), ())
+    same = sheet.by_size.get(size_key(figure.unit, figure.value), ())
     if figure.unit == NAME:
         fits = _fitting(same, stated)
         where = fits or same
@@ -178,7 +178,7 @@ def _derived(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) -> 
 def _unlike(stated: Stated, answer: Answer, sheet: Sheet, move: int | None, same: Sequence[Row]) -> Verdict:
     """What is wrong with a figure that neither stands in the sheet as it is said nor follows from it."""
     figure = stated.figure
-    if (figure.unit, figure.value) in sheet.loose:
+    if size_key(figure.unit, figure.value) in sheet.loose:
         return Verdict("supported", "in the sheet's text")
     confused = _other_unit(stated, answer, sheet, move)
     if confused:
@@ -199,7 +199,7 @@ def _unlike(stated: Stated, answer: Answer, sheet: Sheet, move: int | None, same
 
 def _mispaired(stated: Stated, rows: Sequence[Row]) -> Verdict:
     row = rows[0]
-    return Verdict("mispaired", f"the sheet has it for {row.entity}, {row.period}, {row.metric}", (row,))
+    return Verdict("mispaired", f"the sheet has it for {row.place}", (row,))
 
 
 def _other_unit(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) -> Verdict | None:

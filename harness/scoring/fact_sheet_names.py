@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.scoring.fact_sheet_context import Answer
+from harness.scoring.fact_sheet_context import TAIL, Answer
 from harness.scoring.fact_sheet_rows import Sheet, name_key
 
 CAP = r"[A-Z][A-Za-z]*(?:[&’'.-][A-Za-z]+)*"
@@ -37,7 +37,7 @@ RATING = (
 SIGNS = re.compile(
     r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE"
     r"|Nasdaq|NASDAQ|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper"
-    r"|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]|[A-Z]\w*\s~"
+    r"|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
 )
 GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
 SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
@@ -56,7 +56,8 @@ ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trus
 def unknown_names(answer: Answer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
     """Range and kind of each name, up to `whole`, that the sheet does not hold."""
     rest = answer.masked
-    if SIGN_WORDS.isdisjoint(answer.words.seen) and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
+    quiet = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in rest
+    if quiet and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
         return
     known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and rest[m.start] == "_"]
     for match in NAMES.finditer(answer.text, 0, whole):

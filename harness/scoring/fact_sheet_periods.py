@@ -26,6 +26,8 @@ PERIOD = (
     r"|(?:same|corresponding)\s+(?:quarter|period)\s+(?:of\s+)?(?:last|the\s+(?:prior|previous))\s+year"
     r")(?!\w))"
 )
+PERIOD_LETTERS = "qhfstcply1234"
+"""What a period may begin with."""
 QUARTER = re.compile(r"([qh])([1-4])|([1-4])q|(first|second|third|fourth)[\s-]+(quarter|half)")
 ENDED = re.compile(r"ended\s+(\w+)")
 TWO_DIGITS = re.compile(r"(?:20)?(\d\d)$")

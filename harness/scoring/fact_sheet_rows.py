@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.errors import refuse_all
-from harness.scoring.fact_sheet_periods import PERIOD, period_key
+from harness.scoring.fact_sheet_periods import PERIOD, PERIOD_LETTERS, period_key
 from harness.scoring.fact_sheet_words import read_words
 from harness.scoring.figure_forms import figures_in
 from harness.scoring.normal import plain
@@ -50,6 +50,10 @@ KINDS_OF_FUND = {"fund", "trust", "reit", "etf", "portfolio", "partnership", "in
 NUMBER = re.compile(r"\(?[-\u2212]?\s?\d[\d,]*(?:\.\d+)?\)?")
 
 
+SizeKey = tuple[str, int | str, int]
+"""Unit, and value as numerator and denominator: a fraction itself is slow to look up."""
+
+
 class Row(NamedTuple):
     """One line of the table, with the range of its value in the sheet."""
 
@@ -63,6 +67,8 @@ class Row(NamedTuple):
     """The number as the sheet prints it, without sign and scale."""
     start: int
     end: int
+    place: str
+    """Entity, period and metric in one."""
 
     @property
     def size(self) -> Fraction | str:
@@ -75,7 +81,7 @@ class Sheet(NamedTuple):
     rows: tuple[Row, ...]
     disclosures: tuple[tuple[str, ...], ...]
     """Accepted wordings of each required statement, as `wording_key` writes them."""
-    by_size: dict[tuple[str, Fraction | str], tuple[Row, ...]]
+    by_size: dict[SizeKey, tuple[Row, ...]]
     metrics: dict[str, frozenset[str]]
     """Metrics by the unit of their values."""
     periods: tuple[str, ...]
@@ -86,10 +92,14 @@ class Sheet(NamedTuple):
     """Finds entities, periods, metrics and named values in lower-case text; the group says which."""
     means: dict[str, tuple[str, str]]
     """Kind and canonical name by the lower-case words of a mention."""
-    loose: frozenset[tuple[str, Fraction | str]]
+    loose: frozenset[SizeKey]
     """Figures of the sheet's text outside the table."""
     lines: frozenset[str]
     """The table's lines, to tell a copy."""
+
+
+def size_key(unit: str, value: Fraction | str) -> SizeKey:
+    return (unit, value, 1) if isinstance(value, str) else (unit, value.numerator, value.denominator)
 
 
 def name_key(name: str) -> str:
@@ -141,13 +151,14 @@ def _row(cells: Sequence[str], at: int, cell: str) -> Row | str:
     if key is None:
         return f"period {period!r} is none. Write Q2 2025, H1 2025 or FY 2025"
     start = at + len(cell) - len(cell.lstrip())
+    place = f"{entity}, {key}, {metric.lower()}"
     if found[0] == NAME:
-        return Row(entity, key, metric.lower(), NAME, name_key(value), Fraction(0), start, start + len(value))
+        return Row(entity, key, metric.lower(), NAME, name_key(value), Fraction(0), start, start + len(value), place)
     if not NUMBER.fullmatch(value):
         return f"value {value!r} is no number"
     shown = Fraction(re.sub(r"[^\d.]", "", value))
     sign = -1 if value[0] in "(-\u2212" else 1
-    return Row(entity, key, metric.lower(), found[0], sign * shown * found[1], shown, start, start + len(value))
+    return Row(entity, key, metric.lower(), found[0], sign * shown * found[1], shown, start, start + len(value), place)
 
 
 def _unit(written: str) -> tuple[str, int] | None:
@@ -170,9 +181,10 @@ def _conflicts(rows: Iterable[Row]) -> list[str]:
 
 
 def _sheet(rows: Sequence[Row], wordings: Iterable[tuple[str, ...]], outside: str, document: str) -> Sheet:
-    by_size: dict[tuple[str, Fraction | str], tuple[Row, ...]] = {}
+    by_size: dict[SizeKey, tuple[Row, ...]] = {}
     for row in rows:
-        by_size[row.unit, row.size] = (*by_size.get((row.unit, row.size), ()), row)
+        key = size_key(row.unit, row.size)
+        by_size[key] = (*by_size.get(key, ()), row)
     entities = list(dict.fromkeys(row.entity for row in rows))
     values = list(dict.fromkeys(str(row.value) for row in rows if row.unit == NAME))
     means = _meanings(entities, list(dict.fromkeys(row.metric for row in rows)), values)
@@ -185,7 +197,7 @@ def _sheet(rows: Sequence[Row], wordings: Iterable[tuple[str, ...]], outside: st
         names=(*(name_key(entity) for entity in entities), *values),
         mentions=_pattern(means),
         means=means,
-        loose=frozenset((f.unit, f.value) for f in figures_in(outside)),
+        loose=frozenset(size_key(f.unit, f.value) for f in figures_in(outside)),
         lines=frozenset(" ".join(line.split()) for line in document.splitlines() if "|" in line),
     )
 
@@ -230,4 +242,5 @@ def _pattern(means: dict[str, tuple[str, str]]) -> re.Pattern[str]:
         return "|".join(re.escape(way).replace(r"\ ", r"\s+") for way in ways) or r"(?!)"
 
     kinds = "|".join(f"(?P<{kind}>{either(kind)})" for kind in (NAME, "entity", "metric"))
-    return re.compile(rf"(?<!\w)(?:(?:{kinds})(?![\w+])|{PERIOD})")
+    first = re.escape("".join(sorted({way[0] for way in means} | set(PERIOD_LETTERS))))
+    return re.compile(rf"\b(?=[{first}])(?:(?:{kinds})(?![\w+])|{PERIOD})")

@@ -75,6 +75,6 @@ def _figures(text: str, words: Words) -> Sequence[Figure]:
         alone = _alone(match[0])
         if len(alone) != 1 or alone[0].end != end - start or DIGIT.search(text, at, start):
             return figures_in(text)
-        found.append(alone[0]._replace(start=start, end=end))
+        found.append(Figure(start, end, *alone[0][2:]))
         at = end
     return figures_in(text) if DIGIT.search(text, at) else found

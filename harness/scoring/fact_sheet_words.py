@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 WORD = re.compile(r"[a-z0-9]+")
+SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
 UP = (
     "rose rise risen rises rising increase increased increases increasing grew grow grown grows growing growth gain "
     "gains gained gaining up improved improvement improving climbed climbing added advanced higher more above"
@@ -68,7 +69,7 @@ def lowered(text: str) -> str:
 
 def read_words(text: str) -> Words:
     lower = lowered(text)
-    words = WORD.findall(lower)
+    words = lower.translate(SPACED).split() if lower.isascii() else WORD.findall(lower)
     seen = frozenset(words)
     found = Words(lower, f" {' '.join(words)} ", seen, [], [], [], [])
     for word in seen & MARKED:

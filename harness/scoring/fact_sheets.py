@@ -32,7 +32,10 @@ ABSENCE = re.compile(
     r"|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable)",
     re.I,
 )
-COUNTS = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
+WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
+RIGHT = ("disclosed", "required_found", "absence_said", "clean")
+FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
+"""Counts of an answer that the engine failed on: all against the claim."""
 
 ABSENCE_WORDS = frozenset(("not", "no", "t", "unreported", "undisclosed", "unavailable"))
 
@@ -122,7 +125,7 @@ def _is_good(verdict: Verdict) -> bool:
 def _key(verdict: Verdict) -> Key:
     """A figure by the rows that it comes from and by its rule: the same in any wording and unit."""
     rule = "equal" if verdict.rule == "rounding" else verdict.rule
-    return (rule, *sorted(f"{row.entity}|{row.period}|{row.metric}" for row in verdict.rows[:6]))
+    return (rule, *sorted([row.place for row in verdict.rows]))
 
 
 @scorer(metrics=METRICS, name="fact_sheets")
@@ -134,10 +137,7 @@ def report(case: Case, completion: Completion) -> Score:
     due = int("absent" in case.tags)
     totals = {"disclosures": len(sheet.disclosures), "required": len(required), "absence_due": due}
     if completion.finish_reason == "error":
-        found = dict.fromkeys(("disclosed", "required_found", "absence_said", "clean"), 0)
-        return Score(
-            name="fact_sheets", value=0.0, counts=dict.fromkeys((*COUNTS, "false_absence"), 1) | totals | found
-        )
+        return Score(name="fact_sheets", value=0.0, counts=FAILED | totals)
     text, whole = completion.text, unbroken(completion)
     answer = read_answer(text, sheet, asked)
     names = _names(answer, sheet, whole)
@@ -146,14 +146,8 @@ def report(case: Case, completion: Completion) -> Score:
     given = {_key(verdict) for _, verdict in judged if _is_good(verdict)}
     carried = _carried(text, sheet, answer)
     said, false = _absences(text[:whole], sheet, answer, case.tags.get("absent"))
-    bad = [span for span in spans if span.verdict in FABRICATED]
     counts = totals | {
-        "figures": len(spans),
-        "fabricated": len(bad),
-        "mispaired": sum(span.verdict == "mispaired" for span in bad),
-        "computed": sum(v.rule in ARITHMETIC and v.verdict in ("derived", "wrong_arithmetic") for _, v in judged),
-        "arithmetic_errors": sum(v.verdict == "wrong_arithmetic" for _, v in judged),
-        "responses_with": int(bool(bad)),
+        **_figure_counts([verdict for _, verdict in judged]),
         "invented_name": int(bool(names)),
         "disclosed": len(carried),
         "required_found": len(required & given),
@@ -166,7 +160,7 @@ def report(case: Case, completion: Completion) -> Score:
         name="fact_sheets",
         value=float(clean),
         extracted={
-            "fabricated": [span.quote for span in bad],
+            "fabricated": [span.quote for span in spans if span.verdict in FABRICATED],
             "invented": [span.quote for span in names],
             "missing": [", ".join(key) for key in sorted(required - given)],
             "undisclosed": missing,
@@ -174,6 +168,20 @@ def report(case: Case, completion: Completion) -> Score:
         counts=counts | {"clean": int(clean)},
         spans=sorted([*spans, *names, *said, *false], key=lambda span: span.start),
     )
+
+
+def _figure_counts(found: Sequence[Verdict]) -> dict[str, int]:
+    kinds = [verdict.verdict for verdict in found]
+    computed = [v for v in found if v.rule in ARITHMETIC and v.verdict in ("derived", "wrong_arithmetic")]
+    fabricated = len(kinds) - kinds.count("supported") - kinds.count("derived")
+    return {
+        "figures": len(kinds),
+        "fabricated": fabricated,
+        "mispaired": kinds.count("mispaired"),
+        "computed": len(computed),
+        "arithmetic_errors": kinds.count("wrong_arithmetic"),
+        "responses_with": int(fabricated > 0),
+    }
 
 
 def _is_clean(counts: dict[str, int]) -> bool:

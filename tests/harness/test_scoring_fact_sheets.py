@@ -242,6 +242,17 @@ def test_names_of_the_sheet_in_any_shape_are_not_invented(text):
     assert scored(text).invented == []
 
 
+def test_the_last_words_of_a_name_are_no_name_of_their_own_after_another_word():
+    document = "entity | period | metric | unit | value\nIverson Mill Income Fund | Q2 2025 | net income | USD | 3"
+    for text, invented in (
+        ("The Income Fund fared well.", []),
+        ("Silver Income Fund fared well.", ["Silver Income Fund"]),
+    ):
+        case = Case(id="x", input={"document": document}, expected=[], cluster="s")
+        said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        assert fact_sheets.report(case, said).invented == invented
+
+
 @pytest.mark.parametrize(
     ("ending", "carried"),
     [
@@ -313,8 +324,11 @@ def test_a_cut_answer_is_not_clean_and_its_broken_figure_not_judged():
 
 
 def test_a_copy_of_the_table_and_a_long_answer_are_not_clean():
-    lines = "\n".join(DOCUMENT.splitlines()[2:5])
-    assert scored(f"{RIGHT}\n{lines}").counts["clean"] == 0
+    ratings = [line for line in DOCUMENT.splitlines() if "| rating |" in line]
+    assert len(ratings) == 2
+    assert scored(f"{RIGHT}\n{ratings[0]}").counts["clean"] == 1
+    copied = scored("\n".join([RIGHT, *ratings])).counts
+    assert (copied["fabricated"], copied["clean"]) == (0, 0)
     assert scored(RIGHT + " It rained." * 70).counts["clean"] == 0
 
 
