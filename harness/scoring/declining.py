@@ -18,8 +18,9 @@ SOURCE = (
 )
 SAYS = (
     r"(?:say(?! otherwise)|state|mention|specify|answer|tell|address|explain|indicate|clarify|discuss|reveal|speak"
-    r"|settle|contain|go into|name|list|define|identify|cover|include|set (?:out|a\b|any)|(?:give|provide|hold|offer|have|make)"
-    r" (?:an?|any|enough|the|that|this|details?|information|figures?|guidance|mention|such)\b)"
+    r"|settle|contain|go into|name|list|define|identify|cover|include"
+    r"|set (?:out|a\b|any)|(?:give|provide|hold|offer|have|make)"
+    r" (?:an?|any|enough|the|that|this|details?|information|guidance|mention|such)\b)"
 )
 NARROW = r"(?:say|state|mention|specify|answer|tell|address|indicate)"
 NOUN = r"(?:guideline|information|answer|mention|guidance)s?"
@@ -36,7 +37,8 @@ ALONE = re.compile(
     rf"|to be found))?(?: anywhere)?(?: (?:in|by|from|of))? (?:the|this|these|our) {SOURCE}\b"
     r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b|not known\b"
     rf"|(?:cannot|can not|impossible to|not possible to|unable to|no way to) {ANSWER}"
-    rf"|no (?!other|further|more)(?:\w+ )?{NOUN}\b(?! (?:is|are) (?:needed|required|broken))|(?:not|n't) any {NOUN}\b|no such \w+"
+    rf"|no (?!other|further|more)(?:\w+ )?{NOUN}\b(?! (?:is|are) (?:needed|required|broken))"
+    rf"|(?:not|n't) any {NOUN}\b|no such \w+"
     r"|no department (?:is|are) (?:named|listed|mentioned|given)\b|(?:not|n't) (?:listed|specified)\b"
     rf"|nowhere (?:do|does|in) (?:the|this) {SOURCE}\b|(?:not|n't) (?:covered|settled|governed) by any\b"
     r"|nothing (?:in|on|about|here|is (?:said|stated))\b"
