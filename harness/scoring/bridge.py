@@ -1,0 +1,296 @@
+"""Makes a scorer of any text metric of the `evaluate` library (0.4.6). Knows no metric of its own.
+
+bridge.metric("./metrics/overlap", worst=0.0, best=1.0)
+bridge.metric("hub:owner/name", revision="<40 hex digits>", field="f1", worst=0.0, best=100.0)
+
+A path is relative to the file that calls `metric`, as a suite's other files are. The metric is asked about one answer
+at a time, with all the references of its case, so that two variants can be paired. `worst` and `best` are the ends of
+its range: a failed answer counts as the worst value, a baseline's as the best, and a value outside is a failed score.
+
+What each input of the metric is given: `predictions` (or `data`) the whole answer, as it stands, also where it is empty
+or was cut; `references` the case's expected answers, and where the metric takes one reference only, each in turn, the
+best value counting; `sources` the document; any other input the case's variable of that name. An empty answer on which
+the metric fails, and text where it wants a number, are wrong: the worst value.
+
+Nothing is kept on disk: `keep_in_memory` is always on. The library takes seconds to load, which happens at the first
+answer, and some milliseconds an answer, so this is far slower than the project's own scorers.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from harness.digest import digest
+from harness.errors import UserError
+from harness.schema import Case, Completion, Metric, Score
+from harness.scoring.base import Scorer, scorer
+from harness.scoring.bridge_scripts import Script, find
+
+ANSWER = ("predictions", "data")
+"""Inputs that are the answer's text."""
+NUMBERS = {"int": int, "uint": int, "float": float}
+"""How text is read where an input is a number, by the start of its type's name."""
+TOLERANCE = 1e-9
+"""Share of the range by which rounding may carry a value outside it."""
+CORPUS = (
+    "per='suite' is not offered: a corpus-level metric has no score of a case to pair or resample, so no gate may use "
+    "one. Use per='case' (docs/decisions/0005-corpus-metrics.md)"
+)
+
+
+class Unreadable(ValueError):
+    """An answer that is no number where the metric takes numbers."""
+
+
+class _Asked(NamedTuple):
+    """What `metric` was given."""
+
+    script: Script
+    field: str | None
+    arguments: dict[str, Any]
+    worst: float
+    best: float
+
+
+class NoReference(ValueError):
+    """A case that expects nothing, where the metric compares with a reference."""
+
+
+def metric(
+    source: str | Path,
+    *,
+    worst: float,
+    best: float,
+    field: str | None = None,
+    per: Literal["case", "suite"] = "case",
+    revision: str | None = None,
+    name: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Scorer:
+    """A scorer, and a metric of its name (the script's, with `field`) that is the mean over cases.
+
+    `field` names the result where a metric gives several; `arguments` go to its `compute`. Fewer is better where
+    `worst` is greater than `best`. A second metric, `<name>_complete_rate`, is the share of whole, non-empty answers.
+    """
+    if per != "case":
+        raise UserError(f"bridge.metric: {CORPUS if per == 'suite' else f'per is {per!r}, expected case'}")
+    if not (math.isfinite(worst) and math.isfinite(best)) or worst == best:
+        raise UserError(f"bridge.metric: worst is {worst}, best {best}; expected two different finite numbers")
+    caller = sys._getframe(1).f_globals.get("__file__")
+    script = find(str(source), revision, Path(caller).resolve().parent if caller else Path.cwd())
+    family = _name(name or "_".join([script.path.stem, *([field] if field else [])]))
+    given = dict(arguments or {})
+    config = {
+        "script": script.digest,
+        "revision": revision,
+        "field": field,
+        "arguments": given,
+        "range": [worst, best],
+        "evaluate": version("evaluate"),
+    }
+    try:
+        digest(config)
+    except TypeError as error:
+        raise UserError(f"bridge.metric: arguments must be plain data that JSON can hold: {error}") from None
+
+    return _scorer(_Asked(script, field, given, worst, best), family, config)
+
+
+def _scorer(asked: _Asked, family: str, config: object) -> Scorer:
+    worst = asked.worst
+
+    @scorer(metrics=_metrics(family, worst, asked.best), name=family, config=config)
+    def bridged(case: Case, completion: Completion) -> Score:
+        """What the metric gives for one answer. A failed answer has the worst value."""
+        if completion.finish_reason == "error":
+            return _score(family, worst, False)
+        text, left_out = completion.text, [type(r).__name__ for r in case.expected if not isinstance(r, str)]
+        if not isinstance(text, str):
+            return Score(name=family, value=None, reason=f"the answer is {type(text).__name__}, expected text")
+        whole = completion.finish_reason == "stop" and bool(text.strip())
+        try:
+            return _score(family, _value(asked, case, text), whole, left_out)
+        except NoReference as error:
+            return Score(name=family, value=None, reason=f"{error}{_said(left_out)}")
+        except Unreadable as error:
+            return _score(family, worst, whole, left_out, [str(error)])
+        except UserError:
+            raise
+        except Exception as error:
+            if text.strip():
+                raise
+            return _score(family, worst, whole, left_out, [f"empty, where the metric fails: {type(error).__name__}"])
+
+    return bridged
+
+
+def _name(name: str) -> str:
+    if not name.isidentifier():
+        raise UserError(f"bridge.metric: {name!r} cannot name a metric. Give name= letters, digits and _ only")
+    return name
+
+
+def _metrics(family: str, worst: float, best: float) -> list[Metric]:
+    return [
+        Metric(
+            name=family,
+            scorer=family,
+            numerator="",
+            kind="mean",
+            worst=worst,
+            best=best,
+            higher_is_better=best > worst,
+            says=f"Mean over answers of the evaluate metric {family}, from {worst:g} (worst) to {best:g} (best).",
+        ),
+        Metric(
+            name=f"{family}_complete_rate",
+            scorer=family,
+            numerator="complete",
+            says=f"Share of the answers judged by {family} that are neither empty nor cut at the token limit.",
+        ),
+    ]
+
+
+def _score(family: str, value: float, whole: bool, left_out: Sequence[str] = (), wrong: Sequence[str] = ()) -> Score:
+    return Score(
+        name=family,
+        value=value,
+        extracted={"unreadable": list(wrong), "left_out": list(left_out)},
+        counts={"complete": int(whole), "left_out": len(left_out)},
+    )
+
+
+def _said(left_out: Sequence[str]) -> str:
+    return f"; left out: {len(left_out)} of another type ({', '.join(left_out)})" if left_out else ""
+
+
+def _value(asked: _Asked, case: Case, text: str) -> float:
+    """The metric of one answer: of several references taken one by one, the value nearest to the best."""
+    loaded = module(asked.script)
+    values = []
+    for inputs in _inputs(loaded, case, text):
+        try:
+            result = loaded.compute(**inputs, **asked.arguments)
+        except Exception:
+            # Half of this answer may still stand in the module's buffers; the next one starts with a new module.
+            module.cache_clear()
+            raise
+        values.append(_inside(_number(result, asked.field, asked.script.path.name), asked))
+    return min(values, key=lambda value: abs(value - asked.best))
+
+
+def _inside(value: float, asked: _Asked) -> float:
+    """The value, without what rounding carried out of the range. Raises ValueError where it is not of the range."""
+    low, high = min(asked.worst, asked.best), max(asked.worst, asked.best)
+    slack = TOLERANCE * (high - low)
+    if not math.isfinite(value) or not low - slack <= value <= high + slack:
+        raise ValueError(f"the metric gave {value}, and its range is {low:g} to {high:g}")
+    return min(max(value, low), high)
+
+
+@lru_cache(maxsize=8)
+def module(script: Script) -> Any:
+    """The loaded `evaluate` module of a script. Refuses one that has changed since its digest was taken."""
+    import evaluate
+
+    if digest(script.path.read_text("utf-8")) != script.digest:
+        raise UserError(f"{script.path}: changed after the suite was read. Start again")
+    try:
+        # By default the seed of a metric that draws comes from numpy's global state, so that no two runs would agree.
+        loaded = evaluate.load(str(script.path), keep_in_memory=True, seed=0)
+    except Exception as error:
+        said = " ".join(str(error).split()) or "is it the class of the script that has to define _info?"
+        raise UserError(f"{script.path}: evaluate cannot load it: {type(error).__name__}: {said}") from None
+    if type(loaded).__module__.rpartition(".")[2] != script.path.stem:
+        raise UserError(
+            f"{script.path}: evaluate takes the imported class {type(loaded).__name__} for the metric. Import its "
+            "module instead, so that the script's own class is the first"
+        )
+    return loaded
+
+
+def _inputs(loaded: Any, case: Case, text: str) -> list[dict[str, list[Any]]]:
+    """Inputs of each call: one, or one a reference where the metric takes one reference only."""
+    options = loaded.features if isinstance(loaded.features, list) else [loaded.features]
+    features = max(options, key=lambda option: _depth(option.get("references")) == 1)
+    references: Sequence[Any] = [r for r in case.expected if isinstance(r, str)]
+    inputs = {name: [_input(name, kind, case, text)] for name, kind in features.items() if name != "references"}
+    if "references" not in features:
+        return [inputs]
+    if not references:
+        raise NoReference("the case expects nothing, so there is no reference to compare with")
+    kind = features["references"]
+    if _depth(kind) == 1:
+        return [inputs | {"references": [[_read("references", _within(kind), r) for r in references]]}]
+    return [inputs | {"references": [_read("references", kind, r)]} for r in references]
+
+
+def _within(kind: Any) -> Any:
+    """What a list holds, of either form in which a metric may declare one; None where it is no list."""
+    return kind[0] if isinstance(kind, list) else getattr(kind, "feature", None)
+
+
+def _depth(kind: Any) -> int:
+    """0 for one value, 1 for a list of them, 2 for anything else."""
+    inner = _within(kind)
+    if inner is None:
+        return 0 if hasattr(kind, "dtype") else 2
+    return 1 if _depth(inner) == 0 else 2
+
+
+def _input(name: str, kind: Any, case: Case, text: str) -> Any:
+    if name in ANSWER:
+        return _read(name, kind, text)
+    if name not in case.input and name != "sources":
+        raise UserError(
+            f"bridge.metric: the metric takes an input {name!r}, and case '{case.id}' has no variable of that name"
+        )
+    return _read(name, kind, case.input.get(name, case.document))
+
+
+def _read(name: str, kind: Any, text: str) -> str | int | float:
+    """Text as a metric's input: itself, or the number it is."""
+    if _depth(kind) != 0:
+        raise UserError(f"bridge.metric: the metric takes {name} as {kind}; the bridge gives one text an answer")
+    if "string" in kind.dtype:
+        return text
+    convert = next((c for start, c in NUMBERS.items() if kind.dtype.startswith(start)), None)
+    if convert is None:
+        raise UserError(f"bridge.metric: the metric takes {name} as {kind.dtype}; the bridge gives text or a number")
+    import numpy as np
+
+    try:
+        number: int | float = np.dtype(kind.dtype).type(convert(text.strip())).item()
+        if not math.isfinite(number):
+            raise ValueError
+        return number
+    except (ValueError, OverflowError):
+        if name in ANSWER:
+            raise Unreadable(f"not a number ({kind.dtype})") from None
+        raise UserError(
+            f"bridge.metric: the metric takes {name} as {kind.dtype}, and a case has {text[:60]!r}"
+        ) from None
+
+
+def _number(result: Any, field: str | None, script: str) -> float:
+    """One number of a result, which may be wrapped in a list with one entry for the one answer."""
+    given = sorted(result) if isinstance(result, Mapping) else []
+    if field is None and len(given) != 1:
+        raise UserError(f"{script} gives {', '.join(given) or 'no named result'}: say which with field=")
+    name = field or given[0]
+    if name not in given:
+        raise UserError(f"{script} gives {', '.join(given) or 'no named result'}, and no {name!r}: check field=")
+    value = result[name]
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        value = value.item()
+    if isinstance(value, str) or not isinstance(value, int | float):
+        raise ValueError(f"{script} gives {type(value).__name__} as {name!r}, expected one number")
+    return float(value)
