@@ -178,7 +178,7 @@ def _value(asked: _Asked, case: Case, text: str) -> float:
         try:
             result = loaded.compute(**inputs, **asked.arguments)
         except Exception:
-            # Half of this answer may still stand in the module's buffers; the next one starts with a new module.
+            # Half of this answer may still stand in the module's state; the next one starts with a new module.
             module.cache_clear()
             raise
         values.append(_inside(_number(result, asked.field, asked.script.path.name), asked))

@@ -170,6 +170,13 @@ def test_what_is_no_number_of_the_range_fails_its_answer_and_the_next_one_is_sco
     assert scored(made, "a", "a").value == 1.0
 
 
+def test_an_answer_that_breaks_half_way_leaves_nothing_to_the_next_one(tmp_path):
+    body = "self.kept = getattr(self, 'kept', 0) + len(predictions)\n        assert predictions != ['odd']\n        "
+    made = bridged(write(tmp_path, f"{body}share, self.kept = 1 / self.kept, 0\n        return {{'share': share}}"))
+    assert scored(made, "odd", "a").failed and scored(made, "\ud800", "a").failed
+    assert scored(made, "a", "a").value == 1.0
+
+
 def test_an_empty_answer_is_the_metric_s_business_and_the_worst_where_it_fails(tmp_path):
     polite = bridged(write(tmp_path, "return {'share': 0.25 if predictions == [''] else 1.0}"))
     assert scored(polite, "", "a").value == 0.25
