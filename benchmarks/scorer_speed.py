@@ -100,7 +100,8 @@ def main() -> int:
     words = sum(len(completion.text.split()) for _, completion in pairs) / len(pairs)
     stated = sum(len(facts.judge(case, completion)) for case, completion in pairs) / len(pairs)
     print(
-        f"{len(pairs)} answers of {words:.0f} words and {stated:.1f} facts on average; Python {platform.python_version()}, one core"
+        f"{len(pairs)} answers of {words:.0f} words and {stated:.1f} facts on average; "
+        f"Python {platform.python_version()}, one core"
     )
     slow = 0
     for name, function in SCORERS.items():

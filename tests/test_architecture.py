@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("harness", "training", "reports", "evalsuites")
 HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "evaluate", "ray", "matplotlib"}
 # Modules that are only ever loaded late, by the module that needs them.
-LATE = ("harness/engines/", "harness/merging.py", "training/")
+LATE = ("harness/engines/", "harness/merging.py", "harness/evaluate_metrics/", "training/")
 
 LAYERS = [
     {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
-    {"suite", "engines"},
+    {"suite", "engines", "evaluate_metrics"},
     {"wording", "evidence", "gates", "store", "events", "plan"},
     {"runner", "summary", "approval", "forecast", "rescore", "rubric", "judging", "people"},
     {"session", "demo"},

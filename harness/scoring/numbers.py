@@ -27,9 +27,8 @@ ORDINALS |= {"thirtieth": 30, "thirty-first": 31}
 DIGIT = "(?:" + "|".join(list(UNITS)[1:10]) + ")"
 BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[\s-]+{DIGIT}\b)?|{'|'.join(sorted(UNITS, key=len, reverse=True))})\b"
 SCALE = rf"(?:{'|'.join(SCALES)})\b"
-BELOW_1000 = (
-    rf"(?:(?:{DIGIT}|an?)[\s-]+hundred\b(?:\s+(?:and\s+)?{BELOW_100}(?![\s-]+hundred\b))?|{BELOW_100}(?![\s-]+hundred\b))"
-)
+TENS_AND_UNITS = rf"{BELOW_100}(?![\s-]+hundred\b)"
+BELOW_1000 = rf"(?:(?:{DIGIT}|an?)[\s-]+hundred\b(?:\s+(?:and\s+)?{TENS_AND_UNITS})?|{TENS_AND_UNITS})"
 SCALED = rf"(?:{BELOW_1000}|\ban?)[\s-]+{SCALE}"
 WORDS = (
     rf"(?<![\w-])(?:{SCALED}(?:,?\s+{SCALED})*(?:,?\s+(?:and\s+)?{BELOW_1000}(?![\s-]+{SCALE}|\s*/))?"

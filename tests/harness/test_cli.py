@@ -17,7 +17,9 @@ def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=settings, timeout=120)
 
 
-@pytest.mark.parametrize("command", ["train", "merge", "compare", "report", "rescore", "judge", "add-labels", "runs", "demo"])
+@pytest.mark.parametrize(
+    "command", ["train", "merge", "compare", "report", "rescore", "judge", "add-labels", "runs", "demo"]
+)
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     done = tunegate(tmp_path, command, "--help")
     assert done.returncode == 0

@@ -8,8 +8,8 @@ from harness.scoring.base import run
 
 DOCUMENT = (
     "1. Repairs. Tenant shall keep the roof — and the gutters — in good\n  repair at its own cost, except "
-    "that "
-    "Landlord’s contractor shall mend the “Common Areas” within ten (10) days. 2. Notices. All notices shall be in writing."
+    "that Landlord’s contractor shall mend the “Common Areas” within ten (10) days. 2. Notices. All notices shall be "
+    "in writing."
 )
 
 
