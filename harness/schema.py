@@ -556,3 +556,5 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The training run whose adapter is evaluated."""
     notes: list[str] = field(default_factory=list)
     """Sentences a reader must know, such as a filter that made the run partial."""
+    moved: list[str] = field(default_factory=list)
+    """Sentences on every bar, case, prompt or scorer that differs from the accepted baseline or from `--bars`."""
