@@ -8,8 +8,8 @@ from itertools import accumulate, pairwise
 from typing import Literal, cast
 
 from harness.schema import Record, Span
+from harness.scoring.verdicts import BORNE_OUT, FABRICATED
 from reports.model import Piece, Tone
-from reports.pairs import ACCEPTED, UNDECIDED
 
 Change = Literal["same", "removed", "added"]
 Stretch = tuple[int, int, Change]
@@ -78,9 +78,9 @@ def finding(span: Span) -> str:
 def tone(spans: list[Span]) -> Tone:
     """The gravest verdict's tone."""
     verdicts = {span.verdict for span in spans}
-    if verdicts - ACCEPTED - UNDECIDED:
+    if verdicts & FABRICATED:
         return "bad"
-    return "caution" if verdicts & UNDECIDED else "good" if verdicts else "plain"
+    return "caution" if verdicts - BORNE_OUT else "good" if verdicts else "plain"
 
 
 def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:

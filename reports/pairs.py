@@ -9,11 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.schema import Case, Metric, Record, Score
-
-ACCEPTED = frozenset({"supported", "found", "correct", "derived", "ok", "matched"})
-"""Span verdicts in the answer's favour."""
-UNDECIDED = frozenset({"missing", "unknown", "ambiguous", "unreadable", "unchecked"})
-"""Span verdicts that accuse the answer, but of no fabrication; every other verdict does."""
+from harness.scoring.verdicts import FABRICATED
 
 
 @dataclass(frozen=True)
@@ -75,12 +71,14 @@ def pair_up(baseline: Sequence[Record], tuned: Sequence[Record]) -> list[Pair]:
 
 
 def case_value(record: Record, metric: Metric) -> float | None:
-    """One record's share of a metric; an engine error is the worst value, an unscored record None."""
-    if record.error is not None:
-        return 0.0 if metric.higher_is_better else 1.0
+    """One record's share or value of a metric; an error of engine or scorer is the worst, an unscored record None."""
     score = record.scores.get(metric.scorer)
+    if record.error is not None or (score is not None and score.failed):
+        return metric.limits[0] if metric.higher_is_better else metric.limits[1]
     if score is None or score.value is None:
         return None
+    if metric.kind == "mean":
+        return score.value
     if metric.kind == "macro_f1":
         return _f1(score)
     below = 1 if metric.denominator is None else score.counts.get(metric.denominator, 0)
@@ -92,7 +90,7 @@ def is_wrong(record: Record, metric: Metric) -> bool | None:
     value = case_value(record, metric)
     if value is None:
         return None
-    return value < 1 if metric.higher_is_better else value > 0
+    return value < metric.limits[1] if metric.higher_is_better else value > metric.limits[0]
 
 
 def fabrications(record: Record) -> list[Fabrication]:
@@ -101,7 +99,7 @@ def fabrications(record: Record) -> list[Fabrication]:
         Fabrication(name, span.quote, span.kind, span.verdict, span.reason)
         for name, score in record.scores.items()
         for span in score.spans
-        if span.verdict not in ACCEPTED | UNDECIDED
+        if span.verdict in FABRICATED
     ]
 
 

@@ -15,6 +15,7 @@ from harness.gates import judge
 from harness.runner import find_suites
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, GateFile, Record, Verdict
 from harness.scoring.base import run
+from harness.scoring.verdicts import BORNE_OUT, FABRICATED, OTHER
 from harness.suite import Suite
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +117,14 @@ def test_a_model_that_knows_nothing_fails(folder: Path, rule: str) -> None:
     found = verdicts(suite, lambda case: RULES[rule](suite, case), right_answer(folder))
     assert any(verdict.outcome in ("fail", "inconclusive") for verdict in found), [v.reason for v in found]
     assert any(verdict.outcome == "fail" for verdict in found), [v.reason for v in found]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_every_verdict_on_a_span_has_a_standing(folder: Path) -> None:
+    suite = suite_of(folder)
+    right, some = right_answer(folder), suite.cases[:: max(1, len(suite.cases) // 20)]
+    answers = [(case, text) for case in some for text in (right(case), copied(suite, case), right(suite.cases[-1]))]
+    records = [record(suite, case, CANDIDATE, text) for case, text in answers]
+    seen = {span.verdict for made in records for score in made.scores.values() for span in score.spans}
+    assert seen <= BORNE_OUT | FABRICATED | OTHER
+    assert seen & BORNE_OUT or not seen

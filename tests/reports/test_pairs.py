@@ -22,7 +22,15 @@ def test_claims_are_new_gone_or_persisting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "accused"), [("invented", 1), ("ungrounded", 1), ("supported", 0), ("unreadable", 0)]
+    ("verdict", "accused"),
+    [
+        ("invented", 1),
+        ("ungrounded", 1),
+        ("supported", 0),
+        ("unreadable", 0),
+        ("violation", 0),
+        ("a word of my own", 0),
+    ],
 )
 def test_only_an_ungrounded_claim_is_a_fabrication(verdict: str, accused: int) -> None:
     tuned = make_record(1, "tuned", NEW, spans=(cite(NEW, "§ 3", verdict),))
@@ -66,3 +74,15 @@ def test_macro_f1_of_one_case_comes_from_its_label_lists() -> None:
     record = msgspec.structs.replace(make_record(1, "tuned", "x"), scores={"clauses": score})
     f1 = case_value(record, Metric(name="f1", scorer="clauses", numerator="", kind="macro_f1"))
     assert f1 == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+
+
+def test_a_mean_is_the_score_itself_and_a_failed_scorer_its_worst_value() -> None:
+    loss = Metric(name="loss", scorer="own", numerator="", kind="mean", worst=5.0, best=0.0, higher_is_better=False)
+    record = make_record(1, "tuned", "x")
+    scored = msgspec.structs.replace(record, scores={"own": Score(name="own", value=1.5)})
+    failed = msgspec.structs.replace(
+        record, scores={"own": Score(name="own", value=None, reason="raised", failed=True)}
+    )
+    perfect = msgspec.structs.replace(record, scores={"own": Score(name="own", value=0.0)})
+    assert [case_value(r, loss) for r in (scored, failed, perfect)] == [1.5, 5.0, 0.0]
+    assert [is_wrong(r, loss) for r in (scored, failed, perfect)] == [True, True, False]
