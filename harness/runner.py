@@ -224,6 +224,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan) -> SuiteIn
         cases=len(suite.cases),
         asked=len(part.cases),
         hash=digest(hashes),
+        scorers=suite.scorer_versions,
         metrics=suite.metrics,
         slices=suite.slices,
         licence=suite.licence,

@@ -509,6 +509,8 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hash of gates.toml."""
     scorers_hash: str
     """Hash of the scorers' names and source."""
+    scorers: dict[str, str] = field(default_factory=dict)
+    """Version of each scorer by its name: a hash of its source, of what it uses, and of its configuration."""
     metrics: list[Metric]
     """Metrics that its scorers offer."""
     slices: list[str]

@@ -140,6 +140,13 @@ class Suite:
         """Digest of the scorers' versions: their source, the modules they use, and their configuration."""
         return digest([getattr(s, "version", repr(s)) for s in self.scorers])
 
+    @property
+    def scorer_versions(self) -> dict[str, str]:
+        """Each scorer's version by the name of its scores; a plain function has none."""
+        from harness.scoring.base import Scorer as Versioned
+
+        return {s.name: s.version for s in self.scorers if isinstance(s, Versioned)}
+
     def slice_values(self) -> dict[str, list[str]]:
         """Values of each slice tag over all cases, sorted; a slice no case has is a UserError."""
         values = {tag: sorted({c.tags[tag] for c in self.cases if tag in c.tags}) for tag in self.slices}

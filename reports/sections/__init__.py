@@ -17,6 +17,7 @@ from reports.sections import (
     signoff,
     slices,
     training,
+    validity,
     verdict,
 )
 
@@ -25,6 +26,7 @@ SECTIONS: list[Callable[[Evidence], Section | None]] = [
     gates.section,
     compared.section,
     results.section,
+    validity.section,
     slices.section,
     fabrications.section,
     changes.section,

@@ -6,7 +6,7 @@ from harness.schema import Estimate, Metric, SuiteInfo, Verdict
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text, Tick
-from reports.sections import measured
+from reports.sections import measured, validity
 from reports.sections.axes import marks_of, share_ticks
 
 NOTE = (
@@ -64,9 +64,8 @@ def _table(evidence: Evidence, suite: SuiteInfo, caption: str) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
-        head = Cell(
-            text=words.metric(metric.name, suite.shape), note=words.direction(metric.higher_is_better, metric.says)
-        )
+        said = f"{words.direction(metric.higher_is_better, metric.says)}\n{validity.beside(metric)}".strip()
+        head = Cell(text=words.metric(metric.name, suite.shape), note=said)
         rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))
     columns = ["Metric", *map(words.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))

@@ -1,0 +1,133 @@
+"""How far a scorer may be trusted: its agreement with people's labels and with known errors, beside its metric.
+
+The figures are written by benchmarks/scorer_validity.py into the scorers' package; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from harness.schema import Metric
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Section, Table, Text
+
+FILE = "validity.json"
+SHORT = "balanced accuracy"
+"""The measure that stands beside the metric; the others are in the section's tables."""
+LEAD = (
+    "A metric is worth what its scorer is worth. These figures come from labelled texts of other domains and from "
+    "errors put into faithful text; docs/scorer-validity.md says how they were measured."
+)
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured figure of a scorer."""
+
+    set: str
+    """Labelled set."""
+    detector: str
+    """What was measured: the scorer, a plain rule, or their difference."""
+    measure: str
+    """Name of the figure."""
+    value: float
+    """The figure, a share."""
+    low: float
+    """Lower end of its 95% interval, clustered by source."""
+    high: float
+    """Upper end."""
+    n: int
+    """Texts."""
+    clusters: int
+    """Sources."""
+    target: float | None = None
+    """Bar, where one was set beforehand."""
+    met: bool | None = None
+    """Whether the figure reaches it."""
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of the scorer behind one metric."""
+
+    says: str
+    """What the metric counts."""
+    scorer: str
+    """Version of the scorer that was measured."""
+    rows: list[Figure]
+    """The figures."""
+
+
+@cache
+def _measured() -> tuple[dict[str, Validity], str]:
+    """Validity by metric name, and the day of measurement; empty where nothing was measured."""
+    file = files("harness.scoring") / FILE
+    if not file.is_file():
+        return {}, ""
+    found: dict[str, Any] = msgspec.json.decode(file.read_bytes())
+    day = str(found.pop("measured", ""))
+    return {name: msgspec.convert(table, Validity) for name, table in found.items()}, day
+
+
+def of(metric: Metric) -> Validity | None:
+    """What was measured for a metric's scorer; metrics of one name from another scorer have nothing."""
+    from harness.scoring import facts
+
+    found = _measured()[0].get(metric.name)
+    return found if found and metric.scorer == facts.fabricated.name else None
+
+
+def beside(metric: Metric) -> str:
+    """One line for the place where the metric is shown; empty where nothing was measured."""
+    found = of(metric)
+    if found is None:
+        return ""
+    shown = [f"{f.value:.2f} ({f.low:.2f} to {f.high:.2f}) on {f.set}" for f in _short(found)]
+    return f"scorer's balanced accuracy against people (0.50 is chance): {'; '.join(shown)}" if shown else ""
+
+
+def _short(found: Validity) -> list[Figure]:
+    """The scorer's own figure of the short measure on every set."""
+    first = found.rows[0].detector if found.rows else ""
+    return [f for f in found.rows if f.measure == SHORT and f.detector == first]
+
+
+def section(evidence: Evidence) -> Section | None:
+    known = {m.name: m for suite in evidence.suites for m in suite.metrics if of(m)}
+    blocks: list[Block] = []
+    for name, metric in known.items():
+        found = of(metric)
+        assert found is not None
+        blocks.append(Text(text=_measured_with(found)))
+        blocks += [_table(name, title, found) for title in dict.fromkeys(f.set for f in found.rows)]
+    return Section(id="validity", title="Scorer validity", lead=LEAD, blocks=blocks) if blocks else None
+
+
+def _measured_with(found: Validity) -> str:
+    from harness.scoring import facts
+
+    said = f"{words.capital(found.says)} Measured on {_measured()[1]} with scorer version {found.scorer}"
+    now = facts.fabricated.version
+    return f"{said}." if now == found.scorer else f"{said}; this is version {now}, and the figures may differ for it."
+
+
+def _table(name: str, title: str, found: Validity) -> Table:
+    rows = [
+        [
+            Cell(text=f.measure, note=f.detector),
+            Cell(text=f"{f.value:.3f}", note=f"{f.low:.3f} to {f.high:.3f}"),
+            Cell(text="" if f.target is None else f"{f.target:g}", badge="" if f.met is None else _badge(f.met)),
+            Cell(text=words.number(f.n), note=words.count(f.clusters, "source")),
+        ]
+        for f in found.rows
+        if f.set == title
+    ]
+    columns = ["Measure", "Value, 95% interval", "Target", "Texts"]
+    return Table(caption=f"{name}: {title}", columns=columns, rows=rows, numeric=[1, 2, 3], folded=True)
+
+
+def _badge(met: bool) -> str:
+    return "pass" if met else "fail"
