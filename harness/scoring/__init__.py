@@ -13,6 +13,7 @@ from harness.scoring import (
     numeric,
     options,
     quotes,
+    registry,
     voice,
 )
 from harness.scoring.base import scorer
@@ -30,6 +31,7 @@ __all__ = [
     "numeric",
     "options",
     "quotes",
+    "registry",
     "scorer",
     "voice",
 ]
