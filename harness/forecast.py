@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from harness.plan import Job
+from harness.plan import Job, SuiteJob
 from harness.progress import clock
 from harness.schema import BASELINE, CANDIDATE
 
-SECONDS_AN_ANSWER = {"fake": 0.0005, "vllm": 0.12, "transformers": 0.6}
+TOKENS_A_SECOND = {"fake": 1_000_000, "vllm": 1600, "transformers": 400}
+"""Prompt and answer together, as measured with the embedded model on 2 cores."""
+CHARACTERS_A_TOKEN = 4
+TEMPLATE = 600
+"""Characters around a case's own inputs."""
+ANSWERED = 0.5
+"""Share of the answer's limit that answers take."""
 START_S = {"fake": 0.0, "vllm": 45.0, "transformers": 15.0}
 
 
@@ -18,8 +24,18 @@ def forecast(job: Job) -> list[str]:
     who = " and ".join(f"{v} {n}" for v, n in asked.items())
     suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
     engine = job.engine or "vllm"
-    seconds = len(asked) * START_S[engine] + answers * SECONDS_AN_ANSWER[engine]
+    tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
+    seconds = len(asked) * START_S[engine] + tokens / TOKENS_A_SECOND[engine]
     return [
         f"tunegate: {answers} answers for {who}: {suites}",
-        f"tunegate: up to {clock(seconds)} on 2 CPU cores with the embedded model; cached answers take no time",
+        f"tunegate: about {clock(seconds)} on 2 CPU cores with the embedded model; cached answers take no time",
     ]
+
+
+def _tokens(part: SuiteJob) -> float:
+    """Tokens of one answer to every case of a suite, guessed from the length of its inputs and template."""
+    suite = part.suite
+    told = sum(len(value) for case in part.cases for value in case.input.values()) + len(part.cases) * len(
+        suite.template
+    )
+    return told / CHARACTERS_A_TOKEN + len(part.cases) * suite.max_tokens * ANSWERED

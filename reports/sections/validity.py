@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from harness.schema import Metric
+from harness.schema import Estimate, Metric
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
 
 FILE = "validity.json"
+BADGES = {None: "", True: "pass", False: "fail"}
 SHORT = "balanced accuracy"
 """The measure that stands beside the metric; the others are in the section's tables."""
 LEAD = (
@@ -48,6 +49,17 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """Bar, where one was set beforehand."""
     met: bool | None = None
     """Whether the figure reaches it."""
+
+    @property
+    def estimate(self) -> Estimate:
+        """The figure as reports show one."""
+        shown = {"value": self.value, "low": self.low, "high": self.high, "n": self.n, "clusters": self.clusters}
+        return msgspec.convert(shown | {"method": "clustered by source"}, Estimate)
+
+    @property
+    def unit(self) -> words.Unit:
+        """Points for a difference of two detectors."""
+        return "points" if "minus" in self.detector else "share"
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +97,8 @@ def beside(metric: Metric) -> str:
     found = of(metric)
     if found is None:
         return ""
-    shown = [f"{f.value:.2f} ({f.low:.2f} to {f.high:.2f}) on {f.set}" for f in _short(found)]
-    return f"scorer's balanced accuracy against people (0.50 is chance): {'; '.join(shown)}" if shown else ""
+    shown = [f"{words.estimate(f.estimate)} on {f.set}" for f in _short(found)]
+    return f"scorer's balanced accuracy against people (50% is chance): {'; '.join(shown)}" if shown else ""
 
 
 def _short(found: Validity) -> list[Figure]:
@@ -118,8 +130,8 @@ def _table(name: str, title: str, found: Validity) -> Table:
     rows = [
         [
             Cell(text=f.measure, note=f.detector),
-            Cell(text=f"{f.value:.3f}", note=f"{f.low:.3f} to {f.high:.3f}"),
-            Cell(text="" if f.target is None else f"{f.target:g}", badge="" if f.met is None else _badge(f.met)),
+            Cell(text=words.value(f.estimate, f.unit), note=words.interval(f.estimate, f.unit), estimate=f.estimate),
+            Cell(text="" if f.target is None else words.quantity(f.target, "share"), badge=BADGES[f.met]),
             Cell(text=words.number(f.n), note=words.count(f.clusters, "source")),
         ]
         for f in found.rows
@@ -127,7 +139,3 @@ def _table(name: str, title: str, found: Validity) -> Table:
     ]
     columns = ["Measure", "Value, 95% interval", "Target", "Texts"]
     return Table(caption=f"{name}: {title}", columns=columns, rows=rows, numeric=[1, 2, 3], folded=True)
-
-
-def _badge(met: bool) -> str:
-    return "pass" if met else "fail"

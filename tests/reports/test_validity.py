@@ -40,10 +40,10 @@ def report(write_run: Writer, metric: Metric) -> reports.ReportModel:
 @pytest.mark.usefixtures("measured")
 def test_the_figures_stand_beside_the_metric_and_in_a_section(write_run: Writer) -> None:
     page = reports.markdown.render(report(write_run, RATE))
-    assert "0.61 (0.51 to 0.71) on People's labels" in page
+    assert "61.0% (51.0% to 71.0%) on People's labels" in page
     assert "Scorer validity" in page
-    assert "0.310" in page
-    assert "0.570" in page
+    assert "31.0%" in page
+    assert "57.0%" in page
     assert "Measured on 2026-01-02 with scorer version 000000000000; this is version" in page
 
 
@@ -51,7 +51,7 @@ def test_the_figures_stand_beside_the_metric_and_in_a_section(write_run: Writer)
 def test_a_metric_of_the_same_name_from_another_scorer_has_no_such_figures(write_run: Writer) -> None:
     page = reports.markdown.render(report(write_run, OTHERS))
     assert "Scorer validity" not in page
-    assert "0.61" not in page
+    assert "61.0%" not in page
 
 
 def test_the_shipped_figures_can_be_read() -> None:
