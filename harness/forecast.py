@@ -18,7 +18,7 @@ START_S = {"fake": 0.0, "vllm": 45.0, "transformers": 15.0}
 
 def forecast(job: Job) -> list[str]:
     """Two lines: the questions, and a rough time for answers that are not cached (2 cores, the embedded model)."""
-    names = {BASELINE: job.baseline, CANDIDATE: job.candidate}
+    names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
     asked = {v: n for v, n in names.items() if n is not None}
     answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(asked)
     who = " and ".join(f"{v} {n}" for v, n in asked.items())
@@ -33,9 +33,6 @@ def forecast(job: Job) -> list[str]:
 
 
 def _tokens(part: SuiteJob) -> float:
-    """Tokens of one answer to every case of a suite, guessed from the length of its inputs and template."""
-    suite = part.suite
-    told = sum(len(value) for case in part.cases for value in case.input.values()) + len(part.cases) * len(
-        suite.template
-    )
-    return told / CHARACTERS_A_TOKEN + len(part.cases) * suite.max_tokens * ANSWERED
+    """Tokens of one answer to every case of a suite, guessed from the length of its inputs."""
+    told = sum(TEMPLATE + sum(map(len, case.input.values())) for case in part.cases)
+    return told / CHARACTERS_A_TOKEN + len(part.cases) * part.suite.max_tokens * ANSWERED
