@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness import ci
 from harness.errors import EXIT_GATE_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(ci.app)
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]

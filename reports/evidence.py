@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -102,9 +102,14 @@ def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 def overall(verdicts: Sequence[Verdict]) -> Outcome:
     """All verdicts together: only passes make a pass, and no verdict at all is not judged."""
-    outcomes = {v.outcome for v in verdicts}
-    if not outcomes:
+    return together({v.outcome for v in verdicts})
+
+
+def together(outcomes: Collection[Outcome]) -> Outcome:
+    """The outcome of several outcomes, as `overall` has it."""
+    found = set(outcomes)
+    if not found:
         return "skipped"
-    if outcomes & {"fail", "error"}:
+    if found & {"fail", "error"}:
         return "fail"
-    return "pass" if outcomes == {"pass"} else "inconclusive"
+    return "pass" if found == {"pass"} else "inconclusive"

@@ -21,6 +21,7 @@ LAYERS = [
     {"wording", "evidence", "gates", "store", "events", "plan"},
     {"runner", "summary", "approval", "forecast", "rescore", "rubric", "judging", "people"},
     {"session", "demo"},
+    {"ci"},
     {"plugin", "cli"},
 ]
 

@@ -1,0 +1,102 @@
+"""Makes an export of a run folder. Reads the run's validated files; computes no estimate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.schema import FLOOR, Manifest, SuiteInfo
+from harness.store import find_run, load_run
+from reports import words
+from reports.assemble import UNSEALED, gather
+from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
+from reports.evidence import Evidence
+from reports.model import Section
+from reports.sections import results, slices
+from reports.sections.changes import shift
+from reports.sections.verdict import cautions, sentence
+
+NO_RUN = Export(run_id="", status="none", notes=["No run was made: see the log of the step that should have made it."])
+LONGEST = 1000
+"""Code points of a line of an export."""
+
+
+def locate(text: str, root: Path) -> Path | None:
+    """The run that `text` names: its folder, a folder that holds this one run, or its name below `root`.
+
+    None where a folder holds no run, as after a usage error; several runs in it are a UserError.
+    """
+    folder = Path(text)
+    if folder.is_dir() and not (folder / "run.json").exists():
+        inside = sorted(path.parent for path in folder.glob("*/run.json"))
+        if len(inside) > 1:
+            raise UserError(f"{folder}: holds {len(inside)} runs. Name one: {', '.join(p.name for p in inside[:5])}")
+        return inside[0] if inside else None
+    return find_run(text, root)
+
+
+def evidence(path: Path) -> Evidence:
+    """An evaluation run with its seal checked; a run of another kind is a UserError."""
+    found = gather(load_run(path), None)
+    if found.run.manifest.kind != "eval":
+        raise UserError(f"{path}: is a {found.run.manifest.kind} run, which has no gates. Name an evaluation run")
+    return found
+
+
+def export(found: Evidence | None) -> Export:
+    """What a comment needs to know of a run; of no run, that there is none."""
+    if found is None:
+        return NO_RUN
+    manifest = found.run.manifest
+    commit = manifest.git.get("commit")
+    return Export(
+        run_id=cut(manifest.run_id),
+        status=_status(found),
+        commit=commit if isinstance(commit, str) else "",
+        checkpoints=_checkpoints(manifest),
+        moved=_capped(manifest.moved, "more differences"),
+        notes=_capped(cautions(found), "more notes"),
+        suites=[_suite(found, suite) for suite in manifest.suites],
+    )
+
+
+def sections(found: Evidence | None) -> list[Section]:
+    """The report's tables of numbers; sections that hold text of models or documents are not among them."""
+    return [made for made in (results.section(found), slices.section(found)) if made] if found else []
+
+
+def cut(text: str, most: int = LONGEST) -> str:
+    """At most so many code points, with an ellipsis where some are left out."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _status(found: Evidence) -> Status:
+    status: Status = found.run.manifest.status
+    return "changed" if status == "finished" and (found.changed_files or found.seal == UNSEALED) else status
+
+
+def _checkpoints(manifest: Manifest) -> dict[str, str]:
+    named = {v: c for v, c in manifest.checkpoints.items() if v != FLOOR}
+    return {cut(v): cut(f"{c.name} ({words.short(c.digest)})") for v, c in list(named.items())[:20]}
+
+
+def _capped(texts: list[str], what: str) -> list[str]:
+    kept = [cut(text) for text in texts[: MOST_LINES - 1]]
+    return [*kept, f"{len(texts) - len(kept):,} {what}"] if len(kept) < len(texts) else kept
+
+
+def _suite(found: Evidence, suite: SuiteInfo) -> SuiteExport:
+    verdicts = found.verdicts(suite.name)
+    moved = sorted((shift(pair, suite), pair.case.id) for pair in found.pairs(suite.name))
+    worse = [case_id for change, case_id in moved if change < 0]
+    return SuiteExport(
+        name=cut(suite.name),
+        shape=cut(suite.shape),
+        cluster=cut(suite.cluster),
+        sentence=cut(sentence(found, suite)),
+        counts=dict(Counter(verdict.outcome for verdict in verdicts)),
+        verdicts=verdicts[:MOST_VERDICTS],
+        worse=[cut(case_id) for case_id in worse[:MOST_IDS]],
+        worse_total=len(worse),
+    )
