@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from harness import ci
-from harness.errors import EXIT_GATE_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, UserError
+from harness import ci, commands
+from harness.commands import Bars, Run, Runs, Suites
+from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
 app = typer.Typer(
     name="tunegate",
@@ -25,10 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(ci.app)
+app.add_typer(commands.app)
 
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]
-Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
 
 
 @app.command()
@@ -61,7 +61,9 @@ def merge(
 
 @app.command()
 def compare(
-    baseline: Annotated[str, typer.Argument(help="Checkpoint to compare with.")],
+    baseline: Annotated[
+        str, typer.Argument(help="Checkpoint to compare with, or 'accepted': each suite's baseline.json.")
+    ],
     tuned: Annotated[str, typer.Argument(help="Checkpoint to judge.")],
     suite: Suites = None,
     engine: Engine = None,
@@ -70,18 +72,17 @@ def compare(
         int | None, typer.Option(min=1, help="Answers per case and variant (default: what each suite says).")
     ] = None,
     runs: Runs = Path("runs"),
-    bars: Annotated[Path | None, typer.Option(help="Take every gates.toml from this copy of evalsuites.")] = None,
+    bars: Bars = None,
     script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
 ) -> None:
     """Ask both checkpoints the same prompts, print estimates and verdicts, write a report."""
     from harness.plan import Job, SuiteJob
     from harness.progress import Progress
-    from harness.runner import find_suites, run
+    from harness.runner import run
     from harness.store import RunFolder
 
-    jobs = _runnable(find_suites(suite or ["evalsuites"]))
     job = Job(
-        suites=[SuiteJob(suite=s, cases=s.cases) for s in jobs],
+        suites=[SuiteJob(suite=s, cases=s.cases) for s in commands.suites_here(suite)],
         candidate=tuned,
         baseline=baseline,
         engine=engine,
@@ -94,23 +95,6 @@ def compare(
     conclude(made.path, [made.path])
 
 
-def _runnable(found: Any) -> list[Any]:
-    """Suites whose data is here; the others are named and left out."""
-    from harness.errors import Unavailable
-
-    kept = []
-    for suite in found:
-        try:
-            suite.cases  # noqa: B018 - loading them is the check
-        except Unavailable as missing:
-            typer.echo(f"not run: {missing}", err=True)
-            continue
-        kept.append(suite)
-    if not kept:
-        raise UserError("no suite can run here. Name one with --suite, or provide its data")
-    return kept
-
-
 def conclude(run_path: Path, parts: list[Path]) -> None:
     """Print a run's verdicts, write its report, and leave with pytest's exit codes."""
     from harness.store import load_run
@@ -119,15 +103,14 @@ def conclude(run_path: Path, parts: list[Path]) -> None:
     for line in lines(run_path, 110):
         typer.echo(line)
     _write_report(parts, run_path / "report")
-    if any(v.outcome in ("fail", "inconclusive", "error") for v in load_run(run_path).verdicts):
-        raise typer.Exit(EXIT_GATE_FAILED)
+    commands.leave(load_run(run_path).verdicts)
 
 
 @app.command()
 def rescore(
-    run: Annotated[str, typer.Argument(help="Run folder or name.")],
+    run: Run,
     suite: Suites = None,
-    bars: Annotated[Path | None, typer.Option(help="Take every gates.toml from this copy of evalsuites.")] = None,
+    bars: Bars = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Score a finished run again with the scorers and bars of now; no model is called and nothing is overwritten."""
@@ -135,29 +118,23 @@ def rescore(
 
     from harness.progress import Progress
     from harness.rescore import rescore as score_again
-    from harness.runner import find_suites
     from harness.store import find_run, load_run
     from harness.summary import lines_of
 
     path = find_run(run, runs)
-    found = score_again(path, _runnable(find_suites(suite or ["evalsuites"])), bars, Progress())
+    found = score_again(path, commands.suites_here(suite), bars, Progress())
     before = load_run(path)
     after = msgspec.structs.replace(before, metrics=found.metrics, verdicts=found.verdicts)
     for line in [*found.notes, *lines_of(after, 110)]:
         typer.echo(line)
-    was = {(v.suite, v.gate): v.outcome for v in before.verdicts}
-    for verdict in found.verdicts:
-        old = was.get((verdict.suite, verdict.gate), "not judged")
-        if old != verdict.outcome:
-            typer.echo(f"changed: {verdict.suite} {verdict.gate}: {old} -> {verdict.outcome}")
+    commands.say_what_changed(before.verdicts, found.verdicts)
     typer.echo(f"{found.records} answers scored again, {found.changed} findings differ: {found.path}")
-    if any(v.outcome in ("fail", "inconclusive", "error") for v in found.verdicts):
-        raise typer.Exit(EXIT_GATE_FAILED)
+    commands.leave(found.verdicts)
 
 
 @app.command()
 def judge(
-    run: Annotated[str, typer.Argument(help="Run folder or name.")],
+    run: Run,
     rubric: Annotated[Path, typer.Option(help="Rubric: a TOML file with name, question, labels.")],
     by: Annotated[str, typer.Option(help="Checkpoint that judges: hub id, folder or alias.")],
     engine: Engine = None,
@@ -186,7 +163,7 @@ def judge(
 
 @app.command(name="add-labels")
 def add_labels(
-    run: Annotated[str, typer.Argument(help="Run folder or name.")],
+    run: Run,
     labels: Annotated[Path, typer.Argument(help="JSONL: suite, case_id, variant, label, and comment if any.")],
     rubric: Annotated[Path, typer.Option(help="The rubric that was asked.")],
     reviewer: Annotated[str, typer.Option(help="Who labelled; a name or a pseudonym.")],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEWEST_CLUSTERS = 10
 """No gate judges on fewer contracts."""
+NO_BASELINE = "no baseline was given: use --baseline"
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,20 @@ class Finding:
 
 
 def screen(
-    gate: Gate, records: Mapping[str, Sequence[Record]], expected_cases: int, comparable: str | None
+    gate: Gate,
+    records: Mapping[str, Sequence[Record]],
+    expected_cases: int,
+    comparable: str | None,
+    no_baseline: str = NO_BASELINE,
 ) -> Finding | None:
-    """What rules out a judgement whatever the numbers are, in the order in which it is said."""
+    """What rules out a judgement whatever the numbers are, in the order in which it is said.
+
+    `comparable` says what moved since the baseline was accepted, which stops the rules that need one; `no_baseline`
+    says what to do where there is none.
+    """
     tuned = {r.case.id for r in records.get(CANDIDATE, ())}
     baseline = {r.case.id for r in records.get(BASELINE, ())}
-    if comparable:
+    if comparable and gate.rule in COMPARATIVE:
         return Finding("error", f"Not comparable with the accepted baseline: {comparable}.")
     if not tuned:
         return Finding("fail", "Nothing was evaluated: there are no answers of the tuned model.")
@@ -93,7 +102,7 @@ def screen(
     if gate.rule not in COMPARATIVE:
         return None
     if not baseline:
-        return Finding("skipped", "no baseline was given: use --baseline")
+        return Finding("skipped", no_baseline)
     if len(baseline) < expected_cases:
         return Finding("skipped", f"The baseline answered only {len(baseline)} of {expected_cases} cases.")
     return None

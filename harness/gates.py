@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.evidence import Evidence, Finding, after_holm, gather, screen, too_few
+from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few
 from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
 from harness.schema import Estimate, Gate, GateFile, Metric, Record, Rule, Side, Verdict
 from harness.stats.wording import interval, number, p_value, points, settle
@@ -29,22 +29,29 @@ def judge(
     expected_cases: int,
     slices: Mapping[str, Sequence[str]],
     comparable: str | None = None,
+    no_baseline: str = NO_BASELINE,
 ) -> list[Verdict]:
     """One verdict for every gate and slice value, in file order, named as `gate_ids` names them.
 
     `slices` gives each slice tag's values over the whole suite; `expected_cases` is the whole suite's number of cases;
-    `comparable` says what differs where suite, data or scorers changed since the baseline, and then nothing is judged.
+    `comparable` says what differs where suite, data or scorers changed since the baseline was accepted, and then
+    nothing is compared; `no_baseline` is said where there is none.
     """
     known = {m.name: m for m in metrics}
     ids = gate_ids(gate_file, slices)
     found: list[Finding | Evidence] = []
     for asked in ids:
-        stopped = screen(asked.gate, records_by_variant, expected_cases, comparable)
+        stopped = screen(asked.gate, records_by_variant, expected_cases, comparable, no_baseline)
         found.append(stopped or gather(asked, known[asked.gate.metric], records_by_variant))
     return [
         _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item))
         for asked, item in zip(ids, after_holm(found), strict=True)
     ]
+
+
+def unjudged(suite: str, gates: GateFile, slices: Mapping[str, Sequence[str]], reason: str) -> list[Verdict]:
+    """An error for every gate of a suite whose numbers may not be looked at."""
+    return [_verdict(suite, asked, Finding("error", reason)) for asked in gate_ids(gates, slices)]
 
 
 def _apply(evidence: Evidence) -> Finding:

@@ -143,7 +143,11 @@ def _best(rubric: Rubric) -> str:
 
 def items(run: RunData, rubric: Rubric) -> Iterator[Item]:
     """Every question to the judge: answers, or pairs in both orders, then canaries."""
-    pairs = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant != FLOOR and not r.error]
+    pairs = [
+        (r, s)
+        for r, s in zip(run.records, run.suite_of, strict=True)
+        if r.variant != FLOOR and r.text_kept and not r.error
+    ]
     tempting: list[tuple[str, Record, tuple[str, ...]]]
     if not rubric.compare:
         yield from (Item(suite=s, record=r, texts=(r.completion.text,)) for r, s in pairs)
@@ -152,7 +156,7 @@ def items(run: RunData, rubric: Rubric) -> Iterator[Item]:
         before = {(s, r.case.id, r.repeat): r.completion.text for r, s in pairs if r.variant == BASELINE}
         tuned = [(r, s, before.get((s, r.case.id, r.repeat))) for r, s in pairs if r.variant == CANDIDATE]
         if not before:
-            raise UserError(f"{run.path}: has no baseline, so there is nothing to compare. Run with --baseline")
+            raise UserError(f"{run.path}: has no answers of a baseline to compare. Run with --baseline CHECKPOINT")
         for record, suite, other in tuned:
             if other is not None:
                 text = record.completion.text

@@ -50,7 +50,8 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 def add_labels(run: RunData, rubric: Rubric, file: Path, reviewer: str) -> Path:
     """Append one person's labels. Every bad line is named in one UserError, and then nothing is written."""
-    known = {(s, r.case.id, r.variant, r.repeat) for r, s in zip(run.records, run.suite_of, strict=True)}
+    answered = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.text_kept]
+    known = {(s, r.case.id, r.variant, r.repeat) for r, s in answered}
     problems: list[str] = []
     events = [e for number, raw in _raw(file) for e in _event(number, raw, file, rubric, reviewer, known, problems)]
     if not events and not problems:

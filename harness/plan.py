@@ -12,7 +12,7 @@ from harness.digest import digest
 from harness.errors import UserError
 from harness.gatefile import load_gates, validate
 from harness.prompts import Message, Renderer, messages
-from harness.schema import BASELINE, CANDIDATE, Case, Checkpoint, GateFile, Prompt, Sampling
+from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, GateFile, Prompt, Sampling
 from harness.suite import Suite
 
 
@@ -38,7 +38,7 @@ class Job(Struct, kw_only=True):
     candidate: str
     """Checkpoint as the user wrote it."""
     baseline: str | None = None
-    """Checkpoint to compare with, or None."""
+    """Checkpoint to compare with, `accepted` for each suite's baseline.json, or None."""
     engine: str | None = None
     """Engine by name; None picks one."""
     lora: str = "auto"
@@ -53,6 +53,11 @@ class Job(Struct, kw_only=True):
     """Reuse cached answers."""
     script: Path | None = None
     """Answers of the fake engine, as JSON: variant -> case id -> text."""
+
+    @property
+    def asked_baseline(self) -> str | None:
+        """The baseline that is asked; an accepted one is not."""
+        return None if self.baseline == ACCEPTED else self.baseline
 
     def samples(self, suite: Suite) -> int:
         """Answers a case and variant of one suite."""
@@ -125,14 +130,14 @@ def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
 
 
 def variants(job: Job) -> dict[str, Checkpoint]:
-    """Resolve the checkpoints of a job; the baseline comes first. Different chat templates are refused."""
+    """Resolve the checkpoints that a job asks; the baseline comes first. Different chat templates are refused."""
     if job.engine == "fake":
-        names = {BASELINE: job.baseline, CANDIDATE: job.candidate}
+        names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
         script = job.script.read_text("utf-8") if job.script else ""
         return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
     from harness.checkpoints import resolve
 
-    found = {BASELINE: resolve(job.baseline)} if job.baseline else {}
+    found = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
     found[CANDIDATE] = resolve(job.candidate)
     check_same_template(found)
     return found
@@ -168,6 +173,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Questions, variant by variant."""
     left_out: dict[str, list[str]]
     """Ids of the cases longer than the model's context, by suite; only of suites that allow it."""
+
+    def prompt_hashes(self, job: Job) -> dict[str, dict[str, str]]:
+        """By suite and case id, the hash of the token ids that the tuned model receives."""
+        found: dict[str, dict[str, str]] = {part.suite.name: {} for part in job.suites}
+        for ask in self.asks:
+            if ask.variant == CANDIDATE and ask.repeat == 1:
+                found[job.suites[ask.suite].suite.name][ask.case.id] = digest(list(ask.prompt.ids))
+        return found
 
 
 def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> Plan:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import EXIT_INTERNAL, Unavailable, UserError
+from harness.schema import ACCEPTED
 
 if TYPE_CHECKING:
     from harness.session import Session
@@ -22,11 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tunegate", "evaluation of language models (tunegate)")
     add = group.addoption
     add("--checkpoint", metavar="X", help="what to evaluate: hub id, model, adapter or merged folder, or alias")
-    add("--baseline", metavar="Y", help="checkpoint to compare with, on the same prompts")
+    add("--baseline", metavar="Y", help="checkpoint to compare with, or 'accepted': each suite's baseline.json")
     add("--engine", choices=("vllm", "transformers", "fake"), help="default: vllm where it imports, else transformers")
     add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
     add("--runs", metavar="DIR", default="runs", help="where run folders are written (default: runs)")
-    add("--bars", metavar="DIR", help="take every gates.toml from this copy of evalsuites")
+    add("--bars", metavar="DIR", help="take every gates.toml, and accepted baseline, from this copy of evalsuites")
     add("--require-gates", action="store_true", help="fail when a declared gate did not run")
     add("--limit", type=int, metavar="N", help="ask only the first N cases of each suite; gates then skip")
     add("--repeats", type=int, metavar="N", help="answers per case and variant (default: what the suite says)")
@@ -46,7 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def _usage(config: pytest.Config, option: str) -> None:
     """Refuse a checkpoint that does not exist before anything is collected."""
     text = config.getoption(option)
-    if not text or config.getoption("collectonly") or config.getoption("engine") == "fake":
+    if (
+        not text
+        or (option, text) == ("baseline", ACCEPTED)
+        or config.getoption("collectonly")
+        or config.getoption("engine") == "fake"
+    ):
         return
     from harness.checkpoints import resolve
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from harness.against import without_stale
 from harness.errors import UserError
 from harness.events import append, with_later
 from harness.plan import load_suite_gates
@@ -20,7 +21,7 @@ from harness.progress import Progress
 from harness.runner import conclude
 from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.scoring.base import run as score
-from harness.store import RunData, check_seal, load_run, now
+from harness.store import RunData, load_sealed, now
 from harness.suite import Suite
 
 
@@ -43,12 +44,7 @@ class Rescored(Struct, frozen=True, kw_only=True):
 
 def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress: Progress) -> Rescored:
     """Score every record of the suites that are at hand, append what differs, estimate and judge again."""
-    changed = check_seal(run_path)
-    if changed:
-        raise UserError(
-            f"{run_path}: {', '.join(changed)} differ from the seal. Only a sealed, unchanged run is rescored"
-        )
-    run = with_later(load_run(run_path))
+    run = with_later(load_sealed(run_path, "rescored"))
     known = {info.name: info for info in run.manifest.suites}
     at_hand = [suite for suite in suites if suite.name in known]
     if not at_hand:
@@ -58,24 +54,25 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     by_name = {suite.name: suite for suite in at_hand}
     with progress.stage("scores", len(run.records)) as stage:
         for record, name in zip(run.records, run.suite_of, strict=True):
-            if name in by_name:
+            if name in by_name and record.text_kept:
                 found = score(by_name[name].scorers, record.case, record.completion)
                 events += _differing(name, record, found, by_name[name])
                 record = msgspec.structs.replace(record, scores=record.scores | found)
             records.append(record)
             stage.advance(1, 0)
-    made = msgspec.structs.replace(run, records=records)
+    scorers = {suite.name: suite.scorers_hash for suite in at_hand}
+    made = without_stale(msgspec.structs.replace(run, records=records), scorers)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
     metrics, verdicts = conclude(at_hand, gates, made)
     about: dict[str, Any] = {
         "kind": "code",
-        "scorers": {suite.name: suite.scorers_hash for suite in at_hand},
+        "scorers": scorers,
         "metrics": msgspec.to_builtins(metrics),
         "verdicts": msgspec.to_builtins(verdicts),
     }
     return Rescored(
         path=append(run_path, "code", events, about),
-        records=sum(name in by_name for name in run.suite_of),
+        records=sum(n in by_name and r.text_kept for n, r in zip(run.suite_of, run.records, strict=True)),
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,

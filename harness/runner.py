@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 from filelock import FileLock
 
+from harness.against import against, how_to_accept
 from harness.digest import digest
 from harness.errors import UserError
+from harness.evidence import NO_BASELINE
 from harness.plan import (
     Ask,
     Job,
@@ -30,6 +32,7 @@ from harness.provenance import environment, git_state
 from harness.schema import (
     CANDIDATE,
     FLOOR,
+    AcceptedInfo,
     Case,
     Checkpoint,
     Completion,
@@ -71,23 +74,27 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     checkpoints = variants(job)
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
     plan = make_plan(job, checkpoints, renderer)
-    notes = _notes(job, plan, renderer)
-    for note in notes:
-        progress.say(note)
+    stand = against([part.suite for part in job.suites], gates, job.baseline, job.bars, plan.prompt_hashes(job))
+    notes = [*_notes(job, plan, renderer), *stand.notes]
+    for line in [*(f"the bar moved: {text}" for text in stand.moved), *notes]:
+        progress.say(line)
     manifest = Manifest(
         run_id=folder.path.name,
         kind="eval",
         status="running",
         started=now(),
         git=git_state(Path.cwd()),
-        checkpoints=checkpoints | _floor(job),
-        suites=[suite_info(part, gates[part.suite.name], job, plan) for part in job.suites],
+        checkpoints=stand.checkpoints | checkpoints | _floor(job),
+        suites=[suite_info(p, gates[p.suite.name], job, plan, stand.infos.get(p.suite.name)) for p in job.suites],
         sampling={"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
         notes=notes,
+        moved=stand.moved,
     )
     folder.write_manifest(manifest)
+    for suite, kept in stand.records.items():
+        folder.append_records(suite, kept)
     try:
         engine = _answer(job, checkpoints, plan.asks, folder, progress)
     except BaseException as error:
@@ -206,7 +213,7 @@ def _notes(job: Job, plan: Plan, renderer: Renderer | PlainRenderer) -> list[str
     return notes
 
 
-def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan) -> SuiteInfo:
+def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan, accepted: AcceptedInfo | None) -> SuiteInfo:
     """What the manifest records of a suite."""
     suite = part.suite
     hashes = {
@@ -231,20 +238,26 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan) -> SuiteIn
         samples=job.samples(suite),
         temperature=suite.temperature,
         left_out=plan.left_out.get(suite.name, []),
+        accepted=accepted,
         **hashes,
     )
 
 
 def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData) -> tuple[Metrics, list[Verdict]]:
-    """Estimates and verdicts of these suites, from the run's records alone."""
+    """Estimates and verdicts of these suites, from the run's records alone.
+
+    Records are read in the order of their cases, so that resampling gives one result, whatever order they came in.
+    """
     from harness.gates import judge
     from harness.stats.summary import summarise
 
     metrics = Metrics()
     verdicts: list[Verdict] = []
-    left_out = {info.name: len(info.left_out) for info in made.manifest.suites}
+    infos = {info.name: info for info in made.manifest.suites}
     for suite in suites:
-        records = made.by_variant(suite.name)
+        left_out, accepted = len(infos[suite.name].left_out), infos[suite.name].accepted
+        by_variant = made.by_variant(suite.name)
+        records = {name: sorted(found, key=lambda r: (r.case.id, r.repeat)) for name, found in by_variant.items()}
         found = summarise(records, suite.metrics, suite.slices, suite.name)
         metrics.metrics.extend(found.metrics)
         metrics.comparisons.extend(found.comparisons)
@@ -253,8 +266,10 @@ def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData)
             gates[suite.name],
             suite.metrics,
             records,
-            expected_cases=len(suite.cases) - left_out.get(suite.name, 0),
+            expected_cases=len(suite.cases) - left_out,
             slices=suite.slice_values(),
+            comparable="; ".join(accepted.unlike) if accepted else None,
+            no_baseline=f"no accepted baseline: make one with `{how_to_accept(suite)}`" if accepted else NO_BASELINE,
         )
     return metrics, verdicts
 

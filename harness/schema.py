@@ -13,6 +13,8 @@ SCHEMA_VERSION = 1
 BASELINE = "baseline"
 CANDIDATE = "tuned"
 FLOOR = "keyword_floor"
+ACCEPTED = "accepted"
+"""Given for a baseline: each suite's own baseline.json."""
 
 Outcome = Literal["pass", "fail", "inconclusive", "skipped", "error"]
 Rule = Literal["at_least", "at_most", "improves", "no_worse", "reduces", "never"]
@@ -64,8 +66,8 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     """What the user wrote: hub id, folder or alias."""
-    kind: Literal["model", "adapter", "scripted"]
-    """A whole model, a PEFT adapter over a base model, or a rule that answers without a model."""
+    kind: Literal["model", "adapter", "scripted", "accepted"]
+    """A whole model, a PEFT adapter over a base model, a rule that answers without a model, or scores kept of one."""
     path: str
     """Absolute folder of the model; for an adapter, of its base model; empty when scripted."""
     adapter_path: str | None = None
@@ -201,6 +203,8 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By scorer name; a `Scores` in memory."""
     started_at: str = ""
     """UTC time, ISO 8601."""
+    text_kept: bool = True
+    """False where only the scores were kept, as in an accepted baseline; the completion's text is empty then."""
 
     @property
     def error(self) -> str | None:
@@ -482,6 +486,26 @@ class Metrics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Paired differences, where there is a baseline."""
 
 
+class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The accepted baseline that a run stood a suite against, or that there was none to stand it against."""
+
+    digest: str = ""
+    """Digest of baseline.json's content; empty where the suite has none."""
+    model: str = ""
+    """Name of the model that was accepted."""
+    accepted_at: str = ""
+    """UTC time, ISO 8601."""
+    run_id: str = ""
+    """The run that was accepted."""
+    unlike: list[str] = field(default_factory=list)
+    """What in cases, prompt or scorers has changed since; any of it makes the two incomparable."""
+
+    @property
+    def says(self) -> str:
+        """What the terminal and the report call it."""
+        return f"accepted baseline of {self.accepted_at[:10]}, model {self.model}"
+
+
 class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a run records of a suite, so that two runs can be told apart."""
 
@@ -523,6 +547,8 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the answers; 0 is greedy."""
     left_out: list[str] = field(default_factory=list)
     """Ids of the cases longer than the model's context."""
+    accepted: AcceptedInfo | None = None
+    """The accepted baseline; None where a model was asked, or no baseline was wanted."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.accepted import load_accepted
+from harness.against import baseline_path
 from harness.errors import Unavailable, UserError
 from harness.plan import Job, SuiteJob, default_checkpoint, load_suite_gates
-from harness.schema import CANDIDATE, Case, Gate, GateFile, Record, Verdict
+from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Verdict
 from harness.store import RunData
 from harness.suite import Suite
 
@@ -40,8 +42,10 @@ class Session:
             if is_long and not self.options.long:
                 raise Unavailable(f"{suite.name} is marked long: run it with --long")
             suite.cases  # noqa: B018 - loading them is the check
-            self._gates[suite.name] = self._load_gates(suite)
+            self._gates[suite.name] = load_suite_gates(suite, self._bars())
             suite.slice_values()
+            if self.options.baseline == ACCEPTED:
+                load_accepted(baseline_path(suite, self._bars()), suite.name)
         except Unavailable as missing:
             self._reasons[suite.name] = str(missing)
             return False
@@ -51,8 +55,8 @@ class Session:
         self._suites[suite.name] = suite
         return True
 
-    def _load_gates(self, suite: Suite) -> GateFile:
-        return load_suite_gates(suite, Path(self.options.bars) if self.options.bars else None)
+    def _bars(self) -> Path | None:
+        return Path(self.options.bars) if self.options.bars else None
 
     def runs(self, suite: Suite) -> bool:
         """The suite can run and was taken in; a suite object that pytest met before its name counts too."""
@@ -101,7 +105,7 @@ class Session:
             engine=options.engine,
             lora=options.lora,
             repeats=options.repeats,
-            bars=Path(options.bars) if options.bars else None,
+            bars=self._bars(),
             use_cache=not options.no_answer_cache,
             script=Path(options.script) if options.script else None,
         )

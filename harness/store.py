@@ -196,6 +196,17 @@ def load_run(path: Path) -> RunData:
     )
 
 
+def load_sealed(path: Path, doing: str) -> RunData:
+    """Read an evaluation that is as it was sealed; anything else is a UserError. `doing` says what for: `rescored`."""
+    manifest = load_manifest(path)
+    if manifest.kind != "eval":
+        raise UserError(f"{path}: a {manifest.kind} run, which holds no answers. Only an evaluation is {doing}")
+    changed = check_seal(path)
+    if changed:
+        raise UserError(f"{path}: {', '.join(changed)} differ from the seal. Only a sealed, unchanged run is {doing}")
+    return load_run(path)
+
+
 def load_manifest(path: Path) -> Manifest:
     """Read run.json alone."""
     return _decode(path / "run.json", Manifest)

@@ -136,16 +136,16 @@ class Suite:
         return metrics_of(self.scorers)
 
     @cached_property
-    def scorers_hash(self) -> str:
-        """Digest of the scorers' versions: their source, the modules they use, and their configuration."""
-        return digest([getattr(s, "version", repr(s)) for s in self.scorers])
-
-    @property
     def scorer_versions(self) -> dict[str, str]:
-        """Each scorer's version by the name of its scores; a plain function has none."""
-        from harness.scoring.base import Scorer as Versioned
+        """Each scorer's version by the name of its scores: its source, the modules it uses, its configuration."""
+        from harness.scoring.base import name_of, version_of
 
-        return {s.name: s.version for s in self.scorers if isinstance(s, Versioned)}
+        return {name_of(s): version_of(s) for s in self.scorers}
+
+    @cached_property
+    def scorers_hash(self) -> str:
+        """Digest of the scorers' versions, in their order."""
+        return digest(list(self.scorer_versions.values()))
 
     def slice_values(self) -> dict[str, list[str]]:
         """Values of each slice tag over all cases, sorted; a slice no case has is a UserError."""

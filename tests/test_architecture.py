@@ -18,10 +18,11 @@ LAYERS = [
     {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
     {"suite", "engines", "evaluate_metrics"},
-    {"wording", "evidence", "gates", "store", "events", "plan"},
-    {"runner", "summary", "approval", "forecast", "rescore", "rubric", "judging", "people"},
+    {"wording", "evidence", "gates", "store", "events", "plan", "accepted"},
+    {"moved", "against"},
+    {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
     {"session", "demo"},
-    {"ci"},
+    {"ci", "commands"},
     {"plugin", "cli"},
 ]
 

@@ -105,8 +105,21 @@ def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Score
 def failure(function: Scoring, error: Exception) -> Score:
     """The score of a scorer that raised."""
     said = " ".join(str(error).split())[:MOST_SAID]
-    name = str(getattr(function, "name", "") or getattr(function, "__name__", "scorer"))
-    return Score(name=name, value=None, reason=f"the scorer raised {type(error).__name__}: {said}", failed=True)
+    return Score(
+        name=name_of(function), value=None, reason=f"the scorer raised {type(error).__name__}: {said}", failed=True
+    )
+
+
+def version_of(function: Scoring) -> str:
+    """A scorer's version; of a plain function the digest of the module that it stands in."""
+    if isinstance(function, Scorer):
+        return function.version
+    return digest(inspect.getsource(sys.modules[function.__module__]))[:12]
+
+
+def name_of(function: Scoring) -> str:
+    """The family that a scorer answers for; a plain function goes by its own name."""
+    return str(getattr(function, "name", "") or getattr(function, "__name__", "scorer"))
 
 
 def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:

@@ -1,0 +1,165 @@
+"""What a run stands its suites against: the accepted baselines, and all that moved since. Knows no engine.
+
+A run made now and a finished run that is judged again ask the same questions here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct, field, structs
+
+from harness.accepted import BASELINE_FILE, Accepted, load_accepted, records, short
+from harness.digest import digest
+from harness.moved import from_bars, gates_moved, is_whole, unlike
+from harness.schema import ACCEPTED, BASELINE, AcceptedInfo, Checkpoint, GateFile, Record
+from harness.store import RunData
+from harness.suite import Suite
+
+PromptHashes = Mapping[str, Mapping[str, str]]
+"""Suite to case id to the hash of the token ids that the tuned model received."""
+OTHER_SCORERS = "the scorers changed since the run, and the answers of an accepted baseline are not kept to score again"
+
+
+class Against(Struct, frozen=True, kw_only=True):
+    """What the suites of one run stand against."""
+
+    infos: dict[str, AcceptedInfo] = field(default_factory=dict)
+    """By suite; empty where no accepted baseline was asked for."""
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    """The baseline's records by suite; none where it cannot be compared."""
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    """The baseline as the manifest names it."""
+    moved: list[str] = field(default_factory=list)
+    """Sentences on everything that moved."""
+    notes: list[str] = field(default_factory=list)
+    """What the suites were compared with."""
+
+
+def baseline_path(suite: Suite, bars: Path | None) -> Path:
+    """The suite's baseline.json; that of its twin below `bars` where the twin is a whole suite."""
+    twin = bars / suite.name if bars else suite.folder
+    return (twin if is_whole(twin) else suite.folder) / BASELINE_FILE
+
+
+def against(
+    suites: Sequence[Suite],
+    gates: Mapping[str, GateFile],
+    baseline: str | None,
+    bars: Path | None,
+    prompts: PromptHashes,
+) -> Against:
+    """Read the accepted baselines where `baseline` asks for them, and compare everything with everything.
+
+    A baseline.json or gates.toml that cannot be used is a UserError.
+    """
+    wanted = baseline == ACCEPTED
+    moved = [text for suite in suites if bars for text in from_bars(suite, bars, wanted)]
+    infos: dict[str, AcceptedInfo] = {}
+    kept: dict[str, list[Record]] = {}
+    models: list[tuple[str, Accepted]] = []
+    for suite in suites if wanted else ():
+        found = load_accepted(baseline_path(suite, bars), suite.name)
+        infos[suite.name] = info = _info(found, suite, prompts.get(suite.name, {}))
+        if found is not None:
+            since = f"{suite.name}, since the accepted baseline of {info.accepted_at[:10]}"
+            moved += [f"{since}: {text}" for text in info.unlike]
+            moved += [f"{since}, gates.toml: {t}" for t in gates_moved(found.gates, gates[suite.name].gate)]
+            models.append((info.says, found))
+            kept[suite.name] = [] if info.unlike else records(found, suite.cases, prompts.get(suite.name, {}))
+    return Against(
+        infos=infos,
+        records=kept,
+        checkpoints={BASELINE: _checkpoint(models)} if models else {},
+        moved=list(dict.fromkeys(moved)),
+        notes=_notes(infos),
+    )
+
+
+def _info(found: Accepted | None, suite: Suite, prompts: Mapping[str, str]) -> AcceptedInfo:
+    if found is None:
+        return AcceptedInfo()
+    said = unlike(found, suite)
+    if not said:  # with the same cases and template, other token ids are the tokenizer's or the renderer's doing
+        other = sum(short(now) != found.cases[name].prompt_hash for name, now in prompts.items() if _asked(found, name))
+        said = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"] if other else []
+    return AcceptedInfo(
+        digest=found.digest,
+        model=found.model.name,
+        accepted_at=found.accepted_at,
+        run_id=found.run_id,
+        unlike=said,
+    )
+
+
+def _asked(found: Accepted, case_id: str) -> bool:
+    return case_id in found.cases and bool(found.cases[case_id].answers)
+
+
+def _checkpoint(models: Sequence[tuple[str, Accepted]]) -> Checkpoint:
+    """One checkpoint for all suites: the accepted model, or where they differ all of them by name."""
+    names = list(dict.fromkeys(says for says, _ in models))
+    seen = {found.model.digest: found.model for _, found in models}
+    if len(seen) > 1:
+        return Checkpoint(name="; ".join(names), kind="accepted", path="", digest=digest(sorted(seen)))
+    (model,) = seen.values()
+    return Checkpoint(
+        name="; ".join(names),
+        kind="accepted",
+        path="",
+        digest=model.digest,
+        base_digest=model.base_digest,
+        adapter_digest=model.adapter_digest,
+        tokenizer_digest=model.tokenizer_digest,
+    )
+
+
+def _notes(infos: Mapping[str, AcceptedInfo]) -> list[str]:
+    compared = [f"{name}: compared with the {i.says}" for name, i in infos.items() if i.digest and not i.unlike]
+    lacking = [name for name, info in infos.items() if not info.digest]
+    if lacking:
+        compared.append(f"no accepted baseline: {', '.join(lacking)}; their comparative gates skip")
+    return compared
+
+
+def how_to_accept(suite: Suite) -> str:
+    """The command that writes a suite's baseline.json."""
+    return f"tunegate accept RUN --suite {'/'.join(suite.folder.parts[-3:])} --reason TEXT"
+
+
+def with_baseline(run: RunData, found: Against) -> RunData:
+    """The run with the baseline of `found` in place of its own, for the suites that `found` speaks of.
+
+    Where it speaks of none the run keeps its baseline, and what had moved since that was accepted.
+    """
+    pairs = [(record, suite) for suite, kept in found.records.items() for record in kept]
+    pairs += [
+        (record, suite)
+        for record, suite in zip(run.records, run.suite_of, strict=True)
+        if record.variant != BASELINE or suite not in found.infos
+    ]
+    infos = [structs.replace(info, accepted=found.infos.get(info.name, info.accepted)) for info in run.manifest.suites]
+    moved = found.moved if found.infos else list(dict.fromkeys([*found.moved, *run.manifest.moved]))
+    manifest = structs.replace(
+        run.manifest, suites=infos, checkpoints=run.manifest.checkpoints | found.checkpoints, moved=moved
+    )
+    return structs.replace(run, records=[r for r, _ in pairs], suite_of=[s for _, s in pairs], manifest=manifest)
+
+
+def without_stale(run: RunData, scorers: Mapping[str, str]) -> RunData:
+    """The run without those accepted scores that other scorers gave than `scorers` holds (suite to hash)."""
+    stale = {
+        info.name: structs.replace(info.accepted, unlike=[*info.accepted.unlike, OTHER_SCORERS])
+        for info in run.manifest.suites
+        if info.accepted and info.accepted.digest and scorers.get(info.name, info.scorers_hash) != info.scorers_hash
+    }
+    return with_baseline(run, Against(infos=stale, moved=run.manifest.moved)) if stale else run
+
+
+def prompt_hashes(pairs: Iterable[tuple[str, Record]]) -> PromptHashes:
+    """Of records with their suite's name."""
+    found: dict[str, dict[str, str]] = {}
+    for suite, record in pairs:
+        found.setdefault(suite, {})[record.case.id] = record.prompt_hash
+    return found

@@ -1,0 +1,105 @@
+"""`tunegate accept` and `tunegate gate`: the commands on finished runs that ask no model. Reads options only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_GATE_FAILED, Unavailable, UserError
+
+if TYPE_CHECKING:
+    from harness.schema import Verdict
+    from harness.suite import Suite
+
+app = typer.Typer()
+
+Run = Annotated[str, typer.Argument(help="Run folder or name.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
+Bars = Annotated[
+    Path | None, typer.Option(help="Take every gates.toml, and accepted baseline, from this copy of evalsuites.")
+]
+
+
+def suites_here(folders: list[str] | None) -> list[Suite]:
+    """Suites below the folders whose data is here; the others are named and left out."""
+    from harness.runner import find_suites
+
+    kept: list[Suite] = []
+    for suite in find_suites(folders or ["evalsuites"]):
+        try:
+            suite.cases  # noqa: B018 - loading them is the check
+        except Unavailable as missing:
+            typer.echo(f"not run: {missing}", err=True)
+            continue
+        kept.append(suite)
+    if not kept:
+        raise UserError("no suite can run here. Name one with --suite, or provide its data")
+    return kept
+
+
+def say_what_changed(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
+    """One line for each gate whose outcome is not what it was in the run."""
+    was, came = ({(v.suite, v.gate): v.outcome for v in verdicts} for verdicts in (before, now))
+    suites = {suite for suite, _ in came}
+    for suite, gate in [*came, *(key for key in was if key not in came and key[0] in suites)]:
+        old, new = was.get((suite, gate), "not judged"), came.get((suite, gate), "no longer a gate")
+        if old != new:
+            typer.echo(f"changed: {suite} {gate}: {old} -> {new}")
+
+
+def leave(verdicts: Iterable[Verdict], short: bool = False) -> None:
+    """Leave with pytest's code where a gate is not met, or where the verdicts fall `short` of what was required."""
+    if short or any(v.outcome in ("fail", "inconclusive", "error") for v in verdicts):
+        raise typer.Exit(EXIT_GATE_FAILED)
+
+
+@app.command()
+def accept(
+    run: Run,
+    reason: Annotated[str, typer.Option(help="Why this model is the baseline from now on; kept in the file.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who approves it; kept in the file.")] = "",
+    suite: Suites = None,
+    although: Annotated[
+        str, typer.Option(metavar="REASON", help="Accept a run whose gates did not all pass; kept in the file.")
+    ] = "",
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write a run's scores into its suites as baseline.json, which `--baseline accepted` compares with."""
+    from harness.accepting import Acceptance, accept
+    from harness.store import find_run, now
+
+    said = Acceptance(reason=reason, accepted_at=now(), approved_by=by, although=although)
+    for path in accept(find_run(run, runs), suites_here(suite), said):
+        typer.echo(f"accepted: {path} ({path.stat().st_size / 1000:.0f} kB). Commit it; the change is what is approved")
+
+
+@app.command()
+def gate(
+    run: Run,
+    suite: Suites = None,
+    bars: Bars = None,
+    require_gates: Annotated[bool, typer.Option(help="Fail when a declared gate gives no verdict.")] = False,
+    baseline: Annotated[
+        str | None, typer.Option(help="'accepted': compare with each suite's baseline.json, not with the run's own.")
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Judge a finished run again with the bars of now; no model is asked, and the run stays as it is."""
+    from harness.regate import regate
+    from harness.store import find_run
+    from harness.summary import lines_of
+
+    found = regate(find_run(run, runs), suites_here(suite), bars, baseline)
+    for line in lines_of(found.run, 110):
+        typer.echo(line)
+    say_what_changed(found.before.verdicts, found.run.verdicts)
+    for name in found.not_judged:
+        typer.echo(f"not judged: {name}: its suite was not given")
+    is_short = require_gates and (found.not_run or not found.run.verdicts)
+    if is_short:
+        typer.echo(f"--require-gates: gates that did not run: {'; '.join(found.not_run) or 'there is none'}", err=True)
+    leave(found.run.verdicts, bool(is_short))
