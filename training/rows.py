@@ -1,6 +1,7 @@
 """Reads and checks training rows, line by line. Knows no tokens.
 
-Two forms, one JSON object a line: {"instruction", "input", "output"} and {"messages": [{"role", "content"}]}.
+Two forms, one JSON object a line: {"instruction", "input", "output"} and {"messages": [{"role", "content"}]}. Either
+may name what it was made from, in "cluster", "document" or "source".
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from harness.digest import digest
-from harness.errors import UserError, refuse_all
+from harness.errors import refuse_all
 
 FLOOR_ROWS = 1000
+LONGEST_LINE = 8 * 2**20
+"""Bytes; more than any model's context."""
+SNIFFED = 4096
+"""Bytes at the start of a file that tell text from something else."""
 
 
 class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +36,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """The conversation; every assistant turn is learnt."""
     where: str
     """`file:line`, for messages."""
+    document: str = ""
+    """What the row was made from, where the line says so in one of DOCUMENT_FIELDS; not learnt."""
 
     @property
     def chat(self) -> list[dict[str, str]]:
@@ -38,11 +45,22 @@ class Row(Struct, frozen=True, kw_only=True):
         return [{"role": t.role, "content": t.content} for t in self.messages]
 
 
-class _Chat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Made(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a line of either form may say of where it comes from."""
+
+    cluster: str | int | None = None
+    document: str | int | None = None
+    source: str | int | None = None
+
+
+DOCUMENT_FIELDS = _Made.__struct_fields__
+
+
+class _Chat(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages: list[Turn]
 
 
-class _Instruction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Instruction(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True):
     instruction: str
     output: str
     input: str = ""
@@ -54,34 +72,77 @@ def load_rows(files: Sequence[str]) -> list[Row]:
     problems: list[str] = []
     for file in files:
         try:
-            lines = Path(file).read_bytes().split(b"\n")
+            rows += _read(file, problems)
         except OSError as error:
-            raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    rows.append(Row(messages=_turns(line.removeprefix(b"\xef\xbb\xbf")), where=f"{file}:{number}"))
-                except (ValueError, msgspec.MsgspecError) as error:
-                    problems.append(f"{file}:{number}: {error}")
+            problems.append(f"{file}: cannot be read: {error.strerror}. Name a JSONL file of training rows")
     refuse_all(problems, f"{', '.join(files)}: rows that cannot be trained on")
-    if not rows:
-        raise UserError(f"{', '.join(files)}: no rows. Expected one JSON object a line")
     return rows
 
 
-def _turns(line: bytes) -> list[Turn]:
-    """The conversation of one line; ValueError or a msgspec error says what is wrong with it."""
+def _read(file: str, problems: list[str]) -> list[Row]:
+    """Rows of one file. Neighbouring lines with one and the same fault are named together."""
+    rows: list[Row] = []
+    faults: list[tuple[int, int, str]] = []
+    forms: dict[str, int] = {}
+    with Path(file).open("rb") as lines:
+        start = lines.read(SNIFFED)
+        first_byte = start.lstrip()[:1]
+        if b"\0" in start:
+            problems.append(f"{file}: a binary file, or text that is not UTF-8. Expected one JSON object a line")
+            return []
+        lines.seek(0)
+        for number, line in enumerate(lines, 1):
+            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if not line.strip():
+                continue
+            try:
+                form, turns, document = _line(line)
+            except (ValueError, RecursionError) as error:
+                said = _said(error)
+                first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, said) else number
+                faults.append((first, number, said))
+                continue
+            forms.setdefault(form, number)
+            rows.append(Row(messages=turns, where=f"{file}:{number}", document=document))
+    if faults and not rows and first_byte == b"[":
+        problems.append(f"{file}: a JSON array. Write its objects one a line, without brackets and commas around them")
+        return []
+    problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {said}" for a, b, said in faults]
+    if len(forms) > 1:
+        first = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
+        problems.append(f"{file}: rows with {first}. Keep one form a file")
+    if not rows and not faults:
+        problems.append(f"{file}: no rows. Expected one JSON object a line")
+    return rows
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with a line, in one sentence."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 ({error.reason}). Save the file as UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deeply to be a row"
+    return f"{error}. Expected one JSON object a line" if type(error) is msgspec.DecodeError else str(error)
+
+
+def _line(line: bytes) -> tuple[str, list[Turn], str]:
+    """Form, conversation and document of one line; a ValueError says what is wrong with it."""
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE:,}. Cut its document up")
     raw: Any = msgspec.json.decode(line)
     if not isinstance(raw, dict) or not ("messages" in raw or "instruction" in raw):
         raise ValueError('expected an object with "messages", or with "instruction", "input" and "output"')
+    row: _Chat | _Instruction
     if "messages" in raw:
-        turns = msgspec.convert(raw, _Chat).messages
+        form, row = "messages", msgspec.convert(raw, _Chat)
+        turns = row.messages
     else:
-        row = msgspec.convert(raw, _Instruction)
+        form, row = "instruction", msgspec.convert(raw, _Instruction)
         asked = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
         turns = [Turn(role="user", content=asked), Turn(role="assistant", content=row.output)]
     _check(turns)
-    return turns
+    named = next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), "")
+    return form, turns, str(named)
 
 
 def _check(turns: Sequence[Turn]) -> None:

@@ -17,7 +17,7 @@ def renderer(tiny_model):
 
 
 def test_both_forms_give_the_same_ids(write_rows, renderer):
-    rows = load_rows([str(write_rows("a.jsonl", [CHAT, INSTRUCTION]))])
+    rows = load_rows([str(write_rows("a.jsonl", [CHAT])), str(write_rows("b.jsonl", [INSTRUCTION]))])
     chat, instruction = encode(rows, renderer, 256).documents
     assert chat == instruction
 
