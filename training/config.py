@@ -72,6 +72,8 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Short rows of a step share one forward pass up to this many tokens, each blind to the others; 0: one by one."""
     share_prefix: bool = True
     """Tokens that all rows of a step begin with are computed once for each forward pass."""
+    peak_tflops: float | None = None
+    """Most 1e12 FLOPs a second of one device in `dtype`, for the MFU; known cards need none."""
 
 
 class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,6 +130,7 @@ CHECKS: tuple[Check, ...] = (
     ("train.validate_every", lambda v: v > 0, "set it to 1 or more"),
     ("train.patience", lambda v: v >= 0, "set it to 0 to train to the end"),
     ("train.pack_tokens", lambda v: v >= 0, "set it to 1024, or to 0 for one row at a time"),
+    ("train.peak_tflops", lambda v: v is None or v > 0, "set it to the device's dense peak, or leave it out"),
     ("output.name", lambda v: any(c.isalnum() for c in v), "give the run a short name"),
 )
 

@@ -58,7 +58,7 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
         )
     dtype = model_checks.chosen_dtype(config)
     shared = fingerprint(config)
-    for key in ("base", "data.train", "data.validation", "train.dtype"):
+    for key in ("base", "data.train", "data.validation", "train.dtype", "train.peak_tflops"):
         shared.pop(key)
     shared |= {
         "base": base.digest,

@@ -21,6 +21,7 @@ from training.config import Optim, Train
 from training.data import Document
 from training.model import AnswerLoss, tensors
 from training.plan import Micro, pack, share
+from training.rates import meter
 
 PREFIX_TOLERANCE = 0.02
 """Relative; bfloat16 sums in another order differ by less."""
@@ -86,6 +87,10 @@ class Loop:
         self.accelerator = Accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
+        base = model.model.get_base_model()
+        self.meter = meter(
+            base.config.to_dict(), base.dtype, self.adapter.values(), self.accelerator, train.peak_tflops
+        )
         self.share_prefix = train.share_prefix and model.can_share_prefix
         parameters = list(self.adapter.values())
         self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay)
@@ -151,10 +156,7 @@ class Loop:
             "lr": rate,
             "grad_norm": float(norm),
             "rows": len(rows),
-            "tokens": sum(len(row.ids) for row in rows),
-            "computed_tokens": sum(len(m.ids) for m in micros),
-            "answer_tokens": answers,
-            "seconds": round(time.perf_counter() - start, 4),
+            **self.meter.line(rows, micros, time.perf_counter() - start),
         }
 
     def _gradients(self, micros: Sequence[Micro], answers: int) -> torch.Tensor:
@@ -215,15 +217,14 @@ class Loop:
         return seconds
 
     def _show(self, line: dict[str, Any], total: int, left: float) -> None:
-        seconds = max(line["seconds"], 1e-9)
         self.hooks.progress(
             Update(
                 step=line["step"],
                 total=total,
                 loss=line["loss"],
                 lr=line["lr"],
-                tokens_per_s=line["tokens"] / seconds,
-                answer_tokens_per_s=line["answer_tokens"] / seconds,
+                tokens_per_s=line["tokens_per_s"],
+                answer_tokens_per_s=line["answer_tokens_per_s"],
                 seconds_left=left,
             )
         )

@@ -27,9 +27,8 @@ from harness.threads import before_torch
 from training import model_checks
 from training.config import load
 from training.job import Job, prepare
+from training.rates import rates
 from training.stop import StopSignal
-
-SKIPPED_STEPS = 10
 
 
 class Interrupted(UserError):
@@ -166,19 +165,12 @@ def _finish(run: store.RunFolder, manifest: Manifest, facts: dict[str, Any]) -> 
     write_curve(log, run.path / "loss_curve.svg")
     adapter = checkpoints.resolve(str(run.path))
     files = {f"adapter/{f.name}": checkpoints.file_sha256(f) for f in sorted((run.path / "adapter").iterdir())}
-    record = {**(manifest.training or {}), **facts, "rates": rates(log), "files_sha256": files}
+    record = {
+        **(manifest.training or {}),
+        **facts,
+        "rates": rates(log, facts["peak_flops_per_s"]),
+        "files_sha256": files,
+    }
     _end(run, manifest, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
     run.seal()
     shutil.rmtree(run.path / "last", ignore_errors=True)
-
-
-def rates(log: list[dict[str, Any]]) -> dict[str, float | int]:
-    """Tokens by second over all steps but the first ten, which warm up; over all where there are no more than ten."""
-    steps = [row for row in log if "loss" in row]
-    counted = steps[SKIPPED_STEPS:] or steps
-    seconds = max(sum(row["seconds"] for row in counted), 1e-9)
-    return {
-        "steps_counted": len(counted),
-        "tokens_per_s": round(sum(row["tokens"] for row in counted) / seconds, 1),
-        "answer_tokens_per_s": round(sum(row["answer_tokens"] for row in counted) / seconds, 1),
-    }

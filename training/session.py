@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from training import model as models
 from training.checkpointing import State
 from training.job import Job
 from training.loop import Hooks, Loop, put
+from training.rates import peak_mib
 
 
 def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
@@ -41,7 +40,8 @@ def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
         "processes": loop.accelerator.num_processes,
         "wall_s": round(state.wall_s, 1),
         "cpu_s": round(state.cpu_s, 1),
-        "peak_memory_mib": _peak_mib(loop.accelerator.device),
+        "peak_memory_mib": peak_mib(loop.accelerator.device),
+        "peak_flops_per_s": loop.meter.peak,
     }
 
 
@@ -58,11 +58,3 @@ def write_adapter(model: models.AnswerLoss, base: str, out: Path) -> None:
 
 def _device(device: torch.device) -> str:
     return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else str(device.type)
-
-
-def _peak_mib(device: torch.device) -> int:
-    """Most memory in use at once: of the device, or of this process on a processor."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device) / 2**20)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak / (2**20 if sys.platform == "darwin" else 2**10))
