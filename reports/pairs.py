@@ -40,9 +40,14 @@ class Pair:
         return self.tuned.case
 
     @property
+    def has_both_texts(self) -> bool:
+        """Of an accepted baseline only scores are kept: its answer cannot be shown, nor its claims compared."""
+        return self.baseline.text_kept
+
+    @property
     def new(self) -> list[Fabrication]:
-        """Fabricated by the tuned model only."""
-        return _without(fabrications(self.tuned), fabrications(self.baseline))
+        """Fabricated by the tuned model only; none where that cannot be told."""
+        return _without(fabrications(self.tuned), fabrications(self.baseline)) if self.has_both_texts else []
 
     @property
     def fixed(self) -> list[Fabrication]:
@@ -61,6 +66,11 @@ class Pair:
         if before is None or after is None:
             return None
         return after - before if metric.higher_is_better else before - after
+
+
+def both_texts(pairs: Sequence[Pair]) -> bool:
+    """Both answers of every pair are kept."""
+    return all(pair.has_both_texts for pair in pairs)
 
 
 def pair_up(baseline: Sequence[Record], tuned: Sequence[Record]) -> list[Pair]:

@@ -39,9 +39,10 @@ def estimate_table(run: RunData, suite: SuiteInfo) -> RenderableType:
 
 
 def summary(run: RunData) -> RenderableType:
-    """A run at a glance: the plain sentence and the estimates of each suite, then the verdicts."""
+    """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts."""
     evidence = gather(run, None)
-    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in cautions(evidence)]
+    said = [*map(words.bar_moved, run.manifest.moved), *cautions(evidence)]
+    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in said]
     for suite in evidence.suites:
         parts += [_text(f"{suite.name}: {sentence(evidence, suite)}", "bold"), _estimates(evidence, suite)]
     return Group(*parts, verdict_panel(run.verdicts, {suite.name: suite.shape for suite in evidence.suites}))

@@ -265,9 +265,18 @@ def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -
     return f"wrong on {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
 
+NO_TEXT = "the accepted baseline keeps scores, not answers"
+"""Why nothing of a baseline's answer is shown."""
+
+
 def fabrications(new: int, fixed: int) -> str:
     """The fabrication half of the plain sentence."""
     return f"{number(new) if new else 'no'} new {'fabrication' if new == 1 else 'fabrications'}, {fixed:,} gone"
+
+
+def bar_moved(text: str) -> str:
+    """A sentence of the manifest's `moved`, as every view says it."""
+    return f"The bar moved: {text}."
 
 
 def decoding(samples: int, temperature: float) -> str:

@@ -57,8 +57,11 @@ class Scorer:
 
     @cached_property
     def source_hash(self) -> str:
-        """Digest of the scorer's module and of every scoring module that it uses, as they are written."""
-        return digest({module.__name__: inspect.getsource(module) for module in _sources(self.__module__)})
+        """Digest of the scorer's module and of every scoring module that it uses, as they are written.
+
+        A suite's own module goes without its name, which depends on who imports it.
+        """
+        return digest({_own_name(module): inspect.getsource(module) for module in _sources(self.__module__)})
 
     @cached_property
     def config_hash(self) -> str:
@@ -167,6 +170,10 @@ def _sources(name: str) -> list[ModuleType]:
             found[module.__name__] = module
             waiting.extend(_imported(module))
     return [found[key] for key in sorted(found)]
+
+
+def _own_name(module: ModuleType) -> str:
+    return module.__name__ if module.__name__.startswith(f"{__package__}.") else ""
 
 
 def _imported(module: ModuleType) -> Iterator[ModuleType]:

@@ -9,7 +9,7 @@ from harness.schema import Record, SuiteInfo
 from reports import diff, words
 from reports.evidence import Evidence
 from reports.model import Answer, Block, Exchange, Section, Text
-from reports.pairs import Pair, fabrications
+from reports.pairs import Pair, both_texts, fabrications
 
 MOST_REGRESSIONS = 10
 MOST_GAINS = 5
@@ -43,6 +43,8 @@ def shift(pair: Pair, suite: SuiteInfo) -> float:
 
 def _group(suite: SuiteInfo, kind: Literal["regression", "gain"], pairs: list[Pair], most: int) -> list[Block]:
     said = words.shown_of(kind, min(most, len(pairs)), len(pairs))
+    if not both_texts(pairs):
+        said += f"; {words.NO_TEXT}, so the tuned answer stands alone"
     made: list[Block] = [Text(text=f"{suite.name}: {said}.")]
     return made + [_exchange(suite, kind, pair) for pair in pairs[:most]]
 
@@ -50,7 +52,8 @@ def _group(suite: SuiteInfo, kind: Literal["regression", "gain"], pairs: list[Pa
 def _exchange(suite: SuiteInfo, kind: Literal["regression", "gain"], pair: Pair) -> Exchange:
     case = pair.case
     source = case.document or "\n\n".join(f"{name}: {text}" for name, text in case.input.items())
-    before, after = diff.compare(pair.baseline.completion.text, pair.tuned.completion.text)
+    text = pair.tuned.completion.text
+    before, after = diff.compare(pair.baseline.completion.text if pair.has_both_texts else text, text)
     return Exchange(
         case_id=case.id,
         source=f"{words.title(suite.cluster)} {case.cluster}",
@@ -59,7 +62,7 @@ def _exchange(suite: SuiteInfo, kind: Literal["regression", "gain"], pair: Pair)
         excerpt=source[:EXCERPT],
         excerpt_note=words.excerpt(min(EXCERPT, len(source)), len(source)),
         expected="\n".join(case.expected) or "(nothing: the document has none)",
-        answers=[_answer(pair.baseline, before), _answer(pair.tuned, after)],
+        answers=[_answer(pair.baseline, before if pair.has_both_texts else []), _answer(pair.tuned, after)],
     )
 
 
@@ -75,6 +78,8 @@ def _answer(record: Record, stretches: Sequence[diff.Stretch]) -> Answer:
         status = f"cut at {words.count(record.completion.output_tokens, 'token')}"
     elif record.error is not None:
         status = f"no answer: {record.error}"
+    elif not record.text_kept:
+        status = words.NO_TEXT
     elif not record.completion.text.strip():
         status = "empty answer"
     findings = [f"{words.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]

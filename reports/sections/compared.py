@@ -13,7 +13,12 @@ DIGESTS = [
     ("Adapter", "adapter_digest"),
     ("Tokenizer and chat template", "tokenizer_digest"),
 ]
-KINDS = {"model": "whole model", "adapter": "adapter over a base model", "scripted": "rule without a model"}
+KINDS = {
+    "model": "whole model",
+    "adapter": "adapter over a base model",
+    "scripted": "rule without a model",
+    "accepted": "scores kept of an earlier run",
+}
 
 
 def section(evidence: Evidence) -> Section:

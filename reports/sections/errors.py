@@ -58,6 +58,18 @@ def _counts(suite: str, variant: str, records: list[Record]) -> list[Cell]:
     unscored = sum(any(s.value is None for s in r.scores.values()) for r in records)
     usable = sum(r.completion.finish_reason == "stop" and bool(r.completion.text.strip()) for r in records)
     head = Cell(text=words.variant(variant), note=suite)
+    if not all(r.text_kept for r in records):
+        unknown = Cell(text=words.DASH, tone="muted")
+        answers, failed, without = (Cell(text=words.number(n)) for n in (len(records), errors, unscored))
+        return [
+            Cell(text=head.text, note=f"{suite}; {words.NO_TEXT}"),
+            answers,
+            unknown,
+            failed,
+            unknown,
+            unknown,
+            without,
+        ]
     return [head, *(Cell(text=words.number(n)) for n in (len(records), usable, errors, cut, empty, unscored))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
-from reports.pairs import Fabrication, Pair
+from reports.pairs import Fabrication, Pair, both_texts, fabrications
 
 MOST = 50
 """Most claims that one table names; all are counted."""
@@ -18,6 +18,9 @@ def section(evidence: Evidence) -> Section | None:
         pairs = evidence.pairs(suite.name)
         if not pairs:
             continue
+        if not both_texts(pairs):
+            blocks += _of_tuned(suite.name, [(p, f) for p in pairs for f in fabrications(p.tuned)])
+            continue
         new, fixed, kept = ([(p, f) for p in pairs for f in getattr(p, k)] for k in ("new", "fixed", "persisting"))
         blocks.append(Text(text=f"{suite.name}: {words.fabrication_counts(len(new), len(fixed), len(kept))}."))
         if new:
@@ -28,6 +31,13 @@ def section(evidence: Evidence) -> Section | None:
         return None
     lead = "Claims that the source does not hold: what the tuned model adds, and what it no longer says."
     return Section(id="fabrications", title="Fabrications", lead=lead, blocks=blocks)
+
+
+def _of_tuned(suite: str, found: list[tuple[Pair, Fabrication]]) -> list[Block]:
+    """What the tuned model fabricates, where nobody knows what the baseline did."""
+    count = words.count(len(found), "fabrication")
+    said = f"{suite}: {count} of the tuned model; {words.NO_TEXT}, so new ones cannot be told from old ones."
+    return [Text(text=said), *([_table(f"Fabrications of the tuned model in {suite}", found)] if found else [])]
 
 
 def _table(caption: str, found: list[tuple[Pair, Fabrication]]) -> Table:

@@ -17,7 +17,7 @@ NOTE = (
 
 
 def section(evidence: Evidence) -> Section:
-    blocks: list[Block] = []
+    blocks: list[Block] = [Text(text=words.bar_moved(text), tone="caution") for text in evidence.run.manifest.moved]
     for suite in evidence.suites:
         verdicts = evidence.verdicts(suite.name)
         if verdicts:

@@ -8,7 +8,7 @@ from harness.schema import Record, SuiteInfo, Verdict
 from reports import words
 from reports.evidence import Evidence, overall
 from reports.model import Block, Headline, Section, Text
-from reports.pairs import Pair, is_wrong
+from reports.pairs import Pair, both_texts, is_wrong
 
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",
@@ -51,7 +51,8 @@ def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
     wrong, of = _count([[p.baseline, p.tuned] for p in counted], lambda r: is_wrong(r, metric))
     contracts = {p.case.cluster for p in counted}
     said = words.wrong(wrong[1], wrong[0], of, *_nouns(of, len(contracts), suite.cluster))
-    return f"{words.capital(said)}; {words.fabrications(*_fabricated(pairs))}."
+    fabricated = words.fabrications(*_fabricated(pairs)) if both_texts(pairs) else words.NO_TEXT
+    return f"{words.capital(said)}; {fabricated}."
 
 
 NAMED = 4

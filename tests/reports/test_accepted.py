@@ -1,0 +1,99 @@
+"""A report of a run that was compared with an accepted baseline: what it shows, and one sentence on what it cannot."""
+
+import json
+
+import msgspec
+import pytest
+
+import reports
+from harness.schema import AcceptedInfo, Record, Score, Scores
+from harness.store import RunData, load_run
+from reports import markdown, terminal
+from reports.files import to_json
+from reports.html import render
+from reports.model import Exchange, Headline, Table, Text
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_checkpoint, make_manifest, make_records, make_suite
+from tests.reports.test_report import all_text, part
+
+KEPT = "the accepted baseline keeps scores, not answers"
+INFO = AcceptedInfo(digest="9" * 64, model="org/small-instruct", accepted_at="2026-01-02T03:04:05Z", run_id="r1")
+MOVED = ["legal/clauses, gates.toml: clause_recall at_least: value 0.95 -> 0.9", "c\u202enew.py differs"]
+
+
+def scores_alone(record: Record) -> Record:
+    """What of a baseline's record an accepted baseline keeps."""
+    if record.variant != "baseline":
+        return record
+    kept = {name: Score(name=name, value=s.value, counts=s.counts) for name, s in record.scores.items()}
+    completion = msgspec.structs.replace(record.completion, text="", output_tokens=0)
+    return msgspec.structs.replace(record, completion=completion, scores=Scores(kept), text_kept=False)
+
+
+@pytest.fixture
+def kept(write_run: Writer) -> RunData:
+    """The sample run, its baseline accepted and not asked."""
+    manifest = make_manifest()
+    accepted = make_checkpoint(INFO.says, "1", kind="accepted", path="")
+    manifest = msgspec.structs.replace(
+        manifest,
+        checkpoints=manifest.checkpoints | {"baseline": accepted},
+        suites=[make_suite(accepted=INFO)],
+        notes=[f"legal/clauses: compared with the {INFO.says}"],
+        moved=MOVED,
+    )
+    return load_run(write_run(manifest=manifest, records=[scores_alone(r) for r in make_records()]))
+
+
+def test_every_view_is_made_and_names_the_accepted_baseline(kept: RunData) -> None:
+    model = reports.build([kept])
+    for text in (render(model), markdown.render(model), to_json(model)):
+        assert INFO.says in text
+    assert "scores kept of an earlier run" in all_text(model)
+
+
+def test_what_moved_stands_above_the_bars_and_first_on_the_terminal(kept: RunData) -> None:
+    first, _, table = part(reports.build([kept]), "gates").blocks
+    assert isinstance(first, Text) and first.tone == "caution" and isinstance(table, Table)
+    assert first.text == f"The bar moved: {MOVED[0]}."
+    lines = terminal.summary_lines(kept, 160)
+    assert lines[0] == f"! The bar moved: {MOVED[0]}."
+    assert "\u202e" not in lines[1]
+
+
+def test_the_plain_sentence_counts_wrong_answers_and_compares_no_fabrications(kept: RunData, run: RunData) -> None:
+    headline = next(b for b in part(reports.build([kept]), "verdict").blocks if isinstance(b, Headline))
+    assert headline.sentence == f"Wrong on 3 fewer of 10 contracts (1, baseline 4); {KEPT}."
+    assert "1 new fabrication" in json.dumps(msgspec.to_builtins(reports.build([run])))
+
+
+def test_fabrications_of_the_tuned_model_are_listed_and_none_is_called_new(kept: RunData) -> None:
+    said, table = part(reports.build([kept]), "fabrications").blocks
+    assert isinstance(said, Text) and isinstance(table, Table)
+    assert said.text == (
+        f"legal/clauses: 1 fabrication of the tuned model; {KEPT}, so new ones cannot be told from old ones."
+    )
+    assert [row[0].text for row in table.rows] == ["lease-009"]
+    assert "new fabrication" not in all_text(reports.build([kept]))
+
+
+def test_gains_are_still_found_and_show_the_tuned_answer_without_marks_of_change(kept: RunData) -> None:
+    blocks = part(reports.build([kept]), "changes").blocks
+    assert any(isinstance(b, Text) and f"{KEPT}, so the tuned answer stands alone" in b.text for b in blocks)
+    gains = [b for b in blocks if isinstance(b, Exchange) and b.kind == "gain"]
+    assert {g.case_id for g in gains} == {"lease-000", "lease-001", "lease-002", "lease-005"}
+    before, after = gains[0].answers
+    assert (before.pieces, before.status) == ([], KEPT)
+    assert {piece.change for piece in after.pieces} == {"same"}
+
+
+def test_answers_that_were_not_kept_are_not_counted_as_empty(kept: RunData) -> None:
+    table = part(reports.build([kept]), "errors").blocks[0]
+    assert isinstance(table, Table)
+    baseline = next(row for row in table.rows if row[0].text == "Baseline")
+    assert [cell.text for cell in baseline[1:]] == ["10", "–", "0", "–", "–", "0"]
+    assert KEPT in baseline[0].note
+
+
+def test_the_same_questions_are_found_to_be_the_same(kept: RunData) -> None:
+    assert "yes: 10 cases, joined by id and input" in all_text(reports.build([kept]))
