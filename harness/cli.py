@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness import ci, commands
+from harness import before, ci, commands
 from harness.commands import Bars, Run, Runs, Suites
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(ci.app)
 app.add_typer(commands.app)
+app.add_typer(before.app)
 
 Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]
 

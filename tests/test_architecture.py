@@ -21,8 +21,8 @@ LAYERS = [
     {"wording", "evidence", "gates", "store", "events", "plan", "accepted"},
     {"moved", "against"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
-    {"session", "demo"},
-    {"ci", "commands"},
+    {"session", "demo", "power"},
+    {"ci", "commands", "before"},
     {"plugin", "cli"},
 ]
 

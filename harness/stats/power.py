@@ -1,6 +1,7 @@
-"""How many cases a claim needs, with 80% power. Knows no gate and no wording.
+"""How many cases a claim needs, and what a number of cases can show, by formula. Knows no gate and no wording.
 
-Numbers are plans from what was observed, so they are rough; a caller rounds them.
+Numbers are plans from what was observed or assumed, so they are rough; a caller rounds them. `chances` holds the
+exact probabilities of passing.
 """
 
 import math
@@ -20,19 +21,21 @@ def standard_error(found: Estimate) -> float | None:
     return (found.high - found.low) / (2 * critical(found.level, found.side))
 
 
-def smallest_visible(se: float, side: Side, level: float = 0.95) -> float:
-    """Smallest true difference that is seen with 80% power: (z_{1-a} + z_{.80}) * SE."""
-    return (critical(level, side) + critical(POWER, "lower")) * se
+def smallest_visible(se: float, side: Side, level: float = 0.95, power: float = POWER) -> float:
+    """Smallest true difference that is seen with this power: (z_{1-a} + z_{power}) * SE."""
+    return (critical(level, side) + critical(power, "lower")) * se
 
 
-def cases_for_gap(se: float, cases: int, gap: float, side: Side, level: float = 0.95) -> int | None:
-    """Cases that show a gap of this size: n * ((z_{1-a} + z_{.80}) * SE / gap)^2, clustering kept as it is.
+def cases_for_gap(
+    se: float, cases: int, gap: float, side: Side, level: float = 0.95, power: float = POWER
+) -> int | None:
+    """Cases that show a gap of this size: n * ((z_{1-a} + z_{power}) * SE / gap)^2, clustering kept as it is.
 
     None where the gap is 0 or the standard error tells nothing.
     """
     if gap == 0 or se == 0:
         return None
-    return _plan(cases * (smallest_visible(se, side, level) / gap) ** 2)
+    return _plan(cases * (smallest_visible(se, side, level, power) / gap) ** 2)
 
 
 def independent_for_rate(rate: float, bar: float, level: float = 0.95) -> int | None:
@@ -44,14 +47,61 @@ def independent_for_rate(rate: float, bar: float, level: float = 0.95) -> int | 
     return _plan((spread / (rate - bar)) ** 2)
 
 
-def errors_allowed(n: int, bar: float, level: float = 0.95) -> int | None:
-    """Most errors in n independent cases with the one-sided Wilson bound still at or over `bar`; None where none is."""
-    allowed = None
-    for errors in range(n + 1):
-        if wilson((n - errors) / n, n, level, "lower")[0] < bar:
-            break
-        allowed = errors
-    return allowed
+def errors_allowed(
+    n: int, bar: float, level: float = 0.95, n_eff: float | None = None, df: float | None = None
+) -> int | None:
+    """Most errors in n cases with the one-sided Wilson bound still at or over `bar`; None where none is.
+
+    The bound is taken at `n_eff` cases and with t(df), as for clustered cases; left out, the cases are independent.
+    """
+
+    def holds(errors: int) -> bool:
+        return wilson((n - errors) / n, n_eff or n, level, "lower", df)[0] >= bar
+
+    if n < 1 or not holds(0):
+        return None
+    most, too_many = 0, n + 1
+    while too_many - most > 1:
+        middle = (most + too_many) // 2
+        most, too_many = (middle, too_many) if holds(middle) else (most, middle)
+    return most
+
+
+def design_effect(units: float, icc: float) -> float:
+    """Factor on the variance of a mean when `units` of one cluster correlate by `icc`: 1 + (m - 1) * rho.
+
+    Source: Kish, Survey Sampling (1965). For clusters of unequal size m is the sum of squares over the sum.
+    """
+    return 1 + max(0.0, units - 1) * icc
+
+
+def log_ratio_variance(baseline: float, tuned: float, correlation: float) -> float:
+    """Variance of ln(tuned rate / baseline rate) over paired 0/1 cases, times the number of cases: delta method.
+
+    (1-p1)/p1 + (1-p0)/p0 - 2r * sqrt((1-p1)(1-p0) / (p1 p0)), with r no larger than two such rates can have.
+    """
+    odds = [(1 - p) / p for p in (tuned, baseline)]
+    return sum(odds) - 2 * _possible(correlation, baseline, tuned) * math.sqrt(odds[0] * odds[1])
+
+
+def ratio_variance(baseline: float, tuned: float, bar: float, correlation: float) -> float:
+    """Variance of tuned score - bar * baseline score of one case, both 0 or 1."""
+    one, other = tuned * (1 - tuned), bar * bar * baseline * (1 - baseline)
+    return one + other - 2 * _possible(correlation, baseline, tuned) * math.sqrt(one * other)
+
+
+def _possible(correlation: float, *rates: float) -> float:
+    """The correlation, or the highest that 0/1 scores with these two rates can have: the root of their odds ratio."""
+    low, high = min(rates), max(rates)
+    return min(correlation, math.sqrt(low * (1 - high) / (high * (1 - low)))) if low > 0 and high < 1 else 0.0
+
+
+def cases_for_cut(baseline: float, ratio: float, bar: float, correlation: float, power: float = POWER) -> int | None:
+    """Independent cases that show tuned / baseline to be at most `bar` where it is `ratio`: a gap of logarithms."""
+    if not 0 < ratio < bar:
+        return None
+    se = math.sqrt(log_ratio_variance(baseline, baseline * ratio, correlation))
+    return cases_for_gap(se, 1, math.log(ratio / bar), "two", power=power)
 
 
 def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: float) -> int | None:

@@ -46,10 +46,10 @@ def settle(needed: float | None, cases: int) -> str:
         return f"no number of cases settles a value like this one; has {cases}"
     if needed <= cases:
         return f"somewhat more than the {cases} cases it has"
-    return f"about {_rough(needed):,} cases would settle it; has {cases:,}"
+    return f"about {rough(needed):,} cases would settle it; has {cases:,}"
 
 
-def _rough(count: float) -> int:
+def rough(count: float) -> int:
     """Rounded up to two significant digits."""
     step: int = 10 ** max(0, math.floor(math.log10(count)) - 1)
     return math.ceil(count / step) * step

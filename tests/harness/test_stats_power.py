@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from harness.schema import Estimate
-from harness.stats import power
+from harness.stats import chances, power
+from harness.stats.intervals import rule_of_three
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,61 @@ from harness.stats import power
 )
 def test_errors_allowed_under_a_bar(bar, table):
     assert {n: power.errors_allowed(n, bar) for n in table} == table
+
+
+@pytest.mark.parametrize(
+    ("baseline", "paired", "independent", "half", "forty"),
+    [(0.4, 187, 364, 146, 393), (0.2, 466, 917, 335, 933), (0.1, 1025, 2024, 713, 2017)],
+)
+def test_a_cut_needs_what_the_design_says(baseline, paired, independent, half, forty):
+    """25% fewer at all, paired and independent; then 25% fewer as a bound where the truth is 50% and 40% fewer."""
+    assert power.cases_for_cut(baseline, 0.75, 1.0, 0.5) == paired
+    assert power.cases_for_cut(baseline, 0.75, 1.0, 0.0) == independent
+    assert power.cases_for_cut(baseline, 0.50, 0.75, 0.5) == half
+    assert power.cases_for_cut(baseline, 0.60, 0.75, 0.5) == forty
+
+
+def test_no_cut_is_shown_beyond_the_truth_and_rates_limit_their_correlation():
+    assert power.cases_for_cut(0.2, 0.75, 0.75, 0.5) is None and power.cases_for_cut(0.2, 0.0, 0.75, 0.5) is None
+    assert power.cases_for_cut(0.2, 0.1, 0.75, 0.5) == power.cases_for_cut(0.2, 0.1, 0.75, 0.9)
+    assert power.log_ratio_variance(0.3, 0.3, 1.0) == pytest.approx(0.0)
+    assert power.ratio_variance(0.3, 0.3, 1.0, 1.0) == pytest.approx(0.0)
+
+
+def test_a_gain_shown_beyond_20_points_needs_what_the_design_says():
+    spread = 0.29 + 0.01 - 0.28**2
+    assert power.cases_for_gap(math.sqrt(spread), 1, 0.28 - 0.20, "two") == 272
+
+
+@pytest.mark.parametrize(
+    ("spread", "truth", "needed"), [(0.8, 0.10, 31), (0.8, 0.12, 101), (0.5, 0.10, 12), (0.5, 0.12, 40)]
+)
+def test_less_review_time_needs_what_the_design_says(spread, truth, needed):
+    """A ratio of geometric means of at most 0.15; `spread` is the SD of the log ratio."""
+    assert power.cases_for_gap(spread, 1, math.log(truth / 0.15), "two") == needed
+
+
+@pytest.mark.parametrize(("better", "worse", "needed"), [
+    (0.29, 0.01, 29), (0.24, 0.04, 57), (0.18, 0.04, 92), (0.08, 0.03, 367), (0.06, 0.03, 826),
+])  # fmt: skip
+def test_a_gain_has_80_percent_at_the_size_that_the_design_states(better, worse, needed):
+    def chance(n):
+        return chances.chance_of_gain(chances.Design(n), better + worse, better - worse)
+
+    assert chance(needed) == pytest.approx(0.80, abs=0.01)
+    assert chance(math.floor(0.9 * needed)) < 0.79
+
+
+@pytest.mark.parametrize(("n", "share"), [(300, 0.010), (1000, 0.003), (3000, 0.001)])
+def test_nothing_found_shows_three_in_n(n, share):
+    assert rule_of_three(n) == pytest.approx(share, rel=0.01)
+
+
+def test_100_contracts_cannot_show_more_than_97_4_percent():
+    """Plain cases; with several cases a contract t(99) takes the place of z and leaves a little less."""
+    assert power.errors_allowed(100, 0.973) == 0 and power.errors_allowed(100, 0.974) is None
+    assert power.errors_allowed(300, 0.973, n_eff=100, df=99) == 0
+    assert power.errors_allowed(300, 0.974, n_eff=100, df=99) is None
 
 
 def test_a_case_fewer_than_the_smallest_size_allows_not_even_perfection():
