@@ -12,6 +12,9 @@ from harness.accepted import encode, load_accepted, records, sealed
 from harness.accepting import accept, baseline_of
 from harness.errors import GateFailed, UserError
 from harness.gates import judge
+from harness.judging import items
+from harness.people import add_labels
+from harness.rubric import SIDES, Rubric
 from harness.schema import ACCEPTED, Gate, GateFile, Metric, Objective, Record, Score
 from harness.stats.summary import summarise
 from harness.store import RunData
@@ -188,6 +191,18 @@ def other_scorer() -> str:
 def test_a_run_without_one_of_the_suites_is_named(root: Path) -> None:
     with pytest.raises(UserError, match="holds legal/mini; none of them is among the suites given"):
         accept(evaluate(root, NEW).path, [], SAID)
+
+
+def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(root: Path) -> None:
+    run = evaluate(root, NEW, ACCEPTED)
+    rubric = Rubric(name="right", question="Is it right?", labels=("no", "yes"))
+    assert {item.record.variant for item in items(run, rubric)} == {"tuned"}
+    with pytest.raises(UserError, match="no answers of a baseline to compare"):
+        list(items(run, Rubric(name="better", question="Which?", labels=SIDES, compare=True)))
+    line = {"suite": SUITE, "case_id": "c1", "variant": "baseline", "label": "yes"}
+    (root / "labels.jsonl").write_text(json.dumps(line))
+    with pytest.raises(UserError, match="the run has no answer of 'baseline' to legal/mini c1"):
+        add_labels(run, rubric, root / "labels.jsonl", "r1")
 
 
 def test_judging_never_writes_a_baseline(root: Path) -> None:
