@@ -88,7 +88,8 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def outcome(self) -> Outcome:
         """Everything together; only a finished run whose every suite was judged can pass."""
-        found = together([suite.outcome for suite in self.suites])
+        judged = any(suite.gates for suite in self.suites)
+        found = together([suite.outcome for suite in self.suites] if judged else [])
         return "inconclusive" if found == "pass" and self.status != "finished" else found
 
 

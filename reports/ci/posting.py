@@ -23,7 +23,7 @@ BOT = "github-actions[bot]"
 MARKER = re.compile(r"<!-- tunegate:[a-z0-9:-]+ -->")
 
 
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+REPOSITORY = re.compile(r"(?!\.\.?/)[\w.-]+/(?!\.\.?$)[\w.-]+")
 
 
 def post(

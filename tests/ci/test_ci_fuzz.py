@@ -1,0 +1,78 @@
+"""Any text, in every place where foreign text can stand, through every writer: nothing in it acts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.schema import Estimate, MetricRow
+from reports.ci import annotations, openmetrics, pages
+from reports.ci.export import decode, encode
+from reports.ci.log import inert
+from reports.visible import is_hidden
+from tests.ci.runner import commands
+from tests.ci.sample import full_of, headings, tables_are_whole, tokens
+from tests.reports.hostile import ALPHABET, ATTACKS
+
+HOSTILE = [text.replace("\ud800", "") for text in ATTACKS]
+CHARACTERS = st.one_of(
+    st.sampled_from([c for c in ALPHABET if c != "\ud800"]), st.characters(exclude_categories=["Cs"])
+)
+PIECES = st.one_of(
+    st.text(CHARACTERS, max_size=12),
+    st.sampled_from(HOSTILE),
+    st.sampled_from(
+        ["::error::x", "##[add-mask]x", "::stop-commands::t", "\r::set-env name=a::b", "<!-- tunegate:run -->"]
+    ),
+)
+TEXTS = st.lists(PIECES, max_size=5).map("".join)
+QUICK = settings(max_examples=100, deadline=None, database=None)
+PLAIN = full_of("plain")
+LIKE = [pages.comment(PLAIN, PLAIN.suites[0]), pages.summary(PLAIN)]
+SHAPE = [(tokens(page)[0].count("table_open"), len(headings(page))) for page in LIKE]
+OWN = {"text", "text_special", "softbreak", "link_open", "link_close"}
+
+
+@QUICK
+@given(TEXTS)
+def test_pages_hold_only_their_own_mark_up(text: str) -> None:
+    found = full_of(text)
+    made = [pages.comment(found, found.suites[0], link="https://g.example/r"), pages.summary(found)]
+    for page, (tables, heads), links in zip(made, SHAPE, (1, 0), strict=True):
+        blocks, inline = tokens(page)
+        assert set(inline) <= OWN and inline.count("link_open") == blocks.count("html_block") == links
+        assert (blocks.count("table_open"), blocks.count("heading_open")) == (tables, heads) and tables_are_whole(page)
+        assert not any(map(is_hidden, page)) and len(page.encode()) < pages.COMMENT_BYTES
+        assert list(commands(page)) == []
+
+
+@QUICK
+@given(TEXTS)
+def test_annotations_are_as_many_as_were_meant(text: str) -> None:
+    made = annotations.lines(full_of(text))
+    assert [name for name, _ in commands("\n".join(made))] == ["warning", "error", "error", "warning", "error"]
+    assert not any(map(is_hidden, "".join(made)))
+    assert list(commands(f"tunegate: {inert(text)}")) == []
+
+
+@QUICK
+@given(TEXTS)
+def test_an_export_is_read_back_as_it_was_written(text: str) -> None:
+    found = full_of(text)
+    assert decode(encode(found), "x") == found
+
+
+@QUICK
+@given(st.lists(TEXTS, min_size=1, max_size=4, unique=True))
+def test_metrics_stay_one_line_and_one_name_each(texts: list[str]) -> None:
+    rows = [
+        MetricRow(suite=t, variant=t, metric=t, slice=t, slice_value=t, estimate=Estimate(value=0.5, n=3))
+        for t in texts
+    ]
+    lines = [line for line in openmetrics.render(rows).splitlines() if not line.startswith("#")]
+    split = [shlex.split(re.sub(r"#.*$", "", line)) for line in lines]
+    assert [value for _, value in split] == ["0.5"] * len(texts) + ["3"] * len(texts)
+    assert len({name for name, _ in split}) == 2 * len(texts)

@@ -1,0 +1,188 @@
+"""The steps of eval-gate.yml, executed: exit codes, whose bars decide, and what the job shows of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reports.ci.export import Export, load
+from tests.ci.conftest import FAKE, Change
+from tests.ci.runner import bash, commands, commit_all, environment, git, workflow
+from tests.harness.mini import GATES, TEST, right, rows, write_script, write_suite
+
+BARS = "Take bars and accepted baselines from the base commit"
+JUDGE = "Evaluate and judge"
+SHOW = "Show the outcome"
+BROKEN_ENGINE = """import harness.engines.fake
+from harness.errors import EngineFailed
+
+
+def start(*_):
+    raise EngineFailed("the engine could not start: there is no device")
+
+
+harness.engines.fake.start = start
+"""
+
+
+def exported(change: Change) -> Export:
+    return load(change.folder / "out" / "verdicts.json")
+
+
+def test_a_good_model_passes_and_is_shown_to(change: Change) -> None:
+    job = change.judge()
+    assert job.codes == {BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert job.commands == []
+    assert "PASS" in job.summary and "Clause recall, excerpt" in job.summary
+    found = exported(change)
+    assert (found.outcome, found.suites[0].counts) == ("pass", {"pass": 3})
+    assert found.commit == change.run.manifest.git["commit"]
+    assert (change.folder / "out" / "junit.xml").is_file()
+
+
+def test_a_bad_model_turns_the_job_red_and_every_gate_is_named(change: Change) -> None:
+    write_script(change.folder, tuned=dict.fromkeys(right(rows()), "holdover"))
+    job = change.judge()
+    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert len(job.annotations("error")) == sum(v.outcome != "pass" for v in change.run.verdicts) == 3
+    assert "FAIL" in job.summary and exported(change).outcome == "fail"
+
+
+def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -> None:
+    (change.folder / "conftest.py").write_text(BROKEN_ENGINE)
+    job = change.judge()
+    assert job.codes == {BARS: 0, JUDGE: 3, SHOW: 0}, job.log
+    assert ["did not finish: it is failed" in said for said in job.annotations("error")] == [True]
+    assert (exported(change).status, exported(change).outcome) == ("failed", "skipped")
+
+
+def test_a_suite_that_cannot_be_read_is_a_usage_error_and_there_is_no_run(change: Change) -> None:
+    write_suite(change.folder, cases=[{"id": "a"}])
+    job = change.judge()
+    assert job.codes == {BARS: 0, JUDGE: 4, SHOW: 0}, job.log
+    assert ["No run was made" in said for said in job.annotations("error")] == [True]
+    assert exported(change).status == "none" and "No run was made" in job.summary
+
+
+def test_a_change_without_any_suite_does_not_pass(change: Change) -> None:
+    for path in (change.folder / "evalsuites").rglob("*.*"):
+        path.unlink()
+    (change.folder / "evalsuites" / "README").touch()
+    job = change.judge()
+    assert job.codes[JUDGE] != 0, job.log
+    assert exported(change).outcome != "pass"
+
+
+def test_gates_that_skip_do_not_pass(change: Change) -> None:
+    job = change.judge(FAKE + " --limit 10")
+    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert len(job.annotations("warning")) == 3
+    assert "NOT JUDGED" in job.summary and exported(change).outcome != "pass"
+
+
+def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(change: Change) -> None:
+    write_suite(change.folder, gates=GATES.replace("value = 0.5", "value = 0.1"))
+    write_script(change.folder, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
+    job = change.judge()
+    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    verdicts = {v.gate: v.outcome for v in change.run.verdicts}
+    assert verdicts["clause_recall-at_least-0.5"] == "fail"
+    assert job.commands[0][0] == "warning" and "0.5 -> 0.1" in job.commands[0][1]
+    assert job.summary.startswith("#### The bar moved\n") and "0.5 -&#62; 0.1" in job.summary.split("## Evaluation")[0]
+
+
+@pytest.mark.parametrize(("values", "judged"), [
+    ({}, False),
+    ({"vars.TUNEGATE_FIRST_ADOPTION": "8"}, False),
+    ({"vars.TUNEGATE_FIRST_ADOPTION": "7"}, True),
+    ({
+        "vars.TUNEGATE_FIRST_ADOPTION": "12",
+        "github.event.pull_request.number": "",
+        "github.event.merge_group.head_ref": "refs/heads/gh-readonly-queue/main/pr-12-0123abcd",
+    }, True),
+    ({
+        "vars.TUNEGATE_FIRST_ADOPTION": "12",
+        "github.event.pull_request.number": "",
+        "github.event.merge_group.head_ref": "refs/heads/gh-readonly-queue/main/pr-123-0123abcd",
+    }, False),
+])  # fmt: skip
+def test_first_suites_come_only_with_the_one_change_that_was_named(
+    adopting: Change, values: dict[str, str], judged: bool
+) -> None:
+    job = adopting.judge("--collect-only -q", **values)
+    assert job.codes[BARS] == (0 if judged else 4), job.log
+    assert (JUDGE in job.codes) is judged
+    assert bool(job.annotations("error")) is not judged or "No run was made" in job.log
+    assert ("bars of its own" in job.log) is judged
+
+
+@pytest.fixture
+def adopting(change: Change) -> Change:
+    """A change on top of a base that has no suites yet."""
+    git(change.folder, "rm", "-q", "-r", "evalsuites")
+    change.base = commit_all(change.folder)
+    write_suite(change.folder)
+    return change
+
+
+def test_a_base_that_git_does_not_have_is_no_first_adoption(change: Change) -> None:
+    change.base = "0" * 40
+    job = change.judge(**{"vars.TUNEGATE_FIRST_ADOPTION": "7"})
+    assert job.codes[BARS] not in (0, 4) and JUDGE not in job.codes
+
+
+@pytest.mark.parametrize("code", range(6))
+def test_the_step_leaves_with_the_code_of_pytest_and_lets_commands_act_again(tmp_path: Path, code: int) -> None:
+    stub = tmp_path / "bin" / "pytest"
+    stub.parent.mkdir()
+    stub.write_text(f"#!/bin/sh\nprintf '::error::forged'\nexit {code}\n")
+    stub.chmod(0o755)
+    env = environment(tmp_path, TUNEGATE_ARGS="")
+    env["PATH"] = f"{stub.parent}:{env['PATH']}"
+    (step,) = [
+        s for s in workflow(".github/workflows/eval-gate.yml")["jobs"]["eval-gate"]["steps"] if s["name"] == JUDGE
+    ]
+    done = bash(step["run"], tmp_path, env)
+    assert done.returncode == code
+    assert [name for name, _ in commands(done.stdout + "::notice::after\n")] == ["stop-commands", "notice"]
+
+
+HOSTILE = [
+    "::error::forged",
+    "  ::add-mask::forged",
+    "::stop-commands::0123456789abcdef0123456789abcdef",
+    "::0123456789abcdef0123456789abcdef::",
+    "##[error]forged",
+    "a\r::warning title=x::forged",
+]
+PRINTS = (
+    TEST
+    + """
+
+@suite.case(must=True)
+def test_shows_what_was_said(record):
+    print()
+    print(record.completion.text)
+    print(record.case.id)
+    assert record.completion.text == record.case.id
+"""
+)
+
+
+def test_no_text_of_a_model_or_case_becomes_a_command(change: Change) -> None:
+    cases = rows()
+    for case, text in zip(cases, HOSTILE, strict=False):
+        case["id"] = re.sub(r"[\[\]\r]", "|", text)
+    cases[7]["tags"] = {"instrument": "::error::forged\n##[error]forged", "kind": "clause"}
+    write_suite(change.folder, cases=cases, test=PRINTS)
+    write_script(change.folder, tuned={str(c["id"]): HOSTILE[i % len(HOSTILE)] for i, c in enumerate(cases)})
+    job = change.judge(FAKE + " -rA")
+    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert job.log.count("\n::error::forged\n") > 1  # it was printed at the start of a line
+    unmet = [v for v in change.run.verdicts if v.outcome != "pass"]
+    moved, *gates = [said for name, said in job.commands if name in ("error", "warning")]
+    assert len(job.commands) == 1 + len(unmet) == 1 + len(gates) > 1
+    assert moved.startswith("legal/mini/cases.jsonl differs")
+    assert all(said.split(":")[0] in ("FAIL", "ERROR", "INCONCLUSIVE", "NOT JUDGED") for said in gates)

@@ -1,0 +1,69 @@
+"""The GitLab job's script, executed against a target branch that is fetched: exit codes, bars, reports."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.ci.conftest import FAKE
+from tests.ci.runner import bash, commit_all, copy_of, environment, git, workflow
+from tests.harness.mini import GATES, right, rows, write_script, write_suite
+
+JOB = workflow("docs/ci/gitlab-ci.yml")["eval-gate"]
+
+
+@pytest.fixture
+def clone(project: Path, tmp_path: Path) -> Path:
+    """A shallow clone of a change, which has not seen the target branch, as a runner makes it."""
+    origin = copy_of(project, tmp_path / "origin")
+    git(origin, "checkout", "-q", "-b", "topic")
+    git(tmp_path, "clone", "-q", "--depth", "1", "--branch", "topic", f"file://{origin}", "clone")
+    return tmp_path / "clone"
+
+
+def run(clone: Path, **variables: str) -> tuple[int, str]:
+    """Commit, then run script and after_script; returns the script's exit code and the log."""
+    commit_all(clone)
+    home = clone.parent / "home"
+    home.mkdir()
+    known = {**JOB["variables"], "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_IID": "7"}
+    env = environment(home, **{**known, "TUNEGATE_ARGS": FAKE, **variables})
+    done = bash("\n".join(JOB["script"]), clone, env)
+    after = bash("\n".join(JOB["after_script"]), clone, env)
+    assert after.returncode == 0, after.stdout
+    return done.returncode, done.stdout + after.stdout
+
+
+def test_a_good_model_passes_and_leaves_every_report_that_gitlab_is_told_of(clone: Path) -> None:
+    code, log = run(clone)
+    assert code == 0, log
+    for path in [*JOB["artifacts"]["paths"], *JOB["artifacts"]["reports"].values()]:
+        assert (clone / path).stat().st_size > 0
+    assert (
+        'tunegate_metric{suite="legal/mini",variant="tuned",metric="clause_recall"} 1\n'
+        in (clone / "out/metrics.txt").read_text()
+    )
+    assert len(list(ET.parse(clone / "out/junit.xml").iter("testcase"))) == 63
+
+
+def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: Path) -> None:
+    write_suite(clone, gates=GATES.replace("value = 0.5", "value = 0.1"))
+    write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
+    code, log = run(clone)
+    assert code == 1, log
+    assert (clone / "out/summary.md").read_text().startswith("#### The bar moved\n")
+
+
+@pytest.mark.parametrize(("adopting", "expected"), [("", 4), ("8", 4), ("7", 0)])
+def test_first_suites_come_only_with_the_one_merge_request_that_was_named(
+    clone: Path, adopting: str, expected: int
+) -> None:
+    origin = clone.parent / "origin"
+    git(origin, "checkout", "-q", "main")
+    git(origin, "rm", "-q", "-r", "evalsuites")
+    commit_all(origin)
+    code, log = run(clone, TUNEGATE_FIRST_ADOPTION=adopting, TUNEGATE_ARGS="--collect-only -q")
+    assert code == expected, log
+    assert ("bars of its own" in log) is (expected == 0)

@@ -1,0 +1,177 @@
+"""Comment and summary: what they say, that nothing foreign acts in them, and that they are cut between sections."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from reports.ci import pages
+from reports.ci.collect import NO_RUN, evidence, sections
+from reports.ci.collect import export as export_of
+from reports.ci.parts import CELL, Part, join, text
+from reports.visible import is_hidden
+from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, tokens, verdict
+from tests.reports.conftest import Writer
+
+HEAD = "f" * 40
+LINK = "https://github.example/o/r/actions/runs/12"
+FORGERIES = [
+    "```\n# PASSED\n![x](https://evil.example/p.png)\n```",
+    "# PASSED",
+    "x\n\n### ✓ PASS: legal/clauses\n",
+    "<!-- tunegate:suite:legal-clauses-00000000 -->",
+    "--> <h1>PASSED</h1> <img src=https://evil.example/p.png> <!--",
+    "| a | b |\n| --- | --- |\n| x | y |",
+    "![x](https://evil.example/pixel.png) [click](javascript:alert(1))",
+    "@everyone @org/team #1 www.evil.example https://evil.example :tada:",
+    "*bold* _it_ `code` ~~gone~~ $x^2$ \\| back\\slash",
+    "\u202e\u200b\x1b[31m\x9b\x00\x85\u2028\ufeff",
+]
+PAGES = ["comment", "summary"]
+
+
+def page(kind: str, found: pages.Export) -> str:
+    return pages.summary(found) if kind == "summary" else pages.comment(found, found.suites[0], commit=HEAD, link=LINK)
+
+
+def test_a_comment_says_its_verdict_first_then_every_gate_with_its_numbers() -> None:
+    part = suite(verdict(), verdict(1, "inconclusive"), verdict(2, "pass"), worse=["lease-009"], worse_total=1)
+    made = pages.comment(export(part), part, commit=HEAD, link=LINK)
+    assert made.split("\n")[:3] == [pages.marker(SUITE), "### ✗ FAIL: legal/clauses", ""]
+    assert re.fullmatch(r"<!-- tunegate:suite:legal-clauses-[0-9a-f]{8} -->", pages.marker(SUITE))
+    assert headings(made) == [
+        "✗ FAIL: legal/clauses",
+        "Gates that are not met",
+        "Worse than with the baseline: 1 case",
+        "Gates that are met",
+    ]
+    failed = next(line for line in made.split("\n") if "kind 0" in line)
+    cells = [cell.strip() for cell in failed.strip("|").split("|")]
+    assert cells == [
+        "Clause recall, excerpt, instrument kind 0",
+        "✗ FAIL",
+        "88.3%",
+        "80.3% or more (95% bound, one-sided)",
+        "240",
+        "40 contracts",
+        "at least 95.0%",
+        "the upper bound lies under the bar",
+        "–",
+    ]
+    assert "about 620 cases would settle it; has 240" in made and "\nlease-009\n" in made
+    assert f"Commit {HEAD[:12]}, checked out as {COMMIT[:12]}" in made and f"[log and report]({LINK})" in made
+    assert "1 of 3 gates met" in made
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_what_moved_stands_before_everything_else(kind: str) -> None:
+    made = page(kind, export(suite(verdict(0, "pass")), moved=["clause_recall: value 0.95 -> 0.9"]))
+    assert headings(made)[0] == "The bar moved"
+    assert made.index("0.95 -&#62; 0.9") < made.index("PASS")
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_very_long_list_of_what_moved_leaves_the_verdict_standing(kind: str) -> None:
+    made = page(kind, export(suite(verdict()), moved=["|" * 1000] * 200))
+    assert "FAIL" in made and re.search(r"\n- and \d+ more\n", made)
+    assert len(made.encode()) < pages.COMMENT_BYTES
+
+
+def test_a_run_that_ended_otherwise_than_its_result_is_doubted() -> None:
+    good, bad = export(suite(verdict(0, "pass"))), export(suite(verdict()))
+    said = "The workflow run itself ended with"
+    assert said in pages.comment(good, good.suites[0], conclusion="failure")
+    assert said in pages.comment(bad, bad.suites[0], conclusion="success")
+    assert said not in pages.comment(good, good.suites[0], conclusion="success")
+    assert said not in pages.comment(bad, bad.suites[0], conclusion="failure")
+    assert said not in pages.comment(bad, bad.suites[0])
+
+
+def test_a_suite_has_one_comment_and_two_suites_have_two() -> None:
+    found = export(suite(verdict()), suite(name="legal/other"))
+    made = pages.comments(found)
+    assert len(made) == 2 and all(body.startswith(f"{mark}\n") for mark, body in made.items())
+    assert "No gate was judged." in list(made.values())[1]
+
+
+def test_where_there_is_no_run_one_comment_says_so() -> None:
+    ((mark, body),) = pages.comments(NO_RUN, commit=HEAD).items()
+    assert mark == pages.RUN_MARKER and body.startswith(mark)
+    assert "no verdict" in body and "No run was made" in body and HEAD[:12] in body
+    assert "No run was made" in pages.summary(NO_RUN) and "PASS" not in pages.summary(NO_RUN)
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+@pytest.mark.parametrize("kind", PAGES)
+def test_no_foreign_text_becomes_a_heading_mention_image_link_or_marker(kind: str, forgery: str) -> None:
+    made = page(kind, full_of(forgery))
+    blocks, inline = tokens(made)
+    links = 1 if kind == "comment" else 0
+    assert inline.count("link_open") == links
+    assert not {"image", "html_inline", "code_inline", "em_open", "s_open", "strong_open"} & set(inline)
+    assert blocks.count("html_block") == (1 if kind == "comment" else 0)  # our marker
+    assert not {"fence", "code_block", "hr", "blockquote_open"} & set(blocks)
+    plain = full_of("plain")
+    assert len(headings(made)) == len(headings(page(kind, plain)))
+    assert blocks.count("table_open") == tokens(page(kind, plain))[0].count("table_open")
+    assert tables_are_whole(made)
+    assert {f"U+{ord(c):04X}" for c in made if is_hidden(c)} == set()
+    assert "@" not in made and made.count("<!--") == links
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_mentions_and_references_are_broken_even_after_the_entities_are_read(kind: str) -> None:
+    """GitHub looks for them in the text that Markdown leaves; @ and a word must not touch there."""
+    made = page(kind, full_of("@everyone #12 :tada:"))
+    shown = re.sub(r"&#(\d+);", lambda entity: chr(int(entity[1])), made)
+    assert "@\u200beveryone #\u200b12" in shown
+    assert not re.search(r"[@#]\w|:\w+:", shown.split("\n", 1)[1] if kind == "comment" else shown)
+
+
+def test_a_comment_over_the_limit_is_cut_between_sections_and_says_what_it_lacks() -> None:
+    part = suite(*(verdict(n, reason="because " * 25) for n in range(400)), worse=["a"] * 50, worse_total=90)
+    made = pages.comment(export(part, notes=["a note"]), part)
+    assert 50_000 < len(made.encode()) <= pages.COMMENT_BYTES
+    assert tables_are_whole(made)
+    assert headings(made)[:3] == ["✗ FAIL: legal/clauses", "Before you believe this", "Gates that are not met"]
+    assert "Gates that are not met (continued)" in headings(made)
+    assert re.search(r"\n\d+ parts left out to stay within the size limit: Gates that are not met, Worse", made)
+
+
+def test_a_summary_over_one_mebibyte_is_cut_between_sections() -> None:
+    parts = [
+        suite(*(verdict(n, suite=f"s{i}", reason="because " * 25) for n in range(400)), name=f"s{i}") for i in range(20)
+    ]
+    made = pages.summary(export(*parts))
+    assert 900_000 < len(made.encode()) <= 1 << 20
+    assert tables_are_whole(made) and "left out to stay within the size limit" in made
+    assert "## Evaluation: ✗ FAIL" in made
+
+
+def test_a_page_that_fits_is_whole() -> None:
+    part = suite(*(verdict(n) for n in range(40)), verdict(50, "pass"))
+    assert "left out" not in pages.comment(export(part), part)
+    assert all(f"kind {n} " in pages.comment(export(part), part) for n in (*range(40), 50))
+
+
+def test_the_summary_has_the_numbers_of_the_report_and_no_text_of_a_model(write_run: Writer) -> None:
+    found = evidence(write_run())
+    made = pages.summary(export_of(found), sections(found))
+    assert {"Results", "By kind of case"} <= set(headings(made)) and tables_are_whole(made)
+    assert "Plot:" not in made and "O.C.G.A." not in made and "Rent is" not in made
+
+
+def test_parts_stand_or_fall_whole_and_the_limit_holds_with_the_note() -> None:
+    parts = [Part(title=f"part {n}", lines=["x" * 99]) for n in range(10)]
+    assert join(parts, 1000).count("x" * 99) == 10
+    for limit in range(250, 1000, 7):
+        made = join(parts, limit)
+        assert len(made.encode()) <= limit
+        left_out = int(re.search(r"(\d+) parts? left out", made)[1])  # type: ignore[index]
+        assert made.count("x" * 99) == 10 - left_out
+
+
+def test_foreign_text_is_cut_before_it_is_escaped() -> None:
+    assert text("|" * 1000) == "&#124;" * (CELL - 1) + "…"
+    assert text("a\n b\t c") == "a b c"
