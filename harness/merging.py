@@ -1,6 +1,7 @@
 """Merges an adapter into its base: in fp32, cast once, and measured against the adapter. Knows no engine.
 
-A merged model is not identical to its adapter, and every merge says how far the two are apart.
+A merged model is not identical to its adapter, and every merge says how far the two are apart. An adapter that was
+trained on an NF4 base is merged into the dequantised weights of that base, never into the original or the 4-bit ones.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
+from harness import quantisation
 from harness.checkpoints import TOKENIZER_FILES, cache_dir, tensor_shapes, weight_files
 from harness.errors import MissingExtra, UserError
 from harness.schema import Checkpoint
@@ -44,6 +47,8 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
     """Weight tensors in all."""
     logprob_gap: float
     """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
+    base_quantisation: str | None = None
+    """`nf4` where the base's dequantised NF4 weights took the adapter; `base` is those weights in what is said here."""
 
     @property
     def says(self) -> str:
@@ -51,6 +56,7 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
         return (
             f"{self.changed_tensors} of {self.tensors} tensors changed; next-token log probabilities differ from the "
             f"adapter's by up to {self.logprob_gap:.3f} after the cast to {self.dtype}"
+            f"{', on the dequantised NF4 base' if self.base_quantisation else ''}"
         )
 
 
@@ -87,30 +93,54 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory a parameter, twice while casting.
     """
     try:
-        import torch
-        from peft import PeftModel
-        from transformers import AutoModelForCausalLM
+        import peft  # noqa: F401 - loaded below, named here
         from transformers.utils import logging
     except ImportError as error:
         raise MissingExtra("merging an adapter", error.name or "peft", "train") from None
-    assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
+    assert checkpoint.adapter_path is not None
     logging.disable_progress_bar()
     base, adapter = Path(checkpoint.path), Path(checkpoint.adapter_path)
     carrier = adapter if any((adapter / name).is_file() for name in TOKENIZER_FILES) else base
+    form = quantisation.of_adapter(adapter)
+    with _weights_of(base, form, out.parent) as weights:
+        facts = _merge(checkpoint, weights, carrier, out)
+    _carry(carrier, CARRIED, out)
+    _carry(base, ("generation_config.json",), out)
+    facts = msgspec.structs.replace(facts, base_quantisation=form)
+    (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+    return facts
+
+
+@contextmanager
+def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
+    """Folder of the weights that the adapter was trained against; for NF4 one that is made and gone again."""
+    if form is None:
+        yield base
+        return
+    with tempfile.TemporaryDirectory(dir=near, prefix="dequantised-") as work:
+        quantisation.dequantise_to(base, Path(work))
+        yield Path(work)
+
+
+def _merge(checkpoint: Checkpoint, base: Path, carrier: Path, out: Path) -> MergeFacts:
+    """Write the sum of `base` and the adapter; `carrier` holds the tokenizer of the texts it is measured on."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
+    adapter = Path(checkpoint.adapter_path)
     model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, local_files_only=True)
     dtype = _stored_dtype(base)
     _resize(model, adapter)
-    tuned = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+    tuned = quantisation.wear(model, adapter, is_trainable=False)
     probes = _probes(carrier)
     expected = _next_token_logprobs(tuned, probes)
     merged = tuned.merge_and_unload(safe_merge=True)
     merged = merged.to(dtype)
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
     merged.save_pretrained(out)
-    _carry(carrier, CARRIED, out)
-    _carry(base, ("generation_config.json",), out)
     changed, total = _changed(base, out)
-    facts = MergeFacts(
+    return MergeFacts(
         base_digest=checkpoint.base_digest,
         adapter_digest=checkpoint.adapter_digest,
         dtype=str(dtype).removeprefix("torch."),
@@ -118,8 +148,6 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
         tensors=total,
         logprob_gap=gap,
     )
-    (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
-    return facts
 
 
 def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:

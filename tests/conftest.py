@@ -54,6 +54,13 @@ FAMILIES = {
         "adds_bos": True,
     },
 }
+# Like one of the above, but for what is named here.
+FAMILIES |= {
+    "qwen3": FAMILIES["qwen"] | {"model_type": "qwen3", "more": {"head_dim": 32}},
+    "mixtral": FAMILIES["mistral"]
+    | {"model_type": "mixtral", "more": {"num_local_experts": 4, "tie_word_embeddings": False}},
+    "smollm2": FAMILIES["qwen"] | {"model_type": "llama", "bos": "<|im_start|>", "more_eos": []},
+}
 CORPUS = ["the landlord and the tenant agree", "due on sale", "none", "system user assistant", "You help."]
 
 
@@ -105,10 +112,10 @@ def save_tiny_model(folder: Path, family: str = "qwen", seed: int = 0) -> Path:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=512,
-        tie_word_embeddings=True,
         bos_token_id=ids[spec["bos"]] if spec["bos"] else None,
         eos_token_id=eos,
         pad_token_id=ids[spec["eos"]],
+        **{"tie_word_embeddings": True} | spec.get("more", {}),
     )
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config)
@@ -120,7 +127,7 @@ def save_tiny_model(folder: Path, family: str = "qwen", seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A model folder a family: `qwen`, `llama3`, `mistral`."""
+    """A model folder a family of FAMILIES."""
     root = tmp_path_factory.mktemp("tiny")
     return {family: save_tiny_model(root / family, family) for family in FAMILIES}
 

@@ -16,7 +16,7 @@ LATE = ("harness/engines/", "harness/merging.py", "harness/evaluate_metrics/", "
 
 LAYERS = [
     {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance"},
-    {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging"},
+    {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics"},
     {"wording", "evidence", "gates", "store", "events", "plan", "accepted"},
     {"moved", "against"},

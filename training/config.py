@@ -28,15 +28,35 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Most tokens of one row; a longer row loses the middle of its prompt, never of its answer."""
 
 
+class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    quantise: Literal["none", "nf4"] = "none"
+    """`nf4` holds the frozen linear layers in 4 bits (QLoRA): less memory, slower, and another base than the 16-bit
+    one."""
+    quant_storage: Literal["uint8", "bfloat16"] = "uint8"
+    """Number format that packs the 4-bit values; FSDP needs bfloat16. No value changes with it."""
+
+
 class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     r: int = 16
     """Rank of the adapter."""
     alpha: float = 32.0
     """The adapter is scaled by alpha / r."""
+    rslora: bool = False
+    """Scale by alpha / sqrt(r) instead (rsLoRA, arXiv 2312.03732)."""
+    dora: bool = False
+    """Learn each output's magnitude apart from its direction (DoRA, arXiv 2402.09353); slower."""
+    rank_pattern: dict[str, int] = field(default_factory=dict)
+    """Other ranks by layer name, or by the end of one; PEFT reads it as a regular expression."""
+    alpha_pattern: dict[str, float] = field(default_factory=dict)
+    """Other alphas by layer name, as in rank_pattern."""
     dropout: float = 0.0
     """Share of adapter inputs that are dropped while training."""
     target_modules: Literal["all-linear"] | list[str] = ALL_LINEAR
     """Names of the layers that get an adapter, or `all-linear`: every linear layer but the output head."""
+    target_parameters: list[str] = field(default_factory=list)
+    """Ends of the names of bare parameters that get an adapter too: the experts of a mixture."""
+    modules_to_save: list[str] = field(default_factory=list)
+    """Names of modules that are trained whole and saved with the adapter."""
 
 
 class Optim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +101,13 @@ class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Folder of the run folders."""
     name: str = "train"
     """Short name in the run folder's name."""
+    serve: Literal["auto", "lora", "merge"] = "auto"
+    """How the adapter will be served: `lora` refuses what vLLM cannot serve as LoRA, `auto` says what it must merge."""
+
+
+class Records(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    trackers: list[Literal["tensorboard", "mlflow"]] = field(default_factory=list)
+    """Also show the training there; the run folder's plain files are always written."""
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +117,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Checkpoint to adapt: hub id, model folder or alias."""
     data: Data
     """Rows."""
+    model: Model = field(default_factory=Model)
+    """Form of the base."""
     lora: Lora = field(default_factory=Lora)
     """Adapter."""
     optim: Optim = field(default_factory=Optim)
@@ -98,12 +127,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Loop."""
     output: Output = field(default_factory=Output)
     """Where the run folder goes."""
+    records: Records = field(default_factory=Records)
+    """Where else the training is shown."""
 
 
 def fingerprint(config: Config) -> dict[str, Any]:
-    """Flat `table.key` to value, without the output table: what a resumed run must share."""
+    """Flat `table.key` to value, without the tables output and records: what a resumed run must share."""
     tables: dict[str, Any] = msgspec.to_builtins(config)
     tables.pop("output")
+    tables.pop("records")
     flat: dict[str, Any] = {"base": tables.pop("base")}
     for name, table in tables.items():
         flat |= {f"{name}.{key}": value for key, value in table.items()}
@@ -118,6 +150,8 @@ CHECKS: tuple[Check, ...] = (
     ("lora.r", lambda v: v > 0, "set it to 8 or 16"),
     ("lora.alpha", lambda v: v > 0, "set it to twice lora.r"),
     ("lora.dropout", lambda v: 0 <= v < 1, "set it to 0, or to 0.05 on a small dataset"),
+    ("lora.rank_pattern", lambda v: all(r > 0 for r in v.values()), "set every rank to 1 or more"),
+    ("lora.alpha_pattern", lambda v: all(a > 0 for a in v.values()), "set every alpha above 0"),
     ("lora.target_modules", lambda v: len(v) > 0, f'name layers, or set it to "{ALL_LINEAR}"'),
     ("optim.lr", lambda v: 0 < v < 1, "set it between 1e-4 and 1e-3"),
     ("optim.weight_decay", lambda v: 0 <= v < 1, "set it between 0 and 0.1"),

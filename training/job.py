@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from harness import checkpoints
-from harness.errors import UserError, refuse_all
+from harness.errors import refuse_all
 from harness.prompts import Renderer
 from harness.schema import Checkpoint
-from training import model_checks
+from training import lora_settings, model_checks, shapes
 from training.config import Config, fingerprint
 from training.data import Dataset, encode
 from training.plan import order, total_steps
@@ -49,13 +50,14 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     settings = config.train
     epochs = None if settings.max_steps else settings.epochs
     total = total_steps(len(rows), settings.rows_per_step, settings.epochs, settings.max_steps)
-    _refuse_warmup(config, total)
     if len(rows) < FLOOR_ROWS:
         say(f"training: {len(rows)} rows; at least {FLOOR_ROWS:,} are recommended")
     if training.rows_cut:
         say(
             f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
         )
+    for text in lora_settings.consequences(config, shapes.of_folder(Path(base.path))):
+        say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
     shared = fingerprint(config)
     for key in ("base", "data.train", "data.validation", "train.dtype", "train.peak_tflops"):
@@ -75,12 +77,3 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
         steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
         fingerprint=shared,
     )
-
-
-def _refuse_warmup(config: Config, total: int) -> None:
-    warmup = round(config.optim.warmup_ratio * total)
-    if warmup >= total:
-        raise UserError(
-            f"'optim.warmup_ratio' is {config.optim.warmup_ratio}: {warmup} of {total} steps would be warm-up. "
-            "Set it between 0 and 0.1"
-        )

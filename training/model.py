@@ -10,9 +10,15 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from training import attention, lean
-from training.config import Lora
+from harness import quantisation
+from harness.errors import UserError
+from training import attention, lean, lora_settings
+from training.config import ALL_LINEAR, Lora, Model
 from training.plan import Micro
+
+PLAIN = Model()
+EXPERT_NAMES = {"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
+"""What PEFT 0.21 turns into parameters of fused experts (utils/transformers_weight_conversion.py)."""
 
 
 class AnswerLoss(torch.nn.Module):
@@ -60,6 +66,30 @@ class AnswerLoss(torch.nn.Module):
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
 
+def linear_ends(base: Any) -> list[str]:
+    """Last names of the linear layers but the output head.
+
+    In a mixture, PEFT's own `all-linear` also adapts the router and the fused experts, and takes some names to mean
+    them. Those are left out: experts get an adapter by `target_parameters` alone.
+    """
+    head = base.get_output_embeddings()
+    layers = (name for name, m in base.named_modules() if isinstance(m, torch.nn.Linear) and m is not head)
+    ends = {name.rpartition(".")[2] for name in layers}
+    mixture = any(p.ndim == 3 for p in base.parameters())
+    return sorted(ends - EXPERT_NAMES if mixture else ends)
+
+
+def _refuse_more(model: Any, lora: Lora) -> None:
+    """PEFT gives names that a model once had a new meaning: nothing but what was asked for may carry an adapter."""
+    found = model.peft_config["default"].target_parameters or []
+    more = sorted(set(found) - set(lora.target_parameters))
+    if more:
+        raise UserError(
+            f"'lora.target_modules' names layers that this model keeps as bare parameters: {', '.join(more)}. Name "
+            "attention layers, and the experts in lora.target_parameters"
+        )
+
+
 def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int]:
     """A micro-batch as the arguments of `AnswerLoss.forward`."""
     parts = (micro.ids, micro.positions, micro.answers)
@@ -67,18 +97,22 @@ def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Ten
     return ids, positions, answers, micro.lengths, micro.prefix
 
 
-def load(folder: Path, lora: Lora, dtype: str, seed: int) -> AnswerLoss:
-    """The base model in `dtype`, frozen, with a float32 adapter drawn from `seed`."""
+def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -> AnswerLoss:
+    """The base model in `dtype`, frozen, with a float32 adapter drawn from `seed`; or in NF4, as `form` says."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    base = AutoModelForCausalLM.from_pretrained(
-        str(folder),
-        dtype=getattr(torch, dtype),
-        attn_implementation=attention.register(),
-        local_files_only=True,
-    )
+    own = attention.register()
+    if form.quantise == quantisation.NF4:
+        from accelerate import PartialState
+
+        device = PartialState().device
+        base = quantisation.load_nf4(folder, device, form.quant_storage, attn_implementation=own)
+    else:
+        base = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=getattr(torch, dtype), attn_implementation=own, local_files_only=True
+        )
     base.config.use_cache = False
     return attach(base, lora, seed)
 
@@ -88,15 +122,12 @@ def attach(base: Any, lora: Lora, seed: int) -> AnswerLoss:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
-    settings = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
-        task_type="CAUSAL_LM",
-    )
+    arguments = lora_settings.arguments(lora)
+    if lora.target_modules == ALL_LINEAR:
+        arguments["target_modules"] = linear_ends(base)
     half = base.dtype == torch.bfloat16
-    model = get_peft_model(base, settings)
+    model = get_peft_model(base, LoraConfig(**arguments, task_type="CAUSAL_LM"))
+    _refuse_more(model, lora)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

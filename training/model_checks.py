@@ -1,15 +1,17 @@
-"""What a configuration may ask of a model, told from config.json alone. Opens no weight file and trains nothing."""
+"""What a configuration may ask of a model and a machine, told from config.json. Opens no weight file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+from harness import quantisation
 from harness.checkpoints import EMBEDDED, embedded_model, read_json, resolve
 from harness.errors import UserError
-from training.config import ALL_LINEAR, Config
-
-HEAD_WORDS = ("lm_head", "embed_tokens", "wte", "embed_out", "word_embeddings")
+from training import lora_settings, shapes
+from training.config import Config
+from training.plan import total_steps
 
 
 def base_folder(text: str) -> Path:
@@ -25,15 +27,17 @@ def base_folder(text: str) -> Path:
 
 
 def model_problems(config: Config) -> list[str]:
-    """Every clash between the configuration and the model's shapes."""
+    """Every clash between the configuration, the model's shapes, this machine and the number of rows."""
     try:
         folder = base_folder(config.base)
         facts = read_json(folder / "config.json")
     except UserError as error:
         return [str(error)]
-    problems = [*_length(config, facts), *_targets(config, folder, facts), *_dtype(config)]
-    if "quantization_config" in facts:
-        problems.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
+    problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
+    try:
+        problems += lora_settings.problems(config, shapes.of(facts, str(folder / "config.json")))
+    except UserError as error:
+        problems.append(str(error))
     return problems
 
 
@@ -44,55 +48,69 @@ def _length(config: Config, facts: dict[str, Any]) -> list[str]:
     return []
 
 
-def _targets(config: Config, folder: Path, facts: dict[str, Any]) -> list[str]:
-    names = config.lora.target_modules
-    if names == ALL_LINEAR:
-        return []
-    problems = []
-    tied = bool(facts.get("tie_word_embeddings", False))
-    head = [n for n in names if n.rpartition(".")[2] in HEAD_WORDS]
-    if tied and head:
-        problems.append(
-            f"'lora.target_modules' names {', '.join(head)}; this model ties its output head to its embeddings, and an "
-            f'adapter on either breaks both when merged. Leave them out, or set it to "{ALL_LINEAR}"'
+def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
+    found = []
+    if "quantization_config" in facts:
+        found.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
+    if config.model.quantise == "none":
+        return found
+    if not quantisation.installed():
+        found.append(
+            "'model.quantise' is nf4, which needs the package 'bitsandbytes'. Install it with: "
+            "pip install 'tunegate[train]'"
         )
-    linear = linear_names(folder)
-    ends = {name.rpartition(".")[2] for name in linear}
-    known = [n for n in names if n in linear or any(full.endswith(f".{n}") for full in linear)]
-    absent = [n for n in names if n not in known and not (tied and n in head)]
-    if absent:
-        problems.append(
-            f"'lora.target_modules' names {', '.join(absent)}, which the model does not have. "
-            f"Its linear layers: {', '.join(sorted(ends))}"
+    if config.train.dtype == "float32":
+        found.append("'train.dtype' is float32; a base in nf4 computes in bfloat16. Set it to auto")
+    by_fsdp = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
+    if by_fsdp and config.model.quant_storage != "bfloat16":
+        found.append(
+            f"'model.quant_storage' is {config.model.quant_storage}; FSDP shares out 4-bit weights in the number "
+            "format of the others. Set it to bfloat16"
         )
-    return problems
-
-
-def linear_names(folder: Path) -> set[str]:
-    """Full names of the model's linear layers, built without memory for weights."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(str(folder), local_files_only=True))
-    return {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    return found
 
 
 def _dtype(config: Config) -> list[str]:
     import torch
 
-    if config.train.dtype == "bfloat16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        return ["'train.dtype' is bfloat16, which this device cannot compute. Set it to float32"]
-    return []
+    if not torch.cuda.is_available() or torch.cuda.is_bf16_supported():
+        return []
+    needs = "needs bfloat16, which this device cannot compute"
+    found = []
+    if config.train.dtype == "bfloat16":
+        found.append(f"'train.dtype' is bfloat16; it {needs}. Set it to float32")
+    if config.model.quantise != "none":
+        found.append(f"'model.quantise' is {config.model.quantise}; it {needs}. Leave it out")
+    return found
+
+
+def _warmup(config: Config) -> list[str]:
+    """Counts the lines of the training files where the number of steps depends on them."""
+    settings = config.train
+    try:
+        files = [] if settings.max_steps else [Path(file).read_bytes() for file in config.data.train]
+    except OSError:
+        return []
+    rows = sum(1 for data in files for line in data.split(b"\n") if line.strip())
+    total = total_steps(rows, settings.rows_per_step, settings.epochs, settings.max_steps)
+    warmup = round(config.optim.warmup_ratio * total)
+    if warmup < total:
+        return []
+    return [
+        f"'optim.warmup_ratio' is {config.optim.warmup_ratio}: {warmup} of {total} steps would be warm-up. "
+        "Set it between 0 and 0.1"
+    ]
 
 
 def chosen_dtype(config: Config) -> str:
     """float32 or bfloat16: what `auto` means on this machine.
 
-    bfloat16 on devices with matrix units for it: CUDA from Ampere on, x86 processors with AMX.
+    bfloat16 for a base in NF4, and on devices with matrix units for it: CUDA from Ampere on, x86 processors with AMX.
     """
     import torch
 
+    if config.model.quantise == quantisation.NF4:
+        return "bfloat16"
     if config.train.dtype != "auto":
         return config.train.dtype
     if torch.cuda.is_available():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from harness import quantisation
+from harness.checkpoints import ADAPTER_CONFIG, read_json
 from training import model as models
 from training.checkpointing import State
 from training.job import Job
@@ -21,13 +24,13 @@ def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
     The adapter of the lowest validation loss lies in `out` afterwards; of the last step where there is no validation.
     """
     config = job.config
-    model = models.load(Path(job.base.path), config.lora, job.dtype, config.train.seed)
+    model = models.load(Path(job.base.path), config.lora, job.dtype, config.train.seed, config.model)
     loop = Loop(model, config.train, config.optim, hooks, state)
     loop.run(job.train.documents, job.steps, job.validation.documents if job.validation else [])
     if state.best_adapter:
         put(loop.adapter, state.best_adapter)
     if loop.accelerator.is_main_process:
-        write_adapter(model, config.base, out)
+        write_adapter(model, config.base, out, config.model.quantise)
     trainable = sum(p.numel() for p in loop.adapter.values())
     return {
         "steps": state.step,
@@ -45,13 +48,19 @@ def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
     }
 
 
-def write_adapter(model: models.AnswerLoss, base: str, out: Path) -> None:
-    """Write adapter_config.json and adapter_model.safetensors, whole or not at all."""
+def write_adapter(model: models.AnswerLoss, base: str, out: Path, quantise: str = "none") -> None:
+    """Write adapter_config.json and adapter_model.safetensors, whole or not at all.
+
+    The configuration says where the base was quantised: on other weights the adapter would be another model.
+    """
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     model.model.peft_config["default"].base_model_name_or_path = base
     model.model.save_pretrained(str(part), save_embedding_layers=False)
     (part / "README.md").unlink(missing_ok=True)
+    if quantise != "none":
+        file = part / ADAPTER_CONFIG
+        file.write_text(json.dumps(read_json(file) | {quantisation.KEY: quantise}, indent=2), "utf-8")
     shutil.rmtree(out, ignore_errors=True)
     part.replace(out)
 

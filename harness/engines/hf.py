@@ -25,6 +25,7 @@ from harness.engines.base import (
     problem_of,
     vocabulary_of,
 )
+from harness.engines.preflight import peft_ways
 from harness.errors import EngineFailed, MissingExtra, UserError
 from harness.merging import merged_folder
 from harness.prompts import Renderer
@@ -35,13 +36,16 @@ BATCH_TOKENS = 8192
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> HfEngine:
-    """An engine that has loaded nothing yet. `auto` and `force` serve adapters by PEFT, `merge` merges them."""
+    """An engine that has loaded nothing yet. `auto` and `force` serve adapters by PEFT, `merge` merges them.
+
+    An adapter that was trained on an NF4 base is merged with `auto`, and with `force` it is a UserError.
+    """
     if lora != "merge" and any(c.kind == "adapter" for c in checkpoints.values()):
         import importlib.util
 
         if importlib.util.find_spec("peft") is None:
             raise MissingExtra("serving an adapter with the engine 'transformers'", "peft", "train")
-    return HfEngine(checkpoints, max_model_len, lora == "merge", settings)
+    return HfEngine(checkpoints, max_model_len, peft_ways(checkpoints, lora, settings.say), settings)
 
 
 class HfEngine:
@@ -50,16 +54,14 @@ class HfEngine:
     name = "transformers"
 
     def __init__(
-        self, checkpoints: Mapping[str, Checkpoint], max_model_len: int, merge: bool, settings: Settings
+        self, checkpoints: Mapping[str, Checkpoint], max_model_len: int, ways: Mapping[str, str], settings: Settings
     ) -> None:
         self.version = engine_version("transformers")
         self.checkpoints = checkpoints
         self.max_model_len = max_model_len
         self.settings = settings
         self.dtype = common_dtype(checkpoints, settings)
-        self.ways = {
-            v: "plain" if c.kind != "adapter" else "merged" if merge else "lora" for v, c in checkpoints.items()
-        }
+        self.ways = ways
         self.canary: dict[str, Any] = {}
         self.device = "unknown"
         self._model: Any = None

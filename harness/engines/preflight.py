@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from harness.checkpoints import ADAPTER_CONFIG, adapter_shapes, read_json, tensor_shapes, weight_files
 from harness.errors import refuse_all
+from harness.quantisation import KEY, NF4, REASON, of_adapter
 from harness.schema import Checkpoint
 
 Way = Literal["plain", "lora", "merged"]
@@ -49,6 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
+    (lambda c: c.get(KEY), REASON),
     (
         lambda c: set(c.get("modules_to_save") or ()) - SERVED_WHOLE,
         "it saves whole modules (modules_to_save), and vLLM serves none but classifier and score",
@@ -72,6 +74,7 @@ REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
     (lambda c: c.get("layer_replication"), "layer_replication is not supported. Train a plain LoRA"),
     (lambda c: c.get("use_bdlora"), "block-diagonal LoRA (BD-LoRA) is not supported. Train a plain LoRA"),
     (lambda c: c.get("use_qalora"), "QALoRA is not supported. Train a plain LoRA"),
+    (lambda c: c.get(KEY) not in (None, NF4), f"it was trained on a base in an unknown form ({KEY}). Expected {NF4}"),
 ]
 
 
@@ -85,14 +88,20 @@ def examine(adapter: Path, base: Path) -> Finding:
     shapes = adapter_shapes(adapter)
     of_base = {name: shape for file in weight_files(base) for name, shape in tensor_shapes(file).items()}
     refused += _unknown_modules(shapes, of_base)
-    merged = [text for applies, text in MERGE_RULES if applies(config)]
-    merged += _odd_tensors(shapes, of_base)
+    merged = why_merged(config) + _odd_tensors(shapes, of_base)
     rank = max_lora_rank(config)
-    if rank > RANKS[-1]:
-        merged.append(f"its rank {rank} is above vLLM's {RANKS[-1]}")
     if refused:
         return Finding(way="refuse", reasons=refused, max_lora_rank=rank)
     return Finding(way="merge" if merged else "lora", reasons=merged, max_lora_rank=rank)
+
+
+def why_merged(config: Config) -> list[str]:
+    """Why vLLM cannot serve an adapter with this adapter_config.json as LoRA, whatever its tensors; every reason."""
+    reasons = [text for applies, text in MERGE_RULES if applies(config)]
+    rank = max_lora_rank(config)
+    if rank > RANKS[-1]:
+        reasons.append(f"its rank {rank} is above vLLM's {RANKS[-1]}")
+    return reasons
 
 
 def max_lora_rank(config: Config) -> int:
@@ -169,6 +178,27 @@ def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> Plan
             reasons[variant] = why or ["LoRA is slower than merged weights on a CPU" if on_cpu else "asked for"]
     refuse_all(problems, "adapters that cannot be served")
     return Plan(ways=ways, reasons=reasons, max_lora_rank=rank)
+
+
+def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[str], None]) -> dict[str, Way]:
+    """The same for an engine that serves adapters by PEFT, which can all but one kind: those trained on an NF4 base.
+
+    `auto` merges these and says so; `force` is a UserError.
+    """
+    ways: dict[str, Way] = {}
+    problems: list[str] = []
+    for variant, checkpoint in checkpoints.items():
+        if checkpoint.kind != "adapter" or checkpoint.adapter_path is None:
+            ways[variant] = "plain"
+            continue
+        on_nf4 = of_adapter(Path(checkpoint.adapter_path)) is not None
+        ways[variant] = "merged" if on_nf4 or lora == "merge" else "lora"
+        if on_nf4 and lora == "force":
+            problems.append(f"{checkpoint.name} ({variant}): cannot be served as LoRA: {REASON}")
+        elif on_nf4 and lora == "auto":
+            say(f"{checkpoint.name} is merged: {REASON}")
+    refuse_all(problems, "adapters that cannot be served")
+    return ways
 
 
 def _other_tokenizer(checkpoint: Checkpoint, base: Path) -> str | None:

@@ -42,6 +42,8 @@ def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, 
     """Check every adapter, then return an engine that has loaded nothing yet."""
     on_cpu = vllm_env.on_cpu()
     ways = plan(checkpoints, lora, on_cpu)
+    for variant, why in ways.reasons.items():
+        settings.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
     vllm_env.prepare(on_cpu)
     return VllmEngine(checkpoints, ways, max_model_len, on_cpu, settings)
 
