@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness import merging
+from harness import merging, quantisation
 from harness.checkpoints import resolve
 from harness.errors import UserError
 from harness.prompts import Renderer
@@ -44,12 +44,15 @@ class ParityReport(Struct, frozen=True, kw_only=True):
     """Mean divergence of the base from the adapter: the scale that the others are read on."""
     dtype: str
     """Number format of both models when compared; the adapter's base is the unmerged one."""
+    base_quantisation: str | None = None
+    """`nf4` where the adapter was compared on its base in NF4, as it was trained."""
 
     @property
     def says(self) -> str:
         """One sentence for people."""
+        base = " on its NF4 base" if self.base_quantisation else ""
         return (
-            f"merged against adapter over {self.positions} positions: mean KL {self.mean_kl:.5f}, largest "
+            f"merged against adapter{base} over {self.positions} positions: mean KL {self.mean_kl:.5f}, largest "
             f"{self.max_kl:.4f}, same top token {self.equal_top:.1%}; the adapter's own effect is {self.effect_kl:.4f}"
         )
 
@@ -81,12 +84,18 @@ def merge(adapter: str, out: Path, *, approval: str = "") -> ParityReport:
 
 
 def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
-    """Compare both models as they are served: the adapter on its base in `dtype`, the merged weights in `dtype`."""
+    """Compare both models as they are served: the adapter on its base in `dtype`, the merged weights in `dtype`.
+
+    An adapter that was trained on an NF4 base is compared on that base.
+    """
     import torch
 
     renderer = Renderer(merged)
     prompts = [list(renderer.prompt([{"role": "user", "content": text}]).ids) for text in QUESTIONS]
-    tuned, plain = _adapter_logprobs(checkpoint, prompts, dtype)
+    form = quantisation.of_adapter(Path(checkpoint.adapter_path or ""))
+    base = quantisation.load_nf4(Path(checkpoint.path)).eval() if form else _load(checkpoint.path, dtype)
+    tuned, plain = _adapter_logprobs(base, Path(checkpoint.adapter_path or ""), prompts)
+    del base
     fused = _logprobs(_load(str(merged), dtype), prompts)
     divergence = _divergence(tuned, fused)
     same = torch.cat([(t.argmax(-1) == m.argmax(-1)).float() for t, m in zip(tuned, fused, strict=True)])
@@ -97,6 +106,7 @@ def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
         equal_top=float(same.mean()),
         effect_kl=float(_divergence(tuned, plain).mean()),
         dtype=dtype,
+        base_quantisation=form,
     )
 
 
@@ -104,27 +114,26 @@ def _load(folder: str, dtype: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True).eval()
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _adapter_logprobs(checkpoint: Checkpoint, prompts: list[list[int]], dtype: str) -> tuple[list[Any], list[Any]]:
+def _adapter_logprobs(base: Any, adapter: Path, prompts: list[list[int]]) -> tuple[list[Any], list[Any]]:
     """Log probabilities with the adapter, and of the base alone."""
-    from peft import PeftModel
-
-    base = _load(checkpoint.path, dtype)
-    merging._resize(base, Path(checkpoint.adapter_path or ""))
-    model = PeftModel.from_pretrained(base, checkpoint.adapter_path).eval()
+    merging._resize(base, adapter)
+    model = quantisation.wear(base, adapter).eval()
     tuned = _logprobs(model, prompts)
     with model.disable_adapter():
         return tuned, _logprobs(model, prompts)
 
 
 def _logprobs(model: Any, prompts: list[list[int]]) -> list[Any]:
-    """One (tokens, vocabulary) tensor a prompt, float32."""
+    """One (tokens, vocabulary) tensor a prompt, float32, on the CPU."""
     import torch
 
     with torch.inference_mode():
-        return [torch.log_softmax(model(input_ids=torch.tensor([ids])).logits[0].float(), -1) for ids in prompts]
+        given = (torch.tensor([ids], device=model.device) for ids in prompts)
+        return [torch.log_softmax(model(input_ids=ids).logits[0].float().cpu(), -1) for ids in given]
 
 
 def _divergence(reference: list[Any], other: list[Any]) -> Any:

@@ -1,6 +1,7 @@
 """Rows and configurations for training a tiny model."""
 
 import json
+import shutil
 
 import pytest
 
@@ -38,7 +39,7 @@ def write_config(tmp_path, tiny_model, write_rows):
         }
         for key, value in changes.items():
             table, _, name = key.partition("__")
-            tables[table][name] = value
+            tables.setdefault(table, {})[name] = value
         text = f"base = {json.dumps(str(tiny_model))}\n"
         for table, values in tables.items():
             text += f"[{table}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None)
@@ -47,3 +48,21 @@ def write_config(tmp_path, tiny_model, write_rows):
         return path
 
     return write
+
+
+@pytest.fixture
+def sharp_model(tiny_model, tmp_path):
+    """The tiny model with embeddings that a tied head can put first: ten times larger, and none of them zero.
+
+    transformers starts the padding token's row at zero, which here is the end token's.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "sharp"
+    shutil.copytree(tiny_model, folder)
+    tensors = load_file(folder / "model.safetensors")
+    shape = tensors["model.embed_tokens.weight"].shape
+    tensors["model.embed_tokens.weight"] = torch.randn(shape, generator=torch.Generator().manual_seed(4)) * 0.2
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
