@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from harness import before, ci, commands
-from harness.commands import Bars, Run, Runs, Suites
+from harness import advice, before, ci, commands
+from harness.commands import Bars, Engine, Run, Runs, Suites
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
 app = typer.Typer(
@@ -28,8 +28,7 @@ app = typer.Typer(
 app.add_typer(ci.app)
 app.add_typer(commands.app)
 app.add_typer(before.app)
-
-Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]
+app.add_typer(advice.app)
 
 
 @app.command()

@@ -18,11 +18,11 @@ LAYERS = [
     {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics"},
-    {"wording", "evidence", "gates", "store", "events", "plan", "accepted"},
+    {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},
     {"moved", "against"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
-    {"session", "demo", "power"},
-    {"ci", "commands", "before"},
+    {"session", "demo", "power", "noise"},
+    {"ci", "commands", "before", "advice"},
     {"plugin", "cli"},
 ]
 

@@ -33,6 +33,8 @@ class Dataset(Struct, frozen=True, kw_only=True):
     """Rows whose prompt was shortened."""
     tokens_cut: int
     """Prompt tokens that were left out."""
+    answers_expected: int
+    """Tokens of the answers as their texts alone give them, each with its end token; `answers` must be the same."""
 
     @property
     def tokens(self) -> int:
@@ -51,6 +53,7 @@ class Dataset(Struct, frozen=True, kw_only=True):
             "rows": len(self.documents),
             "tokens": self.tokens,
             "answer_tokens": self.answers,
+            "answer_tokens_expected": self.answers_expected,
             "rows_cut": self.rows_cut,
             "tokens_cut": self.tokens_cut,
         }
@@ -78,7 +81,18 @@ def encode(rows: Sequence[Row], renderer: Renderer, max_length: int) -> Dataset:
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + over
             documents.append(Document(ids=ids, mask=mask))
     refuse_all(problems, "rows that cannot be trained on")
-    return Dataset(documents=documents, rows_cut=rows_cut, tokens_cut=tokens_cut)
+    return Dataset(
+        documents=documents,
+        rows_cut=rows_cut,
+        tokens_cut=tokens_cut,
+        answers_expected=_answer_tokens(rows, renderer),
+    )
+
+
+def _answer_tokens(rows: Sequence[Row], renderer: Renderer) -> int:
+    """Tokens of all assistant contents, tokenised without template or mask, and one end token each."""
+    contents = [turn.content for row in rows for turn in row.messages if turn.role == "assistant"]
+    return sum(len(ids) + 1 for ids in renderer.tokenizer(contents, add_special_tokens=False)["input_ids"])
 
 
 def _rendered(rows: Sequence[Row], renderer: Renderer) -> Any:

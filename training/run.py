@@ -26,6 +26,7 @@ from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
 from training import model_checks
 from training.config import load
+from training.diagnosis import diagnose
 from training.job import Job, prepare
 from training.rates import rates
 from training.stop import StopSignal
@@ -123,7 +124,7 @@ def _train(job: Job, folder: Path | None, progress: Callable[[Any], None], shown
         except Exception:
             _end(run, manifest, "failed")
             raise
-    _finish(run, manifest, facts)
+    _finish(job, run, manifest, facts, shown.say)
     shown.say(f"training: finished: {run.path}")
     return run.path
 
@@ -157,8 +158,10 @@ def _end(run: store.RunFolder, manifest: Manifest, status: Any, **more: Any) -> 
     run.write_manifest(msgspec.structs.replace(manifest, status=status, ended=store.now(), **more))
 
 
-def _finish(run: store.RunFolder, manifest: Manifest, facts: dict[str, Any]) -> None:
-    """Curve, record and seal."""
+def _finish(
+    job: Job, run: store.RunFolder, manifest: Manifest, facts: dict[str, Any], say: Callable[[str], None]
+) -> None:
+    """Curve, diagnosis, record and seal."""
     from training.curves import write_curve
 
     log = store.load_run(run.path).train_log
@@ -171,6 +174,10 @@ def _finish(run: store.RunFolder, manifest: Manifest, facts: dict[str, Any]) -> 
         "rates": rates(log, facts["peak_flops_per_s"]),
         "files_sha256": files,
     }
+    diagnosis = diagnose(log, record, job.config)
+    record["diagnosis"] = msgspec.to_builtins(diagnosis)
+    for line in diagnosis.says:
+        say(f"training: {line}")
     _end(run, manifest, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
     run.seal()
     shutil.rmtree(run.path / "last", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How the tuned model was trained: curve, settings and data."""
+"""How the tuned model was trained: what its curves show, settings and data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from reports import words
 from reports.evidence import Evidence
-from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text
+from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text, Tone
 
 CURVES = (("loss", "Training loss"), ("validation_loss", "Validation loss"))
 MOST_ROWS = 40
@@ -19,7 +19,8 @@ def section(evidence: Evidence) -> Section:
         parent = evidence.run.manifest.parent_run_id
         said += f"; the adapter comes from run {parent}." if parent else "."
         return Section(id="training", title="Training", lead=said)
-    blocks: list[Block] = []
+    record = dict(training.manifest.training or {})
+    blocks: list[Block] = _diagnosis(record.pop("diagnosis", None))
     lines = [_line(training.train_log, key, name) for key, name in CURVES]
     drawn = [line for line in lines if line.points]
     if drawn:
@@ -27,9 +28,24 @@ def section(evidence: Evidence) -> Section:
         blocks += [Text(text=f"Lowest {x.name.lower()}: {words.lowest(x.points)}.") for x in drawn[-1:]]
     else:
         blocks.append(Text(text="The training run kept no losses.", tone="caution"))
-    blocks.append(Facts(caption="Settings and data", pairs=_facts(training.manifest.training or {})))
+    blocks.append(Facts(caption="Settings and data", pairs=_facts(record)))
     lead = f"Training run {training.manifest.run_id}, {training.manifest.status}."
     return Section(id="training", title="Training", lead=lead, blocks=blocks)
+
+
+def _diagnosis(found: dict[str, Any] | None) -> list[Block]:
+    """What the curves show, the numbers that say so and the next change; nothing where the run was not diagnosed."""
+    if found is None:
+        return []
+    tone: Tone = "good" if found["name"] == "healthy" else "caution"
+    also = [("Also", Cell(text=words.listing(found["also"])))] if found["also"] else []
+    pairs = [
+        ("Diagnosis", Cell(text=found["name"], tone=tone)),
+        ("Because", Cell(text=found["evidence"])),
+        ("Next change", Cell(text=found["change"])),
+        *also,
+    ]
+    return [Facts(caption="What the curves show", pairs=pairs)]
 
 
 def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:

@@ -11,9 +11,17 @@ import reports
 from harness.errors import UserError
 from harness.schema import Completion, Metrics, Score, Scores
 from harness.store import RunData
-from reports.model import Curve, Exchange, Headline, ReportModel, Section, Table
+from reports.model import Curve, Exchange, Facts, Headline, ReportModel, Section, Table
 from tests.reports.conftest import Writer
-from tests.reports.sample import cite, make_manifest, make_metrics, make_record, make_records, make_verdicts
+from tests.reports.sample import (
+    cite,
+    make_manifest,
+    make_metrics,
+    make_record,
+    make_records,
+    make_training,
+    make_verdicts,
+)
 
 
 def part(model: ReportModel, name: str) -> Section:
@@ -199,6 +207,33 @@ def test_the_training_run_gives_curve_twin_and_settings(run: RunData, training_r
     assert curve.lines[1].points == [(20.0, 2.26), (40.0, 2.02), (60.0, 1.78), (80.0, 1.54), (100.0, 1.3)]
     assert [row[2].text for row in curve.twin.rows if row[2].text != "–"] == ["2.26", "2.02", "1.78", "1.54", "1.3"]
     assert "Config / learning rate" in msgspec.json.encode(training).decode()
+
+
+def test_what_the_curves_show_stands_before_them(run: RunData, write_run: Writer) -> None:
+    manifest, log = make_training()
+    found = {
+        "name": "overfit",
+        "evidence": "validation rose from 1.2",
+        "change": "set train.max_steps = 30",
+        "also": [],
+    }
+    record = {**(manifest.training or {}), "diagnosis": found}
+    path = write_run(
+        manifest=msgspec.structs.replace(manifest, training=record),
+        records=[],
+        metrics=Metrics(),
+        verdicts=[],
+        train_log=log,
+    )
+    first, curve, *_, settings = part(reports.build([run, path]), "training").blocks
+    assert isinstance(first, Facts) and isinstance(curve, Curve) and isinstance(settings, Facts)
+    assert [(name, cell.text) for name, cell in first.pairs] == [
+        ("Diagnosis", "overfit"),
+        ("Because", "validation rose from 1.2"),
+        ("Next change", "set train.max_steps = 30"),
+    ]
+    assert first.pairs[0][1].tone == "caution"
+    assert not any("iagnosis" in name for name, _ in settings.pairs), "it is said once"
 
 
 def test_a_run_of_one_model_alone_is_described_without_a_comparison(write_run: Writer) -> None:

@@ -215,26 +215,6 @@ def answer_of(base, folder, question):
         return model.generate(input_ids=ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist(), renderer
 
 
-@pytest.fixture
-def sharp_model(tiny_model, tmp_path):
-    """The tiny model with embeddings that a tied head can put first: ten times larger, and none of them zero.
-
-    transformers starts the padding token's row at zero, which here is the end token's.
-    """
-    import shutil
-
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    folder = tmp_path / "sharp"
-    shutil.copytree(tiny_model, folder)
-    tensors = load_file(folder / "model.safetensors")
-    shape = tensors["model.embed_tokens.weight"].shape
-    tensors["model.embed_tokens.weight"] = torch.randn(shape, generator=torch.Generator().manual_seed(4)) * 0.2
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
-
-
 def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sharp_model):
     config = write_config(train__max_steps=100, data__validation=[], optim__lr=0.002, lora__r=16, lora__alpha=32)
     config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{sharp_model}"'))
