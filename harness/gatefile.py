@@ -42,6 +42,11 @@ class GateId(Struct, frozen=True, kw_only=True):
     """The value of `gate.slice` that it judges."""
 
 
+def suites_with_bars(bars: Path) -> list[str]:
+    """Names of the suites that a copy of the evalsuites folder has bars for."""
+    return sorted(path.parent.relative_to(bars).as_posix() for path in bars.rglob("gates.toml"))
+
+
 def load_gates(path: Path) -> GateFile:
     """Read one gates.toml; everything that is wrong with it is named in one UserError."""
     try:

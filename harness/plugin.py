@@ -275,11 +275,25 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if hasattr(config, "workerinput"):
         return
+    if not config.option.require_gates or config.option.collectonly:
+        return
     gates = _gate_reports(config)
-    if config.option.require_gates and not config.option.collectonly and (not gates["ran"] or gates["not_run"]):
-        config.stash[REQUIRED] = "; ".join(gates["not_run"]) or "none was collected"
+    not_run = gates["not_run"] + _suites_not_run(config.option.bars, gates["suites"])
+    if not_run or not gates["ran"]:
+        config.stash[REQUIRED] = "; ".join(not_run) or "none was collected"
         if exitstatus in (0, 5):
             session.exitstatus = 1
+
+
+def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
+    """Suites that `--bars` has bars for and that are gone, renamed, marked long or without data here."""
+    if not bars:
+        return []
+    from pathlib import Path
+
+    from harness.gatefile import suites_with_bars
+
+    return [f"{name} ({bars} has bars for it)" for name in suites_with_bars(Path(bars)) if name not in seen]
 
 
 REQUIRED: pytest.StashKey[str] = pytest.StashKey()
@@ -289,7 +303,7 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
     """Gate items that ran, and those that were skipped or never selected, from the reports of all workers."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     stats = terminal.stats if terminal else {}
-    found: dict[str, Any] = {"ran": [], "not_run": [], "run": None}
+    found: dict[str, Any] = {"ran": [], "not_run": [], "suites": set(), "run": None}
     for category, reports in stats.items():
         for report in reports:
             if category == "deselected" or not hasattr(report, "user_properties"):
@@ -297,6 +311,7 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
             properties = dict(report.user_properties)
             found["run"] = properties.get("run", found["run"])
             if "gate" in properties:
+                found["suites"].add(properties["suite"])
                 found["not_run" if category == "skipped" else "ran"].append(report.nodeid)
     found["not_run"] += [i.nodeid for i in stats.get("deselected", []) if isinstance(i, GateItem)]
     return found

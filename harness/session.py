@@ -145,7 +145,8 @@ class Session:
 
     def properties(self, verdict: Verdict) -> dict[str, str]:
         """What JUnit carries of a verdict: value, interval, n and bar."""
-        found = {"gate": verdict.gate, "outcome": verdict.outcome, "bar": verdict.bar, "run": str(self.run_path)}
+        found = {"suite": verdict.suite, "gate": verdict.gate, "outcome": verdict.outcome, "bar": verdict.bar}
+        found["run"] = str(self.run_path)
         seen = verdict.observed
         if seen is not None and seen.value is not None:
             found |= {"value": f"{seen.value:.6g}", "n": str(seen.n), "clusters": str(seen.clusters)}

@@ -22,11 +22,15 @@ def lines(found: Export) -> list[str]:
         made.append(command("warning", "The bar moved", found.moved[0] + more))
     if found.status != "finished":
         made.append(command("error", "No verdict", " ".join(found.notes) or f"The run is {found.status}."))
-    named = [_gate(suite, v) for suite in found.suites for v in suite.verdicts if v.outcome != "pass"][:MOST]
-    rest = sum(suite.unmet for suite in found.suites) - len(named)
+    idle = [suite for suite in found.suites if not suite.gates and found.status == "finished"]
+    named = [command("error", f"{suite.name}: not judged", suite.sentence) for suite in idle]
+    named += [
+        _gate(suite, verdict) for suite in found.suites for verdict in suite.verdicts if verdict.outcome != "pass"
+    ]
+    rest = len(idle) + sum(suite.unmet for suite in found.suites) - len(named[:MOST])
     if rest > 0:
-        said = f"{words.count(rest, 'more gate')} did not pass"
-        named.append(command("error", said, "The step summary and the JUnit report name every gate."))
+        said = f"{words.number(rest)} more did not pass"
+        named[MOST:] = [command("error", said, "The step summary and the JUnit report name every gate.")]
     return made + named
 
 

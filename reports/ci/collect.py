@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from msgspec import structs
+
 from harness.errors import UserError
+from harness.gatefile import suites_with_bars
 from harness.schema import FLOOR, Manifest, SuiteInfo
 from harness.store import find_run, load_run
 from reports import words
@@ -18,6 +21,7 @@ from reports.sections.changes import shift
 from reports.sections.verdict import cautions, sentence
 
 NO_RUN = Export(run_id="", status="none", notes=["No run was made: see the log of the step that should have made it."])
+LEFT_OUT = "It has bars and was not judged: removed, renamed, without its data, or marked long."
 LONGEST = 1000
 """Code points of a line of an export."""
 
@@ -44,10 +48,19 @@ def evidence(path: Path) -> Evidence:
     return found
 
 
-def export(found: Evidence | None) -> Export:
-    """What a comment needs to know of a run; of no run, that there is none."""
-    if found is None:
-        return NO_RUN
+def export(found: Evidence | None, bars: Path | None = None) -> Export:
+    """What a comment needs to know of a run; of no run, that there is none.
+
+    A suite that `bars`, the copy of evalsuites that decides, has bars for is there even where it was not asked.
+    """
+    made = NO_RUN if found is None else _export(found)
+    asked = {suite.name for suite in made.suites}
+    left_out = [cut(name) for name in (suites_with_bars(bars) if bars else []) if name not in asked]
+    missing = [SuiteExport(name=n, shape="", cluster="", sentence=LEFT_OUT, counts={}) for n in left_out]
+    return structs.replace(made, suites=[*made.suites, *missing])
+
+
+def _export(found: Evidence) -> Export:
     manifest = found.run.manifest
     commit = manifest.git.get("commit")
     return Export(

@@ -32,12 +32,18 @@ def test_eight_gates_are_named_and_the_others_counted() -> None:
     made = lines(export(suite(*(verdict(n) for n in range(8)))))
     assert len(made) == 8
     made = lines(export(suite(*(verdict(n) for n in range(5))), suite(*(verdict(n) for n in range(9)), name="other")))
-    assert len(made) == 9 and "6 more gates did not pass" in made[-1]
+    assert len(made) == 9 and "6 more did not pass" in made[-1]
+
+
+def test_a_suite_without_a_verdict_is_named_too_and_counts_among_the_eight() -> None:
+    made = lines(export(suite(*(verdict(n) for n in range(8))), suite(name="legal/other", sentence="It has none.")))
+    assert made[0] == "::error title=legal/other%3A not judged::It has none."
+    assert len(made) == 9 and "1 more did not pass" in made[-1]
 
 
 def test_gates_that_are_counted_but_not_listed_are_counted_here_too() -> None:
     made = lines(export(suite(verdict(), counts={"fail": 12})))
-    assert len(made) == 2 and "11 more gates did not pass" in made[-1]
+    assert len(made) == 2 and "11 more did not pass" in made[-1]
 
 
 def test_what_moved_is_said_first() -> None:

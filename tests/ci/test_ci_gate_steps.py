@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from reports.ci import collect
 from reports.ci.export import Export, load
 from tests.ci.conftest import FAKE, Change
 from tests.ci.runner import bash, commands, commit_all, environment, git, workflow
@@ -91,6 +93,45 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
     assert verdicts["clause_recall-at_least-0.5"] == "fail"
     assert job.commands[0][0] == "warning" and "0.5 -> 0.1" in job.commands[0][1]
     assert job.summary.startswith("#### The bar moved\n") and "0.5 -&#62; 0.1" in job.summary.split("## Evaluation")[0]
+
+
+@pytest.fixture
+def two(change: Change) -> Change:
+    """A change on top of a base that has a second suite."""
+    other = change.folder / "evalsuites" / "legal" / "other"
+    shutil.copytree(change.folder / "evalsuites" / "legal" / "mini", other)
+    (other / "test_mini.py").rename(other / "test_other.py")
+    change.base = commit_all(change.folder)
+    return change
+
+
+@pytest.mark.parametrize("how", ["removed", "marked long"])
+def test_a_suite_of_the_base_that_is_not_judged_turns_the_job_red(two: Change, how: str) -> None:
+    other = two.folder / "evalsuites" / "legal" / "other"
+    if how == "removed":
+        shutil.rmtree(other)
+    else:
+        (other / "test_other.py").write_text(
+            TEST.replace("suite = ", "import pytest\npytestmark = pytest.mark.long\nsuite = ")
+        )
+    job = two.judge()
+    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert "gates that did not run: legal/other" in job.log
+    assert job.annotations("error") == [collect.LEFT_OUT]
+    found = exported(two)
+    assert (found.outcome, [suite.outcome for suite in found.suites]) == ("inconclusive", ["pass", "skipped"])
+    assert "NOT JUDGED: legal/other" in job.summary
+
+
+def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change) -> None:
+    two.base = git(two.folder, "rev-parse", "HEAD~1")
+    job = two.judge()
+    assert job.codes == {BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert [said.split(" ")[0] for said in job.annotations("warning")] == ["evalsuites/legal/other"]
+    assert {suite.name: suite.outcome for suite in exported(two).suites} == {
+        "legal/mini": "pass",
+        "legal/other": "pass",
+    }
 
 
 @pytest.mark.parametrize(("values", "judged"), [
