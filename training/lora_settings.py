@@ -128,11 +128,11 @@ def _patterns(lora: Lora, shapes: Shapes) -> list[str]:
     for field in ("rank_pattern", "alpha_pattern"):
         for key in getattr(lora, field):
             try:
-                hit = any(re.match(rf"(.*\.)?({key})$", name) for name in adapted)
+                layer = re.compile(rf"(.*\.)?({key})$")
             except re.error as error:
                 found.append(f"'lora.{field}' has the key {key!r}, which is no regular expression: {error}")
                 continue
-            if not hit:
+            if not any(layer.match(name) for name in adapted):
                 found.append(f"'lora.{field}' has the key {key!r}, which matches no adapted layer. Correct its name")
     return found
 
