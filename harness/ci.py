@@ -21,6 +21,9 @@ app = typer.Typer(
 Run = Annotated[str, typer.Argument(help="Run folder, a folder that holds one run, or a run's name.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Bars = Annotated[Path | None, typer.Option(help="The copy of evalsuites that the run took its bars from.")]
+Changed = Annotated[
+    Path | None, typer.Option(help="File with the names of what guards the gate and the change edits, one a line.")
+]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
 
@@ -34,8 +37,8 @@ def _evidence(run: str, runs: Path) -> Any:
     return None if path is None else _ci("collect").evidence(path)
 
 
-def _collected(run: str, runs: Path, bars: Path | None) -> Any:
-    return _ci("collect").export(_evidence(run, runs), bars)
+def _collected(run: str, runs: Path, bars: Path | None = None, changed: Path | None = None) -> Any:
+    return _ci("collect").export(_evidence(run, runs), bars, changed)
 
 
 def _write(out: Path, raw: bytes) -> None:
@@ -48,23 +51,25 @@ def _write(out: Path, raw: bytes) -> None:
 
 
 @app.command()
-def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None) -> None:
+def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
     """Print GitHub annotations: what moved, and the gates that did not pass."""
-    for line in _ci("annotations").lines(_collected(run, runs, bars)):
+    for line in _ci("annotations").lines(_collected(run, runs, bars, changed)):
         typer.echo(line)
 
 
 @app.command()
-def summary(run: Run, runs: Runs = Path("runs"), bars: Bars = None) -> None:
+def summary(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
     """Print the step summary, Markdown: append it to "$GITHUB_STEP_SUMMARY"."""
     found = _evidence(run, runs)
-    typer.echo(_ci("pages").summary(_ci("collect").export(found, bars), _ci("collect").sections(found)), nl=False)
+    typer.echo(
+        _ci("pages").summary(_ci("collect").export(found, bars, changed), _ci("collect").sections(found)), nl=False
+    )
 
 
 @app.command()
-def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None) -> None:
+def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
     """Write what a comment needs as one file that holds no model text, for a job that may post."""
-    _write(out, _ci("export").encode(_collected(run, runs, bars)))
+    _write(out, _ci("export").encode(_collected(run, runs, bars, changed)))
 
 
 @app.command()
@@ -104,4 +109,4 @@ def _export(source: str, runs: Path) -> Any:
     path = Path(source)
     if path.is_file() or path.suffix == ".json":
         return _ci("export").load(path)
-    return _collected(source, runs, None)
+    return _collected(source, runs)

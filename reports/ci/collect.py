@@ -48,16 +48,27 @@ def evidence(path: Path) -> Evidence:
     return found
 
 
-def export(found: Evidence | None, bars: Path | None = None) -> Export:
+def export(found: Evidence | None, bars: Path | None = None, changed: Path | None = None) -> Export:
     """What a comment needs to know of a run; of no run, that there is none.
 
     A suite that `bars`, the copy of evalsuites that decides, has bars for is there even where it was not asked.
+    `changed` lists, one a line, files that guard the gate and that the change edits: they count among what moved.
     """
+    guards = _lines(changed) if changed else []
+    moved = [f"{name} is edited by this change, and guards the gate itself" for name in guards]
     made = NO_RUN if found is None else _export(found)
+    made = structs.replace(made, moved=_capped([*moved, *made.moved], "more differences"))
     asked = {suite.name for suite in made.suites}
     left_out = [cut(name) for name in (suites_with_bars(bars) if bars else []) if name not in asked]
     missing = [SuiteExport(name=n, shape="", cluster="", sentence=LEFT_OUT, counts={}) for n in left_out]
     return structs.replace(made, suites=[*made.suites, *missing])
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Leave out --changed where there is none") from None
 
 
 def _export(found: Evidence) -> Export:
@@ -68,7 +79,7 @@ def _export(found: Evidence) -> Export:
         status=_status(found),
         commit=commit if isinstance(commit, str) else "",
         checkpoints=_checkpoints(manifest),
-        moved=_capped(manifest.moved, "more differences"),
+        moved=manifest.moved,
         notes=_capped(cautions(found), "more notes"),
         suites=[_suite(found, suite) for suite in manifest.suites],
     )

@@ -95,6 +95,21 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
     assert job.summary.startswith("#### The bar moved\n") and "0.5 -&#62; 0.1" in job.summary.split("## Evaluation")[0]
 
 
+def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change: Change) -> None:
+    for name in (".github/workflows/eval-gate.yml", "conftest.py", "evalsuites/legal/conftest.py", "notes.md"):
+        (change.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (change.folder / name).write_text("")
+    job = change.judge()
+    assert job.codes == {BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    said = [text for text in exported(change).moved if "guards the gate itself" in text]
+    assert [text.split(" ")[0] for text in said] == [
+        ".github/workflows/eval-gate.yml",
+        "conftest.py",
+        "evalsuites/legal/conftest.py",
+    ]
+    assert job.summary.startswith("#### The bar moved\n") and job.annotations("warning")[0].startswith(".github/")
+
+
 @pytest.fixture
 def two(change: Change) -> Change:
     """A change on top of a base that has a second suite."""

@@ -16,10 +16,10 @@ JOB = workflow("docs/ci/gitlab-ci.yml")["eval-gate"]
 
 @pytest.fixture
 def clone(project: Path, tmp_path: Path) -> Path:
-    """A shallow clone of a change, which has not seen the target branch, as a runner makes it."""
+    """A clone of a change that has not seen the target branch, as a runner makes it."""
     origin = copy_of(project, tmp_path / "origin")
     git(origin, "checkout", "-q", "-b", "topic")
-    git(tmp_path, "clone", "-q", "--depth", "1", "--branch", "topic", f"file://{origin}", "clone")
+    git(tmp_path, "clone", "-q", "--single-branch", "--branch", "topic", f"file://{origin}", "clone")
     return tmp_path / "clone"
 
 
