@@ -9,7 +9,7 @@ from typing import Any
 from harness import quantisation
 from harness.checkpoints import EMBEDDED, embedded_model, read_json, resolve
 from harness.errors import UserError
-from training import lora_settings, shapes
+from training import lora_settings, shapes, trackers
 from training.config import Config
 from training.plan import total_steps
 
@@ -34,6 +34,7 @@ def model_problems(config: Config) -> list[str]:
     except UserError as error:
         return [str(error)]
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
+    problems += trackers.missing(config.records.trackers)
     try:
         problems += lora_settings.problems(config, shapes.of(facts, str(folder / "config.json")))
     except UserError as error:

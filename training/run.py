@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from training.diagnosis import diagnose
 from training.job import Job, prepare
 from training.rates import rates
 from training.stop import StopSignal
+from training.trackers import Trackers
 
 
 class Interrupted(UserError):
@@ -110,10 +112,14 @@ def _train(job: Job, folder: Path | None, progress: Callable[[Any], None], shown
     run.write_manifest(manifest)
     if state.step:
         shown.say(f"training: goes on after step {state.step} of {len(job.steps)}: {run.path}")
-    with StopSignal() as stop:
-        hooks = Hooks(
-            log=run.append_log, save=lambda s: save(run.path / "last", s), progress=progress, stop=stop.is_set
-        )
+    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, shown.say)
+
+    def log(row: dict[str, Any]) -> None:
+        run.append_log(row)
+        trackers.log(row)
+
+    with closing(trackers), StopSignal() as stop:
+        hooks = Hooks(log=log, save=lambda s: save(run.path / "last", s), progress=progress, stop=stop.is_set)
         try:
             facts = fit(job, state, hooks, run.path / "adapter")
         except (Stopped, KeyboardInterrupt):

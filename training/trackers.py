@@ -1,0 +1,99 @@
+"""Shows a training in TensorBoard or MLflow, beside the plain files that are always written.
+
+Sends the settings and the log's figures: nothing of the environment, no row and no command line. A tracker that breaks
+is left out with one line; the training goes on.
+
+    TensorBoard: <run folder>/tensorboard        MLflow: MLFLOW_TRACKING_URI, else <output.dir>/mlflow.db
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+EXPERIMENT = "tunegate"
+SETTING_CHARS = 250
+"""Longest value that MLflow's servers of any version keep whole."""
+URI_ENV = "MLFLOW_TRACKING_URI"
+
+
+def missing(names: list[str]) -> list[str]:
+    """One problem for each tracker whose package is not installed."""
+    return [
+        f"'records.trackers' names {name}, which is not installed. Install it with: pip install 'tunegate[track]'"
+        for name in names
+        if find_spec(name) is None
+    ]
+
+
+class Trackers:
+    """The open trackers of one run. `log` takes a line of the training log; `close` ends them."""
+
+    def __init__(self, names: list[str], run: Path, settings: Mapping[str, Any], step: int, say: Callable[[str], None]):
+        """`step`: weight updates done before; where there are any, MLflow's run goes on."""
+        self.say = say
+        self.open: dict[str, Any] = {}
+        flat = {key: _plain(value) for key, value in settings.items()}
+        for name in names:
+            self._try(name, lambda name=name: self.open.setdefault(name, _start(name, run, step)))
+            self._try(name, lambda name=name: self.open[name].store_init_configuration(flat))
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Send the numbers of one line, as `train/...` or `validation/...` at the line's step."""
+        table = "validation" if "validation_loss" in row else "train"
+        found = {
+            f"{table}/{key.removeprefix('validation_')}": value
+            for key, value in row.items()
+            if key != "step" and isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        for name in list(self.open):
+            self._try(name, lambda name=name: self.open[name].log(found, step=row["step"]))
+
+    def close(self) -> None:
+        """End every tracker."""
+        for name in list(self.open):
+            self._try(name, self.open[name].finish)
+        self.open.clear()
+
+    def _try(self, name: str, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except Exception as error:  # A server that is away raises anything; the text may hold its address and password.
+            self.open.pop(name, None)
+            self.say(f"training: {name} is left out from here on ({type(error).__name__}); the plain files go on")
+
+
+def _start(name: str, run: Path, step: int) -> Any:
+    from accelerate.tracking import MLflowTracker, TensorBoardTracker
+
+    tracker: Any
+    if name == "tensorboard":
+        tracker = TensorBoardTracker("tensorboard", logging_dir=str(run))
+    else:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        import mlflow
+
+        if not os.environ.get(URI_ENV):
+            mlflow.set_tracking_uri(f"sqlite:///{run.parent.resolve()}/mlflow.db")
+        known = _mlflow_run(run.name) if step else None
+        folder = f"{run.parent.resolve()}/mlflow"
+        tracker = MLflowTracker(EXPERIMENT, run_id=known, run_name=run.name, logging_dir=folder)
+    tracker.start()
+    return tracker
+
+
+def _mlflow_run(name: str) -> str | None:
+    """The run that a resumed training goes on with."""
+    import mlflow
+
+    found = mlflow.search_runs(
+        experiment_names=[EXPERIMENT], filter_string=f"attributes.run_name = '{name}'", output_format="list"
+    )
+    return str(found[0].info.run_id) if found else None
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | bool) else str(value)[:SETTING_CHARS]
