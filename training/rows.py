@@ -109,8 +109,8 @@ def _read(file: str, problems: list[str]) -> list[Row]:
         return []
     problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {said}" for a, b, said in faults]
     if len(forms) > 1:
-        first = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
-        problems.append(f"{file}: rows with {first}. Keep one form a file")
+        both = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
+        problems.append(f"{file}: rows with {both}. Keep one form a file")
     if not rows and not faults:
         problems.append(f"{file}: no rows. Expected one JSON object a line")
     return rows

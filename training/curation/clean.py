@@ -1,0 +1,114 @@
+"""Writes the rows that a review keeps, with personal data masked, a data card, a manifest and the report.
+
+    <out>/<name of each file>.jsonl   dropped.jsonl   data_card.md   report.html   manifest.json
+
+Rows that are not masked are written byte for byte as they were read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import UserError
+from training.curation import card, html, pii
+from training.curation.checks import CHECKS
+from training.curation.lines import inputs, output_folder, place, raw_lines, write_lines, write_manifest
+from training.curation.masking import Mask
+from training.curation.review import SKIP, Review
+from training.curation.review import review as run
+from training.rows import DOCUMENT_FIELDS
+
+DROPPED, CARD, REPORT = "dropped.jsonl", "data_card.md", "report.html"
+TEXT_FIELDS = ("instruction", "input", "output", *DOCUMENT_FIELDS)
+
+
+def clean(review: Review, out: Path) -> list[Path]:
+    """Write everything into `out` and return the paths. No row left, or two files of one name, is a UserError."""
+    names = [Path(file).name for file in review.files]
+    twice = [name for name, count in Counter([*names, DROPPED]).items() if count > 1]
+    if twice:
+        raise UserError(f"{twice[0]}: two files would be written under that name. Clean them one at a time")
+    if not review.rows_after:
+        raise UserError(f"{', '.join(review.files)}: no row is left. Look at the report of `tunegate data check`")
+    folder = output_folder(out, review.files, [*names, DROPPED, CARD, REPORT, "manifest.json"])
+    masks: Counter[str] = Counter()
+    kept = _kept(review, masks)
+    outputs = [write_lines(folder / name, kept[file]) for file, name in zip(review.files, names, strict=True)]
+    outputs.append(write_lines(folder / DROPPED, _dropped(review)))
+    left = _left(review, [str(folder / name) for file, name in zip(review.files, names, strict=True) if kept[file]])
+    facts = manifest(review, left, outputs, masks)
+    (folder / CARD).write_text(card.render(review, left, facts), "utf-8")
+    (folder / REPORT).write_text(html.render(review), "utf-8")
+    made = write_manifest(folder, "tunegate data clean", facts)
+    return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, made]
+
+
+def _left(review: Review, files: Sequence[str]) -> Review:
+    """The rows that were written, read again: their figures, and the personal data in them."""
+    others = {check.name: SKIP for check in CHECKS if check.action != "keep" and check is not pii.CHECK}
+    actions = {pii.CHECK.name: "flag", **others}
+    return run(files, msgspec.structs.replace(review.settings, actions=actions))
+
+
+def _kept(review: Review, masks: Counter[str]) -> dict[str, list[bytes]]:
+    """Lines to write by file; masked places are counted by type."""
+    lines: dict[str, list[bytes]] = {file: [] for file in review.files}
+    for index, line in raw_lines(review.sample.rows):
+        if index in review.drops:
+            continue
+        if index in review.masked:
+            line = masked(line, masks)
+        lines[place(review.sample.rows[index])[0]].append(line)
+    return lines
+
+
+def masked(line: bytes, counts: Counter[str]) -> bytes:
+    """One row's line with the personal data of its texts masked, and counted by type."""
+    raw: dict[str, Any] = msgspec.json.decode(line)
+    mask = Mask()
+    for name in TEXT_FIELDS:
+        if isinstance(raw.get(name), str):
+            raw[name] = mask(raw[name])
+    for turn in raw.get("messages", ()):
+        turn["content"] = mask(turn["content"])
+    counts.update(mask.counts)
+    return msgspec.json.encode(raw)
+
+
+def _dropped(review: Review) -> Iterator[bytes]:
+    """Each row left out: where it stood, which check says so, and why."""
+    found = {(result.name, f.row): f for result in review.results for f in result.found.findings}
+    for index, check in sorted(review.drops.items()):
+        finding = found[check, index]
+        row = {"row": review.sample.where(index), "check": check, "reason": finding.reason, "other": finding.other}
+        yield json.dumps(row, ensure_ascii=False).encode()
+
+
+def manifest(review: Review, left: Review, outputs: Sequence[dict[str, Any]], masks: Counter[str]) -> dict[str, Any]:
+    """What was read, done and written, and what is left."""
+    unit, before, _ = review.size
+    return {
+        "inputs": inputs(review.sample.rows),
+        "outputs": list(outputs),
+        "settings": msgspec.to_builtins(review.settings),
+        "rows": {"before": review.rows_before, "after": left.rows_before, "masked": len(review.masked)},
+        unit: {"before": before, "after": left.size[1]},
+        "dropped": dict(sorted(review.dropped_by.items())),
+        "masks": dict(sorted(masks.items())),
+        "pii_left": sum(len(r.found.findings) for r in left.results if r.name == pii.CHECK.name),
+        "checks": {
+            result.name: {
+                "action": result.action,
+                "rows": len(result.found.findings),
+                "skipped": result.found.skipped,
+                "counts": result.found.counts,
+            }
+            for result in review.results
+        },
+    }

@@ -1,0 +1,233 @@
+"""Finds rows that hold text of a suite's cases: a model trained on them has seen what it will be asked.
+
+A row and a case that share a run of 13 words, boilerplate aside, are compared in full: by the words of the row that
+stand in runs of five words of the case too. It is contamination where they are 40 words or more and half of the row's
+prompt (its stock lines aside), of its answer or of the case; so an edited copy, a passage cut out of a case's document
+and a case inside a longer row are found. Fewer than 40 words are often a legal formula that two contracts share: they
+must be two thirds of both. A case of fewer than 13 words is found where it is half of a prompt. Not found: a
+paraphrase, a translation, a copy with an edit in every 13 words.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence, Set
+from typing import NamedTuple
+
+from training.curation import suite_index
+from training.curation.findings import Check, Finding, Found
+from training.curation.sample import Sample, short
+from training.curation.settings import Settings
+from training.curation.suite_index import PIECE, RUN, Part, Piece, SuiteIndex, pieces_of
+from training.curation.words import UNKNOWN, places, runs, words
+
+SHARE = 0.5
+ENOUGH_WORDS = 40
+SHARE_OF_BOTH = 2 / 3
+COMPARED = 3
+"""Cases that a row is compared with in full: those that share most runs with it."""
+
+
+class Leak(NamedTuple):
+    """What a row has in common with the part of a case that it holds most of."""
+
+    row: int
+    part: Part
+    words: int
+    """Words of the row that stand in runs of the case."""
+    of_row: float
+    """Their share of the row's prompt or answer, whichever is higher."""
+    of_case: float
+    """Their share of the case's own words."""
+    span: str
+    """The longest passage of them, as the row has it."""
+
+    @property
+    def share(self) -> float:
+        return max(self.of_row, self.of_case)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is enough to be contamination."""
+        both = min(self.of_row, self.of_case)
+        return both >= SHARE_OF_BOTH or (self.share >= SHARE and self.words >= ENOUGH_WORDS)
+
+    @property
+    def says(self) -> str:
+        """How much it is, for messages."""
+        return f"{self.words:,} words, {self.of_row:.0%} of the row and {self.of_case:.0%} of the case"
+
+    @property
+    def case(self) -> str:
+        """Suite, case and document, for messages."""
+        answer = " (its expected answer)" if self.part.answer else ""
+        return f"suite {self.part.suite}, case {self.part.case_id} of {self.part.document}{answer}"
+
+
+class Overlap(NamedTuple):
+    """What rows and suites have in common."""
+
+    leaks: list[Leak]
+    """Rows that are contaminated, each with the case it holds most of."""
+    slight: list[Leak]
+    """Rows that share a run with a case, and less than half of their text."""
+    boilerplate: dict[int, str]
+    """Rows that share boilerplate with a suite, with an example."""
+
+
+def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
+    """Compare every row with every case."""
+    leaks: list[Leak] = []
+    slight: list[Leak] = []
+    texts, boilerplate = _shared(sample, index)
+    for row, counts in sorted(texts.items()):
+        most: dict[int, int] = defaultdict(int)
+        for text, count in counts.items():
+            for number in index.holders[text]:
+                most[number] += count
+        nearest = sorted(most, key=lambda number: (-most[number], number))[:COMPARED]
+        compared = [_compare(sample, row, index, number) for number in nearest]
+        found = max(compared, key=lambda leak: (leak.counts, leak.share))
+        (leaks if found.counts else slight).append(found)
+    known = {leak.row for leak in leaks}
+    leaks += [leak for leak in _brief(sample, index) if leak.row not in known]
+    return Overlap(sorted(leaks, key=lambda leak: leak.row), slight, boilerplate)
+
+
+def _shared(sample: Sample, index: SuiteIndex) -> tuple[dict[int, dict[int, int]], dict[int, str]]:
+    """Runs that each row shares with each text of the suites; and rows that share boilerplate, with an example."""
+    import numpy as np
+
+    count = len(sample.rows)
+    numbered = index.vocabulary.number([*sample.prompts, *sample.answers], learn=False)
+    made = runs(numbered, RUN)
+    unknown = np.concatenate(([0], np.cumsum(numbered.ids == UNKNOWN)))
+    known = np.flatnonzero(unknown[made.at + RUN] == unknown[made.at])
+    first = np.searchsorted(index.hashes, made.hashes[known])
+    last = np.searchsorted(index.hashes, made.hashes[known], side="right")
+    hits = np.flatnonzero(last > first)
+    known, first, last = known[hits], first[hits], last[hits]
+    entries = np.repeat(last - np.cumsum(last - first), last - first) + np.arange(int((last - first).sum()))
+    hit = np.repeat(known, last - first)
+    rows = made.owners[hit] % max(1, count)
+    own = ~index.boilerplate[entries]
+    texts: dict[int, dict[int, int]] = defaultdict(dict)
+    pairs, counts = np.unique(np.stack((rows[own], index.owners[entries[own]])), axis=1, return_counts=True)
+    for row, text, number in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        texts[row][text] = number
+    stock, at = np.unique(rows[~own], return_index=True)
+    boilerplate = {}
+    for row, number in zip(stock.tolist(), hit[~own][at].tolist(), strict=True):
+        owner = int(made.owners[number])
+        word = int(made.at[number] - numbered.starts[owner])
+        text = sample.prompts[row] if owner < count else sample.answers[row]
+        boilerplate[row] = _between(text, word, word + RUN)
+    return texts, boilerplate
+
+
+def _compare(sample: Sample, row: int, index: SuiteIndex, number: int) -> Leak:
+    """The share that a row and a part of a case have in common."""
+    size, own, stock = index.pieces(number)
+    mine, shared, longest = 0.0, 0, 0
+    span = ""
+    for text, content in ((sample.prompts[row], sample.contents[row]), (sample.answers[row], sample.answers[row])):
+        said = words(text)
+        inside, standing = _covered(said, own), _covered(said, stock)
+        covered = sum(inside)
+        left = len(words(content)) - sum(s and not i for s, i in zip(standing, inside, strict=True))
+        shared += covered
+        mine = max(mine, min(1.0, covered / max(1, left)))
+        start, end = _longest(inside)
+        if end - start > longest:
+            longest, span = end - start, _between(text, start, end)
+    return Leak(row, index.parts[number], shared, mine, min(1.0, shared / max(1, size)), span)
+
+
+def _covered(said: Sequence[str], pieces: Set[Piece]) -> bytearray:
+    """1 for each word that stands in one of the pieces."""
+    inside = bytearray(len(said))
+    for at, piece in enumerate(pieces_of(said)):
+        if piece in pieces:
+            inside[at : at + PIECE] = b"\1" * PIECE
+    return inside
+
+
+def _longest(inside: bytearray) -> tuple[int, int]:
+    """The longest stretch of ones."""
+    best = (0, 0)
+    start = 0
+    for at, one in enumerate([*inside, 0]):
+        if not one:
+            best = max(best, (start, at), key=lambda span: span[1] - span[0])
+            start = at + 1
+    return best
+
+
+def _between(text: str, first: int, end: int) -> str:
+    """The text from word `first` up to word `end`."""
+    spans = places(text)
+    return text[spans[first][0] : spans[end - 1][1]] if end > first else ""
+
+
+def _brief(sample: Sample, index: SuiteIndex) -> Iterable[Leak]:
+    """Rows whose prompt is, for half or more, a case too short for a run."""
+    sizes = {len(said) for said in index.brief}
+    most = int(max(sizes, default=0) / SHARE)
+    for row, text in enumerate(sample.contents):
+        if len(text) > most * suite_index.LONGEST_WORD:
+            continue
+        said = words(text)
+        for size in sizes:
+            if SHARE * len(said) <= size <= len(said):
+                for at in range(len(said) - size + 1):
+                    number = index.brief.get(tuple(said[at : at + size]))
+                    if number is not None:
+                        yield Leak(row, index.parts[number], size, size / len(said), 1.0, _between(text, at, at + size))
+
+
+def find(sample: Sample, settings: Settings) -> Found:
+    """Each row that holds half of a case, or of whose text half is a case's."""
+    folders = suite_index.project_suites(settings.suites)
+    if not folders:
+        return Found(skipped="there is no folder evalsuites here. Name suites with --suite")
+    index = suite_index.load(folders)
+    shared = overlap(sample, index)
+    findings: dict[int, Finding] = {}
+    for leak in shared.leaks:
+        findings.setdefault(
+            leak.row,
+            Finding(
+                row=leak.row,
+                reason=f"{leak.says}: {leak.case}",
+                quote=short(leak.span),
+                other=f"{leak.part.suite}: {leak.part.case_id}",
+            ),
+        )
+    compared = f"Compared with {sum(index.suites.values()):,} cases of {len(index.suites)} suites."
+    notes = [compared, *index.missing, *_notes(sample, shared)]
+    return Found(findings=list(findings.values()), notes=notes, counts=index.suites)
+
+
+def _notes(sample: Sample, shared: Overlap) -> list[str]:
+    notes = []
+    if shared.slight:
+        most = max(shared.slight, key=lambda leak: leak.share)
+        notes.append(
+            f"{len(shared.slight):,} rows share a run of {RUN} words with a case, and too little else: not counted. "
+            f"The most is {sample.where(most.row)}, {most.says}: {most.case}: “{short(most.span)}”."
+        )
+    if shared.boilerplate:
+        example = next(iter(shared.boilerplate.values()))
+        notes.append(
+            f"{len(shared.boilerplate):,} rows share boilerplate, which stands in many documents of a suite: not "
+            f"counted. An example: “{short(example)}”."
+        )
+    return notes
+
+
+CHECK = Check(
+    name="contamination",
+    says=f"Rows that share a run of {RUN} words and half of their text with a case of a suite.",
+    action="drop",
+    find=find,
+)

@@ -1,0 +1,171 @@
+"""Finds rows that nearly repeat an earlier one, exactly: no pair above the threshold is missed or guessed.
+
+Two rows are compared by the Jaccard similarity of their runs of five words, the stock lines of their prompts aside.
+Only rows that share one of their rarest runs can reach the threshold t: of n runs in order of rarity, the first
+n - ceil(t n) + 1 are enough to look at (prefix filter: Chaudhuri, Ganti, Kaushik 2006; Bayardo, Ma, Srikant 2007).
+A run that stands in one row alone finds nothing, so most rows are done after counting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from training.curation.exact import folded, key
+from training.curation.findings import Check, Finding, Found
+from training.curation.sample import Sample, short
+from training.curation.settings import Settings
+from training.curation.words import Vocabulary, runs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RUN = 5
+WORDS_BEFORE = 6
+LABEL_WORDS = 12
+"""Answers of at most so many words must be equal: one other word is another answer."""
+
+
+class Link(NamedTuple):
+    """A row, the earlier row that it nearly repeats, and their similarity."""
+
+    row: int
+    other: int
+    similarity: float
+
+
+def links(texts: Sequence[Sequence[str]], threshold: float, chained: bool = False) -> Iterator[Link]:
+    """For each row, given as its texts, the most similar earlier row, if any reaches the threshold.
+
+    Rows that were linked are not compared with later ones, unless `chained`: then all are, and every link is given.
+    """
+    import numpy as np
+
+    sets = _sets(texts)
+    postings: dict[int, list[int]] = defaultdict(list)
+    marked = np.zeros(sets.kinds, bool)
+    for row in np.flatnonzero(sets.sizes):
+        size, shared = int(sets.sizes[row]), sets.shared(row)
+        prefix = size - math.ceil(threshold * size) + 1 - (size - len(shared))
+        if prefix <= 0:
+            continue
+        rarest = shared[:prefix].tolist()
+        found: list[Link] = []
+        marked[shared] = True
+        for other in {o for run in rarest for o in postings[run]}:
+            smaller, larger = sorted((size, int(sets.sizes[other])))
+            if smaller >= threshold * larger:
+                common = int(marked[sets.shared(other)].sum())
+                similarity = common / (size + int(sets.sizes[other]) - common)
+                if similarity >= threshold:
+                    found.append(Link(int(row), other, similarity))
+        marked[shared] = False
+        if chained:
+            yield from found
+        elif found:
+            yield max(found, key=lambda link: (link.similarity, -link.other))
+        if chained or not found:
+            for run in rarest:
+                postings[run].append(int(row))
+
+
+class _Sets(NamedTuple):
+    """Runs of every row that another row has too, the rarest first, and the number of all its runs."""
+
+    runs: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    kinds: int
+
+    def shared(self, row: int) -> NDArray[np.int32]:
+        return self.runs[self.starts[row] : self.starts[row + 1]]
+
+
+def _sets(texts: Sequence[Sequence[str]]) -> _Sets:
+    import numpy as np
+
+    count = len(texts)
+    flat = [text for row in texts for text in row]
+    rows_of = np.repeat(np.arange(count, dtype=np.int32), [len(row) for row in texts])
+    made = runs(Vocabulary().number(flat), RUN, short=True)
+    order = np.argsort(made.hashes, kind="stable")
+    hashes, rows = made.hashes[order], rows_of[made.owners][order]
+    del made, order
+    new_run = np.ones(len(hashes), bool)
+    new_run[1:] = hashes[1:] != hashes[:-1]
+    again = np.zeros(len(hashes), bool)
+    again[1:] = ~new_run[1:] & (rows[1:] == rows[:-1])
+    kind = (np.cumsum(new_run) - 1).astype(np.int32)
+    kind, rows = kind[~again], rows[~again]
+    del hashes, new_run, again
+    sizes = np.bincount(rows, minlength=count).astype(np.int64)
+    frequency = np.bincount(kind)
+    common = frequency[kind] > 1
+    kind, rows = kind[common], rows[common]
+    rarity = np.empty(len(frequency), np.int32)
+    rarity[np.argsort(frequency, kind="stable")] = np.arange(len(frequency), dtype=np.int32)
+    ranked = rarity[kind]
+    order = np.lexsort((ranked, rows))
+    starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=count))))
+    return _Sets(ranked[order], starts, sizes, len(frequency))
+
+
+def find(sample: Sample, settings: Settings) -> Found:
+    """Each row that nearly repeats an earlier one; exact copies belong to another check."""
+    seen: dict[bytes, int] = {}
+    for index, (prompt, answer) in enumerate(zip(sample.prompts, sample.answers, strict=True)):
+        seen.setdefault(key(prompt, answer), index)
+    rows = sorted(seen.values())
+    texts = [(sample.contents[row], sample.answers[row]) for row in rows]
+    linked = [(rows[a], rows[b], similarity) for a, b, similarity in links(texts, settings.near)]
+    same = [link for link in linked if _same_answer(sample.answers[link[0]], sample.answers[link[1]])]
+    findings = [
+        Finding(
+            row=row,
+            reason=f"{similarity:.0%} of the runs of {RUN} words in it and {sample.where(other)} are in both",
+            quote=_from(sample, row, start),
+            other=sample.where(other),
+            other_quote=_from(sample, other, start),
+        )
+        for row, other, similarity in same
+        for start in [_difference(sample, row, other)]
+    ]
+    return Found(findings=findings, notes=_notes(same, len(linked) - len(same), sample))
+
+
+def _texts(sample: Sample, row: int) -> list[str]:
+    return [*sample.contents[row].split(), *sample.answers[row].split()]
+
+
+def _difference(sample: Sample, one: int, other: int) -> int:
+    """A few words before the first that two rows do not share."""
+    pairs = zip(_texts(sample, one), _texts(sample, other), strict=False)
+    return max(0, next((at for at, (a, b) in enumerate(pairs) if a != b), 0) - WORDS_BEFORE)
+
+
+def _from(sample: Sample, row: int, start: int) -> str:
+    """A row from its word `start` on."""
+    return ("… " if start else "") + short(" ".join(_texts(sample, row)[start:]))
+
+
+def _same_answer(one: str, other: str) -> bool:
+    """Whether answers are equal, or so long that the similarity of the whole rows speaks for them too."""
+    long = min(len(one.split()), len(other.split())) > LABEL_WORDS
+    return long or folded(one) == folded(other)
+
+
+def _notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sample) -> list[str]:
+    notes = []
+    if other_answer:
+        notes.append(f"{other_answer:,} rows nearly repeat another row's prompt but have another answer: not counted.")
+    if same:
+        other, size = Counter(other for _, other, _ in same).most_common(1)[0]
+        if size > 1:
+            notes.append(f"Most copies: {size:,} rows nearly repeat {sample.where(other)}.")
+    return notes
+
+
+CHECK = Check(name="near_duplicates", says="Rows that nearly repeat an earlier row.", action="drop", find=find)
