@@ -30,6 +30,8 @@ def passing_run(adapter: str, root: Path, ungated: str | None) -> str:
         seen = manifest.checkpoints.get(CANDIDATE)
         if manifest.kind != "eval" or seen is None or seen.adapter_digest != checkpoint.adapter_digest:
             continue
+        if manifest.asked_twice:  # it says nothing of the adapter against anything else
+            continue
         verdicts = load_verdicts(folder)
         if verdicts and not check_seal(folder) and all(v.outcome == "pass" for v in verdicts):
             return f"approved by run {manifest.run_id}: {len(verdicts)} gates passed"

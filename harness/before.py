@@ -1,4 +1,4 @@
-"""`tunegate power`: the command for before a model is asked. Reads options only."""
+"""`tunegate power` and `tunegate noise`: what to know before two models are compared. Reads options only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands import Bars, Runs, suites_here
+from harness.commands import Bars, Engine, Runs, Suites, suites_here
 from harness.errors import EXIT_GATE_FAILED, UserError
 
 if TYPE_CHECKING:
@@ -67,6 +67,44 @@ def power(
         typer.echo("\n".join(view.plain_lines(rows, head)))
     if strict and not all(row.can_pass for row in rows):
         raise typer.Exit(EXIT_GATE_FAILED)
+
+
+@app.command()
+def noise(
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint to ask twice: hub id, folder or alias.")],
+    suite: Suites = None,
+    engine: Engine = None,
+    lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
+    batch: Annotated[
+        int, typer.Option(min=1, help="Most requests the second pass computes together; 1 moves numbers most.")
+    ] = 1,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Answers per case (default: what each suite says).")
+    ] = None,
+    runs: Runs = Path("runs"),
+    script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
+) -> None:
+    """Ask one checkpoint twice and write how far each metric moves by itself into its suites' noise.json."""
+    from harness.noise import measure, save
+    from harness.plan import Job, SuiteJob
+    from harness.progress import Progress
+    from harness.store import RunFolder
+
+    job = Job(
+        suites=[SuiteJob(suite=s, cases=s.cases) for s in suites_here(suite)],
+        candidate=checkpoint,
+        engine=engine,
+        lora=lora,
+        repeats=repeats,
+        script=script,
+    )
+    folder = RunFolder.create(runs, "noise")
+    found = measure(job, folder, Progress(), batch)
+    for one in found:
+        typer.echo("\n".join(one.lines))
+    for path in save(found):
+        typer.echo(f"noise: {path}. Once it is committed, no gate is held to a margin below it")
+    typer.echo(f"run folder: {folder.path}. Every case that flipped is in: tunegate report {folder.path.name}")
 
 
 def _inside(value: float, option: str, low: float | None = None) -> float:

@@ -18,6 +18,7 @@ app = typer.Typer()
 
 Run = Annotated[str, typer.Argument(help="Run folder or name.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
 Bars = Annotated[
     Path | None, typer.Option(help="Take every gates.toml, and accepted baseline, from this copy of evalsuites.")

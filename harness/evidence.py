@@ -1,7 +1,8 @@
 """Gathers what a gate is judged on, or says why it cannot be judged. Knows records and bars, and no rule.
 
 The checks run in the order in which they are said: not comparable, nothing evaluated, a partial population, no
-baseline, too many errors, too few contracts, too few cases. Numeric libraries load when they are needed.
+baseline, a margin within the noise, too many errors, too few contracts, too few cases. Numeric libraries load when
+they are needed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.gatefile import COMPARATIVE, GateId
-from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Outcome, Record
-from harness.stats.wording import number
+from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, Outcome, Record
+from harness.stats.wording import number, points
 
 if TYPE_CHECKING:
     from harness.stats.join import Pairs
@@ -85,11 +86,12 @@ def screen(
     expected_cases: int,
     comparable: str | None,
     no_baseline: str = NO_BASELINE,
+    too_fine: str | None = None,
 ) -> Finding | None:
     """What rules out a judgement whatever the numbers are, in the order in which it is said.
 
     `comparable` says what moved since the baseline was accepted, which stops the rules that need one; `no_baseline`
-    says what to do where there is none.
+    says what to do where there is none; `too_fine` that the margin lies within the noise.
     """
     tuned = {r.case.id for r in records.get(CANDIDATE, ())}
     baseline = {r.case.id for r in records.get(BASELINE, ())}
@@ -105,7 +107,26 @@ def screen(
         return Finding("skipped", no_baseline)
     if len(baseline) < expected_cases:
         return Finding("skipped", f"The baseline answered only {len(baseline)} of {expected_cases} cases.")
-    return None
+    return Finding("error", f"Not judged: {too_fine}.") if too_fine else None
+
+
+def within_noise(asked: GateId, noise: Noise | None) -> str | None:
+    """Why the change that a gate asks for, or allows, cannot be told from the noise that was measured; or None.
+
+    A relative margin, and a cut, are taken of the level that the noise was measured at.
+    """
+    gate = asked.gate
+    found = noise.of(gate.metric, gate.slice, asked.slice_value) if noise else None
+    if noise is None or found is None or found.floor is None or found.level is None or gate.rule not in COMPARATIVE:
+        return None
+    wanted = 1 - gate.ratio if gate.rule == "reduces" and gate.ratio is not None else gate.margin
+    if gate.rule == "reduces" or gate.unit == "relative":
+        wanted *= abs(found.level)
+    if wanted == 0 or wanted >= found.floor:
+        return None
+    shown, floor = (points(x, abs(found.level) <= 1).lstrip("+") for x in (wanted, found.floor))
+    what = "cut" if gate.rule == "reduces" else "margin"
+    return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 
 
 def gather(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Finding | Evidence:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few
+from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few, within_noise
 from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
-from harness.schema import Estimate, Gate, GateFile, Metric, Record, Rule, Side, Verdict
+from harness.schema import Estimate, Gate, GateFile, Metric, Noise, Record, Rule, Side, Verdict
 from harness.stats.wording import interval, number, p_value, points, settle
 
 __all__ = ["COMPARATIVE", "RULES", "GateId", "bar_in_words", "gate_ids", "judge", "load_gates", "validate"]
@@ -30,18 +30,20 @@ def judge(
     slices: Mapping[str, Sequence[str]],
     comparable: str | None = None,
     no_baseline: str = NO_BASELINE,
+    noise: Noise | None = None,
 ) -> list[Verdict]:
     """One verdict for every gate and slice value, in file order, named as `gate_ids` names them.
 
     `slices` gives each slice tag's values over the whole suite; `expected_cases` is the whole suite's number of cases;
     `comparable` says what differs where suite, data or scorers changed since the baseline was accepted, and then
-    nothing is compared; `no_baseline` is said where there is none.
+    nothing is compared; `no_baseline` is said where there is none; no margin may be tighter than `noise`.
     """
     known = {m.name: m for m in metrics}
     ids = gate_ids(gate_file, slices)
     found: list[Finding | Evidence] = []
     for asked in ids:
-        stopped = screen(asked.gate, records_by_variant, expected_cases, comparable, no_baseline)
+        too_fine = within_noise(asked, noise)
+        stopped = screen(asked.gate, records_by_variant, expected_cases, comparable, no_baseline, too_fine)
         found.append(stopped or gather(asked, known[asked.gate.metric], records_by_variant))
     return [
         _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item))

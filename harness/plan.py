@@ -51,6 +51,8 @@ class Job(Struct, kw_only=True):
     """A copy of evalsuites to take every gates.toml from."""
     use_cache: bool = True
     """Reuse cached answers."""
+    batch: int | None = None
+    """Most requests that the engine computes together; None leaves it to the engine."""
     script: Path | None = None
     """Answers of the fake engine, as JSON: variant -> case id -> text."""
 

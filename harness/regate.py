@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from harness.against import against, prompt_hashes, with_baseline, without_stale
 from harness.errors import UserError
 from harness.events import batches, with_later
+from harness.floors import read_floors, with_floors
 from harness.plan import load_suite_gates
 from harness.runner import conclude
 from harness.schema import ACCEPTED, CANDIDATE, SuiteInfo
@@ -53,6 +54,7 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     fresh = [suite for suite in at_hand if suite.name not in stale]
     asked = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
     run = with_baseline(without_stale(run, scorers), against(at_hand, gates, baseline, bars, asked))
+    run = with_floors(run, read_floors(at_hand, bars))
     metrics, verdicts = conclude(fresh, gates, run)
     if stale:
         from harness.gates import unjudged

@@ -14,6 +14,7 @@ from harness.against import against, how_to_accept
 from harness.digest import digest
 from harness.errors import UserError
 from harness.evidence import NO_BASELINE
+from harness.floors import read_floors, with_floors
 from harness.plan import (
     Ask,
     Job,
@@ -74,6 +75,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     checkpoints = variants(job)
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
     plan = make_plan(job, checkpoints, renderer)
+    known = read_floors([part.suite for part in job.suites], job.bars)
     stand = against([part.suite for part in job.suites], gates, job.baseline, job.bars, plan.prompt_hashes(job))
     notes = [*_notes(job, plan, renderer), *stand.notes]
     for line in [*(f"the bar moved: {text}" for text in stand.moved), *notes]:
@@ -96,23 +98,24 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     for suite, kept in stand.records.items():
         folder.append_records(suite, kept)
     try:
-        engine = _answer(job, checkpoints, plan.asks, folder, progress)
+        engine = answer(job, checkpoints, plan.asks, folder, progress)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
         raise
     _floor_records(job, plan, folder)
-    made = load_run(folder.path)
+    answered = msgspec.structs.replace(load_run(folder.path), manifest=msgspec.structs.replace(manifest, engine=engine))
+    made = with_floors(answered, known)
     metrics, verdicts = conclude([part.suite for part in job.suites], gates, made)
     folder.write_metrics(metrics)
     folder.write_verdicts(verdicts)
-    finished = msgspec.structs.replace(manifest, status="finished", ended=now(), engine=engine)
+    finished = msgspec.structs.replace(made.manifest, status="finished", ended=now())
     folder.write_manifest(finished)
     folder.seal()
     return msgspec.structs.replace(made, manifest=finished, metrics=metrics, verdicts=verdicts)
 
 
-def _answer(
+def answer(
     job: Job,
     checkpoints: dict[str, Checkpoint],
     questions: list[Ask],
@@ -129,6 +132,7 @@ def _answer(
         lora=job.lora,
         use_cache=job.use_cache,
         script=job.script,
+        batch=job.batch,
         say=progress.say,
     )
     waiting: list[tuple[str, Record]] = []
@@ -239,6 +243,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan, accepted: 
         temperature=suite.temperature,
         left_out=plan.left_out.get(suite.name, []),
         accepted=accepted,
+        noise=None,
         **hashes,
     )
 
@@ -255,7 +260,8 @@ def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData)
     verdicts: list[Verdict] = []
     infos = {info.name: info for info in made.manifest.suites}
     for suite in suites:
-        left_out, accepted = len(infos[suite.name].left_out), infos[suite.name].accepted
+        info = infos[suite.name]
+        left_out, accepted = len(info.left_out), info.accepted
         by_variant = made.by_variant(suite.name)
         records = {name: sorted(found, key=lambda r: (r.case.id, r.repeat)) for name, found in by_variant.items()}
         found = summarise(records, suite.metrics, suite.slices, suite.name)
@@ -270,6 +276,7 @@ def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData)
             slices=suite.slice_values(),
             comparable="; ".join(accepted.unlike) if accepted else None,
             no_baseline=f"no accepted baseline: make one with `{how_to_accept(suite)}`" if accepted else NO_BASELINE,
+            noise=info.noise,
         )
     return metrics, verdicts
 

@@ -506,6 +506,73 @@ class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"accepted baseline of {self.accepted_at[:10]}, model {self.model}"
 
 
+class NoiseFloor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far one metric moves when the same checkpoint is asked twice."""
+
+    metric: str
+    """Metric name."""
+    slice: str | None = None
+    """Slice tag, or None for the whole suite."""
+    slice_value: str | None = None
+    """Slice value."""
+    level: float | None
+    """The metric in the first pass; None where it is not measured."""
+    change: float | None
+    """Second pass minus first, paired."""
+    low: float | None
+    """Lower end of its 95% interval; None where there is none."""
+    high: float | None
+    """Upper end of it."""
+    cases: int
+    """Cases behind it."""
+    contracts: int
+    """Independent sources behind it."""
+    flips: int
+    """Cases whose score is not the same in both passes."""
+
+    @property
+    def floor(self) -> float | None:
+        """Largest change that needs no change of the model: the far end of the interval."""
+        return None if self.low is None or self.high is None else max(abs(self.low), abs(self.high))
+
+
+class Noise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Noise of one suite by one engine on one family of models: an entry of noise.json."""
+
+    run_id: str
+    """The run that measured it."""
+    measured_at: str
+    """UTC time, ISO 8601."""
+    checkpoint: str
+    """What was asked twice."""
+    passes: list[str]
+    """What told the two passes apart, such as `batch 1`."""
+    engine: str
+    """Engine name."""
+    engine_version: str
+    """Engine version."""
+    dtype: str
+    """Data type of the weights."""
+    device: str
+    """cpu or cuda."""
+    tokenizer_digest: str
+    """Tokenizer and chat template: models that share them count as one family."""
+    cases_hash: str
+    """Hash of the cases."""
+    prompt_hash: str
+    """Hash of the prompt template."""
+    scorers_hash: str
+    """Hash of the scorers."""
+    samples: int
+    """Answers a case, averaged inside the case."""
+    floors: list[NoiseFloor]
+    """By metric and slice value."""
+
+    def of(self, metric: str, tag: str | None, value: str | None) -> NoiseFloor | None:
+        """The floor of one metric on one slice value."""
+        return next((f for f in self.floors if (f.metric, f.slice, f.slice_value) == (metric, tag, value)), None)
+
+
 class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a run records of a suite, so that two runs can be told apart."""
 
@@ -549,6 +616,8 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ids of the cases longer than the model's context."""
     accepted: AcceptedInfo | None = None
     """The accepted baseline; None where a model was asked, or no baseline was wanted."""
+    noise: Noise | None = None
+    """The noise that its margins were held against; None where none is known for this engine and these cases."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -586,3 +655,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sentences a reader must know, such as a filter that made the run partial."""
     moved: list[str] = field(default_factory=list)
     """Sentences on every bar, case, prompt or scorer that differs from the accepted baseline or from `--bars`."""
+
+    @property
+    def asked_twice(self) -> bool:
+        """Baseline and tuned are the same checkpoint, both asked: their differences are noise, and no claim."""
+        found = [self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE)]
+        return all(c and c.kind != "accepted" for c in found) and len({c.digest for c in found if c}) == 1

@@ -138,6 +138,13 @@ def margin(distance: float | None, unit: Unit) -> str:
     return _minus(f"{distance:+.2f}" + ("×" if unit == "ratio" else ""))
 
 
+def floor(found: float | None, unit: Unit) -> str:
+    """The largest change that needs no change of the model: `1.2 points`."""
+    if found is None:
+        return NOT_MEASURED
+    return f"{points(found).lstrip('+')} points" if unit == "points" else quantity(found, unit)
+
+
 def unit_of(verdict: Verdict) -> Unit:
     """The unit of the number that a verdict judges; a level or difference beyond 1 is no share."""
     unit = UNIT_OF_RULE[verdict.rule]

@@ -59,6 +59,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """auto (as the model's config says), bfloat16, float16 or float32; the same for every variant."""
     kv_cache_bytes: int | None = None
     """Size of vLLM's KV cache; None computes it from model, lengths and free memory."""
+    batch: int | None = None
+    """Most requests that are computed together; None leaves it to the engine."""
     replies: Callable[[Request], str] | Mapping[str, str] | None = None
     """The fake engine's answers: a rule, or texts by request key."""
     say: Callable[[str], None] = field(default=lambda text: None)

@@ -45,12 +45,13 @@ class Broker:
         lora: str = "auto",
         use_cache: bool = True,
         script: Path | None = None,
+        batch: int | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.checkpoints = checkpoints
         self._script = read_script(script) if script else {}
         self._texts: dict[str, str] = {}
-        settings = Settings(replies=self._texts, say=say) if name == "fake" else Settings(say=say)
+        settings = Settings(replies=self._texts if name == "fake" else None, batch=batch, say=say)
         self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
         self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
         self.counts = {"cached": 0, "generated": 0}

@@ -158,7 +158,7 @@ class HfEngine:
                 yield failed(request, problem)
             else:
                 fitting.append(request)
-        for batch in batches(fitting):
+        for batch in batches(fitting, self.settings.batch or BATCH):
             try:
                 found = self._run(batch)
             except (RuntimeError, ValueError) as error:
@@ -245,7 +245,7 @@ class HfEngine:
             "device": self.device,
             "dtype": self.dtype,
             "ways": self.ways,
-            "arguments": {"batch": BATCH, "batch_tokens": BATCH_TOKENS},
+            "arguments": {"batch": self.settings.batch or BATCH, "batch_tokens": BATCH_TOKENS},
             "canary": self.canary,
         }
 
@@ -254,12 +254,12 @@ class HfEngine:
         gc.collect()
 
 
-def batches(requests: Sequence[Request]) -> Iterator[list[Request]]:
-    """Requests longest first, in batches that share their sampling; sampled requests go alone, each with its seed."""
+def batches(requests: Sequence[Request], most: int = BATCH) -> Iterator[list[Request]]:
+    """Requests longest first, `most` at a time where they share their sampling; sampled ones alone, each with its seed."""
     waiting: list[Request] = []
     for request in sorted(requests, key=lambda r: (_kind(r), -len(r.ids), r.ids)):
         full = waiting and (
-            len(waiting) == BATCH
+            len(waiting) == most
             or (len(waiting) + 1) * len(waiting[0].ids) > BATCH_TOKENS
             or _kind(waiting[0]) != _kind(request)
             or request.sampling.temperature > 0

@@ -125,6 +125,7 @@ class VllmEngine:
             on_cpu=self.on_cpu,
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
+            max_num_seqs=self.settings.batch,
         )
         variants = (*unit.plain, *unit.adapters)
         self.settings.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")

@@ -48,8 +48,12 @@ def llm_arguments(
     on_cpu: bool,
     adapters: int,
     max_lora_rank: int,
+    max_num_seqs: int | None = None,
 ) -> dict[str, Any]:
-    """Every argument of vLLM's LLM. `adapters` counts the distinct adapters the engine will ever see."""
+    """Every argument of vLLM's LLM. `adapters` counts the distinct adapters the engine will ever see.
+
+    `max_num_seqs` limits how many requests are computed together; None leaves it to vLLM, or to what a CPU can use.
+    """
     arguments: dict[str, Any] = {
         "model": str(folder),
         "skip_tokenizer_init": True,
@@ -63,8 +67,9 @@ def llm_arguments(
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
-    if on_cpu:
-        arguments["max_num_seqs"] = MAX_SEQS_CPU
+    most = max_num_seqs or (MAX_SEQS_CPU if on_cpu else None)
+    if most:
+        arguments["max_num_seqs"] = most
     if adapters:
         slots = lora_slots(adapters)
         arguments |= {"enable_lora": True, "max_loras": slots, "max_cpu_loras": slots, "max_lora_rank": max_lora_rank}

@@ -21,7 +21,7 @@ def summarise(
     """
     levels: list[MetricRow] = []
     comparisons: list[ComparisonRow] = []
-    for tag, value in _parts(records_by_variant, slices):
+    for tag, value in parts(records_by_variant, slices):
         part = {variant: in_slice(records, tag, value) for variant, records in records_by_variant.items()}
         for metric in metrics:
             found = {variant: observations(records, metric) for variant, records in part.items() if records}
@@ -45,7 +45,7 @@ def summarise(
     return Metrics(metrics=levels, comparisons=comparisons)
 
 
-def _parts(
+def parts(
     records_by_variant: Mapping[str, Sequence[Record]], slices: Iterable[str]
 ) -> Iterator[tuple[str | None, str | None]]:
     """The whole suite, then every value of every slice tag."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.schema import FLOOR, SuiteInfo
+from harness.gatefile import COMPARATIVE
+from harness.schema import FLOOR, Metric, SuiteInfo
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
@@ -23,7 +24,7 @@ def section(evidence: Evidence) -> Section:
         blocks.append(
             Table(caption="Not measured or not decided", columns=["What", "Why", "What would settle it"], rows=rows)
         )
-    blocks += [Text(text=text) for text in [*_shapes(evidence), *STANDING]]
+    blocks += [Text(text=text) for text in [*_noise(evidence), *_shapes(evidence), *STANDING]]
     lead = "What this report does not show. It supports a decision; it does not take it."
     return Section(id="limits", title="Limits", lead=lead, blocks=blocks)
 
@@ -44,6 +45,32 @@ def _unmeasured(evidence: Evidence, suite: SuiteInfo) -> list[list[Cell]]:
         why = Cell(text="the suite has no answer by rule to compare with")
         rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=words.DASH)])
     return rows
+
+
+def _noise(evidence: Evidence) -> list[str]:
+    """How far the metrics that were compared move by themselves, where that was measured."""
+    said = []
+    for suite in evidence.suites:
+        compared = {v.metric for v in evidence.verdicts(suite.name) if v.rule in COMPARATIVE}
+        if not compared or evidence.run.manifest.asked_twice:
+            continue
+        if suite.noise is None:
+            said.append(f"{suite.name}: how far its metrics move when one model is asked twice was not measured.")
+            continue
+        moves = [
+            f"{words.phrase(metric.name)} by up to {words.floor(found.floor, _unit(evidence, suite, metric))}"
+            for metric in suite.metrics
+            if metric.name in compared and (found := suite.noise.of(metric.name, None, None))
+        ]
+        said.append(
+            f"{suite.name}: asking {suite.noise.checkpoint} twice moved {words.listing(moves)} (run "
+            f"{suite.noise.run_id}). Smaller margins are not judged."
+        )
+    return said
+
+
+def _unit(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> words.Unit:
+    return "points" if evidence.unit(suite.name, metric) == "share" else "number"
 
 
 def _shapes(evidence: Evidence) -> list[str]:

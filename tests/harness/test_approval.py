@@ -82,3 +82,15 @@ def test_a_reason_overrides_and_an_empty_one_does_not(adapter: Path, tmp_path: P
 def test_a_whole_model_is_no_adapter(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a whole model, not an adapter"):
         passing_run(str(tiny_model), tmp_path, None)
+
+
+def test_a_model_asked_twice_neither_approves_nor_hides_the_run_that_does(adapter: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path, adapter, "pass")
+    twice = RunFolder(tmp_path / f"9{run.name}")
+    twice.path.mkdir()
+    same = resolve(str(adapter))
+    manifest = Manifest(run_id=twice.path.name, kind="eval", status="finished", started=now())
+    twice.write_manifest(msgspec.structs.replace(manifest, checkpoints={"baseline": same, "tuned": same}))
+    twice.write_verdicts([])
+    twice.seal()
+    assert run.name in passing_run(str(adapter), tmp_path, None)

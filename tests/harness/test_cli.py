@@ -19,7 +19,21 @@ def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "merge", "compare", "report", "rescore", "judge", "add-labels", "runs", "demo", "accept", "gate"],
+    [
+        "train",
+        "merge",
+        "compare",
+        "report",
+        "rescore",
+        "judge",
+        "add-labels",
+        "runs",
+        "demo",
+        "accept",
+        "gate",
+        "power",
+        "noise",
+    ],
 )
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     done = tunegate(tmp_path, command, "--help")

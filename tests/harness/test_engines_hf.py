@@ -218,6 +218,7 @@ def test_batches_go_longest_first_and_never_mix_sampling() -> None:
     assert sorted(r.key for batch in made for r in batch) == sorted(r.key for r in asked)
     assert all(len({r.sampling for r in batch}) == 1 and len(batch) <= BATCH for batch in made)
     assert all([len(r.ids) for r in batch] == sorted((len(r.ids) for r in batch), reverse=True) for batch in made)
+    assert max(len(batch) for batch in batches(asked, 3)) == 3
 
 
 def test_nothing_loads_before_a_request_comes(model: Path) -> None:

@@ -40,6 +40,10 @@ def test_a_cache_size_is_always_given_and_cpu_runs_eager() -> None:
     assert arguments(on_cpu=False)["enforce_eager"] is False and "max_num_seqs" not in arguments(on_cpu=False)
 
 
+def test_the_batch_can_be_limited_on_any_device() -> None:
+    assert arguments(max_num_seqs=3)["max_num_seqs"] == arguments(on_cpu=False, max_num_seqs=3)["max_num_seqs"] == 3
+
+
 @pytest.mark.parametrize("adapters", [1, 2, 5])
 def test_one_lora_slot_always_stays_empty(adapters: int) -> None:
     assert lora_slots(adapters) == adapters + 1

@@ -1,0 +1,91 @@
+"""Repeats: which cases do not score alike when the same model is asked again, and how far that moves the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, SuiteInfo
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Section, Table
+
+MOST = 50
+"""Most cases that one table names; all are counted."""
+NOTE = (
+    "The noise floor is the far end of the 95% interval of the difference between two passes over one model. A smaller "
+    "change between two models cannot be told from it."
+)
+Flips = dict[str, list[Metric]]
+"""Metrics on which a case flips, by case id."""
+
+
+def section(evidence: Evidence) -> Section | None:
+    blocks: list[Block] = []
+    for suite in evidence.suites:
+        if evidence.run.manifest.asked_twice:
+            blocks += [_floors(evidence, suite), *_between_passes(evidence, suite)]
+        if suite.samples > 1:
+            for variant in (BASELINE, CANDIDATE):
+                blocks += _between_repeats(evidence, suite, variant)
+    lead = "What changes when nothing is changed: the same model, asked the same again."
+    return Section(id="repeats", title="Repeats", lead=lead, blocks=blocks) if blocks else None
+
+
+def _floors(evidence: Evidence, suite: SuiteInfo) -> Table:
+    from harness.stats.noise import floors
+
+    by_name = {metric.name: metric for metric in suite.metrics}
+    rows = []
+    for found in floors(evidence.run.by_variant(suite.name), suite.metrics, ()):
+        metric = by_name[found.metric]
+        unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
+        seen = Estimate(value=found.change, low=found.low, high=found.high, reason="nothing was compared")
+        rows.append(
+            [
+                Cell(text=words.metric(found.metric, suite.shape), note=suite.name),
+                Cell(text=words.value(seen, unit), note=words.interval(seen, unit), estimate=seen),
+                Cell(text=words.floor(found.floor, unit)),
+                Cell(text=words.number(found.flips), note=words.count(found.cases, "case")),
+            ]
+        )
+    columns = ["Metric", "Second pass minus first", "Noise floor", "Cases that flip"]
+    caption = f"How far {suite.name} moves by itself"
+    return Table(caption=caption, columns=columns, rows=rows, numeric=[1, 2, 3], note=NOTE)
+
+
+def _between_passes(evidence: Evidence, suite: SuiteInfo) -> list[Block]:
+    from harness.stats.noise import flips
+
+    records = evidence.run.by_variant(suite.name)
+    found = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
+    return _table(f"Cases of {suite.name} that flip between the passes", suite, found)
+
+
+def _between_repeats(evidence: Evidence, suite: SuiteInfo, variant: str) -> list[Block]:
+    from harness.stats.noise import repeat_flips
+
+    records = evidence.run.by_variant(suite.name).get(variant, [])
+    found = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
+    return _table(f"Cases of {suite.name} that flip between repeats, {words.variant(variant)}", suite, found)
+
+
+def _by_case(found: Iterable[tuple[Metric, list[str]]]) -> Flips:
+    flipped: Flips = {}
+    for metric, ids in found:
+        for case_id in ids:
+            flipped.setdefault(case_id, []).append(metric)
+    return flipped
+
+
+def _table(caption: str, suite: SuiteInfo, found: Flips) -> list[Block]:
+    if not found:
+        return []
+    rows = [
+        [
+            Cell(text=case_id, code=True, note=suite.name),
+            Cell(text=words.capital(words.listing(words.phrase(m.name) for m in on))),
+        ]
+        for case_id, on in list(found.items())[:MOST]
+    ]
+    note = f"{words.capital(words.shown_of('case', len(rows), len(found)))}."
+    return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, note=note)]
