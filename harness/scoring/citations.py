@@ -26,6 +26,7 @@ from harness.scoring.base import Scorer, scorer, unbroken
 from harness.scoring.citation_forms import Citation, citations_in, within
 from harness.scoring.denials import without_denied
 from harness.scoring.guideline_forms import Id, numbered, sections_in
+from harness.scoring.kept import Kept
 from harness.scoring.ranges import Taken
 from harness.scoring.subjects import other_subject
 
@@ -116,8 +117,19 @@ def known_sections() -> dict[str, Section]:
     return known_code().sections
 
 
+@Kept
+def named_in(document: str) -> tuple[Citation, ...]:
+    """References of a source."""
+    return citations_in(document, True)
+
+
 def judge(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
-    """A span, with its verdict, for each reference in an answer."""
+    """A span, with its verdict, for each reference that an answer makes."""
+    return without_denied(case, completion.text, judge_all(case, completion, known), ("supported",))
+
+
+def judge_all(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
+    """The same with references that the answer denies, in order."""
     text = completion.text
     whole = unbroken(completion)
     written = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
@@ -125,11 +137,11 @@ def judge(case: Case, completion: Completion, known: Code | None = None) -> list
     sections = [s for s in sections_in(text) if s.end <= whole and taken.is_free(s.start, s.end)]
     if not written and not sections:
         return []
-    named = citations_in(case.document, True) if written else ()
+    named = named_in(case.document) if written else ()
     known = known or known_code()
     spans = [_span(case, text, citation, named, known) for citation in written]
     spans += [_section_span(case, text, section) for section in sections]
-    return without_denied(case, text, sorted(spans, key=lambda span: span.start), ("supported",))
+    return sorted(spans, key=lambda span: span.start)
 
 
 def _span(case: Case, text: str, citation: Citation, named: Sequence[Citation], known: Code) -> Span:

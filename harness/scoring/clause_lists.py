@@ -23,6 +23,15 @@ MOST_SHOWN = 60
 
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
+WORDS_ALONE = {code: " " for code in range(128) if not chr(code).isalnum()} | {
+    ord("'"): "",
+    ord("`"): "",
+    ord("&"): " and ",
+}
+"""What `key` makes of ASCII text."""
+IN_KEY = re.compile("[A-Za-z0-9&]")
+"""What is always part of a key."""
+JOINT = re.compile(r"\b(?:and|or)\s+|&", re.I)
 PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
 COMMA_PIECE = re.compile(r"[^,]+")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
@@ -33,7 +42,8 @@ LEAD_IN = re.compile(
 )
 SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>", re.I)
 SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])")
-ENDING = re.compile(r"\s+(?:clauses?|provisions?)$")
+ENDINGS = ("clause", "clauses", "provision", "provisions")
+"""Words that may stand behind a name."""
 NONE = re.compile(
     r"(?:(?:the )?answer(?: is)? )?"
     r"(?:(?:there (?:is|are)|it has|(?:the|this) (?:text|excerpt|contract|document) (?:has|contains)) )?"
@@ -67,7 +77,14 @@ class Reading(NamedTuple):
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """Form in which two spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
+    if name.isascii():
+        return " ".join(name.lower().translate(WORDS_ALONE).split())
     return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
+
+
+def _has_key(text: str) -> bool:
+    """Whether a text has a key that is not empty."""
+    return bool(IN_KEY.search(text) or key(text))
 
 
 def read(completion: Completion, table: Mapping[str, str]) -> Reading:
@@ -75,7 +92,7 @@ def read(completion: Completion, table: Mapping[str, str]) -> Reading:
     text = completion.text
     if completion.finish_reason == "error":
         return Reading([], unreadable="the engine gave no answer")
-    if not key(SPECIAL.sub(" ", text)):
+    if not _has_key(SPECIAL.sub(" ", text)):
         return Reading([], unreadable="the answer is empty")
     if completion.finish_reason == "length":
         return Reading([], unreadable="the answer was cut at the token limit")
@@ -114,32 +131,33 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     for piece in PIECE.finditer(masked, lead.end() if lead else 0):
         bullet = BULLET.match(text, piece.start(), piece.end())
         start = bullet.end() if bullet else piece.start()
-        if key(text[start : piece.end()]):
+        if _has_key(text[start : piece.end()]):
             yield start, piece.end()
 
 
 def _denies(piece: str, table: Mapping[str, str]) -> bool:
     """Whether a piece is a line of a checklist that says a clause is absent: "Insurance: no"."""
     head, colon, tail = piece.partition(":")
-    return bool(colon) and _label(head, table) is not None and bool(ABSENT.fullmatch(key(tail)))
+    return bool(colon) and _label(key(head), table) is not None and bool(ABSENT.fullmatch(key(tail)))
 
 
 def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
     """Names in one piece: the piece itself, its head before a description, or the longest runs between its commas."""
     head = CLOSING.search(text, start, end)
-    for stop in (end, head.start() if head else end):
-        label = _label(text[start:stop], table)
+    for stop in (end, head.start()) if head else (end,):
+        label = _label(key(text[start:stop]), table)
         if label is not None:
             yield _named(text, start, stop, label, True)
             return
-    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if key(m[0])]
+    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if _has_key(m[0])]
+    keys = [key(text[first:last]) for first, last in parts]
     at = 0
     while at < len(parts):
-        for last in range(min(len(parts), at + MOST_COMMA_PIECES) - 1, at - 1, -1):
-            label = _label(text[parts[at][0] : parts[last][1]], table)
+        for behind in range(min(len(parts), at + MOST_COMMA_PIECES), at, -1):
+            label = _label(" ".join(keys[at:behind]), table)
             if label is not None:
-                yield _named(text, parts[at][0], parts[last][1], label, True)
-                at = last + 1
+                yield _named(text, parts[at][0], parts[behind - 1][1], label, True)
+                at = behind
                 break
         else:
             yield from _joined(text, *parts[at], table)
@@ -148,24 +166,29 @@ def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterato
 
 def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
     """One name outside the vocabulary, or several inside it that "and" joins."""
-    halves = []
+    halves: list[Named] = []
     at = start
-    for joint in [*re.finditer(r"\b(?:and|or)\s+|&", text[start:end], re.I), None]:
+    for joint in [*JOINT.finditer(text[start:end]), None]:
         stop = start + joint.start() if joint else end
-        if key(text[at:stop]):
-            halves.append((at, stop, _label(text[at:stop], table)))
+        if _has_key(text[at:stop]):
+            label = _label(key(text[at:stop]), table)
+            if label is None:
+                halves = []
+                break
+            halves.append(_named(text, at, stop, label, True))
         at = start + joint.end() if joint else end
-    if halves and all(label is not None for _, _, label in halves):
-        yield from (_named(text, first, last, label or "", True) for first, last, label in halves)
+    if halves:
+        yield from halves
         return
     inner = INNER.search(text, start, end)
     shown = plain(inner[0] if inner else text[start:end]).lower()[:MOST_SHOWN].strip()
     yield _named(text, start, end, shown, False)
 
 
-def _label(name: str, table: Mapping[str, str]) -> str | None:
-    wanted = key(name)
-    return table.get(wanted) or table.get(ENDING.sub("", wanted)) or table.get(wanted.removeprefix("the "))
+def _label(wanted: str, table: Mapping[str, str]) -> str | None:
+    """The type that a key means, also with "the" before it or a word such as "clause" behind it."""
+    name, _, last = wanted.rpartition(" ")
+    return table.get(wanted) or (name and last in ENDINGS and table.get(name)) or table.get(wanted.removeprefix("the "))
 
 
 def _named(text: str, start: int, end: int, label: str, known: bool) -> Named:

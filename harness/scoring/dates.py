@@ -29,8 +29,9 @@ NUMERIC = re.compile(
 )
 NUMERIC_HINT = re.compile(r"\d[/-]\d")
 MONTH_STARTS = "|".join(sorted({name[1:3] for name in MONTH_NAMES.split()}))
-MONTH_HINT = re.compile(rf"[JFMASONDjfasond](?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))")
+MONTH_HINT = re.compile(rf"[JFMASONDjfasond](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))")
 """How a month's name begins; saves trying all names at each character."""
+DAY_ENDS = frozenset(("st", "nd", "rd", "th", "of"))
 LONGEST_BEFORE = 40
 """Characters before a month's name that may belong to its date."""
 
@@ -75,7 +76,8 @@ def _numeric(match: re.Match[str]) -> Date | None:
 
 def _named(text: str, month: re.Match[str], taken: int) -> Date | None:
     number = MONTHS[month[0][:3].lower()]
-    before = BEFORE.search(text, max(taken, month.start() - LONGEST_BEFORE), month.start())
+    lead = text[max(taken, month.start() - LONGEST_BEFORE) : month.start()]
+    before = BEFORE.search(text, month.start() - len(lead), month.start()) if _may_end_a_day(lead.rstrip()) else None
     if before:
         year = YEAR_AFTER.match(text, month.end())
         end = year.end() if year else month.end()
@@ -85,6 +87,11 @@ def _named(text: str, month: re.Match[str], taken: int) -> Date | None:
         return _date(month.start(), after.end(), after["year"] or "-", number, _day(after))
     year = YEAR_AFTER.match(text, month.end())
     return Date(month.start(), year.end(), f"{year['year']}-{number:02d}", False) if year else None
+
+
+def _may_end_a_day(text: str) -> bool:
+    """Whether a text ends as "1", "1st", "first" and "first day of" do; saves trying the pattern at each character."""
+    return text[-1:].isdigit() or text[-2:].lower() in DAY_ENDS
 
 
 def _date(start: int, end: int, year: str, month: int, day: int, ambiguous: bool = False) -> Date | None:

@@ -14,7 +14,8 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import combinations
 
-from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.figure_forms import Figure, SizeKey, figures_in, size_key
+from harness.scoring.kept import Kept
 
 MOST_OPERANDS = 40
 """Figures of one unit beyond which they are not combined."""
@@ -44,13 +45,13 @@ class Source:
         self.distinct = lru_cache(maxsize=None)(self._distinct)
 
     @cached_property
-    def equals(self) -> dict[tuple[str, Value], Figure]:
+    def equals(self) -> dict[SizeKey, Figure]:
         """Figures by unit and value, in words or in brackets."""
-        found: dict[tuple[str, Value], Figure] = {}
+        found: dict[SizeKey, Figure] = {}
         for figure in self.figures:
-            found.setdefault((figure.unit, figure.value), figure)
+            found.setdefault(size_key(figure.unit, figure.value), figure)
             if figure.restated is not None:
-                found.setdefault((figure.unit, figure.restated), figure)
+                found.setdefault(size_key(figure.unit, figure.restated), figure)
         return found
 
     @cached_property
@@ -140,7 +141,7 @@ class Source:
         return found
 
 
-@lru_cache(maxsize=64)
+@Kept
 def source_of(document: str) -> Source:
     """The figures of a document, ready for the rules."""
     return Source(figures_in(document))
@@ -151,7 +152,7 @@ Rule = Callable[[Figure, Source, bool], Figure | None]
 
 def equal(figure: Figure, source: Source, about: bool) -> Figure | None:
     """The source states the same value; units of one family (weeks and days, years and months) are one."""
-    return source.equals.get((figure.unit, figure.value))
+    return source.equals.get(size_key(figure.unit, figure.value))
 
 
 def part_of_date(figure: Figure, source: Source, about: bool) -> Figure | None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer
+from harness.scoring.kept import Kept
 
 CITED = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
 NUMBER = re.compile(r"\d{1,3}")
@@ -81,7 +81,7 @@ def _cited(text: str) -> Iterator[tuple[int, int, int]]:
             yield int(number[0]), number.start(), number.end()
 
 
-@lru_cache(maxsize=512)
+@Kept
 def _sentences(document: str) -> dict[int, tuple[int, int]]:
     """Range of each numbered sentence of the document, without its number."""
     return {int(found[1]): found.span(2) for found in SENTENCE.finditer(document)}

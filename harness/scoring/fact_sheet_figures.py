@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from harness.scoring.fact_sheet_changes import changes, equal, sentence_end, sums
 from harness.scoring.fact_sheet_context import Answer, Stated
-from harness.scoring.fact_sheet_rows import NAME, Row, Sheet, size_key
+from harness.scoring.fact_sheet_rows import NAME, Row, Sheet
+from harness.scoring.figure_forms import size_key
 from harness.scoring.figures import ABOUT
 
 FAR = 60

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.scoring.fact_sheet_periods import PERIOD, PERIOD_LETTERS, period_key
 from harness.scoring.fact_sheet_words import read_words
-from harness.scoring.figure_forms import figures_in
+from harness.scoring.figure_forms import SizeKey, figures_in, size_key
+from harness.scoring.kept import Kept
 from harness.scoring.normal import plain
 
 HEAD = ("entity", "period", "metric", "unit", "value")
@@ -48,10 +48,6 @@ ALIASES = {
 """What else a metric is called; a word that two metrics of one sheet could mean counts for neither."""
 KINDS_OF_FUND = {"fund", "trust", "reit", "etf", "portfolio", "partnership", "index", "benchmark", "composite"}
 NUMBER = re.compile(r"\(?[-\u2212]?\s?\d[\d,]*(?:\.\d+)?\)?")
-
-
-SizeKey = tuple[str, int | str, int]
-"""Unit, and value as numerator and denominator: a fraction itself is slow to look up."""
 
 
 class Row(NamedTuple):
@@ -98,10 +94,6 @@ class Sheet(NamedTuple):
     """The table's lines, to tell a copy."""
 
 
-def size_key(unit: str, value: Fraction | str) -> SizeKey:
-    return (unit, value, 1) if isinstance(value, str) else (unit, value.numerator, value.denominator)
-
-
 def name_key(name: str) -> str:
     return " ".join(name.lower().split())
 
@@ -111,7 +103,7 @@ def wording_key(text: str) -> str:
     return read_words(plain(text)).plain.strip()
 
 
-@lru_cache(maxsize=512)
+@Kept
 def read_sheet(document: str) -> Sheet:
     """The sheet in a document. Refuses, in one message, a missing head, a row that cannot be read, and two values."""
     problems: list[str] = []

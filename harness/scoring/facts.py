@@ -9,14 +9,18 @@ the name of a bank is no count.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring import citations, figures, names, quotes
 from harness.scoring.base import Scorer, scorer
+from harness.scoring.denials import without_denied
 from harness.scoring.ranges import Taken
 from harness.scoring.registry import Registry
 
 GROUNDED = ("supported", "derived", "registered")
 """Verdicts of facts that stand; every other verdict is a fabrication."""
+START = attrgetter("start")
 TYPES = ("citation", "figure", "name", "quote")
 TYPE_OF_KIND = {
     "citation": "citation",
@@ -81,14 +85,15 @@ def judge(
 ) -> list[Span]:
     """A span, with its verdict, for each checkable fact of an answer, in order of appearance; none overlap."""
     found = [
-        *citations.judge(case, completion, code),
-        *quotes.judge(case, completion),
-        *names.judge(case, completion, registry),
-        *figures.judge(case, completion),
+        *citations.judge_all(case, completion, code),
+        *quotes.judge_all(case, completion),
+        *names.judge_all(case, completion, registry),
+        *figures.judge_all(case, completion),
     ]
+    claimed = without_denied(case, completion.text, found, GROUNDED)
     taken = Taken()
-    longest_first = sorted(found, key=lambda span: span.start - span.end)
-    return sorted((s for s in longest_first if taken.add(s.start, s.end)), key=lambda span: span.start)
+    longest_first = sorted(claimed, key=lambda span: span.start - span.end)
+    return sorted([s for s in longest_first if taken.add(s.start, s.end)], key=START)
 
 
 def among(registry: Registry | None = None, code: citations.Code | None = None) -> Scorer:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from harness.scoring import numbers
@@ -49,9 +50,9 @@ RESTATED = (
     r"\s*(?P<again_scale>thousand|million|billion)?\s*(?:%|per\s?cent|dollars|days|months|years|hours|weeks)?\s*\)"
 )
 QUANTITY = re.compile(
-    rf"(?:(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?"
-    rf"|(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
-    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>mm|mn|bn|[kmb])\b)?)"
+    rf"(?:(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
+    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>mm|mn|bn|[kmb])\b)?"
+    rf"|(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?)"
     rf"(?:{UNIT}(?P<after>{RESTATED.replace('again', 'later')})?)?",
     re.I,
 )
@@ -67,9 +68,9 @@ REFERENCE = re.compile(
 LIST_JOINT = re.compile(r"(?:\(\w{1,4}\))*\s*(?:,|(?:,\s*)?\b(?:and|or|to|through)\b)\s*")
 BULLET_BEFORE = re.compile(r"(?:(?:^|\n)[ \t]*[-*•>]?|(?:[:.;]|[A-Za-z],)[ \t]+)[ \t]*\(?$")
 BULLET_AFTER = re.compile(r"[.)](?=\s)")
-CODE_SECTION = re.compile(r"\d{1,2}[-\u2010-\u2013]\d{1,2}[A-Z]?[-\u2010-\u2013]\d{1,4}(?:\.\d+)?(?:\(\w+\))*", re.I)
+CODE_SECTION = re.compile(r"\d\d?[-\u2010-\u2013]\d{1,2}[A-Z]?[-\u2010-\u2013]\d{1,4}(?:\.\d+)?(?:\(\w+\))*", re.I)
 FIRST_LETTERS = re.compile(
-    r"[0-9$€£]|o(?=ne\b)|t(?=wo\b|hree\b|hir|en\b|wel|wen)|f(?=our|ive\b|ift|or[t])|s(?=ix|even)|e(?=ight|leven)"
+    r"[0-9$€£][0-9]*|o(?=ne\b)|t(?=wo\b|hree\b|hir|en\b|wel|wen)|f(?=our|ive\b|ift|or[t])|s(?=ix|even)|e(?=ight|leven)"
     r"|n(?=ine)|a(?=n?\s+(?:hundred|thousand|million|billion|trillion))|u(?=s\s?\$|sd|\.s\.\s?\$)|e(?=ur\b)|g(?=bp\b)",
 )
 """Where a quantity may begin, in lower case; saves trying the whole pattern at each character."""
@@ -77,7 +78,7 @@ NAMED_UNIT = re.compile(
     r"%|per\s?cent|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr", re.I
 )
 BUSINESS = re.compile(r"business|working|banking", re.I)
-UNIT_RANGE = re.compile(r"(?<=\d)-(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
+UNIT_RANGE = re.compile(r"-(?<=\d-)(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
 RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—])\s*")
 SPACE = re.compile(r"\s+")
 SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
@@ -97,6 +98,7 @@ PER_BEFORE = re.compile(
     re.I,
 )
 PERIODS = {"m": "month", "q": "quarter", "y": "year", "a": "year"}
+START = attrgetter("start")
 IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re.I)
 
 
@@ -118,6 +120,33 @@ class Figure(NamedTuple):
     """For money, the period that it is paid for: month, quarter or year."""
 
 
+SizeKey = tuple[str, int | str, int]
+"""Unit, and value as numerator and denominator: a fraction itself is slow to look up."""
+
+
+def size_key(unit: str, value: Fraction | str) -> SizeKey:
+    """What equal figures of one unit have in common."""
+    return (unit, value, 1) if isinstance(value, str) else (unit, *value.as_integer_ratio())
+
+
+class Parts(NamedTuple):
+    """What the groups of `QUANTITY` hold, in their order."""
+
+    sign: str | None
+    digits: str | None
+    scale: str | None
+    short: str | None
+    words: str | None
+    hundredths: str | None
+    before: str | None
+    again: str | None
+    again_scale: str | None
+    unit: str | None
+    after: str | None
+    later: str | None
+    later_scale: str | None
+
+
 @lru_cache(maxsize=64)
 def figures_in(text: str) -> tuple[Figure, ...]:
     """Figures in order of appearance, with offsets into `text`."""
@@ -131,8 +160,10 @@ def figures_in(text: str) -> tuple[Figure, ...]:
     for match in CODE_SECTION.finditer(plain):
         taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
     found.extend(_figures(plain, taken))
-    found.sort(key=lambda figure: figure.start)
-    return tuple(_placed(figure, *normal.original(figure.start, figure.end)) for figure in found)
+    found.sort(key=START)
+    if normal.starts is not None:
+        found = [_placed(figure, *normal.original(figure.start, figure.end)) for figure in found]
+    return tuple(found)
 
 
 def _placed(figure: Figure, start: int, end: int) -> Figure:
@@ -172,10 +203,17 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
             if _is_no_count(match, text):
                 continue
             written = _unit_ahead(text, end)
-        kind, unit, factor = _unit(written, sign, bracket)
-        value, size = _value(match, kind)
+        kind, unit, value, restated, size = _amount(Parts(*match.groups()), written)
         per = _per(text, start, end) if kind == "money" else ""
-        yield Figure(start, end, kind, unit, value * factor, _restated(match, value, factor), size * factor, per=per)
+        yield Figure(start, end, kind, unit, value, restated, size, per=per)
+
+
+@lru_cache(maxsize=4096)
+def _amount(parts: Parts, written: str) -> tuple[str, str, Fraction, Fraction | None, Fraction]:
+    """Kind, unit, value, value in brackets and step of one way to write a figure, with the unit `written`."""
+    kind, unit, factor = _unit(written, parts.sign or "", parts.before or parts.after or "")
+    value, size = _value(parts, kind)
+    return kind, unit, value * factor, _restated(parts, value, factor), size * factor
 
 
 def _per(text: str, start: int, end: int) -> str:
@@ -195,14 +233,14 @@ def _small_percent(match: re.Match[str], small: re.Match[str]) -> Figure:
     return Figure(match.start(), small.end(), "percent", "bp", value, other if other != value else None)
 
 
-def _restated(match: re.Match[str], value: Fraction, factor: Fraction) -> Fraction | None:
+def _restated(parts: Parts, value: Fraction, factor: Fraction) -> Fraction | None:
     """The number in brackets, where it is not the one in words; a percentage may restate basis points."""
-    again = match["again"] or match["later"]
+    again = parts.again or parts.later
     if not again:
         return None
-    scale = numbers.SCALES.get((match["again_scale"] or match["later_scale"] or "").lower(), 1)
+    scale = numbers.SCALES.get((parts.again_scale or parts.later_scale or "").lower(), 1)
     other = numbers.digits_value(again) * scale
-    if "%" in (match["before"] or match["after"]) and factor == 1 and (match["unit"] or "").strip(" -")[:1] in "bB":
+    if "%" in (parts.before or parts.after or "") and factor == 1 and (parts.unit or "").strip(" -")[:1] in "bB":
         other *= 100
     return other * factor if other != value else None
 
@@ -214,17 +252,17 @@ def _unit_ahead(text: str, at: int) -> str:
     return (ahead["unit"] or "") if ahead else ""
 
 
-def _value(match: re.Match[str], kind: str) -> tuple[Fraction, Fraction]:
+def _value(parts: Parts, kind: str) -> tuple[Fraction, Fraction]:
     """The number matched and what its last digit counts."""
-    if match["words"]:
-        hundredths = match["hundredths"] or ""
-        value = numbers.words_value(match["words"])
+    if parts.words:
+        hundredths = parts.hundredths or ""
+        value = numbers.words_value(parts.words)
         value += Fraction(int(hundredths), 100) if hundredths.isdecimal() else 0
         return value, numbers.step(str(int(value)))
-    scale = numbers.SCALES.get((match["scale"] or "").lower(), 1)
-    if kind == "money" and match["short"]:
-        scale = numbers.SHORT_SCALES[match["short"].lower()]
-    return numbers.digits_value(match["digits"]) * scale, numbers.step(match["digits"], scale)
+    digits, scale = parts.digits or "", numbers.SCALES.get((parts.scale or "").lower(), 1)
+    if kind == "money" and parts.short:
+        scale = numbers.SHORT_SCALES[parts.short.lower()]
+    return numbers.digits_value(digits) * scale, numbers.step(digits, scale)
 
 
 def _unit(written: str, sign: str, bracket: str) -> tuple[str, str, Fraction]:

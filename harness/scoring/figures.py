@@ -35,15 +35,19 @@ METRICS = [
 
 
 def judge(case: Case, completion: Completion) -> list[Span]:
-    """A span, with its verdict, for each figure in an answer."""
+    """A span, with its verdict, for each figure that an answer states."""
+    return without_denied(case, completion.text, judge_all(case, completion), ("supported", "derived"))
+
+
+def judge_all(case: Case, completion: Completion) -> list[Span]:
+    """The same with figures that the answer denies, in order."""
     text = completion.text
     whole = unbroken(completion)
     stated = [figure for figure in figures_in(text) if figure.end <= whole]
     if not stated:
         return []
     source = source_of(case.document)
-    spans = [_span(text, figure, source, case.cluster) for figure in stated]
-    return without_denied(case, text, spans, ("supported", "derived"))
+    return [_span(text, figure, source, case.cluster) for figure in stated]
 
 
 def _span(text: str, figure: Figure, source: Source, cluster: str) -> Span:

@@ -19,7 +19,7 @@ from harness.scoring.base import scorer
 from harness.scoring.citation_forms import Citation, citations_in
 from harness.scoring.normal import normalise
 from harness.scoring.refusals import refuses
-from harness.scoring.terms import Place, Term, places, read, term_of
+from harness.scoring.term_forms import Place, Term, places, read, term_of
 
 SOURCE = r"(?:the|this)\s+(?:document|memo(?:randum)?|text|excerpt|letter|note|checklist|source|e-?mail|file)\b(?!['’])"
 TOLD = r"(?:stated|named|given|mentioned|found|present|cited|covered|contained|listed|addressed|specified|provided)"

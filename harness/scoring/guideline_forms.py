@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
+from harness.scoring.kept import Kept
 from harness.scoring.normal import normalise
 
 DASH = "[-\u2010-\u2013\u2212]"
-CODE = rf"[A-Z]{{1,5}}{DASH}\d{{1,4}}(?:\.\d{{1,3}}){{0,3}}(?![\w-]|\.\d)"
+CODE_NUMBER = rf"{DASH}\d{{1,4}}(?:\.\d{{1,3}}){{0,3}}(?![\w-]|\.\d)"
+CODE = rf"[A-Z]{{1,5}}{CODE_NUMBER}"
 NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,4}(?![\w%]|[-,\u2010-\u2013.]\d)"
 NO_UNIT = (
     r"(?!\s*(?:%|per\s?cent|dollars|(?:(?:business|calendar)\s+)?(?:minutes?|hours?|days?|weeks?|months?|years?)\b))"
@@ -24,18 +25,21 @@ ID = rf"(?:{CODE}|{NUMBER}{NO_UNIT})"
 JOINT = rf"(?:\s*,?\s*(?:\band\b|\bor\b|&|\bto\b|\bthrough\b|{DASH})\s*|\s*,\s*)"
 SUB = r"(?:\s?\(\w{1,4}\))*"
 GUIDELINE = re.compile(
-    rf"(?<!\w)(?:(?i:guidelines?|polic(?:y|ies)|procedures?|directives?)|Standards?|Rules?)\s+(?:(?i:no)\.\s*|(?i:number)\s+|#)?(?P<ids>{ID}(?:{JOINT}{ID})*)"
+    r"[GgPpDdSR](?<!\w.)(?:(?i:(?<=g)uidelines?|(?<=p)olic(?:y|ies)|(?<=p)rocedures?|(?<=d)irectives?)|(?<=S)tandards?"
+    rf"|(?<=R)ules?)\s+(?:(?i:no)\.\s*|(?i:number)\s+|#)?(?P<ids>{ID}(?:{JOINT}{ID})*)"
 )
-BARE = re.compile(rf"(?<![\w$./-])(?P<ids>{CODE})")
+"""The first letter stands alone, since a pattern that starts with one of a few letters is searched for fast."""
+BARE = re.compile(rf"(?P<ids>[A-Z](?<![\w$./-].)[A-Z]{{0,4}}{CODE_NUMBER})")
 SECTION = re.compile(
-    rf"(?:(?<!\w)(?i:sections?|articles?|paragraphs?|clauses?|sec\.)|§{{1,2}})\s*(?P<ids>(?:{NUMBER}{NO_UNIT}|[IVXL]{{1,6}}(?!\w))(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
+    r"[SsAaPpCc§](?:(?<=§)§?|(?<!\w.)(?i:(?<=s)ections?|(?<=a)rticles?|(?<=p)aragraphs?|(?<=c)lauses?|(?<=s)ec\.))\s*"
+    rf"(?P<ids>(?:{NUMBER}{NO_UNIT}|[IVXL]{{1,6}}(?!\w))(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
 )
 STATUTE = re.compile(
     rf"{SUB}(?:\s*,)?\s+(?:of|under)\s+(?:the\s+)?(?:[A-Z][\w.&-]*\s+(?:of\s+)?){{0,6}}(?:Code|Acts?|Law|Statutes?|Regulations?|Rules?|C\.F\.R|U\.S\.C)\b"
 )
 CODE_BEFORE = re.compile(r"(?:Code|Act|Stat(?:utes)?\.?|U\.?S\.?C\.?|C\.?F\.?R\.?|Ann\.?|Law|A\.)\s*,?\s*$")
 HEADED = re.compile(rf"(?:^|\n|(?<=[.;:])\s)[ \t]*(?:[-*#]+[ \t]*)?(?P<ids>{NUMBER})[.):]?[ \t]+(?=[\"“*]*[A-Z])")
-DOTTED = re.compile(r"(?<![\w$€£.,-])(?P<ids>\d{1,3}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
+DOTTED = re.compile(r"(?P<ids>\d(?<![\w$€£.,-].)\d{0,2}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
 PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|[IVXL]{{1,6}}(?!\w))")
 RANGE = re.compile(rf"to\b|through|{DASH}")
 HINTS = ("uideline", "olic", "rocedure", "irective", "Standard", "Rule", "UIDELINE", "OLIC", "ROCEDURE", "IRECTIVE")
@@ -80,7 +84,7 @@ def sections_in(text: str) -> list[Id]:
     return found
 
 
-@lru_cache(maxsize=64)
+@Kept
 def numbered(text: str) -> dict[str, tuple[int, int]]:
     """Where a source uses each number as a heading's or in a reference, its parents included; and each code."""
     normal = normalise(text)

@@ -15,6 +15,7 @@ from harness.schema import Case
 from harness.scoring.declining import declines
 from harness.scoring.figure_forms import Figure, figures_in
 from harness.scoring.handbook_forms import MARKED, Register, departments_in, id_ranges, ids_in, register
+from harness.scoring.kept import Kept
 from harness.scoring.normal import plain
 
 LINE = re.compile(r"^(?:Guideline\s+|§\s*)?(?P<id>\d{1,3}(?:\.\d{1,3})+[a-z]?)(?![\w%])[^\n]*", re.I | re.M)
@@ -98,7 +99,7 @@ def value_of(figure: Figure) -> str:
     return f"{figure.unit.replace(' ', '-')} {figure.value}"
 
 
-@lru_cache(maxsize=512)
+@Kept
 def lines(document: str) -> dict[str, Line]:
     """The guidelines that a source shows, by number."""
     found: dict[str, Line] = {}

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
+from harness.scoring.kept import Kept
 from harness.scoring.name_words import (
     CALENDAR_WORDS,
     COURTS,
@@ -35,25 +35,33 @@ HEADS = (
 CAPITAL = "A-ZÀ-ÖØ-Þ"
 SHORT = "St|Mr|Mrs|Ms|Dr|Jr|Sr|Hon|Prof|Mt|Ft|Gen|Gov|Sen|Rep|Rev|Inc|Corp|Ltd|Co|Bros"
 WORD = rf"(?:(?:[A-Z]\.)+|(?:{SHORT})\.|[{CAPITAL}][\w'’]*(?:-\w[\w'’]*)*)"
+SHORT_REST = "|".join(f"(?<={word[0]}){word[1:]}" for word in SHORT.split("|"))
+FIRST = rf"[{CAPITAL}](?<![\w'’].)"
+REST = rf"(?:(?<=[A-Z])\.(?:[A-Z]\.)*|(?=[a-z]{{1,3}}\.)(?:{SHORT_REST})\.|[\w'’]*(?:-\w[\w'’]*)*)"
+"""FIRST and REST are a WORD in two parts. A pattern that starts with FIRST is searched for fast, since most letters are
+no capitals; one that starts by looking behind itself is tried at each character."""
 JOIN = r"[ \t]+(?:(?:(?:of|de|la|van|von|der|del)[ \t]+(?:the[ \t]+)?)|&[ \t]+)?"
 ENDING = (
     r"(?:LLC|L\.L\.C\.?|Inc|Incorporated|INC|Corp|CORP|L\.P\.?|LP|LLP|L\.L\.P\.?|Ltd|LTD|Limited|PLC|P\.C\.?|PLLC"
     r"|N\.A\.?|Co|GmbH|S\.A\.?)(?!\w)\.?"
 )
-RUN = re.compile(rf"(?<![\w'’]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
+RUN = re.compile(rf"{FIRST}{REST}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
 OF_WHOM = "Board|Company|Corporation|Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Lender|Borrower|Owner|Employer|Firm"
 DEPARTMENT = re.compile(
-    rf"(?<![\w'’])(?:(?P<first>Department|Division|Bureau|Office|Ministry|Directorate|Committee)"
+    rf"{FIRST}(?:(?P<first>(?<=D)(?:epartment|ivision|irectorate)|(?<=B)ureau|(?<=O)ffice|(?<=M)inistry|(?<=C)ommittee)"
     rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?(?!(?:{OF_WHOM})(?!\w)){WORD}"
     rf"(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?)(?!(?:{HEADS})(?!\w)){WORD}){{0,9}}"
-    rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD}){{0,7}}?[ \t]+(?P<last>{HEADS})(?!\w)"
+    rf"|{REST}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD}){{0,7}}?[ \t]+(?P<last>{HEADS})(?!\w)"
     rf"(?!(?:(?<=Department)|(?<=Division)|(?<=Bureau)|(?<=Office))[ \t]+of[ \t]+(?:the[ \t]+)?"
     rf"(?!(?:{OF_WHOM})(?!\w))[{CAPITAL}]))"
 )
 LOWER_DEPARTMENT = re.compile(
     r"\b(?:the|our|your)[ \t]+(?P<name>[a-z]+(?:[ \t]+(?:and[ \t]+)?[a-z]+)?[ \t]+department)\b"
 )
-HEAD_HINTS = (*HEADS.replace("\\", "").split("|"), "Ministry", "department")
+HEAD_HINT = re.compile(
+    r"[DBOCATUM](?:epartment|ept\.|ivision|ureau|ffice|ommittee|ommission|gency|irectorate|eam|esk|ouncil|uthority|nit"
+    r"|inistry)"
+)
 """Saves trying the pattern where none of its words stands."""
 INITIAL = re.compile(r"(?:^|[.!?:;\n•*>\"“”(\[|-])[\s*_\"“'‘(]*$")
 HEADING = re.compile(r"[ \t]*(?:#|\*\*[^*\n]*\*\*[ \t]*:?[ \t]*$|[^\n]{0,80}:[ \t]*\**[ \t]*$)", re.M)
@@ -81,7 +89,7 @@ class Name(NamedTuple):
 Words = list[tuple[str, int, int]]
 
 
-@lru_cache(maxsize=64)
+@Kept
 def lower_words(text: str) -> frozenset[str]:
     """Words that a text also writes without a capital, which makes them ordinary in it."""
     return frozenset(LOWER_WORD.findall(text))
@@ -90,7 +98,7 @@ def lower_words(text: str) -> frozenset[str]:
 def names_in(text: str, common: frozenset[str] = frozenset()) -> list[Name]:
     """Names in order of appearance, with offsets into `text`; words of `common` are ordinary too."""
     normal = normalise(text)
-    found = list(_departments(normal.text)) if any(hint in normal.text for hint in HEAD_HINTS) else []
+    found = list(_departments(normal.text))
     taken = Taken((name.start, name.end) for name in found)
     for run in RUN.finditer(normal.text):
         if taken.is_free(*run.span()):
@@ -196,7 +204,7 @@ def _is_heading(text: str, start: int, end: int) -> bool:
 
 
 def _departments(text: str) -> Iterator[Name]:
-    for match in DEPARTMENT.finditer(text):
+    for match in DEPARTMENT.finditer(text) if HEAD_HINT.search(text) else ():
         if match[0].isupper():
             continue
         words = _tokens(text, match.start(), match.end())
@@ -207,7 +215,7 @@ def _departments(text: str) -> Iterator[Name]:
         content = [w for w, _, _ in (words[:-1] if match["last"] else words[1:]) if w not in LINKS]
         if content and not all(word in NO_DEPARTMENT for word in content):
             yield _made(text, "department", words)
-    for match in LOWER_DEPARTMENT.finditer(text):
+    for match in LOWER_DEPARTMENT.finditer(text) if "department" in text else ():
         words = _tokens(text, match.start("name"), match.end())
         if not any(word in NO_DEPARTMENT or word in OPENING for word, _, _ in words[:-1] if word != "and"):
             yield _made(text, "department", words)

@@ -9,19 +9,17 @@ parties that change places are both in the source.
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring import guideline_forms
 from harness.scoring.base import Scorer, scorer, unbroken
 from harness.scoring.denials import without_denied
+from harness.scoring.kept import Kept
 from harness.scoring.name_forms import Name, lower_words, names_in
 from harness.scoring.name_words import LINKS, NUMBERS, TITLES, is_ordinary
-from harness.scoring.normal import normalise
+from harness.scoring.normal import Normal, normalise
 from harness.scoring.ranges import Taken
 from harness.scoring.registry import Registry, key, tokens
 
@@ -34,7 +32,6 @@ REASONS = {
     "invented": "the closed list is complete for its kind and lacks it",
 }
 NOTHING = Registry({}, frozenset())
-GUIDELINE_ID = re.compile(rf"{guideline_forms.CODE}|{guideline_forms.NUMBER}")
 METRICS = [
     Metric(
         name="name_fabrication_rate",
@@ -48,42 +45,42 @@ METRICS = [
 
 
 class Index(NamedTuple):
-    """A source's words as names are compared, joined by spaces, with each word's place in both."""
+    """A source's words as names are compared, and joined by spaces."""
 
     joined: str
-    offsets: list[int]
-    ranges: list[tuple[int, int]]
+    words: list[tuple[str, int, int]]
+    normal: Normal
 
     def find(self, words: str) -> tuple[int, int] | None:
         """The range of the source that holds these words, or None."""
         at = self.joined.find(f" {words} ")
         if at < 0:
             return None
-        first = bisect_right(self.offsets, at + 1) - 1
-        return self.ranges[first][0], self.ranges[first + words.count(" ")][1]
+        first = self.joined.count(" ", 0, at)
+        return self.normal.original(self.words[first][1], self.words[first + words.count(" ")][2])
 
 
-@lru_cache(maxsize=64)
+@Kept
 def index(document: str) -> Index:
     """The index of a source."""
     normal = normalise(document)
     found = tokens(normal.text)
-    offsets, at = [], 1
-    for word, _, _ in found:
-        offsets.append(at)
-        at += len(word) + 1
-    joined = f" {' '.join(word for word, _, _ in found)} "
-    return Index(joined, offsets, [normal.original(start, end) for _, start, end in found])
+    return Index(f" {' '.join([word for word, _, _ in found])} ", found, normal)
 
 
-@lru_cache(maxsize=64)
+@Kept
 def source_names(document: str) -> tuple[tuple[str, ...], ...]:
     """Words of the names in a source."""
     return tuple(dict.fromkeys(name.words for name in names_in(document)))
 
 
 def judge(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
-    """A span, with its verdict, for each name in an answer."""
+    """A span, with its verdict, for each name that an answer gives."""
+    return without_denied(case, completion.text, judge_all(case, completion, registry), GROUNDED)
+
+
+def judge_all(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
+    """The same with names that the answer denies, in order."""
     text, whole, registry = completion.text, unbroken(completion), registry or NOTHING
     document, cluster = case.document, case.cluster
     ids = [i for i in guideline_forms.guidelines_in(text, _codes(document, registry)) if i.end <= whole]
@@ -92,7 +89,7 @@ def judge(case: Case, completion: Completion, registry: Registry | None = None) 
     for name in names_in(text, lower_words(document)):
         if name.end <= whole and taken.is_free(name.start, name.end):
             spans.append(_span(text, name.start, name.end, name.kind, _verdict(name, document, registry), cluster))
-    return without_denied(case, text, sorted(spans, key=lambda span: span.start), GROUNDED)
+    return sorted(spans, key=lambda span: span.start)
 
 
 Found = tuple[str, tuple[int, int] | None]
@@ -192,29 +189,19 @@ def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 
 def _codes(document: str, registry: Registry) -> bool:
     """Whether ids such as HR-07 are this source's, or this list's, way to name guidelines."""
-    return _uses_codes(document) or any("-" in i for i in _registered_ids(registry))
+    return _uses_codes(document) or any("-" in i for i in registry.guideline_ids)
 
 
-@lru_cache(maxsize=64)
+@Kept
 def _uses_codes(document: str) -> bool:
     return bool(guideline_forms.BARE.search(document))
-
-
-def _registered_ids(registry: Registry) -> frozenset[str]:
-    return frozenset(
-        guideline_forms.canonical(found)
-        for entry in registry.by_key.values()
-        if entry.kind == "guideline"
-        for form in entry.forms
-        for found in GUIDELINE_ID.findall(form)
-    )
 
 
 def _guideline(number: str, document: str, registry: Registry) -> Found:
     place = guideline_forms.numbered(document).get(number)
     if place:
         return "supported", place
-    if number in _registered_ids(registry):
+    if number in registry.guideline_ids:
         return "registered", None
     return ("invented" if "guideline" in registry.complete else "ungrounded"), None
 

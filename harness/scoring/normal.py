@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 FRACTION_SLASH = "\u2044"
@@ -42,7 +43,13 @@ def plain(text: str) -> str:
 
 def normalise(text: str) -> Normal:
     """NFKC of each base character with its combining marks, without soft hyphens and zero-width characters."""
-    if text.isascii() or (unicodedata.is_normalized("NFKC", text) and not INVISIBLES.search(text)):
+    return Normal(text) if text.isascii() else _normalise(text)
+
+
+@lru_cache(maxsize=16)
+def _normalise(text: str) -> Normal:
+    """The same, kept for the next rules that read the text."""
+    if unicodedata.is_normalized("NFKC", text) and not INVISIBLES.search(text):
         return Normal(text)
     pieces: list[str] = []
     starts: list[int] = []

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer
+from harness.scoring.kept import Kept
 from harness.scoring.refusals import refuses
 
 RUN = 6
@@ -139,7 +140,7 @@ def stem(word: str) -> str:
     return word
 
 
-@lru_cache(maxsize=512)
+@Kept
 def _source(document: str) -> tuple[list[str], dict[tuple[str, ...], int]]:
     """Words of the source, and where each run of RUN words first stands."""
     words = words_of(document)

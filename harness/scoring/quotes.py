@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
 from harness.scoring.denials import without_denied
+from harness.scoring.kept import Kept
 from harness.scoring.normal import normalise
 
 FEWEST_WORDS = 4
@@ -29,8 +29,14 @@ MARK = re.compile('["“”„‟«»]')
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 OPENERS = {"“": "”", "„": "”“", "‟": "”", "«": "»"}
 BREAK = re.compile(r"\n[ \t\r]*\n")
-CHANGED = re.compile(r"[\"“”„‟«»'‘’‚‛`´]+|\s*[-\u2010-\u2015\u2212]+\s*|\s+")
-DASHES = re.compile(r"[-\u2010-\u2015\u2212]")
+QUOTES = "\"“”„‟«»'‘’‚‛`´"
+DASH = r"\-\u2010-\u2015\u2212"
+CHANGED = re.compile(
+    rf"[{QUOTES}{DASH}\s](?:(?<=[{QUOTES}])[{QUOTES}]*|(?<=[{DASH}])[{DASH}]*\s*"
+    rf"|(?<=\s)(?:\s*[{DASH}]+\s*|(?<=[^\S ])\s*|(?<= )\s+))"
+)
+"""Marks, dashes with the white space around them, and white space that is more than one blank."""
+DASHES = re.compile(f"[{DASH}]")
 ELLIPSIS = re.compile(r"\s*\[?\s*(?:\.\s*\.\s*\.(?:\s*\.)?|…)\s*\]?\s*")
 BRACKET = re.compile(r"\[[^\[\]]{0,80}\]")
 EDGE = " ,.;:!?"
@@ -75,7 +81,7 @@ def _comparable(text: str) -> Comparable:
     return Comparable("".join(pieces), here, there)
 
 
-@lru_cache(maxsize=64)
+@Kept
 def comparable(document: str) -> Comparable:
     """A source made comparable, once."""
     return _comparable(normalise(document).text)
@@ -111,7 +117,12 @@ def _may_close(text: str, at: int) -> bool:
 
 
 def judge(case: Case, completion: Completion) -> list[Span]:
-    """A span, without its marks, with its verdict, for each quotation in an answer."""
+    """A span, without its marks, with its verdict, for each quotation that an answer gives."""
+    return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
+
+
+def judge_all(case: Case, completion: Completion) -> list[Span]:
+    """The same with quotations that the answer denies, in order."""
     text, whole = completion.text, unbroken(completion)
     normal = normalise(text)
     spans = []
@@ -134,7 +145,7 @@ def judge(case: Case, completion: Completion) -> list[Span]:
                 source=SourceSpan(doc_id=case.cluster, start=place[0], end=place[1]) if place else None,
             )
         )
-    return without_denied(case, text, spans, GROUNDED)
+    return spans
 
 
 def find(quotation: str, document: str) -> tuple[int, int] | None:

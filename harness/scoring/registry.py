@@ -15,11 +15,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UserError, refuse_all
+from harness.scoring.guideline_forms import CODE, canonical
+from harness.scoring.guideline_forms import NUMBER as DOTTED_NUMBER
 from harness.scoring.normal import normalise
 
 KINDS = ("party", "person", "department", "guideline", "court", "fund", "index", "name")
@@ -38,6 +41,7 @@ SAME = {
     "dept": "department",
 }
 """Words of a name that are written in two ways, by the one that stands for both."""
+GUIDELINE_ID = re.compile(rf"{CODE}|{DOTTED_NUMBER}")
 NUMBER = re.compile(r"(?<![\d.])0+(?=\d)")
 
 
@@ -53,11 +57,19 @@ class Entry(NamedTuple):
         return (self.name, *self.aliases)
 
 
-class Registry(NamedTuple):
+@dataclass(frozen=True)
+class Registry:
     """Names by key, and the kinds of which every name is there."""
 
     by_key: dict[str, Entry]
     complete: frozenset[str]
+
+    @cached_property
+    def guideline_ids(self) -> frozenset[str]:
+        """Ids of the guidelines listed, in their one form."""
+        listed = {entry for entry in self.by_key.values() if entry.kind == "guideline"}
+        forms = [form for entry in listed for form in entry.forms]
+        return frozenset(canonical(found) for form in forms for found in GUIDELINE_ID.findall(form))
 
     def find(self, text: str) -> Entry | None:
         """The entry that a text names."""

@@ -11,29 +11,19 @@ Knows words, not meaning: a clause that is carried in words nobody listed is mis
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations, islice
+from itertools import combinations
 from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import scorer, unbroken
-from harness.scoring.figure_forms import figures_in
-from harness.scoring.normal import normalise
+from harness.scoring.kept import Kept
+from harness.scoring.term_forms import Place, Reading, Standing, Term, places, read, term_of
 
 REACH = 200
 """Characters between an anchor and a term that still belongs to it, about thirty words."""
-BREAK_COST = 80
-"""Characters that the end of a sentence counts as."""
-MOST_PLACES = 50
-"""Places of one term that are looked at; an answer with more of them is no summary."""
-BREAK = re.compile(r"[.;!?](?=\s)|\n")
-GAPS = re.compile(r"\s{2,}")
-SAME_LENGTH = str.maketrans({"’": "'", "‘": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\n": " ", "\t": " "})
-
 METRICS = [
     Metric(
         name="term_recall",
@@ -73,21 +63,6 @@ METRICS = [
     ),
 ]
 
-Place = tuple[int, int]
-"""Where a term stands: first character and one past the last."""
-
-
-class Term(NamedTuple):
-    """One key term in its alternatives."""
-
-    says: str
-    words: tuple[str, ...]
-    """Lower-case alternatives in words."""
-    figures: frozenset[tuple[str, object]]
-    """Alternatives that are figures: canonical unit and value."""
-    kinds: frozenset[str]
-    """Kinds of those figures."""
-
 
 class Clause(NamedTuple):
     """One clause that a summary must carry."""
@@ -95,37 +70,6 @@ class Clause(NamedTuple):
     name: str
     critical: bool
     terms: tuple[Term, ...]
-
-
-class Reading(NamedTuple):
-    """An answer made ready for look-ups; places are offsets into the original."""
-
-    text: str
-    """Lower case, single spaces."""
-    origin: Sequence[int] | None
-    """Offset of each of its characters in the original, None where equal."""
-    figures: Mapping[tuple[str, object], list[Place]]
-    """Places of its figures by canonical unit and value."""
-    breaks: Sequence[int]
-    """Ends of its sentences."""
-
-    def place(self, at: int) -> int:
-        """An offset with the ends of sentences before it added on, so that distances grow over them."""
-        return at + BREAK_COST * bisect_left(self.breaks, at)
-
-
-@lru_cache(maxsize=4096)
-def term_of(written: str) -> Term:
-    """The term that `a|b` stands for."""
-    words, figures, kinds = [], set(), set()
-    for alternative in (part.strip() for part in written.split("|")):
-        whole = [f for f in figures_in(alternative) if (f.start, f.end) == (0, len(alternative))]
-        if whole:
-            figures.add((whole[0].unit, whole[0].value))
-            kinds.add(whole[0].kind)
-        elif alternative:
-            words.append(" ".join(alternative.lower().translate(SAME_LENGTH).split()))
-    return Term(written.strip(), tuple(words), frozenset(figures), frozenset(kinds))
 
 
 @lru_cache(maxsize=4096)
@@ -152,49 +96,12 @@ def _unreadable(expected: Sequence[str]) -> list[str]:
     ]
 
 
-def read(text: str, whole: int | None = None) -> Reading:
-    """An answer, up to the offset `whole`, made ready for look-ups."""
-    cut = text if whole is None else text[:whole]
-    normal = normalise(cut)
-    plain = normal.text.translate(SAME_LENGTH)
-    lower = plain.lower() if plain.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in plain)
-    origin: Sequence[int] | None = normal.starts
-    if GAPS.search(lower):
-        kept = [i for i, c in enumerate(lower) if not (c.isspace() and lower[i - 1 : i].isspace())]
-        lower = "".join(" " if lower[i].isspace() else lower[i] for i in kept)
-        origin = [origin[i] for i in kept] if origin is not None else kept
-    figures: dict[tuple[str, object], list[Place]] = {}
-    for figure in figures_in(text):
-        if figure.end <= len(cut):
-            figures.setdefault((figure.unit, figure.value), []).append((figure.start, figure.end))
-    return Reading(lower, origin, figures, [m.start() for m in BREAK.finditer(cut)])
-
-
-def places(term: Term, reading: Reading) -> list[Place]:
-    """Where a term stands in an answer."""
-    found = [place for value in term.figures for place in reading.figures.get(value, ())]
-    for words in term.words:
-        found.extend(islice(_whole_words(words, reading), MOST_PLACES))
-    return found[:MOST_PLACES]
-
-
-def _whole_words(words: str, reading: Reading) -> Iterator[Place]:
-    text, at = reading.text, reading.text.find(words)
-    while at >= 0:
-        end = at + len(words)
-        starts_inside = at > 0 and words[0].isalnum() and text[at - 1].isalnum()
-        ends_inside = end < len(text) and words[-1].isalnum() and text[end].isalnum()
-        if not starts_inside and not ends_inside:
-            yield (at, end) if reading.origin is None else (reading.origin[at], reading.origin[end - 1] + 1)
-        at = text.find(words, at + 1)
-
-
 class Carried(NamedTuple):
     """What an answer carries of one clause: its anchor and, by term, the nearest place within reach."""
 
     clause: Clause
-    anchors: Sequence[Place]
-    near: dict[Term, Place]
+    anchors: Sequence[Standing]
+    near: dict[Term, Standing]
 
 
 Held = tuple[Carried, Term]
@@ -202,32 +109,30 @@ Held = tuple[Carried, Term]
 
 def carried(clause: Clause, reading: Reading) -> Carried:
     """The clause's terms within reach of the anchor that has most of them."""
-    anchors = places(clause.terms[0], reading)
-    if not anchors:
-        return Carried(clause, anchors, {})
-    others = [(term, places(term, reading)) for term in clause.terms[1:]]
-    best: dict[Term, Place] = {}
+    standing = [(term, [*map(reading.standing, places(term, reading))]) for term in clause.terms]
+    _, anchors = standing[0]
+    best: dict[Term, Standing] = {}
     for anchor in anchors:
         near = {clause.terms[0]: anchor}
-        for term, standing in others:
-            closest = min(standing, key=lambda place: _gap(anchor, place, reading), default=None)
-            if closest is not None and _gap(anchor, closest, reading) <= REACH:
-                near[term] = closest
+        for term, others in standing[1:]:
+            gaps = [_gap(anchor, other) for other in others]
+            if gaps and min(gaps) <= REACH:
+                near[term] = others[gaps.index(min(gaps))]
         if len(near) > len(best):
             best = near
     return Carried(clause, anchors, best)
 
 
-def _gap(one: Place, other: Place, reading: Reading) -> int:
-    first, second = (one, other) if one <= other else (other, one)
-    return max(0, reading.place(second[0]) - reading.place(first[1]))
+def _gap(one: Standing, other: Standing) -> int:
+    gap = other.start - one.end if one <= other else one.start - other.end
+    return max(0, gap)
 
 
-def mispaired(found: Sequence[Carried], reading: Reading) -> list[Held]:
+def mispaired(found: Sequence[Carried]) -> list[Held]:
     """Figures of one kind that stand with each other's clause: changing them over would bring both nearer."""
 
-    def nearest(clause: Carried, place: Place) -> int:
-        return min(_gap(anchor, place, reading) for anchor in clause.anchors)
+    def nearest(clause: Carried, place: Standing) -> int:
+        return min([_gap(anchor, place) for anchor in clause.anchors])
 
     held = [(c, t, c.near[t]) for c in found for t in c.clause.terms if t.kinds and t in c.near]
     wrong: dict[tuple[str, Term], Held] = {}
@@ -249,12 +154,18 @@ def covered(case: Case, completion: Completion) -> Score:
         return Score(name="terms", value=None, reason="the case lists no key terms")
     reading = read(completion.text, 0 if completion.finish_reason == "error" else unbroken(completion))
     found = [carried(clause, reading) for clause in clauses]
-    swapped = mispaired(found, reading)
+    swapped = mispaired(found)
     for one, term in swapped:
         one.near.pop(term)
     replaced = [part for part in case.tags.get("stale", "").split(" + ") if part.strip()]
     stale = [place for part in replaced for place in places(term_of(part), reading)]
     return _score(case, completion, found, swapped, stale)
+
+
+@Kept
+def source_words(document: str) -> int:
+    """Words of a source."""
+    return len(document.split())
 
 
 def _score(case: Case, done: Completion, found: list[Carried], swapped: list[Held], stale: list[Place]) -> Score:
@@ -273,7 +184,7 @@ def _score(case: Case, done: Completion, found: list[Carried], swapped: list[Hel
         "stale": int(bool(stale)),
         "has_stale": int("stale" in case.tags),
         "words": 0 if done.finish_reason == "error" else len(done.text.split()),
-        "source_words": len(case.document.split()),
+        "source_words": source_words(case.document),
     }
     return Score(
         name="terms",
@@ -291,7 +202,7 @@ def _score(case: Case, done: Completion, found: list[Carried], swapped: list[Hel
 
 def _spans(text: str, found: Iterable[Carried], stale: Sequence[Place]) -> list[Span]:
     why: Mapping[Place, tuple[str, str]] = {
-        **{place: ("carried", c.clause.name) for c in found for place in c.near.values()},
+        **{standing.place: ("carried", c.clause.name) for c in found for standing in c.near.values()},
         **dict.fromkeys(stale, ("stale", "the source replaced or struck it")),
     }
     return [

@@ -1,5 +1,7 @@
 """Names: what is one and what only has capitals, verdicts against source and closed list, and the false alarms."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.schema import Case, Completion, Score
@@ -202,7 +204,7 @@ def test_counts_and_findings_agree():
 
 
 def test_the_list_is_part_of_the_version():
-    assert names.among(KNOWN).version != names.among(KNOWN._replace(complete=frozenset())).version
+    assert names.among(KNOWN).version != names.among(replace(KNOWN, complete=frozenset())).version
     assert names.among(KNOWN).version != names.fabricated.version
 
 

@@ -42,6 +42,8 @@ def each(vocabulary: Sequence[str]) -> Scorer:
         for name in vocabulary
     ]
 
+    counted = [(name, f"there_{slug(name)}", f"found_{slug(name)}") for name in vocabulary]
+
     @scorer(metrics=[*recalls, NEAR_MISS], name=FAMILY, config=list(vocabulary))
     def each_clause(case: Case, completion: Completion) -> Score:
         """Each clause type found, among those that are there, and near misses taken for one."""
@@ -49,9 +51,9 @@ def each(vocabulary: Sequence[str]) -> Scorer:
         near = [name for name in case.input.get("near_misses", "").split("; ") if name]
         taken = [name for name in near if name in named["invented"]]
         counts = {"near_misses": len(near), "taken": len(taken)}
-        for name in vocabulary:
-            counts[f"there_{slug(name)}"] = int(name in case.expected)
-            counts[f"found_{slug(name)}"] = int(name in named["found"])
+        for name, there, found in counted:
+            counts[there] = int(name in case.expected)
+            counts[found] = int(name in named["found"])
         right = not named["missing"] and not taken
         return Score(name=FAMILY, value=float(right), extracted={"taken": taken}, counts=counts)
 
