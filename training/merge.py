@@ -17,6 +17,8 @@ from harness.checkpoints import resolve
 from harness.errors import UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint
+from harness.store import SEAL, RunData, load_manifest, load_run
+from training import model_card
 
 PARITY = "parity.json"
 QUESTIONS = (
@@ -76,11 +78,19 @@ def merge(adapter: str, out: Path, *, approval: str = "") -> ParityReport:
             facts = merging.merge_into(checkpoint, made)
             report = parity(checkpoint, made, facts.dtype)
             (made / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
-            (made / "README.md").write_text(model_card(checkpoint, facts, report, approval), "utf-8")
+            model_card.write_merged_card(checkpoint, made, facts, report.says, approval, _training_of(checkpoint))
             made.rename(out)
     except OSError as error:
         raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None
     return report
+
+
+def _training_of(checkpoint: Checkpoint) -> RunData | None:
+    """The finished training whose folder holds the adapter."""
+    folder = Path(checkpoint.adapter_path or "").parent
+    if not (folder / SEAL).is_file() or load_manifest(folder).kind != "train":
+        return None
+    return load_run(folder)
 
 
 def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
@@ -141,17 +151,3 @@ def _divergence(reference: list[Any], other: list[Any]) -> Any:
     import torch
 
     return torch.cat([(r.exp() * (r - o)).sum(-1) for r, o in zip(reference, other, strict=True)])
-
-
-def model_card(checkpoint: Checkpoint, facts: merging.MergeFacts, report: ParityReport, approval: str) -> str:
-    """README.md of the merged folder."""
-    return (
-        f"# {Path(checkpoint.adapter_path or '').parent.name or checkpoint.name}, merged\n\n"
-        f"{approval or 'Merged without a verdict.'}\n\n"
-        f"- adapter: `{checkpoint.name}`, content {facts.adapter_digest}\n"
-        f"- base: `{Path(checkpoint.path).name}`, content {facts.base_digest}\n"
-        f"- weights: {facts.dtype}, summed in float32 and cast once\n"
-        f"- changed: {facts.changed_tensors} of {facts.tensors} tensors\n"
-        f"- parity: {report.says}\n\n"
-        "A merged model is not its adapter to the last bit. Judge it by its own scores.\n"
-    )

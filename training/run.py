@@ -21,11 +21,12 @@ from filelock import FileLock, Timeout
 
 from harness import checkpoints, store
 from harness.digest import digest
+from harness.engines.preflight import examine
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.provenance import environment, git_state
 from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
-from training import model_checks
+from training import model_card, model_checks
 from training.config import load
 from training.diagnosis import diagnose
 from training.job import Job, prepare
@@ -146,6 +147,7 @@ def _manifest(job: Job, path: Path) -> Manifest:
         "steps_planned": len(job.steps),
         "train": job.train.facts,
         "validation": job.validation.facts if job.validation else None,
+        "data": model_card.data_facts(job.config.data),
         "fingerprint": job.fingerprint,
     }
     return Manifest(
@@ -167,7 +169,7 @@ def _end(run: store.RunFolder, manifest: Manifest, status: Any, **more: Any) -> 
 def _finish(
     job: Job, run: store.RunFolder, manifest: Manifest, facts: dict[str, Any], say: Callable[[str], None]
 ) -> None:
-    """Curve, diagnosis, record and seal."""
+    """Curve, diagnosis, record, model card and seal."""
     from training.curves import write_curve
 
     log = store.load_run(run.path).train_log
@@ -179,11 +181,13 @@ def _finish(
         **facts,
         "rates": rates(log, facts["peak_flops_per_s"]),
         "files_sha256": files,
+        "serving": msgspec.to_builtins(examine(run.path / "adapter", Path(job.base.path))),
     }
     diagnosis = diagnose(log, record, job.config)
     record["diagnosis"] = msgspec.to_builtins(diagnosis)
     for line in diagnosis.says:
         say(f"training: {line}")
     _end(run, manifest, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
+    model_card.write_adapter_card(store.load_run(run.path))
     run.seal()
     shutil.rmtree(run.path / "last", ignore_errors=True)

@@ -31,6 +31,7 @@ def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "demo",
         "accept",
         "gate",
+        "card",
         "power",
         "noise",
     ],

@@ -1,0 +1,164 @@
+"""A model card says what a run recorded, in the hub's form, and takes a verdict that comes later."""
+
+import hashlib
+import shutil
+
+import pytest
+
+from harness import embedded
+from harness.approval import verdict_on
+from harness.checkpoints import resolve
+from harness.errors import UserError
+from harness.schema import Checkpoint
+from harness.store import check_seal, load_run
+from tests.harness.test_approval import write_run
+from training import model_card
+from training.merge import merge
+from training.run import train
+
+
+def quiet(update):
+    pass
+
+
+def parsed(folder):
+    """The card as the hub's own client reads it."""
+    from huggingface_hub import ModelCard
+
+    return ModelCard((folder / "README.md").read_text())
+
+
+@pytest.fixture
+def run(write_config, write_rows, tmp_path):
+    (tmp_path / "data_card.md").write_text("# Rows")
+    return train(write_config(train__max_steps=2), progress=quiet)
+
+
+def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
+    card = parsed(run / "adapter")
+    assert card.data.library_name == "peft" and card.data.pipeline_tag == "text-generation"
+    assert card.data.license == "unknown" and card.data.base_model is None
+    assert card.data.tags == ["lora", "tunegate"]
+    record = load_run(run).manifest.training
+    sha256 = hashlib.sha256((tmp_path / "train.jsonl").read_bytes()).hexdigest()
+    link = "[data_card.md](../../../data_card.md)"
+    assert (run / "adapter" / "../../../data_card.md").resolve() == (tmp_path / "data_card.md").resolve()
+    said = [
+        f"| train | train.jsonl | 12 | {sha256} | {link} |",
+        "| validation | validation.jsonl | 3 |",
+        "| lora.r | 4 |",
+        f"{record['best_validation_loss']:.4f}",
+        f"| kept step | {record['best_step']} (lowest validation loss) |",
+        f"| trained parameters | {record['trainable_parameters']:,} |",
+        "vLLM serves it as LoRA with max_lora_rank 8",
+        "It learnt from 12 rows; at least 1,000 are recommended.",
+        model_card.NOT_JUDGED,
+    ]
+    assert [text for text in said if text not in card.text] == []
+    assert (run / "adapter" / "loss_curve.svg").read_bytes() == (run / "loss_curve.svg").read_bytes()
+    assert "No row was held out" not in card.text
+
+
+def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path):
+    file = run / "adapter" / "README.md"
+    file.write_text(file.read_text() + "\nA person's own words.\n")
+    before, checkpoint = file.read_text(), resolve(str(run))
+    write_run(tmp_path / "evals", run, "pass", "fail")
+    assert model_card.update(checkpoint, verdict_on(checkpoint, tmp_path / "evals")) == file
+    text = file.read_text()
+    assert "Not passed: 1 of 2 gates of run" in text and "(s g: fail)" in text and model_card.NOT_JUDGED not in text
+    write_run(tmp_path / "newer", run, "pass")
+    model_card.update(checkpoint, verdict_on(checkpoint, tmp_path / "newer"))
+    assert "Passed: 1 of 1 gates of run" in file.read_text() and "Not passed" not in file.read_text()
+    model_card.update(checkpoint, None)
+    assert file.read_text() == before
+    assert check_seal(run) == [] and resolve(str(run)).digest == checkpoint.digest
+
+
+def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_path):
+    report = merge(str(run), tmp_path / "merged", approval="approved by run 1")
+    card = parsed(tmp_path / "merged")
+    assert card.data.library_name == "transformers" and card.data.tags == ["lora", "merged", "tunegate"]
+    said = ["Adapter: approved by run 1.", report.says, "| lora.r | 4 |", "train.jsonl", model_card.NOT_JUDGED]
+    assert [text for text in said if text not in card.text] == []
+    assert (tmp_path / "merged" / "loss_curve.svg").is_file()
+
+
+def test_a_merged_model_takes_the_verdict_on_its_own_weights_only(run, tmp_path):
+    merge(str(run), tmp_path / "merged")
+    merged = resolve(str(tmp_path / "merged"))
+    write_run(tmp_path / "evals", run, "pass")
+    assert verdict_on(merged, tmp_path / "evals") is None
+    write_run(tmp_path / "evals", tmp_path / "merged", "pass", "pass")
+    assert "Passed: 2 of 2 gates" in verdict_on(merged, tmp_path / "evals")
+    assert "Passed: 1 of 1 gates" in verdict_on(resolve(str(run)), tmp_path / "evals")
+    model_card.update(merged, verdict_on(merged, tmp_path / "evals"))
+    assert resolve(str(tmp_path / "merged")).digest == merged.digest
+
+
+def test_an_adapter_that_must_be_merged_says_why(write_config):
+    run = train(write_config(train__max_steps=1, lora__dora=True, data__validation=[]), progress=quiet)
+    text = parsed(run / "adapter").text
+    assert "Merge it first" in text and "it uses DoRA, which vLLM does not serve" in text
+    assert "No row was held out" in text
+
+
+def test_an_adapter_on_nf4_says_that_the_16_bit_base_is_another_base(write_config):
+    run = train(write_config(train__max_steps=1, train__dtype="auto", model__quantise="nf4"), progress=quiet)
+    card = parsed(run / "adapter")
+    assert "qlora" in card.data.tags
+    assert (
+        "held in NF4 with double quantisation" in card.text and "On the 16-bit base it gives other answers" in card.text
+    )
+
+
+def base_of(name, path="/nowhere"):
+    return Checkpoint(name=name, kind="model", path=str(path), digest="d")
+
+
+def test_the_head_names_bases_that_the_hub_has_and_their_licences(tmp_path):
+    import yaml
+
+    def head(base):
+        return yaml.safe_load(model_card.front_matter(base, "peft", "adapter", []).strip("-\n"))
+
+    found = head(base_of(embedded.EMBEDDED))
+    assert (found["base_model"], found["license"]) == ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")
+    (tmp_path / "README.md").write_text(
+        "---\nlicense: other\nlicense_name: llama3\nlicense_link: LICENSE\n---\n# Model"
+    )
+    found = head(base_of("owner/name-1.5B", tmp_path))
+    assert (found["base_model"], found["base_model_relation"]) == ("owner/name-1.5B", "adapter")
+    assert (found["license"], found["license_name"], found["license_link"]) == ("other", "llama3", "LICENSE")
+    assert "base_model" not in head(base_of(str(tmp_path), tmp_path))
+
+
+@pytest.mark.parametrize("text", ["# no head", "---\n: [\n---\n", "---\njust words\n---\n"])
+def test_a_base_whose_card_names_no_licence_has_an_unknown_one(tmp_path, text):
+    (tmp_path / "README.md").write_text(text)
+    assert model_card.licence_of(base_of("x", tmp_path)) == {"license": "unknown"}
+
+
+def test_a_card_of_someone_else_is_left_alone(run, tmp_path):
+    twin = shutil.copytree(run / "adapter", tmp_path / "twin")
+    (twin / "README.md").write_text("# mine")
+    with pytest.raises(UserError, match="no place for a verdict"):
+        model_card.update(resolve(str(twin)), "Passed")
+    assert (twin / "README.md").read_text() == "# mine"
+
+
+def test_a_run_that_was_changed_after_it_was_sealed_passes_nothing(run, tmp_path):
+    eval_run = write_run(tmp_path / "evals", run, "pass")
+    (eval_run / "verdicts.json").write_text((eval_run / "verdicts.json").read_text() + " ")
+    assert "is not as it was sealed" in verdict_on(resolve(str(run)), tmp_path / "evals")
+
+
+def test_the_command_writes_the_verdict(run, tmp_path):
+    from typer.testing import CliRunner
+
+    from harness.cli import app
+
+    write_run(tmp_path / "evals", run, "pass")
+    done = CliRunner().invoke(app, ["card", str(run), "--runs", str(tmp_path / "evals")])
+    assert done.exit_code == 0 and "Passed: 1 of 1 gates" in done.output
+    assert "Passed: 1 of 1 gates" in (run / "adapter" / "README.md").read_text()

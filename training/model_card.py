@@ -1,0 +1,225 @@
+"""Writes the README.md beside an adapter or a merged model: base, data, settings, results, verdict, limits.
+
+The head follows the hub's model card specification (huggingface.co/docs/hub/model-cards). A verdict that comes later
+replaces the one sentence between two marks, so words that a person adds to the file stay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import embedded, merging, quantisation
+from harness.checkpoints import HUB_ID, file_sha256
+from harness.errors import UserError
+from harness.schema import BASELINE, Checkpoint
+from harness.store import RunData
+from training.config import Data
+from training.rows import FLOOR_ROWS
+
+CARD = "README.md"
+CURVE = "loss_curve.svg"
+BEGIN, END = "<!-- verdict -->", "<!-- end of verdict -->"
+NOT_JUDGED = "Not judged yet: no evaluation has scored exactly these weights."
+LICENCE_KEYS = ("license", "license_name", "license_link")
+DATA_CARDS = ("data_card.md", CARD)
+
+
+def write_adapter_card(run: RunData) -> Path:
+    """Write the card of a finished training beside its adapter, with the loss curve that it shows."""
+    folder = run.path / "adapter"
+    record, base = run.manifest.training or {}, run.manifest.checkpoints[BASELINE]
+    quantised = record["config"]["model"]["quantise"] != "none"
+    head = front_matter(base, "peft", "adapter", ["lora", *(["qlora"] if quantised else [])])
+    parts = [head, f"# {record['name']}: a LoRA adapter\n", _verdict(NOT_JUDGED), _base(base, quantised)]
+    parts += [*_training(run, folder), _serving(record["serving"])]
+    if quantised:
+        parts.append(f"On the 16-bit base it gives other answers: {quantisation.REASON}.\n")
+    parts.append(_limits(record, base))
+    return _write(folder / CARD, parts)
+
+
+def write_merged_card(
+    checkpoint: Checkpoint, folder: Path, facts: merging.MergeFacts, parity: str, approval: str, run: RunData | None
+) -> Path:
+    """Write the card of a merged model. `approval` says why the adapter was merged, `parity` how near the two are;
+    `run` is the training that made the adapter, where it lies beside it."""
+    base = Checkpoint(name=checkpoint.name, kind="model", path=checkpoint.path, digest=facts.base_digest)
+    if run is not None:
+        base = run.manifest.checkpoints[BASELINE]
+    record = run.manifest.training or {} if run else {}
+    quantised = facts.base_quantisation == quantisation.NF4
+    parts = [front_matter(base, "transformers", "finetune", ["lora", "merged"])]
+    parts += [f"# {record.get('name') or Path(checkpoint.adapter_path or '').name}, merged\n", _verdict(NOT_JUDGED)]
+    parts.append(
+        f"## Merge\n\nAdapter: {approval or 'merged without a verdict'}.\n\n"
+        f"- adapter content {facts.adapter_digest}\n- base content {facts.base_digest}\n"
+        f"- weights: {facts.dtype}, summed in float32 and cast once"
+        f"{', on the dequantised NF4 base' if quantised else ''}\n"
+        f"- changed: {facts.changed_tensors} of {facts.tensors} tensors\n- parity: {parity}\n\n"
+        "A merged model is not its adapter to the last bit. Judge it by its own scores.\n"
+    )
+    parts.append(_base(base, quantised))
+    if run is not None:
+        parts += _training(run, folder)
+    return _write(folder / CARD, [*parts, _limits(record, base)])
+
+
+def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
+    """Put the verdict on exactly these weights into their card; a card that was not written here is a UserError."""
+    file = Path(checkpoint.adapter_path or checkpoint.path) / CARD
+    text = file.read_text("utf-8") if file.is_file() else ""
+    if BEGIN not in text or END not in text:
+        raise UserError(
+            f"{file}: no model card of tunegate's, so there is no place for a verdict. Expected the lines {BEGIN} and "
+            f"{END}"
+        )
+    before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
+    file.write_text(f"{before}{_marked(verdict or NOT_JUDGED)}{after}", "utf-8")
+    return file
+
+
+def data_facts(data: Data) -> dict[str, list[dict[str, Any]]]:
+    """What a run records of its data files: path, rows, hash, and the data card beside the file, where there is one."""
+    return {key: [_file_facts(Path(file)) for file in getattr(data, key)] for key in ("train", "validation")}
+
+
+def _file_facts(file: Path) -> dict[str, Any]:
+    rows = sum(1 for line in file.read_bytes().split(b"\n") if line.strip())
+    beside = (file.with_suffix(".md"), *(file.parent / name for name in DATA_CARDS))
+    card = next((str(path) for path in beside if path.is_file()), None)
+    return {"file": str(file), "rows": rows, "sha256": file_sha256(file), "card": card}
+
+
+def front_matter(base: Checkpoint, library: str, relation: str, tags: Iterable[str]) -> str:
+    """The head of a card, YAML between dashes. A base that the hub does not have is not named in it."""
+    fields: dict[str, Any] = dict(licence_of(base))
+    name = embedded.SOURCE if base.name == embedded.EMBEDDED else base.name
+    if HUB_ID.fullmatch(name) and not Path(name).exists():
+        fields |= {"base_model": name, "base_model_relation": relation}
+    fields |= {"library_name": library, "pipeline_tag": "text-generation", "tags": [*tags, "tunegate"]}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+    return "\n".join(["---", *lines, "---\n"])
+
+
+def licence_of(base: Checkpoint) -> dict[str, str]:
+    """Licence fields of the base's own card; `unknown`, which the hub knows as a word, where it has none."""
+    if base.name == embedded.EMBEDDED:
+        return {"license": embedded.LICENCE}
+    import yaml
+
+    card = Path(base.path) / CARD
+    found = re.match(r"---\n(.*?)\n---", card.read_text("utf-8"), re.DOTALL) if card.is_file() else None
+    try:
+        head = yaml.safe_load(found.group(1)) if found else {}
+    except yaml.YAMLError:
+        head = {}
+    kept = {key: str(head[key]) for key in LICENCE_KEYS if isinstance(head, dict) and head.get(key)}
+    return kept if "license" in kept else {"license": "unknown"}
+
+
+def _marked(sentence: str) -> str:
+    return f"{BEGIN}\n{sentence}\n{END}"
+
+
+def _verdict(sentence: str) -> str:
+    return f"## Verdict\n\n{_marked(sentence)}\n"
+
+
+def _base(base: Checkpoint, quantised: bool) -> str:
+    licence = licence_of(base)["license"]
+    stated = "not stated where the base lies: look it up before sharing" if licence == "unknown" else licence
+    name = base.name if HUB_ID.fullmatch(base.name) else Path(base.name).name
+    held = ", held in NF4 with double quantisation while training" if quantised else ""
+    content = base.base_digest or base.digest
+    return f"## Base\n\n`{name}`{held}, content {content}.\nLicence of the base: {stated}.\n"
+
+
+def _training(run: RunData, folder: Path) -> list[str]:
+    """Data, settings and results of a training; its curve is copied into the card's folder."""
+    record = run.manifest.training or {}
+    if (run.path / CURVE).is_file():
+        shutil.copyfile(run.path / CURVE, folder / CURVE)
+    files = [
+        (use, Path(f["file"]).name, f["rows"], f["sha256"], _link(f["card"], folder) if f["card"] else "none")
+        for use, found in record["data"].items()
+        for f in found
+    ]
+    settings = {k: v for k, v in record["fingerprint"].items() if "." in k}
+    settings |= {"dtype": record["dtype"], "device": record["device"]}
+    return [
+        "## Data\n\n" + _table(("use", "file", "rows", "sha256", "data card"), files),
+        "## Settings\n\n" + _table(("setting", "value"), settings.items()),
+        f"## Results\n\n{_table(('figure', 'value'), _results(run).items())}\n![loss by step]({CURVE})\n",
+    ]
+
+
+def _results(run: RunData) -> Mapping[str, Any]:
+    record = run.manifest.training or {}
+    losses = [row["loss"] for row in run.train_log if "loss" in row]
+    best, lowest = record["best_step"], record["best_validation_loss"]
+    found = {
+        "steps": f"{record['steps']} of {record['steps_planned']}",
+        "kept step": f"{best if best is not None else record['steps']} ({record['chosen_by']})",
+        "validation loss, nats per answer token": "none measured" if lowest is None else f"{lowest:.4f}",
+        "training loss of the first and the last step": f"{losses[0]:.4f}, {losses[-1]:.4f}",
+        "trained parameters": f"{record['trainable_parameters']:,}",
+        "tokens per second": f"{record['rates']['tokens_per_s']:,.0f}",
+        "seconds": f"{record['wall_s']:,.0f}",
+        "peak memory, MiB": f"{record['peak_memory_mib']:,}",
+    }
+    if "diagnosis" in record:
+        found["diagnosis"] = record["diagnosis"]["name"]
+    return found
+
+
+def _link(file: str, folder: Path) -> str:
+    return f"[{Path(file).name}]({os.path.relpath(file, folder)})"
+
+
+def _serving(found: Mapping[str, Any]) -> str:
+    """What pre-flight found of the finished adapter."""
+    if found["way"] == "lora":
+        return f"## Serving\n\nvLLM serves it as LoRA with max_lora_rank {found['max_lora_rank']}.\n"
+    reasons = "".join(f"- {reason}\n" for reason in found["reasons"])
+    return f"## Serving\n\nMerge it first (`tunegate merge`):\n\n{reasons}"
+
+
+def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
+    """What nobody should take this model for; every sentence but the first two follows from the record."""
+    said = [
+        "A loss is no score. Only the verdict above says how it does on the work it was made for, and nothing here "
+        "says how it does on other work.",
+        "The base's own limits and biases stay, and it can state things that are not so.",
+    ]
+    rows = (record.get("train") or {}).get("rows")
+    if rows is not None and rows < FLOOR_ROWS:
+        said.append(f"It learnt from {rows:,} rows; at least {FLOOR_ROWS:,} are recommended.")
+    if record and not record.get("validation"):
+        said.append("No row was held out: how it does on rows that it did not see is not known.")
+    if (record.get("train") or {}).get("rows_cut"):
+        said.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
+    leaks = record.get("contamination") or {}
+    if leaks.get("allowed"):
+        said.append(
+            f"{leaks['rows']:,} rows hold text of a suite's cases, so its scores are flattered: {leaks['allowed']}"
+        )
+    if base.name == embedded.EMBEDDED:
+        said.append("Its base is a 4-bit-rounded copy of the published weights, which scores otherwise than they do.")
+    return "## Limits\n\n" + "".join(f"- {text}\n" for text in said)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    lines = [list(head), *([str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _write(file: Path, parts: Iterable[str]) -> Path:
+    file.write_text("\n".join(parts), "utf-8")
+    return file
