@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.commands import Runs
 from harness.errors import UserError
 
 app = typer.Typer(
@@ -19,7 +20,6 @@ app = typer.Typer(
 )
 
 Run = Annotated[str, typer.Argument(help="Run folder, a folder that holds one run, or a run's name.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Bars = Annotated[Path | None, typer.Option(help="The copy of evalsuites that the run took its bars from.")]
 Changed = Annotated[
     Path | None, typer.Option(help="File with the names of what guards the gate and the change edits, one a line.")
