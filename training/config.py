@@ -26,6 +26,10 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """JSONL files of validation rows; they choose the best adapter."""
     max_length: int = 2048
     """Most tokens of one row; a longer row loses the middle of its prompt, never of its answer."""
+    suites: list[str] = field(default_factory=list)
+    """Folders of suites that no row may hold text of; none named: those of the project."""
+    allow_contaminated: str | None = None
+    """Why rows that do may stay; the run records it."""
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,6 +151,7 @@ Check = tuple[str, Callable[[Any], bool], str]
 CHECKS: tuple[Check, ...] = (
     ("data.train", lambda v: len(v) > 0, "name at least one JSONL file"),
     ("data.max_length", lambda v: v >= 16, "set it to 16 or more"),
+    ("data.allow_contaminated", lambda v: v is None or v.strip() != "", "give the reason, or leave it out"),
     ("lora.r", lambda v: v > 0, "set it to 8 or 16"),
     ("lora.alpha", lambda v: v > 0, "set it to twice lora.r"),
     ("lora.dropout", lambda v: 0 <= v < 1, "set it to 0, or to 0.05 on a small dataset"),
@@ -255,7 +260,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         return str(folder / Path(text).expanduser())
 
     data = msgspec.structs.replace(
-        config.data, train=[near(t) for t in config.data.train], validation=[near(t) for t in config.data.validation]
+        config.data, **{key: [near(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
     )
     beside = folder / Path(config.base).expanduser()
     base = str(beside.resolve()) if beside.is_dir() else config.base
@@ -269,4 +274,7 @@ def _missing_files(config: Config) -> list[str]:
         for file in getattr(config.data, key):
             if not Path(file).is_file():
                 problems.append(f"'data.{key}' names {file}, which is no file. Paths are relative to the TOML file")
+    for suite in config.data.suites:
+        if not Path(suite).exists():
+            problems.append(f"'data.suites' names {suite}, which is not there. Paths are relative to the TOML file")
     return problems

@@ -14,9 +14,11 @@ from harness.prompts import Renderer
 from harness.schema import Checkpoint
 from training import lora_settings, model_checks, shapes
 from training.config import Config, fingerprint
+from training.curation.floor import warning
+from training.curation.refusal import refuse_contaminated
 from training.data import Dataset, encode
 from training.plan import order, total_steps
-from training.rows import FLOOR_ROWS, files_sha256, load_rows, shared_rows
+from training.rows import files_sha256, load_rows, shared_rows
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """Training documents."""
     validation: Dataset | None
     """Validation documents."""
+    contamination: dict[str, Any]
+    """What the rows were compared with, and what was allowed."""
     steps: list[list[int]]
     """Document indices of every step."""
     fingerprint: dict[str, Any]
@@ -43,6 +47,7 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     rows = load_rows(config.data.train)
     held_out = load_rows(config.data.validation) if config.data.validation else []
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
+    contamination = refuse_contaminated([*rows, *held_out], config.data.suites, config.data.allow_contaminated, say)
     base = checkpoints.resolve(config.base)
     renderer = Renderer(base.path)
     training = encode(rows, renderer, config.data.max_length)
@@ -50,8 +55,8 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     settings = config.train
     epochs = None if settings.max_steps else settings.epochs
     total = total_steps(len(rows), settings.rows_per_step, settings.epochs, settings.max_steps)
-    if len(rows) < FLOOR_ROWS:
-        say(f"training: {len(rows)} rows; at least {FLOOR_ROWS:,} are recommended")
+    if few := warning(len(rows)):
+        say(f"training: {few}")
     if training.rows_cut:
         say(
             f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
@@ -60,7 +65,8 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
         say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
     shared = fingerprint(config)
-    for key in ("base", "data.train", "data.validation", "train.dtype", "train.peak_tflops"):
+    here = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
+    for key in (*here, "train.dtype", "train.peak_tflops"):
         shared.pop(key)
     shared |= {
         "base": base.digest,
@@ -74,6 +80,7 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
         base=base,
         train=training,
         validation=validation,
+        contamination=contamination,
         steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
         fingerprint=shared,
     )

@@ -147,6 +147,7 @@ def _manifest(job: Job, path: Path) -> Manifest:
         "steps_planned": len(job.steps),
         "train": job.train.facts,
         "validation": job.validation.facts if job.validation else None,
+        "contamination": job.contamination,
         "data": model_card.data_facts(job.config.data),
         "fingerprint": job.fingerprint,
     }

@@ -1,0 +1,68 @@
+"""Refuses a training whose rows hold text of a suite's cases, or records why it is allowed. Knows no model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.errors import UserError
+from training.curation import suite_index
+from training.curation.contamination import Leak, overlap
+from training.curation.sample import Sample, short, shown
+from training.rows import Row
+
+LISTED = 20
+RECORDED = 100
+
+
+def refuse_contaminated(
+    rows: Sequence[Row], suites: Sequence[str], allowed: str | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Compare rows with every case of the suites (none named: the project's) and return what a run records of it.
+
+    Contaminated rows are one UserError that lists row, suite, case and passage, unless `allowed` gives a reason.
+    """
+    started = time.perf_counter()
+    folders = suite_index.project_suites(suites)
+    if not folders:
+        say("training: there is no suite here, so no row was compared with one")
+        return {"cases": 0}
+    index = suite_index.load(folders)
+    leaks = overlap(Sample(rows), index).leaks
+    for text in index.missing:
+        say(f"training: {text}")
+    cases = sum(index.suites.values())
+    record: dict[str, Any] = {"cases": cases, "suites": index.suites, "rows": len(leaks)}
+    if not leaks:
+        seconds = time.perf_counter() - started
+        say(f"training: no row holds text of the {cases:,} cases of {len(index.suites)} suites ({seconds:.1f} s)")
+        return record
+    if allowed is None:
+        raise UserError(_refusal(rows, leaks))
+    say(f"training: {len(leaks):,} rows hold text of a suite's cases; allowed: {shown(allowed)}")
+    return {**record, "allowed": allowed, "leaks": [_facts(rows, leak) for leak in leaks[:RECORDED]]}
+
+
+def _refusal(rows: Sequence[Row], leaks: Sequence[Leak]) -> str:
+    listed = "\n".join(
+        f"  {rows[leak.row].where}: {leak.says}: {shown(leak.case)}: “{shown(short(leak.span))}”"
+        for leak in leaks[:LISTED]
+    )
+    more = f"\n  and {len(leaks) - LISTED:,} more" if len(leaks) > LISTED else ""
+    return (
+        f"{len(leaks):,} training or validation rows hold text of a suite's cases, so its scores would mean nothing. "
+        "Take them out with `tunegate data clean`, or give the reason why they may stay in "
+        f"'data.allow_contaminated'\n{listed}{more}"
+    )
+
+
+def _facts(rows: Sequence[Row], leak: Leak) -> dict[str, Any]:
+    return {
+        "row": rows[leak.row].where,
+        "suite": leak.part.suite,
+        "case": leak.part.case_id,
+        "words": leak.words,
+        "of_row": round(leak.of_row, 3),
+        "of_case": round(leak.of_case, 3),
+    }
