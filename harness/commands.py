@@ -116,7 +116,7 @@ def gate(
         typer.echo(line)
     say_what_changed(found.before.verdicts, found.run.verdicts)
     for name in found.not_judged:
-        typer.echo(f"not judged: {name}: its suite was not given")
+        typer.echo(f"not judged: {name}: not among the suites given, or not in the run")
     is_short = require_gates and (found.not_run or not found.run.verdicts)
     if is_short:
         typer.echo(f"--require-gates: gates that did not run: {'; '.join(found.not_run) or 'there is none'}", err=True)

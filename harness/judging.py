@@ -156,7 +156,10 @@ def items(run: RunData, rubric: Rubric) -> Iterator[Item]:
         before = {(s, r.case.id, r.repeat): r.completion.text for r, s in pairs if r.variant == BASELINE}
         tuned = [(r, s, before.get((s, r.case.id, r.repeat))) for r, s in pairs if r.variant == CANDIDATE]
         if not before:
-            raise UserError(f"{run.path}: has no answers of a baseline to compare. Run with --baseline CHECKPOINT")
+            raise UserError(
+                f"{run.path}: has no baseline whose answers are kept, so there is nothing to compare. "
+                "Run with --baseline CHECKPOINT"
+            )
         for record, suite, other in tuned:
             if other is not None:
                 text = record.completion.text

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import EXIT_INTERNAL, Unavailable, UserError
+from harness.errors import EXIT_INTERNAL, UserError
+from harness.items import KEY, CaseItem, GateItem, SkipItem, marks_of, session_of
 from harness.schema import ACCEPTED
 
 if TYPE_CHECKING:
     from harness.session import Session
-
-KEY: pytest.StashKey[Session] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,16 +61,6 @@ def _usage(config: pytest.Config, option: str) -> None:
         raise pytest.UsageError(f"--{option}: {error}") from None
 
 
-def _session(config: pytest.Config) -> Session:
-    """The one Session of this process, made when the first suite is met."""
-    if KEY not in config.stash:
-        from harness.session import Session
-
-        worker = getattr(config, "workerinput", {})
-        config.stash[KEY] = Session(config.option, run_path=worker.get("tunegate_run"), root=config.rootpath)
-    return config.stash[KEY]
-
-
 def pytest_configure_node(node: Any) -> None:
     """Under xdist, all workers share one run folder, named here."""
     from harness.store import new_run_id
@@ -90,7 +79,7 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
     kind = type(obj)
     if kind.__module__ != "harness.suite" or not isinstance(collector, pytest.Module):
         return None
-    session = _session(collector.config)
+    session = session_of(collector.config)
     if kind.__name__ == "Suite":
         return _suite_items(collector, session, obj)
     if kind.__name__ == "CaseTest":
@@ -101,7 +90,7 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
 def _suite_items(collector: pytest.Module, session: Session, suite: Any) -> list[pytest.Item]:
     if suite.folder != collector.path.parent:
         return []
-    if not session.add(suite, is_long=any(m.name == "long" for m in _marks(collector.obj))):
+    if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
         why = session.why_not(suite)
         return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
     return [
@@ -119,82 +108,6 @@ def _case_items(collector: pytest.Module, session: Session, test: Any) -> list[p
         if test.applies(case)
         for repeat, suffix in session.repeats(test.suite)
     ]
-
-
-def _marks(source: object) -> list[pytest.Mark]:
-    """Marks that a decorator or `pytestmark` left on a function or module."""
-    found: Any = getattr(source, "pytestmark", [])
-    marks: list[Any] = found if isinstance(found, list) else [found]
-    return [getattr(mark, "mark", mark) for mark in marks]
-
-
-class CaseItem(pytest.Item):
-    """One case test on one record."""
-
-    def __init__(self, *, test: Any, case: Any, repeat: int, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.test, self.case, self.repeat = test, case, repeat
-        for source in (test.function, test):
-            for mark in _marks(source):
-                self.add_marker(getattr(pytest.mark, mark.name)(*mark.args, **mark.kwargs))
-        self.extra_keyword_matches.update(case.tags.values())
-
-    def runtest(self) -> None:
-        try:
-            record = _session(self.config).record(self.test.suite, self.case, self.repeat)
-        except Unavailable as left_out:
-            pytest.skip(str(left_out))
-        self.test.function(record)
-
-    def reportinfo(self) -> tuple[Any, int, str]:
-        return self.path, self.test.function.__code__.co_firstlineno - 1, self.name
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if not self.test.must and isinstance(excinfo.value, AssertionError):
-            return str(excinfo.value)  # a miss: thousands of them need no traceback
-        excinfo.traceback = excinfo.traceback.cut(path=self.path)
-        return super().repr_failure(excinfo, style="short")
-
-
-class GateItem(pytest.Item):
-    """One gate on one slice; reads the run's records, never other items' outcomes."""
-
-    def __init__(self, *, suite: Any, gate_id: str, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.suite, self.gate_id = suite, gate_id
-
-    def runtest(self) -> None:
-        verdict = _session(self.config).verdict(self.suite, self.gate_id)
-        for name, value in _session(self.config).properties(verdict).items():
-            self.user_properties.append((name, value))
-        if verdict.outcome == "skipped":
-            pytest.skip(verdict.reason)
-        if verdict.outcome != "pass":
-            raise GateNotPassed(f"{verdict.outcome.upper()}: {verdict.reason}")
-
-    def reportinfo(self) -> tuple[Any, int, str]:
-        return self.suite.gates_path, 0, self.name
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        return str(excinfo.value) if isinstance(excinfo.value, GateNotPassed) else super().repr_failure(excinfo)
-
-
-class GateNotPassed(Exception):
-    """A gate that failed, is inconclusive, or could not be measured."""
-
-
-class SkipItem(pytest.Item):
-    """Stands for a suite that cannot run here, and says why."""
-
-    def __init__(self, *, why: str, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.why = why
-
-    def runtest(self) -> None:
-        pytest.skip(self.why)
-
-    def reportinfo(self) -> tuple[Any, int, str]:
-        return self.path, 0, self.name
 
 
 @pytest.hookimpl(trylast=True)

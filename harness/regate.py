@@ -14,6 +14,7 @@ from harness.against import against, prompt_hashes, with_baseline, without_stale
 from harness.errors import UserError
 from harness.events import batches, with_later
 from harness.floors import read_floors, with_floors
+from harness.gatefile import suites_with_bars
 from harness.plan import load_suite_gates
 from harness.runner import conclude
 from harness.schema import ACCEPTED, CANDIDATE, SuiteInfo
@@ -29,13 +30,13 @@ class Regated(Struct, frozen=True, kw_only=True):
     before: RunData
     """The run as its folder has it."""
     not_judged: list[str]
-    """Suites of the run that are not at hand."""
+    """Suites of the run that are not at hand, and those that have bars and are not in the run."""
 
     @property
     def not_run(self) -> list[str]:
         """Gates that declare a bar and gave no verdict, and suites that did not come to it."""
         skipped = [f"{v.suite} {v.gate}: {v.reason}" for v in self.run.verdicts if v.outcome == "skipped"]
-        return [*(f"{name}: its suite was not given" for name in self.not_judged), *skipped]
+        return [*(f"{name}: not judged" for name in self.not_judged), *skipped]
 
 
 def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline: str | None = None) -> Regated:
@@ -62,12 +63,15 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
         for suite in at_hand:
             if suite.name in stale:
                 verdicts += unjudged(suite.name, gates[suite.name], suite.slice_values(), stale[suite.name])
+    lacking = [name for name in infos if name not in gates]
+    if bars:
+        lacking += [name for name in suites_with_bars(bars) if name not in infos]
     kept = [info for info in run.manifest.suites if info.name in gates]
     manifest = structs.replace(run.manifest, suites=kept)
     return Regated(
         run=structs.replace(run, manifest=manifest, metrics=metrics, verdicts=verdicts),
         before=before,
-        not_judged=[name for name in infos if name not in gates],
+        not_judged=lacking,
     )
 
 

@@ -1,6 +1,7 @@
 """baseline.json: what is accepted, what is refused, and that comparing with it is comparing with the model itself."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,19 @@ from tests.harness.mini import right
 SUITE = "legal/mini"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose suite has accepted the old model."""
-    write(tmp_path)
-    accept(evaluate(tmp_path, OLD).path, suites(tmp_path), SAID)
-    return tmp_path
+    made = tmp_path_factory.mktemp("project")
+    write(made)
+    accept(evaluate(made, OLD).path, suites(made), SAID)
+    return made
+
+
+@pytest.fixture
+def root(project: Path, tmp_path: Path) -> Path:
+    """The project, for one test to change."""
+    return Path(shutil.copytree(project, tmp_path / "project"))
 
 
 def file(root: Path) -> Path:
@@ -197,7 +205,7 @@ def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(
     run = evaluate(root, NEW, ACCEPTED)
     rubric = Rubric(name="right", question="Is it right?", labels=("no", "yes"))
     assert {item.record.variant for item in items(run, rubric)} == {"tuned"}
-    with pytest.raises(UserError, match="no answers of a baseline to compare"):
+    with pytest.raises(UserError, match="no baseline whose answers are kept"):
         list(items(run, Rubric(name="better", question="Which?", labels=SIDES, compare=True)))
     line = {"suite": SUITE, "case_id": "c1", "variant": "baseline", "label": "yes"}
     (root / "labels.jsonl").write_text(json.dumps(line))

@@ -131,8 +131,14 @@ def test_a_run_of_suites_that_are_not_at_hand_is_refused_and_a_part_of_it_is_nam
     run = evaluate(root, NEW)
     here = [s for s in suites(root) if s.name == "legal/mini"]
     found = regate(run.path, here, None)
-    assert found.not_judged == ["finance/mini"] and found.not_run[0] == "finance/mini: its suite was not given"
+    assert found.not_judged == ["finance/mini"] and found.not_run[0] == "finance/mini: not judged"
     assert {v.suite for v in found.run.verdicts} == {"legal/mini"}
+
+
+def test_a_suite_that_has_bars_and_is_not_in_the_run_is_named(root: Path) -> None:
+    shutil.copytree(root / "evalsuites", root / "bars")
+    shutil.copytree(root / "bars" / "legal", root / "bars" / "finance")
+    assert regate(evaluate(root, NEW).path, suites(root), root / "bars").not_judged == ["finance/mini"]
 
 
 def test_a_partial_run_and_a_failing_engine_pass_nothing(root: Path) -> None:

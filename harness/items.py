@@ -1,0 +1,103 @@
+"""pytest items: one case test on one record, one gate on one slice, and a stand-in for a suite that cannot run.
+
+They only read what the session made; it is met here first, because every item asks it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import Unavailable
+
+if TYPE_CHECKING:
+    from harness.session import Session
+
+KEY: pytest.StashKey[Session] = pytest.StashKey()
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The one Session of this process, made when the first suite is met."""
+    if KEY not in config.stash:
+        from harness.session import Session
+
+        worker = getattr(config, "workerinput", {})
+        config.stash[KEY] = Session(config.option, run_path=worker.get("tunegate_run"), root=config.rootpath)
+    return config.stash[KEY]
+
+
+def marks_of(source: object) -> list[pytest.Mark]:
+    """Marks that a decorator or `pytestmark` left on a function or module."""
+    found: Any = getattr(source, "pytestmark", [])
+    marks: list[Any] = found if isinstance(found, list) else [found]
+    return [getattr(mark, "mark", mark) for mark in marks]
+
+
+class CaseItem(pytest.Item):
+    """One case test on one record."""
+
+    def __init__(self, *, test: Any, case: Any, repeat: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.test, self.case, self.repeat = test, case, repeat
+        for source in (test.function, test):
+            for mark in marks_of(source):
+                self.add_marker(getattr(pytest.mark, mark.name)(*mark.args, **mark.kwargs))
+        self.extra_keyword_matches.update(case.tags.values())
+
+    def runtest(self) -> None:
+        try:
+            record = session_of(self.config).record(self.test.suite, self.case, self.repeat)
+        except Unavailable as left_out:
+            pytest.skip(str(left_out))
+        self.test.function(record)
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.path, self.test.function.__code__.co_firstlineno - 1, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if not self.test.must and isinstance(excinfo.value, AssertionError):
+            return str(excinfo.value)  # a miss: thousands of them need no traceback
+        excinfo.traceback = excinfo.traceback.cut(path=self.path)
+        return super().repr_failure(excinfo, style="short")
+
+
+class GateItem(pytest.Item):
+    """One gate on one slice; reads the run's records, never other items' outcomes."""
+
+    def __init__(self, *, suite: Any, gate_id: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.suite, self.gate_id = suite, gate_id
+
+    def runtest(self) -> None:
+        verdict = session_of(self.config).verdict(self.suite, self.gate_id)
+        for name, value in session_of(self.config).properties(verdict).items():
+            self.user_properties.append((name, value))
+        if verdict.outcome == "skipped":
+            pytest.skip(verdict.reason)
+        if verdict.outcome != "pass":
+            raise GateNotPassed(f"{verdict.outcome.upper()}: {verdict.reason}")
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.suite.gates_path, 0, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return str(excinfo.value) if isinstance(excinfo.value, GateNotPassed) else super().repr_failure(excinfo)
+
+
+class GateNotPassed(Exception):
+    """A gate that failed, is inconclusive, or could not be measured."""
+
+
+class SkipItem(pytest.Item):
+    """Stands for a suite that cannot run here, and says why."""
+
+    def __init__(self, *, why: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.why = why
+
+    def runtest(self) -> None:
+        pytest.skip(self.why)
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.path, 0, self.name
