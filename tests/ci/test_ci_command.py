@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -38,12 +38,11 @@ def test_help_is_quick_and_loads_neither_reports_nor_a_web_client(tmp_path: Path
     code = "import sys, harness.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & HEAVY == set()
-    spent = []
-    for _ in range(3):
-        start = time.process_time_ns(), time.monotonic()
-        assert tunegate(tmp_path, "--help").returncode == 0
-        spent.append(time.monotonic() - start[1])
-    assert min(spent) < 2  # 0.5 s on a machine that does nothing else
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert tunegate(tmp_path, "--help").returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert spent_s < 0.5  # processor time, so that a busy machine does not count
     assert "ci " in tunegate(tmp_path, "--help").stdout
     assert all(f"  {name} " in tunegate(tmp_path, "ci", "--help").stdout for name in ("annotate", "summary", "export"))
 
