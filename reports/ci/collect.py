@@ -107,7 +107,7 @@ def _checkpoints(manifest: Manifest) -> dict[str, str]:
 
 def _capped(texts: list[str], what: str) -> list[str]:
     kept = [cut(text) for text in texts[: MOST_LINES - 1]]
-    return [*kept, f"{len(texts) - len(kept):,} {what}"] if len(kept) < len(texts) else kept
+    return [*kept, f"{words.number(len(texts) - len(kept))} {what}"] if len(kept) < len(texts) else kept
 
 
 def _suite(found: Evidence, suite: SuiteInfo) -> SuiteExport:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 from harness.errors import UserError
 from harness.schema import Outcome, Verdict
+from reports import words
 from reports.ci.log import inert
 from reports.evidence import together
 
@@ -104,7 +105,9 @@ def load(path: Path) -> Export:
     with path.open("rb") as file:
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
-        raise UserError(f"{path}: larger than {MOST_BYTES:,} bytes, which no export is. Nothing of it was used")
+        raise UserError(
+            f"{path}: larger than {words.number(MOST_BYTES)} bytes, which no export is. Nothing of it was used"
+        )
     return decode(raw, str(path))
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from harness.errors import UserError
+from reports import words
 from reports.ci.log import inert
 
 PUBLIC = "https://api.github.com"
@@ -64,7 +65,7 @@ class GitHub:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 raw = answer.read(MOST_BYTES + 1)
             if len(raw) > MOST_BYTES:
-                raise UserError(f"{method} {path}: the answer is larger than {MOST_BYTES:,} bytes")
+                raise UserError(f"{method} {path}: the answer is larger than {words.number(MOST_BYTES)} bytes")
             return msgspec.json.decode(raw)
         except urllib.error.HTTPError as error:
             hint = HINTS.get(error.code, "Nothing more was sent; run it again")
@@ -83,4 +84,6 @@ class GitHub:
             yield from found
             if len(found) < PAGE:
                 return
-        raise UserError(f"GET {path}: more than {MOST_PAGES * PAGE:,} entries, which is more than are looked through")
+        raise UserError(
+            f"GET {path}: more than {words.number(MOST_PAGES * PAGE)} entries, which is more than are looked through"
+        )
