@@ -20,6 +20,9 @@ KEY = "base_quantisation"
 """Key of adapter_config.json that names the form of the base an adapter was trained on; absent where it was plain."""
 REASON = "it was trained on an NF4 base, so it is merged into that base's dequantised weights"
 
+# When it is imported, also by PEFT, bitsandbytes misses a package of CPU kernels for a path that is not taken here.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
 Storage = Literal["uint8", "bfloat16"]
 
 
@@ -48,8 +51,6 @@ def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **mor
     """
     if not installed():
         raise MissingExtra("a base in NF4", "bitsandbytes", "train")
-    # On a CPU, bitsandbytes asks for a package of kernels for a path that is not taken here.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 

@@ -39,7 +39,7 @@ def write_adapter_card(run: RunData) -> Path:
     parts = [head, f"# {record['name']}: a LoRA adapter\n", _verdict(NOT_JUDGED), _base(base, quantised)]
     parts += [*_training(run, folder), _serving(record["serving"])]
     if quantised:
-        parts.append(f"On the 16-bit base it gives other answers: {quantisation.REASON}.\n")
+        parts.append("On the 16-bit base it gives other answers.\n")
     parts.append(_limits(record, base))
     return _write(folder / CARD, parts)
 
@@ -150,7 +150,7 @@ def _training(run: RunData, folder: Path) -> list[str]:
         for use, found in record["data"].items()
         for f in found
     ]
-    settings = {k: v for k, v in record["fingerprint"].items() if "." in k}
+    settings = {k: v for k, v in record["fingerprint"].items() if "." in k and v not in ({}, [])}
     settings |= {"dtype": record["dtype"], "device": record["device"]}
     return [
         "## Data\n\n" + _table(("use", "file", "rows", "sha256", "data card"), files),

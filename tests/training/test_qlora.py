@@ -214,6 +214,35 @@ def test_every_engine_merges_it_into_its_own_base_and_says_so(base, adapter):
     assert any("trained on an NF4 base" in text for text in said)
 
 
+def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(base, adapter):
+    from transformers import AutoModelForCausalLM
+
+    from harness.engines import open_engine
+    from harness.engines.base import Settings
+    from harness.schema import Request, Sampling
+
+    prompts = [(5, 17, 42, 9, 60), (33, 8), (7, 7, 90, 200, 12, 4)]
+    how = Sampling(max_tokens=1, logprob_ids=tuple(range(3, 103)))
+    found = {"baseline": resolve(str(base)), "tuned": resolve(str(adapter))}
+    asked = [Request(key=f"{v}{i}", ids=p, sampling=how, variant=v) for v in found for i, p in enumerate(prompts)]
+    engine = open_engine("transformers", found, max_model_len=64, settings=Settings(dtype="bfloat16"))
+    answers = {c.key: c.option_logprobs for c in engine.generate(asked)}
+    assert engine.describe()["ways"] == {"baseline": "plain", "tuned": "merged"}
+
+    def distance(model):
+        """Mean difference of a log probability."""
+        tuned = quantisation.wear(model, adapter).eval()
+        far = []
+        for i, ids in enumerate(prompts):
+            with torch.inference_mode():
+                logprobs = torch.log_softmax(tuned(input_ids=torch.tensor([ids])).logits[0, -1].float(), -1)
+            far.append((logprobs[3:103] - torch.tensor(answers[f"tuned{i}"])).abs().mean())
+        return float(sum(far)) / len(far)
+
+    wrong = distance(AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16))
+    assert distance(quantisation.load_nf4(base)) < wrong / 3
+
+
 @pytest.mark.parametrize("engine", ["vllm", "transformers"])
 def test_serving_it_as_lora_on_the_16_bit_base_is_refused(adapter, engine):
     from harness.engines import preflight
