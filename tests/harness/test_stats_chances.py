@@ -174,7 +174,8 @@ def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
 
 
 @pytest.mark.parametrize(
-    ("cases", "baseline", "ratio", "bar"), [(187, 0.4, 0.75, 1.0), (100, 0.2, 0.2, 0.75), (100, 0.2, 0.1, 0.75)]
+    ("cases", "baseline", "ratio", "bar"),
+    [(187, 0.4, 0.75, 1.0), (100, 0.2, 0.2, 0.75), (100, 0.2, 0.1, 0.75), (100, 0.1, 0.375, 0.75)],
 )
 def test_a_cut_passes_about_as_often_as_predicted_and_never_less(cases, baseline, ratio, bar):
     tuned = baseline * ratio
@@ -182,7 +183,7 @@ def test_a_cut_passes_about_as_often_as_predicted_and_never_less(cases, baseline
     r = min(0.5, most)
     both = baseline * tuned + r * math.sqrt(baseline * tuned * (1 - baseline) * (1 - tuned))
     drawn = np.random.default_rng(3).multinomial(
-        cases, [both, baseline - both, tuned - both, 1 - baseline - tuned + both], size=60
+        cases, [both, baseline - both, tuned - both, 1 - baseline - tuned + both], size=150
     )
     gate, bench = Gate(metric="fabrication", rule="reduces", ratio=bar), Bench(cases, metric=FABRICATION)
 
