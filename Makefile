@@ -8,7 +8,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test check format power clean
 
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ check: $(READY) ## lint, formatting, strict types, import directions
 format: $(READY) ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+power: $(READY) ## write docs/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
+	$(BIN)/tunegate power --markdown > docs/power.md.new && mv docs/power.md.new docs/power.md
 
 clean: ## remove build leftovers, not runs
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache

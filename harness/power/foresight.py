@@ -132,7 +132,7 @@ class Foresight:
         if is_share and sum(known.values()) > AN_AMOUNT * len(known):
             known, assumed = dict.fromkeys(known, 1.0), AN_AMOUNT_SAYS
         cases = [_faultless(case, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0]
-        return Counted(asked, metric, cases, is_share, assumed if metric.kind == "ratio" else "")
+        return Counted(asked, metric, cases, is_share, assumed if is_share else "")
 
 
 def from_run(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Counted | None:

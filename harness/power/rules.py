@@ -67,7 +67,7 @@ class Question:
     def more(self, contracts: int | None) -> str:
         """`about 1,000 contracts (500 more)`."""
         if contracts is None:
-            return f"no number of {self.cluster}s up to 20,000"
+            return f"more than 20,000 {self.cluster}s"
         about = rough(contracts)
         return f"about {about:,} {self.cluster}s ({max(0, about - self.counted.contracts):,} more)"
 
@@ -78,8 +78,15 @@ def answer(question: Question) -> Numbers:
     return BY_RULE[rule](question) if question.counted.is_share else _by_error(question)
 
 
-def _chance(found: float) -> str:
-    return "under 1%" if found < 0.005 else "over 99%" if found > 0.995 else f"{found:.0%}"
+def _often(chance: float) -> str:
+    shown = "under 1%" if chance < 0.005 else "over 99%" if chance > 0.995 else f"{chance:.0%}"
+    return f"{shown} of the time"
+
+
+def _for_power(question: Question, way: str | None, contracts: int | None) -> str:
+    """What the power asked for takes: one way with these contracts, where there is one, or more of them."""
+    ways = f"{way}, or there must be" if way else "there must be"
+    return f"; for {question.assumed.power:.0%} {ways} {question.more(contracts)}"
 
 
 def _unsigned(difference: float, is_share: bool = True) -> str:
@@ -114,14 +121,13 @@ def _level(question: Question) -> Numbers:
     }
     if most.few is None:
         return numbers | _out_of_reach(question, bar)
-    says = f"a model at {said(good)} passes with {_chance(chance)}"
+    says = f"a model at {said(good)} passes {_often(chance)}"
     enough = None
     if chance < power:
         enough = chances.contracts_needed(design, lambda d: chances.chance_of_level(d, bar, good), power)
-        way = "is in reach of no true value" if needed is None else f"takes {said(needed)}"
-        says += f"; {power:.0%} {way}, or {question.more(enough)}"
+        says += _for_power(question, None if needed is None else f"it must be at {said(needed)}", enough)
     elif needed is not None and said(needed) != said(good):
-        says += f", one at {said(needed)} with {power:.0%}"
+        says += f"; for {power:.0%} it must be at {said(needed)}"
     return numbers | {"contracts_needed": enough, "says": [_allowed(most, design, is_floor, question.cluster), says]}
 
 
@@ -157,7 +163,7 @@ def _never(question: Question) -> Numbers:
     missed = 0.99**cases
     says = [
         f"passes with none found in {cases:,} cases, which shows a true share under {rule_of_three(cases):.2%} (3/n)",
-        f"a model that does it in 1 case of 100 passes with {_chance(missed)}",
+        f"a model that does it in 1 case of 100 passes {_often(missed)}",
     ]
     return {"allowed": 0, "truth": 0.01, "chance": missed, "needed": rule_of_three(cases), "says": says}
 
@@ -178,14 +184,13 @@ def _no_worse(question: Question) -> Numbers:
             f"takes {question.more(enough)}, or 20 that change"
         )
     line = f"guards losses of {_unsigned(margin)}; where {own.discordance:.0%} of cases change, an equally good model "
-    line += f"passes with {_chance(chance)}"
+    line += f"passes {_often(chance)}"
     enough = None
     if chance < own.power:
         enough = chances.contracts_needed(
             design, lambda d: chances.chance_of_no_worse(d, own.discordance, margin), own.power
         )
-        way = "is in reach of no margin" if seen is None else f"takes a margin of {_unsigned(seen)}"
-        line += f"; {own.power:.0%} {way}, or {question.more(enough)}"
+        line += _for_power(question, None if seen is None else f"the margin must be {_unsigned(seen)}", enough)
     numbers = {"deff": design.deff, "truth": 0.0, "chance": chance, "needed": seen, "contracts_needed": enough}
     return numbers | {"says": [*says, line]}
 
@@ -198,10 +203,10 @@ def _improves(question: Question) -> Numbers:
     claims = 1 if gate.margin else question.claims
     seen = chances.smallest_gain(design, own.discordance, own.power, margin=margin, alpha=ALPHA / claims)
     if seen is None:
-        says = f"shows no gain with {own.power:.0%}, however large"
+        says = f"shows no gain {_often(own.power)}, however large"
     else:
         where = f"{own.discordance:.0%} of cases change" if seen <= own.discordance else "every change is a gain"
-        says = f"shows true gains of {_unsigned(seen)} or more with {own.power:.0%}, where {where}"
+        says = f"shows true gains of {_unsigned(seen)} or more {_often(own.power)}, where {where}"
     says += f" (after Holm over {claims} claims)" if claims > 1 else ""
     return {"deff": design.deff, "needed": seen, "says": [says]}
 
@@ -222,15 +227,14 @@ def _reduces(question: Question) -> Numbers:
         first.append(f"with none left of a baseline rate of {before:.0%}, {bound} of the baseline's rate")
     chance = chances.chance_of_cut(design, before, truth, bar, correlation)
     seen = chances.largest_ratio(design, before, bar, correlation, own.power)
-    says = f"a model at {truth:.0%} of a baseline rate of {before:.0%} passes with {_chance(chance)}"
+    says = f"a model at {truth:.0%} of a baseline rate of {before:.0%} passes {_often(chance)}"
     enough = None
     if chance < own.power:
         cases = power.cases_for_cut(before, truth, bar, correlation, own.power)
         enough = cases and round(cases * design.deff / design.per_contract)
-        way = "is in reach of no cut" if seen is None else f"takes {seen:.0%} of it"
-        says += f"; {own.power:.0%} {way}, or {question.more(enough)}"
+        says += _for_power(question, None if seen is None else f"it must be at {seen:.0%} of it", enough)
     elif seen is not None and f"{seen:.0%}" != f"{truth:.0%}":
-        says += f", one at {seen:.0%} of it with {own.power:.0%}"
+        says += f"; for {own.power:.0%} it must be at {seen:.0%} of it"
     numbers = {"deff": design.deff, "truth": truth, "chance": chance, "needed": seen, "contracts_needed": enough}
     return numbers | {"says": [*first, says]}
 
@@ -264,15 +268,17 @@ def _by_error(question: Question) -> Numbers:
     if not compared:
         assert gate.value is not None
         at = gate.value + (seen if gate.rule == "at_least" else -seen)
-        says = f"passes with {own.power:.0%} at a true {number(at, is_share)}; the run measured "
+        says = f"passes {_often(own.power)} at a true {number(at, is_share)}; the run measured "
         return {"needed": at, "says": [says + number(found.value, is_share)]}
     if gate.rule == "improves":
         at = seen + gate.margin
-        return {"needed": at, "says": [f"shows true gains of {_unsigned(at, is_share)} or more with {own.power:.0%}"]}
-    says = f"guards losses of {_unsigned(gate.margin, is_share)}; an equally good model passes with {own.power:.0%} "
+        return {"needed": at, "says": [f"shows true gains of {_unsigned(at, is_share)} or more {_often(own.power)}"]}
+    says = f"guards losses of {_unsigned(gate.margin, is_share)}; an equally good model passes "
     if seen <= gate.margin:
-        return {"needed": seen, "says": [f"{says}or more"]}
+        return {"needed": seen, "says": [f"{says}{own.power:.0%} of the time or more"]}
     cases = power.cases_for_gap(se, len(counted.cases), gate.margin, side, power=own.power)
     enough = cases and round(cases * counted.contracts / len(counted.cases))
-    says += f"under a margin of {_unsigned(seen, is_share)}, or with {question.more(enough)}"
+    says += (
+        f"less often than asked for{_for_power(question, f'the margin must be {_unsigned(seen, is_share)}', enough)}"
+    )
     return {"needed": seen, "contracts_needed": enough, "says": [says]}

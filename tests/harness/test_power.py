@@ -149,7 +149,11 @@ def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
     few = by_gate(tmp_path, gates=GATES)["clause_exact_set-improves"]
     many = by_gate(tmp_path, Assumed(discordance=0.4, power=0.9), gates=GATES)["clause_exact_set-improves"]
     assert few.needed and many.needed and many.needed > few.needed
-    assert "every change is a gain" in few.says[0] and "40% of cases change" in many.says[0] and "90%" in many.says[0]
+    assert (
+        "every change is a gain" in few.says[0]
+        and "40% of cases change" in many.says[0]
+        and "90% of the time" in many.says[0]
+    )
     clustered = [{**row, "cluster": f"k{i // 4}"} for i, row in enumerate(rows(80))]
     alike, apart = (
         by_gate(tmp_path, Assumed(icc=icc), cases=clustered, gates=GATES)["clause_recall-at_least-0.5"]
@@ -196,10 +200,10 @@ def test_a_run_gives_macro_means_a_standard_error() -> None:
     counted = from_run(gate, MACRO_F1, records)
     found = answer(Question(counted, Assumed(), "contract", 1, ideal(counted, 0.2)))
     assert 0.5 < found["needed"] < 0.75
-    assert found["says"][0].startswith("passes with 80% at a true ")
+    assert found["says"][0].startswith("passes 80% of the time at a true ")
     wide, fine = (from_run(asked("macro_f1", "no_worse", margin=m), MACRO_F1, records) for m in (0.05, 0.01))
     found = answer(Question(wide, Assumed(), "contract", 1, ideal(wide, 0.2)))
-    assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes with 80% or more")
+    assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
     found = answer(Question(fine, Assumed(), "contract", 1, ideal(fine, 0.2)))
     assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
 
