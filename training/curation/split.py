@@ -69,7 +69,7 @@ def assign(sample: Sample, settings: SplitSettings) -> Split:
     random.Random(settings.seed).shuffle(order)
     count = len(sample.rows)
     left = {"test": round(settings.test * count), "validation": round(settings.validation * count)}
-    wanted = {part for part, rows in left.items() if rows}
+    wanted = {part for part in left if getattr(settings, part)}
     parts = ["train"] * count
     for rows in order:
         part = next((name for name in ("test", "validation") if len(rows) <= left[name]), "train")

@@ -1,0 +1,140 @@
+"""Cleaning writes what the review keeps, masks the rest, and says what it did in a card, a report and a manifest."""
+
+import hashlib
+import json
+
+import pytest
+
+from harness.errors import UserError
+from tests.training.curation.conftest import case, prose, row
+from training.curation import html
+from training.curation.clean import clean
+from training.curation.masking import places
+from training.curation.review import review
+from training.curation.settings import Settings
+from training.rows import load_rows
+
+CASE = prose("case", 80)
+HOSTILE = "<script>alert(1)</script> [bold]x[/bold] \u202e | `x`"
+ROWS = [
+    *(row(prose(n), "repair") for n in range(10)),
+    row(prose(3), "repair"),
+    row(CASE),
+    {**row(f"{prose(50)} Write to a@x.example.", "a@x.example or b@x.example"), "source": "letter of c@x.example"},
+    row(f"{prose(51)} {HOSTILE} The tenent agrees.", HOSTILE),
+]
+
+
+@pytest.fixture
+def reviewed(write_jsonl, write_cases):
+    def run(rows=ROWS, **settings):
+        suites = [write_cases([case(1, CASE)])]
+        return review([str(write_jsonl(rows))], Settings(suites=suites, **settings))
+
+    return run
+
+
+def test_kept_rows_are_the_very_bytes_and_dropped_ones_are_listed(reviewed, tmp_path):
+    found = reviewed()
+    clean(found, tmp_path / "out")
+    lines = (tmp_path / "out" / "train.jsonl").read_bytes().splitlines()
+    read = (tmp_path / "train.jsonl").read_bytes().splitlines()
+    assert lines[:10] == read[:10] and lines[11] == read[13] and len(lines) == 12
+    dropped = [json.loads(line) for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
+    assert [(d["row"].rpartition(":")[2], d["check"]) for d in dropped] == [
+        ("11", "exact_duplicates"), ("12", "contamination"),
+    ]  # fmt: skip
+    assert dropped[0]["reason"] == f"repeats {tmp_path / 'train.jsonl'}:4"
+
+
+def test_masking_leaves_nothing_personal_in_any_file(reviewed, tmp_path):
+    clean(reviewed(), tmp_path / "out")
+    (masked,) = [r for r in map(json.loads, (tmp_path / "out" / "train.jsonl").open()) if "EMAIL" in r["output"]]
+    assert masked["output"] == "[EMAIL_1] or [EMAIL_2]"
+    assert masked["instruction"].endswith("Write to [EMAIL_1].")
+    assert masked["source"] == "letter of [EMAIL_3]"
+    for path in (tmp_path / "out").iterdir():
+        assert places(path.read_text("utf-8")) == [], path
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (facts["masks"], facts["pii_left"], facts["rows"]) == (
+        {"EMAIL": 4}, 0, {"before": 14, "after": 12, "masked": 1},
+    )  # fmt: skip
+
+
+def test_the_manifest_holds_the_hashes_of_what_was_read_and_written(reviewed, tmp_path):
+    clean(reviewed(), tmp_path / "out")
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    read = (tmp_path / "train.jsonl").read_bytes()
+    assert facts["inputs"] == [
+        {"file": str(tmp_path / "train.jsonl"), "rows": 14, "sha256": hashlib.sha256(read).hexdigest()}
+    ]
+    for output in facts["outputs"]:
+        written = (tmp_path / "out" / output["file"]).read_bytes()
+        assert output["sha256"] == hashlib.sha256(written).hexdigest() and output["rows"] == written.count(b"\n")
+    assert facts["dropped"] == {"contamination": 1, "exact_duplicates": 1}
+    assert facts["checks"]["contamination"] == {
+        "action": "drop", "rows": 1, "skipped": "", "counts": {"legal/mini": 1},
+    }  # fmt: skip
+    assert facts["words"]["after"] < facts["words"]["before"]
+
+
+def test_equal_work_gives_equal_bytes(reviewed, tmp_path):
+    first = clean(reviewed(), tmp_path / "a")
+    second = clean(reviewed(), tmp_path / "b")
+    assert [p.name for p in first] == [p.name for p in second]
+    for a, b in zip(first, second, strict=True):
+        assert a.read_bytes() == b.read_bytes(), a.name
+
+
+def test_the_card_describes_what_is_left(reviewed, tmp_path):
+    clean(reviewed(), tmp_path / "out")
+    card = (tmp_path / "out" / "data_card.md").read_text("utf-8")
+    assert card.splitlines()[2].startswith("12 rows, ")
+    assert "Masked places: 4 EMAIL. Rows left with personal data of these forms: 0." in card
+    assert "12 rows; at least 1,000 are recommended" in card
+    assert "| exact\\_duplicates | 1 | left out |" in card
+
+
+def test_text_of_rows_does_nothing_in_the_report(reviewed, tmp_path):
+    page = html.render(reviewed())
+    assert "<script" not in page and "\u202e" not in page and "⟨U+202E⟩" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_report_shows_three_examples_with_line_action_reason_and_match(reviewed):
+    page = html.render(reviewed([*ROWS, *(row(prose(n), "repair") for n in range(5))]))
+    section = page.split('<h2 id="exact_duplicates">')[1].split("</section>")[0]
+    assert section.count("<li>") == 3
+    assert "6 rows, action" in section and "train.jsonl:11: repeats" in section and "train.jsonl:4" in section
+
+
+def test_actions_can_be_changed(reviewed, tmp_path):
+    found = reviewed(actions={"exact_duplicates": "flag", "pii": "drop", "contamination": "skip"})
+    assert found.drops == {12: "pii"} and found.masked == set()
+    assert "contamination" not in [result.name for result in found.results]
+
+
+@pytest.mark.parametrize(("actions", "said"), [
+    ({"pii": "keep"}, "--action pii=keep: expected one of drop, mask, flag, skip"),
+    ({"typo": "drop"}, "--action typo=drop: no check has that name. Known: row_floor, "),
+    ({"lengths": "drop"}, "--action lengths=drop: expected one of keep, skip"),
+])  # fmt: skip
+def test_an_action_that_cannot_be_taken_is_one_line(reviewed, actions, said):
+    with pytest.raises(UserError) as refused:
+        reviewed(actions=actions)
+    assert str(refused.value).startswith(said)
+
+
+def test_nothing_left_is_said_and_nothing_written(reviewed, tmp_path):
+    found = reviewed([row(CASE)])
+    with pytest.raises(UserError, match="no row is left"):
+        clean(found, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_chats_are_masked_in_every_turn(reviewed, tmp_path):
+    turns = [("system", "Mail a@x.example"), ("user", f"{prose(1)} b@x.example"), ("assistant", "a@x.example")]
+    clean(reviewed([{"messages": [{"role": r, "content": c} for r, c in turns]}]), tmp_path / "out")
+    (kept,) = load_rows([str(tmp_path / "out" / "train.jsonl")])
+    assert [t.content for t in kept.messages] == ["Mail [EMAIL_1]", f"{prose(1)} [EMAIL_2]", "[EMAIL_1]"]

@@ -1,0 +1,105 @@
+"""Text of a suite is found in rows, whole, edited, cut out or inside; boilerplate and formulas are not counted."""
+
+import pytest
+
+from harness.errors import UserError
+from tests.training.curation.conftest import case, edited, prose, sample
+from training.curation import contamination, suite_index
+from training.curation.settings import Settings
+
+CASE = prose("case", 100)
+LONG = prose("contract", 1200)
+LAW = (
+    "This Agreement shall be governed by and construed in accordance with the laws of the State of Georgia without "
+    "regard to its rules"
+)
+
+
+@pytest.fixture
+def find(write_cases):
+    """Rows found among prompts, against cases of these texts."""
+
+    def run(rows, *cases):
+        folder = write_cases([case(n, text) for n, text in enumerate(cases, 1)])
+        return contamination.find(sample(*rows), Settings(suites=[folder]))
+
+    return run
+
+
+@pytest.mark.parametrize("text", [
+    CASE,
+    CASE.upper().replace(" ", "  ").replace("THE", "THE,"),
+    edited(CASE, *range(0, 100, 20)),
+    f"{prose(1, 200)} {CASE} {prose(2, 200)}",
+    " ".join(LONG.split()[300:380]),
+    f"Read this and answer in one word.\n\n{CASE}",
+])  # fmt: skip
+def test_a_copy_is_found_in_every_shape(find, text):
+    found = find([prose(7), text], CASE, LONG)
+    assert [finding.row for finding in found.findings] == [1]
+    assert found.findings[0].quote != ""
+
+
+def test_the_reason_names_suite_case_document_and_passage(find):
+    (finding,) = find([CASE], prose(3), CASE).findings
+    assert finding.reason == "100 words, 100% of the row and 100% of the case: suite legal/mini, case c2 of k2"
+    assert CASE.startswith(finding.quote.rstrip("…"))
+    assert finding.other == "legal/mini: c2"
+
+
+def test_a_leaked_answer_is_found(write_cases):
+    reference = prose("reference", 50)
+    folder = write_cases([{**case(1, CASE), "expected": [reference, "none"]}])
+    found = contamination.find(sample((prose(1, 200), "none"), (prose(2, 200), reference)), Settings(suites=[folder]))
+    assert [(f.row, "(its expected answer)" in f.reason) for f in found.findings] == [(1, True)]
+
+
+def test_a_short_case_is_found_where_it_is_the_prompt(find):
+    question = "Who repairs the roof of the old mill?"
+    rows = [question, f"Q: {question}", f"{prose(4)} {question} {prose(5)}", "Who repairs the roof of the barn?"]
+    assert [f.row for f in find(rows, question, CASE).findings] == [0, 1]
+
+
+def test_a_formula_that_contracts_share_is_said_and_not_counted(find):
+    found = find([f"{prose(1, 30)} {LAW} {prose(2, 5)}"], f"{prose(3, 25)} {LAW} {prose(4, 20)}")
+    assert found.findings == []
+    assert "share a run of 13 words with a case, and too little else" in found.notes[1]
+    assert "governed by and construed" in found.notes[1]
+
+
+def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):
+    task = prose("task", 45)
+    names = "; ".join(prose(f"name {n}", 2) for n in range(12))
+    cases = [case(n, prose(f"doc {n}", 50), task=task, names=names) for n in range(6)]
+    settings = Settings(suites=[write_cases(cases)])
+    rows = [f"{task}\n{names}\n{prose(n, 50)}" for n in range(3)]
+    found = contamination.find(sample(*rows), settings)
+    assert found.findings == []
+    assert "3 rows share boilerplate" in found.notes[1]
+    leaked = contamination.find(sample(*rows, f"{task}\n{names}\n{prose('doc 4', 50)}"), settings)
+    assert [(f.row, f.other) for f in leaked.findings] == [(3, "legal/mini: c4")]
+
+
+def test_text_of_few_documents_is_counted(write_cases):
+    task = prose("task", 45)
+    settings = Settings(suites=[write_cases([case(n, prose(f"doc {n}", 50), task=task) for n in range(4)])])
+    found = contamination.find(sample(f"{task}\n{prose(9, 10)}"), settings)
+    assert [f.row for f in found.findings] == [0]
+
+
+def test_cases_of_one_document_stay_together_in_the_count(write_cases):
+    """Six cases of one contract are one document, so what they share is no boilerplate."""
+    cases = [case(n, f"{CASE} {prose(n, 5)}", cluster="one") for n in range(6)]
+    found = contamination.find(sample(CASE), Settings(suites=[write_cases(cases)]))
+    assert [f.row for f in found.findings] == [0]
+
+
+def test_a_folder_without_a_suite_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no suite was found"):
+        contamination.find(sample(CASE), Settings(suites=[str(tmp_path)]))
+
+
+def test_without_any_suite_the_check_says_that_it_did_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(suite_index.importlib.util, "find_spec", lambda name: None)
+    assert "no folder evalsuites here" in contamination.find(sample(CASE), Settings()).skipped

@@ -1,0 +1,70 @@
+"""Near copies are found exactly: all of them, and no other pair."""
+
+import random
+
+import pytest
+
+from tests.training.curation.conftest import edited, prose, sample
+from training.curation import near
+from training.curation.settings import Settings
+from training.curation.words import words
+
+
+def runs(text):
+    said = words(text)
+    return {tuple(said[at : at + 5]) for at in range(len(said) - 4)} if len(said) >= 5 else {tuple(said)} - {()}
+
+
+def similarity(one, other):
+    """Jaccard similarity by sets, as it is defined."""
+    return len(one & other) / len(one | other) if one | other else 0.0
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.9, 1.0])
+def test_links_are_those_of_the_definition(threshold):
+    rng = random.Random(0)
+    texts = [prose(n, rng.randrange(1, 60)) for n in range(25)]
+    for _ in range(60):
+        text = rng.choice(texts)
+        texts.append(edited(text, *(rng.randrange(len(text.split())) for _ in range(rng.randrange(4)))))
+    texts += ["", "—"]
+    expected = {
+        (a, b)
+        for a in range(len(texts))
+        for b in range(a)
+        if runs(texts[a]) and similarity(runs(texts[a]), runs(texts[b])) >= threshold
+    }
+    assert {(a, b) for a, b, _ in near.links([(t,) for t in texts], threshold, chained=True)} == expected
+    assert len(expected) > 10
+
+
+def test_a_linked_row_is_not_compared_again():
+    first = prose(1, 100)
+    second = edited(first, 20)
+    third = edited(second, 40, 60)
+    found = list(near.links([(first,), (second,), (third,)], 0.8))
+    assert [(link.row, link.other) for link in found] == [(1, 0)]
+    assert {(a, b) for a, b, _ in near.links([(first,), (second,), (third,)], 0.8, chained=True)} == {(1, 0), (2, 1)}
+
+
+def test_long_instructions_do_not_make_short_texts_alike():
+    instruction = prose("instruction", 120)
+    rows = [f"{instruction}\n{prose(n, 12)}" for n in range(8)]
+    assert near.find(sample(*rows), Settings()).findings == []
+    copied = [*rows, f"{instruction}\n{prose(3, 12)}!"]
+    (finding,) = near.find(sample(*copied[:-1], (copied[-1].replace("\n", "\n1. "), "none")), Settings()).findings
+    assert finding.other == "a.jsonl:4"
+
+
+def test_another_label_is_another_row_and_said():
+    found = near.find(sample((prose(1), "repair"), (prose(1) + " Garden.", "insurance")), Settings())
+    assert found.findings == []
+    assert found.notes == ["1 rows nearly repeat another row's prompt but have another answer: not counted."]
+
+
+def test_examples_begin_where_rows_differ():
+    text = prose(1, 90)
+    said = text.split()
+    said[70] = "GARDENS"
+    (finding,) = near.find(sample(text, " ".join(said)), Settings()).findings
+    assert finding.quote.startswith("… ") and "GARDENS" in finding.quote and "GARDENS" not in finding.other_quote

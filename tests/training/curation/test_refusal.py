@@ -1,0 +1,72 @@
+"""A training refuses rows of a suite, says where they are, and records the reason why they may stay."""
+
+import json
+
+import pytest
+
+from harness.errors import UserError
+from tests.training.curation.conftest import case, prose
+from training.config import load
+from training.job import prepare
+
+CASE = prose("case", 80)
+
+
+@pytest.fixture
+def prepared(write_config, write_cases, tmp_path):
+    """Prepare a training whose files hold one leaked row each, where asked for; returns the job and what was said."""
+
+    def run(leaked=("train",), **data):
+        path = write_config(data__suites=[write_cases([case(1, CASE)])], **{f"data__{k}": v for k, v in data.items()})
+        for name in leaked:
+            with (tmp_path / f"{name}.jsonl").open("a") as file:
+                file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+        said = []
+        return prepare(load(path), said.append), said
+
+    return run
+
+
+def test_a_leaked_row_is_refused_with_row_suite_case_and_passage(prepared, tmp_path):
+    with pytest.raises(UserError) as refused:
+        prepared()
+    said = str(refused.value)
+    assert said.startswith("1 training or validation rows hold text of a suite's cases")
+    assert f"{tmp_path / 'train.jsonl'}:13: 80 words" in said
+    assert "suite legal/mini, case c1 of k1" in said and CASE[:40] in said
+    assert "'data.allow_contaminated'" in said
+
+
+def test_validation_rows_are_compared_too(prepared):
+    with pytest.raises(UserError, match=r"validation\.jsonl:4: 80 words"):
+        prepared(leaked=["validation"])
+
+
+def test_a_reason_lets_the_rows_stay_and_is_recorded(prepared):
+    job, said = prepared(allow_contaminated="shows what a leak is worth")
+    assert job.contamination["allowed"] == "shows what a leak is worth"
+    assert [(leak["suite"], leak["case"], leak["words"]) for leak in job.contamination["leaks"]] == [
+        ("legal/mini", "c1", 80)
+    ]
+    assert "training: 1 rows hold text of a suite's cases; allowed: shows what a leak is worth" in said
+    assert not any(key.startswith("data.") and "contaminated" in key for key in job.fingerprint)
+
+
+def test_clean_rows_pass_and_the_number_of_cases_is_said(prepared):
+    job, said = prepared(leaked=())
+    assert job.contamination == {"cases": 1, "suites": {"legal/mini": 1}, "rows": 0}
+    assert any(text.startswith("training: no row holds text of the 1 cases of 1 suites") for text in said)
+
+
+@pytest.mark.parametrize(("data", "said"), [
+    ({"data__allow_contaminated": " "}, "'data.allow_contaminated' is ' '; give the reason"),
+    ({"data__suites": ["nowhere"]}, "'data.suites' names"),
+])  # fmt: skip
+def test_a_wrong_setting_is_named(write_config, data, said):
+    with pytest.raises(UserError, match=said):
+        load(write_config(**data))
+
+
+def test_few_rows_are_said_with_the_reason(prepared):
+    _, said = prepared(leaked=())
+    assert any("12 rows; at least 1,000 are recommended. With fewer," in text for text in said)

@@ -1,0 +1,74 @@
+"""The project's own training rows hold no text of its own suites, and each suite's own cases would be found."""
+
+import importlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from evalsuites.generated import chat_rows
+from training.curation import contamination, suite_index
+from training.curation.sample import Sample
+from training.rows import Row, Turn, load_rows
+
+ROWS = 300
+GENERATED = (
+    "brand.voice", "finance.report", "legal.citations", "legal.clauses_long", "legal.summaries", "policy.handbook",
+)  # fmt: skip
+PUBLIC = ("contractnli", "cuad", "plain_english")
+
+
+@pytest.fixture(scope="module")
+def index():
+    return suite_index.load(["evalsuites"])
+
+
+def leaks(path, index):
+    return [f"{leak.row}: {leak.case}" for leak in contamination.overlap(Sample(load_rows([str(path)])), index).leaks]
+
+
+@pytest.mark.parametrize("suite", GENERATED)
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_generated_rows_hold_no_case(tmp_path, index, suite, split):
+    generate = importlib.import_module(f"evalsuites.{suite}.generate")
+    path = tmp_path / "rows.jsonl"
+    pairs = generate.training_pairs(split, ROWS if split == "train" else ROWS // 3, 7)
+    rows = chat_rows(Path(generate.__file__).parent, pairs)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert leaks(path, index) == []
+
+
+def test_the_rows_of_the_demo_hold_no_case(tmp_path, index):
+    from harness import demo
+
+    demo.write_data(tmp_path, tmp_path / "runs", demo.ROWS, "a")
+    assert leaks(tmp_path / "data" / "train.jsonl", index) == []
+    assert leaks(tmp_path / "data" / "validation.jsonl", index) == []
+
+
+@pytest.mark.parametrize("suite", PUBLIC)
+def test_rows_of_public_data_hold_no_case(tmp_path, index, public_data, suite):
+    build = importlib.import_module(f"evalsuites.public.{suite}.build_training")
+    build.write(tmp_path, *([1200] if suite == "cuad" else []), seed=0)
+    assert [leaks(path, index) for path in sorted(tmp_path.glob("*.jsonl"))] == [[], []]
+
+
+def test_cases_of_every_suite_would_be_found(index):
+    """Some cases of each suite, put into rows with another instruction, are each known as what they are."""
+    for suite in index.suites:
+        parts = [part for part in index.parts if part.suite == suite and not part.answer][::40]
+        texts = ["Say what this is:\n" + "\n".join(index.texts[text] for text in part.texts) for part in parts]
+        rows = [
+            Row(messages=[Turn(role="user", content=text), Turn(role="assistant", content="none")], where=f"a:{n}")
+            for n, text in enumerate(texts)
+        ]
+        found = contamination.overlap(Sample(rows), index).leaks
+        assert [leak.row for leak in found] == list(range(len(rows))), suite
+        assert [leak.part.document for leak in found] == [part.document for part in parts], suite
+
+
+def test_public_suites_are_named_where_their_data_is_not_here(index):
+    there = bool(os.environ.get("TUNEGATE_DATA"))
+    assert bool(index.missing) != there
+    assert {name.split("/")[0] for name in index.suites} >= {"legal", "brand", "finance", "policy", "general"}
