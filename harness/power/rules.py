@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -169,7 +170,7 @@ def _never(question: Question) -> Numbers:
 
 
 def _no_worse(question: Question) -> Numbers:
-    from harness.stats import chances, power
+    from harness.stats import chances
 
     margin, design, own = question.counted.asked.gate.margin, question.design, question.assumed
     chance = chances.chance_of_no_worse(design, own.discordance, margin)
@@ -177,11 +178,12 @@ def _no_worse(question: Question) -> Numbers:
     says = []
     unchanged = RULES["no_worse"](question.best)
     if unchanged.outcome != "pass":
-        bound = _unsigned(margin - (unchanged.margin or 0.0))
-        enough = power.contracts_for_few_flips(0, 0, design.contracts, margin)
+        bound = margin - (unchanged.margin or 0.0)
+        # 1 - 0.05^(1/C) of a loss that was never seen: C falls as the logarithm of what is left.
+        enough = math.ceil(design.contracts * math.log1p(-bound) / math.log1p(-margin)) if bound < 1 else None
         says.append(
-            f"with no case changed, {design.contracts:,} {question.cluster}s rule out losses over {bound} only; it "
-            f"takes {question.more(enough)}, or 20 that change"
+            f"with no case changed, {design.contracts:,} {question.cluster}s rule out losses over {_unsigned(bound)} "
+            f"only; it takes {question.more(enough)}, or 20 that change"
         )
     line = f"guards losses of {_unsigned(margin)}; where {own.discordance:.0%} of cases change, an equally good model "
     line += f"passes {_often(chance)}"
