@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few, within_noise
 from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
 from harness.schema import Estimate, Gate, GateFile, Metric, Noise, Record, Rule, Side, Verdict
-from harness.stats.wording import interval, number, p_value, points, settle
+from harness.stats.wording import interval, number, p_value, points, settle, worth
+
+if TYPE_CHECKING:
+    from harness.stats.needs import Need
 
 __all__ = ["COMPARATIVE", "RULES", "GateId", "bar_in_words", "gate_ids", "judge", "load_gates", "validate"]
 
@@ -134,7 +138,7 @@ def _judge_level(evidence: Evidence, side: Side) -> Finding:
     margin = near - wanted
     bound = number(near if side == "lower" else -near, evidence.is_share, bar)
     value = number(found.value, evidence.is_share, bar)
-    said = f"{name} is {value} in {evidence.population}, with a one-sided 95% bound of {bound}"
+    said = f"{name} is {value} in {evidence.population}{worth(found)}, with a one-sided 95% bound of {bound}"
     if margin >= 0:
         return Finding("pass", f"{said}: it is {bar_in_words(evidence.gate)}.", found, margin)
     if far < wanted:
@@ -145,20 +149,22 @@ def _judge_level(evidence: Evidence, side: Side) -> Finding:
 
 
 def _need_for_level(evidence: Evidence, found: Estimate) -> str:
-    from harness.stats import power
+    from harness.stats import needs
 
-    bar, cases = evidence.gate.value, evidence.cases
-    assert bar is not None and found.value is not None
-    if evidence.metric.kind == "ratio" and evidence.is_share and found.n_eff:
-        independent = power.independent_for_rate(found.value, bar)
-        return settle(independent and independent * cases / found.n_eff, cases)
-    se = power.standard_error(found)
-    return settle(power.cases_for_gap(se or 0.0, cases, found.value - bar, found.side), cases)
+    assert evidence.gate.value is not None
+    return _settle(evidence, needs.for_level(evidence.level, evidence.metric, evidence.gate.value, found.side))
+
+
+def _settle(evidence: Evidence, need: Need) -> str:
+    """What a need says of this evidence."""
+    apart = points(need.apart, evidence.is_share).lstrip("+")
+    return settle(need.times, evidence.cases, evidence.clusters, apart)
 
 
 def _improves(evidence: Evidence) -> Finding:
     """Pass: the paired lower bound is over the margin and, without a margin, p < .05. Fail: the upper bound is not."""
-    from harness.stats import power
+    from harness.stats import needs
+    from harness.stats.join import changed_clusters
     from harness.stats.paired import difference
 
     gate, name = evidence.gate, evidence.metric.name
@@ -166,29 +172,27 @@ def _improves(evidence: Evidence) -> Finding:
     sign = 1 if evidence.metric.higher_is_better else -1
     is_relative = gate.unit == "relative"
     bar = 0.0 if is_relative else gate.margin
-    found = difference(evidence.pairs, factor=1 + sign * gate.margin if is_relative else 1.0)
+    factor = 1 + sign * gate.margin if is_relative else 1.0
+    found = difference(evidence.pairs, factor=factor)
     low, high = _oriented(found, sign)
     if found.value is None or low is None or high is None:
         return Finding("fail", f"Not measured: {found.reason or found.method}.", found)
     margin = low - bar
     is_shown = gate.margin > 0 or (evidence.p_value is not None and evidence.p_value < ALPHA)
-    said = f"{name} {evidence.move} in {evidence.population}; {interval(found, evidence.is_share)}"
+    said = f"{name} {evidence.move} in {evidence.population}{worth(found)}; {interval(found, evidence.is_share)}"
     if is_relative and gate.margin:
-        said += f" of tuned minus {1 + sign * gate.margin:g} times baseline"
+        said += f" of tuned minus {factor:g} times baseline"
     if evidence.p_value is not None:
         said += f", p {p_value(evidence.p_value)}" + (
             f" after Holm over {evidence.claims}" if evidence.claims > 1 else ""
         )
     if margin > 0 and is_shown:
         return Finding("pass", f"{said}: better than the baseline by the bar.", found, margin)
-    if high <= bar:
+    if high <= bar or changed_clusters(evidence.pairs)[0] == 0:
         return Finding("fail", f"{said}: no such improvement.", found, margin)
-    se = power.standard_error(found) or 0.0
     level = 1 - (1 - found.level) / evidence.claims
-    needed = power.cases_for_gap(se, evidence.cases, sign * found.value - bar, "two", level)
-    return Finding(
-        "inconclusive", f"{said}: an improvement is not shown.", found, margin, settle(needed, evidence.cases)
-    )
+    need = needs.for_difference(evidence.pairs, sign * bar, level=level, factor=factor)
+    return Finding("inconclusive", f"{said}: an improvement is not shown.", found, margin, _settle(evidence, need))
 
 
 def _oriented(found: Estimate, sign: int) -> tuple[float | None, float | None]:
@@ -210,40 +214,40 @@ def _no_worse(evidence: Evidence) -> Finding:
     if found.value is None or low is None or high is None:
         return Finding("fail", f"Not measured: {found.reason or found.method}.", found)
     bound = points(sign * low, evidence.is_share)
-    said = f"{metric.name} {evidence.move} in {evidence.population}, with a one-sided 95% bound of {bound}"
+    said = (
+        f"{metric.name} {evidence.move} in {evidence.population}{worth(found)}, with a one-sided 95% bound of {bound}"
+    )
     if low > -margin:
         return Finding("pass", f"{said}: {bar_in_words(evidence.gate)}.", found, low + margin)
     if high <= -margin:
         return Finding("fail", f"{said}: worse by more than the margin.", found, low + margin)
-    needed, seen = _need_for_no_worse(evidence)
-    guards = points(margin, evidence.is_share).lstrip("+")
+    need = _need_for_no_worse(evidence, found.side)
+    seen, guards = (points(loss, evidence.is_share).lstrip("+") for loss in (need.apart, margin))
     reason = f"{said}: it sees losses of {seen} or more and guards {guards}."
-    return Finding("inconclusive", reason, found, low + margin, settle(needed, evidence.cases))
+    return Finding("inconclusive", reason, found, low + margin, _settle(evidence, need))
 
 
-def _need_for_no_worse(evidence: Evidence) -> tuple[float | None, str]:
-    """Cases needed by the larger of the power formula and the few-flips guard, and the smallest visible loss."""
-    from harness.stats import power
+def _need_for_no_worse(evidence: Evidence, side: Side) -> Need:
+    """What an equally good model needs, by the interval and by the few-flips guard."""
+    from harness.stats import needs, power
     from harness.stats.join import changed_clusters
-    from harness.stats.paired import FEW_CHANGED_CLUSTERS, difference, flip_bound
+    from harness.stats.paired import FEW_CHANGED_CLUSTERS, flip_bound
 
     assert evidence.pairs is not None
-    cases, margin = evidence.cases, evidence.gate.margin
-    se = power.standard_error(difference(evidence.pairs, side="lower")) or 0.0
-    seen = power.smallest_visible(se, "lower")
-    plans: list[float | None] = [power.cases_for_gap(se, cases, margin, "lower")] if se else []
+    margin, contracts = evidence.gate.margin, evidence.clusters
+    need = needs.for_difference(evidence.pairs, -margin if side == "lower" else margin, side=side, at=0.0)
     changed, worse = changed_clusters(evidence.pairs)
-    if changed < FEW_CHANGED_CLUSTERS:
-        seen = max(seen, flip_bound(evidence.pairs))
-        contracts = power.contracts_for_few_flips(worse, changed, evidence.clusters, margin)
-        plans.append(contracts and contracts * cases / evidence.clusters)
-    known = [p for p in plans if p is not None]
-    return (max(known) if known and len(known) == len(plans) else None), points(seen, evidence.is_share).lstrip("+")
+    if changed >= FEW_CHANGED_CLUSTERS:
+        return need
+    by_guard = power.contracts_for_few_flips(worse, changed, contracts, margin)
+    times = None if by_guard is None or need.times is None else max(need.times, by_guard / contracts)
+    return needs.Need(times, max(need.apart, flip_bound(evidence.pairs)))
 
 
 def _reduces(evidence: Evidence) -> Finding:
     """Pass: the upper bound of tuned over baseline is at most the ratio. Fail: the lower bound is over it."""
-    from harness.stats import power
+    from harness.stats import needs
+    from harness.stats.intervals import rule_of_three
     from harness.stats.rates import rate_ratio
 
     bar, name = evidence.gate.ratio, evidence.metric.name
@@ -251,7 +255,10 @@ def _reduces(evidence: Evidence) -> Finding:
     found = rate_ratio(evidence.pairs)
     said = f"{name} {evidence.move} in {evidence.population}"
     if found.value is None:
-        return Finding("inconclusive", f"{said}: {found.reason}.", found, needed="a baseline with some to reduce")
+        none = f"a baseline with some to reduce; with 0 in {evidence.cases:,} cases its rate is under "
+        return Finding(
+            "inconclusive", f"{said}: {found.reason}.", found, needed=f"{none}{rule_of_three(evidence.cases):.2%}"
+        )
     upper = "no finite upper bound" if found.high is None else f"{found.high:.2f}"
     said += f"; tuned is {found.value:.2f} of the baseline, 95% interval {found.low or 0:.2f} to {upper}"
     margin = None if found.high is None else bar - found.high
@@ -259,8 +266,8 @@ def _reduces(evidence: Evidence) -> Finding:
         return Finding("pass", f"{said}: {bar_in_words(evidence.gate)}.", found, margin)
     if found.low is not None and found.low > bar:
         return Finding("fail", f"{said}: the cut asked for is ruled out.", found, margin)
-    needed = power.cases_for_ratio(found, evidence.cases, bar)
-    return Finding("inconclusive", f"{said}: not shown.", found, margin, settle(needed, evidence.cases))
+    need = needs.for_ratio(evidence.pairs, bar)
+    return Finding("inconclusive", f"{said}: not shown.", found, margin, _settle(evidence, need))
 
 
 def _never(evidence: Evidence) -> Finding:

@@ -15,7 +15,8 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from harness.stats import power
+from harness.schema import Side
+from harness.stats import changes, power
 from harness.stats.intervals import (
     FEW_CLUSTERS_WITH_EVENT,
     Array,
@@ -25,6 +26,7 @@ from harness.stats.intervals import (
     wilson,
 )
 from harness.stats.paired import FEW_CHANGED_CLUSTERS
+from harness.stats.parts import tells
 
 MOST_CONTRACTS = 20_000
 """No plan asks for more."""
@@ -194,11 +196,22 @@ def _outcomes(contracts: int, seen: _Changes) -> tuple[Array, Array, Array]:
     return better, worse, np.exp(logs)
 
 
-def _moments(contracts: int, better: Array, worse: Array, step: float) -> tuple[Array, Array]:
-    """Mean difference and its clustered standard error, with contracts of one size."""
-    net = better - worse
-    squares = np.maximum(0.0, better + worse - net * net / contracts)
-    return step * net / contracts, step * np.sqrt(squares / (contracts * (contracts - 1)))
+def _bounds(contracts: int, better: Array, worse: Array, step: float, level: float, side: Side) -> tuple[Array, Array]:
+    """Bounds of the difference, as `changes.gains_and_losses` has them, with contracts of one weight and one step."""
+    move, scale = step / contracts, contracts / (contracts - 1)
+    mean, moved = move * (better - worse), better + worse
+    beyond = better * np.abs(move - mean / contracts) + worse * np.abs(move + mean / contracts)
+    beyond += (contracts - moved) * np.abs(mean) / contracts
+    squares = moved * move**2 - mean**2 / contracts
+    apart = np.divide(beyond**2, squares, out=np.zeros_like(mean), where=squares > 0)
+    either, sides = tells(moved, apart, contracts, changes.FEW_MOVED), []
+    for count in (better, worse):
+        own = tells(count, 4 * count * (1 - count / contracts), contracts, changes.FEW_MOVED)
+        most = changes.most_behind(own, either, moved * move, moved * move**2, contracts)
+        spread = scale * count * move**2 * (1 - count / contracts)
+        sides.append(changes.Moved(count * move, spread, 1.0, most, contracts))
+    covariance = -scale * sides[0].mean * sides[1].mean / contracts
+    return changes.hybrid(sides[0], sides[1], covariance, critical(level, side, contracts - 1))
 
 
 def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
@@ -209,9 +222,7 @@ def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float
     """
     seen = _changes(design, changed, gain)
     better, worse, chance = _outcomes(design.contracts, seen)
-    mean, se = _moments(design.contracts, better, worse, seen.step)
-    level = 1 - alpha if margin == 0 else 0.95
-    passes = mean - critical(level, "two", design.contracts - 1) * se > margin
+    passes = _bounds(design.contracts, better, worse, seen.step, 0.95, "two")[0] > margin
     if margin == 0:
         fewer, changes = np.minimum(better, worse), (better + worse).astype(np.int64)
         p = special.bdtr(fewer, changes, 0.5)
@@ -228,8 +239,7 @@ def chance_of_no_worse(design: Design, changed: float, margin: float, gain: floa
     """
     contracts, seen = design.contracts, _changes(design, changed, gain)
     better, worse, chance = _outcomes(contracts, seen)
-    mean, se = _moments(contracts, better, worse, seen.step)
-    passes = mean - critical(0.95, "lower", contracts - 1) * se > -margin
+    passes = _bounds(contracts, better, worse, seen.step, 0.95, "lower")[0] > -margin
     most = sum(upper_for_share(count, contracts) < margin for count in range(FEW_CHANGED_CLUSTERS))
     passes &= (better + worse >= FEW_CHANGED_CLUSTERS) | (worse < most)
     return float(chance[passes].sum())

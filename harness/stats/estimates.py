@@ -1,13 +1,16 @@
 """Turns observations into the level of one metric with its interval. Knows one variant at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from harness.schema import Estimate, Metric, Observation, Side
-from harness.stats import intervals, resample
+from harness.schema import Estimate, Metric, Side
+from harness.stats import intervals, parts, resample
 from harness.stats.intervals import Array, Codes, Interval
-from harness.stats.observations import Observations, codes, label_matrix, label_names, ratio_arrays
+from harness.stats.observations import Observations
+from harness.stats.parts import Parts
+from harness.stats.table import Cases, label_names
 
 
 def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Side = "two") -> Estimate:
@@ -16,24 +19,23 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
     `side` other than `two` spends all error on one side and still fills both bounds, each one-sided at `level`.
     """
     left_out: dict[str, Any] = {"errors": found.errors, "unscored": found.unscored, "level": level, "side": side}
-    cases = [c for c in found.cases if c.denominator > 0]
+    cases = found.table.take(found.table.denominators > 0)
     if found.too_many_errors or not cases:
         return Estimate(value=None, reason=found.too_many_errors or _why_empty(found, metric), **left_out)
-    clusters = codes(c.cluster for c in cases)
     if metric.over_labels:
-        return _over_labels(cases, clusters, metric, left_out)
-    numerators, denominators = ratio_arrays(cases)
-    named = {"clusters": int(clusters.max()) + 1, **left_out}
+        return _over_labels(cases, metric, left_out)
+    numerators, denominators, clusters = cases.numerators, cases.denominators, cases.clusters
+    named = {"clusters": cases.cluster_count, **left_out}
     value = float(numerators.sum() / denominators.sum())
     if metric.kind == "mean":
         made = _bounded_mean(numerators, clusters, metric.limits, level, side)
     elif is_proportion(numerators, denominators):
         made = intervals.proportion(numerators, denominators, clusters, level, side)
+    elif named["clusters"] < 2:
+        return Estimate(value=value, n=len(cases), method="one contract: no interval", **named)
     else:
-        unlimited = intervals.mean(numerators, denominators, clusters, level, side)
-        if unlimited is None:
-            return Estimate(value=value, n=len(cases), method="one contract: no interval", **named)
-        made = unlimited
+        whole = parts.of_ratio(cases.sums)
+        made = _with_deff(parts.unbounded(whole, level, side), whole, numerators, denominators)
     return Estimate(
         value=value,
         low=made.low,
@@ -52,28 +54,27 @@ def is_proportion(numerators: Array, denominators: Array) -> bool:
 
 
 def _bounded_mean(scores: Array, clusters: Codes, limits: tuple[float, float], level: float, side: Side) -> Interval:
-    """Clustered t interval of a mean of real scores, inside their range; Wilson where every score is at an end of it.
-
-    Where fewer than ten contracts hold a score other than the commonest one, the error is not known (with equal scores
-    it is 0), and the interval is no tighter than Wilson's for as many cases as there are contracts.
-    """
+    """Score interval of a mean of real scores inside their range; a proportion where every score is at an end of it."""
     lowest, width = limits[0], limits[1] - limits[0]
-    shares = (scores - lowest) / width
-    ones, count, mean = np.ones_like(shares), int(clusters.max()) + 1, float(shares.mean())
-    by_t = intervals.mean(shares, ones, clusters, level, side)
-    if by_t is None:
-        return Interval(*limits, 1.0, None, "one contract")
+    shares, ones = (scores - lowest) / width, np.ones_like(scores)
     if bool(np.all((shares == 0) | (shares == 1))):
         made = intervals.proportion(shares, ones, clusters, level, side)
-        low, high, n_eff, method = made.low, made.high, made.n_eff, made.method
+    elif int(clusters.max()) == 0:
+        return Interval(*limits, 1.0, None, "one contract")
     else:
-        low, high, n_eff, method = max(0.0, by_t.low), min(1.0, by_t.high), by_t.n_eff, by_t.method
-        values, times = np.unique(shares, return_counts=True)
-        if len(np.unique(clusters[shares != values[times.argmax()]])) < intervals.FEW_CLUSTERS_WITH_EVENT:
-            wide = intervals.wilson(mean, count, level, side, count - 1)
-            low, high, method = min(low, wide[0]), max(high, wide[1]), f"{method}, few-errors guard"
-            n_eff = min(n_eff or count, float(count))
-    return Interval(lowest + width * low, lowest + width * high, n_eff, by_t.deff, method)
+        whole = parts.of_ratio(np.column_stack([np.bincount(clusters, weights=w) for w in (shares, ones)]))
+        made = _with_deff(parts.bounded(whole, level, side), whole, shares, ones)
+    return replace(made, low=lowest + width * made.low, high=lowest + width * made.high)
+
+
+def _with_deff(made: Interval, whole: Parts, numerators: Array, denominators: Array) -> Interval:
+    """The interval with its design effect: variance over that of as many independent cases with these scores."""
+    n = len(numerators)
+    _, residuals = intervals.ratio_residuals(numerators, denominators)
+    independent = n / max(1, n - 1) * float(residuals @ residuals)
+    deff = whole.variance / independent if independent > 0 else 1.0
+    limit = made.n_eff if made.method.endswith("guard") and made.n_eff is not None else np.inf
+    return replace(made, deff=deff, n_eff=float(min(n / max(1.0, deff), limit)))
 
 
 def _why_empty(found: Observations, metric: Metric) -> str:
@@ -84,59 +85,57 @@ def _why_empty(found: Observations, metric: Metric) -> str:
     return f"no case counts towards '{metric.name}': every '{metric.denominator}' is 0"
 
 
-def _over_labels(cases: list[Observation], clusters: Codes, metric: Metric, left_out: dict[str, Any]) -> Estimate:
-    """A mean over labels, with the percentile interval of the cluster bootstrap."""
-    count = int(clusters.max()) + 1
-    named = {"n": len(cases), "clusters": count, **left_out}
+def _over_labels(cases: Cases, metric: Metric, left_out: dict[str, Any]) -> Estimate:
+    """A mean over labels, with the score interval of its linearised parts."""
+    named = {"n": len(cases), "clusters": cases.cluster_count, **left_out}
     names = label_names(cases)
-    sums = cluster_matrix(label_matrix(cases, names), clusters, count)
-    mean_of = OVER_LABELS[metric.kind]
-    value = float(mean_of(sums.sum(axis=0)[None, :])[0]) if names else float("nan")
+    sums = cases.label_sums(names)
+    value = float(OVER_LABELS[metric.kind](sums.sum(axis=0)[None, :])[0]) if names else float("nan")
     if np.isnan(value):
         return Estimate(value=None, reason="no label is expected or predicted anywhere", **named)
-    side, level = left_out["side"], left_out["level"]
     low, high, method = 0.0, 1.0, "one contract"
-    if count > 1:
-        bounds = resample.percentiles(resample.bootstrap(sums, mean_of), level, one_sided=side != "two")
-        low, high = bounds if bounds else (0.0, 1.0)
-        method = "cluster bootstrap"
-        guard = _label_guard(sums, metric)
-        if guard is not None:
-            wide = intervals.wilson(value, guard, level, "two" if side == "two" else "lower", max(1, count - 1))
-            low, high, method = min(low, wide[0]), max(high, wide[1]), "cluster bootstrap, few-errors guard"
-    method += left_out_of_mean(cases, metric)
-    return Estimate(value=value, low=low, high=high, method=method, seed=resample.SEED, **named)
+    if cases.cluster_count > 1:
+        whole = label_parts(sums, np.bincount(cases.clusters) / len(cases), metric.kind)
+        made = parts.bounded(whole, left_out["level"], left_out["side"], _most_by_labels(sums, metric))
+        low, high, method = made.low, made.high, made.method
+    return Estimate(value=value, low=low, high=high, method=method + left_out_of_mean(cases, metric), **named)
 
 
-def left_out_of_mean(cases: list[Observation], metric: Metric) -> str:
+def left_out_of_mean(cases: Cases, metric: Metric) -> str:
     """Names the labels of the metric's list that have no number here: no gold, and for F1 no prediction either."""
-    counted = {
-        label
-        for case in cases
-        for label, (tp, fp, fn) in case.labels.items()
-        if tp or fn or (fp and metric.kind == "macro_f1")
-    }
+    counted: set[str] = set()
+    if cases.labels is not None:
+        counted = cases.labels.expected if metric.kind == "macro_recall" else cases.labels.shown
     names = [label for label in metric.labels if label not in counted]
     return f"; without {', '.join(names)}, which do not occur" if names else ""
 
 
-def _label_guard(sums: Array, metric: Metric) -> float | None:
-    """Independent cases that the interval may claim at most, or None where resampling sees enough.
+def _most_by_labels(sums: Array, metric: Metric) -> float:
+    """Independent cases that a mean over labels can be worth where one of them is in fewer than ten clusters.
 
-    Too little is fewer than ten clusters with a wrong label, or with a right one. For the mean of recalls it is also
-    fewer than ten clusters of one label: its recall is a part of the mean as large as any other's, so that the mean of
-    K recalls from n_k clusters is worth K^2 / sum(1 / n_k) of them, the number whose variance is theirs together.
+    Such a label is a part of the mean as large as any other: the mean of K labels in n_k clusters each is worth
+    K^2 / sum(1 / n_k) of them, the number whose variance is theirs together, and no more than there are.
     """
     tp, fp, fn = np.split(sums, 3, axis=1)
-    right = int((tp.sum(axis=1) > 0).sum())
-    missed = fn.sum(axis=1) > 0
-    if metric.kind == "macro_f1":
-        few = min(right, int((missed | (fp.sum(axis=1) > 0)).sum())) < intervals.FEW_CLUSTERS_WITH_EVENT
-        return float(len(sums)) if few else None
-    holders = ((tp + fn) > 0).sum(axis=0)
+    holders = ((tp + fn + (fp if metric.kind == "macro_f1" else 0)) > 0).sum(axis=0)
     holders = holders[holders > 0]
-    few = min(right, int(missed.sum()), int(holders.min())) < intervals.FEW_CLUSTERS_WITH_EVENT
-    return min(float(len(sums)), float(len(holders) ** 2 / (1 / holders).sum())) if few else None
+    if holders.min() >= intervals.FEW_CLUSTERS_WITH_EVENT:
+        return np.inf
+    return min(float(len(sums)), float(len(holders) ** 2 / (1 / holders).sum()))
+
+
+def label_parts(sums: Array, weights: Array, kind: str) -> Parts:
+    """Linearised parts of a mean over labels: the mean of each label's ratio is moved by (n_k - ratio_k * d_k) / D_k.
+
+    `sums` has shape (clusters, 3 * labels) as `label_matrix` lays it out; `weights` is each cluster's share of cases.
+    """
+    tp, fp, fn = np.split(sums, 3, axis=1)
+    above, below = (2 * tp, 2 * tp + fp + fn) if kind == "macro_f1" else (tp, tp + fn)
+    total = below.sum(axis=0)
+    above, below, total = above[:, total > 0], below[:, total > 0], total[total > 0]
+    ratios = above.sum(axis=0) / total
+    moved = ((above - ratios * below) / total).mean(axis=1)
+    return Parts(moved + ratios.mean() * weights, weights)
 
 
 def macro_f1(totals: Array) -> Array:
@@ -169,10 +168,3 @@ def macro_recall(totals: Array) -> Array:
 
 OVER_LABELS: dict[str, resample.Statistic] = {"macro_f1": macro_f1, "macro_recall": macro_recall}
 """How each kind of metric that is over labels turns label counts into a number."""
-
-
-def cluster_matrix(rows: Array, clusters: Codes, count: int) -> Array:
-    """Sums of the rows of each cluster, shape (clusters, columns)."""
-    order = np.argsort(clusters, kind="stable")
-    starts = np.searchsorted(clusters[order], np.arange(count))
-    return np.add.reduceat(rows[order], starts, axis=0)

@@ -1,16 +1,17 @@
 """Joins two variants case by case, by case id and input hash, never by position. Knows no interval and no test."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from harness.schema import Metric, Observation
+from harness.schema import Metric
 from harness.stats import resample
-from harness.stats.estimates import OVER_LABELS, cluster_matrix, is_proportion
-from harness.stats.intervals import Array, Codes
-from harness.stats.observations import Observations, codes, label_matrix, label_names, ratio_arrays
+from harness.stats.estimates import OVER_LABELS, is_proportion, label_parts
+from harness.stats.intervals import Array
+from harness.stats.observations import Observations
+from harness.stats.parts import Parts, of_ratio
+from harness.stats.table import Cases, label_names, ratio_arrays
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,9 @@ class Pairs:
     """Cases that both variants answered and that were scored for both."""
 
     metric: Metric
-    tuned: list[Observation]
+    tuned: Cases
     """In the order of the tuned variant."""
-    baseline: list[Observation]
+    baseline: Cases
     """The same cases, row by row."""
     errors: int
     """Answers that the engine failed to give, of both variants."""
@@ -30,10 +31,6 @@ class Pairs:
     """Which variant the engine failed on too often, or None."""
     changed_inputs: int
     """Case ids that both have with different inputs; they are not compared."""
-
-    @cached_property
-    def clusters(self) -> Codes:
-        return codes(c.cluster for c in self.tuned)
 
     @property
     def unusable(self) -> str | None:
@@ -45,19 +42,24 @@ class Pairs:
     @property
     def count(self) -> int:
         """Clusters."""
-        return int(self.clusters.max()) + 1 if len(self.tuned) else 0
+        return self.tuned.cluster_count
 
     @cached_property
     def sums(self) -> tuple[Array, Array]:
         """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for a mean over labels."""
-        return self._by_cluster(self.tuned), self._by_cluster(self.baseline)
+        if not self.metric.over_labels:
+            return self.tuned.sums, self.baseline.sums
+        names = label_names(self.tuned, self.baseline)
+        return self.tuned.label_sums(names), self.baseline.label_sums(names)
 
-    def _by_cluster(self, cases: list[Observation]) -> Array:
-        if self.metric.over_labels:
-            rows = label_matrix(cases, label_names(self.tuned, self.baseline))
-        else:
-            rows = np.column_stack(ratio_arrays(cases))
-        return cluster_matrix(rows, self.clusters, self.count)
+    @cached_property
+    def parts(self) -> tuple[Parts, Parts]:
+        """What each cluster adds to the metric of (tuned, baseline), to first order."""
+        if not self.metric.over_labels:
+            return of_ratio(self.sums[0]), of_ratio(self.sums[1])
+        weights = np.bincount(self.tuned.clusters) / len(self.tuned)
+        tuned, baseline = (label_parts(sums, weights, self.metric.kind) for sums in self.sums)
+        return tuned, baseline
 
     @cached_property
     def values(self) -> tuple[float, float] | None:
@@ -73,7 +75,9 @@ class Pairs:
         """A ratio or mean whose cases all lie in [0, 1] for both variants."""
         if self.metric.kind == "mean":
             return self.metric.is_share is True
-        return self.metric.kind == "ratio" and all(is_proportion(*ratio_arrays(s)) for s in (self.tuned, self.baseline))
+        return self.metric.kind == "ratio" and all(
+            is_proportion(side.numerators, side.denominators) for side in (self.tuned, self.baseline)
+        )
 
 
 def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
@@ -81,23 +85,23 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
 
     Cases in which neither variant has anything to count are left out.
     """
-    by_key = {(c.case_id, c.input_hash): c for c in baseline.cases}
-    ids = {c.case_id for c in baseline.cases}
-    both = [
-        c
-        for c in tuned.cases
-        if (other := by_key.get((c.case_id, c.input_hash))) and c.denominator + other.denominator > 0
-    ]
+    own, other = tuned.table, baseline.table
+    row = {key: i for i, key in enumerate(other.keys)}
+    found = np.array([row.get(key, -1) for key in own.keys], dtype=np.int64)
+    both = np.flatnonzero(found >= 0)
+    both = both[own.denominators[both] + other.denominators[found[both]] > 0]
+    kept = own.take(both)
+    ids = {name for name, _ in other.keys} if (found < 0).any() else set()
     sides = (("tuned", tuned), ("baseline", baseline))
     too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
     return Pairs(
         metric=metric,
-        tuned=both,
-        baseline=[by_key[c.case_id, c.input_hash] for c in both],
+        tuned=kept,
+        baseline=other.take(found[both], clusters_of=kept),
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
         too_many_errors=too_many[0] if too_many else None,
-        changed_inputs=sum(c.case_id in ids and (c.case_id, c.input_hash) not in by_key for c in tuned.cases),
+        changed_inputs=sum(own.keys[i][0] in ids for i in np.flatnonzero(found < 0)),
     )
 
 
@@ -114,11 +118,12 @@ def _ratio(totals: Array) -> Array:
 
 def scores(pairs: Pairs) -> tuple[Array, Array]:
     """Each case's own score for (tuned, baseline); NaN where it counts nothing."""
-    names = label_names(pairs.tuned, pairs.baseline)
+    is_labels = pairs.metric.over_labels
+    names = label_names(pairs.tuned, pairs.baseline) if is_labels else []
 
-    def of(cases: Sequence[Observation]) -> Array:
-        is_labels = pairs.metric.over_labels
-        return level_of(pairs.metric)(label_matrix(cases, names) if is_labels else np.column_stack(ratio_arrays(cases)))
+    def of(cases: Cases) -> Array:
+        rows = cases.label_sums(names, by_case=True) if is_labels else np.column_stack(ratio_arrays(cases))
+        return level_of(pairs.metric)(rows)
 
     return of(pairs.tuned), of(pairs.baseline)
 

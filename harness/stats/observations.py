@@ -4,29 +4,35 @@ Repeats are averaged inside their case first, so they never count as cases. An a
 that the scorer raised on, counts against the claim being made; a score without a value is left out and counted.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
-from msgspec import Struct, field
+from numpy.typing import NDArray
 
 from harness.schema import Metric, Observation, Record, Score
 from harness.stats.intervals import Array, Codes
+from harness.stats.table import UNEXPECTED, Cases, Labels, codes, ratio_arrays
+
+__all__ = ["UNEXPECTED", "Observations", "Reading", "codes", "in_slice", "observations", "ratio_arrays", "reading"]
 
 Role = Literal["candidate", "baseline"]
 """An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
-
-Labels = dict[str, tuple[int, int, int]]
 
 MAX_ERROR_SHARE = 0.01
 """Above this share of answers that the engine failed to give, nothing is measured."""
 
 
-class Observations(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True)
+class Observations:
     """The cases of one variant for one metric, and what was left out."""
 
-    cases: list[Observation] = field(default_factory=list)
+    cases: Sequence[Observation] = ()
     """One a scored case."""
     records: int = 0
     """Answers read, repeats included."""
@@ -34,6 +40,11 @@ class Observations(Struct, frozen=True, kw_only=True):
     """Answers that the engine failed to give, or the scorer to score."""
     unscored: int = 0
     """Answers whose score has no value; left out."""
+
+    @cached_property
+    def table(self) -> Cases:
+        """The cases as columns."""
+        return Cases.of(self.cases)
 
     @property
     def too_many_errors(self) -> str | None:
@@ -47,161 +58,219 @@ class Observations(Struct, frozen=True, kw_only=True):
         )
 
 
+class Scored(NamedTuple):
+    """What one scorer said of every record."""
+
+    scores: list[Score | None]
+    failed: NDArray[np.bool_]
+    """The engine gave no answer, or the scorer raised on it."""
+    counted: NDArray[np.bool_]
+    """Failed, or scored with a value."""
+
+
+class Read(NamedTuple):
+    """One metric of a whole variant."""
+
+    cases: Cases
+    """Those that are scored."""
+    numbers: Codes
+    """The number of each of them among all cases."""
+    scored: Scored
+
+
+class Reading(Sequence[Record]):
+    """The answers of one variant, or of a slice of it, read once for all metrics, rules and slices."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = list(records)
+        self._read: dict[tuple[Metric, Role], Read] = {}
+        self._scorers: dict[str, Scored] = {}
+        self._parts: dict[tuple[str, str | None], Reading] = {}
+        self._observed: dict[tuple[Metric, Role], Observations] = {}
+        self._whole, self._rows = self, np.arange(len(self._records))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        return self._records[index]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    @cached_property
+    def case_ids(self) -> frozenset[str]:
+        """Cases that have a record."""
+        return frozenset(record.case.id for record in self._records)
+
+    def part(self, tag: str, value: str | None) -> Reading:
+        """The records whose case has this tag value."""
+        if (tag, value) not in self._parts:
+            rows = np.flatnonzero([r.case.tags.get(tag) == value for r in self._records])
+            made = Reading([self._records[i] for i in rows])
+            made._whole, made._rows = self._whole, self._rows[rows]
+            self._parts[tag, value] = made
+        return self._parts[tag, value]
+
+    def observed(self, metric: Metric, role: Role) -> Observations:
+        """Observations for one metric, in the order in which cases are first seen."""
+        if (metric, role) not in self._observed:
+            read = self._whole._of(metric, role)
+            failed, counted = read.scored.failed[self._rows], read.scored.counted[self._rows]
+            cases = read.cases
+            if self._whole is not self:
+                mine = np.zeros(self._whole.cases, dtype=np.bool_)
+                mine[self._whole._case_of[self._rows]] = True
+                cases = cases.take(mine[read.numbers])
+            self._observed[metric, role] = Observations(
+                cases=cases, records=len(self), errors=int(failed.sum()), unscored=int((~counted).sum())
+            )
+        return self._observed[metric, role]
+
+    @cached_property
+    def _case_of(self) -> Codes:
+        """The number of every record's case, by order of appearance."""
+        seen: dict[tuple[str, str], int] = {}
+        return np.array([seen.setdefault((r.case.id, r.input_hash), len(seen)) for r in self._records], dtype=np.int64)
+
+    @cached_property
+    def _firsts(self) -> list[Record]:
+        """The first record of every case."""
+        return [self._records[i] for i in np.unique(self._case_of, return_index=True)[1]]
+
+    @property
+    def cases(self) -> int:
+        """Cases that have a record."""
+        return len(self._firsts)
+
+    def _of(self, metric: Metric, role: Role) -> Read:
+        if (metric, role) not in self._read:
+            if metric.scorer not in self._scorers:
+                self._scorers[metric.scorer] = _scored(self._records, metric.scorer)
+            self._read[metric, role] = self._reads(metric, role, self._scorers[metric.scorer])
+        return self._read[metric, role]
+
+    def _reads(self, metric: Metric, role: Role, scored: Scored) -> Read:
+        """Average every case's repeats; a case that no record scores is left out."""
+        rows = np.flatnonzero(scored.counted)
+        case_of = self._case_of[rows]
+        times = np.bincount(case_of, minlength=self.cases)
+        numbers = np.flatnonzero(times)
+        above, below = _counts(self._records, metric, role, scored, rows)
+        firsts = [self._firsts[i] for i in numbers]
+        names: dict[str, int] = {}
+        cases = Cases(
+            keys=[(r.case.id, r.input_hash) for r in firsts],
+            clusters=np.array([names.setdefault(r.case.cluster, len(names)) for r in firsts], dtype=np.int64),
+            cluster_names=list(names),
+            numerators=(np.bincount(case_of, weights=above, minlength=self.cases))[numbers] / times[numbers],
+            denominators=(np.bincount(case_of, weights=below, minlength=self.cases))[numbers] / times[numbers],
+            errors=np.bincount(case_of, weights=scored.failed[rows], minlength=self.cases)[numbers] > 0,
+            labels=_labels(self._records, role, scored, rows, case_of, times) if metric.over_labels else None,
+        )
+        return Read(cases, numbers, scored)
+
+
+def reading(records: Iterable[Record]) -> Reading:
+    """The records in a form that is read once, however often it is asked for."""
+    return records if isinstance(records, Reading) else Reading(records)
+
+
 def observations(records: Iterable[Record], metric: Metric, role: Role = "candidate") -> Observations:
-    """Observations of one variant's records, in the order in which cases are first scored."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    read = errors = unscored = 0
-    for record in records:
-        read += 1
-        errors += _failed(record, metric)
-        if _is_scored(record, metric):
-            groups.setdefault((record.case.id, record.input_hash), []).append(record)
-        else:
-            unscored += 1
-    scale = math.lcm(*{len(group) for group in groups.values()})
-    return Observations(
-        cases=[_observation(group, metric, role, scale) for group in groups.values()],
-        records=read,
-        errors=errors,
-        unscored=unscored,
-    )
+    """Observations of one variant's records for one metric."""
+    return reading(records).observed(metric, role)
 
 
-def _failed(record: Record, metric: Metric) -> bool:
-    """The engine gave no answer, or the metric's scorer raised on it."""
-    score = record.scores.get(metric.scorer)
-    return record.completion.finish_reason == "error" or (score is not None and score.failed)
+def in_slice(records: Iterable[Record], tag: str | None, value: str | None) -> Sequence[Record]:
+    """Records whose case has this tag value; all of them where `tag` is None."""
+    whole = reading(records)
+    return whole if tag is None else whole.part(tag, value)
 
 
-def _is_scored(record: Record, metric: Metric) -> bool:
-    if _failed(record, metric):
-        return True
-    score = record.scores.get(metric.scorer)
-    return score is not None and score.value is not None
+def _scored(records: Sequence[Record], scorer: str) -> Scored:
+    scores = [record.scores.get(scorer) for record in records]
+    pairs = list(zip(records, scores, strict=True))
+    failed = np.array([r.completion.finish_reason == "error" or (s is not None and s.failed) for r, s in pairs], bool)
+    valued = np.array([s is not None and s.value is not None for s in scores], bool)
+    return Scored(scores, failed, failed | valued)
 
 
-def _observation(group: Sequence[Record], metric: Metric, role: Role, scale: int) -> Observation:
-    """Average a case's repeats; label counts are whole numbers, scaled so that every case weighs the same."""
-    case, labels, above, below, is_error = group[0].case, Labels(), 0.0, 0.0, False
-    for record in group:
-        is_error = is_error or _failed(record, metric)
-        if metric.over_labels:
-            below += 1
-            _add(labels, _labels(record, metric, role), scale // len(group))
-        else:
-            counted = _counts(record, metric, role)
-            above, below = above + counted[0], below + counted[1]
-    return Observation(
-        case_id=case.id,
-        input_hash=group[0].input_hash,
-        cluster=case.cluster,
-        numerator=above / len(group),
-        denominator=below / len(group),
-        error=is_error,
-        labels=labels,
-    )
-
-
-def _add(labels: Labels, found: Labels, times: int) -> None:
-    for label, (tp, fp, fn) in found.items():
-        before = labels.get(label, (0, 0, 0))
-        labels[label] = (before[0] + times * tp, before[1] + times * fp, before[2] + times * fn)
-
-
-def _counts(record: Record, metric: Metric, role: Role) -> tuple[float, float]:
-    """Numerator and denominator; an error weighs what its scorer counted, or else what was expected, at least 1."""
-    score = record.scores.get(metric.scorer)
+def _counts(records: Sequence[Record], metric: Metric, role: Role, scored: Scored, rows: Codes) -> tuple[Array, Array]:
+    """Numerator and denominator of each of these records."""
+    above, below, failed = np.zeros(len(rows)), np.ones(len(rows)), scored.failed[rows]
+    if metric.over_labels:
+        return above, below
+    plain = [score for score, f in zip((scored.scores[i] for i in rows), failed, strict=True) if score and not f]
     if metric.kind == "mean":
-        return _value(record, metric, role), 1.0
-    if not _failed(record, metric):
-        assert score is not None
-        below = 1.0 if metric.denominator is None else float(_count(score, metric, metric.denominator))
-        return float(_count(score, metric, metric.numerator)), below
-    below = 1.0
+        above[~failed] = [score.value for score in plain]
+        _check_range(above, metric, records, rows, failed)
+        above[failed] = metric.best if role == "baseline" else metric.worst
+        return above, below
+    above[~failed] = _count(plain, metric, metric.numerator)
     if metric.denominator is not None:
-        expected = len(record.case.expected)
-        below = float(max(score.counts.get(metric.denominator, expected) if score is not None else expected, 1))
-    counts_as_right = role == "baseline"
-    return (below if counts_as_right == metric.higher_is_better else 0.0), below
+        below[~failed] = _count(plain, metric, metric.denominator)
+    for place in np.flatnonzero(failed):
+        record = records[rows[place]]
+        if metric.denominator is not None:
+            below[place] = _weight(record, scored.scores[rows[place]], metric.denominator)
+        above[place] = below[place] if (role == "baseline") == metric.higher_is_better else 0.0
+    return above, below
 
 
-def _value(record: Record, metric: Metric, role: Role) -> float:
-    """The score's own value; an error is the worst value, and the best for the baseline of a comparison."""
-    if _failed(record, metric):
-        limit = metric.best if role == "baseline" else metric.worst
-        assert limit is not None
-        return limit
-    value = record.scores[metric.scorer].value
-    low, high = metric.limits
-    assert value is not None
-    if not low <= value <= high:
-        raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{record.case.id}' has {value:g}")
-    return value
+def _weight(record: Record, score: Score | None, denominator: str) -> int:
+    """What a failed answer weighs: what its scorer counted, or else what was expected, at least 1."""
+    expected = len(record.case.expected)
+    return max(score.counts.get(denominator, expected) if score is not None else expected, 1)
 
 
-def _count(score: Score, metric: Metric, name: str) -> int:
+def _count(scores: list[Score], metric: Metric, name: str) -> list[int]:
     try:
-        return score.counts[name]
+        return [score.counts[name] for score in scores]
     except KeyError:
+        counted = next(score.counts for score in scores if name not in score.counts)
         raise ValueError(
             f"metric '{metric.name}' reads the count '{name}' of scorer '{metric.scorer}', which counted "
-            f"{', '.join(score.counts) or 'nothing'}"
+            f"{', '.join(counted) or 'nothing'}"
         ) from None
 
 
-def _labels(record: Record, metric: Metric, role: Role) -> Labels:
-    """True positives, false positives and false negatives by label; an error misses or finds all that was expected."""
-    if _failed(record, metric):
-        outcome = (1, 0, 0) if role == "baseline" else (0, 0, 1)
-        return dict.fromkeys(record.case.expected, outcome)
-    found: Labels = {}
-    extracted = record.scores[metric.scorer].extracted
-    for column, name in enumerate(("found", "invented", "missing")):
-        for label in extracted.get(name, []):
-            before = list(found.get(label, (0, 0, 0)))
-            before[column] += 1
-            found[label] = (before[0], before[1], before[2])
-    return found
+def _check_range(
+    values: Array, metric: Metric, records: Sequence[Record], rows: Codes, failed: NDArray[np.bool_]
+) -> None:
+    low, high = metric.limits
+    for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
+        name, value = records[rows[place]].case.id, values[place]
+        raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
 
 
-UNEXPECTED = "(not expected anywhere)"
+def _labels(records: Sequence[Record], role: Role, scored: Scored, rows: Codes, case_of: Codes, times: Codes) -> Labels:
+    """Counts by label; a failed answer misses all that was expected, or for a compared baseline finds it.
 
-
-def codes(clusters: Iterable[str]) -> Codes:
-    """Names to 0..C-1 in order of first appearance."""
-    seen: dict[str, int] = {}
-    return np.array([seen.setdefault(name, len(seen)) for name in clusters], dtype=np.int64)
-
-
-def ratio_arrays(cases: Sequence[Observation]) -> tuple[Array, Array]:
-    """Numerators and denominators, one a case."""
-    return (
-        np.array([c.numerator for c in cases], dtype=np.float64),
-        np.array([c.denominator for c in cases], dtype=np.float64),
-    )
-
-
-def label_matrix(cases: Sequence[Observation], names: Sequence[str]) -> Array:
-    """Counts of shape (cases, 3 * labels): all true positives, then false positives, then false negatives."""
-    column = {name: i for i, name in enumerate(names)}
-    matrix = np.zeros((len(cases), 3 * len(names)))
-    for row, case in enumerate(cases):
-        for label, found in case.labels.items():
-            matrix[row, column.get(label, len(names) - 1) :: len(names)] += found
-    return matrix
-
-
-def label_names(*groups: Sequence[Observation]) -> list[str]:
-    """Every label that is expected anywhere, sorted, then UNEXPECTED where any other is predicted.
-
-    Labels that nothing expects count as one, or a model that rambles in many words would lower a macro mean without
-    end and flatter whatever it is compared with.
+    Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
     """
-    labels = {label for group in groups for case in group for label in case.labels}
-    expected = {label for group in groups for case in group for label, (tp, _, fn) in case.labels.items() if tp or fn}
-    return sorted(expected) + ([UNEXPECTED] if labels - expected else [])
+    place = np.cumsum(times > 0) - 1
+    scale = math.lcm(*(int(t) for t in np.unique(times[times > 0])))
+    known: dict[str, int] = {}
+    found: list[tuple[int, int, int, int]] = []
+    for row, case in zip(rows, case_of, strict=True):
+        weight = scale // int(times[case])
+        for label, kind in _shown(records[row], scored, int(row), role):
+            found.append((int(place[case]), known.setdefault(label, len(known)), kind, weight))
+    made = np.array(found, dtype=np.int64).reshape(-1, 4)
+    counts = np.zeros((len(made), 3))
+    counts[np.arange(len(made)), made[:, 2]] = made[:, 3]
+    return Labels(list(known), made[:, 0], made[:, 1], counts)
 
 
-def in_slice(records: Iterable[Record], tag: str | None, value: str | None) -> list[Record]:
-    """Records whose case has this tag value; all of them where `tag` is None."""
-    return [r for r in records if tag is None or r.case.tags.get(tag) == value]
+def _shown(record: Record, scored: Scored, row: int, role: Role) -> Iterator[tuple[str, int]]:
+    """Labels of one answer: 0 for right, 1 for invented, 2 for missed."""
+    score = scored.scores[row]
+    if scored.failed[row]:
+        yield from ((label, 0 if role == "baseline" else 2) for label in dict.fromkeys(record.case.expected))
+    elif score is not None:
+        for kind, name in enumerate(("found", "invented", "missing")):
+            yield from ((label, kind) for label in score.extracted.get(name, []))

@@ -11,10 +11,12 @@ from scipy import special
 
 from harness.schema import Comparison, Estimate, Side
 from harness.stats import intervals, resample
+from harness.stats.changes import gains_and_losses
 from harness.stats.intervals import Array
 from harness.stats.join import Pairs, case_gains, changed_clusters, level_of, scores
-from harness.stats.observations import ratio_arrays
+from harness.stats.parts import contrast
 from harness.stats.rates import rate_ratio
+from harness.stats.table import ratio_arrays
 
 FEW_CHANGED_CLUSTERS = 20
 """With fewer changed contracts than this, 'no worse' is bounded by the share of contracts that got worse."""
@@ -23,39 +25,39 @@ FEW_CHANGED_CLUSTERS = 20
 def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: float = 1.0) -> Estimate:
     """Tuned minus `factor` times baseline, with its clustered interval; `factor` is 1 + m for a relative margin m.
 
-    A ratio or mean takes t(C-1) and the linearised error of the difference of ratios, which for plain scores is the
-    clustered error of the mean difference. A mean over labels takes the cluster bootstrap.
+    Gains and losses of contracts have a score interval each, which are put together; see `changes.gains_and_losses`.
     """
     named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level, "side": side}
     if pairs.unusable or pairs.values is None:
         return Estimate(value=None, reason=pairs.unusable, **named)
-    value = pairs.values[0] - factor * pairs.values[1]
-    named |= {"value": value, "n": len(pairs.tuned), "clusters": pairs.count}
+    named |= {"value": pairs.values[0] - factor * pairs.values[1], "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
         return Estimate(method="one contract: no interval", **named)
-    if pairs.metric.over_labels:
-        both, mean_of = np.hstack(pairs.sums), level_of(pairs.metric)
-
-        def contrast(totals: Array) -> Array:
-            own, other = np.split(totals, 2, axis=1)
-            return np.subtract(mean_of(own), factor * mean_of(other))
-
-        bounds = resample.percentiles(resample.bootstrap(both, contrast), level, one_sided=side != "two")
-        low, high = bounds if bounds else (None, None)
-        return Estimate(low=low, high=high, method="paired cluster bootstrap", seed=resample.SEED, **named)
-    residuals = ratio_contrast(pairs, factor)
-    se = intervals.linearised_se(residuals, pairs.clusters, pairs.count)
-    half = intervals.critical(level, side, pairs.count - 1) * se
-    independent = len(residuals) / max(1, len(residuals) - 1) * float(residuals @ residuals)
-    deff = se * se / independent if independent > 0 else 1.0
-    n_eff = len(residuals) / max(1.0, deff)
-    return Estimate(low=value - half, high=value + half, n_eff=n_eff, deff=deff, method="paired clustered t", **named)
+    whole = contrast(*pairs.parts, factor)
+    lowest, highest = _limits(pairs)
+    reach = (highest - factor * lowest, factor * highest - lowest)
+    low, high, is_guarded = gains_and_losses(whole, reach, level, side)
+    if not pairs.metric.over_labels:
+        residuals = ratio_contrast(pairs, factor)
+        independent = len(residuals) / max(1, len(residuals) - 1) * float(residuals @ residuals)
+        deff = whole.variance / independent if independent > 0 else 1.0
+        named |= {"deff": deff, "n_eff": len(residuals) / max(1.0, deff)}
+    method = "paired gains and losses" + (", few-changes guard" if is_guarded else "")
+    return Estimate(low=low, high=high, method=method, **named)
 
 
 def ratio_contrast(pairs: Pairs, factor: float = 1.0) -> Array:
     """Each case's linearised part of tuned ratio - factor * baseline ratio."""
-    parts = [intervals.ratio_residuals(*ratio_arrays(cases))[1] for cases in (pairs.tuned, pairs.baseline)]
-    return parts[0] - factor * parts[1]
+    found = [intervals.ratio_residuals(*ratio_arrays(cases))[1] for cases in (pairs.tuned, pairs.baseline)]
+    return found[0] - factor * found[1]
+
+
+def _limits(pairs: Pairs) -> tuple[float, float]:
+    """Least and greatest score: those of the metric, or where it has none, those that were seen."""
+    if pairs.is_rate or pairs.metric.kind != "ratio":
+        return pairs.metric.limits
+    found = np.concatenate(scores(pairs))
+    return float(np.nanmin(found)), float(np.nanmax(found))
 
 
 def guarded(found: Estimate, pairs: Pairs) -> Estimate:
@@ -76,16 +78,8 @@ def guarded(found: Estimate, pairs: Pairs) -> Estimate:
 
 def flip_bound(pairs: Pairs) -> float:
     """One-sided exact upper bound of the share of contracts that got worse, times the range of the score."""
-    return intervals.upper_for_share(changed_clusters(pairs)[1], pairs.count) * _score_range(pairs)
-
-
-def _score_range(pairs: Pairs) -> float:
-    if pairs.is_rate or pairs.metric.over_labels:
-        return 1.0
-    if pairs.metric.kind == "mean":
-        return pairs.metric.limits[1] - pairs.metric.limits[0]
-    found = np.concatenate(scores(pairs))
-    return float(np.nanmax(found) - np.nanmin(found))
+    lowest, highest = _limits(pairs)
+    return intervals.upper_for_share(changed_clusters(pairs)[1], pairs.count) * (highest - lowest)
 
 
 def mcnemar(better_cases: int, worse_cases: int) -> float:

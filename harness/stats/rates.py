@@ -1,21 +1,24 @@
 """Tuned rate over baseline rate, with its interval. Knows joined cases, and no gate."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from harness.schema import Estimate, Observation
-from harness.stats import intervals, resample
+from harness.schema import Estimate
+from harness.stats import intervals
+from harness.stats.changes import FEW_MOVED, gains_and_losses
 from harness.stats.intervals import Array
 from harness.stats.join import Pairs
-from harness.stats.observations import codes, ratio_arrays
+from harness.stats.parts import Parts, carriers, contrast
 
 
 def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
-    """Tuned rate over baseline rate, by cluster bootstrap; not measured where the baseline's rate is 0.
+    """Tuned rate over baseline rate, by t(C-1) on its logarithm; not measured where the baseline's rate is 0.
 
-    With fewer than ten contracts holding an event of one variant, resampling sees too few of them (with none its
-    width is 0), so the bounds are then no tighter than MOVER-R over the guarded Wilson bounds of both rates.
+    Where fewer than ten contracts carry the events of one variant, their spread is not known (with none left the
+    logarithm is not either), so the bounds are then no tighter than MOVER-R over the guarded Wilson bounds of both. And
+    where too few contracts changed to know the spread of the change, they are no tighter than its own interval has it.
     """
     named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level}
     if pairs.unusable or pairs.values is None:
@@ -26,36 +29,36 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
     named |= {"value": tuned / baseline, "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
         return Estimate(method="one contract: no interval", **named)
-    both = np.hstack(pairs.sums)
-    low, high = _bootstrap_ratio(both, level)
-    method = "cluster bootstrap"
-    events = min(int((both[:, column] > 0).sum()) for column in (0, 2))
-    if events < intervals.FEW_CLUSTERS_WITH_EVENT:
+    method = "t of the logarithm"
+    few = min(carriers(side.added) for side in pairs.parts) < intervals.FEW_CLUSTERS_WITH_EVENT
+    low, high = _by_logarithm(pairs, level) if tuned > 0 else (np.inf, 0.0)
+    if few:
         wide = _mover(pairs, level)
-        low = min(low, wide[0]) if low is not None and wide[0] is not None else None
-        high = max(high, wide[1]) if high is not None and wide[1] is not None else None
-        method = "cluster bootstrap, few-events guard"
-    return Estimate(low=low or 0.0, high=high, method=method, seed=resample.SEED, **named)
+        low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
+        method += ", few-events guard"
+    elif not (change := contrast(*pairs.parts)).tells(FEW_MOVED):
+        least, most, _ = gains_and_losses(change, (1.0, 1.0), level)
+        low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)
+        method += ", few-changes guard"
+    return Estimate(low=low, high=high if np.isfinite(high) else None, method=method, **named)
 
 
-def _bootstrap_ratio(both: Array, level: float) -> tuple[float | None, float | None]:
-    """Percentile bounds; a resample without any event says nothing, and a bound that is not finite is None."""
-
-    def ratios(totals: Array) -> Array:
-        above, below = totals[:, 0] * totals[:, 3], totals[:, 2] * totals[:, 1]
-        undefined = np.where(above > 0, np.inf, np.nan)
-        divided: Array = np.divide(above, below, out=undefined, where=below > 0)
-        return divided
-
-    low, high = resample.percentiles(resample.bootstrap(both, ratios), level) or (0.0, np.inf)
-    return (low if np.isfinite(low) else None), (high if np.isfinite(high) else None)
+def _by_logarithm(pairs: Pairs, level: float) -> tuple[float, float]:
+    """Bounds from the clustered error of ln(tuned rate) - ln(baseline rate): delta method."""
+    tuned, baseline = pairs.parts
+    moved = tuned.added / tuned.value - baseline.added / baseline.value
+    weights = tuned.weights - baseline.weights
+    se = math.sqrt(Parts(moved - weights, np.zeros_like(weights)).variance)
+    centre, half = math.log(tuned.value / baseline.value), intervals.critical(level, "two", pairs.count - 1) * se
+    return math.exp(centre - half), math.exp(centre + half)
 
 
 def _mover(pairs: Pairs, level: float) -> tuple[float | None, float | None]:
-    def rate(cases: list[Observation], value: float) -> tuple[float, float, float]:
-        counted = [c for c in cases if c.denominator > 0]
-        made = intervals.proportion(*ratio_arrays(counted), codes(c.cluster for c in counted), level)
-        return value, made.low, made.high
+    def rate(sums: Array, value: float) -> tuple[float, float, float]:
+        counted = sums[sums[:, 1] > 0]
+        found = intervals.worth(counted[:, 0], counted[:, 1], np.arange(len(counted)))
+        bounds = intervals.wilson(value, found.n_eff, level, "two", found.df) if found else (0.0, 1.0)
+        return value, *bounds
 
     assert pairs.values is not None
-    return intervals.ratio_of_rates(rate(pairs.tuned, pairs.values[0]), rate(pairs.baseline, pairs.values[1]))
+    return intervals.ratio_of_rates(rate(pairs.sums[0], pairs.values[0]), rate(pairs.sums[1], pairs.values[1]))

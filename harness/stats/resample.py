@@ -1,4 +1,4 @@
-"""Cluster bootstrap and label swap, vectorised. Knows matrices of cluster sums and a statistic of their totals.
+"""Label swap of whole clusters, vectorised. Knows matrices of cluster sums and a statistic of their totals.
 
 Every draw is seeded. Draws depend only on (rows, draws, seed), so the metrics of one run share them.
 """
@@ -20,42 +20,6 @@ MOST_CELLS = 5_000_000
 """Largest matrix of draws kept in memory at once."""
 MOST_STATES = 20_000
 """Label swaps are enumerated exactly up to this many distinct outcomes."""
-
-
-def bootstrap(sums: Array, statistic: Statistic, seed: int = SEED, draws: int = DRAWS) -> Array:
-    """The statistic of `draws` resamples of the rows (clusters) of `sums`, shape (clusters, columns).
-
-    Equal rows are drawn together through their multiplicity, which leaves the distribution as it is.
-    """
-    count = len(sums)
-    rows, multiplicity = np.unique(sums, axis=0, return_counts=True)
-    if len(rows) * 8 <= count:
-        rng = np.random.default_rng(seed)
-        weights = rng.multinomial(count, multiplicity / count, size=draws)
-        return statistic(weights.astype(np.float64) @ rows)
-    step = max(1, MOST_CELLS // count)
-    parts = [
-        statistic(_weights(count, min(step, draws - start), seed + start) @ sums) for start in range(0, draws, step)
-    ]
-    return np.concatenate(parts)
-
-
-@lru_cache(maxsize=4)
-def _weights(count: int, draws: int, seed: int) -> Array:
-    """How often each of `count` clusters is drawn, shape (draws, count)."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(count, size=(draws, count)) + np.arange(draws)[:, None] * count
-    return np.bincount(drawn.ravel(), minlength=draws * count).reshape(draws, count).astype(np.float64)
-
-
-def percentiles(values: Array, level: float, one_sided: bool = False) -> tuple[float, float] | None:
-    """Percentile bounds over the draws where the statistic is defined; None where it never is."""
-    defined = values[~np.isnan(values)]
-    if not len(defined):
-        return None
-    tail = (1 - level) if one_sided else (1 - level) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail], method="inverted_cdf")
-    return float(low), float(high)
 
 
 def swap_test(

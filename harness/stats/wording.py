@@ -40,13 +40,36 @@ def interval(found: Estimate, is_share: bool) -> str:
     return f"{found.level:.0%} interval {low.removesuffix(' points')} to {high}"
 
 
-def settle(needed: float | None, cases: int) -> str:
-    """`about 580 cases would settle it; has 240`."""
-    if needed is None:
-        return f"no number of cases settles a value like this one; has {cases}"
-    if needed <= cases:
-        return f"somewhat more than the {cases} cases it has"
-    return f"about {rough(needed):,} cases would settle it; has {cases:,}"
+def settle(times: float | None, cases: int, contracts: int, apart: str = "") -> str:
+    """`about 580 cases would settle it; has 240`, with the contracts where they are fewer.
+
+    `times` as many are needed; None where the value lies on the bar, and then what the present ones settle is `apart`.
+    """
+    has = f"{cases:,} cases" + ("" if cases == contracts else f" from {contracts:,} contracts")
+    if times is None:
+        return f"no number of cases settles a value on the bar; the {has} settle one {apart} from it"
+    if times <= 1:
+        return f"somewhat more than the {has} it has"
+    enough, now = f"about {rough(times * cases):,} cases", f"has {cases:,}"
+    if cases != contracts:
+        enough, now = f"{enough} from {rough(times * contracts):,} contracts", f"{now} from {contracts:,}"
+    return f"{enough} would settle it; {now}"
+
+
+def worth(found: Estimate) -> str:
+    """`; they are worth about 77 independent ones (design effect 2.6)`; empty where cases of a contract share nothing.
+
+    For claims of a ratio it is claims that are counted.
+    """
+    if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
+        return ""
+    effect = f" (design effect {found.deff:.1f})" if found.deff is not None and found.deff > 1 / NEARLY_ALL else ""
+    few = ", with errors in few of them" if "guard" in found.method and not effect else ""
+    return f"; the {found.n:,} counted are worth about {found.n_eff:,.0f} independent ones{effect}{few}"
+
+
+NEARLY_ALL = 0.95
+"""Cases that are worth this share of their number are as good as independent."""
 
 
 def rough(count: float) -> int:

@@ -241,7 +241,7 @@ def test_several_improvement_claims_are_corrected_by_holm():
 
 def test_an_inconclusive_no_worse_says_what_it_sees_and_needs():
     made = verdict(NO_WORSE, *scores(220, 240, better=15, worse=15))
-    assert "guards 2.0 points" in made.reason and "sees losses of 5.7 points or more" in made.reason
+    assert "guards 2.0 points" in made.reason and "sees losses of 5.9 points or more" in made.reason
     assert made.needed == "about 2,000 cases would settle it; has 240"
 
 

@@ -9,6 +9,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.stats import intervals
+from harness.stats.parts import of_ratio
 from tests.harness.scored import correlated
 
 RNG_SEED = 20
@@ -49,8 +50,8 @@ def test_clustered_error_agrees_with_statsmodels_on_200_random_tables():
         _, residuals = intervals.ratio_residuals(scores, ones(len(scores)))
         own = intervals.linearised_se(residuals, groups, count)
         assert own == pytest.approx(fit.bse[0], rel=1e-9)
-        made = intervals.mean(scores, ones(len(scores)), groups)
-        assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]), rel=1e-6)
+        sums = np.column_stack([np.bincount(groups, weights=w) for w in (scores, ones(len(scores)))])
+        assert of_ratio(sums).variance == pytest.approx(fit.bse[0] ** 2, rel=1e-9)
 
 
 def test_ratio_error_agrees_with_the_jackknife_over_contracts():
@@ -90,13 +91,14 @@ def test_coverage_of_95_percent_intervals_is_as_the_design_says(
 ):
     suites = 4000
     groups, below = np.repeat(np.arange(contracts), cases), ones(contracts * cases)
+    quantile = stats.t.ppf(0.975, contracts - 1)
     naive = t = own = too_high = 0
     for counts in correlated(np.random.default_rng(RNG_SEED), suites, contracts, cases, rate, rho):
         scores = spread(counts, cases)
         low, high = intervals.wilson(scores.mean(), len(scores))
         naive += low <= rate <= high
-        made = intervals.mean(scores, below, groups)
-        t += made.low <= rate <= made.high
+        mean, residuals = intervals.ratio_residuals(scores, below)
+        t += abs(mean - rate) <= quantile * intervals.linearised_se(residuals, groups, contracts)
         made = intervals.proportion(scores, below, groups)
         own += made.low <= rate <= made.high
         too_high += made.low > rate
@@ -149,11 +151,30 @@ def test_one_hundred_contracts_without_an_error_show_no_more_than_0974():
     assert made.low == pytest.approx(0.974, abs=0.001)
 
 
-def test_one_zero_one_case_a_contract_is_plain_wilson():
+def test_one_zero_one_case_a_contract_is_wilson_and_exact_towards_the_nearer_end():
     scores = np.array([1.0] * 50 + [0.0] * 10)
     made = intervals.proportion(scores, ones(60), np.arange(60))
-    assert made.method == "wilson" and made.n_eff == 60
-    assert (made.low, made.high) == pytest.approx(proportion_confint(50, 60, method="wilson"), abs=1e-12)
+    exact = stats.binomtest(50, 60).proportion_ci(0.95, method="exact")
+    wilson = proportion_confint(50, 60, method="wilson")
+    assert made.method == "wilson" and made.n_eff == 60 and wilson[1] < exact.high
+    assert (made.low, made.high) == pytest.approx((wilson[0], exact.high), abs=1e-12)
+    turned = intervals.proportion(1 - scores, ones(60), np.arange(60))
+    assert (turned.low, turned.high) == pytest.approx((1 - made.high, 1 - made.low), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [30, 60, 100, 300])
+def test_the_exact_bound_brings_independent_cases_to_the_coverage_that_wilson_misses(n):
+    """Exact sums over all outcomes, for 400 rates: Wilson alone falls to 86% at n = 30."""
+    k, rates = np.arange(n + 1), np.linspace(0.5, 0.995, 400)[:, None]
+    alone = np.array([intervals.wilson(i / n, n) for i in k])
+    own = np.array([intervals.exact_near_end(tuple(bounds), i / n, n) for i, bounds in zip(k, alone, strict=True)])
+    chance = stats.binom.pmf(k, n, rates)
+
+    def covered(bounds):
+        return (chance * ((bounds[:, 0] <= rates) & (rates <= bounds[:, 1]))).sum(axis=1).min()
+
+    assert covered(own) >= 0.933
+    assert covered(alone) < covered(own) - (0.005 if n == 300 else 0.03)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

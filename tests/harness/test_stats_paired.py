@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from harness.schema import Comparison
 from harness.stats import paired as own
@@ -50,16 +51,47 @@ def test_cases_are_joined_by_id_and_input_and_never_by_position():
     assert own.difference(pairs).value == pytest.approx(1 / 3)
 
 
-def test_clustered_interval_of_the_difference_agrees_with_statsmodels():
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        tuned, baseline = rng.random(120) < 0.8, rng.random(120) < 0.6
-        fit = sm.OLS(tuned.astype(float) - baseline, np.ones(120)).fit(
-            cov_type="cluster", cov_kwds={"groups": np.arange(120) // 4}, use_t=True
+def hybrid_by_hand(change, level=0.975, gain_reach=1.0, loss_reach=1.0):
+    """Newcombe's method 10 on contract means of `change`: two Wilson intervals of statsmodels, put together."""
+    contracts, t = len(change), stats.t.ppf(level, len(change) - 1)
+    sides = []
+    for moved, reach in ((np.maximum(change, 0), gain_reach), (np.maximum(-change, 0), loss_reach)):
+        p, n = (
+            moved.mean() / reach,
+            (moved.mean() / reach) * (1 - moved.mean() / reach) / (stats.sem(moved) / reach) ** 2,
         )
+        low, high = proportion_confint(p * n, n, alpha=2 * (1 - stats.norm.cdf(t)), method="wilson")
+        sides.append((moved, reach * (p - low), reach * (high - p)))
+    (gain, gain_down, gain_up), (loss, loss_down, loss_up) = sides
+    r = np.corrcoef(gain, loss)[0, 1]
+
+    def joined(one, other):
+        return math.sqrt(one**2 + other**2 - 2 * r * one * other)
+
+    assert contracts > 10
+    return change.mean() - joined(gain_down, loss_up), change.mean() + joined(gain_up, loss_down)
+
+
+def test_interval_of_the_difference_agrees_with_wilson_intervals_put_together_by_hand():
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        tuned, baseline = rng.random(400) < 0.7, rng.random(400) < 0.6
         made = own.difference(paired(tuned, baseline, per_contract=4))
-        assert made.value == pytest.approx(fit.params[0])
-        assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]))
+        change = (tuned.astype(float) - baseline).reshape(100, 4).mean(axis=1)
+        assert made.value == pytest.approx(change.mean()) and "guard" not in made.method
+        assert (made.low, made.high) == pytest.approx(hybrid_by_hand(change), abs=1e-9)
+
+
+def test_interval_of_the_difference_is_close_to_the_clustered_one_of_statsmodels():
+    """Many contracts gain and many lose: the plain t interval is then as good."""
+    rng = np.random.default_rng(1)
+    tuned, baseline = rng.random(2400) < 0.7, rng.random(2400) < 0.6
+    fit = sm.OLS(tuned.astype(float) - baseline, np.ones(2400)).fit(
+        cov_type="cluster", cov_kwds={"groups": np.arange(2400) // 4}, use_t=True
+    )
+    made = own.difference(paired(tuned, baseline, per_contract=4))
+    assert made.value == pytest.approx(fit.params[0])
+    assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]), abs=0.001)
 
 
 def test_difference_of_ratios_agrees_with_the_jackknife_over_contracts():
@@ -185,7 +217,7 @@ def test_when_nothing_changed_the_guard_allows_no_more_than_the_contracts_show()
     pairs = flips(0, 0, 100)
     bare = own.difference(pairs, side="lower")
     made = own.guarded(bare, pairs)
-    assert bare.low == 0
+    assert made.low < bare.low < 0 and "few-changes guard" in bare.method
     assert made.low == pytest.approx(-(1 - 0.05 ** (1 / 100))) and "few-flips guard" in made.method
 
 
@@ -201,7 +233,7 @@ def test_the_guard_follows_the_direction_of_the_metric():
 def test_twenty_changed_contracts_end_the_guard():
     for changed, is_guarded in ((19, True), (20, False)):
         pairs = flips(0, changed, 400)
-        assert ("guard" in own.guarded(own.difference(pairs, side="lower"), pairs).method) is is_guarded
+        assert ("few-flips guard" in own.guarded(own.difference(pairs, side="lower"), pairs).method) is is_guarded
 
 
 def test_a_ratio_to_a_baseline_without_events_is_not_measured():
@@ -283,13 +315,25 @@ def test_swaps_that_are_counted_agree_with_swaps_that_are_drawn(monkeypatch):
 
 def test_a_relative_margin_is_tested_on_tuned_minus_a_multiple_of_the_baseline():
     rng = np.random.default_rng(12)
-    tuned, baseline = (rng.random(120) < p for p in (0.9, 0.6))
-    fit = sm.OLS(tuned - 1.3 * baseline, np.ones(120)).fit(
-        cov_type="cluster", cov_kwds={"groups": np.arange(120) // 4}, use_t=True
-    )
+    tuned, baseline = (rng.random(240) < p for p in (0.9, 0.6))
+    change = (tuned - 1.3 * baseline).reshape(60, 4).mean(axis=1)
     made = own.difference(paired(tuned, baseline, per_contract=4), factor=1.3)
-    assert made.value == pytest.approx(fit.params[0])
-    assert (made.low, made.high) == pytest.approx(tuple(fit.conf_int()[0]))
+    assert made.value == pytest.approx(change.mean())
+    assert (made.low, made.high) == pytest.approx(hybrid_by_hand(change, loss_reach=1.3), abs=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3])
+@pytest.mark.parametrize(("tuned", "baseline"), [(1, 1), (0, 0), (1, 0)])
+def test_equal_changes_in_every_contract_prove_nothing(factor, tuned, baseline):
+    made = own.difference(paired([tuned] * 60, [baseline] * 60), factor=factor)
+    assert "few-changes guard" in made.method
+    assert made.high - made.low >= 0.05
+
+
+def test_the_same_answers_do_not_prove_a_ratio_of_one():
+    made = rate_ratio(paired([1] * 30 + [0] * 70, [1] * 30 + [0] * 70, metric=FABRICATION))
+    assert made.value == 1 and "few-changes guard" in made.method
+    assert made.low < 0.93 and made.high > 1.07
 
 
 def test_difference_of_mean_recalls_is_paired_and_agrees_with_a_plain_bootstrap_of_contracts():

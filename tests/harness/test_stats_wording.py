@@ -3,7 +3,7 @@
 import pytest
 
 from harness.schema import Estimate
-from harness.stats.wording import interval, number, p_value, points, settle
+from harness.stats.wording import interval, number, p_value, points, settle, worth
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,29 @@ def test_a_difference_carries_its_sign(difference, is_share, said):
 
 
 @pytest.mark.parametrize(
-    ("needed", "said"),
+    ("times", "contracts", "said"),
     [
-        (577, "about 580 cases would settle it; has 240"),
-        (1546, "about 1,600 cases would settle it; has 240"),
-        (9.5, "somewhat more than the 240 cases it has"),
-        (None, "no number of cases settles a value like this one; has 240"),
+        (2.4, 240, "about 580 cases would settle it; has 240"),
+        (6.44, 240, "about 1,600 cases would settle it; has 240"),
+        (2.4, 80, "about 580 cases from 200 contracts would settle it; has 240 from 80"),
+        (1.0, 240, "somewhat more than the 240 cases it has"),
+        (None, 240, "no number of cases settles a value on the bar; the 240 cases settle one 4.2 points from it"),
     ],
 )
-def test_a_need_is_rounded_up_and_never_below_what_there_is(needed, said):
-    assert settle(needed, 240) == said
+def test_a_need_is_rounded_up_and_never_below_what_there_is(times, contracts, said):
+    assert settle(times, 240, contracts, "4.2 points") == said
+
+
+def test_what_cases_are_worth_is_said_where_contracts_share_errors():
+    sized = {"n": 120, "clusters": 40}
+    shared = Estimate(value=0.9, low=0.8, high=0.95, n_eff=46.2, deff=2.6, method="wilson at n_eff", **sized)
+    assert worth(shared) == "; the 120 counted are worth about 46 independent ones (design effect 2.6)"
+    guarded = Estimate(
+        value=1.0, low=0.9, high=1.0, n=120, clusters=40, n_eff=40, deff=1.0, method="x, few-errors guard"
+    )
+    assert worth(guarded) == "; the 120 counted are worth about 40 independent ones, with errors in few of them"
+    assert worth(Estimate(value=0.9, low=0.8, high=0.95, n=120, clusters=120, n_eff=120, deff=1.0)) == ""
+    assert worth(Estimate(value=0.9, low=0.8, high=0.95, n=120, clusters=120)) == ""
 
 
 def test_p_values_and_intervals():

@@ -1,0 +1,228 @@
+"""Cases of one variant and one metric as columns of numbers, and the sums of their contracts. Knows no interval.
+
+`Cases` reads like a list of observations and is one where a test or a caller wants it; all arithmetic is on arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.schema import Observation
+from harness.stats.intervals import Array, Codes
+
+UNEXPECTED = "(not expected anywhere)"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Label counts of cases, a row for every label that a case shows."""
+
+    names: list[str]
+    """By code."""
+    row: Codes
+    """Case."""
+    code: Codes
+    """Label."""
+    counts: Array
+    """True positives, false positives, false negatives; shape (rows, 3)."""
+
+    @property
+    def expected(self) -> set[str]:
+        """Labels that are right somewhere."""
+        shown = np.unique(self.code[(self.counts[:, 0] > 0) | (self.counts[:, 2] > 0)])
+        return {self.names[i] for i in shown}
+
+    @property
+    def shown(self) -> set[str]:
+        """Labels of any case, right or wrong."""
+        return {self.names[i] for i in np.unique(self.code)}
+
+
+@dataclass(frozen=True, eq=False)
+class Cases(Sequence[Observation]):
+    """One row a case."""
+
+    keys: list[tuple[str, str]]
+    """Case id and input hash."""
+    clusters: Codes
+    """0..C-1; every code occurs."""
+    cluster_names: list[str]
+    """By code."""
+    numerators: Array
+    denominators: Array
+    """0 leaves the case out of a ratio."""
+    errors: NDArray[np.bool_]
+    """The engine or the scorer failed on it."""
+    labels: Labels | None = None
+    """For means over labels."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Observation]) -> Cases:
+        """The table of these observations."""
+        if isinstance(rows, Cases):
+            return rows
+        found = list(rows)
+        names: dict[str, int] = {}
+        clusters = np.array([names.setdefault(c.cluster, len(names)) for c in found], dtype=np.int64)
+        shown = [(i, label, counts) for i, c in enumerate(found) for label, counts in c.labels.items()]
+        codes: dict[str, int] = {}
+        labels = Labels(
+            names=[],
+            row=np.array([i for i, _, _ in shown], dtype=np.int64),
+            code=np.array([codes.setdefault(label, len(codes)) for _, label, _ in shown], dtype=np.int64),
+            counts=np.array([counts for _, _, counts in shown], dtype=np.float64).reshape(-1, 3),
+        )
+        labels.names.extend(codes)
+        return cls(
+            keys=[(c.case_id, c.input_hash) for c in found],
+            clusters=clusters,
+            cluster_names=list(names),
+            numerators=np.array([c.numerator for c in found], dtype=np.float64),
+            denominators=np.array([c.denominator for c in found], dtype=np.float64),
+            errors=np.array([c.error for c in found], dtype=np.bool_),
+            labels=labels if shown else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = range(len(self))[index]
+        return Observation(
+            case_id=self.keys[row][0],
+            input_hash=self.keys[row][1],
+            cluster=self.cluster_names[self.clusters[row]],
+            numerator=float(self.numerators[row]),
+            denominator=float(self.denominators[row]),
+            error=bool(self.errors[row]),
+            labels=self._labels_by_row.get(row, {}),
+        )
+
+    @cached_property
+    def _labels_by_row(self) -> dict[int, dict[str, tuple[int, int, int]]]:
+        found: dict[int, dict[str, tuple[int, int, int]]] = {}
+        if self.labels is not None:
+            for row, code, counts in zip(self.labels.row, self.labels.code, self.labels.counts, strict=True):
+                of_row, name = found.setdefault(int(row), {}), self.labels.names[code]
+                before = of_row.get(name, (0, 0, 0))
+                tp, fp, fn = (int(a + b) for a, b in zip(before, counts, strict=True))
+                of_row[name] = (tp, fp, fn)
+        return found
+
+    @property
+    def cluster_count(self) -> int:
+        """Clusters."""
+        return len(self.cluster_names)
+
+    def take(self, rows: Codes | NDArray[np.bool_], clusters_of: Cases | None = None) -> Cases:
+        """These rows, in this order; with the clusters of another table row by row, where one is given."""
+        places: Codes = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        if clusters_of is not None:
+            clusters, names = clusters_of.clusters, clusters_of.cluster_names
+        elif np.array_equal(places, np.arange(len(self))):
+            return self
+        else:
+            used, clusters = np.unique(self.clusters[places], return_inverse=True)
+            names = [self.cluster_names[i] for i in used]
+        return Cases(
+            keys=[self.keys[i] for i in places],
+            clusters=clusters,
+            cluster_names=names,
+            numerators=self.numerators[places],
+            denominators=self.denominators[places],
+            errors=self.errors[places],
+            labels=self._labels_of(places),
+        )
+
+    def repeated(self, times: int) -> Cases:
+        """As if `times` as many clusters like these had been seen."""
+        copies = np.arange(times)
+        labels = self.labels and Labels(
+            self.labels.names,
+            (copies[:, None] * len(self) + self.labels.row).ravel(),
+            np.tile(self.labels.code, times),
+            np.tile(self.labels.counts, (times, 1)),
+        )
+        return Cases(
+            keys=self.keys * times,
+            clusters=(copies[:, None] * self.cluster_count + self.clusters).ravel(),
+            cluster_names=self.cluster_names * times,
+            numerators=np.tile(self.numerators, times),
+            denominators=np.tile(self.denominators, times),
+            errors=np.tile(self.errors, times),
+            labels=labels,
+        )
+
+    def _labels_of(self, rows: Codes) -> Labels | None:
+        if self.labels is None:
+            return None
+        place = np.full(len(self), -1)
+        place[rows] = np.arange(len(rows))
+        moved = place[self.labels.row]
+        kept = moved >= 0
+        return Labels(self.labels.names, moved[kept], self.labels.code[kept], self.labels.counts[kept])
+
+    @property
+    def sums(self) -> Array:
+        """Numerators and denominators of each cluster, shape (clusters, 2)."""
+        return np.column_stack(
+            [
+                np.bincount(self.clusters, weights=w, minlength=self.cluster_count)
+                for w in (self.numerators, self.denominators)
+            ]
+        )
+
+    def label_sums(self, names: Sequence[str], by_case: bool = False) -> Array:
+        """Label counts of each cluster or case: all true positives, then false positives, then false negatives.
+
+        The shape is (clusters or cases, 3 * labels); a label that is not in `names` counts as the last one.
+        """
+        count, width = (len(self) if by_case else self.cluster_count), len(names)
+        if self.labels is None:
+            return np.zeros((count, 3 * width))
+        column = {name: i for i, name in enumerate(names)}
+        columns = np.array([column.get(name, width - 1) for name in self.labels.names], dtype=np.int64)
+        where = self.labels.row if by_case else self.clusters[self.labels.row]
+        cells = where * width + columns[self.labels.code]
+        return np.hstack(
+            [
+                np.bincount(cells, weights=self.labels.counts[:, kind], minlength=count * width).reshape(count, width)
+                for kind in range(3)
+            ]
+        )
+
+
+def label_names(*groups: Cases) -> list[str]:
+    """Every label that is expected anywhere, sorted, then UNEXPECTED where any other is predicted.
+
+    Labels that nothing expects count as one, or a model that rambles in many words would lower a macro mean without
+    end and flatter whatever it is compared with.
+    """
+    tables = [group.labels for group in groups if group.labels is not None]
+    expected: set[str] = set().union(*(table.expected for table in tables))
+    shown: set[str] = set().union(*(table.shown for table in tables))
+    return sorted(expected) + ([UNEXPECTED] if shown - expected else [])
+
+
+def codes(names: Iterable[str]) -> Codes:
+    """Names to 0..C-1 in order of first appearance."""
+    seen: dict[str, int] = {}
+    return np.array([seen.setdefault(name, len(seen)) for name in names], dtype=np.int64)
+
+
+def ratio_arrays(cases: Sequence[Observation]) -> tuple[Array, Array]:
+    """Numerators and denominators, one a case."""
+    table = Cases.of(cases)
+    return table.numerators, table.denominators
