@@ -25,8 +25,11 @@ MARK = r"(?:§{1,2}|Sections?|Secs?\.?)"
 SUBSECTION = r"(?:\s?\([A-Za-z0-9.]{1,4}\))*"
 JOINT = rf"(?:\s*,?\s*\b(?:and|or|through|thru|to)\b|\s*[,;&]|\s*{DASH})\s*{MARK}?\s*"
 BODY = rf"{SECTION}{SUBSECTION}(?:{JOINT}(?:{SECTION}|{SHORT_END}){SUBSECTION})*(?:,?\s+et\.?\s+seq\b\.?)?"
-HEADED = re.compile(rf"{HEAD},?\s*{MARK}?\s*(?P<body>{BODY})", re.I)
-BARE = re.compile(rf"(?P<mark>(?:{HEAD},?\s*{MARK}?|{MARK})\s*)?(?<![\w.$/-])(?P<body>{BODY})(?!{DASH}\d)", re.I)
+HEADED = re.compile(rf"(?=[OCG]){HEAD},?\s*{MARK}?\s*(?P<body>{BODY})", re.I)
+BARE = re.compile(
+    rf"(?=[OCGS§\d])(?P<mark>(?:{HEAD},?\s*{MARK}?|{MARK})\s*)?(?<![\w.$/-])(?P<body>{BODY})(?!{DASH}\d)", re.I
+)
+"""Each begins with a look at the first letter, which saves trying all heads at each character."""
 GEORGIAN = re.compile(r"C\.?\s?G\.?\s?A|Georgia|\bGa\b", re.I)
 HINT = re.compile(rf"\d{DASH}\d{{1,2}}[A-Z]?{DASH}\d", re.I)
 LONGEST_HEAD = 80

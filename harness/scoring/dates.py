@@ -13,7 +13,8 @@ from harness.scoring.numbers import ORDINALS
 MONTH_NAMES = "January February March April May June July August September October November December"
 MONTHS = {name[:3].lower(): number for number, name in enumerate(MONTH_NAMES.split(), 1)}
 SHORT = "|".join(name[:3] for name in MONTH_NAMES.split() if name != "May")
-SMALL = "|".join(name.lower() for name in MONTH_NAMES.split() if name not in ("March", "May"))
+SMALL_MONTHS = [name.lower() for name in MONTH_NAMES.split() if name not in ("March", "May")]
+SMALL = "|".join(SMALL_MONTHS)
 MONTH = re.compile(
     rf"(?:{'|'.join(f'{n}|{n.upper()}' for n in MONTH_NAMES.split())}|{SMALL}|(?:{SHORT}|Sept)\b\.?)(?!\w)"
 )
@@ -29,8 +30,11 @@ NUMERIC = re.compile(
 )
 NUMERIC_HINT = re.compile(r"\d[/-]\d")
 MONTH_STARTS = "|".join(sorted({name[1:3] for name in MONTH_NAMES.split()}))
-MONTH_HINT = re.compile(rf"[JFMASONDjfasond](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))")
-"""How a month's name begins; saves trying all names at each character."""
+MONTH_HINT = re.compile(rf"[JFMASOND](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|{MONTH_STARTS.upper()})")
+SMALL_MONTH_HINT = re.compile(
+    rf"[JFMASONDjfasond](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))"
+)
+"""How a month's name begins, without and with small letters; saves trying all names at each character."""
 DAY_ENDS = frozenset(("st", "nd", "rd", "th", "of"))
 LONGEST_BEFORE = 40
 """Characters before a month's name that may belong to its date."""
@@ -53,7 +57,8 @@ def dates_in(text: str) -> Iterator[Date]:
         if found:
             yield found
     taken = 0
-    for hint in MONTH_HINT.finditer(text):
+    pattern = SMALL_MONTH_HINT if any(month in text for month in SMALL_MONTHS) else MONTH_HINT
+    for hint in pattern.finditer(text):
         month = MONTH.match(text, hint.start())
         if month and month.start() >= taken and not text[month.start() - 1 : month.start()].isalnum():
             found = _named(text, month, taken)

@@ -211,10 +211,9 @@ def _other_unit(stated: Stated, answer: Answer, sheet: Sheet, move: int | None) 
     for row in _fitting(sheet.rows, stated._replace(metric=None)):
         if isinstance(row.size, str) or not row.size or row.unit == NAME:
             continue
-        ratio = row.size / figure.value
-        scaled = row.unit == figure.unit and _scale_of(row.unit, ratio)
+        scaled = row.unit == figure.unit and _scale_of(row.unit, row.size / figure.value)
         bare = figure.unit == "" and row.unit != "" and figure.value == row.shown
-        as_points = stated.points and row.unit == "bp" and ratio == 1
+        as_points = stated.points and row.unit == "bp" and row.size == figure.value
         if (scaled or bare or as_points) and stated.metric in (None, row.metric):
             return Verdict("wrong_unit", f"the sheet has {_written(row.size, row.unit)}", (row,))
     if move is not None and figure.unit == "bp":

@@ -59,16 +59,14 @@ class Row(NamedTuple):
     unit: str
     value: Fraction | str
     """Signed, in the canonical unit; a name as `name_key` writes it."""
+    size: Fraction | str
+    """The value without its sign."""
     shown: Fraction
     """The number as the sheet prints it, without sign and scale."""
     start: int
     end: int
     place: str
     """Entity, period and metric in one."""
-
-    @property
-    def size(self) -> Fraction | str:
-        return abs(self.value) if isinstance(self.value, Fraction) else self.value
 
 
 class Sheet(NamedTuple):
@@ -145,12 +143,14 @@ def _row(cells: Sequence[str], at: int, cell: str) -> Row | str:
     start = at + len(cell) - len(cell.lstrip())
     place = f"{entity}, {key}, {metric.lower()}"
     if found[0] == NAME:
-        return Row(entity, key, metric.lower(), NAME, name_key(value), Fraction(0), start, start + len(value), place)
+        name = name_key(value)
+        return Row(entity, key, metric.lower(), NAME, name, name, Fraction(0), start, start + len(value), place)
     if not NUMBER.fullmatch(value):
         return f"value {value!r} is no number"
     shown = Fraction(re.sub(r"[^\d.]", "", value))
-    sign = -1 if value[0] in "(-\u2212" else 1
-    return Row(entity, key, metric.lower(), found[0], sign * shown * found[1], shown, start, start + len(value), place)
+    size = shown * found[1]
+    signed = -size if value[0] in "(-\u2212" else size
+    return Row(entity, key, metric.lower(), found[0], signed, size, shown, start, start + len(value), place)
 
 
 def _unit(written: str) -> tuple[str, int] | None:

@@ -29,9 +29,9 @@ ABSENCE = re.compile(
     r"|(?:is|are|was|were)n['’]t\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
     r"|no\s+[\w\s-]{1,60}?\b(?:is|was|are|were)\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
     r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold)"
-    r"|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable)",
-    re.I,
+    r"|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable)"
 )
+"""In lower case."""
 WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
 RIGHT = ("disclosed", "required_found", "absence_said", "clean")
 FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
@@ -235,21 +235,22 @@ def _absences(text: str, sheet: Sheet, answer: Answer, absent: str | None) -> tu
     false: list[Span] = []
     if ABSENCE_WORDS.isdisjoint(answer.words.seen):
         return said, false
-    for match in ABSENCE.finditer(text):
+    for match in ABSENCE.finditer(answer.words.lower, 0, len(text)):
+        place = match.span()
         start = max((at for at in answer.sentences if at <= match.start()), default=0)
         after = SENTENCE.search(text, match.end())
         end = after.start() + 1 if after else len(text)
         about = text[start:end].lower()
         if absent and any(way in about for way in metric_ways(absent)):
-            said.append(_absence(match, "supported", f"the sheet has no {absent} for what was asked"))
+            said.append(_absence(text, place, "supported", f"the sheet has no {absent} for what was asked"))
         elif _has_what_is_denied(sheet, answer, start, end):
-            false.append(_absence(match, "false", "the sheet reports it"))
+            false.append(_absence(text, place, "false", "the sheet reports it"))
     return said, false
 
 
-def _absence(match: re.Match[str], verdict: str, reason: str) -> Span:
-    start, end = match.span()
-    return Span(start=start, end=end, quote=match[0], kind="absence", verdict=verdict, reason=reason)
+def _absence(text: str, place: tuple[int, int], verdict: str, reason: str) -> Span:
+    start, end = place
+    return Span(start=start, end=end, quote=text[start:end], kind="absence", verdict=verdict, reason=reason)
 
 
 def _has_what_is_denied(sheet: Sheet, answer: Answer, start: int, end: int) -> bool:

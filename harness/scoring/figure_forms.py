@@ -18,6 +18,7 @@ from typing import NamedTuple
 from harness.scoring import numbers
 from harness.scoring.dates import dates_in
 from harness.scoring.normal import normalise
+from harness.scoring.paid_periods import paid_for
 
 CURRENCIES = {"$": "USD", "usd": "USD", "€": "EUR", "eur": "EUR", "£": "GBP", "gbp": "GBP"}
 UNITS: dict[str, tuple[str, str, Fraction]] = {
@@ -74,6 +75,11 @@ FIRST_LETTERS = re.compile(
     r"|n(?=ine)|a(?=n?\s+(?:hundred|thousand|million|billion|trillion))|u(?=s\s?\$|sd|\.s\.\s?\$)|e(?=ur\b)|g(?=bp\b)",
 )
 """Where a quantity may begin, in lower case; saves trying the whole pattern at each character."""
+HINT = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twel|thir|fort|fif|twen|hundred|thousand|million"
+    r"|billion|trillion|first|second|nin)"
+)
+"""What every figure holds, in lower case: a digit, or the beginning of a number word."""
 NAMED_UNIT = re.compile(
     r"%|per\s?cent|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr", re.I
 )
@@ -83,21 +89,12 @@ RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—])\s*")
 SPACE = re.compile(r"\s+")
 SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
 """Basis points in a hundredth and in a tenth of one percent."""
+SMALL_STARTS = frozenset("htHT")
 OF_ONE_PERCENT = re.compile(
     rf"[\s-]*(?P<part>hundredth|tenth)s?\s+of\s+(?:one|a|1)\s*(?:per\s?cent|%)(?P<bracket>\s*\(\s*(?P<again>{numbers.DIGITS})\s*%\s*\))?",
     re.I,
 )
 JOINED = re.compile(r"-\w")
-PER_AFTER = re.compile(
-    r",?\s*(?:/|(?:per|a|an|each|every)\s+)(?:calendar\s+)?(?P<period>month|quarter|year|annum)\b"
-    r"|,?\s*(?P<manner>monthly|quarterly|annually|yearly)\b",
-    re.I,
-)
-PER_BEFORE = re.compile(
-    r"\b(?P<manner>monthly|quarterly|annual|yearly)\s+(?:\w+\s+){0,3}?(?:(?:is|are|of|was|be|at|equals?|totals?)\s+|[:=]\s*)?$",
-    re.I,
-)
-PERIODS = {"m": "month", "q": "quarter", "y": "year", "a": "year"}
 START = attrgetter("start")
 IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re.I)
 
@@ -151,6 +148,8 @@ class Parts(NamedTuple):
 def figures_in(text: str) -> tuple[Figure, ...]:
     """Figures in order of appearance, with offsets into `text`."""
     normal = normalise(text)
+    if not HINT.search(normal.text.lower()):
+        return ()
     plain = UNIT_RANGE.sub("–", normal.text)
     taken = bytearray(len(plain))
     found: list[Figure] = []
@@ -189,13 +188,14 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
         start, end = match.span()
         if 1 in taken[start:end]:
             continue
-        small = OF_ONE_PERCENT.match(text, end) if text[end : end + 12].strip("- \t\n")[:1] in tuple("htHT") else None
+        small = OF_ONE_PERCENT.match(text, end) if text[end : end + 12].strip("- \t\n")[:1] in SMALL_STARTS else None
         if small:
             yield _small_percent(match, small)
             taken[start : small.end()] = b"\1" * (small.end() - start)
             continue
-        written, sign, bracket = match["unit"] or "", match["sign"] or "", match["before"] or match["after"] or ""
-        if not (written or sign or bracket):
+        parts = Parts(*match.groups())
+        written = parts.unit or ""
+        if not (written or parts.sign or parts.before or parts.after):
             reference = REFERENCE.search(text, max(0, start - 16), start)
             if reference or (listed >= 0 and LIST_JOINT.fullmatch(text, listed, start)):
                 listed = end if not reference or reference["list"] or reference["pages"] or "§" in reference[0] else -1
@@ -203,8 +203,8 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
             if _is_no_count(match, text):
                 continue
             written = _unit_ahead(text, end)
-        kind, unit, value, restated, size = _amount(Parts(*match.groups()), written)
-        per = _per(text, start, end) if kind == "money" else ""
+        kind, unit, value, restated, size = _amount(parts, written)
+        per = paid_for(text, start, end) if kind == "money" else ""
         yield Figure(start, end, kind, unit, value, restated, size, per=per)
 
 
@@ -214,15 +214,6 @@ def _amount(parts: Parts, written: str) -> tuple[str, str, Fraction, Fraction | 
     kind, unit, factor = _unit(written, parts.sign or "", parts.before or parts.after or "")
     value, size = _value(parts, kind)
     return kind, unit, value * factor, _restated(parts, value, factor), size * factor
-
-
-def _per(text: str, start: int, end: int) -> str:
-    """The period that an amount is paid for, where the text says it right before or behind."""
-    found = PER_AFTER.match(text, end)
-    if found:
-        return PERIODS[(found["period"] or found["manner"])[0].lower()]
-    before = PER_BEFORE.search(text, max(0, start - 40), start)
-    return PERIODS[before["manner"][0].lower()] if before else ""
 
 
 def _small_percent(match: re.Match[str], small: re.Match[str]) -> Figure:

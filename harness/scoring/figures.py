@@ -13,11 +13,12 @@ import re
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
 from harness.scoring.denials import without_denied
-from harness.scoring.derivations import Source, derive, source_of
+from harness.scoring.derivations import Source, derive, equal, source_of
 from harness.scoring.figure_forms import Figure, figures_in
 
 VERDICTS = ["supported", "derived", "contradictory", "ungrounded"]
 FABRICATED = {"contradictory", "ungrounded"}
+UNGROUNDED = "not in the source, and no rule yields it"
 ABOUT = re.compile(
     r"(?:\b(?:about|approx(?:\.|imately)?|around|roughly|nearly|almost|circa|ca\.|close\s+to)|~)\s*$", re.I
 )
@@ -69,12 +70,12 @@ def _verdict(text: str, figure: Figure, source: Source) -> tuple[str, str, Figur
         if same:
             return "supported", "rule: equal, the source contradicts itself in the same words", same
         return "contradictory", "the words and the numeral disagree", None
+    same = equal(figure, source, about=False)
+    if same:
+        return "supported", "rule: equal", same
     about = bool(ABOUT.search(text, max(0, figure.start - 20), figure.start))
     found = derive(figure, source, about)
-    if found is None:
-        return "ungrounded", "not in the source, and no rule yields it", None
-    rule, origin = found
-    return ("supported" if rule == "equal" else "derived"), f"rule: {rule}", origin
+    return ("derived", f"rule: {found[0]}", found[1]) if found else ("ungrounded", UNGROUNDED, None)
 
 
 @scorer(metrics=METRICS, name="figures")

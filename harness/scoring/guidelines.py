@@ -19,12 +19,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
-from harness.scoring.declining import clauses, declines, is_declining, lower
-from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.declining import MARK, clauses, declines, is_declining, lower
+from harness.scoring.figure_forms import figures_in
 from harness.scoring.handbook import Asked, Line, Wanted, asked_by, lines, value_of
 from harness.scoring.handbook_forms import Mention, departments_in, ids_in
 from harness.scoring.normal import Normal, normalise, plain
@@ -127,12 +127,12 @@ def answered(case: Case, completion: Completion) -> Score:
 def _parts(text: str) -> list[Part]:
     low = lower(text)
     cut = clauses(low)
-    declining = [is_declining(clause) for _, _, clause in cut]
+    declining = [is_declining(clause) for _, _, clause in cut] if MARK.search(low) else [False] * len(cut)
     some = any(declining)
     return [Part(*one, is_one, some and not is_one) for one, is_one in zip(cut, declining, strict=True)]
 
 
-def _figures(text: str, parts: Sequence[Part], ids: Sequence[Mention]) -> Iterator[Figure]:
+def _figures(text: str, parts: Sequence[Part], ids: Sequence[Mention]) -> Iterator[Mention]:
     """Figures that are no ids, of clauses that claim anything; one without a digit or number word is not searched."""
     if ids:
         ends = [0, *(one.end for one in ids)]
@@ -141,13 +141,14 @@ def _figures(text: str, parts: Sequence[Part], ids: Sequence[Mention]) -> Iterat
     for part in parts:
         if not part.declining and QUANTITY.search(part.clause):
             for figure in figures_in(text[part.start : part.end]):
-                yield figure._replace(start=figure.start + part.start, end=figure.end + part.start)
+                start, end = figure.start + part.start, figure.end + part.start
+                yield Mention(start, end, figure.kind, value_of(figure), False)
 
 
 def _judge(case: Case, completion: Completion, asked: Asked, normal: Normal, parts: Sequence[Part]) -> list[Judged]:
     """Each id, department and figure of an answer with its verdict, in order of appearance."""
     ids = list(ids_in(normal.text, asked.known))
-    found: list[Mention | Figure] = [*ids, *departments_in(normal.text, asked.known, case.document.partition("\n")[0])]
+    found = [*ids, *departments_in(normal.text, asked.known, case.document.partition("\n")[0])]
     found += _figures(normal.text, parts, ids)
     limit = unbroken(completion)
     judged, at = [], 0
@@ -167,18 +168,14 @@ def _judge(case: Case, completion: Completion, asked: Asked, normal: Normal, par
                 reason=REASONS[verdict],
                 source=SourceSpan(doc_id=case.cluster, start=source[0], end=source[1]) if source else None,
             )
-            judged.append(_named(item, span))
+            judged.append(Judged(item.kind if item.kind in VERDICTS else "figure", item.says, span))
     return judged
-
-
-def _named(item: Mention | Figure, span: Span) -> Judged:
-    return Judged(item.kind, item.says, span) if isinstance(item, Mention) else Judged("figure", value_of(item), span)
 
 
 Verdict = tuple[str, tuple[int, int] | None]
 
 
-def _guideline(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
+def _guideline(document: str, asked: Asked, item: Mention, part: Part) -> Verdict:
     line = lines(document).get(item.says)
     place = (line.start, line.end) if line else None
     if (part.declining or (part.aside and SCOPE.search(part.clause))) and (item.known or item.says in asked.question):
@@ -188,7 +185,7 @@ def _guideline(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
     return ("misgrounded" if item.known or item.says in asked.known.chapters else "invented"), place
 
 
-def _department(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
+def _department(document: str, asked: Asked, item: Mention, part: Part) -> Verdict:
     if not item.known:
         return ("unclaimed" if part.declining and item.says in asked.question else "invented"), None
     at = document.find(item.says)
@@ -204,8 +201,8 @@ def _department(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
     return "misgrounded", place
 
 
-def _figure(document: str, asked: Asked, item: Any, part: Part) -> Verdict:
-    value = value_of(item)
+def _figure(document: str, asked: Asked, item: Mention, part: Part) -> Verdict:
+    value = item.says
     places = (line.figures.get(value) for line in _support(document, asked))
     place = next((found for found in places if found), None)
     if value in asked.wanted.figures:

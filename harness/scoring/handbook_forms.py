@@ -18,12 +18,16 @@ from harness.errors import refuse_all
 from harness.scoring.declining import lower
 
 LABEL = r"(?:guidelines?|sections?|rules?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
-NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
+NUMBER = re.compile(r"\d\d{0,2}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
 JOINT = re.compile(
     r"\s*(?:[,;]\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
 )
 UNIT = re.compile(r"\s*(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar)", re.I)
-LABELLED = re.compile(rf"(?<!\w){LABEL}\s*(?:no\.?|number|#|:)?\s*$", re.I)
+LABELLED = re.compile(
+    r"[GgSsRrPpCcNn§](?<!\w.)(?i:(?<=g)uidelines?|(?<=s)ections?|(?<=r)ules?|(?<=p)aragraphs?|(?<=c)lauses?"
+    r"|(?<=p)olic(?:y|ies)|(?<=n)os?\.|(?<=§)§*)\s*(?i:no\.?|number|#|:)?\s*$"
+)
+"""A LABEL, its first letter alone, since a pattern that starts with one of a few letters is searched for fast."""
 GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
 LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
 OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
@@ -40,7 +44,7 @@ FUNCTION = (
     r"(?:human resources|hr|it|legal|finance|payroll|compliance|procurement|accounting|accounts|facilities|security"
     r"|marketing|purchasing|audit|personnel|training|benefits|travel|safety|property|operations|sales|tax)"
 )
-CAPITALS = re.compile(rf"(?<!\w){WORD}(?: (?:(?:and|&|of) )?{WORD}){{0,4}} $")
+CAPITALS = re.compile(rf"[A-Z](?<!\w.)[\w'’&-]*(?: (?:(?:and|&|of) )?{WORD}){{0,4}} $")
 FUNCTIONS = re.compile(rf"(?<!\w){FUNCTION}(?: (?:and|&) {FUNCTION})? $", re.I)
 ANY_WORD = re.compile(r"(?<![\w-])[a-z]+(?: (?:and|&) [a-z]+)? $")
 OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")

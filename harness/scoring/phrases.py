@@ -15,7 +15,7 @@ from harness.scoring.normal import plain
 
 T = TypeVar("T")
 
-EVEN = str.maketrans("’‘ʼ‐‑", "'''--")
+EVEN = {"’": "'", "‘": "'", "ʼ": "'", "‐": "-", "‑": "-"}
 WORD = re.compile(r"\w+(?:'\w+)*")
 BEFORE = (r"\w", r"\w'")
 """What may not stand before a phrase."""
@@ -34,7 +34,9 @@ class Found(NamedTuple, Generic[T]):
 
 def even(text: str) -> str:
     """The text with one kind of apostrophe and hyphen; the length stays."""
-    return text if text.isascii() else text.translate(EVEN)
+    for mark, plain_mark in () if text.isascii() else EVEN.items():
+        text = text.replace(mark, plain_mark)
+    return text
 
 
 def lower(text: str) -> str:
@@ -56,7 +58,21 @@ def words_in(text: str) -> set[str]:
 def stemmed(tokens: Iterable[str]) -> set[str]:
     """Words as `words_in` gives them, of words that are known already."""
     words = set(tokens)
-    return words | {word.split("'", 1)[0] for word in words if "'" in word}
+    stems = [word.split("'", 1)[0] for word in words if "'" in word]
+    return words.union(stems) if stems else words
+
+
+def starting(words: Iterable[str]) -> str:
+    """A pattern of any of these words, in lower case or capitals, where a word starts.
+
+    The first letter stands alone: a pattern that starts with one of a few letters is searched for much faster.
+    """
+    rests: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        rests.setdefault(word[0], []).append(word[1:])
+    either = "|".join(f"(?<={first})(?:{'|'.join(listed)})" for first, listed in rests.items())
+    firsts = "".join(rests)
+    return rf"[{firsts}{firsts.upper()}](?<!\w.)(?i:{either})"
 
 
 class Phrases(Generic[T]):

@@ -17,6 +17,8 @@ from itertools import islice
 from operator import eq
 from typing import NamedTuple
 
+from harness.scoring.phrases import starting
+
 FUNCTION_WORDS = (
     "is|are|and|or|as|at|in|on|if|of|it|its|also|after|over|into|unless|until|all|an|any|i|am|each|either|ever|every"
 )
@@ -80,14 +82,16 @@ RULES = [
     ),
     Rule(
         "modal_of",
-        re.compile(r"\b([Cc]ould|[Ss]hould|[Ww]ould|[Mm]ust) of\b(?! (?:course|necessity|late)\b)"),
+        re.compile(
+            r"([CcSsWwMm](?<!\w.)(?:(?<=[CcWw])ould|(?<=[Ss])hould|(?<=[Mm])ust)) of\b(?! (?:course|necessity|late)\b)"
+        ),
         "'have' follows it",
         lambda m: f"{m[1]} have",
         frozenset({"of"}),
     ),
     Rule(
         "its_for_it_is",
-        re.compile(r"\b([Ii])ts(?= (?:a|an|the|not|been|our|your|my|going)\b(?!-))"),
+        re.compile(r"([Ii])(?<!\w.)ts(?= (?:a|an|the|not|been|our|your|my|going)\b(?!-))"),
         "'it is' needs its apostrophe",
         lambda m: f"{m[1]}t's",
         frozenset({"its"}),
@@ -115,7 +119,7 @@ RULES = [
     ),
     Rule(
         "missing_apostrophe",
-        re.compile(rf"\b(?:{'|'.join(MISSING_APOSTROPHE)})\b", re.I),
+        re.compile(rf"{starting(MISSING_APOSTROPHE)}\b"),
         "its apostrophe is missing",
         lambda m: MISSING_APOSTROPHE[m[0].lower()],
         frozenset(MISSING_APOSTROPHE),

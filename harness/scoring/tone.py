@@ -17,8 +17,8 @@ CONTRACTION = re.compile(
     re.I,
 )
 EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\u231a-\u23ff\U0001f000-\U0001faff]+")
-FACE = re.compile(r"(?<![\w:;])[:;]'?-?[)(DP](?![\w)(])")
-REPEATED = re.compile(r"[!?]{2,}")
+FACE = re.compile(r"[:;](?<![\w:;].)'?-?[)(DP](?![\w)(])")
+REPEATED = re.compile(r"[!?][!?]+")
 SHOUTED = re.compile(r"[A-Z](?<![\w@./'-].)[A-Z]{3,}(?![\w@/'-])")
 BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+\S", re.M)
 LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)

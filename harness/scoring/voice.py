@@ -22,6 +22,7 @@ import msgspec
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring import spelling, style_guide
 from harness.scoring.base import Scorer, scorer
+from harness.scoring.kept import Kept
 from harness.scoring.normal import Normal, normalise
 from harness.scoring.phrases import even, key, lower, words_in
 from harness.scoring.style_guide import StyleGuide
@@ -77,7 +78,7 @@ def _score(case: Case, completion: Completion, finder: Finder) -> Score:
         return _failed(case, len(groups))
     text = Text(completion.text)
     whole = completion.finish_reason == "stop" and bool(text.tokens)
-    trusted = words_in(lower(_source(case.document)[1])) if finder.guide.trust_source_spelling else frozenset()
+    trusted = _source_words(case.document) if finder.guide.trust_source_spelling else frozenset()
     miscast, names = finder.casing(text)
     hits = finder.hits(text, miscast, trusted, whole)
     judged = list(zip(hits, _quotations(case.document, text, hits), strict=True))
@@ -149,10 +150,15 @@ def _stands(terms: Sequence[str], text: Text) -> tuple[int, int] | None:
     return None
 
 
-@lru_cache(maxsize=1024)
+@Kept
 def _source(document: str) -> tuple[Normal, str]:
     normal = normalise(document)
     return normal, even(normal.text)
+
+
+@Kept
+def _source_words(document: str) -> set[str]:
+    return words_in(lower(_source(document)[1]))
 
 
 def _quotations(document: str, text: Text, hits: Sequence[Hit]) -> list[tuple[int, int] | None]:

@@ -5,9 +5,10 @@ import random
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import figures
+from harness.scoring import figures, numbers
 from harness.scoring.base import run
-from harness.scoring.figure_forms import figures_in
+from harness.scoring.dates import MONTH_NAMES
+from harness.scoring.figure_forms import HINT, QUANTITY, Parts, figures_in
 
 
 def scored(text: str, document: str = "", finish_reason: str = "stop") -> Score:
@@ -185,6 +186,27 @@ def test_a_number_with_its_own_unit_is_a_figure_wherever_it_stands():
 )
 def test_a_range_shares_its_unit(text, values):
     assert [figure.value for figure in figures_in(text)] == values
+
+
+def test_the_parts_of_a_quantity_are_the_groups_of_its_pattern():
+    assert tuple(QUANTITY.groupindex) == Parts._fields
+
+
+@pytest.mark.parametrize(
+    "word",
+    [*list(numbers.UNITS)[1:], *numbers.TENS, *numbers.SCALES, *numbers.ORDINALS, "hundred"],
+)
+def test_no_number_word_is_passed_over(word):
+    assert HINT.search(f"more than {word} of them")
+    assert figures_in(f"It ends on the {word} day of May.") or word not in numbers.ORDINALS
+
+
+@pytest.mark.parametrize("month", MONTH_NAMES.split())
+@pytest.mark.parametrize("change", [str, str.upper, str.lower, lambda name: name[:3]])
+def test_a_month_is_read_with_and_without_its_capital(month, change):
+    found = figures_in(f"Paid on {change(month)} 3, 2024.")
+    small_word = change(month) in ("march", "may")
+    assert [figure.kind for figure in found] == (["count", "count"] if small_word else ["date"])
 
 
 def test_a_numeric_date_that_could_be_read_otherwise_says_so():

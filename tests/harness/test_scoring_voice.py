@@ -1,5 +1,6 @@
 """The voice scorer: each rule with a hit and a near miss, quotations apart, and what empty and failed answers count."""
 
+import re
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from harness.errors import UserError
 from harness.schema import Case, Completion
 from harness.scoring import base, spelling, voice
-from harness.scoring.phrases import Phrases
+from harness.scoring.phrases import Phrases, starting
 from harness.scoring.style_guide import SWITCHES, parse
 
 BASE = {
@@ -410,3 +411,9 @@ def test_five_thousand_completions_of_a_hundred_words_take_less_than_a_second():
     for answer in answers:
         SCORER(case(["TideFlask"]), answer)
     assert time.process_time() - begun < 0.2
+
+
+def test_a_word_that_starts_is_found_in_any_case_and_no_part_of_one_is():
+    pattern = re.compile(rf"{starting(['dont', 'doesnt', 'wasnt'])}\b")
+    found = pattern.findall("Dont wasnt DOESNT xdont dontx wont, 'dont")
+    assert found == ["Dont", "wasnt", "DOESNT", "dont"]
