@@ -7,7 +7,7 @@ exact probabilities of passing.
 import math
 
 from harness.schema import Estimate, Side
-from harness.stats.intervals import critical, upper_for_share, wilson
+from harness.stats.intervals import critical, exact_near_end, upper_for_share, wilson
 
 POWER = 0.80
 MOST_CASES = 10_000_000
@@ -38,25 +38,18 @@ def cases_for_gap(
     return _plan(cases * (smallest_visible(se, side, level, power) / gap) ** 2)
 
 
-def independent_for_rate(rate: float, bar: float, level: float = 0.95) -> int | None:
-    """Independent cases whose one-sided Wilson bound separates `rate` from `bar` with 80% power."""
-    if rate == bar:
-        return None
-    z, power = critical(level, "lower"), critical(POWER, "lower")
-    spread = z * math.sqrt(max(0.0, bar * (1 - bar))) + power * math.sqrt(max(0.0, rate * (1 - rate)))
-    return _plan((spread / (rate - bar)) ** 2)
-
-
 def errors_allowed(
     n: int, bar: float, level: float = 0.95, n_eff: float | None = None, df: float | None = None
 ) -> int | None:
-    """Most errors in n cases with the one-sided Wilson bound still at or over `bar`; None where none is.
+    """Most errors in n cases with the one-sided bound of `intervals.proportion` still at or over `bar`, or None.
 
     The bound is taken at `n_eff` cases and with t(df), as for clustered cases; left out, the cases are independent.
     """
 
     def holds(errors: int) -> bool:
-        return wilson((n - errors) / n, n_eff or n, level, "lower", df)[0] >= bar
+        share = (n - errors) / n
+        bounds = wilson(share, n_eff or n, level, "lower", df)
+        return (bounds if df else exact_near_end(bounds, share, n, level, "lower"))[0] >= bar
 
     if n < 1 or not holds(0):
         return None
@@ -119,16 +112,6 @@ def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: fl
             size = math.ceil(size * 1.02)
         plans.append(size)
     return min(plans) if plans else None
-
-
-def cases_for_ratio(found: Estimate, cases: int, bar: float) -> int | None:
-    """Cases at which a ratio of rates like this one is separated from `bar`, on the log scale."""
-    if found.value is None or found.high is None or found.value == bar or bar <= 0:
-        return None
-    if found.value == 0 or not found.low:
-        return _plan(cases * found.high / bar) if found.value < bar else None
-    se = (math.log(found.high) - math.log(found.low)) / (2 * critical(found.level, "two"))
-    return cases_for_gap(se, cases, math.log(found.value / bar), "two", found.level)
 
 
 def _plan(cases: float) -> int | None:

@@ -109,6 +109,13 @@ def test_133_cases_without_an_error_pass_98_percent_and_132_do_not():
     assert chances.chance_of_level(Design(132), 0.98, 1.0) == 0.0
 
 
+@pytest.mark.parametrize("bar", [0.1, 0.2, 0.35, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("cases", [20, 45, 130])
+def test_the_errors_that_are_allowed_are_those_that_the_rule_lets_pass(cases, bar):
+    judged = [errors for errors in range(cases + 1) if level_passes(errors, cases, bar)]
+    assert chances.allowed(Design(cases), bar).few == max(judged, default=None)
+
+
 @pytest.mark.parametrize(
     ("contracts", "cases", "icc", "bar", "truth"),
     [

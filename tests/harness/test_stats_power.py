@@ -3,9 +3,7 @@
 import math
 
 import pytest
-from scipy import stats
 
-from harness.schema import Estimate
 from harness.stats import chances, power
 from harness.stats.intervals import rule_of_three
 
@@ -116,16 +114,6 @@ def test_smallest_visible_difference_is_the_sum_of_both_quantiles():
     assert power.smallest_visible(0.01, "two") == pytest.approx(0.01 * (1.9600 + 0.8416), rel=1e-4)
 
 
-def test_the_planned_size_settles_a_rate_in_four_suites_of_five():
-    n = power.independent_for_rate(0.99, 0.98)
-    allowed = power.errors_allowed(n, 0.98)
-    assert stats.binom.cdf(allowed, n, 0.01) == pytest.approx(0.80, abs=0.04)
-
-
-def test_perfection_at_98_percent_needs_133_cases():
-    assert power.independent_for_rate(1.0, 0.98) == 133
-
-
 @pytest.mark.parametrize(("worse", "changed", "needed"), [(0, 0, 149), (0, 1, 149), (3, 3, 667)])
 def test_the_guard_needs_contracts_until_the_bound_or_twenty_changes(worse, changed, needed):
     assert power.contracts_for_few_flips(worse, changed, 100, 0.02) == pytest.approx(needed, rel=0.02)
@@ -134,17 +122,4 @@ def test_the_guard_needs_contracts_until_the_bound_or_twenty_changes(worse, chan
 def test_no_gap_and_no_spread_give_no_plan():
     assert power.cases_for_gap(0.01, 100, 0.0, "two") is None
     assert power.cases_for_gap(0.0, 100, 0.1, "two") is None
-    assert power.independent_for_rate(0.9, 0.9) is None
     assert power.contracts_for_few_flips(0, 0, 100, 0.0) is None
-
-
-def test_a_ratio_without_events_scales_its_upper_bound():
-    nothing_left = Estimate(value=0.0, low=0.0, high=1.5, n=100, clusters=100)
-    assert power.cases_for_ratio(nothing_left, 100, 0.75) == 200
-
-
-def test_a_ratio_is_planned_on_the_log_scale():
-    found = Estimate(value=0.5, low=0.25, high=1.0, n=100, clusters=100)
-    se = math.log(4) / (2 * 1.96)
-    assert power.cases_for_ratio(found, 100, 0.75) == pytest.approx(100 * (2.8016 * se / math.log(1.5)) ** 2, rel=0.01)
-    assert power.cases_for_ratio(Estimate(value=0.75, low=0.5, high=1.0, n=9, clusters=9), 9, 0.75) is None
