@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUN = 5
+ROUNDING = 1e-9
+"""What a threshold may be too high by in floating point."""
 WORDS_BEFORE = 6
 LABEL_WORDS = 12
 """Answers of at most so many words must be equal: one other word is another answer."""
@@ -44,6 +46,7 @@ def links(texts: Sequence[Sequence[str]], threshold: float, chained: bool = Fals
     """
     import numpy as np
 
+    threshold -= ROUNDING
     sets = _sets(texts)
     postings: dict[int, list[int]] = defaultdict(list)
     marked = np.zeros(sets.kinds, bool)

@@ -102,6 +102,14 @@ def test_text_of_rows_does_nothing_in_the_report(reviewed, tmp_path):
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_no_check_quotes_personal_data(reviewed):
+    mail = row(f"a@x.example {prose(60)}", "gonna write to b@x.example")
+    found = reviewed([mail, mail, row(f"a@x.example {prose(60)} The tenent.", "c@x.example")])
+    names = {result.name for result in found.results if result.found.findings}
+    assert names >= {"exact_duplicates", "pii", "informal", "typos"}
+    assert places(html.render(found)) == []
+
+
 def test_the_report_shows_three_examples_with_line_action_reason_and_match(reviewed):
     page = html.render(reviewed([*ROWS, *(row(prose(n), "repair") for n in range(5))]))
     section = page.split('<h2 id="exact_duplicates">')[1].split("</section>")[0]

@@ -60,8 +60,9 @@ def test_a_short_case_is_found_where_it_is_the_prompt(find):
     assert [f.row for f in find(rows, question, CASE).findings] == [0, 1]
 
 
-def test_a_formula_that_contracts_share_is_said_and_not_counted(find):
-    found = find([f"{prose(1, 30)} {LAW} {prose(2, 5)}"], f"{prose(3, 25)} {LAW} {prose(4, 20)}")
+@pytest.mark.parametrize("around", [30, 10])
+def test_a_formula_that_contracts_share_is_said_and_not_counted(find, around):
+    found = find([f"{prose(1, around)} {LAW}."], f"{prose(3, 25)} {LAW} {prose(4, 20)}")
     assert found.findings == []
     assert "share a run of 13 words with a case, and too little else" in found.notes[1]
     assert "governed by and construed" in found.notes[1]
@@ -78,6 +79,13 @@ def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):
     assert "3 rows share boilerplate" in found.notes[1]
     leaked = contamination.find(sample(*rows, f"{task}\n{names}\n{prose('doc 4', 50)}"), settings)
     assert [(f.row, f.other) for f in leaked.findings] == [(3, "legal/mini: c4")]
+
+
+def test_boilerplate_around_a_short_leak_does_not_hide_it(write_cases):
+    task = prose("task", 45)
+    settings = Settings(suites=[write_cases([case(n, prose(f"doc {n}", 30), task=task) for n in range(6)])])
+    found = contamination.find(sample(f"{task} {prose('doc 4', 30)}"), settings)
+    assert [f.other for f in found.findings] == ["legal/mini: c4"]
 
 
 def test_text_of_few_documents_is_counted(write_cases):

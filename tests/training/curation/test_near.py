@@ -20,7 +20,7 @@ def similarity(one, other):
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
-@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.9, 1.0])
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 0.9, 1.0])
 def test_links_are_those_of_the_definition(threshold):
     rng = random.Random(0)
     texts = [prose(n, rng.randrange(1, 60)) for n in range(25)]
@@ -36,6 +36,14 @@ def test_links_are_those_of_the_definition(threshold):
     }
     assert {(a, b) for a, b, _ in near.links([(t,) for t in texts], threshold, chained=True)} == expected
     assert len(expected) > 10
+
+
+def test_a_pair_that_is_just_as_similar_as_asked_is_found():
+    """Of 25 runs, 14 shared; 0.56 * 25 is a little more than 14 in floating point."""
+    one, other = prose(1, 29), " ".join(prose(1, 29).split()[:18])
+    assert similarity(runs(one), runs(other)) == 0.56
+    assert [(a, b) for a, b, _ in near.links([(one,), (other,)], 0.56)] == [(1, 0)]
+    assert [(a, b) for a, b, _ in near.links([(other,), (one,)], 0.56)] == [(1, 0)]
 
 
 def test_a_linked_row_is_not_compared_again():

@@ -101,11 +101,11 @@ def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_
     pair = [row(he, "granted"), row(he.replace("Mr", "Mrs").replace("his", "her").replace("He", "She"), "refused")]
     same = [row(prose(95) + " He pays.", "granted"), row(prose(95) + " She pays.", "granted")]
     skipped = {check.name: "skip" for check in CHECKS if check.name != "counterfactual_swaps"}
-    done = review([str(write_jsonl([*pair, *same]))], Settings(actions=skipped))
+    done = review([str(write_jsonl([*pair, *same, row(he, "refused")]))], Settings(actions=skipped))
     (finding,) = done.results[0].found.findings
     assert (finding.row, finding.quote, finding.other_quote) == (1, "refused", "granted")
     assert done.results[0].found.notes[0].startswith("A screen, no proof.")
-    assert done.results[0].found.counts == {"both": 0, "he": 2, "she": 2}
+    assert done.results[0].found.counts == {"both": 0, "he": 3, "she": 2}
 
 
 def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, write_cases, tiny_model):
