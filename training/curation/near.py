@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from training.curation.exact import folded, key
@@ -39,10 +39,13 @@ class Link(NamedTuple):
     similarity: float
 
 
-def links(texts: Sequence[Sequence[str]], threshold: float, chained: bool = False) -> Iterator[Link]:
+def links(
+    texts: Sequence[Sequence[str]], threshold: float, together: Callable[[int, int], bool] | None = None
+) -> Iterator[Link]:
     """For each row, given as its texts, the most similar earlier row, if any reaches the threshold.
 
-    Rows that were linked are not compared with later ones, unless `chained`: then all are, and every link is given.
+    Rows that were linked are not compared with later ones. With `together` all are, and every link is given but those
+    between rows that it says belong together already.
     """
     import numpy as np
 
@@ -58,19 +61,21 @@ def links(texts: Sequence[Sequence[str]], threshold: float, chained: bool = Fals
         rarest = shared[:prefix].tolist()
         found: list[Link] = []
         marked[shared] = True
-        for other in {o for run in rarest for o in postings[run]}:
+        for other in sorted({o for run in rarest for o in postings[run]}):
+            if together and together(int(row), other):
+                continue
             smaller, larger = sorted((size, int(sets.sizes[other])))
             if smaller >= threshold * larger:
                 common = int(marked[sets.shared(other)].sum())
                 similarity = common / (size + int(sets.sizes[other]) - common)
                 if similarity >= threshold:
                     found.append(Link(int(row), other, similarity))
+                    if together:
+                        yield found[-1]
         marked[shared] = False
-        if chained:
-            yield from found
-        elif found:
+        if found and not together:
             yield max(found, key=lambda link: (link.similarity, -link.other))
-        if chained or not found:
+        if together or not found:
             for run in rarest:
                 postings[run].append(int(row))
 

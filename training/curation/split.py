@@ -54,7 +54,7 @@ class Split(Struct, frozen=True, kw_only=True):
     largest: int
     """Rows of the largest group."""
     linked: int
-    """Pairs of prompts that are near copies of one another."""
+    """Groups that were joined since their prompts are near copies."""
 
 
 def assign(sample: Sample, settings: SplitSettings) -> Split:
@@ -106,7 +106,7 @@ def _check(sample: Sample, settings: SplitSettings) -> None:
 
 
 def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
-    """A number for each row, equal for rows that stay together; and how many pairs of prompts are near copies."""
+    """A number for each row, equal for rows that stay together; and how many groups near copies joined."""
     parent = list(range(len(sample.rows)))
 
     def root(index: int) -> int:
@@ -124,8 +124,12 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
         if row.document and settings.by != "input":
             parent[root(index)] = root(same.setdefault(row.document, index))
     rows = list(distinct.values())
+
+    def together(one: int, other: int) -> bool:
+        return root(rows[one]) == root(rows[other])
+
     linked = 0
-    for link in links([(sample.contents[row],) for row in rows], settings.near, chained=True):
+    for link in links([(sample.contents[row],) for row in rows], settings.near, together):
         parent[root(rows[link.row])] = root(rows[link.other])
         linked += 1
     return [root(index) for index in range(len(parent))], linked
@@ -151,7 +155,7 @@ def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Spl
         "rows": dict(Counter(found.parts)),
         "groups": found.groups,
         "largest_group": found.largest,
-        "near_copies": found.linked,
+        "joined_by_near_copies": found.linked,
     }
     made = write_manifest(folder, "tunegate data split", facts)
     return found, [*(folder / f"{part}.jsonl" for part in lines), made]

@@ -20,6 +20,10 @@ def similarity(one, other):
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
+def apart(one, other):
+    return False
+
+
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 0.9, 1.0])
 def test_links_are_those_of_the_definition(threshold):
     rng = random.Random(0)
@@ -34,7 +38,7 @@ def test_links_are_those_of_the_definition(threshold):
         for b in range(a)
         if runs(texts[a]) and similarity(runs(texts[a]), runs(texts[b])) >= threshold
     }
-    assert {(a, b) for a, b, _ in near.links([(t,) for t in texts], threshold, chained=True)} == expected
+    assert {(a, b) for a, b, _ in near.links([(t,) for t in texts], threshold, together=apart)} == expected
     assert len(expected) > 10
 
 
@@ -52,7 +56,7 @@ def test_a_linked_row_is_not_compared_again():
     third = edited(second, 40, 60)
     found = list(near.links([(first,), (second,), (third,)], 0.8))
     assert [(link.row, link.other) for link in found] == [(1, 0)]
-    assert {(a, b) for a, b, _ in near.links([(first,), (second,), (third,)], 0.8, chained=True)} == {(1, 0), (2, 1)}
+    assert {(a, b) for a, b, _ in near.links([(first,), (second,), (third,)], 0.8, together=apart)} == {(1, 0), (2, 1)}
 
 
 def test_long_instructions_do_not_make_short_texts_alike():

@@ -73,7 +73,7 @@ def test_the_manifest_holds_hashes_and_counts(write_jsonl, tmp_path):
         written = (tmp_path / "out" / output["file"]).read_bytes()
         assert output["sha256"] == hashlib.sha256(written).hexdigest()
         assert output["rows"] == facts["rows"][output["file"].removesuffix(".jsonl")] == len(written.splitlines())
-    assert (facts["near_copies"], facts["groups"], facts["settings"]["seed"]) == (20, 20, 0)
+    assert (facts["joined_by_near_copies"], facts["groups"], facts["settings"]["seed"]) == (20, 20, 0)
     assert len(load_rows([str(p) for p in paths if p.suffix == ".jsonl"])) == 40
 
 
