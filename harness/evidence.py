@@ -41,11 +41,11 @@ class Evidence:
 
     @property
     def cases(self) -> int:
-        return len(self.pairs.tuned) if self.pairs else sum(c.denominator > 0 for c in self.level.cases)
+        return len(self.pairs.tuned if self.pairs else self.level.table.counted)
 
     @property
     def clusters(self) -> int:
-        return self.pairs.count if self.pairs else len({c.cluster for c in self.level.cases if c.denominator > 0})
+        return self.pairs.count if self.pairs else self.level.table.counted.cluster_count
 
     @property
     def population(self) -> str:
@@ -58,7 +58,7 @@ class Evidence:
             return True
         if self.pairs:
             return self.pairs.is_rate
-        return all(-1e-12 <= c.numerator <= c.denominator + 1e-12 for c in self.level.cases)
+        return self.level.table.is_share
 
     @property
     def move(self) -> str:
@@ -93,8 +93,9 @@ def screen(
     `comparable` says what moved since the baseline was accepted, which stops the rules that need one; `no_baseline`
     says what to do where there is none; `too_fine` that the margin lies within the noise.
     """
-    tuned = {r.case.id for r in records.get(CANDIDATE, ())}
-    baseline = {r.case.id for r in records.get(BASELINE, ())}
+    from harness.stats.observations import reading
+
+    tuned, baseline = (reading(records.get(variant, ())).case_ids for variant in (CANDIDATE, BASELINE))
     if comparable and gate.rule in COMPARATIVE:
         return Finding("error", f"Not comparable with the accepted baseline: {comparable}.")
     if not tuned:

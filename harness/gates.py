@@ -42,13 +42,16 @@ def judge(
     `comparable` says what differs where suite, data or scorers changed since the baseline was accepted, and then
     nothing is compared; `no_baseline` is said where there is none; no margin may be tighter than `noise`.
     """
+    from harness.stats.observations import reading
+
     known = {m.name: m for m in metrics}
     ids = gate_ids(gate_file, slices)
+    read = {variant: reading(records) for variant, records in records_by_variant.items()}
     found: list[Finding | Evidence] = []
     for asked in ids:
         too_fine = within_noise(asked, noise)
-        stopped = screen(asked.gate, records_by_variant, expected_cases, comparable, no_baseline, too_fine)
-        found.append(stopped or gather(asked, known[asked.gate.metric], records_by_variant))
+        stopped = screen(asked.gate, read, expected_cases, comparable, no_baseline, too_fine)
+        found.append(stopped or gather(asked, known[asked.gate.metric], read))
     return [
         _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item))
         for asked, item in zip(ids, after_holm(found), strict=True)
@@ -276,7 +279,7 @@ def _never(evidence: Evidence) -> Finding:
     from harness.stats.intervals import rule_of_three
 
     name, cases = evidence.metric.name, evidence.cases
-    found = [c for c in evidence.level.cases if c.numerator > 0]
+    found = evidence.level.table.take(evidence.level.table.numerators > 0)
     level = estimate(evidence.level, evidence.metric, side="upper")
     if found:
         named = ", ".join(c.case_id for c in found[:3]) + (" ..." if len(found) > 3 else "")

@@ -254,6 +254,7 @@ def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData)
     Records are read in the order of their cases, so that resampling gives one result, whatever order they came in.
     """
     from harness.gates import judge
+    from harness.stats.observations import reading
     from harness.stats.summary import summarise
 
     metrics = Metrics()
@@ -263,7 +264,8 @@ def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData)
         info = infos[suite.name]
         left_out, accepted = len(info.left_out), info.accepted
         by_variant = made.by_variant(suite.name)
-        records = {name: sorted(found, key=lambda r: (r.case.id, r.repeat)) for name, found in by_variant.items()}
+        ordered = {name: sorted(found, key=lambda r: (r.case.id, r.repeat)) for name, found in by_variant.items()}
+        records = {name: reading(found) for name, found in ordered.items()}
         found = summarise(records, suite.metrics, suite.slices, suite.name)
         metrics.metrics.extend(found.metrics)
         metrics.comparisons.extend(found.comparisons)

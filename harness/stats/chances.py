@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy import special
 
 from harness.schema import Side
 from harness.stats import changes, power
+from harness.stats.design import Design
 from harness.stats.intervals import (
     FEW_CLUSTERS_WITH_EVENT,
     Array,
@@ -30,69 +30,6 @@ from harness.stats.parts import tells
 
 MOST_CONTRACTS = 20_000
 """No plan asks for more."""
-
-
-@dataclass(frozen=True)
-class Design:
-    """How what a metric counts lies in contracts."""
-
-    contracts: int
-    sizes: tuple[tuple[int, float], ...] = ((1, 1.0),)
-    """Units (cases, or claims of a ratio's denominator) of a contract, and the share of contracts with so many."""
-    icc: float = 0.0
-    """Correlation of two units of one contract."""
-
-    @cached_property
-    def per_contract(self) -> float:
-        """Mean units a contract."""
-        return sum(size * share for size, share in self.sizes)
-
-    @cached_property
-    def units(self) -> int:
-        """All units."""
-        return max(1, round(self.contracts * self.per_contract))
-
-    @cached_property
-    def weighted_size(self) -> float:
-        """Units of the contract that a unit lies in, on average: sum of squares over sum."""
-        return sum(size * size * share for size, share in self.sizes) / self.per_contract
-
-    @property
-    def is_plain(self) -> bool:
-        """Every contract is one case that counts one unit."""
-        return all(size == 1 for size, _ in self.sizes)
-
-    @property
-    def deff(self) -> float:
-        """Design effect that size and correlation imply."""
-        return power.design_effect(self.weighted_size, self.icc)
-
-    def events(self, rate: float) -> Array:
-        """Probability that a contract holds 0, 1, 2 ... units with an event: beta-binomial, mixed over sizes."""
-        found = np.zeros(max(size for size, _ in self.sizes) + 1)
-        for size, share in self.sizes:
-            found[: size + 1] += share * _beta_binomial(size, rate, self.icc)
-        return found
-
-
-def design_of(units: Array, icc: float) -> Design:
-    """The design of contracts with these many units each; contracts without any are no part of it."""
-    counted = np.rint(units[units > 0.5]).astype(int)
-    sizes, times = np.unique(counted, return_counts=True)
-    shares = tuple((int(s), float(t) / len(counted)) for s, t in zip(sizes, times, strict=True))
-    return Design(contracts=len(counted), sizes=shares, icc=icc)
-
-
-def _beta_binomial(size: int, rate: float, icc: float) -> Array:
-    """Probabilities of 0..size events with mean `rate` and correlation `icc` (Skellam 1948); binomial where it is 0."""
-    k = np.arange(size + 1)
-    if not 0 < rate < 1 or icc <= 0:
-        return np.asarray(special.bdtr(k, size, rate) - np.where(k > 0, special.bdtr(k - 1, size, rate), 0))
-    spread = (1 - icc) / icc
-    a, b = rate * spread, (1 - rate) * spread
-    logs = special.gammaln(size + 1) - special.gammaln(k + 1) - special.gammaln(size - k + 1)
-    found: Array = np.exp(logs + special.betaln(k + a, size - k + b) - special.betaln(a, b))
-    return found
 
 
 @dataclass(frozen=True)
@@ -161,19 +98,19 @@ class _Changes:
 def _changes(design: Design, changed: float, gain: float) -> _Changes:
     """Contracts that change where `changed` of the units do and the metric gains `gain`.
 
-    The net change of a changed contract is one size, which gives the mean and the variance of a contract's sum; exact
-    where a contract is one case.
+    The net change of a changed contract is one size, which gives the mean and the variance of a contract's sum, as far
+    as contracts without a single loss (or gain) can; exact where a contract is one case.
     """
     m, share = design.per_contract, max(changed, abs(gain))
     any_change = 1 - float(design.events(share)[0])
     if any_change <= 0:
         return _Changes(0.0, 0.0, 1.0)
-    net = m * gain
+    net = m * abs(gain)
     size = math.sqrt((m * (share - gain * gain) * design.deff + net * net) / any_change)
-    if abs(net) > size * any_change:
-        size = abs(net) / any_change
-    lean = net / size
-    return _Changes(max(0.0, any_change + lean) / 2, max(0.0, any_change - lean) / 2, size / m)
+    fewer = min((any_change - net / size) / 2, 1 - float(design.events((share - abs(gain)) / 2)[0]))
+    more = any_change - max(0.0, fewer)
+    step = (net / (more - fewer) if gain else size) / m
+    return _Changes(more, any_change - more, step) if gain >= 0 else _Changes(any_change - more, more, step)
 
 
 def _outcomes(contracts: int, seen: _Changes) -> tuple[Array, Array, Array]:

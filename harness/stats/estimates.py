@@ -19,7 +19,7 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
     `side` other than `two` spends all error on one side and still fills both bounds, each one-sided at `level`.
     """
     left_out: dict[str, Any] = {"errors": found.errors, "unscored": found.unscored, "level": level, "side": side}
-    cases = found.table.take(found.table.denominators > 0)
+    cases = found.table.counted
     if found.too_many_errors or not cases:
         return Estimate(value=None, reason=found.too_many_errors or _why_empty(found, metric), **left_out)
     if metric.over_labels:
@@ -29,7 +29,7 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
     value = float(numerators.sum() / denominators.sum())
     if metric.kind == "mean":
         made = _bounded_mean(numerators, clusters, metric.limits, level, side)
-    elif is_proportion(numerators, denominators):
+    elif cases.is_share:
         made = intervals.proportion(numerators, denominators, clusters, level, side)
     elif named["clusters"] < 2:
         return Estimate(value=value, n=len(cases), method="one contract: no interval", **named)
@@ -46,11 +46,6 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
         method=made.method,
         **named,
     )
-
-
-def is_proportion(numerators: Array, denominators: Array) -> bool:
-    """Every case's score lies in [0, 1]."""
-    return bool(np.all(numerators >= 0) and np.all(numerators <= denominators + 1e-12))
 
 
 def _bounded_mean(scores: Array, clusters: Codes, limits: tuple[float, float], level: float, side: Side) -> Interval:

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.schema import Metric
 from harness.stats import resample
-from harness.stats.estimates import OVER_LABELS, is_proportion, label_parts
+from harness.stats.estimates import OVER_LABELS, label_parts
 from harness.stats.intervals import Array
 from harness.stats.observations import Observations
 from harness.stats.parts import Parts, of_ratio
@@ -75,9 +75,7 @@ class Pairs:
         """A ratio or mean whose cases all lie in [0, 1] for both variants."""
         if self.metric.kind == "mean":
             return self.metric.is_share is True
-        return self.metric.kind == "ratio" and all(
-            is_proportion(side.numerators, side.denominators) for side in (self.tuned, self.baseline)
-        )
+        return self.metric.kind == "ratio" and self.tuned.is_share and self.baseline.is_share
 
 
 def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
@@ -86,12 +84,11 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
     Cases in which neither variant has anything to count are left out.
     """
     own, other = tuned.table, baseline.table
-    row = {key: i for i, key in enumerate(other.keys)}
-    found = np.array([row.get(key, -1) for key in own.keys], dtype=np.int64)
+    found = other.place_of(own)
     both = np.flatnonzero(found >= 0)
     both = both[own.denominators[both] + other.denominators[found[both]] > 0]
-    kept = own.take(both)
-    ids = {name for name, _ in other.keys} if (found < 0).any() else set()
+    kept, alone = own.take(both), own.numbers[found < 0]
+    ids = {other.keys.names[i][0] for i in other.numbers} if len(alone) else set()
     sides = (("tuned", tuned), ("baseline", baseline))
     too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
     return Pairs(
@@ -101,7 +98,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
         too_many_errors=too_many[0] if too_many else None,
-        changed_inputs=sum(own.keys[i][0] in ids for i in np.flatnonzero(found < 0)),
+        changed_inputs=sum(own.keys.names[i][0] in ids for i in alone),
     )
 
 

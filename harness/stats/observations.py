@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.schema import Metric, Observation, Record, Score
 from harness.stats.intervals import Array, Codes
-from harness.stats.table import UNEXPECTED, Cases, Labels, codes, ratio_arrays
+from harness.stats.table import UNEXPECTED, Cases, Keys, Labels, codes, ratio_arrays
 
 __all__ = ["UNEXPECTED", "Observations", "Reading", "codes", "in_slice", "observations", "ratio_arrays", "reading"]
 
@@ -73,21 +74,21 @@ class Read(NamedTuple):
 
     cases: Cases
     """Those that are scored."""
-    numbers: Codes
-    """The number of each of them among all cases."""
     scored: Scored
 
 
 class Reading(Sequence[Record]):
     """The answers of one variant, or of a slice of it, read once for all metrics, rules and slices."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record], whole: Reading | None = None, rows: Codes | None = None) -> None:
         self._records = list(records)
+        self._whole = whole or self
+        self._rows = np.arange(len(self._records)) if rows is None else rows
         self._read: dict[tuple[Metric, Role], Read] = {}
         self._scorers: dict[str, Scored] = {}
-        self._parts: dict[tuple[str, str | None], Reading] = {}
+        self._labels: dict[tuple[str, Role], Labels] = {}
+        self._parts: dict[str, dict[str | None, Reading]] = {}
         self._observed: dict[tuple[Metric, Role], Observations] = {}
-        self._whole, self._rows = self, np.arange(len(self._records))
 
     def __len__(self) -> int:
         return len(self._records)
@@ -109,12 +110,15 @@ class Reading(Sequence[Record]):
 
     def part(self, tag: str, value: str | None) -> Reading:
         """The records whose case has this tag value."""
-        if (tag, value) not in self._parts:
-            rows = np.flatnonzero([r.case.tags.get(tag) == value for r in self._records])
-            made = Reading([self._records[i] for i in rows])
-            made._whole, made._rows = self._whole, self._rows[rows]
-            self._parts[tag, value] = made
-        return self._parts[tag, value]
+        if tag not in self._parts:
+            rows: dict[str | None, list[int]] = {}
+            for i, record in enumerate(self._records):
+                rows.setdefault(record.case.tags.get(tag), []).append(i)
+            self._parts[tag] = {
+                v: Reading([self._records[i] for i in found], self._whole, self._rows[found])
+                for v, found in rows.items()
+            }
+        return self._parts[tag].setdefault(value, Reading([]))
 
     def observed(self, metric: Metric, role: Role) -> Observations:
         """Observations for one metric, in the order in which cases are first seen."""
@@ -123,29 +127,27 @@ class Reading(Sequence[Record]):
             failed, counted = read.scored.failed[self._rows], read.scored.counted[self._rows]
             cases = read.cases
             if self._whole is not self:
-                mine = np.zeros(self._whole.cases, dtype=np.bool_)
-                mine[self._whole._case_of[self._rows]] = True
-                cases = cases.take(mine[read.numbers])
+                mine = np.zeros(len(cases.keys.names), dtype=np.bool_)
+                mine[self._whole._keys[1][self._rows]] = True
+                cases = cases.take(mine[cases.numbers])
             self._observed[metric, role] = Observations(
                 cases=cases, records=len(self), errors=int(failed.sum()), unscored=int((~counted).sum())
             )
         return self._observed[metric, role]
 
     @cached_property
-    def _case_of(self) -> Codes:
-        """The number of every record's case, by order of appearance."""
+    def _keys(self) -> tuple[Keys, Codes]:
+        """Keys of the cases, by order of appearance, and the number of every record's case."""
         seen: dict[tuple[str, str], int] = {}
-        return np.array([seen.setdefault((r.case.id, r.input_hash), len(seen)) for r in self._records], dtype=np.int64)
+        of = [seen.setdefault((r.case.id, r.input_hash), len(seen)) for r in self._records]
+        return Keys(list(seen), {}), np.array(of, dtype=np.int64)
 
     @cached_property
-    def _firsts(self) -> list[Record]:
-        """The first record of every case."""
-        return [self._records[i] for i in np.unique(self._case_of, return_index=True)[1]]
-
-    @property
-    def cases(self) -> int:
-        """Cases that have a record."""
-        return len(self._firsts)
+    def _clusters(self) -> tuple[Codes, NDArray[np.object_]]:
+        """The cluster of every case by number, and the clusters' names."""
+        firsts = np.unique(self._keys[1], return_index=True)[1]
+        names = [self._records[i].case.cluster for i in firsts]
+        return codes(names), np.array(list(dict.fromkeys(names)), dtype=object)
 
     def _of(self, metric: Metric, role: Role) -> Read:
         if (metric, role) not in self._read:
@@ -156,23 +158,25 @@ class Reading(Sequence[Record]):
 
     def _reads(self, metric: Metric, role: Role, scored: Scored) -> Read:
         """Average every case's repeats; a case that no record scores is left out."""
-        rows = np.flatnonzero(scored.counted)
-        case_of = self._case_of[rows]
-        times = np.bincount(case_of, minlength=self.cases)
-        numbers = np.flatnonzero(times)
+        (keys, numbers), (clusters, cluster_names) = self._keys, self._clusters
+        rows, count = np.flatnonzero(scored.counted), len(keys.names)
+        case_of = numbers[rows]
+        times = np.bincount(case_of, minlength=count)
         above, below = _counts(self._records, metric, role, scored, rows)
-        firsts = [self._firsts[i] for i in numbers]
-        names: dict[str, int] = {}
+        if metric.over_labels and (metric.scorer, role) not in self._labels:
+            self._labels[metric.scorer, role] = _labels(self._records, role, scored, rows, case_of, times)
+        repeats = np.maximum(times, 1)
         cases = Cases(
-            keys=[(r.case.id, r.input_hash) for r in firsts],
-            clusters=np.array([names.setdefault(r.case.cluster, len(names)) for r in firsts], dtype=np.int64),
-            cluster_names=list(names),
-            numerators=(np.bincount(case_of, weights=above, minlength=self.cases))[numbers] / times[numbers],
-            denominators=(np.bincount(case_of, weights=below, minlength=self.cases))[numbers] / times[numbers],
-            errors=np.bincount(case_of, weights=scored.failed[rows], minlength=self.cases)[numbers] > 0,
-            labels=_labels(self._records, role, scored, rows, case_of, times) if metric.over_labels else None,
+            keys=keys,
+            numbers=np.arange(count),
+            clusters=clusters,
+            cluster_names=cluster_names,
+            numerators=np.bincount(case_of, weights=above, minlength=count) / repeats,
+            denominators=np.bincount(case_of, weights=below, minlength=count) / repeats,
+            errors=np.bincount(case_of, weights=scored.failed[rows], minlength=count) > 0,
+            labels=self._labels[metric.scorer, role] if metric.over_labels else None,
         )
-        return Read(cases, numbers, scored)
+        return Read(cases.take(times > 0), scored)
 
 
 def reading(records: Iterable[Record]) -> Reading:
@@ -248,29 +252,27 @@ def _check_range(
 
 
 def _labels(records: Sequence[Record], role: Role, scored: Scored, rows: Codes, case_of: Codes, times: Codes) -> Labels:
-    """Counts by label; a failed answer misses all that was expected, or for a compared baseline finds it.
+    """Counts by label of every case; a failed answer misses all that was expected, or for a compared baseline finds it.
 
     Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
     """
-    place = np.cumsum(times > 0) - 1
     scale = math.lcm(*(int(t) for t in np.unique(times[times > 0])))
     known: dict[str, int] = {}
-    found: list[tuple[int, int, int, int]] = []
-    for row, case in zip(rows, case_of, strict=True):
-        weight = scale // int(times[case])
-        for label, kind in _shown(records[row], scored, int(row), role):
-            found.append((int(place[case]), known.setdefault(label, len(known)), kind, weight))
-    made = np.array(found, dtype=np.int64).reshape(-1, 4)
-    counts = np.zeros((len(made), 3))
-    counts[np.arange(len(made)), made[:, 2]] = made[:, 3]
-    return Labels(list(known), made[:, 0], made[:, 1], counts)
+    cases, labels, kinds = [], [], []
+    for kind, name in enumerate(("found", "invented", "missing")):
+        shown = [_shown(records[row], scored.scores[row], scored.failed[row], role, name) for row in rows]
+        cases.append(np.repeat(case_of, [len(found) for found in shown]))
+        labels += [known.setdefault(label, len(known)) for label in chain.from_iterable(shown)]
+        kinds.append(np.full(len(cases[-1]), kind))
+    row, column = np.concatenate(cases), np.concatenate(kinds)
+    counts = np.zeros((len(row), 3))
+    counts[np.arange(len(row)), column] = scale // times[row]
+    return Labels(list(known), row, np.array(labels, dtype=np.int64), counts)
 
 
-def _shown(record: Record, scored: Scored, row: int, role: Role) -> Iterator[tuple[str, int]]:
-    """Labels of one answer: 0 for right, 1 for invented, 2 for missed."""
-    score = scored.scores[row]
-    if scored.failed[row]:
-        yield from ((label, 0 if role == "baseline" else 2) for label in dict.fromkeys(record.case.expected))
-    elif score is not None:
-        for kind, name in enumerate(("found", "invented", "missing")):
-            yield from ((label, kind) for label in score.extracted.get(name, []))
+def _shown(record: Record, score: Score | None, failed: bool, role: Role, name: str) -> Sequence[str]:
+    """Labels that one answer found, invented or missed."""
+    if failed:
+        outcome = "found" if role == "baseline" else "missing"
+        return list(dict.fromkeys(record.case.expected)) if name == outcome else ()
+    return score.extracted.get(name, ()) if score is not None else ()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics, Record
 from harness.stats.estimates import estimate
 from harness.stats.join import pair
-from harness.stats.observations import in_slice, observations
+from harness.stats.observations import in_slice, observations, reading
 from harness.stats.paired import compare
 
 
@@ -19,10 +19,11 @@ def summarise(
 
     Comparisons are made where there are records of both `tuned` and `baseline`.
     """
+    read = {variant: reading(records) for variant, records in records_by_variant.items()}
     levels: list[MetricRow] = []
     comparisons: list[ComparisonRow] = []
-    for tag, value in parts(records_by_variant, slices):
-        part = {variant: in_slice(records, tag, value) for variant, records in records_by_variant.items()}
+    for tag, value in parts(read, slices):
+        part = {variant: in_slice(records, tag, value) for variant, records in read.items()}
         for metric in metrics:
             found = {variant: observations(records, metric) for variant, records in part.items() if records}
             levels += [

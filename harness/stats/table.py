@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.schema import Observation
 from harness.stats.intervals import Array, Codes
 
+ROUNDING = 1e-12
 UNEXPECTED = "(not expected anywhere)"
 
 
@@ -44,15 +45,34 @@ class Labels:
         return {self.names[i] for i in np.unique(self.code)}
 
 
+class Keys(NamedTuple):
+    """What tells the cases of a variant from one another, in the order in which they are first seen."""
+
+    names: list[tuple[str, str]]
+    """Case id and input hash."""
+    matches: dict[int, tuple[Keys, Codes]]
+    """By the other's identity: the other, and where each of these is in it."""
+
+    def matched(self, other: Keys) -> Codes:
+        """For each of these its number in the other, or -1."""
+        if id(other) not in self.matches:
+            place = {name: i for i, name in enumerate(other.names)}
+            found = np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
+            self.matches[id(other)] = (other, found)
+        return self.matches[id(other)][1]
+
+
 @dataclass(frozen=True, eq=False)
 class Cases(Sequence[Observation]):
     """One row a case."""
 
-    keys: list[tuple[str, str]]
-    """Case id and input hash."""
+    keys: Keys
+    """Of the whole variant; tables of its slices and metrics share them."""
+    numbers: Codes
+    """Each row's place among the keys."""
     clusters: Codes
     """0..C-1; every code occurs."""
-    cluster_names: list[str]
+    cluster_names: NDArray[np.object_]
     """By code."""
     numerators: Array
     denominators: Array
@@ -80,9 +100,10 @@ class Cases(Sequence[Observation]):
         )
         labels.names.extend(codes)
         return cls(
-            keys=[(c.case_id, c.input_hash) for c in found],
+            keys=Keys([(c.case_id, c.input_hash) for c in found], {}),
+            numbers=np.arange(len(found)),
             clusters=clusters,
-            cluster_names=list(names),
+            cluster_names=np.array(list(names), dtype=object),
             numerators=np.array([c.numerator for c in found], dtype=np.float64),
             denominators=np.array([c.denominator for c in found], dtype=np.float64),
             errors=np.array([c.error for c in found], dtype=np.bool_),
@@ -90,7 +111,7 @@ class Cases(Sequence[Observation]):
         )
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.numbers)
 
     @overload
     def __getitem__(self, index: int) -> Observation: ...
@@ -101,9 +122,9 @@ class Cases(Sequence[Observation]):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = range(len(self))[index]
         return Observation(
-            case_id=self.keys[row][0],
-            input_hash=self.keys[row][1],
-            cluster=self.cluster_names[self.clusters[row]],
+            case_id=self.keys.names[self.numbers[row]][0],
+            input_hash=self.keys.names[self.numbers[row]][1],
+            cluster=str(self.cluster_names[self.clusters[row]]),
             numerator=float(self.numerators[row]),
             denominator=float(self.denominators[row]),
             error=bool(self.errors[row]),
@@ -126,6 +147,23 @@ class Cases(Sequence[Observation]):
         """Clusters."""
         return len(self.cluster_names)
 
+    @cached_property
+    def counted(self) -> Cases:
+        """Those with anything to count."""
+        return self.take(self.denominators > 0)
+
+    @property
+    def is_share(self) -> bool:
+        """Every case's score lies in [0, 1]."""
+        return bool(np.all(self.numerators >= -ROUNDING) and np.all(self.numerators <= self.denominators + ROUNDING))
+
+    def place_of(self, others: Cases) -> Codes:
+        """The row of each of the others' cases in this table, or -1."""
+        row = np.full(len(self.keys.names) + 1, -1)
+        row[self.numbers] = np.arange(len(self))
+        found: Codes = row[others.keys.matched(self.keys)[others.numbers]]
+        return found
+
     def take(self, rows: Codes | NDArray[np.bool_], clusters_of: Cases | None = None) -> Cases:
         """These rows, in this order; with the clusters of another table row by row, where one is given."""
         places: Codes = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
@@ -135,9 +173,10 @@ class Cases(Sequence[Observation]):
             return self
         else:
             used, clusters = np.unique(self.clusters[places], return_inverse=True)
-            names = [self.cluster_names[i] for i in used]
+            names = self.cluster_names[used]
         return Cases(
-            keys=[self.keys[i] for i in places],
+            keys=self.keys,
+            numbers=self.numbers[places],
             clusters=clusters,
             cluster_names=names,
             numerators=self.numerators[places],
@@ -156,9 +195,10 @@ class Cases(Sequence[Observation]):
             np.tile(self.labels.counts, (times, 1)),
         )
         return Cases(
-            keys=self.keys * times,
+            keys=self.keys,
+            numbers=np.tile(self.numbers, times),
             clusters=(copies[:, None] * self.cluster_count + self.clusters).ravel(),
-            cluster_names=self.cluster_names * times,
+            cluster_names=np.tile(self.cluster_names, times),
             numerators=np.tile(self.numerators, times),
             denominators=np.tile(self.denominators, times),
             errors=np.tile(self.errors, times),

@@ -72,6 +72,36 @@ def hybrid_by_hand(change, level=0.975, gain_reach=1.0, loss_reach=1.0):
     return change.mean() - joined(gain_down, loss_up), change.mean() + joined(gain_up, loss_down)
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_with_very_many_clusters_the_normal_limit_gives_the_p_value_of_the_draws(columns, monkeypatch):
+    """A mean, and a ratio of sums with denominators that differ: p values of about .01 to .5."""
+    rng = np.random.default_rng(14)
+    for shift in (0.02, 0.04, 0.06):
+        other = np.column_stack([rng.random(6000), 1 + rng.random(6000)])[:, :columns]
+        own_sums = other + np.column_stack([rng.normal(shift, 1.0, 6000), rng.normal(0, 0.2, 6000)])[:, :columns]
+
+        def level(totals):
+            return totals[:, 0] / (totals[:, 1] if totals.shape[1] == 2 else 6000)
+
+        def contrast(totals, level=level):
+            return level(totals[:, :columns]) - level(totals[:, columns:])
+
+        limit, test = resample.swap_test(own_sums, other, contrast)
+        assert test == "cluster sign-flip, normal limit"
+        with monkeypatch.context() as patch:
+            patch.setattr(resample, "MANY_CLUSTERS", 10**9)
+            drawn, test = resample.swap_test(own_sums, other, contrast)
+        assert "draws" in test and limit == pytest.approx(drawn, abs=0.015)
+
+
+def test_whole_numbers_are_summed_in_single_precision_without_any_loss():
+    rng = np.random.default_rng(15)
+    rows, swapped = rng.integers(-9, 9, (500, 4)).astype(float), rng.integers(0, 2, (200, 500)).astype(np.float32)
+    assert resample._is_exact(rows, np.ones(500, dtype=np.int64))
+    assert np.array_equal((swapped @ rows.astype(np.float32)).astype(float), swapped @ rows)
+    assert not resample._is_exact(rows + 0.5, np.ones(500, dtype=np.int64))
+
+
 def test_interval_of_the_difference_agrees_with_wilson_intervals_put_together_by_hand():
     rng = np.random.default_rng(1)
     for _ in range(200):
