@@ -121,7 +121,15 @@ def sized(found: Estimate | None, unit: Unit, cluster: str) -> str:
     """An estimate with the cases and sources behind it, in one phrase."""
     if found is None or found.value is None:
         return estimate(found, unit)
-    return f"{estimate(found, unit)}, n {number(found.n)}, {count(found.clusters, cluster)}"
+    return f"{estimate(found, unit)}, n {number(found.n)}, {sources(found, cluster)}"
+
+
+def sources(found: Estimate, cluster: str) -> str:
+    """`40 contracts`, and what their cases are worth where they share errors: `40 contracts, worth 77 independent`."""
+    said = count(found.clusters, cluster)
+    if found.n_eff is None or found.n_eff > 0.95 * found.n:
+        return said
+    return f"{said}, worth {number(round(found.n_eff))} independent"
 
 
 def level(found: Estimate) -> str:

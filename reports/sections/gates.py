@@ -44,7 +44,7 @@ def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     unit = words.unit_of(verdict)
     bounds = words.interval(seen, unit)
     confidence = words.level(seen) if seen and bounds else ""
-    size = (f"n {words.number(seen.n)}", words.count(seen.clusters, suite.cluster)) if seen else (words.DASH, "")
+    size = (f"n {words.number(seen.n)}", words.sources(seen, suite.cluster)) if seen else (words.DASH, "")
     return [
         Cell(text=words.metric_and_slice(verdict, suite.shape), note=verdict.bar),
         Cell(text=words.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),

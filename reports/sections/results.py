@@ -33,7 +33,7 @@ def level_cell(found: Estimate | None, cluster: str, unit: words.Unit) -> Cell:
     """A metric of one variant: value, then interval, n and contracts in the quieter line."""
     if found is None or found.value is None:
         return Cell(text=words.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
-    size = f"n {words.number(found.n)}, {words.count(found.clusters, cluster)}"
+    size = f"n {words.number(found.n)}, {words.sources(found, cluster)}"
     note = f"{words.interval(found, unit)}\n{size}".strip()
     return Cell(text=words.value(found, unit), note=note, estimate=found)
 

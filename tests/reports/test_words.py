@@ -168,3 +168,11 @@ def test_no_other_module_formats_a_number() -> None:
     ]
     assert len(files) > 20
     assert wrong == []
+
+
+def test_the_sources_of_an_estimate_say_what_its_cases_are_worth() -> None:
+    shared = estimate(0.9, 0.8, 0.95, n=120, clusters=40, n_eff=46.4)
+    assert words.sources(shared, "contract") == "40 contracts, worth 46 independent"
+    assert words.sized(shared, "share", "contract").endswith("n 120, 40 contracts, worth 46 independent")
+    alone = estimate(0.9, 0.8, 0.95, n=120, clusters=120, n_eff=119.0)
+    assert words.sources(alone, "contract") == "120 contracts"
