@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEWEST_CLUSTERS = 10
 """No gate judges on fewer contracts."""
+FEWEST_OF_A_LABEL = 5
+"""No gate judges a mean over labels where fewer contracts expect one of them: its own number is then by chance."""
 NO_BASELINE = "no baseline was given: use --baseline"
 
 
@@ -184,6 +186,14 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
         return (
             f"{evidence.population} are shown but not judged: a gate needs {FEWEST_CLUSTERS} contracts.",
             f"{FEWEST_CLUSTERS} contracts; has {clusters}",
+        )
+    rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None
+    if rarest and rarest[1] < FEWEST_OF_A_LABEL:
+        label, holders = rarest
+        return (
+            f"{evidence.population} are shown but not judged: {holders} contracts hold '{label}', and a mean over labels "
+            f"needs {FEWEST_OF_A_LABEL} with each.",
+            f"{FEWEST_OF_A_LABEL} contracts with '{label}'; has {holders}",
         )
     if cases < n_min:
         return f"Too few: {cases} cases, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"

@@ -224,6 +224,16 @@ class Cases(Sequence[Observation]):
             ]
         )
 
+    @cached_property
+    def rarest_label(self) -> tuple[str, int] | None:
+        """The label that the fewest clusters expect, and their number; None where nothing is expected."""
+        if self.labels is None:
+            return None
+        expected = self.labels.counts[:, 0] + self.labels.counts[:, 2] > 0
+        pairs = np.unique(np.column_stack([self.labels.code, self.clusters[self.labels.row]])[expected], axis=0)
+        codes, holders = np.unique(pairs[:, 0], return_counts=True)
+        return (self.labels.names[codes[holders.argmin()]], int(holders.min())) if len(codes) else None
+
     def label_sums(self, names: Sequence[str], by_case: bool = False) -> Array:
         """Label counts of each cluster or case: all true positives, then false positives, then false negatives.
 

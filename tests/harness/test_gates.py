@@ -210,6 +210,18 @@ def test_fewer_than_ten_contracts_are_shown_but_not_judged(gate):
     assert made.observed is not None and made.observed.value is not None
 
 
+def test_a_mean_over_labels_is_not_judged_where_a_label_is_expected_in_few_contracts():
+    def labelled(rare):
+        names = ["tax"] * rare + ["lien"] * (200 - rare)
+        return [record(i, 1, labels=([name], [], []), expected=[name]) for i, name in enumerate(names)]
+
+    made = verdict(F1_AT_LEAST, labelled(4))
+    assert made.outcome == "inconclusive" and made.needed == "5 contracts with 'tax'; has 4"
+    assert "4 contracts hold 'tax'" in made.reason
+    assert verdict(F1_AT_LEAST, labelled(5)).outcome == "pass"
+    assert verdict(AT_LEAST, labelled(4)).outcome == "pass"
+
+
 def test_never_fails_on_one_event_however_small_the_suite():
     assert verdict(NEVER, [1, 1, 0]).outcome == "fail"
     assert verdict(NEVER, [1, 1, 1]).outcome == "inconclusive"
