@@ -191,8 +191,8 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     if rarest and rarest[1] < FEWEST_OF_A_LABEL:
         label, holders = rarest
         return (
-            f"{evidence.population} are shown but not judged: {holders} contracts hold '{label}', and a mean over labels "
-            f"needs {FEWEST_OF_A_LABEL} with each.",
+            f"{evidence.population} are shown but not judged: {holders} contracts hold '{label}', and a mean over "
+            f"labels needs {FEWEST_OF_A_LABEL} with each.",
             f"{FEWEST_OF_A_LABEL} contracts with '{label}'; has {holders}",
         )
     if cases < n_min:
