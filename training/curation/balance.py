@@ -35,7 +35,7 @@ def find(sample: Sample, settings: Settings) -> Found:
         )
     rare = [label for label, count in counts if count < RARE_ROWS]
     if rare:
-        notes.append(f"{len(rare):,} of {len(counts):,} labels are in fewer than {RARE_ROWS} rows.")
+        notes.append(f"Labels in fewer than {RARE_ROWS} rows: {len(rare):,} of {len(counts):,}.")
     if len(counts) > SHOWN:
         notes.append(f"The table shows {SHOWN} of {len(counts):,} labels.")
     return Found(tables=[table], notes=notes, counts={short(label, 60): count for label, count in counts})

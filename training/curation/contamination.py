@@ -213,14 +213,15 @@ def _notes(sample: Sample, shared: Overlap) -> list[str]:
     if shared.slight:
         most = max(shared.slight, key=lambda leak: leak.share)
         notes.append(
-            f"{len(shared.slight):,} rows share a run of {RUN} words with a case, and too little else: not counted. "
-            f"The most is {sample.where(most.row)}, {most.says}: {most.case}: “{short(most.span)}”."
+            f"Rows that share a run of {RUN} words with a case, and too little else, are not counted: "
+            f"{len(shared.slight):,}. The most is {sample.where(most.row)}, {most.says}: {most.case}: "
+            f"“{short(most.span)}”."
         )
     if shared.boilerplate:
         example = next(iter(shared.boilerplate.values()))
         notes.append(
-            f"{len(shared.boilerplate):,} rows share boilerplate, which stands in many documents of a suite: not "
-            f"counted. An example: “{short(example)}”."
+            "Boilerplate, which stands in many documents of a suite, is not counted; rows that share some: "
+            f"{len(shared.boilerplate):,}. An example: “{short(example)}”."
         )
     return notes
 

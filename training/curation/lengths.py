@@ -37,7 +37,7 @@ def find(sample: Sample, settings: Settings) -> Found:
         f"{middle:,.0f}, nine in ten from {at['5 %']:,} to {at['95 %']:,}. Answers have {answers:,} words.",
     ]
     if unusual:
-        notes.append(f"{unusual:,} rows are more than {UNUSUAL} times as long or as short as half of them.")
+        notes.append(f"Rows more than {UNUSUAL} times as long, or as short, as the one in the middle: {unusual:,}.")
     return Found(tables=[_histogram(unit, found)], notes=notes, counts={unit: sum(found), "unusual_length": unusual})
 
 

@@ -168,7 +168,7 @@ def _same_answer(one: str, other: str) -> bool:
 def _notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sample) -> list[str]:
     notes = []
     if other_answer:
-        notes.append(f"{other_answer:,} rows nearly repeat another row's prompt but have another answer: not counted.")
+        notes.append(f"Rows that nearly repeat a row's prompt with another answer are not counted: {other_answer:,}.")
     if same:
         other, size = Counter(other for _, other, _ in same).most_common(1)[0]
         if size > 1:

@@ -40,7 +40,7 @@ def refuse_contaminated(
         return record
     if allowed is None:
         raise UserError(_refusal(rows, leaks))
-    say(f"training: {len(leaks):,} rows hold text of a suite's cases; allowed: {shown(allowed)}")
+    say(f"training: rows that hold text of a suite's cases: {len(leaks):,}; allowed: {shown(allowed)}")
     return {**record, "allowed": allowed, "leaks": [_facts(rows, leak) for leak in leaks[:RECORDED]]}
 
 
@@ -51,9 +51,8 @@ def _refusal(rows: Sequence[Row], leaks: Sequence[Leak]) -> str:
     )
     more = f"\n  and {len(leaks) - LISTED:,} more" if len(leaks) > LISTED else ""
     return (
-        f"{len(leaks):,} training or validation rows hold text of a suite's cases, so its scores would mean nothing. "
-        "Take them out with `tunegate data clean`, or give the reason why they may stay in "
-        f"'data.allow_contaminated'\n{listed}{more}"
+        f"rows that hold text of a suite's cases, so that its scores would mean nothing: {len(leaks):,}. Take them out "
+        f"with `tunegate data clean`, or give the reason why they may stay in 'data.allow_contaminated'\n{listed}{more}"
     )
 
 

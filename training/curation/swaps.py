@@ -107,8 +107,8 @@ def _shares(sample: Sample, groups: Sequence[frozenset[int]], findings: list[Fin
     alone = [[index for index, some in enumerate(groups) if some == {group}] for group in (0, 1)]
     both = sum(len(some) == 2 for some in groups)
     notes = [
-        f"A screen, no proof. {len(alone[0]):,} rows use words such as “{names[0]}” alone, {len(alone[1]):,} such as "
-        f"“{names[1]}” alone, {both:,} both.",
+        f"A screen, no proof. Rows with words such as “{names[0]}” alone: {len(alone[0]):,}; such as “{names[1]}” "
+        f"alone: {len(alone[1]):,}; both: {both:,}.",
     ]
     found = labels(sample.answers)
     tables = []

@@ -114,7 +114,7 @@ def test_the_report_shows_three_examples_with_line_action_reason_and_match(revie
     page = html.render(reviewed([*ROWS, *(row(prose(n), "repair") for n in range(5))]))
     section = page.split('<h2 id="exact_duplicates">')[1].split("</section>")[0]
     assert section.count("<li>") == 3
-    assert "6 rows, action" in section and "train.jsonl:11: repeats" in section and "train.jsonl:4" in section
+    assert "rows: 6, action" in section and "train.jsonl:11: repeats" in section and "train.jsonl:4" in section
 
 
 def test_actions_can_be_changed(reviewed, tmp_path):

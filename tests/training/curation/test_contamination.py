@@ -64,7 +64,7 @@ def test_a_short_case_is_found_where_it_is_the_prompt(find):
 def test_a_formula_that_contracts_share_is_said_and_not_counted(find, around):
     found = find([f"{prose(1, around)} {LAW}."], f"{prose(3, 25)} {LAW} {prose(4, 20)}")
     assert found.findings == []
-    assert "share a run of 13 words with a case, and too little else" in found.notes[1]
+    assert "a run of 13 words with a case, and too little else, are not counted: 1." in found.notes[1]
     assert "governed by and construed" in found.notes[1]
 
 
@@ -76,7 +76,7 @@ def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):
     rows = [f"{task}\n{names}\n{prose(n, 50)}" for n in range(3)]
     found = contamination.find(sample(*rows), settings)
     assert found.findings == []
-    assert "3 rows share boilerplate" in found.notes[1]
+    assert "rows that share some: 3. An example" in found.notes[1]
     leaked = contamination.find(sample(*rows, f"{task}\n{names}\n{prose('doc 4', 50)}"), settings)
     assert [(f.row, f.other) for f in leaked.findings] == [(3, "legal/mini: c4")]
 

@@ -71,7 +71,7 @@ def test_long_instructions_do_not_make_short_texts_alike():
 def test_another_label_is_another_row_and_said():
     found = near.find(sample((prose(1), "repair"), (prose(1) + " Garden.", "insurance")), Settings())
     assert found.findings == []
-    assert found.notes == ["1 rows nearly repeat another row's prompt but have another answer: not counted."]
+    assert found.notes == ["Rows that nearly repeat a row's prompt with another answer are not counted: 1."]
 
 
 def test_examples_begin_where_rows_differ():

@@ -31,7 +31,7 @@ def test_a_leaked_row_is_refused_with_row_suite_case_and_passage(prepared, tmp_p
     with pytest.raises(UserError) as refused:
         prepared()
     said = str(refused.value)
-    assert said.startswith("1 training or validation rows hold text of a suite's cases")
+    assert said.startswith("rows that hold text of a suite's cases, so that its scores would mean nothing: 1.")
     assert f"{tmp_path / 'train.jsonl'}:13: 80 words" in said
     assert "suite legal/mini, case c1 of k1" in said and CASE[:40] in said
     assert "'data.allow_contaminated'" in said
@@ -48,7 +48,7 @@ def test_a_reason_lets_the_rows_stay_and_is_recorded(prepared):
     assert [(leak["suite"], leak["case"], leak["words"]) for leak in job.contamination["leaks"]] == [
         ("legal/mini", "c1", 80)
     ]
-    assert "training: 1 rows hold text of a suite's cases; allowed: shows what a leak is worth" in said
+    assert "training: rows that hold text of a suite's cases: 1; allowed: shows what a leak is worth" in said
     assert not any(key.startswith("data.") and "contaminated" in key for key in job.fingerprint)
 
 
