@@ -190,7 +190,7 @@ def load_run(path: Path) -> RunData:
         manifest=manifest,
         records=records,
         suite_of=suites,
-        metrics=_decode(path / "metrics.json", Metrics) if (path / "metrics.json").exists() else Metrics(),
+        metrics=load_metrics(path),
         verdicts=_decode(path / "verdicts.json", list[Verdict]) if (path / "verdicts.json").exists() else [],
         train_log=list(_lines(path / "train_log.jsonl", dict)),
     )
@@ -243,6 +243,12 @@ def load_verdicts(path: Path) -> list[Verdict]:
     """Read verdicts.json alone; empty where there is none."""
     file = path / "verdicts.json"
     return _decode(file, list[Verdict]) if file.exists() else []
+
+
+def load_metrics(path: Path) -> Metrics:
+    """Read metrics.json alone; empty where there is none."""
+    file = path / "metrics.json"
+    return _decode(file, Metrics) if file.exists() else Metrics()
 
 
 def find_run(text: str, root: Path) -> Path:

@@ -22,6 +22,7 @@ def build(config: dict[str, Any]) -> Shapes:
     size = getattr(text, "head_dim", None) or width // heads
     tables = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None}
     linears = list(_linears(model, text, tables))
+    mixture = any(x.copies > 1 for x in linears)
     total = sum({id(p): p.numel() for p in model.parameters()}.values())
     embeddings = sum({id(p): p.numel() for p in model.parameters() if id(p) in tables}.values())
     return Shapes(
@@ -30,6 +31,8 @@ def build(config: dict[str, Any]) -> Shapes:
         width=width,
         attention_width=heads * size,
         key_width=(getattr(text, "num_key_value_heads", None) or heads) * size,
+        inner=(getattr(text, "moe_intermediate_size", None) if mixture else None) or text.intermediate_size,
+        query_norm=any(name.endswith("q_norm") for name, _ in model.named_modules()),
         vocabulary=text.vocab_size,
         tied=len(tables) == 1,
         context=getattr(text, "max_position_embeddings", None),

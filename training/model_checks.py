@@ -33,10 +33,15 @@ def model_problems(config: Config) -> list[str]:
         facts = read_json(folder / "config.json")
     except UserError as error:
         return [str(error)]
+    return shape_problems(config, facts, str(folder / "config.json"))
+
+
+def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:
+    """The same for a model whose config.json is known; `where` names it."""
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
     problems += trackers.missing(config.records.trackers)
     try:
-        problems += lora_settings.problems(config, shapes.of(facts, str(folder / "config.json")))
+        problems += lora_settings.problems(config, shapes.of(facts, where))
     except UserError as error:
         problems.append(str(error))
     return problems

@@ -49,6 +49,10 @@ class Shapes(Struct, frozen=True, kw_only=True):
     """Heads times head size: what queries are in sum."""
     key_width: int
     """Key heads times head size: what one token adds to the cache, twice."""
+    inner: int
+    """Width inside a feed-forward block, or inside one expert of it."""
+    query_norm: bool
+    """Queries and keys are normed."""
     vocabulary: int
     """Rows of the embedding."""
     tied: bool
@@ -165,6 +169,8 @@ def _lay_out(config: dict[str, Any], family: Family) -> Shapes:
         width=width,
         attention_width=heads * size,
         key_width=key_heads * size,
+        inner=config[family.expert_width],
+        query_norm=family.query_norm,
         vocabulary=config["vocab_size"],
         tied=bool(config.get("tie_word_embeddings", family.tied)),
         context=config.get("max_position_embeddings"),

@@ -1,0 +1,185 @@
+"""`tunegate models`: compares bases that might be tuned: size, context, licence, memory, who serves them, own scores.
+
+Sizes and memory are computed from shapes, licence and support are facts from bases.toml, and scores are those of runs
+on this machine. Loads no weight and reaches no hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from harness import store
+from harness.errors import UserError
+from harness.schema import Manifest
+from training import bases, cards, fit, memory, shapes
+from training.bases import Found
+from training.cards import Card
+from training.config import Lora
+from training.memory import Pass
+
+REFERENCE = Lora(r=16)
+"""Adapter that memory is told for."""
+REFERENCE_PASS = Pass(tokens=1024, answers=128)
+"""Micro-batch that memory is told for: the default of train.pack_tokens, an eighth of it learnt."""
+BY_HAND = "not in bases.toml: read the licence"
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    suite: str
+    """Suite name."""
+    metric: str
+    """The metric of its first gate."""
+    tuned: bool
+    """An adapter on this base; False for the base alone."""
+    value: float
+    """The estimate."""
+    low: float | None
+    """Lower end of its interval."""
+    high: float | None
+    """Upper end of its interval."""
+    n: int
+    """Cases behind it."""
+    run: str
+    """The run."""
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    name: str
+    """Hub id or folder."""
+    model_type: str
+    """Architecture."""
+    parameters: int
+    """All parameters."""
+    active_parameters: int
+    """What one token passes; the same but for a mixture of experts."""
+    context: int | None
+    """Most tokens that it reads."""
+    licence: str
+    """Name of the licence; empty where bases.toml has none."""
+    means: str
+    """What the licence asks for, in one line."""
+    sources: list[str]
+    """Where licence and shapes were read."""
+    seen: str
+    """When; empty where nothing was."""
+    support: str
+    """Who serves it."""
+    lora_bytes: int
+    """To tune in bfloat16 on a card."""
+    qlora_bytes: int
+    """To tune with a base in NF4 on a card."""
+    serve_bytes: int
+    """To serve in bfloat16 with a full batch of keys and values."""
+    smallest: dict[str, str]
+    """Smallest card that has room, for `LoRA`, `QLoRA` and `serve`; empty where none has."""
+    scores: list[Measured]
+    """From the newest runs of this machine."""
+
+
+def compare(names: Sequence[str], runs: Path) -> list[Candidate]:
+    """A row for each name: folder, hub id or alias; every base of bases.toml where none is named."""
+    found = [bases.find(n, reach_hub=False) for n in names] if names else [_kept(k) for k in bases.facts().base]
+    manifests = list(_evaluations(runs))
+    return [_candidate(base, manifests) for base in found]
+
+
+def _kept(known: bases.Known) -> Found:
+    return Found(name=known.hub, config=known.config, folder=None, known=known)
+
+
+def _candidate(base: Found, evaluations: Sequence[tuple[Path, Manifest]]) -> Candidate:
+    laid_out = shapes.of(base.config, base.name)
+    kept = bases.facts()
+    licence = kept.licence[base.known.licence] if base.known else None
+    needs = {
+        "LoRA": memory.estimate(laid_out, REFERENCE, "bfloat16", "none", REFERENCE_PASS, False).total,
+        "QLoRA": memory.estimate(laid_out, REFERENCE, "bfloat16", "nf4", REFERENCE_PASS, False).total,
+        "serve": sum(memory.serving(laid_out)),
+    }
+    return Candidate(
+        name=base.name,
+        model_type=laid_out.model_type,
+        parameters=laid_out.parameters,
+        active_parameters=laid_out.active_parameters,
+        context=laid_out.context,
+        licence=licence.name if licence else "",
+        means=licence.means if licence else BY_HAND,
+        sources=[licence.source, base.known.licence_source, base.known.source] if licence and base.known else [],
+        seen=kept.seen if base.known else "",
+        support=kept.support.get(laid_out.model_type, f"transformers: {laid_out.model_type}"),
+        lora_bytes=needs["LoRA"],
+        qlora_bytes=needs["QLoRA"],
+        serve_bytes=needs["serve"],
+        smallest={use: _smallest(size) for use, size in needs.items()},
+        scores=_scores(base, evaluations),
+    )
+
+
+def _smallest(size: int) -> str:
+    """The smallest card with bfloat16 and room."""
+    able = sorted((c for c in cards.cards() if c.planned and c.bf16_tflops), key=_room)
+    return next((card.name for card in able if size * fit.MARGIN <= _room(card)), "")
+
+
+def _room(card: Card) -> float:
+    return card.memory_gb * 1e9
+
+
+def _evaluations(runs: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Finished evaluations, newest first."""
+    for folder in sorted(runs.glob("*/"), reverse=True):
+        if (folder / store.SEAL).exists():
+            try:
+                manifest = store.load_manifest(folder)
+            except UserError:
+                continue
+            if manifest.kind == "eval":
+                yield folder, manifest
+
+
+def _scores(base: Found, evaluations: Sequence[tuple[Path, Manifest]]) -> list[Measured]:
+    """The newest score of every suite, of the base alone and of an adapter on it."""
+    newest: dict[tuple[str, bool], Measured] = {}
+    for folder, manifest in evaluations:
+        for variant, checkpoint in manifest.checkpoints.items():
+            alone = checkpoint.kind == "model" and _names(base, checkpoint.name, checkpoint.path)
+            tuned = checkpoint.kind == "adapter" and _names(base, "", checkpoint.path)
+            if alone or tuned:
+                for found in _measured(folder, manifest, variant, tuned):
+                    newest.setdefault((found.suite, tuned), found)
+    return sorted(newest.values(), key=lambda s: (s.suite, s.tuned))
+
+
+def _names(base: Found, name: str, path: str) -> bool:
+    own = {base.name, base.known.hub, base.known.alias} if base.known else {base.name}
+    return (name != "" and name in own) or (base.folder is not None and Path(path) == base.folder)
+
+
+def _measured(folder: Path, manifest: Manifest, variant: str, tuned: bool) -> Iterator[Measured]:
+    metrics, verdicts = store.load_metrics(folder), store.load_verdicts(folder)
+    for suite in manifest.suites:
+        gated = [v.metric for v in verdicts if v.suite == suite.name] or [m.name for m in suite.metrics]
+        for row in metrics.metrics:
+            here = (row.suite, row.variant, row.slice) == (suite.name, variant, None)
+            if here and gated and row.metric == gated[0] and row.estimate.value is not None:
+                yield Measured(
+                    suite=suite.name,
+                    metric=row.metric,
+                    tuned=tuned,
+                    value=row.estimate.value,
+                    low=row.estimate.low,
+                    high=row.estimate.high,
+                    n=row.estimate.n,
+                    run=manifest.run_id,
+                )
+
+
+def as_json(candidates: Sequence[Candidate]) -> bytes:
+    """All candidates as one JSON list, with sources."""
+    table: list[Any] = [msgspec.to_builtins(c) for c in candidates]
+    return msgspec.json.format(msgspec.json.encode(table), indent=1)
