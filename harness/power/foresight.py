@@ -21,7 +21,7 @@ from harness.scoring.base import run as score
 from harness.suite import Suite
 
 if TYPE_CHECKING:
-    from harness.stats.chances import Design
+    from harness.stats.design import Design
     from harness.stats.join import Pairs
     from harness.stats.observations import Observations
 
@@ -58,7 +58,7 @@ class Counted:
         """How the units lie in contracts."""
         import numpy as np
 
-        from harness.stats.chances import design_of
+        from harness.stats.design import design_of
 
         sums: dict[str, float] = {}
         for case in self.cases:

@@ -18,7 +18,8 @@ from harness.schema import Rule, Side
 from harness.stats.wording import number, points, rough
 
 if TYPE_CHECKING:
-    from harness.stats.chances import Allowed, Design
+    from harness.stats.chances import Allowed
+    from harness.stats.design import Design
 
 Numbers = dict[str, Any]
 """Fields of `GatePower`."""

@@ -10,7 +10,7 @@ from harness.evidence import Evidence
 from harness.gates import RULES
 from harness.schema import Gate
 from harness.stats import chances, intervals, power
-from harness.stats.chances import Design, design_of
+from harness.stats.design import Design, design_of
 from harness.stats.join import pair
 from harness.stats.observations import Observations
 from harness.stats.paired import superiority
@@ -150,7 +150,7 @@ def test_contracts_of_mixed_sizes_pass_as_often_as_predicted():
 def clustered(bench, rng, contracts, cases, icc, better, worse):
     """One suite whose contracts differ in how many of their cases change: a Dirichlet-multinomial."""
     spread = (1 - icc) / icc
-    shares = rng.dirichlet(spread * np.array([better, worse, 1 - better - worse]), size=contracts)
+    shares = rng.dirichlet(spread * np.array([better, max(worse, 1e-9), 1 - better - worse]), size=contracts)
     u = rng.random((contracts, cases))
     gained, lost = u < shares[:, :1], u >= 1 - shares[:, 1:2]
     return bench.pairs((~lost).ravel(), (~gained).ravel())
@@ -161,6 +161,7 @@ def clustered(bench, rng, contracts, cases, icc, better, worse):
     [
         ("improves", 100, 4, 0.10, 0.03, 0.0),
         ("improves", 34, 9, 0.12, 0.04, 0.0),
+        ("improves", 60, 4, 0.06, 0.0, 0.0),
         ("improves", 91, 7, 0.09, 0.04, 0.01),
         ("no_worse", 100, 4, 0.05, 0.05, 0.05),
         ("no_worse", 60, 4, 0.05, 0.05, 0.05),
