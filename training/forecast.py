@@ -138,7 +138,10 @@ def earlier(runs: Path, base: Found, dtype: str, quantise: str) -> dict[str, Spe
         same = _same_base(manifest.checkpoints.get(BASELINE), base)
         same = same and (record.get("dtype"), form.get("quantise", "none")) == (dtype, quantise)
         if same and rates.get("tflops_per_s") and rates["steps_counted"] >= FEWEST_STEPS:
-            speed = Speed(flops_per_s=rates["tflops_per_s"] * 1e12, said=f"as in run {manifest.run_id}")
+            speed = Speed(
+                flops_per_s=rates["tflops_per_s"] * 1e12,
+                said=f"as in {rates['steps_counted']} steps of run {manifest.run_id}",
+            )
             found.setdefault(device_name(str(record.get("device"))), speed)
     return found
 

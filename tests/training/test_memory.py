@@ -67,7 +67,8 @@ def attached(config, lora, dtype):
 
 def test_the_size_of_an_adapter_on_experts_is_pefts():
     config = TINY | {"model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2}
-    lora = Lora(r=3, target_modules=["q_proj"], target_parameters=["experts.down_proj"])
+    experts = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+    lora = Lora(r=3, target_modules=["q_proj"], target_parameters=experts)
     made = attached(config, lora, "float32")
     assert memory.adapter_size(shapes.of(config), lora) == sum(p.numel() for _, p in made.adapter())
 

@@ -84,7 +84,7 @@ def test_an_earlier_training_of_the_base_tells_the_speed(write_config, without_w
     record = load_run(train(config, progress=quiet)).manifest.training
     (here, *others) = planning.plan(write_config(train__max_steps=40), runs).rows
     assert here.speed.flops_per_s == record["rates"]["tflops_per_s"] * 1e12
-    assert here.speed.said.startswith("as in run ")
+    assert here.speed.said.startswith("as in 4 steps of run ")
     longer = planning.plan(write_config(train__max_steps=40), runs)
     assert here.seconds == pytest.approx((longer.work.flops + longer.work.validation_flops) / here.speed.flops_per_s)
     assert all(row.speed is None for row in others), "a small model's speed on a card is not assumed"
