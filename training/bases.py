@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.checkpoints import ADAPTER_CONFIG, EMBEDDED, HUB_ID, embedded_model, read_json
+from harness.checkpoints import HUB_ID, read_json
 from harness.errors import UserError
+from training.model_checks import local_folder
 
 SMALL_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
 
@@ -79,13 +80,9 @@ def known(text: str) -> Known | None:
 def find(text: str, reach_hub: bool = True) -> Found:
     """The base that `text` names; no weight is read or fetched. UserError where nothing is known of it."""
     kept = known(text)
-    if text == EMBEDDED:
-        return _in(embedded_model(), text, kept)
-    folder = Path(text).expanduser()
-    if (folder / ADAPTER_CONFIG).is_file() or (folder / "adapter").is_dir():
-        raise UserError(f"'base' is {text}, an adapter. Merge it first with `tunegate merge` and train on the result")
-    if (folder / "config.json").is_file():
-        return _in(folder.resolve(), text, kept)
+    here = local_folder(text)
+    if here:
+        return _in(here.resolve(), text, kept)
     if HUB_ID.fullmatch(text) and reach_hub and (fetched := _from_hub(text)):
         return _in(fetched, text, kept)
     if kept is None:

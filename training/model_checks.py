@@ -16,14 +16,17 @@ from training.plan import total_steps
 
 def base_folder(text: str) -> Path:
     """Model folder of a base checkpoint; an adapter is a UserError. A local folder's weights are not opened."""
+    return local_folder(text) or Path(resolve(text).path)
+
+
+def local_folder(text: str) -> Path | None:
+    """The same where it is on this machine, else None."""
     if text == EMBEDDED:
         return embedded_model()
     folder = Path(text).expanduser()
     if (folder / "adapter_config.json").is_file() or (folder / "adapter").is_dir():
         raise UserError(f"'base' is {text}, an adapter. Merge it first with `tunegate merge` and train on the result")
-    if (folder / "config.json").is_file():
-        return folder
-    return Path(resolve(text).path)
+    return folder if (folder / "config.json").is_file() else None
 
 
 def model_problems(config: Config) -> list[str]:
