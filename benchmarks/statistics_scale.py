@@ -160,7 +160,8 @@ def main() -> None:
     env = environment()
     print(f"{args.records:,} records, {args.clusters:,} clusters, {args.slices} slices; {env['processor']}, one core")
     print(
-        f"estimates and comparisons {found['estimates']:,}, verdicts {found['verdicts']} ({found['undecided']} undecided)"
+        f"estimates and comparisons {found['estimates']:,}, verdicts {found['verdicts']} "
+        f"({found['undecided']} undecided)"
     )
     print(f"summarise {found['summarise']:.2f} s, judge {found['judge']:.2f} s", end=", ")
     print(f"together {found['summarise'] + found['judge']:.2f} s")

@@ -255,7 +255,7 @@ class HfEngine:
 
 
 def batches(requests: Sequence[Request], most: int = BATCH) -> Iterator[list[Request]]:
-    """Requests longest first, `most` at a time where they share their sampling; sampled ones alone, each with its seed."""
+    """Requests longest first, `most` at a time where they share their sampling; sampled ones alone, with their seed."""
     waiting: list[Request] = []
     for request in sorted(requests, key=lambda r: (_kind(r), -len(r.ids), r.ids)):
         full = waiting and (

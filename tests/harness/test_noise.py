@@ -237,7 +237,7 @@ def test_a_floor_is_the_clustered_error_of_the_difference_and_nothing_where_noth
     sums = (second - first).reshape(30, 3).sum(axis=1)
     se = np.sqrt(30 / 29 * ((sums - sums.mean()) ** 2).sum()) / 90
     assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 29) * se)  # type: ignore[operator]
-    (same,) = floors({v: records[BASELINE] for v in records}, [MACRO_F1], [])
+    (same,) = floors(dict.fromkeys(records, records[BASELINE]), [MACRO_F1], [])
     assert (same.low, same.high, same.floor, same.flips) == (0.0, 0.0, 0.0, 0)
 
 
