@@ -14,6 +14,7 @@ from harness.power.report import GatePower
 from harness.power.rules import Assumed
 
 LOUD = "CANNOT PASS"
+MADE = "Made by `make power`, before any model is asked; the guide says how to read it."
 REACH = "even a faultless model (for `no_worse`: one that changes nothing)"
 
 
@@ -100,11 +101,11 @@ def terminal_text(rows: Sequence[GatePower], head: Sequence[str], width: int) ->
 
 def markdown(rows: Sequence[GatePower], head: Sequence[str]) -> str:
     """A page with a table for each suite."""
-    lines = ["# What the gates can show", "", *(f"{line}\n" for line in head)]
+    lines = ["# What the gates can show", "", f"{MADE}\n", *(f"{line}\n" for line in head)]
     for suite in dict.fromkeys(row.suite for row in rows):
         lines += [f"## {suite}", "", "| gate | counts | can show |", "|---|---|---|"]
         for row in loud_first([r for r in rows if r.suite == suite]):
             name = f"**{row.gate}**" if not row.can_pass else f"`{row.gate}`"
             lines.append(f"| {name} | {counted(row)} | {'; '.join(sentences(row))} |".replace("\n", " "))
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines[:-1])
