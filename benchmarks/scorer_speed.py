@@ -8,8 +8,9 @@ As in a run with five samples, all sources are answered once, then once more, te
 - second: what was read is kept (`harness.scoring.kept`), and what the first answer did not need is read now;
 - later: of the sixth answer to the tenth, when the source has been read.
 
-Nothing of an answer is kept but single figures, keys of names and the like, in small tables of the last ones. Each
-round has sources of its own, so that a first answer is a first one. `speed_answers` says what they are.
+What the last few answers hold is kept for the other scorers of a suite, which does not help here, as none is judged
+twice; single figures and keys of names are kept, too. Each round has sources of its own, so that a first answer is a
+first one. `speed_answers` says what they are.
 
 The time is the process's own, and the figure is the best of the rounds, as other work on the machine can only slow one
 down. The target is 5,000 later answers a second: a source is as long as it is, and is read once. Left out are the
@@ -48,6 +49,7 @@ from harness.scoring import (  # noqa: E402
     plain_summary,
     quoted_clauses,
     quotes,
+    registry,
     terms,
     voice,
 )
@@ -59,12 +61,19 @@ ANSWERS = 10
 LATER = 5
 """Answers to a source after which it counts as read."""
 SCHEMA = {"type": "object", "required": ["field_0"], "properties": {"field_0": {"type": "integer"}}}
+LISTED = registry.of(
+    [registry.Entry("guideline", f"Guideline {number}.{part}", ()) for number in range(1, 51) for part in range(1, 11)]
+    + [registry.Entry("department", f"{name} Records Department", ()) for name in made.NAMES],
+    complete=["guideline"],
+)
+"""A closed list of 508 names."""
 ROWS: list[tuple[str, Scorer, made.Maker]] = [
     ("citations", citations.fabricated, made.plain_words),
     ("figures", figures.ungrounded, made.plain_words),
     ("names", names.fabricated, made.plain_words),
     ("quotes", quotes.fabricated, made.plain_words),
     ("facts (all of these)", facts.fabricated, made.plain_words),
+    ("facts, closed list", facts.among(LISTED), made.plain_words),
     ("facts, summaries", facts.fabricated, made.SUMMARIES),
     ("terms, summaries", terms.covered, made.SUMMARIES),
     ("plain_summary", plain_summary.summary, made.plain_words),
@@ -122,8 +131,10 @@ def main() -> int:
             turns = answered(maker, options.sources, f"{name} {number}")
             best = [min(least, seconds(scorer, turn)) for least, turn in zip(best, turns, strict=True)]
         rates = [1 / best[0], 1 / best[1], (ANSWERS - LATER) / sum(best[LATER:])]
-        slow += rates[-1] < TARGET
-        print(f"{name:22} {' '.join(f'{rate:8,.0f}' for rate in rates)}   {described(scorer, turns[-1])}")
+        below = rates[-1] < TARGET
+        slow += below
+        mark = f"   below {TARGET:,}" if below else ""
+        print(f"{name:22} {' '.join(f'{rate:8,.0f}' for rate in rates)}   {described(scorer, turns[-1])}{mark}")
     return min(slow, 1)
 
 

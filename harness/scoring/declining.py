@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from harness.scoring import phrases
 from harness.scoring.normal import plain
 from harness.scoring.refusals import refuses
 
@@ -88,8 +89,7 @@ def declines(text: str) -> bool:
 
 def lower(text: str) -> str:
     """Text in lower case with straight apostrophes, character for character."""
-    text = text.replace("’", "'")
-    return text.lower() if text.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return phrases.lower(text.replace("’", "'"))
 
 
 def clauses(text: str) -> list[tuple[int, int, str]]:

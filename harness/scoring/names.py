@@ -9,6 +9,7 @@ parties that change places are both in the source.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -45,10 +46,11 @@ METRICS = [
 
 
 class Index(NamedTuple):
-    """A source's words as names are compared, and joined by spaces."""
+    """A source's words as names are compared, joined by spaces, and where each stands in the normal form."""
 
     joined: str
-    words: list[tuple[str, int, int]]
+    starts: array[int]
+    ends: array[int]
     normal: Normal
 
     def find(self, words: str) -> tuple[int, int] | None:
@@ -57,7 +59,7 @@ class Index(NamedTuple):
         if at < 0:
             return None
         first = self.joined.count(" ", 0, at)
-        return self.normal.original(self.words[first][1], self.words[first + words.count(" ")][2])
+        return self.normal.original(self.starts[first], self.ends[first + words.count(" ")])
 
 
 @Kept
@@ -65,7 +67,8 @@ def index(document: str) -> Index:
     """The index of a source."""
     normal = normalise(document)
     found = tokens(normal.text)
-    return Index(f" {' '.join([word for word, _, _ in found])} ", found, normal)
+    joined = f" {' '.join([word for word, _, _ in found])} "
+    return Index(joined, array("I", [start for _, start, _ in found]), array("I", [end for _, _, end in found]), normal)
 
 
 @Kept
@@ -189,7 +192,7 @@ def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 
 def _codes(document: str, registry: Registry) -> bool:
     """Whether ids such as HR-07 are this source's, or this list's, way to name guidelines."""
-    return _uses_codes(document) or any("-" in i for i in registry.guideline_ids)
+    return _uses_codes(document) or registry.uses_codes
 
 
 @Kept

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -52,8 +53,7 @@ def _normalise(text: str) -> Normal:
     if unicodedata.is_normalized("NFKC", text) and not INVISIBLES.search(text):
         return Normal(text)
     pieces: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
+    starts, ends = array("I"), array("I")
     at = 0
     for run in NOT_ASCII.finditer(text):
         pieces.append(text[at : run.start()])

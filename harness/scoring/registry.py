@@ -71,6 +71,11 @@ class Registry:
         forms = [form for entry in listed for form in entry.forms]
         return frozenset(canonical(found) for form in forms for found in GUIDELINE_ID.findall(form))
 
+    @cached_property
+    def uses_codes(self) -> bool:
+        """Whether ids such as HR-07 are its way to name guidelines."""
+        return any("-" in found for found in self.guideline_ids)
+
     def find(self, text: str) -> Entry | None:
         """The entry that a text names."""
         return self.by_key.get(key(text))

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from harness.scoring.figure_forms import SizeKey, figures_in, size_key
 from harness.scoring.normal import normalise
+from harness.scoring.phrases import lower
 
 BREAK_COST = 80
 """Characters that the end of a sentence counts as."""
 MOST_PLACES = 50
 """Places of one term that are looked at; an answer with more of them is no summary."""
-BREAK = re.compile(r"[.;!?](?=\s)|\n")
-GAPS = re.compile(r"\s{2,}")
+BREAK = re.compile(r"[.;!?\n](?:(?<=\n)|(?=\s))")
+GAPS = re.compile(r"\s\s")
 SAME_LENGTH = str.maketrans({"’": "'", "‘": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\n": " ", "\t": " "})
 
 Place = tuple[int, int]
@@ -86,18 +87,17 @@ def read(text: str, whole: int | None = None) -> Reading:
     """An answer, up to the offset `whole`, made ready for look-ups."""
     cut = text if whole is None else text[:whole]
     normal = normalise(cut)
-    plain = normal.text.translate(SAME_LENGTH)
-    lower = plain.lower() if plain.isascii() else "".join(c.lower() if len(c.lower()) == 1 else c for c in plain)
+    low = lower(normal.text.translate(SAME_LENGTH))
     origin: Sequence[int] | None = normal.starts
-    if GAPS.search(lower):
-        kept = [i for i, c in enumerate(lower) if not (c.isspace() and lower[i - 1 : i].isspace())]
-        lower = "".join(" " if lower[i].isspace() else lower[i] for i in kept)
+    if GAPS.search(low):
+        kept = [i for i, c in enumerate(low) if not (c.isspace() and low[i - 1 : i].isspace())]
+        low = "".join(" " if low[i].isspace() else low[i] for i in kept)
         origin = [origin[i] for i in kept] if origin is not None else kept
     figures: dict[SizeKey, list[Place]] = {}
     for figure in figures_in(text):
         if figure.end <= len(cut):
             figures.setdefault(size_key(figure.unit, figure.value), []).append((figure.start, figure.end))
-    return Reading(lower, origin, figures, [m.start() for m in BREAK.finditer(cut)])
+    return Reading(low, origin, figures, [m.start() for m in BREAK.finditer(cut)])
 
 
 def places(term: Term, reading: Reading) -> list[Place]:
