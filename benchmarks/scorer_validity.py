@@ -11,7 +11,6 @@ with --frozen, so that daily work on the scorer does not look at it. Under two m
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 import validity_injected as known  # noqa: E402
 import validity_people as people  # noqa: E402
 from injected import FAITHFUL, OPERATORS, cuad_folder  # noqa: E402
+from pages import write_between  # noqa: E402
 
 from harness.errors import UserError  # noqa: E402
 from harness.scoring import facts  # noqa: E402
@@ -169,15 +169,6 @@ def markdown(table: Table) -> str:
     lines = [table.header, ["---"] * len(table.header), *table.rows]
     body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
     return f"**{table.title}**\n\n{body}\n\n{table.note}\n"
-
-
-def write_between(file: Path, name: str, text: str) -> None:
-    """Put `text` between the markers called `name` of a Markdown file."""
-    pattern = re.compile(rf"(<!-- {name}: written by [^>]*-->\n).*?(<!-- /{name} -->)", re.S)
-    before = file.read_text("utf-8")
-    if not pattern.search(before):
-        raise UserError(f"{file}: no '<!-- {name}: written by ... -->' before a '<!-- /{name} -->'; put both lines in")
-    file.write_text(pattern.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", before), "utf-8")
 
 
 def measure(args: argparse.Namespace) -> list[dict[str, Any]]:

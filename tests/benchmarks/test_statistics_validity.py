@@ -1,0 +1,87 @@
+"""The simulations draw what they say they draw, and their tables tell a sound method from an unsound one."""
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.test_injected import load
+
+suites, coverage, rules = load("statistics_suites"), load("statistics_coverage"), load("statistics_rules")
+validity = load("statistics_validity")
+CLUSTERED = suites.Design(40, 8, 0.3)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def correlation(drawn: np.ndarray) -> float:
+    """Intra-cluster correlation of 0/1 scores, shape (suites, contracts, cases), by variance of contract means."""
+    p, m = drawn.mean(), drawn.shape[2]
+    return (drawn.mean(axis=2).var() / (p * (1 - p)) - 1 / m) / (1 - 1 / m)
+
+
+def test_scores_have_the_rate_and_the_correlation_of_their_design():
+    drawn = np.array(list(suites.levels(rng(), 300, CLUSTERED, 0.85))).astype(float)
+    assert drawn.mean() == pytest.approx(0.85, abs=0.01)
+    assert correlation(drawn) == pytest.approx(0.3, abs=0.03)
+
+
+def test_both_variants_have_their_rates_and_fail_together():
+    pairs = np.array(list(suites.both(rng(), 300, CLUSTERED, 0.9, 0.8))).astype(float)
+    tuned, baseline = pairs[:, 0], pairs[:, 1]
+    assert (tuned.mean(), baseline.mean()) == (pytest.approx(0.9, abs=0.01), pytest.approx(0.8, abs=0.01))
+    assert np.corrcoef(tuned.ravel(), baseline.ravel())[0, 1] > 0.3
+
+
+def test_changes_have_their_shares():
+    pairs = np.array(list(suites.flips(rng(), 300, CLUSTERED, 0.10, 0.03))).astype(float)
+    change = pairs[:, 0] - pairs[:, 1]
+    assert (change > 0).mean() == pytest.approx(0.10, abs=0.01)
+    assert (change < 0).mean() == pytest.approx(0.03, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["macro_f1", "macro_recall"])
+def test_the_truth_of_a_mean_over_labels_is_what_endless_cases_give(kind):
+    made = suites.Labelled(np.full(5, 0.3), 0.85)
+    design = suites.Design(4000, 1, 0.0)
+    (labels, _), *_ = suites.labelled(rng(), 1, design, made)
+    suite = suites.Suite(design)
+    metric = suites.MACRO_F1 if kind == "macro_f1" else suites.MACRO_RECALL
+    found = coverage.estimate(suite.observed(np.zeros(4000), labels=labels), metric)
+    assert found.value == pytest.approx(made.truth(kind), abs=0.02)
+
+
+def test_an_interval_that_leaves_contracts_aside_is_told_from_one_that_does_not():
+    found = coverage.cell(CLUSTERED, "0.85", 0.85, list(coverage.share(rng(), 400, CLUSTERED, 0.85)))
+    assert found.coverage > 0.93
+    assert found.plain < 0.80
+    assert not found.misses
+
+
+def test_intervals_that_miss_the_truth_are_starred():
+    seen = [coverage.Seen(0.5, (0.4, 0.6), (0.42, 0.58), (0.4, 0.6))] * 9
+    seen.append(coverage.Seen(0.9, (0.8, 1.0), (0.82, 0.98), (0.8, 1.0)))
+    found = coverage.cell(CLUSTERED, "0.5", 0.5, seen)
+    assert found.coverage == 0.9
+    assert found.misses
+    assert "90.0 *" in validity._coverage(found)
+
+
+def test_a_plain_rule_lets_through_what_the_gate_does_not():
+    design, gate = suites.Design(100, 10, 0.5), rules.Gate(metric="accuracy", rule="at_least", value=0.85)
+    suite, drawn = suites.Suite(design), list(suites.levels(rng(), 300, design, 0.85))
+    assert np.mean([rules.passes(gate, suite, suites.ACCURACY, scores) for scores in drawn]) <= 0.08
+    assert np.mean([rules.plainly_at_least(scores, 0.85) for scores in drawn]) > 0.15
+
+
+def test_a_rule_that_passes_too_often_and_a_power_that_is_off_are_starred():
+    passed = [rules.Passed("c", "d", "t", 0.06, 0.5, 0.05), rules.Passed("c", "d", "t", 0.05, 0.0, 0.05)]
+    table = validity.passed_table(passed)
+    assert table.count("*") == 1
+    assert table.startswith("1 of 2 cells let through more than they may, the plain rules 1.")
+    assert "84.0 *" in validity.power_table([rules.Power("c", "d", 0.80, 0.84), rules.Power("c", "d", 0.80, 0.82)])
+
+
+def test_the_same_seed_gives_the_same_table():
+    first, again = (list(rules.power(3, 7)) for _ in range(2))
+    assert first == again
