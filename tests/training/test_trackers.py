@@ -28,6 +28,7 @@ def scalars(folder):
 
 
 def test_tensorboard_shows_the_losses_of_the_log_and_no_secret(write_config, monkeypatch):
+    pytest.importorskip("tensorboard")
     monkeypatch.setenv("HF_TOKEN", SECRET)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
     folder = train(write_config(records__trackers=["tensorboard"], train__max_steps=3), progress=quiet)
@@ -90,6 +91,7 @@ def test_a_missing_package_is_one_line_before_anything_starts(write_config, monk
 
 def test_trackers_do_not_change_what_a_run_is(write_config):
     """The same command with a tracker returns the finished run."""
+    pytest.importorskip("tensorboard")
     first = train(write_config(train__max_steps=1), progress=quiet)
     assert train(write_config(train__max_steps=1, records__trackers=["tensorboard"]), progress=quiet) == first
     assert "records" in json.dumps(load_run(first).manifest.training["config"])
