@@ -178,7 +178,7 @@ def rival(name: str, data: list[dict[str, list[int]]], args: argparse.Namespace,
             own |= {"packing": True, "packing_strategy": "bfd", "per_device_train_batch_size": 1}
             own["max_length"] = round(tokens / len(data) * args.rows_per_step)
         if name == "TRL, no padding":
-            own |= {"padding_free": True}
+            own |= {"padding_free": True, "max_length": None}  # no row is longer
         trainer = SFTTrainer(
             model=model,
             args=SFTConfig(**{**common, **own}),
