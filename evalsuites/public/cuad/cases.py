@@ -23,6 +23,8 @@ SAME = 0.5
 """Share of a passage's runs of words, found in passages kept before it, from which it tells nothing new."""
 RUN = 8
 """Words in a run."""
+LAST = next(iter(SPLITS))
+"""The split that is built last."""
 BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py")
 
 
@@ -30,7 +32,7 @@ def cases(split: str = "test") -> list[Case]:
     """Cases of one split, from the cache where this copy of the data has been built before."""
     file = cache_dir() / "cuad" / _key(data_folder()) / f"{split}.jsonl"
     if not file.is_file():
-        _build_into(file.parent)
+        _build_into(file.parent, split)
     return msgspec.json.Decoder(Case).decode_lines(file.read_bytes())
 
 
@@ -43,33 +45,36 @@ def _key(folder: Path) -> str:
     return digest([source, str(folder), table.st_size, table.st_mtime_ns, listing])[:16]
 
 
-def _build_into(folder: Path) -> None:
-    """Write every split's file. Several processes may ask at once: one builds, the others wait."""
+def _build_into(folder: Path, wanted: str) -> None:
+    """Write the file of a split, and of those before it. Several processes may ask at once: one builds, others wait."""
     from filelock import FileLock
 
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
-        if (folder / "test.jsonl").is_file():
+        if (folder / f"{wanted}.jsonl").is_file():
             return
         say_on_stderr("cutting passages out of the CUAD contracts, once (under a minute)")
-        built = build(load_contracts(data_folder()))
-        for split in SPLITS:
+        for split, found in build(load_contracts(data_folder()), wanted).items():
             part = folder / f"{split}.part"
-            part.write_bytes(msgspec.json.Encoder().encode_lines(built[split]))
+            part.write_bytes(msgspec.json.Encoder().encode_lines(found))
             part.replace(folder / f"{split}.jsonl")
 
 
-def build(contracts: Iterable[Contract]) -> dict[str, list[Case]]:
-    """Cases by split. Of passages that share SAME of their wording one is kept, the test's before all."""
+def build(contracts: Iterable[Contract], wanted: str = LAST) -> dict[str, list[Case]]:
+    """Cases by split, from the test to the one that is wanted; by default all.
+
+    Of passages that share SAME of their wording one is kept, the test's before all.
+    """
     by_name = {contract.name: contract for contract in contracts}
-    cut = {name: _Cut(contract) for name, contract in by_name.items()}
-    built: dict[str, list[Case]] = {split: [] for split in SPLITS}
+    built: dict[str, list[Case]] = {}
     seen: set[str] = set()
     together = groups({name: contract.text for name, contract in by_name.items()})
-    for split in reversed(SPLITS):
+    order = list(reversed(SPLITS))
+    for split in order[: order.index(wanted) + 1]:
+        built[split] = []
         asked: Counter[str] = Counter()
         for name, cluster in ((name, group[0]) for group in together if side(group) == split for name in group):
-            for case in cut[name].cases(PER_CONTRACT[split], asked, cluster):
+            for case in _Cut(by_name[name]).cases(PER_CONTRACT[split], asked, cluster):
                 runs = wording(case.document)
                 if len(runs & seen) < SAME * len(runs):
                     seen |= runs

@@ -57,8 +57,10 @@ def _runs(text: str) -> "NDArray[Any]":
     """Hashes of all runs of five words in their order, case and punctuation aside."""
     import numpy as np
 
-    lower = text.lower()
-    said = lower.translate({ord(c): " " for c in set(lower) if not (c.isalnum() or c == "_")}).split()
+    plain = text.lower()
+    for mark in (c for c in set(plain) if not (c.isalnum() or c in "_ ")):
+        plain = plain.replace(mark, " ")
+    said = plain.split()
     number = {word: zlib.crc32(word.encode()) for word in set(said)}
     words = np.array([number[word] for word in said], dtype=np.uint64)
     if len(words) < WORDS:
