@@ -5,10 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness.threads import before_torch
 
 before_torch()
+# Property tests draw the same examples each time, so that a change is judged by what it changes. TUNEGATE_EXPLORE=1
+# draws new ones, to look for what nobody thought of.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore", print_blob=True)
+settings.load_profile("explore" if os.environ.get("TUNEGATE_EXPLORE") else "repeatable")
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou help.<|im_end|>\n{% endif %}"

@@ -34,10 +34,12 @@ HEADS = (
 )
 CAPITAL = "A-ZÀ-ÖØ-Þ"
 SHORT = "St|Mr|Mrs|Ms|Dr|Jr|Sr|Hon|Prof|Mt|Ft|Gen|Gov|Sen|Rep|Rev|Inc|Corp|Ltd|Co|Bros"
-WORD = rf"(?:(?:[A-Z]\.)+|(?:{SHORT})\.|[{CAPITAL}][\w'’]*(?:-\w[\w'’]*)*)"
+HYPHENED = r"(?:-\w[\w'’]*+(?!\.\d))*+"
+"""Further parts of a word; none that is the beginning of a decimal number."""
+WORD = rf"(?:(?:[A-Z]\.)+|(?:{SHORT})\.|[{CAPITAL}][\w'’]*{HYPHENED})"
 SHORT_REST = "|".join(f"(?<={word[0]}){word[1:]}" for word in SHORT.split("|"))
 FIRST = rf"[{CAPITAL}](?<![\w'’].)"
-REST = rf"(?:(?<=[A-Z])\.(?:[A-Z]\.)*|(?=[a-z]{{1,3}}\.)(?:{SHORT_REST})\.|[\w'’]*(?:-\w[\w'’]*)*)"
+REST = rf"(?:(?<=[A-Z])\.(?:[A-Z]\.)*|(?=[a-z]{{1,3}}\.)(?:{SHORT_REST})\.|[\w'’]*{HYPHENED})"
 """FIRST and REST are a WORD in two parts. A pattern that starts with FIRST is searched for fast, since most letters are
 no capitals; one that starts by looking behind itself is tried at each character."""
 JOIN = r"[ \t]+(?:(?:(?:of|de|la|van|von|der|del)[ \t]+(?:the[ \t]+)?)|&[ \t]+)?"

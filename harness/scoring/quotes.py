@@ -69,7 +69,7 @@ def _comparable(text: str) -> Comparable:
     pieces, here, there, at, size = [], [0], [0], 0, 0
     for match in CHANGED.finditer(text):
         written = match[0]
-        instead = "-" if DASHES.search(written) else " " if written.isspace() else ""
+        instead = "-" if DASHES.search(written) else " " if written.isspace() or _parts(text, match) else ""
         if instead == written:
             continue
         pieces += [text[at : match.start()], instead]
@@ -79,6 +79,12 @@ def _comparable(text: str) -> Comparable:
         there.append(at)
     pieces.append(text[at:])
     return Comparable("".join(pieces), here, there)
+
+
+def _parts(text: str, mark: re.Match[str]) -> bool:
+    """Whether quotation marks, and not an apostrophe, stand between two characters that would grow into one word."""
+    before, after = text[mark.start() - 1 : mark.start()], text[mark.end() : mark.end() + 1]
+    return before.isalnum() and after.isalnum() and bool(MARK.search(mark[0]))
 
 
 @Kept

@@ -234,3 +234,8 @@ def test_a_source_scored_against_itself_holds_all_its_names():
 def test_spans_point_into_the_untouched_text():
     text = "🏠 ﬁrst: Oakmere\u00a0Holdings, L.L.C.; Dun\u00admore Bakery’s"
     assert [s.quote for s in scored(text).spans] == ["Oakmere\u00a0Holdings, L.L.C.", "Dun\u00admore Bakery"]
+
+
+def test_a_word_does_not_end_within_a_decimal_number():
+    assert scored("A Aa-10.0", "A Aa-10.0").fabricated == []
+    assert scored("The Alder Class-2.5 Fund grew.", "The Alder Class-2.5 Fund grew.").fabricated == []

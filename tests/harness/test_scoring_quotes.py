@@ -109,3 +109,10 @@ def test_a_failed_completion_counts_as_fabricated():
 def test_a_mark_that_repeats_costs_no_time():
     assert scored('"a b c d ' * 20_000).counts["quotes"] >= 0
     assert scored('"[a] b c d e" ' * 500, "b " * 5_000).counts["quotes"] == 500
+
+
+def test_a_mark_that_a_footnote_follows_parts_words():
+    source = 'The lease says "the roof shall be mended"1 and no more; the tenant\'s roof.'
+    assert scored('It says "the roof shall be mended".', source).fabricated == []
+    assert scored(source, source).fabricated == []
+    assert scored('It says "and no more; the tenant’s roof".', source).fabricated == []
