@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evalsuites.generated import chat_rows
 from evalsuites.public.cuad import build_training, cases, contracts, floor, passages, split
 from evalsuites.public.cuad.contracts import CATEGORIES, NAMES, Contract, Label
 from harness.errors import Unavailable, UserError
@@ -348,7 +349,8 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
     monkeypatch.setattr(build_training, "cases", lambda split: list(made))
     template = load_template(SUITE / "prompt.jinja")
     right = {json.dumps(messages(template, case)): case for case in made}
-    rows = build_training.training_rows("validation", 6, 0)
+    drawn = build_training.training_cases("validation", 6, 0)
+    rows = list(chat_rows(SUITE, ((case, build_training.answer(case)) for case in drawn)))
     assert len(rows) == 6
     for row in rows:
         *prompt, last = row["messages"]
@@ -359,7 +361,7 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
 
 def test_the_test_split_gives_no_training_rows(small_data):
     with pytest.raises(UserError, match="the suite asks"):
-        build_training.training_rows("test", 10, 0)
+        build_training.training_cases("test", 10, 0)
 
 
 # The real contracts
@@ -434,7 +436,7 @@ def test_no_training_passage_shares_half_of_its_wording_with_the_test(real):
 
 
 def test_default_training_rows_are_enough_hold_every_category_and_are_the_same_each_time(real, tmp_path):
-    assert build_training.write(tmp_path, 1200, 0) == {"train": 1200, "validation": 150}
+    assert build_training.write(tmp_path, 1200, 0) == {"train": 1200, "validation": 150, "dev_cases": 150}
     first = (tmp_path / "train.jsonl").read_bytes()
     assert build_training.write(tmp_path, 1200, 0) and (tmp_path / "train.jsonl").read_bytes() == first
     answers = [json.loads(line)["messages"][-1]["content"] for line in first.splitlines()]

@@ -37,17 +37,16 @@ def training_pairs(split: str, rows: int, seed: int) -> Iterator[Drawn]:
     bank = load("train", held_out=split == "dev")
     written = 0
     while written < rows:
-        for pair in drawn(bank, f"{split} {seed} {written}"):
+        for pair in drawn(bank, f"{split} {seed} {written}", written // 2):
             if written < rows:
                 yield pair
                 written += 1
 
 
-def drawn(bank: Bank, seed: int | str) -> Iterator[Drawn]:
-    """Two cases for each product and side."""
+def drawn(bank: Bank, seed: int | str, number: int = 0) -> Iterator[Drawn]:
+    """Two cases for each product and side, numbered on from `number`."""
     rng = random.Random(seed)
     turns = {kind: _turns(len(phrases), rng) for kind, phrases in bank.phrases.items()}
-    number = 0
     for side in SIDES:
         for product in rng.sample(bank.products, len(bank.products)):
             number += 1

@@ -1,20 +1,17 @@
-"""Writes chat rows for training and validation, with the suite's own prompt. Knows no model.
+"""Writes chat rows for training and validation, and validation cases, with the suite's own prompt. Knows no model.
 
 python -m evalsuites.public.cuad.build_training --out DIR
 
 The rows come from contracts that the suite asks nothing about, nor about any near-duplicate of them.
 """
 
-import argparse
-import json
 import random
 from itertools import zip_longest
 from pathlib import Path
 
+from evalsuites.public import training_files
 from evalsuites.public.cuad.cases import cases
 from evalsuites.public.cuad.contracts import NAMES
-from harness.errors import UserError
-from harness.prompts import load_template, messages
 from harness.schema import Case
 
 ROWS = 1200
@@ -25,13 +22,10 @@ VALIDATION_SHARE = 8
 """One validation row for so many training rows."""
 
 
-def training_rows(split: str, rows: int, seed: int) -> list[dict[str, object]]:
-    """At most `rows` chat rows of the split `train` or `validation`; NONE_SHARE of them hold no clause."""
-    if split == "test":
-        raise UserError("the split 'test' is what the suite asks; train on 'train' and 'validation'")
-    template = load_template(Path(__file__).parent / "prompt.jinja")
-    drawn = draw(cases(split), rows, NONE_SHARE[split], random.Random(f"{split} {seed}"))
-    return [{"messages": [*messages(template, c), {"role": "assistant", "content": answer(c)}]} for c in drawn]
+def training_cases(split: str, rows: int, seed: int) -> list[Case]:
+    """At most `rows` cases of the split `train` or `validation`; NONE_SHARE of them hold no clause."""
+    training_files.refuse_test(split)
+    return draw(cases(split), rows, NONE_SHARE[split], random.Random(f"{split} {seed}"))
 
 
 def draw(pool: list[Case], rows: int, none_share: float, rng: random.Random) -> list[Case]:
@@ -51,28 +45,15 @@ def answer(case: Case) -> str:
 
 
 def write(out: Path, rows: int, seed: int) -> dict[str, int]:
-    """Write train.jsonl and validation.jsonl into `out`, and return their numbers of lines."""
-    out.mkdir(parents=True, exist_ok=True)
-    written = {}
-    for split, wanted in (("train", rows), ("validation", max(2, rows // VALIDATION_SHARE))):
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in training_rows(split, wanted, seed)]
-        (out / f"{split}.jsonl").write_text("".join(lines), "utf-8")
-        written[split] = len(lines)
-    return written
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Training rows from CUAD contracts that the suite does not use.")
-    parser.add_argument("--out", type=Path, required=True, help="folder for train.jsonl and validation.jsonl")
-    parser.add_argument("--rows", type=int, default=ROWS, help="training rows at most")
-    parser.add_argument("--seed", type=int, default=0, help="another seed draws other passages")
-    args = parser.parse_args()
-    try:
-        written = write(args.out, args.rows, args.seed)
-    except UserError as error:
-        parser.exit(error.exit_code, f"{error}\n")
-    print(", ".join(f"{count} rows in {args.out / split}.jsonl" for split, count in written.items()))
+    """Write `rows` training rows at most, and as many validation rows and cases as belong to them, into `out`."""
+    wanted = {"train": rows, "validation": max(2, rows // VALIDATION_SHARE)}
+    drawn = {split: training_cases(split, count, seed) for split, count in wanted.items()}
+    return training_files.write(out, Path(__file__).parent, drawn, answer)
 
 
 if __name__ == "__main__":
-    main()
+    training_files.command(
+        "Training rows from CUAD contracts that the suite does not use.",
+        write,
+        {"rows": (ROWS, "training rows at most"), "seed": (0, "another seed draws other passages")},
+    )

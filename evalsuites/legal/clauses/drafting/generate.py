@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalsuites.generated import case_rows, chat_rows, write_rows
+from evalsuites.generated import DEV_CASES, case_rows, chat_rows, dev_cases, write_rows
 from evalsuites.legal.clauses.drafting.assemble import Excerpt, contracts
 from evalsuites.legal.clauses.drafting.bank import CLAUSES, load
 from harness.schema import Case
@@ -51,41 +51,47 @@ def _case(excerpt: Excerpt) -> Case:
     )
 
 
-def training_rows(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[dict[str, object]]:
-    """Chat rows of the split `train` or `dev`, with the suite's own prompt.
+def training_pairs(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[tuple[Case, str]]:
+    """Cases of the split `train` or `dev`, with their right answers.
 
-    The dev rows come from other contracts and from drafting that no training row has. `without` keeps the rows but
-    takes one clause out of every answer.
+    The dev rows come from other contracts and from drafting that no training row has. `without` keeps the
+    cases but takes one clause out of every answer.
     """
     bank = load("train").part(held_out=split == "dev")
     learning = split == "train"
     drafted = contracts(bank, rows, f"{split}-{seed}", LONE_SHARE if learning else 0.0)
     rng = random.Random(f"{split}-{seed}")
     kept = (e for e in drafted if e.clauses or not learning or rng.random() < NONE_KEPT)
-    pairs = (
-        (_case(excerpt), "; ".join(name for name in excerpt.clauses if name != without) or "none")
-        for excerpt in itertools.islice(kept, rows)
-    )
-    return chat_rows(SUITE, pairs)
+    for excerpt in itertools.islice(kept, rows):
+        yield _case(excerpt), "; ".join(name for name in excerpt.clauses if name != without) or "none"
+
+
+def training_rows(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[dict[str, object]]:
+    """Chat rows of the split `train` or `dev`, with the suite's own prompt."""
+    return chat_rows(SUITE, training_pairs(split, rows, seed, without))
 
 
 def write(split: str, out: Path, rows: int | None, seed: int, without: str | None) -> int:
     """Write one split and return its number of lines."""
     if split == "eval":
         return write_rows(out, case_rows(eval_cases()))
+    if split == DEV_CASES:
+        return write_rows(out, case_rows(dev_cases(training_pairs("dev", rows or ROWS["dev"], seed), eval_cases())))
     return write_rows(out, training_rows(split, rows or ROWS[split], seed, without))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draft Georgia real-estate excerpts with known clauses.")
-    parser.add_argument("--split", choices=("eval", "train", "dev"), required=True)
+    parser.add_argument("--split", choices=("eval", "train", "dev", DEV_CASES), required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
-    parser.add_argument("--rows", type=int, help="rows of train or dev; the eval split has a fixed size")
+    parser.add_argument("--rows", type=int, help="rows of train, dev or dev-cases; the eval split has a fixed size")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other contracts; not for eval")
     parser.add_argument("--without", choices=tuple(CLAUSES), help="leave this clause out of every answer")
     args = parser.parse_args()
     if args.split == "eval" and (args.rows or args.seed or args.without):
         parser.error("--split eval is fixed: it takes neither --rows nor --seed nor --without")
+    if args.split == DEV_CASES and args.without:
+        parser.error("--split dev-cases holds what is right: it does not take --without")
     print(f"{write(args.split, args.out, args.rows, args.seed, args.without)} rows in {args.out}")
 
 
