@@ -1,5 +1,6 @@
 """The suite general/basics: sixty questions that a person can answer, each scored as its tag says."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from harness.scoring import answers
 
 SUITE = Path(evalsuites.general.basics.__file__).parent
 CASES = {case.id: case for case in load_cases(SUITE / "cases.jsonl")}
+DEV = load_cases(SUITE / "dev.jsonl")
 
 
 def value(case: Case, text: str) -> float | None:
@@ -42,6 +44,35 @@ def test_each_accepted_answer_is_scored_right_and_an_empty_or_foreign_one_wrong(
         assert [value(case, text) for text in case.expected] == [1.0] * len(case.expected), case.id
         assert value(case, "") == 0.0
         assert value(case, "zebra quartz") == 0.0
+
+
+def words(case: Case) -> set[str]:
+    return set(re.findall(r"\w+", case.input["question"].lower()))
+
+
+def alike(one: Case, other: Case) -> float:
+    """Share of the words of two questions that both have."""
+    return len(words(one) & words(other)) / len(words(one) | words(other))
+
+
+def test_dev_questions_are_of_every_kind_and_tagged_as_the_suites_are():
+    assert len(DEV) == 40
+    assert all(case.cluster == case.id for case in DEV)
+    by_kind = Counter(case.tags["kind"] for case in DEV)
+    assert set(by_kind) == {case.tags["kind"] for case in CASES.values()}
+    assert min(by_kind.values()) >= 7
+    assert {tag for case in DEV for tag in case.tags} == {tag for case in CASES.values() for tag in case.tags}
+
+
+def test_no_dev_question_is_nearly_one_of_the_suite_or_another_of_its_own():
+    assert [(dev.id, case.id) for dev in DEV for case in CASES.values() if alike(dev, case) > 0.5] == []
+    assert [(dev.id, case.id) for dev in DEV for case in DEV if dev.id < case.id and alike(dev, case) > 0.5] == []
+
+
+def test_a_dev_question_is_answered_by_each_accepted_answer_and_not_by_itself():
+    for case in DEV:
+        assert [value(case, text) for text in case.expected] == [1.0] * len(case.expected), case.id
+        assert [value(case, text) for text in (case.input["question"], "", "zebra quartz")] == [0.0] * 3, case.id
 
 
 @pytest.mark.parametrize(
