@@ -1,6 +1,6 @@
 """Judges a suite's own gates on answers by rule, in process. Knows no engine and no run folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from harness.gates import judge, load_gates
 from harness.schema import CANDIDATE, Case, Completion, Estimate, Record
@@ -12,10 +12,10 @@ from harness.suite import Suite
 Answering = Callable[[Case], str]
 
 
-def answered(suite: Suite, answering: Answering) -> list[Record]:
-    """A scored record a case."""
+def answered(suite: Suite, answering: Answering, cases: Iterable[Case] | None = None) -> list[Record]:
+    """A scored record a case, of the suite's own or of others that it scores."""
     made = []
-    for case in suite.cases:
+    for case in suite.cases if cases is None else cases:
         said = Completion(key="k", text=answering(case), finish_reason="stop", prompt_tokens=1, output_tokens=1)
         made.append(
             Record(
