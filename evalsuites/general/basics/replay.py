@@ -1,0 +1,192 @@
+"""Writes replay rows: general requests with the answers that a checkpoint gives by itself. Knows no right answer.
+
+python -m evalsuites.general.basics.replay --checkpoint MODEL --out replay.jsonl
+
+Training on them beside a task's own rows holds a model to what it already says. Every third request stands in the
+suite's prompt, the others stand alone.
+"""
+
+import argparse
+import itertools
+import math
+import random
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from evalsuites.generated import write_rows
+from harness.engines.broker import Broker
+from harness.errors import UserError
+from harness.plan import Ask, Job, PlainRenderer, longest, variants
+from harness.progress import Progress
+from harness.prompts import Message, Renderer, load_template, messages
+from harness.schema import CANDIDATE, Case, Completion, Sampling
+from harness.threads import before_torch
+
+FOLDER = Path(__file__).parent
+BANK = FOLDER / "replay.toml"
+NOT_SLOTS = ("kind", "text")
+ROWS = 300
+MAX_TOKENS = 64
+"""Most tokens of an answer; one that was cut off there would teach a model never to end."""
+SUITE_FORM, BARE = "suite", "bare"
+FORMS = (SUITE_FORM, BARE, BARE)
+"""Forms that the prompts of a request take in turn."""
+SOURCE = "replay"
+SPARE = 1.2
+
+Answers = Callable[[Sequence[Ask]], Mapping[str, Completion]]
+"""Asks some prompts; gives completions by case id."""
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    """What a checkpoint's answers came to."""
+
+    rows: list[dict[str, object]]
+    """Chat rows, in the order in which their prompts were drawn."""
+    dropped: dict[str, int]
+    """Answers that make no row, by reason."""
+
+    @property
+    def losses(self) -> str:
+        """How many answers were dropped and why, for people."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))
+        return f"{sum(self.dropped.values())} answers dropped{reasons and f': {reasons}'}"
+
+
+def prompts() -> list[list[Case]]:
+    """Every prompt of the bank, request by request."""
+    requests = tomllib.loads(BANK.read_text("utf-8"))["request"]
+    return [_fill(number, request) for number, request in enumerate(requests, 1)]
+
+
+def _fill(number: int, request: Mapping[str, Any]) -> list[Case]:
+    """A request with every combination of its slots' values."""
+    slots = {name: values for name, values in request.items() if name not in NOT_SLOTS}
+    combined = itertools.product(*slots.values())
+    return [
+        Case(
+            id=f"replay-{number:02d}-{at:02d}",
+            input={"question": request["text"].format(**dict(zip(slots, values, strict=True)))},
+            expected=[],
+            cluster=f"replay-{number:02d}",
+            tags={"kind": request["kind"], "form": FORMS[(number + at) % len(FORMS)]},
+        )
+        for at, values in enumerate(combined, 1)
+    ]
+
+
+def draw(seed: int) -> list[Case]:
+    """All prompts in an order of the seed's: each request once, then each a second time, and so on."""
+    rng = random.Random(seed)
+    requests = prompts()
+    for found in requests:
+        rng.shuffle(found)
+    rng.shuffle(requests)
+    turns = itertools.zip_longest(*requests)
+    return [case for turn in turns for case in turn if case is not None]
+
+
+def chat(case: Case) -> list[Message]:
+    """The messages of a prompt in its form."""
+    if case.tags["form"] == SUITE_FORM:
+        return messages(load_template(FOLDER / "prompt.jinja"), case)
+    return [{"role": "user", "content": case.input["question"]}]
+
+
+def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[Ask]:
+    """Each prompt as it is asked: once, greedily."""
+    sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
+    return [
+        Ask(suite=0, case=case, variant=CANDIDATE, repeat=1, prompt=renderer.prompt(chat(case)), sampling=sampling)
+        for case in cases
+    ]
+
+
+def unfit(done: Completion) -> str | None:
+    """Why an answer makes no row, or None."""
+    if done.finish_reason == "error":
+        return "failed"
+    if done.finish_reason == "length":
+        return f"cut off at {MAX_TOKENS} tokens"
+    return None if done.text.strip() else "empty"
+
+
+def collect(waiting: Sequence[Ask], rows: int, answers: Answers) -> Replay:
+    """Rows of the first `rows` prompts whose answers are fit, or of all there are.
+
+    Answers that are more than was needed are neither rows nor dropped.
+    """
+    kept: list[dict[str, object]] = []
+    dropped: Counter[str] = Counter()
+    while len(kept) < rows and waiting:
+        size = _batch(rows - len(kept), len(kept), dropped.total())
+        now, waiting = waiting[:size], waiting[size:]
+        done = answers(now)
+        for ask in now:
+            if len(kept) == rows:
+                break
+            if reason := unfit(done[ask.case.id]):
+                dropped[reason] += 1
+                continue
+            answer = {"role": "assistant", "content": done[ask.case.id].text}
+            kept.append({"messages": [*chat(ask.case), answer], "source": SOURCE})
+    return Replay(rows=kept, dropped=dict(dropped))
+
+
+def _batch(missing: int, kept: int, dropped: int) -> int:
+    """Prompts to ask for so many more rows: an engine starts again for each batch, so after the first some to spare."""
+    return math.ceil(SPARE * missing * (kept + dropped) / max(1, kept)) if dropped else missing
+
+
+def replay(
+    checkpoint: str, rows: int, seed: int, *, engine: str | None, progress: Progress, script: Path | None = None
+) -> Replay:
+    """Ask the checkpoint, through the answer cache, until `rows` of its answers are fit to train on."""
+    drawn = draw(seed)
+    if not 1 <= rows <= len(drawn):
+        raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
+    checkpoints = variants(Job(suites=[], candidate=checkpoint, engine=engine, script=script))
+    renderer = PlainRenderer() if engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
+    waiting = asks(drawn, renderer)
+
+    def answers(now: Sequence[Ask]) -> dict[str, Completion]:
+        broker = Broker(engine, checkpoints, max_model_len=longest(waiting), script=script, say=progress.say)
+        found = {}
+        with progress.stage(f"replay ({broker.says})", len(now)) as stage:
+            for ask, done in broker.answers(now):
+                found[ask.case.id] = done
+                stage.advance(1, done.prompt_tokens + done.output_tokens)
+        return found
+
+    found = collect(waiting, rows, answers)
+    if not found.rows:
+        raise UserError(f"{checkpoint}: {found.losses}, so there is no row. Expected a model that ends its answers")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write general requests with a checkpoint's own greedy answers.")
+    parser.add_argument("--checkpoint", required=True, help="the model that will be tuned: hub id, folder or alias")
+    parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows to write; answers unfit to train on are replaced")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other prompts")
+    parser.add_argument("--engine", help="vllm, transformers or fake; default: vllm where it imports")
+    args = parser.parse_args()
+    before_torch()
+    try:
+        found = replay(args.checkpoint, args.rows, args.seed, engine=args.engine, progress=Progress())
+    except UserError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+    written = write_rows(args.out, found.rows)
+    print(f"{written} rows in {args.out}; {found.losses}")
+    if written < args.rows:
+        print(f"{args.rows} rows were asked for, but the bank has no more prompts")
+
+
+if __name__ == "__main__":
+    main()
