@@ -29,7 +29,8 @@ QUESTIONS = [case.input["question"] for name in ("cases", "dev") for case in loa
 PROMPTS = [case for request in replay.prompts() for case in request]
 COMMON = (
     "a an the is are of in on do does to and or you your that this it for with what which how many much one people "
-    "answer give write name only word words sentence"
+    "answer give write name only word words sentence mean means same get has have can should now most like them they "
+    "two into from by at as when where who choose finish correct translate reply there use"
 )
 """Words that say little of what a question is about."""
 ELSEWHERE = (
@@ -72,6 +73,7 @@ def test_no_prompt_comes_near_a_question_of_the_suite_or_of_its_dev_cases():
         ("WHAT is the capital of france", "What is the capital of France?"),
         ("What is the capital of Spain?", "What is the capital of France?"),
         ("Which city is the capital of France?", "What is the capital of France?"),
+        ("Which word is the opposite of hot?", "Give one word that means the opposite of hot."),
         ("Tell me in one short sentence what scissors are and how they cut paper.", "Which scissors cut paper?"),
     ],
 )
@@ -102,6 +104,14 @@ def test_a_seed_always_draws_the_same_order_and_another_seed_another():
     assert replay.draw(0) == replay.draw(0)
     assert replay.draw(0) != replay.draw(1)
     assert sorted(texts(replay.draw(1))) == sorted(texts(PROMPTS))
+
+
+def test_a_seed_draws_other_requests_first_and_other_values_of_each():
+    first, other = replay.draw(0), replay.draw(1)
+    requests = len(replay.prompts())
+    assert [case.cluster for case in first[:requests]] != [case.cluster for case in other[:requests]]
+    values = [{case.cluster: case.id for case in drawn[:requests]} for drawn in (first, other)]
+    assert sum(values[0][name] != values[1][name] for name in values[0]) > requests // 2
 
 
 def test_every_request_comes_up_once_before_any_comes_up_again():
