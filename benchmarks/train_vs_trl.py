@@ -80,6 +80,7 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
     from training.checkpointing import State
     from training.config import Lora, Optim, Train
     from training.data import Document
+    from training.evaluation import Held
     from training.loop import Hooks, Loop
 
     base = checkpoints.resolve(default_checkpoint())
@@ -96,7 +97,7 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
     train = Train(rows_per_step=args.rows_per_step, share_prefix=share_prefix, validate_every=10**6)
     loop = Loop(model, train, Optim(lr=LR, schedule="constant", warmup_ratio=0.0), hooks, State())
     loop._step = timed(loop._step, steps)  # type: ignore[method-assign]
-    loop.run(documents, order, [])
+    loop.run(documents, order, Held())
     steps.first_loss = lines[0]["loss"]
     return steps, sum(len(d.ids) for d in documents)
 

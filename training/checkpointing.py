@@ -6,6 +6,10 @@ Dropout is seeded anew for every step and the learning rate is a function of the
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +31,16 @@ class State(Struct, kw_only=True):
     """Tensors of the adapter by parameter name."""
     optimizer: dict[str, Any] = field(default_factory=dict)
     """The optimizer's own state."""
+    before: dict[str, Any] = field(default_factory=dict)
+    """`evaluation.Measured` of the base model, as a mapping."""
     best_step: int | None = None
-    """Step with the lowest validation loss."""
-    best_loss: float | None = None
-    """Lowest validation loss, nats per answer token."""
+    """Step of the best evaluation; None where nothing tells one from another."""
+    best: dict[str, Any] = field(default_factory=dict)
+    """`evaluation.Measured` at best_step, or at the last evaluation where nothing is chosen."""
     best_adapter: dict[str, Any] = field(default_factory=dict)
     """Tensors of the adapter at best_step."""
     misses: int = 0
-    """Validations since then."""
+    """Evaluations since then."""
     stopped_early: bool = False
     """Patience ran out."""
     wall_s: float = 0.0
@@ -47,20 +53,44 @@ class State(Struct, kw_only=True):
 
 def save(folder: Path, state: State) -> None:
     """Write the state as one file, whole or not at all."""
-    folder.mkdir(exist_ok=True)
     temporary = folder / f".{FILE}.part"
-    try:
+    with written(folder / FILE, temporary):
+        folder.mkdir(exist_ok=True)
         with temporary.open("wb") as file:
             torch.save({name: getattr(state, name) for name in state.__struct_fields__}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(folder / FILE)
         _sync_folder(folder)
-    except OSError as error:
+
+
+@contextmanager
+def written(path: Path, part: Path) -> Iterator[None]:
+    """Turn a write that the disk refuses into a UserError, and take away the part that was written.
+
+    Python, torch and safetensors each say it in their own way.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        with suppress(OSError):
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
         raise UserError(
-            f"{folder / FILE}: cannot be written ({error.strerror}). Free space and run the same command again; "
-            "it goes on from the last saved step"
+            f"{path}: cannot be written ({_reason(error)}). Free space and run the same command again; it goes on from "
+            "the last saved step"
         ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said first: torch reports its own confusion over it."""
+    first: BaseException | None = error
+    while first is not None:
+        if isinstance(first, OSError) and first.strerror:
+            return first.strerror
+        first = first.__cause__ or first.__context__
+    return str(error).strip().splitlines()[0]
 
 
 def _sync_folder(folder: Path) -> None:
@@ -79,7 +109,7 @@ def load(folder: Path, fingerprint: dict[str, Any]) -> State | None:
         return None
     try:
         found = State(**torch.load(file, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, TypeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(f"{file}: cannot be read: {error}. Start anew with --fresh") from None
     refuse_changes(folder.parent, found.fingerprint, fingerprint)
     return found
@@ -100,16 +130,17 @@ def refuse_changes(run: Path, then: dict[str, Any], now: dict[str, Any]) -> None
 
 
 def rewind_log(file: Path, step: int) -> None:
-    """Drop the lines of a log that are past `step`, and a torn last line: those steps run again."""
+    """Drop the lines of a log that are past `step`, and a torn last line: those steps run again. Step 0 drops all."""
     if not file.exists():
         return
     kept = []
     for line in file.read_bytes().splitlines(keepends=True):
         try:
-            if line.endswith(b"\n") and msgspec.json.decode(line)["step"] <= step:
+            if step and line.endswith(b"\n") and msgspec.json.decode(line)["step"] <= step:
                 kept.append(line)
         except msgspec.DecodeError:
             continue
     temporary = file.with_name(f".{file.name}.part")
-    temporary.write_bytes(b"".join(kept))
-    temporary.replace(file)
+    with written(file, temporary):
+        temporary.write_bytes(b"".join(kept))
+        temporary.replace(file)

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from harness.errors import UserError, refuse_all
 
 ALL_LINEAR: Literal["all-linear"] = "all-linear"
+BESIDE = "Paths are relative to the TOML file"
 
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +31,8 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Folders of suites that no row may hold text of; none named: those of the project."""
     allow_contaminated: str | None = None
     """Why rows that do may stay; the run records it."""
+    rows: int | None = None
+    """Use only so many training rows, drawn by train.seed; a smaller number is part of a larger one."""
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,8 +99,22 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Short rows of a step share one forward pass up to this many tokens, each blind to the others; 0: one by one."""
     share_prefix: bool = True
     """Tokens that all rows of a step begin with are computed once for each forward pass."""
+    gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
+    """Compute layers again in the backward pass instead of keeping them: less memory, a third slower. `auto`: only
+    where the estimate says that the training does not fit without."""
+    compile: bool = False
+    """Let torch.compile fuse what a layer computes; the first steps take a minute or more."""
     peak_tflops: float | None = None
     """Most 1e12 FLOPs a second of one device in `dtype`, for the MFU; known cards need none."""
+
+
+class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    suite: str = ""
+    """Folder of the suite whose prompt and scorers are used; none named: nothing is asked."""
+    cases: list[str] = field(default_factory=list)
+    """JSONL files of validation cases; never the suite's own, which are its test."""
+    metric: str = ""
+    """Metric of the suite."""
 
 
 class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,6 +146,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Optimiser."""
     train: Train = field(default_factory=Train)
     """Loop."""
+    select: Asked = field(default_factory=Asked)
+    """Cases answered at every validation; their metric chooses the adapter, not the validation loss."""
+    forgetting: Asked = field(default_factory=Asked)
+    """General cases answered at every validation, to see what tuning takes away; they choose nothing."""
     output: Output = field(default_factory=Output)
     """Where the run folder goes."""
     records: Records = field(default_factory=Records)
@@ -152,6 +173,7 @@ CHECKS: tuple[Check, ...] = (
     ("data.train", lambda v: len(v) > 0, "name at least one JSONL file"),
     ("data.max_length", lambda v: v >= 16, "set it to 16 or more"),
     ("data.allow_contaminated", lambda v: v is None or v.strip() != "", "give the reason, or leave it out"),
+    ("data.rows", lambda v: v is None or v > 0, "set it to 1 or more, or leave it out to use all"),
     ("lora.r", lambda v: v > 0, "set it to 8 or 16"),
     ("lora.alpha", lambda v: v > 0, "set it to twice lora.r"),
     ("lora.dropout", lambda v: 0 <= v < 1, "set it to 0, or to 0.05 on a small dataset"),
@@ -191,7 +213,7 @@ def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -
     whole = _whole(tables)
     if whole is not None:
         whole = _absolute(whole, path.resolve().parent)
-        problems += _missing_files(whole)
+        problems += _missing_files(whole) + _unasked(whole)
         problems += problems_of(whole) if problems_of else []
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: the training configuration cannot be used")
     assert whole is not None
@@ -265,7 +287,18 @@ def _absolute(config: Config, folder: Path) -> Config:
     beside = folder / Path(config.base).expanduser()
     base = str(beside.resolve()) if beside.is_dir() else config.base
     output = msgspec.structs.replace(config.output, dir=near(config.output.dir))
-    return msgspec.structs.replace(config, base=base, data=data, output=output)
+    asked = {
+        name: msgspec.structs.replace(
+            table, suite=table.suite and near(table.suite), cases=[near(file) for file in table.cases]
+        )
+        for name, table in asked_tables(config).items()
+    }
+    return msgspec.structs.replace(config, base=base, data=data, output=output, **asked)
+
+
+def asked_tables(config: Config) -> dict[str, Asked]:
+    """The tables that name cases to answer while training."""
+    return {"select": config.select, "forgetting": config.forgetting}
 
 
 def _missing_files(config: Config) -> list[str]:
@@ -273,8 +306,28 @@ def _missing_files(config: Config) -> list[str]:
     for key in ("train", "validation"):
         for file in getattr(config.data, key):
             if not Path(file).is_file():
-                problems.append(f"'data.{key}' names {file}, which is no file. Paths are relative to the TOML file")
+                problems.append(f"'data.{key}' names {file}, which is no file. {BESIDE}")
     for suite in config.data.suites:
         if not Path(suite).exists():
-            problems.append(f"'data.suites' names {suite}, which is not there. Paths are relative to the TOML file")
+            problems.append(f"'data.suites' names {suite}, which is not there. {BESIDE}")
+    return problems
+
+
+def _unasked(config: Config) -> list[str]:
+    """What is missing in a table that names cases to answer."""
+    problems = []
+    for name, table in asked_tables(config).items():
+        if not table.suite and (table.cases or table.metric):
+            problems.append(f"'{name}.suite' is missing; name the folder of the suite that scores '{name}.cases'")
+        if table.suite and not Path(table.suite).exists():
+            problems.append(f"'{name}.suite' names {table.suite}, which is not there. {BESIDE}")
+        if table.suite and not table.cases:
+            problems.append(f"'{name}.cases' is missing; name JSONL files of validation cases")
+        if table.suite and not table.metric:
+            problems.append(f"'{name}.metric' is missing; name a metric of the suite")
+        problems += [
+            f"'{name}.cases' names {file}, which is no file. {BESIDE}"
+            for file in table.cases
+            if not Path(file).is_file()
+        ]
     return problems

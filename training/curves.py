@@ -1,4 +1,4 @@
-"""Draws the losses of a training log as an SVG file. Knows no run and no model."""
+"""Draws a training log as an SVG file: losses, and the task metric where there is one. Knows no run and no model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from typing import Any
 
 from harness.errors import MissingExtra
 
+LOSSES = (
+    ("loss", "training", {"color": "#7a8793", "linewidth": 1}),
+    ("validation_loss", "validation", {"color": "#0b5cad", "marker": "o"}),
+    ("general_loss", "general text", {"color": "#b4632b", "marker": "s", "linestyle": "--", "linewidth": 1}),
+)
+METRICS = (
+    ("task", "task", {"color": "#0b5cad", "marker": "o"}),
+    ("general", "general cases", {"color": "#b4632b", "marker": "s", "linestyle": "--"}),
+)
+
 
 def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
-    """Training and validation loss by step; the lowest validation loss is marked. Same log, same bytes."""
+    """Losses by step, and metrics with their intervals below; the chosen step is marked. Same log, same bytes."""
     try:
         import matplotlib
     except ImportError:
@@ -18,20 +28,47 @@ def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    asked = any("task_metric" in row or "general_metric" in row for row in log)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "loss"}):
-        figure = Figure(figsize=(7, 4), layout="constrained")
+        figure = Figure(figsize=(7, 6.5 if asked else 4), layout="constrained")
         FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        trained = [(row["step"], row["loss"]) for row in log if "loss" in row]
-        held_out = [(row["step"], row["validation_loss"]) for row in log if "validation_loss" in row]
-        if trained:
-            axes.plot(*zip(*trained, strict=True), color="#7a8793", linewidth=1, label="training", gid="training")
-        if held_out:
-            axes.plot(*zip(*held_out, strict=True), "o-", color="#0b5cad", label="validation", gid="validation")
-            step, loss = min(held_out, key=lambda point: (point[1], point[0]))
-            axes.annotate(f"lowest {loss:.3f} at step {step}", (step, loss), (0, 10), textcoords="offset points")
-        axes.set(xlabel="step", ylabel="loss, nats per answer token", ylim=(0, None))
-        axes.spines[["top", "right"]].set_visible(False)
-        if trained or held_out:
-            axes.legend(frameon=False)
+        drawn = figure.subplots(2 if asked else 1, 1, sharex=True, squeeze=False)[:, 0]
+        _losses(drawn[0], log)
+        if asked:
+            _metrics(drawn[1], log)
+        for axes in drawn:
+            axes.spines[["top", "right"]].set_visible(False)
+            if axes.lines:
+                axes.legend(frameon=False)
+        drawn[-1].set_xlabel("step")
         figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+def _losses(axes: Any, log: Sequence[dict[str, Any]]) -> None:
+    for key, name, style in LOSSES:
+        points = [(row["step"], row[key]) for row in log if key in row]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=name, gid=name.replace(" ", "-"), **style)
+    _mark(axes, log, "validation_loss")
+    axes.set(ylabel="loss, nats per token", ylim=(0, None))
+
+
+def _metrics(axes: Any, log: Sequence[dict[str, Any]]) -> None:
+    for key, name, style in METRICS:
+        rows = [row for row in log if f"{key}_metric" in row]
+        points = [(row["step"], row[f"{key}_metric"]) for row in rows]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=name, gid=name.replace(" ", "-"), **style)
+        bounded = [(r["step"], r[f"{key}_low"], r[f"{key}_high"]) for r in rows if f"{key}_low" in r]
+        if bounded:
+            axes.fill_between(*zip(*bounded, strict=True), color=style["color"], alpha=0.12, linewidth=0)
+    _mark(axes, log, "task_metric")
+    axes.set(ylabel="metric, with 95% interval")
+
+
+def _mark(axes: Any, log: Sequence[dict[str, Any]], key: str) -> None:
+    """Name the value at the step whose adapter was kept."""
+    chosen = [row for row in log if row.get("best") and key in row]
+    if chosen:
+        step, value = chosen[-1]["step"], chosen[-1][key]
+        axes.annotate(f"kept: {value:.3f} at step {step}", (step, value), (0, 10), textcoords="offset points")

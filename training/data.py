@@ -19,6 +19,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """Token ids."""
     mask: list[int]
     """1 where the token is learnt; the first is always 0."""
+    where: str = ""
+    """`file:line` of its row, for messages."""
 
     @property
     def answers(self) -> int:
@@ -79,7 +81,7 @@ def encode(rows: Sequence[Row], renderer: Renderer, max_length: int) -> Dataset:
                 assert kept is not None
                 ids, mask = kept
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + over
-            documents.append(Document(ids=ids, mask=mask))
+            documents.append(Document(ids=ids, mask=mask, where=row.where))
     refuse_all(problems, "rows that cannot be trained on")
     return Dataset(
         documents=documents,

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from training import memory
+from training import cards, memory, model_checks
 from training.cards import Card
 from training.config import Config, Lora
-from training.forecast import Workload
+from training.forecast import Workload, device_name
 from training.memory import Memory, Pass
 from training.shapes import Shapes
 
@@ -25,6 +25,8 @@ SHORTEST = 256
 """Tokens below which data.max_length is not cut to make a training fit."""
 
 Answer = Literal["yes", "close", "no", "cannot"]
+CHECKPOINTING = {"off": (False,), "on": (True,), "auto": (False, True)}
+"""What a setting of train.gradient_checkpointing tries, until it fits."""
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class Fit(Struct, frozen=True, kw_only=True):
     """The estimate."""
     holds: int
     """Bytes of the device."""
+    checkpointing: bool
+    """Layers are computed again in the backward pass."""
     would_fit: str
     """The settings that would make it fit; empty where it does, or where none would."""
 
@@ -74,19 +78,53 @@ def of_card(card: Card, config: Config) -> Device:
     )
 
 
+def this_machine(config: Config) -> Device:
+    """The CUDA device that a training would take, or the processor."""
+    import torch
+
+    dtype = model_checks.chosen_dtype(config) if config.model.quantise == "none" else "bfloat16"
+    given = None if config.train.peak_tflops is None else config.train.peak_tflops * 1e12
+    if not torch.cuda.is_available():
+        return Device(name="cpu", memory_bytes=free_bytes(), dtype=dtype, nf4=True, on_cpu=True, peak=given)
+    name = str(torch.cuda.get_device_name(0))
+    card = cards.find(name)
+    return Device(
+        name=device_name(name),
+        memory_bytes=int(torch.cuda.get_device_properties(0).total_memory),
+        dtype=dtype,
+        nf4=bool(torch.cuda.is_bf16_supported()),
+        on_cpu=False,
+        peak=given or (card.peak(dtype) if card else None),
+    )
+
+
+def needs_checkpointing(device: Device, shapes: Shapes, config: Config, size: Pass) -> bool:
+    """Whether the training as configured does not surely fit while every layer is kept."""
+    quantise = config.model.quantise
+    dtype = "bfloat16" if quantise == "nf4" else device.dtype
+    now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=size, checkpointing=False)
+    return _room(now.needs(shapes, device), device) != "yes"
+
+
 def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quantise: str) -> Fit:
     """One device and one form of the base."""
     dtype = "bfloat16" if quantise == "nf4" else device.dtype
     if (quantise == "nf4" or dtype == "bfloat16") and not device.nf4:
-        return _answer(device, quantise, dtype, "cannot", None, "")
-    needs = memory.estimate(shapes, config.lora, dtype, quantise, work.largest, device.on_cpu)
-    fits = _room(needs, device)
-    now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=work.largest)
+        return _answer(device, quantise, dtype, "cannot", None, False, "")
+    now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=work.largest, checkpointing=False)
+    for checkpointing in CHECKPOINTING[config.train.gradient_checkpointing]:
+        now = msgspec.structs.replace(now, checkpointing=checkpointing)
+        needs = now.needs(shapes, device)
+        fits = _room(needs, device)
+        if fits == "yes":
+            break
     would = "" if fits == "yes" else _mended(device, shapes, config, work, now)
-    return _answer(device, quantise, dtype, fits, needs, would)
+    return _answer(device, quantise, dtype, fits, needs, now.checkpointing, would)
 
 
-def _answer(device: Device, quantise: str, dtype: str, fits: Answer, needs: Memory | None, would: str) -> Fit:
+def _answer(
+    device: Device, quantise: str, dtype: str, fits: Answer, needs: Memory | None, checkpointing: bool, would: str
+) -> Fit:
     return Fit(
         device=device.name,
         quantise=quantise,
@@ -94,6 +132,7 @@ def _answer(device: Device, quantise: str, dtype: str, fits: Answer, needs: Memo
         fits=fits,
         needs=needs,
         holds=device.memory_bytes,
+        checkpointing=checkpointing,
         would_fit=would,
     )
 
@@ -115,6 +154,14 @@ class Setting(Struct, frozen=True, kw_only=True):
     """Form of the base."""
     size: Pass
     """The largest micro-batch."""
+    checkpointing: bool
+    """Layers are computed again in the backward pass."""
+
+    def needs(self, shapes: Shapes, device: Device) -> Memory:
+        """The estimate."""
+        return memory.estimate(
+            shapes, self.lora, self.dtype, self.quantise, self.size, device.on_cpu, self.checkpointing
+        )
 
 
 def _mended(device: Device, shapes: Shapes, config: Config, work: Workload, now: Setting) -> str:
@@ -124,8 +171,7 @@ def _mended(device: Device, shapes: Shapes, config: Config, work: Workload, now:
         (f"{a}, {b}", first | second) for a, first in changes for b, second in changes if not first.keys() & second
     ]
     for said, change in [*changes, *pairs]:
-        then = msgspec.structs.replace(now, **change)
-        needs = memory.estimate(shapes, then.lora, then.dtype, then.quantise, then.size, device.on_cpu)
+        needs = msgspec.structs.replace(now, **change).needs(shapes, device)
         if _room(needs, device) == "yes":
             return said
     return ""
@@ -135,6 +181,8 @@ def _changes(device: Device, config: Config, work: Workload, now: Setting) -> It
     """Settings that save memory, the one that costs least first, each with the fields of Setting that it changes."""
     if now.size.tokens > work.longest.tokens:
         yield f"train.pack_tokens = {work.longest.tokens}", {"size": work.longest}
+    if not now.checkpointing:
+        yield 'train.gradient_checkpointing = "on"', {"checkpointing": True}
     if now.dtype == "float32" and device.nf4:
         yield 'train.dtype = "bfloat16"', {"dtype": "bfloat16"}
     if now.quantise == "none" and device.nf4:

@@ -19,12 +19,12 @@ from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint
 from training import cards
 from training.bases import Found
-from training.config import Config
+from training.config import Config, Train
 from training.data import Document, encode
 from training.flops import Flops
 from training.memory import Pass
 from training.plan import Micro, order, pack, total_steps
-from training.rows import Row, load_rows
+from training.rows import Row, load_rows, some_rows
 
 CHARACTERS_A_TOKEN = 4
 ASSUMED_MFU = 0.3
@@ -63,7 +63,7 @@ class Workload(Struct, frozen=True, kw_only=True):
 
 def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     """Read, render and pack every row as the training will; a bad row is a UserError."""
-    rows = load_rows(config.data.train)
+    rows = some_rows(load_rows(config.data.train), config.data.rows, config.train.seed)
     held_out = load_rows(config.data.validation) if config.data.validation else []
     exact = folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES)
     documents, checked = (_documents(part, config, folder if exact else None) for part in (rows, held_out))
@@ -103,6 +103,13 @@ def _guessed(row: Row, number: int, most: int) -> Document:
     told = sum(len(t.content) // CHARACTERS_A_TOKEN + 1 for t in row.messages)
     length = max(min(told, most), answer + 1)
     return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer)
+
+
+def largest(documents: Sequence[Document], steps: Sequence[Sequence[int]], train: Train) -> Pass:
+    """The largest micro-batch of a training."""
+    return _largest(
+        [m for step in steps for m in pack([documents[i] for i in step], train.pack_tokens, train.share_prefix)]
+    )
 
 
 def _largest(micros: Sequence[Micro]) -> Pass:

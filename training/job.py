@@ -12,13 +12,15 @@ from harness import checkpoints
 from harness.errors import refuse_all
 from harness.prompts import Renderer
 from harness.schema import Checkpoint
-from training import lora_settings, model_checks, shapes
-from training.config import Config, fingerprint
+from training import fit, forecast, general, lora_settings, model_checks, questions, shapes
+from training.config import Config, asked_tables, fingerprint
 from training.curation.floor import warning
 from training.curation.refusal import refuse_contaminated
 from training.data import Dataset, encode
+from training.evaluation import Held
+from training.memory import Pass
 from training.plan import order, total_steps
-from training.rows import files_sha256, load_rows, shared_rows
+from training.rows import files_sha256, load_rows, shared_rows, some_rows
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -34,22 +36,30 @@ class Job(Struct, frozen=True, kw_only=True):
     """Training documents."""
     validation: Dataset | None
     """Validation documents."""
+    held: Held
+    """All that no step learns from."""
     contamination: dict[str, Any]
     """What the rows were compared with, and what was allowed."""
     steps: list[list[int]]
     """Document indices of every step."""
+    checkpointing: bool
+    """Layers are computed again in the backward pass."""
     fingerprint: dict[str, Any]
     """What a resumed run must share."""
 
 
 def prepare(config: Config, say: Callable[[str], None]) -> Job:
     """Read, render and count everything a training needs but the weights."""
-    rows = load_rows(config.data.train)
+    rows = some_rows(load_rows(config.data.train), config.data.rows, config.train.seed)
     held_out = load_rows(config.data.validation) if config.data.validation else []
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
-    contamination = refuse_contaminated([*rows, *held_out], config.data.suites, config.data.allow_contaminated, say)
     base = checkpoints.resolve(config.base)
     renderer = Renderer(base.path)
+    asked = {name: questions.load(table, name, base, renderer) for name, table in asked_tables(config).items()}
+    used = [found for found in asked.values() if found]
+    refuse_all([p for found in used for p in questions.asked_in_training(rows, found)], "validation cases learnt from")
+    read = [*rows, *held_out, *(row for found in used for row in found.rows)]
+    contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say)
     training = encode(rows, renderer, config.data.max_length)
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
     settings = config.train
@@ -64,15 +74,19 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     for text in lora_settings.consequences(config, shapes.of_folder(Path(base.path))):
         say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
+    steps = order(len(rows), settings.rows_per_step, total, settings.seed, epochs)
+    checkpointing = _checkpoints(config, Path(base.path), forecast.largest(training.documents, steps, settings), say)
     shared = fingerprint(config)
     here = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
-    for key in (*here, "train.dtype", "train.peak_tflops"):
+    tables = [f"{name}.{key}" for name in asked for key in ("suite", "cases", "metric")]
+    for key in (*here, *tables, "train.dtype", "train.gradient_checkpointing", "train.peak_tflops"):
         shared.pop(key)
     shared |= {
         "base": base.digest,
         "dtype": dtype,
         "training rows": files_sha256(config.data.train),
         "validation rows": files_sha256(config.data.validation),
+        **{f"{name} cases": found.digest for name, found in asked.items() if found},
     }
     return Job(
         config=config,
@@ -80,7 +94,20 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
         base=base,
         train=training,
         validation=validation,
+        held=Held(documents=validation.documents if validation else [], general=general.documents(renderer), **asked),
         contamination=contamination,
-        steps=order(len(rows), settings.rows_per_step, total, settings.seed, epochs),
+        steps=steps,
+        checkpointing=checkpointing,
         fingerprint=shared,
     )
+
+
+def _checkpoints(config: Config, folder: Path, largest: Pass, say: Callable[[str], None]) -> bool:
+    """Whether layers are computed again: as the configuration says, or where it does not fit otherwise."""
+    wanted = config.train.gradient_checkpointing
+    if wanted != "auto":
+        return wanted == "on"
+    needed = fit.needs_checkpointing(fit.this_machine(config), shapes.of_folder(folder), config, largest)
+    if needed:
+        say("training: gradient checkpointing is on: without it the training is not expected to fit in memory")
+    return needed

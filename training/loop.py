@@ -1,4 +1,4 @@
-"""The training loop: steps, validation, the best adapter, and a stop at any time. Knows no files.
+"""The training loop: steps, evaluations, the best adapter, and a stop at any time. Knows no files.
 
 A step's gradient is the sum of its answer tokens' losses over their number, counted over all rows and devices: how
 rows are split into micro-batches does not change it.
@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import msgspec
 import torch
 from msgspec import Struct
 
 from harness.errors import UserError
+from training.answering import ask
 from training.checkpointing import State
 from training.config import Optim, Train
 from training.data import Document
+from training.evaluation import Held, Measured, is_better
 from training.model import AnswerLoss, tensors
 from training.plan import Micro, pack, share
 from training.rates import meter
@@ -26,14 +29,21 @@ from training.rates import meter
 PREFIX_TOLERANCE = 0.02
 """Relative; bfloat16 sums in another order differ by less."""
 SAVE_EVERY_S = 60.0
+GENERAL_TOKENS = 512
+"""Of one forward pass over general text, every token of which goes through the output head."""
+MOST_NAMED = 3
 
 
 class Stopped(Exception):
     """The user asked to stop; the state is that of the last finished step."""
 
 
+class NotFinite(UserError):
+    """The loss or its gradient is no number; the state is that of the last finished step."""
+
+
 class Update(Struct, frozen=True, kw_only=True):
-    """What one step or one validation tells the user."""
+    """What one step or one evaluation tells the user."""
 
     step: int
     """Weight updates done."""
@@ -41,10 +51,10 @@ class Update(Struct, frozen=True, kw_only=True):
     """Weight updates in all."""
     loss: float | None = None
     """Loss of this step's rows before the update, nats per answer token."""
-    validation_loss: float | None = None
-    """Loss on the validation rows, nats per answer token."""
+    measured: Measured | None = None
+    """What an evaluation found; step 0 is the base model."""
     is_best: bool = False
-    """No earlier validation was lower."""
+    """No earlier evaluation was better."""
     lr: float = 0.0
     """Learning rate of this step."""
     tokens_per_s: float = 0.0
@@ -52,7 +62,16 @@ class Update(Struct, frozen=True, kw_only=True):
     answer_tokens_per_s: float = 0.0
     """Learnt tokens of this step by its seconds."""
     seconds_left: float | None = None
-    """Estimate for the rest, validations included."""
+    """Estimate for the rest, evaluations included."""
+
+
+class Good(Struct, frozen=True, kw_only=True):
+    """An adapter that gave a loss."""
+
+    step: int = 0
+    """Weight updates that made it; 0 is the untrained one."""
+    adapter: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Its tensors."""
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
@@ -87,10 +106,15 @@ class Loop:
         self.accelerator = Accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
+        self.good = Good()
         base = model.model.get_base_model()
         self.meter = meter(
             base.config.to_dict(), base.dtype, self.adapter.values(), self.accelerator, train.peak_tflops
         )
+        if train.gradient_checkpointing == "on":
+            model.checkpoint_layers()
+        if train.compile:
+            model.compile_layers()
         self.share_prefix = train.share_prefix and model.can_share_prefix
         parameters = list(self.adapter.values())
         self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay)
@@ -98,13 +122,14 @@ class Loop:
             self._restore()
         self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
 
-    def run(self, documents: Sequence[Document], steps: Sequence[Sequence[int]], held_out: Sequence[Document]) -> None:
-        """Go on from `state.step` to the last step. `steps` holds document indices; `held_out` may be empty."""
+    def run(self, documents: Sequence[Document], steps: Sequence[Sequence[int]], held: Held) -> None:
+        """Go on from `state.step` to the last step. `steps` holds document indices; `held` may be empty."""
         state, total = self.state, len(steps)
         warmup = round(self.optim.warmup_ratio * total)
-        self._check(held_out or documents)
-        checks = pack(held_out, self.train.pack_tokens, self.share_prefix)
+        self._check(held.documents or documents)
         clock = _Clock(state)
+        if not state.step and not held.is_empty:
+            self._evaluate(held, total)
         saved = time.monotonic()
         for step in range(state.step, total):
             if state.stopped_early:
@@ -113,19 +138,20 @@ class Loop:
             rate = self.optim.lr * rate_factor(step, total, warmup, self.optim.schedule)
             try:
                 line = self._step(step, rows, rate)
-            except Stopped:
+            except (Stopped, NotFinite):
                 clock.tick()
                 self._save()
                 raise
             state.step = step + 1
             self.hooks.log(line)
             clock.add(line["seconds"])
-            due = state.step % self.train.validate_every == 0 or state.step == total
-            self._show(line, total, clock.left(total - state.step, self.train.validate_every if checks else 0))
-            if due and checks:
-                clock.validation_s = self._validate(checks, total)
+            is_last = state.step == total
+            due = not held.is_empty if is_last else held.chooses and state.step % self.train.validate_every == 0
+            self._show(line, total, clock.left(total - state.step, self.train.validate_every if held.chooses else 0))
+            if due:
+                clock.evaluation_s = self._evaluate(held, total)
             clock.tick()
-            if (due and checks) or state.step == total or time.monotonic() - saved > SAVE_EVERY_S:
+            if due or is_last or time.monotonic() - saved > SAVE_EVERY_S:
                 self._save()
                 saved = time.monotonic()
 
@@ -144,10 +170,11 @@ class Loop:
             group["lr"] = rate
         mean = float(acc.reduce(loss, "sum")) / answers
         if not math.isfinite(mean) or not math.isfinite(float(norm)):
-            raise UserError(
-                f"step {step + 1}: the loss is {mean} and the gradient norm {float(norm)}. Lower optim.lr, or lengthen "
-                "optim.warmup_ratio"
-            )
+            self.optimizer.zero_grad(set_to_none=True)
+            found = f"step {step + 1}: the loss is {mean:g} and the gradient norm {float(norm):g}"
+            raise NotFinite(self._blame(found, rows))
+        if not self.state.best_adapter:
+            self.good = Good(step=step, adapter={name: p.detach().clone() for name, p in self.adapter.items()})
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return {
@@ -167,7 +194,7 @@ class Loop:
         acc = self.accelerator
         total = torch.zeros((), device=acc.device)
         for number, micro in enumerate(micros):
-            if self.hooks.stop():
+            if self._stops(number):
                 self.optimizer.zero_grad(set_to_none=True)
                 raise Stopped
             last = number == len(micros) - 1
@@ -177,8 +204,28 @@ class Loop:
             total += loss.detach()
         return total
 
-    def validation_loss(self, micros: Sequence[Micro]) -> float:
-        """Mean loss by answer token, without gradients and dropout."""
+    def _stops(self, micro: int) -> bool:
+        """Whether to stop before this micro-batch.
+
+        Several processes decide together, once a step: one that left alone would let the others wait for ever.
+        """
+        acc = self.accelerator
+        if acc.num_processes == 1:
+            return self.hooks.stop()
+        if micro:
+            return False
+        return bool(acc.reduce(torch.tensor(float(self.hooks.stop()), device=acc.device), "sum"))
+
+    def _blame(self, found: str, rows: Sequence[Document]) -> str:
+        """`found` was no number: on which rows, those that give none by themselves, else all of them."""
+        alone = [row for row in rows if not math.isfinite(self.mean_loss(pack([row], 0)))]
+        if alone and len(alone) < len(rows):
+            self.good = Good(step=self.state.step, adapter=self._weights())
+            return f"{found}, on {_named(alone)}. Look at these rows, and at the base model's weights for their words"
+        return f"{found}, on {_named(rows)}. Lower optim.lr, or lengthen optim.warmup_ratio"
+
+    def mean_loss(self, micros: Sequence[Micro]) -> float:
+        """Mean loss by learnt token, without gradients and dropout."""
         acc = self.accelerator
         self.model.eval()
         total = torch.zeros((), device=acc.device)
@@ -192,29 +239,59 @@ class Loop:
 
         A model whose attention cannot share a prefix gives another loss with it; it trains without.
         """
-        loss = self.validation_loss(pack(documents[:2], 0))
+        loss = self.mean_loss(pack(documents[:2], 0))
         if not math.isfinite(loss):
-            raise UserError(f"the base model gives a loss of {loss} on the first two rows; its weights are damaged")
+            if self.state.step:
+                return
+            where = _named(documents[:2])
+            raise NotFinite(f"the base model gives a loss of {loss} on {where}; its weights are damaged")
         if self.share_prefix:
-            together = self.validation_loss(pack(documents[:2], 2 * max(len(d.ids) for d in documents[:2]), True))
+            together = self.mean_loss(pack(documents[:2], 2 * max(len(d.ids) for d in documents[:2]), True))
             self.share_prefix = abs(together - loss) <= PREFIX_TOLERANCE * max(1.0, loss)
 
-    def _validate(self, micros: Sequence[Micro], total: int) -> float:
-        """Measure, keep the adapter if it is the best so far; returns the seconds it took."""
+    def _evaluate(self, held: Held, total: int) -> float:
+        """Measure, keep the adapter if it is the best so far; returns the seconds it took.
+
+        At step 0 it is the base model that is measured, which is never chosen.
+        """
         start = time.perf_counter()
         state = self.state
-        loss = self.validation_loss(micros)
-        is_best = state.best_loss is None or loss < state.best_loss
-        if is_best:
-            state.best_loss, state.best_step, state.misses = loss, state.step, 0
+        found = self._measure(held)
+        metric = held.select.metric if held.select else None
+        earlier = msgspec.convert(state.best, Measured) if state.best else None
+        chosen = state.step > 0 and (not held.chooses or is_better(found, earlier, metric))
+        if not state.step:
+            state.before = msgspec.to_builtins(found)
+        elif not held.chooses:
+            state.best = msgspec.to_builtins(found)
+        elif chosen:
+            state.best, state.best_step, state.misses = msgspec.to_builtins(found), state.step, 0
             state.best_adapter = self._weights()
         else:
             state.misses += 1
             state.stopped_early = bool(self.train.patience) and state.misses >= self.train.patience
         seconds = round(time.perf_counter() - start, 4)
-        self.hooks.log({"step": state.step, "validation_loss": loss, "best": is_best, "seconds": seconds})
-        self.hooks.progress(Update(step=state.step, total=total, validation_loss=loss, is_best=is_best))
+        is_best = chosen and held.chooses
+        self.hooks.log({"step": state.step, **found.line, "best": is_best, "seconds": seconds})
+        self.hooks.progress(Update(step=state.step, total=total, measured=found, is_best=is_best))
         return seconds
+
+    def _measure(self, held: Held) -> Measured:
+        loss = general = None
+        if held.documents:
+            loss = self.mean_loss(pack(held.documents, self.train.pack_tokens, self.share_prefix))
+            if not math.isfinite(loss):
+                at = f"after step {self.state.step}" if self.state.step else "before the first step"
+                raise NotFinite(self._blame(f"{at}: the validation loss is {loss:g}", held.documents))
+        if held.general:
+            general = self.mean_loss(pack(held.general, GENERAL_TOKENS))
+        model = self.accelerator.unwrap_model(self.model)
+        return Measured(
+            validation_loss=loss,
+            general_loss=general,
+            task=ask(model, held.select, self.accelerator) if held.select else None,
+            general=ask(model, held.forgetting, self.accelerator) if held.forgetting else None,
+        )
 
     def _show(self, line: dict[str, Any], total: int, left: float) -> None:
         self.hooks.progress(
@@ -249,6 +326,11 @@ def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]
             parameter.copy_(weights[name])
 
 
+def _named(rows: Sequence[Document]) -> str:
+    more = f" and {len(rows) - MOST_NAMED} more rows" if len(rows) > MOST_NAMED else ""
+    return ", ".join(row.where for row in rows[:MOST_NAMED]) + more
+
+
 class _Clock:
     """Seconds of this session, added to the state's totals at each tick."""
 
@@ -256,7 +338,7 @@ class _Clock:
         self.state = state
         self.wall, self.cpu = time.perf_counter(), time.process_time()
         self.step_s: list[float] = []
-        self.validation_s = 0.0
+        self.evaluation_s = 0.0
 
     def add(self, seconds: float) -> None:
         self.step_s.append(seconds)
@@ -267,8 +349,8 @@ class _Clock:
         self.state.cpu_s += cpu - self.cpu
         self.wall, self.cpu = wall, cpu
 
-    def left(self, steps: int, validate_every: int) -> float:
-        """Estimate from the last 20 steps and the last validation."""
+    def left(self, steps: int, evaluate_every: int) -> float:
+        """Estimate from the last 20 steps and the last evaluation."""
         recent = self.step_s[-20:]
-        validations = math.ceil(steps / validate_every) if validate_every else 0
-        return steps * sum(recent) / len(recent) + validations * self.validation_s
+        evaluations = math.ceil(steps / evaluate_every) if evaluate_every else 0
+        return steps * sum(recent) / len(recent) + evaluations * self.evaluation_s

@@ -76,8 +76,13 @@ PARTS = ("weights", "adapter", "gradients", "optimizer", "activations", "head", 
 """Fields of Memory that are there together."""
 
 
-def estimate(shapes: Shapes, lora: Lora, dtype: str, quantise: str, size: Pass, on_cpu: bool) -> Memory:
-    """Peak of a training with one adapter. `dtype`: what the base computes in; `quantise`: `none` or `nf4`."""
+def estimate(
+    shapes: Shapes, lora: Lora, dtype: str, quantise: str, size: Pass, on_cpu: bool, checkpointing: bool = False
+) -> Memory:
+    """Peak of a training with one adapter. `dtype`: what the base computes in; `quantise`: `none` or `nf4`.
+
+    With `checkpointing` the input of every layer is kept, and the rest of one layer at a time.
+    """
     adapted = adapter_size(shapes, lora)
     largest = max((x.inputs * x.outputs for x in shapes.linears if x.own), default=0)
     dequantised = BYTES[dtype] * largest if quantise == "nf4" else 0
@@ -85,12 +90,15 @@ def estimate(shapes: Shapes, lora: Lora, dtype: str, quantise: str, size: Pass, 
     if lora.dora:
         buffers += BYTES[dtype] * sum(x.inputs * x.outputs for x in shapes.targets(lora.target_modules))
     held = weights(shapes, dtype, quantise)
+    kept = activations(shapes, lora, dtype, quantise)
+    if checkpointing:
+        kept = kept // shapes.layers + BYTES[dtype] * shapes.layers * shapes.width
     return Memory(
         weights=held,
         adapter=4 * adapted,
         gradients=4 * adapted,
         optimizer=OPTIMIZER_BYTES * adapted,
-        activations=size.tokens * activations(shapes, lora, dtype, quantise),
+        activations=size.tokens * kept,
         head=size.answers * shapes.vocabulary * HEAD_BYTES[dtype],
         overhead=dequantised + buffers + (COPIES_BYTES * adapted if on_cpu else CUDA_BYTES),
         loading=held + min(weights(shapes, "bfloat16"), SHARD_BYTES) if on_cpu else 0,

@@ -55,6 +55,16 @@ class AnswerLoss(torch.nn.Module):
             logits = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
         return functional.cross_entropy(logits.float(), ids[answers], reduction="sum")
 
+    def checkpoint_layers(self) -> None:
+        """Keep only the inputs of layers for the backward pass, which computes the rest again."""
+        base = self.model.get_base_model()
+        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+    def compile_layers(self) -> None:
+        """Let torch.compile fuse the feed-forward part of every layer, for any number of tokens."""
+        for layer in self.model.get_base_model().get_decoder().layers:
+            layer.mlp.compile(dynamic=True)
+
     @property
     def can_share_prefix(self) -> bool:
         """Whether every token sees all before it, with plain scores; windows and soft caps need transformers' mask."""

@@ -173,9 +173,30 @@ def _results(run: RunData) -> Mapping[str, Any]:
         "seconds": f"{record['wall_s']:,.0f}",
         "peak memory, MiB": f"{record['peak_memory_mib']:,}",
     }
+    found |= _asked(record)
     if "diagnosis" in record:
         found["diagnosis"] = record["diagnosis"]["name"]
     return found
+
+
+def _asked(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """What was asked while training, of the base model and of the kept adapter."""
+    forgetting = record.get("forgetting") or {}
+    found = {}
+    for use, asked in (("validation cases", record.get("selection")), ("general cases", forgetting.get("cases"))):
+        if asked:
+            values = " to ".join(_value(asked[when]) for when in ("before", "best"))
+            found[f"{asked['metric']} on {asked['cases']} {use} of {asked['suite']}"] = values
+    if forgetting.get("before") is not None and forgetting.get("after") is not None:
+        found["loss on general text, nats per token"] = f"{forgetting['before']:.4f} to {forgetting['after']:.4f}"
+    return found
+
+
+def _value(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None or estimate["value"] is None:
+        return "not measured"
+    bounds = "" if estimate["low"] is None else f" ({estimate['low']:.3f}, {estimate['high']:.3f})"
+    return f"{estimate['value']:.3f}{bounds}"
 
 
 def _link(file: str, folder: Path) -> str:

@@ -101,6 +101,7 @@ def _warmup(config: Config) -> list[str]:
     except OSError:
         return []
     rows = sum(1 for data in files for line in data.split(b"\n") if line.strip())
+    rows = min(rows, config.data.rows or rows)
     total = total_steps(rows, settings.rows_per_step, settings.epochs, settings.max_steps)
     warmup = round(config.optim.warmup_ratio * total)
     if warmup < total:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.progress import clock
+from training.fit import Fit
 from training.memory import PARTS
 from training.planning import FORMS, Plan, Row
 
@@ -86,7 +87,7 @@ def _devices(plan: Plan) -> Table:
 
 
 def _cells(row: Row) -> list[str]:
-    needs = [f"{gib(f.needs.total)} {ANSWERS[f.fits]}" if f.needs else "no bfloat16" for f in row.fits]
+    needs = [f"{gib(f.needs.total)} {_answer(f)}" if f.needs else "no bfloat16" for f in row.fits]
     return [
         f"{row.device} (here)" if row.here else row.device,
         gib(row.fits[0].holds),
@@ -95,6 +96,10 @@ def _cells(row: Row) -> list[str]:
         clock(row.seconds) if row.seconds is not None else "-",
         f"{row.tokens_per_s:,.0f}" if row.tokens_per_s else "-",
     ]
+
+
+def _answer(found: Fit) -> str:
+    return ANSWERS[found.fits] + ("*" if found.checkpointing else "")
 
 
 def _advice(plan: Plan) -> list[str]:
@@ -124,6 +129,8 @@ def _notes(plan: Plan) -> list[str]:
         f"evaluation: base in bfloat16 and {gib(plan.cache_bytes)} GiB of keys and values for a full batch",
         "memory is an estimate, within 25% of what was measured on processors; no card was measured",
     ]
+    if any(found.checkpointing for row in plan.rows for found in row.fits):
+        notes.append("* with gradient checkpointing: layers are computed again in the backward pass, a third slower")
     if plan.shapes.idle:
         notes.append("experts stay 16-bit in QLoRA and get no adapter unless lora.target_parameters names them")
     if plan.trial is not None:

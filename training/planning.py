@@ -77,7 +77,7 @@ def plan(config_path: Path, runs: Path, measure: int = 0) -> Plan:
     base, laid_out = found[0], shapes.of(found[0].config, found[0].name)
     adapted = memory.adapter_size(laid_out, config.lora)
     work = forecast.workload(config, base.folder, flops.count(laid_out, adapted))
-    here = this_machine(config)
+    here = fit.this_machine(config)
     tried = _trial(config, base, here, measure) if measure else None
     devices = [here, *(fit.of_card(card, config) for card in cards.cards() if card.planned)]
     return Plan(
@@ -124,26 +124,6 @@ def _speed(device: Device, here: bool, dtype: str, config: Config, base: Found, 
     if here and tried is not None:
         return Speed(flops_per_s=tried.flops_per_s, said=f"measured now over {tried.steps} steps")
     return forecast.earlier(runs, base, dtype, config.model.quantise).get(device.name)
-
-
-def this_machine(config: Config) -> Device:
-    """The CUDA device that a training would take, or the processor."""
-    import torch
-
-    dtype = model_checks.chosen_dtype(config) if config.model.quantise == "none" else "bfloat16"
-    given = None if config.train.peak_tflops is None else config.train.peak_tflops * 1e12
-    if not torch.cuda.is_available():
-        return Device(name="cpu", memory_bytes=fit.free_bytes(), dtype=dtype, nf4=True, on_cpu=True, peak=given)
-    name = str(torch.cuda.get_device_name(0))
-    card = cards.find(name)
-    return Device(
-        name=forecast.device_name(name),
-        memory_bytes=int(torch.cuda.get_device_properties(0).total_memory),
-        dtype=dtype,
-        nf4=bool(torch.cuda.is_bf16_supported()),
-        on_cpu=False,
-        peak=given or (card.peak(dtype) if card else None),
-    )
 
 
 def _trial(config: Config, base: Found, here: Device, steps: int) -> Any:

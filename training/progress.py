@@ -7,6 +7,8 @@ import time
 from typing import Any
 
 from harness.progress import LINE_EVERY_S, clock
+from harness.schema import Estimate
+from training.evaluation import Measured
 from training.loop import Update
 
 
@@ -32,10 +34,12 @@ class TrainingProgress:
     def __call__(self, update: Update) -> None:
         if self.quiet:
             return
-        if update.validation_loss is not None:
+        if update.measured is not None:
             mark = ", the best so far" if update.is_best else ""
-            self.validation = f", validation {update.validation_loss:.4f}"
-            self.say(f"training: step {update.step}: validation loss {update.validation_loss:.4f}{mark}")
+            if update.measured.validation_loss is not None:
+                self.validation = f", validation {update.measured.validation_loss:.4f}"
+            at = f"step {update.step}" if update.step else "before the first step"
+            self.say(f"training: {at}: {_found(update.measured)}{mark}")
         elif sys.stderr.isatty():
             self._bar(update)
         elif time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total:
@@ -66,3 +70,23 @@ class TrainingProgress:
         if self.bars is not None:
             self.bars.stop()
             self.bars = None
+
+
+def _found(measured: Measured) -> str:
+    """What an evaluation found, in one line."""
+    said = []
+    if measured.task is not None:
+        said.append(f"task metric {_with_interval(measured.task)}")
+    if measured.validation_loss is not None:
+        said.append(f"validation loss {measured.validation_loss:.4f}")
+    if measured.general_loss is not None:
+        said.append(f"general text loss {measured.general_loss:.4f}")
+    if measured.general is not None:
+        said.append(f"general metric {_with_interval(measured.general)}")
+    return ", ".join(said)
+
+
+def _with_interval(found: Estimate) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "not measured" if found.value is None else f"{found.value:.3f}"
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"

@@ -7,6 +7,7 @@ may name what it was made from, in "cluster", "document" or "source".
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.digest import digest
-from harness.errors import refuse_all
+from harness.errors import UserError, refuse_all
 
 FLOOR_ROWS = 1000
 LONGEST_LINE = 8 * 2**20
@@ -158,6 +159,17 @@ def _check(turns: Sequence[Turn]) -> None:
             f"the roles are {', '.join(t.role for t in turns) or 'none'}; expected user and assistant in turn, "
             "assistant last"
         )
+
+
+def some_rows(rows: list[Row], wanted: int | None, seed: int) -> list[Row]:
+    """`wanted` rows drawn by the seed, in their order; all where it is None. A smaller draw is part of a larger one."""
+    if wanted is None:
+        return rows
+    if wanted > len(rows):
+        raise UserError(f"'data.rows' is {wanted}, but there are {len(rows)} training rows. Lower it, or leave it out")
+    drawn = list(range(len(rows)))
+    random.Random(f"rows/{seed}").shuffle(drawn)
+    return [rows[index] for index in sorted(drawn[:wanted])]
 
 
 def shared_rows(train: Sequence[Row], validation: Sequence[Row]) -> list[str]:

@@ -37,7 +37,7 @@ class Signs(Struct, frozen=True, kw_only=True):
     at_best: float
     """The same where validation was lowest; at the end where there was no validation."""
     validations: list[tuple[int, float]]
-    """Step and validation loss."""
+    """Step and validation loss, without the base model's."""
     norms: list[float]
     """Gradient norms before clipping, after the warm-up."""
     spikes: list[int]
@@ -49,7 +49,7 @@ class Signs(Struct, frozen=True, kw_only=True):
     answers_expected: int | None
     """Tokens of the answers alone, each with its end token."""
     tasks: list[tuple[int, float]]
-    """Step and task metric, higher is better."""
+    """Step and task metric, turned so that higher is better; step 0 is the base model."""
     general: tuple[float, float] | None
     """Loss on general text before and after; None where it was not measured."""
 
@@ -76,10 +76,11 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Signs |
         return None
     steps = [row["step"] for row in trained]
     losses = [row["loss"] for row in trained]
-    held_out = [(row["step"], row["validation_loss"]) for row in log if "validation_loss" in row]
+    held_out = [(row["step"], row["validation_loss"]) for row in log if row["step"] and "validation_loss" in row]
     best = min(held_out, key=lambda v: (v[1], v[0]), default=(steps[-1], 0.0))[0]
     late = round(len(losses) * 2 / 3)
     rows = record.get("train") or {}
+    sign = 1 if (record.get("selection") or {}).get("higher_is_better", True) else -1
     return Signs(
         steps=len(trained),
         first=median(losses[:AT_START]),
@@ -93,7 +94,7 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Signs |
         lr=max(row["lr"] for row in trained),
         answers=rows.get("answer_tokens"),
         answers_expected=rows.get("answer_tokens_expected"),
-        tasks=[(row["step"], row["task_metric"]) for row in log if row.get("task_metric") is not None],
+        tasks=[(row["step"], sign * row["task_metric"]) for row in log if row.get("task_metric") is not None],
         general=_general(record.get("forgetting")),
     )
 

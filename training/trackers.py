@@ -43,7 +43,7 @@ class Trackers:
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Send the numbers of one line, as `train/...` or `validation/...` at the line's step."""
-        table = "validation" if "validation_loss" in row else "train"
+        table = "train" if "loss" in row else "validation"
         found = {
             f"{table}/{key.removeprefix('validation_')}": value
             for key, value in row.items()

@@ -14,6 +14,7 @@ from training import model as models
 from training.checkpointing import State
 from training.config import Lora, Model, Optim, Train
 from training.data import Document
+from training.evaluation import Held
 from training.loop import Hooks, Loop
 from training.rates import by_second, peak_mib
 
@@ -49,7 +50,7 @@ def run(
     log: list[dict[str, Any]] = []
     hooks = Hooks(log=log.append, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
     loop = Loop(model, train, Optim(), hooks, State())
-    loop.run(documents, steps, [])
+    loop.run(documents, steps, Held())
     timed = log[WARM_UP:] or log
     done = {key: sum(row[key] for row in timed) for key in ("tokens", "answer_tokens", "flops", "seconds")}
     device = loop.accelerator.device

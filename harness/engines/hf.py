@@ -1,7 +1,6 @@
 """The transformers library as an engine: padded batches, base loaded once, adapters by name. Needs no vLLM.
 
-The fallback where vLLM is not installed, and the reference that it is tested against. Batches go longest first, so
-that a batch that does not fit fails at once.
+The fallback where vLLM is not installed, and the reference that it is tested against.
 """
 
 from __future__ import annotations
@@ -15,24 +14,17 @@ from typing import Any
 from harness.engines import canary
 from harness.engines.base import (
     Settings,
-    answer_ids,
     common_dtype,
     engine_version,
     explain,
-    failed,
-    finished,
     in_order,
-    problem_of,
-    vocabulary_of,
 )
+from harness.engines.hf_answers import BATCH, BATCH_TOKENS, Answerer, first_line
 from harness.engines.preflight import peft_ways
 from harness.errors import EngineFailed, MissingExtra, UserError
 from harness.merging import merged_folder
 from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint, Completion, Request
-
-BATCH = 32
-BATCH_TOKENS = 8192
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> HfEngine:
@@ -118,7 +110,7 @@ class HfEngine:
         except UserError:
             raise
         except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
-            raise explain(error) or EngineFailed(f"transformers cannot serve {folder}: {_first_line(error)}") from error
+            raise explain(error) or EngineFailed(f"transformers cannot serve {folder}: {first_line(error)}") from error
         self._folder = folder
 
     def _with_adapters(self, model: Any, folder: Path) -> Any:
@@ -147,72 +139,14 @@ class HfEngine:
         return nullcontext()
 
     def _answer(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Answer requests of one variant, longest first."""
+        """Answer requests of one variant."""
+        if requests:
+            with self._wearing(requests[0].variant):
+                yield from self._answerer().answers(self._model, requests)
+
+    def _answerer(self) -> Answerer:
         assert self._renderer is not None
-        limit = min(self.max_model_len, self._renderer.max_positions)
-        vocabulary = vocabulary_of(self._renderer.config)
-        fitting = []
-        for request in requests:
-            problem = problem_of(request, limit, vocabulary)
-            if problem:
-                yield failed(request, problem)
-            else:
-                fitting.append(request)
-        for batch in batches(fitting, self.settings.batch or BATCH):
-            try:
-                found = self._run(batch)
-            except (RuntimeError, ValueError) as error:
-                found = [failed(request, f"transformers: {_first_line(error)}") for request in batch]
-            yield from found
-
-    def _run(self, batch: Sequence[Request]) -> list[Completion]:
-        """One padded `generate` call; every request of a batch has the same sampling but for its length."""
-        import torch
-
-        assert self._renderer is not None
-        ids, mask = left_padded([r.ids for r in batch], self._pad_id())
-        sampling = batch[0].sampling
-        arguments: dict[str, Any] = {"max_new_tokens": max(r.sampling.max_tokens for r in batch), "do_sample": False}
-        if sampling.temperature > 0:
-            torch.manual_seed(sampling.seed)
-            arguments |= {"do_sample": True, "temperature": sampling.temperature}
-        with torch.inference_mode(), self._wearing(batch[0].variant):
-            out = self._model.generate(
-                input_ids=torch.tensor(ids, device=self.device),
-                attention_mask=torch.tensor(mask, device=self.device),
-                eos_token_id=list(sampling.stop_ids) or None,
-                pad_token_id=self._pad_id(),
-                return_dict_in_generate=True,
-                output_logits=sampling.logprobs or bool(sampling.logprob_ids),
-                use_cache=True,
-                **arguments,
-            )
-        new = out.sequences[:, len(ids[0]) :].tolist()
-        logits = torch.stack(out.logits, dim=1) if out.logits is not None else None
-        return [
-            self._completion(request, row, None if logits is None else logits[i])
-            for i, (request, row) in enumerate(zip(batch, new, strict=True))
-        ]
-
-    def _completion(self, request: Request, row: list[int], logits: Any) -> Completion:
-        import torch
-
-        assert self._renderer is not None
-        row = row[: request.sampling.max_tokens]
-        own = row[: len(answer_ids(row, request.sampling.stop_ids)) + 1]
-        logprobs: tuple[float, ...] = ()
-        options: tuple[float, ...] = ()
-        if logits is not None:
-            chosen = torch.log_softmax(logits[: len(own)].float(), dim=-1)
-            options = tuple(chosen[0, token].item() for token in request.sampling.logprob_ids)
-            if request.sampling.logprobs:
-                logprobs = tuple(chosen[i, token].item() for i, token in enumerate(own))
-        return finished(request, own, self._renderer.decode, logprobs=logprobs, option_logprobs=options)
-
-    def _pad_id(self) -> int:
-        assert self._renderer is not None
-        pad = self._renderer.tokenizer.pad_token_id
-        return int(pad if pad is not None else (*self._renderer.stop_ids, 0)[0])
+        return Answerer(self._renderer, self.device, self.max_model_len, self.settings.batch)
 
     def _prove(self, variant: str) -> None:
         """Run the canary once per variant that was tuned, against the base in the same process."""
@@ -236,7 +170,12 @@ class HfEngine:
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
         """Answer canary rows one by one, in their order, so that the batch cannot change them."""
-        return [self._run([canary.request(row, i)])[0] for i, row in enumerate(rows)]
+        answerer = self._answerer()
+        found = []
+        for i, row in enumerate(rows):
+            with self._wearing(row[0]):
+                found += answerer.run(self._model, [canary.request(row, i)])
+        return found
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -254,48 +193,7 @@ class HfEngine:
         gc.collect()
 
 
-def batches(requests: Sequence[Request], most: int = BATCH) -> Iterator[list[Request]]:
-    """Requests longest first, `most` at a time where they share their sampling; sampled ones alone, with their seed."""
-    waiting: list[Request] = []
-    for request in sorted(requests, key=lambda r: (_kind(r), -len(r.ids), r.ids)):
-        full = waiting and (
-            len(waiting) == most
-            or (len(waiting) + 1) * len(waiting[0].ids) > BATCH_TOKENS
-            or _kind(waiting[0]) != _kind(request)
-            or request.sampling.temperature > 0
-        )
-        if full:
-            yield waiting
-            waiting = []
-        waiting.append(request)
-    if waiting:
-        yield waiting
-
-
-def _kind(request: Request) -> tuple[float, tuple[int, ...], bool, bool, int]:
-    sampling = request.sampling
-    return (
-        sampling.temperature,
-        sampling.stop_ids,
-        sampling.logprobs,
-        bool(sampling.logprob_ids),
-        sampling.max_tokens,
-    )
-
-
-def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Ids and attention mask, both rows x longest row, padded on the left: generation goes on at the right end."""
-    width = max(len(row) for row in rows)
-    ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-    return ids, mask
-
-
 def _device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -8,7 +8,9 @@ from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text, Tone
 
-CURVES = (("loss", "Training loss"), ("validation_loss", "Validation loss"))
+GENERAL = "Loss on general text"
+LOSSES = (("loss", "Training loss"), ("general_loss", GENERAL), ("validation_loss", "Validation loss"))
+METRICS = (("task_metric", "Task metric on validation cases"), ("general_metric", "Metric on general cases"))
 MOST_ROWS = 40
 
 
@@ -21,13 +23,15 @@ def section(evidence: Evidence) -> Section:
         return Section(id="training", title="Training", lead=said)
     record = dict(training.manifest.training or {})
     blocks: list[Block] = _diagnosis(record.pop("diagnosis", None))
-    lines = [_line(training.train_log, key, name) for key, name in CURVES]
-    drawn = [line for line in lines if line.points]
-    if drawn:
-        blocks.append(_curve(drawn))
-        blocks += [Text(text=f"Lowest {x.name.lower()}: {words.lowest(x.points)}.") for x in drawn[-1:]]
+    losses = _lines(training.train_log, LOSSES)
+    if losses:
+        blocks.append(_curve("training-curve", "Loss by training step", "Loss (nats per token)", losses))
+        learnt = [line for line in losses if line.name != GENERAL]
+        blocks += [Text(text=f"Lowest {x.name.lower()}: {words.lowest(x.points)}.") for x in learnt[-1:]]
     else:
         blocks.append(Text(text="The training run kept no losses.", tone="caution"))
+    if metrics := _lines(training.train_log, METRICS):
+        blocks.append(_curve("task-curve", "Answers by training step; step 0 is the base model", "Metric", metrics))
     blocks.append(Facts(caption="Settings and data", pairs=_facts(record)))
     lead = f"Training run {training.manifest.run_id}, {training.manifest.status}."
     return Section(id="training", title="Training", lead=lead, blocks=blocks)
@@ -48,12 +52,17 @@ def _diagnosis(found: dict[str, Any] | None) -> list[Block]:
     return [Facts(caption="What the curves show", pairs=pairs)]
 
 
+def _lines(log: list[dict[str, Any]], wanted: tuple[tuple[str, str], ...]) -> list[Line]:
+    lines = [_line(log, key, name) for key, name in wanted]
+    return [line for line in lines if line.points]
+
+
 def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:
     found = [(row["step"], words.finite(row[key])) for row in log if "step" in row and row.get(key) is not None]
     return Line(name=name, points=[(float(step), value) for step, value in found if value is not None])
 
 
-def _curve(lines: list[Line]) -> Curve:
+def _curve(name: str, title: str, y: str, lines: list[Line]) -> Curve:
     steps = sorted({step for line in lines for step, _ in line.points})
     kept = _thinned(steps, {step for line in lines[1:] for step, _ in line.points})
     at = [dict(line.points) for line in lines]
@@ -65,17 +74,17 @@ def _curve(lines: list[Line]) -> Curve:
         for step in kept
     ]
     twin = Table(
-        caption="Training curve as numbers",
+        caption=f"{title}, as numbers",
         columns=["Step", *(line.name for line in lines)],
         rows=rows,
         numeric=list(range(len(lines) + 1)),
         note=words.shown_of("step", len(kept), len(steps)) + ".",
     )
     return Curve(
-        id="training-curve",
-        title="Loss by training step",
+        id=name,
+        title=title,
         x="Step",
-        y="Loss (nats per answer token)",
+        y=y,
         lines=lines,
         twin=twin,
     )

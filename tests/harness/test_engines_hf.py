@@ -10,7 +10,8 @@ import pytest
 from harness.checkpoints import resolve
 from harness.engines import open_engine
 from harness.engines.base import Settings
-from harness.engines.hf import BATCH, HfEngine, batches, left_padded
+from harness.engines.hf import BATCH, HfEngine
+from harness.engines.hf_answers import batches, left_padded
 from harness.errors import CanaryFailed, UserError
 from harness.schema import Completion, Request, Sampling
 from tests.harness.adapters import change_json, save_adapter

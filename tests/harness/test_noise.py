@@ -298,16 +298,16 @@ def test_a_small_real_model_is_asked_in_two_batch_sizes(tmp_path: Path, tiny_mod
     write_suite(tmp_path, gates=GATES, cases=rows(12))
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     seen: list[int] = []
-    from harness.engines import hf
+    from harness.engines.hf_answers import Answerer
 
-    real = hf.HfEngine._run
+    real = Answerer.run
 
-    def ask(self, batch):  # type: ignore[no-untyped-def]
+    def ask(self, model, batch):  # type: ignore[no-untyped-def]
         seen.append(len(batch))
-        return real(self, batch)
+        return real(self, model, batch)
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(hf.HfEngine, "_run", ask)
+    patch.setattr(Answerer, "run", ask)
     try:
         found, made = measured(tmp_path, candidate=str(model), engine="transformers", script=None)
     finally:

@@ -75,7 +75,7 @@ def test_without_matplotlib_the_extra_is_named_and_the_table_stays(
         charts.draw(CURVE)
     page = html.render(assemble.build([run, training_run]))
     assert "The chart needs the package matplotlib" in page
-    assert "Training curve as numbers" in page
+    assert "Loss by training step, as numbers" in page
 
 
 def test_marks_stand_where_their_numbers_are() -> None:

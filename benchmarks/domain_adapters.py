@@ -1,0 +1,226 @@
+"""What does tuning bring in each domain? One adapter a suite, each judged on its suite's test cases and general ones.
+
+    python benchmarks/domain_adapters.py [--only legal/citations] [--tokens 200000] [--out runs/domains]
+
+For every suite: training rows, validation rows and validation cases from its own generator; replay rows (the base
+model's own answers to general requests) mixed in; one training whose adapter is chosen by the suite's metric on the
+validation cases; then `tunegate compare` of base and adapter on the suite and on general/basics. A suite's rows are as
+many as make up `--tokens`. Public suites need TUNEGATE_DATA. Interrupted, it goes on where it stopped. Prints two
+Markdown tables, paired differences and trainings; about two hours on two CPU cores.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import checkpoints, store
+from harness.plan import default_checkpoint
+from harness.prompts import Renderer
+from harness.schema import ComparisonRow, MetricRow
+
+GENERAL = "general/basics"
+REPLAY_ROWS = 150
+DEV_CASES = 48
+MOST_ROWS = 3000
+SEED = 7
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "legal/clauses": ("clause_exact_set", "clause_recall", "false_alarm_rate"),
+    "public/cuad": ("clause_exact_set", "clause_recall", "false_alarm_rate"),
+    "legal/citations": ("accuracy", "citation_fabrication_rate"),
+    "policy/handbook": ("answer_correct", "invented_guideline_rate", "invented_department_rate"),
+    "brand/voice": ("usable_rate", "banned_term_rate"),
+    "finance/report": ("report_clean_rate", "figure_fabrication_rate"),
+    "legal/summaries": ("term_recall", "fabrication_rate"),
+    "public/contractnli": ("balanced_accuracy", "accuracy"),
+    "public/plain_english": ("reference_coverage", "fabrication_response_rate"),
+}
+"""By suite, the metrics that are shown; the first chooses the adapter."""
+
+CONFIG = """base = {base}
+
+[data]
+train = ["train.jsonl", "replay.jsonl"]
+validation = ["validation.jsonl"]
+
+[lora]
+r = 16
+alpha = 32
+
+[optim]
+lr = 1e-3
+
+[train]
+rows_per_step = 4
+epochs = 1
+seed = {seed}
+validate_every = {every}
+
+[select]
+suite = {suite}
+cases = ["dev_cases.jsonl"]
+metric = {metric}
+
+[output]
+dir = "runs"
+name = {name}
+"""
+
+
+def python(*words: str) -> None:
+    """Run a module of this project; its failure ends everything with its own words."""
+    subprocess.run([sys.executable, "-m", *words], check=True)
+
+
+def write_rows(suite: str, folder: Path, tokens: int) -> int:
+    """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
+    module = f"evalsuites.{suite.replace('/', '.')}"
+    if suite.startswith("public/"):
+        python(f"{module}.build_training", "--out", str(folder))
+    else:
+        module += ".drafting.generate" if suite == "legal/clauses" else ".generate"
+        files = {"train": "train", "dev": "validation", "dev-cases": "dev_cases"}
+        for split, name in files.items():
+            count = MOST_ROWS if split == "train" else DEV_CASES
+            python(module, "--split", split, "--rows", str(count), "--out", str(folder / f"{name}.jsonl"))
+    for name in ("validation", "dev_cases"):
+        _keep(folder / f"{name}.jsonl", DEV_CASES)
+    return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens))
+
+
+def _rows_of(file: Path, tokens: int) -> int:
+    """How many of the file's rows, from its start, have so many tokens."""
+    renderer = Renderer(checkpoints.resolve(default_checkpoint()).path)
+    for number, line in enumerate(file.open(encoding="utf-8"), 1):
+        tokens -= len(renderer.training(json.loads(line)["messages"])[0])
+        if tokens < 0:
+            return number
+    return MOST_ROWS
+
+
+def _keep(file: Path, count: int) -> int:
+    lines = file.read_text("utf-8").splitlines(keepends=True)[:count]
+    file.write_text("".join(lines), "utf-8")
+    return len(lines)
+
+
+def train(suite: str, folder: Path, tokens: int) -> Path:
+    """Write rows and configuration, and train; returns the run. What is finished is not done again."""
+    config = folder / "train.toml"
+    if not config.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = write_rows(suite, folder, tokens)
+        python(
+            "evalsuites.general.basics.replay", "--checkpoint", default_checkpoint(),
+            "--out", str(folder / "replay.jsonl"), "--rows", str(REPLAY_ROWS),
+        )  # fmt: skip
+        text = CONFIG.format(
+            base=json.dumps(default_checkpoint()),
+            seed=SEED,
+            every=max(1, (rows + REPLAY_ROWS) // 4 // 3),
+            suite=json.dumps(str((Path("evalsuites") / suite).resolve())),
+            metric=json.dumps(METRICS[suite][0]),
+            name=json.dumps(suite.replace("/", "-")),
+        )
+        config.write_text(text, "utf-8")
+    python("harness.cli", "train", str(config))
+    return max(p for p in (folder / "runs").glob("*/") if (p / store.SEAL).exists())
+
+
+def compare(suite: str, folder: Path, trained: Path) -> Path:
+    """Judge the adapter beside its base on the test cases; returns the run."""
+    judged = folder / "judged"
+    done = [p for p in judged.glob("*/") if (p / store.SEAL).exists()]
+    if not done:
+        command = [sys.executable, "-m", "harness.cli", "compare", default_checkpoint(), str(trained)]
+        command += ["--suite", f"evalsuites/{suite}", "--suite", f"evalsuites/{GENERAL}", "--runs", str(judged)]
+        left = subprocess.run(command, env=os.environ, check=False).returncode
+        if left not in (0, 1):
+            raise SystemExit(f"{suite}: the comparison left with {left}")
+        done = [p for p in judged.glob("*/") if (p / store.SEAL).exists()]
+    return max(done)
+
+
+def results(suite: str, judged: Path) -> list[list[str]]:
+    """The test's figures of one suite, and of the general one."""
+    run = store.load_run(judged)
+    assert run.metrics is not None
+    found = []
+    for of, metric in [*((suite, name) for name in METRICS[suite]), (GENERAL, "accuracy")]:
+        here = [m for m in run.metrics.metrics if (m.suite, m.metric, m.slice) == (of, metric, None)]
+        levels = {row.variant: row for row in here}
+        paired = next(
+            row
+            for row in run.metrics.comparisons
+            if (row.suite, row.comparison.metric, row.slice) == (of, metric, None)
+        )
+        found.append(
+            [f"`{of}`", metric, *(_level(levels.get(v)) for v in ("baseline", "floor", "tuned")), _paired(paired)]
+        )
+    return found
+
+
+def training(suite: str, trained: Path) -> list[str]:
+    """What one training was and found."""
+    record = store.load_manifest(trained).training or {}
+    chosen, forgetting = record["selection"], record["forgetting"]
+    return [
+        f"`{suite}`",
+        f"{record['train']['rows']:,}",
+        f"{record['train']['tokens']:,}",
+        f"{record['best_step']} of {record['steps']}",
+        f"{chosen['metric']} {_value(chosen['before'])} to {_value(chosen['best'])}",
+        f"{forgetting['before']:.2f} to {forgetting['after']:.2f}",
+        f"{record['wall_s']:.0f}",
+        record["diagnosis"]["name"],
+    ]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def _value(estimate: dict[str, Any]) -> str:
+    return "not measured" if estimate["value"] is None else f"{estimate['value']:.1%}"
+
+
+def _level(row: MetricRow | None) -> str:
+    if row is None or row.estimate.value is None:
+        return "-"
+    found = row.estimate
+    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})" if found.low is not None else f"{found.value:.1%}"
+
+
+def _paired(row: ComparisonRow) -> str:
+    found = row.comparison.difference
+    if found.value is None:
+        return f"not measured: {found.reason}"
+    return f"{100 * found.value:+.1f} ({100 * (found.low or 0):+.1f} to {100 * (found.high or 0):+.1f})"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=tuple(METRICS), help="this suite; may be given again")
+    parser.add_argument("--tokens", type=int, default=200_000, help="tokens of training rows, by suite")
+    parser.add_argument("--out", type=Path, default=Path("runs/domains"))
+    args = parser.parse_args(arguments)
+    figures: list[list[str]] = []
+    trainings: list[list[str]] = []
+    for suite in args.only or METRICS:
+        folder = args.out / suite.replace("/", "-")
+        trained = train(suite, folder, args.tokens)
+        figures += results(suite, compare(suite, folder, trained))
+        trainings.append(training(suite, trained))
+        print(table(("suite", "metric", "baseline", "keyword floor", "tuned", "tuned minus baseline"), figures))
+        print(table(("suite", "rows", "tokens", "kept step", "on validation cases", "general loss", "s", "curves"),
+                    trainings), flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
