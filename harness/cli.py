@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness import advice, before, ci, commands, data
+from harness import advice, before, ci, commands, data, sweeping
 from harness.commands import Bars, Engine, Run, Runs, Suites
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
@@ -30,6 +30,7 @@ app.add_typer(commands.app)
 app.add_typer(before.app)
 app.add_typer(advice.app)
 app.add_typer(data.app)
+app.add_typer(sweeping.app)
 
 
 @app.command()

@@ -22,7 +22,7 @@ LAYERS = [
     {"moved", "against"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
     {"session", "demo", "power", "noise"},
-    {"ci", "commands", "items", "before", "advice", "data"},
+    {"ci", "commands", "items", "before", "advice", "data", "sweeping"},
     {"plugin", "cli"},
 ]
 

@@ -1,0 +1,74 @@
+"""Asks the winner of a sweep its suite's test cases, once. Trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.plan import Job, SuiteJob
+from harness.progress import Progress
+from harness.runner import run
+from harness.schema import BASELINE, CANDIDATE, Estimate
+from harness.store import RunData, RunFolder
+from harness.suite import Suite
+from training.config import Config
+from training.sweep.table import FILE, Confirmed, Row, read
+
+
+def confirm(
+    suite: Suite, metric: str, winner: Row, config: Config, engine: str | None, progress: Progress
+) -> Confirmed:
+    """Evaluate the winner, trained by `config`, and its base model on every test case of the suite.
+
+    An interrupted evaluation is made anew; its answers are in the cache.
+    """
+    root = Path(config.output.dir)
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate=str(root / winner.run),
+        baseline=config.base,
+        engine=engine,
+    )
+    made = run(job, RunFolder.create(root, f"{config.output.name}-test"), progress, parent_run_id=winner.run)
+    outcomes = [verdict.outcome for verdict in made.verdicts]
+    level = _level(made, suite.name, metric, CANDIDATE)
+    assert level is not None
+    return Confirmed(
+        point=winner.number,
+        trained=winner.run,
+        run=made.path.name,
+        metric=level,
+        baseline=_level(made, suite.name, metric, BASELINE),
+        difference=_difference(made, suite.name, metric),
+        gates={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
+    )
+
+
+def _level(made: RunData, suite: str, metric: str, variant: str) -> Estimate | None:
+    wanted = (suite, variant, metric, None)
+    rows = made.metrics.metrics
+    return next((r.estimate for r in rows if (r.suite, r.variant, r.metric, r.slice) == wanted), None)
+
+
+def _difference(made: RunData, suite: str, metric: str) -> Estimate | None:
+    rows = made.metrics.comparisons
+    found = (r for r in rows if (r.suite, r.comparison.metric, r.slice) == (suite, metric, None))
+    return next((r.comparison.difference for r in found), None)
+
+
+def asked_before(root: Path, suite: str, but: Path) -> list[str]:
+    """Other sweeps below `root` that asked the test cases of this suite."""
+    return list(_asked(sorted(root.glob(f"sweep-*/{FILE}")), suite, but))
+
+
+def _asked(files: Iterable[Path], suite: str, but: Path) -> Iterable[str]:
+    for file in files:
+        if file.parent == but:
+            continue
+        try:
+            table = read(file.parent)
+        except UserError:
+            continue
+        if table and table.confirmed and table.measure.suite == suite:
+            yield file.parent.name

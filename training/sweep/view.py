@@ -1,0 +1,171 @@
+"""Shows a sweep: as text for a terminal and as a page of Markdown. Computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table as Grid
+
+from harness.progress import clock
+from harness.schema import Estimate
+from training.plan_view import text
+from training.sweep.points import Point, short_names, shown
+from training.sweep.table import LOSS, Caution, Confirmed, Row, Table
+
+NO_TEST = (
+    "No suite is named in [select], so no test was asked. Judge the winner: pytest evalsuites --checkpoint ADAPTER"
+)
+
+
+def show(table: Table, width: int) -> str:
+    """The sweep as text."""
+    grid = Grid()
+    for number, name in enumerate(_headings(table)):
+        grid.add_column(name, justify="left" if name in ("changes", "diagnosis") else "right", no_wrap=number < 2)
+    for cells in _cells(table):
+        grid.add_row(*cells)
+    return text([_title(table), grid, *_failures(table), *_sentences(table)], width)
+
+
+def markdown(table: Table) -> str:
+    """The sweep as a page."""
+    headings = _headings(table)
+    rows = [headings, ["---"] * len(headings), *_cells(table)]
+    lines = ["| " + " | ".join(_escaped(cell) for cell in cells) + " |" for cells in rows]
+    failures = [f"- {_escaped(line)}" for line in _failures(table)]
+    said = [f"{_escaped(line)}\n" for line in _sentences(table)]
+    parts = [f"# Sweep of {_escaped(table.name)}", "", _title(table), "", *lines, "", *failures]
+    return "\n".join([*parts, *([""] if failures else []), "![The points by what they measured](sweep.svg)", "", *said])
+
+
+def dry(points: Sequence[Point], measure: str, width: int) -> str:
+    """What a sweep would train."""
+    grid = Grid()
+    for name in ("point", "steps", "rows seen"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("changes")
+    for point in points:
+        grid.add_row(str(point.number), f"{point.steps:,}", f"{point.work:,}", point.says)
+    total = sum(point.steps for point in points)
+    head = f"{len(points)} points, compared by {measure}; nothing is trained"
+    return text([head, grid, f"{total:,} steps in all"], width)
+
+
+def changes(values: dict[str, Any], sep: str = ", ") -> str:
+    """`lr 0.0003, r 8`."""
+    names = short_names(list(values))
+    return sep.join(f"{names[key]} {shown(key, value)}" for key, value in values.items())
+
+
+def _title(table: Table) -> str:
+    done = f"{len(table.ranked)} of {len(table.rows)} points"
+    measure = table.measure
+    better = "higher" if measure.higher_is_better else "lower"
+    if not measure.suite:
+        return f"{done} by {LOSS}, nats by answer token, {better} is better"
+    return f"{done} by {measure.name} of {measure.suite} on the validation cases, {better} is better"
+
+
+def _headings(table: Table) -> list[str]:
+    measured = [f"{table.measure.name} (95%)", "loss"] if table.measure.suite else ["loss"]
+    return ["rank", "point", "changes", *measured, "best step", "tokens/s", "MiB", "time", "diagnosis"]
+
+
+def _cells(table: Table) -> list[list[str]]:
+    """The best first, then those that are not finished."""
+    ranked = table.ranked
+    others = [row for row in table.rows if row.status != "finished"]
+    return [_row(table, row, str(rank)) for rank, row in enumerate(ranked, 1)] + [
+        _row(table, row, "-") for row in others
+    ]
+
+
+def _row(table: Table, row: Row, rank: str) -> list[str]:
+    measured = [level(row.metric)] if table.measure.suite else []
+    return [
+        rank,
+        str(row.number),
+        changes(row.values),
+        *measured,
+        _number(row.validation_loss, ".4f"),
+        "-" if row.steps is None else f"{row.steps if row.best_step is None else row.best_step} of {row.steps}",
+        _number(row.tokens_per_s, ",.0f"),
+        _number(row.peak_memory_mib, ",d"),
+        "-" if row.wall_s is None else clock(row.wall_s),
+        row.diagnosis or row.status,
+    ]
+
+
+def _number(value: float | int | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def level(found: Estimate | None) -> str:
+    """`0.781 (0.702 to 0.845), n 128`."""
+    if found is None or found.value is None:
+        return "not measured"
+    bounds = f" ({found.low:.3f} to {found.high:.3f})" if found.low is not None and found.high is not None else ""
+    return f"{found.value:.3f}{bounds}, n {found.n}"
+
+
+def _failures(table: Table) -> list[str]:
+    return [f"point {row.number} ({changes(row.values)}) failed: {row.error}" for row in table.failed]
+
+
+def _sentences(table: Table) -> list[str]:
+    best = table.winner
+    if best is None:
+        return []
+    before = f" Its base model has {level(best.before)}." if best.before else ""
+    lines = [f"Best: point {best.number} ({changes(best.values)}), run {best.run}.{before}"]
+    if len(table.ranked) > 1:
+        lines.append(_caution(table.caution, len(table.ranked)))
+    if table.confirmed:
+        lines += _confirmed(table, table.confirmed, best)
+    elif not table.measure.suite:
+        lines.append(NO_TEST)
+    return lines
+
+
+def _caution(found: Caution | None, points: int) -> str:
+    if found is None:
+        return (
+            f"The best of {points} looks better than it is. Its number has no interval, so how much of that is chance "
+            "cannot be said."
+        )
+    return (
+        f"The best of {found.points} looks better than it is: were all equally good, chance alone would make the best "
+        f"of them look up to {found.at_most:.3f} better (standard error {found.standard_error:.3f} times "
+        f"{found.at_most / found.standard_error if found.standard_error else 0:.2f}; less, since the points share "
+        "their cases). That the best step of each was chosen by the same cases comes on top."
+    )
+
+
+def _confirmed(table: Table, found: Confirmed, best: Row) -> list[str]:
+    validation = next(row.metric for row in table.rows if row.number == found.point)
+    lines = [
+        f"Test: {table.measure.name} of point {found.point} is {level(found.metric)} on the test cases, against "
+        f"{level(validation)} on the validation cases that chose it. Run {found.run}."
+    ]
+    if found.baseline is not None and found.difference is not None and found.difference.value is not None:
+        d = found.difference
+        bounds = f" ({d.low:+.3f} to {d.high:+.3f})" if d.low is not None and d.high is not None else ""
+        lines.append(f"Its base model has {level(found.baseline)}; the difference is {d.value:+.3f}{bounds}, paired.")
+    if found.gates:
+        lines.append(f"Gates: {', '.join(f'{count} {outcome}' for outcome, count in found.gates.items())}.")
+    if found.earlier:
+        lines.append(
+            f"The same test cases were asked before by {', '.join(found.earlier)}: the more often a test is asked, the "
+            "more it chooses."
+        )
+    if found.trained != best.run:
+        lines.append(
+            f"The test was asked for point {found.point}, which is no longer the best. It is not asked twice: judge "
+            f"point {best.number} on cases that no sweep has seen."
+        )
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
