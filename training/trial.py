@@ -60,7 +60,7 @@ def run(
         tokens_per_s=by_second(done, done["seconds"], None)["tokens_per_s"] or 0.0,
         flops_per_s=done["flops"] / max(done["seconds"], 1e-9),
         base_bytes=0 if on_cuda else base,
-        peak_bytes=peak_mib(device) * 2**20 if on_cuda else resident("VmHWM"),
+        peak_bytes=peak_mib(device) * 2**20 if on_cuda else max(base, resident("VmHWM")),
     )
 
 
