@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[st
     """The same for a model whose config.json is known; `where` names it."""
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
     problems += trackers.missing(config.records.trackers)
+    if config.train.compile and not compiler():
+        problems.append("'train.compile' is true, but there is no C++ compiler here. Install g++, or set it to false")
     try:
         problems += lora_settings.problems(config, shapes.of(facts, where))
     except UserError as error:
@@ -91,6 +94,11 @@ def _dtype(config: Config) -> list[str]:
     if config.model.quantise != "none":
         found.append(f"'model.quantise' is {config.model.quantise}; it {needs}. Leave it out")
     return found
+
+
+def compiler() -> str | None:
+    """The C++ compiler that torch.compile would use."""
+    return os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
 
 def _warmup(config: Config) -> list[str]:

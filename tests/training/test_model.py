@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training import lean
+from training import lean, model_checks
 from training import model as models
 from training.config import Lora
 from training.data import Document
@@ -146,3 +146,42 @@ def test_a_beginning_is_shared_only_where_every_token_may_see_all_before_it(tiny
     """The tiny Mistral attends through a sliding window, which a shared beginning would ignore."""
     model = models.load(tiny_models[family], Lora(r=4), "float32", seed=0)
     assert model.can_share_prefix == (family != "mistral")
+
+
+def test_layers_computed_again_give_the_same_gradients_and_keep_less(loss_model, documents):
+    """Counted are the bytes that the backward pass is handed by the forward pass."""
+    micros = pack(documents, 128, True)
+
+    def kept():
+        sizes = {}
+
+        def note(tensor):
+            sizes[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            loss_model(*models.tensors(micros[0], CPU))
+        return sum(sizes.values())
+
+    loss_model.train()
+    plain, whole = summed(loss_model, micros), kept()
+    loss_model.checkpoint_layers()
+    again, less = summed(loss_model, micros), kept()
+    assert again[0] == plain[0]
+    for name, gradient in plain[1].items():
+        assert torch.equal(again[1][name], gradient)
+    assert less < whole / 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not model_checks.compiler(), reason="torch.compile needs a C++ compiler on a processor")
+def test_compiled_layers_give_the_same_loss_and_gradients(loss_model, documents):
+    loss_model.train()
+    plain = summed(loss_model, pack(documents, 64, True))
+    loss_model.compile_layers()
+    compiled = summed(loss_model, pack(documents, 64, True))
+    assert compiled[0] == pytest.approx(plain[0], rel=1e-5)
+    for name, gradient in plain[1].items():
+        torch.testing.assert_close(compiled[1][name], gradient, rtol=1e-4, atol=1e-6)
+    layer = loss_model.model.get_base_model().get_decoder().layers[0].mlp
+    assert layer._compiled_call_impl is not None
