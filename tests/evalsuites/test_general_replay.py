@@ -294,4 +294,4 @@ def test_the_embedded_model_is_held_to_what_it_says_by_itself(tmp_path):
         with torch.no_grad():
             likeliest = model(torch.tensor([ids])).logits[0].argmax(-1).tolist()
         agreed += [likeliest[at - 1] == ids[at] for at, learnt in enumerate(mask) if learnt]
-    assert sum(agreed) / len(agreed) > 0.95
+    assert sum(agreed) / len(agreed) > 0.96
