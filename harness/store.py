@@ -153,13 +153,14 @@ class RunFolder:
                 os.fsync(file.fileno())
             temporary.replace(self.path / name)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise _disk(self.path / name, error) from None
 
 
 def _disk(path: Path, error: OSError) -> UserError:
     return UserError(
-        f"{path}: cannot be written ({error.strerror}). Free space or choose another folder with --runs; "
-        "finished answers are in the answer cache and are not asked again"
+        f"{path}: cannot be written ({error.strerror}). Free space, or choose another folder, and run the same command "
+        "again; finished answers and training steps are kept"
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -84,13 +85,14 @@ def written(path: Path, part: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said first: torch reports its own confusion over it."""
+    """What the system said first: torch reports its own confusion over it, and Rust the bare number."""
     first: BaseException | None = error
     while first is not None:
         if isinstance(first, OSError) and first.strerror:
             return first.strerror
         first = first.__cause__ or first.__context__
-    return str(error).strip().splitlines()[0]
+    number = re.search(r"os error (\d+)", str(error))
+    return os.strerror(int(number[1])) if number else str(error).strip().splitlines()[0]
 
 
 def _sync_folder(folder: Path) -> None:
