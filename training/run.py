@@ -10,11 +10,12 @@ The same command goes on with an unfinished run, and returns a finished one as i
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -32,7 +33,16 @@ from training.diagnosis import diagnose
 from training.job import Job, prepare
 from training.rates import rates
 from training.stop import StopSignal
+from training.team import Team
 from training.trackers import Trackers
+
+if TYPE_CHECKING:
+    from training.checkpointing import State
+
+REFUSALS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+)
+"""How a disk says that it takes nothing."""
 
 
 class Interrupted(UserError):
@@ -52,29 +62,55 @@ def train(
 
     An unfinished run of the same settings and data goes on, a finished one is returned at once; `fresh` starts anew.
     `run_dir` names the run to go on with; other settings or data than it began with are a UserError that names them.
-    `progress` takes every `training.loop.Update`; without it they are shown on stderr.
+    `progress` takes every `training.loop.Update`; without it they are shown on stderr. Of several processes of a
+    launcher only the first returns; the others end here.
     """
     for package in ("torch", "transformers", "peft", "accelerate"):
         _need(package)
     before_torch()
+    team = Team()
     from training.progress import TrainingProgress
 
-    shown = TrainingProgress(quiet=progress is not None)
-    config = load(Path(config_path), model_checks.model_problems)
-    job = prepare(config, shown.say)
-    root = Path(config.output.dir)
+    shown = TrainingProgress(quiet=progress is not None or not team.is_first)
+    with closing(shown), ExitStack() as held:
+        job = team.in_turn(lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say))
+        with _disk(Path(job.config.output.dir)):
+            folder, finished = team.from_first(lambda: _claim(config_path, job, run_dir, fresh, held))
+            if finished:
+                shown.say(f"training: already finished: {folder}. --fresh trains again")
+            else:
+                _train(job, team, store.RunFolder(folder), progress or shown, shown)
+        if not team.is_first:
+            team.leave()
+        return folder
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Say in one line what the disk refuses; whatever else goes wrong keeps its traceback."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise UserError(
+            f"{error.filename or folder}: cannot be written ({error.strerror}). Free space and run the same command "
+            "again; what was finished is kept"
+        ) from None
+
+
+def _claim(config_path: Path | str, job: Job, run_dir: Path | None, fresh: bool, held: ExitStack) -> tuple[Path, bool]:
+    """The run's folder, and whether the run is finished; no other training has it until `held` is closed."""
+    root = Path(job.config.output.dir)
     root.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0):
-            folder = run_dir or (None if fresh else find(root, config.output.name, job.fingerprint))
-            if folder is not None and (folder / store.SEAL).exists():
-                shown.say(f"training: already finished: {folder}. --fresh trains again")
-                return folder
-            return _train(job, folder, progress or shown, shown)
+        held.enter_context(FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0))
     except Timeout:
         raise UserError(f"{config_path}: this training is already running in another process. Wait for it") from None
-    finally:
-        shown.close()
+    name = job.config.output.name
+    begun = run_dir or (None if fresh else find(root, name, job.fingerprint))
+    folder = begun or root / store.new_run_id(name)
+    return folder, (folder / store.SEAL).exists()
 
 
 def _need(package: str) -> None:
@@ -97,43 +133,85 @@ def find(root: Path, name: str, wanted: dict[str, Any]) -> Path | None:
     return max(same)[2] if same else None
 
 
-def _train(job: Job, folder: Path | None, progress: Callable[[Any], None], shown: Any) -> Path:
-    from training.checkpointing import State, load, rewind_log, save
-    from training.loop import Hooks, Stopped
-    from training.session import fit
+def _train(job: Job, team: Team, run: store.RunFolder, progress: Callable[[Any], None], shown: Any) -> None:
+    from training.writing import LAST
 
-    run = (
-        store.RunFolder(folder)
-        if folder
-        else store.RunFolder.create(Path(job.config.output.dir), job.config.output.name)
-    )
-    state = (load(run.path / "last", job.fingerprint) if folder else None) or State(fingerprint=job.fingerprint)
-    rewind_log(run.path / "train_log.jsonl", state.step)
-    manifest = _manifest(job, run.path)
-    run.write_manifest(manifest)
+    state = team.in_turn(lambda: _begin(job, run, team.is_first))
+    if not team.is_first:
+        _follow(job, state, run.path)
+        return
     if state.step:
         shown.say(f"training: goes on after step {state.step} of {len(job.steps)}: {run.path}")
-    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, shown.say)
+    try:
+        facts = _lead(job, state, run, progress, shown.say)
+        _finish(job, run, facts, shown.say)
+    except Interrupted:
+        raise
+    except Exception:
+        with suppress(UserError):  # A full disk takes no record of it either.
+            _end(run, "failed")
+        raise
+    shutil.rmtree(run.path / LAST, ignore_errors=True)
+    shown.say(f"training: finished: {run.path}")
 
-    def log(row: dict[str, Any]) -> None:
-        run.append_log(row)
-        trackers.log(row)
 
-    with closing(trackers), StopSignal() as stop:
-        hooks = Hooks(log=log, save=lambda s: save(run.path / "last", s), progress=progress, stop=stop.is_set)
+def _begin(job: Job, run: store.RunFolder, writes: bool) -> State:
+    """The state to go on from; the process that writes also cuts the log back to it and opens the record.
+
+    The folder comes last, so that a training killed on its way leaves none without a record.
+    """
+    from training.checkpointing import State, load, rewind_log
+    from training.writing import LAST
+
+    state = load(run.path / LAST, job.fingerprint) or State(fingerprint=job.fingerprint)
+    if writes:
+        rewind_log(run.path / "train_log.jsonl", state.step)
+        manifest = _manifest(job, run.path)
+        run.path.mkdir(exist_ok=True)
         try:
-            facts = fit(job, state, hooks, run.path / "adapter")
+            run.write_manifest(manifest)
+        except UserError:
+            with suppress(OSError):
+                run.path.rmdir()
+            raise
+    return state
+
+
+def _lead(
+    job: Job, state: State, run: store.RunFolder, progress: Callable[[Any], None], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train, write, and return what the run records of it."""
+    from training.loop import Stopped
+    from training.session import fit
+    from training.writing import Writer
+
+    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, say)
+    with closing(trackers), StopSignal() as stop:
+        writer = Writer(run, trackers, stop.is_set)
+        try:
+            facts = fit(job, state, writer.hooks(progress), run.path / "adapter")
         except (Stopped, KeyboardInterrupt):
-            _end(run, manifest, "interrupted")
+            writer.check()
+            _end(run, "interrupted")
             raise Interrupted(
                 f"training stopped after step {state.step} of {len(job.steps)}. The same command goes on: {run.path}"
             ) from None
-        except Exception:
-            _end(run, manifest, "failed")
-            raise
-    _finish(job, run, manifest, facts, shown.say)
-    shown.say(f"training: finished: {run.path}")
-    return run.path
+        writer.check()
+    return facts
+
+
+def _follow(job: Job, state: State, path: Path) -> None:
+    """Train beside the first process, which writes, and says why where it ends early."""
+    from training.loop import Hooks, NotFinite, Stopped
+    from training.session import fit
+
+    with StopSignal(quiet=True) as stop, suppress(Stopped, KeyboardInterrupt, NotFinite):
+        hooks = Hooks(log=_nothing, save=_nothing, progress=_nothing, stop=stop.is_set)
+        fit(job, state, hooks, path / "adapter")
+
+
+def _nothing(_: Any) -> None:
+    pass
 
 
 def _manifest(job: Job, path: Path) -> Manifest:
@@ -163,17 +241,17 @@ def _manifest(job: Job, path: Path) -> Manifest:
     )
 
 
-def _end(run: store.RunFolder, manifest: Manifest, status: Any, **more: Any) -> None:
+def _end(run: store.RunFolder, status: Any, **more: Any) -> None:
+    manifest = store.load_manifest(run.path)
     run.write_manifest(msgspec.structs.replace(manifest, status=status, ended=store.now(), **more))
 
 
-def _finish(
-    job: Job, run: store.RunFolder, manifest: Manifest, facts: dict[str, Any], say: Callable[[str], None]
-) -> None:
+def _finish(job: Job, run: store.RunFolder, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """Curve, diagnosis, record, model card and seal."""
     from training.curves import write_curve
 
-    log = store.load_run(run.path).train_log
+    begun = store.load_run(run.path)
+    log, manifest = begun.train_log, begun.manifest
     write_curve(log, run.path / "loss_curve.svg")
     adapter = checkpoints.resolve(str(run.path))
     files = {f"adapter/{f.name}": checkpoints.file_sha256(f) for f in sorted((run.path / "adapter").iterdir())}
@@ -188,7 +266,6 @@ def _finish(
     record["diagnosis"] = msgspec.to_builtins(diagnosis)
     for line in diagnosis.says:
         say(f"training: {line}")
-    _end(run, manifest, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
+    _end(run, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
     model_card.write_adapter_card(store.load_run(run.path))
     run.seal()
-    shutil.rmtree(run.path / "last", ignore_errors=True)

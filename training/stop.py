@@ -12,7 +12,9 @@ from typing import Any
 class StopSignal:
     """A context in which the first SIGINT or SIGTERM only sets a flag. Does nothing outside the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
+        """`quiet`: another process of the same training says it."""
+        self.quiet = quiet
         self._set = False
         self._before: dict[int, Any] = {}
 
@@ -34,4 +36,5 @@ class StopSignal:
         if self._set:
             raise KeyboardInterrupt
         self._set = True
-        print("stopping: saving the last finished step", file=sys.stderr, flush=True)
+        if not self.quiet:
+            print("stopping: saving the last finished step", file=sys.stderr, flush=True)

@@ -1,0 +1,114 @@
+"""The processes of one training: which one this is, and how they act as one. Knows nothing of what they compute.
+
+A launcher (torchrun, accelerate launch) starts them. The first speaks and writes for all, and its exit code counts: the
+others leave with 0, so that the launcher kills nobody who still writes. Loads torch only where there are several.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar
+
+from harness.errors import EXIT_OK, UserError
+
+PATIENCE = timedelta(hours=1)
+"""The others wait this long for the first, which may fetch a base and compare rows with every suite."""
+
+T = TypeVar("T")
+
+
+class Team:
+    """This process and the others of the same training; alone where no launcher started it."""
+
+    def __init__(self) -> None:
+        """Meet the others."""
+        self.size = int(os.environ.get("WORLD_SIZE", "1"))
+        self.number = int(os.environ.get("RANK", "0")) if self.size > 1 else 0
+        if self.size > 1:
+            _meet(self.size)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that speaks and writes."""
+        return self.number == 0
+
+    def in_turn(self, act: Callable[[], T]) -> T:
+        """What `act` gives here; the first process acts before the others.
+
+        An error in one process ends all of them, and the first says it.
+        """
+        return self._agreed(act, act)
+
+    def from_first(self, act: Callable[[], T]) -> T:
+        """What `act` gives in the first process, in all of them; an error there ends all."""
+        return self._agreed(act, None)
+
+    def leave(self) -> NoReturn:
+        """End a process that is not the first."""
+        raise SystemExit(EXIT_OK)
+
+    def _agreed(self, first: Callable[[], T], others: Callable[[], T] | None) -> T:
+        made, error = _tried(first) if self.is_first else (None, None)
+        if self.size == 1:
+            return _or_raise(made, error)
+        told = self._gather((None if others else made, _said(error)))
+        self._end_together(told, error)
+        if others is None:
+            return told[0][0]  # type: ignore[no-any-return]
+        if not self.is_first:
+            made, error = _tried(others)
+        self._end_together(self._gather((None, _said(error))), error)
+        return made  # type: ignore[return-value]
+
+    def _gather(self, mine: tuple[Any, Any]) -> list[tuple[Any, Any]]:
+        from accelerate.utils import gather_object
+
+        found: list[tuple[Any, Any]] = gather_object([mine])
+        return found
+
+    def _end_together(self, told: list[tuple[Any, Any]], error: Exception | None) -> None:
+        """Return where no process failed."""
+        failed = [(number, said) for number, (_, said) in enumerate(told) if said]
+        if not failed:
+            return
+        number, message = failed[0]
+        if not self.is_first:
+            self.leave()
+        if error is not None:
+            raise error
+        raise UserError(f"process {number} of {self.size}: {message}")
+
+
+def _tried(act: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return act(), None
+    except Exception as error:  # The others wait; they must be told before it goes on.
+        return None, error
+
+
+def _or_raise(made: T | None, error: Exception | None) -> T:
+    if error is not None:
+        raise error
+    return made  # type: ignore[return-value]
+
+
+def _said(error: Exception | None) -> str | None:
+    """What travels between processes; an exception need not."""
+    return None if error is None else str(error) or type(error).__name__
+
+
+def _meet(size: int) -> None:
+    """Join the process group. On processors accelerate joins only when told that there is nothing else."""
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    joined = PartialState(cpu=on_cpu, timeout=PATIENCE)
+    if joined.num_processes != size:
+        raise UserError(
+            f"the launcher started {size} processes and {joined.num_processes} met. Start them with torchrun or "
+            "accelerate launch"
+        )
