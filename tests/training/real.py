@@ -1,0 +1,66 @@
+"""The real command in processes of its own, as a user starts it, and what it leaves behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from harness.checkpoints import file_sha256
+from harness.store import load_run
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 180
+"""A training that takes longer hangs."""
+MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
+ONE_SUITE = {"data__suites": [str(ROOT / "evalsuites" / "general" / "basics")]}
+"""Rows are compared with this suite alone, which takes less time than all."""
+LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def environment(**more):
+    """This one's, without what a launcher would have set; one thread, for which a tiny model is too small already."""
+    kept = {key: value for key, value in os.environ.items() if key not in LAUNCHED}
+    return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
+
+
+def start(config, *, before=None, **more):
+    """`tunegate train CONFIG`, running."""
+    command = [sys.executable, "-m", "harness.cli", "train", str(config)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=config.parent, env=environment(**more), preexec_fn=before, **pipes)
+
+
+def finish(process):
+    """Exit code, stdout and stderr lines of a started command."""
+    try:
+        out, error = process.communicate(timeout=LIMIT_S)
+    finally:
+        process.kill()
+    return process.returncode, out.splitlines(), error.splitlines()
+
+
+def wait_for(found, process, every_s=0.001):
+    """The first true answer of `found` while the process runs."""
+    end = time.monotonic() + LIMIT_S
+    while not (answer := found()):
+        assert process.poll() is None, f"ended before the moment came: {process.communicate()}"
+        assert time.monotonic() < end, "the moment never came"
+        time.sleep(every_s)
+    return answer
+
+
+def losses(folder):
+    """The log without what was measured of the machine."""
+    return [{k: v for k, v in row.items() if k not in MEASURED} for row in load_run(folder).train_log]
+
+
+def weights(folder):
+    """Digest of the adapter."""
+    return file_sha256(folder / "adapter" / "adapter_model.safetensors")
+
+
+def only_run(root):
+    """The one run folder below `root`."""
+    (folder,) = root.glob("*/")
+    return folder
