@@ -1,6 +1,6 @@
 """What does tuning bring in each domain? One adapter a suite, each judged on its suite's test cases and general ones.
 
-    python benchmarks/domain_adapters.py [--only legal/citations] [--tokens 200000] [--out runs/domains]
+    python benchmarks/domain_adapters.py [--only legal/citations] [--tokens 200000] [--out runs/domains] [--train-only]
 
 For every suite: training rows, validation rows and validation cases from its own generator; replay rows (the base
 model's own answers to general requests) mixed in; one training whose adapter is chosen by the suite's metric on the
@@ -209,12 +209,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", action="append", choices=tuple(METRICS), help="this suite; may be given again")
     parser.add_argument("--tokens", type=int, default=200_000, help="tokens of training rows, by suite")
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
+    parser.add_argument("--train-only", action="store_true", help="leave the judging to a later call")
     args = parser.parse_args(arguments)
     figures: list[list[str]] = []
     trainings: list[list[str]] = []
     for suite in args.only or METRICS:
         folder = args.out / suite.replace("/", "-")
         trained = train(suite, folder, args.tokens)
+        if args.train_only:
+            continue
         figures += results(suite, compare(suite, folder, trained))
         trainings.append(training(suite, trained))
         print(table(("suite", "metric", "baseline", "keyword floor", "tuned", "tuned minus baseline"), figures))
