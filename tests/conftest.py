@@ -151,3 +151,12 @@ def public_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("TUNEGATE_DATA names no folder: the public data is not on this machine")
     return Path(folder)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a CUDA device where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("there is no CUDA device on this machine")

@@ -1,12 +1,14 @@
 """Attention for packed documents: one small attention a document, instead of one large one with most of it masked.
 
+On CUDA in 16 bits all documents go through one kernel for sequences of many lengths; elsewhere one after the other.
 Equal to transformers' own on the same mask. Knows no model; models whose layers do not pass `document_lengths` on get
 transformers' own.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -41,6 +43,8 @@ def attention(
     The mask, where there is one, is block-diagonal over documents, so its blocks say all. With a shared prefix it says
     nothing: every document sees the prefix and itself, causally.
     """
+    if document_lengths and _has_kernel(module, query, dropout):
+        return _at_once(query, key, value, shared_prefix, tuple(document_lengths), scaling), None
     if shared_prefix and document_lengths:
         return _after_prefix(query, key, value, shared_prefix, document_lengths, dropout, scaling), None
     if not document_lengths or sum(document_lengths) != query.shape[2]:
@@ -69,6 +73,76 @@ def attention(
         )
         start += length
     return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def _has_kernel(module: torch.nn.Module, query: torch.Tensor, dropout: float) -> bool:
+    """Whether torch's kernel for sequences of many lengths can do this layer: CUDA, 16 bits, plain causal scores."""
+    plain = not dropout and not getattr(module, "sliding_window", None)
+    return plain and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16)
+
+
+def _at_once(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    prefix: int,
+    lengths: tuple[int, ...],
+    scaling: float | None,
+) -> torch.Tensor:
+    """All documents in one call. Shapes as in `attention`.
+
+    A shared prefix is a sequence of its own, and its keys stand before those of every document once more: the causal
+    rule counts from the end of the keys, so each token sees the prefix and what precedes it in its own document.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    cuts = _cuts(lengths, prefix, query.device)
+    queries, keys, values = (x[0].transpose(0, 1) for x in (query, key, value))
+    if prefix:
+        keys, values = keys[cuts.keys], values[cuts.keys]
+    found = varlen_attn(
+        queries,
+        keys,
+        values,
+        cuts.queries_at,
+        cuts.keys_at,
+        cuts.longest,
+        prefix + cuts.longest,
+        scale=scaling,
+        window_size=(-1, 0),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    assert isinstance(found, torch.Tensor)
+    return found[None]
+
+
+class _Cuts(NamedTuple):
+    """Where sequences begin and end, on the device."""
+
+    queries_at: torch.Tensor
+    """(sequences + 1,), int32: cumulative numbers of queries."""
+    keys_at: torch.Tensor
+    """The same of keys."""
+    keys: torch.Tensor
+    """Index of every key, the prefix's once for each document."""
+    longest: int
+    """Most queries of one sequence."""
+
+
+@lru_cache(maxsize=8)
+def _cuts(lengths: tuple[int, ...], prefix: int, device: torch.device) -> _Cuts:
+    """Made once for all layers of a pass."""
+    sequences = [(prefix, 0)] if prefix else []
+    sequences += [(length, prefix) for length in lengths]
+    counts = torch.tensor(sequences).T
+    ends = torch.cat((torch.zeros(2, 1, dtype=torch.long), torch.stack((counts[0], counts.sum(0))).cumsum(1)), dim=1)
+    keys: list[int] = list(range(prefix))
+    start = prefix
+    for length in lengths:
+        keys += [*range(prefix), *range(start, start + length)]
+        start += length
+    queries_at, keys_at = ends.to(device=device, dtype=torch.int32)
+    return _Cuts(queries_at, keys_at, torch.tensor(keys, device=device), int(counts[0].max()))
 
 
 def _after_prefix(
