@@ -74,8 +74,6 @@ class Steps:
 
 def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefix: bool) -> tuple[Steps, int]:
     """This project's loop; returns the steps and the tokens of each."""
-    from harness import checkpoints
-    from harness.plan import default_checkpoint
     from training import model as models
     from training.checkpointing import State
     from training.config import Lora, Optim, Train
@@ -83,8 +81,7 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
     from training.evaluation import Held
     from training.loop import Hooks, Loop
 
-    base = checkpoints.resolve(default_checkpoint())
-    model = models.load(Path(base.path), Lora(r=args.rank, alpha=2.0 * args.rank), args.dtype, 0)
+    model = models.load(args.model, Lora(r=args.rank, alpha=2.0 * args.rank), args.dtype, 0)
     documents = [Document(ids=row["ids"], mask=row["mask"]) for row in data]
     order = [list(range(i, i + args.rows_per_step)) for i in range(0, len(data), args.rows_per_step)]
     steps = Steps()
@@ -94,7 +91,13 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
         lines.append(line)
 
     hooks = Hooks(log=log, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
-    train = Train(rows_per_step=args.rows_per_step, share_prefix=share_prefix, validate_every=10**6)
+    train = Train(
+        rows_per_step=args.rows_per_step,
+        share_prefix=share_prefix,
+        pack_tokens=args.pack_tokens,
+        validate_every=10**6,
+        compile=args.compile,
+    )
     loop = Loop(model, train, Optim(lr=LR, schedule="constant", warmup_ratio=0.0), hooks, State())
     loop._step = timed(loop._step, steps)  # type: ignore[method-assign]
     loop.run(documents, order, Held())
@@ -121,12 +124,8 @@ def rival(name: str, data: list[dict[str, list[int]]], args: argparse.Namespace,
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, TrainerCallback
 
-    from harness import checkpoints
-    from harness.plan import default_checkpoint
-
-    base = checkpoints.resolve(default_checkpoint())
     model = AutoModelForCausalLM.from_pretrained(
-        base.path, dtype=getattr(torch, args.dtype), attn_implementation="sdpa", local_files_only=True
+        str(args.model), dtype=getattr(torch, args.dtype), attn_implementation="sdpa", local_files_only=True
     )
     lora = LoraConfig(r=args.rank, lora_alpha=2 * args.rank, target_modules="all-linear", task_type="CAUSAL_LM")
     labelled = [
@@ -153,10 +152,10 @@ def rival(name: str, data: list[dict[str, list[int]]], args: argparse.Namespace,
         "report_to": "none",
         "train_sampling_strategy": "sequential",
         "bf16": args.dtype == "bfloat16",
-        "use_cpu": True,
+        "use_cpu": not torch.cuda.is_available(),
         "disable_tqdm": True,
     }
-    tokenizer = _tokenizer(base.path)
+    tokenizer = _tokenizer(str(args.model))
     torch.manual_seed(0)
     if name.startswith("HF"):
         from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
@@ -220,10 +219,19 @@ def run_one(name: str, data_file: Path, args: argparse.Namespace) -> None:
                 "cpu": sum(steps.cpu[counted]),
                 "tokens": tokens * share,
                 "first_loss": steps.first_loss,
-                "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+                "peak_gb": _peak_gb(),
             }
         )
     )
+
+
+def _peak_gb() -> float:
+    """Most memory at once, GiB: allocated on a CUDA device, else resident."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def rounds(args: argparse.Namespace, data_file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -233,8 +241,9 @@ def rounds(args: argparse.Namespace, data_file: Path) -> Iterator[tuple[str, dic
         random.Random(number).shuffle(names)
         for name in names:
             command = [sys.executable, __file__, "--contestant", name, "--data", str(data_file)]
-            for key in ("rows_per_step", "rank", "dtype", "skip"):
+            for key in ("rows_per_step", "rank", "dtype", "skip", "model", "pack_tokens"):
                 command += [f"--{key.replace('_', '-')}", str(getattr(args, key))]
+            command += ["--compile"] if args.compile else []
             env = os.environ | {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
             done = subprocess.run(command, capture_output=True, text=True, env=env)
             if done.returncode:
@@ -270,28 +279,33 @@ def table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Training speed and memory against transformers and TRL.")
+def options(what: str) -> argparse.ArgumentParser:
+    """What both training benchmarks may be told."""
+    parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=12, help="optimiser steps of each process")
     parser.add_argument("--skip", type=int, default=2, help="first steps that do not count")
     parser.add_argument("--rows-per-step", type=int, default=8)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--pack-tokens", type=int, default=1024, help="of this project's loop")
+    parser.add_argument("--compile", action="store_true", help="let this project's loop compile its layers")
     parser.add_argument("--only", action="append", choices=CONTESTANTS, help="this contestant; may be given again")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.contestant:
-        run_one(args.contestant, args.data, args)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        data_file = Path(folder) / "data.json"
-        data = rows(Path(folder), args.steps * args.rows_per_step, 0)
-        data_file.write_text(json.dumps(data), "utf-8")
-        found: dict[str, list[dict[str, Any]]] = {}
-        for name, result in rounds(args, data_file):
-            found.setdefault(name, []).append(result)
+    parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
+    return parser
+
+
+def compare(
+    args: argparse.Namespace, data: list[dict[str, list[int]]], folder: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """Run every contestant in every round; prints the table and returns what was measured."""
+    data_file = folder / "data.json"
+    data_file.write_text(json.dumps(data), "utf-8")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, result in rounds(args, data_file):
+        found.setdefault(name, []).append(result)
     ordered = {name: found[name] for name in CONTESTANTS if name in found}
     print("\n".join(table(ordered)))
     losses = [r["first_loss"] for results in ordered.values() for r in results if r["first_loss"] is not None]
@@ -303,6 +317,20 @@ def main() -> None:
         f"{sum(sum(r['mask']) for r in data):,} learnt; {args.dtype}, rank {args.rank}, all linear layers; medians of "
         f"{args.rounds} rounds; {platform.processor() or platform.machine()}, {os.cpu_count()} cores; {versions()}."
     )
+    return ordered
+
+
+def main() -> None:
+    args = options("Training speed and memory against transformers and TRL.").parse_args()
+    if args.contestant:
+        run_one(args.contestant, args.data, args)
+        return
+    from harness import checkpoints
+    from harness.plan import default_checkpoint
+
+    args.model = Path(checkpoints.resolve(default_checkpoint()).path)
+    with tempfile.TemporaryDirectory() as folder:
+        compare(args, rows(Path(folder), args.steps * args.rows_per_step, 0), Path(folder))
 
 
 def versions() -> str:
