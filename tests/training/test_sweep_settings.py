@@ -108,16 +108,13 @@ def test_paths_among_the_values_are_relative_to_the_training_configuration(write
 
 
 def test_a_point_file_keeps_every_kind_of_value(write_config, tmp_path):
-    config = load_config(
-        write_config(
-            lora__target_modules=["q_proj"], data__allow_contaminated='a "test" of\n\\ ü', train__share_prefix=False
-        )
-    )
+    config = load_config(write_config(lora__target_modules=["q_proj"], train__share_prefix=False))
     values = {"lora.rank_pattern": {"q.proj": 2}, "optim.lr": 1e-05, "lora.target_modules": "all-linear"}
-    tables = tomllib.loads(point_text(config, 3, values, tmp_path))
+    text = 'a "test" of\n\\ ü 😀 \x7f'
+    tables = tomllib.loads(point_text(config, 3, values | {"data.allow_contaminated": text}, tmp_path))
     assert tables["lora"]["rank_pattern"] == {"q.proj": 2} and tables["lora"]["target_modules"] == "all-linear"
     assert tables["optim"]["lr"] == 1e-05 and tables["train"]["share_prefix"] is False
-    assert tables["data"]["allow_contaminated"] == 'a "test" of\n\\ ü'
+    assert tables["data"]["allow_contaminated"] == text
     assert "peak_tflops" not in tables["train"] and tables["output"]["name"] == "tiny-p03"
 
 
