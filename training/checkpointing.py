@@ -67,32 +67,33 @@ def save(folder: Path, state: State) -> None:
 
 @contextmanager
 def written(path: Path, part: Path) -> Iterator[None]:
-    """Turn a write that the disk refuses into a UserError, and take away the part that was written.
-
-    Python, torch and safetensors each say it in their own way.
-    """
-    from safetensors import SafetensorError
-
+    """Turn a write that the disk refuses into a UserError, and take away the part that was written."""
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except Exception as error:
         with suppress(OSError):
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+        reason = _refusal(error)
+        if reason is None:
+            raise
         raise UserError(
-            f"{path}: cannot be written ({_reason(error)}). Free space and run the same command again; it goes on from "
-            "the last saved step"
+            f"{path}: cannot be written ({reason}). Free space and run the same command again; it goes on from the "
+            "last saved step"
         ) from None
 
 
-def _reason(error: BaseException) -> str:
-    """What the system said first: torch reports its own confusion over it, and Rust the bare number."""
+def _refusal(error: Exception) -> str | None:
+    """What the disk said, or None where it was not the disk.
+
+    torch reports its own confusion over what Python's file said before, and safetensors the bare number.
+    """
     first: BaseException | None = error
     while first is not None:
-        if isinstance(first, OSError) and first.strerror:
-            return first.strerror
+        if isinstance(first, OSError):
+            return first.strerror or str(first)
         first = first.__cause__ or first.__context__
     number = re.search(r"os error (\d+)", str(error))
-    return os.strerror(int(number[1])) if number else str(error).strip().splitlines()[0]
+    return os.strerror(int(number[1])) if number else None
 
 
 def _sync_folder(folder: Path) -> None:
