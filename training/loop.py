@@ -17,8 +17,10 @@ import torch
 from msgspec import Struct
 
 from harness.errors import UserError
+from training import sharding
 from training.answering import ask
 from training.checkpointing import State
+from training.clock import Clock
 from training.config import Optim, Train
 from training.data import Document
 from training.evaluation import Held, Measured, is_better
@@ -118,16 +120,17 @@ class Loop:
         self.share_prefix = train.share_prefix and model.can_share_prefix
         parameters = list(self.adapter.values())
         self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay)
+        self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
+        self.adapter = dict(model.adapter())
         if state.step:
             self._restore()
-        self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
 
     def run(self, documents: Sequence[Document], steps: Sequence[Sequence[int]], held: Held) -> None:
         """Go on from `state.step` to the last step. `steps` holds document indices; `held` may be empty."""
         state, total = self.state, len(steps)
         warmup = round(self.optim.warmup_ratio * total)
         self._check(held.documents or documents)
-        clock = _Clock(state)
+        clock = Clock(state)
         if not state.step and not held.is_empty:
             self._evaluate(held, total)
         saved = time.monotonic()
@@ -151,7 +154,7 @@ class Loop:
             if due:
                 clock.evaluation_s = self._evaluate(held, total)
             clock.tick()
-            if due or is_last or time.monotonic() - saved > SAVE_EVERY_S:
+            if due or is_last or self._any(time.monotonic() - saved > SAVE_EVERY_S):
                 self._save()
                 saved = time.monotonic()
 
@@ -165,13 +168,13 @@ class Loop:
         self.model.train()
         loss = self._gradients(share(micros, acc.process_index, acc.num_processes), answers)
         bound = self.optim.max_grad_norm or math.inf
-        norm = acc.clip_grad_norm_(self.adapter.values(), bound)
+        norm = float(sharding.whole(acc.clip_grad_norm_(self.adapter.values(), bound)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         mean = float(acc.reduce(loss, "sum")) / answers
-        if not math.isfinite(mean) or not math.isfinite(float(norm)):
+        if not math.isfinite(mean) or not math.isfinite(norm):
             self.optimizer.zero_grad(set_to_none=True)
-            found = f"step {step + 1}: the loss is {mean:g} and the gradient norm {float(norm):g}"
+            found = f"step {step + 1}: the loss is {mean:g} and the gradient norm {norm:g}"
             raise NotFinite(self._blame(found, rows))
         if not self.state.best_adapter:
             self.good = Good(step=step, adapter={name: p.detach().clone() for name, p in self.adapter.items()})
@@ -181,7 +184,7 @@ class Loop:
             "step": step + 1,
             "loss": mean,
             "lr": rate,
-            "grad_norm": float(norm),
+            "grad_norm": norm,
             "rows": len(rows),
             **self.meter.line(rows, micros, time.perf_counter() - start),
         }
@@ -209,18 +212,22 @@ class Loop:
 
         Several processes decide together, once a step: one that left alone would let the others wait for ever.
         """
+        if micro and self.accelerator.num_processes > 1:
+            return False
+        return self._any(self.hooks.stop())
+
+    def _any(self, here: bool) -> bool:
+        """Whether it is so in any process; all must ask at the same point."""
         acc = self.accelerator
         if acc.num_processes == 1:
-            return self.hooks.stop()
-        if micro:
-            return False
-        return bool(acc.reduce(torch.tensor(float(self.hooks.stop()), device=acc.device), "sum"))
+            return here
+        return bool(acc.reduce(torch.tensor(float(here), device=acc.device), "sum"))
 
     def _blame(self, found: str, rows: Sequence[Document]) -> str:
         """`found` was no number: on which rows, those that give none by themselves, else all of them."""
         alone = [row for row in rows if not math.isfinite(self.mean_loss(pack([row], 0)))]
         if alone and len(alone) < len(rows):
-            self.good = Good(step=self.state.step, adapter=self._weights())
+            self.good = Good(step=self.state.step, adapter=self.weights())
             return f"{found}, on {_named(alone)}. Look at these rows, and at the base model's weights for their words"
         return f"{found}, on {_named(rows)}. Lower optim.lr, or lengthen optim.warmup_ratio"
 
@@ -266,7 +273,7 @@ class Loop:
             state.best = msgspec.to_builtins(found)
         elif chosen:
             state.best, state.best_step, state.misses = msgspec.to_builtins(found), state.step, 0
-            state.best_adapter = self._weights()
+            state.best_adapter = self.weights()
         else:
             state.misses += 1
             state.stopped_early = bool(self.train.patience) and state.misses >= self.train.patience
@@ -306,51 +313,28 @@ class Loop:
             )
         )
 
-    def _weights(self) -> dict[str, torch.Tensor]:
-        return {name: p.detach().cpu().clone() for name, p in self.adapter.items()}
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the adapter's tensors by name; all processes must ask at the same point."""
+        return {name: sharding.whole(p.detach()).cpu().clone() for name, p in self.adapter.items()}
 
     def _save(self) -> None:
-        self.state.adapter = self._weights()
-        self.state.optimizer = self.optimizer.state_dict()
+        self.state.adapter = self.weights()
+        self.state.optimizer = sharding.whole(self.optimizer.state_dict())
         self.hooks.save(self.state)
 
     def _restore(self) -> None:
         put(self.adapter, self.state.adapter)
-        self.optimizer.load_state_dict(self.state.optimizer)
+        cut = sharding.optimizer_state(self.state.optimizer, list(self.adapter.values()))
+        self.optimizer.load_state_dict(cut)
 
 
 def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]) -> None:
     """Copy saved weights into an adapter of the same shape."""
     with torch.no_grad():
         for name, parameter in adapter.items():
-            parameter.copy_(weights[name])
+            parameter.copy_(sharding.like(weights[name], parameter))
 
 
 def _named(rows: Sequence[Document]) -> str:
     more = f" and {len(rows) - MOST_NAMED} more rows" if len(rows) > MOST_NAMED else ""
     return ", ".join(row.where for row in rows[:MOST_NAMED]) + more
-
-
-class _Clock:
-    """Seconds of this session, added to the state's totals at each tick."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
-        self.step_s: list[float] = []
-        self.evaluation_s = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.step_s.append(seconds)
-
-    def tick(self) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        self.state.wall_s += wall - self.wall
-        self.state.cpu_s += cpu - self.cpu
-        self.wall, self.cpu = wall, cpu
-
-    def left(self, steps: int, evaluate_every: int) -> float:
-        """Estimate from the last 20 steps and the last evaluation."""
-        recent = self.step_s[-20:]
-        evaluations = math.ceil(steps / evaluate_every) if evaluate_every else 0
-        return steps * sum(recent) / len(recent) + evaluations * self.evaluation_s

@@ -32,6 +32,9 @@ class AnswerLoss(torch.nn.Module):
         super().__init__()
         self.model = model
         self.autocast = autocast
+        # What FSDP shards one by one, and how it ties weights that it has moved.
+        self._no_split_modules = model.get_base_model()._no_split_modules
+        self.tie_weights = model.get_base_model().tie_weights
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int], prefix: int = 0

@@ -10,7 +10,7 @@ from typing import Any
 from harness import quantisation
 from harness.checkpoints import EMBEDDED, embedded_model, read_json, resolve
 from harness.errors import UserError
-from training import lora_settings, shapes, trackers
+from training import lora_settings, shapes, sharding, trackers
 from training.config import Config
 from training.plan import total_steps
 
@@ -43,7 +43,7 @@ def model_problems(config: Config) -> list[str]:
 def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:
     """The same for a model whose config.json is known; `where` names it."""
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
-    problems += trackers.missing(config.records.trackers)
+    problems += [*trackers.missing(config.records.trackers), *sharding.problems(config)]
     if config.train.compile and not compiler():
         problems.append("'train.compile' is true, but there is no C++ compiler here. Install g++, or set it to false")
     try:
@@ -73,12 +73,6 @@ def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
         )
     if config.train.dtype == "float32":
         found.append("'train.dtype' is float32; a base in nf4 computes in bfloat16. Set it to auto")
-    by_fsdp = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
-    if by_fsdp and config.model.quant_storage != "bfloat16":
-        found.append(
-            f"'model.quant_storage' is {config.model.quant_storage}; FSDP shares out 4-bit weights in the number "
-            "format of the others. Set it to bfloat16"
-        )
     return found
 
 

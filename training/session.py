@@ -73,8 +73,9 @@ def _keep(job: Job, loop: Loop, model: models.AnswerLoss, out: Path, weights: di
     """Write the adapter with these weights; with its own where there are none."""
     if weights:
         put(loop.adapter, weights)
+    whole = loop.weights()
     if loop.accelerator.is_main_process:
-        write_adapter(model, job.config.base, out, job.config.model.quantise)
+        write_adapter(model, job.config.base, out, job.config.model.quantise, whole)
 
 
 def _chosen_by(job: Job) -> str:
@@ -92,16 +93,19 @@ def _before_and_after(asked: Questions | None, state: State, name: str) -> dict[
     return asked.facts | {"before": state.before.get(name), "best": state.best.get(name)}
 
 
-def write_adapter(model: models.AnswerLoss, base: str, out: Path, quantise: str = "none") -> None:
+def write_adapter(
+    model: models.AnswerLoss, base: str, out: Path, quantise: str = "none", weights: dict[str, Any] | None = None
+) -> None:
     """Write adapter_config.json and adapter_model.safetensors, whole or not at all.
 
-    The configuration says where the base was quantised: on other weights the adapter would be another model.
+    The configuration says where the base was quantised: on other weights the adapter would be another model. `weights`
+    are the adapter's by parameter name, where the model holds only parts of them.
     """
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     model.model.peft_config["default"].base_model_name_or_path = base
     with written(out, part):
-        model.model.save_pretrained(str(part), save_embedding_layers=False)
+        model.model.save_pretrained(str(part), save_embedding_layers=False, state_dict=weights)
         (part / "README.md").unlink(missing_ok=True)
         if quantise != "none":
             file = part / ADAPTER_CONFIG

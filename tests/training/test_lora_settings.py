@@ -182,6 +182,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
     (model / "model.safetensors").unlink()
     monkeypatch.setattr(quantisation, "installed", lambda: False)
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "1")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     (tmp_path / "train.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
     (tmp_path / "train.toml").write_text(EVERY_ERROR.format(base=json.dumps(str(model))))
     with pytest.raises(UserError) as refused:
@@ -208,6 +209,8 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
         "'model.quantise' is nf4, which needs the package 'bitsandbytes'",
         "'train.dtype' is float32; a base in nf4 computes in bfloat16",
         "'model.quant_storage' is uint8; FSDP",
+        "accelerate shards on accelerators alone",
+        "Add --fsdp_version 2 to accelerate launch",
         "'records.trackers' is ['paper']",
     ]
     assert [text for text in expected if text not in said] == []

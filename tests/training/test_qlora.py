@@ -280,6 +280,8 @@ def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
 def test_four_bits_that_cannot_be_had_are_refused_before_loading(write_config, monkeypatch):
     monkeypatch.setattr(quantisation, "installed", lambda: False)
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     with pytest.raises(UserError) as refused:
         load(write_config(model__quantise="nf4"), model_problems)
     said = str(refused.value)
