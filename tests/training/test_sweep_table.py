@@ -134,18 +134,42 @@ def test_the_file_reads_back_as_it_was_and_names_ranking_and_caution(tmp_path):
         table.read(tmp_path)
 
 
-@pytest.mark.parametrize("show", [lambda t: view.show(t, 200), view.markdown])
-def test_both_views_show_every_point_the_failed_ones_and_the_caution(show):
-    shown = show(by_metric(row(1, 0.2), row(2, 0.8), FAILED, WAITING))
-    assert "2 of 4 points by clause_recall of legal/mini" in shown and "higher is better" in shown
-    cells = [" ".join(line.replace("│", " ").replace("|", " ").split()) for line in shown.splitlines()]
-    assert "1 2 lr 0.002, r 8 0.800 (0.750 to 0.850), n 100 1.0000 4 of 6 1,234 1,536 1 min 01 s healthy" in cells
-    assert any(line.startswith("- 9 lr 0.5, r 8 not measured") and line.endswith("failed") for line in cells)
-    assert any(line.startswith("- 8 lr 0.4, r 8 not measured") and line.endswith("waiting") for line in cells)
+MIXED = by_metric(row(1, 0.2), row(2, 0.8), FAILED, WAITING)
+
+
+def test_the_page_has_a_line_for_every_point_the_best_first():
+    lines = view.markdown(MIXED).splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert rows[0] == (
+        "| rank | point | changes | clause_recall (95%) | loss | best step | tokens/s | MiB | time | diagnosis |"
+    )
+    more = "n 100 | 1.0000 | 4 of 6 | 1,234 | 1,536 | 1 min 01 s | healthy |"
+    assert rows[2:] == [
+        f"| 1 | 2 | lr 0.002, r 8 | 0.800 (0.750 to 0.850), {more}",
+        f"| 2 | 1 | lr 0.001, r 8 | 0.200 (0.150 to 0.250), {more}",
+        "| - | 9 | lr 0.5, r 8 | - | - | - | - | - | - | failed |",
+        "| - | 8 | lr 0.4, r 8 | - | - | - | - | - | - | waiting |",
+    ]
+    assert "- point 9 (lr 0.5, r 8) failed: the loss is nan" in lines
+
+
+def test_a_terminal_of_80_columns_shows_everything():
+    lines = view.show(MIXED, 80).splitlines()
+    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
+    cells = [line.split() for line in lines]
+    assert ["1", "2", "lr", "0.002", "0.800", "(0.750"] in [c[:6] for c in cells]
+    shown = " ".join(" ".join(lines).split())
+    for part in ("loss 1.0000", "4 of 6", "1,234 tokens/s", "1,536 MiB", "1 min 01 s", "healthy", "waiting"):
+        assert part in shown
     assert "point 9 (lr 0.5, r 8) failed: the loss is nan" in shown
-    flat = " ".join(shown.split())
-    assert "Best: point 2 (lr 0.002, r 8), run run-2." in flat
-    assert "look up to 0.014 better (standard error 0.026 times 0.56;" in flat
+
+
+@pytest.mark.parametrize("show", [lambda t: view.show(t, 200), view.markdown])
+def test_both_views_say_what_was_compared_who_won_and_how_much_of_it_may_be_chance(show):
+    shown = " ".join(show(MIXED).split())
+    assert "2 of 4 points by clause_recall of legal/mini on the validation cases, higher is better" in shown
+    assert "Best: point 2 (lr 0.002, r 8), run run-2." in shown
+    assert "look up to 0.014 better (standard error 0.026 times 0.56;" in shown
 
 
 def test_by_loss_it_says_that_chance_cannot_be_told_and_how_to_ask_a_test():

@@ -16,22 +16,26 @@ from training.sweep.table import LOSS, Caution, Confirmed, Row, Table
 NO_TEST = (
     "No suite is named in [select], so no test was asked. Judge the winner: pytest evalsuites --checkpoint ADAPTER"
 )
+NOTHING = "-"
 
 
 def show(table: Table, width: int) -> str:
     """The sweep as text."""
-    grid = Grid()
-    for number, name in enumerate(_headings(table)):
-        grid.add_column(name, justify="left" if name in ("changes", "diagnosis") else "right", no_wrap=number < 2)
-    for cells in _cells(table):
-        grid.add_row(*cells)
-    return text([_title(table), grid, *_failures(table), *_sentences(table)], width)
+    grid = Grid(box=None, padding=(0, 2, 0, 0))
+    for name in ("rank", "point", "changes", "measured", "best step", "cost", "diagnosis"):
+        grid.add_column(name, justify="right" if name in ("rank", "point") else "left")
+    for place, row in _ordered(table):
+        rank, point, _, *measured, step, rate, memory, time, said = _row(table, row, place)
+        lines = [*measured[:-1], f"loss {measured[-1]}"] if row.status == "finished" else [NOTHING]
+        cost = [f"{rate} tokens/s", f"{memory} MiB", time] if row.status == "finished" else [NOTHING]
+        grid.add_row(rank, point, changes(row.values, "\n"), "\n".join(lines), step, "\n".join(cost), said)
+    return text([_title(table), "", grid, "", *_failures(table), *_sentences(table)], width)
 
 
 def markdown(table: Table) -> str:
     """The sweep as a page."""
-    headings = _headings(table)
-    rows = [headings, ["---"] * len(headings), *_cells(table)]
+    headings = ["rank", "point", "changes", *_measures(table), "best step", "tokens/s", "MiB", "time", "diagnosis"]
+    rows = [headings, ["---"] * len(headings), *(_row(table, row, place) for place, row in _ordered(table))]
     lines = ["| " + " | ".join(_escaped(cell) for cell in cells) + " |" for cells in rows]
     failures = [f"- {_escaped(line)}" for line in _failures(table)]
     said = [f"{_escaped(line)}\n" for line in _sentences(table)]
@@ -67,38 +71,34 @@ def _title(table: Table) -> str:
     return f"{done} by {measure.name} of {measure.suite} on the validation cases, {better} is better"
 
 
-def _headings(table: Table) -> list[str]:
-    measured = [f"{table.measure.name} (95%)", "loss"] if table.measure.suite else ["loss"]
-    return ["rank", "point", "changes", *measured, "best step", "tokens/s", "MiB", "time", "diagnosis"]
+def _measures(table: Table) -> list[str]:
+    return [f"{table.measure.name} (95%)", "loss"] if table.measure.suite else ["loss"]
 
 
-def _cells(table: Table) -> list[list[str]]:
-    """The best first, then those that are not finished."""
-    ranked = table.ranked
-    others = [row for row in table.rows if row.status != "finished"]
-    return [_row(table, row, str(rank)) for rank, row in enumerate(ranked, 1)] + [
-        _row(table, row, "-") for row in others
-    ]
+def _ordered(table: Table) -> list[tuple[str, Row]]:
+    """Each row with its place: the best first, those that are not finished last."""
+    others = [(NOTHING, row) for row in table.rows if row.status != "finished"]
+    return [*((str(place), row) for place, row in enumerate(table.ranked, 1)), *others]
 
 
 def _row(table: Table, row: Row, rank: str) -> list[str]:
-    measured = [level(row.metric)] if table.measure.suite else []
+    measured = [level(row.metric) if row.status == "finished" else NOTHING] if table.measure.suite else []
     return [
         rank,
         str(row.number),
         changes(row.values),
         *measured,
         _number(row.validation_loss, ".4f"),
-        "-" if row.steps is None else f"{row.steps if row.best_step is None else row.best_step} of {row.steps}",
+        NOTHING if row.steps is None else f"{row.steps if row.best_step is None else row.best_step} of {row.steps}",
         _number(row.tokens_per_s, ",.0f"),
         _number(row.peak_memory_mib, ",d"),
-        "-" if row.wall_s is None else clock(row.wall_s),
+        NOTHING if row.wall_s is None else clock(row.wall_s),
         row.diagnosis or row.status,
     ]
 
 
 def _number(value: float | int | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    return NOTHING if value is None else format(value, form)
 
 
 def level(found: Estimate | None) -> str:
