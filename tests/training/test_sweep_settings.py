@@ -87,11 +87,11 @@ def test_a_key_without_quotation_marks_means_the_same(write_sweep):
 
 def test_steps_are_planned_by_point(write_sweep):
     text = (
-        'config = "train.toml"\n[vary]\n"train.epochs" = [1, 2]\n"data.rows" = [4, 12]\n"train.rows_per_step" = [2]\n'
+        'config = "train.toml"\n[vary]\n"train.epochs" = [1, 2]\n"data.rows" = [4, 12]\n"train.rows_per_step" = [5]\n'
     )
     plan = load(write_sweep(text, train__max_steps=None))
-    assert [(p.config.train.epochs, p.config.data.rows, p.steps, p.work) for p in plan.points] == [
-        (1, 4, 2, 4), (1, 12, 6, 12), (2, 4, 4, 8), (2, 12, 12, 24),
+    assert [(p.config.train.epochs, p.config.data.rows, p.steps, p.rows_seen) for p in plan.points] == [
+        (1, 4, 1, 4), (1, 12, 3, 12), (2, 4, 2, 8), (2, 12, 5, 24),
     ]  # fmt: skip
 
 

@@ -42,16 +42,13 @@ class Point(Struct, frozen=True, kw_only=True):
     """The same as a TOML file."""
     steps: int
     """Weight updates planned."""
+    rows_seen: int
+    """Training rows, each as often as it is seen; its time goes by them."""
 
     @property
     def says(self) -> str:
         """`optim.lr = 0.0003, lora.r = 8`."""
         return ", ".join(f"{key} = {shown(key, value)}" for key, value in self.values.items())
-
-    @property
-    def work(self) -> int:
-        """Rows seen, each as often as it is: what its time goes by."""
-        return self.steps * self.config.train.rows_per_step
 
 
 def combinations(axes: Sequence[Axis]) -> int:

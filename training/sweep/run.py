@@ -124,19 +124,19 @@ def _train_all(made: Sweep, say: Callable[[str], None]) -> Sweep:
     waiting: list[Point] = []
     for point, row in zip(points, made.table.rows, strict=True):
         if _is_kept(row, inputs[point.number], made):
-            pace.add(row.wall_s or 0.0, point.work)
+            pace.add(row.wall_s or 0.0, point.rows_seen)
         else:
             waiting.append(point)
     if len(waiting) < len(points):
         say(f"sweep: {len(points) - len(waiting)} of {len(points)} points are trained already")
     with Processes() as processes:
         for place, point in enumerate(waiting):
-            left = pace.left(sum(p.work for p in waiting[place:]))
+            left = pace.left(sum(p.rows_seen for p in waiting[place:]))
             wait = f"; about {clock(left)} left for this and the rest" if left and left >= 1 else ""
             say(f"sweep: point {point.number} of {len(points)}: {point.says}{wait}")
             start = time.monotonic()
             row = _train(point, made, processes, inputs[point.number], say)
-            pace.add(time.monotonic() - start, point.work)
+            pace.add(time.monotonic() - start, point.rows_seen)
             made = _keep(made, row)
     return _keep(made, *made.table.rows)
 
@@ -146,16 +146,16 @@ class Pace:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.work = 0
+        self.rows = 0
 
-    def add(self, seconds: float, work: int) -> None:
+    def add(self, seconds: float, rows: int) -> None:
         """A point has ended."""
         self.seconds += seconds
-        self.work += work
+        self.rows += rows
 
-    def left(self, work: int) -> float | None:
-        """Seconds for so much work; None where no point is finished."""
-        return work * self.seconds / self.work if self.work else None
+    def left(self, rows: int) -> float | None:
+        """Seconds for so many rows; None where no point is finished."""
+        return rows * self.seconds / self.rows if self.rows else None
 
 
 def _inputs(config: Config, asked: dict[str, Questions]) -> str:

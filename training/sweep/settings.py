@@ -245,8 +245,10 @@ def _points(config: Config, drawn: Sequence[Mapping[str, Any]], folder: Path, pa
                 for problem in said(error):
                     problems.setdefault(problem.removeprefix(f"{file}: "), []).append(number)
                 continue
-            steps = planned_steps(whole)
-            points.append(Point(number=number, values=dict(values), config=whole, text=text, steps=steps))
+            steps, seen = _planned(whole)
+            points.append(
+                Point(number=number, values=dict(values), config=whole, text=text, steps=steps, rows_seen=seen)
+            )
     listed = [f"{path}: {_named(numbers, drawn)}: {problem}" for problem, numbers in problems.items()]
     refuse_all(listed, f"{path}: points that cannot be trained")
     return points
@@ -274,7 +276,10 @@ def _rows(config: Config) -> int:
     return sum(1 for data in files for line in data.split(b"\n") if line.strip())
 
 
-def planned_steps(config: Config) -> int:
-    """Weight updates that a configuration plans."""
+def _planned(config: Config) -> tuple[int, int]:
+    """Weight updates of a configuration, and the rows that they see."""
     train = config.train
-    return total_steps(config.data.rows or _rows(config), train.rows_per_step, train.epochs, train.max_steps)
+    rows = config.data.rows or _rows(config)
+    steps = total_steps(rows, train.rows_per_step, train.epochs, train.max_steps)
+    most = steps * train.rows_per_step
+    return steps, most if train.max_steps else min(most, round(rows * train.epochs))

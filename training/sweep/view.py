@@ -26,9 +26,17 @@ def show(table: Table, width: int) -> str:
         grid.add_column(name, justify="right" if name in ("rank", "point") else "left")
     for place, row in _ordered(table):
         rank, point, _, *measured, step, rate, memory, time, said = _row(table, row, place)
-        lines = [*measured[:-1], f"loss {measured[-1]}"] if row.status == "finished" else [NOTHING]
+        loss = [] if measured[-1] == NOTHING else [f"loss {measured[-1]}"]
         cost = [f"{rate} tokens/s", f"{memory} MiB", time] if row.status == "finished" else [NOTHING]
-        grid.add_row(rank, point, changes(row.values, "\n"), "\n".join(lines), step, "\n".join(cost), said)
+        grid.add_row(
+            rank,
+            point,
+            changes(row.values, "\n"),
+            "\n".join([*measured[:-1], *loss]) or NOTHING,
+            step,
+            "\n".join(cost),
+            said,
+        )
     return text([_title(table), "", grid, "", *_failures(table), *_sentences(table)], width)
 
 
@@ -50,7 +58,7 @@ def dry(points: Sequence[Point], measure: str, width: int) -> str:
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("changes")
     for point in points:
-        grid.add_row(str(point.number), f"{point.steps:,}", f"{point.work:,}", point.says)
+        grid.add_row(str(point.number), f"{point.steps:,}", f"{point.rows_seen:,}", point.says)
     total = sum(point.steps for point in points)
     head = f"{len(points)} points, compared by {measure}; nothing is trained"
     return text([head, grid, f"{total:,} steps in all"], width)
