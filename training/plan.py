@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from training.data import Document
 
 SHORTEST_PREFIX = 16
 """A shared beginning of fewer tokens is not worth its own attention."""
+PASS_TOKENS = 64
+"""Tokens that must be saved for rows of another beginning to get a pass of their own."""
 
 
 class Micro(Struct, frozen=True, kw_only=True):
@@ -56,10 +59,16 @@ def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = F
     """Join documents, longest first, into micro-batches of at most `pack_tokens` tokens.
 
     A longer document, or any where `pack_tokens` is 0, goes alone. Each document goes into the fullest micro-batch
-    that still has room (best fit decreasing). With `share_prefix`, tokens that all documents begin with (system
-    message, instructions) stand once in each micro-batch.
+    that still has room (best fit decreasing). With `share_prefix`, tokens that all documents of a micro-batch begin
+    with (system message, instructions) stand once in it; documents that begin otherwise go elsewhere.
     """
-    prefix = common_prefix(documents) if share_prefix and pack_tokens else 0
+    if not share_prefix or not pack_tokens:
+        return _fill(documents, 0, pack_tokens)
+    groups = _by_beginning(sorted(documents, key=lambda d: d.ids))
+    return [micro for group in groups for micro in _fill(group, common_prefix(group), pack_tokens)]
+
+
+def _fill(documents: Sequence[Document], prefix: int, pack_tokens: int) -> list[Micro]:
     bins: list[list[Document]] = []
     filled: list[int] = []
     for document in sorted(documents, key=lambda d: -len(d.ids)):
@@ -73,6 +82,44 @@ def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = F
             bins.append([document])
             filled.append(prefix + size)
     return [_join(together, prefix) for together in bins]
+
+
+def _by_beginning(ordered: Sequence[Document]) -> list[Sequence[Document]]:
+    """Documents, sorted by their ids, in groups that are worth a pass of their own."""
+    done: list[Sequence[Document]] = []
+    waiting = [ordered]
+    while waiting:
+        group = waiting.pop()
+        parts = _cut(group)
+        if len(parts) > 1:
+            waiting += parts
+        else:
+            done.append(group)
+    return done
+
+
+def _cut(group: Sequence[Document]) -> list[Sequence[Document]]:
+    """Cut a group wherever neighbours have least in common, where that saves tokens; what saves few stays together."""
+    shared = [_alike(a.ids, b.ids) for a, b in itertools.pairwise(group)]
+    if not shared or min(shared) == max(shared):
+        return [group]
+    ends = [i + 1 for i, alike in enumerate(shared) if alike == min(shared)]
+    parts = [group[start:end] for start, end in itertools.pairwise([0, *ends, len(group)])]
+    apart = [part for part in parts if _saved(part) > PASS_TOKENS]
+    rest = [document for part in parts if _saved(part) <= PASS_TOKENS for document in part]
+    found: list[Sequence[Document]] = [*apart, rest] if rest else [*apart]
+    return found if sum(map(_saved, found)) - PASS_TOKENS * (len(found) - 1) > _saved(group) else [group]
+
+
+def _saved(documents: Sequence[Document]) -> int:
+    """Tokens that need not be computed where the documents share a pass."""
+    return (len(documents) - 1) * common_prefix(documents) if documents else 0
+
+
+def _alike(first: Sequence[int], second: Sequence[int]) -> int:
+    """Tokens that both begin with."""
+    pairs = zip(first, second, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
 
 
 def common_prefix(documents: Sequence[Document]) -> int:

@@ -44,6 +44,52 @@ def test_packing_keeps_every_document_whole(sizes, pack_tokens):
     assert sorted(found) == sorted(d.ids for d in documents)
 
 
+@given(
+    heads=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(2, 30)), min_size=1, max_size=24),
+    pack_tokens=st.integers(1, 400),
+)
+def test_packing_by_beginnings_keeps_every_document_whole(heads, pack_tokens):
+    """A document begins as one of four texts does, as far as it goes, and ends in its own way."""
+    documents = []
+    for number, (text, shared, own) in enumerate(heads):
+        ids = [*range(1000 * text, 1000 * text + shared), *range(10_000 + 100 * number, 10_000 + 100 * number + own)]
+        documents.append(Document(ids=ids, mask=[0] * (len(ids) - 1) + [1]))
+    found, learnt = [], 0
+    for micro in pack(documents, pack_tokens, share_prefix=True):
+        head, at = micro.ids[: micro.prefix], micro.prefix
+        for length in micro.lengths:
+            found.append([*head, *micro.ids[at : at + length]])
+            assert micro.positions[at : at + length] == list(range(micro.prefix, micro.prefix + length))
+            at += length
+            assert at - 1 in micro.answers
+        assert at == len(micro.ids) and micro.positions[: micro.prefix] == list(range(micro.prefix))
+        learnt += len(micro.answers)
+    assert sorted(found) == sorted(d.ids for d in documents) and learnt == len(documents)
+
+
+def test_rows_of_two_kinds_share_each_their_own_beginning():
+    """Four excerpts of one instruction, three of another, and two requests that begin like nothing else."""
+    heads = [range(40)] * 4 + [range(500, 560)] * 3 + [range(900, 910), range(950, 980)]
+    documents = [
+        Document(ids=[*head, 2000 + n, 2100 + n, 2], mask=[0] * len(head) + [0, 1, 1]) for n, head in enumerate(heads)
+    ]
+    micros = pack(documents, 512, share_prefix=True)
+    assert sorted((m.prefix, len(m.lengths)) for m in micros) == [(0, 2), (40, 4), (60, 3)]
+    assert sum(len(m.ids) for m in micros) == 40 + 60 + 10 + 30 + 3 * 9
+
+
+def test_a_beginning_that_saves_little_gets_no_pass_of_its_own():
+    heads = [range(20)] * 2 + [range(900, 930)] * 2
+    documents = [Document(ids=[*head, 2000 + n, 2], mask=[0] * len(head) + [0, 1]) for n, head in enumerate(heads)]
+    assert [(m.prefix, len(m.lengths)) for m in pack(documents, 512, share_prefix=True)] == [(0, 4)]
+
+
+def test_many_rows_that_begin_alike_by_degrees_are_packed_in_little_time():
+    documents = [Document(ids=[*range(n), 5000 + n, 2], mask=[0] * (n + 1) + [1]) for n in range(1, 1500)]
+    micros = pack(documents, 4096, share_prefix=True)
+    assert sum(len(m.answers) for m in micros) == len(documents)
+
+
 @given(sizes=lengths, ranks=st.integers(1, 5))
 def test_devices_share_a_step_evenly_and_fillers_weigh_nothing(sizes, ranks):
     micros = pack([document(size, first=100 * n) for n, size in enumerate(sizes)], 50)
