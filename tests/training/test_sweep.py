@@ -273,6 +273,26 @@ def test_a_suite_that_cannot_measure_is_refused_before_anything_is_trained(write
     assert trained == []
 
 
+LONG = cases(1)[0] | {"input": {"document": "long " * 600}}
+
+
+@pytest.mark.parametrize(("engine", "spoil", "said"), [
+    ("warp", None, "warp: no such engine"),
+    ("fake", ("gates.toml", "[objective]"), "gates.toml"),
+    ("fake", ("cases.jsonl", json.dumps(LONG)), "1 cases are longer than the model's 512 tokens"),
+])  # fmt: skip
+def test_what_would_stop_the_test_is_refused_before_anything_is_trained(
+    write_sweep, hand_made, with_suite, tmp_path, engine, spoil, said
+):
+    trained = hand_made(by_rate)
+    path = write_sweep(**SELECT)
+    if spoil:
+        (tmp_path / "evalsuites" / "legal" / "mini" / spoil[0]).write_text(spoil[1])
+    with pytest.raises(UserError, match=said):
+        sweeping.sweep(path, engine)
+    assert trained == []
+
+
 def test_a_dry_run_lists_the_points_with_their_steps_and_writes_nothing(write_sweep, tmp_path):
     text = 'config = "train.toml"\n[vary]\n"train.epochs" = [1, 2]\n'
     shown = sweeping.planned(write_sweep(text, train__max_steps=None), 100)

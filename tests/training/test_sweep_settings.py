@@ -169,6 +169,7 @@ confirm = 1
         'config = "train.toml"\nmethod = "random"\npoints = 3\n[vary]\n"optim.lr" = [1e-3, 1e-4]\n',
         ["'points' is 3, but [vary] has 2 combinations. Set 2 or less"],
     ),
+    ('config = "train.toml"\nmethod = "random"\npoints = 3\n[vary]\n"lora.q" = [1]\n', ["did you mean 'lora.r'?"]),
     ('config = "train.toml"\npoints = 3\n[vary]\n"optim.lr" = [1e-3]\n', ["'points' is for method = \"random\""]),
     ('config = "train.toml"\n[vary]\nbase = ["a", "b"]\n', ["'vary.base' needs [select]"]),
     ('config = "train.toml"\nvary = 3\n', ["'vary' is 3"]),
@@ -177,6 +178,7 @@ confirm = 1
 def test_a_mistake_in_the_sweep_file_says_what_to_do(write_sweep, text, expected):
     said = problems(write_sweep(text))
     assert [part for part in expected if part not in said] == []
+    assert len(said.splitlines()) == (1 if len(expected) == 1 else 1 + len(expected))
 
 
 def test_a_sweep_file_that_is_not_there_is_refused(tmp_path):

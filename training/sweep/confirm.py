@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness import checkpoints
+from harness.engines.base import pick_engine
 from harness.errors import UserError
-from harness.plan import Job, SuiteJob
+from harness.plan import Job, SuiteJob, load_suite_gates, make_plan
 from harness.progress import Progress
 from harness.runner import run
 from harness.schema import BASELINE, CANDIDATE, Estimate
 from harness.store import RunData, RunFolder
 from harness.suite import Suite
 from training.config import Config
+from training.questions import Questions
 from training.sweep.table import FILE, Confirmed, Row, read
+
+
+def check(questions: Questions, config: Config, engine: str | None) -> None:
+    """Refuse before anything is trained what would stop the test after it: engine, gates, prompts that are too long."""
+    suite = questions.suite
+    pick_engine(engine)
+    load_suite_gates(suite, None)
+    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=config.base)
+    make_plan(job, {CANDIDATE: checkpoints.resolve(config.base)}, questions.renderer)
 
 
 def confirm(

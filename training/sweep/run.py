@@ -31,7 +31,7 @@ from training.questions import Questions
 from training.rows import files_sha256
 from training.run import Interrupted
 from training.sweep import settings, table, view
-from training.sweep.confirm import asked_before, confirm
+from training.sweep.confirm import asked_before, check, confirm
 from training.sweep.plot import write_plot
 from training.sweep.points import Point
 from training.sweep.process import Processes
@@ -94,6 +94,8 @@ def sweep(path: Path, engine: str | None = None) -> Sweep:
     UserError where no point could be trained; `training.run.Interrupted` where the user stopped it.
     """
     made = prepare(path)
+    if chosen := _to_ask(made):
+        check(chosen, made.plan.config, engine)
     progress = Progress()
     (made.folder / "points").mkdir(parents=True, exist_ok=True)
     try:
@@ -199,10 +201,15 @@ def _keep(made: Sweep, *rows: Row) -> Sweep:
     return replace(made, table=now)
 
 
+def _to_ask(made: Sweep) -> Questions | None:
+    """Where the test is still to be asked: the cases that choose whom."""
+    return None if made.table.confirmed or not made.plan.settings.confirm else made.asked.get("select")
+
+
 def _confirmed(made: Sweep, engine: str | None, progress: Progress) -> Sweep:
-    """Ask the winner the test, where that is wanted and was not done before."""
-    chosen, best = made.asked.get("select"), made.table.winner
-    if chosen is None or best is None or not made.plan.settings.confirm or made.table.confirmed:
+    """Ask the winner the test, where it is still to be asked."""
+    chosen, best = _to_ask(made), made.table.winner
+    if chosen is None or best is None:
         return made
     suite = chosen.suite
     progress.say(f"sweep: the winner, point {best.number}, is asked the {len(suite.cases)} test cases of {suite.name}")

@@ -134,7 +134,7 @@ def _draw_problems(settings: Settings, axes: Sequence[Axis], raw: Mapping[str, A
             yield "'points' is missing. Say how many combinations method = \"random\" draws"
         elif settings.points < 1:
             yield f"'points' is {settings.points}; set it to 1 or more"
-        elif axes and settings.points > total:
+        elif len(axes) == len(list(_flat(settings.vary))) and settings.points > total:
             yield f"'points' is {settings.points}, but [vary] has {total} combinations. Set {total} or less"
 
 
