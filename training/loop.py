@@ -119,7 +119,7 @@ class Loop:
             model.compile_layers()
         self.share_prefix = train.share_prefix and model.can_share_prefix
         parameters = list(self.adapter.values())
-        self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay)
+        self.optimizer = torch.optim.AdamW(parameters, lr=optim.lr, weight_decay=optim.weight_decay, fused=True)
         self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
         self.adapter = dict(model.adapter())
         if state.step:
