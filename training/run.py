@@ -73,7 +73,8 @@ def train(
 
     shown = TrainingProgress(quiet=progress is not None or not team.is_first)
     with closing(shown), ExitStack() as held:
-        job = team.in_turn(lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say))
+        own = team.in_turn(lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say))
+        job = agreed(team, own)
         with _disk(Path(job.config.output.dir)):
             folder, finished = team.from_first(lambda: _claim(config_path, job, run_dir, fresh, held))
             if finished:
@@ -83,6 +84,21 @@ def train(
         if not team.is_first:
             team.leave()
         return folder
+
+
+def agreed(team: Team, job: Job) -> Job:
+    """The job, with the memory plan of the first process; settings and data must be the same in all of them."""
+    fingerprint, checkpointing = team.from_first(lambda: (job.fingerprint, job.checkpointing))
+    others = [key for key, value in fingerprint.items() if job.fingerprint.get(key) != value]
+
+    def compare() -> None:
+        if others:
+            raise UserError(
+                f"{', '.join(others)} differ from the first process's. Every machine needs the same files and settings"
+            )
+
+    team.in_turn(compare)
+    return msgspec.structs.replace(job, checkpointing=checkpointing)
 
 
 @contextmanager
