@@ -1,15 +1,20 @@
 """The real command in processes of its own, as a user starts it, and what it leaves behind."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import torch
+
 from harness.checkpoints import file_sha256
 from harness.store import load_run
+from training.run import train
 
 ROOT = Path(__file__).parents[2]
+SPY = Path(__file__).with_name("spy.py")
 LIMIT_S = 180
 """A training that takes longer hangs."""
 MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
@@ -40,14 +45,56 @@ def finish(process):
     return process.returncode, out.splitlines(), error.splitlines()
 
 
-def wait_for(found, process, every_s=0.001):
+class Launched:
+    """What two processes of a launcher did, as spy.py tells it, and what each of them printed."""
+
+    def __init__(self, folder, config, **more):
+        folder.mkdir()
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        logs = ["--redirects", "3", "--log-dir", str(folder / "logs")]
+        command = [*launcher, *logs, str(SPY), "train", str(config)]
+        self.folder = folder
+        done = subprocess.run(
+            command,
+            cwd=config.parent,
+            env=environment(TOLD=str(folder), **more),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        self.code, self.launcher = done.returncode, done.stderr
+
+    def told(self, kind, process):
+        file = self.folder / f"{kind}-{process}"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def left(self, process):
+        """Exit code; None where it was killed."""
+        return next(iter(self.told("left", process)), None)
+
+    def printed(self, process, stream="stderr"):
+        (file,) = self.folder.glob(f"logs/*/*/{process}/{stream}.log")
+        return file.read_text().splitlines()
+
+
+def wait_for(found, process):
     """The first true answer of `found` while the process runs."""
     end = time.monotonic() + LIMIT_S
     while not (answer := found()):
         assert process.poll() is None, f"ended before the moment came: {process.communicate()}"
         assert time.monotonic() < end, "the moment never came"
-        time.sleep(every_s)
+        time.sleep(0.002)
     return answer
+
+
+def train_here(config, progress=lambda update: None):
+    """Train in this process, with the threads that the command has: they decide in which order sums are made."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train(config, progress=progress)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def losses(folder):

@@ -1,0 +1,88 @@
+"""`tunegate`, as a launcher starts it in each process, that tells what the process did into the folder TOLD.
+
+STRIKE sends this process a signal before step STRIKE_AT, `[process, step]`; ROOM is the largest file it may write.
+Under FSDP it steps over accelerate's gate, which shards on accelerators alone.
+"""
+
+import json
+import os
+import resource
+from pathlib import Path
+
+RANK = int(os.environ["RANK"])
+
+
+def tell(kind, what):
+    with (Path(os.environ["TOLD"]) / f"{kind}-{RANK}").open("a") as file:
+        file.write(json.dumps(what) + "\n")
+
+
+def tell_answers():
+    from harness.engines.hf_answers import Answerer
+
+    answers = Answerer.answers
+
+    def told(self, model, requests):
+        found = list(answers(self, model, requests))
+        tell("answers", {completion.key: completion.text for completion in found})
+        return found
+
+    Answerer.answers = told
+
+
+def strike():
+    from training.loop import Loop
+
+    step = Loop._step
+
+    def struck(self, number, rows, rate):
+        if [RANK, number] == json.loads(os.environ["STRIKE_AT"]):
+            os.kill(os.getpid(), int(os.environ["STRIKE"]))
+        return step(self, number, rows, rate)
+
+    Loop._step = struck
+
+
+def shard():
+    import accelerate
+    from accelerate.state import AcceleratorState, PartialState
+
+    from training import loop, sharding
+
+    class OnProcessors(accelerate.Accelerator):
+        def __init__(self):
+            super().__init__()
+            for state in (AcceleratorState, PartialState):
+                state._shared_state["distributed_type"] = accelerate.DistributedType.FSDP
+            AcceleratorState._shared_state["fsdp_plugin"] = accelerate.FullyShardedDataParallelPlugin()
+
+    put = loop.put
+
+    def told(adapter, weights):
+        tell("sharded", [type(tensor).__name__ for tensor in adapter.values()])
+        put(adapter, weights)
+
+    accelerate.Accelerator = OnProcessors
+    sharding.problems = lambda config: []
+    loop.put = told
+
+
+def main():
+    tell_answers()
+    if "STRIKE" in os.environ:
+        strike()
+    if "ACCELERATE_USE_FSDP" in os.environ:
+        shard()
+    if "ROOM" in os.environ:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["ROOM"]),) * 2)
+    from harness.cli import main as tunegate
+
+    try:
+        tunegate()
+    except SystemExit as left:
+        tell("left", left.code)
+        raise
+
+
+if __name__ == "__main__":
+    main()

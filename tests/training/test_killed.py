@@ -1,0 +1,111 @@
+"""A training killed at any moment goes on with the same command and ends as if nothing had been."""
+
+import os
+import random
+import time
+
+import pytest
+
+from harness.errors import EXIT_OK
+from harness.store import check_seal, load_run
+from tests.training.real import ONE_SUITE, finish, losses, only_run, start, wait_for, weights
+from training.checkpointing import FILE
+from training.writing import LAST
+
+STEPS = 8
+EVERY = 2
+
+
+def log_of(runs):
+    """Whole lines of the only run's log."""
+    files = list(runs.glob("*/train_log.jsonl"))
+    return [line for line in files[0].read_bytes().splitlines(keepends=True) if line.endswith(b"\n")] if files else []
+
+
+def evaluations(runs):
+    return [line for line in log_of(runs) if b'"best"' in line]
+
+
+def steps_done(runs):
+    return len(log_of(runs)) - len(evaluations(runs))
+
+
+def kill(process):
+    process.kill()
+    finish(process)
+
+
+class Moment:
+    """Waits for a moment of a running training, kills it there, and checks that it was the moment."""
+
+    def __init__(self, runs, seed):
+        self.runs, self.random = runs, random.Random(seed)
+
+    def while_it_loads(self, process):
+        wait_for(lambda: list(self.runs.glob("*/run.json")), process)
+        time.sleep(self.random.uniform(0, 0.2))
+        kill(process)
+        assert steps_done(self.runs) == 0
+
+    def in_the_middle_of_step(self, step, process):
+        """Steps are long enough for the pause to end within the next one."""
+        wait_for(lambda: steps_done(self.runs) == step - 1, process)
+        time.sleep(self.random.uniform(0.02, 0.06))
+        kill(process)
+        assert steps_done(self.runs) == step - 1
+
+    def right_after_the_evaluation_of(self, step, process):
+        """Step 0 is evaluated too."""
+        wait_for(lambda: len(evaluations(self.runs)) == step // EVERY + 1, process)
+        kill(process)
+        assert steps_done(self.runs) == step
+
+    def while_the_state_is_written(self, process):
+        """A pipe in place of the file holds the writer up after its first bytes."""
+        last = only_run(self.runs) / LAST
+        wait_for(lambda: (last / FILE).exists(), process)
+        before = (last / FILE).read_bytes()
+        part = last / f".{FILE}.part"
+        os.mkfifo(part)
+        with part.open("rb") as reader:
+            reached_the_disk = reader.read(20_000)
+            kill(process)
+        part.unlink()
+        part.write_bytes(reached_the_disk)
+        assert 0 < len(reached_the_disk) < len(before)
+        assert (last / FILE).read_bytes() == before
+
+    def after_the_last_step(self, process):
+        wait_for(lambda: list(self.runs.glob("*/adapter")), process)
+        kill(process)
+        assert not list(self.runs.glob("*/MANIFEST.sha256"))
+
+
+@pytest.mark.slow
+def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(write_config, tmp_path):
+    """Dropout counts too. One run is killed six times; the other never."""
+    settings = ONE_SUITE | {
+        "rows": 20, "train__rows_per_step": 20, "train__max_steps": STEPS, "train__validate_every": EVERY,
+        "train__pack_tokens": 0, "lora__dropout": 0.1,
+    }  # fmt: skip
+    assert finish(start(write_config(output__dir="whole", **settings)))[0] == EXIT_OK
+    whole = only_run(tmp_path / "whole")
+    config = write_config(output__dir="killed", **settings)
+    runs = tmp_path / "killed"
+    moment = Moment(runs, seed=11)
+    moment.while_it_loads(start(config))
+    moment.in_the_middle_of_step(2, start(config))
+    moment.right_after_the_evaluation_of(2, start(config))
+    moment.while_the_state_is_written(start(config))
+    moment.in_the_middle_of_step(8, start(config))
+    moment.after_the_last_step(start(config))
+    code, out, said = finish(start(config))
+    assert code == EXIT_OK
+    folder = only_run(runs)
+    assert out == [f"adapter: {folder / 'adapter'}"]
+    assert any(f"goes on after step {STEPS} of {STEPS}" in line for line in said)
+    assert losses(folder) == losses(whole)
+    assert [row["step"] for row in losses(folder) if "loss" in row] == list(range(1, STEPS + 1))
+    assert weights(folder) == weights(whole)
+    assert check_seal(folder) == [] and load_run(folder).manifest.status == "finished"
+    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in whole.iterdir())
