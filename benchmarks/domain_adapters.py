@@ -30,8 +30,8 @@ MOST_ROWS = 3000
 SEED = 7
 
 METRICS: dict[str, tuple[str, ...]] = {
-    "legal/clauses": ("clause_exact_set", "clause_recall", "false_alarm_rate"),
-    "public/cuad": ("clause_exact_set", "clause_recall", "false_alarm_rate"),
+    "legal/clauses": ("clause_micro_f1", "clause_recall", "clause_exact_set", "false_alarm_rate"),
+    "public/cuad": ("clause_micro_f1", "clause_recall", "clause_exact_set", "false_alarm_rate"),
     "legal/citations": ("accuracy", "citation_fabrication_rate"),
     "policy/handbook": ("answer_correct", "invented_guideline_rate", "invented_department_rate"),
     "brand/voice": ("usable_rate", "banned_term_rate"),
