@@ -1,23 +1,13 @@
-"""Reads a training configuration and refuses it whole, with every problem at once. Opens no weight file.
-
-Paths are relative to the TOML file. Checks against the model need its config.json alone and lie in model_checks.py.
-"""
+"""The settings of a training, table by table. Reads no file; config_file.py does."""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
 
-from harness.errors import UserError, refuse_all
-
 ALL_LINEAR: Literal["all-linear"] = "all-linear"
-BESIDE = "Paths are relative to the TOML file"
 
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,167 +157,6 @@ def fingerprint(config: Config) -> dict[str, Any]:
     return flat
 
 
-Check = tuple[str, Callable[[Any], bool], str]
-
-CHECKS: tuple[Check, ...] = (
-    ("data.train", lambda v: len(v) > 0, "name at least one JSONL file"),
-    ("data.max_length", lambda v: v >= 16, "set it to 16 or more"),
-    ("data.allow_contaminated", lambda v: v is None or v.strip() != "", "give the reason, or leave it out"),
-    ("data.rows", lambda v: v is None or v > 0, "set it to 1 or more, or leave it out to use all"),
-    ("lora.r", lambda v: v > 0, "set it to 8 or 16"),
-    ("lora.alpha", lambda v: v > 0, "set it to twice lora.r"),
-    ("lora.dropout", lambda v: 0 <= v < 1, "set it to 0, or to 0.05 on a small dataset"),
-    ("lora.rank_pattern", lambda v: all(r > 0 for r in v.values()), "set every rank to 1 or more"),
-    ("lora.alpha_pattern", lambda v: all(a > 0 for a in v.values()), "set every alpha above 0"),
-    ("lora.target_modules", lambda v: len(v) > 0, f'name layers, or set it to "{ALL_LINEAR}"'),
-    ("optim.lr", lambda v: 0 < v < 1, "set it between 1e-4 and 1e-3"),
-    ("optim.weight_decay", lambda v: 0 <= v < 1, "set it between 0 and 0.1"),
-    ("optim.warmup_ratio", lambda v: 0 <= v < 1, "set it between 0 and 0.1; the warm-up must end before the steps do"),
-    ("optim.max_grad_norm", lambda v: v >= 0, "set it to 1.0, or to 0 to leave gradients as they are"),
-    ("train.rows_per_step", lambda v: v > 0, "set it to 8 or 16"),
-    ("train.epochs", lambda v: 0 < v <= 1000, "set it to 1 or more"),
-    ("train.max_steps", lambda v: v is None or v > 0, "set it to 1 or more, or leave it out and set train.epochs"),
-    ("train.seed", lambda v: 0 <= v < 2**31, "set it to 0 or more"),
-    ("train.validate_every", lambda v: v > 0, "set it to 1 or more"),
-    ("train.patience", lambda v: v >= 0, "set it to 0 to train to the end"),
-    ("train.pack_tokens", lambda v: v >= 0, "set it to 1024, or to 0 for one row at a time"),
-    ("train.peak_tflops", lambda v: v is None or v > 0, "set it to the device's dense peak, or leave it out"),
-    ("output.name", lambda v: any(c.isalnum() for c in v), "give the run a short name"),
-)
-
-
-def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -> Config:
-    """Read the file; one UserError lists every problem.
-
-    `problems_of` adds what only the model can tell. It is asked where the file itself reads as a configuration.
-    """
-    path = Path(path)
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file. Expected a training configuration in TOML") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as TOML: {error}") from None
-    problems: list[str] = []
-    tables = _read(Config, raw, "", problems)
-    whole = _whole(tables)
-    if whole is not None:
-        whole = _absolute(whole, path.resolve().parent)
-        problems += _missing_files(whole) + _unasked(whole)
-        problems += problems_of(whole) if problems_of else []
-    refuse_all([f"{path}: {p}" for p in problems], f"{path}: the training configuration cannot be used")
-    assert whole is not None
-    return whole
-
-
-def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[str]) -> dict[str, Any]:
-    """Every readable field of a table, and one problem for every other one."""
-    fields = {f.name: f for f in msgspec.structs.fields(kind)}
-    hints = get_type_hints(kind)
-    for key in raw:
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-            said = f"did you mean '{prefix}{near[0]}'?" if near else f"known: {', '.join(fields)}"
-            problems.append(f"'{prefix}{key}' is unknown; {said}")
-    read: dict[str, Any] = {}
-    for name, about in fields.items():
-        full = f"{prefix}{name}"
-        if name not in raw:
-            if about.required:
-                problems.append(f"'{full}' is missing. {_doc(full)}")
-        elif isinstance(hints[name], type) and issubclass(hints[name], Struct):
-            if isinstance(raw[name], dict):
-                read[name] = (hints[name], _read(hints[name], raw[name], f"{full}.", problems))
-            else:
-                problems.append(f"'{full}' is {raw[name]!r}; expected a table [{full}]")
-        else:
-            _read_value(full, raw[name], hints[name], read, problems)
-    return read
-
-
-def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems: list[str]) -> None:
-    try:
-        found = msgspec.convert(value, hint)
-    except msgspec.ValidationError as error:
-        problems.append(f"'{full}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {_doc(full)}".rstrip())
-        return
-    for name, allows, advice in CHECKS:
-        if name == full and not allows(found):
-            problems.append(f"'{full}' is {value!r}; {advice}")
-            return
-    read[full.rpartition(".")[2]] = found
-
-
-def _doc(full: str) -> str:
-    """What to write for a field whose value is missing or of another type."""
-    advice = {
-        "base": 'Name the checkpoint to adapt, such as base = "smollm2-135m-instruct"',
-        "data": "Add a table [data] with train = [...]",
-        "data.train": "Name the JSONL files of training rows",
-    }
-    return advice.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), "")
-
-
-def _whole(tables: dict[str, Any]) -> Config | None:
-    """The configuration with defaults for what could not be read, or None where a required field is not there."""
-    try:
-        built = {k: v[0](**v[1]) if isinstance(v, tuple) else v for k, v in tables.items()}
-        return Config(**built)
-    except TypeError:
-        return None
-
-
-def _absolute(config: Config, folder: Path) -> Config:
-    def near(text: str) -> str:
-        return str(folder / Path(text).expanduser())
-
-    data = msgspec.structs.replace(
-        config.data, **{key: [near(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
-    )
-    beside = folder / Path(config.base).expanduser()
-    base = str(beside.resolve()) if beside.is_dir() else config.base
-    output = msgspec.structs.replace(config.output, dir=near(config.output.dir))
-    asked = {
-        name: msgspec.structs.replace(
-            table, suite=table.suite and near(table.suite), cases=[near(file) for file in table.cases]
-        )
-        for name, table in asked_tables(config).items()
-    }
-    return msgspec.structs.replace(config, base=base, data=data, output=output, **asked)
-
-
 def asked_tables(config: Config) -> dict[str, Asked]:
     """The tables that name cases to answer while training."""
     return {"select": config.select, "forgetting": config.forgetting}
-
-
-def _missing_files(config: Config) -> list[str]:
-    problems = []
-    for key in ("train", "validation"):
-        for file in getattr(config.data, key):
-            if not Path(file).is_file():
-                problems.append(f"'data.{key}' names {file}, which is no file. {BESIDE}")
-    for suite in config.data.suites:
-        if not Path(suite).exists():
-            problems.append(f"'data.suites' names {suite}, which is not there. {BESIDE}")
-    return problems
-
-
-def _unasked(config: Config) -> list[str]:
-    """What is missing in a table that names cases to answer."""
-    problems = []
-    for name, table in asked_tables(config).items():
-        if not table.suite and (table.cases or table.metric):
-            problems.append(f"'{name}.suite' is missing; name the folder of the suite that scores '{name}.cases'")
-        if table.suite and not Path(table.suite).exists():
-            problems.append(f"'{name}.suite' names {table.suite}, which is not there. {BESIDE}")
-        if table.suite and not table.cases:
-            problems.append(f"'{name}.cases' is missing; name JSONL files of validation cases")
-        if table.suite and not table.metric:
-            problems.append(f"'{name}.metric' is missing; name a metric of the suite")
-        problems += [
-            f"'{name}.cases' names {file}, which is no file. {BESIDE}"
-            for file in table.cases
-            if not Path(file).is_file()
-        ]
-    return problems

@@ -15,7 +15,8 @@ from msgspec import Struct
 from harness.errors import UserError
 from training import bases, cards, fit, flops, forecast, memory, model_checks, shapes
 from training.bases import Found
-from training.config import Config, load
+from training.config import Config
+from training.config_file import load
 from training.fit import Device, Fit
 from training.forecast import Speed, Workload
 from training.shapes import Shapes

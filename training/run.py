@@ -28,7 +28,7 @@ from harness.provenance import environment, git_state
 from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
 from training import model_card, model_checks
-from training.config import load
+from training.config_file import load
 from training.diagnosis import diagnose
 from training.job import Job, prepare
 from training.rates import rates

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from harness.errors import UserError
-from training.config import load
+from training.config_file import load
 from training.model_checks import base_folder, model_problems
 
 TEN_ERRORS = """

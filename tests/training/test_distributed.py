@@ -17,7 +17,8 @@ from tests.harness.mini import write_suite
 from tests.training.real import ONE_SUITE, Launched, losses, only_run, train_here
 from tests.training.test_run import stop_at
 from training import sharding
-from training.config import Config, load
+from training.config import Config
+from training.config_file import load
 from training.job import prepare
 from training.run import Interrupted, agreed
 from training.team import Team

@@ -14,7 +14,8 @@ from harness.prompts import Renderer
 from tests.conftest import FAMILIES
 from training import lora_settings, shapes
 from training import model as models
-from training.config import Config, Data, Lora, load
+from training.config import Config, Data, Lora
+from training.config_file import load
 from training.data import encode
 from training.model_checks import model_problems
 from training.plan import pack

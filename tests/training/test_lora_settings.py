@@ -12,7 +12,8 @@ from harness.errors import UserError
 from tests.harness.adapters import change_json
 from training import lora_settings, session, shapes
 from training import model as models
-from training.config import Config, Data, Lora, Model, Output, load
+from training.config import Config, Data, Lora, Model, Output
+from training.config_file import load
 from training.job import prepare
 from training.model_checks import model_problems
 

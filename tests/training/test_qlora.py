@@ -13,7 +13,8 @@ from harness.errors import UserError
 from tests.harness.adapters import change_json
 from training import model as models
 from training import session
-from training.config import Lora, Model, load
+from training.config import Lora, Model
+from training.config_file import load
 from training.data import Document
 from training.model_checks import chosen_dtype, model_problems
 from training.plan import pack

@@ -244,7 +244,7 @@ def test_warm_up_that_never_ends_is_refused(write_config):
 
 @pytest.mark.parametrize(("rows", "warns"), [(999, True), (1000, False)])
 def test_fewer_than_a_thousand_rows_warn_and_never_block(write_config, rows, warns):
-    from training.config import load
+    from training.config_file import load
     from training.job import prepare
 
     said = []

@@ -15,7 +15,7 @@ from harness.schema import Estimate, Manifest
 from harness.store import RunFolder, load_run
 from tests.harness.mini import rows as cases
 from tests.harness.mini import write_suite
-from training.config import load as load_config
+from training.config_file import load as load_config
 from training.run import Interrupted
 from training.sweep import run as sweeping
 from training.sweep.process import Ended, Processes

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from harness.errors import UserError
-from training.config import load as load_config
+from training.config_file import load as load_config
 from training.sweep.points import Axis, draw, point_text, short_names, shown
 from training.sweep.settings import REFUSED, load, settable
 

@@ -7,7 +7,7 @@ import pytest
 from harness.errors import UserError
 from harness.store import check_seal, load_run
 from training import trackers
-from training.config import load
+from training.config_file import load
 from training.model_checks import model_problems
 from training.run import train
 from training.trackers import Trackers

@@ -19,7 +19,7 @@ from harness.digest import digest
 from harness.errors import UserError, refuse_all
 from training import model_checks
 from training.config import Config
-from training.config import load as load_config
+from training.config_file import load as load_config
 from training.plan import total_steps
 from training.sweep.points import Axis, Method, Point, combinations, draw, point_text, shown
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UserError
 from tests.training.curation.conftest import case, prose
-from training.config import load
+from training.config_file import load
 from training.job import prepare
 
 CASE = prose("case", 80)
