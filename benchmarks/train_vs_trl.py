@@ -79,7 +79,8 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
     from training.config import Lora, Optim, Train
     from training.data import Document
     from training.evaluation import Held
-    from training.loop import Hooks, Loop
+    from training.hooks import Hooks
+    from training.loop import Loop
 
     model = models.load(args.model, Lora(r=args.rank, alpha=2.0 * args.rank), args.dtype, 0)
     documents = [Document(ids=row["ids"], mask=row["mask"]) for row in data]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,7 +16,6 @@ import msgspec
 import torch
 from msgspec import Struct
 
-from harness.errors import UserError
 from training import sharding
 from training.answering import ask
 from training.checkpointing import State
@@ -24,6 +23,7 @@ from training.clock import Clock
 from training.config import Optim, Train
 from training.data import Document
 from training.evaluation import Held, Measured, is_better
+from training.hooks import Hooks, NotFinite, Stopped, Update
 from training.model import AnswerLoss, tensors
 from training.plan import Micro, pack, share
 from training.rates import meter
@@ -36,37 +36,6 @@ GENERAL_TOKENS = 512
 MOST_NAMED = 3
 
 
-class Stopped(Exception):
-    """The user asked to stop; the state is that of the last finished step."""
-
-
-class NotFinite(UserError):
-    """The loss or its gradient is no number; the state is that of the last finished step."""
-
-
-class Update(Struct, frozen=True, kw_only=True):
-    """What one step or one evaluation tells the user."""
-
-    step: int
-    """Weight updates done."""
-    total: int
-    """Weight updates in all."""
-    loss: float | None = None
-    """Loss of this step's rows before the update, nats per answer token."""
-    measured: Measured | None = None
-    """What an evaluation found; step 0 is the base model."""
-    is_best: bool = False
-    """No earlier evaluation was better."""
-    lr: float = 0.0
-    """Learning rate of this step."""
-    tokens_per_s: float = 0.0
-    """Tokens of this step by its seconds."""
-    answer_tokens_per_s: float = 0.0
-    """Learnt tokens of this step by its seconds."""
-    seconds_left: float | None = None
-    """Estimate for the rest, evaluations included."""
-
-
 class Good(Struct, frozen=True, kw_only=True):
     """An adapter that gave a loss."""
 
@@ -74,19 +43,6 @@ class Good(Struct, frozen=True, kw_only=True):
     """Weight updates that made it; 0 is the untrained one."""
     adapter: dict[str, Any] = msgspec.field(default_factory=dict)
     """Its tensors."""
-
-
-class Hooks(Struct, frozen=True, kw_only=True):
-    """How the loop speaks to the world; it writes nothing itself."""
-
-    log: Callable[[dict[str, Any]], None]
-    """Takes one line of the training log."""
-    save: Callable[[State], None]
-    """Keeps the state."""
-    progress: Callable[[Update], None]
-    """Shows what is going on."""
-    stop: Callable[[], bool]
-    """True once the user asked to stop."""
 
 
 def rate_factor(step: int, total: int, warmup: int, schedule: str) -> float:

@@ -8,12 +8,12 @@ from typing import Any
 
 from harness.progress import LINE_EVERY_S, clock
 from harness.schema import Estimate
-from training.evaluation import Measured
-from training.loop import Update
+from training.evaluation import Held, Measured
+from training.hooks import Update
 
 
 class TrainingProgress:
-    """Call it with every Update; `close` it at the end."""
+    """Call it with every Update; `close` it at the end. `held` says what the metrics are."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -21,6 +21,7 @@ class TrainingProgress:
         self.task: Any = None
         self.last = 0.0
         self.validation = ""
+        self.held = Held()
 
     def say(self, text: str) -> None:
         """One line for the user."""
@@ -39,13 +40,25 @@ class TrainingProgress:
             if update.measured.validation_loss is not None:
                 self.validation = f", validation {update.measured.validation_loss:.4f}"
             at = f"step {update.step}" if update.step else "before the first step"
-            self.say(f"training: {at}: {_found(update.measured)}{mark}")
+            self.say(f"training: {at}: {self._found(update.measured)}{mark}")
         elif sys.stderr.isatty():
             self._bar(update)
         elif time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total:
             self.last = time.monotonic()
             left = f", {clock(update.seconds_left)} left" if update.seconds_left else ""
             self.say(f"training: {update.step}/{update.total} steps, {self._figures(update)}{left}")
+
+    def _found(self, measured: Measured) -> str:
+        """What an evaluation found, in one line."""
+        said = []
+        for asked, found in ((self.held.select, measured.task), (self.held.forgetting, measured.general)):
+            if found is not None:
+                said.append(f"{asked.metric.name if asked else 'metric'} {_with_interval(found)}")
+        if measured.validation_loss is not None:
+            said.append(f"validation loss {measured.validation_loss:.4f}")
+        if measured.general_loss is not None:
+            said.append(f"general text loss {measured.general_loss:.4f}")
+        return ", ".join(said)
 
     def _figures(self, update: Update) -> str:
         return (
@@ -70,20 +83,6 @@ class TrainingProgress:
         if self.bars is not None:
             self.bars.stop()
             self.bars = None
-
-
-def _found(measured: Measured) -> str:
-    """What an evaluation found, in one line."""
-    said = []
-    if measured.task is not None:
-        said.append(f"task metric {_with_interval(measured.task)}")
-    if measured.validation_loss is not None:
-        said.append(f"validation loss {measured.validation_loss:.4f}")
-    if measured.general_loss is not None:
-        said.append(f"general text loss {measured.general_loss:.4f}")
-    if measured.general is not None:
-        said.append(f"general metric {_with_interval(measured.general)}")
-    return ", ".join(said)
 
 
 def _with_interval(found: Estimate) -> str:

@@ -62,7 +62,7 @@ def train(
 
     An unfinished run of the same settings and data goes on, a finished one is returned at once; `fresh` starts anew.
     `run_dir` names the run to go on with; other settings or data than it began with are a UserError that names them.
-    `progress` takes every `training.loop.Update`; without it they are shown on stderr. Of several processes of a
+    `progress` takes every `training.hooks.Update`; without it they are shown on stderr. Of several processes of a
     launcher only the first returns; the others end here.
     """
     for package in ("torch", "transformers", "peft", "accelerate"):
@@ -75,6 +75,7 @@ def train(
     with closing(shown), ExitStack() as held:
         own = team.in_turn(lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say))
         job = agreed(team, own)
+        shown.held = job.held
         with _disk(Path(job.config.output.dir)):
             folder, finished = team.from_first(lambda: _claim(config_path, job, run_dir, fresh, held))
             if finished:
@@ -197,7 +198,7 @@ def _lead(
     job: Job, state: State, run: store.RunFolder, progress: Callable[[Any], None], say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Train, write, and return what the run records of it."""
-    from training.loop import Stopped
+    from training.hooks import Stopped
     from training.session import fit
     from training.writing import Writer
 
@@ -218,7 +219,7 @@ def _lead(
 
 def _follow(job: Job, state: State, path: Path) -> None:
     """Train beside the first process, which writes, and says why where it ends early."""
-    from training.loop import Hooks, NotFinite, Stopped
+    from training.hooks import Hooks, NotFinite, Stopped
     from training.session import fit
 
     with StopSignal(quiet=True) as stop, suppress(Stopped, KeyboardInterrupt, NotFinite):

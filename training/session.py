@@ -14,17 +14,18 @@ from harness import quantisation
 from harness.checkpoints import ADAPTER_CONFIG, read_json
 from training import model as models
 from training.checkpointing import State, written
+from training.hooks import Hooks, NotFinite
 from training.job import Job
-from training.loop import Hooks, Loop, NotFinite, put
+from training.loop import Loop, put
 from training.questions import Questions
 from training.rates import peak_mib
 
 
 def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
-    """Train to the end, or to `loop.Stopped`; returns what the run records of it.
+    """Train to the end, or to `hooks.Stopped`; returns what the run records of it.
 
     The chosen adapter lies in `out` afterwards: of the best evaluation, or of the last step where nothing chooses. The
-    best so far is kept there too before `loop.NotFinite` leaves.
+    best so far is kept there too before `hooks.NotFinite` leaves.
     """
     config = job.config
     model = models.load(Path(job.base.path), config.lora, job.dtype, config.train.seed, config.model)

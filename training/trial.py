@@ -15,7 +15,8 @@ from training.checkpointing import State
 from training.config import Lora, Model, Optim, Train
 from training.data import Document
 from training.evaluation import Held
-from training.loop import Hooks, Loop
+from training.hooks import Hooks
+from training.loop import Loop
 from training.rates import by_second, peak_mib
 
 WARM_UP = 1

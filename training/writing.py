@@ -12,7 +12,7 @@ from typing import Any
 from harness import store
 from harness.errors import UserError
 from training.checkpointing import State, save
-from training.loop import Hooks
+from training.hooks import Hooks
 from training.trackers import Trackers
 
 LAST = "last"

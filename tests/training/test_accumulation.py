@@ -7,7 +7,8 @@ from training import model as models
 from training.checkpointing import State
 from training.config import Lora, Optim, Train
 from training.data import Document
-from training.loop import Hooks, Loop
+from training.hooks import Hooks
+from training.loop import Loop
 
 ROWS, LENGTH, HEAD = 8, 40, 24
 PASSES = {"8 of 1": 0, "4 of 2": 2 * LENGTH, "2 of 4": 4 * LENGTH, "1 of 8": ROWS * LENGTH}
