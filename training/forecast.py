@@ -19,7 +19,7 @@ from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint
 from training import cards
 from training.bases import Found
-from training.config import Config, Train
+from training.config import Config, Train, asked_tables
 from training.data import Document, encode
 from training.flops import Flops
 from training.memory import Pass
@@ -53,6 +53,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Arithmetic of all steps."""
     validation_flops: int
     """Arithmetic of all validations."""
+    asked: int
+    """Answers to cases that are generated, at every evaluation and before the first step."""
     largest: Pass
     """The largest micro-batch."""
     longest: Pass
@@ -82,10 +84,16 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
         steps=total,
         flops=sum(flops.of(micros) for micros in packed),
         validation_flops=round(FORWARD_SHARE * checks * flops.of(check)),
+        asked=(checks + 1) * sum(_cases(table.cases) for table in asked_tables(config).values()),
         largest=_largest([micro for micros in packed for micro in micros]),
         longest=Pass(tokens=max(len(d.ids) for d in documents), answers=max(d.answers for d in documents)),
         exact=exact,
     )
+
+
+def _cases(files: Sequence[str]) -> int:
+    """Cases in JSONL files."""
+    return sum(bool(line.strip()) for file in files for line in Path(file).open("rb"))
 
 
 def _documents(rows: Sequence[Row], config: Config, folder: Path | None) -> Sequence[Document]:

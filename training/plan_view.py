@@ -54,6 +54,7 @@ def _lines(plan: Plan) -> list[str]:
         f"adapter   {millions(plan.adapter_parameters)} parameters, {FORM_NAMES[plan.quantise]} as configured",
         f"data      {work.rows:,} rows, {work.tokens:,} tokens in all steps, {work.answer_tokens:,} learnt; {counted}",
         f"steps     {work.steps:,}; largest pass {work.largest.tokens:,} tokens, {work.largest.answers:,} learnt",
+        *([f"answers   {work.asked:,} to cases, generated while training; not in the time"] if work.asked else []),
         f"work      {work.flops / 1e12:,.1f} TFLOP of training, {work.validation_flops / 1e12:,.1f} of validation",
     ]
 

@@ -109,6 +109,7 @@ WORK = Workload(
     steps=10,
     flops=10**15,
     validation_flops=0,
+    asked=0,
     largest=Pass(tokens=1024, answers=128),
     longest=Pass(tokens=300, answers=60),
     exact=True,
@@ -214,3 +215,12 @@ def test_the_plan_as_text_and_as_json_say_the_same(write_config, tmp_path):
         assert row.device in shown
     for part in ("weights", "activations", "optimizer", "most at once", "while loading"):
         assert part in shown
+
+
+def test_answers_to_cases_are_counted_and_said_not_to_be_in_the_time(write_config, write_rows, tmp_path):
+    write_rows("dev.jsonl", [{"id": n} for n in range(7)])
+    asked = {"select__suite": str(tmp_path), "select__cases": ["dev.jsonl"], "select__metric": "recall"}
+    found = planning.plan(write_config(**asked), tmp_path / "none")
+    assert found.work.asked == 7 * 4, "at steps 0, 2, 4 and 6"
+    assert "answers   28 to cases, generated while training; not in the time" in show(found)
+    assert "answers  " not in show(planning.plan(write_config(), tmp_path / "none"))
