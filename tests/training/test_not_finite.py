@@ -14,10 +14,10 @@ from harness.prompts import Renderer
 from harness.store import load_run
 from tests.training.conftest import asked
 from tests.training.real import ONE_SUITE, only_run
-from tests.training.test_run import losses, quiet, weights
+from tests.training.test_run import losses, quiet, stop_at, weights
 from training.checkpointing import FILE
 from training.plan import order
-from training.run import train
+from training.run import Interrupted, train
 from training.writing import LAST
 
 ROW = {"instruction": "What of § 7?", "output": "none"}
@@ -57,14 +57,13 @@ def write_torn(write_config, write_rows, torn_model):
     return write
 
 
-def step_of(row, seed=0):
-    """The step of the first pass that sees a row, and how many rows come before it in that step."""
-    steps = order(12, 4, 3, seed, None)
-    return next(number for number, rows in enumerate(steps, 1) if row - 1 in rows)
+def row_of(step, rows_per_step=4):
+    """A row, not among the first two, that the first pass sees in this step."""
+    steps = order(12, rows_per_step, 12 // rows_per_step, 0, None)
+    return max(steps[step - 1]) + 1
 
 
-LATE = next(row for row in range(3, 13) if step_of(row) == 3)
-EARLY = next(row for row in range(3, 13) if step_of(row) == 1)
+LATE = row_of(3)
 
 
 def refused(config):
@@ -84,21 +83,27 @@ def loads(base, folder):
     return len(found) == 28 and all(bool(p.isfinite().all()) for p in found.values())
 
 
+def holds(folder, weights):
+    """Whether the kept adapter has just these weights, given by the names that they have in a training."""
+    kept = load_file(folder / "adapter" / "adapter_model.safetensors")
+    named = {name.replace(".default", ""): tensor for name, tensor in weights.items()}
+    return kept.keys() == named.keys() and all(torch.equal(kept[name], named[name]) for name in kept)
+
+
 def test_the_row_that_gives_no_number_is_named_and_the_best_adapter_kept(write_torn, torn_model):
-    """Step 3 fails: the validation after step 2 chose, and step 2 is what a resumed run goes on from."""
-    config = write_torn(LATE)
+    """Step 4 fails: the validation after step 2 chose, and step 3 is what a resumed run goes on from."""
+    row = row_of(4, rows_per_step=2)
+    config = write_torn(row, train__rows_per_step=2)
     said, folder = refused(config)
-    assert said.startswith("step 3: the loss is nan and the gradient norm nan, on ")
-    assert re.findall(r"train\.jsonl:(\d+)", said) == [str(LATE)]
+    assert said.startswith("step 4: the loss is nan and the gradient norm nan, on ")
+    assert re.findall(r"train\.jsonl:(\d+)", said) == [str(row)]
     assert "Look at these rows" in said and said.endswith(f"The adapter of step 2 is kept in {folder / 'adapter'}")
     state = torch.load(folder / LAST / FILE, weights_only=True)
-    assert (state["step"], state["best_step"]) == (2, 2)
-    assert [row["step"] for row in losses(folder)] == [0, 1, 2, 2]
+    assert (state["step"], state["best_step"]) == (3, 2)
+    assert [row["step"] for row in losses(folder)] == [0, 1, 2, 2, 3]
     assert load_run(folder).manifest.status == "failed"
     assert loads(torn_model, folder)
-    kept = load_file(folder / "adapter" / "adapter_model.safetensors")
-    best = {name.replace(".default", ""): tensor for name, tensor in state["best_adapter"].items()}
-    assert kept.keys() == best.keys() and all(torch.equal(kept[name], best[name]) for name in kept)
+    assert holds(folder, state["best_adapter"]) and not holds(folder, state["adapter"])
     again, _ = refused(config)
     assert again == said
 
@@ -113,8 +118,9 @@ def test_without_a_validation_the_last_adapter_that_gave_a_loss_is_kept(write_to
 
 
 def test_a_first_step_without_a_number_has_nothing_to_keep(write_torn):
-    said, folder = refused(write_torn(EARLY))
-    assert said.startswith("step 1: ") and f"train.jsonl:{EARLY}." in said
+    row = row_of(1)
+    said, folder = refused(write_torn(row))
+    assert said.startswith("step 1: ") and f"train.jsonl:{row}." in said
     assert said.endswith("There is no earlier adapter to keep")
     assert not (folder / "adapter").exists()
     assert torch.load(folder / LAST / FILE, weights_only=True)["step"] == 0
@@ -133,28 +139,38 @@ def test_a_base_that_gives_no_number_at_all_is_said_to_be_damaged(write_torn):
 
 
 EXPLODES = {
-    "optim__lr": 0.99, "optim__schedule": "constant", "optim__max_grad_norm": 0.0, "optim__warmup_ratio": 0.0,
-    "lora__alpha": 1e30, "train__max_steps": 400,
+    "optim__lr": 0.99, "optim__schedule": "constant", "optim__max_grad_norm": 0.0, "optim__warmup_ratio": 0.9,
+    "lora__alpha": 5e19, "train__max_steps": 40,
 }  # fmt: skip
+"""The rate rises until the numbers are too large for their format, after a few steps."""
 
 
-def test_a_rate_far_too_high_names_the_step_and_says_to_lower_it(write_config, tiny_model):
+def test_a_rate_far_too_high_names_the_step_and_says_to_lower_it(write_config, tmp_path):
     """The adapter of the last step is what gives no number, so the one before it is kept."""
-    said, folder = refused(write_config(data__validation=[], **ONE_SUITE, **EXPLODES))
+    settings = {"data__validation": [], **ONE_SUITE, **EXPLODES}
+    said, folder = refused(write_config(**settings))
     step = int(re.match(r"step (\d+): ", said)[1])
     done = [row["step"] for row in losses(folder) if "loss" in row]
     assert done == list(range(1, step)) and "Lower optim.lr" in said
-    if step > 2:
-        assert said.endswith(f"The adapter of step {step - 2} is kept in {folder / 'adapter'}")
-        assert loads(tiny_model, folder)
-    else:
-        assert said.endswith("There is no earlier adapter to keep") and not (folder / "adapter").exists()
+    assert step > 3 and said.endswith(f"The adapter of step {step - 2} is kept in {folder / 'adapter'}")
+    with pytest.raises(Interrupted):
+        train(write_config(output__dir="stopped", **settings), progress=stop_at(step - 2))
+    state = torch.load(only_run(tmp_path / "stopped") / LAST / FILE, weights_only=True)
+    assert holds(folder, state["adapter"])
+
+
+def test_a_rate_too_high_for_the_first_step_leaves_nothing_to_keep(write_config):
+    said, folder = refused(write_config(data__validation=[], **ONE_SUITE, **EXPLODES | {"lora__alpha": 1e30}))
+    assert said.startswith("step 1: ") and "Lower optim.lr" in said
+    assert said.endswith("There is no earlier adapter to keep") and not (folder / "adapter").exists()
 
 
 def test_an_explosion_that_a_validation_sees_first_is_no_best(write_config):
     said, folder = refused(write_config(train__validate_every=1, **ONE_SUITE, **EXPLODES))
-    assert "Lower optim.lr" in said
-    assert not any(row.get("best") and not row.get("validation_loss") for row in losses(folder))
+    assert re.match(r"after step \d+: the validation loss is nan, on ", said) and "Lower optim.lr" in said
+    best = [row["step"] for row in losses(folder) if row.get("best")][-1]
+    assert said.endswith(f"The adapter of step {best} is kept in {folder / 'adapter'}")
+    assert all(row["validation_loss"] for row in losses(folder) if "validation_loss" in row)
 
 
 def test_the_command_says_it_in_one_line(write_torn, monkeypatch, capsys):
