@@ -1,4 +1,4 @@
-"""One sitting of a training: loads the model, runs the loop, writes the best adapter. Loads torch."""
+"""One session of a training: loads the model, runs the loop, writes the best adapter. Loads torch."""
 
 from __future__ import annotations
 
