@@ -45,24 +45,27 @@ def finish(process):
     return process.returncode, out.splitlines(), error.splitlines()
 
 
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--redirects=3", "--log-dir=logs"]
+ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
+ACCELERATE += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--tee=3", "--log_dir=logs"]
+
+
 class Launched:
     """What two processes of a launcher did, as spy.py tells it, and what each of them printed."""
 
-    def __init__(self, folder, config, **more):
+    def __init__(self, folder, config, *, launcher=TORCHRUN, **more):
         folder.mkdir()
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        logs = ["--redirects", "3", "--log-dir", str(folder / "logs")]
-        command = [*launcher, *logs, str(SPY), "train", str(config)]
+        command = [sys.executable, "-m", *launcher, str(SPY), "train", str(config)]
         self.folder = folder
-        done = subprocess.run(
-            command,
-            cwd=config.parent,
-            env=environment(TOLD=str(folder), **more),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-        )
-        self.code, self.launcher = done.returncode, done.stderr
+        told = environment(TOLD=str(folder), **more)
+        process = subprocess.Popen(command, cwd=folder, env=told, stderr=subprocess.PIPE, text=True)
+        try:
+            _, self.launcher = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # The launcher ends the processes that hang before it ends itself.
+            process.communicate()
+            raise
+        self.code = process.returncode
 
     def told(self, kind, process):
         file = self.folder / f"{kind}-{process}"

@@ -14,7 +14,7 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 from harness.store import load_run
 from tests.harness.mini import rows as cases
 from tests.harness.mini import write_suite
-from tests.training.real import ONE_SUITE, Launched, losses, only_run, train_here
+from tests.training.real import ACCELERATE, ONE_SUITE, Launched, losses, only_run, train_here
 from tests.training.test_run import stop_at
 from training import sharding
 from training.config import Config
@@ -34,7 +34,8 @@ SHARDED = {
 def uneven(write_config, write_rows, tmp_path):
     """Five rows a step, of unequal lengths, one a pass: three passes for one process, two and a filler for the other.
 
-    The adapter is chosen by answers to nine cases: five for one process, four for the other.
+    The last step, 5, has one row: the other process has but the filler. The adapter is chosen by answers to nine cases,
+    five for one process and four for the other.
     """
     suite = write_suite(tmp_path)
     held = [case | {"id": f"v{i}", "input": {"document": f"Held out {i}."}} for i, case in enumerate(cases(9))]
@@ -42,7 +43,8 @@ def uneven(write_config, write_rows, tmp_path):
 
     def write(**changes):
         settings = {
-            "train__rows_per_step": 5, "train__pack_tokens": 0, "select__suite": str(suite),
+            "rows": 7, "train__rows_per_step": 5, "train__max_steps": None, "train__epochs": 3,
+            "train__pack_tokens": 0, "select__suite": str(suite),
             "select__cases": ["dev.jsonl"], "select__metric": "clause_exact_set",
         }  # fmt: skip
         return write_config(**ONE_SUITE | settings | changes)
@@ -113,10 +115,11 @@ def test_two_processes_do_what_one_does_and_one_of_them_speaks(uneven, tmp_path,
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_and_any_number_goes_on(uneven, tmp_path):
     config = uneven()
-    done = Launched(tmp_path / "two", config, STRIKE_AT="[1, 3]", STRIKE=str(int(signal.SIGINT)))
+    strike = {"STRIKE_AT": "[1, 3]", "STRIKE": str(int(signal.SIGINT))}
+    done = Launched(tmp_path / "two", config, launcher=ACCELERATE, **strike)
     folder = only_run(tmp_path / "runs")
     assert (done.left(0), done.left(1)) == (EXIT_INTERRUPTED, 0), done.launcher
-    assert "training stopped after step 3 of 6" in done.printed(0)[-1]
+    assert "training stopped after step 3 of 5" in done.printed(0)[-1]
     assert done.printed(1) == []
     assert load_run(folder).manifest.status == "interrupted"
     assert train_here(config) == folder
@@ -133,7 +136,7 @@ def test_a_process_that_is_killed_leaves_no_other_waiting(uneven, tmp_path):
     assert done.code != 0 and done.left(1) is None
     assert load_run(folder).manifest.status != "finished"
     assert train_here(config) == folder
-    assert [row["step"] for row in losses(folder) if "loss" in row] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in losses(folder) if "loss" in row] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.slow
@@ -152,17 +155,17 @@ def test_what_one_process_cannot_do_is_said_once_and_ends_both(uneven, tmp_path,
 
 @pytest.mark.slow
 def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, tmp_path):
-    """One process trains 3 steps, two with parts of the model go on to step 5, and one ends it.
+    """One process trains 2 steps, two with parts of the model go on to step 4, and one ends it.
 
     accelerate shards on accelerators alone; its gate is stepped over, and torch shards over gloo.
     """
     config = uneven(**NOTHING_ASKED)
     with pytest.raises(Interrupted):
-        train_here(config, stop_at(3))
+        train_here(config, stop_at(2))
     folder = only_run(tmp_path / "runs")
-    done = Launched(tmp_path / "two", config, STRIKE_AT="[0, 5]", STRIKE=str(int(signal.SIGTERM)), **SHARDED)
+    done = Launched(tmp_path / "two", config, STRIKE_AT="[0, 4]", STRIKE=str(int(signal.SIGTERM)), **SHARDED)
     assert (done.left(0), done.left(1)) == (EXIT_INTERRUPTED, 0), done.launcher
-    assert "training stopped after step 5 of 6" in done.printed(0)[-1]
+    assert "training stopped after step 4 of 5" in done.printed(0)[-1]
     for process in (0, 1):
         assert done.told("sharded", process) == [["DTensor"] * 28]
     assert train_here(config) == folder

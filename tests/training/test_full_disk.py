@@ -1,6 +1,7 @@
 """A disk that is full ends a training with one line; nothing that was saved is lost, and with room it goes on."""
 
 import contextlib
+import errno
 import resource
 
 import pytest
@@ -11,7 +12,7 @@ from harness.store import load_run
 from tests.training.real import ONE_SUITE, finish, losses, only_run, start, train_here, weights
 from tests.training.test_run import stop_at
 from training import session
-from training.checkpointing import FILE
+from training.checkpointing import FILE, written
 from training.run import Interrupted
 from training.writing import LAST
 
@@ -139,6 +140,25 @@ def test_a_curve_that_does_not_fit_is_drawn_later(whole, monkeypatch):
     refuses(config, size_of(unbroken / "loss_curve.svg") - 1000, folder.parent)
     assert (folder / "adapter").exists() and load_run(folder).manifest.status == "failed"
     ends_like(config, folder, unbroken)
+
+
+def confused(cause):
+    """What torch makes of a file that takes nothing more: an error of its own, with the file's behind it."""
+    try:
+        raise cause
+    except Exception:
+        raise RuntimeError("unexpected pos 64 vs 0")  # noqa: B904
+
+
+def test_torch_is_understood_when_it_hides_what_the_disk_said(tmp_path):
+    part = tmp_path / "part"
+    part.write_text("half")
+    whole = tmp_path / "whole"
+    with pytest.raises(UserError, match=r"whole: cannot be written \(No space left on device\)"), written(whole, part):
+        confused(OSError(errno.ENOSPC, "No space left on device"))
+    assert not part.exists()
+    with pytest.raises(RuntimeError, match="unexpected pos"), written(whole, part):
+        confused(ValueError("a fault of ours"))
 
 
 def test_a_record_that_does_not_fit_leaves_no_folder(write_config):

@@ -30,6 +30,14 @@ def steps_done(runs):
     return len(log_of(runs)) - len(evaluations(runs))
 
 
+def first_bytes(pipe):
+    """What a writer has put into the pipe; none while nobody has opened it."""
+    try:
+        return os.read(pipe, 20_000)
+    except BlockingIOError:
+        return b""
+
+
 def kill(process):
     process.kill()
     finish(process)
@@ -67,12 +75,13 @@ class Moment:
         before = (last / FILE).read_bytes()
         part = last / f".{FILE}.part"
         os.mkfifo(part)
-        with part.open("rb") as reader:
-            reached_the_disk = reader.read(20_000)
-            kill(process)
+        reader = os.open(part, os.O_RDONLY | os.O_NONBLOCK)
+        reached_the_disk = wait_for(lambda: first_bytes(reader), process)
+        kill(process)
+        os.close(reader)
         part.unlink()
         part.write_bytes(reached_the_disk)
-        assert 0 < len(reached_the_disk) < len(before)
+        assert len(reached_the_disk) < len(before)
         assert (last / FILE).read_bytes() == before
 
     def after_the_last_step(self, process):
