@@ -21,7 +21,7 @@ from typing import Any
 from harness import checkpoints, store
 from harness.plan import default_checkpoint
 from harness.prompts import Renderer
-from harness.schema import ComparisonRow, MetricRow
+from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, MetricRow
 
 GENERAL = "general/basics"
 REPLAY_ROWS = 150
@@ -160,7 +160,7 @@ def results(suite: str, judged: Path) -> list[list[str]]:
             if (row.suite, row.comparison.metric, row.slice) == (of, metric, None)
         )
         found.append(
-            [f"`{of}`", metric, *(_level(levels.get(v)) for v in ("baseline", "floor", "tuned")), _paired(paired)]
+            [f"`{of}`", metric, *(_level(levels.get(v)) for v in (BASELINE, FLOOR, CANDIDATE)), _paired(paired)]
         )
     return found
 
