@@ -74,7 +74,9 @@ name = {name}
 
 def python(*words: str) -> None:
     """Run a module of this project; its failure ends everything with its own words."""
-    subprocess.run([sys.executable, "-m", *words], check=True)
+    left = subprocess.run([sys.executable, "-m", *words], check=False).returncode
+    if left:
+        raise SystemExit(left)
 
 
 def write_rows(suite: str, folder: Path, tokens: int) -> int:
