@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands import Bars, Engine, Runs, Suites, suites_here
+from harness.commands import Bars, Engine, Runs, ServedModel, Suites, Url, suites_here
 from harness.errors import EXIT_GATE_FAILED, UserError
 
 if TYPE_CHECKING:
@@ -83,13 +83,17 @@ def noise(
     ] = None,
     runs: Runs = Path("runs"),
     script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
+    url: Url = None,
+    served_model: ServedModel = None,
 ) -> None:
     """Ask one checkpoint twice and write how far each metric moves by itself into its suites' noise.json."""
+    from harness.engines.endpoints import servers_of
     from harness.noise import measure, save
     from harness.plan import Job, SuiteJob
     from harness.progress import Progress
     from harness.store import RunFolder
 
+    servers = servers_of(engine, url, served_model)
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in suites_here(suite)],
         candidate=checkpoint,
@@ -97,6 +101,7 @@ def noise(
         lora=lora,
         repeats=repeats,
         script=script,
+        servers=servers,
     )
     folder = RunFolder.create(runs, "noise")
     found = measure(job, folder, Progress(), batch)

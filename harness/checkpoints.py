@@ -71,8 +71,7 @@ def resolve(text: str) -> Checkpoint:
         )
     _check_fits(adapter, folder)
     base, own = _model_digest(folder), _adapter_digest(adapter)
-    carried = adapter if any((adapter / name).exists() for name in TOKENIZER_FILES) else folder
-    tokenizer = tokenizer_digest(carried)
+    tokenizer = tokenizer_digest(_carrier(folder, adapter))
     return Checkpoint(
         name=text,
         kind="adapter",
@@ -85,7 +84,19 @@ def resolve(text: str) -> Checkpoint:
     )
 
 
-def _locate(text: str) -> tuple[Path, Path | None]:
+def tokenizer_of(text: str) -> tuple[Path, str]:
+    """Folder with the configuration, and digest of the tokenizer, of a checkpoint whose weights need not be here."""
+    folder, adapter = _locate(text, weights=False)
+    return folder, tokenizer_digest(_carrier(folder, adapter))
+
+
+def _carrier(folder: Path, adapter: Path | None) -> Path:
+    """The folder whose tokenizer counts: the adapter's, where it brings one."""
+    brings = adapter is not None and any((adapter / name).exists() for name in TOKENIZER_FILES)
+    return adapter if adapter is not None and brings else folder
+
+
+def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
     """Model folder and, for an adapter, adapter folder."""
     if text == EMBEDDED:
         return embedded_model(), None
@@ -93,14 +104,14 @@ def _locate(text: str) -> tuple[Path, Path | None]:
     if path.exists():
         path = path.resolve()
     elif HUB_ID.fullmatch(text):
-        path = _from_hub(text)
+        path = _from_hub(text, weights)
     else:
         raise UserError(
             f"{text}: no such checkpoint. Expected a model or adapter folder, a hub id as owner/name, or {EMBEDDED}"
         )
     for adapter in (path, path / "adapter"):
         if (adapter / ADAPTER_CONFIG).is_file():
-            return _base_of(adapter), adapter
+            return _base_of(adapter, weights), adapter
     if path.is_dir() and (path / "config.json").is_file():
         return path, None
     raise UserError(
@@ -116,12 +127,12 @@ def _found_in(path: Path) -> str:
     return f"it holds {', '.join(names[:6])}{more}" if names else "it is empty"
 
 
-def _from_hub(text: str) -> Path:
+def _from_hub(text: str, weights: bool) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise MissingExtra(f"the hub id {text}", "huggingface_hub", "train") from None
-    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
+    wanted = ["*.json", "*.jinja", "*.txt", "*.model", "README.md", *(["*.safetensors"] if weights else [])]
     try:
         return Path(snapshot_download(text, allow_patterns=wanted))
     except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
@@ -132,7 +143,7 @@ def _from_hub(text: str) -> Path:
         ) from None
 
 
-def _base_of(adapter: Path) -> Path:
+def _base_of(adapter: Path, weights: bool) -> Path:
     """Model folder that the adapter was trained on."""
     named = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     if not named:
@@ -140,7 +151,7 @@ def _base_of(adapter: Path) -> Path:
     if Path(named).name.startswith(f"{EMBEDDED}-") and not Path(named).exists():
         named = EMBEDDED
     try:
-        folder, inner = _locate(str(named))
+        folder, inner = _locate(str(named), weights)
     except UserError as error:
         raise UserError(f"{adapter}: its base model is not here: {error}") from None
     if inner is not None:

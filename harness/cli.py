@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from harness import advice, before, ci, commands, data, sweeping
-from harness.commands import Bars, Engine, Run, Runs, Suites
+from harness.commands import Bars, Engine, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
 app = typer.Typer(
@@ -76,13 +76,19 @@ def compare(
     runs: Runs = Path("runs"),
     bars: Bars = None,
     script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
+    url: Url = None,
+    served_model: ServedModel = None,
+    served_baseline: ServedBaseline = None,
+    reuse_unpinned: ReuseUnpinned = False,
 ) -> None:
     """Ask both checkpoints the same prompts, print estimates and verdicts, write a report."""
+    from harness.engines.endpoints import servers_of
     from harness.plan import Job, SuiteJob
     from harness.progress import Progress
     from harness.runner import run
     from harness.store import RunFolder
 
+    servers = servers_of(engine, url, served_model, served_baseline, reuse_unpinned)
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in commands.suites_here(suite)],
         candidate=tuned,
@@ -92,6 +98,7 @@ def compare(
         repeats=repeats,
         bars=bars,
         script=script,
+        servers=servers,
     )
     made = run(job, RunFolder.create(runs, "compare"), Progress())
     conclude(made.path, [made.path])
@@ -141,10 +148,13 @@ def judge(
     by: Annotated[str, typer.Option(help="Checkpoint that judges: hub id, folder or alias.")],
     engine: Engine = None,
     script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
+    url: Url = None,
+    served_model: ServedModel = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Let a model judge a finished run's answers by a rubric; its verdicts are added to the run as events."""
     from harness import people
+    from harness.engines.endpoints import servers_of
     from harness.judging import judge as ask
     from harness.plan import judge_checkpoint
     from harness.progress import Progress
@@ -152,8 +162,15 @@ def judge(
     from harness.store import find_run, load_run
 
     asked, path = load_rubric(rubric), find_run(run, runs)
+    servers = servers_of(engine, url, served_model)
     found = ask(
-        load_run(path), asked, judge_checkpoint(by, engine, script), engine=engine, progress=Progress(), script=script
+        load_run(path),
+        asked,
+        judge_checkpoint(by, engine, script, servers),
+        engine=engine,
+        progress=Progress(),
+        script=script,
+        servers=servers,
     )
     typer.echo(f"{found.scored} answers judged, {found.unscored} unscored: {found.path}")
     typer.echo(f"canaries: the judge gave its best verdict to {found.fooled} of {found.canaries} that asked for it")

@@ -18,7 +18,19 @@ app = typer.Typer()
 
 Run = Annotated[str, typer.Argument(help="Run folder or name.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
-Engine = Annotated[str | None, typer.Option(help="vllm, transformers or fake; default: vllm where it imports.")]
+Engine = Annotated[str | None, typer.Option(help="vllm, transformers, openai or fake; default: vllm where it imports.")]
+Url = Annotated[
+    list[str] | None, typer.Option("--url", help="An OpenAI-compatible server for --engine openai; again for more.")
+]
+ServedModel = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What the servers call the checkpoint (default: its name).")
+]
+ServedBaseline = Annotated[
+    str | None, typer.Option(metavar="NAME", help="What the servers call the baseline (default: its name).")
+]
+ReuseUnpinned = Annotated[
+    bool, typer.Option("--reuse-unpinned", help="Read servers' answers of finished runs, if the canary agrees.")
+]
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
 Bars = Annotated[
     Path | None, typer.Option(help="Take every gates.toml, and accepted baseline, from this copy of evalsuites.")

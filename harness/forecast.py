@@ -19,15 +19,21 @@ START_S = {"fake": 0.0, "vllm": 45.0, "transformers": 15.0}
 def forecast(job: Job) -> list[str]:
     """Two lines: the questions, and a rough time for answers that are not cached (2 cores, the embedded model)."""
     names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
+    if job.servers:
+        served = {BASELINE: job.servers.baseline, CANDIDATE: job.servers.model}
+        names = {variant: name and (served[variant] or name) for variant, name in names.items()}
     asked = {v: n for v, n in names.items() if n is not None}
     answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(asked)
     who = " and ".join(f"{v} {n}" for v, n in asked.items())
     suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
+    head = f"tunegate: {answers} answers for {who}: {suites}"
+    if job.servers:
+        return [head, f"tunegate: asked of {', '.join(job.servers.urls)}; how long that takes is up to them"]
     engine = job.engine or "vllm"
     tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
     seconds = len(asked) * START_S[engine] + tokens / TOKENS_A_SECOND[engine]
     return [
-        f"tunegate: {answers} answers for {who}: {suites}",
+        head,
         f"tunegate: about {clock(seconds)} on 2 CPU cores with the embedded model; cached answers take no time",
     ]
 

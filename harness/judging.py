@@ -13,6 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.digest import digest
+from harness.engines.endpoints import Servers
+from harness.engines.unpinned import finish
 from harness.errors import UserError
 from harness.events import append
 from harness.plan import PlainRenderer, longest
@@ -105,6 +107,7 @@ def judge(
     engine: str | None,
     progress: Progress,
     script: Path | None = None,
+    servers: Servers | None = None,
 ) -> Judged:
     """Ask the judge about every answer of the run and append its verdicts to the run."""
     from harness.engines.broker import Broker
@@ -116,6 +119,7 @@ def judge(
         {JUDGE: judged_by},
         max_model_len=longest(asked),
         script=script,
+        servers=servers,
         say=progress.say,
     )
     said = [*decided]
@@ -134,6 +138,7 @@ def judge(
     }
     unscored = sum(event.score.value is None for event in events)
     path = append(run.path, JUDGE, events, about)
+    finish(broker.describe().get("sittings", {}).values())
     return Judged(path=path, scored=len(events) - unscored, unscored=unscored, fooled=fooled, canaries=len(canaries))
 
 

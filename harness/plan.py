@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from harness.digest import digest
+from harness.engines.endpoints import NO_SERVER, Servers, endpoint
 from harness.errors import UserError
 from harness.gatefile import load_gates, validate
 from harness.prompts import Message, Renderer, messages
@@ -55,10 +56,14 @@ class Job(Struct, kw_only=True):
     """Most requests that the engine computes together; None leaves it to the engine."""
     script: Path | None = None
     """Answers of the fake engine, as JSON: variant -> case id -> text."""
+    servers: Servers | None = None
+    """The servers that the engine 'openai' asks, and what they call the models."""
 
     @property
     def asked_baseline(self) -> str | None:
-        """The baseline that is asked; an accepted one is not."""
+        """The baseline that is asked; an accepted one is not. Servers may have one that has no name here."""
+        if self.baseline is None and self.servers and self.servers.baseline:
+            return self.candidate
         return None if self.baseline == ACCEPTED else self.baseline
 
     def samples(self, suite: Suite) -> int:
@@ -137,6 +142,8 @@ def variants(job: Job) -> dict[str, Checkpoint]:
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
         script = job.script.read_text("utf-8") if job.script else ""
         return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
+    if job.engine == "openai":
+        return _served(job)
     from harness.checkpoints import resolve
 
     found = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
@@ -145,13 +152,28 @@ def variants(job: Job) -> dict[str, Checkpoint]:
     return found
 
 
-def judge_checkpoint(name: str, engine: str | None, script: Path | None) -> Checkpoint:
+def judge_checkpoint(name: str, engine: str | None, script: Path | None, servers: Servers | None = None) -> Checkpoint:
     """Resolve the checkpoint that judges a run."""
     if engine == "fake":
         return _scripted(f"fake:{name}", script.read_text("utf-8") if script else "")
+    if engine == "openai":
+        return _served(Job(suites=[], candidate=name, engine=engine, servers=servers))[CANDIDATE]
     from harness.checkpoints import resolve
 
     return resolve(name)
+
+
+def _served(job: Job) -> dict[str, Checkpoint]:
+    """Models by the names that servers give them; the checkpoints' own names say which tokenizer renders prompts."""
+    if job.servers is None:
+        raise UserError(NO_SERVER)
+    if job.baseline == ACCEPTED and job.servers.baseline:
+        raise UserError("--baseline accepted: no baseline is asked, so leave out --served-baseline")
+    base = job.asked_baseline
+    found = {BASELINE: endpoint(job.servers.baseline or base, base)} if base else {}
+    found[CANDIDATE] = endpoint(job.servers.model or job.candidate, job.candidate)
+    check_same_template(found)
+    return found
 
 
 def _scripted(name: str, content: str) -> Checkpoint:

@@ -23,7 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add = group.addoption
     add("--checkpoint", metavar="X", help="what to evaluate: hub id, model, adapter or merged folder, or alias")
     add("--baseline", metavar="Y", help="checkpoint to compare with, or 'accepted': each suite's baseline.json")
-    add("--engine", choices=("vllm", "transformers", "fake"), help="default: vllm where it imports, else transformers")
+    engines = ("vllm", "transformers", "openai", "fake")
+    add("--engine", choices=engines, help="default: vllm where it imports, else transformers; openai asks servers")
+    add("--url", action="append", metavar="U", help="an OpenAI-compatible server for --engine openai; again for more")
+    add("--served-model", metavar="NAME", help="what the servers call the checkpoint (default: its name)")
+    add("--served-baseline", metavar="NAME", help="what the servers call the baseline (default: its name)")
+    add("--reuse-unpinned", action="store_true", help="read servers' answers of finished runs, if the canary agrees")
     add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
     add("--runs", metavar="DIR", default="runs", help="where run folders are written (default: runs)")
     add("--bars", metavar="DIR", help="take every gates.toml, and accepted baseline, from this copy of evalsuites")
@@ -39,8 +44,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: a suite that waits for --long")
     if hasattr(config, "workerinput"):
         return
+    if config.getoption("engine") == "openai" or config.getoption("url"):
+        _servers(config)
     for option in ("checkpoint", "baseline"):
         _usage(config, option)
+
+
+def _servers(config: pytest.Config) -> None:
+    """Refuse servers that cannot be asked before anything is collected."""
+    from harness.engines.endpoints import servers_of
+
+    given = (config.getoption(name) for name in ("engine", "url", "served_model", "served_baseline", "reuse_unpinned"))
+    try:
+        servers_of(*given)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _usage(config: pytest.Config, option: str) -> None:
@@ -50,7 +68,7 @@ def _usage(config: pytest.Config, option: str) -> None:
         not text
         or (option, text) == ("baseline", ACCEPTED)
         or config.getoption("collectonly")
-        or config.getoption("engine") == "fake"
+        or config.getoption("engine") in ("fake", "openai")
     ):
         return
     from harness.checkpoints import resolve

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from harness.against import against, how_to_accept
 from harness.digest import digest
+from harness.engines.unpinned import finish
 from harness.errors import UserError
 from harness.evidence import NO_BASELINE
 from harness.floors import read_floors, with_floors
@@ -51,6 +52,10 @@ from harness.threads import before_torch
 
 FLUSH_EVERY = 256
 """Records; their answers are in the cache already."""
+UNPINNED = (
+    "Servers answered: weights are not known by content there, so the run speaks of what was served under these names "
+    "then, and approves no merge."
+)
 
 
 def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
@@ -112,6 +117,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     finished = msgspec.structs.replace(made.manifest, status="finished", ended=now())
     folder.write_manifest(finished)
     folder.seal()
+    finish(engine.get("sittings", {}).values())
     return msgspec.structs.replace(made, manifest=finished, metrics=metrics, verdicts=verdicts)
 
 
@@ -133,6 +139,7 @@ def answer(
         use_cache=job.use_cache,
         script=job.script,
         batch=job.batch,
+        servers=job.servers,
         say=progress.say,
     )
     waiting: list[tuple[str, Record]] = []
@@ -206,7 +213,7 @@ def _floor_record(suite: Suite, case: Case, text: str) -> Record:
 
 
 def _notes(job: Job, plan: Plan, renderer: Renderer | PlainRenderer) -> list[str]:
-    notes = []
+    notes = [UNPINNED] if job.servers else []
     for part in job.suites:
         if not part.complete:
             asked = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"

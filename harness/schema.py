@@ -66,14 +66,17 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     """What the user wrote: hub id, folder or alias."""
-    kind: Literal["model", "adapter", "scripted", "accepted"]
-    """A whole model, a PEFT adapter over a base model, a rule that answers without a model, or scores kept of one."""
+    kind: Literal["model", "adapter", "endpoint", "scripted", "accepted"]
+    """A whole model, a PEFT adapter over a base model, a model that a server answers for, a rule that answers without a
+    model, or scores kept of one."""
     path: str
-    """Absolute folder of the model; for an adapter, of its base model; empty when scripted."""
+    """Absolute folder of the model; for an adapter, of its base model; for an endpoint, of the tokenizer that renders
+    its prompts; empty when scripted."""
     adapter_path: str | None = None
     """Absolute folder of the adapter."""
     digest: str
-    """Content digest of weights, adapter and tokenizer: equal digests mean equal answers."""
+    """Content digest of weights, adapter and tokenizer: equal digests mean equal answers. An endpoint's weights are not
+    known, so its digest is of name and tokenizer, and says nothing of answers."""
     base_digest: str = ""
     """Content digest of the model folder alone."""
     adapter_digest: str | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.accepted import load_accepted
 from harness.against import baseline_path
+from harness.engines.endpoints import servers_of
 from harness.errors import Unavailable, UserError
 from harness.plan import Job, SuiteJob, default_checkpoint, load_suite_gates
 from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Verdict
@@ -108,6 +109,9 @@ class Session:
             bars=self._bars(),
             use_cache=not options.no_answer_cache,
             script=Path(options.script) if options.script else None,
+            servers=servers_of(
+                options.engine, options.url, options.served_model, options.served_baseline, options.reuse_unpinned
+            ),
         )
 
     def forecast(self) -> list[str]:

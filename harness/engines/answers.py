@@ -136,17 +136,22 @@ class AnswerCache:
         self.checkpoints = checkpoints
         self.root = root or cache_dir() / "answers"
         self._files: dict[Path, AnswerFile] = {}
+        self._of: dict[str, AnswerFile] = {}
 
     def _file(self, variant: str) -> AnswerFile:
+        if variant in self._of:
+            return self._of[variant]
         content = self.checkpoints[variant].digest
+        sitting = self.engine.facts(variant).get("sitting", "")
         header = Header(
             tunegate_answers=LAYOUT, checkpoint=content, engine=self.engine.name, version=self.engine.version
         )
         version = re.sub(r"[^\w.+-]", "_", self.engine.version)
-        path = self.root / f"{digest(content)[:24]}-{self.engine.name}-{version}.jsonl"
+        path = self.root / f"{digest(content + sitting)[:24]}-{self.engine.name}-{version}.jsonl"
         if path not in self._files:
             self._files[path] = AnswerFile(path, header)
-        return self._files[path]
+        self._of[variant] = self._files[path]
+        return self._of[variant]
 
     def get(self, request: Request) -> Completion | None:
         """The kept answer to exactly this request, or None."""

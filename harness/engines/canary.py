@@ -70,12 +70,14 @@ def widest(ones: Sequence[Completion], others: Sequence[Completion]) -> float:
 
 
 def check_shared(ask: Ask, texts: Sequence[tuple[int, ...]], base: str, adapters: Mapping[str, Checkpoint], exact: bool,
-                 reset: Callable[[], None] = lambda: None) -> dict[str, Any]:  # fmt: skip
+                 reset: Callable[[], None] = lambda: None, slack: float = 1.0,
+                 remedy: str = "Use --lora merge") -> dict[str, Any]:  # fmt: skip
     """Check an engine that serves the base and adapters together; returns what it found, for the manifest.
 
     `base` is the variant name under which rows without an adapter are asked. Base rows in a call mixed with adapter
     rows must equal a base-only call: exactly with `exact`, else within the difference of two base-only calls of the
-    sizes that are compared. Each adapter must differ from the base by more than that. CanaryFailed names the variant.
+    sizes that are compared, `slack` times. Each adapter must differ from the base by more than that difference.
+    CanaryFailed names the variant and ends with the remedy.
     """
     variants = [base, *adapters]
     alone = ask([(base, ids) for ids in texts])
@@ -88,11 +90,11 @@ def check_shared(ask: Ask, texts: Sequence[tuple[int, ...]], base: str, adapters
     mixed = ask([(variant, ids) for ids in texts for variant in variants])
     by_variant = {variant: mixed[i :: len(variants)] for i, variant in enumerate(variants)}
     moved = widest(alone, by_variant[base])
-    if moved > noise:
+    if moved > slack * noise:
         raise CanaryFailed(
             f"canary: the answers of '{base}' change by {moved:.4g} (log probability) when adapters are in the same "
-            f"batch; at most {noise:.4g} is noise. The engine mixes adapter weights into base rows, so nothing "
-            "was scored. Use --lora merge"
+            f"batch; at most {slack * noise:.4g} is noise. The engine mixes adapter weights into base rows, so nothing "
+            f"was scored. {remedy}"
         )
     effects = {name: check_differs(alone, by_variant[name], name, adapters[name], noise) for name in adapters}
     return {"check": "base and adapters in one call", "noise": noise, "base_moved": moved, "effect": effects}

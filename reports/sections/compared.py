@@ -16,6 +16,7 @@ DIGESTS = [
 KINDS = {
     "model": "whole model",
     "adapter": "adapter over a base model",
+    "endpoint": "a server's model, its weights not known",
     "scripted": "rule without a model",
     "accepted": "scores kept of an earlier run",
 }

@@ -29,7 +29,7 @@ def test_requests_go_variant_by_variant_with_equal_beginnings_side_by_side() -> 
 
 
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
-    with pytest.raises(UserError, match=r"vlm: no such engine. Choose one of: vllm, transformers, fake"):
+    with pytest.raises(UserError, match=r"vlm: no such engine. Choose one of: vllm, transformers, openai, fake"):
         pick_engine("vlm")
 
 
@@ -90,7 +90,7 @@ def test_text_and_reason_follow_from_ids_alone() -> None:
 
 
 def test_the_table_opens_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"vllm", "transformers", "fake"} == set(base.ENGINES)
+    assert {"vllm", "transformers", "openai", "fake"} == set(base.ENGINES)
     assert all(entry.module.startswith("harness.engines.") for entry in base.ENGINES.values())
 
 

@@ -1,0 +1,104 @@
+"""Decides whether kept answers of a server may be read again, though its weights are not known. Asks no server.
+
+Answers belong to a sitting: a stretch in which the canary's answers stayed the same. A run takes up the sitting of an
+interrupted one, so that nothing is asked twice; a finished sitting is taken up only where that is asked for. Another
+answer to the canary, as after a training, begins a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from harness.checkpoints import cache_dir
+from harness.digest import digest
+from harness.engines.canary import MAX_TOKENS, ROUNDING, TEXTS, Reference, widest
+from harness.errors import UserError
+from harness.schema import Checkpoint
+
+SLACK = 3.0
+"""Times the noise of repeated calls: the largest of a few draws, against which one more draw is held."""
+OPEN_FOR = timedelta(hours=72)
+"""An interrupted run older than this is not gone on with."""
+
+
+class Sitting(Struct, frozen=True, kw_only=True):
+    """Answers that one model of a server gave without a change that the canary could see."""
+
+    id: str
+    """Part of each request's key: name of the file, then random digits."""
+    started: datetime
+    """UTC."""
+    finished: bool
+    """The last run that used it came to its end."""
+    reference: Reference
+    """The canary's answers at its beginning."""
+
+
+def take_up(
+    checkpoint: Checkpoint, facts: Mapping[str, str], now: Reference, reuse: bool, say: Callable[[str], None]
+) -> Sitting:
+    """The sitting that a run's answers belong to: an earlier one that may go on, or a new one; kept on the disk.
+
+    `facts` tell servers apart, `now` is what the canary was answered just now. `reuse` allows finished sittings.
+    """
+    name = digest([checkpoint.digest, dict(facts), TEXTS, MAX_TOKENS])[:16]
+    kept = _load(name)
+    moment = datetime.now(UTC)
+    if kept is not None and (reuse or not kept.finished):
+        what = f"'{checkpoint.name}': the answers of {kept.started:%Y-%m-%d %H:%M} UTC are"
+        if not same(kept.reference, now):
+            say(f"{what} not used, because it answers the canary otherwise now")
+        elif not reuse and moment - kept.started > OPEN_FOR:
+            say(f"{what} not used, because they are older than {OPEN_FOR.total_seconds() / 3600:.0f} hours")
+        else:
+            say(f"{what} used: it answers the canary as it did then. --no-answer-cache asks again")
+            return _save(name, structs.replace(kept, finished=False))
+    fresh = f"{name}-{secrets.token_hex(4)}"
+    return _save(name, Sitting(id=fresh, started=moment, finished=False, reference=now))
+
+
+def same(then: Reference, now: Reference) -> bool:
+    """Both are answers of one set of weights, as far as log probabilities can tell."""
+    return widest(then.rows, now.rows) <= max(SLACK * max(then.noise, now.noise), ROUNDING)
+
+
+def finish(ids: Iterable[str]) -> None:
+    """The run that used these sittings is sealed: the next one asks anew."""
+    for one in ids:
+        name = one.partition("-")[0]
+        kept = _load(name)
+        if kept is not None and kept.id == one:
+            _save(name, structs.replace(kept, finished=True))
+
+
+def _file(name: str) -> Path:
+    return cache_dir() / "sittings" / f"{name}.json"
+
+
+def _load(name: str) -> Sitting | None:
+    try:
+        return msgspec.json.decode(_file(name).read_bytes(), type=Sitting)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _save(name: str, sitting: Sitting) -> Sitting:
+    file = _file(name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(f".{os.getpid()}.new")
+        temporary.write_bytes(msgspec.json.encode(sitting))
+        temporary.replace(file)
+    except OSError as error:
+        raise UserError(
+            f"{file}: cannot be written: {error.strerror or error}. Free space or make the folder writable "
+            "(TUNEGATE_CACHE names another), then run again; finished answers are kept"
+        ) from None
+    return sitting
