@@ -65,6 +65,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fake engine's answers: a rule, or texts by request key."""
     urls: tuple[str, ...] = ()
     """The servers that the engine 'openai' asks."""
+    keep: bool = True
+    """Answers are kept, so that a later run may read them."""
     reuse: bool = False
     """Read the answers of earlier runs by servers whose weights are not known, where the canary's are the same."""
     timeout_s: float = 600.0

@@ -57,6 +57,7 @@ class Broker:
             replies=self._texts if name == "fake" else None,
             batch=batch,
             urls=servers.urls if servers else (),
+            keep=use_cache,
             reuse=servers is not None and servers.reuse,
             say=say,
         )

@@ -86,11 +86,14 @@ class OpenAiEngine:
         if self.witness.references.keys() != self.models.keys():
             raise EngineFailed(f"no server answers the canary: {self.pool.faults()}. Run again once it works")
         self.witness.compare()
-        facts = {"engine": self.name, "version": self.version}
         for name, checkpoint in self.models.items():
-            self._sittings[name] = unpinned.take_up(
-                checkpoint, facts, self.witness.references[name], self.settings.reuse, self.settings.say
-            )
+            self._sittings[name] = self._sitting(checkpoint, self.witness.references[name])
+
+    def _sitting(self, checkpoint: Checkpoint, now: canary.Reference) -> unpinned.Sitting:
+        if not self.settings.keep:
+            return unpinned.begin("unkept", now)
+        facts = {"engine": self.name, "version": self.version}
+        return unpinned.take_up(checkpoint, facts, now, self.settings.reuse, self.settings.say)
 
     def facts(self, variant: str) -> dict[str, str]:
         return {"engine": self.name, "version": self.version, "sitting": self._sittings[self.names[variant]].id}

@@ -26,6 +26,8 @@ REST_S = 0.5
 """Rest of a server after its first fault; each further one doubles it."""
 MOST_REST_S = 20.0
 CONNECT_S = 10.0
+LOOK_S = 30.0
+"""Longest wait for what needs no model: the list of models, the version."""
 KEPT_OPEN_S = 2.0
 """Idle connections are closed before the server does it (uvicorn: 5 s), or a request would meet a closed one."""
 TICK_S = 0.02
@@ -194,10 +196,12 @@ class Pool:
 
     async def send(self, server: Server, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One try: the JSON object that came back with status 200. Fault and Refused as their names say."""
+        limit = self.timeout_s if body else min(LOOK_S, self.timeout_s)
         try:
-            got = await self._opened().request(method, server.url + path, json=body)
+            timeout = httpx.Timeout(limit, connect=CONNECT_S)
+            got = await self._opened().request(method, server.url + path, json=body, timeout=timeout)
         except httpx.TimeoutException as error:
-            limit = CONNECT_S if isinstance(error, httpx.ConnectTimeout) else self.timeout_s
+            limit = CONNECT_S if isinstance(error, httpx.ConnectTimeout) else limit
             raise Fault("timeout", f"no answer in {limit:g} s") from None
         except httpx.RequestError as error:
             raise Fault("connection", without_key(str(error)) or type(error).__name__) from None
@@ -222,7 +226,6 @@ class Pool:
             key = api_key()
             self._client = httpx.AsyncClient(
                 headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=httpx.Timeout(self.timeout_s, connect=CONNECT_S),
                 limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_OPEN_S),
             )
         return self._client

@@ -50,18 +50,22 @@ def take_up(
     """
     name = digest([checkpoint.digest, dict(facts), TEXTS, MAX_TOKENS])[:16]
     kept = _load(name)
-    moment = datetime.now(UTC)
     if kept is not None and (reuse or not kept.finished):
-        what = f"'{checkpoint.name}': the answers of {kept.started:%Y-%m-%d %H:%M} UTC are"
+        what = f"'{checkpoint.name}': the {'' if kept.finished else 'interrupted '}run of {kept.started:%Y-%m-%d %H:%M}"
         if not same(kept.reference, now):
-            say(f"{what} not used, because it answers the canary otherwise now")
-        elif not reuse and moment - kept.started > OPEN_FOR:
-            say(f"{what} not used, because they are older than {OPEN_FOR.total_seconds() / 3600:.0f} hours")
+            say(f"{what} UTC is not gone on with, because the canary is answered otherwise now")
+        elif not reuse and datetime.now(UTC) - kept.started > OPEN_FOR:
+            say(f"{what} UTC is not gone on with, because it is older than {OPEN_FOR / timedelta(hours=1):.0f} hours")
         else:
-            say(f"{what} used: it answers the canary as it did then. --no-answer-cache asks again")
+            say(f"{what} UTC is gone on with: the canary is answered as it was then. --no-answer-cache asks again")
             return _save(name, structs.replace(kept, finished=False))
-    fresh = f"{name}-{secrets.token_hex(4)}"
-    return _save(name, Sitting(id=fresh, started=moment, finished=False, reference=now))
+    return _save(name, begin(name, now))
+
+
+def begin(name: str, now: Reference) -> Sitting:
+    """A sitting of its own, on no disk."""
+    random = secrets.token_hex(4)
+    return Sitting(id=f"{name}-{random}", started=datetime.now(UTC), finished=False, reference=now)
 
 
 def same(then: Reference, now: Reference) -> bool:

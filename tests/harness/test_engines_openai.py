@@ -430,6 +430,18 @@ def test_a_server_that_fails_while_it_is_met_is_left_out_too(serve: Any, project
         project.open(fails)
 
 
+def test_a_server_that_hangs_when_it_is_met_is_left_out_soon(
+    serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_servers, "LOOK_S", 0.1)
+    hangs, up = serve(), serve()
+    monkeypatch.setattr(hangs, "_response", lambda path, body: time.sleep(0.5) or CUT)
+    start = time.monotonic()
+    project.open(hangs, up, timeout_s=60.0)
+    assert time.monotonic() - start < 10
+    assert f"{hangs.url} does not answer (timeout: no answer in 0.1 s): left out until it does" in project.said
+
+
 def test_a_server_with_none_of_the_models_is_said_and_not_asked(serve: Any, project: Project) -> None:
     other, up = serve({"something": 9}), serve()
     other.version = "0.1"
@@ -514,7 +526,7 @@ def test_a_model_trained_anew_under_the_same_name_never_gets_old_answers(
     engine = project.open(stub, reuse=reuse)
     found = kept_answers(engine, project.keyed(engine, 20), project.checkpoints())
     assert len(stub.questions) == 20
-    assert any("not used, because it answers the canary otherwise now" in text for text in project.said)
+    assert any("not gone on with, because the canary is answered otherwise now" in text for text in project.said)
     assert found == {"-".join(map(str, r.ids)): c.text for r, c in _plain(project, engine, 20)}
 
 
@@ -533,6 +545,21 @@ def test_an_interrupted_run_of_long_ago_is_not_gone_on_with(
     engine = project.open(stub)
     kept_answers(engine, project.keyed(engine, 20), project.checkpoints())
     assert len(stub.questions) == 20
+
+
+def test_a_run_that_keeps_no_answers_leaves_the_interrupted_one_as_it_is(serve: Any, project: Project) -> None:
+    stub = serve()
+    interrupted(project, stub, 20, after=9)
+    project.said.clear()
+    unkept = project.open(stub, keep=False)
+    texts(unkept, project.requests(3))
+    finish(unkept)
+    assert project.said == []
+    stub.answered.clear()
+    engine = project.open(stub)
+    kept_answers(engine, project.keyed(engine, 20), project.checkpoints())
+    assert len(stub.questions) <= 20 - 9
+    assert any("interrupted run of" in text and "UTC is gone on with" in text for text in project.said)
 
 
 def test_a_server_that_is_killed_and_comes_back_with_the_same_weights_goes_on(serve: Any, project: Project) -> None:
