@@ -41,7 +41,8 @@ class Signs(Struct, frozen=True, kw_only=True):
     norms: list[float]
     """Gradient norms before clipping, after the warm-up."""
     spikes: list[int]
-    """Steps whose loss is twice the median of the ten before, and above the level at the start."""
+    """Steps from which the loss, in two of three steps, is twice the median of the ten before, and above the level at the
+    start. A single step is the doing of its rows: long answers among short ones."""
     lr: float
     """Highest learning rate."""
     answers: int | None
@@ -90,7 +91,7 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Signs |
         at_best=level(losses, sum(step <= best for step in steps)),
         validations=held_out,
         norms=[row["grad_norm"] for row in trained[_warm_up(trained) :]],
-        spikes=[step for step, here in zip(steps, range(len(losses)), strict=True) if _spikes(losses, here)],
+        spikes=[steps[here] for here in range(len(losses)) if _spikes(losses, here) and not _spikes(losses, here - 1)],
         lr=max(row["lr"] for row in trained),
         answers=rows.get("answer_tokens"),
         answers_expected=rows.get("answer_tokens_expected"),
@@ -111,8 +112,10 @@ def _warm_up(trained: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _spikes(losses: Sequence[float], here: int) -> bool:
-    before = losses[max(0, here - BEFORE_SPIKE) : here]
-    return len(before) == BEFORE_SPIKE and losses[here] > max(2 * median(before), median(losses[:AT_START]))
+    before, now = losses[max(0, here - BEFORE_SPIKE) : max(0, here)], losses[max(0, here) : here + 3]
+    if len(before) < BEFORE_SPIKE or len(now) < 3:
+        return False
+    return median(now) > max(2 * median(before), median(losses[:AT_START]))
 
 
 def _general(found: Mapping[str, Any] | None) -> tuple[float, float] | None:

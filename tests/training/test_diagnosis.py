@@ -51,7 +51,7 @@ BAD = {
     "unstable": [
         (curves(lambda x: 2 + 3 * x, lambda x: 2 + 3 * x), COUNTED),
         (curves(settled, settled, norm=lambda x: 30.0 if round(100 * x) % 10 == 0 else 1.0), COUNTED),
-        (curves(lambda x: 6.0 if round(100 * x) in (40, 60, 80) else settled(x), settled), COUNTED),
+        (curves(lambda x: 6.0 if round(100 * x) in (40, 41, 60, 61, 80, 81) else settled(x), settled), COUNTED),
     ],
     "overfit": [
         (curves(settled, lambda x: 0.8 + (x - 0.3) ** 2), COUNTED),
@@ -92,6 +92,7 @@ def test_every_rule_has_a_curve():
         (curves(lambda x: settled(x) * (1 + 0.1 * math.sin(900 * x)), settled), COUNTED),
         (curves(lambda x: 3.0 if round(100 * x) == 98 else settled(x), settled, norm=lambda x: 30 / (1 + 50 * x)), {}),
         (curves(settled, lambda x: 0.9 + 0.03 * x), COUNTED),
+        (curves(lambda x: 6.0 if round(100 * x) in (40, 60, 80) else settled(x), settled), COUNTED),
     ],
 )
 def test_a_healthy_curve_gives_none(log, record):
