@@ -41,7 +41,7 @@ class Signs(Struct, frozen=True, kw_only=True):
     norms: list[float]
     """Gradient norms before clipping, after the warm-up."""
     spikes: list[int]
-    """Steps from which the loss, in two of three steps, is twice the median of the ten before, and above the level at the
+    """Steps from which two of three losses are twice the median of the ten before, and above the level at the
     start. A single step is the doing of its rows: long answers among short ones."""
     lr: float
     """Highest learning rate."""
