@@ -62,6 +62,7 @@ def shard():
         tell("sharded", [type(tensor).__name__ for tensor in adapter.values()])
         put(adapter, weights)
 
+    loop.SAVE_EVERY_S = 3600.0 * RANK  # Whether it is time to save is no question of one's own clock.
     accelerate.Accelerator = OnProcessors
     sharding.problems = lambda config: []
     loop.put = told
