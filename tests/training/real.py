@@ -47,7 +47,7 @@ def finish(process):
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--redirects=3", "--log-dir=logs"]
 ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
-ACCELERATE += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--tee=3", "--log_dir=logs"]
+ACCELERATE += ["--num_machines=1", "--mixed_precision=bf16", "--dynamo_backend=eager", "--tee=3", "--log_dir=logs"]
 
 
 class Launched:

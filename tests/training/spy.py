@@ -50,8 +50,8 @@ def shard():
     from training import loop, sharding
 
     class OnProcessors(accelerate.Accelerator):
-        def __init__(self):
-            super().__init__()
+        def __init__(self, **settings):
+            super().__init__(**settings)
             for state in (AcceleratorState, PartialState):
                 state._shared_state["distributed_type"] = accelerate.DistributedType.FSDP
             AcceleratorState._shared_state["fsdp_plugin"] = accelerate.FullyShardedDataParallelPlugin()

@@ -114,8 +114,9 @@ def test_two_processes_do_what_one_does_and_one_of_them_speaks(uneven, tmp_path,
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_and_any_number_goes_on(uneven, tmp_path):
+    """What accelerate's own settings say of numbers and steps changes nothing: the configuration says it."""
     config = uneven()
-    strike = {"STRIKE_AT": "[1, 3]", "STRIKE": str(int(signal.SIGINT))}
+    strike = {"STRIKE_AT": "[1, 3]", "STRIKE": str(int(signal.SIGINT)), "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"}
     done = Launched(tmp_path / "two", config, launcher=ACCELERATE, **strike)
     folder = only_run(tmp_path / "runs")
     assert (done.left(0), done.left(1)) == (EXIT_INTERRUPTED, 0), done.launcher
