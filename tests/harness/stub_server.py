@@ -61,9 +61,8 @@ class Stub:
         class Handler(_Handler):
             owner = stub
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
+        class Server(_Server):
+            life = self._lives
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
@@ -82,7 +81,7 @@ class Stub:
                     continue
             self._sockets.clear()
 
-    def respond(self, path: str, headers: dict[str, str], body: Body) -> Response | str:
+    def respond(self, path: str, headers: dict[str, str], body: Body, life: int) -> Response | str:
         with self._lock:
             self.seen.append((path, headers, body))
             self.busy += path == "/v1/completions"
@@ -90,21 +89,20 @@ class Stub:
             if body:
                 self._at_work.append(body["model"])
         try:
-            return self._response(path, body)
+            return self._response(path, body, life)
         finally:
             with self._lock:
                 self.busy -= path == "/v1/completions"
                 if body:
                     self._at_work.remove(body["model"])
 
-    def _response(self, path: str, body: Body) -> Response | str:
+    def _response(self, path: str, body: Body, life: int) -> Response | str:
         if path == "/v1/models":
             return as_json(200, {"object": "list", "data": [self._card(name) for name in self.models]})
         if path == "/version" and self.owned_by == "vllm":
             return as_json(200, {"version": self.version})
         if path != "/v1/completions":
             return as_json(404, {"detail": "Not Found"})
-        life = self._lives
         time.sleep(self.slow_s)
         found = self.fault(body)
         if isinstance(found, float):
@@ -150,8 +148,15 @@ def as_json(status: int, body: Any, **headers: str) -> Response:
     return status, headers, json.dumps(body).encode()
 
 
+class _Server(ThreadingHTTPServer):
+    life: int
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class _Handler(BaseHTTPRequestHandler):
     owner: Stub
+    server: _Server
     protocol_version = "HTTP/1.1"
 
     def setup(self) -> None:
@@ -166,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
     def _reply(self, body: Body) -> None:
-        found = self.owner.respond(self.path, dict(self.headers.items()), body)
+        found = self.owner.respond(self.path, dict(self.headers.items()), body, self.server.life)
         if isinstance(found, str):
             self.close_connection = True
             return

@@ -295,7 +295,7 @@ def test_another_service_at_the_url_is_named_at_the_start(
     content: bytes, serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub = serve()
-    monkeypatch.setattr(stub, "_response", lambda path, body: (200, {}, content))
+    monkeypatch.setattr(stub, "_response", lambda path, body, life: (200, {}, content))
     with pytest.raises(EngineFailed, match=rf"{stub.url}: /v1/models does not list models .* Correct --url"):
         project.open(stub)
 
@@ -365,17 +365,17 @@ def test_a_server_that_answers_nothing_at_all_is_named_within_a_moment(serve: An
 
 def test_a_request_that_takes_too_long_is_given_to_another_server(serve: Any, project: Project) -> None:
     slow, well = serve(), serve()
-    engine = project.open(slow, well, timeout_s=0.3, batch=2)
-    slow.fault = once(2.0)
+    engine = project.open(slow, well, timeout_s=1.0, batch=2)
+    slow.fault = once(3.0)
     found = answers(engine, project.requests(10))
     assert all(c.error is None for c in found.values()) and len(found) == 10
-    assert engine.describe()["servers"][slow.url]["faults"] == {"timeout": 1}
+    assert engine.describe()["servers"][slow.url]["faults"]["timeout"] >= 1
 
 
 @pytest.mark.parametrize("fault", [1.0, CUT, as_json(500, {"error": "boom"})])
 def test_a_request_that_only_ever_fails_fails_alone(fault: Any, serve: Any, project: Project) -> None:
     stub = serve()
-    engine = project.open(stub, timeout_s=0.2)
+    engine = project.open(stub, timeout_s=0.5)
     asked = project.requests(6)
     stub.fault = lambda body: fault if body["prompt"] == list(asked[2].ids) else None
     found = answers(engine, asked)
@@ -435,7 +435,7 @@ def test_a_server_that_hangs_when_it_is_met_is_left_out_soon(
 ) -> None:
     monkeypatch.setattr(openai_servers, "LOOK_S", 0.1)
     hangs, up = serve(), serve()
-    monkeypatch.setattr(hangs, "_response", lambda path, body: time.sleep(0.5) or CUT)
+    monkeypatch.setattr(hangs, "_response", lambda path, body, life: time.sleep(0.5) or CUT)
     start = time.monotonic()
     project.open(hangs, up, timeout_s=60.0)
     assert time.monotonic() - start < 10
