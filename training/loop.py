@@ -27,6 +27,7 @@ from training.hooks import Hooks, NotFinite, Stopped, Update
 from training.model import AnswerLoss, tensors
 from training.plan import Micro, pack, share
 from training.rates import meter
+from training.team import accelerator
 
 PREFIX_TOLERANCE = 0.02
 """Relative; bfloat16 sums in another order differ by less."""
@@ -59,7 +60,7 @@ class Loop:
     """One training on one device or several; `state` is complete between two steps."""
 
     def __init__(self, model: AnswerLoss, train: Train, optim: Optim, hooks: Hooks, state: State) -> None:
-        self.accelerator = _accelerator()
+        self.accelerator = accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
         self.good = Good()
@@ -280,15 +281,6 @@ class Loop:
         put(self.adapter, self.state.adapter)
         cut = sharding.optimizer_state(self.state.optimizer, list(self.adapter.values()))
         self.optimizer.load_state_dict(cut)
-
-
-def _accelerator() -> Any:
-    """accelerate for the devices alone: number formats, steps and compiling are the configuration's."""
-    from accelerate import Accelerator
-    from accelerate.utils import GradientAccumulationPlugin
-
-    once = GradientAccumulationPlugin(num_steps=1)
-    return Accelerator(mixed_precision="no", dynamo_backend="no", gradient_accumulation_plugin=once)
 
 
 def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]) -> None:

@@ -81,6 +81,15 @@ class Team:
         raise UserError(f"process {number} of {self.size}: {message}")
 
 
+def accelerator() -> Any:
+    """accelerate for the devices alone: number formats, steps and compiling are the configuration's."""
+    from accelerate import Accelerator
+    from accelerate.utils import GradientAccumulationPlugin
+
+    once = GradientAccumulationPlugin(num_steps=1)
+    return Accelerator(mixed_precision="no", dynamo_backend="no", gradient_accumulation_plugin=once)
+
+
 def _tried(act: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
         return act(), None
