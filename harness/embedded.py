@@ -19,6 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from harness import weights
 from harness.errors import MissingExtra, UserError
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -134,7 +135,7 @@ def convert(gguf: Path, out: Path) -> None:
     found = sum(p.numel() for p in model.parameters())
     if found != PARAMETERS:
         raise UserError(f"{gguf}: {found:,} parameters after conversion, expected {PARAMETERS:,}")
-    model.save_pretrained(out)
+    weights.save(model, out)
     tokenizer.save_pretrained(out)
     if "quantization_config" in json.loads((out / "config.json").read_text("utf-8")):
         raise UserError(f"{out}/config.json still says that the weights are quantised; the conversion failed")

@@ -18,7 +18,7 @@ import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
-from harness import quantisation
+from harness import quantisation, weights
 from harness.checkpoints import TOKENIZER_FILES, cache_dir, tensor_shapes, weight_files
 from harness.errors import MissingExtra, UserError
 from harness.schema import Checkpoint
@@ -138,7 +138,7 @@ def _merge(checkpoint: Checkpoint, base: Path, carrier: Path, out: Path) -> Merg
     merged = tuned.merge_and_unload(safe_merge=True)
     merged = merged.to(dtype)
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
-    merged.save_pretrained(out)
+    weights.save(merged, out)
     changed, total = _changed(base, out)
     return MergeFacts(
         base_digest=checkpoint.base_digest,

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import weights
 from harness.checkpoints import ADAPTER_CONFIG, read_json
 from harness.errors import MissingExtra, UserError
 
@@ -98,7 +99,7 @@ def dequantise_to(folder: Path, out: Path) -> None:
         model.dequantize(torch.bfloat16)
     finally:
         said.set_verbosity(level)
-    model.save_pretrained(out)
+    weights.save(model, out)
 
 
 def wear(model: Any, adapter: Path, **more: Any) -> Any:

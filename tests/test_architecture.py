@@ -15,7 +15,7 @@ HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "e
 LATE = ("harness/engines/", "harness/merging.py", "harness/evaluate_metrics/", "training/")
 
 LAYERS = [
-    {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance"},
+    {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance", "weights"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics"},
     {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},

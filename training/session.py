@@ -11,6 +11,7 @@ import msgspec
 import torch
 
 from harness import quantisation
+from harness import weights as weight_files
 from harness.checkpoints import ADAPTER_CONFIG, read_json
 from training import model as models
 from training.checkpointing import State, written
@@ -106,7 +107,7 @@ def write_adapter(
     shutil.rmtree(part, ignore_errors=True)
     model.model.peft_config["default"].base_model_name_or_path = base
     with written(out, part):
-        model.model.save_pretrained(str(part), save_embedding_layers=False, state_dict=weights)
+        weight_files.save(model.model, part, save_embedding_layers=False, state_dict=weights)
         (part / "README.md").unlink(missing_ok=True)
         if quantise != "none":
             file = part / ADAPTER_CONFIG

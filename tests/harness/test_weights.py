@@ -1,0 +1,27 @@
+"""Weights on disk can be read by whoever may read the configuration beside them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import weights
+
+
+@pytest.fixture(params=[0o022, 0o027])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """What a user lets others do with new files."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_weight_files_are_as_readable_as_any_new_file(tiny_model: Path, tmp_path: Path, umask: int) -> None:
+    from transformers import AutoModelForCausalLM
+
+    weights.save(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path / "out")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "out").iterdir()}
+    assert "model.safetensors" in modes
+    assert set(modes.values()) == {0o666 & ~umask}
