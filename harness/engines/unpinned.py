@@ -1,7 +1,7 @@
 """Decides whether kept answers of a server may be read again, though its weights are not known. Asks no server.
 
-Answers belong to a sitting: a stretch in which the canary's answers stayed the same. A run takes up the sitting of an
-interrupted one, so that nothing is asked twice; a finished sitting is taken up only where that is asked for. Another
+Answers belong to a span: a stretch in which the canary's answers stayed the same. A run takes up the span of an
+interrupted one, so that nothing is asked twice; a finished span is taken up only where that is asked for. Another
 answer to the canary, as after a training, begins a new one.
 """
 
@@ -18,17 +18,20 @@ from msgspec import Struct, structs
 
 from harness.checkpoints import cache_dir
 from harness.digest import digest
-from harness.engines.canary import MAX_TOKENS, ROUNDING, TEXTS, Reference, widest
+from harness.engines.canary import MAX_TOKENS, TEXTS, Reference, widest
 from harness.errors import UserError
 from harness.schema import Checkpoint
 
 SLACK = 3.0
 """Times the noise of repeated calls: the largest of a few draws, against which one more draw is held."""
+ALIKE = 0.01
+"""Difference of log probabilities that says nothing, whatever the noise was: an adapter's rows are rounded by the batch
+they are in, which repeated calls may not show (0.0015 with the embedded model on a CPU)."""
 OPEN_FOR = timedelta(hours=72)
 """An interrupted run older than this is not gone on with."""
 
 
-class Sitting(Struct, frozen=True, kw_only=True):
+class Span(Struct, frozen=True, kw_only=True):
     """Answers that one model of a server gave without a change that the canary could see."""
 
     id: str
@@ -43,10 +46,10 @@ class Sitting(Struct, frozen=True, kw_only=True):
 
 def take_up(
     checkpoint: Checkpoint, facts: Mapping[str, str], now: Reference, reuse: bool, say: Callable[[str], None]
-) -> Sitting:
-    """The sitting that a run's answers belong to: an earlier one that may go on, or a new one; kept on the disk.
+) -> Span:
+    """The span that a run's answers belong to: an earlier one that may go on, or a new one; kept on the disk.
 
-    `facts` tell servers apart, `now` is what the canary was answered just now. `reuse` allows finished sittings.
+    `facts` tell servers apart, `now` is what the canary was answered just now. `reuse` allows finished spans.
     """
     name = digest([checkpoint.digest, dict(facts), TEXTS, MAX_TOKENS])[:16]
     kept = _load(name)
@@ -62,19 +65,19 @@ def take_up(
     return _save(name, begin(name, now))
 
 
-def begin(name: str, now: Reference) -> Sitting:
-    """A sitting of its own, on no disk."""
+def begin(name: str, now: Reference) -> Span:
+    """A span of its own, on no disk."""
     random = secrets.token_hex(4)
-    return Sitting(id=f"{name}-{random}", started=datetime.now(UTC), finished=False, reference=now)
+    return Span(id=f"{name}-{random}", started=datetime.now(UTC), finished=False, reference=now)
 
 
 def same(then: Reference, now: Reference) -> bool:
     """Both are answers of one set of weights, as far as log probabilities can tell."""
-    return widest(then.rows, now.rows) <= max(SLACK * max(then.noise, now.noise), ROUNDING)
+    return widest(then.rows, now.rows) <= max(SLACK * max(then.noise, now.noise), ALIKE)
 
 
 def finish(ids: Iterable[str]) -> None:
-    """The run that used these sittings is sealed: the next one asks anew."""
+    """The run that used these spans is sealed: the next one asks anew."""
     for one in ids:
         name = one.partition("-")[0]
         kept = _load(name)
@@ -83,26 +86,26 @@ def finish(ids: Iterable[str]) -> None:
 
 
 def _file(name: str) -> Path:
-    return cache_dir() / "sittings" / f"{name}.json"
+    return cache_dir() / "spans" / f"{name}.json"
 
 
-def _load(name: str) -> Sitting | None:
+def _load(name: str) -> Span | None:
     try:
-        return msgspec.json.decode(_file(name).read_bytes(), type=Sitting)
+        return msgspec.json.decode(_file(name).read_bytes(), type=Span)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _save(name: str, sitting: Sitting) -> Sitting:
+def _save(name: str, span: Span) -> Span:
     file = _file(name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{os.getpid()}.new")
-        temporary.write_bytes(msgspec.json.encode(sitting))
+        temporary.write_bytes(msgspec.json.encode(span))
         temporary.replace(file)
     except OSError as error:
         raise UserError(
             f"{file}: cannot be written: {error.strerror or error}. Free space or make the folder writable "
             "(TUNEGATE_CACHE names another), then run again; finished answers are kept"
         ) from None
-    return sitting
+    return span

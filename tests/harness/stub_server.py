@@ -82,9 +82,10 @@ class Stub:
             self._sockets.clear()
 
     def respond(self, path: str, headers: dict[str, str], body: Body, life: int) -> Response | str:
+        question = bool(body) and not is_canary(body)
         with self._lock:
             self.seen.append((path, headers, body))
-            self.busy += path == "/v1/completions"
+            self.busy += question
             self.most_busy = max(self.most_busy, self.busy)
             if body:
                 self._at_work.append(body["model"])
@@ -92,7 +93,7 @@ class Stub:
             return self._response(path, body, life)
         finally:
             with self._lock:
-                self.busy -= path == "/v1/completions"
+                self.busy -= question
                 if body:
                     self._at_work.remove(body["model"])
 
