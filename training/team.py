@@ -47,6 +47,7 @@ class Team:
 
     def leave(self) -> NoReturn:
         """End a process that is not the first."""
+        _part()
         raise SystemExit(EXIT_OK)
 
     def _agreed(self, first: Callable[[], T], others: Callable[[], T] | None) -> T:
@@ -76,6 +77,7 @@ class Team:
         number, message = failed[0]
         if not self.is_first:
             self.leave()
+        _part()
         if error is not None:
             raise error
         raise UserError(f"process {number} of {self.size}: {message}")
@@ -106,6 +108,14 @@ def _or_raise(made: T | None, error: Exception | None) -> T:
 def _said(error: Exception | None) -> str | None:
     """What travels between processes; an exception need not."""
     return None if error is None else str(error) or type(error).__name__
+
+
+def _part() -> None:
+    """Leave the process group: its threads, still at work when the interpreter goes, can abort the process."""
+    import torch.distributed
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _meet(size: int) -> None:
