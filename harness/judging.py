@@ -138,7 +138,7 @@ def judge(
     }
     unscored = sum(event.score.value is None for event in events)
     path = append(run.path, JUDGE, events, about)
-    finish(broker.describe().get("spans", {}).values())
+    finish(broker.describe().get("stretches", {}).values())
     return Judged(path=path, scored=len(events) - unscored, unscored=unscored, fooled=fooled, canaries=len(canaries))
 
 

@@ -117,7 +117,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     finished = msgspec.structs.replace(made.manifest, status="finished", ended=now())
     folder.write_manifest(finished)
     folder.seal()
-    finish(engine.get("spans", {}).values())
+    finish(engine.get("stretches", {}).values())
     return msgspec.structs.replace(made, manifest=finished, metrics=metrics, verdicts=verdicts)
 
 

@@ -63,7 +63,7 @@ class OpenAiEngine:
         self.witness = Witness(checkpoints, self.renderer, settings.say)
         self.models, self.names = self.witness.models, self.witness.names
         self.latencies_ms: dict[str, list[float]] = {variant: [] for variant in checkpoints}
-        self._spans: dict[str, unpinned.Span] = {}
+        self._stretches: dict[str, unpinned.Stretch] = {}
         self._background = Background()
 
     def open(self) -> None:
@@ -87,16 +87,16 @@ class OpenAiEngine:
             raise EngineFailed(f"no server answers the canary: {self.pool.faults()}. Run again once it works")
         self.witness.compare()
         for name, checkpoint in self.models.items():
-            self._spans[name] = self._span(checkpoint, self.witness.references[name])
+            self._stretches[name] = self._stretch(checkpoint, self.witness.references[name])
 
-    def _span(self, checkpoint: Checkpoint, now: canary.Reference) -> unpinned.Span:
+    def _stretch(self, checkpoint: Checkpoint, now: canary.Reference) -> unpinned.Stretch:
         if not self.settings.keep:
             return unpinned.begin("unkept", now)
         facts = {"engine": self.name, "version": self.version}
         return unpinned.take_up(checkpoint, facts, now, self.settings.reuse, self.settings.say)
 
     def facts(self, variant: str) -> dict[str, str]:
-        return {"engine": self.name, "version": self.version, "span": self._spans[self.names[variant]].id}
+        return {"engine": self.name, "version": self.version, "stretch": self._stretches[self.names[variant]].id}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         vocabulary = vocabulary_of(self.renderer.config)
@@ -213,7 +213,7 @@ class OpenAiEngine:
                 "text_from_ids": all(openai_answers.takes_extensions(self._card(name)) for name in self.models),
             },
             "canary": self.witness.found,
-            "spans": {variant: self._spans[name].id for variant, name in self.names.items()},
+            "stretches": {variant: self._stretches[name].id for variant, name in self.names.items()},
             "latency_ms": {v: percentiles(found) for v, found in self.latencies_ms.items() if found},
         }
 

@@ -1,7 +1,7 @@
 """Decides whether kept answers of a server may be read again, though its weights are not known. Asks no server.
 
-Answers belong to a span: a stretch in which the canary's answers stayed the same. A run takes up the span of an
-interrupted one, so that nothing is asked twice; a finished span is taken up only where that is asked for. Another
+Answers belong to a stretch: the time in which the canary's answers stayed the same. A run takes up the stretch of an
+interrupted one, so that nothing is asked twice; a finished stretch is taken up only where that is asked for. Another
 answer to the canary, as after a training, begins a new one.
 """
 
@@ -31,7 +31,7 @@ OPEN_FOR = timedelta(hours=72)
 """An interrupted run older than this is not gone on with."""
 
 
-class Span(Struct, frozen=True, kw_only=True):
+class Stretch(Struct, frozen=True, kw_only=True):
     """Answers that one model of a server gave without a change that the canary could see."""
 
     id: str
@@ -46,10 +46,10 @@ class Span(Struct, frozen=True, kw_only=True):
 
 def take_up(
     checkpoint: Checkpoint, facts: Mapping[str, str], now: Reference, reuse: bool, say: Callable[[str], None]
-) -> Span:
-    """The span that a run's answers belong to: an earlier one that may go on, or a new one; kept on the disk.
+) -> Stretch:
+    """The stretch that a run's answers belong to: an earlier one that may go on, or a new one; kept on the disk.
 
-    `facts` tell servers apart, `now` is what the canary was answered just now. `reuse` allows finished spans.
+    `facts` tell servers apart, `now` is what the canary was answered just now. `reuse` allows finished stretches.
     """
     name = digest([checkpoint.digest, dict(facts), TEXTS, MAX_TOKENS])[:16]
     kept = _load(name)
@@ -65,10 +65,10 @@ def take_up(
     return _save(name, begin(name, now))
 
 
-def begin(name: str, now: Reference) -> Span:
-    """A span of its own, on no disk."""
+def begin(name: str, now: Reference) -> Stretch:
+    """A stretch of its own, on no disk."""
     random = secrets.token_hex(4)
-    return Span(id=f"{name}-{random}", started=datetime.now(UTC), finished=False, reference=now)
+    return Stretch(id=f"{name}-{random}", started=datetime.now(UTC), finished=False, reference=now)
 
 
 def same(then: Reference, now: Reference) -> bool:
@@ -77,7 +77,7 @@ def same(then: Reference, now: Reference) -> bool:
 
 
 def finish(ids: Iterable[str]) -> None:
-    """The run that used these spans is sealed: the next one asks anew."""
+    """The run that used these stretches is sealed: the next one asks anew."""
     for one in ids:
         name = one.partition("-")[0]
         kept = _load(name)
@@ -86,26 +86,26 @@ def finish(ids: Iterable[str]) -> None:
 
 
 def _file(name: str) -> Path:
-    return cache_dir() / "spans" / f"{name}.json"
+    return cache_dir() / "stretches" / f"{name}.json"
 
 
-def _load(name: str) -> Span | None:
+def _load(name: str) -> Stretch | None:
     try:
-        return msgspec.json.decode(_file(name).read_bytes(), type=Span)
+        return msgspec.json.decode(_file(name).read_bytes(), type=Stretch)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _save(name: str, span: Span) -> Span:
+def _save(name: str, stretch: Stretch) -> Stretch:
     file = _file(name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{os.getpid()}.new")
-        temporary.write_bytes(msgspec.json.encode(span))
+        temporary.write_bytes(msgspec.json.encode(stretch))
         temporary.replace(file)
     except OSError as error:
         raise UserError(
             f"{file}: cannot be written: {error.strerror or error}. Free space or make the folder writable "
             "(TUNEGATE_CACHE names another), then run again; finished answers are kept"
         ) from None
-    return span
+    return stretch

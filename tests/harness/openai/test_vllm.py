@@ -25,7 +25,7 @@ from harness.errors import EngineFailed, UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from tests.harness.adapters import save_adapter
-from tests.harness.openai_reference import MAX_LEN, QUESTIONS, requests, shown
+from tests.harness.openai.reference import MAX_LEN, QUESTIONS, requests, shown
 
 ROOT = Path(__file__).parents[2]
 KEY = "key-of-the-test"
@@ -102,7 +102,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Answers of vLLM in a process without a server."""
     root = tmp_path_factory.mktemp("reference")
     adapter = save_adapter(embedded_model(), root / "a0", seed=1, std=0.02, r=8, lora_alpha=16)
-    command = [sys.executable, "-m", "tests.harness.openai_reference", str(adapter), str(root / "found.json")]
+    command = [sys.executable, "-m", "tests.harness.openai.reference", str(adapter), str(root / "found.json")]
     given = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -112,7 +112,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The embedded model that is there, and no answer or span of another test."""
+    """The embedded model that is there, and no answer or stretch of another test."""
     models = embedded_model().parent
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "models").symlink_to(models)
@@ -246,5 +246,5 @@ def run(
     engine.close()
     cache.close()
     if stop_after is None:
-        finish(engine.describe()["spans"].values())
+        finish(engine.describe()["stretches"].values())
     return texts, list(sent)
