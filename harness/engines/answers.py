@@ -142,12 +142,12 @@ class AnswerCache:
         if variant in self._of:
             return self._of[variant]
         content = self.checkpoints[variant].digest
-        span = self.engine.facts(variant).get("span", "")
+        stretch = self.engine.facts(variant).get("stretch", "")
         header = Header(
             tunegate_answers=LAYOUT, checkpoint=content, engine=self.engine.name, version=self.engine.version
         )
         version = re.sub(r"[^\w.+-]", "_", self.engine.version)
-        path = self.root / f"{digest(content + span)[:24]}-{self.engine.name}-{version}.jsonl"
+        path = self.root / f"{digest(content + stretch)[:24]}-{self.engine.name}-{version}.jsonl"
         if path not in self._files:
             self._files[path] = AnswerFile(path, header)
         self._of[variant] = self._files[path]
