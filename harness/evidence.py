@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.gatefile import COMPARATIVE, GateId
-from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, Outcome, Record
+from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, Outcome
 from harness.stats.wording import number, points
 
 if TYPE_CHECKING:
     from harness.stats.join import Pairs
-    from harness.stats.observations import Observations
+    from harness.stats.observations import Answers, Observations
 
 FEWEST_CLUSTERS = 10
 """No gate judges on fewer contracts."""
@@ -84,7 +84,7 @@ class Finding:
 
 def screen(
     gate: Gate,
-    records: Mapping[str, Sequence[Record]],
+    records: Mapping[str, Answers],
     expected_cases: int,
     comparable: str | None,
     no_baseline: str = NO_BASELINE,
@@ -132,7 +132,7 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
     return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 
 
-def gather(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Finding | Evidence:
+def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Finding | Evidence:
     """Observations of the gate's slice, or why they cannot be judged."""
     from harness.stats.join import pair
     from harness.stats.observations import in_slice, observations

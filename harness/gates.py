@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few, within_noise
 from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
-from harness.schema import Estimate, Gate, GateFile, Metric, Noise, Record, Rule, Side, Verdict
+from harness.schema import Estimate, Gate, GateFile, Metric, Noise, Rule, Side, Verdict
 from harness.stats.wording import interval, number, p_value, points, settle, worth
 
 if TYPE_CHECKING:
     from harness.stats.needs import Need
+    from harness.stats.observations import Answers
 
 __all__ = ["COMPARATIVE", "RULES", "GateId", "bar_in_words", "gate_ids", "judge", "load_gates", "validate"]
 
@@ -28,7 +29,7 @@ def judge(
     suite: str,
     gate_file: GateFile,
     metrics: Iterable[Metric],
-    records_by_variant: Mapping[str, Sequence[Record]],
+    records_by_variant: Mapping[str, Answers],
     *,
     expected_cases: int,
     slices: Mapping[str, Sequence[str]],

@@ -8,18 +8,19 @@ import numpy as np
 from harness.schema import BASELINE, CANDIDATE, Metric, NoiseFloor, Record
 from harness.stats.intervals import critical
 from harness.stats.join import Pairs, case_gains, level_of, pair
-from harness.stats.observations import in_slice, observations
+from harness.stats.observations import Answers, in_slice, observations, reading
 from harness.stats.summary import parts
 
 
 def floors(
-    records: Mapping[str, Sequence[Record]], metrics: Sequence[Metric], slices: Iterable[str]
+    records: Mapping[str, Answers], metrics: Sequence[Metric], slices: Iterable[str]
 ) -> list[NoiseFloor]:
     """The floor of every metric, over the whole suite and every slice value; `records` are both passes by variant."""
     found = []
-    for tag, value in parts(records, slices):
+    read = {variant: reading(answers) for variant, answers in records.items()}
+    for tag, value in parts(read, slices):
         for metric in metrics:
-            pairs = _pairs({v: in_slice(r, tag, value) for v, r in records.items()}, metric)
+            pairs = _pairs({v: in_slice(r, tag, value) for v, r in read.items()}, metric)
             named = {"metric": metric.name, "slice": tag, "slice_value": value, "flips": len(_changed(pairs))}
             found.append(_floor(pairs, named))
     return found
@@ -44,7 +45,7 @@ def _floor(pairs: Pairs, named: dict[str, Any]) -> NoiseFloor:
     return NoiseFloor(low=change - half, high=change + half, **named)
 
 
-def flips(records: Mapping[str, Sequence[Record]], metric: Metric) -> list[str]:
+def flips(records: Mapping[str, Answers], metric: Metric) -> list[str]:
     """Ids of the cases whose score is not the same in both passes, in the order of the second."""
     return _changed(_pairs(records, metric))
 
@@ -63,7 +64,7 @@ def repeat_flips(records: Iterable[Record], metric: Metric) -> list[str]:
     return found
 
 
-def _pairs(records: Mapping[str, Sequence[Record]], metric: Metric) -> Pairs:
+def _pairs(records: Mapping[str, Answers], metric: Metric) -> Pairs:
     """Second pass (the candidate's) against the first; errors count as wrong in both, as nothing is claimed."""
     second, first = (observations(records.get(v, ()), metric) for v in (CANDIDATE, BASELINE))
     return pair(second, first, metric)

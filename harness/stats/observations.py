@@ -7,20 +7,30 @@ that the scorer raised on, counts against the claim being made; a score without 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
-from typing import Literal, NamedTuple, overload
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.schema import Metric, Observation, Record, Score
+from harness.schema import Metric, Observation, Record
+from harness.stats.columns import ABSENT, OUTCOMES, Columns, Said, read
 from harness.stats.intervals import Array, Codes
-from harness.stats.table import UNEXPECTED, Cases, Keys, Labels, codes, ratio_arrays
+from harness.stats.table import UNEXPECTED, Cases, Labels, codes, ratio_arrays
 
-__all__ = ["UNEXPECTED", "Observations", "Reading", "codes", "in_slice", "observations", "ratio_arrays", "reading"]
+__all__ = [
+    "UNEXPECTED",
+    "Answers",
+    "Observations",
+    "Reading",
+    "codes",
+    "in_slice",
+    "observations",
+    "ratio_arrays",
+    "reading",
+]
 
 Role = Literal["candidate", "baseline"]
 """An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
@@ -60,9 +70,10 @@ class Observations:
 
 
 class Scored(NamedTuple):
-    """What one scorer said of every record."""
+    """What one scorer said of every answer."""
 
-    scores: list[Score | None]
+    said: Said
+    """Its columns."""
     failed: NDArray[np.bool_]
     """The engine gave no answer, or the scorer raised on it."""
     counted: NDArray[np.bool_]
@@ -77,48 +88,41 @@ class Read(NamedTuple):
     scored: Scored
 
 
-class Reading(Sequence[Record]):
+class Reading:
     """The answers of one variant, or of a slice of it, read once for all metrics, rules and slices."""
 
-    def __init__(self, records: Iterable[Record], whole: Reading | None = None, rows: Codes | None = None) -> None:
-        self._records = list(records)
+    def __init__(self, columns: Columns, whole: Reading | None = None, rows: Codes | None = None) -> None:
+        self._columns = columns
         self._whole = whole or self
-        self._rows = np.arange(len(self._records)) if rows is None else rows
+        self._rows = np.arange(len(columns.case)) if rows is None else rows
         self._read: dict[tuple[Metric, Role], Read] = {}
         self._scorers: dict[str, Scored] = {}
         self._labels: dict[tuple[str, Role], Labels] = {}
-        self._parts: dict[str, dict[str | None, Reading]] = {}
+        self._parts: dict[tuple[str, str | None], Reading] = {}
         self._observed: dict[tuple[Metric, Role], Observations] = {}
 
     def __len__(self) -> int:
-        return len(self._records)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        return self._records[index]
-
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self._records)
+        return len(self._rows)
 
     @cached_property
     def case_ids(self) -> frozenset[str]:
-        """Cases that have a record."""
-        return frozenset(record.case.id for record in self._records)
+        """Cases that have an answer."""
+        names = self._columns.keys.names
+        return frozenset(names[number][0] for number in np.unique(self._columns.case[self._rows]))
+
+    def values(self, tag: str) -> set[str]:
+        """Values that the cases have of a slice tag."""
+        names, codes = self._columns.tags.get(tag, ([], np.zeros(0, np.int64)))
+        return {names[code] for code in np.unique(codes[self._rows]) if code >= 0} if names else set()
 
     def part(self, tag: str, value: str | None) -> Reading:
-        """The records whose case has this tag value."""
-        if tag not in self._parts:
-            rows: dict[str | None, list[int]] = {}
-            for i, record in enumerate(self._records):
-                rows.setdefault(record.case.tags.get(tag), []).append(i)
-            self._parts[tag] = {
-                v: Reading([self._records[i] for i in found], self._whole, self._rows[found])
-                for v, found in rows.items()
-            }
-        return self._parts[tag].setdefault(value, Reading([]))
+        """The answers whose case has this tag value; None takes those whose case has no such tag."""
+        if (tag, value) not in self._parts:
+            names, codes = self._columns.tags.get(tag, ([], np.full(len(self._columns.case), -1)))
+            wanted = -1 if value is None else names.index(value) if value in names else len(names)
+            rows = self._rows[codes[self._rows] == wanted]
+            self._parts[tag, value] = Reading(self._columns, self._whole, rows)
+        return self._parts[tag, value]
 
     def observed(self, metric: Metric, role: Role) -> Observations:
         """Observations for one metric, in the order in which cases are first seen."""
@@ -128,49 +132,35 @@ class Reading(Sequence[Record]):
             cases = read.cases
             if self._whole is not self:
                 mine = np.zeros(len(cases.keys.names), dtype=np.bool_)
-                mine[self._whole._keys[1][self._rows]] = True
+                mine[self._columns.case[self._rows]] = True
                 cases = cases.take(mine[cases.numbers])
             self._observed[metric, role] = Observations(
                 cases=cases, records=len(self), errors=int(failed.sum()), unscored=int((~counted).sum())
             )
         return self._observed[metric, role]
 
-    @cached_property
-    def _keys(self) -> tuple[Keys, Codes]:
-        """Keys of the cases, by order of appearance, and the number of every record's case."""
-        seen: dict[tuple[str, str], int] = {}
-        of = [seen.setdefault((r.case.id, r.input_hash), len(seen)) for r in self._records]
-        return Keys(list(seen), {}), np.array(of, dtype=np.int64)
-
-    @cached_property
-    def _clusters(self) -> tuple[Codes, NDArray[np.object_]]:
-        """The cluster of every case by number, and the clusters' names."""
-        firsts = np.unique(self._keys[1], return_index=True)[1]
-        names = [self._records[i].case.cluster for i in firsts]
-        return codes(names), np.array(list(dict.fromkeys(names)), dtype=object)
-
     def _of(self, metric: Metric, role: Role) -> Read:
         if (metric, role) not in self._read:
             if metric.scorer not in self._scorers:
-                self._scorers[metric.scorer] = _scored(self._records, metric.scorer)
+                self._scorers[metric.scorer] = _scored(self._columns, metric.scorer)
             self._read[metric, role] = self._reads(metric, role, self._scorers[metric.scorer])
         return self._read[metric, role]
 
     def _reads(self, metric: Metric, role: Role, scored: Scored) -> Read:
-        """Average every case's repeats; a case that no record scores is left out."""
-        (keys, numbers), (clusters, cluster_names) = self._keys, self._clusters
-        rows, count = np.flatnonzero(scored.counted), len(keys.names)
-        case_of = numbers[rows]
+        """Average every case's repeats; a case that no answer scores is left out."""
+        columns = self._columns
+        rows, count = np.flatnonzero(scored.counted), len(columns.keys.names)
+        case_of = columns.case[rows]
         times = np.bincount(case_of, minlength=count)
-        above, below = _counts(self._records, metric, role, scored, rows)
+        above, below = _counts(columns, metric, role, scored, rows)
         if metric.over_labels and (metric.scorer, role) not in self._labels:
-            self._labels[metric.scorer, role] = _labels(self._records, role, scored, rows, case_of, times)
+            self._labels[metric.scorer, role] = _labels(columns, role, scored, times)
         repeats = np.maximum(times, 1)
         cases = Cases(
-            keys=keys,
+            keys=columns.keys,
             numbers=np.arange(count),
-            clusters=clusters,
-            cluster_names=cluster_names,
+            clusters=columns.clusters,
+            cluster_names=columns.cluster_names,
             numerators=np.bincount(case_of, weights=above, minlength=count) / repeats,
             denominators=np.bincount(case_of, weights=below, minlength=count) / repeats,
             errors=np.bincount(case_of, weights=scored.failed[rows], minlength=count) > 0,
@@ -179,100 +169,96 @@ class Reading(Sequence[Record]):
         return Read(cases.take(times > 0), scored)
 
 
-def reading(records: Iterable[Record]) -> Reading:
+Answers = Iterable[Record] | Reading
+"""Records, or what was read from them."""
+
+
+def reading(records: Answers) -> Reading:
     """The records in a form that is read once, however often it is asked for."""
-    return records if isinstance(records, Reading) else Reading(records)
+    return records if isinstance(records, Reading) else Reading(read(records))
 
 
-def observations(records: Iterable[Record], metric: Metric, role: Role = "candidate") -> Observations:
+def observations(records: Answers, metric: Metric, role: Role = "candidate") -> Observations:
     """Observations of one variant's records for one metric."""
     return reading(records).observed(metric, role)
 
 
-def in_slice(records: Iterable[Record], tag: str | None, value: str | None) -> Sequence[Record]:
+def in_slice(records: Answers, tag: str | None, value: str | None) -> Reading:
     """Records whose case has this tag value; all of them where `tag` is None."""
     whole = reading(records)
     return whole if tag is None else whole.part(tag, value)
 
 
-def _scored(records: Sequence[Record], scorer: str) -> Scored:
-    scores = [record.scores.get(scorer) for record in records]
-    pairs = list(zip(records, scores, strict=True))
-    failed = np.array([r.completion.finish_reason == "error" or (s is not None and s.failed) for r, s in pairs], bool)
-    valued = np.array([s is not None and s.value is not None for s in scores], bool)
-    return Scored(scores, failed, failed | valued)
+def _scored(columns: Columns, scorer: str) -> Scored:
+    said = columns.said.get(scorer, columns.nobody)
+    failed = columns.errors | said.failed
+    return Scored(said, failed, failed | ~np.isnan(said.values))
 
 
-def _counts(records: Sequence[Record], metric: Metric, role: Role, scored: Scored, rows: Codes) -> tuple[Array, Array]:
-    """Numerator and denominator of each of these records."""
+def _counts(columns: Columns, metric: Metric, role: Role, scored: Scored, rows: Codes) -> tuple[Array, Array]:
+    """Numerator and denominator of each of these answers."""
     above, below, failed = np.zeros(len(rows)), np.ones(len(rows)), scored.failed[rows]
     if metric.over_labels:
         return above, below
-    plain = [score for score, f in zip((scored.scores[i] for i in rows), failed, strict=True) if score and not f]
+    plain = rows[~failed]
     if metric.kind == "mean":
-        above[~failed] = [score.value for score in plain]
-        _check_range(above, metric, records, rows, failed)
+        above[~failed] = scored.said.values[plain]
+        _check_range(above, metric, columns, rows, failed)
         above[failed] = metric.best if role == "baseline" else metric.worst
         return above, below
-    above[~failed] = _count(plain, metric, metric.numerator)
+    above[~failed] = _count(scored.said, metric, metric.numerator, plain)
     if metric.denominator is not None:
-        below[~failed] = _count(plain, metric, metric.denominator)
-    for place in np.flatnonzero(failed):
-        record = records[rows[place]]
-        if metric.denominator is not None:
-            below[place] = _weight(record, scored.scores[rows[place]], metric.denominator)
-        above[place] = below[place] if (role == "baseline") == metric.higher_is_better else 0.0
+        below[~failed] = _count(scored.said, metric, metric.denominator, plain)
+        below[failed] = _weights(columns, scored.said, metric.denominator, rows[failed])
+    is_full = (role == "baseline") == metric.higher_is_better
+    above[failed] = below[failed] if is_full else 0.0
     return above, below
 
 
-def _weight(record: Record, score: Score | None, denominator: str) -> int:
-    """What a failed answer weighs: what its scorer counted, or else what was expected, at least 1."""
-    expected = len(record.case.expected)
-    return max(score.counts.get(denominator, expected) if score is not None else expected, 1)
+def _weights(columns: Columns, said: Said, denominator: str, rows: Codes) -> Codes:
+    """What failed answers weigh: what their scorer counted, or else what was expected, at least 1."""
+    expected = columns.expected[rows]
+    counted = said.counts[denominator][rows] if denominator in said.counts else np.full(len(rows), ABSENT)
+    weights: Codes = np.maximum(np.where(counted == ABSENT, expected, counted), 1)
+    return weights
 
 
-def _count(scores: list[Score], metric: Metric, name: str) -> list[int]:
-    try:
-        return [score.counts[name] for score in scores]
-    except KeyError:
-        counted = next(score.counts for score in scores if name not in score.counts)
+def _count(said: Said, metric: Metric, name: str, rows: Codes) -> Codes:
+    if not len(rows):
+        return rows
+    counts = said.counts[name][rows] if name in said.counts else np.full(len(rows), ABSENT)
+    lacking = rows[counts == ABSENT]
+    if len(lacking):
+        counted = [other for other, found in said.counts.items() if found[lacking[0]] != ABSENT]
         raise ValueError(
             f"metric '{metric.name}' reads the count '{name}' of scorer '{metric.scorer}', which counted "
             f"{', '.join(counted) or 'nothing'}"
-        ) from None
+        )
+    return counts
 
 
-def _check_range(
-    values: Array, metric: Metric, records: Sequence[Record], rows: Codes, failed: NDArray[np.bool_]
-) -> None:
+def _check_range(values: Array, metric: Metric, columns: Columns, rows: Codes, failed: NDArray[np.bool_]) -> None:
     low, high = metric.limits
     for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
-        name, value = records[rows[place]].case.id, values[place]
+        name, value = columns.keys.names[columns.case[rows[place]]][0], values[place]
         raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
 
 
-def _labels(records: Sequence[Record], role: Role, scored: Scored, rows: Codes, case_of: Codes, times: Codes) -> Labels:
+def _labels(columns: Columns, role: Role, scored: Scored, times: Codes) -> Labels:
     """Counts by label of every case; a failed answer misses all that was expected, or for a compared baseline finds it.
 
     Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
     """
     scale = math.lcm(*(int(t) for t in np.unique(times[times > 0])))
-    known: dict[str, int] = {}
-    cases, labels, kinds = [], [], []
-    for kind, name in enumerate(("found", "invented", "missing")):
-        shown = [_shown(records[row], scored.scores[row], scored.failed[row], role, name) for row in rows]
-        cases.append(np.repeat(case_of, [len(found) for found in shown]))
-        labels += [known.setdefault(label, len(known)) for label in chain.from_iterable(shown)]
-        kinds.append(np.full(len(cases[-1]), kind))
-    row, column = np.concatenate(cases), np.concatenate(kinds)
-    counts = np.zeros((len(row), 3))
-    counts[np.arange(len(row)), column] = scale // times[row]
-    return Labels(list(known), row, np.array(labels, dtype=np.int64), counts)
-
-
-def _shown(record: Record, score: Score | None, failed: bool, role: Role, name: str) -> Sequence[str]:
-    """Labels that one answer found, invented or missed."""
-    if failed:
-        outcome = "found" if role == "baseline" else "missing"
-        return list(dict.fromkeys(record.case.expected)) if name == outcome else ()
-    return score.extracted.get(name, ()) if score is not None else ()
+    shown = scored.said.shown
+    known = {name: code for code, name in enumerate(shown.names)}
+    outcome = OUTCOMES.index("found" if role == "baseline" else "missing")
+    failed = [(row, label) for row, labels in columns.wanted.items() if scored.failed[row] for label in labels]
+    kept = scored.counted[shown.row] & ~scored.failed[shown.row]
+    row = np.concatenate([shown.row[kept], np.array([r for r, _ in failed], dtype=np.int64)])
+    code = [known.setdefault(label, len(known)) for _, label in failed]
+    column = np.concatenate([shown.outcome[kept], np.full(len(failed), outcome)]).astype(np.int64)
+    case_of = columns.case[row]
+    counts = np.zeros((len(row), len(OUTCOMES)))
+    counts[np.arange(len(row)), column] = scale // times[case_of]
+    return Labels(list(known), case_of, np.concatenate([shown.code[kept], np.array(code, dtype=np.int64)]), counts)

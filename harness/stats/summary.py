@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics, Record
+from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics
 from harness.stats.estimates import estimate
 from harness.stats.join import pair
-from harness.stats.observations import in_slice, observations, reading
+from harness.stats.observations import Answers, Reading, in_slice, observations, reading
 from harness.stats.paired import compare
 
 
 def summarise(
-    records_by_variant: Mapping[str, Sequence[Record]],
+    records_by_variant: Mapping[str, Answers],
     metrics: Sequence[Metric],
     slices: Iterable[str],
     suite: str,
@@ -46,12 +46,9 @@ def summarise(
     return Metrics(metrics=levels, comparisons=comparisons)
 
 
-def parts(
-    records_by_variant: Mapping[str, Sequence[Record]], slices: Iterable[str]
-) -> Iterator[tuple[str | None, str | None]]:
+def parts(read: Mapping[str, Reading], slices: Iterable[str]) -> Iterator[tuple[str | None, str | None]]:
     """The whole suite, then every value of every slice tag."""
     yield None, None
     for tag in slices:
-        found = {r.case.tags[tag] for records in records_by_variant.values() for r in records if tag in r.case.tags}
-        for value in sorted(found):
+        for value in sorted(set[str]().union(*(records.values(tag) for records in read.values()))):
             yield tag, value

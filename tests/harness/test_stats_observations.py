@@ -108,8 +108,10 @@ def test_found_missing_and_invented_become_true_positives_and_errors_by_label():
 
 def test_a_slice_holds_the_records_of_its_value_only():
     records = [record(1, 1, tags={"kind": "lease"}), record(2, 1, tags={"kind": "deed"}), record(3, 1)]
-    assert [r.case.id for r in in_slice(records, "kind", "lease")] == ["case-1"]
-    assert list(in_slice(records, None, None)) == records
+    assert in_slice(records, "kind", "lease").case_ids == {"case-1"}
+    assert in_slice(records, "kind", None).case_ids == {"case-3"}
+    assert len(in_slice(records, "kind", "will")) == 0
+    assert in_slice(records, None, None).case_ids == {"case-1", "case-2", "case-3"}
 
 
 @pytest.mark.parametrize("metric", [ACCURACY, RECALL, ERROR_RATE, MACRO_F1, MACRO_RECALL])
