@@ -1,14 +1,25 @@
-"""May this adapter be merged? Looks for a sealed run whose every gate passed on exactly these weights."""
+"""May these weights be merged or served? Looks for a sealed run whose every gate passed on exactly them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from harness.checkpoints import resolve
 from harness.errors import GateFailed, UserError
 from harness.schema import CANDIDATE, Checkpoint, Manifest, Verdict
 from harness.store import SEAL, check_seal, load_manifest, load_verdicts
+
+
+class Approval(Struct, frozen=True, kw_only=True):
+    """Why weights may be merged or served."""
+
+    says: str
+    """One sentence: which run approved them, or the reason that stands in its place."""
+    run: Path | None = None
+    """Folder of the run whose every gate passed; None where a reason was given instead."""
 
 
 def passing_run(adapter: str, root: Path, ungated: str | None) -> str:
@@ -19,22 +30,35 @@ def passing_run(adapter: str, root: Path, ungated: str | None) -> str:
     checkpoint = resolve(adapter)
     if checkpoint.kind != "adapter":
         raise UserError(f"{adapter}: is a whole model, not an adapter. Name a folder with adapter_config.json")
+    return approve(checkpoint, root, ungated, "merge").says
+
+
+def approve(checkpoint: Checkpoint, root: Path, ungated: str | None, verb: str) -> Approval:
+    """The newest evaluation of exactly these weights, where its every gate passed, or the reason to `verb` without.
+
+    GateFailed where neither is there.
+    """
     if ungated is not None:
-        if not ungated.strip():
-            raise UserError("--ungated needs a reason. It is written into the model card")
-        return f"merged without a passing verdict: {ungated.strip()}"
-    latest = "none of them evaluated this adapter"
+        return Approval(says=f"{verb}d without a passing verdict: {reason_of(ungated)}")
+    latest = "none of them evaluated these weights"
     if found := _newest(checkpoint, root):
         folder, manifest = found
         verdicts = load_verdicts(folder)
         if _passed(folder, verdicts):
-            return f"approved by run {manifest.run_id}: {len(verdicts)} gates passed"
+            return Approval(says=f"approved by run {manifest.run_id}: {len(verdicts)} gates passed", run=folder)
         short = sum(v.outcome != "pass" for v in verdicts)
         latest = f"{manifest.run_id} has {short} of {len(verdicts)} gates not passed"
     raise GateFailed(
-        f"{adapter}: no passing verdict in {root} ({latest}). Evaluate it with --baseline first, "
-        "or merge with --ungated REASON"
+        f"{checkpoint.name}: no passing verdict in {root} ({latest}). Evaluate it with --baseline first, "
+        f"or {verb} with --ungated REASON"
     )
+
+
+def reason_of(ungated: str) -> str:
+    """The reason that was given for doing without a verdict; an empty one is a UserError."""
+    if not ungated.strip():
+        raise UserError("--ungated needs a reason. It is kept with what is made without a verdict")
+    return ungated.strip()
 
 
 def verdict_on(checkpoint: Checkpoint, root: Path) -> str | None:
@@ -58,7 +82,7 @@ def _passed(folder: Path, verdicts: Sequence[Verdict]) -> bool:
 
 
 def _newest(checkpoint: Checkpoint, root: Path) -> tuple[Path, Manifest] | None:
-    """The newest sealed evaluation of an adapter, whatever served it, or of a whole model."""
+    """The newest sealed evaluation of exactly these weights, adapter and tokenizer, whatever served them."""
     for folder in sorted(root.iterdir(), reverse=True) if root.is_dir() else []:
         if not (folder / SEAL).exists():
             continue
@@ -66,8 +90,6 @@ def _newest(checkpoint: Checkpoint, root: Path) -> tuple[Path, Manifest] | None:
         seen = manifest.checkpoints.get(CANDIDATE)
         if manifest.kind != "eval" or seen is None or manifest.asked_twice:  # asked twice, it is against itself
             continue
-        if checkpoint.adapter_digest is not None and seen.adapter_digest == checkpoint.adapter_digest:
-            return folder, manifest
-        if checkpoint.adapter_digest is None and seen.digest == checkpoint.digest:
+        if seen.digest == checkpoint.digest:
             return folder, manifest
     return None

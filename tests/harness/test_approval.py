@@ -1,16 +1,18 @@
-"""A merge needs a run whose every gate passed on exactly this adapter, or a reason that is written down."""
+"""Merging and serving need a run whose every gate passed on exactly these weights, or a reason that is kept."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from harness.approval import passing_run
+from harness.approval import approve, passing_run
 from harness.checkpoints import resolve
 from harness.errors import GateFailed, UserError
 from harness.schema import Manifest, Verdict
 from harness.store import RunFolder, now
-from tests.harness.adapters import save_adapter
+from tests.conftest import save_tiny_model
+from tests.harness.adapters import change_json, save_adapter
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_one_gate_that_did_not_pass_refuses(adapter: Path, tmp_path: Path, other
 
 
 def test_no_run_at_all_refuses(adapter: Path, tmp_path: Path) -> None:
-    with pytest.raises(GateFailed, match="none of them evaluated this adapter"):
+    with pytest.raises(GateFailed, match="none of them evaluated these weights"):
         passing_run(str(adapter), tmp_path / "nowhere", None)
 
 
@@ -94,3 +96,23 @@ def test_a_model_asked_twice_neither_approves_nor_hides_the_run_that_does(adapte
     twice.write_verdicts([])
     twice.seal()
     assert run.name in passing_run(str(adapter), tmp_path, None)
+
+
+def test_an_adapter_put_onto_another_base_is_not_what_was_evaluated(adapter: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs", adapter, "pass")
+    other = save_tiny_model(tmp_path / "other", seed=5)
+    moved = shutil.copytree(adapter, tmp_path / "moved")
+    change_json(moved / "adapter_config.json", base_model_name_or_path=str(other))
+    assert resolve(str(moved)).adapter_digest == resolve(str(adapter)).adapter_digest
+    with pytest.raises(GateFailed, match="none of them evaluated these weights"):
+        passing_run(str(moved), tmp_path / "runs", None)
+
+
+def test_a_whole_model_is_approved_for_serving_as_an_adapter_is(tiny_model: Path, tmp_path: Path) -> None:
+    model = resolve(str(tiny_model))
+    with pytest.raises(GateFailed, match="or serve with --ungated REASON"):
+        approve(model, tmp_path, None, "serve")
+    run = write_run(tmp_path, tiny_model, "pass")
+    assert approve(model, tmp_path, None, "serve").run == run
+    ungated = approve(model, tmp_path, "pilot", "serve")
+    assert (ungated.says, ungated.run) == ("served without a passing verdict: pilot", None)
