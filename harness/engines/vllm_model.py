@@ -78,20 +78,25 @@ def llm_arguments(
     return arguments
 
 
+def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
+    """Arguments of vLLM's SamplingParams; only the given ids end an answer. Prompt log probabilities are never asked."""
+    return {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "seed": sampling.seed,
+        "stop_token_ids": list(sampling.stop_ids),
+        "ignore_eos": True,
+        "logprobs": 1 if sampling.logprobs else None,
+        "logprob_token_ids": list(sampling.logprob_ids) or None,
+        "detokenize": False,
+    }
+
+
 def sampling_params(sampling: Sampling) -> Any:
-    """vLLM's form of the sampling; only the given ids end an answer. Prompt log probabilities are never asked for."""
+    """vLLM's form of the sampling."""
     from vllm import SamplingParams
 
-    return SamplingParams(
-        max_tokens=sampling.max_tokens,
-        temperature=sampling.temperature,
-        seed=sampling.seed,
-        stop_token_ids=list(sampling.stop_ids),
-        ignore_eos=True,
-        logprobs=1 if sampling.logprobs else None,
-        logprob_token_ids=list(sampling.logprob_ids) or None,
-        detokenize=False,
-    )
+    return SamplingParams(**sampling_arguments(sampling))
 
 
 class VllmModel:
