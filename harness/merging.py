@@ -7,10 +7,11 @@ trained on an NF4 base is merged into the dequantised weights of that base, neve
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,13 @@ from msgspec import Struct
 from harness import quantisation, weights
 from harness.checkpoints import TOKENIZER_FILES, cache_dir, tensor_shapes, weight_files
 from harness.errors import MissingExtra, UserError
+from harness.held import hold
 from harness.schema import Checkpoint
 
 FACTS = "merge.json"
+"""In every merged folder; held while the folder is in use, and its time is when the folder was last used."""
+MAKING = "making-"
+"""Begins the names of folders in which merged ones are made."""
 CARRIED = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 PROBES = (
     "The tenant shall pay rent on the first day of each month.",
@@ -60,26 +65,60 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
         )
 
 
-def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda text: None) -> Path:
-    """The cached merged model of an adapter checkpoint, made on first use, once per base and adapter content."""
+_in_use: dict[Path, int] = {}
+"""Merged folders that this process uses until it ends, with the handles that say so to others."""
+
+
+def merged_dir() -> Path:
+    """Folder of all cached merged models."""
+    return cache_dir() / "merged"
+
+
+def merged_path(checkpoint: Checkpoint) -> Path:
+    """Where an adapter checkpoint's merged model is cached, made or not; a folder holds the tokenizer, too."""
     assert checkpoint.adapter_digest is not None
-    name = f"{checkpoint.base_digest[:16]}-{checkpoint.adapter_digest[:16]}"
-    folder = cache_dir() / "merged" / name
-    if folder.is_dir():
-        return folder
+    parts = (checkpoint.base_digest[:16], checkpoint.adapter_digest[:16], checkpoint.tokenizer_digest[:8])
+    return merged_dir() / "-".join(parts)
+
+
+def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda text: None) -> Path:
+    """The cached merged model of an adapter checkpoint, made on first use, once per content of all its parts."""
+    folder = merged_path(checkpoint)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                say(f"merging {checkpoint.name} into its base, once")
-                with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as work:
-                    say(merge_into(checkpoint, Path(work) / "model").says)
-                    shutil.move(Path(work) / "model", folder)
+        while not _use(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{folder}.lock"):
+                if not (folder / FACTS).is_file():
+                    say(f"merging {checkpoint.name} into its base, once")
+                    _make(checkpoint, folder, say)
     except OSError as error:
         raise UserError(
             f"{folder}: cannot write the merged model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
         ) from None
     return folder
+
+
+def _make(checkpoint: Checkpoint, folder: Path, say: Callable[[str], None]) -> None:
+    """Merge beside the folder, then put it there whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=MAKING) as work:
+        made = Path(work) / "model"
+        say(merge_into(checkpoint, made).says)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
+def _use(folder: Path) -> bool:
+    """Keep a merged folder from being dropped while this process lives; False where there is none."""
+    try:
+        handle = hold(folder / FACTS)
+    except FileNotFoundError:
+        return False
+    with suppress(OSError):  # Another user's folder can be used, too.
+        os.utime(folder / FACTS)
+    if folder in _in_use:
+        os.close(_in_use[folder])
+    _in_use[folder] = handle
+    return True
 
 
 def read_facts(folder: Path) -> MergeFacts:

@@ -1,7 +1,9 @@
 """The answer cache: every completion is kept as it arrives, so that resuming is reading. Starts no engine.
 
 One append-only file per checkpoint content, engine and version, below `cache_dir()/answers`. The first line is a
-header; every other line is one Completion. Errors are never kept. Nothing is ever deleted or rewritten.
+header; every other line is one Completion. Errors are never kept. Nothing is rewritten; `harness.kept` may drop whole
+files, of which none is in use. An answer brings the line break before it, not after: what a crash cut ends there,
+whoever writes next.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,9 +22,12 @@ from harness.checkpoints import cache_dir
 from harness.digest import digest
 from harness.engines.base import Engine, in_order
 from harness.errors import UserError
+from harness.held import hold
 from harness.schema import Checkpoint, Completion, Request
 
 LAYOUT = 1
+NEW = ".new-"
+"""Begins the name of a file that is being made."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -38,15 +44,14 @@ class Header(Struct, frozen=True, kw_only=True):
 
 
 class AnswerFile:
-    """Answers of one checkpoint by one engine version. Safe to append to from several processes at once."""
+    """Answers of one checkpoint by one engine version, in use until closed. Several processes may append at once."""
 
     def __init__(self, file: Path, header: Header) -> None:
         self.file = file
         self.known: dict[str, Completion] = {}
         self._open_for_append: int | None = None
         try:
-            if not file.exists():
-                _create(file, header)
+            self._held = _hold(file, header)
             self._read(file.read_bytes())
         except OSError as error:
             raise _refused(file, error) from None
@@ -67,12 +72,10 @@ class AnswerFile:
 
     def add(self, completion: Completion) -> None:
         """Append one answer; it is on its way to the disk when this returns."""
-        line = msgspec.json.encode(completion) + b"\n"
+        line = b"\n" + msgspec.json.encode(completion)
         try:
             if self._open_for_append is None:
                 self._open_for_append = os.open(self.file, os.O_WRONLY | os.O_APPEND)
-                if not _ends_whole(self.file):
-                    line = b"\n" + line
             written = os.write(self._open_for_append, line)
         except OSError as error:
             raise _refused(self.file, error) from None
@@ -81,9 +84,9 @@ class AnswerFile:
         self.known[completion.key] = completion
 
     def close(self) -> None:
+        os.close(self._held)
         if self._open_for_append is not None:
             os.close(self._open_for_append)
-            self._open_for_append = None
 
 
 def _refused(file: Path, error: OSError) -> UserError:
@@ -93,24 +96,31 @@ def _refused(file: Path, error: OSError) -> UserError:
     )
 
 
+def _hold(file: Path, header: Header) -> int:
+    """Keep the file from being dropped, and say that it was used now; make it where it is not there."""
+    while True:
+        try:
+            handle = hold(file)
+        except FileNotFoundError:
+            _create(file, header)
+            continue
+        with suppress(OSError):  # Where files may be read only, kept answers may be read all the same.
+            os.utime(file)
+        return handle
+
+
 def _create(file: Path, header: Header) -> None:
     """Make the file with its header at once; a process that comes second finds it whole."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".new-")
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=NEW)
     try:
         with os.fdopen(handle, "wb") as opened:
-            opened.write(msgspec.json.encode(header) + b"\n")
+            opened.write(msgspec.json.encode(header))
         os.link(temporary, file)
     except FileExistsError:
         return
     finally:
         Path(temporary).unlink(missing_ok=True)
-
-
-def _ends_whole(file: Path) -> bool:
-    with file.open("rb") as opened:
-        opened.seek(-1, os.SEEK_END)
-        return opened.read(1) == b"\n"
 
 
 def _decode(body: bytes) -> Iterable[Completion]:
@@ -128,13 +138,18 @@ def _decode(body: bytes) -> Iterable[Completion]:
         return found
 
 
+def answers_dir() -> Path:
+    """Folder of all answer files."""
+    return cache_dir() / "answers"
+
+
 class AnswerCache:
     """Answers of all variants of one engine. Files are read when a variant is first looked up."""
 
     def __init__(self, engine: Engine, checkpoints: Mapping[str, Checkpoint], root: Path | None = None) -> None:
         self.engine = engine
         self.checkpoints = checkpoints
-        self.root = root or cache_dir() / "answers"
+        self.root = root or answers_dir()
         self._files: dict[Path, AnswerFile] = {}
         self._of: dict[str, AnswerFile] = {}
 
@@ -162,9 +177,17 @@ class AnswerCache:
         if completion.finish_reason != "error":
             self._file(request.variant).add(completion)
 
+    def hold(self) -> None:
+        """Take the files of all variants in use, until the cache is closed."""
+        for variant in self.checkpoints:
+            self._file(variant)
+
     def close(self) -> None:
+        """Give the files free; they are read again when they are looked up again."""
         for file in self._files.values():
             file.close()
+        self._files.clear()
+        self._of.clear()
 
 
 def answered(

@@ -118,6 +118,47 @@ def test_a_line_cut_by_a_crash_is_asked_again(tmp_path: Path) -> None:
     assert untouched.asked == []
 
 
+def test_a_line_that_another_process_was_killed_in_costs_no_other_answer(tmp_path: Path) -> None:
+    kept = cache(tmp_path)
+    kept.add(request("before"), completion("before"))
+    (file,) = tmp_path.iterdir()
+    with file.open("ab") as opened:
+        opened.write(b'\n{"key":"cut","text":"ye')
+    kept.add(request("after"), completion("after"))
+    kept.close()
+    again = cache(tmp_path)
+    assert again.get(request("before")) is not None and again.get(request("after")) is not None
+    assert again.get(request("cut")) is None
+
+
+def test_answers_that_an_earlier_version_kept_are_read_and_added_to(tmp_path: Path) -> None:
+    """It wrote a line break after each line; now one is written before."""
+    texts(FakeEngine(), [request("a")], tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert len(texts(FakeEngine(), [request("a"), request("b", ids=(7,))], tmp_path)) == 2
+    untouched = FakeEngine(interrupt_after=0)
+    assert len(texts(untouched, [request("a"), request("b", ids=(7,))], tmp_path)) == 2
+
+
+class Server(FakeEngine):
+    """Answers that belong to a stretch, as a server's do."""
+
+    def __init__(self, stretch: str) -> None:
+        super().__init__(lambda request: f"in {stretch}")
+        self.stretch = stretch
+
+    def facts(self, variant: str) -> dict[str, str]:
+        return super().facts(variant) | {"stretch": self.stretch}
+
+
+def test_answers_of_one_server_lie_in_a_file_for_each_stretch(tmp_path: Path) -> None:
+    """Even under one key: the key holds the stretch as well, and the file does not rely on it."""
+    for stretch in ("first", "second", "first"):
+        assert texts(Server(stretch), [request("a")], tmp_path) == {"a": f"in {stretch}"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     "first_line", [b'{"tunegate_answers":99,"checkpoint":"","engine":"","version":""}', b"{}", b""]
 )

@@ -1,6 +1,7 @@
 """Merging: the sum is right, made once, and its distance from the adapter is known."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from harness import merging
 from harness.checkpoints import resolve
 from harness.errors import UserError
+from harness.kept import trim
 from harness.merging import merged_folder, read_facts
 from tests.harness.adapters import save_adapter
 
@@ -72,6 +74,36 @@ def test_a_second_merge_does_no_work(tiny_model: Path, tmp_path: Path, monkeypat
 def test_another_adapter_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:
     one, other = (save_adapter(tiny_model, tmp_path / f"a{seed}", seed=seed) for seed in (1, 2))
     assert merged_folder(resolve(str(one))) != merged_folder(resolve(str(other)))
+
+
+def test_a_tokenizer_that_changed_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:
+    """A merged folder holds the tokenizer that its answers are read with."""
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    adapter = save_adapter(base, tmp_path / "a0")
+    before = merged_folder(resolve(str(adapter)))
+    (base / "chat_template.jinja").write_text((base / "chat_template.jinja").read_text() + "{# changed #}")
+    after = merged_folder(resolve(str(adapter)))
+    assert after != before
+    assert (after / "chat_template.jinja").read_bytes() == (base / "chat_template.jinja").read_bytes()
+
+
+def test_a_merged_folder_is_in_use_until_the_process_ends_and_is_made_again_when_it_was_dropped(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    folder = merged_folder(adapter)
+    assert [entry.path for entry in trim(0).refused] == [folder]
+    os.close(merging._in_use.pop(folder))
+    assert [entry.path for entry in trim(0).dropped] == [folder] and not folder.exists()
+    assert merged_folder(adapter) == folder and (folder / "model.safetensors").is_file()
+
+
+def test_a_merged_folder_that_lost_its_facts_is_made_again(tiny_model: Path, tmp_path: Path) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    folder = merged_folder(adapter)
+    (folder / "merge.json").unlink()
+    (folder / "model.safetensors").write_bytes(b"")
+    assert merged_folder(adapter) == folder and weights(folder)
 
 
 def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
