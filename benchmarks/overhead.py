@@ -83,8 +83,9 @@ def write(root: Path, cases: int) -> None:
 
 def fill(root: Path) -> None:
     """Put an answer for every case into the cache, as if the engine had given it."""
+    from harness.asks import longest
     from harness.engines.broker import Broker
-    from harness.plan import Job, SuiteJob, default_checkpoint, longest, make_plan, variants
+    from harness.plan import Job, SuiteJob, default_checkpoint, make_plan, variants
     from harness.prompts import Renderer
     from harness.runner import find_suites
     from harness.schema import CANDIDATE, Completion
@@ -102,7 +103,7 @@ def fill(root: Path) -> None:
             key=request.key,
             text=texts[i % 6],
             finish_reason="stop",
-            prompt_tokens=len(question.prompt.ids),
+            prompt_tokens=len(question.ids),
             output_tokens=2,
         )
         broker.cache.add(request, completion)

@@ -14,7 +14,7 @@ from harness.digest import digest
 from harness.plan import Job, SuiteJob, default_checkpoint
 from harness.progress import Progress
 from harness.runner import run
-from harness.store import RunData, RunFolder
+from harness.store import Results, RunFolder, load_run
 from harness.suite import Suite
 
 SUITES = ("evalsuites.legal.clauses.test_clauses", "evalsuites.general.basics.test_basics")
@@ -71,7 +71,7 @@ def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
     progress.say("[6/6] report")
     reports = importlib.import_module("reports")
     files = reports.write(reports.build([made.path, trained]), folder)
-    importlib.import_module("reports.terminal").show(made)
+    importlib.import_module("reports.terminal").show(load_run(made.path))
     return closing(made, files)
 
 
@@ -95,7 +95,7 @@ def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
     return config
 
 
-def closing(made: RunData, files: list[Path]) -> str:
+def closing(made: Results, files: list[Path]) -> str:
     """What the demo ends with: the line ran, what the gates said, where to read on."""
     passed = sum(v.outcome == "pass" for v in made.verdicts)
     word = "PASS" if passed == len(made.verdicts) else "NOT PASSED"

@@ -15,7 +15,6 @@ from msgspec import Struct, field, structs
 from harness.errors import UserError
 from harness.plan import gates_path
 from harness.schema import CANDIDATE, Manifest, Noise, SuiteInfo
-from harness.store import RunData
 from harness.suite import Suite
 
 NOISE_FILE = "noise.json"
@@ -70,13 +69,13 @@ def _place(noise: Noise) -> tuple[str, ...]:
     return noise.engine, noise.device, noise.dtype, noise.tokenizer_digest
 
 
-def with_floors(run: RunData, known: Mapping[str, Sequence[Noise]]) -> RunData:
-    """The run with the noise that holds for each suite, and a note on each suite whose noise.json does not."""
+def with_floors(manifest: Manifest, known: Mapping[str, Sequence[Noise]]) -> Manifest:
+    """The manifest with the noise that holds for each suite, and a note on each suite whose noise.json does not."""
     infos: list[SuiteInfo] = []
     notes: list[str] = []
-    for info in run.manifest.suites:
+    for info in manifest.suites:
         entries = known.get(info.name, ())
-        unlike = [differing(noise, info, run.manifest) for noise in entries]
+        unlike = [differing(noise, info, manifest) for noise in entries]
         fitting = next((noise for noise, says in zip(entries, unlike, strict=True) if not says), None)
         infos.append(structs.replace(info, noise=fitting))
         if entries and fitting is None:
@@ -85,8 +84,8 @@ def with_floors(run: RunData, known: Mapping[str, Sequence[Noise]]) -> RunData:
                 f"{info.name}: noise.json was measured with another {says}, so no margin is held to it; measure again "
                 f"with `tunegate noise`"
             )
-    notes = [*run.manifest.notes, *(note for note in notes if note not in run.manifest.notes)]
-    return structs.replace(run, manifest=structs.replace(run.manifest, suites=infos, notes=notes))
+    notes = [*manifest.notes, *(note for note in notes if note not in manifest.notes)]
+    return structs.replace(manifest, suites=infos, notes=notes)
 
 
 def differing(noise: Noise, info: SuiteInfo, manifest: Manifest) -> list[str]:

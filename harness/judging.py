@@ -12,12 +12,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from harness.asks import longest
 from harness.digest import digest
 from harness.engines.endpoints import Servers
 from harness.engines.unpinned import finish
 from harness.errors import UserError
 from harness.events import append
-from harness.plan import PlainRenderer, longest
+from harness.plan import PlainRenderer
 from harness.progress import Progress
 from harness.prompts import Message, Renderer
 from harness.rubric import Rubric, read_verdict
@@ -28,7 +29,6 @@ from harness.schema import (
     Case,
     Checkpoint,
     Completion,
-    Prompt,
     Record,
     Sampling,
     Score,
@@ -74,8 +74,8 @@ class Question(Struct, frozen=True, kw_only=True):
     """What is judged."""
     case: Case
     """Names the question; its id is what a scripted judge answers by."""
-    prompt: Prompt
-    """What the judge receives."""
+    ids: tuple[int, ...]
+    """Token ids that the judge receives."""
     sampling: Sampling
     """How to decode."""
     variant: str = JUDGE
@@ -196,15 +196,15 @@ def _plan(
         if rubric.compare and item.texts[0] == item.texts[1]:
             decided.append((item, "tie", "both answers are the same text"))
             continue
-        prompt = renderer.prompt(chat(rubric, item.record.case, item.texts), rubric.hash)
-        if len(prompt.ids) + MAX_TOKENS > renderer.max_positions:
+        ids = renderer.prompt(chat(rubric, item.record.case, item.texts), rubric.hash).ids
+        if len(ids) + MAX_TOKENS > renderer.max_positions:
             decided.append((item, None, f"longer than the judge's {renderer.max_positions} tokens"))
             continue
         order = "canary" if item.canary else "swapped" if item.swapped else "asked"
         name = f"{item.record.case.id}/{item.record.variant}/{order}"
         named = Case(id=name, input={}, expected=[], cluster=item.suite)
         sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
-        asked.append(Question(item=item, case=named, prompt=prompt, sampling=sampling))
+        asked.append(Question(item=item, case=named, ids=ids, sampling=sampling))
     return asked, decided
 
 

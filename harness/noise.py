@@ -11,10 +11,11 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from harness.asks import Ask, Asks
 from harness.evidence import within_noise
 from harness.floors import engine_facts, noise_path, read_floors, save_noise
 from harness.gatefile import COMPARATIVE, gate_ids
-from harness.plan import Ask, Job, PlainRenderer, load_suite_gates, make_plan, variants
+from harness.plan import Job, PlainRenderer, load_suite_gates, make_plan, variants
 from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.provenance import environment, git_state
@@ -84,12 +85,12 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
 
 
 def _ask(
-    job: Job, checkpoint: Checkpoint, asks: Sequence[Ask], folder: RunFolder, progress: Progress, batch: int
+    job: Job, checkpoint: Checkpoint, asks: Asks, folder: RunFolder, progress: Progress, batch: int
 ) -> dict[str, object]:
     """Both passes, each by an engine of its own; returns what the first said of itself, with the work of both."""
     uncached = structs.replace(job, use_cache=False)
-    first = [ask for ask in asks if ask.variant == BASELINE]
-    second = [_reseeded(ask, job) for ask in asks if ask.variant == CANDIDATE]
+    first = list(asks.of(BASELINE))
+    second = [_reseeded(ask, job) for ask in asks.of(CANDIDATE)]
     engine = answer(uncached, {BASELINE: checkpoint}, first, folder, progress)
     other = answer(structs.replace(uncached, batch=batch), {CANDIDATE: checkpoint}, second, folder, progress)
     return engine | {work: engine[work] + other[work] for work in WORK}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
+from harness.asks import Asks, Part, Spool
 from harness.digest import digest
 from harness.engines.endpoints import NO_SERVER, Servers, endpoint
 from harness.errors import UserError
@@ -69,23 +70,6 @@ class Job(Struct, kw_only=True):
     def samples(self, suite: Suite) -> int:
         """Answers a case and variant of one suite."""
         return self.repeats or suite.samples
-
-
-class Ask(Struct, frozen=True, kw_only=True):
-    """One question to one variant."""
-
-    suite: int
-    """Index into Job.suites."""
-    case: Case
-    """The case."""
-    variant: str
-    """Which checkpoint answers."""
-    repeat: int
-    """1 for the first answer."""
-    prompt: Prompt
-    """Text and ids; the same for every variant."""
-    sampling: Sampling
-    """How to decode."""
 
 
 def option_ids(suite: Suite, renderer: Renderer | PlainRenderer) -> tuple[int, ...]:
@@ -193,7 +177,7 @@ def check_same_template(found: dict[str, Checkpoint]) -> None:
 class Plan(Struct, frozen=True, kw_only=True):
     """Every question of a run, and the cases that the model cannot read."""
 
-    asks: list[Ask]
+    asks: Asks
     """Questions, variant by variant."""
     left_out: dict[str, list[str]]
     """Ids of the cases longer than the model's context, by suite; only of suites that allow it."""
@@ -201,62 +185,44 @@ class Plan(Struct, frozen=True, kw_only=True):
     def prompt_hashes(self, job: Job) -> dict[str, dict[str, str]]:
         """By suite and case id, the hash of the token ids that the tuned model receives."""
         found: dict[str, dict[str, str]] = {part.suite.name: {} for part in job.suites}
-        for ask in self.asks:
-            if ask.variant == CANDIDATE and ask.repeat == 1:
-                found[job.suites[ask.suite].suite.name][ask.case.id] = digest(list(ask.prompt.ids))
+        for ask in self.asks.of(CANDIDATE):
+            if ask.repeat == 1:
+                found[job.suites[ask.suite].suite.name][ask.case.id] = digest(ask.ids)
         return found
 
 
 def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> Plan:
     """Plan a run. A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out."""
-    prompts: list[tuple[int, Case, Prompt, Sampling]] = []
+    spool, parts, most = Spool(), list[Part](), 1
     too_long: list[str] = []
     left_out: dict[str, list[str]] = {}
-    stop_ids = renderer.stop_ids
-    for index, part in enumerate(job.suites):
+    for part in job.suites:
         suite = part.suite
         sampling = Sampling(
             max_tokens=suite.max_tokens,
             temperature=suite.temperature,
             seed=job.seed,
-            stop_ids=stop_ids,
+            stop_ids=renderer.stop_ids,
             logprob_ids=option_ids(suite, renderer),
         )
-        for case in part.cases:
-            prompt = renderer.prompt(messages(suite.template, case), suite.prompt_hash)
-            if len(prompt.ids) + suite.max_tokens <= renderer.max_positions:
-                prompts.append((index, case, prompt, sampling))
+        asked, first = array("Q"), len(spool)
+        for place, case in enumerate(part.cases):
+            ids = renderer.prompt(messages(suite.template, case), suite.prompt_hash).ids
+            tokens = len(ids) + suite.max_tokens
+            if tokens <= renderer.max_positions:
+                spool.add(ids)
+                asked.append(place)
+                most = max(most, tokens)
             elif suite.leave_out_long:
                 left_out.setdefault(suite.name, []).append(case.id)
             else:
-                too_long.append(f"{suite.name} {case.id} ({len(prompt.ids)} tokens)")
+                too_long.append(f"{suite.name} {case.id} ({len(ids)} tokens)")
+        parts.append(
+            Part(cases=part.cases, asked=asked, first=first, sampling=sampling, repeats=job.samples(part.suite))
+        )
     if too_long:
         raise UserError(
             f"{len(too_long)} cases are longer than the model's {renderer.max_positions} tokens with their answer, "
             f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
         )
-    planned = [
-        Ask(suite=index, case=case, variant=variant, repeat=repeat, prompt=prompt, sampling=_seeded(sampling, repeat))
-        for variant in checkpoints
-        for index, case, prompt, sampling in prompts
-        for repeat in range(1, job.samples(job.suites[index].suite) + 1)
-    ]
-    return Plan(asks=planned, left_out=left_out)
-
-
-def _seeded(sampling: Sampling, repeat: int) -> Sampling:
-    return sampling if repeat == 1 else structs.replace(sampling, seed=sampling.seed + repeat - 1)
-
-
-class Sized(Protocol):
-    """A question with a prompt and a limit on its answer."""
-
-    @property
-    def prompt(self) -> Prompt: ...
-    @property
-    def sampling(self) -> Sampling: ...
-
-
-def longest(questions: Sequence[Sized]) -> int:
-    """Tokens of the longest prompt and answer together."""
-    return max((len(q.prompt.ids) + q.sampling.max_tokens for q in questions), default=1)
+    return Plan(asks=Asks(checkpoints, parts, spool, most), left_out=left_out)

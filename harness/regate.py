@@ -55,8 +55,8 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     fresh = [suite for suite in at_hand if suite.name not in stale]
     asked = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
     run = with_baseline(without_stale(run, scorers), against(at_hand, gates, baseline, bars, asked))
-    run = with_floors(run, read_floors(at_hand, bars))
-    metrics, verdicts = conclude(fresh, gates, run)
+    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(at_hand, bars)))
+    metrics, verdicts = conclude(fresh, gates, run.manifest, zip(run.suite_of, run.records, strict=True))
     if stale:
         from harness.gates import unjudged
 

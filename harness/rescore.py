@@ -63,7 +63,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     scorers = {suite.name: suite.scorers_hash for suite in at_hand}
     made = without_stale(msgspec.structs.replace(run, records=records), scorers)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
-    metrics, verdicts = conclude(at_hand, gates, made)
+    metrics, verdicts = conclude(at_hand, gates, made.manifest, zip(made.suite_of, made.records, strict=True))
     about: dict[str, Any] = {
         "kind": "code",
         "scorers": scorers,

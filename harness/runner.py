@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,18 @@ import msgspec
 from filelock import FileLock
 
 from harness.against import against, how_to_accept
+from harness.asks import Ask, longest
 from harness.digest import digest
 from harness.engines.unpinned import finish
 from harness.errors import UserError
 from harness.evidence import NO_BASELINE
 from harness.floors import read_floors, with_floors
-from harness.plan import (
-    Ask,
-    Job,
-    PlainRenderer,
-    Plan,
-    SuiteJob,
-    gates_path,
-    load_suite_gates,
-    longest,
-    make_plan,
-    variants,
-)
+from harness.plan import Job, PlainRenderer, Plan, SuiteJob, gates_path, load_suite_gates, make_plan, variants
 from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.provenance import environment, git_state
 from harness.schema import (
+    ACCEPTED,
     CANDIDATE,
     FLOOR,
     AcceptedInfo,
@@ -46,7 +38,7 @@ from harness.schema import (
     Verdict,
 )
 from harness.scoring.base import run as score
-from harness.store import RunData, RunFolder, load_run, now
+from harness.store import Results, RunData, RunFolder, load_run, now, stream
 from harness.suite import Suite
 from harness.threads import before_torch
 
@@ -61,7 +53,7 @@ UNPINNED = (
 def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
     """Make the run at `run_path`, or read it where another process has made it; None makes a new folder."""
     if run_path is None:
-        return run(job, RunFolder.create(root, "eval"), progress)
+        return load_run(run(job, RunFolder.create(root, "eval"), progress).path)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(str(run_path) + ".lock"):
         if not (run_path / "MANIFEST.sha256").exists():
@@ -70,7 +62,7 @@ def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) ->
     return load_run(run_path)
 
 
-def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | None = None) -> RunData:
+def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | None = None) -> Results:
     """Ask, score, estimate and judge; write and seal the run folder.
 
     An interruption leaves the answers in the cache and the folder unsealed; the next run asks only what is missing.
@@ -81,7 +73,8 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
     plan = make_plan(job, checkpoints, renderer)
     known = read_floors([part.suite for part in job.suites], job.bars)
-    stand = against([part.suite for part in job.suites], gates, job.baseline, job.bars, plan.prompt_hashes(job))
+    prompts = plan.prompt_hashes(job) if job.baseline == ACCEPTED else {}
+    stand = against([part.suite for part in job.suites], gates, job.baseline, job.bars, prompts)
     notes = [*_notes(job, plan, renderer), *stand.notes]
     for line in [*(f"the bar moved: {text}" for text in stand.moved), *notes]:
         progress.say(line)
@@ -109,22 +102,21 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
         raise
     _floor_records(job, plan, folder)
-    answered = msgspec.structs.replace(load_run(folder.path), manifest=msgspec.structs.replace(manifest, engine=engine))
-    made = with_floors(answered, known)
-    metrics, verdicts = conclude([part.suite for part in job.suites], gates, made)
+    answered = with_floors(msgspec.structs.replace(manifest, engine=engine), known)
+    metrics, verdicts = conclude([part.suite for part in job.suites], gates, answered, stream(folder.path))
     folder.write_metrics(metrics)
     folder.write_verdicts(verdicts)
-    finished = msgspec.structs.replace(made.manifest, status="finished", ended=now())
+    finished = msgspec.structs.replace(answered, status="finished", ended=now())
     folder.write_manifest(finished)
     folder.seal()
     finish(engine.get("stretches", {}).values())
-    return msgspec.structs.replace(made, manifest=finished, metrics=metrics, verdicts=verdicts)
+    return Results(path=folder.path, manifest=finished, metrics=metrics, verdicts=verdicts)
 
 
 def answer(
     job: Job,
     checkpoints: dict[str, Checkpoint],
-    questions: list[Ask],
+    questions: Collection[Ask],
     folder: RunFolder,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -170,9 +162,7 @@ def _flush(folder: RunFolder, waiting: list[tuple[str, Record]]) -> None:
 
 def make_record(suite: Suite, question: Ask, completion: Completion) -> Record:
     """Score one completion and join it with its case."""
-    return _record(
-        suite, question.case, question.variant, question.repeat, digest(list(question.prompt.ids)), completion
-    )
+    return _record(suite, question.case, question.variant, question.repeat, digest(question.ids), completion)
 
 
 def _record(suite: Suite, case: Case, variant: str, repeat: int, prompt_hash: str, completion: Completion) -> Record:
@@ -201,8 +191,9 @@ def _floor_records(job: Job, plan: Plan, folder: RunFolder) -> None:
         floor = part.suite.floor
         if floor is not None:
             out = set(plan.left_out.get(part.suite.name, ()))
-            records = [_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out]
-            folder.append_records(part.suite.name, records)
+            records = (_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out)
+            while some := list(islice(records, FLUSH_EVERY)):
+                folder.append_records(part.suite.name, some)
 
 
 def _floor_record(suite: Suite, case: Case, text: str) -> Record:
@@ -255,32 +246,30 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan, accepted: 
     )
 
 
-def conclude(suites: Iterable[Suite], gates: dict[str, GateFile], made: RunData) -> tuple[Metrics, list[Verdict]]:
-    """Estimates and verdicts of these suites, from the run's records alone.
-
-    Records are read in the order of their cases, so that resampling gives one result, whatever order they came in.
-    """
+def conclude(
+    suites: Iterable[Suite], gates: Mapping[str, GateFile], manifest: Manifest, records: Iterable[tuple[str, Record]]
+) -> tuple[Metrics, list[Verdict]]:
+    """Estimates and verdicts of these suites, from the run's records (each with its suite) alone."""
     from harness.gates import judge
-    from harness.stats.observations import reading
+    from harness.stats.observations import readings
     from harness.stats.summary import summarise
 
     metrics = Metrics()
     verdicts: list[Verdict] = []
-    infos = {info.name: info for info in made.manifest.suites}
+    infos = {info.name: info for info in manifest.suites}
+    read = readings(records)
     for suite in suites:
         info = infos[suite.name]
         left_out, accepted = len(info.left_out), info.accepted
-        by_variant = made.by_variant(suite.name)
-        ordered = {name: sorted(found, key=lambda r: (r.case.id, r.repeat)) for name, found in by_variant.items()}
-        records = {name: reading(found) for name, found in ordered.items()}
-        found = summarise(records, suite.metrics, suite.slices, suite.name)
+        answers = read.get(suite.name, {})
+        found = summarise(answers, suite.metrics, suite.slices, suite.name)
         metrics.metrics.extend(found.metrics)
         metrics.comparisons.extend(found.comparisons)
         verdicts += judge(
             suite.name,
             gates[suite.name],
             suite.metrics,
-            records,
+            answers,
             expected_cases=len(suite.cases) - left_out,
             slices=suite.slice_values(),
             comparable="; ".join(accepted.unlike) if accepted else None,

@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError
-from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, RecordKey, ScoreEvent, Scores, Verdict
+from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
 
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
@@ -41,21 +41,26 @@ class RecordLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The record; its scores lie in scores.jsonl."""
 
 
-class RunData(Struct, frozen=True, kw_only=True):
-    """A run as it is read back."""
+class Results(Struct, frozen=True, kw_only=True):
+    """What a run came to, without its answers."""
 
     path: Path
     """The run folder."""
     manifest: Manifest
     """run.json."""
-    records: list[Record]
-    """Every record, scores attached."""
-    suite_of: list[str]
-    """Suite name of each record."""
     metrics: Metrics
     """metrics.json."""
     verdicts: list[Verdict]
     """verdicts.json."""
+
+
+class RunData(Results, frozen=True, kw_only=True):
+    """A run as it is read back, whole."""
+
+    records: list[Record]
+    """Every record, scores attached."""
+    suite_of: list[str]
+    """Suite name of each record."""
     train_log: list[dict[str, Any]]
     """train_log.jsonl."""
 
@@ -126,7 +131,7 @@ class RunFolder:
     def seal(self) -> None:
         """Write MANIFEST.sha256 over everything that counts."""
         present = [name for name in SEALED if (self.path / name).exists()]
-        lines = [f"{hashlib.sha256((self.path / name).read_bytes()).hexdigest()}  {name}\n" for name in present]
+        lines = [f"{_sha256(self.path / name)}  {name}\n" for name in present]
         self._replace(SEAL, "".join(lines).encode())
 
     def _append(self, name: str, lines: Sequence[bytes]) -> None:
@@ -164,8 +169,13 @@ def _disk(path: Path, error: OSError) -> UserError:
     )
 
 
-def load_run(path: Path) -> RunData:
-    """Read a run folder back. An unreadable file or a newer schema is a UserError."""
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def load_results(path: Path) -> Results:
+    """Read back what a run came to, without its answers. An unreadable file or a newer schema is a UserError."""
     path = Path(path)
     if not (path / "run.json").exists():
         raise UserError(f"{path}: not a run folder (no run.json). `tunegate runs` lists the runs")
@@ -175,26 +185,43 @@ def load_run(path: Path) -> RunData:
             f"{path}: written by a newer tunegate (schema {manifest.schema_version}, this one reads {SCHEMA_VERSION}). "
             "Update tunegate"
         )
-    records: list[Record] = []
-    suites: list[str] = []
-    scores: dict[RecordKey, Scores] = {}
-    for event in _lines(path / "scores.jsonl", ScoreEvent):
-        key = (event.suite, event.case_id, event.variant, event.repeat)
-        scores.setdefault(key, Scores())[event.score.name] = event.score
-    for line in _lines(path / "records.jsonl", RecordLine):
-        record = line.record
-        found = scores.get((line.suite, record.case.id, record.variant, record.repeat), Scores())
-        records.append(msgspec.structs.replace(record, scores=found))
-        suites.append(line.suite)
+    return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=load_verdicts(path))
+
+
+def load_run(path: Path) -> RunData:
+    """Read a run folder back, whole."""
+    found = load_results(path)
+    pairs = list(stream(found.path))
     return RunData(
-        path=path,
-        manifest=manifest,
-        records=records,
-        suite_of=suites,
-        metrics=load_metrics(path),
-        verdicts=_decode(path / "verdicts.json", list[Verdict]) if (path / "verdicts.json").exists() else [],
-        train_log=list(_lines(path / "train_log.jsonl", dict)),
+        path=found.path,
+        manifest=found.manifest,
+        metrics=found.metrics,
+        verdicts=found.verdicts,
+        records=[record for _, record in pairs],
+        suite_of=[suite for suite, _ in pairs],
+        train_log=list(_lines(found.path / "train_log.jsonl", dict)),
     )
+
+
+def stream(path: Path) -> Iterator[tuple[str, Record]]:
+    """Suite and record, one after the other, scores attached; holds one at a time.
+
+    Scores lie in the order of their records, which is how `append_records` writes them.
+    """
+    events = _lines(path / "scores.jsonl", ScoreEvent)
+    event = next(events, None)
+    for line in _lines(path / "records.jsonl", RecordLine):
+        record, scores = line.record, Scores()
+        key = (line.suite, record.case.id, record.variant, record.repeat)
+        while event is not None and (event.suite, event.case_id, event.variant, event.repeat) == key:
+            scores[event.score.name] = event.score
+            event = next(events, None)
+        yield line.suite, msgspec.structs.replace(record, scores=scores)
+    if event is not None and (path / SEAL).exists():
+        raise UserError(
+            f"{path}: scores.jsonl has a score of '{event.case_id}' ({event.variant}) where records.jsonl has no such "
+            "answer. The run is damaged; run it again"
+        )
 
 
 def load_sealed(path: Path, doing: str) -> RunData:
@@ -221,7 +248,7 @@ def check_seal(path: Path) -> list[str]:
     for line in (path / SEAL).read_text("utf-8").splitlines():
         expected, name = line.split("  ", 1)
         file = path / name
-        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+        if not file.exists() or _sha256(file) != expected:
             changed.append(name)
     return changed
 
@@ -271,17 +298,21 @@ def _decode(path: Path, kind: type[T]) -> T:
         raise UserError(f"{path}: cannot be read: {error}. The run is damaged; run it again") from None
 
 
-def _lines(path: Path, kind: type[T]) -> Iterable[T]:
+def _lines(path: Path, kind: type[T]) -> Iterator[T]:
     if not path.exists():
         return
     decoder = msgspec.json.Decoder(kind)
-    lines = path.read_bytes().split(b"\n")
+    with path.open("rb") as file:
+        yield from _decoded(file, path, decoder)
+
+
+def _decoded(lines: Iterable[bytes], path: Path, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
     for number, line in enumerate(lines, 1):
-        if not line:
+        if not line.strip():
             continue
         try:
             yield decoder.decode(line)
         except msgspec.DecodeError as error:
-            if number == len(lines):
+            if not line.endswith(b"\n"):
                 return  # a torn last line is what a crash may leave
             raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None

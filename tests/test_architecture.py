@@ -15,14 +15,14 @@ HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "e
 LATE = ("harness/engines/", "harness/merging.py", "harness/evaluate_metrics/", "training/")
 
 LAYERS = [
-    {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance", "weights", "held"},
+    {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance", "weights", "held", "asks"},
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics", "kept"},
     {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},
     {"moved", "against"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
-    {"session", "demo", "power", "noise"},
-    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache"},
+    {"session", "demo", "power", "noise", "serving"},
+    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying"},
     {"plugin", "cli"},
 ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.asks import longest
 from harness.engines.hf_answers import Answerer
-from harness.plan import longest
 from harness.runner import make_record
 from harness.schema import CANDIDATE, Completion, Estimate, Request
 from harness.stats.estimates import estimate
@@ -21,7 +21,7 @@ def ask(model: AnswerLoss, questions: Questions, accelerator: Any) -> Estimate:
 
     asks = questions.asks
     requests = [
-        Request(key=str(number), ids=asked.prompt.ids, sampling=asked.sampling, variant=CANDIDATE)
+        Request(key=str(number), ids=asked.ids, sampling=asked.sampling, variant=CANDIDATE)
         for number, asked in enumerate(asks)
     ]
     mine = requests[accelerator.process_index :: accelerator.num_processes]

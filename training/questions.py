@@ -13,10 +13,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from harness.asks import Ask
 from harness.cases import check_cases, load_cases
 from harness.digest import digest
 from harness.errors import UserError, refuse_all
-from harness.plan import Ask, Job, SuiteJob, make_plan
+from harness.plan import Job, SuiteJob, make_plan
 from harness.prompts import Renderer, messages
 from harness.runner import find_suites
 from harness.schema import CANDIDATE, Case, Checkpoint, Metric
@@ -77,7 +78,7 @@ def load(asked: Asked, table: str, base: Checkpoint, renderer: Renderer) -> Ques
     job = Job(suites=[SuiteJob(suite=suite, cases=cases)], candidate=base.path)
     plan = make_plan(job, {CANDIDATE: base}, renderer)
     metric = _metric(suite, asked.metric, table)
-    return Questions(suite=suite, metric=metric, cases=cases, asks=plan.asks, renderer=renderer)
+    return Questions(suite=suite, metric=metric, cases=cases, asks=list(plan.asks), renderer=renderer)
 
 
 def _only_suite(folder: str, table: str) -> Suite:

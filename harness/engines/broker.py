@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -11,13 +11,19 @@ from harness.engines.answers import AnswerCache, answered
 from harness.engines.base import Settings, open_engine, request_key
 from harness.engines.endpoints import Servers
 from harness.errors import UserError
-from harness.schema import Case, Checkpoint, Completion, Prompt, Request, Sampling
+from harness.kept import keep_within_bound
+from harness.merging import merged_path
+from harness.schema import Case, Checkpoint, Completion, Request, Sampling
 
 FAILS = "fail"
+WINDOW_QUESTIONS = 16_384
+"""Most questions that an engine is given together. At the end of each window its batch runs empty."""
+WINDOW_TOKENS = 8_000_000
+"""Most prompt tokens of them: about 300 MB."""
 
 
 class Question(Protocol):
-    """What a broker needs of a question; `harness.plan.Ask` has it."""
+    """What a broker needs of a question; `harness.asks.Ask` has it."""
 
     @property
     def case(self) -> Case: ...
@@ -26,7 +32,7 @@ class Question(Protocol):
     @property
     def repeat(self) -> int: ...
     @property
-    def prompt(self) -> Prompt: ...
+    def ids(self) -> tuple[int, ...]: ...
     @property
     def sampling(self) -> Sampling: ...
 
@@ -51,6 +57,7 @@ class Broker:
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.checkpoints = checkpoints
+        self._say = say
         self._script = read_script(script) if script else {}
         self._texts: dict[str, str] = {}
         settings = Settings(
@@ -75,33 +82,46 @@ class Broker:
         facts = {variant: self.engine.facts(variant) for variant in self.checkpoints}
         return [
             Request(
-                key=request_key(
-                    self.checkpoints[q.variant], facts[q.variant], q.prompt.ids, q.sampling, repeat=q.repeat
-                ),
-                ids=q.prompt.ids,
+                key=request_key(self.checkpoints[q.variant], facts[q.variant], q.ids, q.sampling, repeat=q.repeat),
+                ids=q.ids,
                 sampling=q.sampling,
                 variant=q.variant,
             )
             for q in questions
         ]
 
-    def answers(self, questions: Sequence[Q]) -> Iterator[tuple[Q, Completion]]:
-        """Yield every question with its completion, as answers arrive; equal requests share one answer."""
+    def answers(self, questions: Iterable[Q]) -> Iterator[tuple[Q, Completion]]:
+        """Yield every question with its completion, as answers arrive; equal requests share one answer.
+
+        The engine receives a window of questions at a time, so that a run of any length fits into memory. Equal
+        requests of two windows share it through the cache.
+        """
+        try:
+            self._make_room()
+            for window in windows(questions):
+                yield from self._answers(window)
+        finally:
+            self.engine.close()
+            if self.cache:
+                self.cache.close()
+
+    def _answers(self, questions: Sequence[Q]) -> Iterator[tuple[Q, Completion]]:
         requests = self.requests(questions)
         waiting: dict[str, list[Q]] = {}
         for question, request in zip(questions, requests, strict=True):
             waiting.setdefault(request.key, []).append(question)
             self._read_script(question, request)
-        try:
-            for completion in answered(self.engine, requests, self.cache, self._count):
-                for question in waiting.pop(completion.key):
-                    yield question, completion
-        finally:
-            self.engine.close()
-            if self.cache:
-                self.cache.close()
+        for completion in answered(self.engine, requests, self.cache, self._count):
+            for question in waiting.pop(completion.key):
+                yield question, completion
         if waiting:
             raise UserError(f"the engine left {len(waiting)} requests without an answer. Run again to ask only those")
+
+    def _make_room(self) -> None:
+        """Keep the cache folder within its bound, without what this run reads or may read."""
+        if self.cache:
+            self.cache.hold()
+        keep_within_bound({merged_path(c) for c in self.checkpoints.values() if c.adapter_digest}, self._say)
 
     def _read_script(self, question: Question, request: Request) -> None:
         if not self._script:
@@ -118,6 +138,20 @@ class Broker:
     def describe(self) -> dict[str, Any]:
         """The engine's own record, and how many answers came from the cache."""
         return self.engine.describe() | self.counts
+
+
+def windows(questions: Iterable[Q]) -> Iterator[list[Q]]:
+    """Questions in their order, so many together that the engine's batches stay full and memory does not."""
+    window: list[Q] = []
+    tokens = 0
+    for question in questions:
+        window.append(question)
+        tokens += len(question.ids)
+        if len(window) >= WINDOW_QUESTIONS or tokens >= WINDOW_TOKENS:
+            yield window
+            window, tokens = [], 0
+    if window:
+        yield window
 
 
 def read_script(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ Replies = Callable[[Request], str] | Mapping[str, str]
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> FakeEngine:
     """The fake engine; `settings.replies` are its answers."""
-    return FakeEngine(settings.replies, max_model_len=max_model_len)
+    return FakeEngine(settings.replies, max_model_len=max_model_len, remember=False)
 
 
 def plain_reply(request: Request) -> str:
@@ -25,7 +25,8 @@ def plain_reply(request: Request) -> str:
 class FakeEngine:
     """Answers from a rule or from texts by request key; can fail on chosen keys and stop after some answers.
 
-    `asked` holds every request it was given, in order, so that tests can look at what reached the engine.
+    `asked` holds every request it was given, in order, so that tests can look at what reached the engine; without
+    `remember` it stays empty.
     """
 
     name = "fake"
@@ -38,11 +39,14 @@ class FakeEngine:
         max_model_len: int = 1 << 30,
         fail: Collection[str] = (),
         interrupt_after: int | None = None,
+        remember: bool = True,
     ) -> None:
         self.replies = replies
         self.max_model_len = max_model_len
         self.fail = fail
         self.interrupt_after = interrupt_after
+        self.remember = remember
+        self.given = 0
         self.asked: list[Request] = []
 
     def facts(self, variant: str) -> dict[str, str]:
@@ -50,9 +54,11 @@ class FakeEngine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         for request in in_order(requests):
-            if self.interrupt_after is not None and len(self.asked) >= self.interrupt_after:
+            if self.interrupt_after is not None and self.given >= self.interrupt_after:
                 raise KeyboardInterrupt
-            self.asked.append(request)
+            self.given += 1
+            if self.remember:
+                self.asked.append(request)
             problem = problem_of(request, self.max_model_len)
             if request.key in self.fail:
                 problem = "the fake engine was told to fail on this request"

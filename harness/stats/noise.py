@@ -12,9 +12,7 @@ from harness.stats.observations import Answers, in_slice, observations, reading
 from harness.stats.summary import parts
 
 
-def floors(
-    records: Mapping[str, Answers], metrics: Sequence[Metric], slices: Iterable[str]
-) -> list[NoiseFloor]:
+def floors(records: Mapping[str, Answers], metrics: Sequence[Metric], slices: Iterable[str]) -> list[NoiseFloor]:
     """The floor of every metric, over the whole suite and every slice value; `records` are both passes by variant."""
     found = []
     read = {variant: reading(answers) for variant, answers in records.items()}

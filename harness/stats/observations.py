@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Metric, Observation, Record
-from harness.stats.columns import ABSENT, OUTCOMES, Columns, Said, read
+from harness.stats.columns import ABSENT, OUTCOMES, Columns, Said, read, read_all
 from harness.stats.intervals import Array, Codes
 from harness.stats.table import UNEXPECTED, Cases, Labels, codes, ratio_arrays
 
@@ -30,6 +30,7 @@ __all__ = [
     "observations",
     "ratio_arrays",
     "reading",
+    "readings",
 ]
 
 Role = Literal["candidate", "baseline"]
@@ -176,6 +177,17 @@ Answers = Iterable[Record] | Reading
 def reading(records: Answers) -> Reading:
     """The records in a form that is read once, however often it is asked for."""
     return records if isinstance(records, Reading) else Reading(read(records))
+
+
+def readings(records: Iterable[tuple[str, Record]]) -> dict[str, dict[str, Reading]]:
+    """By suite and variant, what the records of all suites hold, in the order of their cases.
+
+    Resampling gives one result then, whatever order the answers came in.
+    """
+    return {
+        suite: {variant: Reading(columns) for variant, columns in variants.items()}
+        for suite, variants in read_all(records).items()
+    }
 
 
 def observations(records: Answers, metric: Metric, role: Role = "candidate") -> Observations:

@@ -9,7 +9,7 @@ from harness.plan import Job, SuiteJob
 from harness.progress import Progress
 from harness.runner import find_suites, run
 from harness.schema import ACCEPTED
-from harness.store import RunData, RunFolder
+from harness.store import RunData, RunFolder, load_run
 from harness.suite import Suite
 from tests.harness.mini import NAMES, right, rows, write_script, write_suite
 
@@ -115,4 +115,4 @@ def evaluate(
         bars=bars,
     )
     assert baseline in (None, ACCEPTED) or isinstance(baseline, dict)
-    return run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True))
+    return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)

@@ -5,7 +5,7 @@ from pathlib import Path
 from harness.plan import Job, SuiteJob
 from harness.progress import Progress
 from harness.runner import find_suites, run
-from harness.store import RunData, RunFolder
+from harness.store import RunData, RunFolder, load_run
 from harness.suite import Suite
 from tests.harness.mini import right, rows, write_script, write_suite
 
@@ -32,4 +32,4 @@ def make(root: Path, tuned: dict[str, str] | None = None, baseline: dict[str, st
         script=script,
         use_cache=False,
     )
-    return run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True))
+    return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)

@@ -68,7 +68,7 @@ def job_of(root: Path, **more: object) -> Job:
 
 def compared(root: Path, **more: object):
     folder = RunFolder.create(root / "runs", "compare")
-    return run(job_of(root, baseline="mini", **more), folder, Progress(quiet=True))
+    return load_run(run(job_of(root, baseline="mini", **more), folder, Progress(quiet=True)).path)
 
 
 def measured(root: Path, **more: object):

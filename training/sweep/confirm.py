@@ -12,7 +12,7 @@ from harness.plan import Job, SuiteJob, load_suite_gates, make_plan
 from harness.progress import Progress
 from harness.runner import run
 from harness.schema import BASELINE, CANDIDATE, Estimate
-from harness.store import RunData, RunFolder
+from harness.store import Results, RunFolder
 from harness.suite import Suite
 from training.config import Config
 from training.questions import Questions
@@ -57,13 +57,13 @@ def confirm(
     )
 
 
-def _level(made: RunData, suite: str, metric: str, variant: str) -> Estimate | None:
+def _level(made: Results, suite: str, metric: str, variant: str) -> Estimate | None:
     wanted = (suite, variant, metric, None)
     rows = made.metrics.metrics
     return next((r.estimate for r in rows if (r.suite, r.variant, r.metric, r.slice) == wanted), None)
 
 
-def _difference(made: RunData, suite: str, metric: str) -> Estimate | None:
+def _difference(made: Results, suite: str, metric: str) -> Estimate | None:
     rows = made.metrics.comparisons
     found = (r for r in rows if (r.suite, r.comparison.metric, r.slice) == (suite, metric, None))
     return next((r.comparison.difference for r in found), None)

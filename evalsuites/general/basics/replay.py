@@ -19,9 +19,10 @@ from typing import Any
 from msgspec import Struct
 
 from evalsuites.generated import write_rows
+from harness.asks import Ask, longest
 from harness.engines.broker import Broker
 from harness.errors import UserError
-from harness.plan import Ask, Job, PlainRenderer, longest, variants
+from harness.plan import Job, PlainRenderer, variants
 from harness.progress import Progress
 from harness.prompts import Message, Renderer, load_template, messages
 from harness.schema import CANDIDATE, Case, Completion, Sampling
@@ -102,7 +103,7 @@ def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[Ask]
     """Each prompt as it is asked: once, greedily."""
     sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
     return [
-        Ask(suite=0, case=case, variant=CANDIDATE, repeat=1, prompt=renderer.prompt(chat(case)), sampling=sampling)
+        Ask(suite=0, case=case, variant=CANDIDATE, repeat=1, ids=renderer.prompt(chat(case)).ids, sampling=sampling)
         for case in cases
     ]
 

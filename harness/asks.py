@@ -1,0 +1,146 @@
+"""The questions of a run, made one at a time from cases and kept token ids. Renders nothing and asks no engine.
+
+Token ids lie in a temporary file once they fill more than MEMORY_BYTES, so that a run of any length fits into memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct, structs
+
+from harness.errors import UserError
+from harness.schema import Case, Sampling
+
+MEMORY_BYTES = 64 << 20
+"""Token ids beyond this go to a temporary file."""
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One question to one variant."""
+
+    suite: int
+    """Index into Job.suites."""
+    case: Case
+    """The case."""
+    variant: str
+    """Which checkpoint answers."""
+    repeat: int
+    """1 for the first answer."""
+    ids: tuple[int, ...]
+    """Token ids; the same for every variant."""
+    sampling: Sampling
+    """How to decode."""
+
+
+class Spool:
+    """Token ids of prompts by number, four bytes an id."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115 - lives as long as this
+        weakref.finalize(self, self._file.close)
+        self._ends = array("Q", [0])
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Keep the ids of the next prompt."""
+        packed = array("I", ids)
+        try:
+            self._file.write(packed)
+        except OSError as error:
+            raise UserError(
+                f"{tempfile.gettempdir()}: token ids cannot be kept ({error.strerror}). Free space, or set TMPDIR to a "
+                "folder with four bytes for each prompt token of the run"
+            ) from None
+        self._ends.append(self._ends[-1] + len(packed) * packed.itemsize)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> tuple[int, ...]:
+        begin, end = self._ends[number], self._ends[number + 1]
+        self._file.seek(begin)
+        return tuple(array("I", self._file.read(end - begin)))
+
+
+class Part(Struct, kw_only=True):
+    """What is asked of one suite."""
+
+    cases: Sequence[Case]
+    """Its cases, those that are too long among them."""
+    asked: array[int]
+    """Places of those that are asked."""
+    first: int
+    """Number of the first prompt in the spool; the others follow."""
+    sampling: Sampling
+    """How to decode the first answer; each repeat has a seed of its own."""
+    repeats: int
+    """Answers per case and variant."""
+
+
+class Asks(Sequence[Ask]):
+    """Every question of a run: variant by variant, suite by suite, case by case, repeats side by side."""
+
+    def __init__(self, variants: Iterable[str], parts: Sequence[Part], spool: Spool, longest: int) -> None:
+        self.variants = tuple(variants)
+        self.parts = parts
+        self.longest = longest
+        """Tokens of the longest prompt and answer together."""
+        self._spool = spool
+        self._per_variant = sum(len(part.asked) * part.repeats for part in parts)
+
+    def __len__(self) -> int:
+        return len(self.variants) * self._per_variant
+
+    def __getitem__(self, place: int) -> Ask:  # type: ignore[override]  # a slice of questions is not needed
+        variant, place = divmod(range(len(self))[place], self._per_variant)
+        for suite, part in enumerate(self.parts):
+            count = len(part.asked) * part.repeats
+            if place < count:
+                return self._ask(self.variants[variant], suite, *divmod(place, part.repeats))
+            place -= count
+        raise IndexError(place)
+
+    def __iter__(self) -> Iterator[Ask]:
+        return self.of(*self.variants)
+
+    def of(self, *variants: str) -> Iterator[Ask]:
+        """The questions to these variants."""
+        for variant in variants:
+            for suite, part in enumerate(self.parts):
+                for number in range(len(part.asked)):
+                    for repeat in range(part.repeats):
+                        yield self._ask(variant, suite, number, repeat)
+
+    def _ask(self, variant: str, suite: int, number: int, repeat: int) -> Ask:
+        part = self.parts[suite]
+        sampling = part.sampling
+        if repeat:
+            sampling = structs.replace(sampling, seed=sampling.seed + repeat)
+        return Ask(
+            suite=suite,
+            case=part.cases[part.asked[number]],
+            variant=variant,
+            repeat=repeat + 1,
+            ids=self._spool[part.first + number],
+            sampling=sampling,
+        )
+
+
+class Sized(Protocol):
+    """A question with a prompt and a limit on its answer."""
+
+    @property
+    def ids(self) -> tuple[int, ...]: ...
+    @property
+    def sampling(self) -> Sampling: ...
+
+
+def longest(questions: Iterable[Sized]) -> int:
+    """Tokens of the longest prompt and answer together."""
+    if isinstance(questions, Asks):
+        return questions.longest
+    return max((len(q.ids) + q.sampling.max_tokens for q in questions), default=1)

@@ -1,0 +1,71 @@
+"""The questions of a run: made one at a time, in one order, from token ids that may lie on a disk."""
+
+from array import array
+
+import pytest
+
+from harness import asks
+from harness.asks import Asks, Part, Spool, longest
+from harness.engines.broker import windows
+from harness.schema import Case, Sampling
+
+
+def case(name: str) -> Case:
+    return Case(id=name, input={"text": name}, expected=[], cluster="c")
+
+
+def planned(variants: tuple[str, ...] = ("baseline", "tuned"), repeats: int = 2) -> Asks:
+    """Two suites; the second one's middle case is not asked."""
+    spool = Spool()
+    for ids in ([1, 2, 3], [4], [], [2**31], [7] * 50):
+        spool.add(ids)
+    parts = [
+        Part(cases=[case("a"), case("b"), case("c")], asked=array("Q", [0, 1, 2]), first=0,
+             sampling=Sampling(max_tokens=5, seed=3), repeats=repeats),
+        Part(cases=[case("d"), case("e"), case("f")], asked=array("Q", [0, 2]), first=3,
+             sampling=Sampling(max_tokens=9), repeats=1),
+    ]  # fmt: skip
+    return Asks(variants, parts, spool, 59)
+
+
+def test_questions_come_variant_by_variant_suite_by_suite_case_by_case() -> None:
+    found = [(a.variant, a.suite, a.case.id, a.repeat, a.ids[:3], a.sampling.seed) for a in planned()]
+    of_one = [
+        (0, "a", 1, (1, 2, 3), 3), (0, "a", 2, (1, 2, 3), 4), (0, "b", 1, (4,), 3), (0, "b", 2, (4,), 4),
+        (0, "c", 1, (), 3), (0, "c", 2, (), 4), (1, "d", 1, (2**31,), 0), (1, "f", 1, (7, 7, 7), 0),
+    ]  # fmt: skip
+    assert found == [(variant, *rest) for variant in ("baseline", "tuned") for rest in of_one]
+
+
+def test_a_question_by_its_place_is_the_one_that_comes_at_that_place() -> None:
+    one_by_one = planned()
+    assert [one_by_one[i] for i in range(len(one_by_one))] == list(one_by_one)
+    assert one_by_one[-1] == list(one_by_one)[-1]
+    with pytest.raises(IndexError):
+        one_by_one[len(one_by_one)]
+
+
+def test_the_questions_of_one_variant() -> None:
+    assert [a for a in planned() if a.variant == "tuned"] == list(planned().of("tuned"))
+
+
+def test_ids_that_do_not_fit_into_memory_come_back_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asks, "MEMORY_BYTES", 10)
+    on_disk = planned()
+    assert on_disk._spool._file._rolled  # type: ignore[attr-defined]
+    monkeypatch.undo()
+    assert list(on_disk) == list(planned())
+
+
+def test_the_longest_is_known_without_reading_the_questions() -> None:
+    assert longest(planned()) == 59 == longest(list(planned()))
+    assert longest([]) == 1
+
+
+def test_windows_hold_every_question_once_and_no_more_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.engines.broker.WINDOW_QUESTIONS", 3)
+    found = list(windows(planned()))
+    assert [len(window) for window in found] == [3, 3, 3, 3, 3, 1]
+    assert [ask for window in found for ask in window] == list(planned())
+    monkeypatch.setattr("harness.engines.broker.WINDOW_TOKENS", 50)
+    assert [len(window) for window in windows(planned())] == [3, 3, 2, 3, 3, 2]
