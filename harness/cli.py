@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness import advice, before, cache, ci, commands, data, sweeping
+from harness import advice, before, cache, ci, commands, data, deploying, sweeping
 from harness.commands import Bars, Engine, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
@@ -32,6 +32,7 @@ app.add_typer(advice.app)
 app.add_typer(data.app)
 app.add_typer(sweeping.app)
 app.add_typer(cache.app)
+app.add_typer(deploying.app)
 
 
 @app.command()

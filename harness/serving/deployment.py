@@ -1,0 +1,228 @@
+"""A deployment, top to bottom: verdict, route, server, smoke test, service, record. Each step says one line.
+
+What can be refused is refused before a server starts, and the server never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from harness.approval import Approval, approve, reason_of, verdict_on
+from harness.checkpoints import resolve
+from harness.engines.base import engine_version
+from harness.errors import EngineFailed, GateFailed
+from harness.merging import merged_folder, merged_path
+from harness.progress import Progress
+from harness.provenance import environment as machine
+from harness.provenance import git_state
+from harness.schema import CANDIDATE, Manifest
+from harness.serving import command, example, history, merged
+from harness.serving.access import arrange
+from harness.serving.probe import probe
+from harness.serving.process import Child, interruptible
+from harness.serving.recorded import Recorded, recall
+from harness.serving.route import find_route
+from harness.serving.smoke import Finding, smoke
+from harness.store import RunFolder, load_manifest, now
+
+HEALTH_S = 5.0
+LOG = "server.log"
+Tell = Callable[[str], None]
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What is to be served, as the user said it."""
+
+    checkpoint: str
+    """Hub id, folder, alias or training run."""
+    host: str
+    """Address to listen on."""
+    port: int
+    """Port to listen on."""
+    runs: Path
+    """Folder of the run folders: verdicts are looked for here, the record goes here."""
+    name: str | None = None
+    """The model's name for those who ask it; None takes the last part of the checkpoint's."""
+    lora: str = "auto"
+    """auto, force or merge."""
+    max_model_len: int | None = None
+    """Longest prompt and answer together; None takes the model's own limit."""
+    ungated: str | None = None
+    """Why it is served without a verdict."""
+    suites: tuple[str, ...] = ("evalsuites",)
+    """Folders below which the suites of the approving run are found."""
+    bars: Path | None = None
+    """The copy of evalsuites that the approving run took its gates from."""
+    questions: int = 16
+    """Most answers of the approving run to compare with."""
+    start_timeout_s: float = 600.0
+    """Longest wait until the server is healthy."""
+
+
+class Deployment:
+    """What was asked for, checked and resolved; nothing is started."""
+
+    def __init__(self, wanted: Wanted, progress: Progress) -> None:
+        if wanted.ungated is not None:
+            reason_of(wanted.ungated)
+        self.wanted, self.progress = wanted, progress
+        self.given = dict(os.environ)
+        """The environment before an engine in this process changes it."""
+        self.access = arrange(wanted.host, wanted.port, self.given)
+        self.checkpoint = resolve(wanted.checkpoint)
+        self.route = find_route(self.checkpoint, wanted.name, wanted.lora, wanted.max_model_len)
+        self.words = command.command(self.route, self.access)
+        self.environment = command.environment(self.given, self.route, self.access)
+
+    @property
+    def typed(self) -> str:
+        """The command as a shell takes it."""
+        return command.as_typed(self.words, self.given, self.environment, self.access)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person must know before others may ask the server."""
+        return [*command.left_out(self.given), *self.access.warnings]
+
+    def is_healthy(self) -> bool:
+        """The server answers."""
+        return probe(f"{self.access.url}/health", timeout_s=HEALTH_S)[0] == 200
+
+    def verdict(self) -> Approval:
+        """Why exactly this content may be served; GateFailed where nothing says so."""
+        return approve(self.checkpoint, self.wanted.runs, self.wanted.ungated, "serve")
+
+    def foreseen(self, approval: Approval) -> str | None:
+        """What would be done for a verdict on merged weights; GateFailed where they are known not to pass."""
+        if self.route.way != "merged":
+            return None
+        if approval.run is None:
+            return merged.UNJUDGED
+        folder = merged_path(self.checkpoint)
+        own = resolve(str(folder)) if folder.is_dir() else None
+        if own is None or verdict_on(own, self.wanted.runs) is None:
+            return "merged weights would be judged by the same gates first"
+        known = merged.approved_already(own, load_manifest(approval.run), self.wanted.runs)
+        latest = approve(own, self.wanted.runs, None, "serve")
+        return f"merged weights: {latest.says}{'' if known else ', not by the same gates; they would be judged first'}"
+
+    def judged(self, approval: Approval) -> Approval:
+        """The verdict on what is served itself: merged weights are made, and judged where no run has done so."""
+        if self.route.way != "merged":
+            return approval
+        folder = merged_folder(self.checkpoint, self.progress.say)
+        if approval.run is None:
+            self.progress.say(merged.UNJUDGED)
+            return approval
+        original = load_manifest(approval.run)
+        known = merged.approved_already(resolve(str(folder)), original, self.wanted.runs)
+        if known is None:
+            self.progress.say(f"merged weights are judged as run {original.run_id} judged their adapter")
+            suites = merged.suites_of(original, self.wanted.suites)
+            known = merged.judge(folder, original, suites, self.wanted.bars, self.wanted.runs, self.progress)
+        self.progress.say(f"merged weights: {known.says}")
+        return known
+
+    def recorded(self, approval: Approval) -> list[Recorded]:
+        """Questions and answers of the run that approved what is served."""
+        if approval.run is None or not self.wanted.questions:
+            return []
+        suites = merged.suites_of(load_manifest(approval.run), self.wanted.suites)
+        return recall(approval.run, suites, self.route, self.wanted.questions)
+
+    def manifest(self, run_id: str, says: list[str]) -> Manifest:
+        """The record as it stands before the server starts; `says` are the verdicts."""
+        route = self.route
+        content = resolve(str(route.folder)).digest if route.way == "merged" else self.checkpoint.digest
+        return Manifest(
+            run_id=run_id,
+            kind="serve",
+            status="running",
+            started=now(),
+            git=git_state(Path.cwd()),
+            checkpoints={CANDIDATE: self.checkpoint},
+            engine={
+                "name": "vllm",
+                "version": engine_version("vllm"),
+                "device": "cpu" if route.on_cpu else "cuda",
+                "dtype": route.dtype,
+                "ways": {CANDIDATE: route.way},
+                "why_merged": {CANDIDATE: route.reasons} if route.reasons else {},
+                "served": {"name": route.name, "url": self.access.url, "content": content},
+                "command": self.words,
+                "environment": command.set_here(self.given, self.environment),
+            },
+            env=machine(),
+            notes=says,
+        )
+
+
+def serve(wanted: Wanted, progress: Progress, tell: Tell, leave: bool) -> None:
+    """Deploy, and serve until interrupted; with `leave`, end after the smoke test.
+
+    GateFailed without a passing verdict, EngineFailed where the server does not start, fails the smoke test or ends by
+    itself, UserError where something was asked for wrongly.
+    """
+    it = Deployment(wanted, progress)
+    approval = it.verdict()
+    progress.say(f"[1/5] verdict: {approval.says}")
+    progress.say(f"[2/5] route: {it.route.says}")
+    own = it.judged(approval)
+    recorded = it.recorded(own)
+    for note in it.notes:
+        progress.say(f"note: {note}")
+    folder = RunFolder.create(wanted.runs, f"serve-{it.route.name}")
+    manifest = it.manifest(folder.path.name, list(dict.fromkeys([approval.says, own.says])))
+    log = folder.path / LOG
+    with interruptible(), history.kept(folder, manifest) as kept:
+        progress.say(f"[3/5] server: vllm {engine_version('vllm')} starts at {it.access.url}; its log: {log}")
+        child = Child(it.words, it.environment, log)
+        try:
+            child.wait_until(it.is_healthy, wanted.start_timeout_s, progress.say)
+            findings = smoke(it.route, it.access, recorded, progress.say)
+            kept.tested(findings)
+            _judge(findings, progress)
+            for line in (f"command: {it.typed}", f"record: {folder.path}", f"url: {it.access.url}"):
+                tell(line)
+            tell(f"example: {example.request(it.route, it.access)}")
+            progress.say("[5/5] " + ("checked: the server is stopped" if leave else "serving until interrupted"))
+            if not leave:
+                child.watch()
+                progress.say("interrupted: the server is stopped")
+        finally:
+            child.stop()
+
+
+def _judge(findings: Sequence[Finding], progress: Progress) -> None:
+    """Say what was found; EngineFailed where a check failed."""
+    progress.say(f"[4/5] smoke test: {sum(f.ok for f in findings)} of {len(findings)} checks passed")
+    for finding in findings:
+        progress.say(f"  {'ok' if finding.ok else 'FAILED'}  {finding.check}: {finding.says}")
+    wrong = [f"{finding.check}: {finding.says}" for finding in findings if not finding.ok]
+    if wrong:
+        raise EngineFailed(f"the smoke test failed, and the server is stopped: {'; '.join(wrong)}")
+
+
+def foresee(wanted: Wanted, progress: Progress, tell: Tell) -> None:
+    """Say what `serve` would do, and start nothing; GateFailed, after all is said, where no verdict passes."""
+    it = Deployment(wanted, progress)
+    refused = None
+    try:
+        approval = it.verdict()
+        tell(f"verdict: {approval.says}")
+        if more := it.foreseen(approval):
+            tell(more)
+    except GateFailed as error:
+        refused = error
+        tell("verdict: none that passes; nothing would be served")
+    tell(f"route: {it.route.says}")
+    for note in it.notes:
+        tell(f"note: {note}")
+    tell(f"environment: {', '.join(command.set_here(it.given, it.environment))}")
+    tell(f"command: {it.typed}")
+    if refused:
+        raise refused
