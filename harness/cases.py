@@ -1,7 +1,16 @@
-"""Loads, validates and hashes cases. Knows no suite and no model."""
+"""Loads, validates and hashes cases. Knows no suite and no model.
 
-from collections.abc import Iterable
+A file larger than MEMORY_BYTES stays on the disk: its cases are read when they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, TypeVar, overload
 
 import msgspec
 
@@ -9,10 +18,47 @@ from harness.digest import digest
 from harness.errors import UserError, refuse_all
 from harness.schema import Case
 
+C = TypeVar("C", bound=Sequence[Case])
 
-def load_cases(path: Path) -> list[Case]:
+MEMORY_BYTES = 64 << 20
+"""Largest file of cases that is held in memory."""
+
+
+class CasesOnDisk(Sequence[Case]):
+    """Cases of a file, read one by one. A file that changes meanwhile is a UserError."""
+
+    def __init__(self, path: Path, file: BinaryIO, starts: array[int]) -> None:
+        self._path, self._file, self._starts = path, file, starts
+        self._decoder = msgspec.json.Decoder(Case, strict=True)
+        self._stamp = _stamp(file)
+        weakref.finalize(self, file.close)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, place: int) -> Case: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Case]: ...
+    def __getitem__(self, place: int | slice) -> Case | list[Case]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if _stamp(self._file) != self._stamp:
+            raise UserError(f"{self._path}: was changed while it was in use. Start again")
+        self._file.seek(self._starts[place])
+        return self._decoder.decode(self._file.readline())
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
+def load_cases(path: Path) -> Sequence[Case]:
     """Read one Case a line; every bad or duplicate line is named in one UserError. An empty file is an error."""
     try:
+        if path.stat().st_size > MEMORY_BYTES:
+            return _on_disk(path)
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Name the cases in Suite(cases=...)") from None
@@ -36,6 +82,50 @@ def load_cases(path: Path) -> list[Case]:
     return check_not_empty(cases, str(path))
 
 
+def _on_disk(path: Path) -> Sequence[Case]:
+    """Check every line, and keep where it starts; ids are told apart by their hashes, so that none is held."""
+    decoder = msgspec.json.Decoder(Case, strict=True)
+    starts, numbers, ids = array("Q"), array("Q"), array("q")
+    problems: list[str] = []
+    start = 0
+    file = path.open("rb")
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            try:
+                case = decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                problem: str | None = _explain(str(error))
+            else:
+                problem = _problem(case, {}, number)
+                ids.append(hash(case.id))
+                starts.append(start)
+                numbers.append(number)
+            problems.extend([f"{path.name}:{number}: {problem}"] if problem else [])
+        start += len(line)
+    cases = CasesOnDisk(path, file, starts)
+    problems += [
+        f"{path.name}:{numbers[again]}: {_used(cases[again].id, numbers[first])}"
+        for first, again in _alike(ids)
+        if cases[first].id == cases[again].id
+    ]
+    refuse_all(problems, f"{path}: cases that cannot be used")
+    return check_not_empty(cases, str(path))
+
+
+def _alike(ids: array[int]) -> Iterator[tuple[int, int]]:
+    """Places with the same hash: the first, and each later one."""
+    import numpy as np
+
+    hashes = np.frombuffer(ids, dtype=np.int64)
+    order = np.argsort(hashes, kind="stable")
+    same = np.flatnonzero(np.diff(hashes[order]) == 0)
+    first = -1
+    for place in same.tolist():
+        if first < 0 or hashes[order[first]] != hashes[order[place]]:
+            first = place
+        yield int(order[first]), int(order[place + 1])
+
+
 def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
     """The same checks for cases that a function builds."""
     kept = list(cases)
@@ -49,7 +139,7 @@ def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
     return check_not_empty(kept, where)
 
 
-def check_not_empty(cases: list[Case], where: str) -> list[Case]:
+def check_not_empty(cases: C, where: str) -> C:
     """Refuse a suite without cases."""
     if not cases:
         raise UserError(f"{where}: no cases were found. A suite needs at least one; write one JSON object a line")
@@ -60,10 +150,14 @@ def _problem(case: Case, first_line: dict[str, int], number: int) -> str | None:
     if not case.id or any(c in case.id for c in "[]\n\r\t"):
         return f"id {case.id!r} is empty or holds a bracket, tab or line break. Use letters, digits, '-', '/' and '.'"
     if case.id in first_line:
-        return f"id '{case.id}' is already used on line {first_line[case.id]}. Ids must be unique in a suite"
+        return _used(case.id, first_line[case.id])
     if not case.cluster:
         return "'cluster' is empty. Name the contract or source that the case comes from"
     return None
+
+
+def _used(case_id: str, line: int) -> str:
+    return f"id '{case_id}' is already used on line {line}. Ids must be unique in a suite"
 
 
 def _explain(error: str) -> str:

@@ -23,7 +23,7 @@ class SuiteJob(Struct, kw_only=True):
 
     suite: Suite
     """What is asked."""
-    cases: list[Case]
+    cases: Sequence[Case]
     """Cases asked in this run."""
 
     @property

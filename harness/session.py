@@ -5,7 +5,7 @@ Knows neither pytest's hooks nor how a run is made; the plugin asks it, and it a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Session:
         """Suites that did not run, and why."""
         return [f"not run: {reason}" for reason in self._reasons.values()]
 
-    def cases(self, suite: Suite) -> list[Case]:
+    def cases(self, suite: Suite) -> Sequence[Case]:
         return suite.cases[: self.options.limit] if self.options.limit else suite.cases
 
     def repeats(self, suite: Suite) -> Iterable[tuple[int, str]]:

@@ -103,10 +103,11 @@ class Suite:
         self._prompt = self.folder / prompt
 
     @cached_property
-    def cases(self) -> list[Case]:
+    def cases(self) -> Sequence[Case]:
         """Every case, checked. Raises UserError, or Unavailable where the data is not on this machine."""
         if callable(self._cases):
-            cases, where = check_cases(self._cases(), self.name), self.name
+            cases: Sequence[Case] = check_cases(self._cases(), self.name)
+            where = self.name
         else:
             cases, where = load_cases(self.folder / self._cases), self._cases
         problems = [f"{where}: {p}" for case in cases for scorer in self.scorers for p in _problems(scorer, case)]

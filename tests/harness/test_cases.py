@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases import case_hash, cases_hash, check_cases, load_cases
+from harness import cases as cases_module
+from harness.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases
 from harness.errors import UserError
 from harness.schema import Case
 
@@ -16,6 +17,13 @@ def write(folder: Path, *rows: dict[str, object] | str) -> Path:
     path = folder / "cases.jsonl"
     path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in rows))
     return path
+
+
+@pytest.fixture(params=["in memory", "on the disk"], autouse=True)
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test sees files that fit into memory, and files that do not."""
+    if request.param == "on the disk":
+        monkeypatch.setattr(cases_module, "MEMORY_BYTES", -1)
 
 
 def test_a_good_file_loads_in_order(tmp_path: Path) -> None:
@@ -58,3 +66,37 @@ def test_hashes_follow_content_and_not_order() -> None:
     assert case_hash(one) == case_hash(same) != case_hash(other)
     assert cases_hash([one, other]) == cases_hash([other, same])
     assert cases_hash([one]) != cases_hash([one, other])
+
+
+def test_a_file_that_does_not_fit_into_memory_reads_like_one_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{**GOOD, "id": f"{i}", "input": {"document": "ä" * i}} for i in range(50)]
+    path = write(tmp_path, *rows[:20], "", "  ", *rows[20:])
+    monkeypatch.undo()
+    held = load_cases(path)
+    monkeypatch.setattr(cases_module, "MEMORY_BYTES", 10)
+    read = load_cases(path)
+    assert isinstance(read, CasesOnDisk) and not isinstance(held, CasesOnDisk)
+    assert list(read) == list(held) and len(read) == 50
+    assert (read[7], read[-1], read[3:9:2]) == (held[7], held[-1], held[3:9:2])
+    assert cases_hash(read) == cases_hash(held)
+
+
+def test_ids_used_three_times_are_named_each_time(tmp_path: Path) -> None:
+    path = write(tmp_path, *[{**GOOD, "id": name} for name in ("a", "b", "a", "c", "b", "a")])
+    with pytest.raises(UserError) as caught:
+        load_cases(path)
+    for line, name, first in ((3, "a", 1), (5, "b", 2), (6, "a", 1)):
+        assert f"cases.jsonl:{line}: id '{name}' is already used on line {first}" in str(caught.value)
+
+
+def test_a_file_on_the_disk_that_changes_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases_module, "MEMORY_BYTES", 10)
+    path = write(tmp_path, GOOD, {**GOOD, "id": "b"})
+    read = load_cases(path)
+    assert read[1].id == "b"
+    with path.open("a") as file:
+        file.write("\n" + json.dumps({**GOOD, "id": "c"}))
+    with pytest.raises(UserError, match="was changed while it was in use"):
+        read[0]
