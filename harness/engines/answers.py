@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from msgspec import Struct
 from harness.checkpoints import cache_dir
 from harness.digest import digest
 from harness.engines.base import Engine, in_order
+from harness.engines.places import Places
 from harness.errors import UserError
 from harness.held import hold
 from harness.schema import Checkpoint, Completion, Request
@@ -44,20 +45,25 @@ class Header(Struct, frozen=True, kw_only=True):
 
 
 class AnswerFile:
-    """Answers of one checkpoint by one engine version, in use until closed. Several processes may append at once."""
+    """Answers of one checkpoint by one engine version, in use until closed. Several processes may append at once.
+
+    Memory holds where they lie, not what they say. A line cut by a crash is passed over: its answer is asked again.
+    """
 
     def __init__(self, file: Path, header: Header) -> None:
         self.file = file
-        self.known: dict[str, Completion] = {}
+        self._places = Places()
+        self._decoder = msgspec.json.Decoder(Completion)
         self._open_for_append: int | None = None
         try:
             self._held = _hold(file, header)
-            self._read(file.read_bytes())
+            self._opened = file.open("rb")
+            self._read()
         except OSError as error:
             raise _refused(file, error) from None
 
-    def _read(self, content: bytes) -> None:
-        first, _, body = content.partition(b"\n")
+    def _read(self) -> None:
+        first = self._opened.readline().strip()
         try:
             found: object = msgspec.json.decode(first, type=Header).tunegate_answers
         except msgspec.MsgspecError:
@@ -67,8 +73,27 @@ class AnswerFile:
                 f"{self.file}:1: layout {found}, expected {LAYOUT}. Another version of tunegate wrote it: use that "
                 "version, move the file away to ask again, or set TUNEGATE_CACHE to another folder"
             )
-        for completion in _decode(body):
-            self.known[completion.key] = completion
+        place = self._opened.tell()
+        for line in self._opened:
+            completion = self._decoded(line)
+            if completion is not None:
+                self._places.add(completion.key, place)
+            place += len(line)
+
+    def _decoded(self, line: bytes) -> Completion | None:
+        try:
+            return self._decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def get(self, key: str) -> Completion | None:
+        """The kept answer to this key, or None."""
+        for place in self._places.of(key):
+            self._opened.seek(place)
+            completion = self._decoded(self._opened.readline())
+            if completion is not None and completion.key == key:
+                return completion
+        return None
 
     def add(self, completion: Completion) -> None:
         """Append one answer; it is on its way to the disk when this returns."""
@@ -81,10 +106,11 @@ class AnswerFile:
             raise _refused(self.file, error) from None
         if written != len(line):
             raise UserError(f"{self.file}: the disk is full. Free space and run again; finished answers are kept")
-        self.known[completion.key] = completion
+        self._places.add(completion.key, os.lseek(self._open_for_append, 0, os.SEEK_CUR) - len(line) + 1)
 
     def close(self) -> None:
         os.close(self._held)
+        self._opened.close()
         if self._open_for_append is not None:
             os.close(self._open_for_append)
 
@@ -123,21 +149,6 @@ def _create(file: Path, header: Header) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _decode(body: bytes) -> Iterable[Completion]:
-    """Completions of whole lines. A line cut by a crash is passed over: its answer is asked again."""
-    decoder = msgspec.json.Decoder(Completion)
-    try:
-        return decoder.decode_lines(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        found = []
-        for line in body.split(b"\n"):
-            try:
-                found.append(decoder.decode(line))
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue
-        return found
-
-
 def answers_dir() -> Path:
     """Folder of all answer files."""
     return cache_dir() / "answers"
@@ -170,7 +181,7 @@ class AnswerCache:
 
     def get(self, request: Request) -> Completion | None:
         """The kept answer to exactly this request, or None."""
-        return self._file(request.variant).known.get(request.key)
+        return self._file(request.variant).get(request.key)
 
     def add(self, request: Request, completion: Completion) -> None:
         """Keep an answer; one that failed is not kept, so that it is asked again."""

@@ -253,3 +253,25 @@ def test_a_checkpoint_of_equal_content_and_another_name_has_the_same_key() -> No
     twin = Checkpoint(name="elsewhere", kind="scripted", path="/x", digest="d" * 64)
     arguments = ({"engine": "fake"}, [1], Sampling(max_tokens=1))
     assert request_key(twin, *arguments) == request_key(CHECKPOINTS["tuned"], *arguments)
+
+
+def test_answers_whose_places_collide_are_told_apart_by_their_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.engines.places._code", lambda key: 1)
+    asked = requests(4)
+    first = texts(FakeEngine(), asked, tmp_path)
+    untouched = FakeEngine(interrupt_after=0)
+    assert texts(untouched, asked, tmp_path) == first
+    assert cache(tmp_path).get(request("another")) is None
+
+
+def test_an_answer_is_found_right_after_it_was_kept_though_another_process_writes_too(tmp_path: Path) -> None:
+    one, other = cache(tmp_path), cache(tmp_path)
+    for number in range(6):
+        asked = request(f"key {number}")
+        (one, other)[number % 2].add(asked, completion(asked.key, f"answer {number}"))
+        kept = (one, other)[number % 2].get(asked)
+        assert kept is not None and kept.text == f"answer {number}"
+    one.close()
+    other.close()
