@@ -99,8 +99,10 @@ def left_out(given: Mapping[str, str]) -> list[str]:
 
 
 def as_typed(words: list[str], given: Mapping[str, str], own: Mapping[str, str], access: Access) -> str:
-    """The whole as a shell takes it; the key stands there as a variable."""
+    """The whole as a shell with the given environment takes it; the key stands there as a variable."""
+    without = [word for name in LEFT_OUT if name in given for word in ("-u", name)]
     values = {name: shlex.quote(own[name]) for name in set_here(given, own)}
     if access.key_from:
         values[SERVER_KEY] = f'"${access.key_from}"'
-    return " ".join([*(f"{name}={value}" for name, value in values.items()), shlex.join(words)])
+    settings = [f"{name}={value}" for name, value in values.items()]
+    return " ".join([*(["env", *without] if without else []), *settings, shlex.join(words)])

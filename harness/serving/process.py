@@ -94,16 +94,21 @@ class Child:
             if self._process.poll() is None:
                 self._process.terminate()
                 self._process.wait(LEAVE_S)
-            end = time.monotonic() + FOLLOW_S
-            while _lives(group) and time.monotonic() < end:
-                time.sleep(0.1)
+            _await_end(group)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             pass  # A second interruption means now.
         finally:
             if _lives(group):
                 os.killpg(group, signal.SIGKILL)
             self._process.wait()
+            _await_end(group)
             self._stopped = True
+
+
+def _await_end(group: int) -> None:
+    end = time.monotonic() + FOLLOW_S
+    while _lives(group) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _lives(group: int) -> bool:

@@ -1,0 +1,141 @@
+"""What vLLM's server is started with, on each route; and what it must never get."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.serving import command, example
+from harness.serving.route import Route
+from tests.harness.serving.routes import access, as_lora, route
+
+KEY = "a-long-random-text"
+
+
+def options(words: list[str]) -> dict[str, str | bool]:
+    """Options by name; one without a value is True."""
+    found: dict[str, str | bool] = {}
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        if word.startswith("--"):
+            found[word] = True if following.startswith("--") else following
+    return found
+
+
+def test_on_a_cpu_the_server_is_started_by_its_module() -> None:
+    words = command.command(route(), access())
+    start = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", "/models/clauses"]
+    assert words[:5] == start
+    assert options(words[3:]) == {
+        "--model": "/models/clauses",
+        "--served-model-name": "clauses",
+        "--host": "127.0.0.1",
+        "--port": "8000",
+        "--generation-config": "vllm",
+        "--dtype": "bfloat16",
+        "--seed": "0",
+        "--max-model-len": "512",
+        "--kv-cache-memory-bytes": str(1 << 28),
+        "--enforce-eager": True,
+        "--enable-prefix-caching": True,
+        "--max-num-seqs": "64",
+        "--no-enable-log-requests": True,
+        "--disable-access-log-for-endpoints": "/health,/metrics,/ping,/version",
+        "--disable-fastapi-docs": True,
+        "--middleware": "harness.serving.guard.Guard",
+    }
+
+
+def test_on_a_gpu_it_is_vllm_serve() -> None:
+    words = command.command(route(on_cpu=False), access(host="0.0.0.0", port=9000))
+    assert words[:5] == [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", "/models/clauses"]
+    found = options(words)
+    assert (found["--host"], found["--port"]) == ("0.0.0.0", "9000")
+    assert "--no-enforce-eager" in found and "--max-num-seqs" not in found
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_an_adapter_has_a_slot_more_than_it_needs_and_its_base_beside_it(on_cpu: bool) -> None:
+    found = options(command.command(as_lora(on_cpu=on_cpu), access()))
+    assert found["--served-model-name"] == "base" and found["--lora-modules"] == "clauses=/a/clauses"
+    assert found["--enable-lora"] is True and found["--max-lora-rank"] == "16"
+    assert found["--max-loras"] == found["--max-cpu-loras"] == "2"
+    assert found.get("--max-num-batched-tokens") == ("512" if on_cpu else None)
+
+
+def test_an_adapter_in_a_folder_with_a_comma_is_given_as_json() -> None:
+    found = options(command.command(as_lora().__class__(**fields(as_lora(), adapter=Path("/a,b/c"))), access()))
+    assert json.loads(str(found["--lora-modules"])) == {"name": "clauses", "path": "/a,b/c"}
+
+
+def fields(one: Route, **changes: Any) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__struct_fields__} | changes
+
+
+def test_merged_weights_are_served_from_their_folder_under_the_models_name() -> None:
+    found = options(command.command(route(way="merged", folder=Path("/cache/merged/x")), access()))
+    assert (found["--model"], found["--served-model-name"]) == ("/cache/merged/x", "clauses")
+    assert not [name for name in found if "lora" in name]
+
+
+@pytest.mark.parametrize("name", ["TUNEGATE_SERVE_KEY", "VLLM_API_KEY"])
+def test_the_key_goes_by_the_environment_and_is_typed_as_a_variable(name: str) -> None:
+    given, reach = {name: KEY, "PATH": "/bin"}, access(host="0.0.0.0", key_from=name)
+    words, own = command.command(route(), reach), command.environment(given, route(), reach)
+    assert own["VLLM_API_KEY"] == KEY and "TUNEGATE_SERVE_KEY" not in own and own["PATH"] == "/bin"
+    typed = command.as_typed(words, given, own, reach)
+    assert f'VLLM_API_KEY="${name}"' in typed and KEY not in typed and KEY not in " ".join(words)
+    asked = example.request(route(), reach)
+    assert f'"Authorization: Bearer ${name}"' in asked and KEY not in asked
+
+
+def test_a_key_of_the_shell_never_reaches_a_server_that_is_to_have_none() -> None:
+    assert "VLLM_API_KEY" not in command.environment({"VLLM_API_KEY": " "}, route(), access())
+
+
+def test_nothing_leaves_the_machine_and_threads_sleep_while_they_wait() -> None:
+    own = command.environment({}, route(), access())
+    assert own | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"} == own
+    assert (own["OMP_WAIT_POLICY"], own["VLLM_CPU_OMP_THREADS_BIND"]) == ("PASSIVE", "nobind")
+    assert "OMP_WAIT_POLICY" not in command.environment({}, route(on_cpu=False), access())
+
+
+def test_switches_that_open_doors_are_kept_from_the_server_and_named() -> None:
+    given = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_SERVER_DEV_MODE": "1", "VLLM_LOGGING_LEVEL": "DEBUG"}
+    own = command.environment(given, route(), access())
+    assert "VLLM_LOGGING_LEVEL" in own and given.keys() - own.keys() == set(given) - {"VLLM_LOGGING_LEVEL"}
+    said = command.left_out(given)
+    assert len(said) == 2 and said[0].startswith("VLLM_ALLOW_RUNTIME_LORA_UPDATING is not handed on")
+    typed = command.as_typed(["server"], given, own, access())
+    assert typed.startswith("env -u VLLM_ALLOW_RUNTIME_LORA_UPDATING -u VLLM_SERVER_DEV_MODE DO_NOT_TRACK=1 ")
+
+
+def test_what_is_typed_is_what_is_run() -> None:
+    words = command.command(route(folder=Path("/with space/model")), access())
+    own = command.environment({}, route(), access())
+    split = shlex.split(command.as_typed(words, {}, own, access()))
+    assert split == [*(f"{name}={own[name]}" for name in sorted(own)), *words]
+
+
+def test_the_example_asks_as_the_suites_do() -> None:
+    words = shlex.split(example.request(route(), access()))
+    body = json.loads(words[-1])
+    assert words[:2] == ["curl", "http://127.0.0.1:8000/v1/chat/completions"]
+    assert body["model"] == "clauses" and body["temperature"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.parametrize("of", [route(), route(on_cpu=False), as_lora(), as_lora(on_cpu=False)])
+def test_this_vllm_knows_every_option(of: Route) -> None:
+    pytest.importorskip("vllm")
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    words = command.command(of, access())
+    read = make_arg_parser(FlexibleArgumentParser()).parse_args(words[4 if not of.on_cpu else 3 :])
+    assert read.kv_cache_memory_bytes == 1 << 28 and read.enable_log_requests is False
+    assert read.disable_fastapi_docs and read.middleware == ["harness.serving.guard.Guard"]
+    assert [(m.name, m.path) for m in read.lora_modules or []] == ([("clauses", "/a/clauses")] if of.adapter else [])

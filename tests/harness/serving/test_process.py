@@ -1,0 +1,161 @@
+"""A server as a child: waited for, watched, and stopped with everything that it started."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import EngineFailed
+from harness.serving import process
+from harness.serving.process import Child, interruptible
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+if len(sys.argv) > 2:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("grandchild", os.getpid(), flush=True)
+else:
+    subprocess.Popen([sys.executable, *sys.argv, "grandchild"])
+    print("child", os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[Child]]:
+    children: list[Child] = []
+    yield children
+    for child in children:
+        child.stop()
+
+
+def start(started: list[Child], tmp_path: Path, code: str) -> Child:
+    file = tmp_path / "server.py"
+    file.write_text(code)
+    started.append(Child([sys.executable, str(file), "own"], os.environ, tmp_path / "server.log"))
+    return started[-1]
+
+
+def pids(log: Path) -> dict[str, int]:
+    return {line.split()[0]: int(line.split()[1]) for line in log.read_text().splitlines()}
+
+
+def runs(pid: int) -> bool:
+    """A process that is no zombie."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_stopping_ends_children_that_do_not_listen(
+    started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "FOLLOW_S", 0.5)
+    child = start(started, tmp_path, STUBBORN)
+    child.wait_until(lambda: child.log.read_text().count("\n") == 2, 60, lambda text: None)
+    found = pids(child.log)
+    assert found.keys() == {"child", "grandchild"} and all(map(runs, found.values()))
+    child.stop()
+    assert not any(map(runs, found.values()))
+
+
+def test_a_server_that_ignores_the_request_is_ended_all_the_same(
+    started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LEAVE_S", 0.5)
+    code = (
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
+    )
+    child = start(started, tmp_path, code)
+    child.wait_until(lambda: "up" in child.log.read_text(), 60, lambda text: None)
+    child.stop()
+    with pytest.raises(EngineFailed, match="ended with code -9"):
+        child.watch()
+
+
+def test_a_server_that_fails_gives_the_error_that_the_others_follow_from(started: list[Child], tmp_path: Path) -> None:
+    code = """
+print("(EngineCore pid=7) WARNING 01-01 [x.py:1] ImportError: no such kernel, another is used")
+print("(EngineCore pid=7) ERROR 01-01 [core.py:9] ValueError: no room for the KV cache")
+print("RuntimeError: Engine core initialization failed. See root cause above.")
+raise SystemExit(3)
+"""
+    child = start(started, tmp_path, code)
+    with pytest.raises(EngineFailed) as caught:
+        child.wait_until(lambda: False, 60, lambda text: None)
+    said = str(caught.value)
+    assert "ended with code 3. Its last words: ValueError: no room for the KV cache. Its log: " in said
+    assert "\n" not in said and caught.value.exit_code == 3
+
+
+def test_a_server_that_ends_without_an_error_gives_its_last_lines(started: list[Child], tmp_path: Path) -> None:
+    child = start(started, tmp_path, "print('one\\ntwo\\nthree\\nfour')")
+    with pytest.raises(EngineFailed, match=r"Its last words: two \| three \| four\."):
+        child.wait_until(lambda: False, 60, lambda text: None)
+
+
+def test_a_server_that_is_never_healthy_is_not_waited_for_any_longer(
+    started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "SAY_EVERY_S", 0.4)
+    said: list[str] = []
+    child = start(started, tmp_path, "import time; time.sleep(600)")
+    with pytest.raises(EngineFailed, match=r"not healthy after 2 s.*--start-timeout"):
+        child.wait_until(lambda: False, 2, said.append)
+    assert said and said[0].startswith("the server loads, ")
+
+
+def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(EngineFailed, match="the server cannot be started: No such file or directory: no-such-program"):
+        Child(["no-such-program"], os.environ, tmp_path / "server.log")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_ends_the_watch(started: list[Child], tmp_path: Path, number: signal.Signals) -> None:
+    child = start(started, tmp_path, "import time; time.sleep(600)")
+    before = signal.getsignal(number)
+    with interruptible():
+        threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+        child.watch()
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_of_the_terminal_does_not_reach_the_server(started: list[Child], tmp_path: Path) -> None:
+    child = start(started, tmp_path, "import os, time; print('group', os.getpgid(0), flush=True); time.sleep(600)")
+    child.wait_until(lambda: "group" in child.log.read_text(), 60, lambda text: None)
+    assert pids(child.log)["group"] != os.getpgid(0)
+
+
+def test_the_process_that_serves_takes_its_server_with_it(tmp_path: Path) -> None:
+    """Through a process of its own, as `tunegate serve` is one."""
+    (tmp_path / "server.py").write_text(STUBBORN)
+    code = f"""
+import os, sys
+from pathlib import Path
+from harness.serving import process
+process.FOLLOW_S = 0.5
+with process.interruptible():
+    words = [sys.executable, {str(tmp_path / "server.py")!r}, "own"]
+    child = process.Child(words, os.environ, Path({str(tmp_path / "log")!r}))
+    try:
+        child.watch()
+    finally:
+        child.stop()
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    log = tmp_path / "log"
+    end = time.monotonic() + 60
+    while not log.exists() or log.read_text().count("\n") < 2:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    found = pids(log)
+    parent.terminate()
+    assert parent.wait(60) == 0
+    assert not any(map(runs, found.values()))
