@@ -1,4 +1,4 @@
-"""The transformers library as an engine: padded batches, base loaded once, adapters by name. Needs no vLLM.
+"""The transformers library as an engine: batches, a base loaded once, adapters by name. Needs no vLLM.
 
 The fallback where vLLM is not installed, and the reference that it is tested against.
 """
@@ -59,7 +59,7 @@ class HfEngine:
         self._model: Any = None
         self._wears_adapters = False
         self._folder: Path | None = None
-        self._renderer: Renderer | None = None
+        self._answerer: Answerer | None = None
         self._references: dict[str, list[Completion]] = {}
 
     def facts(self, variant: str) -> dict[str, str]:
@@ -99,7 +99,6 @@ class HfEngine:
             raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
         logging.disable_progress_bar()
         self.settings.say(f"transformers loads {folder.name}")
-        self._renderer = Renderer(folder)
         self.device = _device()
         try:
             model = AutoModelForCausalLM.from_pretrained(
@@ -111,6 +110,8 @@ class HfEngine:
             raise
         except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
             raise explain(error) or EngineFailed(f"transformers cannot serve {folder}: {first_line(error)}") from error
+        settings = self.settings
+        self._answerer = Answerer(Renderer(folder), self.device, self.max_model_len, settings.batch, settings.say)
         self._folder = folder
 
     def _with_adapters(self, model: Any, folder: Path) -> Any:
@@ -140,21 +141,18 @@ class HfEngine:
 
     def _answer(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Answer requests of one variant."""
+        assert self._answerer is not None
         if requests:
             with self._wearing(requests[0].variant):
-                yield from self._answerer().answers(self._model, requests)
-
-    def _answerer(self) -> Answerer:
-        assert self._renderer is not None
-        return Answerer(self._renderer, self.device, self.max_model_len, self.settings.batch)
+                yield from self._answerer.answers(self._model, requests)
 
     def _prove(self, variant: str) -> None:
         """Run the canary once per variant that was tuned, against the base in the same process."""
         checkpoint = self.checkpoints[variant]
         if variant in self.canary or (self.ways[variant] == "plain" and checkpoint.base_digest in self._references):
             return
-        assert self._renderer is not None
-        tokenizer = self._renderer.tokenizer
+        assert self._answerer is not None
+        tokenizer = self._answerer.renderer.tokenizer
         texts = canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
         if self.ways[variant] == "lora":
             self.canary[variant] = canary.check_shared(self._ask, texts, "base", {variant: checkpoint}, exact=False)
@@ -170,11 +168,16 @@ class HfEngine:
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
         """Answer canary rows one by one, in their order, so that the batch cannot change them."""
-        answerer = self._answerer()
+        assert self._answerer is not None
         found = []
         for i, row in enumerate(rows):
             with self._wearing(row[0]):
-                found += answerer.run(self._model, [canary.request(row, i)])
+                try:
+                    found += self._answerer.run(self._model, [canary.request(row, i)])
+                except (RuntimeError, ValueError) as error:
+                    raise EngineFailed(
+                        f"transformers cannot answer with {self._folder}: {first_line(error)}"
+                    ) from error
         return found
 
     def describe(self) -> dict[str, Any]:
@@ -184,12 +187,16 @@ class HfEngine:
             "device": self.device,
             "dtype": self.dtype,
             "ways": self.ways,
-            "arguments": {"batch": self.settings.batch or BATCH, "batch_tokens": BATCH_TOKENS},
+            "arguments": {
+                "batch": self.settings.batch or BATCH,
+                "batch_tokens": BATCH_TOKENS,
+                "continuous": self.settings.batch is None and self.device == "cuda",
+            },
             "canary": self.canary,
         }
 
     def close(self) -> None:
-        self._model = self._folder = None
+        self._model = self._folder = self._answerer = None
         gc.collect()
 
 

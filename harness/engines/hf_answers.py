@@ -1,32 +1,47 @@
-"""Answers requests with a loaded transformers model, in padded batches. Loads no model and knows no adapter.
+"""Answers requests with a loaded transformers model, in padded batches or continuously. Loads none, knows no adapter.
 
-The longest go first, so that a batch that does not fit fails at once.
+The longest go first, so that a batch that does not fit fails at once. It is halved then, and so are those after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from msgspec import structs
+
+from harness.engines import hf_continuous
 from harness.engines.base import answer_ids, failed, finished, problem_of, vocabulary_of
 from harness.prompts import Renderer
-from harness.schema import Completion, Request
+from harness.schema import Completion, Request, Sampling
 
 BATCH = 32
+"""Most requests of a padded batch, where the user sets none."""
 BATCH_TOKENS = 8192
+"""Most tokens of a padded batch, room for its answers included."""
 
 
 class Answerer:
     """What turns requests into batches for one model's tokenizer on one device."""
 
-    def __init__(self, renderer: Renderer, device: Any, max_model_len: int, batch: int | None = None) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        device: str,
+        max_model_len: int,
+        batch: int | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.renderer = renderer
         self.device = device
         self.limit = min(max_model_len, renderer.max_positions)
-        self.batch = batch or BATCH
+        self.batch = batch
+        self.tokens = BATCH_TOKENS
+        self.say = say
 
     def answers(self, model: Any, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Answer requests, longest first; `model` has `generate` and is in evaluation mode."""
+        """Answer requests, of one sampling after the other; `model` has `generate` and is in evaluation mode."""
         vocabulary = vocabulary_of(self.renderer.config)
         fitting = []
         for request in requests:
@@ -35,20 +50,63 @@ class Answerer:
                 yield failed(request, problem)
             else:
                 fitting.append(request)
-        for together in batches(fitting, self.batch):
-            try:
-                found = self.run(model, together)
-            except (RuntimeError, ValueError) as error:
-                found = [failed(request, f"transformers: {first_line(error)}") for request in together]
-            yield from found
+        for group in alike(fitting):
+            if self.is_continuous(group):
+                yield from self._continuous(model, group)
+            else:
+                yield from self._padded(model, group)
+
+    def is_continuous(self, group: Sequence[Request]) -> bool:
+        """More than a padded batch, on a device and of a kind that suits; a batch that the user sets is kept to."""
+        return self.batch is None and len(group) > BATCH and hf_continuous.suits(self.device, group[0].sampling)
+
+    def _continuous(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
+        """Answer continuously; what is left, for whatever reason, goes into padded batches."""
+        left = {request.key: request for request in group}
+        try:
+            for request, ids in hf_continuous.generated(model, group):
+                del left[request.key]
+                yield finished(request, ids, self.renderer.decode)
+        except Exception as error:  # The library raises many kinds, and padded batches are a way around all.
+            self.say(f"transformers cannot batch continuously ({first_line(error)}); padded batches take over")
+        if left:
+            clear_memory(self.device)
+            yield from self._padded(model, list(left.values()))
+
+    def _padded(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
+        """Answer in padded batches of as many requests as their number, their tokens and the memory allow."""
+        start = 0
+        while start < len(group):
+            fits = self.tokens // room(group[start])
+            together = group[start : start + max(1, min(self.batch or BATCH, fits))]
+            found = self._attempt(model, together)
+            if found is not None:
+                start += len(together)
+                yield from found
+
+    def _attempt(self, model: Any, together: Sequence[Request]) -> list[Completion] | None:
+        """The answers of one batch; None where it needs more memory than there is, and smaller ones may not."""
+        try:
+            return self.run(model, together)
+        except (RuntimeError, ValueError) as error:
+            reason = first_line(error)
+            if not is_out_of_memory(error):
+                return [failed(request, f"transformers: {reason}") for request in together]
+        clear_memory(self.device)
+        if len(together) == 1:
+            return [failed(together[0], _too_large(together[0], reason))]
+        if self.tokens == BATCH_TOKENS:
+            self.say(f"transformers: {len(together)} requests at once need too much memory; smaller batches follow")
+        self.tokens = len(together) * room(together[0]) // 2
+        return None
 
     def run(self, model: Any, batch: Sequence[Request]) -> list[Completion]:
-        """One padded `generate` call; every request of a batch has the same sampling but for its length."""
+        """One padded `generate` call for requests that are alike."""
         import torch
 
         ids, mask = left_padded([r.ids for r in batch], self._pad_id())
         sampling = batch[0].sampling
-        arguments: dict[str, Any] = {"max_new_tokens": max(r.sampling.max_tokens for r in batch), "do_sample": False}
+        arguments: dict[str, Any] = {"max_new_tokens": sampling.max_tokens, "do_sample": False}
         if sampling.temperature > 0:
             torch.manual_seed(sampling.seed)
             arguments |= {"do_sample": True, "temperature": sampling.temperature}
@@ -73,7 +131,6 @@ class Answerer:
     def _completion(self, request: Request, row: list[int], logits: Any) -> Completion:
         import torch
 
-        row = row[: request.sampling.max_tokens]
         own = row[: len(answer_ids(row, request.sampling.stop_ids)) + 1]
         logprobs: tuple[float, ...] = ()
         options: tuple[float, ...] = ()
@@ -89,32 +146,41 @@ class Answerer:
         return int(pad if pad is not None else (*self.renderer.stop_ids, 0)[0])
 
 
-def batches(requests: Sequence[Request], most: int = BATCH) -> Iterator[list[Request]]:
-    """Requests longest first, `most` at a time where they share their sampling; sampled ones alone, with their seed."""
-    waiting: list[Request] = []
-    for request in sorted(requests, key=lambda r: (_kind(r), -len(r.ids), r.ids)):
-        full = waiting and (
-            len(waiting) == most
-            or (len(waiting) + 1) * len(waiting[0].ids) > BATCH_TOKENS
-            or _kind(waiting[0]) != _kind(request)
-            or request.sampling.temperature > 0
-        )
-        if full:
-            yield waiting
-            waiting = []
-        waiting.append(request)
-    if waiting:
-        yield waiting
+def alike(requests: Sequence[Request]) -> list[list[Request]]:
+    """Requests that may share a batch, the longest prompt first; sampled ones are alone, with their seed."""
+    groups: dict[tuple[Sampling, str], list[Request]] = {}
+    for request in sorted(requests, key=lambda r: (-len(r.ids), r.ids)):
+        sampling = request.sampling
+        kind = structs.replace(sampling, seed=0, logprob_ids=(0,) if sampling.logprob_ids else ())
+        groups.setdefault((kind, request.key if sampling.temperature > 0 else ""), []).append(request)
+    return sorted(groups.values(), key=lambda group: -room(group[0]))
 
 
-def _kind(request: Request) -> tuple[float, tuple[int, ...], bool, bool, int]:
-    sampling = request.sampling
+def room(request: Request) -> int:
+    """Tokens of prompt and answer, which a row of a padded batch takes."""
+    return len(request.ids) + request.sampling.max_tokens
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Is there too little memory, of a device or, as torch says it in words alone, of the machine?"""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def clear_memory(device: str) -> None:
+    """Give back what a batch that ended early still holds."""
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _too_large(request: Request, reason: str) -> str:
     return (
-        sampling.temperature,
-        sampling.stop_ids,
-        sampling.logprobs,
-        bool(sampling.logprob_ids),
-        sampling.max_tokens,
+        f"{len(request.ids)} tokens and an answer of {request.sampling.max_tokens} at most need too much memory "
+        f"({reason}). Use a smaller or quantised model, or shorten prompt or answer"
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from harness.checkpoints import resolve
-from harness.engines import open_engine
+from harness.engines import hf_continuous, open_engine
 from harness.engines.base import Settings
-from harness.engines.hf import BATCH, HfEngine
-from harness.engines.hf_answers import batches, left_padded
+from harness.engines.hf import HfEngine
+from harness.engines.hf_answers import BATCH
 from harness.errors import CanaryFailed, UserError
 from harness.schema import Completion, Request, Sampling
 from tests.harness.adapters import change_json, save_adapter
@@ -206,20 +206,46 @@ def test_a_dtype_that_does_not_exist_is_refused(model: Path) -> None:
         )
 
 
-def test_padding_is_on_the_left_and_masked() -> None:
-    assert left_padded([(1, 2, 3), (4,)], 0) == ([[1, 2, 3], [0, 0, 4]], [[1, 1, 1], [0, 0, 1]])
+def continuously(model: Any, given: Sequence[Request]) -> dict[str, list[int]]:
+    """Small enough for a machine without a device."""
+    limits = {"num_blocks": 32, "page_size": 16, "max_batch_tokens": 64}
+    return {request.key: ids for request, ids in hf_continuous.generated(model, given, **limits)}
 
 
-def test_batches_go_longest_first_and_never_mix_sampling() -> None:
-    short, long = Sampling(max_tokens=4), Sampling(max_tokens=9)
-    asked = [
-        Request(key=str(i), ids=(1,) * (i % 7 + 1), sampling=short if i % 2 else long, variant="v") for i in range(80)
+def test_continuous_batching_gives_the_tokens_of_padded_batches(model: Path, adapter: Path) -> None:
+    """On a CPU, where it is never chosen: what it computes does not depend on the device."""
+    opened = engine({"baseline": model, "tuned": adapter})
+    padded = by_key(list(opened.generate(requests(["baseline", "tuned"], max_tokens=5))))
+    stop = padded["tuned-0"].output_ids[3]
+    stopped = by_key(list(opened.generate(requests(["baseline", "tuned"], max_tokens=5, stop_ids=(stop,)))))
+    for variant in ("baseline", "tuned"):
+        for end, expected in (((), padded), ((stop,), stopped)):
+            with opened._wearing(variant):
+                given = requests([variant], max_tokens=5, logprobs=False, stop_ids=end)
+                found = continuously(opened._model, given)
+            assert {key: tuple(ids) for key, ids in found.items()} == {
+                key: c.output_ids for key, c in expected.items() if key in found
+            }
+            assert len(found) == len(PROMPTS)
+    assert opened._model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.gpu
+def test_on_a_device_many_greedy_answers_come_continuously_and_are_those_of_padded_batches(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [
+        Request(key=f"{i}", ids=(*ids, 5 + i), sampling=Sampling(max_tokens=6), variant="baseline")
+        for i in range(BATCH + 8)
+        for ids in [PROMPTS[i % len(PROMPTS)]]
     ]
-    made = list(batches(asked))
-    assert sorted(r.key for batch in made for r in batch) == sorted(r.key for r in asked)
-    assert all(len({r.sampling for r in batch}) == 1 and len(batch) <= BATCH for batch in made)
-    assert all([len(r.ids) for r in batch] == sorted((len(r.ids) for r in batch), reverse=True) for batch in made)
-    assert max(len(batch) for batch in batches(asked, 3)) == 3
+    real, calls = hf_continuous.generated, []
+    monkeypatch.setattr(hf_continuous, "generated", lambda *words: calls.append(1) or real(*words))
+    continuous = by_key(list(engine({"baseline": model}).generate(given)))
+    assert calls
+    monkeypatch.setattr(hf_continuous, "suits", lambda device, sampling: False)
+    padded = by_key(list(engine({"baseline": model}).generate(given)))
+    assert {key: c.text for key, c in continuous.items()} == {key: c.text for key, c in padded.items()}
 
 
 def test_nothing_loads_before_a_request_comes(model: Path) -> None:
