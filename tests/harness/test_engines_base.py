@@ -29,7 +29,7 @@ def test_requests_go_variant_by_variant_with_equal_beginnings_side_by_side() -> 
 
 
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
-    with pytest.raises(UserError, match=r"vlm: no such engine. Choose one of: vllm, transformers, openai, fake"):
+    with pytest.raises(UserError, match=r"vlm: no such engine. Choose one of: vllm, transformers, openai, ray, fake"):
         pick_engine("vlm")
 
 
