@@ -38,12 +38,13 @@ class Ask(Struct, frozen=True, kw_only=True):
 
 
 class Spool:
-    """Token ids of prompts by number, four bytes an id."""
+    """Token ids of prompts by number, four bytes an id; eight once they are read, as equal ids are one object then."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115 - lives as long as this
         weakref.finalize(self, self._file.close)
         self._ends = array("Q", [0])
+        self._same: dict[int, int] = {}
 
     def add(self, ids: Sequence[int]) -> None:
         """Keep the ids of the next prompt."""
@@ -63,7 +64,8 @@ class Spool:
     def __getitem__(self, number: int) -> tuple[int, ...]:
         begin, end = self._ends[number], self._ends[number + 1]
         self._file.seek(begin)
-        return tuple(array("I", self._file.read(end - begin)))
+        ids = array("I", self._file.read(end - begin))
+        return tuple(map(self._same.setdefault, ids, ids))
 
 
 class Part(Struct, kw_only=True):

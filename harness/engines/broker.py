@@ -19,7 +19,7 @@ FAILS = "fail"
 WINDOW_QUESTIONS = 16_384
 """Most questions that an engine is given together. At the end of each window its batch runs empty."""
 WINDOW_TOKENS = 8_000_000
-"""Most prompt tokens of them: about 300 MB."""
+"""Most prompt tokens of them: about 64 MB."""
 
 
 class Question(Protocol):
@@ -98,7 +98,7 @@ class Broker:
         """
         try:
             self._make_room()
-            for window in windows(questions):
+            for window in windows(questions, getattr(self.engine, "windows", 1)):
                 yield from self._answers(window)
         finally:
             self.engine.close()
@@ -140,14 +140,17 @@ class Broker:
         return self.engine.describe() | self.counts
 
 
-def windows(questions: Iterable[Q]) -> Iterator[list[Q]]:
-    """Questions in their order, so many together that the engine's batches stay full and memory does not."""
+def windows(questions: Iterable[Q], times: int = 1) -> Iterator[list[Q]]:
+    """Questions in their order, so many together that the engine's batches stay full and memory does not.
+
+    An engine that is many, or starts anew for each window, says in its `windows` how many `times` as much it needs.
+    """
     window: list[Q] = []
     tokens = 0
     for question in questions:
         window.append(question)
         tokens += len(question.ids)
-        if len(window) >= WINDOW_QUESTIONS or tokens >= WINDOW_TOKENS:
+        if len(window) >= times * WINDOW_QUESTIONS or tokens >= times * WINDOW_TOKENS:
             yield window
             window, tokens = [], 0
     if window:

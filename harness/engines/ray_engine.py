@@ -28,6 +28,9 @@ from harness.merging import merged_folder, read_facts
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request
 
+WINDOWS = 8
+"""Usual windows of questions that each engine gets at once, as engines start anew for each."""
+
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> RayEngine:
     """Check ray and every adapter, then return an engine that has loaded nothing yet.
@@ -68,6 +71,7 @@ class RayEngine:
         self.settings = settings
         self.dtype = common_dtype(checkpoints, settings)
         self.units = units_of(checkpoints, ways.ways)
+        self.windows = WINDOWS * self.workers.engines
         self.exact = self.workers.on_cpu or self.workers.invariant
         self.canary: dict[str, Any] = {}
         self.arguments: dict[str, dict[str, Any]] = {}

@@ -69,3 +69,11 @@ def test_windows_hold_every_question_once_and_no_more_than_asked(monkeypatch: py
     assert [ask for window in found for ask in window] == list(planned())
     monkeypatch.setattr("harness.engines.broker.WINDOW_TOKENS", 50)
     assert [len(window) for window in windows(planned())] == [3, 3, 2, 3, 3, 2]
+    assert [len(window) for window in windows(planned(), times=2)] == [6, 6, 4]
+
+
+def test_equal_ids_of_two_questions_are_one_object() -> None:
+    spool = Spool()
+    for _ in range(2):
+        spool.add([70_000, 2**31])
+    assert all(one is other for one, other in zip(spool[0], spool[1], strict=True))
