@@ -1,6 +1,7 @@
-"""PEFT adapters on tiny models, for the tests of checkpoints and engines."""
+"""PEFT adapters on tiny models, and tiny models that say more, for the tests of checkpoints and engines."""
 
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,22 @@ def save_adapter(base: Path, out: Path, *, seed: int = 1, zero: bool = False, st
         if "lora_B" in name and not zero:
             torch.nn.init.normal_(tensor, std=std)
     tuned.save_pretrained(out)
+    return out
+
+
+def enliven(model: Path, out: Path, seed: int = 3) -> Path:
+    """A copy with larger, untied weights: the original repeats its last token whatever is asked."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shutil.copytree(model, out)
+    change_json(out / "config.json", tie_word_embeddings=False)
+    torch.manual_seed(seed)
+    lively = AutoModelForCausalLM.from_pretrained(out)
+    for tensor in lively.parameters():
+        if tensor.dim() > 1:
+            torch.nn.init.normal_(tensor, std=0.3)
+    lively.save_pretrained(out)
     return out
 
 

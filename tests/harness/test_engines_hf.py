@@ -1,6 +1,5 @@
 """The transformers engine: padding changes nothing, the base stays itself, and every variant is its own."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from harness.engines.hf import HfEngine
 from harness.engines.hf_answers import BATCH
 from harness.errors import CanaryFailed, UserError
 from harness.schema import Completion, Request, Sampling
-from tests.harness.adapters import change_json, save_adapter
+from tests.harness.adapters import enliven, save_adapter
 
 PROMPTS = [(5, 17, 42), (7,), (9, 8, 7, 6, 5, 4, 3), (33, 12, 80, 4, 61), (20, 21)]
 EXACT = Settings(dtype="float32")
@@ -38,19 +37,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with larger, untied weights: the original repeats its last token whatever is asked."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    folder = Path(shutil.copytree(tiny_model, tmp_path_factory.mktemp("model") / "lively"))
-    change_json(folder / "config.json", tie_word_embeddings=False)
-    torch.manual_seed(3)
-    lively = AutoModelForCausalLM.from_pretrained(folder)
-    for tensor in lively.parameters():
-        if tensor.dim() == 2:
-            torch.nn.init.normal_(tensor, std=0.3)
-    lively.save_pretrained(folder)
-    return folder
+    return enliven(tiny_model, tmp_path_factory.mktemp("model") / "lively")
 
 
 @pytest.fixture(scope="module")

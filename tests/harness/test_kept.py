@@ -11,7 +11,12 @@ from harness.engines.answers import AnswerCache, answered
 from harness.engines.fake import FakeEngine
 from harness.errors import UserError
 from harness.kept import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
+from harness.plan import Job, SuiteJob
+from harness.progress import Progress
+from harness.runner import find_suites, run
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.store import RunFolder
+from tests.harness.mini import rows, write_suite
 from tests.harness.test_cli import tunegate
 
 HOUR = 3600.0
@@ -212,6 +217,20 @@ def test_a_run_keeps_the_cache_within_the_bound_but_for_what_it_needs(
     assert needed.exists() and not idle.exists()
     (line,) = said
     assert line.startswith("the cache was over 0 B (TUNEGATE_CACHE_MAX): ") and "(merged: 1, answers: 1)" in line
+
+
+def test_a_run_over_the_bound_drops_others_answers_and_reads_its_own(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (suite,) = find_suites([str(write_suite(tmp_path, rows(6)))])
+    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="x", engine="fake")
+    first = run(job, RunFolder.create(tmp_path / "runs", "eval"), Progress())
+    foreign = answers_of("z", age=HOUR)
+    monkeypatch.setenv(kept.ENV, "1kB")
+    second = run(job, RunFolder.create(tmp_path / "runs", "eval"), Progress())
+    assert [made.manifest.engine["cached"] for made in (first, second)] == [0, 6]
+    assert not foreign.exists()
+    assert capsys.readouterr().err.count("the cache was over 1.0 kB (TUNEGATE_CACHE_MAX)") == 1
 
 
 def test_below_the_bound_and_without_one_nothing_is_dropped_or_said(
