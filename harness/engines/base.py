@@ -74,7 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_s: float = 600.0
     """Longest wait for one answer of a server."""
     patience_s: float = 300.0
-    """Longest time without any answer of any server before the engine gives up."""
+    """Longest time without a token of vLLM, or without any answer of any server, before the engine gives up."""
     say: Callable[[str], None] = field(default=lambda text: None)
     """Told, one line each, about long steps: a merge, a model that loads."""
 

@@ -32,19 +32,32 @@ def bytes_per_token(config: dict[str, Any], dtype: str) -> int:
     return 2 * int(own["num_hidden_layers"]) * kv_heads * head_dim * BYTES_OF[dtype]
 
 
-def kv_cache_bytes(folder: Path, dtype: str, max_model_len: int, on_cpu: bool) -> int:
-    """Room for a full batch of the longest requests, or what memory allows; EngineFailed where one does not fit."""
-    per_token = bytes_per_token(read_json(folder / "config.json"), dtype)
-    blocks = -(-max_model_len // BLOCK_TOKENS) + 1
-    one = per_token * blocks * BLOCK_TOKENS
-    wanted = one * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
-    room = _cpu_room() if on_cpu else _cuda_room(folder)
-    if room < 2 * one:
+def kv_cache_bytes(
+    folder: Path, dtype: str, max_model_len: int, on_cpu: bool, sharing: int = 1, device_bytes: int | None = None
+) -> int:
+    """Room for a full batch of the longest requests, or what memory allows; EngineFailed where one does not fit.
+
+    `sharing` engines share the memory of one machine without a GPU. `device_bytes` is the free memory of another
+    machine, or the size of its GPU; None looks here.
+    """
+    least = least_kv_cache_bytes(folder, dtype, max_model_len)
+    wanted = least // 2 * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
+    if on_cpu:
+        room = (_cpu_room() if device_bytes is None else int(device_bytes * CPU_SHARE)) // sharing
+    else:
+        room = _cuda_room(folder, _device_bytes() if device_bytes is None else device_bytes)
+    if room < least:
         raise EngineFailed(
-            f"{folder}: a prompt and answer of {max_model_len:,} tokens needs {2 * one / 2**30:.1f} GiB of KV cache, "
+            f"{folder}: a prompt and answer of {max_model_len:,} tokens needs {least / 2**30:.1f} GiB of KV cache, "
             f"and {max(room, 0) / 2**30:.1f} GiB can be had. Free memory, or ask shorter prompts"
         )
     return min(wanted, room)
+
+
+def least_kv_cache_bytes(folder: Path, dtype: str, max_model_len: int) -> int:
+    """Room for two of the longest requests."""
+    blocks = -(-max_model_len // BLOCK_TOKENS) + 1
+    return 2 * bytes_per_token(read_json(folder / "config.json"), dtype) * blocks * BLOCK_TOKENS
 
 
 def _cpu_room() -> int:
@@ -58,10 +71,14 @@ def _cpu_room() -> int:
     return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
 
 
-def _cuda_room(folder: Path) -> int:
-    """What the first device has beside the weights, in bytes; read without opening the device in this process."""
+def _cuda_room(folder: Path, total: int) -> int:
+    """What a device of `total` bytes has beside the weights, in bytes."""
+    weights = sum(file.stat().st_size for file in weight_files(folder))
+    return int(total * CUDA_SHARE) - weights - CUDA_RESERVE_BYTES
+
+
+def _device_bytes() -> int:
+    """Memory of the first device; read without opening it in this process."""
     from vllm.platforms import current_platform
 
-    weights = sum(file.stat().st_size for file in weight_files(folder))
-    total = int(current_platform.get_device_total_memory())
-    return int(total * CUDA_SHARE) - weights - CUDA_RESERVE_BYTES
+    return int(current_platform.get_device_total_memory())

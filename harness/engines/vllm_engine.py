@@ -6,6 +6,7 @@ answers. Completions are yielded as vLLM finishes them.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from msgspec import Struct
 from harness.digest import digest
 from harness.engines import canary, vllm_env
 from harness.engines.base import Settings, common_dtype, engine_version, in_order
-from harness.engines.memory import kv_cache_bytes
+from harness.engines.memory import kv_cache_bytes, least_kv_cache_bytes
 from harness.engines.preflight import Plan, plan
+from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once
 from harness.engines.vllm_model import VllmModel, llm_arguments
+from harness.errors import EngineFailed
 from harness.merging import merged_folder, read_facts
 from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint, Completion, Request
@@ -90,6 +93,8 @@ class VllmEngine:
         self.merges: dict[str, str] = {}
         self._model: VllmModel | None = None
         self._loaded: Unit | None = None
+        self._at_once: AtOnce | None = None
+        self._halved: AtOnce | None = None
         self._references: dict[str, canary.Reference] = {}
 
     def facts(self, variant: str) -> dict[str, str]:
@@ -107,12 +112,45 @@ class VllmEngine:
             for variant in (*unit.plain, *unit.adapters):
                 own = [r for r in ordered if r.variant == variant]
                 if own:
-                    self._prove(unit)
-                    yield from self._load(unit).answer(own, self.max_model_len)
+                    yield from self._answer(unit, own)
+
+    def _answer(self, unit: Unit, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Prove the unit and ask it; out of memory, once more with half as much at once, what is not answered yet."""
+        left = {request.key: request for request in requests}
+        while left:
+            exhausted = ""
+            try:
+                self._prove(unit)
+                for completion in self._load(unit).answer(list(left.values()), self.max_model_len):
+                    del left[completion.key]
+                    yield completion
+            except OutOfMemory as error:
+                exhausted = str(error)  # The error itself would keep the model in memory.
+            if not exhausted:
+                return
+            self._halve(unit, exhausted)
+
+    def _halve(self, unit: Unit, exhausted: str) -> None:
+        """Free the model, so that it is loaded and proven again for half as much at once; EngineFailed after one."""
+        assert self._at_once is not None
+        before, self._halved = self._at_once, self._at_once.halved()
+        self.close()
+        self._references.pop(unit.key, None)
+        gc.collect()
+        vllm_env.forget()
+        if self._halved is None:
+            raise EngineFailed(
+                f"vllm ran out of memory with one request at a time: {exhausted}. Stop what else uses the memory, ask "
+                "shorter prompts, or take a smaller model or a larger device; finished answers are kept"
+            )
+        self.settings.say(
+            f"vllm ran out of memory with {before.requests} requests at once ({exhausted}): {unit.source.name} is "
+            f"loaded again for {self._halved.requests}; finished answers are kept"
+        )
 
     def _load(self, unit: Unit) -> VllmModel:
         """Serve this unit's weights; whatever was loaded before is freed first."""
-        if self._model is not None and self._loaded is unit:
+        if self._model is not None and self._loaded is unit and not self._model.broken:
             return self._model
         folder = merged_folder(unit.source, self.settings.say) if unit.merged else Path(unit.source.path)
         self.close()
@@ -127,10 +165,13 @@ class VllmEngine:
             max_lora_rank=self.plan.max_lora_rank,
             max_num_seqs=self.settings.batch,
         )
+        if self._halved:
+            arguments = self._halved.limits(arguments, least_kv_cache_bytes(folder, self.dtype, longest))
+        self._at_once = asked_at_once(arguments)
         variants = (*unit.plain, *unit.adapters)
         self.settings.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
-        self._model = VllmModel(arguments, unit.adapters, unit.source.name)
-        self._loaded = unit
+        self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.settings)
+        self._loaded, self._at_once = unit, self._model.at_once
         if unit.merged:
             self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
         self.arguments[",".join(variants)] = {k: v for k, v in arguments.items() if k != "model"}

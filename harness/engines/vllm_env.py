@@ -106,12 +106,12 @@ def starting() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def why_not(error: BaseException, checkpoint: str) -> UserError:
-    """A start-up failure as one line."""
+def why_not(error: BaseException, cause: str | None, checkpoint: str) -> UserError:
+    """A start-up failure as one line; `cause` is what vLLM's own process raised, where it has one."""
     known = explain(error)
     if known:
         return known
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    first = cause or (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     return EngineFailed(
         f"vllm cannot serve {checkpoint}: {first} Set VLLM_LOGGING_LEVEL=INFO to see its own messages, or use "
         "--engine transformers"

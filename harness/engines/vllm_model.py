@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.engines import vllm_env
-from harness.engines.base import failed, finished, problem_of, vocabulary_of
+from harness.engines.base import Settings, failed, finished, problem_of, vocabulary_of
 from harness.engines.memory import MAX_SEQS_CPU
+from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once, is_out_of_memory, killed_for_memory
+from harness.engines.vllm_log import ErrorLog, raised
+from harness.engines.watch import Watch
 from harness.errors import EngineFailed, UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -79,7 +83,7 @@ def llm_arguments(
 
 
 def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
-    """Arguments of vLLM's SamplingParams; only the given ids end an answer. Prompt log probabilities are never asked."""
+    """Arguments of vLLM's SamplingParams; only the given ids end an answer. No prompt log probability is asked for."""
     return {
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
@@ -100,49 +104,93 @@ def sampling_params(sampling: Sampling) -> Any:
 
 
 class VllmModel:
-    """A loaded model. EngineFailed when it cannot start, or stops half way."""
+    """A loaded model. EngineFailed when it cannot start, or stops half way; OutOfMemory where less at once may do.
 
-    def __init__(self, arguments: dict[str, Any], adapters: Mapping[str, Checkpoint], name: str) -> None:
-        self.arguments = arguments
+    It is waited for `settings.patience_s` without a token; what that means for one in this process, see watch.py.
+    """
+
+    def __init__(
+        self, arguments: dict[str, Any], adapters: Mapping[str, Checkpoint], name: str, settings: Settings
+    ) -> None:
         self.adapters = adapters
         self.renderer = Renderer(arguments["model"])
-        self._broken = False
+        self.broken = False
+        self._log = ErrorLog()
+        self._killed = killed_for_memory()
         with vllm_env.starting():
             try:
                 from vllm import LLM
 
-                self._llm: Any = LLM(**arguments)
+                self._llm: Any = LLM(**arguments, **({} if vllm_env.in_process() else self._log.arguments()))
             except UserError:
                 raise
             except Exception as error:  # vLLM raises many kinds; a user needs one line of any.
-                raise vllm_env.why_not(error, name) from error
+                raise self._why_it_did_not_start(error, name) from error
+        self._watch = Watch(self._llm.llm_engine.engine_core, settings.patience_s, settings.say)
+        self.at_once = self._at_once(arguments)
+
+    def _at_once(self, arguments: dict[str, Any]) -> AtOnce:
+        """What vLLM made of the arguments."""
+        scheduler = self._llm.llm_engine.vllm_config.scheduler_config
+        decided = {"max_num_seqs": scheduler.max_num_seqs, "max_num_batched_tokens": scheduler.max_num_batched_tokens}
+        return asked_at_once(arguments | decided)
 
     def answer(self, requests: Sequence[Request], max_model_len: int) -> Iterator[Completion]:
         """Submit every request, then step the engine; a request that is refused fails alone."""
         engine = self._llm.llm_engine
         vocabulary = vocabulary_of(self.renderer.config)
         running: dict[str, Request] = {}
+        self._watch.progress()
         try:
             for request in requests:
                 problem = problem_of(request, max_model_len, vocabulary) or self._submit(request, running)
                 if problem:
                     yield failed(request, problem)
             while engine.has_unfinished_requests():
-                for output in engine.step():
+                for output in self._step():
                     if output.finished:
                         yield self._completion(running.pop(output.request_id), output)
         except Exception as error:  # A dead process, or whatever the model raised in this one.
-            self._broken = True
-            raise EngineFailed(
-                f"vllm stopped with {len(running)} answers to go: {_first_line(error)}. Finished answers are kept; run "
-                "again to ask the rest"
-            ) from error
+            self.broken = True
+            raise self._why_it_stopped(error, len(running)) from error
         finally:
-            if running and not self._broken:
-                engine.abort_request(list(running))
+            if running and not self.broken:
+                with suppress(Exception):  # An engine that dies now is asked nothing more.
+                    engine.abort_request(list(running))
+
+    def _step(self) -> list[Any]:
+        """What the next step gives: requests with new tokens."""
+        with self._watch.waiting():
+            outputs: list[Any] = self._llm.llm_engine.step()
+            if outputs:
+                self._watch.progress()
+        return outputs
+
+    def _why_it_did_not_start(self, error: Exception, name: str) -> UserError:
+        traceback = self._log.fatal()
+        if self._was_exhausted(error, traceback):
+            return OutOfMemory(raised(traceback) or _first_line(error))
+        return vllm_env.why_not(error, raised(traceback), name)
+
+    def _why_it_stopped(self, error: Exception, left: int) -> EngineFailed:
+        traceback = self._log.fatal()
+        reason = self._watch.reason if self._watch.silent else raised(traceback) or self._watch.reason
+        reason = reason or _first_line(error)
+        if self._was_exhausted(error, traceback) and not self._watch.silent:
+            return OutOfMemory(reason)
+        return EngineFailed(
+            f"vllm stopped with {left} answers to go: {reason}. Finished answers are kept; run again to ask the rest"
+        )
+
+    def _was_exhausted(self, error: Exception, traceback: str) -> bool:
+        """Memory ran out: the error says so, or the engine's own processes, or the system, which then kills."""
+        said = f"{type(error).__name__} {error} {traceback}"
+        return is_out_of_memory(said) or (not vllm_env.in_process() and killed_for_memory() > self._killed)
 
     def _submit(self, request: Request, running: dict[str, Request]) -> str | None:
         """Hand one request to vLLM; returns why it was refused."""
+        from vllm.exceptions import VLLMClientError
+
         request_id = str(next(self._llm.request_counter))
         try:
             self._llm.llm_engine.add_request(
@@ -151,7 +199,7 @@ class VllmModel:
                 sampling_params(request.sampling),
                 lora_request=self._lora_request(request.variant),
             )
-        except ValueError as error:
+        except (ValueError, VLLMClientError) as error:
             return _first_line(error)
         running[request_id] = request
         return None
@@ -185,12 +233,14 @@ class VllmModel:
 
     def reset(self) -> None:
         """Forget cached prefixes."""
-        self._llm.reset_prefix_cache()
+        with self._watch.waiting():
+            self._llm.reset_prefix_cache()
 
     def close(self) -> None:
         """Free the model and its process."""
         if self._llm is None:
             return
+        self._watch.close()
         self._llm.llm_engine.engine_core.shutdown()
         self._llm = None
         gc.collect()
