@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands import Bars, Engine, Runs, ServedModel, Suites, Url, suites_here
+from harness.commands import Bars, Engine, Engines, Runs, ServedModel, Suites, Url, suites_here
 from harness.errors import EXIT_GATE_FAILED, UserError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def noise(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint to ask twice: hub id, folder or alias.")],
     suite: Suites = None,
     engine: Engine = None,
+    engines: Engines = None,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
     batch: Annotated[
         int, typer.Option(min=1, help="Most requests the second pass computes together; 1 moves numbers most.")
@@ -98,6 +99,7 @@ def noise(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in suites_here(suite)],
         candidate=checkpoint,
         engine=engine,
+        engines=engines,
         lora=lora,
         repeats=repeats,
         script=script,

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from harness import advice, before, cache, ci, commands, data, deploying, sweeping
-from harness.commands import Bars, Engine, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
+from harness.commands import Bars, Engine, Engines, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
 app = typer.Typer(
@@ -71,6 +71,7 @@ def compare(
     tuned: Annotated[str, typer.Argument(help="Checkpoint to judge.")],
     suite: Suites = None,
     engine: Engine = None,
+    engines: Engines = None,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Answers per case and variant (default: what each suite says).")
@@ -96,6 +97,7 @@ def compare(
         candidate=tuned,
         baseline=baseline,
         engine=engine,
+        engines=engines,
         lora=lora,
         repeats=repeats,
         bars=bars,

@@ -18,7 +18,12 @@ app = typer.Typer()
 
 Run = Annotated[str, typer.Argument(help="Run folder or name.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
-Engine = Annotated[str | None, typer.Option(help="vllm, transformers, openai or fake; default: vllm where it imports.")]
+Engine = Annotated[
+    str | None, typer.Option(help="vllm, transformers, openai, ray or fake; default: vllm where it imports.")
+]
+Engines = Annotated[
+    int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one a GPU of machine or cluster).")
+]
 Url = Annotated[
     list[str] | None, typer.Option("--url", help="An OpenAI-compatible server for --engine openai; again for more.")
 ]

@@ -29,6 +29,8 @@ def forecast(job: Job) -> list[str]:
     head = f"tunegate: {answers} answers for {who}: {suites}"
     if job.servers:
         return [head, f"tunegate: asked of {', '.join(job.servers.urls)}; how long that takes is up to them"]
+    if job.engine == "ray":
+        return [head, "tunegate: asked of vLLM engines on Ray; how long that takes is up to their devices"]
     engine = job.engine or "vllm"
     tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
     seconds = len(asked) * START_S[engine] + tokens / TOKENS_A_SECOND[engine]

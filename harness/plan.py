@@ -43,6 +43,8 @@ class Job(Struct, kw_only=True):
     """Checkpoint to compare with, `accepted` for each suite's baseline.json, or None."""
     engine: str | None = None
     """Engine by name; None picks one."""
+    engines: int | None = None
+    """How many vLLM engines the engine 'ray' starts; None leaves it to the machines."""
     lora: str = "auto"
     """auto, force or merge."""
     repeats: int | None = None

@@ -104,6 +104,7 @@ class Session:
             candidate=options.checkpoint or default_checkpoint(),
             baseline=options.baseline,
             engine=options.engine,
+            engines=options.engines,
             lora=options.lora,
             repeats=options.repeats,
             bars=self._bars(),

@@ -53,9 +53,12 @@ class Broker:
         use_cache: bool = True,
         script: Path | None = None,
         batch: int | None = None,
+        engines: int | None = None,
         servers: Servers | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
+        if engines is not None and name != "ray":
+            raise UserError(f"--engines {engines}: only for --engine ray. Add it, or leave --engines out")
         self.checkpoints = checkpoints
         self._say = say
         self._script = read_script(script) if script else {}
@@ -63,6 +66,7 @@ class Broker:
         settings = Settings(
             replies=self._texts if name == "fake" else None,
             batch=batch,
+            engines=engines,
             urls=servers.urls if servers else (),
             keep=use_cache,
             reuse=servers is not None and servers.reuse,
