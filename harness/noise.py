@@ -93,7 +93,8 @@ def _ask(
     second = [_reseeded(ask, job) for ask in asks.of(CANDIDATE)]
     engine = answer(uncached, {BASELINE: checkpoint}, first, folder, progress)
     other = answer(structs.replace(uncached, batch=batch), {CANDIDATE: checkpoint}, second, folder, progress)
-    return engine | {work: engine[work] + other[work] for work in WORK}
+    truncated = engine["truncated"] | other["truncated"]
+    return engine | {work: engine[work] + other[work] for work in WORK} | {"truncated": truncated}
 
 
 def _reseeded(ask: Ask, job: Job) -> Ask:

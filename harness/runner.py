@@ -131,28 +131,25 @@ def answer(
         use_cache=job.use_cache,
         script=job.script,
         batch=job.batch,
-        engines=job.engines,
         servers=job.servers,
         say=progress.say,
     )
     waiting: list[tuple[str, Record]] = []
     start = time.monotonic()
-    tokens = {"prompt": 0, "output": 0}
+    tokens = {"prompt_tokens": 0, "output_tokens": 0}
+    truncated = dict.fromkeys(checkpoints, 0)
     with progress.stage(f"answers ({broker.says})", len(questions)) as stage:
         for question, completion in broker.answers(questions):
             suite = job.suites[question.suite].suite
             waiting.append((suite.name, make_record(suite, question, completion)))
-            tokens["prompt"] += completion.prompt_tokens
-            tokens["output"] += completion.output_tokens
+            tokens["prompt_tokens"] += completion.prompt_tokens
+            tokens["output_tokens"] += completion.output_tokens
+            truncated[question.variant] += completion.finish_reason == "length"
             stage.advance(1, completion.prompt_tokens + completion.output_tokens)
             if len(waiting) >= FLUSH_EVERY:
                 _flush(folder, waiting)
         _flush(folder, waiting)
-    return broker.describe() | {
-        "prompt_tokens": tokens["prompt"],
-        "output_tokens": tokens["output"],
-        "wall_s": round(time.monotonic() - start, 1),
-    }
+    return broker.describe() | tokens | {"truncated": truncated, "wall_s": round(time.monotonic() - start, 1)}
 
 
 def _flush(folder: RunFolder, waiting: list[tuple[str, Record]]) -> None:

@@ -89,7 +89,7 @@ def test_two_passes_give_a_floor_flips_and_a_run_without_a_verdict(project: Path
     assert "what differs is noise" in made.manifest.notes[0]
     assert sorted(made.by_variant("legal/mini")) == ["baseline", "tuned"]
     assert made.manifest.engine["passes"] == ["the engine's own batch", "batch 1"]
-    assert made.manifest.engine["generated"] == 80
+    assert made.manifest.engine["generated"] == 80 and made.manifest.engine["truncated"] == {"baseline": 0, "tuned": 0}
     assert found.lines[0] == "legal/mini: 4 of 40 answers differ (the engine's own batch; batch 1)"
     line = next(x for x in found.lines if "clause_exact_set 97.5%" in x)
     assert "noise floor 15.1 points" in line and line.endswith("4 of 40 cases flip between the passes: c1, c3, c5, c7")
