@@ -131,6 +131,7 @@ def answer(
         use_cache=job.use_cache,
         script=job.script,
         batch=job.batch,
+        engines=job.engines,
         servers=job.servers,
         say=progress.say,
     )
