@@ -14,7 +14,7 @@ from scipy import special
 from harness.schema import Metric
 from harness.stats.join import Pairs, pair
 from harness.stats.observations import Observations
-from harness.stats.table import Cases, Keys, Labels
+from harness.stats.table import Cases, Keys, Labels, key_of
 
 Scores = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Suite:
 
     def __init__(self, design: Design) -> None:
         n = design.contracts * design.cases
-        self.keys = Keys([(str(i), "") for i in range(n)], {})
+        self.keys = Keys([key_of(str(i), "") for i in range(n)], {})
         self.names = np.array([str(i) for i in range(design.contracts)], dtype=object)
         self.clusters = np.repeat(np.arange(design.contracts), design.cases)
 

@@ -110,13 +110,17 @@ def compare(
 
 def conclude(run_path: Path, parts: list[Path]) -> None:
     """Print a run's verdicts, write its report, and leave with pytest's exit codes."""
-    from harness.store import load_run
+    from harness.store import load_results
     from harness.summary import lines
 
     for line in lines(run_path, 110):
         typer.echo(line)
-    _write_report(parts, run_path / "report")
-    commands.leave(load_run(run_path).verdicts)
+    made = load_results(run_path)
+    if made.is_long:
+        typer.echo(f"no report of so many cases is written unasked: `tunegate report {run_path}` holds every answer")
+    else:
+        _write_report(parts, run_path / "report")
+    commands.leave(made.verdicts)
 
 
 @app.command()

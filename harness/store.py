@@ -28,6 +28,8 @@ from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent
 
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
+MOST_CASES = 50_000
+"""A run of more is long: it is judged from the disk, and no report of it is written unasked."""
 
 T = TypeVar("T")
 
@@ -52,6 +54,11 @@ class Results(Struct, frozen=True, kw_only=True):
     """metrics.json."""
     verdicts: list[Verdict]
     """verdicts.json."""
+
+    @property
+    def is_long(self) -> bool:
+        """It has so many answers that nothing should hold them all unasked."""
+        return sum(info.asked * info.samples for info in self.manifest.suites) > MOST_CASES
 
 
 class RunData(Results, frozen=True, kw_only=True):
@@ -188,10 +195,10 @@ def load_results(path: Path) -> Results:
     return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=load_verdicts(path))
 
 
-def load_run(path: Path) -> RunData:
-    """Read a run folder back, whole."""
+def load_run(path: Path, answers: bool = True) -> RunData:
+    """Read a run folder back, whole; without `answers` its records stay on the disk."""
     found = load_results(path)
-    pairs = list(stream(found.path))
+    pairs = list(stream(found.path)) if answers else []
     return RunData(
         path=found.path,
         manifest=found.manifest,

@@ -9,13 +9,13 @@ import importlib
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.store import RunData, load_run
+from harness.store import RunData, load_results, load_run
 
 
 def lines(run_path: str | Path, width: int = 100) -> list[str]:
     """Plain lines for a terminal of `width` columns; says so when the run cannot be read."""
     try:
-        run = load_run(Path(run_path))
+        run = load_run(Path(run_path), answers=not load_results(Path(run_path)).is_long)
     except UserError as error:
         return [str(error)]
     return [*lines_of(run, width), f"run folder: {run.path}"]

@@ -44,7 +44,8 @@ def summary(run: RunData) -> RenderableType:
     said = [*map(words.bar_moved, run.manifest.moved), *cautions(evidence)]
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in said]
     for suite in evidence.suites:
-        parts += [_text(f"{suite.name}: {sentence(evidence, suite)}", "bold"), _estimates(evidence, suite)]
+        headline = f"{words.number(suite.asked)} cases" if run.is_long else sentence(evidence, suite)
+        parts += [_text(f"{suite.name}: {headline}", "bold"), _estimates(evidence, suite)]
     return Group(*parts, verdict_panel(run.verdicts, {suite.name: suite.shape for suite in evidence.suites}))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Metric, Observation, Record
-from harness.stats.columns import ABSENT, OUTCOMES, Columns, Said, read, read_all
+from harness.stats.columns import ABSENT, OUTCOMES, Columns, Said, Small, read, read_all
 from harness.stats.intervals import Array, Codes
 from harness.stats.table import UNEXPECTED, Cases, Labels, codes, ratio_arrays
 
@@ -99,7 +99,6 @@ class Reading:
         self._read: dict[tuple[Metric, Role], Read] = {}
         self._scorers: dict[str, Scored] = {}
         self._labels: dict[tuple[str, Role], Labels] = {}
-        self._parts: dict[tuple[str, str | None], Reading] = {}
         self._observed: dict[tuple[Metric, Role], Observations] = {}
 
     def __len__(self) -> int:
@@ -108,8 +107,7 @@ class Reading:
     @cached_property
     def case_ids(self) -> frozenset[str]:
         """Cases that have an answer."""
-        names = self._columns.keys.names
-        return frozenset(names[number][0] for number in np.unique(self._columns.case[self._rows]))
+        return frozenset(map(self._columns.keys.case_id, np.unique(self._columns.case[self._rows])))
 
     def values(self, tag: str) -> set[str]:
         """Values that the cases have of a slice tag."""
@@ -118,12 +116,9 @@ class Reading:
 
     def part(self, tag: str, value: str | None) -> Reading:
         """The answers whose case has this tag value; None takes those whose case has no such tag."""
-        if (tag, value) not in self._parts:
-            names, codes = self._columns.tags.get(tag, ([], np.full(len(self._columns.case), -1)))
-            wanted = -1 if value is None else names.index(value) if value in names else len(names)
-            rows = self._rows[codes[self._rows] == wanted]
-            self._parts[tag, value] = Reading(self._columns, self._whole, rows)
-        return self._parts[tag, value]
+        names, codes = self._columns.tags.get(tag, ([], np.full(len(self._columns.case), -1)))
+        wanted = -1 if value is None else names.index(value) if value in names else len(names)
+        return Reading(self._columns, self._whole, self._rows[codes[self._rows] == wanted])
 
     def observed(self, metric: Metric, role: Role) -> Observations:
         """Observations for one metric, in the order in which cases are first seen."""
@@ -235,10 +230,8 @@ def _weights(columns: Columns, said: Said, denominator: str, rows: Codes) -> Cod
     return weights
 
 
-def _count(said: Said, metric: Metric, name: str, rows: Codes) -> Codes:
-    if not len(rows):
-        return rows
-    counts = said.counts[name][rows] if name in said.counts else np.full(len(rows), ABSENT)
+def _count(said: Said, metric: Metric, name: str, rows: Codes) -> Small:
+    counts = said.counts[name][rows] if name in said.counts else np.full(len(rows), ABSENT, np.int32)
     lacking = rows[counts == ABSENT]
     if len(lacking):
         counted = [other for other, found in said.counts.items() if found[lacking[0]] != ABSENT]
@@ -252,7 +245,7 @@ def _count(said: Said, metric: Metric, name: str, rows: Codes) -> Codes:
 def _check_range(values: Array, metric: Metric, columns: Columns, rows: Codes, failed: NDArray[np.bool_]) -> None:
     low, high = metric.limits
     for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
-        name, value = columns.keys.names[columns.case[rows[place]]][0], values[place]
+        name, value = columns.keys.case_id(columns.case[rows[place]]), values[place]
         raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
 
 

@@ -45,16 +45,27 @@ class Labels:
         return {self.names[i] for i in np.unique(self.code)}
 
 
-class Keys(NamedTuple):
-    """What tells the cases of a variant from one another, in the order in which they are first seen."""
+def key_of(case_id: str, input_hash: str) -> str:
+    """What tells a case from any other; sorts by case id, which holds no line break."""
+    return f"{case_id}\n{input_hash}"
 
-    names: list[tuple[str, str]]
-    """Case id and input hash."""
+
+class Keys(NamedTuple):
+    """What tells cases from one another; the variants of a suite may share them."""
+
+    names: list[str]
+    """As `key_of` has them."""
     matches: dict[int, tuple[Keys, Codes]]
     """By the other's identity: the other, and where each of these is in it."""
 
+    def case_id(self, number: int) -> str:
+        """Id of a case by its number."""
+        return self.names[number].partition("\n")[0]
+
     def matched(self, other: Keys) -> Codes:
         """For each of these its number in the other, or -1."""
+        if other is self:
+            return np.arange(len(self.names))
         if id(other) not in self.matches:
             place = {name: i for i, name in enumerate(other.names)}
             found = np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
@@ -100,7 +111,7 @@ class Cases(Sequence[Observation]):
         )
         labels.names.extend(codes)
         return cls(
-            keys=Keys([(c.case_id, c.input_hash) for c in found], {}),
+            keys=Keys([key_of(c.case_id, c.input_hash) for c in found], {}),
             numbers=np.arange(len(found)),
             clusters=clusters,
             cluster_names=np.array(list(names), dtype=object),
@@ -121,9 +132,10 @@ class Cases(Sequence[Observation]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = range(len(self))[index]
+        case_id, _, input_hash = self.keys.names[self.numbers[row]].partition("\n")
         return Observation(
-            case_id=self.keys.names[self.numbers[row]][0],
-            input_hash=self.keys.names[self.numbers[row]][1],
+            case_id=case_id,
+            input_hash=input_hash,
             cluster=str(self.cluster_names[self.clusters[row]]),
             numerator=float(self.numerators[row]),
             denominator=float(self.denominators[row]),
