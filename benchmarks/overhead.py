@@ -1,16 +1,20 @@
 """What tunegate itself costs: a whole pytest session whose answers are all cached.
 
-    python benchmarks/overhead.py [--cases 10000] [--rounds 3]
+    python benchmarks/overhead.py [--cases 10000] [--rounds 3] [--deepeval FOLDER]
 
 The session is the real one: the embedded model's tokenizer renders and tokenises every prompt, the answers come from
 the cache of the vllm engine (filled here with made answers), all scorers run, 9 gates with slices are judged, the run
 folder is written and sealed. The plain rival in the same run is pytest alone: the same number of items, each a
-trivial assertion, so that the difference is what evaluation adds.
+trivial assertion, so that the difference is what evaluation adds. With --deepeval the same cases and answers also go
+through `deepeval test run` (an environment of its own, made in FOLDER; telemetry off): each is one of its test cases
+with one metric in plain Python that compares the same two lists. Nothing else of what a tunegate session does is asked
+of it: no rendering, no statistics, no sealed record.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -55,6 +59,47 @@ metric = "fabricated_citation"
 rule = "never"
 n_min = 300
 """
+DEEPEVAL = "deepeval==4.3.1"
+RIVAL = '''"""The same cases for deepeval."""
+import json
+from pathlib import Path
+
+import pytest
+from deepeval import assert_test
+from deepeval.metrics import BaseMetric
+from deepeval.test_case import LLMTestCase
+
+NAMES = {names!r}
+CASES = [json.loads(line) for line in Path({file!r}).read_text().splitlines()]
+
+
+class ClauseSet(BaseMetric):
+    threshold = 1.0
+    async_mode = False
+
+    def measure(self, test_case, *args, **kwargs):
+        self.score = float(test_case.actual_output == test_case.expected_output)
+        self.success = self.score >= self.threshold
+        return self.score
+
+    async def a_measure(self, test_case, *args, **kwargs):
+        return self.measure(test_case)
+
+    def is_successful(self):
+        return self.success
+
+    @property
+    def __name__(self):
+        return "clause set"
+
+
+@pytest.mark.parametrize("i", range(len(CASES)))
+def test_finds_every_clause(i):
+    case, texts = CASES[i], ["none", *NAMES]
+    expected = "; ".join(case["expected"]) or "none"
+    made = LLMTestCase(input=case["input"]["document"], actual_output=texts[i % 6], expected_output=expected)
+    assert_test(made, [ClauseSet()])
+'''
 PLAIN = "import pytest\n\n\n@pytest.mark.parametrize('i', range({n}))\ndef test_plain(i):\n    assert i >= 0\n"
 
 
@@ -109,13 +154,37 @@ def fill(root: Path) -> None:
         broker.cache.add(request, completion)
 
 
-def session(root: Path, target: str) -> tuple[float, float]:
-    """Wall seconds and peak resident GB of one pytest session in a process of its own."""
+def make_rival(folder: Path) -> Path:
+    """deepeval's command, in an environment of its own, made where it is not there."""
+    command = folder / "bin" / "deepeval"
+    if not command.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        python = str(folder / "bin" / "python")
+        subprocess.run([sys.executable, "-m", "pip", "--python", python, "install", "-q", DEEPEVAL], check=True)
+    return command.absolute()
+
+
+def write_rival(root: Path) -> None:
+    """The cases as tests of deepeval."""
+    folder = root / "deepeval"
+    folder.mkdir()
+    file = root / "evalsuites" / "bench" / "overhead" / "cases.jsonl"
+    (folder / "test_rival.py").write_text(RIVAL.format(names=NAMES, file=str(file)))
+
+
+def session(root: Path, target: str, rival: Path | None = None) -> tuple[float, float]:
+    """Wall seconds and peak resident GB of one session in a process of its own."""
     command = [sys.executable, "-m", "pytest", target, "-q", "-p", "no:cacheprovider"]
+    environment = dict(os.environ)
     if target == "evalsuites":
         command += ["--engine", "vllm"]
+    if target == "deepeval":
+        command = [str(rival), "test", "run", "deepeval/test_rival.py"]
+        environment |= {"DEEPEVAL_TELEMETRY_OPT_OUT": "YES", "ERROR_REPORTING": "NO", "DO_NOT_TRACK": "1"}
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -129,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--deepeval", type=Path, help="environment of deepeval; made where it is not there")
     parser.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.fill:
@@ -140,9 +210,13 @@ def main() -> None:
         # In a process of its own: a child's peak memory begins with what its parent holds when it starts.
         subprocess.run([sys.executable, __file__, "--fill", str(root)], check=True, env=os.environ)
         rows = {"evalsuites": [], "plain": []}  # type: dict[str, list[tuple[float, float]]]
+        rival = make_rival(args.deepeval) if args.deepeval else None
+        if rival:
+            write_rival(root)
+            rows["deepeval"] = []
         for _ in range(args.rounds):
             for target, found in rows.items():
-                found.append(session(root, target))
+                found.append(session(root, target, rival))
         report(args.cases, rows)
 
 
@@ -162,12 +236,19 @@ def report(cases: int, rows: dict[str, list[tuple[float, float]]]) -> None:
     env = environment()
     print(f"{cases} cases, cached answers; {env['processor']}, {env['cores']} cores, Python {env['python']}")
     print(f"{'session':<22}{'s (each round)':<28}{'s per 1,000 cases':<20}peak GB")
-    for target, label in (("evalsuites", "tunegate, cached"), ("plain", "pytest, empty tests")):
+    labels = {"evalsuites": "tunegate, cached", "plain": "pytest, empty tests", "deepeval": DEEPEVAL.replace("==", " ")}
+    for target, label in labels.items():
+        if target not in rows:
+            continue
         seconds = [s for s, _ in rows[target]]
         best = min(seconds)
         peak = max(m for _, m in rows[target])
         each = ", ".join(f"{s:.1f}" for s in seconds)
         print(f"{label:<22}{each:<28}{best / cases * 1000:<20.2f}{peak:.2f}")
+    if "deepeval" in rows:
+        ratios = sorted(t / o for (t, _), (o, _) in zip(rows["deepeval"], rows["evalsuites"], strict=True))
+        shown = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+        print(f"deepeval takes {statistics.median(ratios):.1f} times as long (median of the rounds: {shown})")
 
 
 if __name__ == "__main__":
