@@ -18,6 +18,7 @@ from harness.engines.base import (
     engine_version,
     explain,
     in_order,
+    refuse_structure,
 )
 from harness.engines.hf_answers import BATCH, BATCH_TOKENS, Answerer, first_line
 from harness.engines.preflight import peft_ways
@@ -55,7 +56,7 @@ class HfEngine:
         self.dtype = common_dtype(checkpoints, settings)
         self.ways = ways
         self.canary: dict[str, Any] = {}
-        self.device = "unknown"
+        self.device = _device()
         self._model: Any = None
         self._wears_adapters = False
         self._folder: Path | None = None
@@ -67,11 +68,12 @@ class HfEngine:
             "engine": self.name,
             "version": self.version,
             "dtype": self.dtype,
-            "device": _device(),
+            "device": self.device,
             "way": self.ways[variant],
         }
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        refuse_structure(requests, self.name)
         ordered = in_order(requests)
         asked = dict.fromkeys(r.variant for r in ordered)
         for variant in sorted(asked, key=lambda v: (self.ways[v] == "merged", str(self._source(v)), v != BASELINE, v)):
@@ -99,7 +101,6 @@ class HfEngine:
             raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
         logging.disable_progress_bar()
         self.settings.say(f"transformers loads {folder.name}")
-        self.device = _device()
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=getattr(torch, self.dtype), local_files_only=True
