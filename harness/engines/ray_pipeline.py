@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import queue
+import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,12 @@ from typing import Any
 from harness.engines import ray_worker
 from harness.engines.ray_cluster import first_line, quiet
 from harness.engines.ray_rows import Shape
-from harness.errors import EngineFailed
+from harness.errors import EngineFailed, UserError
 
 RESTARTS = 10
 """How often a worker's engine may come back, so that one that dies of its rows does not do so for ever."""
 SILENCES = 12
 """Times the patience after which a pipeline without an answer is given up; engines of large models start slowly."""
-BLOCKS_AHEAD = 64
-"""Most finished batches that wait here to be read."""
 
 Rows = list[dict[str, Any]]
 
@@ -69,47 +66,54 @@ def answered(processor: Any, tables: Iterable[Any], patience_s: float, say: Call
     import ray
 
     dataset = processor(ray.data.from_arrow_refs([ray.put(table) for table in tables]))
-    arrived: queue.Queue[Any] = queue.Queue(BLOCKS_AHEAD)
-    left = threading.Event()
-
-    def read() -> None:
-        end: BaseException | None = None
-        try:
-            for block in dataset.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow"):
-                arrived.put(block.to_pylist())
-                if left.is_set():
-                    return
-        except Exception as error:  # Whatever Ray raises is told where the answers are read.
-            end = error
-        arrived.put(end)
-
-    threading.Thread(target=read, name="tunegate-ray", daemon=True).start()
+    blocks = iter(dataset.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow"))
     try:
-        while True:
-            found = _next(arrived, patience_s, say)
-            if found is None:
-                return
-            if isinstance(found, BaseException):
-                raise EngineFailed(
-                    f"ray stopped: {first_line(found)}. Finished answers are kept; run again to ask the rest. Logs of "
-                    "this machine's workers are in /tmp/ray/session_latest/logs"
-                ) from found
-            yield found
+        for block in waited_for(blocks, patience_s, say):
+            yield block.to_pylist()
+    except UserError:
+        raise
+    except Exception as error:  # Ray raises many kinds, and the worker's own; a user needs one line of any.
+        raise EngineFailed(
+            f"ray stopped: {first_line(error)}. Finished answers are kept; run again to ask the rest. Logs of this "
+            "machine's workers are in /tmp/ray/session_latest/logs"
+        ) from error
     finally:
-        left.set()
-        while not arrived.empty():
-            arrived.get_nowait()
+        blocks.close()
 
 
-def _next(arrived: queue.Queue[Any], patience_s: float, say: Callable[[str], None]) -> Any:
-    """What arrives next; says each time that nothing came for so long, and gives up at last."""
-    start = time.monotonic()
-    for _ in range(SILENCES):
-        try:
-            return arrived.get(timeout=patience_s)
-        except queue.Empty:
-            say(f"ray: no answer for {time.monotonic() - start:.0f} s")
-    raise EngineFailed(
-        f"ray gave no answer for {time.monotonic() - start:.0f} s. Look for devices that are missing or taken, with "
-        "`ray status` on a cluster, then run again; finished answers are kept"
-    )
+def waited_for(blocks: Iterator[Any], patience_s: float, say: Callable[[str], None]) -> Iterator[Any]:
+    """What comes, while a thread says how long nothing came, and interrupts a wait of SILENCES times the patience.
+
+    Ray's own wait has no end. Only a wait in the main thread can be interrupted.
+    """
+    waits_here = threading.current_thread() is threading.main_thread()
+    came, ended, gave_up = threading.Event(), threading.Event(), threading.Event()
+
+    def watch() -> None:
+        silent_s = 0.0
+        while not ended.is_set():
+            silent_s = 0.0 if came.wait(patience_s) else silent_s + patience_s
+            if silent_s >= SILENCES * patience_s and waits_here:
+                gave_up.set()
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                return
+            if silent_s:
+                say(f"ray: no answer for {silent_s:.0f} s")
+            came.clear()
+
+    watcher = threading.Thread(target=watch, name="tunegate-ray", daemon=True)
+    watcher.start()
+    try:
+        for block in blocks:
+            came.set()
+            yield block
+    except KeyboardInterrupt:
+        if not gave_up.is_set():
+            raise
+        raise EngineFailed(
+            f"ray gave no answer for {SILENCES * patience_s:.0f} s. Look for devices that are missing or taken, with "
+            "`ray status` on a cluster, then run again; finished answers are kept"
+        ) from None
+    finally:
+        ended.set()
+        came.set()

@@ -1,0 +1,150 @@
+"""Which ray is taken, what engines' processes are told, and how a wait for a cluster ends; starts none."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.engines import base, ray_cluster, ray_engine, ray_pipeline, vllm_env
+from harness.engines.base import Settings
+from harness.engines.ray_cluster import ADDRESS, Cluster, Workers, environment, first_line, refuse_old
+from harness.errors import EngineFailed, MissingExtra, UserError
+
+TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def workers(**more: Any) -> Workers:
+    given: dict[str, Any] = {
+        "vllm": "1", "on_cpu": True, "invariant": False, "engines": 2, "device_bytes": None, "devices": ["cpu"],
+    }  # fmt: skip
+    return Workers(**(given | more))
+
+
+@pytest.mark.parametrize("version", ["2.60.0", "2.60.0rc1", "2.101.3", "3.0.0"])
+def test_a_new_ray_is_taken(version: str) -> None:
+    refuse_old(version)
+
+
+@pytest.mark.parametrize("version", ["2.59.9", "2.9.0", "1.99.0", "unknown"])
+def test_an_old_ray_is_refused_in_one_line(version: str) -> None:
+    with pytest.raises(UserError, match=f"ray {version} is installed, expected 2.60 or later.*pip install") as refused:
+        refuse_old(version)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_old_ray_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "engine_version", lambda name: "2.59.0")
+    monkeypatch.setattr(ray_engine, "Cluster", lambda *given: pytest.fail("a cluster was looked at"))
+    with pytest.raises(UserError, match=r"ray 2\.59\.0"):
+        ray_engine.start({}, 64, "auto", Settings())
+
+
+def test_without_vllm_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ADDRESS, raising=False)
+    monkeypatch.setattr(base, "installed", lambda name: False)
+    with pytest.raises(MissingExtra, match="pip install"):
+        Cluster(None, lambda text: None)
+
+
+def test_ray_s_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ADDRESS, "ray://head:10001")
+    with pytest.raises(UserError, match=r"Ray's client is not supported.*RAY_ADDRESS=auto"):
+        Cluster(None, lambda text: None)
+
+
+def test_more_engines_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.delenv(ADDRESS, raising=False)
+    monkeypatch.setattr(ray_cluster, "pick_engine", lambda name: name)
+    monkeypatch.setattr(vllm_env, "on_cpu", lambda: False)
+    monkeypatch.setattr(vllm_env, "prepare", lambda cpu: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert Cluster(None, lambda text: None).workers.engines == 8
+    assert Cluster(3, lambda text: None).workers.engines == 3
+    with pytest.raises(UserError, match="--engines 9: this machine has 8 GPUs"):
+        Cluster(9, lambda text: None)
+
+
+def test_engines_are_told_to_report_nothing_and_to_ask_no_hub() -> None:
+    for told in (environment(workers(), 2), environment(workers(on_cpu=False, invariant=True), None)):
+        assert {name: told[name] for name in TELEMETRY} == TELEMETRY
+        assert told["HF_HUB_OFFLINE"] == "1"
+
+
+def test_engines_without_gpus_share_the_cores() -> None:
+    assert environment(workers(engines=2), 8)["OMP_NUM_THREADS"] == "4"
+    assert environment(workers(engines=4), 2)["OMP_NUM_THREADS"] == "1"
+    assert "OMP_NUM_THREADS" not in environment(workers(), None)
+    assert environment(workers(), 2)["VLLM_CPU_OMP_THREADS_BIND"] == os.environ.get(
+        "VLLM_CPU_OMP_THREADS_BIND", "nobind"
+    )
+
+
+def test_batch_invariance_goes_to_the_gpus_that_have_it() -> None:
+    assert environment(workers(on_cpu=False, invariant=True), None)["VLLM_BATCH_INVARIANT"] == "1"
+    assert "VLLM_BATCH_INVARIANT" not in environment(workers(on_cpu=False), None)
+
+
+class OfWorker(Exception):
+    """Ray wraps what a worker raised."""
+
+    def __init__(self, text: str, cause: BaseException | None = None) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+def test_the_line_told_is_the_worker_s_own() -> None:
+    assert first_line(OfWorker("ray::udf()", OfWorker("wrapped", ValueError("\n no room \n at all")))) == "no room"
+    assert first_line(KeyError()) == "KeyError"
+
+
+def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[list[str]] = []
+
+    def look(cluster: Cluster, paths: list[str]) -> list[dict[str, Any]]:
+        looked.append(list(paths))
+        return [{"host": "w1", "lacks": []}, {"host": "w2", "lacks": [p for p in paths if "not" in p]}]
+
+    monkeypatch.delenv(ADDRESS, raising=False)
+    monkeypatch.setattr(Cluster, "_look", look)
+    monkeypatch.setattr(Cluster, "_here", lambda cluster, engines: workers())
+    monkeypatch.setattr(Cluster, "_there", lambda cluster, engines: workers())
+    Cluster(None, print).check_paths([Path("/not-there")])
+    monkeypatch.setenv(ADDRESS, "head:6379")
+    cluster = Cluster(None, print)
+    cluster.check_paths([Path("/m")])
+    cluster.check_paths([Path("/m"), Path("/a")])
+    assert looked == [["/m"], ["/a"]]
+    with pytest.raises(
+        UserError, match=r"w2 lacks /not-there\. Models and adapters must have one path on every worker"
+    ):
+        cluster.check_paths([Path("/not-there")])
+
+
+def slow(waits_s: list[float]) -> Iterator[int]:
+    for i, wait_s in enumerate(waits_s):
+        time.sleep(wait_s)
+        yield i
+
+
+def test_a_silence_is_told_and_one_without_end_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    assert list(ray_pipeline.waited_for(slow([0.0, 0.35, 0.0]), 0.1, said.append)) == [0, 1, 2]
+    assert said and all("no answer for" in line for line in said)
+    monkeypatch.setattr(ray_pipeline, "SILENCES", 3)
+    start = time.monotonic()
+    with pytest.raises(EngineFailed, match="ray gave no answer for"):
+        list(ray_pipeline.waited_for(slow([0.0, 60.0]), 0.05, said.append))
+    assert time.monotonic() - start < 30
+
+
+def test_an_interruption_by_a_person_stays_one() -> None:
+    def interrupted() -> Iterator[int]:
+        yield 1
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(ray_pipeline.waited_for(interrupted(), 60.0, print))
