@@ -6,7 +6,7 @@
 The contestants of train_vs_trl.py on a model of Llama 3.2 1B's shape with random weights, in bfloat16, on rows of 64 to
 1,024 tokens, of which a fifth are learnt. The rows share no beginning, so both rows of this project do the same work.
 MFU is the arithmetic of LoRA training (training/flops.py) by wall time and by the card's dense bfloat16 peak
-(training/cards.toml); recomputing layers and pads count nothing.
+(harness/cards.toml); recomputing layers and pads count nothing.
 """
 
 import argparse
@@ -71,7 +71,8 @@ def mfu(found: dict[str, list[dict[str, Any]]], data: list[dict[str, list[int]]]
     """Print the share of the card's peak that each contestant's useful arithmetic is."""
     import torch
 
-    from training import cards, flops, memory, shapes
+    from harness import cards
+    from training import flops, memory, shapes
     from training.config import Lora
     from training.data import Document
     from training.plan import pack

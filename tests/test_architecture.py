@@ -15,7 +15,20 @@ HEAVY = {"torch", "transformers", "vllm", "peft", "bitsandbytes", "datasets", "e
 LATE = ("harness/engines/", "harness/merging.py", "harness/evaluate_metrics/", "training/")
 
 LAYERS = [
-    {"schema", "errors", "digest", "progress", "gatefile", "threads", "provenance", "weights", "held", "asks"},
+    {
+        "schema",
+        "errors",
+        "digest",
+        "progress",
+        "gatefile",
+        "threads",
+        "provenance",
+        "weights",
+        "json_schemas",
+        "cards",
+        "held",
+        "asks",
+    },
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics", "kept"},
     {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},

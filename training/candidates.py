@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness import store
+from harness import cards, store
+from harness.cards import Card
 from harness.errors import UserError
 from harness.schema import Manifest
-from training import bases, cards, fit, memory, shapes
+from training import bases, fit, memory, shapes
 from training.bases import Found
-from training.cards import Card
 from training.config import Lora
 from training.memory import Pass
 

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from training import cards, memory, model_checks
-from training.cards import Card
+from harness import cards
+from harness.cards import Card
+from training import memory, model_checks
 from training.config import Config, Lora
 from training.forecast import Workload, device_name
 from training.memory import Memory, Pass

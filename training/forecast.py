@@ -12,12 +12,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness import store
+from harness import cards, store
 from harness.checkpoints import TOKENIZER_FILES
 from harness.errors import UserError
 from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint
-from training import cards
 from training.bases import Found
 from training.config import Config, Train, asked_tables
 from training.data import Document, encode

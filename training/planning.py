@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from harness import cards
 from harness.errors import UserError
-from training import bases, cards, fit, flops, forecast, memory, model_checks, shapes
+from training import bases, fit, flops, forecast, memory, model_checks, shapes
 from training.bases import Found
 from training.config import Config
 from training.config_file import load

@@ -13,7 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from training import cards, shapes
+from harness import cards
+from training import shapes
 from training.data import Document
 from training.flops import Flops, count
 from training.plan import Micro

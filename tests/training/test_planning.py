@@ -6,10 +6,11 @@ import shutil
 import msgspec
 import pytest
 
+from harness import cards
 from harness.errors import UserError
 from harness.store import load_run
 from tests.training.test_flops import LLAMA_31_8B, SMOLLM2_135M
-from training import cards, fit, forecast, memory, planning, shapes
+from training import fit, forecast, memory, planning, shapes
 from training.config import Config, Data, Lora, Train
 from training.forecast import Workload
 from training.memory import Pass

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from harness import cards
 from harness.store import load_run
-from training import cards
 from training.data import Document
 from training.flops import Flops
 from training.plan import pack, share
