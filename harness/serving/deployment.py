@@ -14,7 +14,7 @@ from msgspec import Struct
 from harness.approval import Approval, approve, reason_of, verdict_on
 from harness.checkpoints import resolve
 from harness.engines.base import engine_version
-from harness.errors import EngineFailed, GateFailed
+from harness.errors import EngineFailed, GateFailed, UserError
 from harness.merging import merged_folder, merged_path
 from harness.progress import Progress
 from harness.provenance import environment as machine
@@ -132,7 +132,14 @@ class Deployment:
         if approval.run is None or not self.wanted.questions:
             return []
         suites = merged.suites_of(load_manifest(approval.run), self.wanted.suites)
-        return recall(approval.run, suites, self.route, self.wanted.questions)
+        found = recall(approval.run, suites, self.route, self.wanted.questions)
+        if not found:
+            raise UserError(
+                f"no answer of run {approval.run.name} can be compared: its prompts changed since, its answers were "
+                f"sampled, or they are longer than {self.route.max_model_len:,} tokens. Evaluate again, or do without "
+                "with --questions 0"
+            )
+        return found
 
     def manifest(self, run_id: str, says: list[str]) -> Manifest:
         """The record as it stands before the server starts; `says` are the verdicts."""

@@ -109,9 +109,9 @@ def recall(run: Path, suites: Sequence[Suite], route: Route, most: int) -> list[
 
 
 def _spread(cases: Sequence[Case], count: int) -> list[Case]:
-    """So many cases, evenly spaced."""
-    step = max(1, len(cases) // count)
-    return list(cases[::step][:count])
+    """So many cases, spread evenly."""
+    count = min(count, len(cases))
+    return [cases[place * len(cases) // count] for place in range(count)]
 
 
 def likeness(recorded: Sequence[Recorded], answers: Mapping[int, str]) -> Likeness:

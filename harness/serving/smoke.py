@@ -113,7 +113,7 @@ def chat(route: Route, access: Access) -> Finding:
 def answers(route: Route, access: Access, recorded: Sequence[Recorded], say: Callable[[str], None]) -> Finding:
     """The canary at the server, then questions of the run, by the engine that asks servers."""
     try:
-        about, found = _ask(route, access, [one.ask for one in recorded], say)
+        about, found = ask(route, access, [one.ask for one in recorded], say)
     except UserError as error:
         return Finding(check="answers", ok=False, says=str(error))
     effects = [seen["effect"][route.name] for seen in about["canary"].values() if isinstance(seen.get("effect"), dict)]
@@ -128,7 +128,7 @@ def answers(route: Route, access: Access, recorded: Sequence[Recorded], say: Cal
     return Finding(check="answers", ok=not like.unlike, says=f"{moved}; {like.says}")
 
 
-def _ask(
+def ask(
     route: Route, access: Access, asks: Sequence[Any], say: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[int, Completion]]:
     """What the engine says of the server, and the answers by the place of their question."""

@@ -1,0 +1,310 @@
+"""A deployment from verdict to record: what is refused, what a dry run says, and a whole one with a stub server."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.approval import approve
+from harness.checkpoints import resolve
+from harness.engines.base import installed
+from harness.errors import EngineFailed, GateFailed, UserError
+from harness.merging import merged_folder
+from harness.progress import Progress
+from harness.serving import command, deployment
+from harness.serving.access import Access
+from harness.serving.deployment import Wanted, foresee, serve
+from harness.serving.process import Child
+from harness.serving.route import Route
+from harness.store import check_seal, load_manifest, run_rows
+from tests.harness.adapters import save_adapter
+from tests.harness.serving.test_process import runs as is_running
+from tests.harness.test_approval import write_run
+
+pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
+ROOT = Path(__file__).parents[3]
+KEY = "a-long-random-text"
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return int(own.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An own cache and no key."""
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    for name in ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def wanted(tiny_model: Path, tmp_path: Path, port: int) -> Any:
+    """Makes what is asked for: a tiny model, served on this machine."""
+
+    def make(**changes: Any) -> Wanted:
+        given = {"checkpoint": str(tiny_model), "host": "127.0.0.1", "port": port, "runs": tmp_path / "runs"}
+        return Wanted(**given | {"start_timeout_s": 120} | changes)
+
+    return make
+
+
+@pytest.fixture
+def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: Any) -> None:
+        raise AssertionError("a server was started")
+
+    monkeypatch.setattr(deployment, "Child", refuse)
+
+
+def said(wanted: Wanted) -> list[str]:
+    lines: list[str] = []
+    foresee(wanted, QUIET, lines.append)
+    return lines
+
+
+@pytest.mark.usefixtures("nothing_starts")
+class TestRefused:
+    """Nothing starts, and no record is made."""
+
+    def refused(self, wanted: Wanted, kind: type[UserError], words: str) -> None:
+        for dry in (True, False):
+            with pytest.raises(kind, match=words) as caught:
+                foresee(wanted, QUIET, lambda line: None) if dry else serve(wanted, QUIET, print, leave=True)
+            assert "\n" not in str(caught.value)
+        assert not [row for row in run_rows(wanted.runs) if row[1] == "serve"]
+
+    def test_a_model_that_was_never_gated(self, wanted: Any) -> None:
+        self.refused(wanted(), GateFailed, "no passing verdict in .*or serve with --ungated REASON")
+
+    @pytest.mark.parametrize("outcome", ["fail", "inconclusive", "error", "skipped"])
+    def test_one_that_did_not_pass(self, wanted: Any, tiny_model: Path, outcome: str) -> None:
+        write_run(wanted().runs, tiny_model, "pass", outcome)
+        self.refused(wanted(), GateFailed, "1 of 2 gates not passed")
+
+    def test_other_content_than_was_judged(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
+        other = shutil.copytree(tiny_model, tmp_path / "other")
+        write_run(wanted().runs, other, "pass")
+        assert approve(resolve(str(tiny_model)), wanted().runs, None, "serve").run
+        template = other / "chat_template.jinja"
+        template.write_text(template.read_text() + " ")
+        self.refused(wanted(checkpoint=str(other)), GateFailed, "none of them evaluated these weights")
+
+    def test_a_reason_that_is_empty(self, wanted: Any) -> None:
+        self.refused(wanted(ungated=" "), UserError, "--ungated needs a reason")
+
+    def test_a_host_that_others_reach_without_a_key(self, wanted: Any) -> None:
+        self.refused(wanted(host="0.0.0.0", ungated="pilot"), UserError, "no key is set. Set TUNEGATE_SERVE_KEY")
+
+    def test_a_port_in_use(self, wanted: Any, port: int) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            self.refused(wanted(ungated="pilot"), UserError, f"--port {port}: something listens")
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"checkpoint": "./nowhere"}, "no such checkpoint"),
+            ({"name": "a b"}, "--name 'a b': expected letters"),
+            ({"lora": "maybe"}, "--lora maybe: expected one of: auto, force, merge"),
+            ({"max_model_len": 4096}, "--max-model-len 4,096: the model reads 512 tokens"),
+        ],
+    )
+    def test_what_cannot_be(self, wanted: Any, changes: dict[str, Any], words: str) -> None:
+        self.refused(wanted(ungated="pilot", **changes), UserError, words)
+
+    def test_an_adapter_under_its_bases_name(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
+        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+        own = wanted(checkpoint=str(adapter), lora="force", name="base", ungated="pilot")
+        self.refused(own, UserError, "--name base: the adapter's base is served under that name")
+
+
+@pytest.mark.usefixtures("nothing_starts")
+class TestDryRun:
+    """Everything is said, and nothing is started or written."""
+
+    def test_of_a_model_that_passed(self, wanted: Any, tiny_model: Path, port: int) -> None:
+        run = write_run(wanted().runs, tiny_model, "pass", "pass")
+        lines = said(wanted(name="clauses"))
+        assert lines[0] == f"verdict: approved by run {run.name}: 2 gates passed"
+        assert lines[1].startswith("route: 'clauses' on the ") and "the weights as they are" in lines[1]
+        typed = lines[-1]
+        assert f"{tiny_model} --served-model-name clauses --host 127.0.0.1 --port {port} " in typed
+        assert [path.name for path in wanted().runs.iterdir()] == [run.name]
+
+    def test_without_a_verdict_says_the_rest_too(self, wanted: Any) -> None:
+        lines: list[str] = []
+        with pytest.raises(GateFailed):
+            foresee(wanted(), QUIET, lines.append)
+        assert lines[0] == "verdict: none that passes; nothing would be served"
+        assert [line.split(":")[0] for line in lines[1:]] == ["route", "note", "environment", "command"]
+
+    def test_never_says_the_key(self, wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TUNEGATE_SERVE_KEY", KEY)
+        lines = said(wanted(host="0.0.0.0", ungated="pilot"))
+        assert KEY not in "".join(lines) and "VLLM_API_KEY" in lines[-2]
+        assert lines[0] == "verdict: served without a passing verdict: pilot"
+
+    def test_of_an_adapter_as_lora(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
+        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+        lines = said(wanted(checkpoint=str(adapter), lora="force", ungated="pilot"))
+        assert "--max-loras 2 --max-cpu-loras 2 --max-lora-rank 8 " in lines[-1]
+        assert f"--lora-modules adapter={adapter}" in lines[-1] and "served too, as 'base'" in lines[1]
+
+    def test_of_an_adapter_that_is_merged(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
+        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+        own = wanted(checkpoint=str(adapter), lora="merge")
+        write_run(own.runs, adapter, "pass")
+        assert said(own)[1] == "merged weights would be judged by the same gates first"
+        assert not (tmp_path / "cache" / "merged").exists()
+        folder = merged_folder(resolve(str(adapter)))
+        run = write_run(own.runs, folder, "pass")
+        lines = said(own)
+        assert lines[1] == f"merged weights: approved by run {run.name}: 1 gates passed"
+        assert f"{folder} --served-model-name adapter " in lines[-1]
+
+    def test_of_merged_weights_that_are_known_to_fail(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
+        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+        own = wanted(checkpoint=str(adapter), lora="merge")
+        write_run(own.runs, adapter, "pass")
+        write_run(own.runs, merged_folder(resolve(str(adapter))), "fail")
+        with pytest.raises(GateFailed, match="1 of 1 gates not passed"):
+            said(own)
+
+    def test_of_merged_weights_without_a_verdict(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
+        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+        lines = said(wanted(checkpoint=str(adapter), lora="merge", ungated="pilot"))
+        assert lines[1] == "merged weights are not judged, because --ungated was given"
+
+
+def stub_command(route: Route, access: Access) -> list[str]:
+    """In place of vLLM's server, one that answers at once."""
+    return [sys.executable, "-m", "tests.harness.serving.stub", str(access.port), str(route.folder), route.name]
+
+
+@pytest.fixture
+def with_stub(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A stub for vLLM's server; returns the ids of its processes."""
+    started: list[int] = []
+
+    def start(*given: Any) -> Child:
+        child = Child(*given)
+        started.append(child._process.pid)
+        return child
+
+    monkeypatch.setattr(command, "command", stub_command)
+    monkeypatch.setattr(deployment, "Child", start)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TUNEGATE_SERVE_KEY", KEY)
+    return started
+
+
+def record(runs: Path) -> Path:
+    (found,) = [path for path in runs.iterdir() if load_manifest(path).kind == "serve"]
+    return found
+
+
+def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
+    wanted: Any, with_stub: list[int], capfd: pytest.CaptureFixture[str], port: int, tiny_model: Path
+) -> None:
+    lines: list[str] = []
+    serve(wanted(ungated="pilot", name="clauses"), Progress(), lines.append, leave=True)
+    assert [line.split(":")[0] for line in lines] == ["command", "record", "url", "example"]
+    steps = [line for line in capfd.readouterr().err.splitlines() if line.startswith("[")]
+    assert [step[:6] for step in steps] == ["[1/5] ", "[2/5] ", "[3/5] ", "[4/5] ", "[5/5] "]
+    assert steps[3] == "[4/5] smoke test: 6 of 6 checks passed"
+    folder = record(wanted().runs)
+    kept = load_manifest(folder)
+    assert (kept.status, check_seal(folder)) == ("finished", [])
+    assert kept.checkpoints["tuned"].digest == resolve(str(tiny_model)).digest == kept.engine["served"]["content"]
+    assert kept.notes == ["served without a passing verdict: pilot"] and kept.engine["command"][-1] == "clauses"
+    assert [finding["ok"] for finding in kept.engine["smoke"]["findings"]] == [True] * 6
+    everything = "".join(path.read_text() for path in folder.iterdir()) + "".join(lines)
+    assert KEY not in everything and "VLLM_API_KEY" in kept.engine["environment"]
+    assert not any(map(is_running, with_stub)) and len(with_stub) == 1
+    assert run_rows(wanted().runs)[1][:4] == (folder.name, "serve", "finished", str(tiny_model))
+
+
+def test_a_smoke_test_that_fails_stops_the_server(
+    wanted: Any, with_stub: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "command", lambda of, access: [*stub_command(of, access)[:-1], "another-name"])
+    with pytest.raises(EngineFailed, match="the smoke test failed, and the server is stopped: models: served: another"):
+        serve(wanted(ungated="pilot"), QUIET, print, leave=False)
+    folder = record(wanted().runs)
+    assert load_manifest(folder).status == "failed" and check_seal(folder) == []
+    assert load_manifest(folder).engine["smoke"]["findings"][0]["ok"] is False
+    assert not any(map(is_running, with_stub))
+
+
+def test_a_server_that_does_not_start_is_one_line_and_a_record(
+    wanted: Any, with_stub: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "raise ValueError('no room for the KV cache')"
+    monkeypatch.setattr(command, "command", lambda of, access: [sys.executable, "-c", code])
+    with pytest.raises(EngineFailed, match="Its last words: ValueError: no room for the KV cache"):
+        serve(wanted(ungated="pilot"), QUIET, print, leave=True)
+    kept = load_manifest(record(wanted().runs))
+    assert kept.status == "failed" and "no room for the KV cache" in kept.notes[-1]
+
+
+def test_answers_that_cannot_be_compared_are_refused_before_the_start(
+    wanted: Any, tiny_model: Path, with_stub: list[int]
+) -> None:
+    write_run(wanted().runs, tiny_model, "pass")
+    with pytest.raises(UserError, match="nowhere: no suite was found"):
+        serve(wanted(suites=("nowhere",)), QUIET, print, leave=True)
+    assert with_stub == []
+    serve(wanted(questions=0), QUIET, print, leave=True)
+    assert load_manifest(record(wanted().runs)).status == "finished"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_asked_to_end(
+    tmp_path: Path, tiny_model: Path, port: int, number: signal.Signals
+) -> None:
+    code = (
+        "from harness import cli; from harness.serving import command; "
+        "from tests.harness.serving.test_deployment import stub_command; command.command = stub_command; cli.main()"
+    )
+    words = ["serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
+    out = (tmp_path / "out").open("w+")
+    given = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=tmp_path, env=given, stdout=out, stderr=out)
+    end = time.monotonic() + 120
+    while "[5/5] serving until interrupted" not in (tmp_path / "out").read_text():
+        assert process.poll() is None and time.monotonic() < end, (tmp_path / "out").read_text()
+        time.sleep(0.2)
+    folder = record(tmp_path / "runs")
+    assert load_manifest(folder).status == "running" and "smoke" in load_manifest(folder).engine
+    process.send_signal(number)
+    assert process.wait(60) == 0, (tmp_path / "out").read_text()
+    assert (tmp_path / "out").read_text().rstrip().endswith("interrupted: the server is stopped")
+    assert (load_manifest(folder).status, check_seal(folder)) == ("finished", [])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_commands_exit_codes(tmp_path: Path, tiny_model: Path, port: int) -> None:
+    def code(*more: str) -> int:
+        words = ["serve", str(tiny_model), "--port", str(port), "--dry-run", *more]
+        command = [sys.executable, "-m", "harness.cli", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+
+    assert code() == 1
+    assert code("--ungated", " ") == 4
+    assert code("--host", "0.0.0.0") == 4
+    write_run(tmp_path / "runs", tiny_model, "pass")
+    assert code() == 0

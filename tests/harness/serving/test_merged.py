@@ -1,0 +1,210 @@
+"""Merged weights are judged as their adapter was: the same suites, bars, baseline and engine, or not at all."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.approval import approve
+from harness.checkpoints import resolve
+from harness.digest import digest
+from harness.engines.base import installed
+from harness.errors import GateFailed, UserError
+from harness.merging import merged_folder
+from harness.plan import Job, SuiteJob
+from harness.progress import Progress
+from harness.runner import run
+from harness.schema import Manifest
+from harness.serving import merged
+from harness.serving.deployment import Deployment, Wanted
+from harness.serving.recorded import recall
+from harness.store import RunFolder, check_seal, load_manifest, load_run
+from harness.suite import Suite
+from tests.harness.adapters import save_adapter
+from tests.harness.mini import rows, write_suite
+from tests.harness.serving.routes import route
+
+PASSES = """[objective]
+text = "Be no worse than chance."
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "at_least"
+value = 0.0
+"""
+QUIET = Progress(quiet=True)
+
+
+class Approved:
+    """An adapter that a real run approved, and its merged weights."""
+
+    def __init__(self, root: Path, base: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.folder = write_suite(root, rows(12), gates=PASSES)
+        self.adapter = save_adapter(base, root / "adapter")
+        parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in self.suites()]
+        job = Job(suites=parts, candidate=str(self.adapter), baseline=str(base), engine="transformers", repeats=2)
+        self.run = run(job, RunFolder.create(self.runs, "eval"), QUIET).path
+        self.merged = merged_folder(resolve(str(self.adapter)))
+
+    def suites(self) -> list[Suite]:
+        from harness.runner import find_suites
+
+        return list(find_suites([str(self.root / "evalsuites")]))
+
+    @property
+    def manifest(self) -> Manifest:
+        return load_manifest(self.run)
+
+
+@pytest.fixture(scope="module")
+def made(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Approved:
+    patch = pytest.MonkeyPatch()
+    root = tmp_path_factory.mktemp("merged")
+    patch.setenv("TUNEGATE_CACHE", str(root / "cache"))
+    made = Approved(root, tiny_model)
+    patch.undo()
+    return made
+
+
+@pytest.fixture
+def approved(made: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Approved:
+    """A copy whose suite and runs a test may change."""
+    monkeypatch.setenv("TUNEGATE_CACHE", str(made.root / "cache"))
+    own = object.__new__(Approved)
+    own.root, own.adapter, own.merged = tmp_path, made.adapter, made.merged
+    own.runs = shutil.copytree(made.runs, tmp_path / "runs")
+    own.run = own.runs / made.run.name
+    own.folder = write_suite(tmp_path, rows(12), gates=PASSES)
+    return own
+
+
+def test_the_runs_suites_are_found_and_no_others(approved: Approved) -> None:
+    shutil.copytree(approved.folder, approved.folder.parent / "other")
+    found = merged.suites_of(approved.manifest, [str(approved.root / "evalsuites")])
+    assert [suite.name for suite in found] == ["legal/mini"]
+    (approved.root / "elsewhere").mkdir()
+    shutil.move(approved.folder.parent / "other", approved.root / "elsewhere" / "other")
+    with pytest.raises(UserError, match=r"none of the suites of run .* is here with its data: legal/mini. Name"):
+        merged.suites_of(approved.manifest, [str(approved.root / "elsewhere")])
+
+
+def test_the_run_on_merged_weights_asks_what_the_run_on_the_adapter_asked(approved: Approved) -> None:
+    job = merged.job_like(approved.manifest, approved.merged, approved.suites(), None)
+    base = approved.manifest.checkpoints["baseline"].name
+    assert (job.candidate, job.baseline, job.engine) == (str(approved.merged), base, "transformers")
+    assert (job.repeats, job.seed, [len(part.cases) for part in job.suites]) == (2, 0, [12])
+
+
+def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: Approved) -> None:
+    own = resolve(str(approved.merged))
+    assert merged.approved_already(own, approved.manifest, approved.runs) is None
+    found = merged.judge(approved.merged, approved.manifest, approved.suites(), None, approved.runs, QUIET)
+    assert found.run is not None and found.run != approved.run and check_seal(found.run) == []
+    made = load_run(found.run)
+    assert made.manifest.checkpoints["tuned"].digest == own.digest
+    assert sorted(made.by_variant("legal/mini")) == ["baseline", "tuned"] and len(made.records) == 48
+    assert merged.approved_already(own, approved.manifest, approved.runs) == found
+
+
+def test_merged_weights_that_do_not_pass_are_refused(approved: Approved) -> None:
+    """The run on the adapter is made to have passed a bar that nothing reaches."""
+    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.0", "value = 1.0"))
+    bars = json.loads((approved.run / "run.json").read_text())
+    (suite,) = approved.suites()
+    bars["suites"][0]["gates_hash"] = digest((suite.folder / "gates.toml").read_bytes())
+    (approved.run / "run.json").write_text(json.dumps(bars))
+    with pytest.raises(GateFailed, match=r"do not pass, though their adapter did: legal/mini .*: fail") as caught:
+        merged.judge(approved.merged, approved.manifest, [suite], None, approved.runs, QUIET)
+    assert caught.value.exit_code == 1
+    with pytest.raises(GateFailed):
+        approve(resolve(str(approved.merged)), approved.runs, None, "serve")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        ("gates.toml", "value = 0.0", "value = 0.01", "gates"),
+        ("prompt.jinja", "Which", "What", "prompt"),
+        ("cases.jsonl", "Contract 0.", "Contract zero.", "cases"),
+    ],
+)
+def test_a_suite_that_is_another_now_cannot_speak_for_the_merge(
+    approved: Approved, file: str, old: str, new: str, what: str
+) -> None:
+    text = (approved.folder / file).read_text()
+    assert old in text
+    (approved.folder / file).write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=rf"legal/mini: {what} changed since. Evaluate the adapter again"):
+        merged.job_like(approved.manifest, approved.merged, approved.suites(), None)
+
+
+def test_the_gates_of_another_folder_may_have_been_meant(approved: Approved) -> None:
+    bars = shutil.copytree(approved.root / "evalsuites", approved.root / "bars")
+    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.0", "value = 0.5"))
+    assert merged.job_like(approved.manifest, approved.merged, approved.suites(), bars).bars == bars
+
+
+def test_a_suite_that_is_missing_cannot_be_left_out(approved: Approved) -> None:
+    with pytest.raises(UserError, match=r"legal/mini: is not here\. Name its folder with --suite"):
+        merged.job_like(approved.manifest, approved.merged, [], None)
+
+
+def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> None:
+    loaded = json.loads((approved.run / "run.json").read_text())
+    loaded["checkpoints"]["baseline"]["digest"] = "0" * 64
+    (approved.run / "run.json").write_text(json.dumps(loaded))
+    with pytest.raises(UserError, match="the baseline had other weights"):
+        merged.job_like(approved.manifest, approved.merged, approved.suites(), None)
+
+
+def test_a_passing_run_by_other_gates_does_not_count(approved: Approved) -> None:
+    merged.judge(approved.merged, approved.manifest, approved.suites(), None, approved.runs, QUIET)
+    own = resolve(str(approved.merged))
+    loaded = json.loads((approved.run / "run.json").read_text())
+    loaded["suites"][0]["gates_hash"] = "0" * 64
+    (approved.run / "run.json").write_text(json.dumps(loaded))
+    assert merged.approved_already(own, approved.manifest, approved.runs) is None
+
+
+def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> None:
+    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
+    found = recall(approved.run, approved.suites(), of, 5)
+    assert [one.ask.case.id for one in found] == ["c0", "c2", "c4", "c7", "c9"]
+    records = load_run(approved.run).by_variant("legal/mini")
+    first = {name: {r.case.id: r.completion.text for r in records[name] if r.repeat == 1} for name in records}
+    assert [one.approved for one in found] == [first["tuned"][one.ask.case.id] for one in found]
+    assert [one.baseline for one in found] == [first["baseline"][one.ask.case.id] for one in found]
+    assert recall(approved.run, approved.suites(), of, 0) == []
+
+
+def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> None:
+    (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
+    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
+    assert recall(approved.run, approved.suites(), of, 5) == []
+
+
+@pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
+def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Approved) -> None:
+    def found(**changes: Any) -> int:
+        given = {"checkpoint": str(approved.adapter), "host": "127.0.0.1", "port": 1024, "lora": "force"}
+        suites = (str(approved.root / "evalsuites"),)
+        it = Deployment(Wanted(**given | {"runs": approved.runs, "suites": suites} | changes), QUIET)
+        return len(it.recorded(it.verdict()))
+
+    assert found() == 12
+    assert found(ungated="pilot") == found(questions=0) == 0
+    (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
+    with pytest.raises(UserError, match=r"no answer of run .* can be compared: its prompts changed since"):
+        found()
+
+
+def test_a_question_that_the_server_has_no_room_for_is_not_compared(approved: Approved) -> None:
+    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
+    longest = max(len(one.ask.ids) + 8 for one in recall(approved.run, approved.suites(), of, 12))
+    assert len(recall(approved.run, approved.suites(), of, 12)) == 12
+    short = route(checkpoint=of.checkpoint, folder=of.folder, max_model_len=longest - 1)
+    assert 0 < len(recall(approved.run, approved.suites(), short, 12)) < 12

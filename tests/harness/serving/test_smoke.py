@@ -1,0 +1,187 @@
+"""The smoke test against a server that does everything right, and against each thing that it can do wrong."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.asks import Ask
+from harness.schema import Case, Sampling
+from harness.serving.access import Access
+from harness.serving.recorded import Recorded
+from harness.serving.route import Route
+from harness.serving.smoke import Finding, ask, smoke
+from tests.harness.adapters import save_adapter
+from tests.harness.serving.routes import access, route
+from tests.harness.serving.stub import ServingStub
+
+KEY = "a-long-random-text"
+OTHER = "another-servers-key"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key for the server, one for others, and a proxy that nothing may go through."""
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TUNEGATE_SERVE_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", OTHER)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_model: Path) -> Path:
+    return tiny_model
+
+
+@pytest.fixture
+def stubs() -> Iterator[list[ServingStub]]:
+    made: list[ServingStub] = []
+    yield made
+    for stub in made:
+        stub.stop()
+
+
+@pytest.fixture
+def stub(stubs: list[ServingStub], folder: Path) -> ServingStub:
+    """A plain model under the name `clauses`."""
+    stubs.append(ServingStub({"clauses": 2}, {"clauses": folder}, folder, KEY))
+    return stubs[-1]
+
+
+def reach(stub: ServingStub) -> Access:
+    return access(port=stub.port, key_from="TUNEGATE_SERVE_KEY" if stub.key else None)
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def questions(of: Route, stub: ServingStub, other: str | None = None) -> list[Recorded]:
+    """Twelve questions, recorded as the stub answers them now; `other` is a model that counts as the baseline."""
+    how = Sampling(max_tokens=6, stop_ids=stub.renderer.stop_ids)
+    asks = [
+        Ask(
+            suite=0,
+            case=Case(id=f"c{i}", input={}, expected=[], cluster="k"),
+            variant="tuned",
+            repeat=1,
+            ids=(3 + i, 7, 9),
+            sampling=how,
+        )
+        for i in range(12)
+    ]
+    _, found = ask(of, reach(stub), asks, quiet)
+    return [Recorded(ask=ask, approved=found[place].text, baseline=other) for place, ask in enumerate(asks)]
+
+
+def checked(of: Route, stub: ServingStub, recorded: list[Recorded]) -> dict[str, Finding]:
+    return {finding.check: finding for finding in smoke(of, reach(stub), recorded, quiet)}
+
+
+def failing(found: dict[str, Finding]) -> list[str]:
+    return [name for name, finding in found.items() if not finding.ok]
+
+
+@pytest.fixture
+def of(folder: Path) -> Route:
+    return route(folder=folder)
+
+
+def test_a_server_that_is_right_passes_every_check(of: Route, stub: ServingStub) -> None:
+    found = checked(of, stub, questions(of, stub))
+    assert failing(found) == []
+    assert list(found) == ["models", "unknown model", "key", "closed paths", "chat template", "answers"]
+    assert found["key"].says == "HTTP 401 without it, HTTP 401 with another, expected 401"
+    assert "12 of 12 answers equal the recorded ones, 12 begin alike" in found["answers"].says
+    assert found["chat template"].says == "6 of 6 chats become the token ids that were judged"
+
+
+def test_no_other_servers_key_is_sent_and_the_key_is_said_nowhere(of: Route, stub: ServingStub) -> None:
+    found = checked(of, stub, questions(of, stub))
+    sent = {headers.get("Authorization") for _, headers, _ in stub.seen}
+    assert f"Bearer {KEY}" in sent and not [value for value in sent if value and OTHER in value]
+    assert KEY not in repr(found)
+
+
+def test_without_a_key_no_key_is_sent(of: Route, stubs: list[ServingStub], folder: Path) -> None:
+    stubs.append(ServingStub({"clauses": 2}, {"clauses": folder}, folder))
+    found = checked(of, stubs[-1], [])
+    assert failing(found) == [] and found["key"].says.startswith("none is set")
+    assert {headers.get("Authorization") for _, headers, _ in stubs[-1].seen} == {None}
+
+
+def change(what: str, value: Any) -> Callable[[ServingStub], None]:
+    return lambda stub: setattr(stub, what, value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "says"),
+    [
+        (change("keyed", False), "key", "HTTP 200 without it, HTTP 200 with another, expected 401"),
+        (change("closed", False), "closed paths", "not closed: /invocations (HTTP 200)"),
+        (change("stands_in", True), "unknown model", "HTTP 200, expected 404"),
+        (change("before_chat", (1,)), "chat template", "0 of 6 chats"),
+        (change("roots", {"clauses": "/models/old"}), "models", "'clauses' is from /models/old"),
+    ],
+)
+def test_what_is_wrong_fails_its_own_check_alone(
+    of: Route, stub: ServingStub, fault: Callable[[ServingStub], None], check: str, says: str
+) -> None:
+    recorded = questions(of, stub)
+    fault(stub)
+    found = checked(of, stub, recorded)
+    assert failing(found) == [check] and says in found[check].says
+
+
+def test_a_model_too_many_is_found(of: Route, stub: ServingStub) -> None:
+    stub.models["spare"], stub.roots = 9, stub.roots | {"spare": Path("/spare")}
+    found = checked(of, stub, [])
+    assert failing(found) == ["models"] and found["models"].says == "served: clauses, spare"
+
+
+def test_other_weights_are_unlike(of: Route, stub: ServingStub) -> None:
+    recorded = questions(of, stub)
+    stub.models["clauses"] = 3
+    found = checked(of, stub, recorded)
+    assert failing(found) == ["answers"] and "0 of 12 answers equal the recorded ones" in found["answers"].says
+
+
+def test_a_question_without_an_answer_fails(of: Route, stub: ServingStub) -> None:
+    recorded = questions(of, stub)
+    stub.fault = lambda body: (400, {}, b"{}") if body["prompt"][0] == 5 else None
+    found = checked(of, stub, recorded)
+    assert failing(found) == ["answers"] and "1 of 12 questions got no answer" in found["answers"].says
+
+
+def test_a_server_that_is_gone_fails_without_being_waited_for(of: Route, stub: ServingStub) -> None:
+    recorded = questions(of, stub)
+    stub.stop()
+    found = checked(of, stub, recorded)
+    assert set(failing(found)) == set(found)
+    assert found["models"].says == "served: nothing (HTTP 0)"
+
+
+@pytest.fixture
+def beside_its_base(stubs: list[ServingStub], folder: Path, tmp_path: Path) -> tuple[Route, ServingStub]:
+    adapter = save_adapter(folder, tmp_path / "adapter")
+    stubs.append(ServingStub({"base": 1, "clauses": 2}, {"base": folder, "clauses": adapter}, folder, KEY))
+    stubs[-1].parents["clauses"] = "base"
+    return route(way="lora", folder=folder, adapter=adapter), stubs[-1]
+
+
+def test_an_adapter_must_move_its_base_and_leave_it_alone(beside_its_base: tuple[Route, ServingStub]) -> None:
+    of, stub = beside_its_base
+    found = checked(of, stub, questions(of, stub))
+    assert failing(found) == [] and "the adapter moves log probabilities by up to" in found["answers"].says
+    stub.models["clauses"] = stub.models["base"]
+    found = checked(of, stub, [])
+    assert failing(found) == ["answers"] and "answers exactly like its base model" in found["answers"].says
+
+
+def test_an_adapter_that_leaks_into_its_base_fails(beside_its_base: tuple[Route, ServingStub]) -> None:
+    of, stub = beside_its_base
+    stub.mixes, stub.slow_s = True, 0.02
+    found = checked(of, stub, [])
+    assert failing(found) == ["answers"] and "mixes adapter weights into base rows" in found["answers"].says
