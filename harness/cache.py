@@ -6,16 +6,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    name="cache",
-    help="Show what is kept of earlier runs, answers above all; `tunegate cache trim` drops some of it.",
-    invoke_without_command=True,
-)
+app = typer.Typer(name="cache", invoke_without_command=True)
 
 
 @app.callback()
 def show(context: typer.Context) -> None:
-    """Show what is kept of earlier runs, answers above all; `tunegate cache trim` drops some of it."""
+    """Show what is kept of earlier runs; `trim` drops some of it."""
     if context.invoked_subcommand is None:
         from harness.kept import table
 

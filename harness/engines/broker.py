@@ -125,7 +125,8 @@ class Broker:
         """Keep the cache folder within its bound, without what this run reads or may read."""
         if self.cache:
             self.cache.hold()
-        keep_within_bound({merged_path(c) for c in self.checkpoints.values() if c.adapter_digest}, self._say)
+        merged = {merged_path(c) for c in self.checkpoints.values() if c.adapter_digest}
+        keep_within_bound(merged | {Path(c.path) for c in self.checkpoints.values()}, self._say)
 
     def _read_script(self, question: Question, request: Request) -> None:
         if not self._script:

@@ -5,12 +5,15 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from harness import kept
 from harness.engines.answers import AnswerCache, answered
+from harness.engines.broker import Broker
 from harness.engines.fake import FakeEngine
 from harness.errors import UserError
 from harness.kept import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
+from harness.merging import merged_path
 from harness.plan import Job, SuiteJob
 from harness.progress import Progress
 from harness.runner import find_suites, run
@@ -231,6 +234,18 @@ def test_a_run_over_the_bound_drops_others_answers_and_reads_its_own(
     assert [made.manifest.engine["cached"] for made in (first, second)] == [0, 6]
     assert not foreign.exists()
     assert capsys.readouterr().err.count("the cache was over 1.0 kB (TUNEGATE_CACHE_MAX)") == 1
+
+
+def test_a_run_keeps_the_merged_models_and_folders_of_its_checkpoints(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, idle, named = merged(root, "a"), merged(root, "b"), merged(root, "c")
+    adapter = structs.replace(checkpoint("x"), base_digest="a" * 64, adapter_digest="f" * 64, tokenizer_digest="0" * 64)
+    asked = {"baseline": structs.replace(checkpoint("y"), path=str(named)), "tuned": adapter}
+    assert merged_path(adapter) == own
+    monkeypatch.setenv(kept.ENV, "0")
+    assert list(Broker("fake", asked, max_model_len=8).answers([])) == []
+    assert own.exists() and named.exists() and not idle.exists()
 
 
 def test_below_the_bound_and_without_one_nothing_is_dropped_or_said(
