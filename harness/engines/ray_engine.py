@@ -15,12 +15,12 @@ from typing import Any
 from harness.checkpoints import cache_dir
 from harness.engines import canary, vllm_env
 from harness.engines.base import Settings, common_dtype, engine_version, failed, in_order, problem_of, vocabulary_of
-from harness.engines.memory import kv_cache_bytes
+from harness.engines.memory import bytes_per_token, kv_cache_bytes
 from harness.engines.preflight import Plan, plan
 from harness.engines.ray_canary import Found, calls_of, check, examination
 from harness.engines.ray_cluster import Cluster, environment, refuse_old
 from harness.engines.ray_pipeline import answered, processor
-from harness.engines.ray_rows import completion_of, shape, tables
+from harness.engines.ray_rows import completion_of, fitting, shape, tables
 from harness.engines.vllm_engine import Unit, units_of
 from harness.engines.vllm_model import llm_arguments, lora_name
 from harness.errors import EngineFailed, UserError
@@ -106,15 +106,15 @@ class RayEngine:
             self._ask_canary(base)
         renderer = Renderer(self._folder(unit))
         vocabulary = vocabulary_of(renderer.config)
-        fitting = []
+        sent = []
         for request in requests:
             problem = problem_of(request, self.max_model_len, vocabulary)
             if problem:
                 yield failed(request, problem)
             else:
-                fitting.append(request)
-        if fitting:
-            yield from self._ask(unit, fitting, renderer)
+                sent.append(request)
+        if sent:
+            yield from self._ask(unit, sent, renderer)
 
     def _ask_canary(self, unit: Unit) -> None:
         """Start one engine with this unit's weights for its canary alone."""
@@ -127,13 +127,15 @@ class RayEngine:
         models = self._models(unit)
         self.cluster.open()
         self.cluster.check_paths([Path(model) for model in models.values()])
-        dealt = shape(len(requests), self.workers.engines, self.workers.on_cpu, self.settings.batch)
+        arguments = self._arguments(unit)
+        fit = fitting(requests, arguments["kv_cache_memory_bytes"], bytes_per_token(renderer.config, self.dtype))
+        dealt = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.settings.batch or fit, fit))
         examine = examination(self._texts(renderer), self._base_name(unit), unit.adapters, self.exact)
         merged = " merged with its base" if unit.merged else ""
         self.settings.say(f"ray loads {unit.source.name}{merged} into {dealt.engines} engines")
         made = processor(
             self._folder(unit),
-            self._arguments(unit),
+            arguments,
             dealt,
             calls_of(examine, models),
             self.cluster.engine_environment(),

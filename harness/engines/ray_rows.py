@@ -32,13 +32,22 @@ class Shape(Struct, frozen=True, kw_only=True):
     """Batches that an engine is given at a time, so that the first one ready does not take the share of others."""
 
 
-def shape(n_rows: int, engines: int, on_cpu: bool, most: int | None = None) -> Shape:
-    """Batches for so many rows and engines; `most` limits how many requests an engine computes together."""
+def fitting(requests: Sequence[Request], kv_cache_bytes: int, bytes_per_token: int) -> int:
+    """How many of these requests, of mean length, fit into an engine's KV cache at the same time."""
+    mean = sum(len(r.ids) + r.sampling.max_tokens for r in requests) / len(requests)
+    return int(kv_cache_bytes / (bytes_per_token * mean)) + 1
+
+
+def shape(n_rows: int, engines: int, on_cpu: bool, most: int) -> Shape:
+    """Batches for so many rows and engines, of which each computes at most so many requests together.
+
+    No more wait at an engine than keep it busy: those of one that is lost, or that is slow at the end, are few.
+    """
     rows = min(ROWS_CPU if on_cpu else ROWS_CUDA, -(-n_rows // engines))
     batches = -(-n_rows // rows)
     engines = min(engines, batches)
     share = -(-batches // engines)
-    full = -(-(most or (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)) // rows)
+    full = -(-min(most, MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA) // rows)
     return Shape(engines=engines, rows=rows, at_once=min(full, share), dealt=min(2 * full, share))
 
 

@@ -17,7 +17,7 @@ from harness.checkpoints import embedded_model
 from tests.harness.ray.scenarios import TOO_LONG
 
 ROOT = Path(__file__).parents[3]
-LIMIT_S = 1800
+LIMIT_S = 3600
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.vllm,

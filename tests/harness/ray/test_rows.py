@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from harness.engines.ray_rows import completion_of, row_of, shape, tables
+from harness.engines.ray_rows import completion_of, fitting, row_of, shape, tables
 from harness.engines.ray_worker import answer
 from harness.schema import Request, Sampling
 
 END = 2
+
+
+MANY = 10_000
 
 
 def request(key: str = "k", max_tokens: int = 4, **how: Any) -> Request:
@@ -23,15 +26,16 @@ def decode(ids: list[int]) -> str:
 
 
 @pytest.mark.parametrize(("rows", "engines", "on_cpu", "most", "expected"), [
-    (24, 2, True, None, (2, 8, 2, 2)),        # engines, rows of a batch, batches at once, batches dealt
-    (1, 8, False, None, (1, 1, 1, 1)),
-    (100, 64, False, None, (50, 2, 1, 1)),
-    (1_000_000, 64, False, None, (64, 32, 32, 64)),
+    (24, 2, True, MANY, (2, 8, 2, 2)),        # engines, rows of a batch, batches at once, batches dealt
+    (1, 8, False, MANY, (1, 1, 1, 1)),
+    (100, 64, False, MANY, (50, 2, 1, 1)),
+    (1_000_000, 64, False, MANY, (64, 32, 32, 64)),
+    (1_000_000, 64, False, 95, (64, 32, 3, 6)),
     (72, 2, True, 8, (2, 8, 1, 2)),
     (72, 2, True, 1, (2, 8, 1, 2)),
 ])  # fmt: skip
 def test_rows_are_dealt_so_that_every_engine_has_its_share(
-    rows: int, engines: int, on_cpu: bool, most: int | None, expected: tuple[int, ...]
+    rows: int, engines: int, on_cpu: bool, most: int, expected: tuple[int, ...]
 ) -> None:
     found = shape(rows, engines, on_cpu, most)
     assert (found.engines, found.rows, found.at_once, found.dealt) == expected
@@ -40,10 +44,16 @@ def test_rows_are_dealt_so_that_every_engine_has_its_share(
 @pytest.mark.parametrize("engines", [1, 3, 8])
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, 500, 5000])
 def test_no_engine_can_take_more_than_its_share_and_none_starts_for_nothing(rows: int, engines: int) -> None:
-    found = shape(rows, engines, on_cpu=False)
+    found = shape(rows, engines, False, MANY)
     batches = -(-rows // found.rows)
     assert 1 <= found.engines <= min(engines, batches)
     assert found.at_once <= found.dealt <= -(-batches // found.engines)
+
+
+def test_requests_that_fit_into_a_kv_cache_are_counted_by_their_mean_length() -> None:
+    """Llama-3.1-8B: 131,072 bytes a token; 4,100 tokens a request take 537 MB, and 51 GB hold 94 of them."""
+    asked = [Request(key=str(n), ids=(1,) * n, sampling=Sampling(max_tokens=100), variant="v") for n in (3000, 5000)]
+    assert fitting(asked, 51_000_000_000, 131_072) == 94 + 1
 
 
 def test_a_row_carries_ids_of_four_bytes_the_model_and_all_of_the_sampling() -> None:
