@@ -265,7 +265,7 @@ def report(ours: list[Ran], theirs: list[list[Ran]], again: list[Ran], cases: in
     """A Markdown table of medians, and whether the baseline's answers are the same."""
     both = [sum(ran["wall"] for ran in pair) for pair in theirs]
     asked = [sum(ran["answering"] for ran in pair) for pair in theirs]
-    own = [ran["engine"]["throughput"]["whole"]["answering_s"] for ran in ours]
+    own = [ran["engine"]["throughput"]["whole"]["answer_s"] for ran in ours]
     median = statistics.median
     ratios = [a["wall"] / b for a, b in zip(ours, both, strict=True)]
     later = [a["wall"] / b for a, b in zip(again, both, strict=True)]

@@ -232,6 +232,7 @@ def _about(server: Server, models: Mapping[str, Checkpoint]) -> dict[str, Any]:
             if name in models
         },
         "answered": server.asked,
+        "counted": server.counters.describe(),
         "faults": dict(server.faults),
     }
 

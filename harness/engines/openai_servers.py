@@ -15,7 +15,9 @@ from typing import Any
 
 import httpx
 
+from harness.engines import openai_counters
 from harness.engines.endpoints import KEYS, api_key, without_key
+from harness.engines.openai_counters import Counters
 from harness.errors import EngineFailed, UserError
 
 IN_FLIGHT = 64
@@ -61,6 +63,7 @@ class Server:
         self.proven = self.being_proven = False
         self.last_fault = ""
         self.faults: Counter[str] = Counter()
+        self.counters = Counters()
 
 
 class Pool:
@@ -182,6 +185,15 @@ class Pool:
             server.version = f"vllm {(await self.send(server, 'GET', '/version'))['version']}"
         except (Refused, EngineFailed, KeyError):
             server.version = "unknown"
+        server.counters.look(await self._counted(server))
+
+    async def _counted(self, server: Server) -> dict[str, float]:
+        """What the server counts; {} where it does not say. It is only told, so no fault of it is one of the run."""
+        try:
+            got = await self._opened().get(server.url + openai_counters.PATH, timeout=min(LOOK_S, self.timeout_s))
+        except httpx.HTTPError:
+            return {}
+        return openai_counters.read(got.text) if got.status_code == 200 else {}
 
     async def send_in_turn(self, server: Server, body: dict[str, Any]) -> dict[str, Any]:
         """One request to this server and no other; where it is too busy, again and again for `patience_s`."""

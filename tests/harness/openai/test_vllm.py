@@ -27,7 +27,7 @@ from harness.schema import Checkpoint, Completion, Request, Sampling
 from tests.harness.adapters import save_adapter
 from tests.harness.openai.reference import MAX_LEN, QUESTIONS, requests, shown
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KEY = "key-of-the-test"
 START_S = 300
 Sent = list[tuple[str, tuple[int, ...]]]

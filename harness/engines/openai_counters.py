@@ -1,0 +1,57 @@
+"""Reads how many tokens a vLLM server computed from the counters that it publishes. Knows no request.
+
+A server counts for everyone who asks it, and from zero after a restart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+PATH = "/metrics"
+NAMES = {
+    "vllm:prompt_tokens_total": "prompt_tokens",
+    "vllm:generation_tokens_total": "generated_tokens",
+    "vllm:prefix_cache_queries_total": "prefix_queries",
+    "vllm:prefix_cache_hits_total": "prefix_hits",
+}
+LINE = re.compile(r"([\w:]+)(?:\{[^}]*\})? ([0-9.eE+-]+)")
+
+
+def read(text: str) -> dict[str, float]:
+    """The counters in a page of Prometheus' text format, summed over engines and models; {} where it has none."""
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        match = LINE.fullmatch(line.strip())
+        if match and match[1] in NAMES:
+            name = NAMES[match[1]]
+            found[name] = found.get(name, 0.0) + float(match[2])
+    return found
+
+
+class Counters:
+    """What one server counted while a run looked on."""
+
+    def __init__(self) -> None:
+        self._last: Mapping[str, float] | None = None
+        self._total: dict[str, float] = {}
+
+    def look(self, now: Mapping[str, float]) -> None:
+        """Take in a reading; the first is where counting begins."""
+        if not now:
+            return
+        for name, value in now.items() if self._last is not None else ():
+            before = (self._last or {}).get(name, 0.0)
+            self._total[name] = self._total.get(name, 0.0) + (value - before if value >= before else value)
+        self._last = now
+
+    def describe(self) -> dict[str, float | int | None]:
+        """Tokens since the first look, all askers together; {} where the server published nothing."""
+        if not self._total:
+            return {}
+        queries, hits = self._total.get("prefix_queries", 0.0), self._total.get("prefix_hits", 0.0)
+        return {
+            "prompt_tokens": int(self._total.get("prompt_tokens", 0)),
+            "generated_tokens": int(self._total.get("generated_tokens", 0)),
+            "prefix_hit_rate": round(hits / queries, 4) if queries else None,
+        }
