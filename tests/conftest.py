@@ -100,8 +100,11 @@ def save_tokenizer(folder: Path, family: str) -> dict[str, int]:
     return {token: raw.token_to_id(token) for token in spec["special"]} | {"size": raw.get_vocab_size()}
 
 
-def save_tiny_model(folder: Path, family: str = "qwen", seed: int = 0) -> Path:
-    """A randomly initialised two-layer model of the family, with its tokenizer, as a model folder."""
+def save_tiny_model(folder: Path, family: str = "qwen", seed: int = 0, **config: object) -> Path:
+    """A randomly initialised two-layer model of the family, with its tokenizer, as a model folder.
+
+    `config` replaces what stands here.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -109,22 +112,25 @@ def save_tiny_model(folder: Path, family: str = "qwen", seed: int = 0) -> Path:
     ids = save_tokenizer(folder, family)
     spec = FAMILIES[family]
     eos = [ids[spec["eos"]], *(ids[t] for t in spec["more_eos"])]
-    config = AutoConfig.for_model(
+    shape = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": True,
+    }
+    made = AutoConfig.for_model(
         spec["model_type"],
         vocab_size=(ids["size"] + 63) // 64 * 64,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
         bos_token_id=ids[spec["bos"]] if spec["bos"] else None,
         eos_token_id=eos,
         pad_token_id=ids[spec["eos"]],
-        **{"tie_word_embeddings": True} | spec.get("more", {}),
+        **shape | spec.get("more", {}) | config,
     )
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config)
+    model = AutoModelForCausalLM.from_config(made)
     model.save_pretrained(folder)
     generation = {"eos_token_id": eos, "pad_token_id": eos[0]}
     (folder / "generation_config.json").write_text(json.dumps(generation))

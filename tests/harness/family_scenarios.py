@@ -1,0 +1,70 @@
+"""Run by test_families.py in a process of its own: one family's tiny model, compared with its adapter by both engines.
+
+Every run is a whole one, as `tunegate compare` makes it; token ids are asked for beside the text.
+"""
+
+import functools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness import plan
+from harness.plan import Job, SuiteJob
+from harness.progress import Progress
+from harness.runner import find_suites, run
+from harness.schema import Sampling
+from harness.store import RunFolder, check_seal, load_run
+from tests.conftest import save_tiny_model
+from tests.harness.adapters import enliven, save_adapter
+from tests.harness.mini import rows, write_suite
+
+WAYS = {"peft": ("transformers", "auto"), "transformers": ("transformers", "merge"), "vllm": ("vllm", "auto")}
+"""Name -> engine and --lora."""
+HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1}
+"""vLLM's attention on a CPU wants heads of 32 at least; the width stays."""
+
+
+def compare(root: Path, base: Path, adapter: Path, engine: str, lora: str) -> dict[str, Any]:
+    """One run: tokens, texts and prompts of all answers by variant and case, and what the engine says of itself."""
+    (suite,) = find_suites([str(root / "evalsuites")])
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate=str(adapter),
+        baseline=str(base),
+        engine=engine,
+        lora=lora,
+        use_cache=False,
+    )
+    made = load_run(run(job, RunFolder.create(root / "runs", engine), Progress()).path)
+    return {
+        "answers": {
+            f"{r.variant} {r.case.id}": {
+                "ids": r.completion.output_ids,
+                "text": r.completion.text,
+                "finish": r.completion.finish_reason,
+                "error": r.completion.error,
+                "prompt": r.prompt_hash,
+                "scored": sorted(r.scores),
+            }
+            for r in made.records
+        },
+        "engine": made.manifest.engine,
+        "status": made.manifest.status,
+        "changed": check_seal(made.path),
+        "verdicts": len(made.verdicts),
+    }
+
+
+def main() -> None:
+    root, family = Path(sys.argv[1]), sys.argv[2]
+    base = enliven(save_tiny_model(root / "plain", family, **HEADS), root / "base")
+    adapter = save_adapter(base, root / "adapter")
+    write_suite(root, rows(12))
+    plan.Sampling = functools.partial(Sampling, logprobs=True)  # type: ignore[misc,assignment]
+    found = {name: compare(root, base, adapter, *way) for name, way in WAYS.items()}
+    (root / "found.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
