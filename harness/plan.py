@@ -206,6 +206,7 @@ def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer |
             seed=job.seed,
             stop_ids=renderer.stop_ids,
             logprob_ids=option_ids(suite, renderer),
+            **suite.structure,
         )
         asked, first = array("Q"), len(spool)
         for place, case in enumerate(part.cases):

@@ -52,6 +52,21 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for the log probability of each generated token (the canary does)."""
     logprob_ids: tuple[int, ...] = ()
     """Token ids whose log probabilities at the first generated position are asked for: the options of a question."""
+    choice: tuple[str, ...] = ()
+    """Texts, one of which the answer must be; none leaves it free."""
+    json_schema: str = ""
+    """JSON text of a schema that the answer must obey; empty leaves it free. Models write fields in its order."""
+
+    def __post_init__(self) -> None:
+        if self.choice and self.json_schema:
+            raise ValueError("an answer is held to a choice or to a JSON schema, not to both")
+
+    @property
+    def structure(self) -> dict[str, Any]:
+        """What the answer is held to, in vLLM's words: {} where it is free."""
+        if self.choice:
+            return {"choice": list(self.choice)}
+        return {"json": self.json_schema} if self.json_schema else {}
 
 
 class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

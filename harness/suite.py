@@ -9,12 +9,14 @@ def test_never_invents_a_clause(record):
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import json_schemas
 from harness.cases import cases_hash, check_cases, load_cases
 from harness.digest import digest
 from harness.errors import UserError, refuse_all
@@ -59,9 +61,10 @@ class Suite:
     for what cases share, `slices` the tags whose values are reported apart, `shape` the task shape (`clause given`,
     `excerpt`, `whole contract`), `floor` an answer by rule that every model must beat. `samples` answers a case are
     drawn at `temperature` (0 is greedy) and averaged inside the case. With `options`, the possible answers of a
-    multiple-choice question, the engine also gives each one's log probability (`scoring/options.py`). With
-    `leave_out_long`, cases that are longer than the model's context are left out and counted; without it they are an
-    error.
+    multiple-choice question, the engine also gives each one's log probability (`scoring/options.py`). With `choice` an
+    answer can only be one of these texts; with `json_schema`, a mapping or a file in the folder, only JSON that obeys
+    it. With `leave_out_long`, cases that are longer than the model's context are left out and counted; without it they
+    are an error.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class Suite:
         samples: int = 1,
         temperature: float = 0.0,
         options: Sequence[str] = (),
+        choice: Sequence[str] = (),
+        json_schema: str | Path | Mapping[str, Any] | None = None,
         leave_out_long: bool = False,
         floor: Callable[[Case], str] | None = None,
         licence: str = "",
@@ -94,6 +99,8 @@ class Suite:
         self.samples = samples
         self.temperature = temperature
         self.options = tuple(options)
+        self._choice = tuple(choice)
+        self._json_schema = json_schema
         self.leave_out_long = leave_out_long
         self.floor = floor
         self.licence = licence
@@ -122,8 +129,24 @@ class Suite:
 
     @cached_property
     def prompt_hash(self) -> str:
-        """Digest of the prompt template's text, the answer's token limit temperature and options."""
-        return digest([self._prompt.read_text("utf-8"), self.max_tokens, self.temperature, self.options])
+        """Digest of the prompt template's text, the answer's token limit, temperature, options and structure."""
+        decoding = [self.max_tokens, self.temperature, self.options, *([self.structure] if self.structure else [])]
+        return digest([self._prompt.read_text("utf-8"), *decoding])
+
+    @cached_property
+    def structure(self) -> dict[str, Any]:
+        """What answers are held to, as fields of Sampling: `choice` or `json_schema`; {} where they are free."""
+        if self._json_schema is None:
+            if "" in self._choice or len(set(self._choice)) < len(self._choice):
+                raise UserError(f"{self.name}: Suite(choice=...) has a text twice or an empty one: {self._choice}")
+            return {"choice": self._choice} if self._choice else {}
+        if self._choice:
+            raise UserError(f"{self.name}: Suite has choice= and json_schema=; an answer is held to one: leave one out")
+        source = self._json_schema
+        schema = json_schemas.read(source if isinstance(source, Mapping) else self.folder / source)
+        text = json.dumps(schema, ensure_ascii=False)
+        json_schemas.validator(text)
+        return {"json_schema": text}
 
     @cached_property
     def cases_hash(self) -> str:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
 from msgspec import Struct, field
 
 from harness.checkpoints import read_json
@@ -191,8 +192,24 @@ def vocabulary_of(config: Mapping[str, Any]) -> int | None:
 def request_key(
     checkpoint: Checkpoint, facts: Mapping[str, str], ids: Sequence[int], sampling: Sampling, repeat: int = 1
 ) -> str:
-    """Hex key of one answer: content of weights, adapter and tokenizer, engine facts, ids, sampling, repeat."""
-    return digest([checkpoint.digest, dict(facts), list(ids), sampling, repeat])
+    """Hex key of one answer: content of weights, adapter and tokenizer, engine facts, ids, sampling, repeat.
+
+    What an answer is held to is part of it only where there is something, so that older answers keep their keys.
+    """
+    asked = msgspec.to_builtins(sampling)
+    free = {name for name in ("choice", "json_schema") if not asked[name]}
+    decoding = {name: value for name, value in asked.items() if name not in free}
+    return digest([checkpoint.digest, dict(facts), list(ids), decoding, repeat])
+
+
+def refuse_structure(requests: Sequence[Request], engine: str) -> None:
+    """UserError where a request holds its answer to choices or a schema, for an engine that cannot."""
+    held = sum(bool(request.sampling.structure) for request in requests)
+    if held:
+        raise UserError(
+            f"{held} of {len(requests)} answers are held to choices or a JSON schema, which the engine '{engine}' "
+            "cannot do. Use --engine vllm, or leave choice= and json_schema= out of the suite"
+        )
 
 
 def in_order(requests: Sequence[Request]) -> list[Request]:

@@ -23,7 +23,7 @@ def plain_reply(request: Request) -> str:
 
 
 class FakeEngine:
-    """Answers from a rule or from texts by request key; can fail on chosen keys and stop after some answers.
+    """Answers from a rule, from texts by request key, or with the first choice; can fail on keys, and stop half way.
 
     `asked` holds every request it was given, in order, so that tests can look at what reached the engine; without
     `remember` it stays empty.
@@ -80,7 +80,9 @@ class FakeEngine:
         if callable(self.replies):
             return self.replies(request)
         found = (self.replies or {}).get(request.key)
-        return plain_reply(request) if found is None else found
+        if found is None:
+            return request.sampling.choice[0] if request.sampling.choice else plain_reply(request)
+        return found
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "version": self.version, "device": "none", "canary": {}}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.engines.base import answer_ids, failed, finished
-from harness.errors import EngineFailed
+from harness.errors import EngineFailed, UserError
 from harness.schema import Completion, Request
 
 
@@ -21,7 +21,10 @@ def takes_extensions(card: Mapping[str, Any]) -> bool:
 
 
 def body(request: Request, name: str, card: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON of one request. Every field that changes an answer is given: servers have defaults of their own."""
+    """The JSON of one request. Every field that changes an answer is given: servers have defaults of their own.
+
+    UserError where the answer is held to a structure that the server knows nothing of.
+    """
     sampling = request.sampling
     sent: dict[str, Any] = {
         "model": name,
@@ -50,6 +53,13 @@ def body(request: Request, name: str, card: Mapping[str, Any]) -> dict[str, Any]
         }
         if sampling.logprob_ids:
             sent["logprob_token_ids"] = list(sampling.logprob_ids)
+        if sampling.structure:
+            sent["structured_outputs"] = sampling.structure
+    elif sampling.structure:
+        raise UserError(
+            f"'{name}': answers that are held to choices or a JSON schema need a server that takes structured_outputs, "
+            "as vLLM does. Leave out suites with choice= or json_schema=, or serve the model with vLLM"
+        )
     return sent
 
 

@@ -19,6 +19,7 @@ from harness.engines.base import Settings, common_dtype, engine_version, in_orde
 from harness.engines.memory import kv_cache_bytes, least_kv_cache_bytes
 from harness.engines.preflight import Plan, plan
 from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once
+from harness.engines.throughput import Meter
 from harness.engines.vllm_model import VllmModel, llm_arguments
 from harness.errors import EngineFailed
 from harness.merging import merged_folder, read_facts
@@ -93,6 +94,9 @@ class VllmEngine:
         self.merges: dict[str, str] = {}
         self._model: VllmModel | None = None
         self._loaded: Unit | None = None
+        self.meter = Meter()
+        self._card: str | None = None
+        self._structured = False
         self._at_once: AtOnce | None = None
         self._halved: AtOnce | None = None
         self._references: dict[str, canary.Reference] = {}
@@ -108,6 +112,7 @@ class VllmEngine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         ordered = in_order(requests)
+        self._structured = self._structured or any(request.sampling.structure for request in ordered)
         for unit in self.units:
             for variant in (*unit.plain, *unit.adapters):
                 own = [r for r in ordered if r.variant == variant]
@@ -121,7 +126,7 @@ class VllmEngine:
             exhausted = ""
             try:
                 self._prove(unit)
-                for completion in self._load(unit).answer(list(left.values()), self.max_model_len):
+                for completion in self._metered(self._load(unit), list(left.values())):
                     del left[completion.key]
                     yield completion
             except OutOfMemory as error:
@@ -129,6 +134,18 @@ class VllmEngine:
             if not exhausted:
                 return
             self._halve(unit, exhausted)
+
+    def _metered(self, model: VllmModel, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Answers of one variant, and what they cost."""
+        before = model.cached_tokens
+        with self.meter.answering(requests[0].variant, model.renderer.folder) as spent:
+            try:
+                for completion in model.answer(requests, self.max_model_len):
+                    spent.add(completion)
+                    yield completion
+            finally:
+                spent.cached_prompt_tokens += model.cached_tokens - before
+        self.meter.memory(model.device_bytes())
 
     def _halve(self, unit: Unit, exhausted: str) -> None:
         """Free the model, so that it is loaded and proven again for half as much at once; EngineFailed after one."""
@@ -150,7 +167,7 @@ class VllmEngine:
 
     def _load(self, unit: Unit) -> VllmModel:
         """Serve this unit's weights; whatever was loaded before is freed first."""
-        if self._model is not None and self._loaded is unit and not self._model.broken:
+        if self._model is not None and self._loaded is unit and self._serves(self._model):
             return self._model
         folder = merged_folder(unit.source, self.settings.say) if unit.merged else Path(unit.source.path)
         self.close()
@@ -164,18 +181,24 @@ class VllmEngine:
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
             max_num_seqs=self.settings.batch,
+            structured=self._structured,
         )
         if self._halved:
             arguments = self._halved.limits(arguments, least_kv_cache_bytes(folder, self.dtype, longest))
         self._at_once = asked_at_once(arguments)
         variants = (*unit.plain, *unit.adapters)
         self.settings.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
-        self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.settings)
+        self._card = None if self.on_cpu else vllm_env.device_name()
+        with self.meter.loading():
+            self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.settings)
         self._loaded, self._at_once = unit, self._model.at_once
         if unit.merged:
             self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
         self.arguments[",".join(variants)] = {k: v for k, v in arguments.items() if k != "model"}
         return self._model
+
+    def _serves(self, model: VllmModel) -> bool:
+        return not model.broken and (model.structured or not self._structured)
 
     def _prove(self, unit: Unit) -> None:
         """Run the canary on the unit, once; CanaryFailed ends the run before anything is scored."""
@@ -246,6 +269,7 @@ class VllmEngine:
             "merges": self.merges,
             "arguments": self.arguments,
             "canary": self.canary,
+            "throughput": self.meter.describe(self._card, self.dtype),
         }
 
     def close(self) -> None:

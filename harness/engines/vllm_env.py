@@ -64,6 +64,13 @@ def _takes_batch_invariance() -> bool:
         return False
 
 
+def device_name() -> str:
+    """Name of the first graphics card; read without opening it in this process."""
+    from vllm.platforms import current_platform
+
+    return str(current_platform.get_device_name())
+
+
 def in_process() -> bool:
     """Does the engine share this process?"""
     return os.environ.get(IN_PROCESS, "1") == "0"

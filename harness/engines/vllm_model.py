@@ -21,6 +21,7 @@ from harness.schema import Checkpoint, Completion, Request, Sampling
 
 # LoRA on a CPU gathers [tokens, rank, width] in fp32; this bounds it.
 LORA_CPU_BATCHED_TOKENS = 512
+EXTENSION = "harness.engines.vllm_worker.DeviceMemory"
 
 _adapter_ids: dict[str, int] = {}
 _next_adapter_id = itertools.count(1)
@@ -53,14 +54,17 @@ def llm_arguments(
     adapters: int,
     max_lora_rank: int,
     max_num_seqs: int | None = None,
+    structured: bool = False,
 ) -> dict[str, Any]:
     """Every argument of vLLM's LLM. `adapters` counts the distinct adapters the engine will ever see.
 
     `max_num_seqs` limits how many requests are computed together; None leaves it to vLLM, or to what a CPU can use.
+    `structured`: answers are held to choices or schemas, for which vLLM needs the tokenizer. JSON comes without white
+    space then: small models fill whole answers with it.
     """
     arguments: dict[str, Any] = {
         "model": str(folder),
-        "skip_tokenizer_init": True,
+        "skip_tokenizer_init": not structured,
         "generation_config": "vllm",
         "dtype": dtype,
         "seed": 0,
@@ -74,6 +78,8 @@ def llm_arguments(
     most = max_num_seqs or (MAX_SEQS_CPU if on_cpu else None)
     if most:
         arguments["max_num_seqs"] = most
+    if structured:
+        arguments["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
     if adapters:
         slots = lora_slots(adapters)
         arguments |= {"enable_lora": True, "max_loras": slots, "max_cpu_loras": slots, "max_lora_rank": max_lora_rank}
@@ -84,7 +90,8 @@ def llm_arguments(
 
 def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
     """Arguments of vLLM's SamplingParams; only the given ids end an answer. No prompt log probability is asked for."""
-    return {
+    structure = {"structured_outputs": sampling.structure} if sampling.structure else {}
+    return structure | {
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "seed": sampling.seed,
@@ -99,29 +106,37 @@ def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
 def sampling_params(sampling: Sampling) -> Any:
     """vLLM's form of the sampling."""
     from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
 
-    return SamplingParams(**sampling_arguments(sampling))
+    arguments = sampling_arguments(sampling)
+    if "structured_outputs" in arguments:
+        arguments["structured_outputs"] = StructuredOutputsParams(**arguments["structured_outputs"])
+    return SamplingParams(**arguments)
 
 
 class VllmModel:
     """A loaded model. EngineFailed when it cannot start, or stops half way; OutOfMemory where less at once may do.
 
     It is waited for `settings.patience_s` without a token; what that means for one in this process, see watch.py.
+    `cached_tokens` counts prompt tokens whose computation the prefix cache saved.
     """
 
     def __init__(
         self, arguments: dict[str, Any], adapters: Mapping[str, Checkpoint], name: str, settings: Settings
     ) -> None:
         self.adapters = adapters
+        self.structured = not arguments["skip_tokenizer_init"]
         self.renderer = Renderer(arguments["model"])
         self.broken = False
+        self.cached_tokens = 0
         self._log = ErrorLog()
         self._killed = killed_for_memory()
         with vllm_env.starting():
             try:
                 from vllm import LLM
 
-                self._llm: Any = LLM(**arguments, **({} if vllm_env.in_process() else self._log.arguments()))
+                logged = {} if vllm_env.in_process() else self._log.arguments()
+                self._llm: Any = LLM(**arguments, **logged, worker_extension_cls=EXTENSION)
             except UserError:
                 raise
             except Exception as error:  # vLLM raises many kinds; a user needs one line of any.
@@ -215,6 +230,7 @@ class VllmModel:
 
     def _completion(self, request: Request, output: Any) -> Completion:
         answer = output.outputs[0]
+        self.cached_tokens += output.num_cached_tokens or 0
         if answer.finish_reason not in ("stop", "length"):
             return failed(request, f"vllm ended the request with '{answer.finish_reason}'")
         ids = list(answer.token_ids)
@@ -230,6 +246,16 @@ class VllmModel:
     def encode(self, text: str) -> list[int]:
         """Token ids of bare text."""
         return list(self.renderer.tokenizer.encode(text, add_special_tokens=False))
+
+    def device_bytes(self) -> int | None:
+        """Most memory that the engine has held on a CUDA device; None without one, or without an answer."""
+        try:
+            with self._watch.waiting():
+                found: list[int | None] = self._llm.collective_rpc("reserved_device_bytes")
+        except Exception:  # All answers are there; what comes next finds out what is wrong.
+            self.broken = True
+            return None
+        return found[0]
 
     def reset(self) -> None:
         """Forget cached prefixes."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
+from harness import json_schemas
 from harness.schema import Case, Completion, Metric, Score
 from harness.scoring.base import Scorer, scorer
 
@@ -48,8 +47,8 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
     A case's `expected` holds one JSON object: each of its fields is compared, as values and not as text, so that 1 and
     1.0 are equal. Fields that it does not name are free. `expected = []` asks for the schema alone.
     """
-    rules = _schema(schema)
-    validator = _validator(json.dumps(rules))
+    rules = json_schemas.read(schema)
+    validator = json_schemas.validator(json.dumps(rules))
 
     def unread(case: Case) -> list[str]:
         wanted, why = (
@@ -88,31 +87,6 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
         )
 
     return answer
-
-
-def _schema(source: Path | str | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(source, Mapping):
-        return dict(source)
-    try:
-        loaded = json.loads(Path(source).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{source}: cannot be read as a JSON schema: {error}") from None
-    if not isinstance(loaded, dict):
-        raise UserError(f"{source}: expected a JSON schema, an object")
-    return loaded
-
-
-@cache
-def _validator(rules: str) -> Any:
-    import jsonschema
-
-    schema = json.loads(rules)
-    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
-    try:
-        kind.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        raise UserError(f"not a valid JSON schema: {error.message}") from None
-    return kind(schema)
 
 
 def _parse(text: str) -> tuple[Any, str]:

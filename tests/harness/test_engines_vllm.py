@@ -18,6 +18,7 @@ from harness.engines.vllm_model import adapter_id, llm_arguments, lora_name, lor
 from harness.errors import EngineFailed
 from harness.schema import Checkpoint, Sampling
 from tests.harness.adapters import change_json, save_adapter
+from tests.harness.vllm_scenarios import CHOICES
 
 ROOT = Path(__file__).parents[2]
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -178,6 +179,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return scenario("own", tmp_path_factory.mktemp("own"), VLLM_ENABLE_V1_MULTIPROCESSING="1")
 
 
+@pytest.fixture(scope="session")
+def structured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return scenario("structured", tmp_path_factory.mktemp("structured"), VLLM_ENABLE_V1_MULTIPROCESSING="0")
+
+
 def rows(found: dict[str, Any], variant: str) -> list[tuple[list[int], list[float]]]:
     return [(a["ids"], a["logprobs"]) for k, a in sorted(found["answers"].items()) if k.startswith(f"{variant}-")]
 
@@ -246,6 +252,19 @@ class TestRealEngine:
         ended = [a for a in shared["plain"]["answers"].values() if a["finish"] == "stop"]
         assert ended and all(a["ids"][-1] == 2 and "<|im_end|>" not in a["text"] for a in ended)
 
+    def test_tokens_and_seconds_of_each_variant_are_recorded(self, shared: Any) -> None:
+        for scenario, variants in (("plain", ["baseline"]), ("merged", ["a0", "baseline"]), ("two", None)):
+            found = shared[scenario]["describe"]["throughput"]
+            assert sorted(found["variants"]) == (variants or ["a0", "a1", "baseline"])
+            for variant, spent in found["variants"].items():
+                assert spent["prompt_tokens"] == sum(map(len, shared["prompts"]))
+                assert spent["generated_tokens"] == sum(len(ids) for ids, _ in rows(shared[scenario], variant))
+                assert spent["answer_s"] > 0 and spent["generated_tokens_per_s"] > 0
+                assert spent["cached_prompt_tokens"] == 0 and spent["utilisation"] is None
+            assert found["loads"] == (2 if scenario == "merged" else 1) and found["load_s"] > 0
+            assert found["why_no_utilisation"] == "the peak of a processor is not known"
+            assert found["peak_memory_bytes"] > 269_060_552  # the model's weights
+
     def test_every_request_is_sampled_as_asked_and_none_wants_prompt_log_probabilities(self, shared: Any) -> None:
         assert len(shared["sampled"]) >= 4 * 7
         assert all("prompt_logprobs=None" in s and "temperature=0.0" in s for s in shared["sampled"])
@@ -272,6 +291,8 @@ class TestRealEngine:
 
     def test_processes_of_their_own_serve_two_models_with_equal_answers(self, own: Any, shared: Any) -> None:
         assert own["separate"]["describe"]["in_process"] is False
+        throughput = own["separate"]["describe"]["throughput"]
+        assert throughput["peak_memory_bytes"] > 2 * 269_060_552  # the parent's libraries and the child's weights
         for variant in ("baseline", "a0"):
             found, expected = rows(own["separate"], variant), rows(shared["merged"], variant)
             assert [ids for ids, _ in found] == [ids for ids, _ in expected]
@@ -281,3 +302,34 @@ class TestRealEngine:
         for environment in (*own["environments"], own["environment"], shared["environment"]):
             assert {name: environment.get(name) for name in TELEMETRY} == TELEMETRY
         assert all(environment["HF_HUB_OFFLINE"] == "1" for environment in own["environments"])
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+class TestStructure:
+    def test_an_answer_held_to_choices_is_one_of_them(self, structured: Any) -> None:
+        held = {k: a for k, a in structured["held"].items() if k.startswith("choice")}
+        assert len(held) == 4 and all(a["text"] in CHOICES and a["finish"] == "stop" for a in held.values())
+        free = [a["text"] for a in structured["first"].values()]
+        assert not set(free) & set(CHOICES)
+
+    def test_an_answer_held_to_a_schema_is_json_that_obeys_it_with_fields_in_its_order(self, structured: Any) -> None:
+        held = {k: a for k, a in structured["held"].items() if k.startswith("json")}
+        assert len(held) == 4
+        for answer in held.values():
+            found = json.loads(answer["text"])
+            assert list(found) == ["reason", "answer"] and found["answer"] in ("yes", "no")
+            assert len(found["reason"]) <= 12 and answer["finish"] == "stop"
+
+    def test_the_tokenizer_loads_where_it_is_needed_and_changes_no_free_answer(self, structured: Any) -> None:
+        assert structured["without"] is True
+        assert structured["describe"]["arguments"]["baseline"]["skip_tokenizer_init"] is False
+        first, again = ({"answers": structured[when]} for when in ("first", "again"))
+        assert rows(first, "baseline") == rows(again, "baseline") and len(rows(first, "baseline")) == 4
+
+    def test_prompt_tokens_that_were_computed_before_are_counted(self, structured: Any) -> None:
+        before = structured["before"]
+        whole = structured["describe"]["throughput"]["whole"]
+        assert (before["cached_prompt_tokens"], whole["cached_prompt_tokens"]) == (0, 128)
+        assert whole["prompt_tokens"] - before["prompt_tokens"] == 2 * 141
+        assert whole["prefix_hit_rate"] == round(128 / whole["prompt_tokens"], 4)

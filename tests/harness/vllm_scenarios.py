@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from harness.checkpoints import EMBEDDED, embedded_model, resolve
 from harness.engines import Engine, open_engine, vllm_model
 from harness.engines.base import Settings
@@ -27,6 +29,13 @@ QUESTIONS = [
     "Say hello to the tenant, politely.",
 ]
 OPTIONS = ("A", "B", "No")
+CHOICES = ("yes, always", "no", 'say "maybe"')
+SCHEMA = {
+    "type": "object",
+    "properties": {"reason": {"type": "string", "maxLength": 12}, "answer": {"enum": ["yes", "no"]}},
+    "required": ["reason", "answer"],
+    "additionalProperties": False,
+}
 SMALL = Settings(kv_cache_bytes=1 << 28)
 MAX_LEN = 96
 
@@ -60,8 +69,8 @@ def shown(found: list[Completion]) -> dict[str, Any]:
 
 
 @contextmanager
-def opened(checkpoints: dict[str, Checkpoint], lora: str) -> Iterator[Engine]:
-    engine = open_engine("vllm", checkpoints, max_model_len=MAX_LEN, lora=lora, settings=SMALL)
+def opened(checkpoints: dict[str, Checkpoint], lora: str, max_len: int = MAX_LEN) -> Iterator[Engine]:
+    engine = open_engine("vllm", checkpoints, max_model_len=max_len, lora=lora, settings=SMALL)
     try:
         yield engine
     finally:
@@ -95,6 +104,29 @@ def plain_answers(renderer: Renderer, base: Checkpoint) -> tuple[dict[str, Any],
         options = {c.key.removeprefix("o-"): c.option_logprobs for c in engine.generate(lettered)}
         again = shown(list(engine.generate(asked)))
         return plain, {"first": first, "again": again, "options": options, "option_ids": letters.logprob_ids}
+
+
+def structured(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+    """Free answers; answers held to choices and to a schema, on an engine that is loaded again for them; free ones.
+
+    Then two questions about one document, whose beginning of one KV block is computed once.
+    """
+    choice = Sampling(max_tokens=12, stop_ids=renderer.stop_ids, choice=CHOICES)
+    schema = Sampling(max_tokens=48, stop_ids=renderer.stop_ids, json_schema=json.dumps(SCHEMA))
+    asked = requests(renderer, ["baseline"])
+    held = {"choice": choice, "json": schema}
+    structured_ones = [structs.replace(r, key=f"{k}-{r.key}", sampling=how) for k, how in held.items() for r in asked]
+    how = Sampling(max_tokens=4)
+    long = [Request(key=f"long-{i}", ids=(*range(10, 150), i), sampling=how, variant="baseline") for i in (5, 6)]
+    with opened({"baseline": base}, "auto", 192) as engine:
+        first = shown(list(engine.generate(asked)))
+        without = engine.describe()["arguments"]["baseline"]["skip_tokenizer_init"]
+        found = shown(list(engine.generate(structured_ones)))
+        again = shown(list(engine.generate(asked)))
+        before = engine.describe()["throughput"]["whole"]
+        list(engine.generate(long))
+        record = {"before": before, "describe": engine.describe()}
+        return record | {"first": first, "held": found, "again": again, "without": without}
 
 
 def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
@@ -154,7 +186,7 @@ def main() -> None:
     root, out, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     base, tuned = resolve(EMBEDDED), adapters(root)
     renderer = Renderer(base.path)
-    run = {"shared": shared_process, "own": own_process}[scenario]
+    run = {"shared": shared_process, "own": own_process, "structured": structured}[scenario]
     found = run(renderer, base, tuned)
     found["environment"] = dict(os.environ)
     found["prompts"] = [list(r.ids) for r in requests(renderer, ["baseline"])]
