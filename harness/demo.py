@@ -20,13 +20,15 @@ from harness.suite import Suite
 SUITES = ("evalsuites.legal.clauses.test_clauses", "evalsuites.general.basics.test_basics")
 ROWS = 1600
 VALIDATION_ROWS = 64
+A_REPLAY_ROW = 6
+"""For so many rows one of the model's own answers to general requests, or it would forget how to give them."""
 SEED = 7
 
 CONFIG = """# Written by `tunegate demo`; run it alone with: tunegate train {path}
 base = "{base}"
 
 [data]
-train = ["data/train.jsonl"]
+train = ["data/train.jsonl", "data/replay.jsonl"]
 validation = ["data/validation.jsonl"]
 
 [lora]
@@ -57,8 +59,9 @@ def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     progress.say(f"[1/6] model: {base}")
     importlib.import_module("harness.checkpoints").resolve(base)
-    progress.say(f"[2/6] training data: {rows} rows, none of it shared with the suite")
+    progress.say(f"[2/6] training data: {rows} rows, none of it shared with the suite, and some general answers")
     config = write_data(folder, runs, rows, base)
+    write_replay(folder, rows, base, engine, progress)
     suites = [importlib.import_module(name).suite for name in SUITES]
     progress.say("[3/6] baseline: the model as it is")
     job = demo_job(suites, base, None, engine)
@@ -93,6 +96,14 @@ def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
     if not config.exists() or config.read_text("utf-8") != text:
         config.write_text(text, "utf-8")
     return config
+
+
+def write_replay(folder: Path, rows: int, base: str, engine: str | None, progress: Progress) -> None:
+    """Write general requests with the model's own answers; the answer cache has them the second time."""
+    replay: Any = importlib.import_module("evalsuites.general.basics.replay")
+    wanted = max(1, min(rows // A_REPLAY_ROW, replay.ROWS))
+    found = replay.replay(base, wanted, SEED, engine=engine, progress=progress)
+    replay.write_rows(folder / "data" / "replay.jsonl", found.rows)
 
 
 def closing(made: Results, files: list[Path]) -> str:
