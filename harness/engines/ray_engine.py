@@ -127,7 +127,7 @@ class RayEngine:
         models = self._models(unit)
         self.cluster.open()
         self.cluster.check_paths([Path(model) for model in models.values()])
-        arguments = self._arguments(unit)
+        arguments = self._arguments(unit, any(request.sampling.structure for request in requests))
         fit = fitting(requests, arguments["kv_cache_memory_bytes"], bytes_per_token(renderer.config, self.dtype))
         dealt = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.settings.batch or fit, fit))
         examine = examination(self._texts(renderer), self._base_name(unit), unit.adapters, self.exact)
@@ -215,8 +215,8 @@ class RayEngine:
     def _texts(self, renderer: Renderer) -> list[tuple[int, ...]]:
         return canary.prompts(lambda text: renderer.tokenizer.encode(text, add_special_tokens=False))
 
-    def _arguments(self, unit: Unit) -> dict[str, Any]:
-        """Arguments of vLLM for each engine of a unit."""
+    def _arguments(self, unit: Unit, structured: bool) -> dict[str, Any]:
+        """Arguments of vLLM for each engine of a unit; `structured` where answers are held to choices or a schema."""
         folder, workers = self._folder(unit), self.workers
         longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
         room = self.settings.kv_cache_bytes or kv_cache_bytes(
@@ -231,6 +231,7 @@ class RayEngine:
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
             max_num_seqs=self.settings.batch,
+            structured=structured,
         )
         self.arguments[",".join((*unit.plain, *unit.adapters))] = {k: v for k, v in made.items() if k != "model"}
         return made

@@ -75,7 +75,8 @@ def completion_of(request: Request, answer: str, error: str, decode: Callable[[l
         return failed(request, f"vllm: {error}")
     found = json.loads(answer)
     ids, sampling = found["ids"], request.sampling
-    if len(ids) < sampling.max_tokens and len(answer_ids(ids, sampling.stop_ids)) == len(ids):
+    may_end = bool(sampling.structure) or len(answer_ids(ids, sampling.stop_ids)) < len(ids)
+    if len(ids) < sampling.max_tokens and not may_end:
         return failed(request, f"vllm ended the answer after {len(ids)} of {sampling.max_tokens} tokens")
     return finished(
         request,

@@ -24,6 +24,7 @@ MAX_LEN = 96
 QUESTIONS = [f"{what} {whom}" for what in ("Name three", "Write a line on", "What are") for whom in
              ("fruits.", "cities of France.", "birds that swim.", "tenants.")]  # fmt: skip
 TOO_LONG = "too-long"
+CHOICES = ("yes", "never")
 
 
 def settings(**more: Any) -> Settings:
@@ -132,15 +133,18 @@ def killed(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
 
 
 def cluster(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
-    """A cluster that runs already, named by RAY_ADDRESS; and a folder that its machines lack."""
+    """A cluster that runs already, named by RAY_ADDRESS; a folder that its machines lack; answers held to a choice."""
     engine = open_engine("ray", {"baseline": base}, max_model_len=MAX_LEN, settings=settings(engines=1))
     try:
         engine.cluster.check_paths([Path(base.path), root / "not-there"])  # type: ignore[attr-defined]
         lacking = ""
     except UserError as error:
         lacking = str(error)
+    how = Sampling(max_tokens=4, stop_ids=renderer.stop_ids, choice=CHOICES)
+    asked = requests(renderer, ["baseline"])
+    held = [Request(key=f"held-{i}", ids=asked[i].ids, sampling=how, variant="baseline") for i in range(3)]
     try:
-        return found_by(engine, requests(renderer, ["baseline"])) | {"lacking": lacking}
+        return found_by(engine, [*asked, *held]) | {"lacking": lacking}
     finally:
         engine.close()
 

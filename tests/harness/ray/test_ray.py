@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.checkpoints import embedded_model
-from tests.harness.ray.scenarios import TOO_LONG
+from tests.harness.ray.scenarios import CHOICES, TOO_LONG
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 3600
@@ -163,7 +163,9 @@ def address() -> Iterator[str]:
 def test_a_running_cluster_is_used_by_its_address(root: Path, address: str, merged: Any) -> None:
     found = scenario(root, "cluster", RAY_ADDRESS=address)
     assert found["describe"]["cluster"] == address
-    assert {k: a["text"] for k, a in found["answers"].items()} == {
+    assert {k: a["text"] for k, a in answers(found, "baseline").items()} == {
         k: a["text"] for k, a in answers(merged, "baseline").items()
     }
+    held = [answer["text"] for answer in answers(found, "held").values()]
+    assert len(held) == 3 and set(held) <= set(CHOICES)
     assert "lacks" in found["lacking"] and "not-there" in found["lacking"] and "one path" in found["lacking"]

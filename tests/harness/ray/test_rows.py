@@ -101,3 +101,9 @@ def test_an_answer_that_ends_early_for_no_reason_is_no_answer() -> None:
     found = completion_of(request(max_tokens=4), json.dumps({"ids": [7, 8]}), "", decode)
     assert found.error == "vllm ended the answer after 2 of 4 tokens"
     assert completion_of(request(max_tokens=2), json.dumps({"ids": [7, 8]}), "", decode).error is None
+
+
+def test_an_answer_that_is_held_to_a_choice_may_end_with_it() -> None:
+    held = request(max_tokens=4, choice=("yes", "no"))
+    assert json.loads(row_of(held, "/m")["sampling_params"])["structured_outputs"] == {"choice": ["yes", "no"]}
+    assert completion_of(held, json.dumps({"ids": [7]}), "", decode).text == "7"
