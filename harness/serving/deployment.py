@@ -1,6 +1,6 @@
 """A deployment, top to bottom: verdict, route, server, smoke test, service, record. Each step says one line.
 
-What can be refused is refused before a server starts, and the server never outlives the process that started it.
+What can be refused is refused before a server starts, and however this ends, the server is stopped: all but SIGKILL.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def foresee(wanted: Wanted, progress: Progress, tell: Tell) -> None:
             tell(more)
     except GateFailed as error:
         refused = error
-        tell("verdict: none that passes; nothing would be served")
+        tell("nothing would be served: no verdict allows it")
     tell(f"route: {it.route.says}")
     for note in it.notes:
         tell(f"note: {note}")

@@ -34,6 +34,7 @@ def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "card",
         "power",
         "noise",
+        "serve",
     ],
 )
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:

@@ -148,7 +148,7 @@ class TestDryRun:
         lines: list[str] = []
         with pytest.raises(GateFailed):
             foresee(wanted(), QUIET, lines.append)
-        assert lines[0] == "verdict: none that passes; nothing would be served"
+        assert lines[0] == "nothing would be served: no verdict allows it"
         assert [line.split(":")[0] for line in lines[1:]] == ["route", "note", "environment", "command"]
 
     def test_never_says_the_key(self, wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
