@@ -185,51 +185,67 @@ def tunegate(home: Path, suite: Path, base: str, adapter: Path, environment: dic
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(what: str | None) -> argparse.Namespace:
+    """The command line of this benchmark and of its twin for a GPU."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rival", type=Path, default=ROOT / "build" / "lm-eval", help="environment of lm-eval")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = options(__doc__)
     from harness import checkpoints
-    from harness.engines.memory import kv_cache_bytes
-    from harness.merging import merged_folder
     from harness.plan import default_checkpoint
 
-    python = rival_python(args.rival)
-    base = checkpoints.resolve(default_checkpoint())
     rows = (ROOT / "evalsuites/legal/clauses/cases.jsonl").read_text().splitlines(keepends=True)
+    compare(args, checkpoints.resolve(default_checkpoint()).path, rows, on_cpu=True)
+
+
+def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) -> list[Ran]:
+    """Every round of both, and the report; returns what tunegate's runs said."""
+    from harness import checkpoints
+    from harness.merging import merged_folder
+
+    python = rival_python(args.rival)
+    ours: list[Ran] = []
+    again: list[Ran] = []
+    theirs: list[list[Ran]] = []
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         adapter = home / "adapter"
-        make_adapter(str(base.path), adapter)
-        merged = merged_folder(checkpoints.resolve(str(adapter)))
-        ours: list[Ran] = []
-        again: list[Ran] = []
-        theirs: list[list[Ran]] = []
+        make_adapter(base, adapter)
+        merged = merged_folder(checkpoints.resolve(str(adapter))) if on_cpu else None
         for number in range(args.rounds):
             suite = home / str(number) / "bench"
             write_suite(suite, rows[: args.cases])
-            longest = write_task(home / "task", suite, Path(base.path))
-            environment = _environment(_cold(home / f"cache-{number}"))
-            arguments = {
-                "dtype": "bfloat16",
-                "max_model_len": longest,
-                "enforce_eager": True,
-                "max_num_seqs": 64,
-                "kv_cache_memory_bytes": kv_cache_bytes(Path(base.path), "bfloat16", longest, True),
-            }
+            settings = vllm_settings(Path(base), write_task(home / "task", suite, Path(base)), on_cpu)
+            tuned = (merged, settings) if merged else (Path(base), settings | {"lora_local_path": adapter})
+            environment = _environment(_cold(home / f"cache-{number}"), on_cpu)
             for what in ("ours", "theirs") if number % 2 == 0 else ("theirs", "ours"):
                 if what == "ours":
-                    ours.append(tunegate(home, suite, str(base.path), adapter, environment))
+                    ours.append(tunegate(home, suite, base, adapter, environment))
                     write_suite(suite, rows[: args.cases + 1])
-                    again.append(tunegate(home, suite, str(base.path), adapter, environment))
+                    again.append(tunegate(home, suite, base, adapter, environment))
                 else:
-                    theirs.append(
-                        [lm_eval(python, home / "task", m, arguments, environment) for m in (Path(base.path), merged)]
-                    )
+                    models = [(Path(base), settings), tuned]
+                    theirs.append([lm_eval(python, home / "task", *model, environment) for model in models])
             print(_line(number, ours[-1], theirs[-1], again[-1]), flush=True)
-        report(ours, theirs, again, args.cases)
+    report(ours, theirs, again, args.cases)
+    return ours
+
+
+def vllm_settings(base: Path, longest: int, on_cpu: bool) -> dict[str, Any]:
+    """What lm-eval hands to vLLM, as tunegate sets it."""
+    from harness.engines.memory import MAX_SEQS_CPU, kv_cache_bytes
+
+    settings: dict[str, Any] = {
+        "dtype": "bfloat16",
+        "max_model_len": longest,
+        "kv_cache_memory_bytes": kv_cache_bytes(base, "bfloat16", longest, on_cpu),
+    }
+    return settings | ({"enforce_eager": True, "max_num_seqs": MAX_SEQS_CPU} if on_cpu else {})
 
 
 def _cold(cache: Path) -> Path:
@@ -243,12 +259,13 @@ def _cold(cache: Path) -> Path:
     return cache
 
 
-def _environment(cache: Path) -> dict[str, str]:
-    """That of every process: vLLM in the process itself, sleeping OpenMP threads, no network, and a cache folder."""
+def _environment(cache: Path, on_cpu: bool) -> dict[str, str]:
+    """That of every process: no network, a cache folder; on a CPU vLLM in the process itself, and sleeping threads."""
     from harness.engines import vllm_env
     from harness.threads import WAIT_POLICY
 
     switches = {WAIT_POLICY: "PASSIVE", "VLLM_CPU_OMP_THREADS_BIND": "nobind", vllm_env.IN_PROCESS: "0"}
+    switches = switches if on_cpu else {"VLLM_BATCH_INVARIANT": "1"}
     more = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TUNEGATE_CACHE": str(cache)}
     return os.environ | vllm_env.TELEMETRY_OFF | switches | more | {"PYTHONPATH": str(ROOT)}
 
