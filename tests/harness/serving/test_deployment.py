@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from harness.approval import approve
+from harness.approval import Approval, approve
 from harness.checkpoints import resolve
 from harness.engines.base import installed
 from harness.errors import EngineFailed, GateFailed, UserError
 from harness.merging import merged_folder
 from harness.progress import Progress
-from harness.serving import command, deployment
+from harness.schema import Manifest
+from harness.serving import command, deployment, merged
 from harness.serving.access import Access
 from harness.serving.deployment import Wanted, foresee, serve
 from harness.serving.process import Child
@@ -129,6 +131,30 @@ class TestRefused:
         adapter = save_adapter(tiny_model, tmp_path / "adapter")
         own = wanted(checkpoint=str(adapter), lora="force", name="base", ungated="pilot")
         self.refused(own, UserError, "--name base: the adapter's base is served under that name")
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_merged_weights_that_do_not_pass_are_not_served(
+    wanted: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = save_adapter(tiny_model, tmp_path / "adapter")
+    own = wanted(checkpoint=str(adapter), lora="merge")
+    original = write_run(own.runs, adapter, "pass")
+    asked: list[Any] = []
+
+    def judge(folder: Path, manifest: Manifest, *more: Any) -> Approval:
+        asked.append((folder, manifest.run_id))
+        raise GateFailed("the merged weights do not pass")
+
+    monkeypatch.setattr(merged, "suites_of", lambda manifest, folders: [])
+    monkeypatch.setattr(merged, "judge", judge)
+    with pytest.raises(GateFailed, match="the merged weights do not pass"):
+        serve(own, QUIET, print, leave=True)
+    assert asked == [(merged_folder(resolve(str(adapter))), original.name)]
+    write_run(own.runs, merged_folder(resolve(str(adapter))), "pass")
+    with pytest.raises(AssertionError, match="a server was started"):
+        serve(structs.replace(own, questions=0), QUIET, print, leave=True)
+    assert len(asked) == 1
 
 
 @pytest.mark.usefixtures("nothing_starts")
