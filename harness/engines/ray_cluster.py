@@ -85,7 +85,11 @@ class Cluster:
                 f"{ADDRESS} {self.address}: Ray's client is not supported. Run tunegate on a machine of the cluster, "
                 f"with {ADDRESS}=auto"
             )
-        self.workers = self._there(engines) if self.address else self._here(engines)
+        try:
+            self.workers = self._there(engines) if self.address else self._here(engines)
+        except BaseException:
+            self.close()
+            raise
 
     def _here(self, engines: int | None) -> Workers:
         """This machine; nothing is started."""
@@ -110,7 +114,6 @@ class Cluster:
 
     def _there(self, engines: int | None) -> Workers:
         """The machines of a running cluster."""
-        vllm_env.prepare(cpu=False)
         self._connect({})
         import ray
 
@@ -242,4 +245,5 @@ def first_line(error: BaseException) -> str:
     while isinstance(cause, BaseException):
         error, cause = cause, getattr(cause, "cause", None)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:300]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return (raised[-1:] or lines or [type(error).__name__])[0][:300]

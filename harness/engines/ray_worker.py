@@ -113,6 +113,14 @@ def vllm_version() -> str:
     return ""
 
 
+def free_bytes() -> int:
+    """Memory that new processes can have here."""
+    for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def look(paths: Sequence[str], gpu: bool) -> dict[str, Any]:
     """What this machine has: vLLM's version, the memory of one device, and which of the paths it lacks."""
     found: dict[str, Any] = {
@@ -121,8 +129,7 @@ def look(paths: Sequence[str], gpu: bool) -> dict[str, Any]:
         "lacks": [path for path in paths if not Path(path).exists()],
     }
     if not gpu or not found["vllm"]:
-        pages = os.sysconf("SC_AVPHYS_PAGES")
-        return found | {"device": "cpu", "memory_bytes": pages * os.sysconf("SC_PAGE_SIZE"), "invariant": False}
+        return found | {"device": "cpu", "memory_bytes": free_bytes(), "invariant": False}
     from vllm.platforms import current_platform
 
     return found | {

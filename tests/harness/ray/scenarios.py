@@ -18,7 +18,7 @@ from harness.errors import UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from tests.harness.adapters import save_adapter
-from tests.harness.vllm_scenarios import shown
+from tests.harness.vllm_scenarios import children, shown
 
 MAX_LEN = 96
 QUESTIONS = [f"{what} {whom}" for what in ("Name three", "Write a line on", "What are") for whom in
@@ -112,7 +112,10 @@ def no_spare_slot(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str,
 
 
 def killed(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
-    """One engine's worker is killed once its first answer is here; each engine computes 8 requests at a time."""
+    """One engine's worker is killed once its first answer is here; each engine computes 8 requests at a time.
+
+    `left_behind` are processes below it that are still there when every answer is.
+    """
     engine = open_engine("ray", {"baseline": base}, max_model_len=MAX_LEN, settings=settings(batch=8))
     asked = requests(renderer, ["baseline"], repeats=6)
     answers: list[Completion] = []
@@ -120,16 +123,28 @@ def killed(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
         for completion in engine.generate(asked):
             if not answers:
                 first = next(iter(engine.engines))  # type: ignore[attr-defined]
-                os.kill(int(first.split("/")[1]), signal.SIGKILL)
+                worker = int(first.split("/")[1])
+                below = children(worker)
+                os.kill(worker, signal.SIGKILL)
             answers.append(completion)
         return {
             "answers": shown(answers),
             "asked": [r.key for r in asked],
             "describe": engine.describe(),
             "killed": first,
+            "below": below,
+            "left_behind": [pid for pid in below if runs(pid)],
         }
     finally:
         engine.close()
+
+
+def runs(pid: int) -> bool:
+    """Is there such a process, and not only what is left of one?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def cluster(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:

@@ -99,6 +99,8 @@ class OfWorker(Exception):
 def test_the_line_told_is_the_worker_s_own() -> None:
     assert first_line(OfWorker("ray::udf()", OfWorker("wrapped", ValueError("\n no room \n at all")))) == "no room"
     assert first_line(KeyError()) == "KeyError"
+    died = "The actor died because of an error in its creation task\n  File x.py, line 1\nRuntimeError: no memory\n"
+    assert first_line(OfWorker(died)) == "RuntimeError: no memory"
 
 
 def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
