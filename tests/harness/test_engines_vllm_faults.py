@@ -24,6 +24,7 @@ from harness.engines.vllm_log import ErrorLog, raised
 from harness.engines.watch import Watch
 from harness.errors import EngineFailed
 from harness.schema import Completion, Request, Sampling
+from tests.harness.test_engines_vllm import scenario
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
@@ -295,6 +296,16 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_out_of_memory_in_this_process_frees_the_model_before_it_is_loaded_again(tmp_path: Path) -> None:
+    found = scenario("starved", tmp_path, VLLM_ENABLE_V1_MULTIPROCESSING="0")
+    first, again = ({key: a["ids"] for key, a in found[when].items()} for when in ("first", "again"))
+    assert first == again and len(first) == 4
+    assert found["loads"] == 2 and found["freed"]
+    assert sum("ran out of memory with 4 requests at once" in line for line in found["said"]) == 1
 
 
 @pytest.mark.slow

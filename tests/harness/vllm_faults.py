@@ -20,7 +20,7 @@ from harness.engines.base import Settings
 from harness.errors import UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
-from tests.harness.vllm_scenarios import children, vllm_named
+from tests.harness.vllm_scenarios import children, starve, vllm_named
 
 NEW_TOKENS = 48
 MAX_LEN = 128
@@ -32,20 +32,6 @@ def requests(renderer: Renderer, name: str, n: int) -> list[Request]:
     how = Sampling(max_tokens=NEW_TOKENS)
     asked = [renderer.prompt([{"role": "user", "content": f"{name}: what is {i} + {i}?"}]).ids for i in range(n)]
     return [Request(key=f"{name}{i}", ids=ids, sampling=how, variant="baseline") for i, ids in enumerate(asked)]
-
-
-def starve(worker: Any, most: int) -> None:
-    """In the engine's process: a batch larger than `most` asks for memory that no machine has."""
-    import torch
-
-    real = worker.execute_model
-
-    def execute_model(scheduled: Any, *more: Any, **named: Any) -> Any:
-        if len(scheduled.num_scheduled_tokens) > most:
-            torch.empty(1 << 50, dtype=torch.uint8)
-        return real(scheduled, *more, **named)
-
-    worker.execute_model = execute_model
 
 
 def engine_process() -> int:

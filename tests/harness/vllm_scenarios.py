@@ -7,6 +7,7 @@ after the engine has started; sampling parameters are recorded where they enter 
 import json
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,37 @@ def structured(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint
         return record | {"first": first, "held": found, "again": again, "without": without}
 
 
+def starved(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+    """In this process: memory runs out once more than two questions are computed together."""
+    said: list[str] = []
+    settings = Settings(kv_cache_bytes=1 << 28, batch=4, say=said.append)
+    engine: Any = open_engine("vllm", {"baseline": base}, max_model_len=MAX_LEN, settings=settings)
+    asked = requests(renderer, ["baseline"])
+    try:
+        first = shown(list(engine.generate(asked)))
+        model = engine._model
+        freed = weakref.ref(model._llm.llm_engine.model_executor.driver_worker)
+        starve(freed(), 2)
+        again = shown(list(engine.generate(asked)))
+        return {"first": first, "again": again, "said": said, "freed": freed() is None, "loads": engine.meter.loads}
+    finally:
+        engine.close()
+
+
+def starve(worker: Any, most: int) -> None:
+    """A batch larger than `most` asks the allocator for memory that no machine has."""
+    import torch
+
+    real = worker.execute_model
+
+    def execute_model(scheduled: Any, *more: Any, **named: Any) -> Any:
+        if len(scheduled.num_scheduled_tokens) > most:
+            torch.empty(1 << 50, dtype=torch.uint8)
+        return real(scheduled, *more, **named)
+
+    worker.execute_model = execute_model
+
+
 def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
     """Every scenario that needs no process of vLLM's own."""
     found: dict[str, Any] = {}
@@ -186,7 +218,7 @@ def main() -> None:
     root, out, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     base, tuned = resolve(EMBEDDED), adapters(root)
     renderer = Renderer(base.path)
-    run = {"shared": shared_process, "own": own_process, "structured": structured}[scenario]
+    run = {"shared": shared_process, "own": own_process, "structured": structured, "starved": starved}[scenario]
     found = run(renderer, base, tuned)
     found["environment"] = dict(os.environ)
     found["prompts"] = [list(r.ids) for r in requests(renderer, ["baseline"])]
