@@ -146,9 +146,10 @@ def take(ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, 
     return Reference(rows=rows, noise=max(widest(rows, again[::2]), widest(rows, again[1::2])))
 
 
-def reference_file(facts: Mapping[str, str], base_digest: str) -> Path:
-    """Where the plain base's canary rows are kept for merged variants that are asked later."""
-    return cache_dir() / "canary" / f"{digest([dict(facts), base_digest, list(TEXTS), MAX_TOKENS])[:32]}.json"
+def reference_file(facts: Mapping[str, str], base: Checkpoint) -> Path:
+    """Where a base's canary rows are kept for merged variants that are asked later; another tokenizer asks other ids."""
+    content = [dict(facts), base.base_digest, base.tokenizer_digest, list(TEXTS), MAX_TOKENS]
+    return cache_dir() / "canary" / f"{digest(content)[:32]}.json"
 
 
 def load_reference(file: Path) -> Reference | None:

@@ -194,7 +194,7 @@ class RayEngine:
     def _reference_file(self, unit: Unit) -> Path:
         facts = self.facts((*unit.plain, *unit.adapters)[0]) | {"way": "plain"}
         threads = environment(self.workers, os.cpu_count())
-        return canary.reference_file(facts | vllm_env.machine() | threads, unit.source.base_digest)
+        return canary.reference_file(facts | vllm_env.machine() | threads, unit.source)
 
     def _folder(self, unit: Unit) -> Path:
         """The model folder of a unit; base and adapter are merged into one first where they must be."""

@@ -248,7 +248,7 @@ class VllmEngine:
 
     def _reference_file(self, unit: Unit) -> Path:
         facts = self.facts((*unit.plain, *unit.adapters)[0]) | {"way": "plain"}
-        return canary.reference_file(facts | vllm_env.machine(), unit.source.base_digest)
+        return canary.reference_file(facts | vllm_env.machine(), unit.source)
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
         """Answer canary rows in one call, in their order."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from harness.engines import canary
 from harness.errors import CanaryFailed
@@ -89,12 +90,15 @@ def test_an_answer_that_failed_is_not_taken_for_an_effect() -> None:
 
 def test_kept_rows_come_back_and_broken_ones_are_asked_again(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path))
-    file = canary.reference_file({"engine": "vllm"}, "base")
+    base = Checkpoint(name="b", kind="model", path="/b", digest="d", base_digest="w", tokenizer_digest="t")
+    file = canary.reference_file({"engine": "vllm"}, base)
     assert canary.load_reference(file) is None
     kept = canary.Reference(rows=[answer((-1.0, -0.1))], noise=0.5)
     canary.save_reference(file, kept)
     assert canary.load_reference(file) == kept
-    assert canary.reference_file({"engine": "vllm"}, "other") != file
+    for other in ({"base_digest": "x"}, {"tokenizer_digest": "x"}):
+        assert canary.reference_file({"engine": "vllm"}, structs.replace(base, **other)) != file
+    assert canary.reference_file({"engine": "vllm"}, structs.replace(base, name="c", path="/c")) == file
     file.write_text("{")
     assert canary.load_reference(file) is None
 
