@@ -147,7 +147,7 @@ def take(ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, 
 
 
 def reference_file(facts: Mapping[str, str], base: Checkpoint) -> Path:
-    """Where a base's canary rows are kept for merged variants that are asked later; another tokenizer asks other ids."""
+    """Where a base's canary rows are kept for merged variants asked later; another tokenizer asks other ids."""
     content = [dict(facts), base.base_digest, base.tokenizer_digest, list(TEXTS), MAX_TOKENS]
     return cache_dir() / "canary" / f"{digest(content)[:32]}.json"
 
