@@ -24,7 +24,7 @@ class Watch:
         self.reason: str | None = None
         self.silent = False
         self._own_process = hasattr(core, "outputs_queue")
-        self._core: Any = core if self._own_process else None  # In this process it holds the model, which must be freed.
+        self._core: Any = core if self._own_process else None  # Else it holds the model, which must be freed.
         self._patience_s = patience_s
         self._say = say
         self._silent_s = 0.0
