@@ -93,15 +93,15 @@ def test_a_silent_process_is_given_up_after_the_patience(watches: list[Watch]) -
 
 def test_tokens_and_the_callers_own_time_are_no_silence(watches: list[Watch]) -> None:
     core = Core()
-    watch = Watch(core, 1.0, print)
+    watch = Watch(core, 2.0, print)
     watches.append(watch)
-    for _ in range(4):
-        threading.Timer(0.4, core.outputs_queue.put, [None]).start()
+    for turn in range(8):
+        threading.Timer(0.6, core.outputs_queue.put, [None]).start()
         with watch.waiting():
             core.step()
-            watch.progress()
-        time.sleep(0.2)
-    time.sleep(1.5)
+            if turn % 2:
+                watch.progress()
+    time.sleep(2.5)
     with watch.waiting():
         pass
     assert watch.reason is None
