@@ -240,10 +240,9 @@ def quiet() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong, out of the worker's traceback where there is one."""
-    cause = getattr(error, "cause", None)
-    while isinstance(cause, BaseException):
-        error, cause = cause, getattr(cause, "cause", None)
+    """What went wrong first, out of the worker's traceback where there is one."""
+    while isinstance(cause := getattr(error, "cause", None) or error.__cause__, BaseException):
+        error = cause
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
     return (raised[-1:] or lines or [type(error).__name__])[0][:300]

@@ -31,8 +31,11 @@ def processor(
 ) -> Any:
     """Ray's processor with vLLM engines that answer the canary's `calls` first; `arguments` are those of vLLM's LLM."""
     with quiet():
+        import ray
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
+    # An engine may find its device still taken by the one before; then it starts once more.
+    ray.data.DataContext.get_current().max_consecutive_actor_init_deaths = shape.engines
     config = vLLMEngineProcessorConfig(
         model_source=str(folder),
         engine_kwargs={name: value for name, value in arguments.items() if name != "model"},

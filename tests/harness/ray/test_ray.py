@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -137,15 +138,16 @@ def test_a_killed_worker_comes_back_is_proven_and_no_row_is_lost(root: Path) -> 
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
-    """A cluster that somebody else started."""
+def cluster() -> Iterator[dict[str, str]]:
+    """Environment that leads to a cluster that somebody else started, with the token that it asks for."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     ray = str(Path(sys.executable).with_name("ray"))
     words = ["start", "--head", "--block", f"--port={port}", "--num-cpus=4", "--num-gpus=0"]
     words += ["--include-dashboard=false", "--object-store-memory=200000000"]
-    env = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    env = os.environ | token | {"RAY_USAGE_STATS_ENABLED": "0"}
     started = subprocess.Popen(
         [ray, *words], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -155,15 +157,15 @@ def address() -> Iterator[str]:
                 if asked.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(1)
-        yield f"127.0.0.1:{port}"
+        yield token | {"RAY_ADDRESS": f"127.0.0.1:{port}"}
     finally:
         os.killpg(started.pid, signal.SIGTERM)
         started.wait(60)
 
 
-def test_a_running_cluster_is_used_by_its_address(root: Path, address: str, merged: Any) -> None:
-    found = scenario(root, "cluster", RAY_ADDRESS=address)
-    assert found["describe"]["cluster"] == address
+def test_a_running_cluster_is_used_by_its_address(root: Path, cluster: dict[str, str], merged: Any) -> None:
+    found = scenario(root, "cluster", **cluster)
+    assert found["describe"]["cluster"] == cluster["RAY_ADDRESS"]
     assert {k: a["text"] for k, a in answers(found, "baseline").items()} == {
         k: a["text"] for k, a in answers(merged, "baseline").items()
     }
