@@ -209,7 +209,9 @@ class VllmEngine:
         model = self._load(unit)
         texts = canary.prompts(model.encode)
         base = unit.plain[0] if unit.plain else "base"
-        exact = self.on_cpu or vllm_env.batch_invariant()
+        # On a CPU, too, last bits follow the batch, which is the same where all rows of a call are computed together.
+        together = model.at_once.requests >= len(texts) * (1 + len(unit.adapters))
+        exact = (self.on_cpu and together) or vllm_env.batch_invariant()
         if unit.adapters:
             found = canary.check_shared(self._ask, texts, base, unit.adapters, exact=exact, reset=model.reset)
             self.canary |= dict.fromkeys(unit.adapters, found)

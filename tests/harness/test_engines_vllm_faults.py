@@ -23,6 +23,7 @@ from harness.engines.vllm_engine import VllmEngine
 from harness.engines.vllm_log import ErrorLog, raised
 from harness.engines.watch import Watch
 from harness.errors import EngineFailed
+from harness.prompts import Renderer
 from harness.schema import Completion, Request, Sampling
 from tests.harness.test_engines_vllm import scenario
 
@@ -194,12 +195,16 @@ class StandIn:
     """For each load, answers before memory runs out; -1 while it starts, None never."""
     asked: ClassVar[list[list[str]]] = []
     """Keys that each load was asked."""
+    proven: ClassVar[list[int]] = []
+    """Places of the loads that the canary was asked of."""
     started: ClassVar[list[dict[str, Any]]] = []
     """Arguments of each load."""
 
     def __init__(self, arguments: dict[str, Any], adapters: Any, name: str, settings: Settings) -> None:
         self.started.append(arguments)
-        self.broken = False
+        self.broken = self.structured = False
+        self.cached_tokens = 0
+        self.renderer = Renderer(arguments["model"])
         self.at_once = shortage.asked_at_once(arguments)
         self.most = self.plan[len(self.started) - 1]
         self.asked.append([])
@@ -211,12 +216,17 @@ class StandIn:
             if self.most is not None and not request.key.startswith("canary") and done >= self.most:
                 self.broken = True
                 raise OutOfMemory("torch.OutOfMemoryError: CUDA out of memory")
-            if not request.key.startswith("canary"):
+            if request.key.startswith("canary"):
+                self.proven.append(len(self.started))
+            else:
                 self.asked[-1].append(request.key)
             yield Completion(
                 key=request.key, text="x", finish_reason="stop", prompt_tokens=1, output_tokens=1, logprobs=(-1.0,),
                 output_ids=(3,),
             )  # fmt: skip
+
+    def device_bytes(self) -> int:
+        return 1 << 40
 
     def encode(self, text: str) -> list[int]:
         return [1, 2, 3]
@@ -236,6 +246,7 @@ def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(vllm_engine, "VllmModel", StandIn)
     monkeypatch.setattr(StandIn, "asked", [])
     monkeypatch.setattr(StandIn, "started", [])
+    monkeypatch.setattr(StandIn, "proven", [])
 
     def ask(plan: list[int | None], batch: int) -> tuple[list[str], list[str], list[str]]:
         """Keys answered, what each load was asked, and what was said."""
@@ -262,7 +273,7 @@ def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_out_of_memory_halves_the_batch_and_asks_only_what_is_not_answered(short: Any) -> None:
     found, asked, said = short([2, 1, None], batch=8)
     assert found == ["k0", "k1", "k2", "k3", "k4"] and asked == ["k0k1", "k2", "k3k4"]
-    assert [s["max_num_seqs"] for s in StandIn.started] == [8, 4, 2]
+    assert [s["max_num_seqs"] for s in StandIn.started] == [8, 4, 2] and set(StandIn.proven) == {1, 2, 3}
     assert [s["kv_cache_memory_bytes"] for s in StandIn.started] == [1 << 24, 1 << 23, 1 << 22]
     halved = [line for line in said if "ran out of memory" in line]
     assert len(halved) == 2 and "with 8 requests at once (torch.OutOfMemoryError" in halved[0]
