@@ -134,6 +134,7 @@ def slow(waits_s: list[float]) -> Iterator[int]:
 
 def test_a_silence_is_told_and_one_without_end_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
+    monkeypatch.setattr(ray_pipeline, "SILENCES", 1_000_000)
     assert list(ray_pipeline.waited_for(slow([0.0, 0.35, 0.0]), 0.1, said.append)) == [0, 1, 2]
     assert said and all("no answer for" in line for line in said)
     monkeypatch.setattr(ray_pipeline, "SILENCES", 3)
