@@ -90,7 +90,7 @@ def test_text_and_reason_follow_from_ids_alone() -> None:
 
 
 def test_the_table_opens_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"vllm", "transformers", "openai", "fake"} == set(base.ENGINES)
+    assert {"vllm", "transformers", "openai", "ray", "fake"} == set(base.ENGINES)
     assert all(entry.module.startswith("harness.engines.") for entry in base.ENGINES.values())
 
 
