@@ -240,9 +240,11 @@ def quiet() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong first, out of the worker's traceback where there is one."""
-    while isinstance(cause := getattr(error, "cause", None) or error.__cause__, BaseException):
-        error = cause
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What went wrong first and says something, out of the worker's traceback where there is one."""
+    told = [error]
+    while isinstance(cause := getattr(told[-1], "cause", None) or told[-1].__cause__, BaseException):
+        told.append(cause)
+    said = next((one for one in reversed(told) if str(one).strip()), error)
+    lines = [line.strip() for line in str(said).splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    return (raised[-1:] or lines or [type(error).__name__])[0][:300]
+    return (raised[-1:] or lines or [type(said).__name__])[0][:300]

@@ -140,10 +140,11 @@ class RayEngine:
             calls_of(examine, models),
             self.cluster.engine_environment(),
             self.workers.on_cpu,
+            self.settings.patience_s,
         )
         left = {request.key: request for request in requests}
         proven: set[str] = set()
-        for rows in answered(made, tables(requests, models, dealt.rows), self.settings.patience_s, self.settings.say):
+        for rows in answered(made, tables(requests, models, dealt.rows)):
             for row in rows:
                 if row["proof"] and row["engine"] not in proven:
                     self._accept(unit, check(examine, row["proof"], row["engine"], self.workers.vllm))

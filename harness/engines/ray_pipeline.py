@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ from harness.errors import EngineFailed, UserError
 RESTARTS = 10
 """How often a worker's engine may come back, so that one that dies of its rows does not do so for ever."""
 SILENCES = 12
-"""Times the patience after which a pipeline without an answer is given up; engines of large models start slowly."""
+"""Times the patience after which a pipeline in which nothing moves is given up: large models load slowly, and rows come
+back a batch at a time."""
 
 Rows = list[dict[str, Any]]
 
@@ -28,14 +27,17 @@ def processor(
     calls: Sequence[Rows],
     runtime_env: dict[str, Any],
     on_cpu: bool,
+    patience_s: float,
 ) -> Any:
     """Ray's processor with vLLM engines that answer the canary's `calls` first; `arguments` are those of vLLM's LLM."""
     with quiet():
         import ray
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
+    context = ray.data.DataContext.get_current()
     # An engine may find its device still taken by the one before; then it starts once more.
-    ray.data.DataContext.get_current().max_consecutive_actor_init_deaths = shape.engines
+    context.max_consecutive_actor_init_deaths = shape.engines
+    context.execution_no_progress_timeout_s = SILENCES * patience_s
     config = vLLMEngineProcessorConfig(
         model_source=str(folder),
         engine_kwargs={name: value for name, value in arguments.items() if name != "model"},
@@ -64,14 +66,14 @@ def processor(
     return made
 
 
-def answered(processor: Any, tables: Iterable[Any], patience_s: float, say: Callable[[str], None]) -> Iterator[Rows]:
+def answered(processor: Any, tables: Iterable[Any]) -> Iterator[Rows]:
     """Yield the rows of each batch as soon as it is finished. EngineFailed when the pipeline stops, or stays silent."""
     import ray
 
     dataset = processor(ray.data.from_arrow_refs([ray.put(table) for table in tables]))
     blocks = iter(dataset.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow"))
     try:
-        for block in waited_for(blocks, patience_s, say):
+        for block in blocks:
             yield block.to_pylist()
     except UserError:
         raise
@@ -82,41 +84,3 @@ def answered(processor: Any, tables: Iterable[Any], patience_s: float, say: Call
         ) from error
     finally:
         blocks.close()
-
-
-def waited_for(blocks: Iterator[Any], patience_s: float, say: Callable[[str], None]) -> Iterator[Any]:
-    """What comes, while a thread says how long nothing came, and interrupts a wait of SILENCES times the patience.
-
-    Ray's own wait has no end. Only a wait in the main thread can be interrupted.
-    """
-    waits_here = threading.current_thread() is threading.main_thread()
-    came, ended, gave_up = threading.Event(), threading.Event(), threading.Event()
-
-    def watch() -> None:
-        silent_s = 0.0
-        while not ended.is_set():
-            silent_s = 0.0 if came.wait(patience_s) else silent_s + patience_s
-            if silent_s >= SILENCES * patience_s and waits_here:
-                gave_up.set()
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-                return
-            if silent_s:
-                say(f"ray: no answer for {silent_s:.0f} s")
-            came.clear()
-
-    watcher = threading.Thread(target=watch, name="tunegate-ray", daemon=True)
-    watcher.start()
-    try:
-        for block in blocks:
-            came.set()
-            yield block
-    except KeyboardInterrupt:
-        if not gave_up.is_set():
-            raise
-        raise EngineFailed(
-            f"ray gave no answer for {SILENCES * patience_s:.0f} s. Look for devices that are missing or taken, with "
-            "`ray status` on a cluster, then run again; finished answers are kept"
-        ) from None
-    finally:
-        ended.set()
-        came.set()

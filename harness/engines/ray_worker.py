@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
 import socket
 from array import array
@@ -19,6 +20,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
+LOG_CHARACTERS = 50_000
 STEP_S = 0.01
 STEPS = 500
 """Waits for the rows of a call to reach the engine; without all of them it goes on, and its results may be rounded."""
@@ -33,7 +35,11 @@ def proving(stage: Any, calls: Sequence[Sequence[Row]]) -> Any:
 
     class Proving(stage):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
+            try:
+                super().__init__(*args, **kwargs)
+            except Exception as error:  # vLLM's own process says why it failed in the worker's log alone.
+                cause = raised_in(own_log())
+                raise RuntimeError(cause) if cause else error from error
             self._name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
             self._proof = ""
             self._proving = asyncio.Lock()
@@ -89,6 +95,18 @@ def proving(stage: Any, calls: Sequence[Sequence[Row]]) -> Any:
                 }
 
     return Proving
+
+
+def own_log() -> str:
+    """The end of the file that this process writes its errors to; empty where it writes to none."""
+    file = Path("/proc/self/fd/2")
+    return file.read_text("utf-8", "replace")[-LOG_CHARACTERS:] if file.is_file() else ""
+
+
+def raised_in(log: str) -> str:
+    """The last exception in a log that is not vLLM's notice of another one; empty where there is none."""
+    found = re.findall(r"^(?:\w+\.)*\w+(?:Error|Exception): .+", log, re.MULTILINE)
+    return next((line for line in reversed(found) if "Engine core initialization failed" not in line), "")
 
 
 def answer(output: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

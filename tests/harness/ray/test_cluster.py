@@ -1,17 +1,15 @@
 """Which ray is taken, what engines' processes are told, and how a wait for a cluster ends; starts none."""
 
 import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.engines import base, ray_cluster, ray_engine, ray_pipeline, vllm_env
+from harness.engines import base, ray_cluster, ray_engine, vllm_env
 from harness.engines.base import Settings
 from harness.engines.ray_cluster import ADDRESS, Cluster, Workers, environment, first_line, refuse_old
-from harness.errors import EngineFailed, MissingExtra, UserError
+from harness.errors import MissingExtra, UserError
 
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -99,6 +97,8 @@ class OfWorker(Exception):
 def test_the_line_told_is_the_worker_s_own() -> None:
     assert first_line(OfWorker("ray::udf()", OfWorker("wrapped", ValueError("\n no room \n at all")))) == "no room"
     assert first_line(KeyError()) == "KeyError"
+    empty = OfWorker("RuntimeError: no memory", OfWorker("", None))
+    assert first_line(empty) == "RuntimeError: no memory"
     died = "The actor died because of an error in its creation task\n  File x.py, line 1\nRuntimeError: no memory\n"
     assert first_line(OfWorker(died)) == "RuntimeError: no memory"
 
@@ -124,30 +124,3 @@ def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pyte
         UserError, match=r"w2 lacks /not-there\. Models and adapters must have one path on every worker"
     ):
         cluster.check_paths([Path("/not-there")])
-
-
-def slow(waits_s: list[float]) -> Iterator[int]:
-    for i, wait_s in enumerate(waits_s):
-        time.sleep(wait_s)
-        yield i
-
-
-def test_a_silence_is_told_and_one_without_end_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(ray_pipeline, "SILENCES", 1_000_000)
-    assert list(ray_pipeline.waited_for(slow([0.0, 0.35, 0.0]), 0.1, said.append)) == [0, 1, 2]
-    assert said and all("no answer for" in line for line in said)
-    monkeypatch.setattr(ray_pipeline, "SILENCES", 3)
-    start = time.monotonic()
-    with pytest.raises(EngineFailed, match="ray gave no answer for"):
-        list(ray_pipeline.waited_for(slow([0.0, 60.0]), 0.05, said.append))
-    assert time.monotonic() - start < 30
-
-
-def test_an_interruption_by_a_person_stays_one() -> None:
-    def interrupted() -> Iterator[int]:
-        yield 1
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        list(ray_pipeline.waited_for(interrupted(), 60.0, print))

@@ -31,12 +31,10 @@ class Pipelines:
         self.twice: set[str] = set()
         self.vllm = "1"
 
-    def processor(
-        self, folder: Path, arguments: Row, dealt: Any, calls: list[list[Row]], env: Row, on_cpu: bool
-    ) -> Any:
+    def processor(self, folder: Path, arguments: Row, dealt: Any, calls: list[list[Row]], *rest: Any) -> Any:
         return folder, calls
 
-    def answered(self, made: Any, tables: Iterator[Any], patience_s: float, say: Any) -> Iterator[list[Row]]:
+    def answered(self, made: Any, tables: Iterator[Any]) -> Iterator[list[Row]]:
         folder, calls = made
         proof = json.dumps({"vllm": self.vllm, "calls": [[[self._answer(r), ""] for r in call] for call in calls]})
         self.asked.append((folder.name, []))

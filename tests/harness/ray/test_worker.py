@@ -114,6 +114,30 @@ def test_a_call_that_never_fills_the_engine_goes_on_all_the_same(monkeypatch: py
     assert found[0]["proof"]
 
 
+def test_why_vllm_s_own_process_failed_is_read_from_the_log() -> None:
+    log = (
+        "Traceback (most recent call last):\n  File x.py\n    raise ValueError(\nValueError: no room for the cache\n"
+        "Traceback:\nRuntimeError: Engine core initialization failed. See root cause above.\n"
+    )
+    assert ray_worker.raised_in(log) == "ValueError: no room for the cache"
+    assert ray_worker.raised_in("INFO all is well\n") == ""
+
+
+def test_an_engine_that_does_not_start_raises_its_own_error_where_no_log_says_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken(Stage):
+        def __init__(self) -> None:
+            raise RuntimeError("Engine core initialization failed")
+
+    monkeypatch.setattr(ray_worker, "own_log", lambda: "")
+    with pytest.raises(RuntimeError, match="Engine core initialization failed"):
+        ray_worker.proving(Broken, [])()
+    monkeypatch.setattr(ray_worker, "own_log", lambda: "ValueError: no room\n")
+    with pytest.raises(RuntimeError, match="ValueError: no room"):
+        ray_worker.proving(Broken, [])()
+
+
 def test_workers_need_nothing_of_ours(tmp_path: Path) -> None:
     cloudpickle = pytest.importorskip("ray.cloudpickle")
     cloudpickle.register_pickle_by_value(ray_worker)
