@@ -3,6 +3,7 @@
 import json
 from array import array
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.schema import Completion, Request, Sampling
 from tests.harness.adapters import save_adapter
 
 Row = dict[str, Any]
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install 'tunegate[ray]'")
 
 
 class Pipelines:
