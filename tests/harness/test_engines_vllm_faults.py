@@ -303,7 +303,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.harness.vllm_faults", str(out)]
     given = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), vllm_env.IN_PROCESS: "1", "OMP_WAIT_POLICY": "PASSIVE"}
     given |= {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=1500)
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=3600)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())
     return found
