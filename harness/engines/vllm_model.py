@@ -118,8 +118,8 @@ class VllmModel:
     """A loaded model. EngineFailed when it cannot start, or stops half way; OutOfMemory where less at once may do.
 
     It is waited for `settings.patience_s` without a token; what that means for one in this process, see watch.py.
-    `cached_tokens` counts prompt tokens whose computation the prefix cache saved; vLLM 0.32 says so with each answer, also
-    where its statistics are off.
+    `cached_tokens` counts prompt tokens whose computation the prefix cache saved; vLLM 0.32 says so with each answer,
+    also where its statistics are off.
     """
 
     def __init__(
