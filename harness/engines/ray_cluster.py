@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,9 @@ class Cluster:
         import ray.cloudpickle
         import ray.data
 
-        ray.cloudpickle.register_pickle_by_value(ray_worker)  # type: ignore[attr-defined]
+        ray.cloudpickle.register_pickle_by_value(ray_worker)
+        # Ray prints pages of what befalls workers between the run's own lines, and has no switch for it.
+        ray._private.worker.print_to_stdstream = self.tell
         try:
             with quiet():
                 ray.init(**how, log_to_driver=False, logging_level=logging.ERROR)
@@ -176,6 +178,11 @@ class Cluster:
         for handler in logging.getLogger("ray.data").handlers:
             if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(logging.CRITICAL)
+
+    def tell(self, data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
+        """Say the first sentence of what Ray has to print; the rest is in its logs."""
+        for message in data["lines"]:
+            self.say(f"ray: {message.strip().partition('. ')[0][:200]}")
 
     def check_paths(self, paths: Sequence[Path]) -> None:
         """Every machine must have the folders under the same path; looked at once for each."""
@@ -247,4 +254,4 @@ def first_line(error: BaseException) -> str:
     said = next((one for one in reversed(told) if str(one).strip()), error)
     lines = [line.strip() for line in str(said).splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    return (raised[-1:] or lines or [type(said).__name__])[0][:300]
+    return (raised[-1:] or lines or [type(said).__name__])[0].removeprefix("RuntimeError: ")[:300]

@@ -98,9 +98,17 @@ def test_the_line_told_is_the_worker_s_own() -> None:
     assert first_line(OfWorker("ray::udf()", OfWorker("wrapped", ValueError("\n no room \n at all")))) == "no room"
     assert first_line(KeyError()) == "KeyError"
     empty = OfWorker("RuntimeError: no memory", OfWorker("", None))
-    assert first_line(empty) == "RuntimeError: no memory"
-    died = "The actor died because of an error in its creation task\n  File x.py, line 1\nRuntimeError: no memory\n"
-    assert first_line(OfWorker(died)) == "RuntimeError: no memory"
+    assert first_line(empty) == "no memory"
+    died = "The actor died because of an error in its creation task\n  File x.py, line 1\nValueError: no memory\n"
+    assert first_line(OfWorker(died)) == "ValueError: no memory"
+
+
+def test_of_what_ray_prints_the_first_sentence_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.delenv(ADDRESS, raising=False)
+    monkeypatch.setattr(Cluster, "_here", lambda cluster, engines: workers())
+    Cluster(None, said.append).tell({"lines": ["A worker died while executing a task. To troubleshoot\nread this"]})
+    assert said == ["ray: A worker died while executing a task"]
 
 
 def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:

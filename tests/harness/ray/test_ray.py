@@ -135,6 +135,7 @@ def test_a_killed_worker_comes_back_is_proven_and_no_row_is_lost(root: Path) -> 
     assert found["killed"] in engines and len(engines) == 3 and sum(engines.values()) == 72
     assert found["describe"]["engines_apart"] == 0.0
     assert found["below"] and found["left_behind"] == []
+    assert "raylet" not in found["log"]
 
 
 @pytest.fixture
