@@ -315,7 +315,7 @@ def test_out_of_memory_in_this_process_frees_the_model_before_it_is_loaded_again
     found = scenario("starved", tmp_path, VLLM_ENABLE_V1_MULTIPROCESSING="0")
     first, again = ({key: a["ids"] for key, a in found[when].items()} for when in ("first", "again"))
     assert first == again and len(first) == 4
-    assert found["loads"] == 2 and found["freed"]
+    assert found["freed"] == [True]
     assert sum("ran out of memory with 4 requests at once" in line for line in found["said"]) == 1
 
 
