@@ -157,6 +157,7 @@ class Cluster:
 
     def _connect(self, how: dict[str, Any]) -> None:
         os.environ.update(vllm_env.TELEMETRY_OFF)
+        # Else Ray warns on the terminal of every actor that may be restarted.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         import ray
         import ray.cloudpickle
@@ -234,7 +235,7 @@ class Cluster:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep off the terminal what Ray and vLLM say of themselves, in Python and in C++; errors come as exceptions."""
-    kept = os.dup(2)
+    kept, before = os.dup(2), logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         with Path(os.devnull).open("w") as nowhere:
@@ -243,7 +244,7 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def first_line(error: BaseException) -> str:

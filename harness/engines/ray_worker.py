@@ -64,11 +64,10 @@ def proving(stage: Any, calls: Sequence[Sequence[Row]]) -> Any:
             engine = self.llm.engine
             await engine.pause_generation(mode="keep", clear_cache=True)
             asking = asyncio.ensure_future(self._all(rows))
+            expected = min(len(rows), self.max_pending_requests)
             try:
                 for _ in range(STEPS):
-                    if asking.done() or engine.get_num_unfinished_requests() >= min(
-                        len(rows), self.max_pending_requests
-                    ):
+                    if asking.done() or engine.get_num_unfinished_requests() >= expected:
                         break
                     await asyncio.sleep(STEP_S)
             finally:
