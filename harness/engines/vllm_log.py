@@ -5,6 +5,7 @@ The caller only hears that an engine died; why is in the log. Where the user con
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -19,9 +20,11 @@ THE_USERS_OWN = ("VLLM_LOGGING_CONFIG_PATH", "VLLM_CONFIGURE_LOGGING")
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
+def _folder() -> Path:
     """One folder for all engines of this process; it goes when the process ends, since loggers keep its file open."""
-    return tempfile.TemporaryDirectory(prefix="tunegate-vllm-")
+    folder = tempfile.TemporaryDirectory(prefix="tunegate-vllm-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 class ErrorLog:
@@ -29,7 +32,7 @@ class ErrorLog:
 
     def __init__(self) -> None:
         self._kept = not any(name in os.environ for name in THE_USERS_OWN)
-        self._file = Path(_folder().name) / "errors.log"
+        self._file = _folder() / "errors.log"
         self._start = self._file.stat().st_size if self._file.exists() else 0
 
     def arguments(self) -> dict[str, Any]:
@@ -38,7 +41,7 @@ class ErrorLog:
             return {}
         from vllm.config.logging import LoggingConfig
 
-        settings = Path(_folder().name) / "logging.json"
+        settings = _folder() / "logging.json"
         settings.write_text(json.dumps(self._settings()), "utf-8")
         return {"logging_config": LoggingConfig(pylogging_config_file=str(settings))}
 
