@@ -5,14 +5,17 @@ Training and reports are imported late, by name, so that the core never depends 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness import advice, before, cache, ci, commands, data, deploying, sweeping
+from harness import advice, before, cache, ci, commands, data, deploying, reviewing, sweeping
 from harness.commands import Bars, Engine, Engines, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
@@ -33,6 +36,7 @@ app.add_typer(data.app)
 app.add_typer(sweeping.app)
 app.add_typer(cache.app)
 app.add_typer(deploying.app)
+app.add_typer(reviewing.app)
 
 
 @app.command()
@@ -207,9 +211,9 @@ def add_labels(
         typer.echo(line)
 
 
-def _write_report(parts: list[Path], out: Path) -> None:
+def _write_report(parts: list[Path], out: Path, with_pdf: bool = False) -> None:
     reports = importlib.import_module("reports")
-    for file in reports.write(reports.build(parts), out):
+    for file in reports.write(reports.build(parts), out, with_pdf):
         typer.echo(f"report: {file}")
 
 
@@ -217,13 +221,14 @@ def _write_report(parts: list[Path], out: Path) -> None:
 def report(
     run: Annotated[list[str], typer.Argument(help="Run folder or name; an evaluation, and its training run if any.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: report/ in the first run.")] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf too; needs the extra 'pdf'.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
     """Write report.html, report.md and report.json of finished runs."""
     from harness.store import find_run
 
     paths = [find_run(text, runs) for text in run]
-    _write_report(paths, out or paths[0] / "report")
+    _write_report(paths, out or paths[0] / "report", pdf)
 
 
 @app.command(name="runs")
@@ -276,5 +281,22 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def command() -> None:
+    """`main` in a process of its own, which spends no time on garbage that its end takes care of.
+
+    Collecting during the imports of torch and vLLM costs two seconds, taking them apart at the end two more.
+    """
+    gc.set_threshold(100_000, 50, 1000)
+    try:
+        main()
+    except SystemExit as left:
+        if "torch" not in sys.modules:
+            raise
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(left.code if isinstance(left.code, int) else 1)
+
+
 if __name__ == "__main__":
-    main()
+    command()

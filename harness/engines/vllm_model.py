@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.engines import vllm_env
 from harness.engines.base import Settings, failed, finished, problem_of, vocabulary_of
-from harness.engines.memory import MAX_SEQS_CPU
+from harness.engines.memory import BLOCK_TOKENS_CPU, MAX_SEQS_CPU
 from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once, is_out_of_memory, killed_for_memory
 from harness.engines.vllm_log import ErrorLog, raised
 from harness.engines.watch import Watch
@@ -65,6 +65,7 @@ def llm_arguments(
     arguments: dict[str, Any] = {
         "model": str(folder),
         "skip_tokenizer_init": not structured,
+        "load_format": "safetensors",
         "generation_config": "vllm",
         "dtype": dtype,
         "seed": 0,
@@ -78,6 +79,8 @@ def llm_arguments(
     most = max_num_seqs or (MAX_SEQS_CPU if on_cpu else None)
     if most:
         arguments["max_num_seqs"] = most
+    if on_cpu:
+        arguments["block_size"] = BLOCK_TOKENS_CPU
     if structured:
         arguments["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
     if adapters:
@@ -136,6 +139,7 @@ class VllmModel:
             try:
                 from vllm import LLM
 
+                vllm_env.before_loading()
                 logged = {} if vllm_env.in_process() else self._log.arguments()
                 self._llm: Any = LLM(**arguments, **logged, worker_extension_cls=EXTENSION)
             except UserError:
@@ -271,7 +275,6 @@ class VllmModel:
         self._llm.llm_engine.engine_core.shutdown()
         self._llm = None
         gc.collect()
-        vllm_env.forget()
 
 
 def _first_line(error: BaseException) -> str:
