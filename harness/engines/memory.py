@@ -12,8 +12,8 @@ from typing import Any
 from harness.errors import EngineFailed
 from harness.model_files import read_json, weight_files
 
-# A prefix is shared in whole blocks. The smallest that vLLM's attention takes on a CPU: prompts of one suite often share
-# no more than an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is more than it does.
+# A prefix is shared in whole blocks. The smallest that vLLM takes on a CPU: prompts of a suite often share no more than
+# an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is more than it does.
 BLOCK_TOKENS_CPU = 32
 BLOCK_TOKENS = 128
 # On a CPU a larger batch is no faster, and the first answers come later.
