@@ -272,7 +272,8 @@ class VllmModel:
         if self._llm is None:
             return
         self._watch.close()
-        self._llm.llm_engine.engine_core.shutdown()
+        with vllm_env.collecting_later():
+            self._llm.llm_engine.engine_core.shutdown()
         self._llm = None
         gc.collect()
 
