@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from harness.threads import before_torch
+from tests.browser import browser, new_context  # noqa: F401 - fixtures
 
 before_torch()
 # Property tests draw the same examples each time, so that a change is judged by what it changes. TUNEGATE_EXPLORE=1

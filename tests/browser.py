@@ -1,0 +1,45 @@
+"""A headless Chromium for tests, driven by Playwright. Knows no page of ours.
+
+One browser a test module, a fresh context a test: Playwright marks its event loop as running in the main thread for as
+long as it lives, so that one kept for the whole session would make `asyncio.run` fail in every test after it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+NewContext = Callable[..., "BrowserContext"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium, or the one that `playwright install chromium` brings; without either a skip."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install 'tunegate[dev]'")
+    with api.sync_playwright() as playwright:
+        found = next(filter(None, map(shutil.which, NAMES)), playwright.chromium.executable_path)
+        if not Path(found).exists():
+            pytest.skip(
+                "no Chromium on this machine: install the package chromium, or run `playwright install chromium`"
+            )
+        as_root = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
+        with playwright.chromium.launch(executable_path=found, args=as_root) as made:
+            yield made
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[NewContext]:
+    """Make contexts, each with its own storage: `new_context(java_script_enabled=False, color_scheme="dark")`."""
+    with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(browser.new_context(**options))
