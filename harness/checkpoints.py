@@ -1,7 +1,8 @@
 """What "any checkpoint" means: turns what a user writes into folders with content digests. Knows no engine.
 
 A checkpoint is the embedded model, a hub id, a model folder (merged ones included), a PEFT adapter folder, or a
-training run that holds one. Weights are safetensors only. Digests go by content, never by path or name.
+training run that holds one. Weights are safetensors only, and no code of a checkpoint runs (trust.py). Digests go by
+content, never by path or name.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness import trust
 from harness.digest import digest
 from harness.embedded import EMBEDDED, obtain, say_on_stderr
 from harness.errors import MissingExtra, UserError
+from harness.model_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    adapter_config,
+    adapter_shapes,
+    found_in,
+    model_config,
+    read_json,
+    tensor_shapes,
+    weight_files,
+)
 from harness.schema import Checkpoint
 
-__all__ = ["EMBEDDED", "cache_dir", "embedded_model", "file_sha256", "read_json", "resolve", "tensor_shapes"]
+__all__ = ["EMBEDDED", "cache_dir", "embedded_model", "file_sha256", "resolve"]
 
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-WEIGHT_INDEX = "model.safetensors.index.json"
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
 # Facts about where and by what a file was written; they never change an answer.
 CONFIG_NOISE = ("transformers_version",)
@@ -100,31 +109,31 @@ def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
     """Model folder and, for an adapter, adapter folder."""
     if text == EMBEDDED:
         return embedded_model(), None
-    path = Path(text).expanduser()
+    path, from_hub = Path(text).expanduser(), False
     if path.exists():
         path = path.resolve()
     elif HUB_ID.fullmatch(text):
-        path = _from_hub(text, weights)
+        path, from_hub = _from_hub(text, weights), True
     else:
         raise UserError(
             f"{text}: no such checkpoint. Expected a model or adapter folder, a hub id as owner/name, or {EMBEDDED}"
         )
     for adapter in (path, path / "adapter"):
         if (adapter / ADAPTER_CONFIG).is_file():
+            _refuse_pickles(adapter)
             return _base_of(adapter, weights), adapter
     if path.is_dir() and (path / "config.json").is_file():
+        if not from_hub:
+            _refuse_pickles(path)
+        model_config(path)
         return path, None
-    raise UserError(
-        f"{text}: not a checkpoint: {_found_in(path)}. Expected config.json or {ADAPTER_CONFIG} in a folder"
-    )
+    raise UserError(f"{text}: not a checkpoint: {found_in(path)}. Expected config.json or {ADAPTER_CONFIG} in a folder")
 
 
-def _found_in(path: Path) -> str:
-    if not path.is_dir():
-        return "it is a file"
-    names = sorted(p.name + ("/" if p.is_dir() else "") for p in path.iterdir())
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f"it holds {', '.join(names[:6])}{more}" if names else "it is empty"
+def _refuse_pickles(folder: Path) -> None:
+    found = trust.pickles(folder)
+    if found:
+        raise UserError(trust.refused(folder, found))
 
 
 def _from_hub(text: str, weights: bool) -> Path:
@@ -145,7 +154,7 @@ def _from_hub(text: str, weights: bool) -> Path:
 
 def _base_of(adapter: Path, weights: bool) -> Path:
     """Model folder that the adapter was trained on."""
-    named = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
+    named = adapter_config(adapter).get("base_model_name_or_path")
     if not named:
         raise UserError(f"{adapter / ADAPTER_CONFIG}: 'base_model_name_or_path' is missing. Name the adapter's base")
     if Path(named).name.startswith(f"{EMBEDDED}-") and not Path(named).exists():
@@ -159,73 +168,6 @@ def _base_of(adapter: Path, weights: bool) -> Path:
             f"{adapter}: its base {named} is itself an adapter. Merge that one first and train on the result"
         )
     return folder
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file; anything else is a UserError that names the file."""
-    try:
-        loaded = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read as JSON: {error}") from None
-    if not isinstance(loaded, dict):
-        raise UserError(f"{file}: expected a JSON object, found {type(loaded).__name__}")
-    return loaded
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder. Pickled weights and missing shards are UserErrors."""
-    index = folder / WEIGHT_INDEX
-    if index.is_file():
-        files = [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
-        missing = [f.name for f in files if not f.is_file()]
-        if missing:
-            raise UserError(f"{folder}: {len(missing)} weight files of {WEIGHT_INDEX} are missing: {missing[0]} ...")
-        return files
-    single = folder / "model.safetensors"
-    files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
-    if files:
-        return files
-    pickled = [p.name for p in sorted(folder.iterdir()) if p.suffix in PICKLES]
-    if pickled:
-        raise UserError(
-            f"{folder}: its weights are pickled ({pickled[0]}), and loading a pickle can run any code. Expected "
-            "safetensors: load the model where you trust it and save it again with save_pretrained"
-        )
-    raise UserError(f"{folder}: no weights: {_found_in(folder)}. Expected model.safetensors")
-
-
-def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a safetensors file, from its header alone. A cut or foreign file is a UserError.
-
-    Format: 8 bytes of header length, little endian, a JSON header, then the data that the header's offsets count from.
-    """
-    size = file.stat().st_size
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        raw = opened.read(length) if 0 < length <= size else b""
-    try:
-        header: dict[str, Any] = json.loads(raw)
-        header.pop("__metadata__", None)
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{file}: not a safetensors file. Copy it again, or save the weights again") from None
-    if 8 + length + end != size:
-        raise UserError(f"{file}: {size:,} bytes, expected {8 + length + end:,}; the file is cut. Copy it again")
-    return shapes
-
-
-def adapter_shapes(adapter: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of an adapter's tensors. A missing or pickled file is a UserError."""
-    file = adapter / ADAPTER_WEIGHTS
-    if file.is_file():
-        return tensor_shapes(file)
-    if (adapter / "adapter_model.bin").is_file():
-        raise UserError(
-            f"{adapter}: adapter_model.bin is a pickle, and loading one can run any code. Expected {ADAPTER_WEIGHTS}: "
-            "load the adapter where you trust it and save it again with save_pretrained"
-        )
-    raise UserError(f"{adapter}: {ADAPTER_WEIGHTS} is missing: {_found_in(adapter)}")
 
 
 def _check_fits(adapter: Path, base: Path) -> None:
@@ -258,7 +200,8 @@ def _short(name: str) -> str:
 
 
 def _model_digest(folder: Path) -> str:
-    config = {k: v for k, v in read_json(folder / "config.json").items() if not k.startswith("_")}
+    read = read_json(folder / "config.json").items()
+    config = {k: v for k, v in read if not k.startswith("_") or k in trust.IMPLEMENTATIONS}
     files = weight_files(folder)
     for file in files:
         tensor_shapes(file)
@@ -285,7 +228,7 @@ def tokenizer_digest(folder: Path) -> str:
         elif "tokenizer.json" not in found:
             found[name] = file_sha256(file)
     if not found:
-        raise UserError(f"{folder}: no tokenizer: {_found_in(folder)}. Expected tokenizer.json")
+        raise UserError(f"{folder}: no tokenizer: {found_in(folder)}. Expected tokenizer.json")
     config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     for name in TOKENIZER_FACTS:
         value = config.get(name)

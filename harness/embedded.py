@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness import weights
+from harness import trust, weights
 from harness.errors import MissingExtra, UserError
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -126,9 +126,13 @@ def convert(gguf: Path, out: Path) -> None:
         raise MissingExtra("converting the embedded model", error.name or "transformers", "train") from None
     logging.disable_progress_bar()
     source = str(gguf.parent)
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name, **trust.TOKENIZER)
     model = AutoModelForCausalLM.from_pretrained(
-        source, gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+        source,
+        gguf_file=gguf.name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),
+        **trust.TOKENIZER,
     )
     if getattr(model.config, "quantization_config", None) is not None:
         del model.config.quantization_config

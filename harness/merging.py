@@ -19,10 +19,11 @@ import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
-from harness import quantisation, weights
-from harness.checkpoints import TOKENIZER_FILES, cache_dir, tensor_shapes, weight_files
+from harness import quantisation, trust, weights
+from harness.checkpoints import TOKENIZER_FILES, cache_dir
 from harness.errors import MissingExtra, UserError
 from harness.held import hold
+from harness.model_files import tensor_shapes, weight_files
 from harness.schema import Checkpoint
 
 FACTS = "merge.json"
@@ -168,7 +169,7 @@ def _merge(checkpoint: Checkpoint, base: Path, carrier: Path, out: Path) -> Merg
 
     assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
     adapter = Path(checkpoint.adapter_path)
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **trust.MODEL)
     dtype = _stored_dtype(base)
     _resize(model, adapter)
     tuned = quantisation.wear(model, adapter, is_trainable=False)
@@ -216,7 +217,7 @@ def _probes(folder: Path) -> list[Any]:
     import torch
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), **trust.TOKENIZER)
     return [torch.tensor([tokenizer.encode(text, add_special_tokens=False)]) for text in PROBES]
 
 

@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import trust
 from harness.digest import digest
 from harness.errors import MissingExtra, UserError
+from harness.model_files import model_config, read_json
 from harness.schema import Case, Prompt
 
 if TYPE_CHECKING:
@@ -64,6 +66,10 @@ def _merge_system(chat: Sequence[Message]) -> list[Message]:
     return rest
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+
+
 class Renderer:
     """Turns chat messages into text and token ids with one model's tokenizer and chat template.
 
@@ -79,7 +85,13 @@ class Renderer:
             from transformers import AutoTokenizer
         except ImportError:
             raise MissingExtra("rendering prompts", "transformers", "train") from None
-        tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **trust.TOKENIZER)
+        except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
+            raise UserError(
+                f"{self.folder}: the tokenizer cannot be loaded: {type(error).__name__}: {_first_line(error)}. "
+                "Expected one of a kind that transformers knows; code that a checkpoint brings is never run"
+            ) from None
         if not tokenizer.chat_template:
             raise UserError(
                 f"{self.folder}: the tokenizer has no chat template. Expected an instruct model; "
@@ -90,8 +102,7 @@ class Renderer:
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.json as it lies in the folder."""
-        loaded: dict[str, Any] = json.loads((self.folder / "config.json").read_text("utf-8"))
-        return loaded
+        return model_config(self.folder)
 
     @property
     def max_positions(self) -> int:
@@ -103,7 +114,7 @@ class Renderer:
         """Every end-of-sequence id: the tokenizer's, the config's and the generation config's."""
         found: list[int] = []
         generation = self.folder / "generation_config.json"
-        more = json.loads(generation.read_text("utf-8")).get("eos_token_id") if generation.exists() else None
+        more = read_json(generation).get("eos_token_id") if generation.exists() else None
         for ids in (self.tokenizer.eos_token_id, self.config.get("eos_token_id"), more, self._turn_end):
             for one in ids if isinstance(ids, list) else [ids]:
                 if isinstance(one, int) and one not in found:
@@ -120,10 +131,8 @@ class Renderer:
     def _takes_system(self) -> bool:
         probe = [{"role": "system", "content": "\u241a"}, {"role": "user", "content": "u"}]
         try:
-            return "\u241a" in self._apply(probe, True)
-        except Exception as error:
-            if type(error).__name__ not in ("TemplateError", "UndefinedError"):
-                raise
+            return "\u241a" in self._rendered(probe, True)
+        except Exception:  # Where the template fails at all, `_apply` says so.
             return False
 
     @cached_property
@@ -134,9 +143,19 @@ class Renderer:
         special = set(self.tokenizer.all_special_ids)
         return next((i for i in ids if i in special), None)
 
-    def _apply(self, chat: Sequence[Message], generate: bool) -> str:
+    def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
+        """What transformers makes of the chat; it runs the template in jinja's sandbox."""
         text = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=generate)
         return str(text)
+
+    def _apply(self, chat: Sequence[Message], generate: bool) -> str:
+        try:
+            return self._rendered(chat, generate)
+        except Exception as error:  # A template that a checkpoint brings raises anything.
+            raise UserError(
+                f"{self.folder}: the chat template cannot be used: {type(error).__name__}: {_first_line(error)}. "
+                "Correct it, or choose another checkpoint"
+            ) from None
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import weights
-from harness.checkpoints import ADAPTER_CONFIG, read_json
+from harness import trust, weights
 from harness.errors import MissingExtra, UserError
+from harness.model_files import ADAPTER_CONFIG, read_json
 
 NF4 = "nf4"
 KEY = "base_quantisation"
@@ -67,7 +67,7 @@ def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **mor
         dtype=torch.bfloat16,
         quantization_config=settings,
         device_map=None if device is None else {"": device},
-        local_files_only=True,
+        **trust.MODEL,
         **more,
     )
     _keep_layout(model)

@@ -24,6 +24,8 @@ LAYERS = [
         "threads",
         "provenance",
         "weights",
+        "trust",
+        "model_files",
         "json_schemas",
         "cards",
         "held",

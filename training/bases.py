@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.checkpoints import HUB_ID, read_json
+from harness.checkpoints import HUB_ID
 from harness.errors import UserError
+from harness.model_files import model_config
 from training.model_checks import local_folder
 
 SMALL_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
@@ -94,7 +95,7 @@ def find(text: str, reach_hub: bool = True) -> Found:
 
 
 def _in(folder: Path, text: str, kept: Known | None) -> Found:
-    return Found(name=text, config=read_json(folder / "config.json"), folder=folder, known=kept)
+    return Found(name=text, config=model_config(folder), folder=folder, known=kept)
 
 
 def _from_hub(text: str) -> Path | None:

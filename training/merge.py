@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness import merging, quantisation
+from harness import merging, quantisation, trust
 from harness.checkpoints import resolve
 from harness.errors import UserError
 from harness.prompts import Renderer
@@ -124,7 +124,7 @@ def _load(folder: str, dtype: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **trust.MODEL).eval()
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

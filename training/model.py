@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness import quantisation
+from harness import quantisation, trust
 from harness.errors import UserError
 from training import attention, lean, lora_settings
 from training.config import ALL_LINEAR, Lora, Model
@@ -124,7 +124,7 @@ def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -
         base = quantisation.load_nf4(folder, device, form.quant_storage, attn_implementation=own)
     else:
         base = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, dtype), attn_implementation=own, local_files_only=True
+            str(folder), dtype=getattr(torch, dtype), attn_implementation=own, **trust.MODEL
         )
     base.config.use_cache = False
     return attach(base, lora, seed)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import quantisation
-from harness.checkpoints import EMBEDDED, embedded_model, read_json, resolve
+from harness.checkpoints import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError
+from harness.model_files import model_config
 from training import lora_settings, shapes, sharding, trackers
 from training.config import Config
 from training.plan import total_steps
@@ -34,7 +35,7 @@ def model_problems(config: Config) -> list[str]:
     """Every clash between the configuration, the model's shapes, this machine and the number of rows."""
     try:
         folder = base_folder(config.base)
-        facts = read_json(folder / "config.json")
+        facts = model_config(folder)
     except UserError as error:
         return [str(error)]
     return shape_problems(config, facts, str(folder / "config.json"))

@@ -12,7 +12,7 @@ import torch
 
 from harness import quantisation
 from harness import weights as weight_files
-from harness.checkpoints import ADAPTER_CONFIG, read_json
+from harness.model_files import ADAPTER_CONFIG, read_json
 from training import model as models
 from training.checkpointing import State, written
 from training.hooks import Hooks, NotFinite

@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.checkpoints import read_json
 from harness.errors import UserError
+from harness.model_files import model_config
 
 
 class Linear(Struct, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ FAMILIES = {
 
 def of_folder(folder: Path) -> Shapes:
     """Shapes of a model folder; only config.json is read. A file that is no model's is a UserError."""
-    return of(read_json(folder / "config.json"), str(folder / "config.json"))
+    return of(model_config(folder), str(folder / "config.json"))
 
 
 def of(config: dict[str, Any], where: str = "config.json") -> Shapes:

@@ -17,9 +17,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct, field
 
-from harness.checkpoints import read_json
 from harness.digest import digest
 from harness.errors import MissingExtra, UserError
+from harness.model_files import read_json
 from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
 
 Lora = Literal["auto", "force", "merge"]

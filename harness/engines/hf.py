@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from harness import trust
 from harness.engines import canary
 from harness.engines.base import (
     Settings,
@@ -103,7 +104,7 @@ class HfEngine:
         self.settings.say(f"transformers loads {folder.name}")
         try:
             model = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=getattr(torch, self.dtype), local_files_only=True
+                str(folder), dtype=getattr(torch, self.dtype), **trust.MODEL
             ).to(self.device)
             model.generation_config = GenerationConfig()
             self._model = self._with_adapters(model, folder).eval()

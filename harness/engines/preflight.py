@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from harness.checkpoints import ADAPTER_CONFIG, adapter_shapes, read_json, tensor_shapes, weight_files
 from harness.errors import refuse_all
+from harness.model_files import ADAPTER_CONFIG, adapter_config, adapter_shapes, read_json, tensor_shapes, weight_files
 from harness.quantisation import KEY, NF4, REASON, of_adapter
 from harness.schema import Checkpoint
 
@@ -80,7 +80,7 @@ REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
 
 def examine(adapter: Path, base: Path) -> Finding:
     """Check one adapter against its base; every reason is found, not only the first."""
-    config = read_json(adapter / ADAPTER_CONFIG)
+    config = adapter_config(adapter)
     refused = [text for applies, text in REFUSE_RULES if applies(config)]
     lacking = [name for name in REQUIRED if config.get(name) is None and not config.get("target_parameters")]
     if lacking:

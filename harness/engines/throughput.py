@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness import cards
-from harness.checkpoints import read_json, tensor_shapes, weight_files
+from harness.model_files import read_json, tensor_shapes, weight_files
 from harness.schema import Completion
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")

@@ -14,8 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.checkpoints import read_json, resolve
+from harness import trust
+from harness.checkpoints import resolve
 from harness.errors import MissingExtra, UserError
+from harness.model_files import read_json
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import Scorer, scorer, unbroken
 from harness.scoring.refusals import refuses
@@ -126,10 +128,8 @@ def _reader(folder: str) -> Reader:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
     except ImportError as error:
         raise MissingExtra("claim support", error.name or "transformers", "train") from None
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        folder, local_files_only=True, torch_dtype=torch.float32
-    )
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, **trust.TOKENIZER)
+    model: Any = AutoModelForSequenceClassification.from_pretrained(folder, torch_dtype=torch.float32, **trust.MODEL)
     longest = min(int(tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", 0) or 10**9))
     return Reader(tokenizer, model.eval(), longest)
 

@@ -83,7 +83,7 @@ def test_a_module_that_the_base_lacks_is_refused(adapter: Path, tiny_model: Path
 
 
 def test_an_embedding_adapter_for_another_vocabulary_is_merged(adapter: Path, tiny_model: Path) -> None:
-    from harness.checkpoints import tensor_shapes
+    from harness.model_files import tensor_shapes
 
     vocabulary = tensor_shapes(tiny_model / "model.safetensors")["model.embed_tokens.weight"][0]
     for rows, way in ((vocabulary, "lora"), (vocabulary + 3, "merge")):
