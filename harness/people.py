@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.events import append, batches, key_of, latest
-from harness.judging import labelled
-from harness.rubric import Rubric
-from harness.schema import Estimate, RecordKey, ScoreEvent
-from harness.store import RunData, now
+from harness.judging import JUDGE, labelled
+from harness.rubric import SIDES, Rubric
+from harness.schema import BASELINE, CANDIDATE, Estimate, RecordKey, ScoreEvent
+from harness.store import RunData, now, stream
 
 
 class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,14 +38,14 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
-    """A judge against one person on the answers that both labelled."""
+    """A judge against one person on the answers that both labelled, or on the pairs that both compared."""
 
     reviewer: str
     """The person."""
     exact: Estimate
     """Share of equal labels."""
-    kappa: float | None
-    """Cohen's kappa, quadratic weights; None where it is not defined."""
+    kappa: Estimate
+    """Cohen's kappa, quadratic weights."""
 
 
 def add_labels(run: RunData, rubric: Rubric, file: Path, reviewer: str) -> Path:
@@ -102,24 +102,63 @@ def _event(
         )
 
 
-def agreement(run: RunData, rubric: Rubric) -> list[Agreement]:
-    """The latest judge of a rubric against each person, on the answers that both labelled."""
-    from harness.stats.agreement import exact_agreement, weighted_kappa
+def judged_by(run: Path) -> list[Rubric]:
+    """Rubrics by which a judge was asked about a run, each once."""
+    found: dict[str, Rubric] = {}
+    for batch in batches(run):
+        if batch.about.get("kind") == JUDGE:
+            rubric = msgspec.convert(batch.about["rubric"], Rubric)
+            rubric = msgspec.structs.replace(rubric, compare=rubric.labels == SIDES)
+            found[rubric.hash] = rubric
+    return list(found.values())
 
-    events = [e for e in latest(e for b in batches(run.path) for e in b.events) if e.rubric == rubric.hash]
-    clusters = {
-        (s, r.case.id, r.variant, r.repeat): r.case.cluster for r, s in zip(run.records, run.suite_of, strict=True)
+
+def agreement(run: RunData, rubric: Rubric) -> list[Agreement]:
+    """The latest judge of a rubric against each person, on the answers that both labelled.
+
+    A judge that compares answers is held against people's preferences too; both bad is a tie there.
+    """
+    from harness.stats.agreement import exact_agreement, kappa
+
+    events = latest(e for b in batches(run.path) for e in b.events)
+    judged = {
+        key_of(e): _label(e)
+        for e in events
+        if e.kind == "judge" and e.rubric == rubric.hash and e.score.value is not None
     }
-    judged = {key_of(e): _label(e) for e in events if e.kind == "judge" and e.score.value is not None}
+    by_person: dict[str, dict[RecordKey, str]] = {}
+    for event in events:
+        label = _persons_label(event, rubric)
+        if label is not None and key_of(event) in judged:
+            by_person.setdefault(event.author, {})[key_of(event)] = label
+    wanted = {key for labels in by_person.values() for key in labels}
+    keyed = (((s, r.case.id, r.variant, r.repeat), r) for s, r in stream(run.path)) if wanted else ()
+    clusters = {key: record.case.cluster for key, record in keyed if key in wanted}
+    order = WORST_FIRST if rubric.compare else rubric.labels
     found = []
-    for reviewer in dict.fromkeys(e.author for e in events if e.kind == "human"):
-        both = [(key_of(e), _label(e)) for e in events if e.author == reviewer and key_of(e) in judged]
-        machine, person = [judged[key] for key, _ in both], [label for _, label in both]
-        if both:
-            exact = exact_agreement(machine, person, [clusters[key] for key, _ in both])
-            kappa = weighted_kappa(machine, person, rubric.labels)
-            found.append(Agreement(reviewer=reviewer, exact=exact, kappa=kappa))
+    for reviewer, labels in by_person.items():
+        machine, person = [judged[key] for key in labels], list(labels.values())
+        contracts = [clusters[key] for key in labels]
+        exact, coefficient = exact_agreement(machine, person, contracts), kappa(machine, person, order, contracts)
+        found.append(Agreement(reviewer=reviewer, exact=exact, kappa=coefficient))
     return found
+
+
+WORST_FIRST = ("second", "tie", "first")
+"""Labels of a comparison, as they stand for the tuned answer."""
+CHOICES = {CANDIDATE: "first", BASELINE: "second", "tie": "tie", "both_bad": "tie"}
+"""A person's preference as the label of a comparison."""
+
+
+def _persons_label(event: ScoreEvent, rubric: Rubric) -> str | None:
+    """A person's label on the judge's scale, or None where the event is none."""
+    if event.kind != "human" or event.score.value is None:
+        return None
+    if event.rubric == rubric.hash:
+        return _label(event)
+    if rubric.compare and event.score.name == "human_preference":
+        return CHOICES[event.score.extracted["choice"][0]]
+    return None
 
 
 def _label(event: ScoreEvent) -> str:
@@ -129,8 +168,4 @@ def _label(event: ScoreEvent) -> str:
 
 def said(found: Sequence[Agreement]) -> list[str]:
     """Agreement in words, a line each."""
-    return [
-        f"judge and {a.reviewer}: exact agreement {a.exact!r}, kappa "
-        + (f"{a.kappa:.2f}" if a.kappa is not None else "not defined")
-        for a in found
-    ]
+    return [f"judge and {a.reviewer}: exact agreement {a.exact!r}, kappa {a.kappa!r}" for a in found]

@@ -1,21 +1,185 @@
-"""How far two raters agree on the same answers. Knows no judge, no reviewer and no rubric."""
+"""How far raters agree on the same answers. Knows no judge, no reviewer and no rubric.
 
-from collections.abc import Sequence
+Every coefficient is 1 - observed disagreement / disagreement by chance; they differ in what chance would give. Alpha
+and kappa take it from how often each label was given, so they fall towards 0 where one label is rare, however seldom
+raters differ (Feinstein and Cicchetti 1990); AC1 does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from harness.schema import Estimate, Metric, Observation
+from harness.stats import bootstrap
 from harness.stats.estimates import estimate
+from harness.stats.intervals import FEW_CLUSTERS_WITH_EVENT, Array, Codes
 from harness.stats.observations import Observations
+from harness.stats.resample import SEED, Statistic
+from harness.stats.table import codes
 
 EXACT = Metric(name="exact_agreement", scorer="raters", numerator="same")
 
 
+@dataclass(frozen=True)
+class Ratings:
+    """Labels that raters gave to items; any number of raters, and not everyone rates everything."""
+
+    counts: Array
+    """How many raters gave each item each label; shape (items, labels)."""
+    clusters: Codes
+    """Of each item, 0..C-1."""
+    ordered: bool
+    """The labels have an order, lowest first."""
+
+    @cached_property
+    def shared(self) -> Ratings:
+        """Items that two raters or more rated."""
+        kept = self.counts.sum(axis=1) >= 2
+        _, clusters = np.unique(self.clusters[kept], return_inverse=True)
+        return Ratings(self.counts[kept], clusters, self.ordered)
+
+    @cached_property
+    def cluster_count(self) -> int:
+        return len(np.unique(self.clusters))
+
+    @cached_property
+    def agreeing(self) -> Array:
+        """Of shared items: share of the pairs of raters who gave one label."""
+        raters = self.counts.sum(axis=1)
+        found: Array = (self.counts * (self.counts - 1)).sum(axis=1) / (raters * (raters - 1))
+        return found
+
+    def holding(self, items: Any) -> int:
+        """Clusters that hold one of these items."""
+        return len(np.unique(self.clusters[items]))
+
+    def by_cluster(self, columns: Array) -> Array:
+        """Sums of the items' columns; shape (clusters, columns)."""
+        found = np.zeros((self.cluster_count, columns.shape[1]))
+        np.add.at(found, self.clusters, columns)
+        return found
+
+
+def ratings(
+    given: Iterable[tuple[Hashable, Hashable, str, str]], labels: Sequence[str], ordered: bool = False
+) -> Ratings:
+    """Ratings from (item, cluster, rater, label); a rater's last label of an item counts."""
+    last = {(item, rater): (cluster, label) for item, cluster, rater, label in given}
+    number: dict[Hashable, int] = {}
+    clusters: dict[Hashable, Hashable] = {}
+    for (item, _), (cluster, _) in last.items():
+        number.setdefault(item, len(number))
+        clusters.setdefault(item, cluster)
+    counts = np.zeros((len(number), len(labels)))
+    place = {label: i for i, label in enumerate(labels)}
+    for (item, _), (_, label) in last.items():
+        counts[number[item], place[label]] += 1
+    return Ratings(counts, codes(str(cluster) for cluster in clusters.values()), ordered)
+
+
+def raw_agreement(found: Ratings) -> Estimate:
+    """Share of pairs of raters who gave an item one label, averaged over items; its score interval is clustered."""
+    shared = found.shared
+    return _exact(shared.agreeing.tolist(), [str(c) for c in shared.clusters])
+
+
 def exact_agreement(first: Sequence[str], second: Sequence[str], clusters: Sequence[str]) -> Estimate:
     """Share of answers to which both gave the same label, with its clustered interval."""
+    return _exact([float(a == b) for a, b in zip(first, second, strict=True)], clusters)
+
+
+def _exact(agreeing: Sequence[float], clusters: Sequence[str]) -> Estimate:
+    if not agreeing:
+        return Estimate(value=None, reason=NOBODY_TWICE)
     cases = [
-        Observation(case_id=str(i), input_hash="", cluster=cluster, numerator=float(a == b), denominator=1.0)
-        for i, (a, b, cluster) in enumerate(zip(first, second, clusters, strict=True))
+        Observation(case_id=str(i), input_hash="", cluster=cluster, numerator=share, denominator=1.0)
+        for i, (share, cluster) in enumerate(zip(agreeing, clusters, strict=True))
     ]
     return estimate(Observations(cases=cases, records=len(cases)), EXACT)
+
+
+def alpha(found: Ratings) -> Estimate:
+    """Krippendorff's alpha, nominal, or ordinal where the labels have an order; items rated once play no part.
+
+    1 - D_o / D_e from the coincidences o_ck = sum_u n_uc (n_uk - [c = k]) / (m_u - 1). The ordinal distance of two
+    labels, squared, is that of their mean ranks among all ratings (Krippendorff 2011, "Computing Krippendorff's
+    Alpha-Reliability").
+    """
+    shared = found.shared
+    counts, labels = shared.counts, shared.counts.shape[1]
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(labels)
+    columns = (pairs / (counts.sum(axis=1) - 1)[:, None, None]).reshape(len(counts), labels**2)
+    given = counts.sum(axis=0) / max(1.0, counts.sum())
+
+    def of(totals: Array) -> Array:
+        return _alpha(totals.reshape(-1, labels, labels), shared.ordered)
+
+    return _coefficient(shared, shared, columns, of, float(given @ given), needs_two_labels=True)
+
+
+def _alpha(coincidences: Array, ordered: bool) -> Array:
+    """Alpha of each matrix; NaN where only one label was given."""
+    given = coincidences.sum(axis=2)
+    total = given.sum(axis=1)
+    apart: Array = 1 - np.eye(given.shape[1])[None]
+    if ordered:
+        ranks = given.cumsum(axis=1) - given / 2
+        apart = (ranks[:, :, None] - ranks[:, None, :]) ** 2
+    observed = (coincidences * apart).sum(axis=(1, 2)) * (total - 1)
+    by_chance = (given[:, :, None] * given[:, None, :] * apart).sum(axis=(1, 2))
+    return 1 - _divided(observed, by_chance)
+
+
+def ac1(found: Ratings) -> Estimate:
+    """Gwet's AC1: (p_a - p_e) / (1 - p_e), p_e = sum of q (1 - q) over labels, by their number less 1.
+
+    p_a is the raw agreement of items rated twice or more; q a label's share of an item's ratings, averaged over all
+    items, those rated once too (Gwet 2008, "Computing inter-rater reliability in the presence of high agreement").
+    """
+    shared, labels = found.shared, found.counts.shape[1]
+    raters = found.counts.sum(axis=1)
+    is_shared = raters >= 2
+    agreeing = np.zeros(len(raters))
+    agreeing[is_shared] = shared.agreeing
+    columns = np.column_stack([agreeing, is_shared, found.counts / raters[:, None]])
+
+    def by_chance(totals: Array) -> Array:
+        shares = totals[:, 2:] / totals[:, 2:].sum(axis=1, keepdims=True)
+        expected: Array = (shares * (1 - shares)).sum(axis=1) / (labels - 1)
+        return expected
+
+    def of(totals: Array) -> Array:
+        expected = by_chance(totals)
+        return _divided(_divided(totals[:, 0], totals[:, 1]) - expected, 1 - expected)
+
+    chance = float(by_chance(columns.sum(axis=0)[None])[0]) if len(columns) else 0.0
+    return _coefficient(found, shared, columns, of, chance, needs_two_labels=False)
+
+
+def kappa(first: Sequence[str], second: Sequence[str], labels: Sequence[str], clusters: Sequence[str]) -> Estimate:
+    """Cohen's kappa of two raters, with quadratic weights over ordered labels as `weighted_kappa` has it."""
+    items = range(len(first))
+    both = [*zip(items, clusters, ["1"] * len(first), first, strict=True)]
+    both += zip(items, clusters, ["2"] * len(first), second, strict=True)
+    shared, size = ratings(both, labels, ordered=True), len(labels)
+    place = {label: i for i, label in enumerate(labels)}
+    columns = np.zeros((len(first), size * size))
+    columns[items, [place[a] * size + place[b] for a, b in zip(first, second, strict=True)]] = 1
+    apart = (np.arange(size)[:, None] - np.arange(size)[None, :]) ** 2
+
+    def of(totals: Array) -> Array:
+        table = totals.reshape(-1, size, size)
+        by_chance = table.sum(axis=2)[:, :, None] * table.sum(axis=1)[:, None, :]
+        observed = (table * apart).sum(axis=(1, 2)) * table.sum(axis=(1, 2))
+        return 1 - _divided(observed, (by_chance * apart).sum(axis=(1, 2)))
+
+    given = shared.counts.sum(axis=0) / max(1.0, shared.counts.sum())
+    return _coefficient(shared, shared, columns, of, float(given @ given), needs_two_labels=True)
 
 
 def weighted_kappa(first: Sequence[str], second: Sequence[str], labels: Sequence[str]) -> float | None:
@@ -24,7 +188,6 @@ def weighted_kappa(first: Sequence[str], second: Sequence[str], labels: Sequence
     With two labels it is plain kappa. None where it is not defined: nothing was rated twice, or both raters gave one
     label throughout.
     """
-    import numpy as np
     from statsmodels.stats.inter_rater import cohens_kappa
 
     table = np.zeros((len(labels), len(labels)))
@@ -34,3 +197,48 @@ def weighted_kappa(first: Sequence[str], second: Sequence[str], labels: Sequence
     if len(first) == 0 or len(used) < 2:
         return None
     return float(cohens_kappa(table, wt="quadratic", return_results=False))
+
+
+NOBODY_TWICE = "no item was rated by two people"
+
+
+def _coefficient(
+    rated: Ratings, shared: Ratings, columns: Array, of: Statistic, chance: float, *, needs_two_labels: bool
+) -> Estimate:
+    """The coefficient of the items' summed columns, with its interval.
+
+    Not measured under ten contracts rated twice. Without an interval where disagreement by chance rests on fewer than
+    ten contracts that hold another label than the usual one. Where fewer than ten hold a disagreement, the bounds are
+    no tighter than the score interval of the share of disagreements has them, as 1 - coefficient grows with it.
+    """
+    items, contracts = len(shared.counts), shared.cluster_count
+    sized: dict[str, Any] = {"n": items, "clusters": contracts}
+    if contracts < bootstrap.FEWEST_CLUSTERS:
+        found = f"two people rated {items} items from {contracts} contracts" if items else NOBODY_TWICE
+        return Estimate(value=None, reason=f"{found}; agreement is shown from {bootstrap.FEWEST_CLUSTERS} on", **sized)
+    sums = rated.by_cluster(columns)
+    value = float(of(sums.sum(axis=0)[None])[0])
+    if np.isnan(value):
+        return Estimate(value=None, reason="everybody gave one label throughout: chance would agree as well", **sized)
+    unusual = shared.counts.argmax(axis=1) != shared.counts.sum(axis=0).argmax()
+    unusual |= (shared.counts > 0).sum(axis=1) > 1
+    holders = shared.holding(unusual)
+    if needs_two_labels and holders < FEW_CLUSTERS_WITH_EVENT:
+        few = f"only {holders} contracts hold another label than the usual one, {FEW_CLUSTERS_WITH_EVENT} are needed"
+        return Estimate(value=value, method=f"interval withheld: {few}", **sized)
+    drawn = bootstrap.bounds(rated.cluster_count, lambda times: of(times @ sums))
+    if drawn is None:
+        return Estimate(value=value, method="interval withheld: too many resamples hold one label only", **sized)
+    (low, high), method = drawn, "cluster bootstrap"
+    if shared.holding(shared.agreeing < 1) < FEW_CLUSTERS_WITH_EVENT:
+        raw = raw_agreement(shared)
+        assert raw.value is not None and raw.low is not None and raw.high is not None
+        each = (1 - value) / (1 - raw.value) if raw.value < 1 else 1 / (1 - chance)
+        low, high = min(low, 1 - each * (1 - raw.low)), max(high, 1 - each * (1 - raw.high))
+        method += ", few-disagreements guard"
+    return Estimate(value=value, low=max(-1.0, low), high=min(1.0, high), method=method, seed=SEED, **sized)
+
+
+def _divided(above: Array, below: Array) -> Array:
+    found: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
+    return found
