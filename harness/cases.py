@@ -74,7 +74,7 @@ def load_cases(path: Path) -> Sequence[Case]:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             problems.append(f"{path.name}:{number}: {_explain(str(error))}")
             continue
-        problem = _problem(case, first_line, number)
+        problem = problem_of(case, first_line, number)
         problems.extend([f"{path.name}:{number}: {problem}"] if problem else [])
         first_line.setdefault(case.id, number)
         cases.append(case)
@@ -96,7 +96,7 @@ def _on_disk(path: Path) -> Sequence[Case]:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 problem: str | None = _explain(str(error))
             else:
-                problem = _problem(case, {}, number)
+                problem = problem_of(case, {}, number)
                 ids.append(hash(case.id))
                 starts.append(start)
                 numbers.append(number)
@@ -132,7 +132,7 @@ def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
     first_line: dict[str, int] = {}
     problems = []
     for number, case in enumerate(kept, 1):
-        problem = _problem(case, first_line, number)
+        problem = problem_of(case, first_line, number)
         problems.extend([f"{where}, case {number}: {problem}"] if problem else [])
         first_line.setdefault(case.id, number)
     refuse_all(problems, f"{where}: cases that cannot be used")
@@ -146,7 +146,8 @@ def check_not_empty(cases: C, where: str) -> C:
     return cases
 
 
-def _problem(case: Case, first_line: dict[str, int], number: int) -> str | None:
+def problem_of(case: Case, first_line: dict[str, int], number: int) -> str | None:
+    """What is wrong with a case on line `number`, where `first_line` has the ids before it; or None."""
     if not case.id or any(c in case.id for c in "[]\n\r\t"):
         return f"id {case.id!r} is empty or holds a bracket, tab or line break. Use letters, digits, '-', '/' and '.'"
     if case.id in first_line:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from harness import advice, before, cache, ci, commands, data, deploying, reviewing, sweeping
+from harness import advice, before, beginning, cache, ci, commands, data, deploying, listing, reviewing, sweeping
 from harness.commands import Bars, Engine, Engines, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
@@ -36,6 +36,8 @@ app.add_typer(data.app)
 app.add_typer(sweeping.app)
 app.add_typer(cache.app)
 app.add_typer(deploying.app)
+app.add_typer(listing.app)
+app.add_typer(beginning.app)
 app.add_typer(reviewing.app)
 
 
@@ -229,20 +231,6 @@ def report(
 
     paths = [find_run(text, runs) for text in run]
     _write_report(paths, out or paths[0] / "report", pdf)
-
-
-@app.command(name="runs")
-def list_runs(runs: Runs = Path("runs")) -> None:
-    """List the runs: when, kind, status, checkpoints, verdicts."""
-    from harness.store import run_rows
-
-    rows = run_rows(runs)
-    if not rows:
-        typer.echo(f"no runs in {runs}. Make one with: pytest evalsuites")
-        return
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @app.command()

@@ -18,6 +18,7 @@ from harness.engines.unpinned import finish
 from harness.errors import UserError
 from harness.evidence import NO_BASELINE
 from harness.floors import read_floors, with_floors
+from harness.packages import open_packages
 from harness.plan import Job, PlainRenderer, Plan, SuiteJob, gates_path, load_suite_gates, make_plan, variants
 from harness.progress import Progress
 from harness.prompts import Renderer
@@ -289,6 +290,7 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
             raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
         for file in files:
             name = ".".join(file.resolve().with_suffix("").parts[-4:])
+            open_packages(file.resolve())
             spec = importlib.util.spec_from_file_location(name, file)
             assert spec is not None and spec.loader is not None
             module = importlib.util.module_from_spec(spec)

@@ -117,9 +117,18 @@ class Suite:
             where = self.name
         else:
             cases, where = load_cases(self.folder / self._cases), self._cases
-        problems = [f"{where}: {p}" for case in cases for scorer in self.scorers for p in _problems(scorer, case)]
+        problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
         refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
         return cases
+
+    @property
+    def cases_path(self) -> Path | None:
+        """The file of its cases; None where a function builds them."""
+        return None if callable(self._cases) else self.folder / self._cases
+
+    def problems(self, case: Case) -> list[str]:
+        """What its scorers find wrong with a case before anything is asked."""
+        return [problem for scorer in self.scorers for problem in _problems(scorer, case)]
 
     @cached_property
     def template(self) -> jinja2.Template:

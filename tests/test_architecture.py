@@ -24,6 +24,7 @@ LAYERS = [
         "threads",
         "provenance",
         "weights",
+        "packages",
         "trust",
         "model_files",
         "json_schemas",
@@ -36,8 +37,8 @@ LAYERS = [
     {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},
     {"moved", "against"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
-    {"session", "demo", "power", "noise", "serving"},
-    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying"},
+    {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing"},
+    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "beginning"},
     {"plugin", "cli"},
 ]
 

@@ -1,0 +1,202 @@
+"""Makes cases of the rows of a table, by named columns. Knows no file format and writes no file.
+
+Every row that cannot be a case is kept with its line and why, in words that say what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from harness.cases import problem_of
+from harness.errors import UserError
+from harness.schema import Case
+from harness.tables import Row
+
+if TYPE_CHECKING:
+    from harness.suite import Suite
+
+MOST_SHOWN = 40
+"""Different problems that are shown in full."""
+
+
+class Columns(Struct, frozen=True, kw_only=True):
+    """Which column is what."""
+
+    id: str
+    """Names the case."""
+    input: dict[str, str]
+    """Variables of the prompt, by name."""
+    expected: str
+    """The right answer."""
+    cluster: str | None = None
+    """What the case comes from; None makes each case its own."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tags, by name."""
+    separator: str | None = None
+    """What stands between several right answers in one cell; None: only a JSON list is several."""
+    none: str | None = None
+    """What an expected cell says where there is none; None: every cell must say something."""
+
+    @property
+    def names(self) -> list[str]:
+        """Every column that is read."""
+        cluster = [self.cluster] if self.cluster else []
+        return [self.id, *self.input.values(), self.expected, *cluster, *self.tags.values()]
+
+
+class Read(Struct, kw_only=True):
+    """What rows came to."""
+
+    cases: list[Case] = field(default_factory=list)
+    """Those that can be used."""
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    """Where a row stands that cannot, and why."""
+
+
+class _Bad(Exception):
+    """Why a row is no case."""
+
+
+def read_rows(rows: Iterable[Row], columns: Columns, suite: Suite, present: Sequence[Case]) -> Read:
+    """Cases of rows, each checked by the suite's scorers and against all before it; `present` ones are in the suite."""
+    found = Read()
+    ids = {case.id: "the suite" for case in present}
+    texts = {_content(case): "the suite" for case in present}
+    for row in rows:
+        try:
+            if row.problem:
+                raise _Bad(row.problem)
+            case = _case(row.cells, columns)
+            _check(case, suite, ids, texts)
+        except _Bad as bad:
+            found.problems.append((row.where, str(bad)))
+            continue
+        ids[case.id] = texts[_content(case)] = row.where
+        found.cases.append(case)
+    return found
+
+
+def _case(cells: Mapping[str, Any], columns: Columns) -> Case:
+    name = _filled(cells, columns.id)
+    if not name.isprintable():
+        raise _Bad(f"id {name!r} holds a character that cannot be seen. Use letters, digits, '-', '/' and '.'")
+    return Case(
+        id=name,
+        input={key: _filled(cells, column, whole=True) for key, column in columns.input.items()},
+        expected=_expected(_cell(cells, columns.expected), columns),
+        cluster=_filled(cells, columns.cluster) if columns.cluster else name,
+        tags={key: text for key, column in columns.tags.items() if (text := _text(_cell(cells, column), column))},
+    )
+
+
+def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str, str]) -> None:
+    if case.id in ids:
+        raise _Bad(f"id {case.id!r} is that of {ids[case.id]} too. Ids must be unique")
+    problems = [problem_of(case, {}, 0), *suite.problems(case)]
+    if said := [text for text in problems if text]:
+        raise _Bad("; ".join(said))
+    if (first := texts.get(_content(case))) is not None:
+        raise _Bad(f"asks what {first} asks. A case that stands twice counts twice: leave one out")
+
+
+def _content(case: Case) -> str:
+    """What two cases that ask the same have in common: their inputs, whatever the white space."""
+    return json.dumps({name: text.split() for name, text in sorted(case.input.items())})
+
+
+def _cell(cells: Mapping[str, Any], column: str) -> Any:
+    """The value of a column; `answers.text` may lie inside `answers`."""
+    if column in cells:
+        return cells[column]
+    value: Any = cells
+    for part in column.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise _Bad(f"there is no {column!r}. It has: {', '.join(map(repr, cells))}")
+        value = value[part]
+    return value
+
+
+def _filled(cells: Mapping[str, Any], column: str, whole: bool = False) -> str:
+    """Text of a cell that must not be empty; `whole` keeps the white space around it."""
+    text = _text(_cell(cells, column), column, whole)
+    if not text.strip():
+        raise _Bad(f"{column!r} is empty. Fill it in, or leave the row out")
+    return text
+
+
+def _text(value: Any, column: str, whole: bool = False) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if isinstance(value, (bytes, list, dict, tuple)):
+        raise _Bad(f"{column!r} is a {type(value).__name__}, expected text. Name a column of text")
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _Bad(f"{column!r} holds half a character (a lone surrogate). Write the row again as UTF-8") from None
+    return text if whole else text.strip()
+
+
+def _expected(value: Any, columns: Columns) -> list[str]:
+    """The right answers of one cell: a list, a JSON list, texts between separators, or one text."""
+    column = columns.expected
+    if isinstance(value, Mapping):
+        return [_text(json.dumps(value, ensure_ascii=False, default=str), column)]
+    if isinstance(value, (list, tuple)):
+        return _several(value, column)
+    text = _text(value, column)
+    if columns.none is not None and text.casefold() == columns.none.strip().casefold():
+        return []
+    if not text:
+        raise _Bad(f"{column!r} is empty. Fill it in, or say --none '' where an empty cell means that there is none")
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return _several(json.loads(text), column)
+        except (ValueError, RecursionError):
+            raise _Bad(f"""{column!r} looks like a list and is no JSON: {text[:40]!r}. Write ["a", "b"]""") from None
+    return _several(text.split(columns.separator), column) if columns.separator else [text]
+
+
+def _several(values: Sequence[Any], column: str) -> list[str]:
+    found = [_text(value, column) for value in values]
+    if "" in found:
+        raise _Bad(f"{column!r} has an empty entry: {found}. Take it out")
+    return found
+
+
+def refuse_bad(source: str, found: Read) -> None:
+    """Name every bad row in one UserError; return where there is none."""
+    if found.problems:
+        of = f"{len(found.problems):,} of {len(found.problems) + len(found.cases):,} rows"
+        told = "\n".join(f"  {line}" for line in together(found.problems))
+        raise UserError(f"{source}: {of} cannot be cases, and nothing was written (--skip-bad leaves them out)\n{told}")
+
+
+def together(problems: Sequence[tuple[str, str]]) -> list[str]:
+    """One line a problem, with every row that has it."""
+    by_text: dict[str, list[str]] = {}
+    for where, text in problems:
+        by_text.setdefault(text, []).append(where)
+    told = [f"{_ranges(where)}: {text}" for text, where in list(by_text.items())[:MOST_SHOWN]]
+    rest = [one for where in list(by_text.values())[MOST_SHOWN:] for one in where]
+    return told + ([f"and {_ranges(rest)}, each with a problem of its own"] if rest else [])
+
+
+def _ranges(where: Sequence[str]) -> str:
+    """`line 2`, or `lines 2-4, 9`."""
+    word = where[0].split()[0]
+    runs: list[list[int]] = []
+    for number in (int(one.split()[1]) for one in where):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number, number])
+    shown = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
+    return f"{word}{'s' if len(where) > 1 else ''} {shown}"

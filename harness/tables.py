@@ -1,0 +1,226 @@
+"""Reads rows of CSV, JSONL and Parquet files and of hub data sets. Knows no case.
+
+A row comes with the line, or row, that it stands on; one that cannot be read comes with what is wrong with it. A file
+that cannot be read at all is a UserError.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import UserError
+
+HUB = "hf:"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
+DELIMITERS = (",", ";", "\t")
+LONGEST_CELL = 1 << 30
+"""Characters; csv's own limit of 131,072 is less than a long contract."""
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+AS_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')"
+
+
+class Row(NamedTuple):
+    """One row."""
+
+    where: str
+    """`line 7` of a text file, `row 7` elsewhere."""
+    cells: dict[str, Any]
+    """Values by column; empty where the row cannot be read."""
+    problem: str = ""
+    """Why it cannot be read, and what to do."""
+
+
+class Hub(NamedTuple):
+    """Which part of a hub data set is meant."""
+
+    split: str | None = None
+    config: str | None = None
+    revision: str | None = None
+
+
+def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[Row]:
+    """Rows of a file, or of `hf:owner/name`; a column that it does not have is a UserError."""
+    if source.startswith(HUB):
+        return _of_hub(source, columns, hub)
+    told = [f"--{name}" for name, value in hub._asdict().items() if value is not None]
+    if told:
+        raise UserError(f"{' and '.join(told)} is for data sets of the hub, named as hf:owner/name. Leave it out")
+    path = Path(source)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(f"{source}: expected a file that ends in {', '.join(READERS)}, or hf:owner/name. {OTHERWISE}")
+    try:
+        with path.open("rb") as file:
+            opening = file.read(4)
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror})") from None
+    if not opening:
+        raise UserError(f"{source}: is empty. Expected a row a case")
+    if opening[:2] in UTF16 and reader is not _of_parquet:
+        raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
+    return reader(path, columns)
+
+
+OTHERWISE = "Save sheets as CSV UTF-8; write the objects of a JSON array one a line"
+
+
+def _lacking(where: str, columns: Sequence[str], found: Sequence[str]) -> None:
+    """Refuse columns that are not there, or there twice; a dotted name may lie inside its first part."""
+    has = [str(name) for name in found]
+    missing = [c for c in dict.fromkeys(columns) if c not in has and c.split(".")[0] not in has]
+    if missing:
+        raise UserError(f"{where}: no column {', '.join(map(repr, missing))}. It has: {', '.join(map(repr, has))}")
+    twice = [c for c in dict.fromkeys(columns) if has.count(c) > 1]
+    if twice:
+        raise UserError(f"{where}: the column {twice[0]!r} is there {has.count(twice[0])} times. Rename all but one")
+
+
+def _of_csv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Rows below the header, separated by the first of DELIMITERS under which the header has the columns."""
+    csv.field_size_limit(LONGEST_CELL)
+    headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
+    fits = [d for d, header in headers.items() if all(c in header for c in columns)]
+    delimiter = fits[0] if fits else max(DELIMITERS, key=lambda d: len(headers[d]))
+    header = headers[delimiter]
+    _lacking(path.name, columns, header)
+    return _below(path, delimiter, header)
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            first = next(csv.reader(file, delimiter=delimiter), [])
+        except csv.Error:
+            return []
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path.name}: is not UTF-8 ({error.reason}). {AS_UTF8}") from None
+    return [name.strip() for name in first]
+
+
+def _below(path: Path, delimiter: str, header: list[str]) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        next(reader, None)
+        while True:
+            line = f"line {reader.line_num + 1}"
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(line, {}, f"cannot be read as CSV: {error}. Put cells with quotes or commas in double quotes")
+                continue
+            except UnicodeDecodeError:
+                raise UserError(f"{path.name}: is not UTF-8 from about line {reader.line_num + 1}. {AS_UTF8}") from None
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                short = f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that hold {delimiter!r}"
+                yield Row(line, {}, short)
+            else:
+                yield Row(line, dict(zip(header, cells, strict=True)))
+
+
+def _of_jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    found = list(_json_lines(path))
+    read = [row for row in found if not row.problem]
+    if read:
+        _lacking(path.name, columns, list(dict.fromkeys(name for row in read for name in row.cells)))
+    return iter(found)
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"line {number}"
+        try:
+            cells = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            yield Row(where, {}, f"is not UTF-8. {AS_UTF8}")
+        except (ValueError, RecursionError) as error:
+            yield Row(where, {}, f"is not JSON ({str(error)[:60]}). Write one object a line")
+        else:
+            is_row = isinstance(cells, dict)
+            problem = "" if is_row else f"is a {type(cells).__name__}, expected an object such as {{'id': 'a1'}}"
+            yield Row(where, cells if is_row else {}, problem)
+
+
+def _of_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(path)
+    except (ArrowException, OSError) as error:
+        raise UserError(f"{path.name}: is no Parquet file: {str(error).splitlines()[0][:120]}") from None
+    _lacking(path.name, columns, file.schema_arrow.names)
+    wanted = list(dict.fromkeys(c if c in file.schema_arrow.names else c.split(".")[0] for c in columns))
+
+    def rows() -> Iterator[Row]:
+        number = 0
+        for batch in file.iter_batches(columns=wanted):
+            for cells in batch.to_pylist():
+                number += 1
+                yield Row(f"row {number}", cells)
+
+    return rows()
+
+
+def _of_hub(source: str, columns: Sequence[str], hub: Hub) -> Iterator[Row]:
+    name = source.removeprefix(HUB)
+    if not HUB_ID.fullmatch(name) or ".." in name:
+        raise UserError(f"{source}: {name!r} is no data set, expected hf:owner/name")
+    found = _loaded(source, name, hub)
+    _lacking(source, columns, found.column_names)
+
+    def rows() -> Iterator[Row]:
+        for number, cells in enumerate(found, 1):
+            yield Row(f"row {number}", {key: _named(found.features[key], value) for key, value in cells.items()})
+
+    return rows()
+
+
+def _loaded(source: str, name: str, hub: Hub) -> Any:
+    """One split of a data set."""
+    import datasets
+    import huggingface_hub
+
+    for speaks in (datasets, huggingface_hub):  # of every retry; what comes of them is said below
+        speaks.logging.set_verbosity_error()
+    try:
+        found = datasets.load_dataset(name, hub.config, split=hub.split, revision=hub.revision)
+    except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(
+            f"{source}: the data set could not be had: {first}. It needs the network, or the data set in the hub's "
+            "cache; else download it elsewhere and name its CSV, JSONL or Parquet file"
+        ) from None
+    if not isinstance(found, dict):
+        return found
+    if len(found) > 1:
+        raise UserError(f"{source}: has the splits {', '.join(found)}. Name one with --split")
+    return next(iter(found.values()))
+
+
+def _named(feature: Any, value: Any) -> Any:
+    """A label by its name, where the data set keeps its number."""
+    if isinstance(value, list):
+        return [_named(getattr(feature, "feature", None), one) for one in value]
+    name = getattr(feature, "int2str", None)
+    return name(value) if name and isinstance(value, int) and value >= 0 else value
+
+
+Reader = Callable[[Path, Sequence[str]], Iterator[Row]]
+READERS: dict[str, Reader] = {
+    ".csv": _of_csv,
+    ".tsv": _of_csv,
+    ".jsonl": _of_jsonl,
+    ".ndjson": _of_jsonl,
+    ".parquet": _of_parquet,
+}
