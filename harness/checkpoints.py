@@ -120,7 +120,8 @@ def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
         )
     for adapter in (path, path / "adapter"):
         if (adapter / ADAPTER_CONFIG).is_file():
-            _refuse_pickles(adapter)
+            if not from_hub:
+                _refuse_pickles(adapter)
             return _base_of(adapter, weights), adapter
     if path.is_dir() and (path / "config.json").is_file():
         if not from_hub:

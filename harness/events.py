@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from harness import redaction
 from harness.errors import UserError
 from harness.schema import RecordKey, Score, ScoreEvent, Scores
 from harness.store import RunData
@@ -44,13 +45,16 @@ def key_of(event: ScoreEvent) -> RecordKey:
 
 
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
-    """Write one batch and its seal; returns the .jsonl file. A disk that refuses is a UserError."""
+    """Write one batch and its seal, secrets masked; returns the .jsonl file. A disk that refuses is a UserError."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{kind}-{secrets.token_hex(4)}.jsonl"
     path = run / FOLDER / name
-    data = msgspec.json.Encoder().encode_lines(events)
+    redactor = redaction.here()
+    data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))
+    (said,) = redactor.mask([msgspec.json.encode(dict(about))])
+    counted = msgspec.json.decode(said) | ({"redacted": redactor.counts} if redactor.counts else {})
     try:
         path.parent.mkdir(exist_ok=True)
-        _write(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(dict(about)), indent=1))
+        _write(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1))
         _write(Path(f"{path}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode())
         _write(path, data)
     except OSError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from harness import redaction
 from harness.asks import Asks, Part, Spool
 from harness.digest import digest
 from harness.engines.endpoints import NO_SERVER, Servers, endpoint
@@ -193,8 +194,26 @@ class Plan(Struct, frozen=True, kw_only=True):
         return found
 
 
+def _secret_names(job: Job) -> list[tuple[str, list[str]]]:
+    """Names that records are joined and grouped by and that hold a secret, with its kinds."""
+    redactor = redaction.here()
+    labels = (
+        (f"{part.suite.name}: labels of {metric.name}", redactor.kinds("\n".join(metric.labels)))
+        for part in job.suites
+        for metric in part.suite.metrics
+    )
+    names = (
+        (f"{part.suite.name}: id, cluster or tags of case {place}", redactor.kinds("\n".join(named)))
+        for part in job.suites
+        for place, case in enumerate(part.cases, 1)
+        for named in [[part.suite.name, case.id, case.cluster, *case.tags.values()]]
+    )
+    return [found for found in (*labels, *names) if found[1]]
+
+
 def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> Plan:
     """Plan a run. A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out."""
+    redaction.refuse(_secret_names(job), "Records are joined by these names, so they are not masked: rename them")
     spool, parts, most = Spool(), list[Part](), 1
     too_long: list[str] = []
     left_out: dict[str, list[str]] = {}

@@ -673,6 +673,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sentences a reader must know, such as a filter that made the run partial."""
     moved: list[str] = field(default_factory=list)
     """Sentences on every bar, case, prompt or scorer that differs from the accepted baseline or from `--bars`."""
+    redacted: dict[str, int] = field(default_factory=dict)
+    """How many places were masked before they were written, by kind of secret."""
 
     @property
     def asked_twice(self) -> bool:

@@ -6,7 +6,8 @@
       later/            scores given after sealing (events.py)
       report/           derived views
 
-A failed save is fatal: a run that cannot be kept did not happen.
+A failed save is fatal: a run that cannot be kept did not happen. Secrets are masked before they reach the disk
+(redaction.py), and a run in which one is found all the same is not sealed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from harness import redaction
 from harness.errors import UserError
 from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
 
@@ -96,6 +98,9 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._redactor = redaction.here()
+        if (path / "run.json").exists():
+            self._redactor.add(load_manifest(path).redacted)
 
     @classmethod
     def create(cls, root: Path, slug: str) -> RunFolder:
@@ -108,7 +113,12 @@ class RunFolder:
         return cls(path)
 
     def write_manifest(self, manifest: Manifest) -> None:
-        self._replace("run.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        """Write run.json, with the counts of what was masked until now."""
+        (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
+        counted = msgspec.structs.replace(
+            msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts
+        )
+        self._replace("run.json", msgspec.json.format(msgspec.json.encode(counted), indent=2))
 
     def append_records(self, suite: str, records: Iterable[Record]) -> None:
         """Append records and their scores, flushed to disk before returning."""
@@ -116,18 +126,22 @@ class RunFolder:
         events: list[bytes] = []
         for record in records:
             bare = msgspec.structs.replace(record, scores={})
-            lines.append(msgspec.json.encode(RecordLine(suite=suite, record=bare)))
-            for score in record.scores.values():
-                event = ScoreEvent(
+            found = [
+                ScoreEvent(
                     case_id=record.case.id, suite=suite, variant=record.variant, repeat=record.repeat, score=score
                 )
-                events.append(msgspec.json.encode(event))
+                for score in record.scores.values()
+            ]
+            whole = [RecordLine(suite=suite, record=bare), *found]
+            line, *scores = self._redactor.mask([msgspec.json.encode(one) for one in whole])
+            lines.append(line)
+            events += scores
         self._append("records.jsonl", lines)
         self._append("scores.jsonl", events)
 
     def append_log(self, row: dict[str, Any]) -> None:
         """Append one line to train_log.jsonl."""
-        self._append("train_log.jsonl", [msgspec.json.encode(row)])
+        self._append("train_log.jsonl", self._redactor.mask([msgspec.json.encode(row)]))
 
     def write_metrics(self, metrics: Metrics) -> None:
         self._replace("metrics.json", msgspec.json.format(msgspec.json.encode(metrics), indent=1))
@@ -136,8 +150,12 @@ class RunFolder:
         self._replace("verdicts.json", msgspec.json.format(msgspec.json.encode(verdicts), indent=1))
 
     def seal(self) -> None:
-        """Write MANIFEST.sha256 over everything that counts."""
+        """Write MANIFEST.sha256 over everything that counts; a secret in it is a UserError, and the run stays open."""
         present = [name for name in SEALED if (self.path / name).exists()]
+        redaction.refuse(
+            (found for name in present for found in self._redactor.found_in(self.path / name)),
+            "The run is not sealed: delete it, rename what holds the secret, and run again",
+        )
         lines = [f"{_sha256(self.path / name)}  {name}\n" for name in present]
         self._replace(SEAL, "".join(lines).encode())
 
@@ -251,13 +269,14 @@ def check_seal(path: Path) -> list[str]:
     """Names of sealed files that changed or vanished; a run without a seal gives its own name."""
     if not (path / SEAL).exists():
         return [SEAL]
-    changed = []
-    for line in (path / SEAL).read_text("utf-8").splitlines():
-        expected, name = line.split("  ", 1)
-        file = path / name
-        if not file.exists() or _sha256(file) != expected:
-            changed.append(name)
-    return changed
+    listed: dict[str, str] = {}
+    for line in (path / SEAL).read_text("utf-8", errors="replace").splitlines():
+        expected, _, name = line.partition("  ")
+        listed[name] = expected
+    if not listed.keys() <= set(SEALED):
+        return [SEAL]
+    here = {name: _sha256(path / name) for name in SEALED if (path / name).is_file()}
+    return [name for name in SEALED if here.get(name) != listed.get(name)]
 
 
 def run_rows(root: Path) -> list[tuple[str, ...]]:

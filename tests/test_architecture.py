@@ -26,6 +26,7 @@ LAYERS = [
         "weights",
         "packages",
         "trust",
+        "redaction",
         "model_files",
         "json_schemas",
         "cards",

@@ -6,7 +6,6 @@ Dropout is seeded anew for every step and the learning rate is a function of the
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from harness.errors import UserError
 FILE = "state.pt"
 
 
-class State(Struct, kw_only=True):
+class State(Struct, kw_only=True, forbid_unknown_fields=True):
     """What a training knows between two steps."""
 
     step: int = 0
@@ -111,9 +110,12 @@ def load(folder: Path, fingerprint: dict[str, Any]) -> State | None:
     if not file.exists():
         return None
     try:
-        found = State(**torch.load(file, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise UserError(f"{file}: cannot be read: {error}. Start anew with --fresh") from None
+        found = msgspec.convert(torch.load(file, map_location="cpu", weights_only=True), State)
+    except Exception as error:  # torch raises many kinds, and some advise to run what is in the file.
+        raise UserError(
+            f"{file}: cannot be read: it is cut, or no state of a training ({type(error).__name__}). "
+            "Start anew with --fresh"
+        ) from None
     refuse_changes(folder.parent, found.fingerprint, fingerprint)
     return found
 

@@ -1,0 +1,60 @@
+"""The state of an unfinished training is read as tensors and numbers; what else is in the file never runs."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.errors import UserError
+from training import checkpointing
+from training.checkpointing import FILE, State
+
+
+class Bomb:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.marker,)
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        checkpointing.load(folder, {})
+    return str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("is_torch", [True, False])
+def test_a_state_that_would_run_code_is_refused_and_does_not_run_it(tmp_path: Path, is_torch: bool) -> None:
+    marker = tmp_path / "it-ran"
+    bomb = {"step": 3, "adapter": {"a": Bomb(marker)}}
+    if is_torch:
+        torch.save(bomb, tmp_path / FILE)
+    else:
+        (tmp_path / FILE).write_bytes(pickle.dumps(bomb))
+    said = refused(tmp_path)
+    assert said.startswith(f"{tmp_path / FILE}: cannot be read: ") and said.endswith("Start anew with --fresh")
+    assert "\n" not in said and not marker.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a state", bytes(200)])
+def test_a_file_that_is_no_state_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    assert "cannot be read" in refused(tmp_path) and "\n" not in refused(tmp_path)
+
+
+@pytest.mark.parametrize("fields", [{"step": 1, "unknown": 2}, [1, 2], {"step": "many"}, {"fingerprint": 3}, {1: 2}])
+def test_a_state_of_other_fields_is_refused_in_one_line(tmp_path: Path, fields: object) -> None:
+    torch.save(fields, tmp_path / FILE)
+    assert "cannot be read" in refused(tmp_path) and "\n" not in refused(tmp_path)
+
+
+def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    saved = State(step=4, adapter={"a": torch.ones(2)}, misses=1, fingerprint={"seed": 0})
+    checkpointing.save(tmp_path, saved)
+    found = checkpointing.load(tmp_path, {"seed": 0})
+    assert found is not None and found.step == 4 and torch.equal(found.adapter["a"], torch.ones(2))
