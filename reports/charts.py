@@ -14,8 +14,8 @@ from typing import Any
 from markupsafe import escape
 
 from harness.errors import MissingExtra
+from harness.visible import shown
 from reports.model import Curve
-from reports.visible import shown
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 SERIES = ("#040404", "#050505")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from harness.visible import shown
 from reports import words
 from reports.model import Intervals, Mark, PlotRow
-from reports.visible import shown
 
 WIDTH, LEFT, RIGHT, TEXT_AT = 860, 232, 612, 628
 MARK_STEP, ROW_GAP, BAR_STEP, TOP, AXIS = 20, 18, 13, 8, 26

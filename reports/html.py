@@ -16,8 +16,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from harness import visible
 from harness.errors import MissingExtra
-from reports import charts, drawing, visible, words
+from reports import charts, drawing, words
 from reports.model import Curve, Piece, ReportModel
 
 HERE = Path(__file__).parent

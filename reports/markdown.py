@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from harness.visible import shown
 from reports import words
 from reports.model import (
     Answer,
@@ -25,7 +26,6 @@ from reports.model import (
     Table,
     Text,
 )
-from reports.visible import shown
 
 SPECIAL = re.compile(r"[&<>|`@*_\[\]!\\#~$]|:(?=//|[\w+-]+:)")
 LEADING = re.compile(r"^(\s*\d{0,9})([-+=]+|[.)])(?=\s|$)")

@@ -1,4 +1,4 @@
-"""Baseline and tuned answers to one input side by side: which is wrong, what is fabricated. Knows no estimate.
+"""Baseline and tuned answers to one input side by side: what changed, what is fabricated. Knows no estimate.
 
 Counts here order and illustrate cases; the numbers that are judged come from the run's metrics.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.schema import Case, Metric, Record, Score
+from harness.schema import Case, Metric, Record
 from harness.scoring.verdicts import FABRICATED
+from harness.stats.values import case_value
 
 
 @dataclass(frozen=True)
@@ -80,29 +81,6 @@ def pair_up(baseline: Sequence[Record], tuned: Sequence[Record]) -> list[Pair]:
     return [Pair(baseline=b, tuned=t) for b, t in joined if b is not None]
 
 
-def case_value(record: Record, metric: Metric) -> float | None:
-    """One record's share or value of a metric; an error of engine or scorer is the worst, an unscored record None."""
-    score = record.scores.get(metric.scorer)
-    if record.error is not None or (score is not None and score.failed):
-        return metric.limits[0] if metric.higher_is_better else metric.limits[1]
-    if score is None or score.value is None:
-        return None
-    if metric.kind == "mean":
-        return score.value
-    if metric.kind == "macro_f1":
-        return _f1(score)
-    below = 1 if metric.denominator is None else score.counts.get(metric.denominator, 0)
-    return score.counts.get(metric.numerator, 0) / below if below else None
-
-
-def is_wrong(record: Record, metric: Metric) -> bool | None:
-    """Whether a record falls short of the best value of a metric; None where the metric does not apply."""
-    value = case_value(record, metric)
-    if value is None:
-        return None
-    return value < metric.limits[1] if metric.higher_is_better else value > metric.limits[0]
-
-
 def fabrications(record: Record) -> list[Fabrication]:
     """Every claim of an answer that a scorer marks as not grounded."""
     return [
@@ -111,12 +89,6 @@ def fabrications(record: Record) -> list[Fabrication]:
         for span in score.spans
         if span.verdict in FABRICATED
     ]
-
-
-def _f1(score: Score) -> float | None:
-    right, missed, extra = (len(score.extracted.get(k, [])) for k in ("found", "missing", "invented"))
-    below = 2 * right + missed + extra
-    return 2 * right / below if below else None
 
 
 def _without(found: list[Fabrication], others: list[Fabrication]) -> list[Fabrication]:

@@ -15,11 +15,11 @@ from rich.text import Text
 
 from harness.schema import SuiteInfo, Verdict
 from harness.store import RunData
+from harness.visible import shown
 from reports import words
 from reports.assemble import gather
 from reports.evidence import Evidence, overall, unmet_first
 from reports.sections.verdict import cautions, sentence
-from reports.visible import shown
 
 STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "skipped": "dim"}
 TONES = {"good": "green", "bad": "red", "plain": ""}

@@ -20,6 +20,7 @@ LAYERS = [
         "errors",
         "digest",
         "progress",
+        "visible",
         "gatefile",
         "threads",
         "provenance",

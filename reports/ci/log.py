@@ -5,7 +5,7 @@ A command is one line, `::name key=value::message`; the older form `##[name]mess
 
 from __future__ import annotations
 
-from reports.visible import shown
+from harness.visible import shown
 
 
 def data(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from harness.digest import digest
 from harness.schema import Estimate, MetricRow
-from reports.visible import shown
+from harness.visible import shown
 
 FOREIGN = re.compile(r"[^\w ./:=+@%()-]")
 LONGEST = 120

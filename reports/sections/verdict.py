@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.schema import Record, SuiteInfo, Verdict
+from harness.stats.values import is_wrong
 from reports import words
 from reports.evidence import Evidence, overall
 from reports.model import Block, Headline, Section, Text
-from reports.pairs import Pair, both_texts, is_wrong
+from reports.pairs import Pair, both_texts
 
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.schema import Estimate, MetricRow
+from harness.visible import is_hidden
 from reports.ci import annotations, openmetrics, pages
 from reports.ci.export import decode, encode
 from reports.ci.log import inert
-from reports.visible import is_hidden
 from tests.ci.runner import commands
 from tests.ci.sample import full_of, headings, tables_are_whole, tokens
 from tests.reports.hostile import ALPHABET, ATTACKS

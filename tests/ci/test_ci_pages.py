@@ -6,11 +6,11 @@ import re
 
 import pytest
 
+from harness.visible import is_hidden
 from reports.ci import pages
 from reports.ci.collect import NO_RUN, evidence, sections
 from reports.ci.collect import export as export_of
 from reports.ci.parts import CELL, Part, join, text
-from reports.visible import is_hidden
 from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, tokens, verdict
 from tests.reports.conftest import Writer
 

@@ -14,11 +14,11 @@ from rich.console import Console
 
 import reports
 from harness.schema import Verdict
+from harness.visible import is_hidden
 from reports import charts, html, markdown
 from reports.files import to_json
 from reports.model import ReportModel
 from reports.terminal import verdict_panel
-from reports.visible import is_hidden
 from tests.reports.conftest import Writer
 from tests.reports.hostile import ATTACKS, curve_of, model_of, random_texts
 from tests.reports.sample import make_manifest, make_record, make_records

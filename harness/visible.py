@@ -30,8 +30,12 @@ def escape(character: str) -> str:
 
 def split(text: str) -> Iterator[tuple[str, bool]]:
     """Stretches of text, each with whether it stands for a hidden character. CR LF counts as a line feed."""
+    text = text.replace("\r\n", "\n")
+    if text and not any(map(is_hidden, set(text))):
+        yield text, False
+        return
     plain: list[str] = []
-    for character in text.replace("\r\n", "\n"):
+    for character in text:
         if not is_hidden(character):
             plain.append(character)
             continue

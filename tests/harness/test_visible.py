@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.visible import shown
+from harness.visible import shown
 
 
 @pytest.mark.parametrize(
