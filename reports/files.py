@@ -1,4 +1,7 @@
-"""Writes a report as files: report.html, report.md, report.json. Equal models give equal bytes."""
+"""Writes a report as files: report.html, report.md, report.json, on request report.pdf.
+
+Equal models give equal bytes, but for the PDF, which follows the machine's fonts.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,20 @@ from harness.errors import UserError
 from reports.model import ReportModel
 
 
-def write(model: ReportModel, out_dir: Path) -> list[Path]:
-    """Write all views into `out_dir`, made where missing, and return their paths. A refused write is a UserError."""
+def write(model: ReportModel, out_dir: Path, with_pdf: bool = False) -> list[Path]:
+    """Write the views into `out_dir`, made where missing, and return their paths. A refused write is a UserError."""
     from reports import html, markdown
 
     views = {"report.html": html.render, "report.md": markdown.render, "report.json": to_json}
-    made = {Path(out_dir) / name: view(model) for name, view in views.items()}
+    made = {Path(out_dir) / name: view(model).encode("utf-8") for name, view in views.items()}
+    if with_pdf:
+        from reports import pdf
+
+        made[Path(out_dir) / "report.pdf"] = pdf.render(model)
     try:
         Path(out_dir).mkdir(parents=True, exist_ok=True)
-        for path, text in made.items():
-            path.write_bytes(text.encode("utf-8"))
+        for path, content in made.items():
+            path.write_bytes(content)
     except OSError as error:
         raise UserError(
             f"{out_dir}: cannot be written ({error.strerror}). Choose another folder for the report"
