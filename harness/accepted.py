@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from harness.cases import case_hash
 from harness.digest import digest
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.schema import BASELINE, Case, Completion, Gate, Record, Score, Scores
 
 BASELINE_FILE = "baseline.json"
@@ -183,7 +183,7 @@ def load_accepted(path: Path, suite: str) -> Accepted | None:
                 "Update tunegate"
             )
         found = msgspec.json.decode(data, type=Accepted, strict=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise UserError(f"{path}: is no accepted baseline: {str(error) or 'the file is empty'}. {_AGAIN}") from None
     refuse_all([f"{path}: {problem}. {_AGAIN}" for problem in _problems(found, suite)], f"{path}: cannot be trusted")
     return found

@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar, overload
 import msgspec
 
 from harness.digest import digest
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.schema import Case
 
 C = TypeVar("C", bound=Sequence[Case])
@@ -71,7 +71,7 @@ def load_cases(path: Path) -> Sequence[Case]:
             continue
         try:
             case = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except NOT_JSON as error:
             problems.append(f"{path.name}:{number}: {_explain(str(error))}")
             continue
         problem = problem_of(case, first_line, number)
@@ -93,7 +93,7 @@ def _on_disk(path: Path) -> Sequence[Case]:
         if line.strip():
             try:
                 case = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except NOT_JSON as error:
                 problem: str | None = _explain(str(error))
             else:
                 problem = problem_of(case, {}, number)

@@ -5,6 +5,12 @@ A `UserError` is printed as one line without a traceback and ends every command 
 
 from collections.abc import Sequence
 
+import msgspec
+
+NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What reading bytes as JSON of some type raises: other JSON, none, no UTF-8, and nesting that is too deep."""
+NOT_TOML = (ValueError, RecursionError)
+"""The same of TOML."""
 EXIT_OK = 0
 EXIT_GATE_FAILED = 1
 EXIT_INTERRUPTED = 2

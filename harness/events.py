@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from harness import redaction
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.schema import RecordKey, Score, ScoreEvent, Scores
 from harness.store import RunData
 
@@ -86,7 +86,7 @@ def _read(path: Path) -> Batch:
             )
         events = msgspec.json.Decoder(ScoreEvent).decode_lines(data)
         about = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise UserError(f"{path}: cannot be read: {error}. Remove the batch, or restore it") from None
     return Batch(path=path, events=events, about=about)
 

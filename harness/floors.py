@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field, structs
 
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.plan import gates_path
 from harness.schema import CANDIDATE, Manifest, Noise, SuiteInfo
 from harness.suite import Suite
@@ -41,7 +41,7 @@ def load_noise(path: Path) -> list[Noise]:
         return []
     try:
         found = msgspec.json.decode(path.read_bytes(), type=NoiseFile, strict=True)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise UserError(f"{path}: cannot be read: {error}. Take it from version control, or measure again") from None
     if found.schema_version != NOISE_SCHEMA:
         raise UserError(

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 from harness.schema import Gate, GateFile, Metric, Objective, Rule
 
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -55,7 +55,7 @@ def load_gates(path: Path) -> GateFile:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). Every suite states its bars in gates.toml"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NOT_TOML as error:
         raise UserError(f"{path.name}: not valid TOML: {error}") from None
     problems = [
         f"unknown key '{key}'. A gate file has [objective] and [[gate]] tables"

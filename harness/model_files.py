@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from harness import trust
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -84,7 +84,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from a file; anything else is a UserError that names the file."""
     try:
         loaded = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise UserError(f"{file}: cannot be read as JSON: {error}") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{file}: expected a JSON object, found {type(loaded).__name__}")
@@ -171,7 +171,7 @@ def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
         header = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         header.pop("__metadata__", None)
         tensors = {name: msgspec.json.decode(entry, type=_Tensor) for name, entry in header.items()}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         raise UserError(f"{file}: not a safetensors file. Copy it again, or save the weights again") from None
     end = max((entry.data_offsets[1] for entry in tensors.values()), default=0)
     if 8 + length + end != size:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.events import append, batches, key_of, latest
 from harness.judging import JUDGE, labelled
 from harness.rubric import SIDES, Rubric
@@ -80,7 +80,7 @@ def _event(
     where = f"{file.name}:{number}"
     try:
         line = msgspec.json.decode(raw, type=Line)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         problems.append(f"{where}: {error}")
         return
     if line.label not in rubric.labels:

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 
 ENV = "TUNEGATE_REDACT"
 FILE = "redact.toml"
@@ -187,7 +187,7 @@ def load(path: Path) -> dict[str, str]:
         found = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Expected words and [patterns] to redact") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_TOML as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
     words, patterns = found.pop("words", []), found.pop("patterns", {})
     problems = [f"unknown key '{key}'. Known: words, patterns" for key in found]
@@ -200,7 +200,8 @@ def load(path: Path) -> dict[str, str]:
         problems += [f"pattern '{WORDS}': is the name of the words; choose another"] if WORDS in patterns else []
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: a list of secrets that cannot be used")
     spaced = [r"\s+".join(map(re.escape, word.split())) for word in words]
-    return ({WORDS: rf"(?i)(?<!\w)(?:{'|'.join(spaced)})(?!\w)"} if spaced else {}) | patterns
+    own: dict[str, str] = {WORDS: rf"(?i)(?<!\w)(?:{'|'.join(spaced)})(?!\w)"} if spaced else {}
+    return own | patterns
 
 
 def _fault(form: object) -> str | None:

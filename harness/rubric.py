@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.digest import digest
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 
 KEYS = {"name": str, "question": str, "labels": list, "compare": bool}
 SIDES = ("first", "second", "tie")
@@ -54,7 +54,7 @@ def load_rubric(path: Path) -> Rubric:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). Expected a rubric: name, question, labels"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NOT_TOML as error:
         raise UserError(f"{path.name}: not valid TOML: {error}") from None
     refuse_all([f"{path.name}: {p}" for p in _problems(found)], f"{path}: a rubric that cannot be used")
     compare = found.get("compare", False)

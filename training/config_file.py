@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 from training.config import ALL_LINEAR, Config, asked_tables
 
 BESIDE = "Paths are relative to the TOML file"
@@ -58,7 +58,7 @@ def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. Expected a training configuration in TOML") from None
-    except (OSError, ValueError) as error:
+    except (OSError, *NOT_TOML) as error:
         raise UserError(f"{path}: cannot be read as TOML: {error}") from None
     problems: list[str] = []
     tables = _read(Config, raw, "", problems)

@@ -22,7 +22,7 @@ from harness.checkpoints import cache_dir
 from harness.digest import digest
 from harness.engines.base import Engine, in_order
 from harness.engines.places import Places
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.held import hold
 from harness.schema import Checkpoint, Completion, Request
 
@@ -66,7 +66,7 @@ class AnswerFile:
         first = self._opened.readline().strip()
         try:
             found: object = msgspec.json.decode(first, type=Header).tunegate_answers
-        except msgspec.MsgspecError:
+        except NOT_JSON:
             found = "no header of answers"
         if found != LAYOUT:
             raise UserError(
@@ -83,7 +83,7 @@ class AnswerFile:
     def _decoded(self, line: bytes) -> Completion | None:
         try:
             return self._decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             return None
 
     def get(self, key: str) -> Completion | None:

@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 from harness.scoring.guideline_forms import CODE, canonical
 from harness.scoring.guideline_forms import NUMBER as DOTTED_NUMBER
 from harness.scoring.normal import normalise
@@ -111,7 +111,7 @@ def load(path: str | Path) -> Registry:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Name a TOML file of [[name]] tables") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NOT_TOML as error:
         raise UserError(f"{path.name}: not valid TOML: {error}") from None
     problems = [f"unknown key '{k}'; expected 'complete' and [[name]]" for k in sorted(found) if k not in EXPECTED]
     rows = found.get("name", [])

@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 from harness.scoring.phrases import Phrases, key
 
 SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
@@ -119,7 +119,7 @@ def load(path: str | Path) -> StyleGuide:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: the style guide cannot be read ({error.strerror}). Name an existing file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NOT_TOML as error:
         raise UserError(f"{path.name}: not valid TOML: {error}") from None
     return parse(found, path.name)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from reports.ci.github import GitHub
 
 PAGE_OF_RUN = re.compile(r"https://[\w.-]+(:\d+)?/[\w.-]+/[\w.-]+/actions/runs/\d+")
@@ -77,7 +77,7 @@ def read(path: Path) -> Event:
         return msgspec.json.decode(path.read_bytes(), type=Event)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Give --pr N, or run it on workflow_run") from None
-    except msgspec.DecodeError:
+    except NOT_JSON:
         raise UserError(f"{path}: is no workflow_run event. Give --pr N, or run it on workflow_run") from None
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from reports import words
 from reports.ci.log import inert
 
@@ -74,7 +74,7 @@ class GitHub:
             ) from None
         except (urllib.error.URLError, TimeoutError, OSError) as error:
             raise UserError(f"{method} {path}: GitHub was not reached: {inert(str(error))}. Run it again") from None
-        except msgspec.DecodeError:
+        except NOT_JSON:
             raise UserError(f"{method} {path}: the answer is no JSON. Check GITHUB_API_URL") from None
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:

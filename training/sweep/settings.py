@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.digest import digest
-from harness.errors import UserError, refuse_all
+from harness.errors import NOT_TOML, UserError, refuse_all
 from training import model_checks
 from training.config import Config
 from training.config_file import load as load_config
@@ -97,7 +97,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: no such file. Expected a sweep in TOML, with config = ... and a table [vary]"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, *NOT_TOML) as error:
         raise UserError(f"{path}: cannot be read as TOML: {error}") from None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.schema import Estimate
 from training.sweep.luck import expected_best, standard_error
 
@@ -191,7 +191,7 @@ def read(folder: Path) -> Table | None:
         return None
     try:
         return msgspec.json.decode(file.read_bytes(), type=Table)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise UserError(f"{file}: cannot be read: {error}. Move it away; finished trainings are found again") from None
 
 

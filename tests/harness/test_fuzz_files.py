@@ -1,0 +1,281 @@
+"""Every file that somebody else may have written is read, or refused with a message: no other error leaves a reader."""
+
+import json
+import shutil
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import cases, events, floors, gatefile, json_schemas, model_files, redaction, rubric, store
+from harness.accepted import load_accepted
+from harness.checkpoints import resolve
+from harness.engines import preflight
+from harness.engines.answers import AnswerFile, Header
+from harness.people import add_labels
+from harness.scoring import registry, style_guide
+from harness.store import RunData
+from tests.fuzzing import FEW, as_json, as_lines, as_toml, survives
+from tests.harness.adapters import save_adapter
+from tests.harness.mini import GATES, rows
+from tests.harness.scored_run import make
+
+RUBRIC = 'name = "grounded"\nquestion = "Is it?"\nlabels = ["no", "yes"]\n'
+REDACT = "words = ['Acme']\n[patterns]\nmatter = 'M-[0-9]{6}'\n"
+NAMES = 'complete = ["party"]\n\n[[name]]\nkind = "party"\nname = "Acme"\naliases = ["Acme LLC"]\n'
+STYLE = """client = "Ambleworth"
+glossary = ["crema"]
+
+[tone]
+contractions = false
+emoji = false
+repeated_marks = false
+all_caps = false
+lists = false
+slang = false
+typos = false
+grammar_slips = false
+
+[[banned]]
+id = "hype"
+terms = ["game changer"]
+
+[[name]]
+exact = "TideFlask"
+wrong = ["Tide Flask"]
+
+[[required]]
+id = "thanks"
+any_of = ["thank you"]
+"""
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}, "required": ["a"]}
+NOISE = {"schema_version": 1, "noise": []}
+COMPLETION = {"key": "k", "text": "t", "finish_reason": "stop", "prompt_tokens": 1, "output_tokens": 1}
+HEADER = {"tunegate_answers": 1, "checkpoint": "c", "engine": "fake", "version": "1"}
+
+
+@contextmanager
+def file_of(content: bytes, name: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        yield path
+
+
+def used_schema(path: Path) -> None:
+    validator = json_schemas.validator(json.dumps(json_schemas.read(path)))
+    list(validator.iter_errors({"a": "y"}))
+
+
+def answers(path: Path) -> None:
+    found = AnswerFile(path, Header(**HEADER))
+    try:
+        found.get("k")
+    finally:
+        found.close()
+
+
+READERS: dict[str, tuple[str, st.SearchStrategy[bytes], Callable[[Path], Any]]] = {
+    "cases": ("cases.jsonl", as_lines(*rows(2)), cases.load_cases),
+    "cases on the disk": ("cases.jsonl", as_lines(*rows(2)), lambda path: list(cases._on_disk(path))),
+    "gates": ("gates.toml", as_toml(GATES), gatefile.load_gates),
+    "rubric": ("rubric.toml", as_toml(RUBRIC), rubric.load_rubric),
+    "words to redact": ("redact.toml", as_toml(REDACT), redaction.load),
+    "closed list of names": ("names.toml", as_toml(NAMES), registry.load),
+    "style guide": ("style.toml", as_toml(STYLE), style_guide.load),
+    "JSON schema": ("schema.json", as_json(SCHEMA), used_schema),
+    "noise": ("noise.json", as_json(NOISE), floors.load_noise),
+    "answers kept": ("a.jsonl", as_lines(HEADER, COMPLETION), answers),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_file_is_read_or_refused(kind: str) -> None:
+    name, contents, read = READERS[kind]
+
+    @FEW
+    @given(contents)
+    def any_content(content: bytes) -> None:
+        with file_of(content, name) as path:
+            survives(read, path)
+
+    any_content()
+
+
+GOOD = {
+    "cases.jsonl": "\n".join(map(json.dumps, rows(2))),
+    "gates.toml": GATES,
+    "rubric.toml": RUBRIC,
+    "redact.toml": REDACT,
+    "names.toml": NAMES,
+    "style.toml": STYLE,
+    "schema.json": json.dumps(SCHEMA),
+    "noise.json": json.dumps(NOISE),
+    "a.jsonl": f"{json.dumps(HEADER)}\n{json.dumps(COMPLETION)}",
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_the_fuzzing_starts_from_is_read(kind: str) -> None:
+    name, _, read = READERS[kind]
+    with file_of(GOOD[name].encode(), name) as path:
+        read(path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    return make(tmp_path_factory.mktemp("run"))
+
+
+def whole(run: Path) -> None:
+    """Everything that looks at a run folder."""
+    found = store.load_run(run)
+    store.check_seal(run)
+    events.with_later(found)
+
+
+@pytest.mark.parametrize("name", ["run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json"])
+def test_a_run_folder_of_others_is_read_or_refused(run: RunData, name: str) -> None:
+    data = (run.path / name).read_bytes()
+    valid = [msgspec.json.decode(part) for part in (data.splitlines() if name.endswith("l") else [data])]
+
+    @FEW
+    @given(as_lines(*valid[:3]) if name.endswith("l") else as_json(valid[0]))
+    def any_content(content: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(shutil.copytree(run.path, Path(folder) / "run"))
+            (path / name).write_bytes(content)
+            survives(whole, path)
+            assert store.check_seal(path) == ([name] if content != data else [])
+
+    any_content()
+
+
+@FEW
+@given(
+    st.binary(max_size=200)
+    | st.sampled_from(["..", "/etc/passwd", "run.json", "x"]).map(lambda n: f"{'0' * 64}  {n}\n".encode())
+)
+def test_a_seal_names_no_file_but_those_of_a_run_and_misses_none(run: RunData, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(shutil.copytree(run.path, Path(folder) / "run"))
+        (path / store.SEAL).write_bytes(content)
+        changed = store.check_seal(path)
+        assert changed and set(changed) <= {*store.SEALED, store.SEAL}
+
+
+EVENT = {
+    "suite": "legal/mini", "case_id": "c1", "variant": "tuned", "repeat": 1, "kind": "judge",
+    "score": {"name": "judge_x", "value": 1.0, "extracted": {"label": ["yes"]}}, "author": "a", "rubric": "r",
+}  # fmt: skip
+
+
+@FEW
+@given(as_lines(EVENT), as_json({"kind": "judge", "canaries": 3}))
+def test_events_of_others_are_read_or_refused(run: RunData, content: bytes, about: bytes) -> None:
+    import hashlib
+
+    with tempfile.TemporaryDirectory() as folder:
+        later = Path(folder) / events.FOLDER
+        later.mkdir()
+        (later / "b.jsonl").write_bytes(content)
+        (later / "b.json").write_bytes(about)
+        (later / "b.jsonl.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  b.jsonl\n")
+        survives(lambda: events.with_later(msgspec.structs.replace(run, path=Path(folder))))
+
+
+LABEL = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes", "comment": "so"}
+
+
+@FEW
+@given(as_lines(LABEL))
+def test_labels_of_people_are_read_or_refused(run: RunData, content: bytes) -> None:
+    asked = rubric.Rubric(name="grounded", question="Is it?", labels=("no", "yes"))
+    with tempfile.TemporaryDirectory() as folder, file_of(content, "labels.jsonl") as labels:
+        survives(add_labels, msgspec.structs.replace(run, path=Path(folder)), asked, labels, "r1")
+
+
+ACCEPTED = {
+    "schema_version": 1, "suite": "legal/mini", "suite_hash": "h", "cases_hash": "h", "prompt_hash": "h",
+    "scorers_hash": "h", "gates_hash": "h", "scorers": {"clauses": "v"},
+    "gates": [{"metric": "m", "rule": "at_least", "value": 0.5}],
+    "model": {"name": "m", "digest": "d", "base_digest": "d", "adapter_digest": None, "tokenizer_digest": "d"},
+    "run_id": "r", "accepted_at": "2026", "reason": "r", "approved_by": "", "although": "", "samples": 1,
+    "metrics": {"m": {"value": 0.5, "low": None, "high": None, "n": 1}}, "counts": {"clauses": ["tp"]},
+    "cases": {"c1": {"case_hash": "h", "input_hash": "h", "prompt_hash": "h", "cluster": "k",
+                     "answers": [{"scores": {"clauses": [1.0, 1]}}]}}, "digest": "",
+}  # fmt: skip
+
+
+@FEW
+@given(as_json(ACCEPTED))
+def test_an_accepted_baseline_that_anybody_edited_is_never_trusted(content: bytes) -> None:
+    with file_of(content, "baseline.json") as path:
+        assert survives(load_accepted, path, "legal/mini") is None
+
+
+CONFIG = {
+    "model_type": "qwen2", "dtype": "float32", "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 400,
+    "max_position_embeddings": 512, "eos_token_id": [1, 2], "text_config": {"hidden_size": 64},
+    "auto_map": {"AutoConfig": "a.B"}, "id2label": {"0": "no"}, "attn_implementation": "sdpa",
+}  # fmt: skip
+
+
+@FEW
+@given(as_json(CONFIG))
+def test_the_config_of_a_model_is_read_or_refused(content: bytes) -> None:
+    with file_of(content, "config.json") as path:
+        survives(model_files.model_config, path.parent)
+
+
+INDEX = {"metadata": {}, "weight_map": {"a": "model.safetensors"}}
+
+
+@FEW
+@given(as_json(INDEX))
+def test_the_index_of_weights_is_read_or_refused(content: bytes) -> None:
+    with file_of(content, model_files.WEIGHT_INDEX) as path:
+        found = survives(model_files.weight_files, path.parent)
+        assert found is None or all(file.parent == path.parent for file in found)
+
+
+TENSORS = {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "__metadata__": {"format": "pt"}}
+
+
+@FEW
+@given(as_json(TENSORS), st.none() | st.integers(0, 2**64 - 1), st.binary(max_size=9))
+def test_the_header_of_weights_is_read_or_refused(header: bytes, length: int | None, data: bytes) -> None:
+    content = struct.pack("<Q", len(header) if length is None else length) + header + data
+    with file_of(content, "model.safetensors") as path:
+        for shape in (survives(model_files.tensor_shapes, path) or {}).values():
+            assert all(isinstance(width, int) and width >= 0 for width in shape)
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_adapter(tiny_model, tmp_path_factory.mktemp("fuzz") / "adapter")
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "tokenizer_config.json"])
+def test_the_settings_of_an_adapter_are_read_or_refused(adapter: Path, name: str, tiny_model: Path) -> None:
+    given_file = adapter / name
+    valid = json.loads(given_file.read_text()) if given_file.is_file() else {"eos_token": {"content": "x"}}
+
+    @FEW
+    @given(as_json(valid))
+    def any_content(content: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            twin = Path(shutil.copytree(adapter, Path(folder) / "a"))
+            shutil.copyfile(tiny_model / "tokenizer.json", twin / "tokenizer.json")
+            (twin / name).write_bytes(content)
+            if survives(resolve, str(twin)) is not None:
+                survives(preflight.examine, twin, tiny_model)
+
+    any_content()
