@@ -33,6 +33,9 @@ SEAL = "MANIFEST.sha256"
 MOST_CASES = 50_000
 """A run of more is long: it is judged from the disk, and no report of it is written unasked."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What bytes that are no JSON of the expected kind raise."""
+
 T = TypeVar("T")
 
 
@@ -204,13 +207,7 @@ def load_results(path: Path) -> Results:
     path = Path(path)
     if not (path / "run.json").exists():
         raise UserError(f"{path}: not a run folder (no run.json). `tunegate runs` lists the runs")
-    manifest = _decode(path / "run.json", Manifest)
-    if manifest.schema_version > SCHEMA_VERSION:
-        raise UserError(
-            f"{path}: written by a newer tunegate (schema {manifest.schema_version}, this one reads {SCHEMA_VERSION}). "
-            "Update tunegate"
-        )
-    return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=load_verdicts(path))
+    return Results(path=path, manifest=load_manifest(path), metrics=load_metrics(path), verdicts=load_verdicts(path))
 
 
 def load_run(path: Path, answers: bool = True) -> RunData:
@@ -261,8 +258,14 @@ def load_sealed(path: Path, doing: str) -> RunData:
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Read run.json alone."""
-    return _decode(path / "run.json", Manifest)
+    """Read run.json alone. An unreadable file or a newer schema is a UserError."""
+    manifest = decode(path / "run.json", Manifest)
+    if manifest.schema_version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: written by a newer tunegate (schema {manifest.schema_version}, this one reads {SCHEMA_VERSION}). "
+            "Update tunegate"
+        )
+    return manifest
 
 
 def check_seal(path: Path) -> list[str]:
@@ -279,30 +282,16 @@ def check_seal(path: Path) -> list[str]:
     return [name for name in SEALED if here.get(name) != listed.get(name)]
 
 
-def run_rows(root: Path) -> list[tuple[str, ...]]:
-    """Runs below `root`, newest last, as table rows with a heading; empty where there is none."""
-    rows = []
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        if not (folder / "run.json").exists():
-            continue
-        manifest = load_manifest(folder)
-        names = " vs ".join(c.name for v, c in manifest.checkpoints.items() if c.kind != "scripted" or "fake" in c.name)
-        outcomes = [v.outcome for v in load_verdicts(folder)]
-        counts = ", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes))
-        rows.append((manifest.run_id, manifest.kind, manifest.status, names, counts))
-    return [("run", "kind", "status", "checkpoints", "gates"), *rows] if rows else []
-
-
 def load_verdicts(path: Path) -> list[Verdict]:
     """Read verdicts.json alone; empty where there is none."""
     file = path / "verdicts.json"
-    return _decode(file, list[Verdict]) if file.exists() else []
+    return decode(file, list[Verdict]) if file.exists() else []
 
 
 def load_metrics(path: Path) -> Metrics:
     """Read metrics.json alone; empty where there is none."""
     file = path / "metrics.json"
-    return _decode(file, Metrics) if file.exists() else Metrics()
+    return decode(file, Metrics) if file.exists() else Metrics()
 
 
 def find_run(text: str, root: Path) -> Path:
@@ -317,10 +306,11 @@ def find_run(text: str, root: Path) -> Path:
     raise UserError(f"run '{text}': {found} in {root}. `tunegate runs` lists the runs")
 
 
-def _decode(path: Path, kind: type[T]) -> T:
+def decode(path: Path, kind: type[T]) -> T:
+    """Read one JSON file of a run. One that cannot be read is a UserError."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise UserError(f"{path}: cannot be read: {error}. The run is damaged; run it again") from None
 
 
@@ -338,7 +328,7 @@ def _decoded(lines: Iterable[bytes], path: Path, decoder: msgspec.json.Decoder[T
             continue
         try:
             yield decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             if not line.endswith(b"\n"):
                 return  # a torn last line is what a crash may leave
             raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None
