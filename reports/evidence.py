@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.outcomes import together
 from harness.schema import (
     BASELINE,
     CANDIDATE,
@@ -103,13 +104,3 @@ def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def overall(verdicts: Sequence[Verdict]) -> Outcome:
     """All verdicts together: only passes make a pass, and no verdict at all is not judged."""
     return together({v.outcome for v in verdicts})
-
-
-def together(outcomes: Collection[Outcome]) -> Outcome:
-    """The outcome of several outcomes, as `overall` has it."""
-    found = set(outcomes)
-    if not found:
-        return "skipped"
-    if found & {"fail", "error"}:
-        return "fail"
-    return "pass" if found == {"pass"} else "inconclusive"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Comparison, Estimate, Outcome, Verdict
@@ -222,6 +222,12 @@ def variant(name: str) -> str:
 def outcome(found: Outcome | str) -> str:
     """An outcome as a word in capitals."""
     return OUTCOMES[found]
+
+
+def outcomes(counts: Mapping[Outcome, int]) -> str:
+    """How many gates came to which outcome, those that stop a merge first: `1 fail, 3 pass`."""
+    order: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "skipped", "pass")
+    return ", ".join(f"{counts[found]:,} {found}" for found in order if counts.get(found))
 
 
 def duration(seconds: float) -> str:

@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from harness.errors import UserError
+from harness.outcomes import together
 from harness.schema import Outcome, Verdict
 from reports import words
 from reports.ci.log import inert
-from reports.evidence import together
 
 VERSION = 1
 MOST_BYTES = 1 << 20
