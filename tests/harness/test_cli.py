@@ -79,9 +79,9 @@ def test_compare_judges_lists_and_reports_a_run(project: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS" in done.stdout
     listed = tunegate(project, "runs").stdout.splitlines()
-    assert listed[0].split() == ["run", "kind", "status", "checkpoints", "gates"]
+    assert listed[0].split() == ["run", "kind", "status", "outcome", "gates", "checkpoints", "suites"]
     assert "fake:old vs fake:new" in listed[1] and "3 pass" in listed[1]
-    run = load_run(next((project / "runs").iterdir()))
+    run = load_run(next((project / "runs").glob("2*")))
     assert sorted(run.by_variant("legal/mini")) == ["baseline", "tuned"]
     for name in ("report.html", "report.md", "report.json"):
         assert (run.path / "report" / name).stat().st_size > 1000

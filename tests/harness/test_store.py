@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Manifest, Record, Score
-from harness.store import RunFolder, check_seal, find_run, load_run, now, run_rows
+from harness.store import RunFolder, check_seal, find_run, load_run, now
 
 
 def manifest(folder: RunFolder, **changes: object) -> Manifest:
@@ -95,14 +95,12 @@ def test_a_folder_that_cannot_be_made_is_one_line() -> None:
         RunFolder.create(Path("/proc/nowhere"), "x")
 
 
-def test_runs_are_found_by_part_of_their_name_and_listed(folder: RunFolder) -> None:
+def test_runs_are_found_by_part_of_their_name(folder: RunFolder) -> None:
     root = folder.path.parent
     assert find_run(folder.path.name[-8:], root) == folder.path
     assert find_run(str(folder.path), Path("/")) == folder.path
     with pytest.raises(UserError, match="no run has that name"):
         find_run("zzz", root)
-    assert [row[0] for row in run_rows(root)] == ["run", folder.path.name]
-    assert run_rows(root / "none") == []
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
