@@ -19,7 +19,6 @@ LAYERS = [
         "schema",
         "errors",
         "digest",
-        "outcomes",
         "progress",
         "visible",
         "gatefile",
@@ -37,11 +36,11 @@ LAYERS = [
     },
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics", "kept"},
-    {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors", "history"},
-    {"moved", "against"},
+    {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},
+    {"moved", "against", "reviewed"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
     {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing"},
-    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "listing", "beginning"},
+    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "beginning"},
     {"plugin", "cli"},
 ]
 
