@@ -19,6 +19,7 @@ LAYERS = [
         "schema",
         "errors",
         "digest",
+        "outcomes",
         "progress",
         "visible",
         "gatefile",
@@ -36,11 +37,11 @@ LAYERS = [
     },
     {"cases", "prompts", "scoring", "stats", "checkpoints", "embedded", "merging", "quantisation"},
     {"suite", "engines", "evaluate_metrics", "kept"},
-    {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors"},
+    {"wording", "evidence", "gates", "store", "events", "plan", "accepted", "floors", "history"},
     {"moved", "against", "reviewed"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
     {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing"},
-    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "beginning"},
+    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "listing", "beginning"},
     {"plugin", "cli"},
 ]
 
