@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import trust
 from harness.digest import digest
 from harness.errors import MissingExtra, UserError
 from harness.model_files import model_config, read_json
 from harness.schema import Case, Prompt
+from harness.tokenizer import load
 
 if TYPE_CHECKING:
     import jinja2
@@ -82,11 +82,9 @@ class Renderer:
     @cached_property
     def tokenizer(self) -> Any:
         try:
-            from transformers import AutoTokenizer
-        except ImportError:
-            raise MissingExtra("rendering prompts", "transformers", "train") from None
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **trust.TOKENIZER)
+            tokenizer = load(self.folder)
+        except MissingExtra:
+            raise
         except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
             raise UserError(
                 f"{self.folder}: the tokenizer cannot be loaded: {type(error).__name__}: {_first_line(error)}. "

@@ -1,0 +1,58 @@
+"""The tokenizer that is loaded quickly is the one that transformers itself chooses."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import tokenizer
+from harness.checkpoints import embedded_model
+
+pytest.importorskip("transformers")
+
+LOAD = (
+    "import sys; from pathlib import Path; from harness.prompts import Renderer; "
+    "made = Renderer(Path(sys.argv[1])); print(*made.prompt([{'role': 'user', 'content': 'Who pays?'}]).ids); "
+    "print(type(made.tokenizer).__name__, 'torch' in sys.modules)"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the embedded model's tokenizer, and a cache that holds nothing."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in embedded_model().iterdir():
+        if file.suffix in (".json", ".jinja"):
+            shutil.copy(file, folder)
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def load(folder: Path) -> tuple[str, str]:
+    """Token ids, and class and whether torch was loaded, in a new process."""
+    done = subprocess.run([sys.executable, "-c", LOAD, str(folder)], capture_output=True, text=True, check=True)
+    ids, what = done.stdout.splitlines()[-2:]
+    return ids, what
+
+
+def test_a_known_tokenizer_loads_without_torch_and_gives_the_same_ids(home: Path) -> None:
+    first, second = load(home), load(home)
+    assert first[1] == "TokenizersBackend True"
+    assert second == (first[0], "TokenizersBackend False")
+
+
+def test_a_changed_config_is_asked_of_transformers_again(home: Path) -> None:
+    load(home)
+    config = json.loads((home / "config.json").read_text())
+    (home / "config.json").write_text(json.dumps(config | {"model_type": "qwen2"}))
+    assert load(home)[1].endswith("True")
+
+
+def test_another_version_of_transformers_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tokenizer._kept_choice(home)
+    monkeypatch.setattr("harness.tokenizer.metadata.version", lambda name: "99")
+    assert tokenizer._kept_choice(home) != before
