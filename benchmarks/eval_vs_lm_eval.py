@@ -199,7 +199,8 @@ def _environment(cache: Path) -> dict[str, str]:
     from harness.engines import vllm_env
 
     more = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TUNEGATE_CACHE": str(cache)}
-    return os.environ | vllm_env.TELEMETRY_OFF | more | {"PYTHONPATH": str(ROOT)}
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return usual | vllm_env.TELEMETRY_OFF | more | {"PYTHONPATH": str(ROOT)}
 
 
 def switches(on_cpu: bool) -> dict[str, str]:
