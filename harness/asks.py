@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 import weakref
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -130,6 +131,14 @@ class Asks(Sequence[Ask]):
             ids=self._spool[part.first + number],
             sampling=sampling,
         )
+
+
+def counts(questions: Iterable[Ask]) -> dict[tuple[int, str], int]:
+    """How many questions each suite, by its index, has for each variant; in the order in which they are asked."""
+    if isinstance(questions, Asks):
+        asked = [len(part.asked) * part.repeats for part in questions.parts]
+        return {(suite, variant): n for variant in questions.variants for suite, n in enumerate(asked) if n}
+    return Counter((ask.suite, ask.variant) for ask in questions)
 
 
 class Sized(Protocol):

@@ -247,12 +247,16 @@ def demo(
 
 # Typer carries a command-line parser of its own; its usage errors are the parents of BadParameter.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
+TYPERS_INTERRUPTED = 130
+"""What newer versions of Typer make of Ctrl-C."""
 
 
 def main() -> None:
     """Entry point; a user's mistake is one line on stderr and pytest's usage exit code."""
     try:
         code = app(standalone_mode=False)
+        if code == TYPERS_INTERRUPTED:
+            raise KeyboardInterrupt
     except UserError as error:
         typer.echo(f"tunegate: {error}", err=True)
         code = error.exit_code

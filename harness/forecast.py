@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.clock import clock
 from harness.plan import Job, SuiteJob
-from harness.progress import clock
 from harness.schema import BASELINE, CANDIDATE
 
 TOKENS_A_SECOND = {"fake": 1_000_000, "vllm": 1600, "transformers": 400}

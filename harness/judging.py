@@ -126,7 +126,7 @@ def judge(
     with progress.stage(f"judge ({broker.says})", len(asked)) as stage:
         for question, completion in broker.answers(asked):
             said.append((question.item, *_verdict(completion, rubric)))
-            stage.advance(1, completion.prompt_tokens + completion.output_tokens)
+            stage.answered(completion, broker.was_kept)
     events = [_event(rubric, judged_by, *finding) for finding in _findings(said, rubric)]
     canaries = [label for item, label, _ in said if item.canary and label is not None]
     fooled = canaries.count(_best(rubric))

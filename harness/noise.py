@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from harness.answering import answer
 from harness.asks import Ask, Asks
 from harness.evidence import within_noise
 from harness.floors import engine_facts, noise_path, read_floors, save_noise
@@ -19,7 +20,7 @@ from harness.plan import Job, PlainRenderer, load_suite_gates, make_plan, varian
 from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.provenance import environment, git_state
-from harness.runner import answer, suite_info
+from harness.runner import suite_info
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Metrics, Noise, Record
 from harness.stats.wording import number, points
 from harness.store import RunData, RunFolder, load_run, now

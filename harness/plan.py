@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,8 +14,9 @@ from harness.digest import digest
 from harness.engines.endpoints import NO_SERVER, Servers, endpoint
 from harness.errors import UserError
 from harness.gatefile import load_gates, validate
+from harness.progress import Share
 from harness.prompts import Message, Renderer, messages
-from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, GateFile, Prompt, Sampling
+from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, GateFile, Metric, Prompt, Sampling
 from harness.suite import Suite
 
 
@@ -121,6 +122,23 @@ def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
     found = load_gates(path)
     validate(found, suite.metrics, suite.slices, str(path))
     return found
+
+
+def shares(counts: Mapping[tuple[str, str], int], suites: Iterable[Suite], bars: Path | None) -> list[Share]:
+    """What each variant is asked of each suite, by suite name and variant; suites without a metric are left out."""
+    found = []
+    by_name = {suite.name: suite for suite in suites}
+    for (name, variant), total in counts.items():
+        if metric := headline(by_name[name], bars):
+            found.append(Share(suite=name, variant=variant, total=total, metric=metric))
+    return found
+
+
+def headline(suite: Suite, bars: Path | None) -> Metric | None:
+    """The metric of a suite's first gate, or its first metric: what is said where there is room for one."""
+    by_name = {metric.name: metric for metric in suite.metrics}
+    first = [by_name[gate.metric] for gate in load_suite_gates(suite, bars).gate]
+    return next(iter(first or suite.metrics), None)
 
 
 def variants(job: Job) -> dict[str, Checkpoint]:

@@ -6,7 +6,8 @@ Inert in projects without a suite: nothing is imported and nothing is printed un
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -163,7 +164,7 @@ def pytest_runtestloop(session: pytest.Session) -> Any:
         capture = config.pluginmanager.getplugin("capturemanager")
         try:
             with capture.global_and_fixture_disabled():
-                config.stash[KEY].prepare()
+                config.stash[KEY].prepare(_terminal(config))
         except UserError as error:
             if hasattr(config, "workerinput"):
                 raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
@@ -171,6 +172,18 @@ def pytest_runtestloop(session: pytest.Session) -> Any:
                 raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
             raise pytest.UsageError(str(error)) from None
     return (yield)
+
+
+def _terminal(config: pytest.Config) -> TextIO | None:
+    """Where the run is shown while it is made: where pytest writes, and nowhere in a worker or with -q -q."""
+    if hasattr(config, "workerinput") or config.get_verbosity() <= -2:
+        return None
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return sys.stderr
+    reporter.ensure_newline()
+    terminal: TextIO = reporter._tw._file
+    return terminal
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,61 +1,142 @@
-"""Says what is going on: stage, bar, tokens/s, time left. Knows no engine and computes no score.
+"""What is said while work goes on, and who says it. Knows no engine, computes no score and draws nothing.
 
-On a terminal it draws bars with rich; elsewhere it prints a line now and then, so that logs stay readable.
+On a terminal `harness.live` draws it; elsewhere it is a line now and then, so that logs stay readable.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol, TextIO
+
+from msgspec import Struct
+
+from harness.clock import clock
+from harness.live.terminal import terminal_of
+from harness.schema import Completion, Metric, Record
 
 LINE_EVERY_S = 15.0
 
 
+class Share(Struct, frozen=True, kw_only=True):
+    """What one variant is asked of one suite."""
+
+    suite: str
+    """Name of the suite."""
+    variant: str
+    """Who is asked."""
+    total: int
+    """Answers that will come."""
+    metric: Metric
+    """The suite's first: what running estimates and misses speak of."""
+
+
 class Stage(Protocol):
-    """One long piece of work."""
+    """One piece of work."""
 
     def advance(self, done: int = 1, tokens: int = 0) -> None:
         """`done` more units of the total are finished, `tokens` tokens went through."""
 
+    def answered(self, completion: Completion, kept: bool) -> None:
+        """One unit more: an answer, new or `kept` from an earlier run."""
 
-class Progress:
-    """Reports stages on stderr; `quiet=True` says nothing."""
+    def scored(self, suite: str, record: Record) -> None:
+        """What the scorers say of an answer; counts nothing."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+
+class View(Protocol):
+    """Who shows work."""
 
     def say(self, text: str) -> None:
         """One line for the user."""
-        if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
 
-    @contextmanager
-    def stage(self, name: str, total: int, unit: str = "answers") -> Iterator[Stage]:
-        """Report one stage of `total` units until the block ends."""
-        if self.quiet:
-            yield _Silent()
-        elif sys.stderr.isatty():
-            with _bar(name, total, unit) as stage:
-                yield stage
-        else:
-            lines = _Lines(name, total, unit)
-            yield lines
-            lines.close()
+    def work(self, *names: str) -> AbstractContextManager[None]:
+        """Stages of these names belong together and follow one another."""
+
+    def stage(self, name: str, total: int | None, unit: str, shares: Sequence[Share]) -> AbstractContextManager[Stage]:
+        """One stage until the block ends."""
 
 
-class _Silent:
+class Progress:
+    """Shows work on stderr, or on the `terminal` of who calls; `quiet=True` says nothing."""
+
+    def __init__(self, quiet: bool = False, terminal: TextIO | None = None) -> None:
+        self._view = _view(quiet, terminal or sys.stderr)
+
+    def say(self, text: str) -> None:
+        """One line for the user."""
+        self._view.say(text)
+
+    def work(self, *names: str) -> AbstractContextManager[None]:
+        """Stages of these names belong together and follow one another."""
+        return self._view.work(*names)
+
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "answers", shares: Sequence[Share] = ()
+    ) -> AbstractContextManager[Stage]:
+        """One stage until the block ends; without a `total` where nobody can tell how much it is."""
+        return self._view.stage(name, total, unit, shares)
+
+
+def _view(quiet: bool, stream: TextIO) -> View:
+    if quiet:
+        return Silent()
+    found = terminal_of(stream)
+    if found is None:
+        return Lines()
+    from harness.live.view import Live
+
+    return Live(found)
+
+
+class Silent:
+    """Says nothing. A view, and any stage of it."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def work(self, *names: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def stage(self, name: str, total: int | None, unit: str, shares: Sequence[Share]) -> AbstractContextManager[Stage]:
+        return nullcontext(self)
+
     def advance(self, done: int = 1, tokens: int = 0) -> None:
         pass
 
+    def answered(self, completion: Completion, kept: bool) -> None:
+        pass
 
-class _Lines:
+    def scored(self, suite: str, record: Record) -> None:
+        pass
+
+
+class Lines:
+    """Plain lines on stderr."""
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def work(self, *names: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str, shares: Sequence[Share]) -> Iterator[Stage]:
+        if total is None:
+            yield Silent()
+            return
+        lines = _StageLines(self, name, total, unit)
+        yield lines
+        lines.close()
+
+
+class _StageLines:
     """A line every LINE_EVERY_S seconds and one at the end."""
 
-    def __init__(self, name: str, total: int, unit: str) -> None:
-        self.name, self.total, self.unit = name, total, unit
+    def __init__(self, lines: Lines, name: str, total: int, unit: str) -> None:
+        self.lines, self.name, self.total, self.unit = lines, name, total, unit
         self.done = self.tokens = 0
         self.start = self.last = time.monotonic()
 
@@ -64,58 +145,18 @@ class _Lines:
         self.tokens += tokens
         if time.monotonic() - self.last >= LINE_EVERY_S:
             self.last = time.monotonic()
-            self._print()
+            self.close()
 
-    def _print(self) -> None:
+    def answered(self, completion: Completion, kept: bool) -> None:
+        self.advance(1, completion.prompt_tokens + completion.output_tokens)
+
+    def scored(self, suite: str, record: Record) -> None:
+        pass
+
+    def close(self) -> None:
+        """Say where it stands."""
         seconds = max(time.monotonic() - self.start, 1e-9)
         left = seconds * (self.total - self.done) / self.done if self.done else None
         rate = f", {self.tokens / seconds:,.0f} tokens/s" if self.tokens else ""
         wait = f", {clock(left)} left" if left else ""
-        print(
-            f"{self.name}: {self.done}/{self.total} {self.unit}{rate}, {clock(seconds)}{wait}",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def close(self) -> None:
-        self._print()
-
-
-@contextmanager
-def _bar(name: str, total: int, unit: str) -> Iterator[Stage]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit + "{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(name, total=total, rate="")
-        start = time.monotonic()
-        tokens_done = 0
-
-        class Bar:
-            def advance(self, done: int = 1, tokens: int = 0) -> None:
-                nonlocal tokens_done
-                tokens_done += tokens
-                rate = tokens_done / max(time.monotonic() - start, 1e-9)
-                bars.update(task, advance=done, rate=f", {rate:,.0f} tokens/s" if tokens_done else "")
-
-        yield Bar()
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a person says them: `42 s`, `3 min 20 s`, `1 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        self.lines.say(f"{self.name}: {self.done}/{self.total} {self.unit}{rate}, {clock(seconds)}{wait}")

@@ -6,6 +6,7 @@ verdicts that follow lie beside them in the batch.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from msgspec import Struct
 from harness.against import without_stale
 from harness.errors import UserError
 from harness.events import append, with_later
-from harness.plan import load_suite_gates
+from harness.plan import load_suite_gates, shares
 from harness.progress import Progress
-from harness.runner import conclude
+from harness.runner import GATES, conclude
 from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.scoring.base import run as score
 from harness.store import RunData, load_sealed, now
@@ -52,18 +53,22 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     events: list[ScoreEvent] = []
     records: list[Record] = []
     by_name = {suite.name: suite for suite in at_hand}
-    with progress.stage("scores", len(run.records)) as stage:
+    counted = [(n, r) for n, r in zip(run.suite_of, run.records, strict=True) if n in by_name and r.text_kept]
+    asked = Counter((name, record.variant) for name, record in counted)
+    with progress.stage("scores", len(run.records), shares=shares(asked, at_hand, bars)) as stage:
         for record, name in zip(run.records, run.suite_of, strict=True):
             if name in by_name and record.text_kept:
                 found = score(by_name[name].scorers, record.case, record.completion)
                 events += _differing(name, record, found, by_name[name])
                 record = msgspec.structs.replace(record, scores=record.scores | found)
+                stage.scored(name, record)
             records.append(record)
-            stage.advance(1, 0)
+            stage.advance()
     scorers = {suite.name: suite.scorers_hash for suite in at_hand}
     made = without_stale(msgspec.structs.replace(run, records=records), scorers)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
-    metrics, verdicts = conclude(at_hand, gates, made.manifest, zip(made.suite_of, made.records, strict=True))
+    with progress.stage(GATES):
+        metrics, verdicts = conclude(at_hand, gates, made.manifest, zip(made.suite_of, made.records, strict=True))
     about: dict[str, Any] = {
         "kind": "code",
         "scorers": scorers,
@@ -72,7 +77,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     }
     return Rescored(
         path=append(run_path, "code", events, about),
-        records=sum(n in by_name and r.text_kept for n, r in zip(run.suite_of, run.records, strict=True)),
+        records=len(counted),
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from filelock import FileLock
+from msgspec import Struct
 
 from harness.against import against, how_to_accept
-from harness.asks import Ask, longest
+from harness.answering import ANSWERS, answer, floor_records
 from harness.digest import digest
 from harness.engines.unpinned import finish
 from harness.errors import UserError
@@ -28,23 +26,21 @@ from harness.schema import (
     CANDIDATE,
     FLOOR,
     AcceptedInfo,
-    Case,
     Checkpoint,
-    Completion,
     GateFile,
     Manifest,
     Metrics,
+    Noise,
     Record,
     SuiteInfo,
     Verdict,
 )
-from harness.scoring.base import run as score
 from harness.store import Results, RunData, RunFolder, load_run, now, stream
 from harness.suite import Suite
 from harness.threads import before_torch
 
-FLUSH_EVERY = 256
-"""Records; their answers are in the cache already."""
+PLAN, GATES, WRITING = "plan", "gates", "writing"
+"""Stages of a run, besides the answers."""
 UNPINNED = (
     "Servers answered: weights are not known by content there, so the run speaks of what was served under these names "
     "then, and approves no merge."
@@ -69,16 +65,52 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     An interruption leaves the answers in the cache and the folder unsealed; the next run asks only what is missing.
     """
     before_torch()
-    gates = {part.suite.name: load_suite_gates(part.suite, job.bars) for part in job.suites}
+    with progress.work(PLAN, ANSWERS, GATES, WRITING):
+        with progress.stage(PLAN):
+            ready = _ready(job, folder, parent_run_id)
+        for line in [*(f"the bar moved: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
+            progress.say(line)
+        answered = _answered(job, ready, folder, progress)
+        with progress.stage(GATES):
+            suites = [part.suite for part in job.suites]
+            metrics, verdicts = conclude(suites, ready.gates, answered, stream(folder.path))
+        with progress.stage(WRITING):
+            folder.write_metrics(metrics)
+            folder.write_verdicts(verdicts)
+            finished = msgspec.structs.replace(answered, status="finished", ended=now())
+            folder.write_manifest(finished)
+            folder.seal()
+            finish(answered.engine.get("stretches", {}).values())
+    return Results(path=folder.path, manifest=finished, metrics=metrics, verdicts=verdicts)
+
+
+class _Ready(Struct, frozen=True, kw_only=True):
+    """A run about to ask."""
+
+    gates: dict[str, GateFile]
+    """By suite."""
+    checkpoints: dict[str, Checkpoint]
+    """Those that are asked, by variant."""
+    plan: Plan
+    """What they are asked."""
+    floors: dict[str, list[Noise]]
+    """Noise that was measured before, by suite."""
+    accepted: dict[str, list[Record]]
+    """Records of an accepted baseline, by suite."""
+    manifest: Manifest
+    """The run's record, as it begins."""
+
+
+def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
+    """Plan the run and open its folder, with the records of an accepted baseline."""
+    suites = [part.suite for part in job.suites]
+    gates = {suite.name: load_suite_gates(suite, job.bars) for suite in suites}
     checkpoints = variants(job)
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
     plan = make_plan(job, checkpoints, renderer)
-    known = read_floors([part.suite for part in job.suites], job.bars)
+    floors = read_floors(suites, job.bars)
     prompts = plan.prompt_hashes(job) if job.baseline == ACCEPTED else {}
-    stand = against([part.suite for part in job.suites], gates, job.baseline, job.bars, prompts)
-    notes = [*_notes(job, plan, renderer), *stand.notes]
-    for line in [*(f"the bar moved: {text}" for text in stand.moved), *notes]:
-        progress.say(line)
+    stand = against(suites, gates, job.baseline, job.bars, prompts)
     manifest = Manifest(
         run_id=folder.path.name,
         kind="eval",
@@ -90,117 +122,34 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         sampling={"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
-        notes=notes,
+        notes=[*_notes(job, plan, renderer), *stand.notes],
         moved=stand.moved,
     )
     folder.write_manifest(manifest)
     for suite, kept in stand.records.items():
         folder.append_records(suite, kept)
+    return _Ready(
+        gates=gates, checkpoints=checkpoints, plan=plan, floors=floors, accepted=stand.records, manifest=manifest
+    )
+
+
+def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
+    """Get all answers into the folder; returns the manifest with what the engine says of itself."""
+    manifest = ready.manifest
     try:
-        engine = answer(job, checkpoints, plan.asks, folder, progress)
+        engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress, ready.accepted)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
         raise
-    _floor_records(job, plan, folder)
-    answered = with_floors(msgspec.structs.replace(manifest, engine=engine), known)
-    metrics, verdicts = conclude([part.suite for part in job.suites], gates, answered, stream(folder.path))
-    folder.write_metrics(metrics)
-    folder.write_verdicts(verdicts)
-    finished = msgspec.structs.replace(answered, status="finished", ended=now())
-    folder.write_manifest(finished)
-    folder.seal()
-    finish(engine.get("stretches", {}).values())
-    return Results(path=folder.path, manifest=finished, metrics=metrics, verdicts=verdicts)
-
-
-def answer(
-    job: Job,
-    checkpoints: dict[str, Checkpoint],
-    questions: Collection[Ask],
-    folder: RunFolder,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Get every answer from cache or engine, score it, append it to the run folder; returns the engine's record."""
-    from harness.engines.broker import Broker
-
-    broker = Broker(
-        job.engine,
-        checkpoints,
-        max_model_len=longest(questions),
-        lora=job.lora,
-        use_cache=job.use_cache,
-        script=job.script,
-        batch=job.batch,
-        engines=job.engines,
-        servers=job.servers,
-        say=progress.say,
-    )
-    waiting: list[tuple[str, Record]] = []
-    start = time.monotonic()
-    tokens = {"prompt_tokens": 0, "output_tokens": 0}
-    truncated = dict.fromkeys(checkpoints, 0)
-    with progress.stage(f"answers ({broker.says})", len(questions)) as stage:
-        for question, completion in broker.answers(questions):
-            suite = job.suites[question.suite].suite
-            waiting.append((suite.name, make_record(suite, question, completion)))
-            tokens["prompt_tokens"] += completion.prompt_tokens
-            tokens["output_tokens"] += completion.output_tokens
-            truncated[question.variant] += completion.finish_reason == "length"
-            stage.advance(1, completion.prompt_tokens + completion.output_tokens)
-            if len(waiting) >= FLUSH_EVERY:
-                _flush(folder, waiting)
-        _flush(folder, waiting)
-    return broker.describe() | tokens | {"truncated": truncated, "wall_s": round(time.monotonic() - start, 1)}
-
-
-def _flush(folder: RunFolder, waiting: list[tuple[str, Record]]) -> None:
-    for suite in dict.fromkeys(name for name, _ in waiting):
-        folder.append_records(suite, [record for name, record in waiting if name == suite])
-    waiting.clear()
-
-
-def make_record(suite: Suite, question: Ask, completion: Completion) -> Record:
-    """Score one completion and join it with its case."""
-    return _record(suite, question.case, question.variant, question.repeat, digest(question.ids), completion)
-
-
-def _record(suite: Suite, case: Case, variant: str, repeat: int, prompt_hash: str, completion: Completion) -> Record:
-    return Record(
-        case=case,
-        variant=variant,
-        repeat=repeat,
-        input_hash=digest(case.input),
-        prompt_hash=prompt_hash,
-        expected_hash=digest(case.expected),
-        completion=completion,
-        scores=score(suite.scorers, case, completion),
-        started_at=now(),
-    )
+    floor_records(job, ready.plan, folder)
+    return with_floors(msgspec.structs.replace(manifest, engine=engine), ready.floors)
 
 
 def _floor(job: Job) -> dict[str, Checkpoint]:
     floors = [p.suite.floor for p in job.suites if p.suite.floor]
     names = sorted(f"{f.__module__}.{f.__qualname__}" for f in floors)
     return {FLOOR: Checkpoint(name="keyword floor", kind="scripted", path="", digest=digest(names))} if floors else {}
-
-
-def _floor_records(job: Job, plan: Plan, folder: RunFolder) -> None:
-    """The rule-based variant that every model must beat: it answers without an engine, what the model could read."""
-    for part in job.suites:
-        floor = part.suite.floor
-        if floor is not None:
-            out = set(plan.left_out.get(part.suite.name, ()))
-            records = (_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out)
-            while some := list(islice(records, FLUSH_EVERY)):
-                folder.append_records(part.suite.name, some)
-
-
-def _floor_record(suite: Suite, case: Case, text: str) -> Record:
-    completion = Completion(
-        key=digest([suite.name, case.id, text]), text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0
-    )
-    return _record(suite, case, FLOOR, 1, "", completion)
 
 
 def _notes(job: Job, plan: Plan, renderer: Renderer | PlainRenderer) -> list[str]:

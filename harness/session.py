@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from harness.accepted import load_accepted
 from harness.against import baseline_path
@@ -123,15 +123,18 @@ class Session:
 
         return forecast(self.job())
 
-    def prepare(self) -> None:
-        """Make or read the run. With several workers the first makes it, the others wait and read."""
+    def prepare(self, terminal: TextIO | None = None) -> None:
+        """Make or read the run. With several workers the first makes it, the others wait and read.
+
+        `terminal` is where it may be shown; without one nothing is said of it.
+        """
         if not self._jobs:
             return
         from harness.progress import Progress
         from harness.runner import run_once
 
-        shared = self.run_path is not None
-        self.run = run_once(self.job(), self.root / self.options.runs, self.run_path, Progress(quiet=shared))
+        progress = Progress(quiet=terminal is None, terminal=terminal)
+        self.run = run_once(self.job(), self.root / self.options.runs, self.run_path, progress)
         self.run_path = self.run.path
         for record, suite in zip(self.run.records, self.run.suite_of, strict=True):
             if record.variant == CANDIDATE:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.answering import make_record
 from harness.asks import longest
 from harness.engines.hf_answers import Answerer
-from harness.runner import make_record
 from harness.schema import CANDIDATE, Completion, Estimate, Request
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations, reading

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from harness.progress import clock
+from harness.clock import clock
 from training.fit import Fit
 from training.memory import PARTS
 from training.planning import FORMS, Plan, Row

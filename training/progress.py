@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Any
 
-from harness.progress import LINE_EVERY_S, clock
+from harness.clock import clock
+from harness.progress import LINE_EVERY_S
 from harness.schema import Estimate
 from training.evaluation import Held, Measured
 from training.hooks import Update

@@ -75,6 +75,8 @@ class Broker:
         self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
         self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
         self.counts = {"cached": 0, "generated": 0}
+        self.was_kept = False
+        """The answer that was handed out last came from the cache."""
 
     @property
     def says(self) -> str:
@@ -138,6 +140,7 @@ class Broker:
             self._texts[request.key] = text
 
     def _count(self, completion: Completion, was_kept: bool) -> None:
+        self.was_kept = was_kept
         self.counts["cached" if was_kept else "generated"] += 1
 
     def describe(self) -> dict[str, Any]:

@@ -155,7 +155,8 @@ class _Scores:
             counts[name] = np.full(len(place), ABSENT, np.int32)
             counts[name][where] = _numbers(self._until(name, len(self.row)))
         row, code, outcome = map(_numbers, self.shown)
-        return Said(failed, values, counts, Shown(list(self.labels), place[row], code, outcome))
+        shown = Shown(list(self.labels), place[row], code.copy(), outcome.copy())  # Arrays in use cannot grow.
+        return Said(failed, values, counts, shown)
 
 
 class _Growing:
@@ -214,13 +215,28 @@ class _Growing:
         return list(names), found
 
 
+class Incoming:
+    """The records of one variant while they come in."""
+
+    def __init__(self) -> None:
+        self._cases = _GrowingCases()
+        self._growing = _Growing(self._cases)
+
+    def add(self, record: Record) -> None:
+        """One record more."""
+        self._growing.add(record)
+
+    def columns(self) -> Columns:
+        """Those that came so far; cases in the order in which they are first seen."""
+        return self._growing.columns(self._cases.cases(in_case_order=False))
+
+
 def read(records: Iterable[Record]) -> Columns:
     """The records of one variant as columns; cases in the order in which they are first seen."""
-    cases = _GrowingCases()
-    growing = _Growing(cases)
+    incoming = Incoming()
     for record in records:
-        growing.add(record)
-    return growing.columns(cases.cases(in_case_order=False))
+        incoming.add(record)
+    return incoming.columns()
 
 
 def read_all(records: Iterable[tuple[str, Record]]) -> dict[str, dict[str, Columns]]:

@@ -20,9 +20,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness import checkpoints, store
+from harness.clock import clock
 from harness.digest import digest
 from harness.errors import UserError
-from harness.progress import Progress, clock
+from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.threads import before_torch
 from training import questions

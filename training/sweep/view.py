@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table as Grid
 
-from harness.progress import clock
+from harness.clock import clock
 from harness.schema import Estimate
 from training.plan_view import text
 from training.sweep.points import Point, short_names, shown

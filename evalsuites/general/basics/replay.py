@@ -161,7 +161,7 @@ def replay(
         with progress.stage(f"replay ({broker.says})", len(now)) as stage:
             for ask, done in broker.answers(now):
                 found[ask.case.id] = done
-                stage.advance(1, done.prompt_tokens + done.output_tokens)
+                stage.answered(done, broker.was_kept)
         return found
 
     found = collect(waiting, rows, answers)
