@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from training.checkpointing import State
 
 
+DATA, MODEL, TRAINING, VALIDATION, RESULT = "data", "model", "training", "validation", "result"
+"""Stages of a training."""
+
+
 class Stopped(Exception):
     """The user asked to stop; the state is that of the last finished step."""
 
@@ -41,6 +45,10 @@ class Update(Struct, frozen=True, kw_only=True):
     """Tokens of this step by its seconds."""
     answer_tokens_per_s: float = 0.0
     """Learnt tokens of this step by its seconds."""
+    peak_memory_mib: int | None = None
+    """Most memory in use at once so far."""
+    saved_step: int = 0
+    """Last step whose state is kept: a training that is interrupted goes on after it."""
     seconds_left: float | None = None
     """Estimate for the rest, evaluations included."""
 
@@ -56,3 +64,5 @@ class Hooks(Struct, frozen=True, kw_only=True):
     """Shows what is going on."""
     stop: Callable[[], bool]
     """True once the user asked to stop."""
+    at: Callable[[str], None] = lambda stage: None
+    """Shows which stage begins."""

@@ -23,7 +23,7 @@ from training.clock import Clock
 from training.config import Optim, Train
 from training.data import Document
 from training.evaluation import Held, Measured, is_better
-from training.hooks import Hooks, NotFinite, Stopped, Update
+from training.hooks import TRAINING, VALIDATION, Hooks, NotFinite, Stopped, Update
 from training.model import AnswerLoss, tensors
 from training.plan import Micro, pack, share
 from training.rates import meter
@@ -35,6 +35,8 @@ SAVE_EVERY_S = 60.0
 GENERAL_TOKENS = 512
 """Of one forward pass over general text, every token of which goes through the output head."""
 MOST_NAMED = 3
+SHOWN = ("step", "loss", "lr", "tokens_per_s", "answer_tokens_per_s", "peak_memory_mib")
+"""Of a line of the log."""
 
 
 class Good(Struct, frozen=True, kw_only=True):
@@ -63,7 +65,7 @@ class Loop:
         self.accelerator = accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
-        self.good = Good()
+        self.good, self.saved_step = Good(), state.step
         base = model.model.get_base_model()
         self.meter = meter(
             base.config.to_dict(), base.dtype, self.adapter.values(), self.accelerator, train.peak_tflops
@@ -85,6 +87,7 @@ class Loop:
         state, total = self.state, len(steps)
         warmup = round(self.optim.warmup_ratio * total)
         self._check(held.documents or documents)
+        self.hooks.at(TRAINING)
         clock = Clock(state)
         if not state.step and not held.is_empty:
             self._evaluate(held, total)
@@ -218,6 +221,7 @@ class Loop:
         """
         start = time.perf_counter()
         state = self.state
+        self.hooks.at(VALIDATION)
         found = self._measure(held)
         metric = held.select.metric if held.select else None
         earlier = msgspec.convert(state.best, Measured) if state.best else None
@@ -236,6 +240,7 @@ class Loop:
         is_best = chosen and held.chooses
         self.hooks.log({"step": state.step, **found.line, "best": is_best, "seconds": seconds})
         self.hooks.progress(Update(step=state.step, total=total, measured=found, is_best=is_best))
+        self.hooks.at(TRAINING)
         return seconds
 
     def _measure(self, held: Held) -> Measured:
@@ -256,17 +261,8 @@ class Loop:
         )
 
     def _show(self, line: dict[str, Any], total: int, left: float) -> None:
-        self.hooks.progress(
-            Update(
-                step=line["step"],
-                total=total,
-                loss=line["loss"],
-                lr=line["lr"],
-                tokens_per_s=line["tokens_per_s"],
-                answer_tokens_per_s=line["answer_tokens_per_s"],
-                seconds_left=left,
-            )
-        )
+        found = {name: line[name] for name in SHOWN}
+        self.hooks.progress(Update(total=total, saved_step=self.saved_step, seconds_left=left, **found))
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the adapter's tensors by name; all processes must ask at the same point."""
@@ -276,6 +272,7 @@ class Loop:
         self.state.adapter = self.weights()
         self.state.optimizer = sharding.whole(self.optimizer.state_dict())
         self.hooks.save(self.state)
+        self.saved_step = self.state.step
 
     def _restore(self) -> None:
         put(self.adapter, self.state.adapter)

@@ -1,12 +1,12 @@
-"""Shows a training: a bar on a terminal, a line now and then elsewhere. Computes nothing."""
+"""Says how a training goes: a live view on a terminal, a line now and then elsewhere. Computes nothing."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 from harness.clock import clock
+from harness.live.terminal import terminal_of
 from harness.progress import LINE_EVERY_S
 from harness.schema import Estimate
 from training.evaluation import Held, Measured
@@ -16,35 +16,45 @@ from training.hooks import Update
 class TrainingProgress:
     """Call it with every Update; `close` it at the end. `held` says what the metrics are."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, is_alone: bool = True) -> None:
+        """`is_alone`: no other process of the same training prints on the terminal."""
         self.quiet = quiet
-        self.bars: Any = None
-        self.task: Any = None
         self.last = 0.0
         self.validation = ""
         self.held = Held()
+        self.view = None
+        terminal = terminal_of(sys.stderr) if is_alone and not quiet else None
+        if terminal is not None:
+            from training.live import TrainingView
+
+            self.view = TrainingView(terminal)
 
     def say(self, text: str) -> None:
         """One line for the user."""
         if self.quiet:
             return
-        if self.bars is not None:
-            self.bars.console.print(text, highlight=False)
+        if self.view is not None:
+            self.view.say(text)
         else:
             print(text, file=sys.stderr, flush=True)
+
+    def at(self, stage: str) -> None:
+        """A stage begins."""
+        if self.view is not None:
+            self.view.at(stage)
 
     def __call__(self, update: Update) -> None:
         if self.quiet:
             return
+        if self.view is not None:
+            self.view.show(update)
         if update.measured is not None:
             mark = ", the best so far" if update.is_best else ""
             if update.measured.validation_loss is not None:
                 self.validation = f", validation {update.measured.validation_loss:.4f}"
             at = f"step {update.step}" if update.step else "before the first step"
             self.say(f"training: {at}: {self._found(update.measured)}{mark}")
-        elif sys.stderr.isatty():
-            self._bar(update)
-        elif time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total:
+        elif self.view is None and (time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total):
             self.last = time.monotonic()
             left = f", {clock(update.seconds_left)} left" if update.seconds_left else ""
             self.say(f"training: {update.step}/{update.total} steps, {self._figures(update)}{left}")
@@ -67,23 +77,10 @@ class TrainingProgress:
             f"({update.answer_tokens_per_s:,.0f} answer)"
         )
 
-    def _bar(self, update: Update) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        if self.bars is None:
-            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
-            self.bars = Progress(*columns, console=Console(stderr=True))
-            self.bars.start()
-            self.task = self.bars.add_task("training", total=update.total, figures="")
-        left = f", {clock(update.seconds_left)} left" if update.seconds_left else ""
-        self.bars.update(self.task, completed=update.step, figures=self._figures(update) + left)
-
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self.bars is not None:
-            self.bars.stop()
-            self.bars = None
+        if self.view is not None:
+            self.view.close()
 
 
 def _with_interval(found: Estimate) -> str:

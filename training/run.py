@@ -30,6 +30,7 @@ from harness.threads import before_torch
 from training import model_card, model_checks
 from training.config_file import load
 from training.diagnosis import diagnose
+from training.hooks import DATA, RESULT
 from training.job import Job, prepare
 from training.rates import rates
 from training.stop import StopSignal
@@ -71,8 +72,9 @@ def train(
     team = Team()
     from training.progress import TrainingProgress
 
-    shown = TrainingProgress(quiet=progress is not None or not team.is_first)
+    shown = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)
     with closing(shown), ExitStack() as held:
+        shown.at(DATA)
         own = team.in_turn(lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say))
         job = agreed(team, own)
         shown.held = job.held
@@ -160,7 +162,8 @@ def _train(job: Job, team: Team, run: store.RunFolder, progress: Callable[[Any],
     if state.step:
         shown.say(f"training: goes on after step {state.step} of {len(job.steps)}: {run.path}")
     try:
-        facts = _lead(job, state, run, progress, shown.say)
+        facts = _lead(job, state, run, progress, shown)
+        shown.at(RESULT)
         _finish(job, run, facts, shown.say)
     except Interrupted:
         raise
@@ -194,19 +197,17 @@ def _begin(job: Job, run: store.RunFolder, writes: bool) -> State:
     return state
 
 
-def _lead(
-    job: Job, state: State, run: store.RunFolder, progress: Callable[[Any], None], say: Callable[[str], None]
-) -> dict[str, Any]:
+def _lead(job: Job, state: State, run: store.RunFolder, progress: Callable[[Any], None], shown: Any) -> dict[str, Any]:
     """Train, write, and return what the run records of it."""
     from training.hooks import Stopped
     from training.session import fit
     from training.writing import Writer
 
-    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, say)
+    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, shown.say)
     with closing(trackers), StopSignal() as stop:
         writer = Writer(run, trackers, stop.is_set)
         try:
-            facts = fit(job, state, writer.hooks(progress), run.path / "adapter")
+            facts = fit(job, state, writer.hooks(progress, shown.at), run.path / "adapter")
         except (Stopped, KeyboardInterrupt):
             writer.check()
             _end(run, "interrupted")

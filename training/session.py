@@ -15,7 +15,7 @@ from harness import weights as weight_files
 from harness.model_files import ADAPTER_CONFIG, read_json
 from training import model as models
 from training.checkpointing import State, written
-from training.hooks import Hooks, NotFinite
+from training.hooks import MODEL, Hooks, NotFinite
 from training.job import Job
 from training.loop import Loop, put
 from training.questions import Questions
@@ -29,6 +29,7 @@ def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
     best so far is kept there too before `hooks.NotFinite` leaves.
     """
     config = job.config
+    hooks.at(MODEL)
     model = models.load(Path(job.base.path), config.lora, job.dtype, config.train.seed, config.model)
     train = msgspec.structs.replace(config.train, gradient_checkpointing="on" if job.checkpointing else "off")
     loop = Loop(model, train, config.optim, hooks, state)

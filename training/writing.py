@@ -26,9 +26,9 @@ class Writer:
         self.run, self.trackers, self.asked_to_stop = run, trackers, asked_to_stop
         self.error: UserError | None = None
 
-    def hooks(self, progress: Callable[[Any], None]) -> Hooks:
+    def hooks(self, progress: Callable[[Any], None], at: Callable[[str], None]) -> Hooks:
         """As the loop takes them."""
-        return Hooks(log=self._log, save=self._save, progress=progress, stop=self._stop)
+        return Hooks(log=self._log, save=self._save, progress=progress, stop=self._stop, at=at)
 
     def check(self) -> None:
         """Raise what could not be written."""

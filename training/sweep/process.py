@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK
+from harness.live.terminal import lent
 
 ADAPTER = "adapter: "
 """How `tunegate train` names what it made."""
@@ -31,7 +33,8 @@ class Ended(Struct, frozen=True, kw_only=True):
 class Processes:
     """A context that starts trainings one after another and passes Ctrl-C or a polite kill on to the one that runs.
 
-    A training has a session of its own, so that each signal reaches it once. A second one ends it at once.
+    A training has a session of its own, so that each signal reaches it once. A second one ends it at once. The
+    terminal is lent to it for its live view.
     """
 
     def __init__(self) -> None:
@@ -58,15 +61,20 @@ class Processes:
         """Run `tunegate train` on a configuration to its end; `relay` takes each line that it prints."""
         command = [sys.executable, "-m", "harness.cli", "train", str(config)]
         last, run = "", None
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        ) as process:
+        with (
+            lent(sys.stderr) as (descriptors, environment),
+            subprocess.Popen(
+                command,
+                pass_fds=descriptors,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            ) as process,
+        ):
             self._running = process
             if self.asked_to_stop:
                 process.send_signal(signal.SIGINT)
