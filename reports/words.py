@@ -13,7 +13,7 @@ from typing import Literal
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Comparison, Estimate, Outcome, Verdict
 from reports.model import Cell
 
-Unit = Literal["share", "points", "ratio", "number"]
+Unit = Literal["share", "points", "ratio", "number", "coefficient", "seconds"]
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 ALPHA = 0.05
@@ -77,6 +77,11 @@ def number(value: float | int) -> str:
     return _minus(f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}")
 
 
+def coefficient(value: float) -> str:
+    """A coefficient of agreement: `0.32`; only exactly 1 is shown as 1."""
+    return ">0.99" if 0.995 <= value < 1 else _minus(f"{value:.2f}")
+
+
 def exact(value: float | int) -> str:
     """A setting or a loss, as written: four significant digits, powers of ten where they are shorter."""
     return _minus(f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
@@ -84,7 +89,7 @@ def exact(value: float | int) -> str:
 
 def quantity(value: float, unit: Unit) -> str:
     """A value in its unit, without the word for the unit."""
-    return {"share": percent, "points": points, "ratio": ratio, "number": number}[unit](value)
+    return FORMS[unit](value)
 
 
 def value(estimate: Estimate | None, unit: Unit = "share") -> str:
@@ -402,6 +407,34 @@ def tick(position: float, unit: Unit) -> str:
     return "0" if position == 0 else _minus(f"{position * 100:+.0f}")
 
 
+def preferred(found: Estimate) -> tuple[str, Literal["good", "bad", "plain"]]:
+    """What a share of preferences shows: one side only where the whole interval lies beyond a half."""
+    if found.value is None:
+        return NOT_MEASURED, "plain"
+    if found.low is None or found.high is None or found.low <= 0.5 <= found.high:
+        return "no clear preference", "plain"
+    return ("tuned preferred", "good") if found.low > 0.5 else ("baseline preferred", "bad")
+
+
+def capped(least_s: float, most_s: float, times: int, drafts: int) -> str:
+    """How the times of a review were capped, and what is not in them."""
+    return (
+        f"In the ratio a time counts as {duration(least_s)} at least and {duration(most_s)} at most: one and a half "
+        "interquartile ranges beyond the quartiles of both models' times, on a scale of logarithms. "
+        f"Capped so: {times:,} of {count(drafts, 'draft')}. In the medians none is. Practice items and drafts that "
+        "were not judged are left out."
+    )
+
+
+def blind(found: Estimate) -> tuple[str, Literal["bad", "plain"]]:
+    """What guesses at the tuned model's answer show of a blind review; chance gives a half."""
+    if found.value is None:
+        return NOT_MEASURED, "plain"
+    if found.low is not None and found.low > 0.5:
+        return "the blind did not hold: reviewers told the models apart", "bad"
+    return "no sign that reviewers told the models apart", "plain"
+
+
 def finite(found: float | None) -> float | None:
     """A number that JSON can hold, or None."""
     return None if found is None or not math.isfinite(found) else found
@@ -409,3 +442,14 @@ def finite(found: float | None) -> float | None:
 
 def _minus(text: str) -> str:
     return text.replace("-", MINUS)
+
+
+FORMS = {
+    "share": percent,
+    "points": points,
+    "ratio": ratio,
+    "number": number,
+    "coefficient": coefficient,
+    "seconds": duration,
+}
+"""How each unit's values are written."""

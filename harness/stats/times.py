@@ -20,8 +20,8 @@ from harness.stats.table import codes
 
 LEAST_S = 1.0
 """A time under a second is none."""
-FENCE = 3.0
-"""Interquartile ranges of the logarithm beyond the quartiles at which a time is capped (Tukey 1977, "far out")."""
+FENCE = 1.5
+"""Interquartile ranges beyond the quartiles, on the scale of logarithms, at which a time is capped (Tukey 1977)."""
 
 
 class Spent(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.events import batches
 from harness.gatefile import COMPARATIVE
 from harness.schema import FLOOR, Metric, SuiteInfo
 from reports import words
@@ -11,7 +12,6 @@ from reports.model import Block, Cell, Section, Table, Text
 STANDING = [
     "Scores come from rules that compare text with an expected answer or with the source; they see neither style nor "
     "legal soundness.",
-    "No judge model and no person scored these answers.",
     "The cases are a sample. Intervals describe chance among contracts like these, not other kinds of document.",
     "Latency, load and cost in production are not measured.",
 ]
@@ -24,7 +24,7 @@ def section(evidence: Evidence) -> Section:
         blocks.append(
             Table(caption="Not measured or not decided", columns=["What", "Why", "What would settle it"], rows=rows)
         )
-    blocks += [Text(text=text) for text in [*_noise(evidence), *_shapes(evidence), *STANDING]]
+    blocks += [Text(text=text) for text in [*_noise(evidence), *_shapes(evidence), *_unasked(evidence), *STANDING]]
     lead = "What this report does not show. It supports a decision; it does not take it."
     return Section(id="limits", title="Limits", lead=lead, blocks=blocks)
 
@@ -71,6 +71,13 @@ def _noise(evidence: Evidence) -> list[str]:
 
 def _unit(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> words.Unit:
     return "points" if evidence.unit(suite.name, metric) == "share" else "number"
+
+
+def _unasked(evidence: Evidence) -> list[str]:
+    """Who did not score the answers: a judge model, people, or neither."""
+    asked = {event.kind for batch in batches(evidence.run.path) for event in batch.events}
+    missing = [who for kind, who in (("judge", "no judge model"), ("human", "no person")) if kind not in asked]
+    return [words.capital(f"{words.listing(missing)} scored these answers.")] if missing else []
 
 
 def _shapes(evidence: Evidence) -> list[str]:

@@ -240,9 +240,10 @@ def test_medians_are_of_all_times_and_the_cap_is_for_the_ratio_alone():
     assert longer.ratio == found.ratio
 
 
-def test_the_cap_lies_three_interquartile_ranges_beyond_the_quartiles_of_the_logarithms():
+def test_the_cap_lies_one_and_a_half_interquartile_ranges_beyond_the_quartiles_of_the_logarithms():
     spent = [spend("tuned", i, float(np.exp(i))) for i in range(1, 6)]
-    assert caps(spent) == pytest.approx((1.0, np.exp(4 + 3 * 2)))
+    assert caps(spent) == pytest.approx((1.0, np.exp(4 + 1.5 * 2)))
+    assert caps([spend("tuned", i, float(np.exp(i))) for i in range(11, 16)]) == pytest.approx((np.exp(9), np.exp(17)))
 
 
 def test_times_of_under_ten_contracts_or_of_one_model_have_no_ratio():
