@@ -97,9 +97,20 @@ def _header(path: Path, delimiter: str) -> list[str]:
             first = next(csv.reader(file, delimiter=delimiter), [])
         except csv.Error:
             return []
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path.name}: is not UTF-8 ({error.reason}). {AS_UTF8}") from None
+        except UnicodeDecodeError:
+            raise UserError(_not_utf8(path)) from None
     return [name.strip() for name in first]
+
+
+def _not_utf8(path: Path) -> str:
+    """Which line cannot be decoded: the reader is ahead of the line that it gives."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return f"{path.name}: line {number} is not UTF-8 ({error.reason}). {AS_UTF8}"
+    return f"{path.name}: is not UTF-8. {AS_UTF8}"
 
 
 def _below(path: Path, delimiter: str, header: list[str]) -> Iterator[Row]:
@@ -116,7 +127,7 @@ def _below(path: Path, delimiter: str, header: list[str]) -> Iterator[Row]:
                 yield Row(line, {}, f"cannot be read as CSV: {error}. Put cells with quotes or commas in double quotes")
                 continue
             except UnicodeDecodeError:
-                raise UserError(f"{path.name}: is not UTF-8 from about line {reader.line_num + 1}. {AS_UTF8}") from None
+                raise UserError(_not_utf8(path)) from None
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):

@@ -1,0 +1,1 @@
+"""Tests of `tunegate init`: what it writes runs, and nothing else is touched."""

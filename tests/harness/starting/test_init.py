@@ -1,0 +1,333 @@
+"""`tunegate init` as a user meets it: what is missing, what is refused, what is asked, and that nothing is lost."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import cli
+from harness.errors import UserError
+from harness.prompts import messages
+from harness.starting import placing
+from harness.starting.begin import begin, only_suite
+from harness.starting.files import files_of
+from harness.starting.kinds import kinds
+from harness.starting.names import suite_name
+from harness.starting.placing import place
+from harness.starting.questions import answers
+from harness.starting.reading import read_bar, read_fields, read_labels, read_line
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its content."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder as the current one; packages that a test opens are forgotten after it."""
+    monkeypatch.chdir(tmp_path)
+    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "evalsuites"}
+    paths = {name: list(module.__path__) for name, module in before.items() if hasattr(module, "__path__")}
+    yield tmp_path
+    for name in [name for name in sys.modules if name.split(".")[0] == "evalsuites" and name not in before]:
+        del sys.modules[name]
+    for name, path in paths.items():
+        before[name].__path__ = path
+
+
+@pytest.fixture
+def tunegate(here, monkeypatch, capsys):
+    """Run the command in an empty folder, without a terminal; returns exit code, stdout and stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tunegate", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize(("words", "flags"), [
+    ([], "--kind, --instruction, --source, --bar, --compared, --objective."),
+    (["--kind", "label"], "--labels, --instruction, --source, --bar, --compared, --objective."),
+    (["--kind", "grounded", "--bar", "90"], "--instruction, --source, --compared, --invents, --objective."),
+    (["--kind", "number"], "--tolerance, --instruction,"),
+    (["--kind", "json"], "--fields, --instruction,"),
+])  # fmt: skip
+def test_without_a_terminal_what_has_no_answer_is_named_in_one_line(tunegate, here, words, flags):
+    code, _, err = tunegate("init", "contracts/fees", *words)
+    assert code == 4
+    assert err.startswith("tunegate: there is no terminal") and flags in err and "--yes" in err
+    assert len(err.strip().splitlines()) == 1
+    assert tree(here) == {}
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["../x"], "'..' cannot name a folder"),
+    (["/etc/passwd"], "has 3 parts"),
+    (["a/b/c"], "has 3 parts"),
+    (["evalsuites/../x"], "'..' cannot name a folder"),
+    (["Real Estate"], "Write 'real_estate'"),
+    (["contracts/class"], "'class' cannot name a folder"),
+    (["contracts/"  "1st"], "Write 'st'"),
+    (["contracts/fees\n"  "x"], "cannot name a folder"),
+    (["x", "--kind", "poem"], "--kind 'poem': expected one of label, list, number, json, text, grounded"),
+    (["x", "--kind", "7"], "--kind '7': expected one of"),
+    (["x", "--bar", "100"], "no number of cases can show that a model is always right"),
+    (["x", "--bar", "1"], "--bar 1: is that 1 or 100 of 100?"),
+    (["x", "--bar", "most"], "--bar 'most': expected how many of 100"),
+    (["x", "--labels", "one"], "--labels: found ['one'], expected two or more"),
+    (["x", "--labels", "a; A"], "label 'A' cannot be told from 'a'"),
+    (["x", "--kind", "list", "--labels", "fee; none"], "'none' is how an answer says that there is none"),
+    (["x", "--labels", "a; \x1b[31m"], "is no line of text"),
+    (["x", "--kind", "json", "--fields", "rent: money"], "'rent: money' is no field"),
+    (["x", "--kind", "json", "--fields", "rent; rent"], "names a field twice"),
+    (["x", "--kind", "number", "--tolerance", "a bit"], "--tolerance 'a bit': expected a number"),
+    (["x", "--source", "2 of them"], "--source '2 of them': expected a word"),
+    (["x", "--compared", "maybe"], "--compared 'maybe': expected one of better, no_worse, alone"),
+    (["x", "--fields", "a: text"], "--fields has no meaning for --kind label"),
+    (["x", "--invents", "few"], "--invents has no meaning for --kind label"),
+    (["x", "--objective", " "], "--objective: '' is no line of text"),
+    (["x", "--from", "legal/nothing"], "no such suite comes with tunegate. There are: brand/voice,"),
+    (["x", "--from", "../legal/clauses"], "no such suite comes with tunegate"),
+    (["x", "--from", "legal/clauses", "--bar", "90"], "leave out --bar"),
+    (["x", "--from", "legal/clauses_long"], "it is built from legal/clauses, and cannot stand alone"),
+])  # fmt: skip
+def test_a_mistake_is_one_line_and_leaves_nothing(tunegate, here, words, said):
+    code, _, err = tunegate("init", *words, "--yes")
+    assert code == 4, err
+    assert said in err and err.startswith("tunegate: ") and len(err.strip().splitlines()) == 1
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "share"), [("90", 0.9), ("90%", 0.9), ("0.9", 0.9), (".95", 0.95), ("97.5", 0.975)])
+def test_a_bar_is_read_as_people_write_it(text, share):
+    assert read_bar(text) == share
+
+
+def test_labels_and_fields_are_read_as_people_write_them():
+    assert read_labels("urgent, normal", "label") == ("urgent", "normal")
+    assert read_labels("this, or that; neither", "label") == ("this, or that", "neither")
+    assert [(f.name, f.type) for f in read_fields("party; rent: Number; paid: yes/no")] == [
+        ("party", "text"), ("rent", "number"), ("paid", "yes/no"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("contracts", ("contracts", "first")),
+    ("contracts/late_fees", ("contracts", "late_fees")),
+    ("evalsuites/contracts/late_fees/", ("contracts", "late_fees")),
+    ("evalsuites", ("evalsuites", "first")),
+])  # fmt: skip
+def test_a_name_is_a_domain_and_a_suite(text, name):
+    assert suite_name(text) == name
+
+
+def test_nothing_is_overwritten(tunegate, here):
+    assert tunegate("init", "contracts/fees", "--yes")[0] == 0
+    before = tree(here)
+    for words in (["--yes"], ["--from", "legal/clauses"]):
+        code, _, err = tunegate("init", "contracts/fees", *words)
+        assert code == 4 and "evalsuites/contracts/fees exists, and nothing is overwritten" in err
+    assert tree(here) == before
+
+
+@pytest.mark.parametrize("taken", ["evalsuites", "evalsuites/contracts", "evalsuites/contracts/fees"])
+def test_a_file_in_the_way_is_named_and_stays(tunegate, here, taken):
+    (here / taken).parent.mkdir(parents=True, exist_ok=True)
+    (here / taken).write_text("mine")
+    before = tree(here)
+    code, _, err = tunegate("init", "contracts/fees", "--yes")
+    assert code == 4 and taken in err and len(err.strip().splitlines()) == 1
+    assert tree(here) == before
+
+
+def test_a_link_in_the_way_is_not_followed(tunegate, here):
+    (here / "evalsuites/contracts").mkdir(parents=True)
+    (here / "evalsuites/contracts/fees").symlink_to(here / "nowhere")
+    assert tunegate("init", "contracts/fees", "--yes")[0] == 4
+    assert not (here / "nowhere").exists()
+
+
+@pytest.mark.parametrize("exists", ["", "evalsuites", "evalsuites/contracts"])
+def test_a_failure_while_a_suite_is_filled_leaves_nothing_behind(here, exists):
+    (here / exists).mkdir(parents=True, exist_ok=True)
+    before = sorted(here.rglob("*"))
+
+    def half(folder: Path) -> None:
+        (folder / "cases.jsonl").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        place("contracts", "fees", half)
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize("exists", ["", "evalsuites", "evalsuites/contracts"])
+def test_a_failure_of_the_last_step_takes_its_packages_back(here, monkeypatch, exists):
+    (here / exists).mkdir(parents=True, exist_ok=True)
+    before = sorted(here.rglob("*"))
+    rename = Path.rename
+
+    def full(self: Path, target: Path) -> Path:
+        if target == placing.ROOT / "contracts" / "fees":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\)"):
+        place("contracts", "fees", lambda folder: None)
+    assert sorted(here.rglob("*")) == before
+
+
+def test_a_suite_that_does_not_hold_is_not_put_in_place(here, monkeypatch):
+    """The check is the one that a run makes: a prompt that the examples cannot fill is caught."""
+    from harness.starting import begin as beginning
+
+    def broken(domain: str, suite: str, known: dict) -> dict[str, str]:
+        return files_of(domain, suite, known) | {"prompt.jinja": "{{ clause }}"}
+
+    monkeypatch.setattr(beginning, "files_of", broken)
+    with pytest.raises(UserError, match="the prompt needs a variable its input lacks"):
+        begin("contracts", "fees", {}, None, print, True)
+    assert list(here.iterdir()) == []
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"]), min_size=1)
+LINES = st.lists(WORDS, min_size=1, max_size=6).map(" ".join)
+HOSTILE = st.sampled_from(
+    [
+        '"""',
+        "{{ document }}",
+        "{% raw %}",
+        "{# x #}",
+        "\\",
+        'a"b',
+        "it's",
+        "{",
+        "%}",
+        "<< x >>",
+        "${HOME}",
+        "]]",
+        "#",
+        "é",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(instruction=LINES | HOSTILE, objective=LINES | HOSTILE, labels=st.lists(LINES | HOSTILE, min_size=2, max_size=4))
+@pytest.mark.parametrize("kind", ["label", "list"])
+def test_what_a_person_writes_is_said_word_for_word(kind, instruction, objective, labels, tmp_path_factory):
+    text = ";".join(labels)
+    try:
+        read_line(instruction, "--instruction")
+        read_line(objective, "--objective")
+        known = answers(
+            {"kind": kind, "labels": text, "instruction": instruction, "objective": objective}, None, print, True
+        )
+    except UserError:
+        return
+    folder = tmp_path_factory.mktemp("made") / "domain" / "suite"
+    folder.mkdir(parents=True)
+    for name, content in files_of("domain", "suite", known).items():
+        (folder / name).write_text(content, "utf-8")
+    (folder / "__init__.py").unlink()
+    suite = only_suite(folder)
+    assert suite.title == known["objective"]
+    assert tomllib.loads((folder / "gates.toml").read_text("utf-8"))["objective"]["text"] == known["objective"]
+    for case in suite.cases:
+        asked = messages(suite.template, case)[-1]["content"]
+        assert known["instruction"] in asked and "; ".join(known["labels"]) in asked
+        assert case.document in asked
+
+
+def test_own_labels_get_examples_that_say_what_they_stand_for(here):
+    known = answers({"kind": "list", "labels": "red; green; blue"}, None, print, True)
+    cases = files_of("d", "s", known)["cases.jsonl"].splitlines()
+    assert len(cases) == 5
+    assert '"expected":["red"]' in cases[0] and "right answer is: red" in cases[0]
+    assert '"expected":[]' in cases[4] and "none of them" in cases[4]
+
+
+def test_own_fields_get_a_schema_and_examples_that_obey_it(here):
+    import json
+
+    from jsonschema import Draft202012Validator
+
+    known = answers({"kind": "json", "fields": 'the "party": text; rent: number; paid: yes/no'}, None, print, True)
+    files = files_of("d", "s", known)
+    validator = Draft202012Validator(json.loads(files["schema.json"]))
+    for line in files["cases.jsonl"].splitlines():
+        validator.validate(json.loads(json.loads(line)["expected"][0]))
+    assert not validator.is_valid({'the "party"': "a", "rent": "much", "paid": True})
+
+
+def test_every_kind_has_five_examples_and_only_numbers_have_a_tolerance():
+    assert {name: len(kind.example) for name, kind in kinds().items()} == dict.fromkeys(kinds(), 5)
+    assert [name for name, kind in kinds().items() if kind.has_tolerance] == ["number"]
+
+
+def test_a_tolerance_reaches_the_scorer(tunegate, here):
+    assert tunegate("init", "d/s", "--kind", "number", "--tolerance", "5%", "--yes")[0] == 0
+    assert "numeric.within(relative=0.05)" in (here / "evalsuites/d/s/test_s.py").read_text()
+
+
+END = "\x04"
+"""Ctrl-D, which ends the input."""
+
+
+def typed(folder: Path, *lines: str) -> tuple[int, str]:
+    """Run `tunegate init contracts/fees` on a terminal, typing a line at each question; returns code and screen."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-P", "-m", "harness.cli", "init", "contracts/fees"]
+    settings = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
+    process = subprocess.Popen(command, cwd=folder, stdin=slave, stdout=slave, stderr=slave, env=settings)
+    os.close(slave)
+    screen, waiting, until = b"", list(lines), time.monotonic() + 90
+    while time.monotonic() < until:
+        if not select.select([master], [], [], 0.2)[0]:
+            continue
+        try:
+            said = os.read(master, 65536)
+        except OSError:
+            break
+        screen += said
+        if screen.endswith(b"> ") and waiting:
+            line = waiting.pop(0)
+            os.write(master, line.encode() if line == END else line.encode() + b"\n")
+    code = process.wait(timeout=30)
+    os.close(master)
+    return code, screen.decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_everything_is_asked_in_plain_words_and_a_wrong_answer_is_asked_again(tmp_path):
+    code, screen = typed(tmp_path, "2", "late fee; deposit", "", "lease", "100", "95", "alone", "few", "")
+    assert code == 0, screen
+    assert "What do you want from the model?" in screen and "2 list: several names from a fixed list" in screen
+    assert "no number of cases can show that a model is always right" in screen
+    assert "To show that takes about 390 leases" in screen
+    gates = tomllib.loads((tmp_path / "evalsuites/contracts/fees/gates.toml").read_text())
+    assert [(g["metric"], g["rule"], g.get("value")) for g in gates["gate"]] == [
+        ("clause_recall", "at_least", 0.95),
+        ("clause_precision", "at_least", 0.95),
+        ("false_alarm_rate", "at_most", 0.05),
+    ]
+    assert "Name everything on the list that a text contains, right in at least 95" in gates["objective"]["text"]
+
+
+def test_who_leaves_at_a_question_leaves_nothing(tmp_path):
+    code, screen = typed(tmp_path, "1", END)
+    assert code == 2 and "interrupted" in screen
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,202 @@
+"""Rows of tables: what files and hub data sets hold is read as it is, and what cannot be read is named."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.tables import Hub, rows_of
+
+NO_HUB = Hub()
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+
+
+def read(path: Path, *columns: str) -> list[tuple[str, object]]:
+    return [(row.where, row.problem or row.cells) for row in rows_of(str(path), columns, NO_HUB)]
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_a_spreadsheets_csv_is_read_with_bom_windows_line_ends_and_cells_of_several_lines(tmp_path):
+    path = write(tmp_path / "a.csv", b'\xef\xbb\xbfid,text\r\na,"one\r\ntwo"\r\n\r\nb,"say ""no"", twice"\r\nc,\r\n')
+    assert read(path, "id", "text") == [
+        ("line 2", {"id": "a", "text": "one\r\ntwo"}),
+        ("line 5", {"id": "b", "text": 'say "no", twice'}),
+        ("line 6", {"id": "c", "text": ""}),
+    ]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_is_the_one_under_which_the_header_has_the_columns(tmp_path, separator):
+    path = write(tmp_path / "a.csv", f"id{separator}text\na{separator}one\n")
+    assert read(path, "id", "text") == [("line 2", {"id": "a", "text": "one"})]
+
+
+def test_every_row_that_is_no_row_is_named_and_the_others_are_read(tmp_path):
+    path = write(tmp_path / "a.csv", 'id,text\na,one,more\nb\nc,"x"y\nd,fine\ne,"never closed\nf,x\n')
+    found = read(path, "id", "text")
+    assert [where for where, _ in found] == ["line 2", "line 3", "line 4", "line 5", "line 6"]
+    assert "has 3 cells, and the header has 2. Quote cells that hold ','" in str(found[0][1])
+    assert "has 1 cells" in str(found[1][1])
+    assert "cannot be read as CSV" in str(found[2][1]) and "cannot be read as CSV" in str(found[4][1])
+    assert found[3][1] == {"id": "d", "text": "fine"}
+
+
+def test_a_cell_may_be_as_long_as_a_contract(tmp_path):
+    text = "x" * 400_000
+    assert read(write(tmp_path / "a.csv", f"id\n{text}\n"), "id") == [("line 2", {"id": text})]
+
+
+def test_lines_of_json_are_read_and_those_that_are_no_object_are_named(tmp_path):
+    lines = ['{"id": 1, "a": {"b": ["x"]}}', "[1]", "nonsense", "", '{"id": 2}', "[" * 100_000]
+    path = write(tmp_path / "a.jsonl", "\ufeff" + "\r\n".join(lines))
+    found = read(path, "id", "a.b")
+    assert found[0] == ("line 1", {"id": 1, "a": {"b": ["x"]}})
+    assert [where for where, _ in found] == ["line 1", "line 2", "line 3", "line 5", "line 6"]
+    assert "is a list, expected an object" in str(found[1][1])
+    assert "is not JSON" in str(found[2][1]) and "is not JSON" in str(found[4][1])
+
+
+def test_parquet_rows_keep_lists_and_missing_values(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"id": ["a", "b"], "answers": [["x", "y"], None], "unread": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", "id", "answers") == [
+        ("row 1", {"id": "a", "answers": ["x", "y"]}),
+        ("row 2", {"id": "b", "answers": None}),
+    ]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("a.csv", "id,text\n", r"no column 'label', 'more'\. It has: 'id', 'text'"),
+    ("a.csv", "", "is empty"),
+    ("a.csv", "id,label,label,more\n", "the column 'label' is there 2 times"),
+    ("a.csv", "id,label,more\na,é,b\n".encode("utf-16"), "is UTF-16. Save it as UTF-8"),
+    ("a.csv", "id,label,more\na,é,b\n".encode("latin-1"), "line 2 is not UTF-8 .*. Save it as UTF-8"),
+    ("é.csv", "né,label\n".encode("latin-1"), "line 1 is not UTF-8"),
+    ("a.jsonl", '{"id": 1}\n', "no column 'label', 'more'. It has: 'id'"),
+    ("a.parquet", "PAR1 no", "is no Parquet file"),
+    ("a.xlsx", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet"),
+    ("a.json", "[]", "write the objects of a JSON array one a line"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, content, said):
+    path = write(tmp_path / name, content)
+    with pytest.raises(UserError, match=said) as refused:
+        list(rows_of(str(path), ["id", "label", "more"], NO_HUB))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"cannot be read \(No such file"):
+        rows_of(str(tmp_path / "a.csv"), ["id"], NO_HUB)
+    with pytest.raises(UserError, match="--split is for data sets of the hub"):
+        rows_of("a.csv", ["id"], Hub(split="train"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5), delimiter=st.sampled_from(",;\t"), bom=st.booleans()
+)
+def test_whatever_csv_writes_is_read_back(tmp_path_factory, rows, delimiter, bom: bool):
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows([("id", "text"), *rows])
+    path = tmp_path_factory.mktemp("t") / "a.csv"
+    path.write_bytes(out.getvalue().encode("utf-8-sig" if bom else "utf-8"))
+    kept = [row for row in rows if any(cell.strip() for cell in row)]
+    assert [(c["id"], c["text"]) for _, c in read(path, "id", "text")] == kept
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    content=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: ("id,x\n" + text).encode("utf-8", "replace"))
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_any_bytes_are_rows_or_one_mistake_of_the_users(tmp_path_factory, suffix, content):
+    path = write(tmp_path_factory.mktemp("t") / f"a{suffix}", content)
+    try:
+        rows = read(path, "id")
+    except UserError:
+        return
+    assert all(isinstance(said, (dict, str)) for _, said in rows)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rows=st.lists(st.dictionaries(TEXTS, VALUES, max_size=3).map(lambda row: {"id": 1} | row), min_size=1, max_size=4)
+)
+def test_whatever_json_writes_is_read_back(tmp_path_factory, rows):
+    lines = "\n".join(json.dumps(row) for row in rows)
+    path = write(tmp_path_factory.mktemp("t") / "a.jsonl", lines)
+    assert [cells for _, cells in read(path, "id")] == rows
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Stands for the hub: data sets by name, as the library gives them."""
+    import datasets
+
+    features = datasets.Features(
+        {
+            "id": datasets.Value("int64"),
+            "label": datasets.ClassLabel(names=["bad", "good"]),
+            "several": datasets.List(datasets.ClassLabel(names=["x", "y"])),
+        }
+    )
+    one = datasets.Dataset.from_dict({"id": [7], "label": [1], "several": [[1, 0]]}, features=features)
+    asked = []
+
+    def load(name, config, split, revision):
+        asked.append((name, config, split, revision))
+        if name == "o/two":
+            return datasets.DatasetDict({"train": one, "test": one})
+        if name == "o/one":
+            return datasets.DatasetDict({"train": one})
+        raise ConnectionError("no route to the hub\nand more lines")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    return asked
+
+
+def test_labels_of_a_hub_data_set_are_read_by_their_names(hub):
+    (row,) = rows_of("hf:o/one", ["id", "label", "several"], Hub(revision="abc", config="c"))
+    assert row == ("row 1", {"id": 7, "label": "good", "several": ["y", "x"]}, "")
+    assert hub == [("o/one", "c", None, "abc")]
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("hf:o/two", "has the splits train, test. Name one with --split"),
+    ("hf:o/gone", "the data set could not be had: no route to the hub. It needs the network"),
+    ("hf:../secret", "'../secret' is no data set, expected hf:owner/name"),
+    ("hf:/etc", "'/etc' is no data set"),
+    ("hf:o/one", "no column 'text'"),
+])  # fmt: skip
+def test_a_data_set_that_cannot_be_had_is_one_line(hub, name, said):
+    with pytest.raises(UserError, match=said) as refused:
+        list(rows_of(name, ["text"], NO_HUB))
+    assert "\n" not in str(refused.value)
+
+
+def test_without_a_network_the_hub_is_one_line(monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match=r"hf:nobody/none: the data set could not be had: .* It needs the network"):
+        list(rows_of("hf:nobody/none", ["text"], NO_HUB))
