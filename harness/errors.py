@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from harness.visible import shown
+
 NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading bytes as JSON of some type raises: other JSON, none, no UTF-8, and nesting that is too deep."""
 NOT_TOML = (ValueError, RecursionError)
@@ -20,9 +22,15 @@ EXIT_NOTHING_COLLECTED = 5
 
 
 class UserError(Exception):
-    """A mistake of the user's, or of the files they gave; the message is the whole story."""
+    """A mistake of the user's, or of the files they gave; the message is the whole story.
+
+    It may quote what others wrote, so characters that a terminal would obey are shown by name.
+    """
 
     exit_code = EXIT_USAGE
+
+    def __init__(self, message: object) -> None:
+        super().__init__(shown(str(message)))
 
 
 class MissingExtra(UserError):

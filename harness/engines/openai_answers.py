@@ -6,6 +6,7 @@ the text as it came. An answer that was not given to exactly these ids ends the 
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -71,9 +72,9 @@ def read(
         choice, used = said["choices"][0], said["usage"]
         prompt_tokens, output_tokens = int(used["prompt_tokens"]), int(used["completion_tokens"])
         text, reason = str(choice["text"]), choice["finish_reason"]
-        ids, own_prompt = choice.get("token_ids"), choice.get("prompt_token_ids")
+        ids, own_prompt = _ids(choice.get("token_ids")), _ids(choice.get("prompt_token_ids"))
         told = choice.get("logprobs") or {}
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         return failed(request, f"{url}: the answer lacks what a completion has: {type(error).__name__} {error}")
     if said.get("model") not in (None, name):
         raise EngineFailed(
@@ -94,9 +95,9 @@ def read(
         )
     try:
         options = _options(request, told)
-        logprobs = tuple(map(float, told["token_logprobs"])) if request.sampling.logprobs else ()
+        logprobs = tuple(map(_finite, told["token_logprobs"])) if request.sampling.logprobs else ()
         pieces = tuple(zlib.crc32(str(t).encode()) for t in told["tokens"]) if request.sampling.logprobs else ()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         return failed(request, f"{url} gave no log probabilities")
     if ids is None:
         return Completion(
@@ -125,4 +126,19 @@ def _options(request: Request, told: Mapping[str, Any]) -> tuple[float, ...]:
     if not request.sampling.logprob_ids:
         return ()
     first = told["top_logprobs"][0]
-    return tuple(float(first[f"token_id:{token}"]) for token in request.sampling.logprob_ids)
+    return tuple(_finite(first[f"token_id:{token}"]) for token in request.sampling.logprob_ids)
+
+
+def _ids(value: Any) -> list[int] | None:
+    """Token ids, or None where none were given. TypeError where it is anything else."""
+    if value is not None and not (isinstance(value, list) and all(type(one) is int and one >= 0 for one in value)):
+        raise TypeError(f"token ids are {str(value)[:40]!r}")
+    return value
+
+
+def _finite(value: Any) -> float:
+    """A log probability; ValueError where it is no number, since JSON has no other one."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number

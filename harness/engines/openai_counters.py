@@ -15,7 +15,7 @@ NAMES = {
     "vllm:prefix_cache_queries_total": "prefix_queries",
     "vllm:prefix_cache_hits_total": "prefix_hits",
 }
-LINE = re.compile(r"([\w:]+)(?:\{[^}]*\})? ([0-9.eE+-]+)")
+LINE = re.compile(r"([\w:]+)(?:\{[^}]*\})? (\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?)", re.ASCII)
 
 
 def read(text: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ import httpx
 from harness.engines import openai_counters
 from harness.engines.endpoints import KEYS, api_key, without_key
 from harness.engines.openai_counters import Counters
-from harness.errors import EngineFailed, UserError
+from harness.errors import NOT_JSON, EngineFailed, UserError
 
 IN_FLIGHT = 64
 """Requests that one server works on at a time."""
@@ -226,7 +226,7 @@ class Pool:
             raise Refused(f"{status}: {_said(got)}")
         try:
             said = got.json()
-        except ValueError:
+        except NOT_JSON:
             said = None
         if not isinstance(said, dict):
             raise Refused(f"{server.url}{path} did not answer with a JSON object: {_said(got)}")
@@ -266,7 +266,7 @@ def _said(got: httpx.Response) -> str:
         body = got.json()
         error = body.get("error", body) if isinstance(body, dict) else body
         text = error.get("message", error) if isinstance(error, dict) else error
-    except ValueError:
+    except NOT_JSON:
         text = got.text
     return " ".join(without_key(str(text)).split())[:300] or got.reason_phrase or "no reason given"
 
@@ -280,5 +280,5 @@ def _retry_after(got: httpx.Response) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
