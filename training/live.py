@@ -90,7 +90,7 @@ class Picture:
             return
         yield parts.bar(step.step, step.total, "steps")
         yield from parts.flow([self.stage, *_facts(step, spent)], columns)
-        yield from self._losses()
+        yield from self._losses(columns)
         yield from parts.flow(
             [
                 f"goes on after step {step.saved_step} if interrupted" if step.saved_step else "",
@@ -100,14 +100,14 @@ class Picture:
             "dim",
         )
 
-    def _losses(self) -> Iterator[RenderableType]:
+    def _losses(self, columns: int) -> Iterator[RenderableType]:
         table = Table.grid(padding=(0, 1, 0, 0))
-        for _ in range(2):
+        for _ in range(3):
             table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, ratio=1)
         for name, series in (("loss", self.losses), ("validation loss", self.validations)):
             if series.last is not None:
-                spark = parts.Sparkline(list(series.means), SPARK_COLUMNS)
+                room = max(1, min(SPARK_COLUMNS, columns - len("validation loss 0.0000  ")))
+                spark = parts.Sparkline(list(series.means), room)
                 table.add_row(parts.line(name), parts.line(f"{series.last:.4f}"), spark)
         yield table
 

@@ -55,6 +55,12 @@ def test_it_holds_stage_steps_rates_losses_memory_time_and_what_is_kept():
     assert "goes on after step 200 if interrupted · best adapter at step 200" in seen
 
 
+def test_a_narrow_terminal_shortens_the_course_and_not_the_number():
+    seen = "\n".join(rows(picture(), 40))
+    assert re.search(r"^loss +0\.0100 █[▁-█]+▁ *$", seen, re.MULTILINE)
+    assert re.search(r"^validation loss +0\.0050 █▁▁ *$", seen, re.MULTILINE)
+
+
 def test_a_validation_is_told_from_training():
     made = picture()
     made.stage = VALIDATION
