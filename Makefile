@@ -8,7 +8,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format power clean
+.PHONY: help setup demo test check format power audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,11 +34,12 @@ demo: $(READY) ## the whole line on a small real model: baseline, training, tune
 test: $(READY) ## the whole test suite
 	$(BIN)/python -m pytest $(TESTS)
 
-check: $(READY) ## lint, formatting, strict types, import directions
+check: $(READY) ## lint, security rules, formatting, strict types, import directions, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python tools/audit.py --where-possible
 
 format: $(READY) ## put the code in shape
 	$(BIN)/ruff check --fix .
@@ -46,6 +47,20 @@ format: $(READY) ## put the code in shape
 
 power: $(READY) ## write docs/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
 	$(BIN)/tunegate power --markdown > docs/power.md.new && mv docs/power.md.new docs/power.md
+
+audit: $(READY) ## known vulnerabilities of every locked package; fails where nobody can be asked
+	$(BIN)/python tools/audit.py
+
+install: $(READY) ## install wheel and sdist into empty environments, each extra and Python, and use them (minutes)
+	$(BIN)/python tools/check_install.py
+
+lock: $(READY) ## write requirements/cpu.lock and cuda.lock anew; then make notices
+	$(BIN)/python tools/lock.py
+
+notices: $(READY) ## write THIRD_PARTY_NOTICES.md from an environment made of requirements/cpu.lock
+	$(BIN)/python -m uv venv --quiet --clear --python 3.11 build/locked
+	$(BIN)/python -m uv pip sync --quiet --python build/locked/bin/python $(if $(UV_FIND_LINKS),,--torch-backend cpu) requirements/cpu.lock
+	$(BIN)/python tools/notices.py build/locked/lib/python3.11/site-packages
 
 clean: ## remove build leftovers, not runs
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache
