@@ -1,0 +1,112 @@
+// Keeps every change on the review server, which decides what comes next.
+class Server {
+  static WAIT_MS = 400;
+  static RETRY_MS = 2000;
+  static BEAT_MS = 15000;
+
+  constructor(boot) {
+    this.csrf = boot.csrf;
+    this.page = new Page(this, boot);
+    this.page.enter(document.querySelector(".page"));
+    this.revision = Number(this.page.current?.dataset.revision ?? 0);
+    this.saved = this.page.clock?.ms;
+    addEventListener("pagehide", () => { if (this.isDirty) this.save(true); });
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden" && this.isDirty) this.save();
+    });
+    if (this.page.task) setInterval(() => this.beat(), Server.BEAT_MS);
+  }
+
+  async send(action, data, keepalive = false) {
+    const response = await fetch(`/do/${action}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": this.csrf },
+      body: JSON.stringify(data),
+      keepalive,
+    });
+    const said = await response.json().catch(() => ({ error: "The review server answered with something unreadable." }));
+    return response.ok ? said : Promise.reject(new Refusal(said.error, response.status));
+  }
+
+  payload(task, draft) {
+    return { task: task.id, revision: this.revision, active_ms: this.page.clock.ms, draft };
+  }
+
+  changed() {
+    this.isDirty = true;
+    this.page.tell("Saving…");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), Server.WAIT_MS);
+  }
+
+  beat() {
+    if (this.page.clock.ms - this.saved > 5000) this.save();
+  }
+
+  // One request at a time; a change that comes meanwhile is sent after it.
+  async save(isLast = false) {
+    clearTimeout(this.timer);
+    if (this.isClosed) return;
+    if (this.busy && !isLast) return void (this.isDirty = true);
+    this.isDirty = false;
+    const sent = this.payload(this.page.task, this.page.task.read());
+    this.busy = this.send("draft", sent, isLast);
+    try {
+      this.revision = (await this.busy).revision;
+      this.saved = sent.active_ms;
+      if (!this.isDirty) this.page.tell("All changes saved");
+    } catch (error) {
+      this.isDirty = true;
+      if (error instanceof Refusal) {
+        this.isClosed = error.isFinal;
+        this.page.refuse(error.message);
+      } else {
+        this.page.tell("Not saved: the review server does not answer. Trying again; please leave this page open.", true);
+        this.timer = setTimeout(() => this.save(), Server.RETRY_MS);
+      }
+      return;
+    } finally {
+      this.busy = null;
+    }
+    if (this.isDirty) this.save();
+  }
+
+  async submit(task, draft) {
+    clearTimeout(this.timer);
+    await this.busy?.catch(() => null);
+    this.isDirty = false;
+    await this.act("submit", this.payload(task, draft));
+  }
+
+  async act(action, said) {
+    const data = action === "guess" ? { guesses: said } : said;
+    try {
+      await this.send(action, data);
+      location.reload();
+    } catch (error) {
+      if (this.page.task) this.isDirty = true;
+      this.page.refuse(error instanceof Refusal ? error.message : "The review server does not answer. Please try again.");
+    }
+  }
+
+  settings(said) { this.send("settings", said).catch(() => null); }
+}
+
+class Refusal extends Error {
+  constructor(says, status) {
+    super(says);
+    this.isFinal = status === 409 || status === 403;
+  }
+}
+
+const enter = document.querySelector("form#enter");
+if (enter) {
+  const token = location.hash.slice(1);
+  if (token) {
+    history.replaceState(null, "", "/enter");
+    enter.elements.token.value = token;
+    enter.submit();
+  }
+} else {
+  new Server(JSON.parse(document.getElementById("boot").textContent));
+}

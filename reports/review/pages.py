@@ -1,0 +1,213 @@
+"""Renders the pages of a review. Knows sides and texts; whoever calls it has already left the variants out.
+
+Every value is escaped with hidden characters made visible, and the content policy lets through one style sheet and one
+script, by their hashes. The same parts make the server's pages, one at a time, and the packet's, all in one file.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from harness import visible
+from reports import html
+from reports.review import passages
+from reports.review.adjudication import Earlier
+from reports.review.practice import practices
+from reports.review.schema import Item, Plan, Reviewer, Task
+
+HERE = Path(__file__).parent
+SHARED = ("answer.js", "clock.js", "marks.js", "task.js", "keys.js", "page.js")
+TITLE = "Review"
+EXCERPT = 400
+"""Characters of an answer that stand on the page of guesses."""
+KEYS = [
+    ("j, k", "next question, question before"),
+    ("0 … 5", "answer the question you are at; fabrications: 0 none, 1 minor, 2 major, 3 critical"),
+    ("a, b", "go to answer A, answer B (or the draft)"),
+    ("s", "go to the source"),
+    ("p", "go to the preference"),
+    ("f", "mark a fabrication: type a sentence number, Enter, then choose with Tab or 1, 2, 3"),
+    ("n", "write a note"),
+    ("z", "undo"),
+    ("c, x", "cannot judge, skip"),
+    ("r, ?", "rubric, these keys"),
+    ("Esc", "leave a text field, so that single keys act again"),
+    ("Ctrl Enter", "submit and go on"),
+]
+Page = tuple[str, dict[str, Any]]
+"""Name of a part and its values."""
+
+
+def document(
+    pages: Sequence[Page],
+    *,
+    title: str,
+    plan: Plan | None = None,
+    boot: dict[str, Any] | None = None,
+    packet: bool = False,
+) -> str:
+    """The whole HTML document. `boot` is what the script is told; the packet carries its policy itself."""
+    values = {
+        "title": title,
+        "pages": pages,
+        "boot": boot,
+        "is_packet": packet,
+        "policy": policy(packet) if packet else "",
+        "style": Markup(style()),
+        "script": Markup(script(packet)),
+        "rubric": plan.rubric if plan else {},
+        "mode": plan.mode if plan else "",
+        "keys": KEYS,
+    }
+    return _environment().get_template("base.html.jinja").render(values) + "\n"
+
+
+@lru_cache(maxsize=2)
+def script(packet: bool) -> str:
+    """The client: shared parts, then the one that keeps what is said."""
+    names = [*SHARED, "packet.js" if packet else "server.js"]
+    parts = "\n".join((HERE / "client" / name).read_text("utf-8") for name in names)
+    return f'"use strict";\n(() => {{\n{parts}}})();'
+
+
+@lru_cache(maxsize=1)
+def style() -> str:
+    """The report's colours, light and dark, under the review's own rules."""
+    report = (html.HERE / "style.css").read_text("utf-8")
+    light, dark = re.findall(r":root \{.*?\}", report, re.S)[:2]
+    own = (HERE / "review.css").read_text("utf-8")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{own}"
+
+
+def policy(packet: bool) -> str:
+    """The content policy: this script, this style sheet, and for the server's pages its own address."""
+    hashes = (f"'sha256-{_hash(text)}'" for text in (script(packet), style()))
+    code, sheet = hashes
+    if packet:
+        rest = "base-uri 'none'; form-action 'none'"
+    else:
+        rest = "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    return f"default-src 'none'; script-src {code}; style-src {sheet}; img-src data:; {rest}"
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def enter_page(problem: str = "") -> Page:
+    return "enter", {"problem": problem}
+
+
+def consent_page(reviewer: Reviewer, tasks: Sequence[Task]) -> Page:
+    practice = _practice(tasks)
+    return "consent", {"reviewer": reviewer.name, "count": len(tasks) - practice, "practice": practice}
+
+
+def rubric_page(tasks: Sequence[Task]) -> Page:
+    return "rubric", {"practice": _practice(tasks)}
+
+
+def done_page() -> Page:
+    return "done", {}
+
+
+def task_page(
+    task: Task, item: Item, tasks: Sequence[Task], earlier: Sequence[Earlier] = (), has_previous: bool = False
+) -> Page:
+    """One task: the source, and the answers by side."""
+    before = _practice(tasks)
+    is_practice = task.kind == "practice"
+    source = passages.sentences(item.source)
+    texts = {side: item.answers[variant] for side, variant in sorted(task.sides.items())}
+    draft = texts["A"]
+    return "task", {
+        "id": task.id,
+        "revision": task.revision,
+        "active_ms": task.active_ms,
+        "draft": msgspec.to_builtins(task.draft),
+        "note": visible.shown(task.draft.note),
+        "is_practice": is_practice,
+        "number": task.position + 1 - (0 if is_practice else before),
+        "of": before if is_practice else len(tasks) - before,
+        "task": item.task,
+        "inputs": item.inputs,
+        "source": passages.cut(item.source),
+        "answers": [
+            {
+                "side": side,
+                "passages": passages.cut(text, source, item.source),
+                "is_cut": task.sides[side] in item.cut,
+            }
+            for side, text in texts.items()
+        ],
+        "clauses": item.clauses,
+        "is_same": len(texts) == 2 and len(set(texts.values())) == 1,
+        "text": visible.shown(draft),
+        "hidden_characters": [part for part, is_name in visible.split(draft) if is_name],
+        "earlier": earlier,
+        "has_previous": has_previous,
+    }
+
+
+def feedback_page(task: Task, tasks: Sequence[Task]) -> Page:
+    """What a careful reader would have said of a practice item."""
+    found = practices()[task.key.case_id]
+    by_variant = {str(number): says for number, says in enumerate(found.would_say, 1)}
+    one_draft = len(task.sides) == 1
+    says = [
+        ("The draft" if one_draft else f"Answer {side}", by_variant[variant])
+        for side, variant in sorted(task.sides.items())
+    ]
+    if not one_draft:
+        says.append(("Preference", found.preference))
+    number = task.position + 1
+    return "feedback", {"says": says, "number": number, "is_last": number == _practice(tasks)}
+
+
+def guess_page(asked: Sequence[tuple[Task, Item]], tasks: Sequence[Task], has_previous: bool = False) -> Page:
+    """Which answer is the trained model's? Answers stand on the sides on which they were shown."""
+    before = _practice(tasks)
+    one_draft = all(len(task.sides) == 1 for task, _ in asked)
+    choices = [("A", "This one did"), ("B", "This one did not")] if one_draft else [("A", "A"), ("B", "B")]
+    shown = [
+        {
+            "id": task.id,
+            "number": task.position + 1 - before,
+            "answers": [(side, _excerpt(item.answers[variant])) for side, variant in sorted(task.sides.items())],
+        }
+        for task, item in asked
+    ]
+    values = {"asked": shown, "choices": [*choices, ("unsure", "Cannot tell")], "has_previous": has_previous}
+    return "guess", values
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()} …"
+
+
+def _practice(tasks: Sequence[Task]) -> int:
+    return sum(task.kind == "practice" for task in tasks)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=html.text,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["attribute"] = html.attribute
+    return environment

@@ -1,0 +1,181 @@
+"""Settles a review before anybody sees an answer: items, reviewers, order, sides. Knows no page and no server."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import UserError, refuse_all
+from harness.store import now
+from reports.review import order, practice
+from reports.review.material import VARIANTS, Material
+from reports.review.rubric import load_rubric
+from reports.review.schema import Key, Kind, Mode, Plan, Reviewer, Task
+from reports.review.state import State, state_file
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
+DEFAULTS: dict[str, Any] = {"--suite": None, "--items": 40, "--share": 0.25, "--repeats": 2}
+LEAST_SHARE = 0.1
+"""Under this share of items seen by two reviewers, their agreement says too little."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What the organiser asked for; None where the default holds."""
+
+    reviewers: list[str]
+    """Pseudonyms."""
+    mode: Mode = "compare"
+    """How answers are reviewed."""
+    suites: list[str] = []
+    """Suites to draw from; all where empty."""
+    items: int | None = None
+    """Items in the sample."""
+    share: float | None = None
+    """Share of items that two reviewers see."""
+    repeats: int | None = None
+    """Items that each reviewer sees again."""
+    seed: int | None = None
+    """Of sample, order and sides; drawn where None."""
+    rubric: Path | None = None
+    """Rubric file; None for the one that comes with tunegate."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Options that count when a review is planned, as far as they were given."""
+        options = {
+            "--suite": sorted(self.suites) or None,
+            "--items": self.items,
+            "--share": self.share,
+            "--repeats": self.repeats,
+            "--seed": self.seed,
+            "--rubric": load_rubric(self.rubric).hash if self.rubric else None,
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def planned(material: Material, wanted: Wanted) -> tuple[State, Plan]:
+    """The review of a run as it was planned, or planned now. Options that would change a plan are a UserError."""
+    state = State(state_file(material.path, wanted.mode))
+    if not state.exists:
+        return state, _new(state, material, wanted)
+    plan = state.plan()
+    known = [reviewer.name for reviewer in state.reviewers()]
+    problems = []
+    if plan.seal != material.seal:
+        problems.append(f"{state.path}: planned for other answers. Move the file away to review these")
+    strangers = [name for name in wanted.reviewers if name not in known]
+    changed = [name for name, value in wanted.given.items() if plan.options[name] != value]
+    if strangers or changed:
+        what = ", ".join([*(f"--reviewer {name}" for name in strangers), *changed])
+        problems.append(
+            f"{state.path}: this review is planned already, for {', '.join(known)}; {what} cannot be changed any more. "
+            "Leave the options out, or move the file away and begin anew"
+        )
+    refuse_all(problems, "review")
+    return state, plan
+
+
+def existing(run: Path, mode: Mode) -> State:
+    """The review of a run, or a UserError that says how to begin one."""
+    state = State(state_file(run, mode))
+    if not state.exists:
+        raise UserError(f"{run}: no {mode} review was begun. Begin one: tunegate review {run} --reviewer NAME")
+    return state
+
+
+def _new(state: State, material: Material, wanted: Wanted) -> Plan:
+    rubric = load_rubric(wanted.rubric)
+    drawn = {"--seed": secrets.randbelow(2**31), "--rubric": rubric.hash}
+    options = DEFAULTS | drawn | wanted.given
+    share, seed = options["--share"], options["--seed"]
+    repeats = 0 if wanted.mode == "fix" else options["--repeats"]
+    refuse_all(_problems(wanted, share), "a review that cannot be planned")
+    clusters = {key: item.cluster for key, item in material.items.items()}
+    keys = order.sample(clusters, options["--items"], seed)
+    given = order.share_out(keys, wanted.reviewers, share)
+    idle = [name for name, items in given.items() if not items]
+    if idle:
+        raise UserError(f"{len(keys)} items are too few for {len(given)} reviewers: none is left for {', '.join(idle)}")
+    tasks = [task for name in wanted.reviewers for task in tasks_of(name, given[name], wanted.mode, repeats, seed)]
+    plan = Plan(
+        mode=wanted.mode,
+        seed=seed,
+        seal=material.seal,
+        rubric=msgspec.to_builtins(rubric),
+        rubric_digest=rubric.hash,
+        items=len(keys),
+        eligible=len(material.items),
+        left_out=material.left_out,
+        share=share if len(wanted.reviewers) > 1 else 0.0,
+        options=options,
+        practice=len(practice.practices()),
+        created=now(),
+    )
+    state.create(plan, [Reviewer(name=name) for name in wanted.reviewers], tasks)
+    return plan
+
+
+def _problems(wanted: Wanted, share: float) -> list[str]:
+    names = wanted.reviewers
+    problems = [
+        f"--reviewer is {name!r}; expected a pseudonym of letters, digits, space and . _ - (40 at most)"
+        for name in names
+        if not NAME.fullmatch(name)
+    ]
+    if not names:
+        problems.append("no reviewer was named. Give each a pseudonym: --reviewer r1 --reviewer r2")
+    if len({name.casefold() for name in names}) < len(names):
+        problems.append("--reviewer: two reviewers have the same name")
+    if len(names) > 1 and not LEAST_SHARE <= share <= 1:
+        problems.append(
+            f"--share is {share:g}; expected {LEAST_SHARE:g} to 1. With less, their agreement says too little"
+        )
+    return problems
+
+
+def tasks_of(reviewer: str, items: Sequence[Key], mode: Mode, repeats: int, seed: int) -> list[Task]:
+    """Practice, then the items in their order, each with its sides."""
+    drills = [
+        _task(reviewer, at, "practice", p.item.key, mode, practice.VARIANTS, swapped=mode == "fix")
+        for at, p in enumerate(practice.practices().values())
+    ]
+    shown = order.showings(items, repeats, reviewer, seed)
+    return drills + [
+        _task(reviewer, at, "repeat" if s.again else "item", s.key, mode, VARIANTS, s.swapped)
+        for at, s in enumerate(shown, len(drills))
+    ]
+
+
+def _task(
+    reviewer: str, position: int, kind: Kind, key: Key, mode: Mode, variants: tuple[str, str], swapped: bool
+) -> Task:
+    first, second = reversed(variants) if swapped else variants
+    sides = {"A": first, "B": second} if mode == "compare" else {"A": first}
+    return Task(id=secrets.token_hex(8), reviewer=reviewer, position=position, kind=kind, key=key, sides=sides)
+
+
+def review_keys(tasks: Iterable[Task]) -> set[Key]:
+    """Items of the run that some tasks are about."""
+    return {task.key for task in tasks if task.kind != "practice"}
+
+
+def summary(plan: Plan) -> list[str]:
+    """The plan in words, a line each."""
+    lines = [f"{plan.mode} review: {plan.items} of {plan.eligible} items, seed {plan.seed}"]
+    return lines + [f"left out: {count} {reason}" for reason, count in plan.left_out.items()]
+
+
+def progress(state: State, reviewer: Reviewer) -> str:
+    """How far one reviewer is."""
+    tasks = [task for task in state.tasks(reviewer.name) if task.kind != "practice"]
+    done = sum(task.submitted_at is not None for task in tasks)
+    again = sum(task.kind == "repeat" for task in tasks)
+    end = "; recorded" if reviewer.recorded else "; finished" if reviewer.closed_at else ""
+    seen = f", {again} of them a second time" if again else ""
+    return f"{done} of {len(tasks)} done{seen}{end}"

@@ -1,0 +1,170 @@
+"""Writes one reviewer's findings into the run as score events, unblinded. Knows no page.
+
+One event a finding, kind `human`, author the reviewer, rubric the digest of the rubric's text. A second showing of an
+item makes no event; it stands in the batch's `repeats`, beside the first. On the record of each variant:
+
+    human_accuracy, human_completeness   value 1 to 5
+    human_fabrication   value and counts {minor, major, critical}; a span each: kind is the severity, verdict `invented`
+    human_missed        where the case lists clauses: value and counts {listed, missed}, extracted {missed}
+
+on the tuned variant's record, for both answers together (`compare`), or on the drafted variant's (`fix`):
+
+    human_preference    value 1 tuned, 0 baseline, 0.5 tie or both bad; extracted {choice}
+    human_fix           value and counts {edit_distance, draft_length}, extracted {text}
+    human_seconds       value seconds in use; counts {active_ms, wall_ms}; extracted {mode}
+
+A showing that was skipped, or that the reviewer could not judge, has every one of its findings without a value and with
+the reason, and keeps its seconds. One that was never reached makes no event and is counted in the batch.
+
+A batch is about: kind (`review`, or `adjudication` where differences of others were decided), mode, reviewer, blind,
+seed, items, practice, shown, repeats, guess {asked, said, right: numbers of items}, not_reached, reopened, notes,
+adjudicates, rubric (whole), share, consented_at, source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.errors import UserError
+from harness.events import append, batches
+from harness.schema import CANDIDATE, Score, ScoreEvent, Span
+from reports.review import unblinded
+from reports.review.distance import edits, restored
+from reports.review.material import Material
+from reports.review.schema import Item, Mode, Opinion, Plan, Reviewer, Task
+from reports.review.state import State
+
+
+def record(state: State, material: Material, name: str) -> str:
+    """Append a reviewer's events to the run, once, and close the review for them; returns the batch's file name."""
+    plan, tasks = state.plan(), state.tasks(name)
+    with state.recording(name) as (reviewer, written):
+        if reviewer.recorded:
+            return reviewer.recorded
+        known = _written_before(material, plan, name)
+        if known:
+            written.append(known)
+            return known
+        shown = [task for task in tasks if task.kind == "item" and task.submitted_at]
+        if not shown:
+            raise UserError(f"{name} has submitted no item yet: there is nothing to record")
+        events = [event for task in shown for event in _events(task, material.item(task.key), plan, name)]
+        path = append(material.path, "human", events, about(plan, reviewer, tasks))
+        written.append(path.name)
+        return path.name
+
+
+def _written_before(material: Material, plan: Plan, name: str) -> str:
+    """The batch of a reviewer that was written by a process that was killed before it could say so."""
+    for batch in batches(material.path):
+        said = [batch.about.get(key) for key in ("mode", "reviewer", "seed", "created")]
+        if said == [plan.mode, name, plan.seed, plan.created]:
+            return batch.path.name
+    return ""
+
+
+def _events(task: Task, item: Item, plan: Plan, author: str) -> Iterator[ScoreEvent]:
+    findings = _compare(task, item) if plan.mode == "compare" else _fix(task, item)
+    why = unblinded.unjudged(task)
+    seconds = _seconds(task, plan.mode)
+    target = CANDIDATE if plan.mode == "compare" else task.sides["A"]
+    for variant, score in [*findings, (target, seconds)]:
+        if why and score is not seconds:
+            score = Score(name=score.name, value=None, reason=why)
+        yield ScoreEvent(
+            suite=task.key.suite,
+            case_id=task.key.case_id,
+            variant=variant,
+            repeat=task.key.repeat,
+            kind="human",
+            score=score,
+            author=author,
+            rubric=plan.rubric_digest,
+            at=task.submitted_at or "",
+        )
+
+
+def _compare(task: Task, item: Item) -> Iterator[tuple[str, Score]]:
+    for variant, opinion in unblinded.opinions(task).items():
+        yield variant, Score(name="human_accuracy", value=float(opinion.accuracy or 0))
+        yield variant, Score(name="human_completeness", value=float(opinion.completeness or 0))
+        yield variant, _fabrication(opinion)
+        if item.clauses:
+            missed = [clause for clause in item.clauses if opinion.missed.get(clause)]
+            counts = {"listed": len(item.clauses), "missed": len(missed)}
+            extracted = {"missed": missed}
+            yield variant, Score(name="human_missed", value=float(len(missed)), counts=counts, extracted=extracted)
+    choice = unblinded.choice(task) or ""
+    value = unblinded.WORTH.get(choice, 0.0)
+    yield CANDIDATE, Score(name="human_preference", value=value, extracted={"choice": [choice]})
+
+
+def _fabrication(opinion: Opinion) -> Score:
+    spans = [
+        Span(start=mark.start, end=mark.end, quote=mark.quote, kind=mark.severity, verdict="invented")
+        for mark in sorted(opinion.marks, key=lambda mark: (mark.start, mark.end))
+    ]
+    counts = unblinded.severities(opinion)
+    return Score(name="human_fabrication", value=float(len(spans)), counts=counts, spans=spans)
+
+
+def _fix(task: Task, item: Item) -> Iterator[tuple[str, Score]]:
+    variant = task.sides["A"]
+    draft, text = item.answers[variant], task.draft.text or ""
+    distance, length = edits(draft, text)
+    counts = {"edit_distance": distance, "draft_length": length}
+    yield (
+        variant,
+        Score(name="human_fix", value=float(distance), counts=counts, extracted={"text": [restored(text, draft)]}),
+    )
+
+
+def _seconds(task: Task, mode: Mode) -> Score:
+    counts = {"active_ms": task.active_ms, "wall_ms": task.wall_ms}
+    return Score(name="human_seconds", value=task.active_ms / 1000, counts=counts, extracted={"mode": [mode]})
+
+
+def about(plan: Plan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[str, Any]:
+    """What a batch says of itself."""
+    counted = [task for task in tasks if task.kind == "item"]
+    submitted = [task for task in tasks if task.kind != "practice" and task.submitted_at]
+    before = sum(task.kind == "practice" for task in tasks)
+    return {
+        "kind": "adjudication" if reviewer.adjudicates else "review",
+        "mode": plan.mode,
+        "reviewer": reviewer.name,
+        "blind": True,
+        "seed": plan.seed,
+        "items": len(counted),
+        "practice": before,
+        "shown": [_place(task, before) for task in submitted if task.kind == "item"],
+        "repeats": _repeats(submitted, before),
+        "guess": unblinded.guessed(tasks, reviewer.guesses or {}, plan.mode),
+        "not_reached": sum(task.submitted_at is None for task in counted),
+        "reopened": sum(task.reopened for task in submitted),
+        "notes": [_name(task) | {"note": task.draft.note} for task in submitted if task.draft.note.strip()],
+        "adjudicates": reviewer.adjudicates,
+        "rubric": plan.rubric,
+        "share": plan.share,
+        "created": plan.created,
+        "consented_at": reviewer.consented_at,
+        "source": "packet" if reviewer.packet_hash else "server",
+    }
+
+
+def _name(task: Task) -> dict[str, Any]:
+    return {"suite": task.key.suite, "case_id": task.key.case_id}
+
+
+def _place(task: Task, before: int) -> dict[str, Any]:
+    return _name(task) | {"side": task.sides, "position": task.position - before + 1}
+
+
+def _repeats(submitted: list[Task], before: int) -> list[dict[str, Any]]:
+    first = {task.key: task for task in submitted if task.kind == "item"}
+    return [
+        _place(task, before) | {"first": unblinded.said(first[task.key]), "second": unblinded.said(task)}
+        for task in submitted
+        if task.kind == "repeat" and task.key in first
+    ]

@@ -1,0 +1,68 @@
+"""The written rubric that every reviewer reads first, and its digest. Knows no page."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from harness.digest import digest
+from harness.errors import UserError
+
+OWN = Path(__file__).with_name("rubric.toml")
+
+
+class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Consent, questions and scales, in the words that reviewers see."""
+
+    name: str
+    """Title and version."""
+    consent: list[str]
+    """Paragraphs to agree to before anything is shown."""
+    agree: str
+    """What the box to tick says."""
+    introduction: list[str]
+    """Paragraphs on how to judge."""
+    fabrication: str
+    """What counts as a fabrication."""
+    severity: dict[str, str]
+    """What `minor`, `major` and `critical` mean."""
+    accuracy: list[str]
+    """What 1 to 5 mean."""
+    completeness: list[str]
+    """What 1 to 5 mean."""
+    missed: str
+    """When a listed clause is missed."""
+    preference: str
+    """How to choose between two answers."""
+    fix: list[str]
+    """How to edit a draft."""
+    cannot_judge: str
+    """When not to judge."""
+
+    @property
+    def hash(self) -> str:
+        """Digest of every word above."""
+        return digest(msgspec.to_builtins(self))
+
+
+def load_rubric(path: Path | None = None) -> Rubric:
+    """Read a rubric file, or the one that comes with tunegate. What is wrong with it is a UserError."""
+    path = path or OWN
+    try:
+        found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Rubric)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Expected a review rubric, TOML") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path.name}: not valid TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path.name}: {error}. Copy {OWN} and change its words, not its keys") from None
+    for scale in ("accuracy", "completeness"):
+        words = getattr(found, scale)
+        if len(words) != 5:
+            raise UserError(f"{path.name}: '{scale}' has {len(words)} entries, expected what 1 to 5 mean")
+    if set(found.severity) != {"minor", "major", "critical"}:
+        raise UserError(f"{path.name}: [severity] has {', '.join(found.severity)}; expected minor, major and critical")
+    return found

@@ -1,0 +1,151 @@
+"""A sealed run to review, and the real server in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.schema import Record
+from harness.store import RunFolder
+from reports.review.material import load_material
+from reports.review.planning import Wanted, planned
+from reports.review.state import State
+from tests.browser import NewContext
+from tests.reports.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+WriteRun = Callable[..., Path]
+Planned = Callable[..., tuple[State, Any]]
+
+
+def write_sealed(path: Path, records: Sequence[Record] = ()) -> Path:
+    folder = RunFolder(path)
+    folder.path.mkdir(parents=True)
+    folder.write_manifest(make_manifest())
+    folder.append_records(SUITE, records or make_records())
+    folder.write_metrics(make_metrics())
+    folder.write_verdicts(make_verdicts())
+    folder.seal()
+    return path
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> WriteRun:
+    """Write a sealed run: `write_run(records)`; without records those of the sample."""
+    return lambda records=(): write_sealed(tmp_path / f"run-{len(list(tmp_path.iterdir()))}", records)
+
+
+@pytest.fixture
+def plan_review(write_run: WriteRun) -> Planned:
+    """Plan a review: `plan_review(reviewers=[...], mode=...)`; returns its state and the run's material."""
+
+    def make(run: Path | None = None, **wanted: Any) -> tuple[State, Any]:
+        material = load_material(run or write_run())
+        return planned(material, Wanted(**{"reviewers": ["r1"], "seed": 5, **wanted}))[0], material
+
+    return make
+
+
+class Live:
+    """`tunegate review` in a process: started, killed, started again, as an organiser would."""
+
+    def __init__(self, run: Path, *words: str) -> None:
+        self.run = run
+        self.words = words
+        self.links: dict[str, str] = {}
+        self.said: list[str] = []
+        self.port = 0
+        self.start()
+
+    def start(self, *more: str) -> None:
+        words = [] if self.port else self.words
+        command = [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            "review",
+            str(self.run),
+            "--port",
+            str(self.port),
+            *words,
+            *more,
+        ]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "300"}
+        )
+        assert self.process.stdout is not None
+        name = ""
+        for line in self.process.stdout:
+            self.said.append(line)
+            found = re.match(r"\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", line)
+            if found:
+                self.links[name] = found[1]
+                self.port = int(found[2])
+            name = line.split(":")[0]
+            if line.startswith("A link is shown"):
+                self.wait()
+                return
+        raise AssertionError("".join(self.said))
+
+    def wait(self) -> None:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"{self.origin}/enter", timeout=5).close()
+                return
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        raise AssertionError("the server does not answer")
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def end(self, how: int = signal.SIGINT) -> int:
+        """Send a signal, keep what was printed, and return the exit code."""
+        self.process.send_signal(how)
+        out, _ = self.process.communicate(timeout=30)
+        self.said.append(out)
+        return self.process.returncode
+
+
+@pytest.fixture
+def live() -> Iterator[Callable[..., Live]]:
+    """Start review servers: `live(run, "--reviewer", "r1", ...)`; all are stopped at the end."""
+    started: list[Live] = []
+
+    def start(run: Path, *words: str) -> Live:
+        started.append(Live(run, *words))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def reviewers_browser(new_context: NewContext) -> Iterator[NewContext]:
+    """Contexts of a browser in which no script of ours may fail and nothing may break the content policy."""
+    problems: list[str] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.on("weberror", lambda found: problems.append(str(found.error)))
+        context.on("console", lambda said: problems.append(said.text) if "Content Security" in said.text else None)
+        return context
+
+    yield make
+    assert problems == []

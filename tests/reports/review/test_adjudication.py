@@ -1,0 +1,70 @@
+"""A third person decides where two reviewers differ, blind as they were, and only after both are through."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from harness.errors import UserError
+from harness.events import batches
+from reports.review.adjudication import appoint, differences, earlier
+from reports.review.results import record
+from reports.review.schema import Draft, Item, Task
+from tests.reports.review.conftest import Planned
+from tests.reports.review.drafts import answer_all, draft_of, opinion, plain
+
+
+def harsh(task: Task, item: Item) -> Draft:
+    """Differs from `plain` on the tuned answer of one case."""
+    draft = plain(task, item.clauses)
+    if item.key.case_id != "lease-003":
+        return draft
+    missed = dict.fromkeys(item.clauses, False)
+    return draft_of(task, {"tuned": opinion(1, missed=missed), "baseline": opinion(missed=missed)}, "baseline")
+
+
+def test_the_third_sees_both_turned_to_their_own_sides_and_only_where_they_differ(plan_review: Planned) -> None:
+    state, material = plan_review(reviewers=["r1", "r2"], share=1.0)
+    answer_all(state, material, "r1")
+    answer_all(state, material, "r2", harsh)
+    record(state, material, "r1")
+    assert differences(state) == {}
+    with pytest.raises(UserError, match="nothing to decide: 0 items have two reviewers who are through"):
+        appoint(state, "r3")
+    record(state, material, "r2")
+    assert [key.case_id for key in differences(state)] == ["lease-003"]
+    with pytest.raises(UserError, match="r1 reviewed these answers"):
+        appoint(state, "r1")
+    assert appoint(state, "r3") == 1 and appoint(state, "r3") == 1
+    (task,) = state.tasks("r3")
+    found = earlier(state, state.reviewer("r3"), task)
+    side = "A" if task.sides["A"] == "tuned" else "B"
+    other = "B" if side == "A" else "A"
+    assert [e.opinions[side].accuracy for e in found] == [4, 1]
+    assert [e.opinions[other].accuracy for e in found] == [4, 4]
+    assert [e.preference for e in found] == ["tie", other]
+    assert earlier(state, state.reviewer("r1"), state.tasks("r1")[3]) == []
+
+
+def test_a_decision_is_told_apart_from_a_review(plan_review: Planned) -> None:
+    state, material = plan_review(reviewers=["r1", "r2"], share=1.0)
+    answer_all(state, material, "r1")
+    answer_all(state, material, "r2", harsh)
+    for name in ("r1", "r2"):
+        record(state, material, name)
+    appoint(state, "r3")
+    answer_all(state, material, "r3")
+    record(state, material, "r3")
+    assert [b.about["kind"] for b in batches(Path(material.path))] == ["review", "review", "adjudication"]
+    last = batches(material.path)[-1]
+    assert last.about["adjudicates"] == ["r1", "r2"] and {e.author for e in last.events} == {"r3"}
+    assert len(differences(state)) == 1
+
+
+def test_reviewers_who_left_an_item_out_do_not_differ_on_it(plan_review: Planned) -> None:
+    state, material = plan_review(reviewers=["r1", "r2"], share=1.0)
+    answer_all(state, material, "r1")
+    answer_all(state, material, "r2", lambda t, i: replace(harsh(t, i), outcome="skipped", reason="no time"))
+    for name in ("r1", "r2"):
+        record(state, material, name)
+    assert differences(state) == {}

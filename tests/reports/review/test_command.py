@@ -1,0 +1,67 @@
+"""`tunegate review` as an organiser types it: defaults, one line for each mistake, a missing extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.reports.review.conftest import WriteRun
+
+ROOT = Path(__file__).parents[3]
+WITHOUT = (
+    "import sys; sys.modules['{package}'] = None; sys.argv = ['tunegate', *{words!r}]; "
+    "from harness.cli import main; main()"
+)
+
+
+def tunegate(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "harness.cli", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("command", ["start", "packet", "import", "finish", "adjudicate"])
+def test_every_command_has_help(command: str) -> None:
+    done = tunegate("review", command, "--help")
+    assert done.returncode == 0 and f"review {command} [OPTIONS]" in done.stdout
+
+
+def test_a_plan_is_printed_and_nothing_is_served(write_run: WriteRun) -> None:
+    run = write_run()
+    done = tunegate("review", str(run), "--reviewer", "r1", "--seed", "3", "--plan-only")
+    assert (done.returncode, done.stdout) == (0, "compare review: 10 of 10 items, seed 3\n"), done.stderr
+    assert (run / "review" / "compare.sqlite").exists()
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["RUN"], "no reviewer was named. Give each a pseudonym: --reviewer r1 --reviewer r2"),
+    (["RUN", "--reviewer", "r1", "--suite", "legal/nothing"], "no suite 'legal/nothing' in this run"),
+    (["RUN", "--reviewer", "r1", "--address", "review.example.org"], "expected scheme and name alone"),
+    (["RUN", "--reviewer", "r1", "--port", "1", "--host", "192.0.2.1"], "192.0.2.1:1 cannot be listened on"),
+    (["RUN", "--reviewer", "r1", "--port", "0", "--new-link", "r2"], "--new-link: no reviewer 'r2' in this review"),
+    (["nowhere"], "run 'nowhere': no run has that name"),
+    (["finish", "RUN"], "no compare review was begun. Begin one: tunegate review"),
+    (["import", "RUN", "answers.json"], "no compare review was begun"),
+    (["adjudicate", "RUN", "--by", "r3"], "no compare review was begun"),
+    (["packet", "RUN", "--reviewer", "r1", "--out", "/nowhere/p.html"], "/nowhere/p.html: cannot be written"),
+])  # fmt: skip
+def test_a_mistake_is_one_line_and_the_usage_code(write_run: WriteRun, words: list[str], says: str) -> None:
+    run = str(write_run())
+    done = tunegate("review", *[run if word == "RUN" else word for word in words])
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "python_multipart"])
+def test_a_missing_package_is_one_line_and_a_packet_needs_none(
+    tmp_path: Path, write_run: WriteRun, package: str
+) -> None:
+    run = str(write_run())
+    serve = ["review", run, "--reviewer", "r1"]
+    done = tunegate(code=WITHOUT.format(package=package, words=serve))
+    assert done.returncode == 4 and len(done.stderr.strip().splitlines()) == 1
+    assert "pip install 'tunegate[review]'" in done.stderr and f"'{package}'" in done.stderr
+    offline = ["review", "packet", run, "--reviewer", "r1", "--out", str(tmp_path / "p.html")]
+    assert tunegate(code=WITHOUT.format(package=package, words=offline)).returncode == 0

@@ -1,0 +1,238 @@
+"""The offline packet in a real Chromium: one file without a server, and the answers that come back from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import UserError
+from harness.events import batches
+from reports.review import Wanted, finish, import_answers, packet, plan
+from reports.review.material import load_material
+from reports.review.planning import existing
+from tests.browser import NewContext
+from tests.reports.review.conftest import WriteRun
+from tests.reports.review.typing import press
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+NAMES = ("baseline", "tuned", "keyword_floor", "small-instruct", "org/small", "runs/adapter", "clauses-0a1b2c3d")
+
+
+def quiet(line: str) -> None:
+    """Says nothing."""
+
+
+def make(run: Path, out: Path, **wanted: Any) -> Path:
+    plan(run, Wanted(**{"reviewers": ["r1", "r2"], "items": 4, "share": 0.5, "seed": 2, **wanted}), quiet)
+    packet(run, wanted.get("mode", "compare"), "r1", out, quiet)
+    return out
+
+
+def test_a_packet_names_no_variant_and_asks_for_nothing(tmp_path: Path, write_run: WriteRun) -> None:
+    text = make(write_run(), tmp_path / "p.html").read_text("utf-8")
+    assert "Item 3 of 3" in text
+    assert [name for name in NAMES if name in text.lower()] == []
+    assert (
+        '<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; script-src &#39;sha256-'
+        in text
+    )
+    assert "http://" not in text and "https://" not in text
+
+
+def test_a_reviewer_works_with_the_server_or_with_a_packet(tmp_path: Path, write_run: WriteRun) -> None:
+    run = write_run()
+    make(run, tmp_path / "p.html")
+    state = existing(run, "compare")
+    assert state.reviewer("r1").token_hash == ""
+    state.change_reviewer("r2", consented_at="2026-11-25T10:00:00Z")
+    with pytest.raises(UserError, match="r2 has begun already"):
+        packet(run, "compare", "r2", tmp_path / "q.html", quiet)
+    with pytest.raises(UserError, match="r3 cannot be changed any more"):
+        packet(run, "compare", "r3", tmp_path / "q.html", quiet)
+
+
+def section(page: Page) -> str:
+    return page.locator("body").get_attribute("data-stage") or ""
+
+
+def through(page: Page, upto: str = "done") -> None:
+    """By keyboard, from wherever the page is to another one."""
+    while section(page) != upto:
+        here = page.locator(".page:not([hidden])")
+        if section(page) == "consent":
+            press(page, "Tab", "Space", "Control+Enter")
+        elif section(page) == "guess":
+            for _ in range(here.locator("fieldset").count()):
+                press(page, "Tab", "Space")
+            press(page, "Control+Enter")
+        elif section(page) == "task":
+            for side, score in (("A", 5), ("B", 2)):
+                press(page, side.lower(), "0", "j", str(score), "j", "3")
+                for _ in range(here.locator(f'[data-side="{side}"] [data-question=clause]').count()):
+                    press(page, "j", "1")
+            press(page, "p", "1", "Control+Enter")
+        else:
+            press(page, "Control+Enter")
+
+
+def open_packet(context: BrowserContext, file: Path) -> Page:
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_selector("body[data-stage]")
+    return page
+
+
+def download(page: Page, out: Path) -> Path:
+    page.locator("#download").focus()
+    with page.expect_download() as found:
+        press(page, "Enter")
+    found.value.save_as(out)
+    return out
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_packet_comes_back_whole_and_counts_once(
+    tmp_path: Path, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    run, out = write_run(), tmp_path / "p.html"
+    make(run, out)
+    context = reviewers_browser(offline=True)
+    page = open_packet(context, out)
+    assert section(page) == "consent"
+    through(page, "task")
+    through(page, "feedback")
+    through(page, "task")
+    rate_first = page.locator(".page:not([hidden]) h1").inner_text()
+    press(page, "a", "j", "4", "f")
+    page.keyboard.type("1")
+    press(page, "Enter", "3")
+    page.close()
+    page = open_packet(context, out)
+    assert page.locator(".page:not([hidden]) h1").inner_text() == rate_first
+    assert page.locator(".page:not([hidden]) [data-side=A] .marks li").count() == 1
+    assert page.locator(".page:not([hidden]) [data-side=A] [data-question=accuracy] :checked").input_value() == "4"
+    through(page, "feedback")
+    through(page)
+    file = download(page, tmp_path / "answers.json")
+    said: list[str] = []
+    import_answers(run, "compare", file, said.append)
+    assert said[0].startswith("r1: 3 answers imported and recorded: ")
+    (batch,) = batches(run)
+    assert batch.about["source"] == "packet" and batch.about["reviewer"] == "r1" and len(batch.about["shown"]) == 3
+    for place in batch.about["shown"]:
+        scores = {
+            e.variant: e.score.value
+            for e in batch.events
+            if e.case_id == place["case_id"] and e.score.name == "human_accuracy"
+        }
+        assert scores == {place["side"]["A"]: 5.0, place["side"]["B"]: 2.0}
+    right = sum(place["side"]["A"] == "tuned" for place in batch.about["shown"])
+    assert batch.about["guess"] == {"asked": 3, "said": 3, "right": right}
+    seconds = [e.score.counts for e in batch.events if e.score.name == "human_seconds"]
+    assert all(0 < c["active_ms"] <= c["wall_ms"] < 120_000 for c in seconds)
+    with pytest.raises(UserError, match=r"r1's answers were imported on .* They count once"):
+        import_answers(run, "compare", file, quiet)
+    assert len(batches(run)) == 1
+    with pytest.raises(UserError, match="r1 has begun already"):
+        packet(run, "compare", "r1", out, quiet)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_fixed_draft_comes_back_and_a_reviewer_may_stop_early(
+    tmp_path: Path, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    run, out = write_run(), tmp_path / "p.html"
+    make(run, out, mode="fix")
+    page = open_packet(reviewers_browser(), out)
+    press(page, "Tab", "Space", "Control+Enter", "Control+Enter")
+    for _ in "12":
+        press(page, "Control+Enter", "Control+Enter")
+    press(page, "a", "Control+End")
+    page.keyboard.type(" 😀")
+    press(page, "Control+Enter")
+    page.locator("#stop").focus()
+    press(page, "Enter")
+    import_answers(run, "fix", download(page, tmp_path / "answers.json"), quiet)
+    (batch,) = batches(run)
+    (fixed,) = [e.score for e in batch.events if e.score.name == "human_fix"]
+    assert fixed.counts["edit_distance"] == 2 and batch.about["not_reached"] == 2
+
+
+@pytest.fixture(scope="module")
+def answered(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run with a packet, and the answers to it, downloaded and not imported."""
+    from tests.reports.review.conftest import write_sealed
+
+    folder = tmp_path_factory.mktemp("packet")
+    run, out = write_sealed(folder / "run"), folder / "p.html"
+    make(run, out, items=2)
+    context = browser.new_context()
+    page = open_packet(context, out)
+    through(page)
+    file = download(page, folder / "answers.json")
+    context.close()
+    return run, file
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("edit", "says"), [
+    (lambda a: a | {"body": a["body"].replace('"accuracy":2', '"accuracy":5')}, "does not fit its seal"),
+    (lambda a: a | {"seal": "0" * 64}, "does not fit its seal"),
+    (lambda a: a | {"packet": "0" * 64}, "made with another packet"),
+    (lambda a: a | {"reviewer": "r2"}, "made with another packet"),
+    (lambda a: a | {"reviewer": "r9"}, "who is not a reviewer"),
+    (lambda a: a | {"schema_version": 2}, "written by a newer tunegate"),
+    (lambda a: a | {"extra": 1}, "is not answers.json of a packet"),
+    (lambda a: {}, "is not answers.json of a packet"),
+])  # fmt: skip
+def test_answers_that_were_touched_are_refused_in_one_line(
+    answered: tuple[Path, Path], tmp_path: Path, edit: Any, says: str
+) -> None:
+    run, file = answered
+    before = file.read_text("utf-8")
+    assert '\\"accuracy\\":2' in before
+    other = tmp_path / "answers.json"
+    other.write_text(json.dumps(edit(json.loads(before))), "utf-8")
+    with pytest.raises(UserError, match=says) as refused:
+        import_answers(run, "compare", other, quiet)
+    assert len(str(refused.value).splitlines()) == 1
+    assert batches(run) == []
+
+
+@pytest.mark.browser
+def test_answers_of_an_earlier_packet_are_refused(answered: tuple[Path, Path], tmp_path: Path) -> None:
+    run, file = answered
+    state = existing(run, "compare")
+    token = state.reviewer("r1").packet_token
+    packet(run, "compare", "r1", tmp_path / "again.html", quiet)
+    with pytest.raises(UserError, match="made with an earlier packet"):
+        import_answers(run, "compare", file, quiet)
+    state.change_reviewer("r1", packet_token=token)
+    assert batches(run) == []
+
+
+def test_finish_says_of_everybody_where_they_are(write_run: WriteRun) -> None:
+    from tests.reports.review.drafts import answer_all
+
+    run = write_run()
+    plan(run, Wanted(reviewers=["r1", "r2"], seed=1), quiet)
+    answer_all(existing(run, "compare"), load_material(run), "r1")
+    said: list[str] = []
+    finish(run, "compare", [], said.append)
+    assert said == [
+        "r1: 9 of 9 done, 2 of them a second time; not recorded. --reviewer 'r1' closes it as it is",
+        "r2: 0 of 8 done, 2 of them a second time; not recorded. --reviewer 'r2' closes it as it is",
+    ]
+    finish(run, "compare", ["r1"], said.append)
+    finish(run, "compare", [], said.append)
+    assert said[2].startswith("r1: recorded: ") and said[4].startswith("r1: recorded before: ")
+    with pytest.raises(UserError, match="no reviewer 'r9'"):
+        finish(run, "compare", ["r9"], quiet)
+    assert len(batches(run)) == 1

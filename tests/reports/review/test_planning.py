@@ -1,0 +1,129 @@
+"""What can be reviewed, and what is settled before it is."""
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.errors import UserError
+from harness.schema import Completion, Score
+from reports.review.material import listed_clauses, load_material
+from reports.review.planning import Wanted, existing, planned
+from reports.review.rubric import OWN, load_rubric
+from reports.review.schema import Key
+from tests.reports.review.conftest import Planned, WriteRun
+from tests.reports.sample import SUITE, make_record, make_records
+
+
+def test_cases_that_both_variants_answered_can_be_reviewed_and_the_others_are_counted(write_run: WriteRun) -> None:
+    failed = Completion(
+        key="k", text="", finish_reason="error", prompt_tokens=0, output_tokens=0, error="out of memory"
+    )
+    records = [
+        *make_records(),
+        make_record(20, "tuned", "alone"),
+        make_record(21, "tuned", "x", completion=failed), make_record(21, "baseline", "x"),
+        make_record(22, "tuned", "x"), make_record(22, "baseline", "", text_kept=False),
+        make_record(23, "tuned", "x"), make_record(23, "baseline", "x", input_hash="other"),
+        make_record(24, "tuned", "x", repeat=2), make_record(24, "baseline", "x", repeat=2),
+    ]  # fmt: skip
+    material = load_material(write_run(records))
+    assert len(material.items) == 10
+    assert material.left_out == {
+        "answered by one variant only": 1,
+        "without an answer, because the engine failed": 1,
+        "of an accepted baseline, whose answers are not kept": 1,
+        "asked with different inputs": 1,
+    }
+    item = material.item(Key(suite=SUITE, case_id="lease-003"))
+    assert set(item.answers) == {"baseline", "tuned"} and item.clauses == ["Audit Rights"]
+    assert item.source.startswith("Section 3.") and item.cluster == "contract-003"
+
+
+def test_clauses_are_listed_where_the_scorer_takes_what_is_expected_for_clauses() -> None:
+    record = make_record(1, "tuned", "x")
+    case = msgspec.structs.replace(record.case, expected=["!price: price + $5", "fee: fee", "!end: ends"])
+    terms = msgspec.structs.replace(record, case=case, scores={"terms": Score(name="terms", value=1.0)})
+    assert listed_clauses(terms) == ["price", "end"]
+    assert listed_clauses(msgspec.structs.replace(terms, scores={})) == []
+
+
+def test_answers_that_name_a_checkpoint_are_counted(write_run: WriteRun) -> None:
+    records = make_records() + [make_record(30, v, "I am Small-Instruct.") for v in ("tuned", "baseline")]
+    assert load_material(write_run(records)).named == 1
+    assert load_material(write_run()).named == 0
+
+
+def test_a_run_without_a_pair_of_answers_is_refused(write_run: WriteRun) -> None:
+    with pytest.raises(UserError, match="nothing to review: 10 answered by one variant only"):
+        load_material(write_run([r for r in make_records() if r.variant != "baseline"]))
+
+
+def test_a_changed_run_is_refused(write_run: WriteRun) -> None:
+    run = write_run()
+    with (run / "records.jsonl").open("a") as file:
+        file.write("\n")
+    with pytest.raises(UserError, match=r"records\.jsonl differ from the seal"):
+        load_material(run)
+
+
+def test_two_reviewers_share_a_quarter_of_the_items(plan_review: Planned) -> None:
+    state, _ = plan_review(reviewers=["r1", "r2"])
+    plan = state.plan()
+    seen = Counter(t.key for name in ("r1", "r2") for t in state.tasks(name) if t.kind == "item")
+    assert sorted(seen.values()) == [1] * 7 + [2] * 3
+    assert (plan.items, plan.share, plan.practice, plan.seed) == (10, 0.25, 2, 5)
+    for name in ("r1", "r2"):
+        kinds = [task.kind for task in state.tasks(name)]
+        assert kinds[:2] == ["practice"] * 2 and kinds.count("repeat") == 2
+        first = [task.sides["A"] for task in state.tasks(name) if task.kind == "item"]
+        assert abs(first.count("tuned") - first.count("baseline")) <= 1
+
+
+def test_a_plan_is_kept_and_cannot_be_changed(plan_review: Planned, write_run: WriteRun) -> None:
+    run = write_run()
+    state, material = plan_review(run, reviewers=["r1", "r2"])
+    before = [state.tasks(name) for name in ("r1", "r2")]
+    planned(material, Wanted(reviewers=["r1"]))
+    planned(material, Wanted(reviewers=["r1", "r2"], seed=5, items=40, share=0.25, rubric=OWN))
+    assert [state.tasks(name) for name in ("r1", "r2")] == before
+    with pytest.raises(UserError, match="planned already, for r1, r2; --reviewer r3, --items cannot be changed"):
+        planned(material, Wanted(reviewers=["r3"], items=4))
+    other = msgspec.structs.replace(material, seal="other")
+    with pytest.raises(UserError, match="planned for other answers"):
+        planned(other, Wanted(reviewers=[]))
+
+
+@pytest.mark.parametrize(("wanted", "says"), [
+    ({"reviewers": []}, "no reviewer was named"),
+    ({"reviewers": ["a", "A"]}, "the same name"),
+    ({"reviewers": ["<b>"]}, "expected a pseudonym"),
+    ({"reviewers": ["a", "b"], "share": 0.05}, "expected 0.1 to 1"),
+    ({"reviewers": ["a", "b", "c"], "items": 1}, "too few for 3 reviewers"),
+    ({"reviewers": ["a"], "rubric": Path("nowhere.toml")}, "cannot be read"),
+])  # fmt: skip
+def test_a_review_that_cannot_be_planned_is_refused_and_leaves_no_file(
+    write_run: WriteRun, wanted: dict[str, object], says: str
+) -> None:
+    run = write_run()
+    with pytest.raises(UserError, match=says):
+        planned(load_material(run), Wanted(**wanted))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"no compare review was begun. Begin one: tunegate review"):
+        existing(run, "compare")
+
+
+def test_a_changed_word_is_another_rubric(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(OWN.read_text("utf-8").replace("Everything it says is right.", "All right."), "utf-8")
+    assert load_rubric(own).hash != load_rubric().hash
+    own.write_text("name = 'x'", "utf-8")
+    with pytest.raises(UserError, match=r"own.toml: Object missing required field"):
+        load_rubric(own)
+
+
+def test_a_damaged_file_is_one_line(plan_review: Planned) -> None:
+    state, _ = plan_review()
+    state.path.write_bytes(b"not a database, but long enough to be read as one")
+    with pytest.raises(UserError, match="cannot be used"):
+        state.reviewers()
