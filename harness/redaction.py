@@ -18,6 +18,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from html import unescape
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
@@ -149,6 +150,22 @@ def refuse(found: Iterable[tuple[str, Sequence[str]]], what_to_do: str) -> None:
     problems = [f"{where}: holds what must be redacted ({', '.join(kinds)})" for where, kinds in found if kinds]
     more = [f"and {len(problems) - MOST} more places"] if len(problems) > MOST else []
     refuse_all([f"{p}. {what_to_do}" for p in problems[:MOST]] + more, "what must be redacted was found")
+
+
+def looked_through(files: Iterable[Path]) -> list[Path]:
+    """The finished files, each looked through once more; one that holds a secret is deleted, with a UserError."""
+    redactor, found, listed = here(), list[tuple[str, list[str]]](), list(files)
+    for path in (path for path in listed if path.suffix != ".pdf"):  # A PDF shows what report.html does, compressed.
+        if path.suffix in (".json", ".jsonl"):
+            kinds = [kind for _, some in redactor.found_in(path) for kind in some]
+        else:
+            text = path.read_text("utf-8", errors="replace")
+            kinds = redactor.kinds(text) or redactor.kinds(unescape(text))
+        if kinds:
+            path.unlink()
+            found.append((str(path), kinds))
+    refuse(found, "The file was deleted. Make the run again: what it holds is masked when it is written")
+    return listed
 
 
 def _texts(value: Any, names: bool = False) -> Iterator[str]:

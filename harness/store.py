@@ -118,9 +118,7 @@ class RunFolder:
     def write_manifest(self, manifest: Manifest) -> None:
         """Write run.json, with the counts of what was masked until now."""
         (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
-        counted = msgspec.structs.replace(
-            msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts
-        )
+        counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
         self._replace("run.json", msgspec.json.format(msgspec.json.encode(counted), indent=2))
 
     def append_records(self, suite: str, records: Iterable[Record]) -> None:

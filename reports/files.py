@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import redaction
 from harness.errors import UserError
 from reports.model import ReportModel
 
@@ -32,7 +33,7 @@ def write(model: ReportModel, out_dir: Path, with_pdf: bool = False) -> list[Pat
         raise UserError(
             f"{out_dir}: cannot be written ({error.strerror}). Choose another folder for the report"
         ) from None
-    return list(made)
+    return redaction.looked_through(made)
 
 
 def to_json(model: ReportModel) -> str:

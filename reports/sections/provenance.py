@@ -21,6 +21,9 @@ def section(evidence: Evidence) -> Section:
         ("Sampling", Cell(text=", ".join(f"{k} {words.exact(v)}" for k, v in manifest.sampling.items()) or words.DASH)),
         ("Training run", Cell(text=manifest.parent_run_id or words.DASH)),
     ]
+    if manifest.redacted:
+        counts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(manifest.redacted.items()))
+        run.append(("Places masked as secrets", Cell(text=counts)))
     packages = manifest.env.get("packages") or {}
     machine = {k: v for k, v in manifest.env.items() if k != "packages"}
     blocks: list[Block] = [Facts(caption="Run", pairs=run)]

@@ -265,6 +265,26 @@ def test_settings_and_logs_of_a_training_are_masked_and_counts_go_on_after_a_res
     assert not [name for name, text in everything(tmp_path) if "hunter2" in text or "xoxb" in text]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("report.html", f"<p>{SECRETS['github token']}</p>"),
+        ("report.html", "<p>postgres&#58;//robot&#58;hunter2pass&#64;host</p>"),
+        ("report.md", f"* {SECRETS['aws key']}"),
+        ("report.json", json.dumps({"a": [{"b": SECRETS["api key"]}]})),
+        ("cases.csv", f"a,{SECRETS['slack token']}"),
+    ],
+)
+def test_a_finished_file_that_holds_a_secret_is_deleted_and_named(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / "clean.md").write_text("Bearer of certificates")
+    with pytest.raises(UserError) as caught:
+        redaction.looked_through([tmp_path / "clean.md", tmp_path / name])
+    assert str(caught.value).startswith(f"{tmp_path / name}: holds what must be redacted")
+    assert [path.name for path in tmp_path.iterdir()] == ["clean.md"]
+    assert redaction.looked_through([tmp_path / "clean.md"]) == [tmp_path / "clean.md"]
+
+
 def test_events_that_are_added_later_are_masked_and_counted(tmp_path: Path) -> None:
     score = Score(name="judge_x", value=None, reason=f"it quotes {SECRETS['hugging face token']}")
     event = ScoreEvent(suite="s", case_id="c", variant="tuned", repeat=1, kind="judge", score=score)
