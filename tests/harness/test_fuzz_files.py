@@ -19,6 +19,7 @@ from harness.accepted import load_accepted
 from harness.checkpoints import resolve
 from harness.engines import preflight
 from harness.engines.answers import AnswerFile, Header
+from harness.errors import UserError
 from harness.people import add_labels
 from harness.scoring import registry, style_guide
 from harness.store import RunData
@@ -107,6 +108,21 @@ def test_a_file_is_read_or_refused(kind: str) -> None:
             survives(read, path)
 
     any_content()
+
+
+@pytest.mark.parametrize(
+    "reference", ["http://127.0.0.1:9/x.json", "file:///etc/passwd", "other.json", "#/nowhere", "#"]
+)
+def test_a_schema_that_refers_elsewhere_is_refused_and_nothing_is_fetched(
+    reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import urllib.request
+
+    opened: list[object] = []
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *asked, **more: opened.append(asked))
+    with pytest.raises(UserError, match="a JSON schema that cannot be used"):
+        json_schemas.validator(json.dumps({"$ref": reference}))
+    assert opened == []
 
 
 GOOD = {
