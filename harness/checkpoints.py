@@ -109,8 +109,8 @@ def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
     """Model folder and, for an adapter, adapter folder."""
     if text == EMBEDDED:
         return embedded_model(), None
-    path, from_hub = Path(text).expanduser(), False
-    if path.exists():
+    path, from_hub = _path(text), False
+    if path is not None:
         path = path.resolve()
     elif HUB_ID.fullmatch(text):
         path, from_hub = _from_hub(text, weights), True
@@ -129,6 +129,15 @@ def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
         model_config(path)
         return path, None
     raise UserError(f"{text}: not a checkpoint: {found_in(path)}. Expected config.json or {ADAPTER_CONFIG} in a folder")
+
+
+def _path(text: str) -> Path | None:
+    """What is there under this path, or None; a text that no path can be is no path."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -158,7 +167,7 @@ def _base_of(adapter: Path, weights: bool) -> Path:
     named = adapter_config(adapter).get("base_model_name_or_path")
     if not named:
         raise UserError(f"{adapter / ADAPTER_CONFIG}: 'base_model_name_or_path' is missing. Name the adapter's base")
-    if Path(named).name.startswith(f"{EMBEDDED}-") and not Path(named).exists():
+    if Path(named).name.startswith(f"{EMBEDDED}-") and _path(named) is None:
         named = EMBEDDED
     try:
         folder, inner = _locate(str(named), weights)

@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -294,8 +295,9 @@ def load_metrics(path: Path) -> Metrics:
 
 def find_run(text: str, root: Path) -> Path:
     """A run folder from its path, its name, or the unique start or end of its name."""
-    if (Path(text) / "run.json").exists():
-        return Path(text)
+    with suppress(OSError):  # A name may be longer than any file's.
+        if (Path(text) / "run.json").exists():
+            return Path(text)
     names = [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
     hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
     if len(hits) == 1:

@@ -141,7 +141,7 @@ def macro_f1(totals: Array) -> Array:
     tp, fp, fn = np.split(totals, 3, axis=1)
     below = 2 * tp + fp + fn
     exists = below > 0
-    f1 = np.divide(2 * tp, below, out=np.zeros_like(below), where=exists)
+    f1 = np.divide(2 * tp, below, out=np.zeros(below.shape), where=exists)
     labels = exists.sum(axis=1)
     means: Array = np.divide(f1.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
     return means
@@ -155,7 +155,7 @@ def macro_recall(totals: Array) -> Array:
     tp, _, fn = np.split(totals, 3, axis=1)
     gold = tp + fn
     exists = gold > 0
-    recalls = np.divide(tp, gold, out=np.zeros_like(gold), where=exists)
+    recalls = np.divide(tp, gold, out=np.zeros(gold.shape), where=exists)
     labels = exists.sum(axis=1)
     means: Array = np.divide(recalls.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
     return means

@@ -136,6 +136,14 @@ def test_what_is_no_checkpoint_is_refused_with_what_was_found(tmp_path: Path) ->
     assert "it is a file" in message(tmp_path / "notes.txt")
 
 
+@pytest.mark.parametrize("name", ["x" * 400, "~nobody-of-this-name/model", "a\x00b", "", "\udc80"])
+def test_a_text_that_no_path_can_be_is_no_checkpoint(name: str, adapter: Path, tmp_path: Path) -> None:
+    assert "no such checkpoint" in message(name) or name == ""
+    twin = copy(adapter, tmp_path / "twin")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=name)
+    assert "adapter_config.json" in message(twin) or "its base model is not here" in message(twin)
+
+
 def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 

@@ -41,7 +41,8 @@ def test_ids_clusters_and_tags_of_cases_name_no_file(tmp_path: Path) -> None:
         assert store.check_seal(run) == [] and {path.name for path in (tmp_path / f"outer{number}").iterdir()} == {
             "inner"
         }
-        made.append({name.replace(run.name, "RUN") for name in files(root) if "__pycache__" not in name})
+        here = {name.replace(run.name, "RUN") for name in files(root) if "__pycache__" not in name}
+        made.append({re.sub(r"[0-9a-f]{24}-fake", "ANSWERS", name) for name in here})
     assert made[0] == made[1]
 
 
@@ -102,6 +103,16 @@ def test_a_sealed_run_with_links_to_other_places_is_seen_as_changed(tmp_path: Pa
     (folder.path / "train_log.jsonl").unlink()
     (folder.path / "train_log.jsonl").symlink_to(secret)
     assert store.check_seal(folder.path) == ["train_log.jsonl"]
+
+
+def test_a_line_more_in_a_seal_is_seen(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "runs", "x")
+    folder.append_log({"step": 1})
+    folder.seal()
+    assert store.check_seal(folder.path) == []
+    seal = folder.path / store.SEAL
+    seal.write_text(seal.read_text() + f"{'0' * 64}  ../../secret\n")
+    assert store.check_seal(folder.path) == [store.SEAL]
 
 
 def test_no_archive_is_unpacked_and_no_shell_is_started_in_the_product() -> None:

@@ -119,6 +119,12 @@ def test_a_label_without_gold_or_prediction_has_no_f1_and_leaves_the_mean_alone(
     assert np.isnan(macro_f1(np.zeros((1, 6)))[0])
 
 
+@pytest.mark.parametrize("mean", [macro_f1, macro_recall])
+def test_whole_numbers_that_numpy_holds_as_integers_give_a_mean_too(mean):
+    counts = np.array([[1, 0, 0, 2, 1, 1]])
+    assert mean(counts) == pytest.approx(mean(counts.astype(float)))
+
+
 def test_macro_f1_bounds_agree_with_a_plain_bootstrap_of_contracts():
     rng = np.random.default_rng(3)
     cases = random_labels(rng, 150)

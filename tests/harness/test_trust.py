@@ -250,6 +250,15 @@ def test_every_model_and_tokenizer_is_loaded_with_what_is_said_here() -> None:
     assert trust.MODEL == {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
 
 
+def test_vllm_loads_safetensors_alone_and_is_given_no_leave_to_run_code() -> None:
+    from harness.engines.vllm_model import llm_arguments
+
+    given = {"dtype": "float32", "max_model_len": 64, "kv_cache_bytes": 1, "on_cpu": True, "max_lora_rank": 8}
+    for adapters in (0, 1):
+        arguments = llm_arguments(Path("/m"), adapters=adapters, **given)
+        assert arguments["load_format"] == "safetensors" and "trust_remote_code" not in arguments
+
+
 def test_nothing_is_unpickled_and_torch_loads_tensors_alone() -> None:
     loads = [(where, call) for where, call in calls("load") if ast.unparse(call.func) == "torch.load"]
     assert loads and all(any(k.arg == "weights_only" and k.value.value is True for k in c.keywords) for _, c in loads)  # type: ignore[attr-defined]
