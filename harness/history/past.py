@@ -40,7 +40,7 @@ class PastSuite(Struct, frozen=True, kw_only=True):
     asked: int
     """Cases asked in this run."""
     questions: str
-    """Digest of cases, prompt and scorers: levels of two runs are comparable where it is equal."""
+    """What `questions_of` says of it."""
     counts: dict[Outcome, int]
     """How many gates came to each outcome."""
     gated: list[str]
@@ -161,6 +161,11 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[Level]]:
     return run, list(_levels(manifest, name, rows))
 
 
+def questions_of(info: SuiteInfo) -> str:
+    """Digest of cases, prompt and scorers: levels of two runs are comparable where it is equal."""
+    return digest([info.cases_hash, info.prompt_hash, info.scorers_hash])
+
+
 def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
     counts: dict[Outcome, int] = {}
     gated = {}
@@ -173,7 +178,7 @@ def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
         cluster=info.cluster,
         cases=info.cases,
         asked=info.asked,
-        questions=digest([info.cases_hash, info.prompt_hash, info.scorers_hash]),
+        questions=questions_of(info),
         counts=counts,
         gated=list(gated),
         accepted_run=info.accepted.run_id if info.accepted else "",

@@ -1,4 +1,4 @@
-"""How the tuned model was trained: what its curves show, settings and data."""
+"""How the tuned model was trained: what its curves show, then what the run recorded of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text, Tone
+from reports.sections import training_record
 
 GENERAL = "Loss on general text"
 LOSSES = (("loss", "Training loss"), ("general_loss", GENERAL), ("validation_loss", "Validation loss"))
@@ -32,7 +33,7 @@ def section(evidence: Evidence) -> Section:
         blocks.append(Text(text="The training run kept no losses.", tone="caution"))
     if metrics := _lines(training.train_log, METRICS):
         blocks.append(_curve("task-curve", "Answers by training step; step 0 is the base model", "Metric", metrics))
-    blocks.append(Facts(caption="Settings and data", pairs=_facts(record)))
+    blocks += training_record.blocks(record)
     lead = f"Training run {training.manifest.run_id}, {training.manifest.status}."
     return Section(id="training", title="Training", lead=lead, blocks=blocks)
 
@@ -94,15 +95,3 @@ def _thinned(steps: list[float], wanted: set[float]) -> list[float]:
     """At most about 40 steps, evenly spread, with the last step and every step of a later line."""
     every = max(1, len(steps) // MOST_ROWS)
     return [s for i, s in enumerate(steps) if i % every == 0 or s in wanted or i == len(steps) - 1]
-
-
-def _facts(training: dict[str, Any], prefix: str = "") -> list[tuple[str, Cell]]:
-    """The manifest's training record, nested names joined, in its own order."""
-    pairs: list[tuple[str, Cell]] = []
-    for key, found in training.items():
-        name = f"{prefix}{key}"
-        if isinstance(found, dict):
-            pairs += _facts(found, f"{name} / ")
-        else:
-            pairs.append((words.title(name), words.setting(found, key)))
-    return pairs

@@ -61,9 +61,9 @@ def test_what_moved_stands_above_the_bars_and_first_on_the_terminal(kept: RunDat
     assert "\u202e" not in lines[1]
 
 
-def test_the_plain_sentence_counts_wrong_answers_and_compares_no_fabrications(kept: RunData, run: RunData) -> None:
+def test_the_plain_sentence_counts_what_is_missed_and_compares_no_fabrications(kept: RunData, run: RunData) -> None:
     headline = next(b for b in part(reports.build([kept]), "verdict").blocks if isinstance(b, Headline))
-    assert headline.sentence == f"Wrong on 3 fewer of 10 contracts (1, baseline 4); {KEPT}."
+    assert headline.sentence == f"Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); {KEPT}."
     assert "1 new fabrication" in json.dumps(msgspec.to_builtins(reports.build([run])))
 
 

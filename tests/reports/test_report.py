@@ -37,7 +37,9 @@ def test_the_verdict_comes_first_in_one_plain_sentence(run: RunData) -> None:
     assert model.sections[0].id == "verdict"
     headline = model.sections[0].blocks[0]
     assert isinstance(headline, Headline)
-    assert headline.sentence == "Wrong on 3 fewer of 10 contracts (1, baseline 4); 1 new fabrication, 1 gone."
+    assert headline.sentence == (
+        "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 gone."
+    )
     assert model.outcome == headline.outcome == "fail"
     assert headline.reason == (
         "2 gates of 3 not met. FAIL: Clause recall, excerpt: at least 95.0%; "
@@ -242,7 +244,7 @@ def test_a_run_of_one_model_alone_is_described_without_a_comparison(write_run: W
     manifest = make_manifest(checkpoints={"tuned": make_manifest().checkpoints["tuned"]})
     model = reports.build([write_run(records=records, metrics=metrics, manifest=manifest, verdicts=[])])
     headline = model.sections[0].blocks[0]
-    assert isinstance(headline, Headline) and headline.sentence == "Wrong on 1 of 10 contracts."
+    assert isinstance(headline, Headline) and headline.sentence == "Misses 28 of 240 clauses in 40 contracts."
     assert reports.write(model, Path(write_run()) / "report")
 
 
@@ -251,7 +253,7 @@ def test_cases_are_counted_where_a_contract_has_several(write_run: Writer) -> No
         msgspec.structs.replace(r, case=msgspec.structs.replace(r.case, cluster=f"c{int(r.case.id[-1]) // 2}"))
         for r in make_records()
     ]
-    headline = reports.build([write_run(records=records)]).sections[0].blocks[0]
+    headline = reports.build([write_run(records=records, metrics=Metrics())]).sections[0].blocks[0]
     assert isinstance(headline, Headline)
     assert headline.sentence.startswith("Wrong on 3 fewer of 10 cases from 5 contracts (1, baseline 4)")
 

@@ -98,7 +98,7 @@ def test_a_comparison_shows_stage_rate_estimates_and_misses_and_leaves_a_line(
         in frames
     )
     assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", seen.text, re.MULTILINE)
-    assert "Wrong on 19 fewer of 20 contracts" in seen.text.split("answers (fake 1): 80/80")[1], "the verdict follows"
+    assert "Misses 19 fewer of 20 clauses" in seen.text.split("answers (fake 1): 80/80")[1], "the verdict follows"
 
 
 def test_what_others_print_stands_whole_above_the_picture(compared: tuple[Path, Seen]) -> None:

@@ -1,0 +1,186 @@
+"""What the answers cost: tokens, seconds, memory, latency. A number that was not recorded says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from harness.schema import FLOOR
+from reports import words
+from reports.evidence import Evidence
+from reports.model import Block, Cell, Facts, Section, Table
+
+LEAD = "What the answers of this run cost to compute. Answers that were kept of an earlier run cost nothing here."
+NOTE = (
+    "Seconds are those of answering, without loading the model and the canary. Utilisation is the share of the "
+    "device's peak arithmetic, two operations a parameter and computed token."
+)
+SERVERS_NOTE = "A server counts the tokens of everybody who asks it while the run looks on."
+NOT_ASKED = "kept of an earlier run"
+NO_LATENCY = "answers that are computed together are not timed one by one; servers' answers are"
+COMPUTED = (
+    ("Answers computed", "answers"),
+    ("Prompt tokens", "prompt_tokens"),
+    ("Output tokens", "generated_tokens"),
+    ("Seconds answering", "answer_s"),
+    ("Prompt tokens per second", "prompt_tokens_per_s"),
+    ("Output tokens per second", "generated_tokens_per_s"),
+    ("Prompt tokens from the prefix cache", "prefix_hit_rate"),
+    ("Utilisation", "utilisation"),
+)
+"""Rows of the table, and what the engine calls them."""
+SHARES = ("prefix_hit_rate", "utilisation")
+
+
+def section(evidence: Evidence) -> Section:
+    engine = evidence.run.manifest.engine
+    variants = [v for v in evidence.variants if v != FLOOR and _was_asked(evidence, v)]
+    blocks: list[Block] = []
+    if variants:
+        blocks.append(_table(engine, evidence, variants))
+    blocks.append(Facts(caption="The run as a whole", pairs=_whole(engine)))
+    if stages := _stages(evidence):
+        blocks.append(stages)
+    if servers := engine.get("servers"):
+        blocks.append(_servers(servers))
+    return Section(id="cost", title="Cost and latency", lead=LEAD, blocks=blocks)
+
+
+def _was_asked(evidence: Evidence, variant: str) -> bool:
+    checkpoint = evidence.run.manifest.checkpoints.get(variant)
+    return checkpoint is not None and checkpoint.kind != "accepted"
+
+
+def _table(engine: Mapping[str, Any], evidence: Evidence, variants: list[str]) -> Table:
+    rows = [[Cell(text=title), *(_computed(engine, v, key) for v in variants)] for title, key in COMPUTED]
+    rows.insert(4, [Cell(text="Seconds an answer"), *(_each(engine, v) for v in variants)])
+    rows.append([Cell(text="Latency", note="median; 95 of 100 are faster"), *(_latency(engine, v) for v in variants)])
+    rows.append([Cell(text="Answers cut at the limit"), *(_cut(engine, evidence, v) for v in variants)])
+    return Table(
+        caption="Cost by model",
+        columns=["", *map(words.variant, variants)],
+        rows=rows,
+        numeric=list(range(1, len(variants) + 1)),
+        note=NOTE,
+    )
+
+
+def _spent(engine: Mapping[str, Any], variant: str) -> tuple[Mapping[str, Any], str]:
+    """What the engine recorded of one variant's answers, or why there is nothing."""
+    measured = engine.get("throughput")
+    if measured is None:
+        return {}, f"the engine {engine.get('name', 'that was asked')} did not record it in this run"
+    found: Mapping[str, Any] = measured.get("variants", {}).get(variant, {})
+    return found, "" if found else NOT_ASKED
+
+
+def _computed(engine: Mapping[str, Any], variant: str, key: str) -> Cell:
+    found, why_not = _spent(engine, variant)
+    value = found.get(key)
+    if value is None:
+        unknown = engine.get("throughput", {}).get("why_no_utilisation") if key == "utilisation" and found else ""
+        return _missing(why_not or unknown or "not recorded in this run")
+    return Cell(text=words.percent(value)) if key in SHARES else words.setting(value, key)
+
+
+def _each(engine: Mapping[str, Any], variant: str) -> Cell:
+    found, why_not = _spent(engine, variant)
+    if not found.get("answers") or found.get("answer_s") is None:
+        return _missing(why_not or "not recorded in this run")
+    return Cell(text=words.duration(found["answer_s"] / found["answers"]), note="answers are computed together")
+
+
+def _latency(engine: Mapping[str, Any], variant: str) -> Cell:
+    found = engine.get("latency_ms", {}).get(variant)
+    if not found:
+        return _missing(NOT_ASKED if "latency_ms" in engine else NO_LATENCY)
+    fast, slow = (words.duration(found[share] / 1000) for share in ("p50", "p95"))
+    return Cell(text=f"{fast}; {slow}", note=words.count(found["answers"], "answer"))
+
+
+def _cut(engine: Mapping[str, Any], evidence: Evidence, variant: str) -> Cell:
+    tallies = [a.tallies[variant] for a in evidence.answers.values() if variant in a.tallies]
+    of = sum(tally.answers for tally in tallies)
+    cut = engine.get("truncated", {}).get(variant, sum(tally.cut for tally in tallies))
+    if not of:
+        return _missing("it gave no answer")
+    return Cell(text=words.number(cut), note=f"{words.percent(cut / of)} of {words.number(of)}")
+
+
+def _missing(why: str) -> Cell:
+    return Cell(text=words.DASH, note=why, tone="muted")
+
+
+def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    measured = engine.get("throughput") or {}
+    peak = measured.get("peak_memory_bytes")
+    name = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
+    kept = engine.get("cached")
+    return [
+        ("Engine", Cell(text=name or words.DASH, note=str(engine.get("device") or ""))),
+        ("Answers computed", words.setting(engine.get("generated"))),
+        ("Answers kept of earlier runs", words.setting(kept)),
+        ("Prompt tokens of all answers", words.setting(engine.get("prompt_tokens"))),
+        ("Output tokens of all answers", words.setting(engine.get("output_tokens"))),
+        (
+            "Peak memory",
+            Cell(text=words.bytes_of(peak), note=measured.get("peak_memory_of") or "")
+            if peak
+            else _missing("the engine did not record it in this run"),
+        ),
+    ]
+
+
+def _stages(evidence: Evidence) -> Table | None:
+    """Where the time went, as far as the run says."""
+    manifest = evidence.run.manifest
+    wall = manifest.engine.get("wall_s")
+    if wall is None:
+        return None
+    rows = _answering(manifest.engine, wall)
+    whole = _seconds(manifest.started, manifest.ended)
+    if whole is not None:
+        rows.append(("Before and after", "planning, estimates, gates", max(0.0, whole - wall)))
+        rows.append(("Whole run", "", max(whole, wall)))
+    cells = [[Cell(text=title, note=note), Cell(text=words.duration(seconds))] for title, note, seconds in rows]
+    return Table(caption="Where the time went", columns=["Stage", "Wall time"], rows=cells, numeric=[1])
+
+
+def _answering(engine: Mapping[str, Any], wall_s: float) -> list[tuple[str, str, float]]:
+    """Parts of the time in which answers were got: as many as the engine told apart."""
+    measured = engine.get("throughput")
+    if not measured:
+        return [("Getting answers", "loading, canary, answering, answer cache and scoring together", wall_s)]
+    load_s, answer_s = measured.get("load_s") or 0.0, measured.get("whole", {}).get("answer_s") or 0.0
+    return [
+        ("Loading models", words.count(measured.get("loads") or 0, "load"), load_s),
+        ("Answering", "", answer_s),
+        ("Other work on answers", "canary, answer cache, scoring", max(0.0, wall_s - load_s - answer_s)),
+    ]
+
+
+def _seconds(started: str, ended: str | None) -> float | None:
+    try:
+        return (datetime.fromisoformat(ended or "") - datetime.fromisoformat(started)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def _servers(servers: Mapping[str, Any]) -> Table:
+    columns = ["Server", "Requests", "Prompt tokens", "Output tokens", "From the prefix cache", "Faults"]
+    rows = [_server(url, found) for url, found in servers.items()]
+    return Table(caption="Servers", columns=columns, rows=rows, numeric=[1, 2, 3, 4, 5], note=SERVERS_NOTE)
+
+
+def _server(url: str, found: Mapping[str, Any]) -> list[Cell]:
+    counted, faults = found.get("counted") or {}, found.get("faults") or {}
+    hits = counted.get("prefix_hit_rate")
+    return [
+        Cell(text=url, note=f"version {found.get('version') or 'not known'}"),
+        words.setting(found.get("answered")),
+        words.setting(counted.get("prompt_tokens")),
+        words.setting(counted.get("generated_tokens")),
+        _missing("the server published no counters") if hits is None else Cell(text=words.percent(hits)),
+        Cell(text=words.number(sum(faults.values())), note=words.listing(faults)),
+    ]

@@ -1,0 +1,113 @@
+"""History: how the gated metrics moved over earlier runs of the same suites that lie beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.history.index import levels, past_runs
+from harness.history.past import Level, PastRun, questions_of
+from harness.schema import CANDIDATE, SuiteInfo
+from reports import words
+from reports.evidence import Evidence
+from reports.history import tables
+from reports.history.trend import Trend, accepted_by, trends
+from reports.model import Block, Cell, Curve, Line, Section, Table, Text
+
+MOST_METRICS = 3
+"""Gated metrics of a suite that are shown, those of the first gates; the page of all runs has every one."""
+MOST_RUNS = 12
+"""Earlier runs of a suite that are shown, the newest ones."""
+LEAD = "The judged models of earlier runs in the same folder, oldest first, and this run last."
+FIRST = "first run: no earlier finished, sealed run of the whole suite lies in the same folder"
+NOTE = (
+    "Levels of the model that each run judged, with 95% intervals. Where the questions are others, cases, prompt or "
+    "scorers were changed since, and the numbers must not be compared with this run's; the chart leaves them out."
+)
+
+
+def section(evidence: Evidence) -> Section | None:
+    if not evidence.suites:
+        return None
+    path = evidence.run.path.resolve()
+    began = (evidence.run.manifest.started, path.name)
+    earlier = [run for run in past_runs(path.parent, keep=False) if (run.started, run.name) < began]
+    found = levels(path.parent, {suite.name for suite in evidence.suites}, keep=False)
+    blocks = [block for suite in evidence.suites for block in _suite(evidence, suite, earlier, found)]
+    return Section(id="history", title="History", lead=LEAD, blocks=blocks)
+
+
+def _suite(evidence: Evidence, suite: SuiteInfo, earlier: Sequence[PastRun], found: Sequence[Level]) -> list[Block]:
+    gated = list(dict.fromkeys(v.metric for v in evidence.run.verdicts if v.suite == suite.name))
+    of_suite = {t.metric: t for t in trends(earlier, found, accepted_by(earlier)) if t.suite == suite.name}
+    known = [of_suite[metric] for metric in gated if metric in of_suite][:MOST_METRICS]
+    if not known:
+        said = FIRST if gated else "no gate was judged, so that there is no metric to follow"
+        return [Text(text=f"{suite.name}: {said}.")]
+    names = list(dict.fromkeys(p.run for p in sorted((p for t in known for p in t.points), key=lambda p: p.started)))
+    return _shown(evidence, suite, known, names[-MOST_RUNS:], len(gated))
+
+
+def _shown(evidence: Evidence, suite: SuiteInfo, known: list[Trend], runs: list[str], gated: int) -> list[Block]:
+    twin = _table(evidence, suite, known, runs, gated)
+    lines = [line for line in (_line(evidence, suite, trend, runs) for trend in known) if len(line.points) > 1]
+    if not lines:
+        return [twin]
+    return [
+        Curve(
+            id=f"history-{words.slug(suite.name)}",
+            title=f"Gated metrics of {suite.name} over runs",
+            x="Row of the table: oldest run first, this run last",
+            y="Level of the judged model",
+            lines=lines,
+            twin=twin,
+        )
+    ]
+
+
+def _table(evidence: Evidence, suite: SuiteInfo, known: list[Trend], runs: list[str], gated: int) -> Table:
+    rows = [_row(suite, known, run) for run in runs]
+    rows.append(_own(evidence, suite, known))
+    names = [words.metric(trend.metric, trend.shape) for trend in known]
+    more = f" {words.capital(words.shown_of('gated metric', len(known), gated))}."
+    return Table(
+        caption=f"{suite.name} over runs",
+        columns=["Run", "Model", "Questions", *names],
+        rows=rows,
+        numeric=list(range(3, 3 + len(known))),
+        note=NOTE + (f"{more} tunegate runs --html draws all." if len(known) < gated else ""),
+    )
+
+
+def _row(suite: SuiteInfo, known: list[Trend], run: str) -> list[Cell]:
+    points = [next((point for point in trend.points if point.run == run), None) for trend in known]
+    any_ = next(point for point in points if point is not None)
+    is_same = any_.questions == questions_of(suite)
+    missing = Cell(text=words.NOT_MEASURED, tone="muted")
+    values = [tables.value(p, tables.unit(t)) if p else missing for p, t in zip(points, known, strict=True)]
+    return [
+        Cell(text=run, note="accepted baseline" if any_.accepted else "", code=True),
+        Cell(text=any_.model or words.DASH),
+        Cell(text="the same" if is_same else tables.OTHER, tone="plain" if is_same else "caution"),
+        *values,
+    ]
+
+
+def _own(evidence: Evidence, suite: SuiteInfo, known: list[Trend]) -> list[Cell]:
+    judged = evidence.run.manifest.checkpoints.get(CANDIDATE)
+    values = []
+    for trend in known:
+        seen, unit = evidence.level(suite.name, CANDIDATE, trend.metric), tables.unit(trend)
+        values.append(Cell(text=words.value(seen, unit), note=words.interval(seen, unit), estimate=seen))
+    name = Cell(text=evidence.run.manifest.run_id, note="this run", code=True)
+    return [name, Cell(text=judged.name if judged else words.DASH), Cell(text=words.DASH), *values]
+
+
+def _line(evidence: Evidence, suite: SuiteInfo, trend: Trend, runs: list[str]) -> Line:
+    """Levels of the runs that were asked the same questions, at their row of the table."""
+    at = {run: place for place, run in enumerate(runs, 1)}
+    same = [p for p in trend.points if p.run in at and p.questions == questions_of(suite)]
+    points = [(float(at[p.run]), p.estimate.value) for p in same if p.estimate.value is not None]
+    seen = evidence.level(suite.name, CANDIDATE, trend.metric)
+    if seen and seen.value is not None:
+        points.append((float(len(runs) + 1), seen.value))
+    return Line(name=words.metric(trend.metric, trend.shape), points=points if trend.is_share else [])

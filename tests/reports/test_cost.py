@@ -1,0 +1,201 @@
+"""What the answers cost, and why a number that was not recorded is missing."""
+
+from typing import Any
+
+import pytest
+
+from harness.engines.throughput import Meter
+from harness.schema import Completion
+from reports.assemble import build
+from reports.model import Cell, Facts, Section, Table
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_checkpoint, make_manifest
+
+SPENT = {
+    "answers": 10,
+    "prompt_tokens": 5_000,
+    "cached_prompt_tokens": 1_000,
+    "prefix_hit_rate": 0.2,
+    "generated_tokens": 400,
+    "answer_s": 25.0,
+    "prompt_tokens_per_s": 200.0,
+    "generated_tokens_per_s": 16.0,
+    "utilisation": 0.125,
+}
+ENGINE = {
+    "name": "vllm",
+    "version": "0.32.0",
+    "device": "cuda",
+    "cached": 10,
+    "generated": 10,
+    "prompt_tokens": 10_000,
+    "output_tokens": 800,
+    "truncated": {"baseline": 3, "tuned": 0},
+    "wall_s": 60.0,
+    "throughput": {
+        "variants": {"tuned": SPENT},
+        "whole": SPENT,
+        "loads": 1,
+        "load_s": 20.0,
+        "why_no_utilisation": "",
+        "peak_memory_bytes": 3 * 2**30,
+        "peak_memory_of": "reserved on the device by vLLM's process",
+    },
+}
+
+
+def cost(write_run: Writer, engine: dict[str, Any], **more: Any) -> Section:
+    model = build([write_run(manifest=make_manifest(engine=engine, **more))])
+    return next(section for section in model.sections if section.id == "cost")
+
+
+def table(section: Section, caption: str) -> dict[str, list[Cell]]:
+    found = next(b for b in section.blocks if isinstance(b, Table) and b.caption == caption)
+    return {row[0].text: row[1:] for row in found.rows}
+
+
+def facts(section: Section) -> dict[str, Cell]:
+    return dict(next(block for block in section.blocks if isinstance(block, Facts)).pairs)
+
+
+def test_each_models_tokens_seconds_and_rates_are_the_engines_own(write_run: Writer) -> None:
+    found = table(cost(write_run, ENGINE), "Cost by model")
+    assert {title: row[1].text for title, row in found.items()} == {
+        "Answers computed": "10",
+        "Prompt tokens": "5,000",
+        "Output tokens": "400",
+        "Seconds answering": "25.0 s",
+        "Seconds an answer": "2.5 s",
+        "Prompt tokens per second": "200 tokens/s",
+        "Output tokens per second": "16.0 tokens/s",
+        "Prompt tokens from the prefix cache": "20.0%",
+        "Utilisation": "12.5%",
+        "Latency": "–",
+        "Answers cut at the limit": "0",
+    }
+
+
+def test_answers_that_were_kept_cost_nothing_and_are_said_to_be_kept(write_run: Writer) -> None:
+    found = table(cost(write_run, ENGINE), "Cost by model")
+    assert {
+        (row[0].text, row[0].note)
+        for title, row in found.items()
+        if title not in ("Latency", "Answers cut at the limit")
+    } == {("–", "kept of an earlier run")}
+    assert [cell.text for cell in found["Answers cut at the limit"]] == ["3", "0"]
+    assert found["Answers cut at the limit"][0].note == "30.0% of 10"
+
+
+def test_nothing_computed_is_no_engine_that_records_nothing(write_run: Writer) -> None:
+    kept = table(cost(write_run, ENGINE | {"throughput": {}}), "Cost by model")["Prompt tokens"]
+    silent = {key: value for key, value in ENGINE.items() if key != "throughput"} | {"name": "transformers"}
+    other = table(cost(write_run, silent), "Cost by model")["Prompt tokens"]
+    assert [cell.note for cell in kept] == ["kept of an earlier run"] * 2
+    assert [cell.note for cell in other] == ["the engine transformers did not record it in this run"] * 2
+
+
+def test_an_unknown_peak_leaves_the_utilisation_open_with_the_reason(write_run: Writer) -> None:
+    spent = SPENT | {"utilisation": None}
+    why = {"why_no_utilisation": "the peak of a processor is not known"}
+    engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}} | why}  # type: ignore[operator]
+    cell = table(cost(write_run, engine), "Cost by model")["Utilisation"][1]
+    assert (cell.text, cell.note) == ("–", "the peak of a processor is not known")
+
+
+def test_an_older_record_without_answers_says_so(write_run: Writer) -> None:
+    spent = {key: value for key, value in SPENT.items() if key != "answers"}
+    engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}}}  # type: ignore[operator]
+    found = table(cost(write_run, engine), "Cost by model")
+    assert (found["Seconds an answer"][1].text, found["Seconds an answer"][1].note) == ("–", "not recorded in this run")
+    assert found["Seconds answering"][1].text == "25.0 s"
+
+
+def test_latency_is_shown_where_servers_were_timed_and_explained_where_not(write_run: Writer) -> None:
+    timed = {"tuned": {"answers": 40, "p50": 850.0, "p95": 2400.0, "p99": 5000.0}}
+    servers = {
+        "http://host:8000": {
+            "version": "0.32.0",
+            "answered": 41,
+            "counted": {"prompt_tokens": 9_000, "generated_tokens": 700, "prefix_hit_rate": 0.25},
+            "faults": {"timed out": 2, "503": 1},
+        },
+        "http://other:8000": {"version": "", "answered": 0, "counted": {}, "faults": {}},
+    }
+    engine = {"name": "openai", "latency_ms": timed, "servers": servers, "wall_s": 60.0}
+    section = cost(write_run, engine)
+    latency = table(section, "Cost by model")["Latency"]
+    assert [(cell.text, cell.note) for cell in latency] == [
+        ("–", "kept of an earlier run"),
+        ("850 ms; 2.4 s", "40 answers"),
+    ]
+    by_server = table(section, "Servers")
+    assert [cell.text for cell in by_server["http://host:8000"]] == ["41", "9,000", "700", "25.0%", "3"]
+    assert by_server["http://other:8000"][3].note == "the server published no counters"
+    batch = table(cost(write_run, ENGINE), "Cost by model")["Latency"][1]
+    assert "not timed one by one" in batch.note
+
+
+def test_the_time_of_the_run_is_parted_without_a_rest(write_run: Writer) -> None:
+    found = table(cost(write_run, ENGINE), "Where the time went")
+    # The run took 450 s, 60 s of them in answers: 20 s to load, 25 s to answer.
+    assert {title: row[0].text for title, row in found.items()} == {
+        "Loading models": "20.0 s",
+        "Answering": "25.0 s",
+        "Other work on answers": "15.0 s",
+        "Before and after": "6 min 30 s",
+        "Whole run": "7 min 30 s",
+    }
+
+
+def test_parts_that_the_engine_did_not_tell_apart_stay_together(write_run: Writer) -> None:
+    engine = {key: value for key, value in ENGINE.items() if key != "throughput"}
+    found = table(cost(write_run, engine), "Where the time went")
+    assert found["Getting answers"][0].text == "1 min 0 s"
+    running = cost(write_run, ENGINE, ended=None)
+    assert "Whole run" not in table(running, "Where the time went")
+    assert not [b for b in cost(write_run, {"name": "fake"}).blocks if isinstance(b, Table) and "time" in b.caption]
+
+
+def test_memory_and_totals_of_the_run(write_run: Writer) -> None:
+    found = facts(cost(write_run, ENGINE))
+    assert (found["Peak memory"].text, found["Peak memory"].note) == (
+        "3.0 GiB",
+        "reserved on the device by vLLM's process",
+    )
+    assert (found["Engine"].text, found["Engine"].note) == ("vllm 0.32.0", "cuda")
+    assert found["Answers kept of earlier runs"].text == "10"
+    bare = facts(cost(write_run, {"name": "fake"}))
+    assert bare["Peak memory"].note == "the engine did not record it in this run"
+    assert bare["Prompt tokens of all answers"].text == "–"
+
+
+def test_an_accepted_baseline_was_not_asked_and_has_no_column(write_run: Writer) -> None:
+    accepted = make_checkpoint("old", "1", kind="accepted")
+    checkpoints = {"baseline": accepted, "tuned": make_checkpoint("new", "2")}
+    section = cost(write_run, ENGINE, checkpoints=checkpoints)
+    made = next(b for b in section.blocks if isinstance(b, Table) and b.caption == "Cost by model")
+    assert made.columns == ["", "Tuned"]
+
+
+@pytest.mark.parametrize("engine", [{}, {"throughput": None}, {"throughput": {"variants": {}}}, {"truncated": {}}])
+def test_a_record_with_little_in_it_makes_a_section(write_run: Writer, engine: dict[str, Any]) -> None:
+    assert cost(write_run, engine).blocks
+
+
+def test_what_the_meter_writes_is_what_the_section_reads(write_run: Writer, tmp_path: Any) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text('{"model_type": "llama", "num_experts": 4}')
+    meter = Meter()
+    with meter.loading():
+        pass
+    with meter.answering("tuned", tmp_path / "m") as spent:
+        spent.add(Completion(key="k", text="a", finish_reason="stop", prompt_tokens=70, output_tokens=7))
+        spent.add(Completion(key="l", text="", finish_reason="error", prompt_tokens=9, output_tokens=0, error="e"))
+    engine = ENGINE | {"throughput": meter.describe(None, "float32")}
+    found = table(cost(write_run, engine), "Cost by model")
+    assert [found[title][1].text for title in ("Answers computed", "Prompt tokens", "Output tokens")] == [
+        "1",
+        "70",
+        "7",
+    ]
+    assert "only some of the model's parameters" in found["Utilisation"][1].note

@@ -1,0 +1,146 @@
+"""What the report shows of a training: result, tests on the way, data with its cards, settings; nothing lost."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.schema import Metrics
+from harness.store import RunData
+from reports.assemble import build
+from reports.model import Cell, Facts, Section, Table
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_training
+
+RECORD: dict[str, Any] = {
+    "name": "clauses",
+    "config": {"base": "org/base", "lora": {"r": 16, "dropout": 0.0, "rank_pattern": {}}, "select": {"suite": ""}},
+    "dtype": "bfloat16",
+    "steps_planned": 120,
+    "steps": 100,
+    "stopped_early": True,
+    "best_step": 80,
+    "chosen_by": "lowest validation loss",
+    "best_validation_loss": 0.4703,
+    "trainable_parameters": 4_884_480,
+    "device": "cuda",
+    "wall_s": 200.0,
+    "cpu_s": 400.0,
+    "peak_memory_mib": 2_478,
+    "rates": {"tokens_per_s": 386.1, "answer_tokens_per_s": 16.7, "tflops_per_s": 0.1086, "mfu": 0.4},
+    "train": {"rows": 1_600, "tokens": 90_000, "answer_tokens": 9_000, "rows_cut": 2, "tokens_cut": 77},
+    "validation": {"rows": 64, "tokens": 3_000, "answer_tokens": 300, "rows_cut": 0, "tokens_cut": 0},
+    "data": {
+        "train": [
+            {"file": "/data/train.jsonl", "rows": 1_600, "sha256": "ab2a" * 16, "card": "/data/data_card.md"},
+            {"file": "/data/more.jsonl", "rows": 5, "sha256": "cd3b" * 16, "card": None},
+        ],
+        "validation": [{"file": "/data/val.jsonl", "rows": 64, "sha256": "ff14" * 16, "card": None}],
+    },
+    "contamination": {"cases": 900, "suites": {"legal/clauses": 600, "general/basics": 300}, "rows": 0},
+    "selection": {
+        "suite": "legal/clauses",
+        "metric": "clause_recall",
+        "cases": 40,
+        "before": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 40, "clusters": 40},
+        "best": {"value": 0.75, "low": 0.6, "high": 0.85, "n": 40, "clusters": 40},
+    },
+    "forgetting": {"before": 3.581, "after": 4.29, "cases": None},
+    "fingerprint": {"lora.r": 16},
+    "serving": {"way": "lora", "max_lora_rank": 16, "reasons": []},
+    "something_new": {"nobody": "foresaw"},
+}
+
+
+def shown(write_run: Writer, run: RunData, **changes: Any) -> Section:
+    manifest, log = make_training()
+    record = {key: value for key, value in (RECORD | changes).items() if value != "leave out"}
+    made = msgspec.structs.replace(manifest, training=record)
+    path = write_run(manifest=made, records=[], metrics=Metrics(), verdicts=[], train_log=log)
+    return next(section for section in build([run, path]).sections if section.id == "training")
+
+
+def facts(section: Section, caption: str) -> dict[str, Cell]:
+    return dict(next(b for b in section.blocks if isinstance(b, Facts) and b.caption == caption).pairs)
+
+
+def table(section: Section, caption: str) -> list[list[Cell]]:
+    return next(b for b in section.blocks if isinstance(b, Table) and b.caption == caption).rows
+
+
+def test_what_came_of_it_stands_first_in_readable_units(write_run: Writer, run: RunData) -> None:
+    found = {title: cell.text for title, cell in facts(shown(write_run, run), "What came of it").items()}
+    assert found == {
+        "Steps": "100",
+        "Steps planned": "120",
+        "Stopped early": "yes",
+        "Kept step": "80",
+        "Chosen by": "lowest validation loss",
+        "Lowest validation loss (nats per token)": "0.4703",
+        "Trained parameters": "4,884,480",
+        "Device": "cuda",
+        "Data type": "bfloat16",
+        "Wall time": "3 min 20 s",
+        "Processor time": "6 min 40 s",
+        "Peak memory (MiB)": "2,478",
+        "Tokens per second": "386 tokens/s",
+        "Answer tokens per second": "16.7 tokens/s",
+        "Arithmetic (TFLOP per second)": "0.1086",
+        "Share of the device's peak": "40.0%",
+    }
+
+
+def test_every_file_has_its_hash_and_its_data_card_or_a_word_on_its_absence(write_run: Writer, run: RunData) -> None:
+    rows = table(shown(write_run, run), "Training data")
+    assert [[cell.text for cell in row] for row in rows] == [
+        ["train.jsonl", "Train", "1,600", "ab2aab2aab2a", "/data/data_card.md"],
+        ["more.jsonl", "Train", "5", "cd3bcd3bcd3b", "–"],
+        ["val.jsonl", "Validation", "64", "ff14ff14ff14", "–"],
+    ]
+    assert rows[1][4].note == "no data card lies beside it" and rows[1][4].tone == "caution"
+    sizes = table(shown(write_run, run), "What was in the rows")
+    assert [cell.text for cell in sizes[3]] == ["Rows that were cut", "2", "0"]
+
+
+def test_what_was_asked_while_it_learnt_carries_its_interval(write_run: Writer, run: RunData) -> None:
+    rows = table(shown(write_run, run), "What it was asked while it learnt")
+    assert [(cell.text, cell.note) for cell in rows[0]] == [
+        ("Clause recall", "40 cases of legal/clauses, validation cases"),
+        ("0.5", "0.4 to 0.6"),
+        ("0.75", "0.6 to 0.85"),
+    ]
+    assert [cell.text for cell in rows[1]] == ["Loss on general text", "3.581", "4.29"]
+    selection = RECORD["selection"] | {"best": {"value": None, "reason": "too few"}, "before": None}
+    unmeasured = table(shown(write_run, run, selection=selection), "What it was asked while it learnt")[0]
+    assert [cell.text for cell in unmeasured[1:]] == ["not measured", "not measured"]
+
+
+@pytest.mark.parametrize(("rows", "tone"), [(0, "good"), (3, "bad")])
+def test_text_of_test_cases_among_the_rows_is_said(write_run: Writer, run: RunData, rows: int, tone: str) -> None:
+    leaks = RECORD["contamination"] | {"rows": rows, "allowed": "a rehearsal"}
+    found = facts(shown(write_run, run, contamination=leaks), "Text of test cases among the rows")
+    assert (found["Rows with such text"].text, found["Rows with such text"].tone) == (str(rows), tone)
+    assert found["Of the suites"].text == "legal/clauses and general/basics"
+    assert found["Allowed because"].text == "a rehearsal"
+
+
+def test_settings_keep_what_nobody_foresaw_and_leave_out_what_is_empty(write_run: Writer, run: RunData) -> None:
+    found = {title: cell.text for title, cell in facts(shown(write_run, run), "Settings and files").items()}
+    assert found == {
+        "Config / base": "org/base",
+        "Config / lora / r": "16",
+        "Config / lora / dropout": "0",
+        "Serving / way": "lora",
+        "Serving / max lora rank": "16",
+        "Something new / nobody": "foresaw",
+    }
+
+
+@pytest.mark.parametrize("part", [key for key in RECORD if key != "config"])
+def test_a_record_without_a_part_is_shown_without_it(write_run: Writer, run: RunData, part: str) -> None:
+    assert facts(shown(write_run, run, **{part: "leave out"}), "Settings and files")
+
+
+@pytest.mark.parametrize("part", ["selection", "forgetting", "validation", "contamination", "rates", "data"])
+def test_a_part_that_was_not_measured_is_left_out(write_run: Writer, run: RunData, part: str) -> None:
+    assert facts(shown(write_run, run, **{part: None}), "Settings and files")
