@@ -205,7 +205,7 @@ def not_judged(found: Reviews) -> list[NotJudged]:
 
 
 def spent(found: Reviews) -> list[Spent]:
-    """Time on each draft that was made usable: of fix reviews alone, and without drafts that were not judged."""
+    """Time on each draft that was made usable. Two answers that were compared have none, nor has a draft left alone."""
     done = {(s.session.file, key_of(s.event)) for s in found.said if _is(s, "human_fix")}
     return [
         Spent(
@@ -216,7 +216,7 @@ def spent(found: Reviews) -> list[Spent]:
             wall_s=s.event.score.counts["wall_ms"] / 1000,
         )
         for s in found.said
-        if s.session.mode == "fix" and _is(s, "human_seconds") and (s.session.file, key_of(s.event)) in done
+        if _is(s, "human_seconds") and (s.session.file, key_of(s.event)) in done
     ]
 
 

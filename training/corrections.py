@@ -58,13 +58,13 @@ class Summary(Struct, frozen=True, kw_only=True):
     @property
     def lines(self) -> list[str]:
         """The same in words, a line each."""
-        written = f"written: {self.out} ({self.rows} rows, {self.unchanged} of them drafts taken as they were)"
+        written = f"written: {self.out}, rows: {self.rows}, drafts taken as they were among them: {self.unchanged}"
         said = [written if self.rows else f"no row is left, and {self.out} was not written"]
         if self.refused:
-            said.append(f"refused, since evaluations ask about them: {len(self.refused)} corrections")
+            said.append(f"refused, since an evaluation asks about it: {len(self.refused)}")
         said += [f"  {one.name}: {one.reason}" for one in self.refused]
         if self.not_judged:
-            said.append(f"not corrected by the reviewer, and left out: {self.not_judged} drafts")
+            said.append(f"shown and not corrected: {self.not_judged}")
         return said + self.notes
 
 

@@ -327,6 +327,7 @@ def test_token_f1_of_two_readers_by_hand():
 
 def test_a_span_that_touches_a_word_marks_it_whole_and_overlaps_count_once():
     inside = Span(start=5, end=6, quote="e", kind="minor", verdict="invented")
+    assert tokens(TEXT, [inside]) == {1}
     assert tokens(TEXT, [inside, span("fee is")]) == {1, 2}
     assert tokens("a😀b c", [Span(start=1, end=2, quote="😀", kind="minor", verdict="invented")]) == {1}
 

@@ -252,10 +252,10 @@ def judge(path: Path, rubric: Rubric, labels: dict[str, str]) -> None:
 
 
 def test_a_judge_that_compares_stands_beside_peoples_preferences(path: Path) -> None:
-    choices = ["tuned", "baseline", "tie"] * 10
+    choices = ["tuned", "baseline", "tie", "both_bad", "tuned"] * 6
     review(path, SUITE, "r1", {case: both(choice) for case, choice in zip(IDS, choices, strict=True)})
     assert "Judge model against people" not in captions(section(path))
-    labels = {"tuned": "first", "baseline": "second", "tie": "tie"}
+    labels = {"tuned": "first", "baseline": "second", "tie": "tie", "both_bad": "tie"}
     judged = {case: labels[choice] for case, choice in zip(IDS, choices, strict=True)}
     judge(path, Rubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True), judged)
     (cells,) = table(section(path), "Judge model against people").rows

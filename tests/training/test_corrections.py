@@ -1,6 +1,9 @@
 """Corrections become training rows, and no contract of an evaluation is ever among them."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -77,7 +80,7 @@ def test_a_correction_is_a_row_with_the_suites_prompt_the_contract_and_its_prove
     assert [row.document for row in rows] == ["lease 10", "lease 11"]
     line = msgspec.json.decode((project / "rows.jsonl").read_bytes().splitlines()[1])
     assert line["source"] == f"run {path.name}, drafts/leases c11, draft of tuned, corrected by r1, 2026-11-25"
-    assert "2 rows, 1 of them drafts taken as they were" in found.lines[0]
+    assert found.lines[0].endswith("rows: 2, drafts taken as they were among them: 1")
 
 
 def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Path) -> None:
@@ -94,7 +97,7 @@ def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Pat
     assert found.refused[0].reason == "k1 is a contract of suite legal/mini, case c1"
     assert found.refused[1].reason == "its input is that of suite legal/mini, case c0"
     assert "suite legal/mini, case c2" in found.refused[2].reason
-    assert "refused, since evaluations ask about them: 3 corrections" in found.lines
+    assert "refused, since an evaluation asks about it: 3" in found.lines
 
 
 def test_a_correction_whose_answer_repeats_a_contract_of_an_evaluation_is_refused(project: Path) -> None:
@@ -155,3 +158,13 @@ def test_a_changed_run_exports_nothing(project: Path) -> None:
         file.write(b"\n")
     with pytest.raises(UserError, match="differ from the seal"):
         export(path, project / "rows.jsonl")
+
+
+def test_the_command_says_what_it_wrote_and_what_it_refused(project: Path) -> None:
+    path = drafts(project, [case(80, prose(80), cluster="free"), case(81, prose(81), cluster="k2")])
+    command = [sys.executable, "-m", "harness.cli", "review", "export", path.name, "--out", "rows.jsonl"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "written: rows.jsonl, rows: 1, drafts taken as they were among them: 1" in done.stdout
+    assert "drafts/leases c81: k2 is a contract of suite legal/mini, case c2" in done.stdout
+    assert [row.document for row in load_rows([str(project / "rows.jsonl")])] == ["free"]

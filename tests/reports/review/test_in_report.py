@@ -1,0 +1,70 @@
+"""What the review app writes down is what the report reads: one review from its plan to the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import reviewed
+from harness.store import load_run
+from reports.assemble import gather
+from reports.model import Cell, Section, Table
+from reports.review.results import record
+from reports.review.schema import Draft, Item, Task
+from reports.sections import review
+from tests.reports.review.conftest import Planned
+from tests.reports.review.drafts import answer_all, draft_of, opinion
+
+
+def prefers_tuned(task: Task, item: Item) -> Draft:
+    listed = dict.fromkeys(item.clauses, False)
+    return draft_of(
+        task,
+        {v: opinion(5 if v == "tuned" else 2, 4, missed=listed) for v in task.sides.values()},
+        "tuned" if task.kind != "practice" else "tie",
+    )
+
+
+def leaves_one_out(task: Task, item: Item) -> Draft:
+    return Draft(outcome="skipped", reason="too long") if item.key.case_id == "lease-003" else prefers_tuned(task, item)
+
+
+def edits(task: Task, item: Item) -> Draft:
+    return Draft(text=item.answers[task.sides["A"]] + "!")
+
+
+def section(run: Path) -> Section:
+    return review.section(gather(load_run(run), None))
+
+
+def row(found: Section, caption: str, head: str) -> list[Cell]:
+    table = next(b for b in found.blocks if isinstance(b, Table) and b.caption.startswith(caption))
+    return next(cells for cells in table.rows if cells[0].text == head)
+
+
+def test_a_comparison_of_two_reviewers_stands_in_the_report(plan_review: Planned) -> None:
+    state, material = plan_review(reviewers=["r1", "r2"], share=1.0, repeats=1)
+    answer_all(state, material, "r1", prefers_tuned)
+    answer_all(state, material, "r2", leaves_one_out)
+    for name in ("r1", "r2"):
+        record(state, material, name)
+    found = section(material.path)
+    assert [cell.text for cell in row(found, "Reviewers", "r1")[2:4]] == ["10", "0"]
+    assert [cell.text for cell in row(found, "Reviewers", "r2")[2:4]] == ["10", "1"]
+    assert [cell.text for cell in row(found, "Not judged", "lease-003")[1:]] == ["r2", "skipped: too long"]
+    assert row(found, "Which answer people prefer", "Everybody")[1].text == "100%"
+    assert [cell.text for cell in row(found, "What people found", "Accuracy")[1:4]] == ["2", "5", "3"]
+    assert row(found, "Checks on the reviews", "Same preference again")[1].text == "100%"
+    same = row(found, "Agreement of reviewers", "Accuracy")[1]
+    assert same.text == "100%" and same.estimate is not None and same.estimate.n == 18
+
+
+def test_edited_drafts_and_their_times_stand_in_the_report(plan_review: Planned) -> None:
+    state, material = plan_review(mode="fix")
+    answer_all(state, material, "r1", edits)
+    record(state, material, "r1")
+    found = reviewed.read(material.path)
+    assert {one.active_s for one in reviewed.spent(found)} == {61.5} and len(reviewed.spent(found)) == 10
+    page = section(material.path)
+    assert row(page, "Time and edits", "Median time in use")[1].text == "1 min 2 s"
+    assert row(page, "Time and edits", "Ratio of times in use")[3].text == "1.00×"
+    assert row(page, "Time and edits", "Drafts unchanged")[1].text == "0%"
