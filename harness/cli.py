@@ -15,7 +15,20 @@ from typing import Annotated
 
 import typer
 
-from harness import advice, before, beginning, cache, ci, commands, data, deploying, listing, reviewing, sweeping
+from harness import (
+    advice,
+    before,
+    beginning,
+    cache,
+    ci,
+    commands,
+    data,
+    deploying,
+    exporting,
+    listing,
+    reviewing,
+    sweeping,
+)
 from harness.commands import Bars, Engine, Engines, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
@@ -37,6 +50,7 @@ app.add_typer(sweeping.app)
 app.add_typer(cache.app)
 app.add_typer(deploying.app)
 app.add_typer(listing.app)
+app.add_typer(exporting.app)
 app.add_typer(beginning.app)
 app.add_typer(reviewing.app)
 
@@ -213,9 +227,10 @@ def add_labels(
         typer.echo(line)
 
 
-def _write_report(parts: list[Path], out: Path, with_pdf: bool = False) -> None:
+def _write_report(parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None) -> None:
     reports = importlib.import_module("reports")
-    for file in reports.write(reports.build(parts), out, with_pdf):
+    assumptions = importlib.import_module("reports.assumptions").load(business) if business else None
+    for file in reports.write(reports.build(parts, assumptions), out, with_pdf):
         typer.echo(f"report: {file}")
 
 
@@ -224,13 +239,16 @@ def report(
     run: Annotated[list[str], typer.Argument(help="Run folder or name; an evaluation, and its training run if any.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: report/ in the first run.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf too; needs the extra 'pdf'.")] = False,
+    business: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your assumptions for the business estimate, TOML.")
+    ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Write report.html, report.md and report.json of finished runs."""
     from harness.store import find_run
 
     paths = [find_run(text, runs) for text in run]
-    _write_report(paths, out or paths[0] / "report", pdf)
+    _write_report(paths, out or paths[0] / "report", pdf, business)
 
 
 @app.command()

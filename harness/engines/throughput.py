@@ -29,6 +29,8 @@ ON_DEVICE = "reserved on the device by vLLM's process"
 class Spent(Struct, kw_only=True):
     """What the answers of one variant cost; answers from the cache cost nothing."""
 
+    answers: int = 0
+    """Answers that were computed."""
     prompt_tokens: int = 0
     """Tokens of the prompts."""
     cached_prompt_tokens: int = 0
@@ -43,6 +45,7 @@ class Spent(Struct, kw_only=True):
     def add(self, completion: Completion) -> None:
         """Count one answer; a request that failed was not computed."""
         if completion.finish_reason != "error":
+            self.answers += 1
             self.prompt_tokens += completion.prompt_tokens
             self.generated_tokens += completion.output_tokens
 
@@ -119,6 +122,7 @@ def _rates(some: Iterable[Spent], peak: float | None) -> dict[str, float | int |
     flops = [s.flops for s in spent if s.flops is not None]
     known = peak is not None and seconds and len(flops) == len(spent)
     return {
+        "answers": sum(s.answers for s in spent),
         "prompt_tokens": prompt,
         "cached_prompt_tokens": cached,
         "prefix_hit_rate": round(cached / prompt, 4) if prompt else None,

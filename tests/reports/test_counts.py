@@ -107,10 +107,13 @@ def test_an_interval_says_on_which_side_its_ends_lie(
     assert said in counts.scaled(found, found.suites[0])
 
 
-@pytest.mark.parametrize(("value", "said"), [(-0.005, "3 more"), (0.0, "as many"), (0.0005, "0.3 fewer")])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-0.005, "3 more clauses"), (0.0, "as many clauses"), (0.0005, "0.3 fewer clauses"), (1 / 600, "1 fewer clause")],
+)
 def test_a_change_for_the_worse_or_none_is_said_as_such(write_run: Writer, value: float, said: str) -> None:
     found = evidence_of(write_run, metrics=changed("change", value=value, low=None, high=None))
-    assert f"Scaled to 100 contracts: {said} clauses missed" in counts.scaled(found, found.suites[0])
+    assert f"Scaled to 100 contracts: {said} missed" in counts.scaled(found, found.suites[0])
 
 
 def test_one_model_alone_is_scaled_without_a_change(write_run: Writer) -> None:
