@@ -16,15 +16,12 @@ from reports.pairs import both_texts
 FEWEST = 10
 """Under so many contracts nothing is judged, and nothing is scaled."""
 HUNDRED = 100
-DIGITS = 9
-"""Decimals that are kept of a scaled number: what is beyond them is no more than how a computer rounds."""
 
 
 def rescaled(found: Estimate, factor: float, add: float = 0.0) -> Estimate:
     """An estimate of `add` plus `factor` times the number; a negative factor turns its interval round."""
-    value, *ends = (
-        None if end is None else round(add + factor * end, DIGITS) + 0.0 for end in (found.value, found.low, found.high)
-    )
+    numbers = (found.value, found.low, found.high)
+    value, *ends = (None if number is None else words.clean(add + factor * number) for number in numbers)
     low, high = ends if factor >= 0 else reversed(ends)
     return structs.replace(found, value=value, low=low, high=high)
 
@@ -84,7 +81,7 @@ def _same_things(baseline: Estimate, tuned: Estimate) -> bool:
     return _counts(baseline) and baseline.n == tuned.n
 
 
-def _short_of(found: Estimate) -> int:
-    """How many of its things were missed."""
+def _short_of(found: Estimate) -> float:
+    """How many of its things were missed; a whole number but for repeats, over which it is a mean."""
     assert found.value is not None
-    return round(found.n * (1 - found.value))
+    return found.n * (1 - found.value)

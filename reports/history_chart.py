@@ -51,9 +51,7 @@ def _figure(trend: Trend, size: tuple[int, int]) -> Figure:
 
 def _stretch(axes: Axes, points: list[Point], x: list[int]) -> None:
     """Points that are comparable: a band from low to high, a line, and a diamond for each accepted run."""
-    y = [point.estimate.value for point in points]
-    low = [value if (end := point.estimate.low) is None else end for point, value in zip(points, y, strict=True)]
-    high = [value if (end := point.estimate.high) is None else end for point, value in zip(points, y, strict=True)]
+    y, low, high = (list(ends) for ends in zip(*map(_ends, points), strict=True))
     if len(points) > 1:
         axes.fill_between(x, low, high, color=svg.ACCENT, alpha=BAND_ALPHA, linewidth=0)
     axes.vlines(x, low, high, color=svg.ACCENT, linewidth=1.2)
@@ -61,6 +59,17 @@ def _stretch(axes: Axes, points: list[Point], x: list[int]) -> None:
     marked = [(place, value) for place, value, point in zip(x, y, points, strict=True) if point.accepted]
     if marked:
         axes.plot(*zip(*marked, strict=True), "D", color=svg.GOOD, markerfacecolor=svg.PAPER, markersize=9, mew=2)
+
+
+def _ends(point: Point) -> tuple[float, float, float]:
+    """Value and ends of its interval; the value where it has none."""
+    found = point.estimate
+    assert found.value is not None
+    return (
+        found.value,
+        found.value if found.low is None else found.low,
+        found.value if found.high is None else found.high,
+    )
 
 
 def _dress(axes: Axes, trend: Trend, most_labels: int) -> None:

@@ -168,7 +168,7 @@ def questions_of(info: SuiteInfo) -> str:
 
 def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
     counts: dict[Outcome, int] = {}
-    gated = {}
+    gated: dict[str, None] = {}
     for verdict in verdicts:
         counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
         gated[verdict.metric] = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.errors import UserError
 from harness.schema import CANDIDATE, Manifest, Metric, MetricRow, SuiteInfo
@@ -46,8 +45,8 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
 
     A task of the hub is a suite and a metric: the task's id joins their names.
     """
-    import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+    from huggingface_hub.utils import yaml_dump
 
     if not dataset:
         raise UserError("--format eval-results needs --dataset OWNER/NAME: the hub's dataset that holds these cases")
@@ -66,8 +65,7 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
     ]
     if not entries:
         raise UserError(f"{run}: no gate judged a metric over a whole suite. Nothing can be published")
-    entries_as_yaml: list[dict[str, Any]] = eval_result_entries_to_yaml(entries)
-    yield yaml.safe_dump(entries_as_yaml, sort_keys=False, allow_unicode=True)
+    yield yaml_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
 
 
 def published(run: Path) -> Results:

@@ -13,7 +13,7 @@ import msgspec
 
 from harness.schema import Estimate
 from reports import words
-from reports.model import Block, Cell, Facts, Table
+from reports.model import Block, Cell, Facts, Table, Tone
 
 RESULT = (
     ("Steps", "steps"),
@@ -129,7 +129,7 @@ def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
 
 def _leaks(found: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     rows = found.get("rows")
-    tone = "good" if rows == 0 else "bad"
+    tone: Tone = "good" if rows == 0 else "bad"
     yield "Rows with such text", Cell(text=words.setting(rows).text, note="" if rows else CLEAN, tone=tone)
     yield "Cases looked for", words.setting(found.get("cases"))
     if suites := found.get("suites"):
