@@ -1,7 +1,8 @@
 """Keeps what is printed while a picture stands on the terminal, so that it does not run into it. Draws nothing.
 
 The file descriptors themselves are turned, so that libraries in C and processes that were started here (vLLM's) are
-kept too. A file takes it all, not a pipe: nobody who prints ever waits, and none breaks who prints on after the end.
+kept too. A file in memory takes it all, not a pipe: nobody who prints waits for a reader or for room on a disk, and
+none breaks who prints on after the end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack, suppress
+from typing import BinaryIO, cast
 
 from harness.live.terminal import is_terminal
 
@@ -25,7 +27,7 @@ class Aside:
         self._begun = b""
 
     def __enter__(self) -> Aside:
-        self._file = tempfile.TemporaryFile()
+        self._file = _new_file()
         with ExitStack() as opened:
             for number in (1, 2):
                 if self._everything or is_terminal(number):
@@ -66,6 +68,12 @@ class Aside:
 def _text(line: bytes) -> str:
     """What a terminal would show of a line that was overwritten: its last state."""
     return line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
+
+
+def _new_file() -> BinaryIO:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("tunegate-aside"), "w+b")
+    return cast(BinaryIO, tempfile.TemporaryFile())  # Not Linux.
 
 
 def _flush() -> None:

@@ -36,17 +36,20 @@ def wants_drawing(environment: Mapping[str, str]) -> bool:
 def lent(stream: TextIO) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
     """The descriptors and the environment that lend the terminal of `stream` to a child; both empty without one.
 
-    Afterwards the cursor is shown, as a child that was killed left it hidden.
+    The descriptor is a new one, as a child's own standard error goes elsewhere. Afterwards the cursor is shown: a child
+    that was killed left it hidden.
     """
     found = terminal_of(stream)
     if found is None:
         yield (), {}
         return
+    other = os.dup(found)
     try:
-        yield (found,), {LENT: str(found)}
+        yield (other,), {LENT: str(other)}
     finally:
         with suppress(OSError):
-            os.write(found, SHOW_CURSOR)
+            os.write(other, SHOW_CURSOR)
+        os.close(other)
 
 
 def is_lent() -> bool:

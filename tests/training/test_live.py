@@ -135,8 +135,24 @@ def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_confi
     for number in (1, 2):
         assert f"sweep: point {number} of 2" in seen.text
         _, drawn = seen.written.split(f"sweep: point {number} of 2", 1)
-        assert re.search(r"\d+/40 steps", drawn.split("sweep: point 2", 1)[0])
+        assert "goes on after step" in drawn.split("sweep: point 2", 1)[0]
     assert seen.text.count("training: finished: ") == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_sweep_reaches_its_training_and_gives_the_terminal_back(write_config, tmp_path):
+    write_config(train__max_steps=3000, train__validate_every=20)
+    (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
+    seen = run_on_terminal(
+        [sys.executable, "-m", "harness.cli", "sweep", "sweep.toml"],
+        tmp_path,
+        {"TUNEGATE_CACHE": str(tmp_path / "cache")},
+        type_when=(lambda text: "goes on after step" in text, CTRL_C),
+    )
+    assert seen.code == 2, seen.text
+    assert seen.cursor_is_shown and "data > model" not in seen.text
+    assert "stopping: saving the last finished step" in seen.text.splitlines()
+    assert "sweep stopped at point 1 of 2" in seen.text
 
 
 def test_a_plain_line_is_said_where_there_is_no_terminal(capsys):

@@ -122,7 +122,7 @@ def test_a_narrow_or_low_terminal_is_no_trouble(root: Path, columns: int, rows_:
     assert seen.code in (0, 1), seen.text
     assert seen.cursor_is_shown and seen.unknown == []
     assert "live view ended" not in seen.text
-    assert any(DECIDES_NOTHING in frame for frame in seen.frames) == (rows_ == 24)
+    assert rows_ < 24 or any(DECIDES_NOTHING in frame for frame in seen.frames)
 
 
 def test_ctrl_c_gives_the_terminal_back(root: Path) -> None:

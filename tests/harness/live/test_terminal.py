@@ -3,12 +3,14 @@
 import io
 import os
 import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import TextIO
 
 import pytest
 
-from harness.live.terminal import LENT, lent, terminal_of
+from harness.live.terminal import LENT, is_terminal, lent, terminal_of
 from harness.live.view import Live
 from harness.progress import Lines, Progress, Silent
 from tests.harness.live.pseudo import UNSET
@@ -53,15 +55,18 @@ def test_a_pipe_a_text_and_a_closed_stream_are_no_terminal(terminal: TextIO) -> 
     assert terminal_of(io.StringIO()) is None
 
 
-def test_a_terminal_is_lent_to_a_process_whose_output_is_read(
-    terminal: TextIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_is_lent_to_a_process_whose_output_is_read(terminal: TextIO) -> None:
+    code = "import io; from harness.live.terminal import terminal_of; print(terminal_of(io.StringIO()) is not None)"
+    command = [sys.executable, "-c", code]
     with lent(terminal) as (descriptors, environment):
-        assert descriptors == (terminal.fileno(),)
-        monkeypatch.setenv(LENT, environment[LENT])
-        assert terminal_of(io.StringIO()) == terminal.fileno()
-        with lent(io.StringIO()) as again:
-            assert again == (descriptors, environment)
+        child = subprocess.run(
+            command, pass_fds=descriptors, env=os.environ | environment, capture_output=True, text=True, check=True
+        )
+        assert terminal.fileno() not in descriptors
+    assert child.stdout == "True\n"
+    assert not is_terminal(descriptors[0])
+    alone = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert alone.stdout == "False\n"
 
 
 def test_nothing_is_lent_where_there_is_no_terminal() -> None:
