@@ -34,9 +34,9 @@ def bring(source: str, into: str, columns: Columns, hub: Hub, mode: Mode | None,
 
     folder = _folder(into)
     suite = only_suite(folder)
-    path = suite.cases_path
-    if path is None:
+    if suite.cases_path is None:
         raise UserError(f"{suite.name} builds its cases by code: Suite(cases=...) names a function, expected a file")
+    path = Path(os.path.relpath(suite.cases_path))
     present = present_cases(path, mode)
     found = read_rows(rows_of(source, columns.names, hub), columns, suite, present)
     if not skip_bad:

@@ -50,7 +50,8 @@ def right_answers(kind: str, cases: Path) -> dict[str, str]:
 def script(folder: Path, tuned: dict[str, str]) -> str:
     """Answers of the fake engine: the tuned model's as given, the baseline's all wrong."""
     path = folder / "script.json"
-    path.write_text(json.dumps({"tuned": tuned, "baseline": dict.fromkeys(tuned, "I do not know.")}))
+    wrong = {name: "I do not know" + " that" * (number % 2) + "." for number, name in enumerate(tuned)}
+    path.write_text(json.dumps({"tuned": tuned, "baseline": wrong}))
     return str(path)
 
 
