@@ -45,8 +45,8 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
 
     A task of the hub is a suite and a metric: the task's id joins their names.
     """
+    import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-    from huggingface_hub.utils import yaml_dump
 
     if not dataset:
         raise UserError("--format eval-results needs --dataset OWNER/NAME: the hub's dataset that holds these cases")
@@ -65,7 +65,8 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
     ]
     if not entries:
         raise UserError(f"{run}: no gate judged a metric over a whole suite. Nothing can be published")
-    yield yaml_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
+    text: str = yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True)
+    yield text
 
 
 def published(run: Path) -> Results:
