@@ -218,7 +218,8 @@ def load(path: Path) -> dict[str, str]:
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: a list of secrets that cannot be used")
     spaced = [r"\s+".join(map(re.escape, word.split())) for word in words]
     own: dict[str, str] = {WORDS: rf"(?i)(?<!\w)(?:{'|'.join(spaced)})(?!\w)"} if spaced else {}
-    return own | patterns
+    own.update(patterns)
+    return own
 
 
 def _fault(form: object) -> str | None:

@@ -30,9 +30,9 @@ UV = (sys.executable, "-m", "uv")
 
 
 def run(*words: str, cwd: Path = ROOT, allow: Sequence[int] = (0,)) -> str:
-    """What a command prints. SystemExit with its output where it leaves with a code that is not allowed."""
+    """What a command prints. SystemExit with its output where it breaks, or leaves with a code that is not allowed."""
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode not in allow:
+    if done.returncode not in allow or "Traceback" in done.stderr:
         raise SystemExit(f"{' '.join(words)}: left with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
@@ -93,9 +93,9 @@ def use(programs: Path, folder: Path) -> None:
     right = {case["id"]: case["expected"][0] for case in cases}
     (folder / "answers.json").write_text(json.dumps({"baseline": right, "tuned": right}), "utf-8")
     words = ["compare", "old", "new", "--engine", "fake", "--script", "answers.json", "--suite", str(installed / SUITE)]
-    run(tunegate, *words, cwd=folder, allow=(0, 1))
+    said = run(tunegate, *words, cwd=folder, allow=(0, 1))
     if len(list(folder.glob("runs/*/report/report.html"))) != 1:
-        raise SystemExit(f"{tunegate} compare: no report was written")
+        raise SystemExit(f"{tunegate} compare: no report was written\n{said}")
 
 
 def resolves(python: str, what: str) -> bool:
