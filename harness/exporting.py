@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from harness import redaction
 from harness.commands import Run, Runs
 from harness.errors import UserError
 
@@ -54,3 +55,4 @@ def write(out: Path, pieces: Iterator[str]) -> None:
         raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file with --out") from None
     finally:
         part.unlink(missing_ok=True)
+    redaction.looked_through([out])

@@ -159,11 +159,11 @@ def looked_through(files: Iterable[Path]) -> list[Path]:
         if path.suffix in (".json", ".jsonl"):
             kinds = [kind for _, some in redactor.found_in(path) for kind in some]
         else:
-            text = path.read_text("utf-8", errors="replace")
-            kinds = redactor.kinds(text) or redactor.kinds(unescape(text))
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                kinds = [kind for line in lines for kind in redactor.kinds(line) or redactor.kinds(unescape(line))]
         if kinds:
             path.unlink()
-            found.append((str(path), kinds))
+            found.append((str(path), sorted(set(kinds))))
     refuse(found, "The file was deleted. Make the run again: what it holds is masked when it is written")
     return listed
 
