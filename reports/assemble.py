@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.store import SEAL, RunData, check_seal, load_run
-from reports import words
+from reports import case_words, words
+from reports.assumptions import Assumptions
 from reports.evidence import Evidence, overall
-from reports.model import ReportModel
-from reports.sections import SECTIONS
+from reports.model import CasePage, ReportModel
+from reports.sections import SECTIONS, changes
+from reports.source import fits
 
 UNSEALED = "the run is not sealed"
 
 
-def build(runs: Sequence[RunData | Path]) -> ReportModel:
+def build(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> ReportModel:
     """One report from one evaluation run and, where given, the training run behind it.
+
+    `assumptions` are the reader's own, for the business estimate.
 
     Raises UserError where there is not exactly one evaluation run, or more than one training run.
     """
-    loaded = [run if isinstance(run, RunData) else load_run(run) for run in runs]
+    return report(read(runs, assumptions))
+
+
+def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> Evidence:
+    """The runs of one report, as `build` wants them; the answers of a large run stay on the disk."""
+    loaded = [run if isinstance(run, RunData) else load_run(run, answers=fits(Path(run))) for run in runs]
     evals = [run for run in loaded if run.manifest.kind == "eval"]
     trainings = [run for run in loaded if run.manifest.kind == "train"]
     if len(evals) != 1 or len(trainings) > 1:
@@ -29,7 +39,11 @@ def build(runs: Sequence[RunData | Path]) -> ReportModel:
             f"a report needs one evaluation run and at most one training run; found {len(evals)} and {len(trainings)}. "
             "Name one evaluation run folder, then optionally its training run"
         )
-    evidence = gather(evals[0], trainings[0] if trainings else None)
+    return replace(gather(evals[0], trainings[0] if trainings else None), assumptions=assumptions)
+
+
+def report(evidence: Evidence) -> ReportModel:
+    """The report itself, with as many cases as one page holds."""
     made = [section(evidence) for section in SECTIONS]
     return ReportModel(
         title=f"Evaluation report: {words.listing(s.name for s in evidence.suites) or 'no suite'}",
@@ -38,6 +52,22 @@ def build(runs: Sequence[RunData | Path]) -> ReportModel:
         outcome=overall(evidence.run.verdicts),
         sections=[section for section in made if section is not None],
     )
+
+
+def pages(evidence: Evidence) -> Iterator[CasePage]:
+    """The cases that the report does not hold, page by page; one page is made at a time."""
+    names = [page.name for page in evidence.cases.pages]
+    for before, page, after in zip(names, evidence.cases.pages[1:], [*names[2:], ""], strict=False):
+        yield CasePage(
+            name=page.name,
+            title=f"Cases, {case_words.page(names.index(page.name), len(names) - 1)}",
+            run_id=evidence.run.manifest.run_id,
+            seal=evidence.seal,
+            outcome=overall(evidence.run.verdicts),
+            sections=changes.on_page(evidence, page),
+            before=before,
+            after=after,
+        )
 
 
 def gather(run: RunData, training: RunData | None) -> Evidence:

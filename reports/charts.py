@@ -1,108 +1,67 @@
-"""Training curves by matplotlib, as inline SVG that a strict style policy lets through. Loads matplotlib late.
+"""Every drawing of a report as inline SVG: training curves here, intervals by their own module.
 
-matplotlib gives every mark a style attribute, which a hashed `style-src` blocks; each distinct style becomes a class.
-Colours are written as stand-ins and turned into the style sheet's variables, so that dark mode reaches the chart.
+Each comes in two widths, of which a page shows the one that fits.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-from typing import Any
+from typing import TYPE_CHECKING
 
-from markupsafe import escape
-
-from harness.errors import MissingExtra
 from harness.visible import shown
-from reports.model import Curve
+from reports import intervals, svg
+from reports.model import Curve, Intervals
+from reports.sheet import Look, saved, settings, sheet, short
 
-INK, MUTED, GRID = "#010101", "#020202", "#030303"
-SERIES = ("#040404", "#050505")
-VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", SERIES[0]: "--muted", SERIES[1]: "--accent"}
-DASHES = ("-", "-")
-MARKERS = ("", "o")
-TAG = re.compile(r"<[^>]*>")
-IDS = re.compile(r'( id="|href="#|url\(#)')
-STYLE = re.compile(r' style="([^"]*)"')
-UNSAFE = re.compile(r"<\?xml[^>]*\?>|<!DOCTYPE[^>]*>|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", re.DOTALL)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SERIES = (Look("", svg.MUTED, True), Look("o", svg.ACCENT, True), Look("s", svg.CAUTION, False))
+"""How the lines of a curve look, in order: the many points of a training loss, then the few of a check."""
 
 
-def draw(curve: Curve) -> tuple[str, str]:
-    """A curve as (svg, css). Raises MissingExtra where matplotlib is not installed."""
-    return _classes(_inline(_plot(curve), curve), curve.id)
+def draw(block: Curve | Intervals, narrow: bool = False) -> tuple[str, str]:
+    """A drawing as (svg, css). Raises MissingExtra where matplotlib is not installed."""
+    name = f"{block.id}-narrow" if narrow else block.id
+    with settings(name):
+        if isinstance(block, Curve):
+            kind, label, made = "curve", block.title, _curve(block, narrow)
+        else:
+            drawn = intervals.panels if any(row.panel for row in block.rows) else intervals.rows
+            label = f"{block.title}. The same numbers are in the table: {block.twin}"
+            kind, made = "intervals", drawn(block, narrow)
+        return svg.inline(saved(made), name, f"{kind} {'narrow' if narrow else 'wide'}", label)
 
 
-def _plot(curve: Curve) -> str:
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("The training curve", "matplotlib", "report") from None
-    settings: dict[str, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": curve.id,
-        "text.parse_math": False,
-        "font.family": "sans-serif",
-        "font.size": 10,
-        "text.color": INK,
-        "axes.labelcolor": MUTED,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "axes.edgecolor": GRID,
-        "grid.color": GRID,
-    }
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(8.2, 3.4), layout="constrained")
-        canvas = FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        for i, line in enumerate(curve.lines):
-            which = 1 if line.name.startswith("Validation") else 0
-            x, y = zip(*line.points, strict=True)
-            axes.plot(
-                x,
-                y,
-                MARKERS[which] + DASHES[which],
-                color=SERIES[which],
-                label=shown(line.name),
-                lw=1 + which,
-                ms=5,
-                zorder=2 + i,
-            )
-        axes.set(xlabel=shown(curve.x), ylabel=shown(curve.y))
-        axes.grid(axis="y", linewidth=0.8)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.legend(frameon=False, loc="upper right")
-        out = io.StringIO()
-        canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return out.getvalue()
-
-
-def _inline(svg: str, curve: Curve) -> str:
-    """Without prolog, metadata, inner style sheet and white ground; ids made unique to the chart; labelled."""
-    svg = UNSAFE.sub("", svg).strip()
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<g id="patch_1">).*?(</g>)', r"\1\2", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r'(<g id="patch_2">).*?(</g>)', r"\1\2", svg, count=1, flags=re.DOTALL)
-    svg = TAG.sub(lambda tag: IDS.sub(rf"\g<1>{curve.id}-", tag[0]), svg)
-    return svg.replace("<svg ", f'<svg class="curve" role="img" aria-label="{escape(shown(curve.title))}" ', 1)
-
-
-def _classes(svg: str, prefix: str) -> tuple[str, str]:
-    """Each distinct style attribute as a class; the rules come back apart."""
-    names: dict[str, str] = {}
-
-    def name(match: re.Match[str]) -> str:
-        digest = hashlib.sha256(match[1].encode()).hexdigest()[:8]
-        return f' class="{names.setdefault(match[1], f"{prefix}-{digest}")}"'
-
-    made = TAG.sub(lambda tag: STYLE.sub(name, tag[0]), svg)
-    return made, "".join(f".{klass}{{{_themed(style)}}}\n" for style, klass in names.items())
-
-
-def _themed(style: str) -> str:
-    """Stand-in colours as variables; a font shorthand as the size alone, so that the page's face holds."""
-    for colour, variable in VARIABLES.items():
-        style = style.replace(colour, f"var({variable})")
-    return re.sub(r"font: (?:\w+ )*([\d.]+px) [^;]*", r"font-size: \1", style)
+def _curve(curve: Curve, narrow: bool) -> Figure:
+    """Lines over steps, each with its name at the top."""
+    figure = sheet(360 if narrow else 860, 250 if narrow else 280)
+    across, down = (360, 250) if narrow else (860, 280)
+    axes = figure.add_axes((48 / across, 44 / down, (across - 60) / across, (down - 80) / down))
+    for line, look in zip(curve.lines, (*SERIES, *[SERIES[-1]] * len(curve.lines)), strict=False):
+        x, y = zip(*line.points, strict=True)
+        axes.plot(
+            x,
+            y,
+            f"{look.shape}-",
+            color=look.colour,
+            markerfacecolor=look.colour if look.full else svg.PAPER,
+            label=short(shown(line.name)),
+            linewidth=2 if look.shape else 1.2,
+            markersize=5,
+        )
+    axes.patch.set_visible(False)
+    axes.set_xlabel(shown(curve.x), color=svg.MUTED, fontsize=11)
+    axes.set_title(short(shown(curve.y), 44), loc="left", color=svg.MUTED, fontsize=11, pad=8)
+    axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
+    axes.grid(axis="y", color=svg.GRID, linewidth=1)
+    axes.spines[:].set_color(svg.GRID)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.legend(
+        loc="lower right" if narrow else "upper right",
+        bbox_to_anchor=None if narrow else (1, 1.16),
+        ncols=1 if narrow else len(curve.lines),
+        frameon=False,
+        fontsize=11,
+        labelcolor=svg.INK,
+    )
+    return figure

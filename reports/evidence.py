@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from harness.outcomes import together
@@ -19,7 +20,12 @@ from harness.schema import (
     Verdict,
 )
 from harness.store import RunData
+from reports import briefs
+from reports.assumptions import Assumptions
+from reports.briefs import Answers
+from reports.casebook import Casebook, Chosen, choose
 from reports.pairs import Pair, pair_up
+from reports.source import Source, source_of
 
 TOO_FEW = 10
 """Fewest cases of a slice on which a number is shown."""
@@ -29,12 +35,18 @@ FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
 
 @dataclass(frozen=True)
 class Evidence:
-    """An evaluation run, the training run behind it where there is one, and how its folder was found."""
+    """An evaluation run, the training run behind it where there is one, and how its folder was found.
+
+    The records of a run too large to be held lie on the disk, and `run.records` is empty: sections count by `answers`
+    and `pairs`, which are read once, and `source` reads a whole answer again where one is shown.
+    """
 
     run: RunData
     training: RunData | None = None
     seal: str = ""
     changed_files: tuple[str, ...] = ()
+    assumptions: Assumptions | None = None
+    """What the reader stated for the business estimate."""
     _pairs: dict[str, list[Pair]] = field(default_factory=dict, compare=False)
 
     @property
@@ -44,8 +56,7 @@ class Evidence:
     @property
     def variants(self) -> list[str]:
         """Baseline, tuned, keyword floor, then any other, as far as the run has them."""
-        known = {row.variant for row in self.run.metrics.metrics} | {r.variant for r in self.run.records}
-        known |= set(self.run.manifest.checkpoints)
+        known = {row.variant for row in self.run.metrics.metrics} | set(self.run.manifest.checkpoints)
         return [v for v in FIRST_VARIANTS if v in known] + sorted(known - set(FIRST_VARIANTS))
 
     def level(
@@ -82,12 +93,31 @@ class Evidence:
         """Verdicts of one suite, unmet ones first."""
         return unmet_first(v for v in self.run.verdicts if v.suite == suite)
 
+    @cached_property
+    def source(self) -> Source:
+        """Reads the run's answers, and any one of them again."""
+        return source_of(self.run)
+
+    @cached_property
+    def answers(self) -> dict[str, Answers]:
+        """What is kept of the answers of each suite."""
+        return briefs.read(self.source, self.suites)
+
     def pairs(self, suite: str) -> list[Pair]:
         """First answers of baseline and tuned to the same input."""
         if suite not in self._pairs:
-            records = self.run.by_variant(suite)
-            self._pairs[suite] = pair_up(records.get(BASELINE, []), records.get(CANDIDATE, []))
+            found = self.answers[suite].briefs
+            self._pairs[suite] = pair_up(found.get(BASELINE, []), found.get(CANDIDATE, []))
         return self._pairs[suite]
+
+    @cached_property
+    def cases(self) -> Casebook:
+        """The cases of all suites in the order in which they are shown, and where."""
+        return Casebook(case for suite in self.suites for case in self._chosen(suite))
+
+    def _chosen(self, suite: SuiteInfo) -> Iterable[Chosen]:
+        alone = self.answers[suite.name].briefs.get(CANDIDATE, [])
+        return choose(suite, self.headline_metric(suite), self.pairs(suite.name), alone)
 
     def headline_metric(self, suite: SuiteInfo) -> Metric | None:
         """The metric of the suite's first gate, or its first metric: what the plain sentence counts."""

@@ -1,39 +1,69 @@
-"""Writes a report as files: report.html, report.md, report.json, on request report.pdf.
+"""Writes a report as files: its views, the table of all cases, and pages of the cases that report.html does not hold.
 
-Equal models give equal bytes, but for the PDF, which follows the machine's fonts.
+Equal runs give equal bytes, but for the PDF, which follows the machine's fonts.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from harness import redaction
 from harness.errors import UserError
+from harness.store import RunData
+from reports.casebook import TABLE
 from reports.model import ReportModel
+
+PAGES = "cases-[0-9][0-9][0-9][0-9].html"
+
+
+def publish(runs: Sequence[RunData | Path], out_dir: Path, with_pdf: bool = False) -> list[Path]:
+    """Write everything of a report on these runs, one page in memory at a time; pages of an older one are dropped."""
+    from reports import assemble, html, table_of_cases
+
+    evidence = assemble.read(runs)
+    made = write(assemble.report(evidence), out_dir, with_pdf)
+    metrics = list(dict.fromkeys(metric.name for suite in evidence.suites for metric in suite.metrics))
+    with _saved_in(out_dir):
+        for old in Path(out_dir).glob(PAGES):
+            old.unlink()
+        made.append(Path(out_dir) / TABLE)
+        with made[-1].open("w", encoding="utf-8", newline="") as table:
+            table.writelines(table_of_cases.lines(evidence.cases, metrics))
+        for page in assemble.pages(evidence):
+            made.append(Path(out_dir) / page.name)
+            made[-1].write_bytes(html.page(page).encode("utf-8"))
+    return redaction.looked_through(made)
 
 
 def write(model: ReportModel, out_dir: Path, with_pdf: bool = False) -> list[Path]:
     """Write the views into `out_dir`, made where missing, and return their paths. A refused write is a UserError."""
-    from reports import html, markdown
+    from reports import html, markdown, pdf
 
     views = {"report.html": html.render, "report.md": markdown.render, "report.json": to_json}
     made = {Path(out_dir) / name: view(model).encode("utf-8") for name, view in views.items()}
     if with_pdf:
-        from reports import pdf
-
         made[Path(out_dir) / "report.pdf"] = pdf.render(model)
-    try:
+    with _saved_in(out_dir):
         Path(out_dir).mkdir(parents=True, exist_ok=True)
         for path, content in made.items():
             path.write_bytes(content)
+    return redaction.looked_through(made)
+
+
+@contextmanager
+def _saved_in(out_dir: Path) -> Iterator[None]:
+    """What the disk refuses is a user's to solve."""
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"{out_dir}: cannot be written ({error.strerror}). Choose another folder for the report"
         ) from None
-    return redaction.looked_through(made)
 
 
 def to_json(model: ReportModel) -> str:

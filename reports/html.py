@@ -1,13 +1,16 @@
-"""The report as one HTML file: no script, no request, one hashed style sheet. Places what the model says.
+"""The report as one HTML file that asks for nothing, and its pages of further cases. Places what the model says.
 
 Two layers keep untrusted text inert: every value is escaped with hidden characters made visible, and the content
-policy allows nothing but the one style sheet.
+policy allows nothing but the one style sheet and the one script, by their hashes. The script filters; without it a
+page is complete.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -18,24 +21,76 @@ from markupsafe import Markup, escape
 
 from harness import visible
 from harness.errors import MissingExtra
-from reports import charts, drawing, words
-from reports.model import Curve, Piece, ReportModel
+from reports import case_words, charts, words
+from reports.casebook import REPORT
+from reports.filters import filters_of
+from reports.model import CasePage, Curve, Exchange, Intervals, Piece, ReportModel, Section
 
 HERE = Path(__file__).parent
+OPENED = 2
+"""Cases that stand open from the start."""
+LINK = re.compile(r"(cases-\d{4}\.html|report\.html)?(#[a-z0-9-]+)?")
+"""Every address that a report may point to: a file beside it, a place in it."""
 
 
 def render(model: ReportModel) -> str:
-    """The whole page."""
-    drawn, rules = _curves(model)
+    """The whole report."""
+    drawn, rules = drawings(model, narrow=True)
+    return _page("report.html.jinja", model.sections, rules, model=model, curves=drawn)
+
+
+def page(found: CasePage) -> str:
+    """A page of further cases."""
+    return _page("cases.html.jinja", found.sections, "", model=found, curves={})
+
+
+def _page(template: str, sections: Sequence[Section], rules: str, **values: Any) -> str:
     style = (HERE / "style.css").read_text("utf-8") + rules
-    page = _environment().get_template("report.html.jinja")
-    return page.render(model=model, style=Markup(style), csp=policy(style), curves=drawn) + "\n"
+    filters = filters_of(sections)
+    script = (HERE / "filter.js").read_text("utf-8") if filters else ""
+    fixed = {"style": Markup(style), "script": Markup(script), "csp": policy(style, script), "is_page": True}
+    shown = [block for section in sections for block in section.blocks if isinstance(block, Exchange)]
+    made = environment().get_template(template)
+    bare = {b.twin for s in sections for b in s.blocks if isinstance(b, Intervals) and b.id not in values["curves"]}
+    more = {
+        "bare": bare,
+        "filters": filters,
+        "parts": parts(sections),
+        "opened": shown[:OPENED],
+        "neighbours": _neighbours(shown),
+    }
+    return made.render(**fixed, **more, **values) + "\n"
 
 
-def policy(style: str) -> str:
-    """A content policy that lets through one style sheet and nothing else; the hash is of its exact text."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+def policy(style: str, script: str = "") -> str:
+    """A content policy that lets through one style sheet and one script, if any; the hashes are of their exact text."""
+    allowed = [f"style-src {_hash(style)}", *([f"script-src {_hash(script)}"] if script else [])]
+    return f"default-src 'none'; {'; '.join(allowed)}; base-uri 'none'; form-action 'none'"
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _neighbours(shown: Sequence[Exchange]) -> dict[str, tuple[str, str]]:
+    """Addresses of the cases before and after each case; empty at either end."""
+    anchors = ["", *(block.anchor for block in shown), ""]
+    return {own: (before, after) for before, own, after in zip(anchors, anchors[1:], anchors[2:], strict=False)}
+
+
+def parts(sections: Sequence[Section]) -> list[tuple[bool, list[Section]]]:
+    """Neighbouring sections that show cases together, apart from those that show none."""
+    return [(has, list(group)) for has, group in groupby(sections, key=has_cases)]
+
+
+def has_cases(section: Section) -> bool:
+    """Whether a section shows cases whole."""
+    return any(isinstance(block, Exchange) for block in section.blocks)
+
+
+def address(link: str) -> str:
+    """A link as it is, or nothing where it leads anywhere but into this report."""
+    return link if LINK.fullmatch(link) else ""
 
 
 def text(value: Any) -> Any:
@@ -58,23 +113,27 @@ def runs(pieces: list[Piece]) -> list[tuple[str, list[Piece]]]:
     return [(change, list(group)) for change, group in groupby(pieces, key=lambda piece: piece.change)]
 
 
-def _curves(model: ReportModel) -> tuple[dict[str, Markup], str]:
-    """SVG by curve id and the rules they need; a curve is left to its table where matplotlib is missing."""
+def drawings(model: ReportModel, narrow: bool = False) -> tuple[dict[str, Markup], str]:
+    """SVG by plot id and the rules they need, on request in a second, narrow shape too.
+
+    A plot is left to its table where matplotlib is missing.
+    """
     drawn: dict[str, Markup] = {}
-    rules = ""
-    for block in (b for section in model.sections for b in section.blocks if isinstance(b, Curve)):
+    rules: dict[str, None] = {}
+    for block in (b for section in model.sections for b in section.blocks if isinstance(b, (Curve, Intervals))):
         try:
-            svg, css = charts.draw(block)
+            shapes = [charts.draw(block, shape) for shape in ((False, True) if narrow else (False,))]
         except MissingExtra:
             continue
-        drawn[block.id] = Markup(svg)
-        rules += css
-    return drawn, rules
+        drawn[block.id] = Markup("").join(Markup(svg) for svg, _ in shapes)
+        rules |= dict.fromkeys(rule for _, css in shapes for rule in css.splitlines())
+    return drawn, "".join(f"{rule}\n" for rule in rules)
 
 
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Templates that escape every value and show its hidden characters; a name that nothing fills is an error."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -82,15 +141,17 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["attribute"] = attribute
-    environment.globals.update(
+    made.filters["attribute"] = attribute
+    made.filters["address"] = address
+    made.globals.update(
         symbols=words.SYMBOLS,
         outcome=words.outcome,
         variant=words.variant,
-        draw=drawing.svg,
-        glyph=drawing.glyph,
-        legend=drawing.legend,
+        decision=words.DECISIONS.__getitem__,
+        report=REPORT,
+        names=case_words.NAMES,
+        signs=case_words.SIGNS,
         runs=runs,
         kind=lambda block: type(block).__name__.lower(),
     )
-    return environment
+    return made

@@ -10,6 +10,19 @@ from msgspec import Struct, field
 from harness.schema import Estimate, Outcome
 
 Tone = Literal["plain", "good", "bad", "caution", "muted"]
+Kind = Literal["regression", "gain", "fabrication", "error", "wrong", "unchanged"]
+"""What a case is shown for; a case can be several at once."""
+Reading = Literal["", "better", "worse", "undecided"]
+"""What a paired change shows; empty where it is no change."""
+
+
+class Facets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    suite: str
+    """Suite of the case."""
+    kinds: tuple[Kind, ...] = ()
+    """All that the case is."""
+    slices: tuple[str, ...] = ()
+    """Slices it lies in, such as `instrument: lease`."""
 
 
 class Piece(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +47,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An outcome (`pass`, `fail` ...) that gives the cell a symbol."""
     code: bool = False
     """Set in a fixed-width face: digests, ids, versions."""
+    link: str = ""
+    """Where a page shows more of it: file and anchor."""
     estimate: Estimate | None = None
     """The unrounded number behind the text."""
 
@@ -56,6 +71,10 @@ class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """Which gates decided it."""
     objective: str
     """The aim in the business's own words."""
+    counted: str = ""
+    """How many gates are not met, where views list them."""
+    unmet: list[Cell] = field(default_factory=list)
+    """The gates that `reason` names, with what was observed."""
 
 
 class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="facts"):
@@ -78,6 +97,8 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     """How to read it."""
     folded: bool = False
     """Closed until a reader opens it, where a view can do that."""
+    cases: list[Facets] = field(default_factory=list)
+    """Of a table of cases, what a reader can filter its rows by, one a row."""
 
 
 class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +119,10 @@ class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Right end."""
     text: str
     """The same in words."""
+    reading: Reading = ""
+    """Of a change: what it shows."""
+    brief: str = ""
+    """The value alone, where there is no room for more."""
 
 
 class PlotRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +134,8 @@ class PlotRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Drawn below each other."""
     bars: list[Tick] = field(default_factory=list)
     """Gates' bars, as lines with a label."""
+    panel: str = ""
+    """Small multiple that the row stands in; rows of one label share a line."""
 
 
 class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="intervals"):
@@ -118,6 +145,8 @@ class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     """What is drawn; the label for those who do not see it."""
     ticks: list[Tick]
     """Axis marks; the first and last are its ends."""
+    ends: tuple[str, str] = ("", "")
+    """Words for the left and right of 0; where they are given, positions are turned so that right is better."""
     rows: list[PlotRow]
     """Top to bottom."""
     twin: str
@@ -162,8 +191,8 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """The case."""
     source: str
     """The contract it comes from."""
-    kind: Literal["regression", "gain"]
-    """Whether the tuned answer is worse or better."""
+    kind: Kind
+    """What the case is shown for, the gravest first."""
     why: str
     """Which metrics moved, in words."""
     excerpt: str
@@ -174,6 +203,10 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """The right answer."""
     answers: list[Answer]
     """Baseline, then tuned."""
+    anchor: str = ""
+    """Its address in a page; empty where it has none."""
+    facets: Facets | None = None
+    """What a reader can filter it by."""
 
 
 Block = Text | Headline | Facts | Table | Intervals | Curve | Exchange
@@ -188,6 +221,27 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section in one sentence."""
     blocks: list[Block] = field(default_factory=list)
     """Content, in order."""
+
+
+class CasePage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One more page of cases beside report.html, complete in itself."""
+
+    name: str
+    """File name."""
+    title: str
+    """Heading."""
+    run_id: str
+    """The evaluation run it shows."""
+    seal: str
+    """As the report's."""
+    outcome: Outcome
+    """As the report's."""
+    sections: list[Section]
+    """Cases, in the report's order."""
+    before: str
+    """File of the page before it."""
+    after: str
+    """File of the page after it; empty on the last."""
 
 
 class ReportModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,38 +6,23 @@ Counts here order and illustrate cases; the numbers that are judged come from th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from harness.schema import Case, Metric, Record
-from harness.scoring.verdicts import FABRICATED
-from harness.stats.values import case_value
+from msgspec import Struct
 
-
-@dataclass(frozen=True)
-class Fabrication:
-    """A claim that a scorer could not ground."""
-
-    scorer: str
-    quote: str
-    kind: str
-    verdict: str
-    reason: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What makes two claims the same claim."""
-        return self.scorer, " ".join(self.quote.casefold().split())
+from harness.schema import Metric, SuiteInfo
+from reports.briefs import Brief, CaseName, Fabrication
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(Struct, frozen=True, kw_only=True, gc=False):
     """One case with the first answer of either variant."""
 
-    baseline: Record
-    tuned: Record
+    baseline: Brief
+    """What the baseline answered."""
+    tuned: Brief
+    """What the tuned model answered."""
 
     @property
-    def case(self) -> Case:
+    def case(self) -> CaseName:
         return self.tuned.case
 
     @property
@@ -48,25 +33,41 @@ class Pair:
     @property
     def new(self) -> list[Fabrication]:
         """Fabricated by the tuned model only; none where that cannot be told."""
-        return _without(fabrications(self.tuned), fabrications(self.baseline)) if self.has_both_texts else []
+        return _without(self.tuned.claims, self.baseline.claims) if self.has_both_texts else []
 
     @property
     def fixed(self) -> list[Fabrication]:
         """Fabricated by the baseline only."""
-        return _without(fabrications(self.baseline), fabrications(self.tuned))
+        return _without(self.baseline.claims, self.tuned.claims)
 
     @property
     def persisting(self) -> list[Fabrication]:
         """Fabricated by both."""
-        known = {f.key for f in fabrications(self.baseline)}
-        return [f for f in fabrications(self.tuned) if f.key in known]
+        known = {f.key for f in self.baseline.claims}
+        return [f for f in self.tuned.claims if f.key in known]
 
-    def change(self, metric: Metric) -> float | None:
-        """How much better the tuned answer is on one metric, from -1 to 1 for a share; None where not comparable."""
-        before, after = case_value(self.baseline, metric), case_value(self.tuned, metric)
-        if before is None or after is None:
-            return None
-        return after - before if metric.higher_is_better else before - after
+    @property
+    def same_question(self) -> tuple[bool, bool]:
+        """Whether both got the same prompt, and are held to the same answer."""
+        return (
+            self.baseline.prompt_key == self.tuned.prompt_key,
+            self.baseline.expected_key == self.tuned.expected_key,
+        )
+
+    def changes(self, metrics: Sequence[Metric]) -> list[float | None]:
+        """How much better the tuned answer is, metric by metric, from -1 to 1 for a share; None where not comparable.
+
+        `metrics` are the suite's, as the answers were read with.
+        """
+        return [
+            None if before is None or after is None else after - before if metric.higher_is_better else before - after
+            for metric, before, after in zip(metrics, self.baseline.values, self.tuned.values, strict=True)
+        ]
+
+
+def shift(pair: Pair, suite: SuiteInfo) -> float:
+    """Sum over the suite's metrics of the tuned answer's change for the better; negative is a regression."""
+    return sum(c for c in pair.changes(suite.metrics) if c is not None)
 
 
 def both_texts(pairs: Sequence[Pair]) -> bool:
@@ -74,23 +75,13 @@ def both_texts(pairs: Sequence[Pair]) -> bool:
     return all(pair.has_both_texts for pair in pairs)
 
 
-def pair_up(baseline: Sequence[Record], tuned: Sequence[Record]) -> list[Pair]:
-    """Join first answers by case id and input hash, in the order of the tuned records."""
-    known = {(r.case.id, r.input_hash): r for r in baseline if r.repeat == 1}
-    joined = [(known.get((r.case.id, r.input_hash)), r) for r in tuned if r.repeat == 1]
+def pair_up(baseline: Sequence[Brief], tuned: Sequence[Brief]) -> list[Pair]:
+    """Join first answers by case id and input, in the order of the tuned ones."""
+    known = {(b.case.id, b.input_key): b for b in baseline}
+    joined = [(known.get((t.case.id, t.input_key)), t) for t in tuned]
     return [Pair(baseline=b, tuned=t) for b, t in joined if b is not None]
 
 
-def fabrications(record: Record) -> list[Fabrication]:
-    """Every claim of an answer that a scorer marks as not grounded."""
-    return [
-        Fabrication(name, span.quote, span.kind, span.verdict, span.reason)
-        for name, score in record.scores.items()
-        for span in score.spans
-        if span.verdict in FABRICATED
-    ]
-
-
-def _without(found: list[Fabrication], others: list[Fabrication]) -> list[Fabrication]:
+def _without(found: Sequence[Fabrication], others: Sequence[Fabrication]) -> list[Fabrication]:
     known = {f.key for f in others}
     return [f for f in found if f.key not in known]

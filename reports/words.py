@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Comparison, Estimate, Outcome, Verdict
-from reports.model import Cell
+from reports.model import Cell, Reading, Tone
 
 Unit = Literal["share", "points", "ratio", "number", "coefficient", "seconds"]
 MINUS = "\N{MINUS SIGN}"
@@ -27,6 +27,13 @@ OUTCOMES: dict[str, str] = {
     "skipped": "NOT JUDGED",
     "error": "ERROR",
 }
+DECISIONS: dict[str, str] = {
+    "pass": "Ready to merge",
+    "fail": "Do not merge",
+    "inconclusive": "Do not merge yet",
+    "skipped": "No decision",
+    "error": "Do not merge",
+}
 SYMBOLS: dict[str, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "skipped": "–", "error": "!"}
 VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
 UNIT_OF_RULE: dict[str, Unit] = {
@@ -37,6 +44,8 @@ UNIT_OF_RULE: dict[str, Unit] = {
     "no_worse": "points",
     "reduces": "ratio",
 }
+READINGS: dict[Reading, str] = {"better": "Better", "worse": "Worse", "undecided": "No clear change"}
+TONES: dict[Reading, Tone] = {"better": "good", "worse": "bad", "undecided": "plain"}
 IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
 
 
@@ -204,6 +213,12 @@ def reading(comparison: Comparison, higher_is_better: bool) -> tuple[str, Litera
     return ("better", "good") if better else ("worse", "bad")
 
 
+def reading_of(comparison: Comparison, higher_is_better: bool) -> Reading:
+    """What a paired change shows, as a drawing has it."""
+    tone = reading(comparison, higher_is_better)[1]
+    return "better" if tone == "good" else "worse" if tone == "bad" else "undecided"
+
+
 def title(name: str) -> str:
     """An identifier as a heading: `clause_recall` reads `Clause recall`."""
     return capital(phrase(name))
@@ -291,6 +306,82 @@ def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -
     return f"wrong on {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
 
+ITEMS = {
+    "clause_recall": "clause",
+    "critical_term_recall": "critical clause",
+    "term_recall": "key term",
+    "span_recall": "marked passage",
+    "guideline_recall": "guideline",
+    "citation_recall": "section",
+    "evidence_recall": "deciding sentence",
+    "required_figure_recall": "figure",
+    "disclosure_rate": "required statement",
+    "point_recall": "content point",
+}
+"""What a metric's denominator counts, one of them, where a reader can count it too."""
+
+
+def clean(value: float) -> float:
+    """A computed number without what only the computer's rounding put there."""
+    return round(value, 9) + 0.0
+
+
+def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: str) -> str:
+    """The plain sentence of a suite whose answers find things: how many fewer or more are missed."""
+    tuned, baseline = round(tuned), None if baseline is None else round(baseline)
+    whole = f"{of:,} {plural(noun)} in {sources}"
+    if baseline is None:
+        return f"misses {tuned:,} of {whole}"
+    if tuned == baseline:
+        return f"misses as many of {whole} as the baseline ({tuned:,})"
+    change = f"{abs(tuned - baseline):,} {'fewer' if tuned < baseline else 'more'}"
+    return f"misses {change} of {whole} ({tuned:,}, baseline {baseline:,})"
+
+
+def scaled(found: Estimate, is_change: bool, noun: str, source: str, fabricated: tuple[float, float] | None) -> str:
+    """What an estimate of things missed, or of answers wrong, comes to in 100 sources: `422 fewer clauses missed`.
+
+    `fabricated` are new and gone fabrications in 100 sources.
+    """
+    if found.value is None:
+        return ""
+    of = noun or "answer"
+    what = f"{of if _about(abs(found.value)) == '1' else plural(of)} {'missed' if noun else 'wrong'}"
+    many = _fewer(found.value) if is_change else _about(found.value)
+    bounds = "" if found.low is None or found.high is None else f" ({level(found)}: {_range(found, is_change)})"
+    return f"Scaled to 100 {plural(source)}: {many} {what}{bounds}{_claims(fabricated)}."
+
+
+def _claims(fabricated: tuple[float, float] | None) -> str:
+    """New and gone fabrications after a scaled count; nothing where there are none."""
+    if fabricated is None or not any(fabricated):
+        return ""
+    new, gone = map(_about, fabricated)
+    return f"; {new} new {'fabrication' if new == '1' else 'fabrications'}, {gone} gone"
+
+
+def _about(found: float) -> str:
+    """A count that was scaled: one decimal under ten, whole above."""
+    return f"{found + 0.0:.1f}".removesuffix(".0") if abs(found) < 9.95 else f"{found:,.0f}"
+
+
+def _fewer(change: float) -> str:
+    said = _about(abs(change))
+    return "as many" if said == "0" else f"{said} {'fewer' if change < 0 else 'more'}"
+
+
+def _range(found: Estimate, is_change: bool) -> str:
+    """Both ends of the interval of a scaled count, or of its change."""
+    assert found.low is not None and found.high is not None
+    if not is_change:
+        return f"{_about(max(0.0, found.low))} to {_about(found.high)}"
+    if found.high <= 0:
+        return f"{_about(-found.high)} to {_about(-found.low)} fewer"
+    if found.low >= 0:
+        return f"{_about(found.low)} to {_about(found.high)} more"
+    return f"{_about(-found.low)} fewer to {_about(found.high)} more"
+
+
 NO_TEXT = "the accepted baseline keeps scores, not answers"
 """Why nothing of a baseline's answer is shown."""
 
@@ -368,6 +459,16 @@ def excerpt(shown: int, of: int) -> str:
     return f"all {of:,} characters" if shown == of else f"first {shown:,} of {of:,} characters"
 
 
+def left_out(left: int, noun: str) -> str:
+    """What a shortened report leaves out, and where it is."""
+    return f"Left out here: {count(left, noun)}; report.html has every one."
+
+
+def cut(shown: int, of: int) -> str:
+    """What ends a text that a shortened report cuts."""
+    return f" […] ({excerpt(shown, of)}; report.html has them all)"
+
+
 def fabrication_counts(new: int, fixed: int, kept: int) -> str:
     """New, gone and persisting fabrications."""
     return f"{new:,} new, {fixed:,} gone, {kept:,} made by both"
@@ -383,7 +484,7 @@ def setting(found: object, name: str = "") -> Cell:
         return Cell(text=str(found))
     if name.endswith(("tokens_per_second", "tokens_per_s")):
         return Cell(text=tokens_per_second(found))
-    if name == "seconds" or name.endswith(("_seconds", "_s")):
+    if name == "seconds" or (name.endswith(("_seconds", "_s")) and not name.endswith("_per_s")):
         return Cell(text=duration(found))
     return Cell(text=bytes_of(found) if name.endswith("_bytes") else exact(found))
 

@@ -16,8 +16,8 @@ from reports.assemble import UNSEALED, gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
 from reports.evidence import Evidence
 from reports.model import Section
+from reports.pairs import shift
 from reports.sections import results, slices
-from reports.sections.changes import shift
 from reports.sections.verdict import cautions, sentence
 
 NO_RUN = Export(run_id="", status="none", notes=["No run was made: see the log of the step that should have made it."])

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from reports.evidence import Evidence
 from reports.model import Section
 from reports.sections import (
+    business,
     changes,
     compared,
+    cost,
     errors,
     fabrications,
     gates,
+    history,
     limits,
+    picture,
     provenance,
     repeats,
     results,
@@ -24,6 +28,7 @@ from reports.sections import (
 
 SECTIONS: list[Callable[[Evidence], Section | None]] = [
     verdict.section,
+    picture.section,
     gates.section,
     compared.section,
     results.section,
@@ -31,10 +36,14 @@ SECTIONS: list[Callable[[Evidence], Section | None]] = [
     slices.section,
     fabrications.section,
     changes.section,
+    changes.others,
     errors.section,
     repeats.section,
     review.section,
+    business.section,
     training.section,
+    cost.section,
+    history.section,
     provenance.section,
     limits.section,
     signoff.section,

@@ -1,96 +1,105 @@
-"""Worst regressions, then best gains: what the models were asked, should have said, and said."""
+"""Regressions, worst first, then gains, then other cases worth reading: what was asked, expected and said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import groupby
 
-from harness.schema import Record, SuiteInfo
-from reports import diff, words
+from reports import case_words, words
+from reports.casebook import REPORT, Chosen, Page
 from reports.evidence import Evidence
-from reports.model import Answer, Block, Exchange, Section, Text
-from reports.pairs import Pair, both_texts, fabrications
+from reports.exchanges import exchange
+from reports.model import Block, Cell, Kind, Section, Table, Text
+from reports.pairs import both_texts
 
-MOST_REGRESSIONS = 10
-MOST_GAINS = 5
-EXCERPT = 1200
-"""Code points of the input that are shown; answers are never cut."""
 LEAD = (
     "Cases are ordered by how far the tuned answer moved over all metrics of the suite. The boxes hold untrusted text "
     "from documents and models, shown as it is. [− …] marks words that only the baseline says, [+ …] words that only "
     "the tuned model says, ✗ what a scorer rejects and ✓ what it accepts."
 )
+ALWAYS: tuple[Kind, ...] = ("regression", "gain")
+"""Kinds that are named even where there is none."""
+REST: tuple[Kind, ...] = ("fabrication", "error", "wrong", "unchanged")
 
 
 def section(evidence: Evidence) -> Section | None:
+    compared = any(evidence.pairs(suite.name) for suite in evidence.suites)
+    return _section(evidence, "changes", "Regressions and gains", ALWAYS, LEAD) if compared else None
+
+
+def others(evidence: Evidence) -> Section | None:
+    """Cases that did not move: those that fabricate, failed or stay wrong, then the rest."""
+    lead = "Cases whose scores did not move, those with something to see in them first."
+    compared = any(evidence.pairs(suite.name) for suite in evidence.suites)
+    return _section(evidence, "others", "Other cases", REST, lead if compared else f"{case_words.ALONE} {LEAD}")
+
+
+def on_page(evidence: Evidence, page: Page) -> list[Section]:
+    """The sections of a page of further cases."""
+    by_kind = groupby(page.cases, key=lambda case: case.kinds[0])
+    return [
+        Section(id=kind, title=words.capital(case_words.noun(kind, 2)), blocks=_groups(evidence, list(cases), page))
+        for kind, cases in by_kind
+    ]
+
+
+def _section(evidence: Evidence, name: str, title: str, kinds: Sequence[Kind], lead: str) -> Section | None:
+    report = evidence.cases.pages[0]
+    blocks: list[Block] = []
+    for kind in kinds:
+        here = [case for case in report.cases if case.kinds[0] == kind]
+        blocks += _groups(evidence, here, report, kind)
+    if kinds is REST:
+        blocks += _further(evidence)
+    return Section(id=name, title=title, lead=lead, blocks=blocks) if blocks else None
+
+
+def _groups(evidence: Evidence, cases: list[Chosen], page: Page, kind: Kind | None = None) -> list[Block]:
+    """Cases of one kind suite by suite, each with a sentence on how many there are and where the others stand."""
+    own = kind or cases[0].kinds[0]
     blocks: list[Block] = []
     for suite in evidence.suites:
-        moved = [(shift(p, suite), p) for p in evidence.pairs(suite.name)]
-        worse = sorted(((s, p) for s, p in moved if s < 0), key=lambda m: (m[0], m[1].case.id))
-        better = sorted(((s, p) for s, p in moved if s > 0), key=lambda m: (-m[0], m[1].case.id))
-        if moved:
-            blocks += _group(suite, "regression", [p for _, p in worse], MOST_REGRESSIONS)
-            blocks += _group(suite, "gain", [p for _, p in better], MOST_GAINS)
-    if not blocks:
-        return None
-    return Section(id="changes", title="Regressions and gains", lead=LEAD, blocks=blocks)
+        here = [case for case in cases if case.suite.name == suite.name]
+        of = evidence.cases.totals[suite.name, own]
+        named = kind in ALWAYS and evidence.pairs(suite.name)
+        if not (of if page.name == REPORT else here) and not named:
+            continue
+        said = case_words.shown(own, len(here), of)
+        if not both_texts(evidence.pairs(suite.name)):
+            said += f"; {words.NO_TEXT}, so the tuned answer stands alone"
+        blocks.append(Text(text=f"{suite.name}: {said}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}"))
+        blocks += [exchange(case, evidence.source) for case in here]
+    return blocks
 
 
-def shift(pair: Pair, suite: SuiteInfo) -> float:
-    """Sum over the suite's metrics of the tuned answer's change for the better; negative is a regression."""
-    return sum(c for c in (pair.change(m) for m in suite.metrics) if c is not None)
+def _elsewhere(evidence: Evidence, suite: str, kind: Kind, here: int, of: int, page: Page) -> str:
+    """Where the cases of a group that this page lacks are."""
+    if here == of:
+        return ""
+    placed = evidence.cases.placed[suite, kind]
+    return " " + case_words.elsewhere([name for name in placed if name != page.name], of - placed.total())
 
 
-def _group(suite: SuiteInfo, kind: Literal["regression", "gain"], pairs: list[Pair], most: int) -> list[Block]:
-    said = words.shown_of(kind, min(most, len(pairs)), len(pairs))
-    if not both_texts(pairs):
-        said += f"; {words.NO_TEXT}, so the tuned answer stands alone"
-    made: list[Block] = [Text(text=f"{suite.name}: {said}.")]
-    return made + [_exchange(suite, kind, pair) for pair in pairs[:most]]
+def _further(evidence: Evidence) -> list[Block]:
+    """The pages beside this report, and what no page holds."""
+    pages, blocks = evidence.cases.pages[1:], list[Block]()
+    if pages:
+        rows = [
+            [
+                Cell(text=page.name, link=page.name),
+                Cell(text=words.number(len(page.cases))),
+                Cell(text=_holds(page.cases)),
+            ]
+            for page in pages
+        ]
+        blocks.append(
+            Table(caption="Pages with further cases", columns=["Page", "Cases", "Holds"], rows=rows, numeric=[1])
+        )
+    if left := len(evidence.cases.unplaced):
+        blocks.append(Text(text=case_words.unplaced(left), tone="caution"))
+    return blocks
 
 
-def _exchange(suite: SuiteInfo, kind: Literal["regression", "gain"], pair: Pair) -> Exchange:
-    case = pair.case
-    source = case.document or "\n\n".join(f"{name}: {text}" for name, text in case.input.items())
-    text = pair.tuned.completion.text
-    before, after = diff.compare(pair.baseline.completion.text if pair.has_both_texts else text, text)
-    return Exchange(
-        case_id=case.id,
-        source=f"{words.title(suite.cluster)} {case.cluster}",
-        kind=kind,
-        why=_why(pair, suite),
-        excerpt=source[:EXCERPT],
-        excerpt_note=words.excerpt(min(EXCERPT, len(source)), len(source)),
-        expected="\n".join(case.expected) or "(nothing: the document has none)",
-        answers=[_answer(pair.baseline, before if pair.has_both_texts else []), _answer(pair.tuned, after)],
-    )
-
-
-def _why(pair: Pair, suite: SuiteInfo) -> str:
-    changes = {m.name: pair.change(m) or 0.0 for m in suite.metrics}
-    new = [words.count(len(pair.new), "new fabrication")] if pair.new else []
-    return "; ".join([words.moved(changes), *new])
-
-
-def _answer(record: Record, stretches: Sequence[diff.Stretch]) -> Answer:
-    status = ""
-    if record.completion.finish_reason == "length":
-        status = f"cut at {words.count(record.completion.output_tokens, 'token')}"
-    elif record.error is not None:
-        status = f"no answer: {record.error}"
-    elif not record.text_kept:
-        status = words.NO_TEXT
-    elif not record.completion.text.strip():
-        status = "empty answer"
-    findings = [f"{words.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]
-    for name, score in record.scores.items():
-        findings += [f"{words.title(name)}, {key}: {words.listing(v)}" for key, v in score.extracted.items() if v]
-    findings += [
-        f"{f.kind} {f.verdict}: {f.quote}" + (f" ({f.reason})" if f.reason else "") for f in fabrications(record)
-    ]
-    return Answer(
-        variant=words.variant(record.variant),
-        pieces=diff.pieces(record, list(stretches)),
-        status=status,
-        findings=list(dict.fromkeys(findings)),
-    )
+def _holds(cases: Sequence[Chosen]) -> str:
+    counted = [(kind, len(list(group))) for kind, group in groupby(cases, key=lambda case: case.kinds[0])]
+    return words.listing(f"{words.number(n)} {case_words.noun(kind, n)}" for kind, n in counted)

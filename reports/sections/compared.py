@@ -37,13 +37,12 @@ def section(evidence: Evidence) -> Section:
 
 def same_cases(evidence: Evidence, suite: SuiteInfo) -> tuple[bool, str]:
     """Whether every tuned answer has a baseline answer to the same case, input and prompt; with words for it."""
-    records = evidence.run.by_variant(suite.name)
-    if BASELINE not in records or CANDIDATE not in records:
+    tallies = evidence.answers[suite.name].tallies
+    if BASELINE not in tallies or CANDIDATE not in tallies:
         return False, "no baseline to compare with"
     pairs = evidence.pairs(suite.name)
-    most = max(sum(r.repeat == 1 for r in records[v]) for v in (BASELINE, CANDIDATE))
-    prompts = sum(p.baseline.prompt_hash == p.tuned.prompt_hash for p in pairs)
-    wanted = sum(p.baseline.expected_hash == p.tuned.expected_hash for p in pairs)
+    most = max(tallies[v].firsts for v in (BASELINE, CANDIDATE))
+    prompts, wanted = (sum(p.same_question[part] for p in pairs) for part in (0, 1))
     if most == len(pairs) == prompts == wanted:
         return True, f"yes: {words.count(most, 'case')}, joined by id and input"
     return False, (

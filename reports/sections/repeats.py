@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, SuiteInfo
+from msgspec import structs
+
+from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Record, SuiteInfo
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table
@@ -17,26 +19,42 @@ NOTE = (
 )
 Flips = dict[str, list[Metric]]
 """Metrics on which a case flips, by case id."""
+Records = dict[str, list[Record]]
+"""Records by variant."""
 
 
 def section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = []
     for suite in evidence.suites:
+        if not evidence.run.manifest.asked_twice and suite.samples < 2:
+            continue
+        records = _without_text(evidence, suite)
         if evidence.run.manifest.asked_twice:
-            blocks += [_floors(evidence, suite), *_between_passes(evidence, suite)]
+            blocks += [_floors(evidence, suite, records), *_between_passes(evidence, suite, records)]
         if suite.samples > 1:
             for variant in (BASELINE, CANDIDATE):
-                blocks += _between_repeats(evidence, suite, variant)
+                blocks += _between_repeats(evidence, suite, variant, records.get(variant, []))
     lead = "What changes when nothing is changed: the same model, asked the same again."
     return Section(id="repeats", title="Repeats", lead=lead, blocks=blocks) if blocks else None
 
 
-def _floors(evidence: Evidence, suite: SuiteInfo) -> Table:
+def _without_text(evidence: Evidence, suite: SuiteInfo) -> Records:
+    """The suite's records by variant, without inputs and answers: only scores are looked at."""
+    found: Records = {}
+    for _, name, record in evidence.source:
+        if name == suite.name:
+            case = structs.replace(record.case, input={})
+            bare = structs.replace(record, case=case, completion=structs.replace(record.completion, text=""))
+            found.setdefault(record.variant, []).append(bare)
+    return found
+
+
+def _floors(evidence: Evidence, suite: SuiteInfo, records: Records) -> Table:
     from harness.stats.noise import floors
 
     by_name = {metric.name: metric for metric in suite.metrics}
     rows = []
-    for found in floors(evidence.run.by_variant(suite.name), suite.metrics, ()):
+    for found in floors(records, suite.metrics, ()):
         metric = by_name[found.metric]
         unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
         seen = Estimate(value=found.change, low=found.low, high=found.high, reason="nothing was compared")
@@ -53,20 +71,19 @@ def _floors(evidence: Evidence, suite: SuiteInfo) -> Table:
     return Table(caption=caption, columns=columns, rows=rows, numeric=[1, 2, 3], note=NOTE)
 
 
-def _between_passes(evidence: Evidence, suite: SuiteInfo) -> list[Block]:
+def _between_passes(evidence: Evidence, suite: SuiteInfo, records: Records) -> list[Block]:
     from harness.stats.noise import flips
 
-    records = evidence.run.by_variant(suite.name)
     found = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
-    return _table(f"Cases of {suite.name} that flip between the passes", suite, found)
+    return _table(evidence, f"Cases of {suite.name} that flip between the passes", suite, found)
 
 
-def _between_repeats(evidence: Evidence, suite: SuiteInfo, variant: str) -> list[Block]:
+def _between_repeats(evidence: Evidence, suite: SuiteInfo, variant: str, records: list[Record]) -> list[Block]:
     from harness.stats.noise import repeat_flips
 
-    records = evidence.run.by_variant(suite.name).get(variant, [])
     found = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
-    return _table(f"Cases of {suite.name} that flip between repeats, {words.variant(variant)}", suite, found)
+    caption = f"Cases of {suite.name} that flip between repeats, {words.variant(variant)}"
+    return _table(evidence, caption, suite, found)
 
 
 def _by_case(found: Iterable[tuple[Metric, list[str]]]) -> Flips:
@@ -77,15 +94,19 @@ def _by_case(found: Iterable[tuple[Metric, list[str]]]) -> Flips:
     return flipped
 
 
-def _table(caption: str, suite: SuiteInfo, found: Flips) -> list[Block]:
+def _table(evidence: Evidence, caption: str, suite: SuiteInfo, found: Flips) -> list[Block]:
     if not found:
         return []
+    shown = list(found.items())[:MOST]
+    places = [evidence.cases.named(suite.name, case_id) for case_id, _ in shown]
     rows = [
         [
-            Cell(text=case_id, code=True, note=suite.name),
+            Cell(text=case_id, code=True, note=suite.name, link=link),
             Cell(text=words.capital(words.listing(words.phrase(m.name) for m in on))),
         ]
-        for case_id, on in list(found.items())[:MOST]
+        for (case_id, on), (link, _) in zip(shown, places, strict=True)
     ]
-    note = f"{words.capital(words.shown_of('case', len(rows), len(found)))}."
-    return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, note=note)]
+    left = f" The other {words.number(len(found) - MOST)} are not named." if len(found) > MOST else ""
+    note = f"{words.capital(words.shown_of('case', len(rows), len(found)))}.{left}"
+    cases = [facets for _, facets in places]
+    return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, cases=cases, note=note)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import words
 from reports.evidence import TOO_FEW, Evidence
-from reports.model import Block, Cell, Intervals, Mark, PlotRow, Section
+from reports.model import Block, Cell, Intervals, PlotRow, Section, Table
 from reports.sections import measured
-from reports.sections.axes import change_ticks, mark
+from reports.sections.axes import turned_ticks
+from reports.sections.picture import turned
 from reports.sections.results import change_cells, level_cell
 
 NOTE = f"Slices of fewer than {TOO_FEW} cases say too few: a percentage of so few cases would mislead."
+MOST_PANELS = 6
+"""Metrics that are drawn; the tables have all."""
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -18,8 +23,9 @@ def section(evidence: Evidence) -> Section | None:
     for suite in evidence.suites:
         for tag in suite.slices:
             values = evidence.slice_values(suite.name, tag)
-            for metric in suite.metrics if values else []:
-                blocks += _blocks(evidence, suite, tag, metric, values)
+            metrics = [m for m in suite.metrics if _has_numbers(evidence, suite, tag, m, values)]
+            blocks += _plot(evidence, suite, tag, metrics, values)
+            blocks += [_table(evidence, suite, tag, metric, values) for metric in metrics]
     if not blocks:
         return None
     lead = f"The same metrics for each kind of case, so that a good average cannot hide a weak spot. {NOTE}"
@@ -32,23 +38,28 @@ def size(evidence: Evidence, suite: SuiteInfo, metric: Metric, tag: str, value: 
     return found.n if found else 0
 
 
-def _blocks(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> list[Block]:
-    if not any(evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants for value in values):
-        return []
-    caption = f"{words.metric(metric.name, suite.shape)}, by {words.phrase(tag)} ({suite.name})"
-    blocks: list[Block] = []
-    marks = _changes(evidence, suite, tag, metric, values)
-    is_first = metric == evidence.headline_metric(suite)
+def _has_numbers(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> bool:
+    return any(evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants for value in values)
+
+
+def _caption(suite: SuiteInfo, tag: str, metric: Metric) -> str:
+    return f"{words.metric(metric.name, suite.shape)}, by {words.phrase(tag)} ({suite.name})"
+
+
+def _table(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table:
+    return measured.table(
+        [(suite, _row(evidence, suite, tag, metric, value)) for value in values],
+        caption=_caption(suite, tag, metric),
+        columns=["Slice", *map(words.variant, evidence.variants), "Change", "Reading", "Cases"],
+        numeric=list(range(1, len(evidence.variants) + 2)),
+        folded=not _matters(evidence, suite, tag, metric),
+    )
+
+
+def _matters(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric) -> bool:
+    """The suite's first metric, and those that a gate judges by this slice."""
     is_gated = any(v.metric == metric.name and v.slice == tag for v in evidence.verdicts(suite.name))
-    if marks and is_first and evidence.unit(suite.name, metric) == "share":
-        blocks.append(_plot(suite, tag, metric, marks, caption))
-    columns = ["Slice", *map(words.variant, evidence.variants), "Change", "Reading", "Cases"]
-    rows = [(suite, _row(evidence, suite, tag, metric, value)) for value in values]
-    numeric = list(range(1, len(evidence.variants) + 2))
-    return [
-        *blocks,
-        measured.table(rows, caption=caption, columns=columns, numeric=numeric, folded=not (is_first or is_gated)),
-    ]
+    return is_gated or metric == evidence.headline_metric(suite)
 
 
 def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
@@ -66,27 +77,39 @@ def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: 
     ]
 
 
-def _changes(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> dict[str, Mark]:
-    found = {}
-    for value in values:
-        comparison = evidence.comparison(suite.name, metric.name, tag, value)
-        if comparison is None or size(evidence, suite, metric, tag, value) < TOO_FEW:
-            continue
-        drawn = mark("change", comparison.difference, "points")
-        if drawn is not None:
-            found[value] = drawn
-    return found
-
-
-def _plot(suite: SuiteInfo, tag: str, metric: Metric, marks: dict[str, Mark], caption: str) -> Intervals:
-    reach = max(max(abs(m.low), abs(m.high)) for m in marks.values())
-    return Intervals(
-        id=f"slices-{words.slug(suite.name)}-{words.slug(tag)}-{words.slug(metric.name)}",
-        title=f"Change of {words.phrase(metric.name)}, {suite.shape}, by {words.phrase(tag)}: points, 95% intervals",
-        ticks=change_ticks(reach),
-        rows=[
-            PlotRow(label=value, note=words.direction(metric.higher_is_better), marks=[found])
-            for value, found in marks.items()
-        ],
-        twin=caption,
+def _plot(
+    evidence: Evidence, suite: SuiteInfo, tag: str, metrics: Sequence[Metric], values: Sequence[str]
+) -> list[Block]:
+    """Small multiples: a panel a metric, those that matter most first, a line a slice."""
+    shares = [m for m in metrics if evidence.unit(suite.name, m) == "share"]
+    ranked = sorted(shares, key=lambda metric: not _matters(evidence, suite, tag, metric))
+    by_metric = {m.name: _changes(evidence, suite, tag, m, values) for m in ranked}
+    drawn = [m for m in ranked if by_metric[m.name]][:MOST_PANELS]
+    rows = [row for m in drawn for row in by_metric[m.name]]
+    if not rows:
+        return []
+    reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
+    plot = Intervals(
+        id=f"slices-{words.slug(suite.name)}-{words.slug(tag)}",
+        title=f"Change by {words.phrase(tag)}, {suite.name}, {suite.shape}: 95% intervals, right is better, "
+        "▲ better, ▼ worse, ◇ no clear change",
+        ticks=turned_ticks(reach),
+        ends=("◀ worse", "better ▶"),
+        rows=rows,
+        twin="; ".join(_caption(suite, tag, metric) for metric in drawn),
     )
+    return [plot]
+
+
+def _changes(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> list[PlotRow]:
+    """A line for each slice that is large enough to show a number."""
+    rows = []
+    for value in values:
+        found = evidence.comparison(suite.name, metric.name, tag, value)
+        if found is None or found.difference.value is None or size(evidence, suite, metric, tag, value) < TOO_FEW:
+            continue
+        reading = words.reading_of(found, metric.higher_is_better)
+        mark = turned(found, metric, reading)
+        note = words.direction(metric.higher_is_better)
+        rows.append(PlotRow(label=value, note=note, marks=[mark], panel=words.title(metric.name)))
+    return rows

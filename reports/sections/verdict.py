@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from harness.schema import Record, SuiteInfo, Verdict
-from harness.stats.values import is_wrong
-from reports import words
+from harness.schema import CANDIDATE, SuiteInfo, Verdict
+from harness.stats.values import falls_short
+from reports import counts, words
+from reports.briefs import CaseName
 from reports.evidence import Evidence, overall
-from reports.model import Block, Headline, Section, Text
+from reports.model import Block, Cell, Headline, Section, Text
 from reports.pairs import Pair, both_texts
 
 LEADS = {
@@ -23,6 +22,8 @@ LEADS = {
 def section(evidence: Evidence) -> Section:
     blocks: list[Block] = [Text(text=text, tone="caution") for text in cautions(evidence)]
     blocks += [_headline(evidence, suite) for suite in evidence.suites]
+    scaled = {suite.name: counts.scaled(evidence, suite) for suite in evidence.suites}
+    blocks += [Text(text=f"{name}: {said}", tone="muted") for name, said in scaled.items() if said]
     return Section(id="verdict", title="Verdict", lead=LEADS[overall(evidence.run.verdicts)], blocks=blocks)
 
 
@@ -38,20 +39,25 @@ def cautions(evidence: Evidence) -> list[str]:
 
 
 def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
-    """What changed for the business, in one line; counts answers that the suite's first gate calls wrong."""
+    """What changed for the business, in one line; counts what the suite's first gate calls missed or wrong."""
     metric = evidence.headline_metric(suite)
     pairs = evidence.pairs(suite.name)
-    alone = evidence.run.by_variant(suite.name).get("tuned", [])
+    alone = evidence.answers[suite.name].briefs.get(CANDIDATE, [])
     if metric is None or not (pairs or alone):
         return "Nothing was measured."
+    at = suite.metrics.index(metric)
     if not pairs:
-        wrong, of = _count([[r] for r in alone], lambda r: is_wrong(r, metric))
-        contracts = {r.case.cluster for r in alone}
-        return words.capital(words.wrong(wrong[0], None, of, *_nouns(of, len(contracts), suite.cluster))) + "."
-    counted = [p for p in pairs if is_wrong(p.tuned, metric) is not None and is_wrong(p.baseline, metric) is not None]
-    wrong, of = _count([[p.baseline, p.tuned] for p in counted], lambda r: is_wrong(r, metric))
-    contracts = {p.case.cluster for p in counted}
-    said = words.wrong(wrong[1], wrong[0], of, *_nouns(of, len(contracts), suite.cluster))
+        tuned = sum(falls_short(b.values[at], metric) is True for b in alone)
+        wrong = words.wrong(tuned, None, len(alone), *_nouns([b.case for b in alone], suite.cluster))
+        said = counts.missed(evidence, suite, metric) or wrong
+        return f"{words.capital(said)}."
+    counted = [p for p in pairs if p.tuned.values[at] is not None and p.baseline.values[at] is not None]
+    baseline, tuned = (
+        sum(falls_short(b.values[at], metric) is True for b in side)
+        for side in ([p.baseline for p in counted], [p.tuned for p in counted])
+    )
+    wrong = words.wrong(tuned, baseline, len(counted), *_nouns([p.case for p in counted], suite.cluster))
+    said = counts.missed(evidence, suite, metric) or wrong
     fabricated = words.fabrications(*_fabricated(pairs)) if both_texts(pairs) else words.NO_TEXT
     return f"{words.capital(said)}; {fabricated}."
 
@@ -68,30 +74,43 @@ def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
         sentence=sentence(evidence, suite),
         reason=reason(verdicts, suite.shape),
         objective=suite.objective,
+        counted=_counted(verdicts),
+        unmet=[_unmet(v, suite.shape) for v in _not_met(verdicts)[:NAMED]],
     )
+
+
+def _unmet(verdict: Verdict, shape: str) -> Cell:
+    seen = words.estimate(verdict.observed, words.unit_of(verdict))
+    text = words.outcome(verdict.outcome)
+    return Cell(text=text, badge=verdict.outcome, note=f"{words.gate(verdict, shape)}\nObserved {seen}")
 
 
 def reason(verdicts: list[Verdict], shape: str) -> str:
     """Which gates are not met, or that all are."""
     if not verdicts:
         return "The suite has no gates, or none was judged."
-    unmet = [v for v in verdicts if v.outcome != "pass"]
+    unmet = _not_met(verdicts)
     if not unmet:
         return f"All {words.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
-    unmet.sort(key=lambda v: v.outcome != "fail")
     named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v, shape)}" for v in unmet[:NAMED])
     more = f"; and {words.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
-    return f"{words.count(len(unmet), 'gate')} of {words.number(len(verdicts))} not met. {named}{more}."
+    return f"{_counted(verdicts)} {named}{more}."
 
 
-def _count(rows: list[list[Record]], wrong: Callable[[Record], bool | None]) -> tuple[list[int], int]:
-    columns = list(zip(*rows, strict=True)) or [(), ()]
-    return [sum(wrong(record) is True for record in column) for column in columns], len(rows)
+def _not_met(verdicts: list[Verdict]) -> list[Verdict]:
+    """Gates that are not met, failed ones first."""
+    return sorted((v for v in verdicts if v.outcome != "pass"), key=lambda v: v.outcome != "fail")
 
 
-def _nouns(cases: int, clusters: int, cluster: str) -> tuple[str, str]:
+def _counted(verdicts: list[Verdict]) -> str:
+    unmet = len(_not_met(verdicts))
+    return f"{words.count(unmet, 'gate')} of {words.number(len(verdicts))} not met."
+
+
+def _nouns(cases: list[CaseName], cluster: str) -> tuple[str, str]:
     """The word for what is counted: contracts where each has one case, otherwise cases with the contracts named."""
-    if cases == clusters:
+    clusters = len({case.cluster for case in cases})
+    if len(cases) == clusters:
         return cluster, ""
     return "case", f" from {words.count(clusters, cluster)}"
 

@@ -12,6 +12,7 @@ from reports.model import (
     Cell,
     Curve,
     Exchange,
+    Facets,
     Facts,
     Headline,
     Intervals,
@@ -83,11 +84,15 @@ def _blocks(supply: Iterator[str]) -> list[Any]:
     def cells(count: int, **more: Any) -> list[Cell]:
         return [Cell(text=next(supply), note=next(supply), **more) for _ in range(count)]
 
+    def facets() -> Facets:
+        return Facets(suite=next(supply), kinds=("regression", "error"), slices=(next(supply), next(supply)))
+
     table = Table(
         caption=next(supply),
         columns=[next(supply), next(supply)],
-        rows=[cells(2), cells(2, code=True), cells(2, badge="fail", tone="bad")],
+        rows=[cells(2, link=next(supply)), cells(2, code=True), cells(2, badge="fail", tone="bad")],
         note=next(supply),
+        cases=[facets(), facets(), facets()],
     )
     mark = Mark(variant=next(supply), value=0.5, low=0.4, high=0.6, text=next(supply))
     row = PlotRow(label=next(supply), note=next(supply), marks=[mark], bars=[Tick(at=0.9, text=next(supply))])
@@ -102,6 +107,15 @@ def _blocks(supply: Iterator[str]) -> list[Any]:
         Headline(
             suite=next(supply), outcome="fail", sentence=next(supply), reason=next(supply), objective=next(supply)
         ),
+        Headline(
+            suite=next(supply),
+            outcome="fail",
+            sentence=next(supply),
+            reason=next(supply),
+            objective=next(supply),
+            counted=next(supply),
+            unmet=cells(2, badge="fail"),
+        ),
         Facts(caption=next(supply), pairs=[(next(supply), cells(1)[0])]),
         table,
         Intervals(id="i", title=next(supply), ticks=ends, rows=[row], twin=next(supply)),
@@ -114,6 +128,8 @@ def _blocks(supply: Iterator[str]) -> list[Any]:
             excerpt_note=next(supply),
             expected=next(supply),
             answers=[Answer(variant=next(supply), pieces=pieces, status=next(supply), findings=[next(supply)])],
+            anchor=next(supply),
+            facets=facets(),
         ),
     ]
 

@@ -28,12 +28,14 @@ OWN_TAGS = {
     "html", "head", "meta", "title", "style", "body", "a", "header", "div", "p", "h1", "h2", "h3", "h4", "span", "nav",
     "ol", "ul", "li", "main", "section", "article", "table", "caption", "thead", "tbody", "tr", "th", "td", "code",
     "dl", "dt", "dd", "figure", "figcaption", "svg", "g", "line", "rect", "circle", "path", "text", "ins", "del",
-    "mark", "footer", "details", "summary", "defs", "use", "clippath",
+    "mark", "footer", "details", "summary", "defs", "use", "clippath", "strong", "script", "form", "label", "input",
+    "select", "option", "button",
 }  # fmt: skip
 OWN_ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "href", "aria-hidden", "aria-label", "aria-labelledby",
     "id", "role", "tabindex", "scope", "colspan", "viewbox", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "d",
-    "cx", "cy", "r", "text-anchor",
+    "data-is", "data-do", "open", "hidden", "aria-live", "type", "value", "placeholder", "autocomplete", "xmlns",
+    "xmlns:xlink", "xlink:href", "version", "clip-path", "transform",
 }  # fmt: skip
 
 
@@ -45,13 +47,19 @@ class Page(HTMLParser):
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
         self.links: list[str] = []
+        self.scripts: list[str] = []
         self.depth = 0
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.scripts += [""] if tag == "script" else []
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem == "script":
+            self.scripts[-1] += data
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +72,7 @@ def test_the_page_holds_only_its_own_tags_attributes_and_anchors(model: ReportMo
     assert page.tags - OWN_TAGS == set()
     assert page.attributes - OWN_ATTRIBUTES == set()
     assert {link for link in page.links if not link.startswith("#")} == set()
+    assert page.scripts == [(html.HERE / "filter.js").read_text("utf-8")]
 
 
 def test_no_hidden_character_reaches_page_or_markdown(model: ReportModel) -> None:
@@ -86,7 +95,7 @@ def test_markdown_makes_no_heading_link_image_html_or_table_of_hostile_text(mode
     assert "html_block" not in {token.type for token in tokens}
     headings = [t for t in tokens if t.type == "heading_open"]
     written = [line for line in _outside_fences(text) if re.match(r"#{1,3} ", line)]
-    assert len(headings) == len(written) == 2 + 2 * (len(TEXTS) // 20)
+    assert len(headings) == len(written) == 2 + 3 * (len(TEXTS) // 20)
 
 
 def test_a_fence_is_longer_than_any_run_of_backticks_inside() -> None:

@@ -2,16 +2,24 @@
 
 import pytest
 
+from harness.schema import Record
+from reports.briefs import Brief, brief, read
 from reports.pairs import Pair, pair_up
-from tests.reports.sample import cite, make_record
+from reports.source import Place
+from tests.reports.sample import METRICS, cite, make_record, make_suite
 
 OLD = "See § 1 and § 2."
 NEW = "See  § 2 and § 3."
 
 
+def short(record: Record) -> Brief:
+    """A record as pairs hold it."""
+    return brief(record, METRICS)
+
+
 def test_claims_are_new_gone_or_persisting() -> None:
-    before = make_record(1, "baseline", OLD, spans=(cite(OLD, "§ 1"), cite(OLD, "§ 2")))
-    after = make_record(1, "tuned", NEW, spans=(cite(NEW, "§ 2"), cite(NEW, "§ 3")))
+    before = short(make_record(1, "baseline", OLD, spans=(cite(OLD, "§ 1"), cite(OLD, "§ 2"))))
+    after = short(make_record(1, "tuned", NEW, spans=(cite(NEW, "§ 2"), cite(NEW, "§ 3"))))
     pair = Pair(baseline=before, tuned=after)
     assert [f.quote for f in pair.new] == ["§ 3"]
     assert [f.quote for f in pair.fixed] == ["§ 1"]
@@ -31,7 +39,7 @@ def test_claims_are_new_gone_or_persisting() -> None:
 )
 def test_only_an_ungrounded_claim_is_a_fabrication(verdict: str, accused: int) -> None:
     tuned = make_record(1, "tuned", NEW, spans=(cite(NEW, "§ 3", verdict),))
-    assert len(Pair(baseline=make_record(1, "baseline", OLD), tuned=tuned).new) == accused
+    assert len(Pair(baseline=short(make_record(1, "baseline", OLD)), tuned=short(tuned)).new) == accused
 
 
 def test_pairs_join_by_case_and_input_and_leave_changed_inputs_out() -> None:
@@ -41,10 +49,11 @@ def test_pairs_join_by_case_and_input_and_leave_changed_inputs_out() -> None:
         make_record(1, "tuned", "x"),
         make_record(2, "tuned", "x", input_hash="other"),
     ]
-    assert [p.case.id for p in pair_up(baseline, tuned)] == ["lease-003", "lease-001"]
+    assert [p.case.id for p in pair_up([*map(short, baseline)], [*map(short, tuned)])] == ["lease-003", "lease-001"]
 
 
 def test_a_repeat_is_not_a_second_case() -> None:
-    baseline = [make_record(1, "baseline", "x"), make_record(1, "baseline", "x", repeat=2)]
-    tuned = [make_record(1, "tuned", "x"), make_record(1, "tuned", "x", repeat=2)]
-    assert len(pair_up(baseline, tuned)) == 1
+    records = [make_record(1, variant, "x", repeat=repeat) for variant in ("baseline", "tuned") for repeat in (1, 2)]
+    found = read(((Place(0), "legal/clauses", record) for record in records), [make_suite()])["legal/clauses"]
+    assert len(pair_up(found.briefs["baseline"], found.briefs["tuned"])) == 1
+    assert [(t.answers, t.firsts) for t in found.tallies.values()] == [(2, 1), (2, 1)]

@@ -1,0 +1,209 @@
+"""Reads a run's answers once and keeps of each what a report counts and sorts by, not its text. Knows no wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
+
+from msgspec import Struct, field, structs
+
+from harness.schema import BASELINE, CANDIDATE, Metric, Record, SuiteInfo
+from harness.scoring.verdicts import FABRICATED
+from harness.stats.values import case_value
+from reports.source import Place
+
+EXCERPT = 1200
+"""Code points of an input that are shown."""
+MOST_TROUBLES = 50
+"""Most troubles of one variant that are kept by name; all are counted."""
+
+
+class Fabrication(Struct, frozen=True, kw_only=True, gc=False):
+    """A claim that a scorer could not ground."""
+
+    scorer: str
+    """Scorer that says so."""
+    quote: str
+    """The claim's words."""
+    kind: str
+    """What is claimed, such as `citation`."""
+    verdict: str
+    """The scorer's word for it."""
+    reason: str
+    """Why it is not grounded."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two claims the same claim."""
+        return self.scorer, " ".join(self.quote.casefold().split())
+
+
+class CaseName(Struct, frozen=True, kw_only=True, gc=False):
+    id: str
+    """Name in its suite."""
+    cluster: str
+    """The contract it comes from."""
+    slices: tuple[str, ...] = ()
+    """Slices it lies in, such as `instrument: lease`."""
+    size: int = 0
+    """Bytes that showing it takes, without its answers."""
+
+
+class Brief(Struct, frozen=True, kw_only=True, gc=False):
+    """One answer without its text."""
+
+    case: CaseName
+    """The case."""
+    place: Place
+    """Where the whole answer is."""
+    values: tuple[float | None, ...] = ()
+    """Its share or value of each of the suite's metrics."""
+    claims: tuple[Fabrication, ...] = ()
+    """What it fabricates."""
+    input_key: int = 0
+    """Equal for equal inputs."""
+    prompt_key: int = 0
+    """Equal for equal prompts."""
+    expected_key: int = 0
+    """Equal for equal expected answers."""
+    failed: bool = False
+    """The engine gave no answer, or a scorer failed on it."""
+    text_kept: bool = True
+    """False where only scores were kept."""
+    size: int = 0
+    """Bytes of its text."""
+
+
+class Trouble(Struct, frozen=True, kw_only=True):
+    case_id: str
+    """The case."""
+    scorer: str = ""
+    """Scorer that gave no value; empty where the engine gave no answer."""
+    failed: bool = True
+    """It failed, and did not just leave the answer unscored."""
+    reason: str = ""
+    """Why."""
+
+
+class Tally(Struct, kw_only=True):
+    """What became of the answers of one variant of one suite."""
+
+    answers: int = 0
+    """All, repeats included."""
+    firsts: int = 0
+    """Without repeats."""
+    usable: int = 0
+    """Ended by the model, and not empty."""
+    errors: int = 0
+    """The engine gave none."""
+    cut: int = 0
+    """Reached the most tokens."""
+    empty: int = 0
+    """No text."""
+    unscored: int = 0
+    """Some scorer gave no value."""
+    text_kept: bool = True
+    """Of every answer."""
+    troubled: int = 0
+    """Errors and missing values."""
+    troubles: list[Trouble] = field(default_factory=list)
+    """The first of them."""
+
+    def add(self, record: Record) -> None:
+        """Count one answer."""
+        completion = record.completion
+        says = bool(completion.text.strip())
+        self.answers += 1
+        self.firsts += record.repeat == 1
+        self.usable += completion.finish_reason == "stop" and says
+        self.errors += record.error is not None
+        self.cut += completion.finish_reason == "length"
+        self.empty += record.error is None and not says
+        self.unscored += any(score.value is None for score in record.scores.values())
+        self.text_kept &= record.text_kept
+        for trouble in troubles(record):
+            self.troubled += 1
+            if len(self.troubles) < MOST_TROUBLES:
+                self.troubles.append(trouble)
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """What a report keeps of the answers of one suite."""
+
+    tallies: dict[str, Tally]
+    """By variant."""
+    briefs: dict[str, list[Brief]]
+    """First answers of baseline and tuned."""
+
+
+def read(source: Iterable[tuple[Place, str, Record]], suites: Iterable[SuiteInfo]) -> dict[str, Answers]:
+    """Every suite's answers, read once; suites without an answer have none."""
+    infos = {suite.name: suite for suite in suites}
+    found = {name: Answers(tallies={}, briefs={}) for name in infos}
+    names: dict[str, dict[str, CaseName]] = {name: {} for name in infos}
+    numbers: dict[float | None, float | None] = {}
+    for place, suite, record in source:
+        answers, info, known = found[suite], infos[suite], names[suite]
+        answers.tallies.setdefault(record.variant, Tally()).add(record)
+        if record.repeat == 1 and record.variant in (BASELINE, CANDIDATE):
+            name = known.get(record.case.id) or known.setdefault(record.case.id, _name(record, info.slices))
+            made = brief(record, info.metrics, name, place)
+            shared = tuple(numbers.setdefault(value, value) for value in made.values)
+            answers.briefs.setdefault(record.variant, []).append(structs.replace(made, values=shared))
+    return found
+
+
+def brief(record: Record, metrics: Sequence[Metric], name: CaseName | None = None, place: Place | None = None) -> Brief:
+    """One answer without its text."""
+    return Brief(
+        case=name or _name(record, ()),
+        place=place or Place(0),
+        values=tuple(case_value(record, metric) for metric in metrics),
+        claims=tuple(fabrications(record)),
+        input_key=hash(record.input_hash),
+        prompt_key=hash(record.prompt_hash),
+        expected_key=hash(record.expected_hash),
+        failed=record.error is not None or any(score.failed for score in record.scores.values()),
+        text_kept=record.text_kept,
+        size=_bytes(record.completion.text),
+    )
+
+
+def fabrications(record: Record) -> list[Fabrication]:
+    """Every claim of an answer that a scorer marks as not grounded."""
+    return [
+        Fabrication(scorer=name, quote=span.quote, kind=span.kind, verdict=span.verdict, reason=span.reason)
+        for name, score in record.scores.items()
+        for span in score.spans
+        if span.verdict in FABRICATED
+    ]
+
+
+def troubles(record: Record) -> list[Trouble]:
+    """Why an answer is not usable or not scored: its error, or each scorer that gave no value."""
+    if record.error is not None:
+        return [Trouble(case_id=record.case.id, reason=record.error)]
+    return [
+        Trouble(case_id=record.case.id, scorer=name, failed=score.failed, reason=score.reason or "")
+        for name, score in record.scores.items()
+        if score.value is None
+    ]
+
+
+def _name(record: Record, slices: Iterable[str]) -> CaseName:
+    case = record.case
+    return CaseName(
+        id=case.id,
+        cluster=intern(case.cluster),
+        slices=tuple(intern(f"{tag}: {case.tags[tag]}") for tag in slices if tag in case.tags),
+        size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
+    )
+
+
+def shown_input(given: Mapping[str, str]) -> str:
+    """What a case was asked about: its document, or all that its prompt was filled with."""
+    return given.get("document") or "\n\n".join(f"{name}: {text}" for name, text in given.items())
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", errors="replace"))
