@@ -59,6 +59,21 @@ FORMS = {
 }
 """Forms that tokens have, by kind; none has the form of a digest or of a run's name. All lengths are bounded, so that
 no text takes long to look through."""
+MARKS = {
+    "private key": ("-----begin ",),
+    "api key": ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_"),
+    "github token": ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"),
+    "gitlab token": ("glpat-",),
+    "hugging face token": ("hf_",),
+    "aws key": ("akia", "asia"),
+    "google key": ("aiza",),
+    "slack token": ("xox",),
+    "json web token": ("eyj",),
+    "bearer token": ("bearer",),
+    "password in a url": ("://",),
+    "assigned secret": ("key", "token", "passw"),
+}
+"""Pieces, in small letters, of which every text of a form holds one; most texts hold none, and no form is tried."""
 SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[^\s/]\S{7,}")
 
@@ -71,8 +86,9 @@ class Redactor:
         values = sorted({form for value in _values(environment or {}) for form in (value, _in_json(value))})
         known = FORMS | ({ENVIRONMENT: "|".join(map(re.escape, values[::-1]))} if values else {})
         self._counts: Counter[str] = Counter()
-        self._forms = [(kind, re.compile(form)) for kind, form in (known | dict(own or {})).items()]
-        self._any_known = re.compile("|".join(f"(?:{form})" for form in known.values()))
+        marks = MARKS | ({ENVIRONMENT: tuple(value.lower() for value in values)} if values else {})
+        every = [*known.items(), *(own or {}).items()]
+        self._forms = [(kind, re.compile(form), marks.get(kind, ())) for kind, form in every]
         self._has_own = bool(own)
         self._salt = token_bytes(16)
 
@@ -87,7 +103,7 @@ class Redactor:
 
     def mask(self, lines: Sequence[bytes]) -> list[bytes]:
         """JSON texts that belong together, such as a record and its scores, with every secret masked and counted."""
-        if not self._has_own and not any(self._any_known.search(line.decode()) for line in lines):
+        if not self._has_own and not any(self.kinds(line.decode()) for line in lines):
             return list(lines)
         values = [msgspec.json.decode(line) for line in lines]
         secrets = {found for value in values for text in _texts(value) for found in self._secrets(text)}
@@ -95,16 +111,20 @@ class Redactor:
 
     def kinds(self, text: str) -> list[str]:
         """Kinds of secrets in a text."""
-        if not self._has_own and not self._any_known.search(text):
-            return []
-        return [kind for kind, form in self._forms if form.search(text)]
+        return [kind for kind, form in self._possible(text) if form.search(text)]
 
     def kinds_in_json(self, line: bytes) -> list[str]:
         """Kinds of secrets in the texts of a JSON value, names of its fields included."""
-        if not self._has_own and not self._any_known.search(line.decode()):
+        if not self._has_own and not self.kinds(line.decode()):
             return []
-        texts = list(_texts(msgspec.json.decode(line), names=True))
-        return [kind for kind, form in self._forms if any(form.search(text) for text in texts)]
+        return list(
+            dict.fromkeys(k for text in _texts(msgspec.json.decode(line), names=True) for k in self.kinds(text))
+        )
+
+    def _possible(self, text: str) -> list[tuple[str, re.Pattern[str]]]:
+        """The forms that a text may hold."""
+        small = text.lower()
+        return [(kind, form) for kind, form, marks in self._forms if not marks or any(mark in small for mark in marks)]
 
     def found_in(self, file: Path) -> Iterator[tuple[str, list[str]]]:
         """Lines of a JSON Lines file, or a whole JSON file, with the kinds of secrets in them."""
@@ -117,7 +137,7 @@ class Redactor:
                     yield f"{file}:{number}", self.kinds_in_json(line)
 
     def _secrets(self, text: str) -> Iterator[str]:
-        for _, form in self._forms:
+        for _, form in self._possible(text):
             yield from (match[0] for match in form.finditer(text) if match[0])
 
     def _masked(self, value: Any, secrets: set[str], field: str = "") -> Any:
@@ -139,7 +159,7 @@ class Redactor:
         before = None
         while text != before:  # What stood behind a secret may be one now that it is blocks.
             before = text
-            for kind, form in self._forms:
+            for kind, form in self._possible(text):
                 text, count = form.subn(lambda match: BLOCK * len(match[0]), text)
                 self._counts[kind] += count
         return BLOCK * len(text) if len(text) >= PART and any(text in secret for secret in secrets) else text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness import events, redaction
 from harness.errors import UserError
-from harness.redaction import BLOCK, FORMS, Redactor
+from harness.redaction import BLOCK, FORMS, MARKS, Redactor
 from harness.schema import Manifest, Score, ScoreEvent
 from harness.store import RunFolder, check_seal, load_manifest, load_run
 from tests.harness.mini import pytest_in, right, rows, write_script, write_suite
@@ -52,7 +52,10 @@ def mask(redactor: Redactor, value: Any) -> Any:
 
 
 def test_every_form_has_an_example() -> None:
-    assert set(SECRETS) == set(FORMS)
+    assert set(SECRETS) == set(FORMS) == set(MARKS)
+    for kind, secret in SECRETS.items():
+        text = f"postgres://{secret}" if kind == "password in a url" else secret
+        assert any(mark in text.lower() for mark in MARKS[kind])
 
 
 @pytest.mark.parametrize("kind", SECRETS)
