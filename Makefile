@@ -8,7 +8,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format power audit install lock notices clean
+.PHONY: help setup demo test check format power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -47,6 +47,10 @@ format: $(READY) ## put the code in shape
 
 power: $(READY) ## write docs/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
 	$(BIN)/tunegate power --markdown > docs/power.md.new && mv docs/power.md.new docs/power.md
+
+examples: $(READY) ## write docs/examples and the README's pictures: make examples OF="clauses=RUN+TRAINING_RUN ..."
+	$(BIN)/python docs/examples/make.py $(OF)
+	$(BIN)/python docs/examples/pictures.py docs/examples/$(firstword $(subst =, ,$(OF)))
 
 audit: $(READY) ## known vulnerabilities of every locked package; fails where nobody can be asked
 	$(BIN)/python tools/audit.py

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 from markupsafe import escape
 
@@ -19,18 +19,11 @@ from reports import html
 from reports.model import ReportModel
 from reports.shortened import shortened
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-DRAWING = re.compile(r"<svg\b([^>]*)>(.*?)</svg>", re.DOTALL)
-LABEL = re.compile(r'aria-label="([^"]*)"')
-CLASS = re.compile(r'class="([^"]*)"')
+DRAWING = re.compile(r'<svg\b(?P<head>[^>]*? aria-label="(?P<label>[^"]*)"[^>]*)>(?P<body>.*?)</svg>', re.DOTALL)
 ROOT = re.compile(r":root \{(.*?)\}", re.DOTALL)
 VARIABLE = re.compile(r"--([\w-]+): ([^;]+);")
 USE = re.compile(r"var\(--([\w-]+)\)")
 OF_DRAWINGS = re.compile(r"^svg[^{@]*\{[^}]*\}", re.MULTILINE)
-MARK = "Mark:"
-"""Alternative text of a mark in a legend; its name follows as text."""
 
 
 def render(model: ReportModel) -> bytes:
@@ -54,12 +47,11 @@ def print_page(made: str) -> bytes:
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
     document = weasyprint.HTML(string=made, base_url=None, url_fetcher=fetcher)
-    found = document.write_pdf(pdf_variant="pdf/ua-1")
-    assert isinstance(found, bytes)
-    return found
+    printed: bytes = document.write_pdf(pdf_variant="pdf/ua-1")
+    return printed
 
 
-def _weasyprint() -> ModuleType:
+def _weasyprint() -> Any:
     """WeasyPrint, or one line on what is missing; what it prints itself about a missing library is dropped."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -87,11 +79,7 @@ def _resolved(style: str, variables: dict[str, str]) -> str:
 
 
 def _image(drawing: re.Match[str], rules: str) -> str:
-    """A drawing with its rules inside, as an image with alternative text."""
-    head, body = drawing[1], drawing[2]
-    label, kind = LABEL.search(head), CLASS.search(head)
-    space = "" if "xmlns=" in head else ' xmlns="http://www.w3.org/2000/svg"'
-    whole = f"<svg{space}{head}><style>{escape(rules)}</style>{body}</svg>"
+    """A drawing with its rules inside, as an image whose alternative text is the drawing's label."""
+    whole = f"<svg{drawing['head']}><style>{escape(rules)}</style>{drawing['body']}</svg>"
     data = base64.b64encode(whole.encode("utf-8")).decode("ascii")
-    alt, named = label[1] if label else MARK, kind[1] if kind else ""
-    return f'<img class="{named}" alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{drawing["label"]}" src="data:image/svg+xml;base64,{data}">'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
@@ -18,13 +18,12 @@ MOST_CHARACTERS = 3000
 MOST_FINDINGS = 12
 """Most findings that one answer names."""
 
-Part = TypeVar("Part")
-
 
 def shortened(model: ReportModel) -> ReportModel:
     """The same sections, tables and numbers; cases, findings and text beyond the limits are left to report.html."""
     sections = [msgspec.structs.replace(s, blocks=list(_blocks(s.blocks))) for s in model.sections]
-    return _cut(msgspec.structs.replace(model, sections=sections))
+    made: ReportModel = _cut(msgspec.structs.replace(model, sections=sections))
+    return made
 
 
 def _blocks(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -47,7 +46,7 @@ def _plain(block: Block) -> Block:
     return Table(caption=block.caption, columns=["What", "Value"], rows=rows)
 
 
-def _cut(part: Part) -> Part:
+def _cut(part: Any) -> Any:
     """Any part of a model with its long texts cut and without links, whose files do not come along."""
     if isinstance(part, str):
         over = len(part) > MOST_CHARACTERS

@@ -1,145 +1,169 @@
-"""Reports in a real Chromium: no request, no blocked style, no script from any text, readable at 320 pixels.
-
-Chromium runs headless through its command line; a page tells what happened in its document and on standard error.
-"""
+"""Reports in a real Chromium: no request, nothing blocked, complete without script, readable in any theme and width."""
 
 from __future__ import annotations
 
-import html as markup
-import re
-import shutil
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import reports
 from harness.store import RunData
-from reports import html
-from tests.reports.hostile import ATTACKS, RUN, model_of, random_texts
+from reports import casebook
+from tests.reports.conftest import Writer
+from tests.reports.sample import make_records
+from tests.reports.test_accessible import luminance
+from tests.reports.visits import Open, Visit
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
-POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
-MEASURE = "document.documentElement.dataset.wide = document.scrollingElement.scrollWidth"
-PROBE = f"<script>addEventListener('load', () => {{ {MEASURE}; }})</script>"
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-Open = Callable[..., tuple[str, str]]
-
-
-class Server(ThreadingHTTPServer):
-    """Serves a folder and remembers what was asked for."""
-
-    asked: list[str]
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Server)
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output quiet."""
+PAGES = ("report.html", "cases-0001.html")
+GROUND = """() => {
+  const style = getComputedStyle(document.body);
+  return [style.backgroundColor, style.color].map((said) => said.match(/\\d+/g).slice(0, 3).map(Number));
+}"""
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path)))
-    made.asked = []
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
+def folder(write_run: Writer, training_run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A whole report on the disk, with further pages of cases."""
+    monkeypatch.setattr(casebook, "ROOM", 8 * casebook.FRAME)
+    run = write_run(records=make_records())
+    reports.publish([run, training_run.path], tmp_path / "out")
+    return tmp_path / "out"
 
 
-@pytest.fixture
-def open_page(tmp_path: Path, server: Server) -> Open:
-    """Write a page, open it, and return its final document and what Chromium said of it."""
-
-    def open_(page: str, *flags: str) -> tuple[str, str]:
-        (tmp_path / "page.html").write_text(page, "utf-8")
-        assert CHROMIUM is not None
-        base = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--hide-scrollbars"]
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        address = f"http://127.0.0.1:{server.server_port}/page.html"
-        done = subprocess.run(
-            [CHROMIUM, *base, profile, "--virtual-time-budget=2000", *flags, "--dump-dom", address],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        return done.stdout, "\n".join(console)
-
-    return open_
+def own(visit: Visit) -> list[str]:
+    """The addresses asked for, without the page's own."""
+    first, *others = visit.asked
+    assert first.startswith("file://")
+    return others
 
 
-def ran_script(document: str) -> bool:
-    return re.search(r"<html[^>]*data-pwned", document) is not None
+def violations(seen: Visit) -> str:
+    """What axe finds on a page, in words."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found: str = axe.Axe().run(seen.page).generate_report()
+    return found
 
 
-def full_report(run: RunData, training_run: RunData) -> str:
-    return html.render(reports.build([run, training_run]))
+def test_the_probe_sees_a_request(visit: Open) -> None:
+    assert own(visit('<!doctype html><img src="https://evil.example/a.png">')) == ["https://evil.example/a.png"]
 
 
-def test_the_probe_sees_a_script_that_does_run(open_page: Open) -> None:
-    document, _ = open_page(f"<!doctype html><html><body><script>{RUN}</script></body></html>")
-    assert ran_script(document)
+def test_the_probe_sees_what_the_policy_blocks(visit: Open, folder: Path) -> None:
+    page = (folder / "report.html").read_text("utf-8").replace("<main>", '<main style="color: red">')
+    seen = visit(page)
+    assert seen.blocked == ["style-src-attr"]
+    assert "Content Security Policy" in "".join(seen.said)
 
 
-def test_the_probe_sees_a_blocked_style(open_page: Open, run: RunData, training_run: RunData) -> None:
-    page = full_report(run, training_run).replace("<main>", '<main style="color: red">')
-    assert "Content Security Policy" in open_page(page)[1]
-
-
-@pytest.mark.parametrize("theme", ["0", "1"], ids=["dark", "light"])
-def test_a_report_makes_no_request_and_breaks_no_policy(
-    open_page: Open, server: Server, run: RunData, training_run: RunData, theme: str
+@pytest.mark.parametrize("media", ["screen", "print"])
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "no script"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_for_nothing_and_breaks_no_policy(
+    visit: Open, folder: Path, name: str, theme: str, scripts: bool, media: str
 ) -> None:
-    document, console = open_page(full_report(run, training_run), f"--blink-settings=preferredColorScheme={theme}")
-    assert "Sign-off" in document
-    assert console == ""
-    assert [path for path in server.asked if path != "/favicon.ico"] == ["/page.html"]
+    seen = visit(folder / name, color_scheme=theme, java_script_enabled=scripts)
+    seen.page.emulate_media(media=media)
+    seen.open_all()
+    assert seen.page.get_by_text("Content").last.is_visible()
+    assert (own(seen), seen.blocked, seen.said) == ([], [], [])
 
 
-@pytest.mark.parametrize("layer", ["both", "escaping alone", "policy alone"])
-def test_hostile_texts_are_inert_with_either_layer_alone(open_page: Open, server: Server, layer: str) -> None:
-    local = [text.replace("https://evil.example", f"http://127.0.0.1:{server.server_port}/evil") for text in ATTACKS]
-    page = html.render(model_of([*local, *random_texts(100)]))
-    if layer == "escaping alone":
-        page = POLICY.sub("", page)
-    if layer == "policy alone":
-        head, body = page.split("</head>")
-        page = f"{head}</head>{markup.unescape(body)}"
-    document, _ = open_page(page)
-    assert not ran_script(document)
-    assert not [path for path in server.asked if "evil" in path]
+@pytest.mark.parametrize("name", PAGES)
+def test_without_script_a_page_is_complete(visit: Open, folder: Path, name: str) -> None:
+    with_script, without = (visit(folder / name, java_script_enabled=on) for on in (True, False))
+    assert with_script.page.locator("#filter").is_visible() and not without.page.locator("#filter").is_visible()
+    for seen in (with_script, without):
+        seen.open_all()
+    texts = [seen.page.locator("main section").all_inner_texts() for seen in (with_script, without)]
+    assert len("".join(texts[0])) > 1000
+    assert texts[0] == texts[1]
 
 
-def test_without_either_layer_the_same_texts_do_run(open_page: Open) -> None:
-    head, body = POLICY.sub("", html.render(model_of(ATTACKS))).split("</head>")
-    assert ran_script(open_page(f"{head}</head>{markup.unescape(body)}")[0])
+def test_without_script_a_reader_opens_a_case(visit: Open, folder: Path) -> None:
+    page = visit(folder / "report.html", java_script_enabled=False).page
+    closed = page.locator("details.exchange:not([open])").first
+    assert not closed.locator(".answer").first.is_visible()
+    closed.locator("summary").click()
+    opened = page.locator("details.exchange[open]").last
+    assert opened.locator(".answer").first.is_visible()
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-def test_a_page_never_scrolls_sideways(
-    open_page: Open, tmp_path: Path, run: RunData, training_run: RunData, width: int
-) -> None:
-    report = POLICY.sub("", full_report(run, training_run)).replace("</head>", f"{PROBE}</head>")
-    (tmp_path / "report.html").write_text(report, "utf-8")
-    say = "document.documentElement.dataset.wide = f.contentDocument.documentElement.dataset.wide"
-    frame = f'<iframe id="f" src="report.html" width="{width}" height="800" onload="{say}"></iframe>'
-    document, _ = open_page(f"<!doctype html><html><body>{frame}</body></html>", "--window-size=1400,900")
-    found = re.search(r'<html[^>]*data-wide="(\d+)"', document)
-    assert found is not None and int(found[1]) <= width
+def test_a_choice_shows_the_cases_that_are_of_it_and_counts_them(visit: Open, folder: Path) -> None:
+    page = visit(folder / "report.html").page
+    every = page.locator("details.exchange").count()
+    page.locator("#filter [name=kind]").select_option("regression")
+    page.get_by_text(f"Showing 1 of {every} cases").wait_for()
+    (shown,) = page.locator("details.exchange:visible").all()
+    assert "regression" in (shown.get_attribute("class") or "")
+    assert every > 1
+
+
+def test_an_address_opens_its_case_even_one_that_the_filter_hides(visit: Open, folder: Path) -> None:
+    page = visit(folder / "report.html", at="#?kind=regression").page
+    last = page.locator("details.exchange .body").last.get_attribute("id")
+    answer = page.locator(f"#{last} .answer").first
+    assert not page.locator("details.exchange").last.is_visible()
+    page.evaluate("(id) => { location.hash = id; }", last)
+    answer.wait_for(state="visible")
+    assert page.locator("details:focus-within").last.locator(f"#{last}").count() == 1
+
+
+def test_an_address_opens_its_case_without_script(visit: Open, folder: Path) -> None:
+    last = visit(folder / "report.html").page.locator("details.exchange .body").last.get_attribute("id")
+    page = visit(folder / "report.html", at=f"#{last}", java_script_enabled=False).page
+    page.locator(f"#{last} .answer").first.wait_for(state="visible")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(visit: Open, folder: Path, name: str, theme: str) -> None:
+    seen = visit(folder / name, color_scheme=theme)
+    seen.open_all()
+    assert violations(seen) == "Found 0 accessibility violations:\n"
+
+
+def test_axe_sees_a_colour_that_is_too_weak(visit: Open, folder: Path) -> None:
+    page = (folder / "report.html").read_text("utf-8")
+    weak = page.replace("<main>", '<p><span style="color: #999; background: #fff">weak</span></p><main>')
+    seen = visit(weak.replace("<meta http-equiv", "<meta data-was"))
+    assert "color-contrast" in violations(seen)
+
+
+def test_themes_and_print_have_their_grounds(visit: Open, folder: Path) -> None:
+    grounds = {}
+    for theme in ("light", "dark"):
+        seen = visit(folder / "report.html", color_scheme=theme)
+        for media in ("screen", "print"):
+            seen.page.emulate_media(media=media, color_scheme=theme)
+            grounds[theme, media] = [luminance("#" + bytes(colour).hex()) for colour in seen.page.evaluate(GROUND)]
+    assert grounds["light", "screen"][0] > 0.8 > 0.2 > grounds["light", "screen"][1]
+    assert grounds["dark", "screen"][0] < 0.05 < 0.6 < grounds["dark", "screen"][1]
+    assert grounds["light", "print"] == grounds["dark", "print"] == [1.0, 0.0]
+
+
+def test_print_shows_what_is_folded_and_no_controls(visit: Open, folder: Path) -> None:
+    page = visit(folder / "report.html").page
+    folded = page.locator("details:not([open]) td, details:not([open]) .answer").last
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible()
+    assert not page.locator("nav").is_visible() and not page.locator("#filter").is_visible()
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_never_scrolls_sideways_and_cuts_nothing_off(visit: Open, folder: Path, name: str, width: int) -> None:
+    seen = visit(folder / name, viewport={"width": width, "height": 800})
+    seen.open_all()
+    assert seen.page.evaluate("document.scrollingElement.scrollWidth") <= width
+    assert seen.wider_than(width) == []
+
+
+def test_the_probe_sees_what_reaches_beyond_a_narrow_page(visit: Open, folder: Path) -> None:
+    page = (folder / "report.html").read_text("utf-8").replace("<meta http-equiv", "<meta data-was")
+    wide = page.replace("<main>", '<div style="overflow: hidden"><p style="width: 400px">wide</p></div><main>')
+    seen = visit(wide, viewport={"width": 320, "height": 800})
+    assert any("wide" in node for node in seen.wider_than(320))
