@@ -86,7 +86,8 @@ def adjudicate(
 
     state = planning.existing(run, "compare")
     material = load_material(run)
-    say(f"{by} decides {adjudication.appoint(state, by)} items on which reviewers differ")
+    count = adjudication.appoint(state, by)
+    say(f"{by} decides {count} {'items' if count > 1 else 'item'} on which reviewers differ")
     serve(state, material, say, host, port, address, new_links)
 
 

@@ -11,7 +11,7 @@ import hmac
 import secrets
 import sys
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -50,14 +50,13 @@ def application(state: State, material: Material, origins: Iterable[str]) -> ASG
 class Site:
     """Answers requests about one review."""
 
-    def __init__(self, state: State, material: Material, address: object) -> None:
+    def __init__(self, state: State, material: Material, address: SplitResult) -> None:
         self.state = state
         self.material = material
         self.plan = state.plan()
-        self.is_secure = getattr(address, "scheme", "") == "https"
+        self.is_secure = address.scheme == "https"
         # Cookies know no port: two reviews on one machine need two names.
-        port = getattr(address, "port", None) or "default"
-        self.cookie = f"{'__Host-' if self.is_secure else ''}review-{port}"
+        self.cookie = f"{'__Host-' if self.is_secure else ''}review-{address.port or 'default'}"
 
     def page(self, request: Request) -> Response:
         reviewer = self._reviewer(request)

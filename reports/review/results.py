@@ -18,7 +18,7 @@ the reason, and keeps its seconds. One that was never reached makes no event and
 
 A batch is about: kind (`review`, or `adjudication` where differences of others were decided), mode, reviewer, blind,
 seed, items, practice, shown, repeats, guess {asked, said, right: numbers of items}, not_reached, reopened, notes,
-adjudicates, rubric (whole), share, consented_at, source.
+adjudicates, rubric (whole), share, created (the plan), consented_at, source.
 """
 
 from __future__ import annotations

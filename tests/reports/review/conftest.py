@@ -62,8 +62,9 @@ def plan_review(write_run: WriteRun) -> Planned:
 class Live:
     """`tunegate review` in a process: started, killed, started again, as an organiser would."""
 
-    def __init__(self, run: Path, *words: str) -> None:
+    def __init__(self, run: Path, *words: str, command: str = "start") -> None:
         self.run = run
+        self.command = command
         self.words = words
         self.links: dict[str, str] = {}
         self.said: list[str] = []
@@ -77,6 +78,7 @@ class Live:
             "-m",
             "harness.cli",
             "review",
+            self.command,
             str(self.run),
             "--port",
             str(self.port),
@@ -126,8 +128,8 @@ def live() -> Iterator[Callable[..., Live]]:
     """Start review servers: `live(run, "--reviewer", "r1", ...)`; all are stopped at the end."""
     started: list[Live] = []
 
-    def start(run: Path, *words: str) -> Live:
-        started.append(Live(run, *words))
+    def start(run: Path, *words: str, command: str = "start") -> Live:
+        started.append(Live(run, *words, command=command))
         return started[-1]
 
     yield start

@@ -10,8 +10,13 @@ import pytest
 
 from harness.events import batches
 from harness.store import check_seal
+from reports.review.material import load_material
+from reports.review.planning import Wanted, planned
+from reports.review.results import record
 from tests.browser import NewContext
 from tests.reports.review.conftest import Live, WriteRun
+from tests.reports.review.drafts import answer_all
+from tests.reports.review.test_adjudication import harsh
 from tests.reports.review.typing import begin, go_on, open_link, practise, press, rate, stage, wait_saved, wait_status
 from tests.reports.sample import make_records, with_text
 
@@ -312,3 +317,33 @@ def test_a_draft_is_fixed_by_keyboard_and_measured(
     assert [s.counts["edit_distance"] for s in fixed] == [3, 3]
     assert all(s.text[0].endswith(" 😀!") for s in fixed)
     assert sorted(e.variant for e in batch.events if e.score.name == "human_fix") == ["baseline", "tuned"]
+
+
+def test_a_third_person_decides_on_a_page_with_both_reviews_before_them(
+    live: Start, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    run = write_run()
+    material = load_material(run)
+    state, _ = planned(material, Wanted(reviewers=["first-one", "second-one"], share=1.0, seed=1))
+    answer_all(state, material, "first-one")
+    answer_all(state, material, "second-one", harsh)
+    for name in ("first-one", "second-one"):
+        record(state, material, name)
+    server = live(run, "--by", "r3", command="adjudicate")
+    assert server.said[0] == "r3 decides 1 item on which reviewers differ\n"
+    page = open_link(reviewers_browser(), server.links["r3"])
+    seen = _watch(page)
+    begin(page)
+    rows = page.locator(".earlier tbody tr").all_inner_texts()
+    assert len(rows) == 4 and "Reviewer 2" in rows[2]
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    assert axe.run(page).response["violations"] == []
+    rate(page, "A", 4, 4)
+    rate(page, "B", 4, 4)
+    press(page, "p", "3")
+    go_on(page)
+    press(page, "Tab", "Space")
+    go_on(page)
+    assert stage(page) == "done"
+    assert {name for name in (*NAMES, "first-one", "second-one") for text in seen if name in text.lower()} == set()
+    assert [batch.about["kind"] for batch in batches(run)] == ["review", "review", "adjudication"]
