@@ -40,13 +40,13 @@ def caption(trend: Trend) -> str:
 
 def table(trend: Trend, links: Mapping[str, str]) -> Table:
     """A trend as numbers, newest first; `links` lead from a run's name to more of it."""
-    newest = trend.points[-1].questions
+    newest, of = trend.points[-1].questions, len(trend.points) + trend.left_out
     return Table(
         caption=f"{words.metric(trend.metric, trend.shape)} of {trend.suite}, as numbers",
         columns=COLUMNS,
         rows=[_row(trend, point, newest, links) for point in reversed(trend.points)],
         numeric=[2, 3],
-        note=NOTE,
+        note=f"{NOTE} {words.capital(words.shown_of('run', len(trend.points), of))}." if trend.left_out else NOTE,
     )
 
 

@@ -15,6 +15,8 @@ from harness.outcomes import together
 from harness.schema import CANDIDATE, Estimate, Outcome
 
 Key = tuple[str, str]
+MOST_POINTS = 200
+"""Runs of a trend, the newest ones: more than that no reader tells apart."""
 
 
 class Point(Struct, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class Trend(Struct, frozen=True, kw_only=True):
     """Direction of improvement."""
     points: list[Point]
     """Oldest first; never empty."""
+    left_out: int = 0
+    """Older runs that are no points for their number."""
 
     @property
     def stretches(self) -> list[list[Point]]:
@@ -86,19 +90,25 @@ def trends(runs: Sequence[PastRun], levels: Iterable[Level], accepted: Collectio
             if own.name == suite and is_a_point(run, own) and (level := found.get((run.name, suite, metric)))
         ]
         if known:
-            _, newest, last = known[-1]
-            made.append(
-                Trend(
-                    suite=suite,
-                    metric=metric,
-                    shape=newest.shape,
-                    cluster=newest.cluster,
-                    is_share=all(level.is_share for _, _, level in known),
-                    higher_is_better=last.higher_is_better,
-                    points=[_point(run, own, level, (suite, run.name) in accepted) for run, own, level in known],
-                )
-            )
+            made.append(_trend(suite, metric, known, accepted))
     return made
+
+
+def _trend(
+    suite: str, metric: str, known: Sequence[tuple[PastRun, PastSuite, Level]], accepted: Collection[Key]
+) -> Trend:
+    _, newest, last = known[-1]
+    shown = known[-MOST_POINTS:]
+    return Trend(
+        suite=suite,
+        metric=metric,
+        shape=newest.shape,
+        cluster=newest.cluster,
+        is_share=all(level.is_share for _, _, level in known),
+        higher_is_better=last.higher_is_better,
+        points=[_point(run, own, level, (suite, run.name) in accepted) for run, own, level in shown],
+        left_out=len(known) - len(shown),
+    )
 
 
 def _judged(runs: Sequence[PastRun]) -> list[Key]:

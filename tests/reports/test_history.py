@@ -19,6 +19,7 @@ from harness.visible import is_hidden
 from reports import history_chart, html
 from reports.assemble import build
 from reports.history import page, terminal
+from reports.history import trend as trend_module
 from reports.history.accepted import accepted_below
 from reports.history.trend import Trend, accepted_by, trends
 from reports.model import Curve, Section, Table, Text
@@ -70,6 +71,15 @@ def test_only_metrics_that_gates_judge_have_a_trend_in_the_order_of_the_newest_g
         RunFolder(path).write_verdicts([make_verdict(metric=name, gate=name) for name in gated])
         RunFolder(path).seal()
     assert [(t.metric, t.is_share) for t in found(tmp_path)] == [("answer_words", False), ("clause_recall", True)]
+
+
+def test_of_very_many_runs_the_newest_are_points_and_the_others_are_counted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trend_module, "MOST_POINTS", 2)
+    (made,) = found(root)
+    assert [point.run for point in made.points] == [name_of(4), name_of(5)] and made.left_out == 3
+    assert "2 of 5 runs shown." in written(root)
 
 
 def test_accepted_baselines_are_read_from_the_suites_and_a_broken_one_is_passed_over(tmp_path: Path) -> None:
