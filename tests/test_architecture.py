@@ -41,7 +41,7 @@ LAYERS = [
     {"moved", "against", "reviewed"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
     {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing"},
-    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "listing", "beginning"},
+    {"ci", "commands", "items", "before", "advice", "data", "sweeping", "cache", "deploying", "listing", "exporting", "beginning"},
     {"plugin", "cli"},
 ]
 
