@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()), help="where files are made")
     args = parser.parse_args()
     print(
-        "| cases | s | CPU s | CPU ms a case | until answered, s | MB until answered | MB to the end | bytes a case more |"
+        "| cases | s | CPU s | CPU ms a case | until answered, s | MB until answered | MB to the end | bytes a case |"
         " disk, GB | gates |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     before: dict[str, Any] | None = None
