@@ -87,8 +87,8 @@ class Redactor:
         known = FORMS | ({ENVIRONMENT: "|".join(map(re.escape, values[::-1]))} if values else {})
         self._counts: Counter[str] = Counter()
         marks = MARKS | ({ENVIRONMENT: tuple(value.lower() for value in values)} if values else {})
-        every = [*known.items(), *(own or {}).items()]
-        self._forms = [(kind, re.compile(form), marks.get(kind, ())) for kind, form in every]
+        self._forms = [(kind, re.compile(form), marks[kind]) for kind, form in known.items()]
+        self._forms += [(kind, re.compile(form), ()) for kind, form in (own or {}).items()]
         self._has_own = bool(own)
         self._salt = token_bytes(16)
 

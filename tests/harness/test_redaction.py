@@ -116,6 +116,12 @@ def test_words_and_patterns_of_a_file_are_masked_in_any_case_and_as_whole_words(
     assert redactor.counts == {"word": 2, "matter": 1}
 
 
+def test_an_own_pattern_may_have_the_name_of_a_known_form() -> None:
+    redactor = Redactor({"api key": "Q-[0-9]{3}"})
+    assert mask(redactor, f"Q-123 and {SECRETS['api key']}") == f"{BLOCK * 5} and {BLOCK * len(SECRETS['api key'])}"
+    assert redactor.counts == {"api key": 2}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
