@@ -92,7 +92,7 @@ def lm_eval(python: Path, task: Path, arguments: dict[str, Any], environment: di
         (samples,) = Path(out).rglob("samples_*.jsonl")
         rows = [json.loads(line) for line in samples.read_text().splitlines()]
     at = [(when, int(match.group(1))) for when, text in found["said"] if (match := BAR.search(text))]
-    begun = max((when for when, share in at if share == 0), default=0.0)
+    begun = min((when for when, share in at if share == 0), default=0.0)
     ended = min((when for when, share in at if share == 100), default=found["wall"])
     found["answering"] = ended - begun
     found["texts"] = {row["doc"]["id"]: row["resps"][0][0] for row in rows}
