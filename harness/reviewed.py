@@ -36,21 +36,10 @@ class Guess(Struct, frozen=True, kw_only=True):
 class Repeat(Struct, frozen=True, kw_only=True):
     """An item that one reviewer saw twice, the sides changed."""
 
-    suite: str
-    """Suite name."""
     first: dict[str, Any]
     """What was said at first: accuracy, completeness, fabrication, missed and preference, by variant."""
     second: dict[str, Any]
     """What was said the second time."""
-
-
-class Shown(Struct, frozen=True, kw_only=True):
-    """One item that was submitted."""
-
-    suite: str
-    """Suite name."""
-    case_id: str
-    """Case id."""
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -64,8 +53,8 @@ class Session(Struct, frozen=True, kw_only=True):
     """Pseudonym."""
     blind: bool
     """The reviewer was not told whose answers they were."""
-    shown: list[Shown]
-    """Items that were submitted."""
+    shown: list[dict[str, Any]]
+    """Items that were submitted, each with its place and sides."""
     practice: int = 0
     """Practice items before them; no event is about one."""
     not_reached: int = 0
@@ -79,7 +68,7 @@ class Session(Struct, frozen=True, kw_only=True):
     source: str = ""
     """`server` or `packet`."""
     rubric: dict[str, Any] = field(default_factory=dict)
-    """The rubric, whole."""
+    """The rubric, whole; `name` is its title."""
     file: str = ""
     """Name of the batch; not part of its own words."""
     seal: str = ""
@@ -113,17 +102,12 @@ class Said(Struct, frozen=True, kw_only=True):
 
 
 class Reviews(Struct, frozen=True, kw_only=True):
-    """All reviews of a run, or of one of its suites."""
+    """All reviews of a run, or what they say of one of its suites."""
 
     sessions: list[Session]
     """One a batch, oldest first."""
     said: list[Said]
     """Findings that count, oldest first."""
-
-    @property
-    def suites(self) -> list[str]:
-        """Suites of which an item was submitted."""
-        return list(dict.fromkeys(shown.suite for session in self.sessions for shown in session.shown))
 
     @property
     def remarks(self) -> list[Remark]:
@@ -136,9 +120,8 @@ class Reviews(Struct, frozen=True, kw_only=True):
         return list(dict.fromkeys(said.event.rubric for said in self.said))
 
     def of(self, suite: str) -> Reviews:
-        """Reviews of one suite; its sessions are whole, whatever else they were about."""
-        sessions = [s for s in self.sessions if any(shown.suite == suite for shown in s.shown)]
-        return Reviews(sessions=sessions, said=[said for said in self.said if said.event.suite == suite])
+        """What was said of one suite; its sessions are all there are."""
+        return msgspec.structs.replace(self, said=[said for said in self.said if said.event.suite == suite])
 
     def asked(self, rubric: str) -> Reviews:
         """What was said to one rubric."""

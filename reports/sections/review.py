@@ -61,11 +61,12 @@ def _sessions(found: Reviews) -> Table:
 
 def _session(session: Session, skipped: int) -> list[Cell]:
     kind = "decides differences" if session.kind == reviewed.DECISION else MODES[session.mode]
+    blind = "blind" if session.blind else "not blind"
     left = [f"{words.number(session.not_reached)} not reached"] if session.not_reached else []
     before = [f"after {words.count(session.practice, 'practice item')}"] if session.practice else []
     return [
         Cell(text=session.reviewer),
-        Cell(text=kind, note="blind" if session.blind else "not blind"),
+        Cell(text=kind, note="\n".join(filter(None, [blind, str(session.rubric.get("name", ""))]))),
         Cell(text=words.number(len(session.shown)), note="; ".join([*left, *before])),
         Cell(text=words.number(skipped)),
         Cell(text=words.moment(session.consented_at) if session.consented_at else "not recorded", note=session.source),

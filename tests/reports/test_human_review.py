@@ -70,7 +70,7 @@ def test_reviewers_stand_under_their_pseudonyms_and_no_profession_is_claimed(pat
     found = section(path)
     (cells,) = table(found, "Reviewers").rows
     assert [cell.text for cell in cells[:4]] == ["r1", "two answers, side by side", "30", "0"]
-    assert cells[1].note == "blind" and cells[2].note == "2 not reached; after 2 practice items"
+    assert cells[1].note == "blind\nA rubric" and cells[2].note == "2 not reached; after 2 practice items"
     assert cells[4].text == "2026-11-25 09:00:00 UTC"
     assert cells[5].note.endswith(".jsonl") and len(cells[5].text) == 12
     assert "Nobody has reviewed" not in said(found)
