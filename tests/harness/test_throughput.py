@@ -54,7 +54,8 @@ def test_rates_of_each_variant_and_of_the_whole(meter: Meter) -> None:
         "utilisation": round(2e6 * 360 / (10 * 989e12), 4),
     }  # fmt: skip
     assert found["whole"] == {
-        "answers": 3, "prompt_tokens": 600, "cached_prompt_tokens": 80, "prefix_hit_rate": 0.1333, "generated_tokens": 200,
+        "answers": 3, "prompt_tokens": 600, "cached_prompt_tokens": 80, "prefix_hit_rate": 0.1333,
+        "generated_tokens": 200,
         "answer_s": 40.0, "prompt_tokens_per_s": 15.0, "generated_tokens_per_s": 5.0,
         "utilisation": round(2e6 * 720 / (40 * 989e12), 4),
     }  # fmt: skip
