@@ -17,6 +17,7 @@ from harness.approval import Approval, approve
 from harness.checkpoints import resolve
 from harness.engines.base import installed
 from harness.errors import EngineFailed, GateFailed, UserError
+from harness.history.index import past_runs
 from harness.merging import merged_folder
 from harness.progress import Progress
 from harness.schema import Manifest
@@ -25,7 +26,7 @@ from harness.serving.access import Access
 from harness.serving.deployment import Wanted, foresee, serve
 from harness.serving.process import Child
 from harness.serving.route import Route
-from harness.store import check_seal, load_manifest, run_rows
+from harness.store import check_seal, load_manifest
 from tests.harness.adapters import save_adapter
 from tests.harness.serving.test_process import runs as is_running
 from tests.harness.test_approval import write_run
@@ -85,7 +86,7 @@ class TestRefused:
             with pytest.raises(kind, match=words) as caught:
                 foresee(wanted, QUIET, lambda line: None) if dry else serve(wanted, QUIET, print, leave=True)
             assert "\n" not in str(caught.value)
-        assert not [row for row in run_rows(wanted.runs) if row[1] == "serve"]
+        assert not [run for run in past_runs(wanted.runs) if run.kind == "serve"]
 
     def test_a_model_that_was_never_gated(self, wanted: Any) -> None:
         self.refused(wanted(), GateFailed, "no passing verdict in .*or serve with --ungated REASON")
@@ -260,7 +261,9 @@ def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
     everything = "".join(path.read_text() for path in folder.iterdir()) + "".join(lines)
     assert KEY not in everything and "VLLM_API_KEY" in kept.engine["environment"]
     assert not any(map(is_running, with_stub)) and len(with_stub) == 1
-    assert run_rows(wanted().runs)[1][:4] == (folder.name, "serve", "finished", str(tiny_model))
+    (listed,) = past_runs(wanted().runs)
+    assert (listed.name, listed.kind, listed.status) == (folder.name, "serve", "finished")
+    assert listed.models["tuned"].name == str(tiny_model)
 
 
 def test_a_smoke_test_that_fails_stops_the_server(
