@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,10 @@ UV = (sys.executable, "-m", "uv")
 
 def run(*words: str, cwd: Path = ROOT, allow: Sequence[int] = (0,)) -> str:
     """What a command prints. SystemExit with its output where it breaks, or leaves with a code that is not allowed."""
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    apart = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    }
+    done = subprocess.run(words, cwd=cwd, env=apart, capture_output=True, text=True, check=False)
     if done.returncode not in allow or "Traceback" in done.stderr:
         raise SystemExit(f"{' '.join(words)}: left with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
