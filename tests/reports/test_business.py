@@ -187,12 +187,12 @@ def add_times(path: Path, seconds: dict[str, float]) -> None:
 
 def test_peoples_times_stand_in_the_place_of_assumed_minutes(write_run: Writer) -> None:
     path = write_run(**parts())
-    add_times(path, {"baseline": 120.0, "tuned": 60.0})
+    add_times(path, {"baseline": 120.0, "tuned": 30.0})
     section = part(path, Assumptions(minutes_per_fix=99))
     found = cells(section)
-    # Medians of 120 s and 60 s; every ratio is a half, so that 100 answers save 100 minutes.
+    # Medians of 120 s and 30 s; every ratio is a quarter, so that 100 answers save 150 of 200 minutes.
     assert {title: [text for text, _ in row] for title, row in found.items()} == {
-        "Minutes for 100 answers": ["200", "100", "100"]
+        "Minutes for 100 answers": ["200", "50", "150"]
     }
     assert table(section).note.startswith("From the times of people who made drafts of these models usable")
     assert not [block for block in section.blocks if isinstance(block, Facts)], "no assumption stands in it"
