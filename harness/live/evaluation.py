@@ -176,7 +176,7 @@ def _answers(answers: Answers, columns: int, rows: int) -> Iterator[RenderableTy
         yield from _suite(shares, answers.running)
     others = len({share.suite for share in answers.stage.shares}) - len(shown)
     if shown and others:
-        yield parts.line(f"and {others} more suites", "dim")
+        yield parts.line(f"suites without room here: {others}", "dim")
     if misses:
         yield parts.line(UNTRUSTED, "bold")
     for miss in misses:
