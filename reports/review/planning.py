@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.store import now
+from reports import words
 from reports.review import order, practice
 from reports.review.material import VARIANTS, Material
 from reports.review.rubric import load_rubric
@@ -134,7 +135,7 @@ def _problems(wanted: Wanted, share: float) -> list[str]:
         problems.append("--reviewer: two reviewers have the same name")
     if len(names) > 1 and not LEAST_SHARE <= share <= 1:
         problems.append(
-            f"--share is {share:g}; expected {LEAST_SHARE:g} to 1. With less, their agreement says too little"
+            f"--share is {words.exact(share)}; expected {words.exact(LEAST_SHARE)} to 1. With less, their agreement says too little"
         )
     return problems
 

@@ -162,7 +162,7 @@ class State:
             if task.revision != revision:
                 raise Conflict("This item was changed in another window. Load the page again to go on.")
             opened = time.time() if task.opened_at is None else task.opened_at
-            wall_ms = task.wall_ms + max(0, round((time.time() - opened) * 1000))
+            wall_ms = task.wall_ms + max(0, int((time.time() - opened) * 1000))
             closing: dict[str, Any] = {"wall_ms": wall_ms, "opened_at": None, "submitted_at": now()} if submit else {}
             active = max(task.active_ms, min(active_ms, wall_ms))
             return _put(db, task, draft=draft, revision=revision + 1, active_ms=active, **closing)

@@ -22,7 +22,7 @@ def section(evidence: Evidence) -> Section:
         ("Training run", Cell(text=manifest.parent_run_id or words.DASH)),
     ]
     if manifest.redacted:
-        counts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(manifest.redacted.items()))
+        counts = ", ".join(f"{kind} {words.number(count)}" for kind, count in sorted(manifest.redacted.items()))
         run.append(("Places masked as secrets", Cell(text=counts)))
     packages = manifest.env.get("packages") or {}
     machine = {k: v for k, v in manifest.env.items() if k != "packages"}
