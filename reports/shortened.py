@@ -47,7 +47,7 @@ def _plain(block: Block) -> Block:
 
 
 def _cut(part: Any) -> Any:
-    """Any part of a model with its long texts cut and without links, whose files do not come along."""
+    """Any part of a model with its long texts cut."""
     if isinstance(part, str):
         over = len(part) > MOST_CHARACTERS
         return part[:MOST_CHARACTERS] + words.cut(MOST_CHARACTERS, len(part)) if over else part
@@ -55,8 +55,6 @@ def _cut(part: Any) -> Any:
         return type(part)(map(_cut, part))
     if isinstance(part, Answer):
         part = msgspec.structs.replace(part, pieces=list(_pieces(part.pieces)), findings=_findings(part.findings))
-    if isinstance(part, Cell):
-        part = msgspec.structs.replace(part, link="")
     if isinstance(part, msgspec.Struct):
         return msgspec.structs.replace(part, **{name: _cut(getattr(part, name)) for name in part.__struct_fields__})
     return part

@@ -149,6 +149,13 @@ def test_hostile_texts_stand_as_text_and_nothing_in_the_document_acts() -> None:
         assert shown in text
 
 
+def test_a_link_to_another_page_of_the_report_stays_on_the_page() -> None:
+    rows = [[Cell(text="case-1", link="cases-0001.html#case-1"), Cell(text="worse")]]
+    data = pdf.render(report_of([Table(caption="Cases", columns=["Case", "Reading"], rows=rows)]))
+    assert names(data) & ACTING == set()
+    assert "case-1" in whole_text(data)
+
+
 def test_the_probe_sees_a_document_that_acts() -> None:
     made = '<html lang="en"><title>x</title><a href="https://evil.example">x</a></html>'
     assert {"/URI", "/Annots"} <= names(pdf.print_page(made))
