@@ -135,8 +135,8 @@ def _problems(wanted: Wanted, share: float) -> list[str]:
         problems.append("--reviewer: two reviewers have the same name")
     if len(names) > 1 and not LEAST_SHARE <= share <= 1:
         problems.append(
-            f"--share is {words.exact(share)}; expected {words.exact(LEAST_SHARE)} to 1. With less, their agreement says "
-            "too little"
+            f"--share is {words.exact(share)}; expected {words.exact(LEAST_SHARE)} to 1. With less, their agreement "
+            "says too little"
         )
     return problems
 
