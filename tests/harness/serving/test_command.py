@@ -41,6 +41,8 @@ def test_on_a_cpu_the_server_is_started_by_its_module() -> None:
         "--enforce-eager": True,
         "--enable-prefix-caching": True,
         "--max-num-seqs": "64",
+        "--block-size": "32",
+        "--load-format": "safetensors",
         "--no-enable-log-requests": True,
         "--disable-access-log-for-endpoints": "/health,/metrics,/ping,/version",
         "--disable-fastapi-docs": True,
