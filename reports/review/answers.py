@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from harness.errors import UserError, refuse_all
@@ -16,6 +17,8 @@ from reports.review.material import Material
 from reports.review.packet import packet_hash
 from reports.review.schema import Draft, Reviewer, Task
 from reports.review.state import State
+
+Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 
 class Envelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +47,7 @@ class Answered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Time in use."""
     wall_ms: int
     """Time between showing and submitting."""
-    submitted_at: str
+    submitted_at: Time
     """UTC time, ISO 8601."""
     reopened: int = 0
     """How often it was taken back."""
@@ -53,9 +56,9 @@ class Answered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Answers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a packet hands back."""
 
-    consented_at: str | None = None
+    consented_at: Time | None = None
     """UTC time, ISO 8601."""
-    begun_at: str | None = None
+    begun_at: Time | None = None
     """When the rubric was read."""
     tasks: list[Answered] = field(default_factory=list)
     """Submitted tasks."""

@@ -5,11 +5,11 @@ The socket is bound before anything is printed, so that a link always leads some
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from harness.errors import MissingExtra, UserError
 from reports.review.material import Material
@@ -17,6 +17,7 @@ from reports.review.planning import progress
 from reports.review.schema import Reviewer
 from reports.review.state import State, secret_hash
 
+ADDRESS = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?/?")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Say = Callable[[str], None]
@@ -53,10 +54,9 @@ def serve(
 def _origins(address: str | None) -> list[str]:
     if address is None:
         return []
-    found = urlsplit(address)
-    if found.scheme not in ("http", "https") or not found.netloc or found.path.strip("/") or found.query:
+    if not ADDRESS.fullmatch(address):
         raise UserError(f"--address is {address!r}; expected scheme and name alone, such as https://review.example.org")
-    return [f"{found.scheme}://{found.netloc}"]
+    return [address.rstrip("/")]
 
 
 def _bind(host: str, port: int) -> socket.socket:

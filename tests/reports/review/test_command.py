@@ -39,6 +39,7 @@ def test_a_plan_is_printed_and_nothing_is_served(write_run: WriteRun) -> None:
     (["RUN"], "no reviewer was named. Give each a pseudonym: --reviewer r1 --reviewer r2"),
     (["RUN", "--reviewer", "r1", "--suite", "legal/nothing"], "no suite 'legal/nothing' in this run"),
     (["RUN", "--reviewer", "r1", "--address", "review.example.org"], "expected scheme and name alone"),
+    (["RUN", "--reviewer", "r1", "--address", "https://review.example.org:x"], "expected scheme and name alone"),
     (["RUN", "--reviewer", "r1", "--port", "1", "--host", "192.0.2.1"], "192.0.2.1:1 cannot be listened on"),
     (["RUN", "--reviewer", "r1", "--port", "0", "--new-link", "r2"], "--new-link: no reviewer 'r2' in this review"),
     (["nowhere"], "run 'nowhere': no run has that name"),

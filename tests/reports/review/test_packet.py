@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,6 +217,41 @@ def test_answers_of_an_earlier_packet_are_refused(answered: tuple[Path, Path], t
     with pytest.raises(UserError, match="made with an earlier packet"):
         import_answers(run, "compare", file, quiet)
     state.change_reviewer("r1", packet_token=token)
+    assert batches(run) == []
+
+
+def resealed(file: Path, token: str, edit: Any) -> dict[str, Any]:
+    """What a reviewer could make who has the packet and writes the answers with a program."""
+    answers = json.loads(file.read_text("utf-8"))
+    body = json.dumps(edit(json.loads(answers["body"])))
+    seal = hmac.new(token.encode(), body.encode(), hashlib.sha256).hexdigest()
+    return answers | {"body": body, "seal": seal}
+
+
+def change_last(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return body | {"tasks": [*body["tasks"][:-1], body["tasks"][-1] | changes]}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("edit", "says"), [
+    (lambda b: b | {"consented_at": None}, "did not agree to take part"),
+    (lambda b: b | {"tasks": []}, "holds no submitted item"),
+    (lambda b: b | {"tasks": [*b["tasks"], b["tasks"][0]]}, "is given twice"),
+    (lambda b: b | {"guesses": {"elsewhere": "A"}}, "its guesses do not fit the packet"),
+    (lambda b: change_last(b, task="elsewhere"), "is not in the packet"),
+    (lambda b: change_last(b, submitted_at="<b>now</b>"), "its answers cannot be read"),
+    (lambda b: change_last(b, draft={"outcome": "judged"}), "Still to do: answer A: fabrications"),
+    (lambda b: change_last(b, draft={"outcome": "skipped", "reason": ""}), "Still to do: a reason"),
+])  # fmt: skip
+def test_sealed_answers_are_checked_as_those_of_a_page_are(
+    answered: tuple[Path, Path], tmp_path: Path, edit: Any, says: str
+) -> None:
+    run, file = answered
+    other = tmp_path / "answers.json"
+    token = existing(run, "compare").reviewer("r1").packet_token
+    other.write_text(json.dumps(resealed(file, token, edit)), "utf-8")
+    with pytest.raises(UserError, match=says):
+        import_answers(run, "compare", other, quiet)
     assert batches(run) == []
 
 
