@@ -59,10 +59,16 @@ CLICK = """() => {
 
 def provoke(seen: Visit) -> None:
     """Open, click, hover and focus everything, as a reader could."""
-    seen.open_all()
-    seen.page.wait_for_timeout(50)
-    seen.page.evaluate(CLICK)
-    seen.page.wait_for_timeout(50)
+    from playwright.sync_api import Error
+
+    for act in (seen.open_all, lambda: seen.page.evaluate(CLICK)):
+        try:
+            act()
+        except Error as error:
+            # A page that goes elsewhere by itself may do so just then; what it did before is kept.
+            if "Execution context was destroyed" not in str(error):
+                raise
+        seen.page.wait_for_timeout(50)
 
 
 def raw(page: str) -> str:

@@ -83,8 +83,8 @@ def test_an_example_that_is_too_large_is_refused_and_the_old_one_stays(
 
 def test_an_example_that_names_a_folder_of_this_machine_is_refused(tmp_path: Path) -> None:
     clean, private = tmp_path / "report.md", tmp_path / "report.html"
-    clean.write_text(f"models/base, {Path.cwd()}stead")
-    private.write_text(f"Checkpoint {Path.cwd()}/models/base")
+    clean.write_text(f"models/base, {Path.home()}stead")
+    private.write_text(f"Checkpoint {Path.home()}/models/base")
     make.refuse_private("clauses", [clean])
     with pytest.raises(UserError, match=r"clauses: report\.html name"):
         make.refuse_private("clauses", [clean, private])
