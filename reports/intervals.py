@@ -188,7 +188,7 @@ def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = Fals
     scale.errorbar(
         [at],
         [y],
-        xerr=[[at - low], [high - at]],
+        xerr=[[max(at - low, 0.0)], [max(high - at, 0.0)]],
         fmt=look.shape,
         color=look.colour,
         markerfacecolor=look.colour if look.full else svg.PAPER,
