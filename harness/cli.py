@@ -130,17 +130,13 @@ def compare(
 
 def conclude(run_path: Path, parts: list[Path]) -> None:
     """Print a run's verdicts, write its report, and leave with pytest's exit codes."""
-    from harness.store import load_results
+    from harness.store import load_verdicts
     from harness.summary import lines
 
     for line in lines(run_path, 110):
         typer.echo(line)
-    made = load_results(run_path)
-    if made.is_long:
-        typer.echo(f"no report of so many cases is written unasked: `tunegate report {run_path}` holds every answer")
-    else:
-        _write_report(parts, run_path / "report")
-    commands.leave(made.verdicts)
+    _write_report(parts, run_path / "report")
+    commands.leave(load_verdicts(run_path))
 
 
 @app.command()
@@ -230,8 +226,9 @@ def add_labels(
 def _write_report(parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None) -> None:
     reports = importlib.import_module("reports")
     assumptions = importlib.import_module("reports.assumptions").load(business) if business else None
-    for file in reports.write(reports.build(parts, assumptions), out, with_pdf):
-        typer.echo(f"report: {file}")
+    typer.echo(
+        "\n".join(f"report: {said}" for said in reports.named(reports.publish(parts, out, with_pdf, assumptions)))
+    )
 
 
 @app.command()
@@ -244,7 +241,7 @@ def report(
     ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write report.html, report.md and report.json of finished runs."""
+    """Write report.html, report.md, report.json and cases.csv of finished runs, and pages of cases beside them."""
     from harness.store import find_run
 
     paths = [find_run(text, runs) for text in run]

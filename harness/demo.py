@@ -73,7 +73,7 @@ def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
     made = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
     progress.say("[6/6] report")
     reports = importlib.import_module("reports")
-    files = reports.write(reports.build([made.path, trained]), folder)
+    files = reports.named(reports.publish([made.path, trained], folder))
     importlib.import_module("reports.terminal").show(load_run(made.path))
     return closing(made, files)
 
@@ -106,7 +106,7 @@ def write_replay(folder: Path, rows: int, base: str, engine: str | None, progres
     replay.write_rows(folder / "data" / "replay.jsonl", found.rows)
 
 
-def closing(made: Results, files: list[Path]) -> str:
+def closing(made: Results, files: list[str]) -> str:
     """What the demo ends with: the line ran, what the gates said, where to read on."""
     passed = sum(v.outcome == "pass" for v in made.verdicts)
     word = "PASS" if passed == len(made.verdicts) else "NOT PASSED"

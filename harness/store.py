@@ -32,7 +32,7 @@ from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
 MOST_CASES = 50_000
-"""A run of more is long: it is judged from the disk, and no report of it is written unasked."""
+"""A run of more is long: it is judged from the disk."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What bytes that are no JSON of the expected kind raise."""

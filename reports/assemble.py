@@ -46,12 +46,16 @@ def report(evidence: Evidence) -> ReportModel:
     """The report itself, with as many cases as one page holds."""
     made = [section(evidence) for section in SECTIONS]
     return ReportModel(
-        title=f"Evaluation report: {words.listing(s.name for s in evidence.suites) or 'no suite'}",
+        title=f"Evaluation report: {_title(evidence)}",
         run_id=evidence.run.manifest.run_id,
         seal=evidence.seal,
         outcome=overall(evidence.run.verdicts),
         sections=[section for section in made if section is not None],
     )
+
+
+def _title(evidence: Evidence) -> str:
+    return words.listing(suite.name for suite in evidence.suites) or "no suite"
 
 
 def pages(evidence: Evidence) -> Iterator[CasePage]:
@@ -60,7 +64,7 @@ def pages(evidence: Evidence) -> Iterator[CasePage]:
     for before, page, after in zip(names, evidence.cases.pages[1:], [*names[2:], ""], strict=False):
         yield CasePage(
             name=page.name,
-            title=f"Cases, {case_words.page(names.index(page.name), len(names) - 1)}",
+            title=f"{_title(evidence)}: cases, {case_words.page(names.index(page.name), len(names) - 1)}",
             run_id=evidence.run.manifest.run_id,
             seal=evidence.seal,
             outcome=overall(evidence.run.verdicts),

@@ -34,8 +34,8 @@ def draw(block: Curve | Intervals, narrow: bool = False) -> tuple[str, str]:
 
 def _curve(curve: Curve, narrow: bool) -> Figure:
     """Lines over steps, each with its name at the top."""
-    figure = sheet(360 if narrow else 860, 250 if narrow else 280)
-    across, down = (360, 250) if narrow else (860, 280)
+    across, down = (324, 250) if narrow else (860, 280)
+    figure = sheet(across, down)
     axes = figure.add_axes((48 / across, 44 / down, (across - 60) / across, (down - 80) / down))
     for line, look in zip(curve.lines, (*SERIES, *[SERIES[-1]] * len(curve.lines)), strict=False):
         x, y = zip(*line.points, strict=True)

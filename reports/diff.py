@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 from typing import Literal, cast
 
 from harness.schema import Record, Span
@@ -15,22 +16,30 @@ Change = Literal["same", "removed", "added"]
 Stretch = tuple[int, int, Change]
 
 
+WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+
+
 def words(text: str) -> list[str]:
-    """Words, runs of white space and single punctuation marks; joined they give the text back."""
-    return re.findall(r"\w+|\s+|[^\w\s]", text)
+    """Words and single punctuation marks, each with the white space after it; joined they give the text back."""
+    return WORD.findall(text)
 
 
 def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
-    """Stretches of either text in code points: what only one of them says is removed or added."""
+    """Stretches of either text in code points: what only one of them says is removed or added.
+
+    White space alone makes no difference; a word counts with what follows it, which also leaves the search a tenth of
+    the pairs to try.
+    """
     left, right = words(baseline), words(tuned)
-    head = _common(left, right)
-    tail = _common(left[head:][::-1], right[head:][::-1])
-    middle = SequenceMatcher(None, left[head : len(left) - tail], right[head : len(right) - tail], autojunk=False)
+    bare, other = ([word.strip() for word in side] for side in (left, right))
+    head = _common(bare, other)
+    tail = _common(bare[head:][::-1], other[head:][::-1])
+    middle = SequenceMatcher(None, bare[head : len(bare) - tail], other[head : len(other) - tail], autojunk=False)
     blocks = [("equal", 0, head, 0, head)]
     blocks += [(tag, i1 + head, i2 + head, j1 + head, j2 + head) for tag, i1, i2, j1, j2 in middle.get_opcodes()]
     blocks += [("equal", len(left) - tail, len(left), len(right) - tail, len(right))]
-    before = [("same" if tag == "equal" else "removed", "".join(left[i1:i2])) for tag, i1, i2, _, _ in blocks]
-    after = [("same" if tag == "equal" else "added", "".join(right[j1:j2])) for tag, _, _, j1, j2 in blocks]
+    before = [part for tag, i1, i2, _, _ in blocks for part in _parts(tag, "removed", "".join(left[i1:i2]))]
+    after = [part for tag, _, _, j1, j2 in blocks for part in _parts(tag, "added", "".join(right[j1:j2]))]
     return _joined(before), _joined(after)
 
 
@@ -54,13 +63,21 @@ def _common(left: list[str], right: list[str]) -> int:
     return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
+def _parts(tag: str, change: Change, text: str) -> list[tuple[str, str]]:
+    """A stretch by kind; the white space that ends a change is none of it."""
+    if tag == "equal":
+        return [("same", text)]
+    body = text.rstrip()
+    return [(change, body), ("same", text[len(body) :])]
+
+
 def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:
     """Parts as offsets, where white space and marks between two changes belong to the change."""
     kept: list[tuple[str, str]] = []
-    for i, (kind, text) in enumerate(parts):
-        if not text:
-            continue
-        between = kept and i + 1 < len(parts) and kept[-1][0] != "same" and not re.search(r"\w", text)
+    by_kind = groupby((part for part in parts if part[1]), key=itemgetter(0))
+    runs = [(kind, "".join(text for _, text in group)) for kind, group in by_kind]
+    for i, (kind, text) in enumerate(runs):
+        between = kept and i + 1 < len(runs) and kept[-1][0] != "same" and not re.search(r"\w", text)
         own = kept[-1][0] if kind == "same" and between else kind
         if kept and kept[-1][0] == own:
             kept[-1] = (own, kept[-1][1] + text)

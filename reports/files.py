@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 import msgspec
@@ -15,18 +16,24 @@ import msgspec
 from harness import redaction
 from harness.errors import UserError
 from harness.store import RunData
+from reports.assumptions import Assumptions
 from reports.casebook import TABLE
 from reports.model import ReportModel
 
 PAGES = "cases-[0-9][0-9][0-9][0-9].html"
 
 
-def publish(runs: Sequence[RunData | Path], out_dir: Path, with_pdf: bool = False) -> list[Path]:
-    """Write everything of a report on these runs, one page in memory at a time; pages of an older one are dropped."""
+def publish(
+    runs: Sequence[RunData | Path], out_dir: Path, with_pdf: bool = False, assumptions: Assumptions | None = None
+) -> list[Path]:
+    """Write everything of a report on these runs, one page in memory at a time; pages of an older one are dropped.
+
+    The views come first, then the table of all cases, then the pages.
+    """
     from reports import assemble, html, table_of_cases
 
-    evidence = assemble.read(runs)
-    made = write(assemble.report(evidence), out_dir, with_pdf)
+    evidence = assemble.read(runs, assumptions)
+    views, made = write(assemble.report(evidence), out_dir, with_pdf), list[Path]()
     metrics = list(dict.fromkeys(metric.name for suite in evidence.suites for metric in suite.metrics))
     with _saved_in(out_dir):
         for old in Path(out_dir).glob(PAGES):
@@ -37,7 +44,16 @@ def publish(runs: Sequence[RunData | Path], out_dir: Path, with_pdf: bool = Fals
         for page in assemble.pages(evidence):
             made.append(Path(out_dir) / page.name)
             made[-1].write_bytes(html.page(page).encode("utf-8"))
-    return redaction.looked_through(made)
+    return [*views, *redaction.looked_through(made)]
+
+
+def named(files: Sequence[Path]) -> list[str]:
+    """What a terminal says of written files: each by its path, pages of cases together."""
+    pages = [file for file in files if fnmatch(file.name, PAGES)]
+    said = [str(file) for file in files if file not in pages]
+    if pages:
+        said.append(f"{pages[0].parent / PAGES.replace('[0-9]' * 4, '*')} ({len(pages)})")
+    return said
 
 
 def write(model: ReportModel, out_dir: Path, with_pdf: bool = False) -> list[Path]:

@@ -97,9 +97,12 @@ def text(value: Any) -> Any:
     """A string escaped, with hidden characters as highlighted names; anything else as it is."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
+    found = list(visible.split(value))
+    if len(found) == 1 and not found[0][1]:
+        return escape(found[0][0])
     return Markup("").join(
         Markup('<span class="hidden-character">{}</span>').format(part) if hidden else escape(part)
-        for part, hidden in visible.split(value)
+        for part, hidden in found
     )
 
 

@@ -55,7 +55,7 @@ class Layout(NamedTuple):
 
 
 WIDE = Layout(width=860, left=240, scale=350, words=608, step=24, named=0, below=0)
-NARROW = Layout(width=360, left=12, scale=336, words=0, step=40, named=38, below=17)
+NARROW = Layout(width=324, left=8, scale=308, words=0, step=40, named=38, below=17)
 PAD = 14
 
 
@@ -83,7 +83,7 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
     names = list(dict.fromkeys(row.panel for row in plot.rows))
     labels = list(dict.fromkeys(row.label for row in plot.rows))
     rank = 1 if narrow else min(3, len(names))
-    width, labelled, line, head = (360, 112, 24, 34) if narrow else (860, 176, 24, 34)
+    width, labelled, line, head = (324, 100, 24, 50) if narrow else (860, 176, 24, 50)
     each = (width - labelled) / rank
     height = line * len(labels) + 8
     ranks = [names[i : i + rank] for i in range(0, len(names), rank)]
@@ -91,11 +91,11 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
     for number, some in enumerate(ranks):
         top = (head + height + FOOT + 10) * number + head
         for place, label in enumerate(labels):
-            say(figure, 0, top + 4 + line * (place + 0.5), short(label, 24 if not narrow else 16))
+            say(figure, 0, top + 4 + line * (place + 0.5), short(label, 14 if narrow else 24))
             rule(figure, top + 4 + line * place)
         for column, name in enumerate(some):
             left = labelled + each * column + 8
-            say(figure, left, top - 16, short(name, 34), bold=True)
+            say(figure, left, top - 34, short(name, 34), bold=True)
             scale = axes(figure, left, top, each - 78, height)
             _scale(scale, plot)
             for row in (row for row in plot.rows if row.panel == name):
@@ -112,6 +112,10 @@ def _scale(scale: Axes, plot: Intervals) -> None:
     low, high = plot.ticks[0].at, plot.ticks[-1].at
     scale.set_xlim(low, high)
     scale.set_xticks([tick.at for tick in plot.ticks], [shown(tick.text) for tick in plot.ticks])
+    if any(plot.ends):
+        first, *_, last = scale.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
     scale.grid(axis="x", color=svg.GRID, linewidth=1)
     if low < 0 < high:
         scale.axvline(0, color=svg.MUTED, linewidth=1.5)
@@ -151,13 +155,13 @@ def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> Non
     if mark.reading:
         word = words.READINGS[mark.reading]
         if own.below:
-            say(figure, 0, y, f"{word}: {mark.text}", look.colour, 11.5, bold=look.full)
+            say(figure, 0, y, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
         else:
             say(figure, own.words, y, word, look.colour, bold=True)
             say(figure, own.words, y + TEXT, mark.text, size_=11.5)
         return
     said = f"{words.variant(mark.variant)} {mark.text}" if own.below else mark.text
-    say(figure, own.words, y, said, svg.INK if look.full else svg.MUTED, 11.5 if own.below else 12, bold=look.full)
+    say(figure, own.words, y, said, svg.INK if look.full else svg.MUTED, bold=look.full, over=bool(own.below))
 
 
 def _bars(scale: Axes, plot: Intervals, row: PlotRow, top: float, bottom: float, own: Layout) -> None:

@@ -90,8 +90,9 @@ def say(
     size_: float = 12,
     bold: bool = False,
     side: str = "left",
+    over: bool = False,
 ) -> None:
-    """A line of text whose middle is at `y`."""
+    """A line of text whose middle is at `y`; `over` hides the lines that it stands on."""
     across, down = size(figure)
     figure.text(
         x / across,
@@ -102,6 +103,7 @@ def say(
         fontweight="bold" if bold else "normal",
         ha=side,
         va="center_baseline",
+        bbox={"facecolor": svg.PAPER, "edgecolor": "none", "pad": 1} if over else None,
     )
 
 

@@ -66,7 +66,7 @@ def _takes_of_the_bar(known: Known) -> str:
 
     enough = contracts_enough(Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"]))
     many = "more than 20,000" if enough is None else f"about {rough(enough):,}"
-    return f"To show that takes {many} {known['source']}s, with a model that is a good deal better than the bar."
+    return f"To show that takes {many} {known['source']}s, for a model that makes half of the errors that it allows."
 
 
 def objective_of(known: Known) -> str:

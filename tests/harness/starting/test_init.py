@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness import cli
@@ -23,7 +23,7 @@ from harness.starting.kinds import kinds
 from harness.starting.names import suite_name
 from harness.starting.placing import place
 from harness.starting.questions import answers
-from harness.starting.reading import read_bar, read_fields, read_labels, read_line
+from harness.starting.reading import read_bar, read_fields, read_labels
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -204,45 +204,35 @@ def test_a_suite_that_does_not_hold_is_not_put_in_place(here, monkeypatch):
     assert list(here.iterdir()) == []
 
 
+HOSTILE = [
+    '"""',
+    'ends with "',
+    "ends with \\",
+    "{{ document }}",
+    "{% raw %}",
+    "{# x #}",
+    "{% endraw %} {{",
+    'a"b',
+    "it's",
+    "<< x >>",
+    "$HOME",
+    "[[gate]]",
+    "# no comment",
+    "<b>",
+    "é 你好",
+]
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"]), min_size=1)
 LINES = st.lists(WORDS, min_size=1, max_size=6).map(" ".join)
-HOSTILE = st.sampled_from(
-    [
-        '"""',
-        "{{ document }}",
-        "{% raw %}",
-        "{# x #}",
-        "\\",
-        'a"b',
-        "it's",
-        "{",
-        "%}",
-        "<< x >>",
-        "${HOME}",
-        "]]",
-        "#",
-        "é",
-    ]
-)
 
 
-@settings(max_examples=60, deadline=None)
-@given(instruction=LINES | HOSTILE, objective=LINES | HOSTILE, labels=st.lists(LINES | HOSTILE, min_size=2, max_size=4))
-@pytest.mark.parametrize("kind", ["label", "list"])
-def test_what_a_person_writes_is_said_word_for_word(kind, instruction, objective, labels, tmp_path_factory):
-    text = ";".join(labels)
-    try:
-        read_line(instruction, "--instruction")
-        read_line(objective, "--objective")
-        known = answers(
-            {"kind": kind, "labels": text, "instruction": instruction, "objective": objective}, None, print, True
-        )
-    except UserError:
-        return
-    folder = tmp_path_factory.mktemp("made") / "domain" / "suite"
+def said_word_for_word(folder: Path, kind: str, labels: list[str], instruction: str, objective: str) -> None:
+    """Write a suite of these and look for them in what the model is told, the suite's title and the gates."""
+    given = {"kind": kind, "labels": ";".join(labels), "instruction": instruction, "objective": objective}
+    known = answers(given, None, print, True)
     folder.mkdir(parents=True)
     for name, content in files_of("domain", "suite", known).items():
         (folder / name).write_text(content, "utf-8")
+    compile((folder / "__init__.py").read_text("utf-8"), "__init__.py", "exec")
     (folder / "__init__.py").unlink()
     suite = only_suite(folder)
     assert suite.title == known["objective"]
@@ -251,6 +241,23 @@ def test_what_a_person_writes_is_said_word_for_word(kind, instruction, objective
         asked = messages(suite.template, case)[-1]["content"]
         assert known["instruction"] in asked and "; ".join(known["labels"]) in asked
         assert case.document in asked
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_that_means_something_to_a_file_is_said_word_for_word(tmp_path, text):
+    said_word_for_word(tmp_path / "d" / "label", "label", [f"one {text}", "two"], text, text)
+    said_word_for_word(tmp_path / "d" / "list", "list", [f"one {text}", "two"], text, text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(instruction=LINES, objective=LINES, labels=st.lists(LINES, min_size=2, max_size=4, unique=True))
+@pytest.mark.parametrize("kind", ["label", "list"])
+def test_what_a_person_writes_is_said_word_for_word(kind, instruction, objective, labels, tmp_path_factory):
+    try:
+        said_word_for_word(tmp_path_factory.mktemp("made") / "d" / "s", kind, labels, instruction, objective)
+    except UserError as refused:
+        assume("label" not in str(refused) and "clause" not in str(refused))
+        raise
 
 
 def test_own_labels_get_examples_that_say_what_they_stand_for(here):
