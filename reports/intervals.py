@@ -112,10 +112,6 @@ def _scale(scale: Axes, plot: Intervals) -> None:
     low, high = plot.ticks[0].at, plot.ticks[-1].at
     scale.set_xlim(low, high)
     scale.set_xticks([tick.at for tick in plot.ticks], [shown(tick.text) for tick in plot.ticks])
-    if any(plot.ends):
-        first, *_, last = scale.get_xticklabels()
-        first.set_horizontalalignment("left")
-        last.set_horizontalalignment("right")
     scale.grid(axis="x", color=svg.GRID, linewidth=1)
     if low < 0 < high:
         scale.axvline(0, color=svg.MUTED, linewidth=1.5)

@@ -71,6 +71,8 @@ class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """Which gates decided it."""
     objective: str
     """The aim in the business's own words."""
+    glance: list[tuple[str, str]] = field(default_factory=list)
+    """What got worse and how sure that is, where several suites share the first screen."""
     counted: str = ""
     """How many gates are not met, where views list them."""
     unmet: list[Cell] = field(default_factory=list)

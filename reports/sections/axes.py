@@ -17,8 +17,8 @@ def share_ticks() -> list[Tick]:
 def turned_ticks(reach: float) -> list[Tick]:
     """A symmetric axis of percentage points around 0 that holds `reach`, a share; both sides count upwards."""
     end = next((step for step in (0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if reach <= step), 1.0)
-    ticks = [Tick(at=at, text=words.tick(abs(at), "points").lstrip("+")) for at in (-end, -end / 2, 0.0, end / 2)]
-    return [*ticks, Tick(at=end, text=f"{ticks[0].text} points")]
+    places = (-end, -end / 2, 0.0, end / 2, end)
+    return [Tick(at=at, text=words.tick(abs(at), "points").lstrip("+")) for at in places]
 
 
 def mark(variant: str, found: Estimate, unit: words.Unit = "share") -> Mark | None:

@@ -12,6 +12,7 @@ from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading,
 from reports.sections.axes import turned_ticks
 
 ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
+SURE = "How sure"
 HEADINGS: dict[Reading, str] = {"worse": "Got worse", "undecided": "No clear change", "better": "Got better"}
 NONE: dict[Reading, str] = {
     "worse": "No metric is shown to be worse",
@@ -58,9 +59,21 @@ def _summary(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) ->
         (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
         (HEADINGS["better"], _metrics(changes, "better", "")),
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
-        ("How sure", _certainty(evidence, suite, changes)),
+        (SURE, _certainty(evidence, suite, changes)),
     ]
     return Facts(caption=suite.name, pairs=pairs)
+
+
+def glance(evidence: Evidence, suite: SuiteInfo) -> list[tuple[str, str]]:
+    """What got worse and how sure that is, each in one line; nothing where nothing was compared."""
+    changes = _changes(evidence, suite)
+    if not changes:
+        return []
+    cells = [
+        (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
+        (SURE, _certainty(evidence, suite, changes)),
+    ]
+    return [(name, "; ".join([cell.text, *cell.note.splitlines()])) for name, cell in cells]
 
 
 def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
@@ -105,7 +118,7 @@ def _certainty(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) 
     first = next((c for m in suite.metrics for c in changes if c.metric == m), changes[0])
     found = first.found.difference
     unit = unit_of(evidence, suite, first.metric)
-    size = f"{words.count(found.n, 'case')}, {words.sources(found, suite.cluster)}"
+    size = f"n {words.number(found.n)}, {words.sources(found, suite.cluster)}"
     if found.low is None or found.high is None:
         return Cell(text=size)
     half = words.floor((found.high - found.low) / 2, unit)
@@ -121,7 +134,7 @@ def _plot(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) -> li
     reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
     plot = Intervals(
         id=f"changes-{words.slug(suite.name)}",
-        title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, right is better",
+        title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, points, right is better",
         ticks=turned_ticks(reach),
         ends=("◀ worse", "better ▶"),
         rows=rows,

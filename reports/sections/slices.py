@@ -91,7 +91,7 @@ def _plot(
     reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
     plot = Intervals(
         id=f"slices-{words.slug(suite.name)}-{words.slug(tag)}",
-        title=f"Change by {words.phrase(tag)}, {suite.name}, {suite.shape}: 95% intervals, right is better, "
+        title=f"Change by {words.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
         "▲ better, ▼ worse, ◇ no clear change",
         ticks=turned_ticks(reach),
         ends=("◀ worse", "better ▶"),

@@ -9,6 +9,7 @@ from reports.briefs import CaseName
 from reports.evidence import Evidence, overall
 from reports.model import Block, Cell, Headline, Section, Text
 from reports.pairs import Pair, both_texts
+from reports.sections import picture
 
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",
@@ -68,14 +69,16 @@ NAMED = 4
 
 def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
     verdicts = evidence.verdicts(suite.name)
+    unmet = _not_met(verdicts)
     return Headline(
         suite=suite.name,
         outcome=overall(verdicts),
         sentence=sentence(evidence, suite),
         reason=reason(verdicts, suite.shape),
         objective=suite.objective,
-        counted=_counted(verdicts),
-        unmet=[_unmet(v, suite.shape) for v in _not_met(verdicts)[:NAMED]],
+        glance=picture.glance(evidence, suite) if len(evidence.suites) > 1 else [],
+        counted=_counted(verdicts) + (f" {words.number(left)} more below." if (left := len(unmet) - NAMED) > 0 else ""),
+        unmet=[_unmet(v, suite.shape) for v in unmet[:NAMED]],
     )
 
 
