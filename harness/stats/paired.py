@@ -36,6 +36,8 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
     whole = contrast(*pairs.parts, factor)
     lowest, highest = _limits(pairs)
     reach = (highest - factor * lowest, factor * highest - lowest)
+    if not any(reach):
+        return Estimate(method="all answers have one value: no interval", **named)
     low, high, is_guarded = gains_and_losses(whole, reach, level, side)
     if not pairs.metric.over_labels:
         residuals = ratio_contrast(pairs, factor)

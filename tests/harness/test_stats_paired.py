@@ -102,6 +102,12 @@ def test_whole_numbers_are_summed_in_single_precision_without_any_loss():
     assert not resample._is_exact(rows + 0.5, np.ones(500, dtype=np.int64))
 
 
+def test_answers_that_all_have_one_value_of_an_unbounded_metric_get_no_interval():
+    found = own.difference(paired([2.0] * 20, [2.0] * 20, metric=LENGTH))
+    assert (found.value, found.low, found.high) == (0.0, None, None)
+    assert found.method == "all answers have one value: no interval"
+
+
 def test_interval_of_the_difference_agrees_with_wilson_intervals_put_together_by_hand():
     rng = np.random.default_rng(1)
     for _ in range(200):
