@@ -71,7 +71,7 @@ def rows(plot: Intervals, narrow: bool) -> Figure:
     top = 0.0
     for row, height in zip(plot.rows, heights, strict=True):
         rule(figure, head + top)
-        _bars(scale, plot, row, top + own.named, top + height, own)
+        _bars(figure, scale, plot, row, head, (top + own.named, top + height), own)
         _row(figure, scale, plot, row, head, top, own)
         top += height
     rule(figure, head + top)
@@ -160,14 +160,20 @@ def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> Non
     say(figure, own.words, y, said, svg.INK if look.full else svg.MUTED, bold=look.full, over=bool(own.below))
 
 
-def _bars(scale: Axes, plot: Intervals, row: PlotRow, top: float, bottom: float, own: Layout) -> None:
-    """The bars that gates hold a row against, as dashed lines with their words."""
+def _bars(
+    figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float, ends: tuple[float, float], own: Layout
+) -> None:
+    """The bars that gates hold a row against, as dashed lines from one height to another with their words."""
+    top, bottom = ends
     low, high = plot.ticks[0].at, plot.ticks[-1].at
     for number, bar in enumerate(row.bars):
         at = min(max(bar.at, low), high)
         y = top + PAD / 2 + 4 + BAR * number
-        on_left = at > (low + high) / 2
         scale.plot([at, at], [y - 6, bottom - 4], "--", color=svg.CAUTION, linewidth=1.5, clip_on=False)
+        if own.below:
+            say(figure, 0, head + y, f"bar: {bar.text}", svg.CAUTION, 11, over=True)
+            continue
+        on_left = at > (low + high) / 2
         scale.annotate(
             shown(f"bar: {bar.text}"),
             (at, y),
