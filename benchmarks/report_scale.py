@@ -46,11 +46,13 @@ WORDS = re.findall(
     "written consent insurance against fire must be held assignment needs consent which is not withheld without cause",
 )
 WORKER = """
-import sys, time
+import sys
 from pathlib import Path
 import reports
 reports.publish([Path(sys.argv[1])], Path(sys.argv[2]))
+print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
+"""Prints the most resident memory in kB; what getrusage says of a new process may be its parent's."""
 
 
 def prose(chance: random.Random, words: int) -> list[str]:
@@ -142,9 +144,8 @@ def write(folder: Path, cases: int, words: int, characters: int) -> None:
 def measure(folder: Path, out: Path) -> tuple[float, float]:
     """Seconds and megabytes of one report in a process of its own."""
     start = time.monotonic()
-    code = f"import resource\n{WORKER}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(folder), str(out)],
+        [sys.executable, "-c", WORKER, str(folder), str(out)],
         capture_output=True,
         text=True,
         check=True,
