@@ -70,19 +70,6 @@ def _ask(question: str, default: str) -> str:
     return str(typer.prompt(f"\n{question}\n", default=default, prompt_suffix="> "))
 
 
-def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    """`name=COLUMN` options as a table; a bare COLUMN names itself."""
-    from harness.starting.names import plain_name
-
-    found: dict[str, str] = {}
-    for text in given or []:
-        name, _, column = text.partition("=")
-        if plain_name(name, option) in found:
-            raise UserError(f"{option} {name} is given twice. Name each once")
-        found[name] = column or name
-    return found
-
-
 @cases.command(name="import")
 def import_cases(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet, or hf:owner/name.")],
@@ -114,16 +101,17 @@ def import_cases(
     """Make cases of the rows of a table, by named columns. Nothing is written where a row is bad."""
     from harness.bringing import Mode, bring
     from harness.importing import Columns
+    from harness.starting.names import named_columns
     from harness.tables import Hub
 
     if append and replace:
         raise UserError("--append keeps the cases that are there and --replace drops them: give one")
     columns = Columns(
         id=id_column,
-        input=_pairs(inputs, "--input"),
+        input=named_columns(inputs, "--input"),
         expected=expected,
         cluster=cluster,
-        tags=_pairs(tag, "--tag"),
+        tags=named_columns(tag, "--tag"),
         separator=separator,
         none=none,
     )

@@ -40,7 +40,8 @@ def bring(source: str, into: str, columns: Columns, hub: Hub, mode: Mode | None,
     present = present_cases(path, mode)
     found = read_rows(rows_of(source, columns.names, hub), columns, suite, present)
     if not skip_bad:
-        refuse_bad(source, found)
+        said = "cannot be cases, and nothing was written (--skip-bad leaves them out)"
+        refuse_bad(source, found.problems, len(found.cases), said)
     cases = [*present, *found.cases]
     refuse_unfit(suite, found, cases, columns)
     write_cases(path, cases)

@@ -1,4 +1,4 @@
-"""`tunegate data`: checks, cleans and splits training rows. Reads options only; the work is training's own.
+"""`tunegate data`: makes, checks, cleans and splits training rows. Reads options only; the work is training's own.
 
 Training is imported late, by name, so that the core never depends on it.
 """
@@ -14,7 +14,7 @@ import typer
 
 from harness.errors import EXIT_GATE_FAILED, UserError
 
-app = typer.Typer(name="data", help="Check, clean and split training rows.", no_args_is_help=True)
+app = typer.Typer(name="data", help="Make, check, clean and split training rows.", no_args_is_help=True)
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="JSONL files of training rows.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
@@ -47,6 +47,32 @@ def _review(files: list[str], options: dict[str, Any], actions: list[str] | None
     found = _curation("review").review(files, settings, say)
     _curation("terminal").show(found)
     return found
+
+
+@app.command()
+def rows(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet, or hf:owner/name.")],
+    suite: Annotated[Path, typer.Option(metavar="FOLDER", help="Suite in whose words the rows ask.")],
+    inputs: Annotated[
+        list[str], typer.Option("--input", metavar="NAME=COLUMN", help="A variable of the prompt; again for more.")
+    ],
+    answer: Annotated[str, typer.Option(metavar="COLUMN", help="What the model is to answer, word for word.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="JSONL file to write.")],
+    cluster: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="What a row comes from; `split` keeps it together.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a hub data set.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a hub data set.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a hub data set.")] = None,
+) -> None:
+    """Make training rows of a table, each asked as the suite asks. Nothing is written where a row is bad."""
+    from harness.starting.names import named_columns
+    from harness.tables import Hub
+    from harness.teaching import Columns, write_rows
+
+    columns = Columns(input=named_columns(inputs, "--input"), answer=answer, cluster=cluster)
+    written = write_rows(file, suite, columns, Hub(split=split, config=config, revision=revision), out)
+    typer.echo(f"written: {out}: {written:,} rows")
 
 
 @app.command()

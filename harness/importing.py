@@ -58,8 +58,8 @@ class Read(Struct, kw_only=True):
     """Where a row stands that cannot, and why."""
 
 
-class _Bad(Exception):
-    """Why a row is no case."""
+class Bad(Exception):
+    """Why a row cannot be used."""
 
 
 def read_rows(rows: Iterable[Row], columns: Columns, suite: Suite, present: Sequence[Case]) -> Read:
@@ -70,10 +70,10 @@ def read_rows(rows: Iterable[Row], columns: Columns, suite: Suite, present: Sequ
     for row in rows:
         try:
             if row.problem:
-                raise _Bad(row.problem)
+                raise Bad(row.problem)
             case = _case(row.cells, columns)
             _check(case, suite, ids, texts)
-        except _Bad as bad:
+        except Bad as bad:
             found.problems.append((row.where, str(bad)))
             continue
         ids[case.id] = texts[_content(case)] = row.where
@@ -82,26 +82,26 @@ def read_rows(rows: Iterable[Row], columns: Columns, suite: Suite, present: Sequ
 
 
 def _case(cells: Mapping[str, Any], columns: Columns) -> Case:
-    name = _filled(cells, columns.id)
+    name = filled(cells, columns.id)
     if not name.isprintable():
-        raise _Bad(f"id {name!r} holds a character that cannot be seen. Use letters, digits, '-', '/' and '.'")
+        raise Bad(f"id {name!r} holds a character that cannot be seen. Use letters, digits, '-', '/' and '.'")
     return Case(
         id=name,
-        input={key: _filled(cells, column, whole=True) for key, column in columns.input.items()},
+        input={key: filled(cells, column, whole=True) for key, column in columns.input.items()},
         expected=_expected(_cell(cells, columns.expected), columns),
-        cluster=_filled(cells, columns.cluster) if columns.cluster else name,
+        cluster=filled(cells, columns.cluster) if columns.cluster else name,
         tags={key: text for key, column in columns.tags.items() if (text := _text(_cell(cells, column), column))},
     )
 
 
 def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str, str]) -> None:
     if case.id in ids:
-        raise _Bad(f"id {case.id!r} is that of {ids[case.id]} too. Ids must be unique")
+        raise Bad(f"id {case.id!r} is that of {ids[case.id]} too. Ids must be unique")
     problems = [problem_of(case, {}, 0), *suite.problems(case)]
     if said := [text for text in problems if text]:
-        raise _Bad("; ".join(said))
+        raise Bad("; ".join(said))
     if (first := texts.get(_content(case))) is not None:
-        raise _Bad(f"asks what {first} asks. A case that stands twice counts twice: leave one out")
+        raise Bad(f"asks what {first} asks. A case that stands twice counts twice: leave one out")
 
 
 def _content(case: Case) -> str:
@@ -116,16 +116,16 @@ def _cell(cells: Mapping[str, Any], column: str) -> Any:
     value: Any = cells
     for part in column.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise _Bad(f"there is no {column!r}. It has: {', '.join(map(repr, cells))}")
+            raise Bad(f"there is no {column!r}. It has: {', '.join(map(repr, cells))}")
         value = value[part]
     return value
 
 
-def _filled(cells: Mapping[str, Any], column: str, whole: bool = False) -> str:
+def filled(cells: Mapping[str, Any], column: str, whole: bool = False) -> str:
     """Text of a cell that must not be empty; `whole` keeps the white space around it."""
     text = _text(_cell(cells, column), column, whole)
     if not text.strip():
-        raise _Bad(f"{column!r} is empty. Fill it in, or leave the row out")
+        raise Bad(f"{column!r} is empty. Fill it in, or leave the row out")
     return text
 
 
@@ -135,12 +135,12 @@ def _text(value: Any, column: str, whole: bool = False) -> str:
     if isinstance(value, bool):
         value = "true" if value else "false"
     if isinstance(value, (bytes, list, dict, tuple)):
-        raise _Bad(f"{column!r} is a {type(value).__name__}, expected text. Name a column of text")
+        raise Bad(f"{column!r} is a {type(value).__name__}, expected text. Name a column of text")
     text = str(value).replace("\r\n", "\n").replace("\r", "\n")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise _Bad(f"{column!r} holds half a character (a lone surrogate). Write the row again as UTF-8") from None
+        raise Bad(f"{column!r} holds half a character (a lone surrogate). Write the row again as UTF-8") from None
     return text if whole else text.strip()
 
 
@@ -155,28 +155,27 @@ def _expected(value: Any, columns: Columns) -> list[str]:
     if columns.none is not None and text.casefold() == columns.none.strip().casefold():
         return []
     if not text:
-        raise _Bad(f"{column!r} is empty. Fill it in, or say --none '' where an empty cell means that there is none")
+        raise Bad(f"{column!r} is empty. Fill it in, or say --none '' where an empty cell means that there is none")
     if text.startswith("[") and text.endswith("]"):
         try:
             return _several(json.loads(text), column)
         except (ValueError, RecursionError):
-            raise _Bad(f"""{column!r} looks like a list and is no JSON: {text[:40]!r}. Write ["a", "b"]""") from None
+            raise Bad(f"""{column!r} looks like a list and is no JSON: {text[:40]!r}. Write ["a", "b"]""") from None
     return _several(text.split(columns.separator), column) if columns.separator else [text]
 
 
 def _several(values: Sequence[Any], column: str) -> list[str]:
     found = [_text(value, column) for value in values]
     if "" in found:
-        raise _Bad(f"{column!r} has an empty entry: {found}. Take it out")
+        raise Bad(f"{column!r} has an empty entry: {found}. Take it out")
     return found
 
 
-def refuse_bad(source: str, found: Read) -> None:
-    """Name every bad row in one UserError; return where there is none."""
-    if found.problems:
-        of = f"{len(found.problems):,} of {len(found.problems) + len(found.cases):,} rows"
-        told = "\n".join(f"  {line}" for line in together(found.problems))
-        raise UserError(f"{source}: {of} cannot be cases, and nothing was written (--skip-bad leaves them out)\n{told}")
+def refuse_bad(source: str, problems: Sequence[tuple[str, str]], good: int, said: str) -> None:
+    """Name every bad row in one UserError, beside how many are `good`; return where there is none."""
+    if problems:
+        told = "\n".join(f"  {line}" for line in together(problems))
+        raise UserError(f"{source}: {len(problems):,} of {len(problems) + good:,} rows {said}\n{told}")
 
 
 def together(problems: Sequence[tuple[str, str]]) -> list[str]:

@@ -41,7 +41,7 @@ LAYERS = [
     {"moved", "against", "reviewed"},
     {"answering"},
     {"runner", "summary", "approval", "forecast", "rescore", "regate", "accepting", "rubric", "judging", "people"},
-    {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing"},
+    {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing", "teaching"},
     {
         "ci",
         "commands",

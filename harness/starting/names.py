@@ -1,9 +1,10 @@
-"""Reads the name of a suite as a user writes it. Knows no file."""
+"""Reads names as a user writes them: of a suite, and of columns. Knows no file."""
 
 from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterable
 
 from harness.errors import UserError
 
@@ -40,3 +41,14 @@ def plain_name(text: str, option: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) or keyword.iskeyword(text):
         raise UserError(f"{option}: {text!r} is no name, expected letters, digits and '_', such as document")
     return text
+
+
+def named_columns(given: Iterable[str] | None, option: str) -> dict[str, str]:
+    """`name=COLUMN` options as a table; a bare COLUMN names itself."""
+    found: dict[str, str] = {}
+    for text in given or []:
+        name, _, column = text.partition("=")
+        if plain_name(name, option) in found:
+            raise UserError(f"{option} {name} is given twice. Name each once")
+        found[name] = column or name
+    return found
