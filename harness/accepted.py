@@ -30,6 +30,8 @@ NO_ANSWER = "the engine gave no answer when the baseline was accepted"
 
 
 class AcceptedModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model whose scores were accepted."""
+
     name: str
     """What the user called it."""
     digest: str

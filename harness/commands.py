@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.engines.base import ENGINES
 from harness.errors import EXIT_GATE_FAILED, Unavailable, UserError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ app = typer.Typer()
 Run = Annotated[str, typer.Argument(help="Run folder or name.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Engine = Annotated[
-    str | None, typer.Option(help="vllm, transformers, openai, ray or fake; default: vllm where it imports.")
+    str | None, typer.Option(metavar="|".join(ENGINES), help="What asks the models; default: vllm where it imports.")
 ]
 Engines = Annotated[
     int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one a GPU of machine or cluster).")
@@ -117,7 +118,9 @@ def gate(
     run: Run,
     suite: Suites = None,
     bars: Bars = None,
-    require_gates: Annotated[bool, typer.Option(help="Fail when a declared gate gives no verdict.")] = False,
+    require_gates: Annotated[
+        bool, typer.Option("--require-gates", help="Fail when a declared gate gives no verdict.")
+    ] = False,
     baseline: Annotated[
         str | None, typer.Option(help="'accepted': compare with each suite's baseline.json, not with the run's own.")
     ] = None,

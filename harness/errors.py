@@ -14,11 +14,17 @@ NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 NOT_TOML = (ValueError, RecursionError)
 """The same of TOML."""
 EXIT_OK = 0
+"""Done; of a run: every gate passed."""
 EXIT_GATE_FAILED = 1
+"""A gate failed, was inconclusive or could not be measured, or did not run where it had to; a test failed."""
 EXIT_INTERRUPTED = 2
+"""Interrupted; finished answers and training steps are kept."""
 EXIT_INTERNAL = 3
+"""An engine or a server could not start, stopped half way or cannot be trusted; finished answers are kept."""
 EXIT_USAGE = 4
+"""What was given cannot be used: an option, a file, data that is not here, a package that is missing."""
 EXIT_NOTHING_COLLECTED = 5
+"""pytest found no test to run."""
 
 
 class UserError(Exception):

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    from harness.engines.base import ENGINES
+
     group = parser.getgroup("tunegate", "evaluation of language models (tunegate)")
     add = group.addoption
     add("--checkpoint", metavar="X", help="what to evaluate: hub id, model, adapter or merged folder, or alias")
     add("--baseline", metavar="Y", help="checkpoint to compare with, or 'accepted': each suite's baseline.json")
-    engines = ("vllm", "transformers", "openai", "ray", "fake")
-    add("--engine", choices=engines, help="default: vllm where it imports, else transformers; openai asks servers")
+    add("--engine", choices=tuple(ENGINES), help="default: vllm where it imports, else transformers")
     add("--engines", type=int, metavar="N", help="vLLM engines of --engine ray (default: one a GPU)")
     add("--url", action="append", metavar="U", help="an OpenAI-compatible server for --engine openai; again for more")
     add("--served-model", metavar="NAME", help="what the servers call the checkpoint (default: its name)")

@@ -22,6 +22,8 @@ Side = Literal["two", "lower", "upper"]
 
 
 class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question with its right answer: a line of cases.jsonl."""
+
     id: str
     """Stable name, unique in its suite; runs are joined on it."""
     input: dict[str, str]
@@ -40,6 +42,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an answer is decoded, and what it is held to."""
+
     max_tokens: int
     """Most tokens an answer may have."""
     temperature: float = 0.0
@@ -70,6 +74,8 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rendered question, as every engine and variant receives it."""
+
     text: str
     """The text after the chat template."""
     ids: tuple[int, ...]
@@ -79,6 +85,8 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Anything that answers: what the user named, and by which content it is known."""
+
     name: str
     """What the user wrote: hub id, folder or alias."""
     kind: Literal["model", "adapter", "endpoint", "scripted", "accepted"]
@@ -101,6 +109,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question to one variant, as an engine takes it."""
+
     key: str
     """Digest of weights, adapter, engine and version, ids, sampling and repeat: the answer cache's key."""
     ids: tuple[int, ...]
@@ -112,6 +122,8 @@ class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What came back for one request: a text, or the reason why there is none."""
+
     key: str
     """The request it answers."""
     text: str
@@ -135,6 +147,8 @@ class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SourceSpan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place in a source text."""
+
     doc_id: str
     """The cluster or document id."""
     start: int
@@ -144,6 +158,8 @@ class SourceSpan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place in an answer with what a scorer found there: the evidence of a score."""
+
     start: int
     """First code point in the completion's text."""
     end: int
@@ -161,6 +177,8 @@ class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One scorer's finding on one answer."""
+
     name: str
     """The scorer family: `clauses`, `citations`, `figures` ..."""
     value: float | None
@@ -203,6 +221,8 @@ class Scores(dict[str, Score]):
 
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One answer of one variant to one case."""
+
     case: Case
     """The case as it was asked."""
     variant: str
@@ -333,6 +353,8 @@ class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A number with its interval, and with what is behind it."""
+
     value: float | None
     """The number, or None when not measured."""
     low: float | None = None
@@ -427,11 +449,15 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[objective]` of gates.toml."""
+
     text: str
     """The aim in the business's own words."""
 
 
 class GateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of gates.toml."""
+
     objective: Objective
     """What the gates are for."""
     gate: list[Gate]
@@ -439,6 +465,8 @@ class GateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one gate came to, for one value of its slice: an entry of verdicts.json."""
+
     suite: str
     """Suite name."""
     gate: str

@@ -57,14 +57,22 @@ class CaseTest:
 class Suite:
     """Cases, prompt, scorers, tests and gates of one domain task, in the folder of the file that declares it.
 
-    `cases` is a file in the folder or a function that returns cases (it may raise Unavailable). `cluster` is the word
-    for what cases share, `slices` the tags whose values are reported apart, `shape` the task shape (`clause given`,
-    `excerpt`, `whole contract`), `floor` an answer by rule that every model must beat. `samples` answers a case are
-    drawn at `temperature` (0 is greedy) and averaged inside the case. With `options`, the possible answers of a
-    multiple-choice question, the engine also gives each one's log probability (`scoring/options.py`). With `choice` an
-    answer can only be one of these texts; with `json_schema`, a mapping or a file in the folder, only JSON that obeys
-    it. With `leave_out_long`, cases that are longer than the model's context are left out and counted; without it they
-    are an error.
+    cases: file in the folder, or a function that returns cases; it raises Unavailable where they cannot be had
+    prompt: template of the user message, in the folder
+    scorers: what is looked for in each answer; one of a family
+    cluster: the word for what cases share, such as contract, which intervals and tests count
+    slices: tags whose values are reported apart, and that gates may name
+    shape: task shape, such as `clause given`, `excerpt` or `whole contract`; metrics of two shapes are never compared
+    max_tokens: most tokens of an answer; one that is cut there is wrong
+    samples: answers a case, averaged inside the case
+    temperature: at which they are drawn; 0 is greedy
+    options: possible answers of a multiple-choice question; the engine also gives each one's log probability
+    choice: texts, one of which an answer is held to be
+    json_schema: a mapping, or a file in the folder; an answer is held to be JSON that obeys it
+    leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
+    floor: an answer by rule that every model must beat
+    licence: licence of the cases
+    gates: file of the bars, in the folder
     """
 
     def __init__(

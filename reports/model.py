@@ -17,6 +17,8 @@ Reading = Literal["", "better", "worse", "undecided"]
 
 
 class Facets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a reader can filter a case by."""
+
     suite: str
     """Suite of the case."""
     kinds: tuple[Kind, ...] = ()
@@ -26,6 +28,8 @@ class Facets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Piece(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stretch of an answer that is shown in one way."""
+
     text: str
     """A stretch of an answer, raw."""
     change: Literal["same", "removed", "added"] = "same"
@@ -37,6 +41,8 @@ class Piece(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One value of a table or list, with what gives it meaning."""
+
     text: str
     """What a reader sees, formatted by `words`."""
     note: str = ""
@@ -54,6 +60,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="text"):
+    """A paragraph."""
+
     text: str
     """One paragraph."""
     tone: Tone = "plain"
@@ -61,6 +69,8 @@ class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="t
 
 
 class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="headline"):
+    """The first thing that is said of a suite."""
+
     suite: str
     """Suite name."""
     outcome: Outcome
@@ -80,6 +90,8 @@ class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
 
 class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="facts"):
+    """A list of names and values."""
+
     caption: str
     """What the list describes."""
     pairs: list[tuple[str, Cell]]
@@ -87,6 +99,8 @@ class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="table"):
+    """A table."""
+
     caption: str
     """What the table shows; read out before it."""
     columns: list[str]
@@ -104,6 +118,8 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mark on an axis."""
+
     at: float
     """Position on the axis, in its unit."""
     text: str
@@ -111,6 +127,8 @@ class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An estimate in a drawing."""
+
     variant: str
     """Which checkpoint, or `change` for a paired difference."""
     value: float
@@ -128,6 +146,8 @@ class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PlotRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of a drawing of intervals."""
+
     label: str
     """Metric or slice."""
     note: str
@@ -141,6 +161,8 @@ class PlotRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="intervals"):
+    """A drawing of intervals."""
+
     id: str
     """Unique in the report."""
     title: str
@@ -156,6 +178,8 @@ class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
 
 
 class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of a drawing of curves."""
+
     name: str
     """Legend."""
     points: list[tuple[float, float]]
@@ -163,6 +187,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Curve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="curve"):
+    """A drawing of curves."""
+
     id: str
     """Unique in the report."""
     title: str
@@ -178,6 +204,8 @@ class Curve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One variant's answer to a case, as it is shown."""
+
     variant: str
     """Who answered, as readers see it."""
     pieces: list[Piece]
@@ -189,6 +217,8 @@ class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="exchange"):
+    """A case with the answers to it."""
+
     case_id: str
     """The case."""
     source: str
@@ -215,6 +245,8 @@ Block = Text | Headline | Facts | Table | Intervals | Curve | Exchange
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the report under one heading."""
+
     id: str
     """Anchor."""
     title: str
@@ -247,6 +279,8 @@ class CasePage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReportModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of report.json."""
+
     title: str
     """Name of the report."""
     run_id: str

@@ -127,15 +127,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: str
     """Checkpoint to adapt: hub id, model folder or alias."""
     data: Data
-    """Rows."""
+    """Rows to train on, and what they may not hold."""
     model: Model = field(default_factory=Model)
-    """Form of the base."""
+    """Number format of the base's frozen layers."""
     lora: Lora = field(default_factory=Lora)
-    """Adapter."""
+    """The adapter: its size, its kind, and the layers that get one."""
     optim: Optim = field(default_factory=Optim)
-    """Optimiser."""
+    """AdamW and its learning rate."""
     train: Train = field(default_factory=Train)
-    """Loop."""
+    """The loop: steps, seed, validation, memory and speed."""
     select: Asked = field(default_factory=Asked)
     """Cases answered at every validation; their metric chooses the adapter, not the validation loss."""
     forgetting: Asked = field(default_factory=Asked)

@@ -19,7 +19,6 @@ from msgspec import Struct, field
 
 from harness.digest import digest
 from harness.errors import MissingExtra, UserError
-from harness.model_files import read_json
 from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
 
 Lora = Literal["auto", "force", "merge"]
@@ -166,6 +165,8 @@ def common_dtype(checkpoints: Mapping[str, Checkpoint], settings: Settings) -> s
         return settings.dtype
     if settings.dtype != "auto":
         raise UserError(f"dtype {settings.dtype}: expected one of: auto, {', '.join(DTYPES)}")
+    from harness.model_files import read_json
+
     first = min(checkpoints, key=lambda variant: variant != BASELINE)
     config = read_json(Path(checkpoints[first].path) / "config.json")
     own = config.get("text_config") or {}

@@ -35,6 +35,8 @@ Status = Literal["finished", "failed", "interrupted", "running", "changed", "non
 
 
 class SuiteExport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run came to in one suite, without a text of a model or document."""
+
     name: Line
     """Domain and folder, such as `legal/clauses`."""
     shape: Line
@@ -69,6 +71,8 @@ class SuiteExport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run came to, for whoever may post it and should see no text of a model or document."""
+
     schema_version: int = VERSION
     """Version of this layout."""
     run_id: Line
