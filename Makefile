@@ -8,7 +8,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format power examples audit install lock notices clean
+.PHONY: help setup demo test check format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,13 @@ check: $(READY) ## lint, security rules, formatting, strict types, import direct
 format: $(READY) ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## build the documentation site into build/site; a dead link or a page outside the navigation fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open build/site/index.html; for the search: $(BIN)/python -m http.server --directory build/site"
+
+reference: $(READY) ## write docs/reference and the index of docs/decisions from the code
+	$(BIN)/python -m tools.reference
 
 power: $(READY) ## write docs/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
 	$(BIN)/tunegate power --markdown > docs/power.md.new && mv docs/power.md.new docs/power.md

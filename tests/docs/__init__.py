@@ -1,0 +1,1 @@
+"""The documents are true: every command block of theirs runs."""

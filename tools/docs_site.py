@@ -1,0 +1,116 @@
+"""What mkdocs cannot be told in mkdocs.yml: pages that lie beside docs/, stars in the navigation, anchors as GitHub's.
+
+A link in a page leads where it leads in the repository: pages outside docs/ that the navigation names become pages of
+the site, other files that are linked to are copied to it. Reports below docs/examples are copied as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from pymdownx.slugs import slugify
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+OUTSIDE = "../"
+"""How the path of a file beside docs/ begins, seen from there."""
+BEHIND = re.compile(r"^( *(?:`{3,})\w+) .*$", re.M)
+REPORTS = "examples/*/*.md"
+"""Markdown that is no page."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Give headings the anchors that they have on GitHub, and put in what the navigation's stars stand for."""
+    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
+    config.nav = _spread(config.nav)
+    return config
+
+
+def on_page_markdown(markdown: str, **page: Any) -> str:
+    """Leave out the words behind a block's language, which are for the tests that run it: mkdocs takes none."""
+    return BEHIND.sub(r"\1", markdown)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the navigation's pages that lie outside docs/, and keep reports from being made into pages."""
+    found = Repository(_as_it_is(file) if fnmatch(file.src_uri, REPORTS) else file for file in files)
+    found.config = config
+    for path in _paths(config.nav):
+        if path.startswith(OUTSIDE):
+            found.append(_outside(path, config))
+    return found
+
+
+class Repository(Files):
+    """The files of docs/, and by need those beside it, by their paths as seen from docs/."""
+
+    config: MkDocsConfig
+
+    def get_file_from_path(self, path: str) -> File | None:
+        path = path.removeprefix(f"{OUTSIDE}{DOCS.name}/")
+        found = super().get_file_from_path(path)
+        if found is None and path.startswith(OUTSIDE) and not path.endswith(".md") and (DOCS / path).is_file():
+            found = _outside(path, self.config)
+            self.append(found)
+        return found
+
+
+class AsItIs(File):
+    """A file that is copied, whatever its name."""
+
+    def is_documentation_page(self) -> bool:
+        return False
+
+
+def _as_it_is(file: File) -> File:
+    return AsItIs(file.src_uri, file.src_dir, file.dest_dir, file.use_directory_urls, inclusion=file.inclusion)
+
+
+def _outside(path: str, config: MkDocsConfig) -> File:
+    """A file beside docs/; on the site it has its path in the repository, where no folder is hidden."""
+    shown = "/".join(part.lstrip(".") for part in PurePosixPath(path.removeprefix(OUTSIDE)).parts)
+    place = File(shown, None, config.site_dir, config.use_directory_urls)
+    return File(
+        path,
+        str(DOCS),
+        config.site_dir,
+        config.use_directory_urls,
+        dest_uri=place.dest_uri,
+        inclusion=InclusionLevel.INCLUDED,
+    )
+
+
+def _spread(nav: Any) -> Any:
+    """The navigation with a path for every file that a path with a star fits, below docs/ or beside it."""
+    if isinstance(nav, dict):
+        return {title: _spread(entry) for title, entry in nav.items()}
+    if isinstance(nav, str):
+        return _fitting(nav)[0]
+    if isinstance(nav, list):
+        return [one for entry in nav for one in (_fitting(entry) if isinstance(entry, str) else [_spread(entry)])]
+    return nav
+
+
+def _fitting(path: str) -> list[str]:
+    found = sorted(DOCS.glob(path)) or sorted(ROOT.glob(path))
+    if not found:
+        return [] if "*" in path else [path]
+    return [_seen_from_docs(file) for file in found]
+
+
+def _seen_from_docs(file: Path) -> str:
+    inside = file.is_relative_to(DOCS)
+    return file.relative_to(DOCS).as_posix() if inside else OUTSIDE + file.relative_to(ROOT).as_posix()
+
+
+def _paths(nav: Any) -> list[str]:
+    """Every path of a navigation, in order."""
+    if isinstance(nav, str):
+        return [nav]
+    entries = nav.values() if isinstance(nav, dict) else nav
+    return [path for entry in entries for path in _paths(entry)]
