@@ -46,7 +46,7 @@ format: $(READY) ## put the code in shape
 	$(BIN)/ruff format .
 
 docs: $(READY) ## build the documentation site into build/site; a dead link or a page outside the navigation fails
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "open build/site/index.html; for the search: $(BIN)/python -m http.server --directory build/site"
 
 reference: $(READY) ## write docs/reference and the index of docs/decisions from the code

@@ -1,4 +1,4 @@
-"""What mkdocs cannot be told in mkdocs.yml: pages that lie beside docs/, stars in the navigation, anchors as GitHub's.
+"""What mkdocs cannot be told in mkdocs.yml: pages that lie beside docs/, and stars in the navigation.
 
 A link in a page leads where it leads in the repository: pages outside docs/ that the navigation names become pages of
 the site, other files that are linked to are copied to it. Reports below docs/examples are copied as they are.
@@ -7,26 +7,26 @@ the site, other files that are linked to are copied to it. Reports below docs/ex
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
-from pymdownx.slugs import slugify
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 OUTSIDE = "../"
 """How the path of a file beside docs/ begins, seen from there."""
-BEHIND = re.compile(r"^( *(?:`{3,})\w+) .*$", re.M)
+BEHIND = re.compile(r"^( *`{3,}\w+) .*$", re.M)
+"""The opening line of a block of Markdown with more than its language."""
 REPORTS = "examples/*/*.md"
 """Markdown that is no page."""
+SHOWN: Any = {"inclusion": InclusionLevel.INCLUDED}
+"""Whatever patterns say that are meant for docs/."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Give headings the anchors that they have on GitHub, and put in what the navigation's stars stand for."""
-    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
+    """Put in what the navigation's stars stand for."""
     config.nav = _spread(config.nav)
     return config
 
@@ -37,9 +37,11 @@ def on_page_markdown(markdown: str, **page: Any) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the navigation's pages that lie outside docs/, and keep reports from being made into pages."""
-    found = Repository(_as_it_is(file) if fnmatch(file.src_uri, REPORTS) else file for file in files)
+    """Add the navigation's pages that lie outside docs/, and reports as they are."""
+    found = Repository(files)
     found.config = config
+    for report in DOCS.glob(REPORTS):
+        found.append(AsItIs(_seen_from_docs(report), str(DOCS), config.site_dir, config.use_directory_urls, **SHOWN))
     for path in _paths(config.nav):
         if path.startswith(OUTSIDE):
             found.append(_outside(path, config))
@@ -67,22 +69,11 @@ class AsItIs(File):
         return False
 
 
-def _as_it_is(file: File) -> File:
-    return AsItIs(file.src_uri, file.src_dir, file.dest_dir, file.use_directory_urls, inclusion=file.inclusion)
-
-
 def _outside(path: str, config: MkDocsConfig) -> File:
     """A file beside docs/; on the site it has its path in the repository, where no folder is hidden."""
     shown = "/".join(part.lstrip(".") for part in PurePosixPath(path.removeprefix(OUTSIDE)).parts)
     place = File(shown, None, config.site_dir, config.use_directory_urls)
-    return File(
-        path,
-        str(DOCS),
-        config.site_dir,
-        config.use_directory_urls,
-        dest_uri=place.dest_uri,
-        inclusion=InclusionLevel.INCLUDED,
-    )
+    return File(path, str(DOCS), config.site_dir, config.use_directory_urls, dest_uri=place.dest_uri, **SHOWN)
 
 
 def _spread(nav: Any) -> Any:
