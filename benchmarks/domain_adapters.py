@@ -1,12 +1,14 @@
 """What does tuning bring in each domain? One adapter a suite, each judged on its suite's test cases and general ones.
 
     python benchmarks/domain_adapters.py [--only legal/citations] [--tokens 200000] [--out runs/domains] [--train-only]
+    python benchmarks/domain_adapters.py --together [--only ...]
 
 For every suite: training rows, validation rows and validation cases from its own generator; replay rows (the base
 model's own answers to general requests) mixed in; one training whose adapter is chosen by the suite's metric on the
 validation cases; then `tunegate compare` of base and adapter on the suite and on general/basics. A suite's rows are as
 many as make up `--tokens`. Public suites need TUNEGATE_DATA. Interrupted, it goes on where it stopped. Prints two
-Markdown tables, paired differences and trainings; about two hours on two CPU cores.
+Markdown tables, paired differences and trainings; about two hours on two CPU cores. With `--together` one adapter is
+trained on the rows of all these suites, `--tokens` in all, its step chosen by the validation loss, and judged on all.
 """
 
 import argparse
@@ -45,8 +47,8 @@ METRICS: dict[str, tuple[str, ...]] = {
 CONFIG = """base = {base}
 
 [data]
-train = ["train.jsonl", "replay.jsonl"]
-validation = ["validation.jsonl"]
+train = {train}
+validation = {validation}
 
 [lora]
 r = 16
@@ -61,14 +63,15 @@ epochs = 1
 seed = {seed}
 validate_every = {every}
 
+[output]
+dir = "runs"
+name = {name}
+"""
+SELECT = """
 [select]
 suite = {suite}
 cases = ["dev_cases.jsonl"]
 metric = {metric}
-
-[output]
-dir = "runs"
-name = {name}
 """
 
 
@@ -111,49 +114,65 @@ def _keep(file: Path, count: int) -> int:
     return len(lines)
 
 
-def train(suite: str, folder: Path, tokens: int) -> Path:
-    """Write rows and configuration, and train; returns the run. What is finished is not done again."""
+def train(suites: Sequence[str], folder: Path, tokens: int) -> Path:
+    """Write rows and configuration, and train; returns the run. What is finished is not done again.
+
+    One suite's validation cases choose the adapter; of several suites the validation loss does.
+    """
     config = folder / "train.toml"
     if not config.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = write_rows(suite, folder, tokens)
+        parts = [folder] if len(suites) == 1 else [folder / named(suite) for suite in suites]
+        for part in parts:
+            part.mkdir(parents=True, exist_ok=True)
+        shares = zip(suites, parts, strict=True)
+        rows = sum(write_rows(suite, part, tokens // len(suites)) for suite, part in shares)
         python(
             "evalsuites.general.basics.replay", "--checkpoint", default_checkpoint(),
             "--out", str(folder / "replay.jsonl"), "--rows", str(REPLAY_ROWS),
         )  # fmt: skip
+        within = [part.relative_to(folder) for part in parts]
         text = CONFIG.format(
             base=json.dumps(default_checkpoint()),
+            train=json.dumps([*(str(part / "train.jsonl") for part in within), "replay.jsonl"]),
+            validation=json.dumps([str(part / "validation.jsonl") for part in within]),
             seed=SEED,
             every=max(1, (rows + REPLAY_ROWS) // 4 // 3),
-            suite=json.dumps(str((Path("evalsuites") / suite).resolve())),
-            metric=json.dumps(METRICS[suite][0]),
-            name=json.dumps(suite.replace("/", "-")),
+            name=json.dumps(folder.name),
         )
+        if len(suites) == 1:
+            where = os.path.relpath(Path("evalsuites") / suites[0], folder)
+            text += SELECT.format(suite=json.dumps(where), metric=json.dumps(METRICS[suites[0]][0]))
         config.write_text(text, "utf-8")
     python("harness.cli", "train", str(config))
     return max(p for p in (folder / "runs").glob("*/") if (p / store.SEAL).exists())
 
 
-def compare(suite: str, folder: Path, trained: Path) -> Path:
-    """Judge the adapter beside its base on the test cases; returns the run."""
+def named(suite: str) -> str:
+    """A suite's name as that of a folder."""
+    return suite.replace("/", "-")
+
+
+def compare(suites: Sequence[str], folder: Path, trained: Path) -> Path:
+    """Judge the adapter beside its base on the test cases, general ones among them; returns the run."""
     judged = folder / "judged"
     done = [p for p in judged.glob("*/") if (p / store.SEAL).exists()]
     if not done:
         command = [sys.executable, "-m", "harness.cli", "compare", default_checkpoint(), str(trained)]
-        command += ["--suite", f"evalsuites/{suite}", "--suite", f"evalsuites/{GENERAL}", "--runs", str(judged)]
+        command += [word for suite in (*suites, GENERAL) for word in ("--suite", f"evalsuites/{suite}")]
+        command += ["--runs", str(judged)]
         left = subprocess.run(command, env=os.environ, check=False).returncode
         if left not in (0, 1):
-            raise SystemExit(f"{suite}: the comparison left with {left}")
+            raise SystemExit(f"{', '.join(suites)}: the comparison left with {left}")
         done = [p for p in judged.glob("*/") if (p / store.SEAL).exists()]
     return max(done)
 
 
-def results(suite: str, judged: Path) -> list[list[str]]:
-    """The test's figures of one suite, and of the general one."""
+def results(suites: Sequence[str], judged: Path) -> list[list[str]]:
+    """The test's figures of these suites, and of the general one."""
     run = store.load_run(judged)
     assert run.metrics is not None
     found = []
-    for of, metric in [*((suite, name) for name in METRICS[suite]), (GENERAL, "accuracy")]:
+    for of, metric in [*((suite, name) for suite in suites for name in METRICS[suite]), (GENERAL, "accuracy")]:
         here = [m for m in run.metrics.metrics if (m.suite, m.metric, m.slice) == (of, metric, None)]
         levels = {row.variant: row for row in here}
         paired = next(
@@ -167,16 +186,17 @@ def results(suite: str, judged: Path) -> list[list[str]]:
     return found
 
 
-def training(suite: str, trained: Path) -> list[str]:
+def training(suites: Sequence[str], trained: Path) -> list[str]:
     """What one training was and found."""
     record = store.load_manifest(trained).training or {}
     chosen, forgetting = record["selection"], record["forgetting"]
+    by = f"{chosen['metric']} {_value(chosen['before'])} to {_value(chosen['best'])}" if chosen else "validation loss"
     return [
-        f"`{suite}`",
+        ", ".join(f"`{suite}`" for suite in suites),
         f"{record['train']['rows']:,}",
         f"{record['train']['tokens']:,}",
         f"{record['best_step']} of {record['steps']}",
-        f"{chosen['metric']} {_value(chosen['before'])} to {_value(chosen['best'])}",
+        by,
         f"{forgetting['before']:.2f} to {forgetting['after']:.2f}",
         f"{record['wall_s']:.0f}",
         record["diagnosis"]["name"],
@@ -209,19 +229,21 @@ def _paired(row: ComparisonRow) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=tuple(METRICS), help="this suite; may be given again")
-    parser.add_argument("--tokens", type=int, default=200_000, help="tokens of training rows, by suite")
+    parser.add_argument("--tokens", type=int, default=200_000, help="of training rows, a suite or, together, in all")
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
+    parser.add_argument("--together", action="store_true", help="one adapter for all these suites")
     parser.add_argument("--train-only", action="store_true", help="leave the judging to a later call")
     args = parser.parse_args(arguments)
     figures: list[list[str]] = []
     trainings: list[list[str]] = []
-    for suite in args.only or METRICS:
-        folder = args.out / suite.replace("/", "-")
-        trained = train(suite, folder, args.tokens)
+    chosen = args.only or list(METRICS)
+    for suites in [chosen] if args.together else [[suite] for suite in chosen]:
+        folder = args.out / ("together" if args.together else named(suites[0]))
+        trained = train(suites, folder, args.tokens)
         if args.train_only:
             continue
-        figures += results(suite, compare(suite, folder, trained))
-        trainings.append(training(suite, trained))
+        figures += results(suites, compare(suites, folder, trained))
+        trainings.append(training(suites, trained))
         print(table(("suite", "metric", "baseline", "keyword floor", "tuned", "tuned minus baseline"), figures))
         print(table(("suite", "rows", "tokens", "kept step", "on validation cases", "general loss", "s", "curves"),
                     trainings), flush=True)  # fmt: skip

@@ -20,10 +20,10 @@ def show(candidates: Sequence[Candidate], width: int) -> str:
 
 def _table(candidates: Sequence[Candidate]) -> Table:
     table = Table(title="bases; memory in GiB and the smallest card with room for it", title_justify="left")
-    table.add_column("base", no_wrap=True)
+    table.add_column("base", overflow="fold")
     for name in ("parameters", "context", "LoRA", "QLoRA", "serve"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("licence")
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("licence", overflow="fold")
     for c in candidates:
         active = f", {millions(c.active_parameters)} active" if c.active_parameters < c.parameters else ""
         table.add_row(

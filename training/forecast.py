@@ -92,7 +92,11 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
 
 def _cases(files: Sequence[str]) -> int:
     """Cases in JSONL files."""
-    return sum(bool(line.strip()) for file in files for line in Path(file).open("rb"))
+    found = 0
+    for file in files:
+        with Path(file).open("rb") as lines:
+            found += sum(bool(line.strip()) for line in lines)
+    return found
 
 
 def _documents(rows: Sequence[Row], config: Config, folder: Path | None) -> Sequence[Document]:

@@ -25,11 +25,11 @@ def show(plan: Plan, width: int = WIDTH) -> str:
 
 
 def text(parts: Sequence[str | Table], width: int) -> str:
-    """Lines and tables one below the other, for a terminal of `width` columns."""
-    console = Console(width=max(width, 80), file=io.StringIO(), highlight=False, soft_wrap=False)
+    """Tables for a terminal of `width` columns, and lines, which it wraps itself: a path in them stays whole."""
+    console = Console(width=max(width, 80), file=io.StringIO(), highlight=False)
     with console.capture() as shown:
         for part in parts:
-            console.print(part, markup=False)
+            console.print(part, markup=False, soft_wrap=isinstance(part, str))
     return "\n".join(line.rstrip() for line in shown.get().rstrip().splitlines())
 
 

@@ -12,8 +12,8 @@ from harness.schema import Manifest
 from harness.store import RunFolder
 
 
-def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache")}
+def tunegate(folder: Path, *words: str, columns: int = 120) -> subprocess.CompletedProcess[str]:
+    settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "COLUMNS": str(columns)}
     command = [sys.executable, "-m", "harness.cli", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=settings, timeout=120)
 
@@ -67,5 +67,7 @@ def test_models_compares_what_is_named(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Qwen3-8B" in done.stdout and "46.7B, 12.9B active" in done.stdout
     assert "Llama" not in done.stdout.split("served by")[0]
+    narrow = tunegate(tmp_path, "models", "mixtral-8x7b-instruct-v0.1", columns=80).stdout
+    assert "46.7B" in narrow and "12.9B" in narrow and "…" not in narrow
     table = json.loads(tunegate(tmp_path, "models", "Qwen3-8B", "--json").stdout)
     assert table[0]["licence"] == "Apache-2.0" and len(table[0]["sources"]) == 3

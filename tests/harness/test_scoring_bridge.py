@@ -312,6 +312,7 @@ def test_a_source_that_is_not_exact_is_refused_in_one_line(tmp_path, monkeypatch
     write(tmp_path / "owner" / "rouge", WORDS, name="rouge")
     write(tmp_path, WORDS)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=said) as refused:
         bridge.metric(source, worst=0.0, best=1.0, revision=revision)
     assert "\n" not in str(refused.value)
