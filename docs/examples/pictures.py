@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -61,10 +61,20 @@ def take(report: Path, out: Path) -> list[Path]:
     """All pictures of a report, written into `out`; one of a part that the report lacks is left out."""
     out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        found = next(filter(None, map(shutil.which, BROWSERS)), playwright.chromium.executable_path)
-        as_root = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
-        with playwright.chromium.launch(executable_path=found, args=as_root) as browser:
+        path, words = browser_path(playwright)
+        with playwright.chromium.launch(executable_path=path, args=words) as browser:
             return [file for picture in PICTURES if (file := shoot(browser, report, picture, out))]
+
+
+def browser_path(playwright: Playwright) -> tuple[str, list[str]]:
+    """The browser of this system, or else Playwright's own, and the words it is started with."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), playwright.chromium.executable_path)
+    return found, ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
+
+
+def small(picture: io.BytesIO, file: Path) -> None:
+    """Write a picture with a palette of 256 colours."""
+    Image.open(picture).convert("RGB").quantize(256).save(file, optimize=True)
 
 
 def shoot(browser: Browser, report: Path, picture: Picture, out: Path) -> Path | None:
@@ -77,8 +87,7 @@ def shoot(browser: Browser, report: Path, picture: Picture, out: Path) -> Path |
         shown: Page | Locator = page.locator(picture.of).first if picture.of else page
         if isinstance(shown, Locator) and not shown.count():
             return None
-        image = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
-    image.quantize(256).save(out / picture.file, optimize=True)
+        small(io.BytesIO(shown.screenshot()), out / picture.file)
     return out / picture.file
 
 

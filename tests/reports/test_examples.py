@@ -1,6 +1,7 @@
 """The scripts of docs/examples: small whole reports that name no folder of this machine, and their pictures."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from harness.store import RunData
 from reports import casebook
 from tests.browser import NewContext
 from tests.reports.conftest import Writer
+from tests.reports.review.conftest import write_sealed
 from tests.reports.sample import make_record, make_records
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -125,3 +127,17 @@ def test_a_part_that_a_report_lacks_makes_no_picture(browser: Any, tmp_path: Pat
     (tmp_path / "report.html").write_text("<!doctype html><p>empty")
     assert pictures.shoot(browser, tmp_path / "report.html", pictures.Picture("x.png", of="figure"), tmp_path) is None
     assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_review_app_is_pictured_at_its_first_item_and_the_run_stays_as_it_was(browser: Any, tmp_path: Path) -> None:
+    image_of = pytest.importorskip("PIL.Image", reason="Pillow is not installed").open
+    run = write_sealed(tmp_path / "run")
+    before = sorted(path.name for path in run.iterdir())
+    command = [sys.executable, str(EXAMPLES / "review_picture.py"), str(run), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with image_of(tmp_path / "review.png") as image:
+        assert image.size == (1280, 900)
+    assert sorted(path.name for path in run.iterdir()) == before
