@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.gatefile import COMPARATIVE, GateId
+from harness.gatefile import GateId
+from harness.rules import COMPARATIVE, is_tested
 from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, Outcome
 from harness.stats.wording import number, points
 
@@ -122,13 +123,13 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
     found = noise.of(gate.metric, gate.slice, asked.slice_value) if noise else None
     if noise is None or found is None or found.floor is None or found.level is None or gate.rule not in COMPARATIVE:
         return None
-    wanted = 1 - gate.ratio if gate.rule == "reduces" and gate.ratio is not None else gate.margin
-    if gate.rule == "reduces" or gate.unit == "relative":
+    wanted = gate.margin if gate.ratio is None else 1 - gate.ratio
+    if gate.ratio is not None or gate.unit == "relative":
         wanted *= abs(found.level)
     if wanted == 0 or wanted >= found.floor:
         return None
     shown, floor = (points(x, abs(found.level) <= 1).lstrip("+") for x in (wanted, found.floor))
-    what = "cut" if gate.rule == "reduces" else "margin"
+    what = "margin" if gate.ratio is None else "cut"
     return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 
 
@@ -158,13 +159,13 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Fin
 
 
 def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
-    """Give every `improves` claim that is tested its p value, corrected over all of them."""
+    """Give every claim that is tested, on enough data to be judged, its p value, corrected over all of them."""
     from harness.stats.paired import holm, superiority
 
     tested = {
         i: superiority(item.pairs)[0]
         for i, item in enumerate(found)
-        if isinstance(item, Evidence) and item.pairs and is_tested(item)
+        if isinstance(item, Evidence) and item.pairs and is_tested(item.gate) and too_few(item) is None
     }
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     judged = list(found)
@@ -172,11 +173,6 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
         if isinstance(item, Evidence) and i in corrected:
             judged[i] = replace(item, p_value=corrected[i], claims=len(tested))
     return judged
-
-
-def is_tested(evidence: Evidence) -> bool:
-    """An `improves` claim without a margin, with enough data to be judged."""
-    return evidence.gate.rule == "improves" and evidence.gate.margin == 0 and too_few(evidence) is None
 
 
 def too_few(evidence: Evidence) -> tuple[str, str] | None:

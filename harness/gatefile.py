@@ -7,26 +7,18 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
 from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.rules import GATE_RULES
 from harness.schema import Gate, GateFile, Metric, Objective, Rule
-
-RULES: tuple[Rule, ...] = get_args(Rule)
-COMPARATIVE: frozenset[Rule] = frozenset({"improves", "no_worse", "reduces"})
-"""Rules that need a baseline."""
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
 KEYS: dict[Rule, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "at_least": (("value",), ()),
-    "at_most": (("value",), ()),
-    "improves": ((), ("margin", "unit")),
-    "no_worse": (("margin",), ()),
-    "reduces": (("ratio",), ()),
-    "never": (("n_min",), ()),
+    name: (rule.needs, rule.takes) for name, rule in GATE_RULES.items()
 }
 """Keys that each rule needs, and keys that it takes besides; any other key would have no effect and is refused."""
 
@@ -96,8 +88,8 @@ def _gate(table: Any, number: int, problems: list[str]) -> Gate | None:
     for key, value in table.items():
         if key not in types:
             own.append(f"unknown key '{key}'. Known: {', '.join(types)}")
-        elif key == "rule" and value not in RULES:
-            own.append(f"unknown rule '{value}'. Known: {', '.join(RULES)}")
+        elif key == "rule" and value not in GATE_RULES:
+            own.append(f"unknown rule '{value}'. Known: {', '.join(GATE_RULES)}")
         else:
             own += _type_problem(key, value, types[key])
     own += [f"'{key}' is missing" for key in ("metric", "rule") if key not in table]
@@ -129,11 +121,11 @@ def _key_problems(gate: Gate, table: Mapping[str, Any]) -> list[str]:
         for key in table
         if key not in (*ALWAYS, *taken)
     ]
-    if gate.n_min < 0 or (gate.rule == "never" and "n_min" in table and gate.n_min < 1):
+    if gate.n_min < 0 or ("n_min" in needed and "n_min" in table and gate.n_min < 1):
         problems.append(f"'n_min' is {gate.n_min}: it counts cases, and 'never' needs at least 1; 300 shows under 1%")
     if gate.values is not None and (gate.slice is None or not gate.values):
         problems.append("'values' lists which values of 'slice' are judged: name the slice, and one value or more")
-    if gate.margin < 0 or (gate.rule == "no_worse" and "margin" in table and gate.margin == 0):
+    if gate.margin < 0 or ("margin" in needed and "margin" in table and gate.margin == 0):
         problems.append(f"'margin' is {gate.margin:g}: it must be above 0, such as 0.02 for 2 points")
     if gate.ratio is not None and not 0 < gate.ratio <= 1:
         problems.append(f"'ratio' is {gate.ratio:g}: it must lie in (0, 1]; 0.75 asks for a cut of 25%")
@@ -150,7 +142,7 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
         metric = known.get(gate.metric)
         if metric is None:
             problems.append(f"{where}: unknown metric '{gate.metric}'. The suite has: {', '.join(known) or 'none'}")
-        elif gate.rule in ("reduces", "never") and (metric.higher_is_better or metric.kind != "ratio"):
+        elif GATE_RULES[gate.rule].is_for_fewer and (metric.higher_is_better or metric.kind != "ratio"):
             problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")

@@ -11,15 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few, within_noise
-from harness.gatefile import COMPARATIVE, GateId, gate_ids, load_gates, validate
-from harness.schema import Estimate, Gate, GateFile, Metric, Noise, Rule, Side, Verdict
+from harness.gatefile import GateId, gate_ids, load_gates, validate
+from harness.rules import GATE_RULES, bar_in_words
+from harness.schema import Estimate, GateFile, Metric, Noise, Rule, Side, Verdict
 from harness.stats.wording import interval, number, p_value, points, settle, worth
 
 if TYPE_CHECKING:
     from harness.stats.needs import Need
     from harness.stats.observations import Answers
 
-__all__ = ["COMPARATIVE", "RULES", "GateId", "bar_in_words", "gate_ids", "judge", "load_gates", "validate"]
+__all__ = ["RULES", "GateId", "gate_ids", "judge", "load_gates", "validate"]
 
 ALPHA = 0.05
 """`improves` needs a p value under this, after Holm."""
@@ -65,10 +66,10 @@ def unjudged(suite: str, gates: GateFile, slices: Mapping[str, Sequence[str]], r
 
 
 def _apply(evidence: Evidence) -> Finding:
-    """The rule's finding, unless there is too little to judge; a `never` that was broken stays broken."""
+    """The rule's finding, unless there is too little to judge; what one case decides stays decided."""
     finding = RULES[evidence.gate.rule](evidence)
     lacking = too_few(evidence)
-    if lacking and not (evidence.gate.rule == "never" and finding.outcome == "fail"):
+    if lacking and not (GATE_RULES[evidence.gate.rule].one_decides and finding.outcome == "fail"):
         return replace(finding, outcome="inconclusive", reason=lacking[0], needed=lacking[1])
     left_out = evidence.pairs or evidence.level
     notes = [
@@ -96,27 +97,6 @@ def _verdict(suite: str, asked: GateId, finding: Finding) -> Verdict:
         reason=finding.reason,
         needed=finding.needed,
     )
-
-
-def bar_in_words(gate: Gate) -> str:
-    """The bar as a reader says it, such as `at least 95.0%`."""
-    value = gate.value if gate.value is not None else 0.0
-    level = number(value, abs(value) <= 1)
-    if gate.rule == "improves":
-        if not gate.margin:
-            return "better than the baseline"
-        by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else points(gate.margin, True).lstrip("+")
-        return f"better than the baseline by more than {by}"
-    if gate.rule == "reduces":
-        ratio = gate.ratio if gate.ratio is not None else 1.0
-        return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
-    words = {
-        "at_least": f"at least {level}",
-        "at_most": f"at most {level}",
-        "no_worse": f"at most {points(gate.margin, True).lstrip('+')} worse than the baseline",
-        "never": f"none in at least {gate.n_min} cases",
-    }
-    return words[gate.rule]
 
 
 def _at_least(evidence: Evidence) -> Finding:
@@ -311,3 +291,4 @@ RULES: dict[Rule, Callable[[Evidence], Finding]] = {
     "reduces": _reduces,
     "never": _never,
 }
+"""How each rule of `GATE_RULES` judges."""

@@ -14,13 +14,12 @@ from harness.digest import digest
 from harness.errors import UserError
 from harness.gatefile import load_gates
 from harness.plan import gates_path
+from harness.rules import GATE_RULES
 from harness.schema import Case, Gate
 from harness.suite import Suite
 
 MOST_NAMED = 5
 """Cases that one sentence names."""
-EASIER_WHEN_LOWER = {("at_least", "value"), ("improves", "margin")}
-"""Numbers that ask for less when they fall, besides `n_min`; any other asks for less when it rises."""
 NOT_JUDGED_BY = ("README.md", BASELINE_FILE)
 """Files of a suite that change no number; the accepted baseline is spoken of by itself."""
 
@@ -99,7 +98,7 @@ def _numbers(old: Gate, new: Gate) -> Iterator[str]:
         was, now = getattr(old, key), getattr(new, key)
         if was is None or now is None or was == now:
             continue
-        lower_is_easier = key == "n_min" or (old.rule, key) in EASIER_WHEN_LOWER
+        lower_is_easier = key == "n_min" or GATE_RULES[old.rule].lower_is_easier
         word = "easier" if (now < was) == lower_is_easier else "harder"
         yield f"{key} {was:g} -> {now:g}, which is {word} to meet"
     if old.unit != new.unit:

@@ -15,11 +15,12 @@ from harness.answering import answer
 from harness.asks import Ask, Asks
 from harness.evidence import within_noise
 from harness.floors import engine_facts, noise_path, read_floors, save_noise
-from harness.gatefile import COMPARATIVE, gate_ids
+from harness.gatefile import gate_ids
 from harness.plan import Job, PlainRenderer, load_suite_gates, make_plan, variants
 from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.provenance import environment, git_state
+from harness.rules import COMPARATIVE
 from harness.runner import suite_info
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Metrics, Noise, Record
 from harness.stats.wording import number, points

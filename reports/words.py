@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from harness.rules import GATE_RULES
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Comparison, Estimate, Outcome, Verdict
 from reports.model import Cell, Reading, Tone
 
@@ -36,14 +37,6 @@ DECISIONS: dict[str, str] = {
 }
 SYMBOLS: dict[str, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "skipped": "–", "error": "!"}
 VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
-UNIT_OF_RULE: dict[str, Unit] = {
-    "at_least": "share",
-    "at_most": "share",
-    "never": "share",
-    "improves": "points",
-    "no_worse": "points",
-    "reduces": "ratio",
-}
 READINGS: dict[Reading, str] = {"better": "Better", "worse": "Worse", "undecided": "No clear change"}
 TONES: dict[Reading, Tone] = {"better": "good", "worse": "bad", "undecided": "plain"}
 IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
@@ -169,7 +162,7 @@ def floor(found: float | None, unit: Unit) -> str:
 
 def unit_of(verdict: Verdict) -> Unit:
     """The unit of the number that a verdict judges; a level or difference beyond 1 is no share."""
-    unit = UNIT_OF_RULE[verdict.rule]
+    unit: Unit = GATE_RULES[verdict.rule].unit
     seen = verdict.observed
     is_share = seen is None or seen.value is None or abs(seen.value) <= 1
     return unit if is_share or unit == "ratio" else "number"

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from harness.evidence import FEWEST_CLUSTERS
 from harness.gatefile import GateId, gate_ids
-from harness.power.enough import TRUTH, contracts_enough
+from harness.power.enough import GOOD_MODELS, contracts_enough
 from harness.power.report import GatePower, suite_power
 from harness.power.rules import Assumed
 from harness.power.view import loud_first
@@ -32,4 +32,4 @@ def _says(row: GatePower, asked: GateId) -> str:
     many = "more than 20,000" if enough is None else f"about {rough(enough):,}"
     few = f"with {of} this can only ever be inconclusive; {many} {row.cluster}s are needed"
     why = f" ({'; '.join(row.says)})" if row.contracts >= FEWEST_CLUSTERS else ""
-    return f"{few}, for a model that {TRUTH[row.rule]}{why}"
+    return f"{few}, for a model that {GOOD_MODELS[row.rule].does}{why}"

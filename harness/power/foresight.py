@@ -15,7 +15,8 @@ import msgspec
 
 from harness.digest import digest
 from harness.evidence import Evidence
-from harness.gatefile import COMPARATIVE, GateId
+from harness.gatefile import GateId
+from harness.rules import COMPARATIVE
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Metric, Observation, Record
 from harness.scoring.base import run as score
 from harness.suite import Suite

@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Struct, field
 
 from harness.evidence import Evidence, after_holm, too_few
-from harness.gatefile import COMPARATIVE, gate_ids
-from harness.gates import RULES, bar_in_words
+from harness.gatefile import gate_ids
+from harness.gates import RULES
 from harness.power.foresight import Counted, Foresight, from_run, ideal
 from harness.power.rules import Assumed, Question, answer
+from harness.rules import COMPARATIVE, bar_in_words, is_tested
 from harness.schema import GateFile, Record, Rule
 from harness.suite import Suite
 
@@ -73,7 +74,7 @@ def suite_power(
         or foresight.counted(asked, metrics[asked.gate.metric])
         for asked in ids
     ]
-    claims = max(1, sum(i.gate.rule == "improves" and i.gate.margin == 0 for i in ids))
+    claims = max(1, sum(is_tested(i.gate) for i in ids))
     own = [measured(counted, assumed) for counted in found]
     best = after_holm([ideal(c, a.baseline_rate) for c, a in zip(found, own, strict=True)])
     made = []

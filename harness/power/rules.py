@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from harness.evidence import Evidence
-from harness.gatefile import COMPARATIVE
 from harness.gates import ALPHA, RULES
 from harness.power.foresight import Counted
+from harness.rules import COMPARATIVE
 from harness.schema import Rule, Side
 from harness.stats.wording import number, points, rough
 
@@ -250,6 +250,7 @@ BY_RULE: dict[Rule, Callable[[Question], Numbers]] = {
     "reduces": _reduces,
     "never": _never,
 }
+"""What each rule of `GATE_RULES` can show."""
 
 
 def _by_error(question: Question) -> Numbers:

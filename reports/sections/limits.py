@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.events import batches
-from harness.gatefile import COMPARATIVE
+from harness.rules import COMPARATIVE
 from harness.schema import FLOOR, Metric, SuiteInfo
 from reports import words
 from reports.evidence import Evidence

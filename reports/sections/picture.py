@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.rules import GATE_RULES
 from harness.schema import Comparison, Estimate, Metric, SuiteInfo, Verdict
 from reports import words
 from reports.evidence import TOO_FEW, Evidence
@@ -175,7 +176,7 @@ def turned(found: Comparison, metric: Metric, reading: Reading) -> Mark:
 def _bar(verdict: Verdict, change: Change) -> list[Tick]:
     """The bar of a gate on the change itself, recovered from the deciding bound and the margin."""
     seen, margin = verdict.observed, verdict.margin
-    if verdict.rule not in ("improves", "no_worse") or verdict.slice is not None or seen is None or margin is None:
+    if GATE_RULES[verdict.rule].unit != "points" or verdict.slice is not None or seen is None or margin is None:
         return []
     near = seen.low if change.metric.higher_is_better else (None if seen.high is None else -seen.high)
     if near is None or seen.value != change.found.difference.value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.rules import GATE_RULES
 from harness.schema import Estimate, Metric, SuiteInfo, Verdict
 from reports import words
 from reports.evidence import Evidence
@@ -96,10 +97,8 @@ def _plot_row(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> PlotRow:
 def _bar(verdict: Verdict) -> list[Tick]:
     """The bar of a level gate, recovered from the deciding bound and the margin."""
     seen, margin = verdict.observed, verdict.margin
-    if verdict.slice is not None or seen is None or margin is None:
+    rule = GATE_RULES[verdict.rule]
+    if "value" not in rule.needs or verdict.slice is not None or seen is None or margin is None:
         return []
-    if verdict.rule == "at_least" and seen.low is not None:
-        return [Tick(at=min(1.0, max(0.0, seen.low - margin)), text=verdict.bar)]
-    if verdict.rule == "at_most" and seen.high is not None:
-        return [Tick(at=min(1.0, max(0.0, seen.high + margin)), text=verdict.bar)]
-    return []
+    bound, way = (seen.low, -1) if rule.lower_is_easier else (seen.high, 1)
+    return [] if bound is None else [Tick(at=min(1.0, max(0.0, bound + way * margin)), text=verdict.bar)]
