@@ -15,6 +15,7 @@ from harness.engines import ENGINES, Engine, open_engine
 from harness.engines.base import Entry
 from harness.errors import UserError
 from harness.schema import Request, Sampling
+from tests.docs.blocks import files_of
 from tests.harness.mini import pytest_in, write_script
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,14 +25,8 @@ CASES = [
 ]
 
 
-def files_of(page: str) -> dict[str, str]:
-    """The files that a page shows, by the path that stands before each."""
-    text = (DOCS / page).read_text("utf-8")
-    return dict(re.findall(r"`([\w/]+\.\w+)`:\n\n```\w+\n(.*?)^```", text, re.M | re.S))
-
-
 def test_the_scorer_of_the_page_judges_a_suite(tmp_path: Path) -> None:
-    for path, text in files_of("own-scorer.md").items():
+    for path, text in files_of("docs/own-scorer.md").items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, "utf-8")
     folder = tmp_path / "evalsuites" / "letters" / "tone"
