@@ -319,7 +319,7 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def over_labels(self) -> bool:
         """It averages over labels, not over cases."""
-        return self.kind in ("macro_f1", "macro_recall")
+        return self.kind not in ("ratio", "mean")
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -79,7 +79,7 @@ class Evidence:
 
     def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
         """`share` unless the metric is no mean over labels and some value of it exceeds 1."""
-        if metric.kind in ("macro_f1", "macro_recall"):
+        if metric.over_labels:
             return "share"
         rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
         return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"

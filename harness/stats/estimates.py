@@ -1,6 +1,7 @@
 """Turns observations into the level of one metric with its interval. Knows one variant at a time."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from harness.schema import Estimate, Metric, Side
 from harness.stats import intervals, parts, resample
 from harness.stats.intervals import Array, Codes, Interval
+from harness.stats.label_ratios import LABEL_RATIOS
 from harness.stats.observations import Observations
 from harness.stats.parts import Parts
 from harness.stats.table import Cases, label_names
@@ -100,7 +102,8 @@ def left_out_of_mean(cases: Cases, metric: Metric) -> str:
     """Names the labels of the metric's list that have no number here: no gold, and for F1 no prediction either."""
     counted: set[str] = set()
     if cases.labels is not None:
-        counted = cases.labels.expected if metric.kind == "macro_recall" else cases.labels.shown
+        _, below = LABEL_RATIOS[metric.kind](*cases.labels.counts.T)
+        counted = {cases.labels.names[code] for code in np.unique(cases.labels.code[below > 0])}
     names = [label for label in metric.labels if label not in counted]
     return f"; without {', '.join(names)}, which do not occur" if names else ""
 
@@ -111,8 +114,8 @@ def _most_by_labels(sums: Array, metric: Metric) -> float:
     Such a label is a part of the mean as large as any other: the mean of K labels in n_k clusters each is worth
     K^2 / sum(1 / n_k) of them, the number whose variance is theirs together, and no more than there are.
     """
-    tp, fp, fn = np.split(sums, 3, axis=1)
-    holders = ((tp + fn + (fp if metric.kind == "macro_f1" else 0)) > 0).sum(axis=0)
+    _, below = LABEL_RATIOS[metric.kind](*np.split(sums, 3, axis=1))
+    holders = (below > 0).sum(axis=0)
     holders = holders[holders > 0]
     if holders.min() >= intervals.FEW_CLUSTERS_WITH_EVENT:
         return np.inf
@@ -122,10 +125,9 @@ def _most_by_labels(sums: Array, metric: Metric) -> float:
 def label_parts(sums: Array, weights: Array, kind: str) -> Parts:
     """Linearised parts of a mean over labels: the mean of each label's ratio is moved by (n_k - ratio_k * d_k) / D_k.
 
-    `sums` has shape (clusters, 3 * labels) as `label_matrix` lays it out; `weights` is each cluster's share of cases.
+    `sums` has shape (clusters, 3 * labels), as `Cases.label_sums` has it; `weights` is each cluster's share of cases.
     """
-    tp, fp, fn = np.split(sums, 3, axis=1)
-    above, below = (2 * tp, 2 * tp + fp + fn) if kind == "macro_f1" else (tp, tp + fn)
+    above, below = LABEL_RATIOS[kind](*np.split(sums, 3, axis=1))
     total = below.sum(axis=0)
     above, below, total = above[:, total > 0], below[:, total > 0], total[total > 0]
     ratios = above.sum(axis=0) / total
@@ -133,33 +135,18 @@ def label_parts(sums: Array, weights: Array, kind: str) -> Parts:
     return Parts(moved + ratios.mean() * weights, weights)
 
 
-def macro_f1(totals: Array) -> Array:
-    """Mean F1 over the labels with gold or prediction, a number a row; NaN where no label has either.
+def mean_over_labels(totals: Array, kind: str) -> Array:
+    """Mean of the ratios of the labels that have one, a number a row; NaN where no label has.
 
-    `totals` has shape (rows, 3 * labels) as `label_matrix` lays it out; F1 = 2TP / (2TP + FP + FN).
+    `totals` has shape (rows, 3 * labels) as `Cases.label_sums` lays it out.
     """
-    tp, fp, fn = np.split(totals, 3, axis=1)
-    below = 2 * tp + fp + fn
+    above, below = LABEL_RATIOS[kind](*np.split(totals, 3, axis=1))
     exists = below > 0
-    f1 = np.divide(2 * tp, below, out=np.zeros(below.shape), where=exists)
+    ratios = np.divide(above, below, out=np.zeros(below.shape), where=exists)
     labels = exists.sum(axis=1)
-    means: Array = np.divide(f1.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
+    means: Array = np.divide(ratios.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
     return means
 
 
-def macro_recall(totals: Array) -> Array:
-    """Mean recall over the labels with gold, a number a row; NaN where no label has any. Shape as for `macro_f1`.
-
-    Balanced accuracy, where each case has one label: an answer that is no label at all lowers its gold label's recall.
-    """
-    tp, _, fn = np.split(totals, 3, axis=1)
-    gold = tp + fn
-    exists = gold > 0
-    recalls = np.divide(tp, gold, out=np.zeros(gold.shape), where=exists)
-    labels = exists.sum(axis=1)
-    means: Array = np.divide(recalls.sum(axis=1), labels, out=np.full(len(totals), np.nan), where=labels > 0)
-    return means
-
-
-OVER_LABELS: dict[str, resample.Statistic] = {"macro_f1": macro_f1, "macro_recall": macro_recall}
+OVER_LABELS: dict[str, resample.Statistic] = {kind: partial(mean_over_labels, kind=kind) for kind in LABEL_RATIOS}
 """How each kind of metric that is over labels turns label counts into a number."""

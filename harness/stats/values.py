@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.schema import Metric, Record, Score
+from harness.stats.label_ratios import LABEL_RATIOS
 
 
 def case_value(record: Record, metric: Metric) -> float | None:
@@ -14,8 +15,8 @@ def case_value(record: Record, metric: Metric) -> float | None:
         return None
     if metric.kind == "mean":
         return score.value
-    if metric.kind == "macro_f1":
-        return _f1(score)
+    if metric.over_labels and not metric.numerator:
+        return _over_labels(score, metric)
     below = 1 if metric.denominator is None else score.counts.get(metric.denominator, 0)
     return score.counts.get(metric.numerator, 0) / below if below else None
 
@@ -32,7 +33,8 @@ def falls_short(value: float | None, metric: Metric) -> bool | None:
     return value < metric.limits[1] if metric.higher_is_better else value > metric.limits[0]
 
 
-def _f1(score: Score) -> float | None:
-    right, missed, extra = (len(score.extracted.get(k, [])) for k in ("found", "missing", "invented"))
-    below = 2 * right + missed + extra
-    return 2 * right / below if below else None
+def _over_labels(score: Score, metric: Metric) -> float | None:
+    """The record's labels together, as if they were one."""
+    right, extra, missed = (len(score.extracted.get(name, [])) for name in ("found", "invented", "missing"))
+    above, below = LABEL_RATIOS[metric.kind](right, extra, missed)
+    return above / below if below else None

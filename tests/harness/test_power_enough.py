@@ -59,6 +59,7 @@ def test_a_cut_needs_fewer_than_a_smaller_one_does():
 @pytest.mark.parametrize(("gate", "enough"), [
     (Gate(metric="x", rule="never", n_min=300), 300),
     (Gate(metric="x", rule="never", n_min=1), 10),
+    (Gate(metric="x", rule="at_least", value=0.1), 10),
     (Gate(metric="x", rule="at_least", value=0.1, n_min=5000), 5000),
     (Gate(metric="x", rule="at_least", value=0.9999), None),
 ])  # fmt: skip

@@ -1,6 +1,7 @@
 """Levels: which interval a metric gets, macro F1, and what is not measured."""
 
 import math
+from typing import get_args, get_type_hints
 
 import msgspec
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from harness.schema import Observation
+from harness.schema import Metric, Observation
 from harness.stats import intervals
-from harness.stats.estimates import estimate, macro_f1, macro_recall
+from harness.stats.estimates import OVER_LABELS, estimate
+from harness.stats.label_ratios import LABEL_RATIOS
 from harness.stats.observations import Observations, observations
 from tests.harness.scored import ACCURACY, LENGTH, MACRO_F1, MACRO_RECALL, RECALL, answers, observed, record
 
@@ -116,10 +118,15 @@ def test_labels_that_nothing_expects_count_as_one_in_the_mean():
 def test_a_label_without_gold_or_prediction_has_no_f1_and_leaves_the_mean_alone():
     found = labelled([("a", {"lien": (1, 0, 1), "tax": (0, 0, 0)})])
     assert estimate(found, MACRO_F1).value == pytest.approx(2 / 3)
-    assert np.isnan(macro_f1(np.zeros((1, 6)))[0])
+    assert np.isnan(OVER_LABELS["macro_f1"](np.zeros((1, 6)))[0])
 
 
-@pytest.mark.parametrize("mean", [macro_f1, macro_recall])
+def test_every_kind_of_mean_over_labels_says_what_a_labels_ratio_is():
+    kinds = get_args(get_type_hints(Metric)["kind"])
+    assert [kind for kind in kinds if kind not in ("ratio", "mean")] == list(LABEL_RATIOS)
+
+
+@pytest.mark.parametrize("mean", OVER_LABELS.values(), ids=OVER_LABELS)
 def test_whole_numbers_that_numpy_holds_as_integers_give_a_mean_too(mean):
     counts = np.array([[1, 0, 0, 2, 1, 1]])
     assert mean(counts) == pytest.approx(mean(counts.astype(float)))
@@ -159,7 +166,7 @@ def test_macro_recall_is_the_mean_of_label_recalls_worked_by_hand():
     """lien 1 of 2, deed 2 of 3; tax is only predicted, which lowers no recall and is no label of the mean."""
     cases = [("a", {"lien": (1, 0, 0), "tax": (0, 1, 0)}), ("b", {"lien": (0, 0, 1), "deed": (2, 5, 1)})]
     assert estimate(labelled(cases), MACRO_RECALL).value == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert np.isnan(macro_recall(np.array([[0.0, 0, 3, 1, 0, 0]]))[0])
+    assert np.isnan(OVER_LABELS["macro_recall"](np.array([[0.0, 0, 3, 1, 0, 0]]))[0])
 
 
 def test_macro_recall_bounds_agree_with_a_plain_bootstrap_of_contracts():

@@ -33,6 +33,13 @@ def test_macro_f1_of_one_case_comes_from_its_label_lists() -> None:
     assert f1 == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
 
 
+def test_a_mean_over_labels_that_names_no_count_reads_the_lists_of_one_case() -> None:
+    score = Score(name="clauses", value=0.0, extracted={"found": ["a", "b"], "missing": ["c"], "invented": ["d"]})
+    record = msgspec.structs.replace(make_record(1, "tuned", "x"), scores={"clauses": score})
+    recall = case_value(record, Metric(name="recall", scorer="clauses", numerator="", kind="macro_recall"))
+    assert recall == pytest.approx(2 / 3)
+
+
 def test_a_mean_is_the_score_itself_and_a_failed_scorer_its_worst_value() -> None:
     loss = Metric(name="loss", scorer="own", numerator="", kind="mean", worst=5.0, best=0.0, higher_is_better=False)
     record = make_record(1, "tuned", "x")
