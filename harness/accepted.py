@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from harness.cases import case_hash
 from harness.digest import digest
-from harness.errors import NOT_JSON, UserError, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all, refuse_newer
 from harness.schema import BASELINE, Case, Completion, Gate, Record, Score, Scores
 
 BASELINE_FILE = "baseline.json"
@@ -162,11 +162,6 @@ def _entries(name: str, value: Any) -> str:
     return "[\n" + ",\n".join(f" {_text(item)}" for item in value) + "\n]"
 
 
-class _Versioned(Struct):
-    schema_version: int
-    """Read before anything else, whatever the rest looks like."""
-
-
 def load_accepted(path: Path, suite: str) -> Accepted | None:
     """Read the accepted baseline of a suite; None where there is no file. One that cannot be trusted is a UserError."""
     try:
@@ -178,12 +173,7 @@ def load_accepted(path: Path, suite: str) -> Accepted | None:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). {_AGAIN}") from None
     try:
-        version = msgspec.json.decode(data, type=_Versioned).schema_version
-        if version > BASELINE_SCHEMA:
-            raise UserError(
-                f"{path}: written by a newer tunegate (schema {version}, this one reads {BASELINE_SCHEMA}). "
-                "Update tunegate"
-            )
+        refuse_newer(data, BASELINE_SCHEMA, path)
         found = msgspec.json.decode(data, type=Accepted, strict=True)
     except NOT_JSON as error:
         raise UserError(f"{path}: is no accepted baseline: {str(error) or 'the file is empty'}. {_AGAIN}") from None

@@ -6,6 +6,7 @@ A `UserError` is printed as one line without a traceback and ends every command 
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import Struct
 
 from harness.visible import shown
 
@@ -77,3 +78,20 @@ def refuse_all(problems: Sequence[str], what: str) -> None:
         raise UserError(problems[0])
     listed = "\n".join(f"  {p}" for p in problems)
     raise UserError(f"{what}: {len(problems)} problems\n{listed}")
+
+
+class _Versioned(Struct):
+    schema_version: int
+
+
+def refuse_newer(data: bytes, reads: int, where: object) -> None:
+    """A UserError where a newer tunegate wrote this JSON; `reads` is the newest `schema_version` that this one knows.
+
+    Asked before any field is looked at, since a newer file may have others, and is not damaged. Bytes without a version
+    raise what `msgspec.json.decode` raises.
+    """
+    version = msgspec.json.decode(data, type=_Versioned).schema_version
+    if version > reads:
+        raise UserError(
+            f"{where}: written by a newer tunegate (schema {version}, this one reads {reads}). Update tunegate"
+        )

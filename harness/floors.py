@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field, structs
 
-from harness.errors import NOT_JSON, UserError
+from harness.errors import NOT_JSON, UserError, refuse_newer
 from harness.plan import gates_path
 from harness.schema import CANDIDATE, Manifest, Noise, SuiteInfo
 from harness.suite import Suite
@@ -40,7 +40,9 @@ def load_noise(path: Path) -> list[Noise]:
     if not path.exists():
         return []
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=NoiseFile, strict=True)
+        data = path.read_bytes()
+        refuse_newer(data, NOISE_SCHEMA, path)
+        found = msgspec.json.decode(data, type=NoiseFile, strict=True)
     except (OSError, *NOT_JSON) as error:
         raise UserError(f"{path}: cannot be read: {error}. Take it from version control, or measure again") from None
     if found.schema_version != NOISE_SCHEMA:

@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from harness import redaction
-from harness.errors import UserError
+from harness.errors import UserError, refuse_newer
 from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
 
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
@@ -258,13 +258,7 @@ def load_sealed(path: Path, doing: str) -> RunData:
 
 def load_manifest(path: Path) -> Manifest:
     """Read run.json alone. An unreadable file or a newer schema is a UserError."""
-    manifest = decode(path / "run.json", Manifest)
-    if manifest.schema_version > SCHEMA_VERSION:
-        raise UserError(
-            f"{path}: written by a newer tunegate (schema {manifest.schema_version}, this one reads {SCHEMA_VERSION}). "
-            "Update tunegate"
-        )
-    return manifest
+    return decode(path / "run.json", Manifest, SCHEMA_VERSION)
 
 
 def check_seal(path: Path) -> list[str]:
@@ -306,10 +300,13 @@ def find_run(text: str, root: Path) -> Path:
     raise UserError(f"run '{text}': {found} in {root}. `tunegate runs` lists the runs")
 
 
-def decode(path: Path, kind: type[T]) -> T:
-    """Read one JSON file of a run. One that cannot be read is a UserError."""
+def decode(path: Path, kind: type[T], version: int | None = None) -> T:
+    """Read one JSON file of a run. One that cannot be read, or is of a newer `version`, is a UserError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        data = path.read_bytes()
+        if version is not None:
+            refuse_newer(data, version, path)
+        return msgspec.json.decode(data, type=kind)
     except (OSError, *UNREADABLE) as error:
         raise UserError(f"{path}: cannot be read: {error}. The run is damaged; run it again") from None
 

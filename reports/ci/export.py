@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from harness.errors import UserError
+from harness.errors import UserError, refuse_newer
 from harness.outcomes import together
 from harness.schema import Outcome, Verdict
 from reports import words
@@ -98,10 +98,6 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return "inconclusive" if found == "pass" and self.status != "finished" else found
 
 
-class _Version(Struct):
-    schema_version: int
-
-
 def load(path: Path) -> Export:
     """Read an export. One that is no plain file, too large, newer, or does not hold together is a UserError."""
     if path.is_symlink() or not path.is_file():
@@ -118,14 +114,14 @@ def load(path: Path) -> Export:
 def decode(raw: bytes, name: str) -> Export:
     """An export from its bytes; `name` is for messages."""
     try:
-        version = msgspec.json.decode(raw, type=_Version).schema_version
-        if version != VERSION:
-            raise UserError(
-                f"{name}: has schema {version}, and this tunegate reads {VERSION}. Use one tunegate for both"
-            )
+        refuse_newer(raw, VERSION, name)
         found = msgspec.json.decode(raw, type=Export)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{name}: not a valid export: {inert(str(error))}. Nothing of it was used") from None
+    if found.schema_version != VERSION:
+        raise UserError(
+            f"{name}: has schema {found.schema_version}, and this tunegate reads {VERSION}. Use one tunegate for both"
+        )
     problem = _contradiction(found)
     if problem:
         raise UserError(f"{name}: contradicts itself: {problem}. Nothing of it was used")

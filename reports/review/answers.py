@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from harness.errors import UserError, refuse_all
+from harness.errors import UserError, refuse_all, refuse_newer
 from reports.review import results, stages
 from reports.review.material import Material
 from reports.review.packet import packet_hash
@@ -19,6 +19,10 @@ from reports.review.schema import Draft, Reviewer, Task
 from reports.review.state import State
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+VERSION = 1
+"""Of the layout of answers.json."""
 
 
 class Envelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,13 +103,17 @@ def import_answers(state: State, material: Material, file: Path) -> tuple[str, i
 
 def _read(file: Path) -> Envelope:
     try:
-        envelope = msgspec.json.decode(file.read_bytes(), type=Envelope)
+        data = file.read_bytes()
+        refuse_newer(data, VERSION, file)
+        envelope = msgspec.json.decode(data, type=Envelope)
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}). Expected answers.json of a packet") from None
     except msgspec.DecodeError as error:
         raise UserError(f"{file}: is not answers.json of a packet: {error}") from None
-    if envelope.schema_version != 1:
-        raise UserError(f"{file}: written by a newer tunegate (answers {envelope.schema_version}). Update tunegate")
+    if envelope.schema_version != VERSION:
+        raise UserError(
+            f"{file}: has schema {envelope.schema_version}, expected answers of schema {VERSION}. Download it again"
+        )
     return envelope
 
 

@@ -1,5 +1,6 @@
 """Run folders: everything written is read back, a torn line is survived, a sealed run never changes."""
 
+import json
 import os
 from pathlib import Path
 
@@ -76,9 +77,20 @@ def test_a_run_without_seal_is_not_taken_for_sealed(folder: RunFolder) -> None:
     assert check_seal(folder.path) == ["MANIFEST.sha256"]
 
 
-def test_a_newer_schema_is_refused(folder: RunFolder) -> None:
+@pytest.mark.parametrize("more", [{}, {"colour": "red"}])
+def test_a_newer_run_is_called_newer_whatever_fields_it_has(folder: RunFolder, more: dict[str, str]) -> None:
     folder.write_manifest(manifest(folder, schema_version=99))
-    with pytest.raises(UserError, match="newer tunegate"):
+    file = folder.path / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | more))
+    with pytest.raises(UserError, match=r"newer tunegate \(schema 99, this one reads 1\)"):
+        load_run(folder.path)
+
+
+def test_an_unknown_field_of_this_schema_is_damage(folder: RunFolder) -> None:
+    folder.write_manifest(manifest(folder))
+    file = folder.path / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"colour": "red"}))
+    with pytest.raises(UserError, match=r"unknown field `colour`.*damaged"):
         load_run(folder.path)
 
 

@@ -190,7 +190,8 @@ def answered(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     (lambda a: a | {"packet": "0" * 64}, "made with another packet"),
     (lambda a: a | {"reviewer": "r2"}, "made with another packet"),
     (lambda a: a | {"reviewer": "r9"}, "who is not a reviewer"),
-    (lambda a: a | {"schema_version": 2}, "written by a newer tunegate"),
+    (lambda a: a | {"schema_version": 2, "colour": "red"}, "written by a newer tunegate"),
+    (lambda a: a | {"schema_version": 0}, "expected answers of schema 1"),
     (lambda a: a | {"extra": 1}, "is not answers.json of a packet"),
     (lambda a: {}, "is not answers.json of a packet"),
 ])  # fmt: skip
