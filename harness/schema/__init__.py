@@ -1,0 +1,62 @@
+"""Every noun of tunegate, in the order in which data flows. Holds no behaviour beyond checks and look-ups.
+
+All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points. One file for what
+changes together, to be read in this order: names, asking, scoring, measuring, judging, run. Import from here.
+"""
+
+from harness.schema.asking import Case, Checkpoint, Completion, Prompt, Request, Sampling
+from harness.schema.judging import Gate, GateFile, Objective, Verdict
+from harness.schema.measuring import (
+    Comparison,
+    ComparisonRow,
+    Estimate,
+    Metric,
+    MetricRow,
+    Metrics,
+    Noise,
+    NoiseFloor,
+    Observation,
+)
+from harness.schema.names import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEMA_VERSION, Outcome, Rule, Side
+from harness.schema.run import AcceptedInfo, Manifest, SuiteInfo
+from harness.schema.scoring import Record, RecordKey, Score, ScoreEvent, Scores, SourceSpan, Span
+
+__all__ = [
+    "ACCEPTED",
+    "BASELINE",
+    "CANDIDATE",
+    "FLOOR",
+    "SCHEMA_VERSION",
+    "AcceptedInfo",
+    "Case",
+    "Checkpoint",
+    "Comparison",
+    "ComparisonRow",
+    "Completion",
+    "Estimate",
+    "Gate",
+    "GateFile",
+    "Manifest",
+    "Metric",
+    "MetricRow",
+    "Metrics",
+    "Noise",
+    "NoiseFloor",
+    "Objective",
+    "Observation",
+    "Outcome",
+    "Prompt",
+    "Record",
+    "RecordKey",
+    "Request",
+    "Rule",
+    "Sampling",
+    "Score",
+    "ScoreEvent",
+    "Scores",
+    "Side",
+    "SourceSpan",
+    "Span",
+    "SuiteInfo",
+    "Verdict",
+]

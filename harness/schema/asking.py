@@ -1,0 +1,130 @@
+"""What is asked of which model, and what comes back: from a case to a completion. Knows no score."""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question with its right answer: a line of cases.jsonl."""
+
+    id: str
+    """Stable name, unique in its suite; runs are joined on it."""
+    input: dict[str, str]
+    """Variables of the prompt template; `document` is the source that an answer must be grounded in."""
+    expected: list[str]
+    """The right answer as its scorers define it: the clause types present, or the accepted answers. [] means none."""
+    cluster: str
+    """The contract (or other source) the case comes from; cases of one cluster share errors."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Slice names to slice values, and other labels that case tests select on."""
+
+    @property
+    def document(self) -> str:
+        """The source text that an answer must be grounded in, or the empty string."""
+        return self.input.get("document", "")
+
+
+class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an answer is decoded, and what it is held to."""
+
+    max_tokens: int
+    """Most tokens an answer may have."""
+    temperature: float = 0.0
+    """0 is greedy."""
+    seed: int = 0
+    """Seed of the request; repeats add their index to it."""
+    stop_ids: tuple[int, ...] = ()
+    """Token ids that end an answer; all end-of-sequence ids of the model."""
+    logprobs: bool = False
+    """Ask for the log probability of each generated token (the canary does)."""
+    logprob_ids: tuple[int, ...] = ()
+    """Token ids whose log probabilities at the first generated position are asked for: the options of a question."""
+    choice: tuple[str, ...] = ()
+    """Texts, one of which the answer must be; none leaves it free."""
+    json_schema: str = ""
+    """JSON text of a schema that the answer must obey; empty leaves it free. Models write fields in its order."""
+
+    def __post_init__(self) -> None:
+        if self.choice and self.json_schema:
+            raise ValueError("an answer is held to a choice or to a JSON schema, not to both")
+
+    @property
+    def structure(self) -> dict[str, Any]:
+        """What the answer is held to, in vLLM's words: {} where it is free."""
+        if self.choice:
+            return {"choice": list(self.choice)}
+        return {"json": self.json_schema} if self.json_schema else {}
+
+
+class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rendered question, as every engine and variant receives it."""
+
+    text: str
+    """The text after the chat template."""
+    ids: tuple[int, ...]
+    """Token ids of `text`; what every engine and variant receives."""
+    template_hash: str
+    """Hash of the suite's template and the model's chat template together."""
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Anything that answers: what the user named, and by which content it is known."""
+
+    name: str
+    """What the user wrote: hub id, folder or alias."""
+    kind: Literal["model", "adapter", "endpoint", "scripted", "accepted"]
+    """A whole model, a PEFT adapter over a base model, a model that a server answers for, a rule that answers without a
+    model, or scores kept of one."""
+    path: str
+    """Absolute folder of the model; for an adapter, of its base model; for an endpoint, of the tokenizer that renders
+    its prompts; empty when scripted."""
+    adapter_path: str | None = None
+    """Absolute folder of the adapter."""
+    digest: str
+    """Content digest of weights, adapter and tokenizer: equal digests mean equal answers. An endpoint's weights are not
+    known, so its digest is of name and tokenizer, and says nothing of answers."""
+    base_digest: str = ""
+    """Content digest of the model folder alone."""
+    adapter_digest: str | None = None
+    """Content digest of adapter_config.json and adapter_model.safetensors."""
+    tokenizer_digest: str = ""
+    """Content digest of tokenizer and chat template."""
+
+
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question to one variant, as an engine takes it."""
+
+    key: str
+    """Digest of weights, adapter, engine and version, ids, sampling and repeat: the answer cache's key."""
+    ids: tuple[int, ...]
+    """Prompt token ids."""
+    sampling: Sampling
+    """How to decode."""
+    variant: str
+    """`baseline`, `tuned` or a name; resolves to a Checkpoint."""
+
+
+class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What came back for one request: a text, or the reason why there is none."""
+
+    key: str
+    """The request it answers."""
+    text: str
+    """The generated text, never altered."""
+    finish_reason: Literal["stop", "length", "error"]
+    """`stop`: an end token; `length`: cut at max_tokens; `error`: no usable answer."""
+    prompt_tokens: int
+    """Tokens of the prompt."""
+    output_tokens: int
+    """Tokens generated."""
+    latency_ms: float | None = None
+    """Wall time of this request where the engine knows it."""
+    output_ids: tuple[int, ...] = ()
+    """Generated token ids; filled for requests that ask for logprobs."""
+    logprobs: tuple[float, ...] = ()
+    """Natural log probability of each generated token; filled when asked for."""
+    option_logprobs: tuple[float, ...] = ()
+    """Natural log probability of each of the request's `logprob_ids`, in their order; empty where none were asked."""
+    error: str | None = None
+    """What went wrong, set exactly when finish_reason is `error`."""
