@@ -31,7 +31,10 @@ FILES = {
     ".github/gate.yml": "on: push\n",
 }
 
-pytestmark = pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install 'tunegate[docs]'")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install 'tunegate[docs]'"),
+]
 
 
 def build(folder: Path, **changed: str) -> tuple[int, str]:

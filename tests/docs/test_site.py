@@ -31,7 +31,10 @@ FOREIGN = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//[^)'\"]+")
 DIALECT = ("h1", "h2", "h3", "h4", "ol", "ul", "li", "table", "th", "td", "pre", "strong", "em", "blockquote")
 """Tags that a page has as often on the site as on GitHub, unless the two read its Markdown differently."""
 
-pytestmark = pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install 'tunegate[docs]'")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install 'tunegate[docs]'"),
+]
 
 
 @pytest.fixture(scope="module")
