@@ -9,9 +9,10 @@ from msgspec import Struct
 from harness.schema import BASELINE, CANDIDATE, Estimate, Score
 from harness.stats.agreement import ac1, alpha, ratings, raw_agreement
 from harness.stats.reviews import Remark, rate
+from harness.stats.scales import LEAST, MOST, SCALES
 from harness.stats.spans import Marked, token_f1
 
-SCALE = ("1", "2", "3", "4", "5")
+POINTS = tuple(str(point) for point in range(LEAST, MOST + 1))
 NO_YES = ("no", "yes")
 CHOICES = (BASELINE, CANDIDATE, "tie", "both_bad")
 
@@ -32,9 +33,9 @@ class Measure(Struct, frozen=True, kw_only=True):
 
 
 MEASURES = (
-    Measure(name="accuracy", scorer="human_accuracy", labels=SCALE, ordered=True, label=lambda s: f"{s.value:.0f}"),
-    Measure(
-        name="completeness", scorer="human_completeness", labels=SCALE, ordered=True, label=lambda s: f"{s.value:.0f}"
+    *(
+        Measure(name=one.name, scorer=one.scorer, labels=POINTS, ordered=True, label=lambda s: f"{s.value:.0f}")
+        for one in SCALES
     ),
     Measure(
         name="fabrication_marked",

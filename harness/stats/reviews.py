@@ -21,6 +21,7 @@ from harness.stats.intervals import Array
 from harness.stats.join import Pairs, pair
 from harness.stats.observations import Observations
 from harness.stats.paired import compare
+from harness.stats.scales import LEAST, MOST, SCALES
 
 
 class Remark(Struct, frozen=True, kw_only=True):
@@ -51,23 +52,17 @@ class Remark(Struct, frozen=True, kw_only=True):
         return self.suite, self.case_id, self.repeat
 
 
-ACCURACY = Metric(
-    name="accuracy",
-    scorer="human_accuracy",
-    numerator="",
-    kind="mean",
-    worst=1,
-    best=5,
-    says="How right it is, 1 to 5.",
-)
-COMPLETENESS = Metric(
-    name="completeness",
-    scorer="human_completeness",
-    numerator="",
-    kind="mean",
-    worst=1,
-    best=5,
-    says="How whole it is, 1 to 5.",
+ON_A_SCALE = tuple(
+    Metric(
+        name=scale.name,
+        scorer=scale.scorer,
+        numerator="",
+        kind="mean",
+        worst=LEAST,
+        best=MOST,
+        says=f"{scale.says}, {LEAST} to {MOST}.",
+    )
+    for scale in SCALES
 )
 FABRICATED = Metric(
     name="answers_with_a_fabrication",
@@ -94,7 +89,7 @@ MISSED = Metric(
     higher_is_better=False,
     says="Share of the listed critical clauses.",
 )
-JUDGED = (ACCURACY, COMPLETENESS, FABRICATED, *SEVERITIES, MISSED)
+JUDGED = (*ON_A_SCALE, FABRICATED, *SEVERITIES, MISSED)
 """What is said of each of two answers that stand side by side."""
 EDITED = Metric(
     name="draft_edited",

@@ -38,8 +38,7 @@ def differ(one: Task, other: Task) -> bool:
         return False
     pairs = [(unblinded.opinions(one)[v], unblinded.opinions(other)[v]) for v in unblinded.opinions(one)]
     if any(
-        abs((a.accuracy or 0) - (b.accuracy or 0)) >= APART
-        or abs((a.completeness or 0) - (b.completeness or 0)) >= APART
+        any(abs((a.points[name] or 0) - (b.points[name] or 0)) >= APART for name in a.points)
         or a.missed != b.missed
         or bool(unblinded.severities(a)["critical"]) != bool(unblinded.severities(b)["critical"])
         for a, b in pairs

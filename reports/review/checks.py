@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.stats.scales import LEAST, MOST
 from reports.review.schema import Draft, Mode, Opinion
 
 LONGEST_NOTE = 4000
@@ -18,9 +19,9 @@ def problems(draft: Draft, mode: Mode, answers: Mapping[str, str], clauses: list
     found = []
     for side in answers:
         opinion = opinion_of(draft, side)
-        for name, score in (("accuracy", opinion.accuracy), ("completeness", opinion.completeness)):
-            if score is not None and not 1 <= score <= 5:
-                found.append(f"{name} of answer {side} is {score}, expected 1 to 5")
+        for name, score in opinion.points.items():
+            if score is not None and not LEAST <= score <= MOST:
+                found.append(f"{name} of answer {side} is {score}, expected {LEAST} to {MOST}")
         for mark in opinion.marks:
             if not 0 <= mark.start < mark.end <= len(answers[side]):
                 found.append(f"a mark in answer {side} lies outside of the answer")
@@ -51,7 +52,7 @@ def missing(draft: Draft, mode: Mode, sides: Mapping[str, str], clauses: list[st
         opinion = opinion_of(draft, side)
         if not opinion.marks and not opinion.none_fabricated:
             found.append(f"answer {side}: fabrications")
-        found += [f"answer {side}: {name}" for name in ("accuracy", "completeness") if getattr(opinion, name) is None]
+        found += [f"answer {side}: {name}" for name, score in opinion.points.items() if score is None]
         found += [f"answer {side}: {clause}" for clause in clauses if clause not in opinion.missed]
     return found if draft.preference else [*found, "preference"]
 

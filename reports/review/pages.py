@@ -19,6 +19,7 @@ import msgspec
 from markupsafe import Markup
 
 from harness import visible
+from harness.stats.scales import SCALES
 from reports import html
 from reports.review import passages
 from reports.review.adjudication import Earlier
@@ -68,6 +69,7 @@ def document(
         "rubric": plan.rubric if plan else {},
         "mode": plan.mode if plan else "",
         "keys": KEYS,
+        "scales": SCALES,
     }
     return _environment().get_template("base.html.jinja").render(values) + "\n"
 

@@ -29,6 +29,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.events import append, batches
 from harness.schema import CANDIDATE, Score, ScoreEvent, Span
+from harness.stats.scales import SCALES
 from reports.review import unblinded
 from reports.review.distance import edits, restored
 from reports.review.material import Material
@@ -87,8 +88,8 @@ def _events(task: Task, item: Item, plan: Plan, author: str) -> Iterator[ScoreEv
 
 def _compare(task: Task, item: Item) -> Iterator[tuple[str, Score]]:
     for variant, opinion in unblinded.opinions(task).items():
-        yield variant, Score(name="human_accuracy", value=float(opinion.accuracy or 0))
-        yield variant, Score(name="human_completeness", value=float(opinion.completeness or 0))
+        for scale in SCALES:
+            yield variant, Score(name=scale.scorer, value=float(opinion.points[scale.name] or 0))
         yield variant, _fabrication(opinion)
         if item.clauses:
             missed = [clause for clause in item.clauses if opinion.missed.get(clause)]

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from harness.digest import digest
 from harness.errors import UserError
+from harness.stats.scales import MOST, SCALES
+from reports.review.schema import SEVERITIES
 
 OWN = Path(__file__).with_name("rubric.toml")
 
@@ -59,10 +61,10 @@ def load_rubric(path: Path | None = None) -> Rubric:
         raise UserError(f"{path.name}: not valid TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise UserError(f"{path.name}: {error}. Copy {OWN} and change its words, not its keys") from None
-    for scale in ("accuracy", "completeness"):
-        words = getattr(found, scale)
-        if len(words) != 5:
-            raise UserError(f"{path.name}: '{scale}' has {len(words)} entries, expected what 1 to 5 mean")
-    if set(found.severity) != {"minor", "major", "critical"}:
+    for scale in SCALES:
+        words = getattr(found, scale.name)
+        if len(words) != MOST:
+            raise UserError(f"{path.name}: '{scale.name}' has {len(words)} entries, expected what 1 to {MOST} mean")
+    if set(found.severity) != set(SEVERITIES):
         raise UserError(f"{path.name}: [severity] has {', '.join(found.severity)}; expected minor, major and critical")
     return found

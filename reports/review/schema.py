@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from harness.stats.scales import SCALES
+
 Mode = Literal["compare", "fix"]
 Side = Literal["A", "B"]
 Severity = Literal["minor", "major", "critical"]
@@ -44,6 +46,11 @@ class Opinion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fabrications found."""
     missed: dict[str, bool] = field(default_factory=dict)
     """Whether the answer misses each listed clause."""
+
+    @property
+    def points(self) -> dict[str, int | None]:
+        """The number given on each scale."""
+        return {scale.name: getattr(self, scale.name) for scale in SCALES}
 
 
 class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

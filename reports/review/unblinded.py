@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.schema import BASELINE, CANDIDATE
+from harness.stats.scales import SCALES
 from reports.review.checks import opinion_of
 from reports.review.schema import SEVERITIES, Opinion, Task
 
@@ -47,8 +48,7 @@ def said(task: Task) -> dict[str, Any]:
         return {"not_judged": why}
     found = opinions(task)
     return {
-        "accuracy": {variant: opinion.accuracy for variant, opinion in found.items()},
-        "completeness": {variant: opinion.completeness for variant, opinion in found.items()},
+        **{scale.name: {variant: one.points[scale.name] for variant, one in found.items()} for scale in SCALES},
         "fabrication": {variant: severities(opinion) for variant, opinion in found.items()},
         "missed": {variant: sorted(missed(opinion)) for variant, opinion in found.items()},
         "preference": choice(task),

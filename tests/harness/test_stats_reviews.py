@@ -8,10 +8,10 @@ from harness.schema import Score, Span
 from harness.stats import bootstrap, resample
 from harness.stats.consensus import agreed, passages, same_again
 from harness.stats.reviews import (
-    ACCURACY,
     EDITED,
     FABRICATED,
     MISSED,
+    ON_A_SCALE,
     SEVERITIES,
     UNCHANGED,
     Remark,
@@ -26,6 +26,7 @@ from harness.stats.reviews import (
 from harness.stats.spans import Marked, token_f1, tokens
 from harness.stats.times import Spent, caps, times
 
+ACCURACY = ON_A_SCALE[0]
 CRITICAL = SEVERITIES[0]
 
 

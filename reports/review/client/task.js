@@ -29,6 +29,8 @@ class Task {
 
   number(name) { return Number(this.field(name).value) || null; }
 
+  scales(card) { return [...card.querySelectorAll("[data-scale]")].map((question) => question.dataset.scale); }
+
   read(outcome = "judged", reason = "") {
     const draft = { note: this.field("note").value, outcome, reason };
     if (this.isFix) return { ...draft, text: this.editor.value };
@@ -40,8 +42,7 @@ class Task {
     const side = card.dataset.side;
     const clauses = [...card.querySelectorAll("[data-clause]")].filter((clause) => clause.querySelector(":checked"));
     return {
-      accuracy: this.number(`${side}.accuracy`),
-      completeness: this.number(`${side}.completeness`),
+      ...Object.fromEntries(this.scales(card).map((name) => [name, this.number(`${side}.${name}`)])),
       none_fabricated: this.marks[side].none.checked,
       marks: this.marks[side].list,
       missed: Object.fromEntries(
@@ -59,8 +60,7 @@ class Task {
     this.set("preference", draft.preference);
     for (const card of this.cards) {
       const opinion = draft[card.dataset.side];
-      this.set(`${card.dataset.side}.accuracy`, opinion.accuracy);
-      this.set(`${card.dataset.side}.completeness`, opinion.completeness);
+      for (const name of this.scales(card)) this.set(`${card.dataset.side}.${name}`, opinion[name]);
       for (const clause of card.querySelectorAll("[data-clause]")) {
         const isMissed = opinion.missed[clause.dataset.clause];
         for (const input of clause.querySelectorAll("input")) {

@@ -1,5 +1,6 @@
 """What can be reviewed, and what is settled before it is."""
 
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Completion, Score
+from harness.stats.scales import MOST, SCALES, Scale
 from reports.review.material import listed_clauses, load_material
 from reports.review.planning import Wanted, existing, planned
 from reports.review.rubric import OWN, load_rubric
-from reports.review.schema import Key
+from reports.review.schema import Key, Opinion
 from tests.reports.review.conftest import Planned, WriteRun
 from tests.reports.sample import SUITE, make_record, make_records
 
@@ -119,6 +121,19 @@ def test_a_changed_word_is_another_rubric(tmp_path: Path) -> None:
     assert load_rubric(own).hash != load_rubric().hash
     own.write_text("name = 'x'", "utf-8")
     with pytest.raises(UserError, match=r"own.toml: Object missing required field"):
+        load_rubric(own)
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale.name)
+def test_a_scale_is_a_field_of_what_is_said_and_the_rubric_says_what_each_of_its_points_means(
+    scale: Scale, tmp_path: Path
+) -> None:
+    words = tomllib.loads(OWN.read_text("utf-8"))
+    assert msgspec.convert({scale.name: MOST}, Opinion).points[scale.name] == MOST
+    assert len(words[scale.name]) == MOST
+    own = tmp_path / "own.toml"
+    own.write_text(OWN.read_text("utf-8").replace(f'    "{words[scale.name][0]}",\n', "", 1), "utf-8")
+    with pytest.raises(UserError, match=rf"own.toml: '{scale.name}' has 4 entries, expected what 1 to 5 mean"):
         load_rubric(own)
 
 
