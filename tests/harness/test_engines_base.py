@@ -2,6 +2,7 @@
 
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -90,8 +91,36 @@ def test_text_and_reason_follow_from_ids_alone() -> None:
 
 
 def test_the_table_opens_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"vllm", "transformers", "openai", "ray", "fake"} == set(base.ENGINES)
-    assert all(entry.module.startswith("harness.engines.") for entry in base.ENGINES.values())
+    own = {name: entry for name, entry in base.ENGINES.items() if name not in base.others()}
+    assert {"vllm", "transformers", "openai", "ray", "fake"} == set(own)
+    assert all(entry.module.startswith("harness.engines.") for entry in own.values())
+
+
+def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_ours(tmp_path: Path) -> None:
+    import os
+    import subprocess
+
+    (tmp_path / "echoes.py").write_text(
+        "from harness.engines.fake import start as fake\n\n\n"
+        "def start(checkpoints, max_model_len, lora, settings):\n"
+        "    made = fake(checkpoints, max_model_len, lora, settings)\n"
+        "    made.name = 'echo'\n"
+        "    return made\n"
+    )
+    known = tmp_path / "echoes-3.1.dist-info"
+    known.mkdir()
+    (known / "METADATA").write_text("Metadata-Version: 2.1\nName: echoes\nVersion: 3.1\n")
+    (known / "entry_points.txt").write_text("[tunegate.engines]\necho = echoes\nfake = echoes\ngone = nowhere.at_all\n")
+    code = (
+        "from harness.engines import ENGINES, open_engine, pick_engine\n"
+        "from harness.engines.base import engine_version\n"
+        "print(open_engine('echo', {}, max_model_len=9).name, engine_version('echo'), ENGINES['fake'].module)\n"
+        "pick_engine('gone')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["echo", "3.1", "harness.engines.fake"]
+    assert "the engine 'gone' needs the package nowhere, which does not import" in done.stderr
 
 
 def test_the_fake_engine_runs_where_nothing_heavy_is_installed() -> None:
