@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.stats.observations import Answers, Observations
 
 FEWEST_CLUSTERS = 10
-"""No gate judges on fewer contracts."""
+"""No gate passes on fewer contracts; one that a single case breaks can still fail."""
 FEWEST_OF_A_LABEL = 5
 """No gate judges a mean over labels where fewer contracts expect one of them: its own number is then by chance."""
 NO_BASELINE = "no baseline was given: use --baseline"

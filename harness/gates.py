@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "GateId", "gate_ids", "judge", "load_gates", "validate"]
 
 ALPHA = 0.05
-"""`improves` needs a p value under this, after Holm."""
+"""`improves` without a margin needs a p value under this, after Holm."""
 
 
 def judge(

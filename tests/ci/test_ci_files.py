@@ -47,6 +47,13 @@ def test_no_file_hides_an_exit_code_or_runs_a_change_with_rights(name: str) -> N
         assert never not in text
 
 
+@pytest.mark.parametrize("name", [*FILES, "deploy/skypilot.yaml"])
+def test_nothing_is_installed_from_a_release_that_no_index_has(name: str) -> None:
+    known = re.findall(r'TUNEGATE: "(.*)"', code(name))
+    assert set(known) <= {"", ".", ".[train]"}
+    assert not re.search(r"install.* tunegate\b", code(name))
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(name: str) -> None:
     used = [step["uses"] for step in steps(name) if "uses" in step]

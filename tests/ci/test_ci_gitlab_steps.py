@@ -48,6 +48,19 @@ def test_a_good_model_passes_and_leaves_every_report_that_gitlab_is_told_of(clon
     assert len(list(ET.parse(clone / "out/junit.xml").iter("testcase"))) == 63
 
 
+@pytest.mark.parametrize(("named", "code"), [("", 4), ("tunegate[train] @ file:///a b", 0)])
+def test_the_job_installs_what_the_project_names_and_stops_where_it_names_nothing(
+    tmp_path: Path, named: str, code: int
+) -> None:
+    (tmp_path / "python").write_text('#!/bin/sh\necho "python $*"\n')
+    (tmp_path / "python").chmod(0o755)
+    env = environment(tmp_path, **{**JOB["variables"], "PATH": f"{tmp_path}:/usr/bin:/bin"})
+    done = bash("\n".join(JOB["before_script"]), tmp_path, env | ({"TUNEGATE": named} if named else {}))
+    assert done.returncode == code
+    assert done.stdout == (f"python -m pip install {named}\n" if named else done.stdout)
+    assert named or "Set it to what pip installs" in done.stdout
+
+
 def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: Path) -> None:
     write_suite(clone, gates=GATES.replace("value = 0.5", "value = 0.1"))
     write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})

@@ -1,11 +1,16 @@
 """A scorer keeps its promises: named metrics, spans that quote, a version that follows its code."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring import citations, clauses, facts, figures
 from harness.scoring.base import Scorer, metrics_of, run, scorer
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 CASE = Case(id="case-1", input={}, expected=[], cluster="c")
 ANSWER = Completion(key="k", text="abc", finish_reason="stop", prompt_tokens=0, output_tokens=0)
@@ -110,3 +115,10 @@ def test_scorers_of_this_package_agree_on_no_metric_name():
     ]
     assert "fabrication_rate" in names
     assert len(names) == len(set(names))
+
+
+def test_every_family_of_scorers_is_told_on_the_page_about_scoring():
+    families = re.findall(r"^## (\w+)", (DOCS / "reference" / "scorers.md").read_text("utf-8"), re.MULTILINE)
+    said = (DOCS / "scoring.md").read_text("utf-8")
+    assert len(families) > 15
+    assert [family for family in families if not re.search(rf"`{family}\b", said)] == []

@@ -299,6 +299,11 @@ def test_the_task_installs_into_an_environment_of_its_own(tmp_path: Path) -> Non
     assert calls[2].endswith("tunegate[train] @ file:///a b") and calls[3] == "tunegate --help"
 
 
+def test_the_task_installs_nothing_that_was_not_named(tmp_path: Path) -> None:
+    code, calls = skypilot(tmp_path, "setup")
+    assert code != 0 and calls == []
+
+
 @pytest.mark.parametrize("compared", ["0", "1", "3"])
 def test_the_task_trains_judges_the_adapter_and_leaves_with_the_verdict(tmp_path: Path, compared: str) -> None:
     code, calls = skypilot(tmp_path, "run", COMPARED=compared, CONFIG="my train.toml", BASELINE="base")
