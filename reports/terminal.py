@@ -33,11 +33,6 @@ def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Ren
     return Panel(body, title=title, border_style=STYLES[outcome])
 
 
-def estimate_table(run: RunData, suite: SuiteInfo) -> RenderableType:
-    """Every metric of a suite by variant, with interval, n and the paired change."""
-    return _estimates(gather(run, None), suite)
-
-
 def summary(run: RunData) -> RenderableType:
     """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts."""
     evidence = gather(run, None)

@@ -112,11 +112,6 @@ def known_code() -> Code:
     return code()
 
 
-def known_sections() -> dict[str, Section]:
-    """The sections of this project's list, by number."""
-    return known_code().sections
-
-
 @Kept
 def named_in(document: str) -> tuple[Citation, ...]:
     """References of a source."""

@@ -9,7 +9,7 @@ the source (`stanfordnlp/contract-nli-bert`, contract_nli/evaluation.py) calls o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer
@@ -98,34 +98,3 @@ def _span(case: Case, text: str, start: int, end: int, place: tuple[int, int] | 
         reason="" if place else "there is no sentence of that number",
         source=source,
     )
-
-
-def average_precision(relevant: Sequence[bool], scores: Sequence[float]) -> float | None:
-    """Sum over thresholds of (recall gained) x precision; equal scores are one threshold. None where nothing is right.
-
-    As scikit-learn's `average_precision_score`, which the source uses for one hypothesis over all spans.
-    """
-    total = sum(relevant)
-    if not total:
-        return None
-    before, area = 0, 0.0
-    for hits, named in _points(relevant, scores):
-        area += (hits - before) / total * (hits / named)
-        before = hits
-    return area
-
-
-def precision_at_recall(relevant: Sequence[bool], scores: Sequence[float], recall: float) -> float | None:
-    """Precision at the highest threshold whose recall reaches `recall`; None where nothing is right."""
-    total = sum(relevant)
-    return next((hits / named for hits, named in _points(relevant, scores) if total and hits / total >= recall), None)
-
-
-def _points(relevant: Sequence[bool], scores: Sequence[float]) -> Iterator[tuple[int, int]]:
-    """Right ones and all, from the highest distinct score down."""
-    ordered = sorted(zip(scores, relevant, strict=True), key=lambda pair: -pair[0])
-    hits = 0
-    for at, (score, right) in enumerate(ordered, 1):
-        hits += bool(right)
-        if at == len(ordered) or ordered[at][0] != score:
-            yield hits, at

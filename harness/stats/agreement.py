@@ -162,7 +162,7 @@ def ac1(found: Ratings) -> Estimate:
 
 
 def kappa(first: Sequence[str], second: Sequence[str], labels: Sequence[str], clusters: Sequence[str]) -> Estimate:
-    """Cohen's kappa of two raters, with quadratic weights over ordered labels as `weighted_kappa` has it."""
+    """Cohen's kappa of two raters, with quadratic weights over ordered labels; with two labels it is plain."""
     items = range(len(first))
     both = [*zip(items, clusters, ["1"] * len(first), first, strict=True)]
     both += zip(items, clusters, ["2"] * len(first), second, strict=True)
@@ -180,23 +180,6 @@ def kappa(first: Sequence[str], second: Sequence[str], labels: Sequence[str], cl
 
     given = shared.counts.sum(axis=0) / max(1.0, shared.counts.sum())
     return _coefficient(shared, shared, columns, of, float(given @ given), needs_two_labels=True)
-
-
-def weighted_kappa(first: Sequence[str], second: Sequence[str], labels: Sequence[str]) -> float | None:
-    """Cohen's kappa with quadratic weights over ordered labels (statsmodels `cohens_kappa`).
-
-    With two labels it is plain kappa. None where it is not defined: nothing was rated twice, or both raters gave one
-    label throughout.
-    """
-    from statsmodels.stats.inter_rater import cohens_kappa
-
-    table = np.zeros((len(labels), len(labels)))
-    for a, b in zip(first, second, strict=True):
-        table[labels.index(a), labels.index(b)] += 1
-    used = {*first, *second}
-    if len(first) == 0 or len(used) < 2:
-        return None
-    return float(cohens_kappa(table, wt="quadratic", return_results=False))
 
 
 NOBODY_TWICE = "no item was rated by two people"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +160,6 @@ def _task(
     first, second = reversed(variants) if swapped else variants
     sides = {"A": first, "B": second} if mode == "compare" else {"A": first}
     return Task(id=secrets.token_hex(8), reviewer=reviewer, position=position, kind=kind, key=key, sides=sides)
-
-
-def review_keys(tasks: Iterable[Task]) -> set[Key]:
-    """Items of the run that some tasks are about."""
-    return {task.key for task in tasks if task.kind != "practice"}
 
 
 def summary(plan: Plan) -> list[str]:

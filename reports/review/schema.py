@@ -17,7 +17,6 @@ Side = Literal["A", "B"]
 Severity = Literal["minor", "major", "critical"]
 Kind = Literal["practice", "item", "repeat"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
-PREFERENCES = ("A", "B", "tie", "both_bad")
 
 
 class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ from harness.prompts import load_template, messages
 from harness.schema import Case, Completion, Record
 from harness.scoring import base
 from harness.scoring.citation_forms import citations_in
-from harness.scoring.citations import known_sections
+from harness.scoring.citations import known_code
 from tests.evalsuites.separation import names_in, shared_figures, shared_runs
 
 SUITE = Path(generate.__file__).parent
@@ -115,7 +115,7 @@ def test_prompts_stay_short():
 
 def test_an_expected_section_stands_in_its_document_and_an_invented_one_nowhere():
     invented = set(BANKS["eval"]["pools"]["invented"]) | set(BANKS["train"]["pools"]["invented"])
-    assert not invented & set(known_sections())
+    assert not invented & set(known_code().sections)
     for case in (*CASES, *training()):
         named = sections_of([case])
         assert not named & invented, case.id
@@ -141,7 +141,7 @@ def asks(section) -> list[str]:
 
 
 def test_every_section_is_in_the_georgia_list_as_read_but_for_the_one_second_hand():
-    known = known_sections()
+    known = known_code().sections
     for cases in (CASES, training()):
         assert {s for s in sections_of(cases) if known[s].confidence != "read"} <= {SECOND_HAND}
     assert {c.tags["kind"] for c in CASES if f"O.C.G.A. § {SECOND_HAND}" in c.expected} == {"stale_law"}

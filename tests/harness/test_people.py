@@ -10,7 +10,6 @@ from harness.events import append
 from harness.people import add_labels, agreement, judged_by
 from harness.rubric import Rubric
 from harness.schema import Score, ScoreEvent
-from harness.stats.agreement import exact_agreement, weighted_kappa
 from harness.store import RunData
 from tests.harness.scored_run import make
 
@@ -95,24 +94,3 @@ def test_a_comparing_judge_is_held_against_preferences_and_a_tie_lies_in_the_mid
     (found,) = agreement(run, rubric)
     assert found.exact.value == pytest.approx(34 / 40)
     assert found.kappa.value == pytest.approx(kappa)
-
-
-def test_kappa_of_a_hand_worked_table():
-    """Two raters, 2 labels: 20 both yes, 15 both no, 5 and 10 apart: po .7, pe .5, kappa .4."""
-    first = ["yes"] * 25 + ["no"] * 25
-    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
-    assert weighted_kappa(first, second, ["no", "yes"]) == pytest.approx(0.4)
-    assert exact_agreement(first, second, [str(i) for i in range(50)]).value == pytest.approx(0.7)
-
-
-def test_a_far_miss_weighs_more_than_a_near_one():
-    labels = ["no", "partly", "yes"]
-    truth = labels * 10
-    near = [*truth[:-1], "partly"]
-    far = [*truth[:-1], "no"]
-    assert weighted_kappa(truth, near, labels) > weighted_kappa(truth, far, labels)
-
-
-def test_kappa_is_not_defined_where_both_say_one_thing_or_nothing():
-    assert weighted_kappa(["yes"] * 5, ["yes"] * 5, ["no", "yes"]) is None
-    assert weighted_kappa([], [], ["no", "yes"]) is None

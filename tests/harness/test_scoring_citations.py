@@ -227,7 +227,7 @@ def test_the_list_of_sections_matches_the_public_data():
         pytest.skip("TUNEGATE_DATA holds no georgia_code")
     with path.open(encoding="utf-8", newline="") as file:
         theirs = {row["section"]: row for row in csv.DictReader(file)}
-    ours = citations.known_sections()
+    ours = citations.known_code().sections
     assert {s: (r.as_of, r.confidence) for s, r in ours.items()} == {
         s: (r["as_of"], r["confidence"]) for s, r in theirs.items()
     }
@@ -235,7 +235,7 @@ def test_the_list_of_sections_matches_the_public_data():
 
 
 def test_the_list_of_sections_is_whole():
-    sections = citations.known_sections()
+    sections = citations.known_code().sections
     assert len(sections) == 53
     assert all(
         row.governs and row.confidence in {"read", "secondary", "unconfirmed", "heading"} for row in sections.values()

@@ -209,21 +209,3 @@ def test_an_answer_that_broke_off_cites_nothing(finish):
 def test_evidence_that_is_no_sentence_of_the_text_is_refused():
     assert evidence_spans.cited.check(case_of("x", evidence="2 3")) == []
     assert len(evidence_spans.cited.check(case_of("x", evidence="2 4 two"))) == 2
-
-
-def test_average_precision_worked_by_hand():
-    """By falling score right, wrong, right, wrong: 1/2 * 1 + 1/2 * 2/3. The first two tied: 1/2 * 1/2 + 1/2 * 2/3."""
-    right = [True, False, True, False]
-    assert evidence_spans.average_precision(right, [0.9, 0.8, 0.7, 0.1]) == pytest.approx(5 / 6)
-    assert evidence_spans.average_precision(right, [0.9, 0.9, 0.7, 0.1]) == pytest.approx(7 / 12)
-    assert evidence_spans.average_precision(right, [0.5] * 4) == pytest.approx(1 / 2)
-    assert evidence_spans.average_precision([False, False], [0.1, 0.2]) is None
-
-
-def test_precision_at_recall_worked_by_hand():
-    """By falling score: right, wrong, right, wrong. Recall 1/2 at P 1, recall 1 at P 2/3; equal scores go together."""
-    right, scores = [True, False, True, False], [0.9, 0.8, 0.7, 0.1]
-    assert evidence_spans.precision_at_recall(right, scores, 0.5) == 1.0
-    assert evidence_spans.precision_at_recall(right, scores, 0.8) == pytest.approx(2 / 3)
-    assert evidence_spans.precision_at_recall(right, [0.9, 0.9, 0.7, 0.1], 0.5) == pytest.approx(1 / 2)
-    assert evidence_spans.precision_at_recall([False], [0.5], 0.8) is None

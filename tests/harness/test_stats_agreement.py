@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from harness.stats import bootstrap
 from harness.stats.agreement import (
@@ -12,7 +13,6 @@ from harness.stats.agreement import (
     kappa,
     ratings,
     raw_agreement,
-    weighted_kappa,
 )
 
 SCALE = ["1", "2", "3", "4", "5"]
@@ -112,7 +112,32 @@ def test_kappa_is_that_of_statsmodels(monkeypatch):
         one = rng.choice(SCALE, 60)
         other = np.where(rng.random(60) < 0.5, one, rng.choice(SCALE, 60))
         ours = kappa(one.tolist(), other.tolist(), SCALE, [str(i) for i in range(60)]).value
-        assert ours == pytest.approx(weighted_kappa(one.tolist(), other.tolist(), SCALE))
+        table = np.array([[np.sum((one == a) & (other == b)) for b in SCALE] for a in SCALE])
+        assert ours == pytest.approx(cohens_kappa(table, wt="quadratic", return_results=False))
+
+
+def said(first, second, labels):
+    return kappa(first, second, labels, [str(i) for i in range(len(first))])
+
+
+def test_kappa_of_a_hand_worked_table():
+    """Two raters, 2 labels: 20 both yes, 15 both no, 5 and 10 apart: po .7, pe .5, kappa .4."""
+    first = ["yes"] * 25 + ["no"] * 25
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert said(first, second, NO_YES).value == pytest.approx(0.4)
+    assert exact_agreement(first, second, [str(i) for i in range(50)]).value == pytest.approx(0.7)
+
+
+def test_a_far_miss_weighs_more_than_a_near_one():
+    labels = ["no", "partly", "yes"]
+    truth = labels * 10
+    near, far = [*truth[:-1], "partly"], [*truth[:-1], "no"]
+    assert said(truth, near, labels).value > said(truth, far, labels).value
+
+
+def test_kappa_is_not_defined_where_both_say_one_thing_or_nothing():
+    assert said(["yes"] * 15, ["yes"] * 15, NO_YES).value is None
+    assert said([], [], NO_YES).value is None
 
 
 def test_raters_items_and_order_do_not_matter_and_a_last_word_counts():
