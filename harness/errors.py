@@ -12,8 +12,6 @@ from harness.visible import shown
 
 NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading bytes as JSON of some type raises: other JSON, none, no UTF-8, and nesting that is too deep."""
-NOT_TOML = (ValueError, RecursionError)
-"""The same of TOML."""
 EXIT_OK = 0
 """Done; of a run: every gate passed."""
 EXIT_GATE_FAILED = 1

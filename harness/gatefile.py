@@ -4,7 +4,6 @@ Every mistake in a file is named in one message. Light: reading gates loads no n
 """
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,9 +11,10 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import refuse_all
 from harness.rules import GATE_RULES
 from harness.schema import Gate, GateFile, Metric, Objective, Rule
+from harness.toml_files import read_toml
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
 KEYS: dict[Rule, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -41,14 +41,7 @@ def suites_with_bars(bars: Path) -> list[str]:
 
 def load_gates(path: Path) -> GateFile:
     """Read one gates.toml; everything that is wrong with it is named in one UserError."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}). Every suite states its bars in gates.toml"
-        ) from None
-    except NOT_TOML as error:
-        raise UserError(f"{path.name}: not valid TOML: {error}") from None
+    found = read_toml(path, "Every suite states its bars in gates.toml")
     problems = [
         f"unknown key '{key}'. A gate file has [objective] and [[gate]] tables"
         for key in sorted(found)

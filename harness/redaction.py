@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -25,7 +24,8 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import refuse_all
+from harness.toml_files import read_toml
 
 ENV = "TUNEGATE_REDACT"
 FILE = "redact.toml"
@@ -220,12 +220,7 @@ def here() -> Redactor:
 
 def load(path: Path) -> dict[str, str]:
     """A user's forms by kind; everything that is wrong with the file is named in one UserError."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Expected words and [patterns] to redact") from None
-    except NOT_TOML as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    found = read_toml(path, "Expected words and [patterns] to redact")
     words, patterns = found.pop("words", []), found.pop("patterns", {})
     problems = [f"unknown key '{key}'. Known: words, patterns" for key in found]
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):

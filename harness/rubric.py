@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from harness.digest import digest
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import refuse_all
+from harness.toml_files import read_toml
 
 KEYS = {"name": str, "question": str, "labels": list, "compare": bool}
 SIDES = ("first", "second", "tie")
@@ -48,14 +48,7 @@ class Rubric(Struct, frozen=True, kw_only=True):
 
 def load_rubric(path: Path) -> Rubric:
     """Read a rubric file; everything that is wrong with it is named in one UserError."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}). Expected a rubric: name, question, labels"
-        ) from None
-    except NOT_TOML as error:
-        raise UserError(f"{path.name}: not valid TOML: {error}") from None
+    found = read_toml(path, "Expected a rubric: name, question, labels")
     refuse_all([f"{path.name}: {p}" for p in _problems(found)], f"{path}: a rubric that cannot be used")
     compare = found.get("compare", False)
     labels = SIDES if compare else tuple(label.strip() for label in found["labels"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct, field
 
-from harness.errors import UserError, refuse_all
+from harness.errors import refuse_all
+from harness.toml_files import read_toml
 
 
 class Assumptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,12 +30,7 @@ class Assumptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 def load(path: Path) -> Assumptions:
     """Read a file of assumptions; everything that is wrong with it is named in one UserError."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Expected assumptions, TOML") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    found = read_toml(path, "Expected assumptions of a business estimate")
     known = Assumptions.__struct_fields__
     problems = [f"unknown key '{key}'. Known: {', '.join(known)}" for key in found if key not in known]
     for key in filter(found.__contains__, known):

@@ -33,6 +33,7 @@ LAYERS = [
         "cards",
         "held",
         "asks",
+        "toml_files",
     },
     {
         "cases",

@@ -6,7 +6,6 @@ Paths are relative to the TOML file. Checks against the model need its config.js
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,7 +13,8 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import refuse_all
+from harness.toml_files import read_toml
 from training.config import ALL_LINEAR, Config, asked_tables
 
 BESIDE = "Paths are relative to the TOML file"
@@ -54,12 +54,7 @@ def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -
     `problems_of` adds what only the model can tell. It is asked where the file itself reads as a configuration.
     """
     path = Path(path)
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file. Expected a training configuration in TOML") from None
-    except (OSError, *NOT_TOML) as error:
-        raise UserError(f"{path}: cannot be read as TOML: {error}") from None
+    raw = read_toml(path, "Expected a training configuration")
     problems: list[str] = []
     tables = _read(Config, raw, "", problems)
     whole = _whole(tables)

@@ -13,17 +13,17 @@ Case, punctuation, possessives and ways to write a company's form ("L.L.C.", "In
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import refuse_all
 from harness.scoring.guideline_forms import CODE, canonical
 from harness.scoring.guideline_forms import NUMBER as DOTTED_NUMBER
 from harness.scoring.normal import normalise
+from harness.toml_files import read_toml
 
 KINDS = ("party", "person", "department", "guideline", "court", "fund", "index", "name")
 """Kinds that names in an answer are told apart by; `name` is any other."""
@@ -107,12 +107,7 @@ def key(name: str) -> str:
 def load(path: str | Path) -> Registry:
     """Read a registry file; everything that is wrong with it is named in one UserError."""
     path = Path(path)
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Name a TOML file of [[name]] tables") from None
-    except NOT_TOML as error:
-        raise UserError(f"{path.name}: not valid TOML: {error}") from None
+    found = read_toml(path, "Name a TOML file of [[name]] tables")
     problems = [f"unknown key '{k}'; expected 'complete' and [[name]]" for k in sorted(found) if k not in EXPECTED]
     rows = found.get("name", [])
     if not isinstance(rows, list) or not rows:

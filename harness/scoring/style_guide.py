@@ -38,15 +38,15 @@ not judged. Every mistake in a file is named in one message. Knows no answer and
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import refuse_all
 from harness.scoring.phrases import Phrases, key
+from harness.toml_files import read_toml
 
 SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
 
@@ -115,13 +115,7 @@ class StyleGuide(Struct, frozen=True, kw_only=True):
 def load(path: str | Path) -> StyleGuide:
     """Read one style guide; everything that is wrong with it is named in one UserError."""
     path = Path(path)
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: the style guide cannot be read ({error.strerror}). Name an existing file") from None
-    except NOT_TOML as error:
-        raise UserError(f"{path.name}: not valid TOML: {error}") from None
-    return parse(found, path.name)
+    return parse(read_toml(path, "Expected a style guide"), path.name)
 
 
 def parse(found: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:

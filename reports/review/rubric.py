@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ from msgspec import Struct
 from harness.digest import digest
 from harness.errors import UserError
 from harness.stats.scales import MOST, SCALES
+from harness.toml_files import read_toml
 from reports.review.schema import SEVERITIES
 
 OWN = Path(__file__).with_name("rubric.toml")
@@ -54,11 +54,7 @@ def load_rubric(path: Path | None = None) -> Rubric:
     """Read a rubric file, or the one that comes with tunegate. What is wrong with it is a UserError."""
     path = path or OWN
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Rubric)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Expected a review rubric, TOML") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name}: not valid TOML: {error}") from None
+        found = msgspec.convert(read_toml(path, "Expected a review rubric"), Rubric)
     except msgspec.ValidationError as error:
         raise UserError(f"{path.name}: {error}. Copy {OWN} and change its words, not its keys") from None
     for scale in SCALES:

@@ -20,7 +20,7 @@ def tunegate(folder: Path, *words: str, columns: int = 120) -> subprocess.Comple
 
 @pytest.mark.parametrize(("words", "expected"), [
     (["diagnose", "nowhere"], "run 'nowhere': no run has that name"),
-    (["plan", "nowhere.toml"], "nowhere.toml: no such file"),
+    (["plan", "nowhere.toml"], "nowhere.toml: cannot be read (No such file"),
     (["plan"], "Missing argument 'config'"),
     (["models", "nowhere"], "nowhere: no folder with config.json"),
 ])  # fmt: skip

@@ -65,7 +65,7 @@ def test_a_missing_base_and_bad_values_are_named_together(tmp_path):
 @pytest.mark.parametrize("text", ["base = ", "base = 'x'\nbase = 'y'"])
 def test_a_file_that_is_no_toml_is_refused_without_traceback(tmp_path, text):
     (tmp_path / "train.toml").write_text(text)
-    with pytest.raises(UserError, match="cannot be read as TOML"):
+    with pytest.raises(UserError, match="not valid TOML"):
         load(tmp_path / "train.toml")
 
 

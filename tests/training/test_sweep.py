@@ -361,4 +361,4 @@ def test_a_mistake_is_one_line_and_the_usage_code(tmp_path):
     done = tunegate(tmp_path, "sweep", "nowhere.toml")
     out, err = done.communicate(timeout=60)
     assert done.returncode == 4 and out == ""
-    assert err.startswith("tunegate: nowhere.toml: no such file") and len(err.splitlines()) == 1
+    assert err.startswith("tunegate: nowhere.toml: cannot be read (No such file") and len(err.splitlines()) == 1

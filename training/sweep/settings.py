@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from harness.digest import digest
-from harness.errors import NOT_TOML, UserError, refuse_all
+from harness.errors import UserError, refuse_all
+from harness.toml_files import read_toml
 from training import model_checks
 from training.config import Config
 from training.config_file import load as load_config
@@ -73,7 +73,7 @@ def load(path: Path) -> Plan:
     One UserError lists every problem of both files; where there is none, one lists those of all points.
     """
     path = Path(path)
-    raw = _toml(path)
+    raw = read_toml(path, "Expected a sweep, with config = ... and a table [vary]")
     problems: list[str] = []
     settings = _settings(raw, problems)
     axes = _axes(settings.vary, problems)
@@ -88,17 +88,6 @@ def load(path: Path) -> Plan:
     return Plan(
         settings=settings, config=config, points=_points(config, drawn, file.parent, path), digest=digest(decides)
     )
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file. Expected a sweep in TOML, with config = ... and a table [vary]"
-        ) from None
-    except (OSError, *NOT_TOML) as error:
-        raise UserError(f"{path}: cannot be read as TOML: {error}") from None
 
 
 def _settings(raw: Mapping[str, Any], problems: list[str]) -> Settings:
