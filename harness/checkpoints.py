@@ -7,7 +7,6 @@ content, never by path or name.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import trust
-from harness.digest import digest
+from harness.digest import digest, file_sha256
 from harness.embedded import EMBEDDED, obtain, say_on_stderr
 from harness.errors import MissingExtra, UserError
 from harness.model_files import (
@@ -246,12 +245,6 @@ def tokenizer_digest(folder: Path) -> str:
     template = folder / "chat_template.jinja"
     found["chat_template"] = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
     return digest(found)
-
-
-def file_sha256(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _memoised(files: Iterable[Path]) -> list[str]:

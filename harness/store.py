@@ -12,7 +12,6 @@ A failed save is fatal: a run that cannot be kept did not happen. Secrets are ma
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
@@ -26,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from harness import redaction
+from harness.digest import file_sha256
 from harness.errors import UserError, refuse_newer
 from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
 
@@ -158,7 +158,7 @@ class RunFolder:
             (found for name in present for found in self._redactor.found_in(self.path / name)),
             "The run is not sealed: delete it, rename what holds the secret, and run again",
         )
-        lines = [f"{_sha256(self.path / name)}  {name}\n" for name in present]
+        lines = [f"{file_sha256(self.path / name)}  {name}\n" for name in present]
         self._replace(SEAL, "".join(lines).encode())
 
     def _append(self, name: str, lines: Sequence[bytes]) -> None:
@@ -194,11 +194,6 @@ def _disk(path: Path, error: OSError) -> UserError:
         f"{path}: cannot be written ({error.strerror}). Free space, or choose another folder, and run the same command "
         "again; finished answers and training steps are kept"
     )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def load_results(path: Path) -> Results:
@@ -271,7 +266,7 @@ def check_seal(path: Path) -> list[str]:
         listed[name] = expected
     if not listed.keys() <= set(SEALED):
         return [SEAL]
-    here = {name: _sha256(path / name) for name in SEALED if (path / name).is_file()}
+    here = {name: file_sha256(path / name) for name in SEALED if (path / name).is_file()}
     return [name for name in SEALED if here.get(name) != listed.get(name)]
 
 

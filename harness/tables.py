@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 
 HUB = "hf:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
@@ -207,7 +207,7 @@ def _loaded(source: str, name: str, hub: Hub) -> Any:
     try:
         found = datasets.load_dataset(name, hub.config, split=hub.split, revision=hub.revision)
     except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        first = first_line(error)
         raise UserError(
             f"{source}: the data set could not be had: {first}. It needs the network, or the data set in the hub's "
             "cache; else download it elsewhere and name its CSV, JSONL or Parquet file"

@@ -84,6 +84,10 @@ class Evidence:
         rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
         return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"
 
+    def unit_of_change(self, suite: str, metric: Metric) -> Literal["points", "number"]:
+        """The unit of the paired change of a metric."""
+        return "points" if self.unit(suite, metric) == "share" else "number"
+
     def slice_values(self, suite: str, tag: str) -> list[str]:
         """Values of a slice tag that the run has numbers for, in alphabetical order."""
         found = {r.slice_value for r in self.run.metrics.metrics if r.suite == suite and r.slice == tag}

@@ -89,7 +89,7 @@ def _change(evidence: Evidence, suite: SuiteInfo, name: str) -> Text:
     metric = next(m for m in suite.metrics if m.name == name)
     if found is None:
         return _text(words.DASH, "dim")
-    unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
+    unit = evidence.unit_of_change(suite.name, metric)
     said, tone = words.reading(found, metric.higher_is_better)
     return _text(f"{words.estimate(found.difference, unit)}, {said}", TONES[tone])
 

@@ -6,7 +6,6 @@ may name what it was made from, in "cluster", "document" or "source".
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from harness.digest import digest
+from harness.digest import digest, file_sha256
 from harness.errors import UserError, refuse_all
 
 FLOOR_ROWS = 1000
@@ -184,4 +183,4 @@ def shared_rows(train: Sequence[Row], validation: Sequence[Row]) -> list[str]:
 
 def files_sha256(files: Sequence[str]) -> str:
     """Digest of the files' contents in order."""
-    return digest([hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files])
+    return digest([file_sha256(Path(file)) for file in files])

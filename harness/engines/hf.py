@@ -21,9 +21,9 @@ from harness.engines.base import (
     in_order,
     refuse_structure,
 )
-from harness.engines.hf_answers import BATCH, BATCH_TOKENS, Answerer, first_line
+from harness.engines.hf_answers import BATCH, BATCH_TOKENS, Answerer
 from harness.engines.preflight import peft_ways
-from harness.errors import EngineFailed, MissingExtra, UserError
+from harness.errors import EngineFailed, MissingExtra, UserError, first_line
 from harness.merging import merged_folder
 from harness.prompts import Renderer
 from harness.schema import BASELINE, Checkpoint, Completion, Request

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from harness.engines import hf_continuous
 from harness.engines.base import answer_ids, failed, finished, problem_of, vocabulary_of
+from harness.errors import first_line
 from harness.prompts import Renderer
 from harness.schema import Completion, Request, Sampling
 
@@ -190,7 +191,3 @@ def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[list[list[i
     ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
     return ids, mask
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib import metadata
 
 from harness.engines.base import explain
-from harness.errors import EngineFailed, UserError
+from harness.errors import EngineFailed, UserError, first_line
 from harness.threads import WAIT_POLICY, for_children
 
 # Nothing about a run leaves the machine.
@@ -119,7 +119,7 @@ def why_not(error: BaseException, cause: str | None, checkpoint: str) -> UserErr
     known = explain(error)
     if known:
         return known
-    first = cause or (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    first = cause or first_line(error)
     return EngineFailed(
         f"vllm cannot serve {checkpoint}: {first} Set VLLM_LOGGING_LEVEL=INFO to see its own messages, or use "
         "--engine transformers"

@@ -15,7 +15,7 @@ from harness.engines.memory import BLOCK_TOKENS_CPU, MAX_SEQS_CPU
 from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once, is_out_of_memory, killed_for_memory
 from harness.engines.vllm_log import ErrorLog, raised
 from harness.engines.watch import Watch
-from harness.errors import EngineFailed, UserError
+from harness.errors import EngineFailed, UserError, first_line
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
 
@@ -189,13 +189,13 @@ class VllmModel:
     def _why_it_did_not_start(self, error: Exception, name: str) -> UserError:
         traceback = self._log.fatal()
         if self._was_exhausted(error, traceback):
-            return OutOfMemory(raised(traceback) or _first_line(error))
+            return OutOfMemory(raised(traceback) or first_line(error))
         return vllm_env.why_not(error, raised(traceback), name)
 
     def _why_it_stopped(self, error: Exception, left: int) -> EngineFailed:
         traceback = self._log.fatal()
         reason = self._watch.reason if self._watch.silent else raised(traceback) or self._watch.reason
-        reason = reason or _first_line(error)
+        reason = reason or first_line(error)
         if self._was_exhausted(error, traceback) and not self._watch.silent:
             return OutOfMemory(reason)
         return EngineFailed(
@@ -220,7 +220,7 @@ class VllmModel:
                 lora_request=self._lora_request(request.variant),
             )
         except (ValueError, VLLMClientError) as error:
-            return _first_line(error)
+            return first_line(error)
         running[request_id] = request
         return None
 
@@ -276,7 +276,3 @@ class VllmModel:
             self._llm.llm_engine.engine_core.shutdown()
         self._llm = None
         gc.collect()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

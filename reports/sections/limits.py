@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.events import batches
 from harness.rules import COMPARATIVE
-from harness.schema import FLOOR, Metric, SuiteInfo
+from harness.schema import FLOOR, SuiteInfo
 from reports import words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
@@ -58,7 +58,8 @@ def _noise(evidence: Evidence) -> list[str]:
             said.append(f"{suite.name}: how far its metrics move when one model is asked twice was not measured.")
             continue
         moves = [
-            f"{words.phrase(metric.name)} by up to {words.floor(found.floor, _unit(evidence, suite, metric))}"
+            f"{words.phrase(metric.name)} by up to "
+            f"{words.floor(found.floor, evidence.unit_of_change(suite.name, metric))}"
             for metric in suite.metrics
             if metric.name in compared and (found := suite.noise.of(metric.name, None, None))
         ]
@@ -67,10 +68,6 @@ def _noise(evidence: Evidence) -> list[str]:
             f"{suite.noise.run_id}). Smaller margins are not judged."
         )
     return said
-
-
-def _unit(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> words.Unit:
-    return "points" if evidence.unit(suite.name, metric) == "share" else "number"
 
 
 def _unasked(evidence: Evidence) -> list[str]:

@@ -118,7 +118,7 @@ def _certainty(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) 
     """The cases behind the first metric's change, and how wide its interval is."""
     first = next((c for m in suite.metrics for c in changes if c.metric == m), changes[0])
     found = first.found.difference
-    unit = unit_of(evidence, suite, first.metric)
+    unit = evidence.unit_of_change(suite.name, first.metric)
     size = f"n {words.number(found.n)}, {words.sources(found, suite.cluster)}"
     if found.low is None or found.high is None:
         return Cell(text=size)
@@ -190,7 +190,7 @@ def _twin(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) -> Ta
             Cell(
                 text=words.metric(change.metric.name, suite.shape), note=words.direction(change.metric.higher_is_better)
             ),
-            _difference(change.found.difference, unit_of(evidence, suite, change.metric)),
+            _difference(change.found.difference, evidence.unit_of_change(suite.name, change.metric)),
             Cell(text=words.READINGS[change.reading], tone=words.TONES[change.reading]),
             Cell(text=words.tally(change.found.wins, change.found.losses, change.found.ties)),
         ]
@@ -202,11 +202,6 @@ def _twin(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) -> Ta
 
 def _difference(found: Estimate, unit: words.Unit) -> Cell:
     return Cell(text=words.value(found, unit), note=words.interval(found, unit), estimate=found)
-
-
-def unit_of(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> words.Unit:
-    """The unit of a metric's change."""
-    return "points" if evidence.unit(suite.name, metric) == "share" else "number"
 
 
 def _caption(suite: SuiteInfo) -> str:

@@ -56,7 +56,7 @@ def _floors(evidence: Evidence, suite: SuiteInfo, records: Records) -> Table:
     rows = []
     for found in floors(records, suite.metrics, ()):
         metric = by_name[found.metric]
-        unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
+        unit = evidence.unit_of_change(suite.name, metric)
         seen = Estimate(value=found.change, low=found.low, high=found.high, reason="nothing was compared")
         rows.append(
             [

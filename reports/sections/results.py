@@ -46,7 +46,7 @@ def change_cells(
     found = evidence.comparison(suite.name, metric.name, tag, value)
     if found is None:
         return [Cell(text=words.DASH, tone="muted")] * 3
-    unit: words.Unit = "points" if evidence.unit(suite.name, metric) == "share" else "number"
+    unit = evidence.unit_of_change(suite.name, metric)
     said, tone = words.reading(found, metric.higher_is_better)
     return [
         Cell(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.digest import file_sha256
 from harness.errors import UserError
 from training.rows import Row
 
@@ -37,13 +37,7 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
         for line in lines:
             file.write(line + b"\n")
             count += 1
-    return {"file": path.name, "rows": count, "sha256": sha256(path)}
-
-
-def sha256(path: str | Path) -> str:
-    """Hex digest of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "rows": count, "sha256": file_sha256(path)}
 
 
 def inputs(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -52,7 +46,7 @@ def inputs(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         file = place(row)[0]
         counts[file] = counts.get(file, 0) + 1
-    return [{"file": file, "rows": count, "sha256": sha256(file)} for file, count in counts.items()]
+    return [{"file": file, "rows": count, "sha256": file_sha256(Path(file))} for file, count in counts.items()]
 
 
 def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:
