@@ -1,4 +1,4 @@
-"""Gathers what a gate is judged on, or says why it cannot be judged. Knows records and bars, and no rule.
+"""Gathers what a gate is judged on, or says why it cannot be judged. Knows records and bars, and judges by no rule.
 
 The checks run in the order in which they are said: not comparable, nothing evaluated, a partial population, no
 baseline, a margin within the noise, too many errors, too few contracts, too few cases. Numeric libraries load when

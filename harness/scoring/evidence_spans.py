@@ -1,4 +1,4 @@
-"""Scores the sentences cited as evidence, as ContractNLI does, and its ranking measures. Knows no label of an answer.
+"""Scores the sentences cited as evidence, as ContractNLI does. Knows no label of an answer.
 
 A prompt numbers the sentences of the document, `[1] ... [2] ...`, and an answer cites them by number. The case's tag
 `evidence` holds the right numbers, such as `2 3`. Where it is missing or empty nothing is asked (ContractNLI: the gold
