@@ -1,4 +1,4 @@
-# make demo | make test | make check | make setup [DEVICE=cpu|cuda]
+# make demo | make test | make coverage | make check | make setup [DEVICE=cpu|cuda]
 PYTHON ?= python3
 DEVICE ?= cpu
 VENV := .venv
@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(DEVICE)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TESTS ?= tests
+JOBS ?= auto
+AT_ONCE := -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs reference power examples audit install lock notices clean
+.PHONY: help setup demo test coverage check format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,8 +33,13 @@ endif
 demo: $(READY) ## the whole line on a small real model: baseline, training, tuned model, gates, report
 	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))
 
-test: $(READY) ## the whole test suite
-	$(BIN)/python -m pytest $(TESTS)
+test: $(READY) ## the whole test suite, a file a process, as many at once as there are cores, four at most
+	$(BIN)/python -m pytest $(AT_ONCE) --durations 25 $(TESTS)
+
+coverage: $(READY) ## the same with the share of lines and branches that ran, in build/coverage
+	@mkdir -p build
+	$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report term:skip-covered \
+		--cov-report html:build/coverage $(TESTS)
 
 check: $(READY) ## lint, security rules, formatting, strict types, import directions, known vulnerabilities
 	$(BIN)/ruff check .
@@ -55,9 +62,10 @@ reference: $(READY) ## write docs/reference and the index of docs/decisions from
 power: $(READY) ## write docs/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
 	$(BIN)/tunegate power --markdown > docs/power.md.new && mv docs/power.md.new docs/power.md
 
-examples: $(READY) ## write docs/examples and the README's pictures: make examples OF="clauses=RUN+TRAINING_RUN ..."
+examples: $(READY) ## write docs/examples and the README's pictures: make examples OF="clauses=RUN+TRAINING_RUN ..." REVIEW=RUN
 	$(BIN)/python docs/examples/make.py $(OF)
 	$(BIN)/python docs/examples/pictures.py docs/examples/$(firstword $(subst =, ,$(OF)))
+	$(if $(REVIEW),$(BIN)/python docs/examples/review_picture.py $(REVIEW))
 
 audit: $(READY) ## known vulnerabilities of every locked package; fails where nobody can be asked
 	$(BIN)/python tools/audit.py
