@@ -39,7 +39,7 @@ def tutorial(folder: Path, ran: list[Done]) -> None:
     refused = ran[-2]
     assert "no passing verdict" in refused.err
     opened = [(run.path / "report" / "report.md").read_text("utf-8") for run in evaluations[1:]]
-    assert [("Do not merge" in text) for text in opened] == [False, True]
+    assert ["must not be merged" in text for text in opened] == [False, True]
 
 
 def replay(folder: Path, ran: list[Done]) -> None:
