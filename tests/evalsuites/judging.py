@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from harness.gates import judge, load_gates
-from harness.schema import CANDIDATE, Case, Completion, Estimate, Record
+from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
 from harness.scoring.base import run
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations
@@ -36,9 +36,9 @@ def levels(suite: Suite, records: list[Record]) -> dict[str, Estimate]:
     return {metric.name: estimate(observations(records, metric), metric) for metric in suite.metrics}
 
 
-def outcomes(suite: Suite, records: list[Record]) -> dict[str, str]:
-    """Outcome of every absolute gate by its id; without a baseline the others are skipped and not given."""
-    found = judge(
+def verdicts(suite: Suite, records: list[Record]) -> list[Verdict]:
+    """Those of the suite's absolute gates; without a baseline the others are skipped."""
+    return judge(
         suite.name,
         load_gates(suite.gates_path),
         suite.metrics,
@@ -46,4 +46,8 @@ def outcomes(suite: Suite, records: list[Record]) -> dict[str, str]:
         expected_cases=len(suite.cases),
         slices=suite.slice_values(),
     )
-    return {verdict.gate: verdict.outcome for verdict in found if verdict.outcome != "skipped"}
+
+
+def outcomes(suite: Suite, records: list[Record]) -> dict[str, str]:
+    """Outcome of every absolute gate by its id."""
+    return {verdict.gate: verdict.outcome for verdict in verdicts(suite, records) if verdict.outcome != "skipped"}

@@ -18,6 +18,7 @@ from harness.schema import Case, Completion
 from harness.scoring import style_guide
 from harness.store import load_verdicts
 from tests.evalsuites import separation
+from tests.evalsuites.judging import answered, outcomes
 
 SUITE = Path(generate.__file__).parent
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -223,9 +224,6 @@ def test_the_floor_corrects_what_the_guide_has_a_word_for():
     assert find_and_replace(case) == "Our partners love a TideFlask, it's the best"
 
 
-NO_BASELINE = {"usable_rate-improves": "skipped"}
-
-
 def judged(tmp_path, answers):
     """Exit code and outcomes of the suite's gates as a user runs it, with these answers."""
     (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
@@ -238,22 +236,19 @@ def judged(tmp_path, answers):
 
 
 def test_right_answers_pass_every_gate(tmp_path):
-    code, outcomes = judged(tmp_path, generate.right_answers())
-    unmet = {gate: outcome for gate, outcome in outcomes.items() if outcome != "pass"}
-    assert (code, unmet) == (0, NO_BASELINE)
+    code, found = judged(tmp_path, generate.right_answers())
+    unmet = {gate: outcome for gate, outcome in found.items() if outcome != "pass"}
+    assert (code, unmet) == (0, {"usable_rate-improves": "skipped"})
 
 
-def test_one_banned_word_in_one_answer_fails_its_gate_and_no_other(tmp_path):
+def test_one_banned_word_in_one_answer_fails_its_gate_and_no_other():
     answers = generate.right_answers()
     first = next(case.id for case in CASES if case.tags["kind"] == "quoted_trap")
     answers[first] += " We value every customer."
-    code, outcomes = judged(tmp_path, answers)
-    assert code == 1
-    unmet = {gate: outcome for gate, outcome in outcomes.items() if outcome != "pass"}
-    assert unmet == {"banned_term_rate-never": "fail", **NO_BASELINE}
+    found = outcomes(test_voice.suite, answered(test_voice.suite, lambda case: answers[case.id]))
+    assert {gate: outcome for gate, outcome in found.items() if outcome != "pass"} == {"banned_term_rate-never": "fail"}
 
 
 @pytest.mark.parametrize("name", ["floor", "copy", "yes", "apology", "generic"])
-def test_an_answer_without_understanding_fails_the_gates(tmp_path, name):
-    code, outcomes = judged(tmp_path, {case.id: ANSWERS[name](case) for case in CASES})
-    assert (code, outcomes["usable_rate-at_least-0.85"]) == (1, "fail")
+def test_an_answer_without_understanding_fails_the_gates(name):
+    assert outcomes(test_voice.suite, answered(test_voice.suite, ANSWERS[name]))["usable_rate-at_least-0.85"] == "fail"

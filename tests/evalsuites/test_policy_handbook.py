@@ -15,6 +15,7 @@ from evalsuites.policy.handbook import generate
 from evalsuites.policy.handbook.bank import load
 from evalsuites.policy.handbook.floor import keyword_floor
 from evalsuites.policy.handbook.questions import ANSWERABLE, SILENT, UNANSWERABLE, in_a_sentence
+from evalsuites.policy.handbook.test_handbook import suite
 from harness.cases import load_cases
 from harness.prompts import Renderer, load_template, messages
 from harness.schema import Case, Completion
@@ -23,7 +24,7 @@ from harness.scoring.guidelines import METRICS, answered, declines
 from harness.scoring.handbook import lines, value_of
 from harness.scoring.handbook_forms import departments_in, ids_in, register
 from harness.store import load_verdicts
-from tests.evalsuites import separation
+from tests.evalsuites import judging, separation
 
 SUITE = generate.FOLDER
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -300,7 +301,6 @@ def test_right_answers_pass_every_gate(tmp_path):
     ],
     ids=["floor", "always-yes", "always-no", "always-declines", "copies-the-source", "cites-them-all"],
 )
-def test_an_answer_without_understanding_fails_its_gates(tmp_path, answer, gates):
-    code, verdicts = judged(tmp_path, {case.id: answer(case) for case in CASES})
-    outcomes = {v.gate: v.outcome for v in verdicts}
-    assert (code, [outcomes[gate] for gate in gates]) == (1, ["fail"] * len(gates))
+def test_an_answer_without_understanding_fails_its_gates(answer, gates):
+    found = judging.outcomes(suite, judging.answered(suite, answer))
+    assert [found[gate] for gate in gates] == ["fail"] * len(gates)
