@@ -8,6 +8,7 @@ import csv
 import random
 import re
 import tomllib
+from datetime import date, timedelta
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -53,12 +54,11 @@ def year(name: str, draw: random.Random) -> list[dict[str, str]]:
 
 def about(name: str, place: int, rows: int, draw: random.Random) -> dict[str, str]:
     """Number, tenant and day of a message."""
-    day = 1 + place * 364 // rows
-    month, of_month = min(12, 1 + day // 31), 1 + day % 28
+    received = date(YEAR[name], 1, 1) + timedelta(days=place * 365 // rows)
     return {
         "number": f"{YEAR[name]}-{place + 1:04d}",
         "tenant": f"T{draw.choice(TENANTS)}",
-        "received": f"{YEAR[name]}-{month:02d}-{of_month:02d}",
+        "received": received.isoformat(),
     }
 
 

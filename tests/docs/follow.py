@@ -21,7 +21,9 @@ def shell_for(page: str, root: Path, real: bool = False) -> Shell:
     aside.mkdir()
     (need.prepare_real if real and need.prepare_real else need.prepare)(folder)
     shell = Shell(folder, aside, real, need.environment)
-    if need.tokenizer and not real:
+    if real:
+        places.with_models(aside / "cache")
+    elif need.tokenizer:
         places.with_tokenizer(aside / "cache")
     return shell
 

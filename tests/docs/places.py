@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.checkpoints import cache_dir
 from harness.embedded import EMBEDDED, MEMBER_SHA256
 from harness.plan import Job, SuiteJob
 from harness.progress import Progress
@@ -133,6 +134,14 @@ def with_approved_adapter(folder: Path) -> None:
     command = [sys.executable, "-P", "-m", "harness.cli", "compare", EMBEDDED, "ADAPTER"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def with_models(cache: Path) -> None:
+    """A cache that has this machine's models and no answer yet."""
+    models = cache_dir() / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    cache.mkdir()
+    (cache / "models").symlink_to(models)
 
 
 def with_tokenizer(cache: Path) -> None:

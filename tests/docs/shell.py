@@ -92,8 +92,9 @@ class Shell:
         own = {"CARRIED": str(aside / "carried"), "ANSWERS": str(self.answers), "MISREAD": str(self.misread)}
         own["PYTEST_ADDOPTS"] = ""
         own["PATH"] = os.pathsep.join([str(programs), str(PROGRAMS), os.environ["PATH"]])
+        own["TUNEGATE_CACHE"] = str(aside / "cache")
         if not real:
-            own |= {"TUNEGATE_CACHE": str(aside / "cache"), "TUNEGATE_SMOLLM2_WHEEL": "/nowhere"}
+            own["TUNEGATE_SMOLLM2_WHEEL"] = "/nowhere"
         self.environment = {**os.environ, **own, **more}
 
     def run(self, block: Block) -> Done:
