@@ -2,7 +2,10 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -16,6 +19,29 @@ before_torch()
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", print_blob=True)
 settings.load_profile("explore" if os.environ.get("TUNEGATE_EXPLORE") else "repeatable")
+
+
+@pytest.fixture(autouse=True)
+def shipped_suites_stay() -> Iterator[None]:
+    """A suite that a test loads from a folder of its own takes the place of no shipped one in later tests."""
+    before = _suite_modules()
+    paths = {name: list(module.__path__) for name, module in before.items() if hasattr(module, "__path__")}
+    yield
+    shipped = Path(__file__).parents[1] / "evalsuites"
+    for name, module in _suite_modules().items():
+        if module is before.get(name) or Path(getattr(module, "__file__", None) or shipped).is_relative_to(shipped):
+            continue
+        if name in before:
+            sys.modules[name] = before[name]
+        else:
+            del sys.modules[name]
+    for name, path in paths.items():
+        before[name].__path__ = path
+
+
+def _suite_modules() -> dict[str, ModuleType]:
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "evalsuites"}
+
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou help.<|im_end|>\n{% endif %}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -25,10 +26,13 @@ def show(plan: Plan, width: int = WIDTH) -> str:
 
 
 def text(parts: Sequence[str | Table], width: int) -> str:
-    """Tables for a terminal of `width` columns, and lines, which it wraps itself: a path in them stays whole."""
-    console = Console(width=max(width, 80), file=io.StringIO(), highlight=False)
+    """Tables and lines for a terminal of `width` columns; a word that is longer, such as a path, stays whole."""
+    width = max(width, 80)
+    console = Console(width=width, file=io.StringIO(), highlight=False)
     with console.capture() as shown:
         for part in parts:
+            if isinstance(part, str):
+                part = textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False)
             console.print(part, markup=False, soft_wrap=isinstance(part, str))
     return "\n".join(line.rstrip() for line in shown.get().rstrip().splitlines())
 
