@@ -67,6 +67,7 @@ def first_item(address: str) -> io.BytesIO:
             page = browser.new_page(viewport=SIZE)
             page.goto(address)
             page.wait_for_selector('[data-page="consent"] h1')
+            page.wait_for_load_state("load")
             press(page, "Tab", "Space")
             for stage in ("rubric", "task"):
                 go_on(page, stage)
@@ -92,6 +93,7 @@ def go_on(page: Page, stage: str | None) -> None:
     page.evaluate("document.body.dataset.old = 1")
     press(page, "Control+Enter")
     page.wait_for_selector("body:not([data-old]) .page h1")
+    page.wait_for_load_state("load")
     found = page.locator(".page").first.get_attribute("data-page")
     if stage is not None and found != stage:
         sys.exit(f"review_picture.py: expected the page '{stage}', found '{found}': have the review's keys changed?")
