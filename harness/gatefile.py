@@ -13,14 +13,11 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.rules import GATE_RULES
-from harness.schema import Gate, GateFile, Metric, Objective, Rule
+from harness.schema import Gate, GateFile, Metric, Objective
 from harness.toml_files import read_toml
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
-KEYS: dict[Rule, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    name: (rule.needs, rule.takes) for name, rule in GATE_RULES.items()
-}
-"""Keys that each rule needs, and keys that it takes besides; any other key would have no effect and is refused."""
+"""Keys that every rule takes; besides them those of its entry in GATE_RULES."""
 
 
 class GateId(Struct, frozen=True, kw_only=True):
@@ -106,7 +103,7 @@ def _type_problem(key: str, value: Any, kind: Any) -> list[str]:
 
 
 def _key_problems(gate: Gate, table: Mapping[str, Any]) -> list[str]:
-    needed, optional = KEYS[gate.rule]
+    needed, optional = GATE_RULES[gate.rule].needs, GATE_RULES[gate.rule].takes
     problems = [f"rule '{gate.rule}' needs '{key}'" for key in needed if key not in table]
     taken = [*needed, *optional]
     problems += [

@@ -21,11 +21,11 @@ from msgspec import Struct
 
 from harness.checkpoints import cache_dir
 from harness.engines.answers import NEW, Header, answers_dir
+from harness.environment import CACHE_MAX
 from harness.errors import UserError
 from harness.held import claimed
 from harness.merging import FACTS, MAKING, merged_dir
 
-ENV = "TUNEGATE_CACHE_MAX"
 DEFAULT = "20GB"
 OFF = "off"
 DROPPED = "dropped-"
@@ -80,8 +80,8 @@ class Trimmed(Struct, frozen=True, kw_only=True):
 
 def bound() -> int | None:
     """Most bytes of the cache folder when a run starts, from TUNEGATE_CACHE_MAX; None is no bound."""
-    said = os.environ.get(ENV) or DEFAULT
-    return None if said.lower() == OFF else parse_bytes(said, ENV, f", or '{OFF}'")
+    said = os.environ.get(CACHE_MAX) or DEFAULT
+    return None if said.lower() == OFF else parse_bytes(said, CACHE_MAX, f", or '{OFF}'")
 
 
 def parse_bytes(text: str, where: str, more: str = "") -> int:
@@ -124,7 +124,7 @@ def table() -> list[str]:
     ]
     total = say_bytes(sum(entry.bytes for entry in found))
     bounded = f"of at most {say_bytes(most)}" if most is not None else "without a bound"
-    return [*lines, f"{total} {bounded} ({ENV}) in {cache_dir()}"]
+    return [*lines, f"{total} {bounded} ({CACHE_MAX}) in {cache_dir()}"]
 
 
 def _answers(entry: Entry) -> str:
@@ -168,7 +168,8 @@ def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> N
         kinds = [entry.kind for entry in dropped]
         counts = ", ".join(f"{kind}: {kinds.count(kind)}" for kind in DROPPABLE if kind in kinds)
         size = say_bytes(sum(entry.bytes for entry in dropped))
-        say(f"the cache was over {say_bytes(most)} ({ENV}): {size} that were not used for long are gone ({counts})")
+        limit = f"{say_bytes(most)} ({CACHE_MAX})"
+        say(f"the cache was over {limit}: {size} that were not used for long are gone ({counts})")
 
 
 def _drop(entry: Entry) -> bool:

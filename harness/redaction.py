@@ -1,9 +1,11 @@
 """Masks secrets before anything is written, and looks for them again in what was written. Knows no file layout.
 
-    redact.toml, or the file that TUNEGATE_REDACT names:
-      words = ["Example Holdings", "Jane Example"]     # masked in any case, as whole words
-      [patterns]
-      matter = 'M-\\d{6}'                              # Python regular expressions by name
+A user's own list stands in redact.toml, or in the file that TUNEGATE_REDACT names:
+
+    words = ["Example Holdings", "Jane Example"]     # masked in any case, as whole words
+
+    [patterns]
+    matter = 'M-\\d{6}'                              # Python regular expressions by name
 
 Keys and tokens of known forms are masked always, and so are the values of environment variables that hold secrets.
 Each character becomes one block, so that offsets into a text stay what they were; kinds are counted, values kept
@@ -24,10 +26,10 @@ from typing import Any
 
 import msgspec
 
+from harness.environment import REDACT
 from harness.errors import refuse_all
 from harness.toml_files import read_toml
 
-ENV = "TUNEGATE_REDACT"
 FILE = "redact.toml"
 BLOCK = "\N{FULL BLOCK}"
 WORDS = "word"
@@ -213,7 +215,7 @@ def _values(environment: Mapping[str, str]) -> Iterator[str]:
 
 def here() -> Redactor:
     """The redactor of this process: its environment, and the user's file, where there is one."""
-    named = os.environ.get(ENV)
+    named = os.environ.get(REDACT)
     path = Path(named or FILE)
     return Redactor(load(path) if named or path.is_file() else None, os.environ)
 

@@ -13,6 +13,15 @@ from hypothesis import settings
 from harness.threads import before_torch
 from tests.browser import browser, new_context  # noqa: F401 - fixtures
 
+
+def share_processors() -> None:
+    """Workers beside each other take their share of the processors: threads that wait for a turn slow all of them."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+
+
+share_processors()
 before_torch()
 # Property tests draw the same examples each time, so that a change is judged by what it changes. TUNEGATE_EXPLORE=1
 # draws new ones, to look for what nobody thought of.

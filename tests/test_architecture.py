@@ -34,6 +34,7 @@ LAYERS = [
         "held",
         "asks",
         "toml_files",
+        "environment",
     },
     {
         "cases",

@@ -96,10 +96,10 @@ def shown(value: Any) -> str:
         return f"`{value}`"
 
 
-def constants(module: types.ModuleType, beginning: str) -> list[Entry]:
+def constants(module: types.ModuleType, beginning: str = "") -> list[Entry]:
     """Constants whose names begin so, with their values."""
     says = notes(ast.parse(inspect.getsource(module)).body)
-    named = {name: value for name, value in vars(module).items() if name.startswith(beginning)}
+    named = {name: value for name, value in vars(module).items() if name.isupper() and name.startswith(beginning)}
     return [Entry(name, str(value), "", says.get(name, "")) for name, value in named.items()]
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,22 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness import accepted, errors, floors, gatefile, gates, rubric, schema, scoring, store, suite
+from harness import (
+    accepted,
+    environment,
+    errors,
+    floors,
+    gatefile,
+    gates,
+    redaction,
+    rubric,
+    schema,
+    scoring,
+    store,
+    suite,
+)
+from harness.rules import GATE_RULES
+from harness.scoring import style_guide
 from harness.scoring.base import Scorer
 from reports import assumptions, model
 from reports.ci import export
@@ -87,7 +104,21 @@ def configuration() -> str:
         "## Business estimate",
         "`tunegate report RUN --business FILE`. " + own_doc(assumptions.Assumptions),
         entries(fields(assumptions.Assumptions, _name)),
+        "## Style guide",
+        "`voice.in_style(FILE)` scores against it. A term is found in the forms that it lists, and in no other.",
+        _example(style_guide),
+        "## Redaction",
+        "What is masked before anything is recorded, besides [keys and tokens of known forms](../secrets.md).",
+        _example(redaction),
+        "## Environment variables",
+        table(("variable", "what it is"), [(f"`{one.kind}`", one.says) for one in documented.constants(environment)]),
     )
+
+
+def _example(module: ModuleType) -> str:
+    """The file that a module's docstring shows, which is what stands indented there."""
+    shown = re.findall(r"(?m)^(?:    .*|[ ]*)$", module.__doc__ or "")
+    return f"```toml\n{textwrap.dedent(chr(10).join(shown)).strip()}\n```"
 
 
 def _name(struct: type[Struct]) -> str:
@@ -101,8 +132,8 @@ def _gates() -> Iterator[str]:
     yield entries(fields(schema.Gate, _name))
     rows = []
     for rule, function in gates.RULES.items():
-        needed, optional = gatefile.KEYS[rule]
-        marked = [", ".join(f"`{key}`" for key in keys) for keys in (needed, optional)]
+        keys = GATE_RULES[rule]
+        marked = [", ".join(f"`{key}`" for key in named) for named in (keys.needs, keys.takes)]
         rows.append((f"`{rule}`", *marked, one_line(function.__doc__)))
     yield table(("rule", "needs", "may have", "verdict"), rows)
     yield "Each rule takes " + ", ".join(f"`{key}`" for key in gatefile.ALWAYS) + " besides."

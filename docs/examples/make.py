@@ -3,14 +3,15 @@
     python docs/examples/make.py [--out docs/examples] [--runs runs] NAME=RUN[+TRAINING_RUN] ...
 
 An example is a whole report: page, further pages of cases, Markdown, JSON, table of cases and PDF. Only its cases are
-few, and the report says where the others would be. An example that is larger than LIMIT, or that names a folder of the
-machine it was made on, is refused and not written.
+few, and the report says where the others would be. An example that takes more than LIMIT in a repository, or that names
+a folder of the machine it was made on, is refused and not written.
 """
 
 import argparse
 import shutil
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from reports.markdown import escape
 from reports.model import Headline, ReportModel
 
 LIMIT = 3_000_000
-"""Most bytes of one example."""
+"""Most bytes of one example as a repository keeps it: each file compressed."""
 ROOM = 200_000
 """Bytes of cases on one page."""
 MOST = 16
@@ -73,11 +74,13 @@ def write(name: str, runs: list[Path], out: Path) -> None:
 
 def refuse_large(name: str, files: list[Path]) -> None:
     """Refuse an example that a repository should not carry."""
-    sizes = sorted(((file.stat().st_size, file.name) for file in files), reverse=True)
+    sizes = sorted(((len(zlib.compress(file.read_bytes())), file.name) for file in files), reverse=True)
     whole = sum(size for size, _ in sizes)
     if whole > LIMIT:
         listed = ", ".join(f"{file} {size:,}" for size, file in sizes)
-        raise UserError(f"{name}: {whole:,} bytes, over {LIMIT:,} ({listed}). Choose a smaller run, or lower MOST")
+        raise UserError(
+            f"{name}: {whole:,} bytes compressed, over {LIMIT:,} ({listed}). Choose a smaller run, or lower MOST"
+        )
 
 
 def refuse_private(name: str, files: list[Path]) -> None:

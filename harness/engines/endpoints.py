@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from harness.checkpoints import tokenizer_of
 from harness.digest import digest
+from harness.environment import API_KEY
 from harness.errors import UserError, refuse_all
 from harness.schema import Checkpoint
 
-KEYS = ("TUNEGATE_API_KEY", "OPENAI_API_KEY")
+KEYS = (API_KEY, "OPENAI_API_KEY")
 """Environment variables that may hold the servers' key, the first one found counts. It is read from nowhere else."""
 
 NO_SERVER = "--engine openai: no server is named. Add --url http://HOST:PORT, once for each server"

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from harness.engines import ray_worker, vllm_env
 from harness.engines.base import engine_version, pick_engine
+from harness.environment import CACHE
 from harness.errors import EngineFailed, UserError
 from harness.threads import SPIN_COUNT, WAIT_POLICY
 
@@ -194,7 +195,7 @@ class Cluster:
         if lacking:
             raise UserError(
                 f"{'; '.join(lacking)}. Models and adapters must have one path on every worker: keep them, and "
-                "TUNEGATE_CACHE, on storage that all of them mount"
+                f"{CACHE}, on storage that all of them mount"
             )
         self._seen.update(new)
 

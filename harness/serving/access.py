@@ -13,10 +13,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from harness.environment import SERVE_KEY
 from harness.errors import UserError
 from harness.serving.guard import OPEN
 
-KEYS = ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY")
+KEYS = (SERVE_KEY, "VLLM_API_KEY")
 """Environment variables that may hold the server's key; the first one found counts."""
 LOOPBACK = "127.0.0.1"
 

@@ -1,6 +1,7 @@
 """docs/reference is what `make reference` writes, and leaves nothing without words."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +10,9 @@ import pytest
 import typer
 from msgspec import Struct, field
 
-from harness import cli, errors, rubric, schema, suite
+from harness import cli, environment, errors, redaction, rubric, schema, suite
+from harness.live import terminal
+from harness.scoring import style_guide
 from reports.assumptions import Assumptions
 from reports.review import rubric as review_rubric
 from tools import documented, reference
@@ -19,6 +22,7 @@ from training.sweep import settings as sweep
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = reference.pages()
+VARIABLE = re.compile(r"\bTUNEGATE_\w+")
 
 
 class Inner(Struct, frozen=True, kw_only=True):
@@ -128,3 +132,25 @@ def test_notes_are_the_strings_under_names() -> None:
 )
 def test_a_help_text_becomes_a_sentence(text: str, says: str) -> None:
     assert documented.sentence(text) == says
+
+
+def test_every_environment_variable_that_is_read_has_words() -> None:
+    folders = [DOCS.parent / name for name in ("harness", "training", "reports", "evalsuites")]
+    read = {
+        name
+        for folder in folders
+        for file in folder.rglob("*.py")
+        for name in VARIABLE.findall(file.read_text("utf-8"))
+    }
+    found = documented.constants(environment)
+    assert {one.kind for one in found} == read - {terminal.LENT}
+    assert len(found) > 5 and [one.name for one in found if not one.says] == []
+
+
+def test_the_files_of_a_style_guide_and_of_secrets_are_shown_as_they_are_read(tmp_path: Path) -> None:
+    shown = re.findall(r"```toml\n(.*?)```", PAGES["reference/configuration.md"], re.S)
+    guide, secrets = (tmp_path / "style.toml", tmp_path / "redact.toml")
+    for file, text in zip((guide, secrets), shown, strict=True):
+        file.write_text(text, "utf-8")
+    assert style_guide.load(guide).banned[0].id == "customer"
+    assert set(redaction.load(secrets)) == {redaction.WORDS, "matter"}

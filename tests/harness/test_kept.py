@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from harness import kept
 from harness.engines.answers import AnswerCache, answered
 from harness.engines.broker import Broker
 from harness.engines.fake import FakeEngine
+from harness.environment import CACHE_MAX
 from harness.errors import UserError
 from harness.kept import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
 from harness.merging import merged_path
@@ -28,7 +28,7 @@ HOUR = 3600.0
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(kept.ENV, raising=False)
+    monkeypatch.delenv(CACHE_MAX, raising=False)
     return tmp_path / "cache"
 
 
@@ -214,7 +214,7 @@ def test_a_run_keeps_the_cache_within_the_bound_but_for_what_it_needs(
 ) -> None:
     needed, idle = merged(root, "a", age=9 * HOUR), merged(root, "b", age=HOUR)
     answers_of("c")
-    monkeypatch.setenv(kept.ENV, "0")
+    monkeypatch.setenv(CACHE_MAX, "0")
     said: list[str] = []
     keep_within_bound({needed}, said.append)
     assert needed.exists() and not idle.exists()
@@ -229,7 +229,7 @@ def test_a_run_over_the_bound_drops_others_answers_and_reads_its_own(
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="x", engine="fake")
     first = run(job, RunFolder.create(tmp_path / "runs", "eval"), Progress())
     foreign = answers_of("z", age=HOUR)
-    monkeypatch.setenv(kept.ENV, "1kB")
+    monkeypatch.setenv(CACHE_MAX, "1kB")
     second = run(job, RunFolder.create(tmp_path / "runs", "eval"), Progress())
     assert [made.manifest.engine["cached"] for made in (first, second)] == [0, 6]
     assert not foreign.exists()
@@ -243,7 +243,7 @@ def test_a_run_keeps_the_merged_models_and_folders_of_its_checkpoints(
     adapter = structs.replace(checkpoint("x"), base_digest="a" * 64, adapter_digest="f" * 64, tokenizer_digest="0" * 64)
     asked = {"baseline": structs.replace(checkpoint("y"), path=str(named)), "tuned": adapter}
     assert merged_path(adapter) == own
-    monkeypatch.setenv(kept.ENV, "0")
+    monkeypatch.setenv(CACHE_MAX, "0")
     assert list(Broker("fake", asked, max_model_len=8).answers([])) == []
     assert own.exists() and named.exists() and not idle.exists()
 
@@ -254,7 +254,7 @@ def test_below_the_bound_and_without_one_nothing_is_dropped_or_said(
     file = answers_of("a", age=99 * HOUR)
     said: list[str] = []
     keep_within_bound((), said.append)
-    monkeypatch.setenv(kept.ENV, "off")
+    monkeypatch.setenv(CACHE_MAX, "off")
     keep_within_bound((), said.append)
     assert said == [] and file.exists()
 
@@ -272,7 +272,7 @@ def test_what_is_no_size_is_refused_and_says_where_it_stands(text: str, monkeypa
     with pytest.raises(UserError, match=r"^--to .*: not a size\. Expected a number with a unit, such as 5GB or 500MB$"):
         parse_bytes(text, "--to")
     if text:
-        monkeypatch.setenv(kept.ENV, text)
+        monkeypatch.setenv(CACHE_MAX, text)
         with pytest.raises(UserError, match=r"^TUNEGATE_CACHE_MAX .*, or 'off'$"):
             bound()
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import events, redaction
+from harness.environment import REDACT
 from harness.errors import UserError
 from harness.redaction import BLOCK, FORMS, MARKS, Redactor
 from harness.schema import Manifest, Score, ScoreEvent
@@ -143,7 +144,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: 
 
 
 def test_a_named_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(redaction.ENV, str(tmp_path / "none.toml"))
+    monkeypatch.setenv(REDACT, str(tmp_path / "none.toml"))
     with pytest.raises(UserError, match="cannot be read"):
         redaction.here()
 

@@ -78,7 +78,7 @@ def test_an_example_that_is_too_large_is_refused_and_the_old_one_stays(
     make.write("clauses", [run], out)
     before = {file.name: file.read_bytes() for file in (out / "clauses").iterdir()}
     monkeypatch.setattr(make, "LIMIT", 1000)
-    with pytest.raises(UserError, match=r"clauses: [\d,]+ bytes, over 1,000 .*report\.html"):
+    with pytest.raises(UserError, match=r"clauses: [\d,]+ bytes compressed, over 1,000 .*report\.html"):
         make.write("clauses", [run], out)
     assert {file.name: file.read_bytes() for file in (out / "clauses").iterdir()} == before
 

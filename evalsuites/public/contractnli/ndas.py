@@ -5,13 +5,13 @@ Expects the folder `contractnli` below the one that TUNEGATE_DATA names, with `d
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from harness.errors import Unavailable, UserError
+from evalsuites.public import data
+from harness.errors import UserError
 
 LABELS = ("Entailment", "Contradiction", "NotMentioned")
 ENTAILMENT, CONTRADICTION, NOT_MENTIONED = LABELS
@@ -46,11 +46,7 @@ class Data(Struct, frozen=True, kw_only=True):
 
 def data_folder() -> Path:
     """The folder `contractnli`, or Unavailable with the way to get it."""
-    root = os.environ.get("TUNEGATE_DATA")
-    folder = Path(root) / "contractnli" if root else None
-    if folder is None or not (folder / "dev.json").is_file():
-        raise Unavailable(WHERE)
-    return folder
+    return data.data_folder("contractnli", ["dev.json"], WHERE)
 
 
 def load(folder: Path) -> Data:

@@ -5,7 +5,6 @@ Expects the folder `cuad` below the one that TUNEGATE_DATA names, with `master_c
 
 import ast
 import csv
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from harness.errors import Unavailable, UserError, refuse_all
+from evalsuites.public import data
+from harness.errors import UserError, refuse_all
 
 CATEGORIES = {
     "governing law": "Governing Law",
@@ -70,11 +70,7 @@ class Contract(Struct, frozen=True, kw_only=True):
 
 def data_folder() -> Path:
     """The folder `cuad`, or Unavailable with the way to get it."""
-    root = os.environ.get("TUNEGATE_DATA")
-    folder = Path(root) / "cuad" if root else None
-    if folder is None or not (folder / "master_clauses.csv").is_file() or not (folder / "contracts").is_dir():
-        raise Unavailable(WHERE)
-    return folder
+    return data.data_folder("cuad", ("master_clauses.csv", "contracts"), WHERE)
 
 
 def load_contracts(folder: Path) -> list[Contract]:

@@ -5,13 +5,13 @@ Expects the folder `plain_english_contracts` below the one that TUNEGATE_DATA na
 
 import ast
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from harness.errors import Unavailable, refuse_all
+from evalsuites.public import data
+from harness.errors import refuse_all
 
 WHERE = (
     "the plain-English pairs are not on this machine: set TUNEGATE_DATA to a folder with "
@@ -34,11 +34,7 @@ class Pair(Struct, frozen=True, kw_only=True):
 
 def data_folder() -> Path:
     """The folder `plain_english_contracts`, or Unavailable with the way to get it."""
-    root = os.environ.get("TUNEGATE_DATA")
-    folder = Path(root) / "plain_english_contracts" if root else None
-    if folder is None or not (folder / "pairs.jsonl").is_file():
-        raise Unavailable(WHERE)
-    return folder
+    return data.data_folder("plain_english_contracts", ["pairs.jsonl"], WHERE)
 
 
 def load(folder: Path) -> list[Pair]:
