@@ -7,7 +7,7 @@ they are needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -158,8 +158,11 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Fin
     return Evidence(gate=gate, metric=metric, level=level, pairs=pairs)
 
 
-def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
-    """Give every claim that is tested, on enough data to be judged, its p value, corrected over all of them."""
+def claims_of(found: Iterable[Finding | Evidence | None]) -> dict[int, float]:
+    """By place the p value of every claim that is tested, on enough data to be judged, corrected over all of them.
+
+    Each is let go before the next is asked for, so that one gate's cases at a time are in memory.
+    """
     from harness.stats.paired import holm, superiority
 
     tested = {
@@ -167,12 +170,20 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
         for i, item in enumerate(found)
         if isinstance(item, Evidence) and item.pairs and is_tested(item.gate) and too_few(item) is None
     }
-    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    judged = list(found)
-    for i, item in enumerate(found):
-        if isinstance(item, Evidence) and i in corrected:
-            judged[i] = replace(item, p_value=corrected[i], claims=len(tested))
-    return judged
+    return dict(zip(tested, holm(list(tested.values())), strict=True))
+
+
+def with_claim(item: Finding | Evidence, place: int, claims: Mapping[int, float]) -> Finding | Evidence:
+    """The item with the p value of its place, where it has one."""
+    if isinstance(item, Finding) or place not in claims:
+        return item
+    return replace(item, p_value=claims[place], claims=len(claims))
+
+
+def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
+    """Give every claim its p value; see `claims_of`."""
+    claims = claims_of(found)
+    return [with_claim(item, place, claims) for place, item in enumerate(found)]
 
 
 def too_few(evidence: Evidence) -> tuple[str, str] | None:

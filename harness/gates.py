@@ -10,9 +10,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.evidence import NO_BASELINE, Evidence, Finding, after_holm, gather, screen, too_few, within_noise
+from harness.evidence import (
+    NO_BASELINE,
+    Evidence,
+    Finding,
+    claims_of,
+    gather,
+    screen,
+    too_few,
+    with_claim,
+    within_noise,
+)
 from harness.gatefile import GateId, gate_ids, load_gates, validate
-from harness.rules import GATE_RULES, bar_in_words
+from harness.rules import GATE_RULES, bar_in_words, is_tested
 from harness.schema import Estimate, GateFile, Metric, Noise, Rule, Side, Verdict
 from harness.stats.wording import interval, number, p_value, points, settle, worth
 
@@ -49,14 +59,17 @@ def judge(
     known = {m.name: m for m in metrics}
     ids = gate_ids(gate_file, slices)
     read = {variant: reading(records) for variant, records in records_by_variant.items()}
-    found: list[Finding | Evidence] = []
-    for asked in ids:
+
+    def found(asked: GateId) -> Finding | Evidence:
         too_fine = within_noise(asked, noise)
         stopped = screen(asked.gate, read, expected_cases, comparable, no_baseline, too_fine)
-        found.append(stopped or gather(asked, known[asked.gate.metric], read))
+        return stopped or gather(asked, known[asked.gate.metric], read)
+
+    claims = claims_of(found(asked) if is_tested(asked.gate) else None for asked in ids)
+    items = (with_claim(found(asked), place, claims) for place, asked in enumerate(ids))
     return [
         _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item))
-        for asked, item in zip(ids, after_holm(found), strict=True)
+        for asked, item in zip(ids, items, strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +76,11 @@ class Columns:
     """By scorer."""
     nobody: Said
     """Stands for a scorer that said nothing."""
+
+    @cached_property
+    def numbers(self) -> Codes:
+        """Of all cases; the tables of all metrics share them."""
+        return np.arange(len(self.keys.names))
 
 
 class _Cases(NamedTuple):

@@ -136,10 +136,13 @@ class Reading:
         return self._observed[metric, role]
 
     def _of(self, metric: Metric, role: Role) -> Read:
+        if metric.scorer not in self._scorers:
+            self._scorers[metric.scorer] = _scored(self._columns, metric.scorer)
+        scored = self._scorers[metric.scorer]
+        if not scored.failed.any():
+            role = "candidate"  # The roles differ in failed answers alone, so that without any they share one table.
         if (metric, role) not in self._read:
-            if metric.scorer not in self._scorers:
-                self._scorers[metric.scorer] = _scored(self._columns, metric.scorer)
-            self._read[metric, role] = self._reads(metric, role, self._scorers[metric.scorer])
+            self._read[metric, role] = self._reads(metric, role, scored)
         return self._read[metric, role]
 
     def _reads(self, metric: Metric, role: Role, scored: Scored) -> Read:
@@ -154,7 +157,7 @@ class Reading:
         repeats = np.maximum(times, 1)
         cases = Cases(
             keys=columns.keys,
-            numbers=np.arange(count),
+            numbers=columns.numbers,
             clusters=columns.clusters,
             cluster_names=columns.cluster_names,
             numerators=np.bincount(case_of, weights=above, minlength=count) / repeats,
