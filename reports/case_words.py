@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports import words
+from reports import figures, words
 from reports.model import Kind
 
 NAMES: dict[Kind, str] = {
@@ -57,7 +57,7 @@ def elsewhere(files: Sequence[str], unplaced: int) -> str:
     """Where the cases of a group are that a page lacks."""
     said = [f"The others are on {_range(files)}."] if files else []
     if unplaced:
-        said.append(f"{words.number(unplaced)} {'of them are' if files else 'are'} in cases.csv alone.")
+        said.append(f"{figures.number(unplaced)} {'of them are' if files else 'are'} in cases.csv alone.")
     return " ".join(said)
 
 
@@ -74,7 +74,7 @@ def others(left: int) -> str:
     """What a table of cases leaves out, and where it is; empty where it leaves out nothing."""
     if not left:
         return ""
-    return f" The other {words.number(left)} are marked in cases.csv, which has a line on every case."
+    return f" The other {figures.number(left)} are marked in cases.csv, which has a line on every case."
 
 
 def why(kinds: Sequence[Kind], moved: str, new: int, kept: int, claims: int, alone: bool) -> str:
@@ -97,7 +97,7 @@ def why(kinds: Sequence[Kind], moved: str, new: int, kept: int, claims: int, alo
 
 def page(number: int, of: int) -> str:
     """`page 3 of 12`."""
-    return f"page {words.number(number)} of {words.number(of)}"
+    return f"page {figures.number(number)} of {figures.number(of)}"
 
 
 def _range(files: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, SuiteInfo
-from reports import words
+from reports import figures, sentences, words
 from reports.evidence import Evidence
 from reports.pairs import both_texts
 
@@ -21,7 +21,7 @@ HUNDRED = 100
 def rescaled(found: Estimate, factor: float, add: float = 0.0) -> Estimate:
     """An estimate of `add` plus `factor` times the number; a negative factor turns its interval round."""
     numbers = (found.value, found.low, found.high)
-    value, *ends = (None if number is None else words.clean(add + factor * number) for number in numbers)
+    value, *ends = (None if number is None else figures.clean(add + factor * number) for number in numbers)
     low, high = ends if factor >= 0 else reversed(ends)
     return structs.replace(found, value=value, low=low, high=high)
 
@@ -33,7 +33,7 @@ def missed(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> str:
     if noun is None or tuned is None or not _counts(tuned) or (baseline and not _same_things(baseline, tuned)):
         return ""
     before = None if baseline is None else _short_of(baseline)
-    return words.missed(_short_of(tuned), before, tuned.n, noun, words.count(tuned.clusters, suite.cluster))
+    return sentences.missed(_short_of(tuned), before, tuned.n, noun, words.count(tuned.clusters, suite.cluster))
 
 
 def scaled(evidence: Evidence, suite: SuiteInfo) -> str:
@@ -50,11 +50,11 @@ def scaled(evidence: Evidence, suite: SuiteInfo) -> str:
     noun = words.ITEMS.get(metric.name, "")
     if comparison is None:
         found = rescaled(level, up * each, each if metric.higher_is_better else 0.0)
-        return words.scaled(found, False, noun, suite.cluster, None)
+        return sentences.scaled(found, False, noun, suite.cluster, None)
     if comparison.difference.value is None:
         return ""
     found = rescaled(comparison.difference, up * each)
-    return words.scaled(found, True, noun, suite.cluster, _fabrications(evidence, suite))
+    return sentences.scaled(found, True, noun, suite.cluster, _fabrications(evidence, suite))
 
 
 def _is_counted(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.schema import Record
-from reports import case_words, diff, words
+from reports import case_words, diff, sentences, words
 from reports.briefs import EXCERPT, fabrications, shown_input
 from reports.casebook import Chosen
 from reports.model import Answer, Exchange
@@ -45,7 +45,7 @@ def _why(case: Chosen) -> str:
     """Why the case is shown, in words."""
     pair = case.pair
     changes = pair.changes(case.suite.metrics) if pair else []
-    moved = words.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
+    moved = sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
     new, kept = (len(pair.new), len(pair.persisting)) if pair and pair.has_both_texts else (0, 0)
     return case_words.why(case.kinds, moved, new, kept, len(case.tuned.claims), alone=pair is None)
 
@@ -57,7 +57,7 @@ def _answer(record: Record, stretches: Sequence[diff.Stretch]) -> Answer:
     elif record.error is not None:
         status = f"no answer: {record.error}"
     elif not record.text_kept:
-        status = words.NO_TEXT
+        status = sentences.NO_TEXT
     elif not record.completion.text.strip():
         status = "empty answer"
     findings = [f"{words.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports import svg, words
+from reports import figures, svg, words
 from reports.history.trend import Point, Trend
 from reports.sheet import saved, settings, sheet
 
@@ -82,7 +82,7 @@ def _dress(axes: Axes, trend: Trend, most_labels: int) -> None:
     axes.set_xlim(-0.5, len(trend.points) - 0.5)
     if trend.is_share:
         axes.set_ylim(-0.02, 1.02)
-        axes.set_yticks(ticks := [0, 0.25, 0.5, 0.75, 1], [words.tick(at, "share") for at in ticks])
+        axes.set_yticks(ticks := [0, 0.25, 0.5, 0.75, 1], [figures.tick(at, "share") for at in ticks])
     every = -(-len(trend.points) // most_labels)
     shown = range((len(trend.points) - 1) % every, len(trend.points), every)
     axes.set_xticks(list(shown), [trend.points[place].started[:10] for place in shown])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.visible import shown
-from reports import svg, words
+from reports import sentences, svg, words
 from reports.model import Intervals, Mark, PlotRow
 from reports.sheet import Look, axes, rule, say, sheet, short
 
@@ -149,7 +149,7 @@ def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float
 def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> None:
     """What a mark says: its reading, then its numbers."""
     if mark.reading:
-        word = words.READINGS[mark.reading]
+        word = sentences.READINGS[mark.reading]
         if own.below:
             say(figure, 0, y, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.visible import shown
-from reports import words
+from reports import figures, words
 from reports.model import (
     Answer,
     Block,
@@ -153,7 +153,7 @@ def _answer(answer: Answer) -> list[str]:
 
 
 def _change(piece: Piece) -> str:
-    return f"[{words.MINUS if piece.change == 'removed' else '+'} {piece.text.strip()} ]"
+    return f"[{figures.MINUS if piece.change == 'removed' else '+'} {piece.text.strip()} ]"
 
 
 BLOCKS: dict[type[Block], Callable[[Any], list[str]]] = {

@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.schema import SuiteInfo, Verdict
 from harness.store import RunData
 from harness.visible import shown
-from reports import words
+from reports import figures, sentences, words
 from reports.assemble import gather
 from reports.evidence import Evidence, overall, unmet_first
 from reports.sections.verdict import cautions, sentence
@@ -36,10 +36,10 @@ def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Ren
 def summary(run: RunData) -> RenderableType:
     """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts."""
     evidence = gather(run, None)
-    said = [*map(words.bar_moved, run.manifest.moved), *cautions(evidence)]
+    said = [*map(sentences.bar_moved, run.manifest.moved), *cautions(evidence)]
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in said]
     for suite in evidence.suites:
-        headline = f"{words.number(suite.asked)} cases" if run.is_long else sentence(evidence, suite)
+        headline = f"{figures.number(suite.asked)} cases" if run.is_long else sentence(evidence, suite)
         parts += [_text(f"{suite.name}: {headline}", "bold"), _estimates(evidence, suite)]
     return Group(*parts, verdict_panel(run.verdicts, {suite.name: suite.shape for suite in evidence.suites}))
 
@@ -62,8 +62,8 @@ def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for verdict in verdicts:
-        unit = words.unit_of(verdict)
-        seen = f"{words.estimate(verdict.observed, unit)}; margin {words.margin(verdict.margin, unit)}"
+        unit = figures.unit_of(verdict)
+        seen = f"{figures.estimate(verdict.observed, unit)}; margin {figures.margin(verdict.margin, unit)}"
         lines = [_text(words.gate(verdict, shapes[verdict.suite]), "bold"), _text(seen)]
         if verdict.outcome != "pass":
             lines.append(_text(" ".join(filter(None, [verdict.reason, words.needs(verdict.needed)])), "dim"))
@@ -79,7 +79,7 @@ def _estimates(evidence: Evidence, suite: SuiteInfo) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
-        cells = [_text(words.sized(found, unit, suite.cluster)) for found in levels]
+        cells = [_text(figures.sized(found, unit, suite.cluster)) for found in levels]
         table.add_row(_text(words.metric(metric.name, suite.shape)), *cells, _change(evidence, suite, metric.name))
     return table
 
@@ -88,10 +88,10 @@ def _change(evidence: Evidence, suite: SuiteInfo, name: str) -> Text:
     found = evidence.comparison(suite.name, name)
     metric = next(m for m in suite.metrics if m.name == name)
     if found is None:
-        return _text(words.DASH, "dim")
+        return _text(figures.DASH, "dim")
     unit = evidence.unit_of_change(suite.name, metric)
-    said, tone = words.reading(found, metric.higher_is_better)
-    return _text(f"{words.estimate(found.difference, unit)}, {said}", TONES[tone])
+    said, tone = sentences.reading(found, metric.higher_is_better)
+    return _text(f"{figures.estimate(found.difference, unit)}, {said}", TONES[tone])
 
 
 def _text(text: str, style: str = "") -> Text:

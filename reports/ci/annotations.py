@@ -6,7 +6,7 @@ GitHub shows ten annotations of a kind a step, so that at most eight gates are n
 from __future__ import annotations
 
 from harness.schema import Verdict
-from reports import words
+from reports import figures, words
 from reports.ci.export import Export, SuiteExport
 from reports.ci.log import command
 
@@ -18,7 +18,7 @@ def lines(found: Export) -> list[str]:
     """Workflow commands: what moved, that the run is no evidence, then the gates that did not pass."""
     made = []
     if found.moved:
-        more = f" And {words.number(len(found.moved) - 1)} more." if len(found.moved) > 1 else ""
+        more = f" And {figures.number(len(found.moved) - 1)} more." if len(found.moved) > 1 else ""
         made.append(command("warning", "The bar moved", found.moved[0] + more))
     if found.status != "finished":
         made.append(command("error", "No verdict", " ".join(found.notes) or f"The run is {found.status}."))
@@ -29,13 +29,13 @@ def lines(found: Export) -> list[str]:
     ]
     rest = len(idle) + sum(suite.unmet for suite in found.suites) - len(named[:MOST])
     if rest > 0:
-        said = f"{words.number(rest)} more did not pass"
+        said = f"{figures.number(rest)} more did not pass"
         named[MOST:] = [command("error", said, "The step summary and the JUnit report name every gate.")]
     return made + named
 
 
 def _gate(suite: SuiteExport, verdict: Verdict) -> str:
-    seen = words.sized(verdict.observed, words.unit_of(verdict), suite.cluster)
+    seen = figures.sized(verdict.observed, figures.unit_of(verdict), suite.cluster)
     parts = [f"{words.outcome(verdict.outcome)}: {seen}.", verdict.reason, words.needs(verdict.needed)]
     kind = "warning" if verdict.outcome == "skipped" else "error"
     return command(kind, f"{suite.name}: {words.gate(verdict, suite.shape)}", " ".join(filter(None, parts)))

@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.gatefile import suites_with_bars
 from harness.schema import FLOOR, Manifest, SuiteInfo
 from harness.store import find_run, load_run
-from reports import words
+from reports import figures
 from reports.assemble import UNSEALED, gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
 from reports.evidence import Evidence
@@ -102,12 +102,12 @@ def _status(found: Evidence) -> Status:
 
 def _checkpoints(manifest: Manifest) -> dict[str, str]:
     named = {v: c for v, c in manifest.checkpoints.items() if v != FLOOR}
-    return {cut(v): cut(f"{c.name} ({words.short(c.digest)})") for v, c in list(named.items())[:20]}
+    return {cut(v): cut(f"{c.name} ({figures.short(c.digest)})") for v, c in list(named.items())[:20]}
 
 
 def _capped(texts: list[str], what: str) -> list[str]:
     kept = [cut(text) for text in texts[: MOST_LINES - 1]]
-    return [*kept, f"{words.number(len(texts) - len(kept))} {what}"] if len(kept) < len(texts) else kept
+    return [*kept, f"{figures.number(len(texts) - len(kept))} {what}"] if len(kept) < len(texts) else kept
 
 
 def _suite(found: Evidence, suite: SuiteInfo) -> SuiteExport:

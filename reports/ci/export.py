@@ -15,7 +15,7 @@ from msgspec import Meta, Struct, field
 from harness.errors import UserError, refuse_newer
 from harness.outcomes import together
 from harness.schema import Outcome, Verdict
-from reports import words
+from reports import figures
 from reports.ci.log import inert
 
 VERSION = 1
@@ -106,7 +106,7 @@ def load(path: Path) -> Export:
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise UserError(
-            f"{path}: larger than {words.number(MOST_BYTES)} bytes, which no export is. Nothing of it was used"
+            f"{path}: larger than {figures.number(MOST_BYTES)} bytes, which no export is. Nothing of it was used"
         )
     return decode(raw, str(path))
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from harness.errors import NOT_JSON, UserError
-from reports import words
+from reports import figures
 from reports.ci.log import inert
 
 PUBLIC = "https://api.github.com"
@@ -65,7 +65,7 @@ class GitHub:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 raw = answer.read(MOST_BYTES + 1)
             if len(raw) > MOST_BYTES:
-                raise UserError(f"{method} {path}: the answer is larger than {words.number(MOST_BYTES)} bytes")
+                raise UserError(f"{method} {path}: the answer is larger than {figures.number(MOST_BYTES)} bytes")
             return msgspec.json.decode(raw)
         except urllib.error.HTTPError as error:
             hint = HINTS.get(error.code, "Nothing more was sent; run it again")
@@ -85,5 +85,5 @@ class GitHub:
             if len(found) < PAGE:
                 return
         raise UserError(
-            f"GET {path}: more than {words.number(MOST_PAGES * PAGE)} entries, which is more than are looked through"
+            f"GET {path}: more than {figures.number(MOST_PAGES * PAGE)} entries, which is more than are looked through"
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.digest import digest
 from harness.schema import Verdict
-from reports import markdown, words
+from reports import figures, markdown, words
 from reports.ci.export import Export, SuiteExport
 from reports.ci.parts import Part, bullets, join, table, text
 from reports.model import Intervals, Section
@@ -49,7 +49,7 @@ def comments(found: Export, *, commit: str = "", link: str = "", conclusion: str
 
 def standing_in(says: str, *, commit: str = "", link: str = "") -> str:
     """What a comment says, below its marker, while or when there is no verdict on a commit."""
-    facts = filter(None, [f"commit {words.short(commit)}" if commit else "", f"[log]({link})" if link else ""])
+    facts = filter(None, [f"commit {figures.short(commit)}" if commit else "", f"[log]({link})" if link else ""])
     return " · ".join([f"**Evaluation: {text(says)}**", *facts]) + "\n"
 
 
@@ -84,20 +84,20 @@ def _moved(found: Export) -> list[str]:
         return []
     *listed, end = bullets(MOVED, found.moved)[0].lines
     rest = len(found.moved) - (len(listed) - 2)
-    return [*listed, *([f"- and {words.number(rest)} more"] if rest else []), end]
+    return [*listed, *([f"- and {figures.number(rest)} more"] if rest else []), end]
 
 
 def _verdict(suite: SuiteExport) -> list[str]:
     said = f"{words.SYMBOLS[suite.outcome]} {words.outcome(suite.outcome)}"
-    tally = f"{words.number(suite.gates - suite.unmet)} of {words.count(suite.gates, 'gate')} met."
+    tally = f"{figures.number(suite.gates - suite.unmet)} of {words.count(suite.gates, 'gate')} met."
     tally = tally if suite.gates else "No gate was judged."
     return [f"### {said}: {text(suite.name)}", "", f"{text(suite.sentence)} {tally}", ""]
 
 
 def _made(found: Export, commit: str, link: str) -> list[str]:
     """Which commit, models and run this is about."""
-    judged = f"checked out as {words.short(found.commit)}" if found.commit else ""
-    named = f"Commit {words.short(commit)}" + (f", {judged}" if judged else "") if commit else words.capital(judged)
+    judged = f"checked out as {figures.short(found.commit)}" if found.commit else ""
+    named = f"Commit {figures.short(commit)}" + (f", {judged}" if judged else "") if commit else words.capital(judged)
     models = [f"{text(words.variant(v))}: {text(name)}" for v, name in found.checkpoints.items()]
     where = [f"Run {text(found.run_id)}"] if found.run_id else []
     facts = filter(None, [named, *models, *where, f"[log and report]({link})" if link else ""])
@@ -117,18 +117,18 @@ def _suite(suite: SuiteExport) -> list[Part]:
 
 
 def _row(verdict: Verdict, suite: SuiteExport) -> list[str]:
-    seen, unit = verdict.observed, words.unit_of(verdict)
-    bounds = words.interval(seen, unit)
-    size = [words.number(seen.n), words.count(seen.clusters, suite.cluster)] if seen else [words.DASH, words.DASH]
+    seen, unit = verdict.observed, figures.unit_of(verdict)
+    bounds = figures.interval(seen, unit)
+    size = [figures.number(seen.n), words.count(seen.clusters, suite.cluster)] if seen else [figures.DASH, figures.DASH]
     cells = [
         words.metric_and_slice(verdict, suite.shape),
         f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict.outcome)}",
-        words.value(seen, unit),
-        f"{bounds} ({words.level(seen)})" if seen and bounds else words.DASH,
+        figures.value(seen, unit),
+        f"{bounds} ({figures.level(seen)})" if seen and bounds else figures.DASH,
         *size,
         verdict.bar,
         verdict.reason,
-        verdict.needed or words.DASH,
+        verdict.needed or figures.DASH,
     ]
     return [text(cell) for cell in cells]
 
@@ -139,7 +139,7 @@ def _worse(suite: SuiteExport) -> list[Part]:
     title = f"Worse than with the baseline: {words.count(suite.worse_total, 'case')}"
     named = [text(case_id, 80) for case_id in suite.worse[:MOST_WORSE]]
     more = suite.worse_total - len(named)
-    line = ", ".join([*named, *([f"and {words.number(more)} more"] if more else [])])
+    line = ", ".join([*named, *([f"and {figures.number(more)} more"] if more else [])])
     return [Part(title=title, lines=[f"#### {title}", "", line, ""])]
 
 

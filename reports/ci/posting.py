@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from reports import words
+from reports import figures, words
 from reports.ci import event, pages
 from reports.ci.export import Export
 from reports.ci.github import PUBLIC, GitHub
@@ -45,7 +45,7 @@ def post(
         about = {"commit": happened.workflow_run.head_sha, "link": happened.link}
         conclusion = happened.conclusion
         if number is None:
-            return f"nothing posted: {words.short(about['commit'])} is the head of no open pull request any more"
+            return f"nothing posted: {figures.short(about['commit'])} is the head of no open pull request any more"
     bodies = pages.comments(found, **about, conclusion=conclusion) if found else {}
     done = publish(github, repo, number, bodies, pages.standing_in(says, **about), author or BOT)
     return f"{repo}#{number}: {words.count(done['new'], 'new comment')}, {done['updated']} updated"

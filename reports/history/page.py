@@ -19,7 +19,7 @@ from msgspec import Struct
 from harness.errors import MissingExtra, UserError
 from harness.history.index import levels
 from harness.history.past import BROKEN, PastRun
-from reports import history_chart, html, words
+from reports import figures, history_chart, html, words
 from reports.history import tables, terminal
 from reports.history.accepted import accepted_below
 from reports.history.trend import Trend, accepted_by, trends
@@ -177,7 +177,7 @@ def _lead(runs: Sequence[PastRun]) -> str:
 def _row(run: PastRun, name: str, root: Path, beside: Path) -> Row:
     report = root / run.name / "report" / "report.html"
     is_there = run.status != BROKEN and report.is_file()
-    started = words.moment(run.started) if run.started else "time not known"
+    started = figures.moment(run.started) if run.started else "time not known"
     suites = run.problem or ", ".join(suite.name for suite in run.suites)
     gates = Cell(text=terminal.outcome(run), note=words.outcomes(run.counts))
     return Row(
@@ -186,10 +186,10 @@ def _row(run: PastRun, name: str, root: Path, beside: Path) -> Row:
         report=quote(os.path.relpath(report, beside).replace(os.sep, "/")) if is_there else "",
         note=f"{started}; {'opens its report' if is_there else 'no report'}",
         cells=[
-            Cell(text=run.kind or words.DASH),
+            Cell(text=run.kind or figures.DASH),
             Cell(text=terminal.status(run), tone="caution" if run.status == BROKEN else "plain"),
             Cell(text=gates.text, note=gates.note, badge=run.outcome) if run.kind == "eval" else gates,
-            Cell(text=terminal.checkpoints(run) or words.DASH),
-            Cell(text=suites or words.DASH, tone="caution" if run.problem else "plain"),
+            Cell(text=terminal.checkpoints(run) or figures.DASH),
+            Cell(text=suites or figures.DASH, tone="caution" if run.problem else "plain"),
         ],
     )

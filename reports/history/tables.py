@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reports import words
+from reports import figures, words
 from reports.history.trend import Point, Trend
 from reports.model import Cell, Table
 
@@ -17,7 +17,7 @@ NOTE = (
 COLUMNS = ["Run", "Model", "Value", "Behind it", "Gates", "Questions"]
 
 
-def unit(trend: Trend) -> words.Unit:
+def unit(trend: Trend) -> figures.Unit:
     """How the trend's numbers are written."""
     return "share" if trend.is_share else "number"
 
@@ -56,16 +56,16 @@ def _row(trend: Trend, point: Point, newest: str, links: Mapping[str, str]) -> l
         Cell(
             text=point.run, note="accepted baseline" if point.accepted else "", code=True, link=links.get(point.run, "")
         ),
-        Cell(text=point.model or words.DASH),
+        Cell(text=point.model or figures.DASH),
         value(point, unit(trend)),
-        Cell(text=f"n {words.number(point.estimate.n)}", note=words.count(point.estimate.clusters, trend.cluster)),
+        Cell(text=f"n {figures.number(point.estimate.n)}", note=words.count(point.estimate.clusters, trend.cluster)),
         Cell(text=words.outcome(point.outcome), badge=point.outcome),
         Cell(text=SAME if is_same else OTHER, tone="plain" if is_same else "caution"),
     ]
 
 
-def value(point: Point, unit_: words.Unit) -> Cell:
+def value(point: Point, unit_: figures.Unit) -> Cell:
     """A level with its interval."""
     return Cell(
-        text=words.value(point.estimate, unit_), note=words.interval(point.estimate, unit_), estimate=point.estimate
+        text=figures.value(point.estimate, unit_), note=figures.interval(point.estimate, unit_), estimate=point.estimate
     )

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.history.past import BROKEN, PastRun
 from harness.visible import shown
-from reports import words
+from reports import figures, words
 from reports.evidence import FIRST_VARIANTS
 from reports.terminal import STYLES
 
@@ -28,7 +28,7 @@ def status(run: PastRun) -> str:
 
 def outcome(run: PastRun) -> str:
     """What the gates of an evaluation came to, in capitals; a dash for what has none."""
-    return words.outcome(run.outcome) if run.kind == "eval" else words.DASH
+    return words.outcome(run.outcome) if run.kind == "eval" else figures.DASH
 
 
 def checkpoints(run: PastRun) -> str:
@@ -41,7 +41,7 @@ def row(run: PastRun) -> tuple[str, ...]:
     """One cell a column, each one line without hidden characters; why a folder cannot be read stands last."""
     last = run.problem or ", ".join(suite.name for suite in run.suites)
     cells = (run.name, run.kind, status(run), outcome(run), words.outcomes(run.counts), checkpoints(run), last)
-    return tuple(" ".join(shown(cell or words.DASH).split()) for cell in cells)
+    return tuple(" ".join(shown(cell or figures.DASH).split()) for cell in cells)
 
 
 def lines(runs: Sequence[PastRun]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import UserError
-from reports import words
+from reports import figures
 from reports.review import adjudication, answers, planning, results
 from reports.review import packet as packets
 from reports.review.material import Material, load_material
@@ -48,7 +48,7 @@ def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say) -> None:
     state, material = plan(run, Wanted(reviewers=[reviewer], mode=mode), say)
     items = packets.write_packet(state, material, reviewer, out)
     say(
-        f"packet: {out} ({items} items, {words.number(out.stat().st_size // 1000)} kB). "
+        f"packet: {out} ({items} items, {figures.number(out.stat().st_size // 1000)} kB). "
         f"Whoever has it can answer as {reviewer}: hand it over as you would a key"
     )
     say(f"import what comes back: tunegate review import {run} answers.json" + _mode(mode))

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.store import now
-from reports import words
+from reports import figures
 from reports.review import order, practice
 from reports.review.material import VARIANTS, Material
 from reports.review.rubric import load_rubric
@@ -135,8 +135,8 @@ def _problems(wanted: Wanted, share: float) -> list[str]:
         problems.append("--reviewer: two reviewers have the same name")
     if len(names) > 1 and not LEAST_SHARE <= share <= 1:
         problems.append(
-            f"--share is {words.exact(share)}; expected {words.exact(LEAST_SHARE)} to 1. With less, their agreement "
-            "says too little"
+            f"--share is {figures.exact(share)}; expected {figures.exact(LEAST_SHARE)} to 1. With less, their "
+            "agreement says too little"
         )
     return problems
 

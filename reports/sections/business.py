@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, SuiteInfo
-from reports import business, counts, words
+from reports import business, counts, figures, sentences, words
 from reports.assumptions import Assumptions
 from reports.business import Worth
 from reports.evidence import Evidence
@@ -62,7 +62,7 @@ def _table(found: Worth, suite: SuiteInfo, assumed: Assumptions) -> Table:
 def _note(found: Worth) -> str:
     if found.timed or not (found.change and found.metric):
         return TIMED if found.timed else ""
-    said, _ = words.reading(found.change, found.metric.higher_is_better)
+    said, _ = sentences.reading(found.change, found.metric.higher_is_better)
     return f"The change in answers to fix reads: {said}."
 
 
@@ -95,10 +95,10 @@ def _row(title: str, note: str, by_variant: dict[str, Estimate], saved: Estimate
 
 def _cell(found: Estimate | None, suite: SuiteInfo) -> Cell:
     if found is None or found.value is None:
-        return Cell(text=words.DASH, note=found.reason or "" if found else "", tone="muted")
-    size = f"n {words.number(found.n)}, {words.sources(found, suite.cluster)}"
-    bounds = words.interval(found, "number")
-    return Cell(text=words.number(found.value), note=f"{bounds}\n{size}".strip(), estimate=found)
+        return Cell(text=figures.DASH, note=found.reason or "" if found else "", tone="muted")
+    size = f"n {figures.number(found.n)}, {figures.sources(found, suite.cluster)}"
+    bounds = figures.interval(found, "number")
+    return Cell(text=figures.number(found.value), note=f"{bounds}\n{size}".strip(), estimate=found)
 
 
 def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
@@ -115,7 +115,7 @@ def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
     return [
         (
             name,
-            Cell(text=words.number(value), note="assumed, the default" if value == default else "assumed, as stated"),
+            Cell(text=figures.number(value), note="assumed, the default" if value == default else "assumed, as stated"),
         )
         for (name, value), default in zip(kept.items(), defaults, strict=True)
         if value is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from reports import case_words, words
+from reports import case_words, figures, sentences, words
 from reports.casebook import REPORT, Chosen, Page
 from reports.evidence import Evidence
 from reports.exchanges import exchange
@@ -66,7 +66,7 @@ def _groups(evidence: Evidence, cases: list[Chosen], page: Page, kind: Kind | No
             continue
         said = case_words.shown(own, len(here), of)
         if not both_texts(evidence.pairs(suite.name)):
-            said += f"; {words.NO_TEXT}, so the tuned answer stands alone"
+            said += f"; {sentences.NO_TEXT}, so the tuned answer stands alone"
         blocks.append(Text(text=f"{suite.name}: {said}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}"))
         blocks += [exchange(case, evidence.source) for case in here]
     return blocks
@@ -87,7 +87,7 @@ def _further(evidence: Evidence) -> list[Block]:
         rows = [
             [
                 Cell(text=page.name, link=page.name),
-                Cell(text=words.number(len(page.cases))),
+                Cell(text=figures.number(len(page.cases))),
                 Cell(text=_holds(page.cases)),
             ]
             for page in pages
@@ -102,4 +102,4 @@ def _further(evidence: Evidence) -> list[Block]:
 
 def _holds(cases: Sequence[Chosen]) -> str:
     counted = [(kind, len(list(group))) for kind, group in groupby(cases, key=lambda case: case.kinds[0])]
-    return words.listing(f"{words.number(n)} {case_words.noun(kind, n)}" for kind, n in counted)
+    return words.listing(f"{figures.number(n)} {case_words.noun(kind, n)}" for kind, n in counted)

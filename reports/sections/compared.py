@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, SuiteInfo
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
 
@@ -46,8 +46,8 @@ def same_cases(evidence: Evidence, suite: SuiteInfo) -> tuple[bool, str]:
     if most == len(pairs) == prompts == wanted:
         return True, f"yes: {words.count(most, 'case')}, joined by id and input"
     return False, (
-        f"no: {words.number(len(pairs))} of {words.count(most, 'case')} joined by id and input, "
-        f"{words.number(prompts)} with the same prompt, {words.number(wanted)} with the same expected answer"
+        f"no: {figures.number(len(pairs))} of {words.count(most, 'case')} joined by id and input, "
+        f"{figures.number(prompts)} with the same prompt, {figures.number(wanted)} with the same expected answer"
     )
 
 
@@ -65,7 +65,7 @@ def _checkpoints(evidence: Evidence) -> Table:
 
 def _digest(checkpoint: Checkpoint, name: str) -> Cell:
     found: str | None = getattr(checkpoint, name)
-    return Cell(text=words.short(found), code=bool(found))
+    return Cell(text=figures.short(found), code=bool(found))
 
 
 def _doubts(evidence: Evidence) -> list[str]:
@@ -91,11 +91,11 @@ def _questions(evidence: Evidence) -> Table:
             [
                 Cell(text=suite.name, note=suite.title),
                 Cell(text=suite.shape),
-                Cell(text=words.number(suite.asked), note=f"of {words.number(suite.cases)}"),
+                Cell(text=figures.number(suite.asked), note=f"of {figures.number(suite.cases)}"),
                 Cell(text=said, tone="good" if same else "caution"),
-                Cell(text=words.short(suite.prompt_hash), code=True),
-                Cell(text=words.short(suite.cases_hash), code=True),
-                Cell(text=words.short(suite.scorers_hash), code=True),
+                Cell(text=figures.short(suite.prompt_hash), code=True),
+                Cell(text=figures.short(suite.cases_hash), code=True),
+                Cell(text=figures.short(suite.scorers_hash), code=True),
             ]
         )
     columns = ["Suite", "Task shape", "Cases asked", "Same cases for both", "Prompt hash", "Cases hash", "Scorers hash"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.schema import FLOOR
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Facts, Section, Table
 
@@ -81,21 +81,21 @@ def _computed(engine: Mapping[str, Any], variant: str, key: str) -> Cell:
     if value is None:
         unknown = engine.get("throughput", {}).get("why_no_utilisation") if key == "utilisation" and found else ""
         return _missing(why_not or unknown or "not recorded in this run")
-    return Cell(text=words.percent(value)) if key in SHARES else words.setting(value, key)
+    return Cell(text=figures.percent(value)) if key in SHARES else figures.setting(value, key)
 
 
 def _each(engine: Mapping[str, Any], variant: str) -> Cell:
     found, why_not = _spent(engine, variant)
     if not found.get("answers") or found.get("answer_s") is None:
         return _missing(why_not or "not recorded in this run")
-    return Cell(text=words.duration(found["answer_s"] / found["answers"]), note="answers are computed together")
+    return Cell(text=figures.duration(found["answer_s"] / found["answers"]), note="answers are computed together")
 
 
 def _latency(engine: Mapping[str, Any], variant: str) -> Cell:
     found = engine.get("latency_ms", {}).get(variant)
     if not found:
         return _missing(NOT_ASKED if "latency_ms" in engine else NO_LATENCY)
-    fast, slow = (words.duration(found[share] / 1000) for share in ("p50", "p95"))
+    fast, slow = (figures.duration(found[share] / 1000) for share in ("p50", "p95"))
     return Cell(text=f"{fast}; {slow}", note=words.count(found["answers"], "answer"))
 
 
@@ -105,11 +105,11 @@ def _cut(engine: Mapping[str, Any], evidence: Evidence, variant: str) -> Cell:
     cut = engine.get("truncated", {}).get(variant, sum(tally.cut for tally in tallies))
     if not of:
         return _missing("it gave no answer")
-    return Cell(text=words.number(cut), note=f"{words.percent(cut / of)} of {words.number(of)}")
+    return Cell(text=figures.number(cut), note=f"{figures.percent(cut / of)} of {figures.number(of)}")
 
 
 def _missing(why: str) -> Cell:
-    return Cell(text=words.DASH, note=why, tone="muted")
+    return Cell(text=figures.DASH, note=why, tone="muted")
 
 
 def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
@@ -118,14 +118,14 @@ def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     name = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
     kept = engine.get("cached")
     return [
-        ("Engine", Cell(text=name or words.DASH, note=str(engine.get("device") or ""))),
-        ("Answers computed", words.setting(engine.get("generated"))),
-        ("Answers kept of earlier runs", words.setting(kept)),
-        ("Prompt tokens of all answers", words.setting(engine.get("prompt_tokens"))),
-        ("Output tokens of all answers", words.setting(engine.get("output_tokens"))),
+        ("Engine", Cell(text=name or figures.DASH, note=str(engine.get("device") or ""))),
+        ("Answers computed", figures.setting(engine.get("generated"))),
+        ("Answers kept of earlier runs", figures.setting(kept)),
+        ("Prompt tokens of all answers", figures.setting(engine.get("prompt_tokens"))),
+        ("Output tokens of all answers", figures.setting(engine.get("output_tokens"))),
         (
             "Peak memory",
-            Cell(text=words.bytes_of(peak), note=measured.get("peak_memory_of") or "")
+            Cell(text=figures.bytes_of(peak), note=measured.get("peak_memory_of") or "")
             if peak
             else _missing("the engine did not record it in this run"),
         ),
@@ -143,7 +143,7 @@ def _stages(evidence: Evidence) -> Table | None:
     if whole is not None:
         rows.append(("Before and after", "planning, estimates, gates", max(0.0, whole - wall)))
         rows.append(("Whole run", "", max(whole, wall)))
-    cells = [[Cell(text=title, note=note), Cell(text=words.duration(seconds))] for title, note, seconds in rows]
+    cells = [[Cell(text=title, note=note), Cell(text=figures.duration(seconds))] for title, note, seconds in rows]
     return Table(caption="Where the time went", columns=["Stage", "Wall time"], rows=cells, numeric=[1])
 
 
@@ -178,9 +178,9 @@ def _server(url: str, found: Mapping[str, Any]) -> list[Cell]:
     hits = counted.get("prefix_hit_rate")
     return [
         Cell(text=url, note=f"version {found.get('version') or 'not known'}"),
-        words.setting(found.get("answered")),
-        words.setting(counted.get("prompt_tokens")),
-        words.setting(counted.get("generated_tokens")),
-        _missing("the server published no counters") if hits is None else Cell(text=words.percent(hits)),
-        Cell(text=words.number(sum(faults.values())), note=words.listing(faults)),
+        figures.setting(found.get("answered")),
+        figures.setting(counted.get("prompt_tokens")),
+        figures.setting(counted.get("generated_tokens")),
+        _missing("the server published no counters") if hits is None else Cell(text=figures.percent(hits)),
+        Cell(text=figures.number(sum(faults.values())), note=words.listing(faults)),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from harness.schema import SuiteInfo
-from reports import case_words, words
+from reports import case_words, figures, sentences, words
 from reports.briefs import Tally, Trouble
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Facets, Section, Table
@@ -49,12 +49,12 @@ def section(evidence: Evidence) -> Section:
 
 
 def _counts(suite: str, variant: str, tally: Tally) -> list[Cell]:
-    head = Cell(text=words.variant(variant), note=suite if tally.text_kept else f"{suite}; {words.NO_TEXT}")
+    head = Cell(text=words.variant(variant), note=suite if tally.text_kept else f"{suite}; {sentences.NO_TEXT}")
     numbers = (tally.answers, tally.usable, tally.errors, tally.cut, tally.empty, tally.unscored)
-    cells = [Cell(text=words.number(n)) for n in numbers]
+    cells = [Cell(text=figures.number(n)) for n in numbers]
     if not tally.text_kept:
         for unknown in (1, 3, 4):
-            cells[unknown] = Cell(text=words.DASH, tone="muted")
+            cells[unknown] = Cell(text=figures.DASH, tone="muted")
     return [head, *cells]
 
 

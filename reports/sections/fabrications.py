@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.schema import CANDIDATE
-from reports import case_words, words
+from reports import case_words, sentences, words
 from reports.briefs import Brief, Fabrication
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
@@ -31,7 +31,7 @@ def section(evidence: Evidence) -> Section | None:
         if pairs and both_texts(pairs):
             blocks += _of_both(evidence, suite.name, pairs)
         elif pairs or any(answer.claims for answer in alone):
-            blocks += _of_tuned(evidence, suite.name, alone, words.NO_TEXT if pairs else "no baseline was asked")
+            blocks += _of_tuned(evidence, suite.name, alone, sentences.NO_TEXT if pairs else "no baseline was asked")
     if not blocks:
         return None
     lead = "Claims that the source does not hold: what the tuned model adds, and what it no longer says."
@@ -43,7 +43,7 @@ def _of_both(evidence: Evidence, suite: str, pairs: Sequence[Pair]) -> list[Bloc
     new = [Claim(p.tuned, f) for p in pairs for f in p.new]
     kept = [Claim(p.tuned, f) for p in pairs for f in p.persisting]
     fixed = sum(len(p.fixed) for p in pairs)
-    blocks: list[Block] = [Text(text=f"{suite}: {words.fabrication_counts(len(new), fixed, len(kept))}.")]
+    blocks: list[Block] = [Text(text=f"{suite}: {sentences.fabrication_counts(len(new), fixed, len(kept))}.")]
     if new:
         blocks.append(_table(evidence, suite, f"New fabrications in {suite}", new))
     if kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.schema import SuiteInfo, Verdict
-from reports import words
+from reports import figures, sentences, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text, Tone
 from reports.sections import measured
@@ -17,7 +17,7 @@ NOTE = (
 
 
 def section(evidence: Evidence) -> Section:
-    blocks: list[Block] = [Text(text=words.bar_moved(text), tone="caution") for text in evidence.run.manifest.moved]
+    blocks: list[Block] = [Text(text=sentences.bar_moved(text), tone="caution") for text in evidence.run.manifest.moved]
     for suite in evidence.suites:
         verdicts = evidence.verdicts(suite.name)
         if verdicts:
@@ -32,7 +32,7 @@ def section(evidence: Evidence) -> Section:
 def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
     return measured.table(
         [(suite, _row(v, suite)) for v in verdicts],
-        caption=f"Gates of {suite.name} (gate file {words.short(suite.gates_hash)})",
+        caption=f"Gates of {suite.name} (gate file {figures.short(suite.gates_hash)})",
         columns=COLUMNS,
         numeric=[2, 3, 4],
         note=NOTE,
@@ -41,15 +41,15 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
 
 def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     seen = verdict.observed
-    unit = words.unit_of(verdict)
-    bounds = words.interval(seen, unit)
-    confidence = words.level(seen) if seen and bounds else ""
-    size = (f"n {words.number(seen.n)}", words.sources(seen, suite.cluster)) if seen else (words.DASH, "")
+    unit = figures.unit_of(verdict)
+    bounds = figures.interval(seen, unit)
+    confidence = figures.level(seen) if seen and bounds else ""
+    size = (f"n {figures.number(seen.n)}", figures.sources(seen, suite.cluster)) if seen else (figures.DASH, "")
     return [
         Cell(text=words.metric_and_slice(verdict, suite.shape), note=verdict.bar),
         Cell(text=words.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        Cell(text=words.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
-        Cell(text=words.margin(verdict.margin, unit)),
+        Cell(text=figures.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
+        Cell(text=figures.margin(verdict.margin, unit)),
         Cell(text=size[0], note=size[1]),
         Cell(text=verdict.reason, note=words.needs(verdict.needed)),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.history.index import levels, past_runs
 from harness.history.past import Level, PastRun, questions_of
 from harness.schema import CANDIDATE, SuiteInfo
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.history import tables
 from reports.history.trend import Trend, accepted_by, trends
@@ -82,11 +82,11 @@ def _row(suite: SuiteInfo, known: list[Trend], run: str) -> list[Cell]:
     points = [next((point for point in trend.points if point.run == run), None) for trend in known]
     any_ = next(point for point in points if point is not None)
     is_same = any_.questions == questions_of(suite)
-    missing = Cell(text=words.NOT_MEASURED, tone="muted")
+    missing = Cell(text=figures.NOT_MEASURED, tone="muted")
     values = [tables.value(p, tables.unit(t)) if p else missing for p, t in zip(points, known, strict=True)]
     return [
         Cell(text=run, note="accepted baseline" if any_.accepted else "", code=True),
-        Cell(text=any_.model or words.DASH),
+        Cell(text=any_.model or figures.DASH),
         Cell(text="the same" if is_same else tables.OTHER, tone="plain" if is_same else "caution"),
         *values,
     ]
@@ -97,9 +97,9 @@ def _own(evidence: Evidence, suite: SuiteInfo, known: list[Trend]) -> list[Cell]
     values = []
     for trend in known:
         seen, unit = evidence.level(suite.name, CANDIDATE, trend.metric), tables.unit(trend)
-        values.append(Cell(text=words.value(seen, unit), note=words.interval(seen, unit), estimate=seen))
+        values.append(Cell(text=figures.value(seen, unit), note=figures.interval(seen, unit), estimate=seen))
     name = Cell(text=evidence.run.manifest.run_id, note="this run", code=True)
-    return [name, Cell(text=judged.name if judged else words.DASH), Cell(text=words.DASH), *values]
+    return [name, Cell(text=judged.name if judged else figures.DASH), Cell(text=figures.DASH), *values]
 
 
 def _line(evidence: Evidence, suite: SuiteInfo, trend: Trend, runs: list[str]) -> Line:

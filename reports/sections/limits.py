@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.events import batches
 from harness.rules import COMPARATIVE
 from harness.schema import FLOOR, SuiteInfo
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
 
@@ -36,14 +36,14 @@ def _unmeasured(evidence: Evidence, suite: SuiteInfo) -> list[list[Cell]]:
             found = evidence.level(suite.name, variant, metric.name)
             if found is not None and found.value is None:
                 what = Cell(text=f"{words.metric(metric.name, suite.shape)}, {words.variant(variant)}", note=suite.name)
-                rows.append([what, Cell(text=found.reason or ""), Cell(text=words.DASH)])
+                rows.append([what, Cell(text=found.reason or ""), Cell(text=figures.DASH)])
     for verdict in evidence.verdicts(suite.name):
         if verdict.outcome in ("inconclusive", "skipped", "error"):
             what = Cell(text=words.gate(verdict, suite.shape), note=suite.name)
-            rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or words.DASH)])
+            rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or figures.DASH)])
     if FLOOR not in evidence.answers[suite.name].tallies:
         why = Cell(text="the suite has no answer by rule to compare with")
-        rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=words.DASH)])
+        rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=figures.DASH)])
     return rows
 
 
@@ -59,7 +59,7 @@ def _noise(evidence: Evidence) -> list[str]:
             continue
         moves = [
             f"{words.phrase(metric.name)} by up to "
-            f"{words.floor(found.floor, evidence.unit_of_change(suite.name, metric))}"
+            f"{figures.floor(found.floor, evidence.unit_of_change(suite.name, metric))}"
             for metric in suite.metrics
             if metric.name in compared and (found := suite.noise.of(metric.name, None, None))
         ]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from harness.rules import GATE_RULES
 from harness.schema import Comparison, Estimate, Metric, SuiteInfo, Verdict
-from reports import words
+from reports import figures, sentences, words
 from reports.evidence import TOO_FEW, Evidence
 from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading, Section, Table, Tick
 from reports.sections.axes import turned_ticks
@@ -50,7 +50,7 @@ def _changes(evidence: Evidence, suite: SuiteInfo) -> list[Change]:
     for metric in suite.metrics:
         comparison = evidence.comparison(suite.name, metric.name)
         if comparison is not None and comparison.difference.value is not None:
-            found.append(Change(metric, comparison, words.reading_of(comparison, metric.higher_is_better)))
+            found.append(Change(metric, comparison, sentences.reading_of(comparison, metric.higher_is_better)))
     return sorted(found, key=lambda change: ORDER.index(change.reading))
 
 
@@ -81,7 +81,7 @@ def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
     named = [words.phrase(change.metric.name) for change in changes if change.reading == reading]
     if not named:
         return Cell(text=NONE[reading], note=note, tone="muted")
-    tone = words.TONES[reading]
+    tone = sentences.TONES[reading]
     return Cell(text=words.capital(words.listing(named)), note=note, tone=tone)
 
 
@@ -90,12 +90,12 @@ def _cases(evidence: Evidence, suite: SuiteInfo) -> str:
     totals = evidence.cases.totals
     lost = totals[suite.name, "regression"]
     of = sum(n for (name, _), n in totals.items() if name == suite.name)
-    said = [f"{words.number(lost)} of {words.count(of, 'case')} regressed"]
+    said = [f"{figures.number(lost)} of {words.count(of, 'case')} regressed"]
     if new := sum(len(pair.new) for pair in evidence.pairs(suite.name)):
         said.append(words.count(new, "new fabrication"))
     if slices := _worse_slices(evidence, suite):
         named = words.listing(slices[:MOST_SLICES])
-        more = f" and {words.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
+        more = f" and {figures.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
         said.append(f"worse on {named}{more}")
     return "\n".join(said)
 
@@ -109,7 +109,7 @@ def _worse_slices(evidence: Evidence, suite: SuiteInfo) -> list[str]:
             for row in evidence.run.metrics.comparisons
             if row.suite == suite.name and row.slice is not None and row.comparison.metric in by_name
             if row.comparison.difference.n >= TOO_FEW
-            if words.reading_of(row.comparison, by_name[row.comparison.metric].higher_is_better) == "worse"
+            if sentences.reading_of(row.comparison, by_name[row.comparison.metric].higher_is_better) == "worse"
         )
     )
 
@@ -119,10 +119,10 @@ def _certainty(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) 
     first = next((c for m in suite.metrics for c in changes if c.metric == m), changes[0])
     found = first.found.difference
     unit = evidence.unit_of_change(suite.name, first.metric)
-    size = f"n {words.number(found.n)}, {words.sources(found, suite.cluster)}"
+    size = f"n {figures.number(found.n)}, {figures.sources(found, suite.cluster)}"
     if found.low is None or found.high is None:
         return Cell(text=size)
-    half = words.floor((found.high - found.low) / 2, unit)
+    half = figures.floor((found.high - found.low) / 2, unit)
     return Cell(text=size, note=f"{words.phrase(first.metric.name)} known to ±{half}, 95% interval")
 
 
@@ -167,8 +167,8 @@ def turned(found: Comparison, metric: Metric, reading: Reading) -> Mark:
         value=sign * value,
         low=ends[0],
         high=ends[1],
-        text=words.estimate(difference, "points"),
-        brief=words.points(value),
+        text=figures.estimate(difference, "points"),
+        brief=figures.points(value),
         reading=reading,
     )
 
@@ -191,8 +191,8 @@ def _twin(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) -> Ta
                 text=words.metric(change.metric.name, suite.shape), note=words.direction(change.metric.higher_is_better)
             ),
             _difference(change.found.difference, evidence.unit_of_change(suite.name, change.metric)),
-            Cell(text=words.READINGS[change.reading], tone=words.TONES[change.reading]),
-            Cell(text=words.tally(change.found.wins, change.found.losses, change.found.ties)),
+            Cell(text=sentences.READINGS[change.reading], tone=sentences.TONES[change.reading]),
+            Cell(text=sentences.tally(change.found.wins, change.found.losses, change.found.ties)),
         ]
         for change in changes
     ]
@@ -200,8 +200,8 @@ def _twin(evidence: Evidence, suite: SuiteInfo, changes: Sequence[Change]) -> Ta
     return Table(caption=_caption(suite), columns=columns, rows=rows, numeric=[1], folded=True)
 
 
-def _difference(found: Estimate, unit: words.Unit) -> Cell:
-    return Cell(text=words.value(found, unit), note=words.interval(found, unit), estimate=found)
+def _difference(found: Estimate, unit: figures.Unit) -> Cell:
+    return Cell(text=figures.value(found, unit), note=figures.interval(found, unit), estimate=found)
 
 
 def _caption(suite: SuiteInfo) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Facts, Section, Table
 
@@ -15,14 +15,17 @@ def section(evidence: Evidence) -> Section:
     run = [
         ("Run", Cell(text=manifest.run_id, code=True)),
         ("Seal (SHA-256 of MANIFEST.sha256)", Cell(text=evidence.seal, code=True)),
-        ("Started", Cell(text=words.moment(manifest.started))),
-        ("Ended", Cell(text=words.moment(manifest.ended))),
+        ("Started", Cell(text=figures.moment(manifest.started))),
+        ("Ended", Cell(text=figures.moment(manifest.ended))),
         ("Code", Cell(text=_commit(manifest.git))),
-        ("Sampling", Cell(text=", ".join(f"{k} {words.exact(v)}" for k, v in manifest.sampling.items()) or words.DASH)),
-        ("Training run", Cell(text=manifest.parent_run_id or words.DASH)),
+        (
+            "Sampling",
+            Cell(text=", ".join(f"{k} {figures.exact(v)}" for k, v in manifest.sampling.items()) or figures.DASH),
+        ),
+        ("Training run", Cell(text=manifest.parent_run_id or figures.DASH)),
     ]
     if manifest.redacted:
-        counts = ", ".join(f"{kind} {words.number(count)}" for kind, count in sorted(manifest.redacted.items()))
+        counts = ", ".join(f"{kind} {figures.number(count)}" for kind, count in sorted(manifest.redacted.items()))
         run.append(("Places masked as secrets", Cell(text=counts)))
     packages = manifest.env.get("packages") or {}
     machine = {k: v for k, v in manifest.env.items() if k != "packages"}
@@ -42,7 +45,7 @@ def _data(evidence: Evidence) -> Table:
         [
             Cell(text=s.name),
             Cell(text=words.decoding(s.samples, s.temperature)),
-            Cell(text=words.number(len(s.left_out))),
+            Cell(text=figures.number(len(s.left_out))),
             Cell(text=s.licence or "not stated"),
             Cell(text=s.hash, code=True),
         ]
@@ -66,5 +69,5 @@ def _pairs(found: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Cell]]
         if isinstance(value, Mapping):
             pairs += _pairs(value, f"{prefix}{key} / ")
         else:
-            pairs.append((words.title(f"{prefix}{key}"), words.setting(value, key)))
+            pairs.append((words.title(f"{prefix}{key}"), figures.setting(value, key)))
     return pairs

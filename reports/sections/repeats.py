@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Record, SuiteInfo
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table
 
@@ -61,9 +61,9 @@ def _floors(evidence: Evidence, suite: SuiteInfo, records: Records) -> Table:
         rows.append(
             [
                 Cell(text=words.metric(found.metric, suite.shape), note=suite.name),
-                Cell(text=words.value(seen, unit), note=words.interval(seen, unit), estimate=seen),
-                Cell(text=words.floor(found.floor, unit)),
-                Cell(text=words.number(found.flips), note=words.count(found.cases, "case")),
+                Cell(text=figures.value(seen, unit), note=figures.interval(seen, unit), estimate=seen),
+                Cell(text=figures.floor(found.floor, unit)),
+                Cell(text=figures.number(found.flips), note=words.count(found.cases, "case")),
             ]
         )
     columns = ["Metric", "Second pass minus first", "Noise floor", "Cases that flip"]
@@ -106,7 +106,7 @@ def _table(evidence: Evidence, caption: str, suite: SuiteInfo, found: Flips) -> 
         ]
         for (case_id, on), (link, _) in zip(shown, places, strict=True)
     ]
-    left = f" The other {words.number(len(found) - MOST)} are not named." if len(found) > MOST else ""
+    left = f" The other {figures.number(len(found) - MOST)} are not named." if len(found) > MOST else ""
     note = f"{words.capital(words.shown_of('case', len(rows), len(found)))}.{left}"
     cases = [facets for _, facets in places]
     return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, cases=cases, note=note)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.rules import GATE_RULES
 from harness.schema import Estimate, Metric, SuiteInfo, Verdict
-from reports import words
+from reports import figures, sentences, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text, Tick
 from reports.sections import measured, validity
@@ -30,13 +30,13 @@ def section(evidence: Evidence) -> Section:
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 
-def level_cell(found: Estimate | None, cluster: str, unit: words.Unit) -> Cell:
+def level_cell(found: Estimate | None, cluster: str, unit: figures.Unit) -> Cell:
     """A metric of one variant: value, then interval, n and contracts in the quieter line."""
     if found is None or found.value is None:
-        return Cell(text=words.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
-    size = f"n {words.number(found.n)}, {words.sources(found, cluster)}"
-    note = f"{words.interval(found, unit)}\n{size}".strip()
-    return Cell(text=words.value(found, unit), note=note, estimate=found)
+        return Cell(text=figures.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
+    size = f"n {figures.number(found.n)}, {figures.sources(found, cluster)}"
+    note = f"{figures.interval(found, unit)}\n{size}".strip()
+    return Cell(text=figures.value(found, unit), note=note, estimate=found)
 
 
 def change_cells(
@@ -45,17 +45,17 @@ def change_cells(
     """Paired change, its reading, and the cases behind it."""
     found = evidence.comparison(suite.name, metric.name, tag, value)
     if found is None:
-        return [Cell(text=words.DASH, tone="muted")] * 3
+        return [Cell(text=figures.DASH, tone="muted")] * 3
     unit = evidence.unit_of_change(suite.name, metric)
-    said, tone = words.reading(found, metric.higher_is_better)
+    said, tone = sentences.reading(found, metric.higher_is_better)
     return [
         Cell(
-            text=words.value(found.difference, unit),
-            note=words.interval(found.difference, unit),
+            text=figures.value(found.difference, unit),
+            note=figures.interval(found.difference, unit),
             estimate=found.difference,
         ),
-        Cell(text=said, tone=tone, note=words.test(found.p_value, found.test)),
-        Cell(text=words.tally(found.wins, found.losses, found.ties)),
+        Cell(text=said, tone=tone, note=figures.test(found.p_value, found.test)),
+        Cell(text=sentences.tally(found.wins, found.losses, found.ties)),
     ]
 
 

@@ -12,7 +12,7 @@ from harness.reviewed import Reviews, Session
 from harness.schema import SuiteInfo
 from harness.stats.consensus import same_again
 from harness.stats.reviews import rate
-from reports import words
+from reports import figures, sentences, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
 from reports.sections import judges, review_numbers
@@ -62,15 +62,17 @@ def _sessions(found: Reviews) -> Table:
 def _session(session: Session, skipped: int) -> list[Cell]:
     kind = "decides differences" if session.kind == reviewed.DECISION else MODES[session.mode]
     blind = "blind" if session.blind else "not blind"
-    left = [f"{words.number(session.not_reached)} not reached"] if session.not_reached else []
+    left = [f"{figures.number(session.not_reached)} not reached"] if session.not_reached else []
     before = [f"after {words.count(session.practice, 'practice item')}"] if session.practice else []
     return [
         Cell(text=session.reviewer),
         Cell(text=kind, note="\n".join(filter(None, [blind, str(session.rubric.get("name", ""))]))),
-        Cell(text=words.number(len(session.shown)), note="; ".join([*left, *before])),
-        Cell(text=words.number(skipped)),
-        Cell(text=words.moment(session.consented_at) if session.consented_at else "not recorded", note=session.source),
-        Cell(text=words.short(session.seal), note=session.file, code=True),
+        Cell(text=figures.number(len(session.shown)), note="; ".join([*left, *before])),
+        Cell(text=figures.number(skipped)),
+        Cell(
+            text=figures.moment(session.consented_at) if session.consented_at else "not recorded", note=session.source
+        ),
+        Cell(text=figures.short(session.seal), note=session.file, code=True),
     ]
 
 
@@ -79,20 +81,22 @@ def _checks(found: Reviews) -> Table:
     guesses = [session.guess for session in found.sessions]
     said, right, asked = (sum(getattr(guess, name) for guess in guesses) for name in ("said", "right", "asked"))
     guessed = rate(right, said, "nobody guessed")
-    reading, tone = words.blind(guessed)
+    reading, tone = sentences.blind(guessed)
     again = same_again(
         [(r.first.get("preference"), r.second.get("preference")) for session in found.sessions for r in session.repeats]
     )
     rows = [
         [
-            Cell(text="Tuned model guessed", note=f"{words.number(asked - said)} of {words.number(asked)} left open"),
+            Cell(
+                text="Tuned model guessed", note=f"{figures.number(asked - said)} of {figures.number(asked)} left open"
+            ),
             cell(guessed, "share", "guess"),
             Cell(text=reading, tone=tone),
         ],
         [
             Cell(text="Same preference again", note="an item seen twice, the sides changed"),
             cell(again, "share", "item"),
-            Cell(text=words.DASH, tone="muted"),
+            Cell(text=figures.DASH, tone="muted"),
         ],
     ]
     columns = ["Check", "Share", "Reading"]
@@ -120,6 +124,6 @@ def _suite(found: Reviews, suite: SuiteInfo) -> list[Block]:
         for block in review_numbers.blocks(
             found.asked(rubric),
             suite,
-            suite.name if len(rubrics) == 1 else f"{suite.name}, rubric {words.short(rubric)}",
+            suite.name if len(rubrics) == 1 else f"{suite.name}, rubric {figures.short(rubric)}",
         )
     ]

@@ -10,7 +10,7 @@ from harness.stats import reviews
 from harness.stats.consensus import CHOICES, agreed, passages
 from harness.stats.reviews import Remark
 from harness.stats.times import Times, times
-from reports import words
+from reports import figures, sentences, words
 from reports.model import Block, Cell, Table, Text
 
 AGREEMENT_NOTE = (
@@ -48,13 +48,13 @@ def blocks(found: Reviews, suite: SuiteInfo, title: str) -> list[Block]:
     return [*made, _times(times(drafts), remarks, suite, title) if drafts else Text(text=f"{title}: {NO_TIME}")]
 
 
-def cell(found: Estimate, unit: words.Unit, cluster: str) -> Cell:
+def cell(found: Estimate, unit: figures.Unit, cluster: str) -> Cell:
     """A number with its interval, or why there is none, and what is behind it."""
     if found.value is None:
-        return Cell(text=words.NOT_MEASURED, note=found.reason or "", tone="muted", estimate=found)
-    bounds = words.interval(found, unit) or found.method
-    size = f"n {words.number(found.n)}, {words.sources(found, cluster)}"
-    return Cell(text=words.value(found, unit), note=f"{bounds}\n{size}", estimate=found)
+        return Cell(text=figures.NOT_MEASURED, note=found.reason or "", tone="muted", estimate=found)
+    bounds = figures.interval(found, unit) or found.method
+    size = f"n {figures.number(found.n)}, {figures.sources(found, cluster)}"
+    return Cell(text=figures.value(found, unit), note=f"{bounds}\n{size}", estimate=found)
 
 
 def _agreement(remarks: Sequence[Remark], marked: Estimate, suite: SuiteInfo, title: str) -> list[Block]:
@@ -69,7 +69,7 @@ def _agreement(remarks: Sequence[Remark], marked: Estimate, suite: SuiteInfo, ti
     ]
     if not rows:
         return []
-    blank = Cell(text=words.DASH, tone="muted")
+    blank = Cell(text=figures.DASH, tone="muted")
     rows.append([Cell(text="Same passage", note="F1 of words"), cell(marked, "share", suite.cluster), blank, blank])
     columns = ["What was said", "Same", "Alpha", "AC1"]
     caption = f"Agreement of reviewers: {title}"
@@ -84,8 +84,8 @@ def _preference(remarks: Sequence[Remark], suite: SuiteInfo, title: str) -> Tabl
     rows = []
     for who, some in parts.items():
         found, counted = reviews.preference(some), reviews.choices(some)
-        said, tone = words.preferred(found)
-        counts = [Cell(text=words.number(counted[choice])) for choice in CHOICES]
+        said, tone = sentences.preferred(found)
+        counts = [Cell(text=figures.number(counted[choice])) for choice in CHOICES]
         note = "decided what others differed on" if all(r.decides for r in some) else ""
         rows.append(
             [Cell(text=who, note=note), cell(found, "share", suite.cluster), Cell(text=said, tone=tone), *counts]
@@ -113,7 +113,7 @@ def _head(metric: Metric) -> Cell:
 
 
 def _levels(remarks: Sequence[Remark], metric: Metric, suite: SuiteInfo) -> list[Cell]:
-    unit: words.Unit = "share" if is_share(metric) else "number"
+    unit: figures.Unit = "share" if is_share(metric) else "number"
     return [
         cell(reviews.level([r for r in remarks if r.variant == variant], metric), unit, suite.cluster)
         for variant in VARIANTS
@@ -126,20 +126,20 @@ def is_share(metric: Metric) -> bool:
 
 
 def _change(found: Comparison, metric: Metric) -> list[Cell]:
-    unit: words.Unit = "points" if is_share(metric) else "number"
-    said, tone = words.reading(found, metric.higher_is_better)
+    unit: figures.Unit = "points" if is_share(metric) else "number"
+    said, tone = sentences.reading(found, metric.higher_is_better)
     return [
         Cell(
-            text=words.value(found.difference, unit),
-            note=words.interval(found.difference, unit) or found.difference.reason or found.difference.method,
+            text=figures.value(found.difference, unit),
+            note=figures.interval(found.difference, unit) or found.difference.reason or found.difference.method,
             estimate=found.difference,
         ),
-        Cell(text=said, tone=tone, note=words.test(found.p_value, found.test)),
+        Cell(text=said, tone=tone, note=figures.test(found.p_value, found.test)),
     ]
 
 
 def _times(found: Times, remarks: Sequence[Remark], suite: SuiteInfo, title: str) -> Table:
-    blank = Cell(text=words.DASH, tone="muted")
+    blank = Cell(text=figures.DASH, tone="muted")
     medians = [
         [Cell(text=name, note="lower is better"), *(cell(by[v], "seconds", suite.cluster) for v in VARIANTS), blank]
         for name, by in (("Median time in use", found.active), ("Median time by the clock", found.wall))
@@ -151,5 +151,5 @@ def _times(found: Times, remarks: Sequence[Remark], suite: SuiteInfo, title: str
         columns=["Making a draft usable", "Baseline", "Tuned", "Tuned over baseline"],
         rows=[*medians, [*ratio, cell(found.ratio, "ratio", suite.cluster)], *edits],
         numeric=[1, 2, 3],
-        note=words.capped(found.least_s, found.most_s, found.capped, found.drafts),
+        note=sentences.capped(found.least_s, found.most_s, found.capped, found.drafts),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.schema import CANDIDATE, Metric, SuiteInfo
-from reports import words
+from reports import figures, sentences, words
 from reports.evidence import TOO_FEW, Evidence
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table
 from reports.sections import measured
@@ -66,8 +66,8 @@ def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: 
     head = Cell(text=value)
     n = size(evidence, suite, metric, tag, value)
     if n < TOO_FEW:
-        blank = Cell(text=words.DASH, tone="muted")
-        return [head, Cell(text=words.too_few(n, TOO_FEW), tone="muted"), *[blank] * (len(evidence.variants) + 2)]
+        blank = Cell(text=figures.DASH, tone="muted")
+        return [head, Cell(text=figures.too_few(n, TOO_FEW), tone="muted"), *[blank] * (len(evidence.variants) + 2)]
     unit = evidence.unit(suite.name, metric)
     levels = [evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants]
     return [
@@ -108,7 +108,7 @@ def _changes(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, val
         found = evidence.comparison(suite.name, metric.name, tag, value)
         if found is None or found.difference.value is None or size(evidence, suite, metric, tag, value) < TOO_FEW:
             continue
-        reading = words.reading_of(found, metric.higher_is_better)
+        reading = sentences.reading_of(found, metric.higher_is_better)
         mark = turned(found, metric, reading)
         note = words.direction(metric.higher_is_better)
         rows.append(PlotRow(label=value, note=note, marks=[mark], panel=words.title(metric.name)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text, Tone
 from reports.sections import training_record
@@ -28,7 +28,7 @@ def section(evidence: Evidence) -> Section:
     if losses:
         blocks.append(_curve("training-curve", "Loss by training step", "Loss (nats per token)", losses))
         learnt = [line for line in losses if line.name != GENERAL]
-        blocks += [Text(text=f"Lowest {x.name.lower()}: {words.lowest(x.points)}.") for x in learnt[-1:]]
+        blocks += [Text(text=f"Lowest {x.name.lower()}: {figures.lowest(x.points)}.") for x in learnt[-1:]]
     else:
         blocks.append(Text(text="The training run kept no losses.", tone="caution"))
     if metrics := _lines(training.train_log, METRICS):
@@ -59,7 +59,7 @@ def _lines(log: list[dict[str, Any]], wanted: tuple[tuple[str, str], ...]) -> li
 
 
 def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:
-    found = [(row["step"], words.finite(row[key])) for row in log if "step" in row and row.get(key) is not None]
+    found = [(row["step"], figures.finite(row[key])) for row in log if "step" in row and row.get(key) is not None]
     return Line(name=name, points=[(float(step), value) for step, value in found if value is not None])
 
 
@@ -69,8 +69,8 @@ def _curve(name: str, title: str, y: str, lines: list[Line]) -> Curve:
     at = [dict(line.points) for line in lines]
     rows = [
         [
-            Cell(text=words.number(step)),
-            *(Cell(text=words.exact(v) if (v := found.get(step)) is not None else words.DASH) for found in at),
+            Cell(text=figures.number(step)),
+            *(Cell(text=figures.exact(v) if (v := found.get(step)) is not None else figures.DASH) for found in at),
         ]
         for step in kept
     ]

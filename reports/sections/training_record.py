@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.schema import Estimate
-from reports import words
+from reports import figures, words
 from reports.model import Block, Cell, Facts, Table, Tone
 
 RESULT = (
@@ -68,7 +68,7 @@ def _at(record: Mapping[str, Any], key: str) -> Cell | None:
     value = found.get(last)
     if value is None:
         return None
-    return Cell(text=words.percent(value)) if last == "mfu" else words.setting(value, last)
+    return Cell(text=figures.percent(value)) if last == "mfu" else figures.setting(value, last)
 
 
 def _asked(record: Mapping[str, Any]) -> Iterator[Block]:
@@ -81,7 +81,7 @@ def _asked(record: Mapping[str, Any]) -> Iterator[Block]:
             head = Cell(text=words.title(asked["metric"]), note=note)
             rows.append([head, _measured(asked["before"]), _measured(asked["best"])])
     if forgetting.get("before") is not None and forgetting.get("after") is not None:
-        losses = [Cell(text=words.exact(forgetting[when])) for when in ("before", "after")]
+        losses = [Cell(text=figures.exact(forgetting[when])) for when in ("before", "after")]
         rows.append([Cell(text="Loss on general text", note="nats per token; a rise is forgetting"), *losses])
     if rows:
         columns = ["", "Base model", "Kept adapter"]
@@ -90,9 +90,9 @@ def _asked(record: Mapping[str, Any]) -> Iterator[Block]:
 
 def _measured(found: Mapping[str, Any] | None) -> Cell:
     if found is None or found.get("value") is None:
-        return Cell(text=words.NOT_MEASURED, tone="muted")
+        return Cell(text=figures.NOT_MEASURED, tone="muted")
     seen = msgspec.convert(found, Estimate, strict=False)
-    return Cell(text=words.number(found["value"]), note=words.interval(seen, "number"), estimate=seen)
+    return Cell(text=figures.number(found["value"]), note=figures.interval(seen, "number"), estimate=seen)
 
 
 def _data(record: Mapping[str, Any]) -> Iterator[Block]:
@@ -104,7 +104,7 @@ def _data(record: Mapping[str, Any]) -> Iterator[Block]:
         yield Table(caption="Training data", columns=columns, rows=rows, numeric=[2])
     uses = [use for use in ("train", "validation") if record.get(use)]
     sizes = [
-        [Cell(text=title), *(words.setting(record[use].get(key)) for use in uses)]
+        [Cell(text=title), *(figures.setting(record[use].get(key)) for use in uses)]
         for title, key in SIZES
         if any(record[use].get(key) is not None for use in uses)
     ]
@@ -121,17 +121,17 @@ def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
     return [
         Cell(text=name.name, note=str(name.parent), code=True),
         Cell(text=words.title(use)),
-        words.setting(file.get("rows")),
-        Cell(text=words.short(file.get("sha256")), code=True),
-        Cell(text=card, code=True) if card else Cell(text=words.DASH, note=NO_CARD, tone="caution"),
+        figures.setting(file.get("rows")),
+        Cell(text=figures.short(file.get("sha256")), code=True),
+        Cell(text=card, code=True) if card else Cell(text=figures.DASH, note=NO_CARD, tone="caution"),
     ]
 
 
 def _leaks(found: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     rows = found.get("rows")
     tone: Tone = "good" if rows == 0 else "bad"
-    yield "Rows with such text", Cell(text=words.setting(rows).text, note="" if rows else CLEAN, tone=tone)
-    yield "Cases looked for", words.setting(found.get("cases"))
+    yield "Rows with such text", Cell(text=figures.setting(rows).text, note="" if rows else CLEAN, tone=tone)
+    yield "Cases looked for", figures.setting(found.get("cases"))
     if suites := found.get("suites"):
         yield "Of the suites", Cell(text=words.listing(suites))
     if found.get("allowed"):
@@ -145,4 +145,4 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Cel
         if isinstance(found, Mapping):
             yield from flat(found, f"{name} / ")
         elif found not in (None, "", [], ()):
-            yield words.title(name), words.setting(found, key)
+            yield words.title(name), figures.setting(found, key)

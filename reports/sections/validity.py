@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.schema import Estimate, Metric
-from reports import words
+from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Section, Table, Text
 
@@ -57,7 +57,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(shown | {"method": "clustered by source"}, Estimate)
 
     @property
-    def unit(self) -> words.Unit:
+    def unit(self) -> figures.Unit:
         """Points for a difference of two detectors."""
         return "points" if "minus" in self.detector else "share"
 
@@ -97,7 +97,7 @@ def beside(metric: Metric) -> str:
     found = of(metric)
     if found is None:
         return ""
-    shown = [f"{words.estimate(f.estimate)} on {f.set}" for f in _short(found)]
+    shown = [f"{figures.estimate(f.estimate)} on {f.set}" for f in _short(found)]
     return f"scorer's balanced accuracy against people (50% is chance): {'; '.join(shown)}" if shown else ""
 
 
@@ -130,9 +130,11 @@ def _table(name: str, title: str, found: Validity) -> Table:
     rows = [
         [
             Cell(text=f.measure, note=f.detector),
-            Cell(text=words.value(f.estimate, f.unit), note=words.interval(f.estimate, f.unit), estimate=f.estimate),
-            Cell(text="" if f.target is None else words.quantity(f.target, "share"), badge=BADGES[f.met]),
-            Cell(text=words.number(f.n), note=words.count(f.clusters, "source")),
+            Cell(
+                text=figures.value(f.estimate, f.unit), note=figures.interval(f.estimate, f.unit), estimate=f.estimate
+            ),
+            Cell(text="" if f.target is None else figures.quantity(f.target, "share"), badge=BADGES[f.met]),
+            Cell(text=figures.number(f.n), note=words.count(f.clusters, "source")),
         ]
         for f in found.rows
         if f.set == title

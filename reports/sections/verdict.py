@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.schema import CANDIDATE, SuiteInfo, Verdict
 from harness.stats.values import falls_short
-from reports import counts, words
+from reports import counts, figures, sentences, words
 from reports.briefs import CaseName
 from reports.evidence import Evidence, overall
 from reports.model import Block, Cell, Headline, Section, Text
@@ -49,7 +49,7 @@ def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
     at = suite.metrics.index(metric)
     if not pairs:
         tuned = sum(falls_short(b.values[at], metric) is True for b in alone)
-        wrong = words.wrong(tuned, None, len(alone), *_nouns([b.case for b in alone], suite.cluster))
+        wrong = sentences.wrong(tuned, None, len(alone), *_nouns([b.case for b in alone], suite.cluster))
         said = counts.missed(evidence, suite, metric) or wrong
         return f"{words.capital(said)}."
     counted = [p for p in pairs if p.tuned.values[at] is not None and p.baseline.values[at] is not None]
@@ -57,9 +57,9 @@ def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
         sum(falls_short(b.values[at], metric) is True for b in side)
         for side in ([p.baseline for p in counted], [p.tuned for p in counted])
     )
-    wrong = words.wrong(tuned, baseline, len(counted), *_nouns([p.case for p in counted], suite.cluster))
+    wrong = sentences.wrong(tuned, baseline, len(counted), *_nouns([p.case for p in counted], suite.cluster))
     said = counts.missed(evidence, suite, metric) or wrong
-    fabricated = words.fabrications(*_fabricated(pairs)) if both_texts(pairs) else words.NO_TEXT
+    fabricated = sentences.fabrications(*_fabricated(pairs)) if both_texts(pairs) else sentences.NO_TEXT
     return f"{words.capital(said)}; {fabricated}."
 
 
@@ -77,13 +77,14 @@ def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
         reason=reason(verdicts, suite.shape),
         objective=suite.objective,
         glance=picture.glance(evidence, suite) if len(evidence.suites) > 1 else [],
-        counted=_counted(verdicts) + (f" {words.number(left)} more below." if (left := len(unmet) - NAMED) > 0 else ""),
+        counted=_counted(verdicts)
+        + (f" {figures.number(left)} more below." if (left := len(unmet) - NAMED) > 0 else ""),
         unmet=[_unmet(v, suite.shape) for v in unmet[:NAMED]],
     )
 
 
 def _unmet(verdict: Verdict, shape: str) -> Cell:
-    seen = words.estimate(verdict.observed, words.unit_of(verdict))
+    seen = figures.estimate(verdict.observed, figures.unit_of(verdict))
     text = words.outcome(verdict.outcome)
     return Cell(text=text, badge=verdict.outcome, note=f"{words.gate(verdict, shape)}\nObserved {seen}")
 
@@ -96,7 +97,7 @@ def reason(verdicts: list[Verdict], shape: str) -> str:
     if not unmet:
         return f"All {words.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
     named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v, shape)}" for v in unmet[:NAMED])
-    more = f"; and {words.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
+    more = f"; and {figures.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
     return f"{_counted(verdicts)} {named}{more}."
 
 
@@ -107,7 +108,7 @@ def _not_met(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _counted(verdicts: list[Verdict]) -> str:
     unmet = len(_not_met(verdicts))
-    return f"{words.count(unmet, 'gate')} of {words.number(len(verdicts))} not met."
+    return f"{words.count(unmet, 'gate')} of {figures.number(len(verdicts))} not met."
 
 
 def _nouns(cases: list[CaseName], cluster: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from harness.power import enough
 from harness.power import rules as power
 from harness.rules import GATE_RULES, bar_in_words
 from harness.schema import Gate, Rule
-from reports import words
+from reports import figures
 
 DOCS = Path(__file__).parents[2] / "docs"
 NUMBERS = {"value": 0.9, "margin": 0.02, "ratio": 0.75, "n_min": 300}
@@ -37,6 +37,6 @@ def _halved(stated):
 
 @pytest.mark.parametrize("rule", get_args(Rule))
 def test_a_rule_is_told_to_readers_and_its_number_can_be_written(rule):
-    assert GATE_RULES[rule].unit in words.FORMS
+    assert GATE_RULES[rule].unit in figures.FORMS
     for page in ("own-suite.md", "statistics.md"):
         assert f"`{rule}`" in (DOCS / page).read_text("utf-8"), page

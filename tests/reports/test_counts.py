@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from harness.schema import Estimate, Metric, Metrics
-from reports import counts, words
+from reports import counts, sentences
 from reports.assemble import read
 from reports.evidence import Evidence
 from reports.model import Headline, Text
@@ -169,4 +169,4 @@ def test_a_share_of_claims_is_not_scaled(write_run: Writer) -> None:
     ],
 )
 def test_the_sentence_says_fewer_more_or_as_many(tuned: int, baseline: int | None, said: str) -> None:
-    assert words.missed(tuned, baseline, 1200, "clause", "100 contracts") == said
+    assert sentences.missed(tuned, baseline, 1200, "clause", "100 contracts") == said

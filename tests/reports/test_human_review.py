@@ -14,7 +14,7 @@ from harness.events import append
 from harness.rubric import Rubric
 from harness.schema import Estimate, Score, ScoreEvent
 from harness.store import load_run
-from reports import html, markdown, words
+from reports import figures, html, markdown, sentences
 from reports.assemble import gather
 from reports.model import Cell, ReportModel, Section, Table, Text
 from reports.sections import limits
@@ -144,7 +144,7 @@ def test_agreement_has_intervals_and_says_why_it_has_none(path: Path) -> None:
     assert same.text == "86.7%" and "30 contracts" in same.note
     assert alpha.estimate is not None and alpha.estimate.low is not None
     assert 0.9 < float(alpha.text) < 1 and " to " in alpha.note and 0.7 < float(gwet.text) < 0.9
-    assert row(found, "Completeness")[2].text == words.NOT_MEASURED
+    assert row(found, "Completeness")[2].text == figures.NOT_MEASURED
     assert "one label throughout" in row(found, "Completeness")[2].note
     assert row(found, "Same passage")[1].text == "100%"
 
@@ -152,7 +152,7 @@ def test_agreement_has_intervals_and_says_why_it_has_none(path: Path) -> None:
 def test_one_reviewer_alone_agrees_with_nobody(path: Path) -> None:
     review(path, SUITE, "r1", {case: both("tuned") for case in IDS})
     cells = row(table(section(path), "Agreement of reviewers"), "Preference")
-    assert {cell.text for cell in cells[1:4]} == {words.NOT_MEASURED}
+    assert {cell.text for cell in cells[1:4]} == {figures.NOT_MEASURED}
     assert cells[1].note == "no item was rated by two people"
 
 
@@ -315,7 +315,7 @@ def test_pseudonyms_and_reasons_are_shown_as_text(path: Path) -> None:
     [(1.0, "1.00"), (0.997, ">0.99"), (0.316, "0.32"), (-0.131, "−0.13"), (0.0, "0.00")],
 )
 def test_only_whole_agreement_is_written_as_one(found: float, written: str) -> None:
-    assert words.coefficient(found) == written
+    assert figures.coefficient(found) == written
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_only_whole_agreement_is_written_as_one(found: float, written: str) -> N
 def test_a_preference_is_read_only_where_the_interval_leaves_out_a_half(
     low: float | None, high: float | None, reading: str
 ) -> None:
-    assert words.preferred(Estimate(value=0.6, low=low, high=high, n=10))[0] == reading
+    assert sentences.preferred(Estimate(value=0.6, low=low, high=high, n=10))[0] == reading
 
 
 def test_the_numbers_of_the_section_do_not_depend_on_the_order_of_batches(path: Path, write_run: Writer) -> None:

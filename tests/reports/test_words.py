@@ -8,7 +8,7 @@ import pytest
 
 import reports
 from harness.schema import Comparison, Estimate, Verdict
-from reports import words
+from reports import figures, sentences, words
 
 REPORTS = Path(reports.__file__).parent
 
@@ -20,61 +20,61 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (words.percent(0.883), "88.3%"),
-        (words.percent(0.0), "0%"),
-        (words.percent(1.0), "100%"),
-        (words.percent(0.9996), ">99.9%"),
-        (words.percent(0.0004), "<0.1%"),
-        (words.percent(0.9994), "99.9%"),
-        (words.percent(-0.021), "−2.1%"),
-        (words.points(0.175), "+17.5"),
-        (words.points(-0.03), "−3.0"),
-        (words.points(0.0), "0.0"),
-        (words.points(0.0004), "+0.04"),
-        (words.points(-0.0002), "−0.02"),
-        (words.ratio(0.6), "0.60×"),
-        (words.number(1234567), "1,234,567"),
-        (words.number(12.345), "12.3"),
-        (words.number(-3), "−3"),
-        (words.exact(0.0002), "0.0002"),
-        (words.exact(2e-05), "2e−05"),
+        (figures.percent(0.883), "88.3%"),
+        (figures.percent(0.0), "0%"),
+        (figures.percent(1.0), "100%"),
+        (figures.percent(0.9996), ">99.9%"),
+        (figures.percent(0.0004), "<0.1%"),
+        (figures.percent(0.9994), "99.9%"),
+        (figures.percent(-0.021), "−2.1%"),
+        (figures.points(0.175), "+17.5"),
+        (figures.points(-0.03), "−3.0"),
+        (figures.points(0.0), "0.0"),
+        (figures.points(0.0004), "+0.04"),
+        (figures.points(-0.0002), "−0.02"),
+        (figures.ratio(0.6), "0.60×"),
+        (figures.number(1234567), "1,234,567"),
+        (figures.number(12.345), "12.3"),
+        (figures.number(-3), "−3"),
+        (figures.exact(0.0002), "0.0002"),
+        (figures.exact(2e-05), "2e−05"),
         (words.count(1, "contract"), "1 contract"),
         (words.count(0, "contract"), "0 contracts"),
         (words.count(1200, "policy"), "1,200 policies"),
         (words.plural("lease"), "leases"),
         (words.plural("box"), "boxes"),
-        (words.tally(45, 3, 1192), "45 better, 3 worse, 1,192 equal"),
-        (words.p_value(0.0), "p < 0.001"),
-        (words.p_value(0.0312), "p = 0.031"),
-        (words.p_value(1.0), "p = 1.00"),
-        (words.p_value(None), "–"),
-        (words.duration(0.85), "850 ms"),
-        (words.duration(12.44), "12.4 s"),
-        (words.duration(59.96), "1 min 0 s"),
-        (words.duration(7500), "2 h 5 min"),
-        (words.moment("2026-11-25T01:07:30Z"), "2026-11-25 01:07:30 UTC"),
-        (words.short("0123456789abcdef"), "0123456789ab"),
-        (words.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
-        (words.short(None), "–"),
+        (sentences.tally(45, 3, 1192), "45 better, 3 worse, 1,192 equal"),
+        (figures.p_value(0.0), "p < 0.001"),
+        (figures.p_value(0.0312), "p = 0.031"),
+        (figures.p_value(1.0), "p = 1.00"),
+        (figures.p_value(None), "–"),
+        (figures.duration(0.85), "850 ms"),
+        (figures.duration(12.44), "12.4 s"),
+        (figures.duration(59.96), "1 min 0 s"),
+        (figures.duration(7500), "2 h 5 min"),
+        (figures.moment("2026-11-25T01:07:30Z"), "2026-11-25 01:07:30 UTC"),
+        (figures.short("0123456789abcdef"), "0123456789ab"),
+        (figures.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
+        (figures.short(None), "–"),
         (words.listing(["a", "b", "c"]), "a, b and c"),
-        (words.too_few(4, 10), "too few (n 4, under 10)"),
-        (words.bytes_of(3 * 2**30), "3.0 GiB"),
-        (words.tokens_per_second(812.4), "812 tokens/s"),
-        (words.setting(812.4, "tokens_per_s").text, "812 tokens/s"),
-        (words.setting(450.0, "wall_s").text, "7 min 30 s"),
-        (words.setting([1, "a"]).text, "1, a"),
-        (words.setting(None).text, "–"),
-        (words.lowest([(20.0, 2.0), (40.0, 1.5), (60.0, 1.5)]), "1.5 at step 40"),
+        (figures.too_few(4, 10), "too few (n 4, under 10)"),
+        (figures.bytes_of(3 * 2**30), "3.0 GiB"),
+        (figures.tokens_per_second(812.4), "812 tokens/s"),
+        (figures.setting(812.4, "tokens_per_s").text, "812 tokens/s"),
+        (figures.setting(450.0, "wall_s").text, "7 min 30 s"),
+        (figures.setting([1, "a"]).text, "1, a"),
+        (figures.setting(None).text, "–"),
+        (figures.lowest([(20.0, 2.0), (40.0, 1.5), (60.0, 1.5)]), "1.5 at step 40"),
         (words.title("clause_macro_f1"), "Clause macro F1"),
         (words.metric("clause_macro_f1", "whole contract"), "Clause macro F1, whole contract"),
-        (words.moved({"clause_recall": -1.0, "parse_rate": 0.0, "f1": -0.5}), "Worse on clause recall and F1"),
-        (words.moved({"clause_recall": -1.0, "parse_rate": 0.5}), "Worse on clause recall; better on parse rate"),
+        (sentences.moved({"clause_recall": -1.0, "parse_rate": 0.0, "f1": -0.5}), "Worse on clause recall and F1"),
+        (sentences.moved({"clause_recall": -1.0, "parse_rate": 0.5}), "Worse on clause recall; better on parse rate"),
         (words.excerpt(1200, 4889), "first 1,200 of 4,889 characters"),
         (words.shown_of("regression", 10, 42), "10 of 42 regressions shown"),
         (words.shown_of("gain", 1, 1), "1 gain"),
         (words.shown_of("gain", 0, 0), "no gains"),
-        (words.fabrications(0, 2), "no new fabrications, 2 gone"),
-        (words.fabrications(1, 0), "1 new fabrication, 0 gone"),
+        (sentences.fabrications(0, 2), "no new fabrications, 2 gone"),
+        (sentences.fabrications(1, 0), "1 new fabrication, 0 gone"),
     ],
 )
 def test_a_number_is_said_in_one_way(made: str, said: str) -> None:
@@ -95,8 +95,8 @@ def test_a_number_is_said_in_one_way(made: str, said: str) -> None:
         (None, "share", "not measured"),
     ],
 )
-def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: words.Unit, said: str) -> None:
-    assert words.estimate(found, unit) == said
+def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: figures.Unit, said: str) -> None:
+    assert figures.estimate(found, unit) == said
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
     low: float, high: float, p: float | None, higher_is_better: bool, said: str
 ) -> None:
     found = Comparison(metric="m", difference=estimate((low + high) / 2, low, high), p_value=p)
-    assert words.reading(found, higher_is_better)[0] == said
+    assert sentences.reading(found, higher_is_better)[0] == said
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
     ],
 )
 def test_the_plain_sentence_counts_wrong_contracts(tuned: int, baseline: int | None, said: str) -> None:
-    assert words.wrong(tuned, baseline, 100, "contract", "") == said
+    assert sentences.wrong(tuned, baseline, 100, "contract", "") == said
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_margin_has_the_unit_of_its_gate(
 ) -> None:
     seen = None if observed is None else estimate(observed)
     verdict = Verdict(suite="s", gate="g", metric="m", rule=rule, outcome="pass", observed=seen, bar="b", reason="r")
-    assert words.margin(distance, words.unit_of(verdict)) == said
+    assert figures.margin(distance, figures.unit_of(verdict)) == said
 
 
 def formats_a_number(node: ast.AST) -> bool:
@@ -172,7 +172,7 @@ def test_no_other_module_formats_a_number() -> None:
 
 def test_the_sources_of_an_estimate_say_what_its_cases_are_worth() -> None:
     shared = estimate(0.9, 0.8, 0.95, n=120, clusters=40, n_eff=46.4)
-    assert words.sources(shared, "contract") == "40 contracts, worth 46 independent"
-    assert words.sized(shared, "share", "contract").endswith("n 120, 40 contracts, worth 46 independent")
+    assert figures.sources(shared, "contract") == "40 contracts, worth 46 independent"
+    assert figures.sized(shared, "share", "contract").endswith("n 120, 40 contracts, worth 46 independent")
     alone = estimate(0.9, 0.8, 0.95, n=120, clusters=120, n_eff=119.0)
-    assert words.sources(alone, "contract") == "120 contracts"
+    assert figures.sources(alone, "contract") == "120 contracts"
