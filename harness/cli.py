@@ -30,6 +30,7 @@ from harness import (
     sweeping,
 )
 from harness.commands import Bars, Engine, Engines, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
+from harness.endings import interruptible
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 
 app = typer.Typer(
@@ -269,7 +270,8 @@ TYPERS_INTERRUPTED = 130
 def main() -> None:
     """Entry point; a user's mistake is one line on stderr and pytest's usage exit code."""
     try:
-        code = app(standalone_mode=False)
+        with interruptible():
+            code = app(standalone_mode=False)
         if code == TYPERS_INTERRUPTED:
             raise KeyboardInterrupt
     except UserError as error:

@@ -35,6 +35,7 @@ LAYERS = [
         "asks",
         "toml_files",
         "environment",
+        "endings",
     },
     {
         "cases",

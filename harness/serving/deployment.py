@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from harness.approval import Approval, approve, reason_of, verdict_on
 from harness.checkpoints import resolve
+from harness.endings import interruptible
 from harness.engines.base import engine_version
 from harness.errors import EngineFailed, GateFailed, UserError
 from harness.merging import merged_folder, merged_path
@@ -23,7 +24,7 @@ from harness.schema import CANDIDATE, Manifest
 from harness.serving import command, example, history, merged
 from harness.serving.access import arrange
 from harness.serving.probe import probe
-from harness.serving.process import Child, interruptible
+from harness.serving.process import Child
 from harness.serving.recorded import Recorded, recall
 from harness.serving.route import find_route
 from harness.serving.smoke import Finding, smoke

@@ -7,10 +7,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from harness.errors import EngineFailed
 
@@ -20,8 +18,6 @@ LEAVE_S = 30.0
 """Time in which a server must end that was asked to."""
 FOLLOW_S = 5.0
 """Time in which its children must follow."""
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that end this process as Ctrl-C does: by stopping the server first."""
 FAULT = re.compile(r"\b\w*(?:Error|Exception)\b: .+")
 HARMLESS = re.compile(r"\b(?:INFO|WARNING|DEBUG)\b")
 MOST_WORDS = 400
@@ -117,18 +113,3 @@ def _lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Inside, a request to end raises KeyboardInterrupt, as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in ENDINGS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -93,9 +94,9 @@ def run_on_terminal(
     environment: Mapping[str, str] | None = None,
     columns: int = 100,
     rows: int = 30,
-    type_when: tuple[Callable[[str], bool], bytes] | None = None,
+    type_when: tuple[Callable[[str], bool], bytes | signal.Signals] | None = None,
 ) -> Seen:
-    """Run a command to its end; `type_when` types the bytes once, as soon as what was written so far meets a test."""
+    """Run a command to its end; `type_when` types the bytes, or sends the signal, once what it wrote meets a test."""
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
     settings |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[3]), **(environment or {})}
     ours, theirs = pty.openpty()
@@ -121,7 +122,10 @@ def run_on_terminal(
             break
         written += some
         if type_when is not None and type_when[0](written.decode("utf-8", "replace")):
-            os.write(ours, type_when[1])
+            if isinstance(type_when[1], signal.Signals):
+                child.send_signal(type_when[1])
+            else:
+                os.write(ours, type_when[1])
             type_when = None
     else:
         child.kill()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -125,9 +126,10 @@ def test_a_narrow_or_low_terminal_is_no_trouble(root: Path, columns: int, rows_:
     assert rows_ < 24 or any(DECIDES_NOTHING in frame for frame in seen.frames)
 
 
-def test_ctrl_c_gives_the_terminal_back(root: Path) -> None:
+@pytest.mark.parametrize("ending", [CTRL_C, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_gives_the_terminal_back(root: Path, ending: bytes | signal.Signals) -> None:
     seen = run_on_terminal(
-        COMPARE, root, environment(root), type_when=(lambda text: "baseline is answering" in text, CTRL_C)
+        COMPARE, root, environment(root), type_when=(lambda text: "baseline is answering" in text, ending)
     )
     assert seen.code == 2
     assert "tunegate: interrupted; finished answers" in seen.text

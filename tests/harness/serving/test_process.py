@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.endings import interruptible
 from harness.errors import EngineFailed
 from harness.serving import process
-from harness.serving.process import Child, interruptible
+from harness.serving.process import Child
 
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -139,9 +140,10 @@ def test_the_process_that_serves_takes_its_server_with_it(tmp_path: Path) -> Non
     code = f"""
 import os, sys
 from pathlib import Path
+from harness.endings import interruptible
 from harness.serving import process
 process.FOLLOW_S = 0.5
-with process.interruptible():
+with interruptible():
     words = [sys.executable, {str(tmp_path / "server.py")!r}, "own"]
     child = process.Child(words, os.environ, Path({str(tmp_path / "log")!r}))
     try:
