@@ -1,4 +1,4 @@
-"""Run by test_families.py in a process of its own: one family's tiny model, compared with its adapter by both engines.
+"""Run by test_families.py in a process of its own: each family's tiny model, compared with its adapter by both engines.
 
 Every run is a whole one, as `tunegate compare` makes it; token ids are asked for beside the text.
 """
@@ -57,12 +57,14 @@ def compare(root: Path, base: Path, adapter: Path, engine: str, lora: str) -> di
 
 
 def main() -> None:
-    root, family = Path(sys.argv[1]), sys.argv[2]
-    base = enliven(save_tiny_model(root / "plain", family, **HEADS), root / "base")
-    adapter = save_adapter(base, root / "adapter")
-    write_suite(root, rows(12))
+    root, families = Path(sys.argv[1]), sys.argv[2:]
     plan.Sampling = functools.partial(Sampling, logprobs=True)  # type: ignore[misc,assignment]
-    found = {name: compare(root, base, adapter, *way) for name, way in WAYS.items()}
+    write_suite(root, rows(12))
+    found = {}
+    for family in families:
+        base = enliven(save_tiny_model(root / family / "plain", family, **HEADS), root / family / "base")
+        adapter = save_adapter(base, root / family / "adapter")
+        found[family] = {name: compare(root, base, adapter, *way) for name, way in WAYS.items()}
     (root / "found.json").write_text(json.dumps(found))
 
 

@@ -171,6 +171,7 @@ def scenario(name: str, root: Path, **env: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Everything that one process can do, one engine after the other."""
     return scenario("shared", tmp_path_factory.mktemp("shared"), VLLM_ENABLE_V1_MULTIPROCESSING="0")
 
 
@@ -180,8 +181,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def structured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return scenario("structured", tmp_path_factory.mktemp("structured"), VLLM_ENABLE_V1_MULTIPROCESSING="0")
+def structured(shared: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = shared["structured"]
+    return found
 
 
 def rows(found: dict[str, Any], variant: str) -> list[tuple[list[int], list[float]]]:
@@ -288,6 +290,13 @@ class TestRealEngine:
             assert all(float(scores[j].max()) - expected[j] < 0.25 for j in range(len(expected)))
             options = shared["odd"]["options"][f"baseline-{i}"]
             assert options == pytest.approx([float(scores[0, o]) for o in shared["odd"]["option_ids"]], abs=0.5)
+
+    def test_out_of_memory_in_this_process_frees_the_model_before_it_is_loaded_again(self, shared: Any) -> None:
+        found = shared["starved"]
+        first, again = ({key: a["ids"] for key, a in found[when].items()} for when in ("first", "again"))
+        assert first == again and len(first) == 4
+        assert found["freed"] == [True]
+        assert sum("ran out of memory with 4 requests at once" in line for line in found["said"]) == 1
 
     def test_processes_of_their_own_serve_two_models_with_equal_answers(self, own: Any, shared: Any) -> None:
         assert own["separate"]["describe"]["in_process"] is False

@@ -25,7 +25,6 @@ from harness.engines.watch import Watch
 from harness.errors import EngineFailed
 from harness.prompts import Renderer
 from harness.schema import Completion, Request, Sampling
-from tests.harness.test_engines_vllm import scenario
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
@@ -311,16 +310,6 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.vllm
-def test_out_of_memory_in_this_process_frees_the_model_before_it_is_loaded_again(tmp_path: Path) -> None:
-    found = scenario("starved", tmp_path, VLLM_ENABLE_V1_MULTIPROCESSING="0")
-    first, again = ({key: a["ids"] for key, a in found[when].items()} for when in ("first", "again"))
-    assert first == again and len(first) == 4
-    assert found["freed"] == [True]
-    assert sum("ran out of memory with 4 requests at once" in line for line in found["said"]) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.vllm
 class TestRealProcesses:
     def test_a_killed_process_ends_as_one_line_and_finished_answers_are_kept(self, faults: Any) -> None:
         killed = faults["killed"]
@@ -346,6 +335,6 @@ class TestRealProcesses:
         assert 1 <= len(hung["found"]) < 6
         left = 6 - len(hung["found"])
         assert hung["error"].startswith(
-            f"EngineFailed: vllm stopped with {left} answers to go: no token came for 45 s."
+            f"EngineFailed: vllm stopped with {left} answers to go: no token came for 20 s."
         )
         assert faults["left_behind"] == []

@@ -17,18 +17,25 @@ LIMIT_S = 900
 pytestmark = [pytest.mark.slow, pytest.mark.vllm]
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The runs of one family."""
-    root = tmp_path_factory.mktemp(request.param)
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The runs of all families, made in one process: most of the time goes into loading what they share."""
+    root = tmp_path_factory.mktemp("families")
     settings = os.environ | {
         "TUNEGATE_CACHE": str(root / "cache"), "OMP_WAIT_POLICY": "PASSIVE", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     }  # fmt: skip
-    command = [sys.executable, "-m", "tests.harness.family_scenarios", str(root), request.param]
+    command = [sys.executable, "-m", "tests.harness.family_scenarios", str(root), *FAMILIES]
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     loaded: dict[str, Any] = json.loads((root / "found.json").read_text())
     return loaded
+
+
+@pytest.fixture(params=FAMILIES)
+def found(request: pytest.FixtureRequest, every: dict[str, Any]) -> dict[str, Any]:
+    """The runs of one family."""
+    runs: dict[str, Any] = every[request.param]
+    return runs
 
 
 def part(found: dict[str, Any], way: str, what: str, variant: str = "") -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tests.harness.vllm_scenarios import children, starve, vllm_named
 
 NEW_TOKENS = 48
 MAX_LEN = 128
-PATIENCE_S = 45.0
+PATIENCE_S = 20.0
 
 
 def requests(renderer: Renderer, name: str, n: int) -> list[Request]:

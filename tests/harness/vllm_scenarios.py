@@ -108,7 +108,7 @@ def plain_answers(renderer: Renderer, base: Checkpoint) -> tuple[dict[str, Any],
         return plain, {"first": first, "again": again, "options": options, "option_ids": letters.logprob_ids}
 
 
-def structured(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+def structured(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """Free answers; answers held to choices and to a schema, on an engine that is loaded again for them; free ones.
 
     Then two questions about one document, whose beginning of one KV block is computed once.
@@ -131,7 +131,7 @@ def structured(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint
         return record | {"first": first, "held": found, "again": again, "without": without}
 
 
-def starved(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+def starved(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """In this process: memory runs out once more than two questions are computed together."""
     said: list[str] = []
     settings = Settings(kv_cache_bytes=1 << 28, batch=4, say=said.append)
@@ -179,6 +179,7 @@ def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkp
     vllm_model.lora_slots = slots
     found["zero_lora"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
     found["zero_merged"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "merge")
+    found["structured"], found["starved"] = structured(renderer, base), starved(renderer, base)
     return found
 
 
@@ -220,7 +221,7 @@ def main() -> None:
     root, out, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     base, tuned = resolve(EMBEDDED), adapters(root)
     renderer = Renderer(base.path)
-    run = {"shared": shared_process, "own": own_process, "structured": structured, "starved": starved}[scenario]
+    run = {"shared": shared_process, "own": own_process}[scenario]
     found = run(renderer, base, tuned)
     found["environment"] = dict(os.environ)
     found["prompts"] = [list(r.ids) for r in requests(renderer, ["baseline"])]
