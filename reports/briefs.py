@@ -14,6 +14,10 @@ from reports.source import Place
 
 EXCERPT = 1200
 """Code points of an input that are shown."""
+KEY = 8
+"""Bytes of a key."""
+MOST_SHARED = 10_000
+"""Different values of answers that are kept to be shared; most suites have fewer."""
 MOST_TROUBLES = 50
 """Most troubles of one variant that are kept by name; all are counted."""
 
@@ -60,18 +64,26 @@ class Brief(Struct, frozen=True, kw_only=True, gc=False):
     """Its share or value of each of the suite's metrics."""
     claims: tuple[Fabrication, ...] = ()
     """What it fabricates."""
-    input_key: int = 0
-    """Equal for equal inputs."""
-    prompt_key: int = 0
-    """Equal for equal prompts."""
-    expected_key: int = 0
-    """Equal for equal expected answers."""
+    keys: bytes = bytes(3 * KEY)
+    """Three keys, of input, prompt and expected answer: equal for equal ones."""
     failed: bool = False
     """The engine gave no answer, or a scorer failed on it."""
     text_kept: bool = True
     """False where only scores were kept."""
     size: int = 0
     """Bytes of its text."""
+
+    @property
+    def input_key(self) -> bytes:
+        return self.keys[:KEY]
+
+    @property
+    def prompt_key(self) -> bytes:
+        return self.keys[KEY : 2 * KEY]
+
+    @property
+    def expected_key(self) -> bytes:
+        return self.keys[2 * KEY :]
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
@@ -140,16 +152,20 @@ def read(source: Iterable[tuple[Place, str, Record]], suites: Iterable[SuiteInfo
     """Every suite's answers, read once; suites without an answer have none."""
     infos = {suite.name: suite for suite in suites}
     found = {name: Answers(tallies={}, briefs={}) for name in infos}
-    names: dict[str, dict[str, CaseName]] = {name: {} for name in infos}
-    numbers: dict[float | None, float | None] = {}
+    firsts: dict[str, dict[str, Brief]] = {name: {} for name in infos}
+    values: dict[tuple[float | None, ...], tuple[float | None, ...]] = {}
     for place, suite, record in source:
-        answers, info, known = found[suite], infos[suite], names[suite]
+        answers, info, known = found[suite], infos[suite], firsts[suite]
         answers.tallies.setdefault(record.variant, Tally()).add(record)
         if record.repeat == 1 and record.variant in (BASELINE, CANDIDATE):
-            name = known.get(record.case.id) or known.setdefault(record.case.id, _name(record, info.slices))
-            made = brief(record, info.metrics, name, place)
-            shared = tuple(numbers.setdefault(value, value) for value in made.values)
-            answers.briefs.setdefault(record.variant, []).append(structs.replace(made, values=shared))
+            first = known.get(record.case.id)
+            made = brief(record, info.metrics, first.case if first else _name(record, info.slices), place)
+            if len(values) < MOST_SHARED:
+                values.setdefault(made.values, made.values)
+            keys = first.keys if first and first.keys == made.keys else made.keys
+            made = structs.replace(made, values=values.get(made.values, made.values), keys=keys)
+            known.setdefault(record.case.id, made)
+            answers.briefs.setdefault(record.variant, []).append(made)
     return found
 
 
@@ -160,9 +176,7 @@ def brief(record: Record, metrics: Sequence[Metric], name: CaseName | None = Non
         place=place or Place(0),
         values=tuple(case_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
-        input_key=hash(record.input_hash),
-        prompt_key=hash(record.prompt_hash),
-        expected_key=hash(record.expected_hash),
+        keys=b"".join(map(_key, (record.input_hash, record.prompt_hash, record.expected_hash))),
         failed=record.error is not None or any(score.failed for score in record.scores.values()),
         text_kept=record.text_kept,
         size=_bytes(record.completion.text),
@@ -203,6 +217,10 @@ def _name(record: Record, slices: Iterable[str]) -> CaseName:
 def shown_input(given: Mapping[str, str]) -> str:
     """What a case was asked about: its document, or all that its prompt was filled with."""
     return given.get("document") or "\n\n".join(f"{name}: {text}" for name, text in given.items())
+
+
+def _key(text: str) -> bytes:
+    return hash(text).to_bytes(KEY, "little", signed=True)
 
 
 def _bytes(text: str) -> int:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -170,7 +170,13 @@ def anchor(suite: str, case_id: str) -> str:
 
 
 def _true(found: Iterable[tuple[Kind, object]]) -> tuple[Kind, ...]:
-    return tuple(kind for kind, holds in found if holds) or ("unchanged",)
+    return _shared(tuple(kind for kind, holds in found if holds) or ("unchanged",))
+
+
+@cache
+def _shared(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """One object for equal ones: there are few, and many cases."""
+    return kinds
 
 
 def _page(number: int, cases: Sequence[Chosen]) -> Page:

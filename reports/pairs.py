@@ -77,9 +77,9 @@ def both_texts(pairs: Sequence[Pair]) -> bool:
 
 def pair_up(baseline: Sequence[Brief], tuned: Sequence[Brief]) -> list[Pair]:
     """Join first answers by case id and input, in the order of the tuned ones."""
-    known = {(b.case.id, b.input_key): b for b in baseline}
-    joined = [(known.get((t.case.id, t.input_key)), t) for t in tuned]
-    return [Pair(baseline=b, tuned=t) for b, t in joined if b is not None]
+    known = {b.case.id: b for b in baseline}
+    joined = ((known.get(t.case.id), t) for t in tuned)
+    return [Pair(baseline=b, tuned=t) for b, t in joined if b is not None and b.input_key == t.input_key]
 
 
 def _without(found: Sequence[Fabrication], others: Sequence[Fabrication]) -> list[Fabrication]:
