@@ -71,6 +71,15 @@ def provoke(seen: Visit) -> None:
         seen.page.wait_for_timeout(50)
 
 
+def runs_in_time(seen: Visit) -> bool:
+    """A script runs a moment after it was provoked, and later on a busy machine."""
+    for _ in range(100):
+        if seen.ran:
+            return True
+        seen.page.wait_for_timeout(50)
+    return False
+
+
 def raw(page: str) -> str:
     """The page with its body as mark-up."""
     head, body = page.split("</head>")
@@ -109,7 +118,7 @@ def test_without_either_layer_the_same_texts_do_run(visit: Open) -> None:
     for text in ACTING:
         seen = visit(raw(POLICY.sub("", html.render(model_of([text])))))
         provoke(seen)
-        ran += [text] if seen.ran else []
+        ran += [text] if runs_in_time(seen) else []
         seen.close()
     assert ran == ACTING
 
