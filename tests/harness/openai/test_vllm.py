@@ -110,10 +110,15 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def models() -> Path:
+    """Folder of the embedded model, found before a test gets a cache of its own."""
+    return embedded_model().parent
+
+
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_cache(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The embedded model that is there, and no answer or stretch of another test."""
-    models = embedded_model().parent
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "models").symlink_to(models)
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
