@@ -98,19 +98,19 @@ def screen(
     """
     from harness.stats.observations import reading
 
-    tuned, baseline = (reading(records.get(variant, ())).case_ids for variant in (CANDIDATE, BASELINE))
+    tuned, baseline = (reading(records.get(variant, ())).case_count for variant in (CANDIDATE, BASELINE))
     if comparable and gate.rule in COMPARATIVE:
         return Finding("error", f"Not comparable with the accepted baseline: {comparable}.")
     if not tuned:
         return Finding("fail", "Nothing was evaluated: there are no answers of the tuned model.")
-    if len(tuned) < expected_cases:
-        return Finding("skipped", f"Only {len(tuned)} of {expected_cases} cases were answered; a gate judges all.")
+    if tuned < expected_cases:
+        return Finding("skipped", f"Only {tuned} of {expected_cases} cases were answered; a gate judges all.")
     if gate.rule not in COMPARATIVE:
         return None
     if not baseline:
         return Finding("skipped", no_baseline)
-    if len(baseline) < expected_cases:
-        return Finding("skipped", f"The baseline answered only {len(baseline)} of {expected_cases} cases.")
+    if baseline < expected_cases:
+        return Finding("skipped", f"The baseline answered only {baseline} of {expected_cases} cases.")
     return Finding("error", f"Not judged: {too_fine}.") if too_fine else None
 
 

@@ -210,7 +210,7 @@ def conclude(
     for suite in suites:
         info = infos[suite.name]
         left_out, accepted = len(info.left_out), info.accepted
-        answers = read.get(suite.name, {})
+        answers = read.pop(suite.name, {})
         found = summarise(answers, suite.metrics, suite.slices, suite.name)
         metrics.metrics.extend(found.metrics)
         metrics.comparisons.extend(found.comparisons)

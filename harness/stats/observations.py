@@ -105,9 +105,9 @@ class Reading:
         return len(self._rows)
 
     @cached_property
-    def case_ids(self) -> frozenset[str]:
-        """Cases that have an answer."""
-        return frozenset(map(self._columns.keys.case_id, np.unique(self._columns.case[self._rows])))
+    def case_count(self) -> int:
+        """How many cases have an answer."""
+        return len(np.unique(self._columns.case[self._rows]))
 
     def values(self, tag: str) -> set[str]:
         """Values that the cases have of a slice tag."""

@@ -108,10 +108,22 @@ def test_found_missing_and_invented_become_true_positives_and_errors_by_label():
 
 def test_a_slice_holds_the_records_of_its_value_only():
     records = [record(1, 1, tags={"kind": "lease"}), record(2, 1, tags={"kind": "deed"}), record(3, 1)]
-    assert in_slice(records, "kind", "lease").case_ids == {"case-1"}
-    assert in_slice(records, "kind", None).case_ids == {"case-3"}
-    assert len(in_slice(records, "kind", "will")) == 0
-    assert in_slice(records, None, None).case_ids == {"case-1", "case-2", "case-3"}
+
+    def cases(tag: str | None, value: str | None) -> list[str]:
+        part = in_slice(records, tag, value)
+        found = [case.case_id for case in observations(part, ACCURACY).cases]
+        assert part.case_count == len(part) == len(found)
+        return found
+
+    assert cases("kind", "lease") == ["case-1"]
+    assert cases("kind", None) == ["case-3"]
+    assert cases("kind", "will") == []
+    assert cases(None, None) == ["case-1", "case-2", "case-3"]
+
+
+def test_repeats_are_no_cases_of_their_own():
+    records = [record(n, 1, repeat=again) for n in (1, 2) for again in (1, 2, 3)]
+    assert (in_slice(records, None, None).case_count, len(in_slice(records, None, None))) == (2, 6)
 
 
 @pytest.mark.parametrize("metric", [ACCURACY, RECALL, ERROR_RATE, MACRO_F1, MACRO_RECALL])
