@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from sys import intern
 
 from msgspec import Struct, field, structs
@@ -10,7 +11,6 @@ from msgspec import Struct, field, structs
 from harness.schema import BASELINE, CANDIDATE, Metric, Record, SuiteInfo
 from harness.scoring.verdicts import FABRICATED
 from harness.stats.values import case_value
-from reports.source import Place
 
 EXCERPT = 1200
 """Code points of an input that are shown."""
@@ -58,8 +58,8 @@ class Brief(Struct, frozen=True, kw_only=True, gc=False):
 
     case: CaseName
     """The case."""
-    place: Place
-    """Where the whole answer is."""
+    number: int
+    """In the run, where the whole answer is found by it."""
     values: tuple[float | None, ...] = ()
     """Its share or value of each of the suite's metrics."""
     claims: tuple[Fabrication, ...] = ()
@@ -148,18 +148,18 @@ class Answers(Struct, frozen=True, kw_only=True):
     """First answers of baseline and tuned."""
 
 
-def read(source: Iterable[tuple[Place, str, Record]], suites: Iterable[SuiteInfo]) -> dict[str, Answers]:
+def read(source: Iterable[tuple[int, str, Record]], suites: Iterable[SuiteInfo]) -> dict[str, Answers]:
     """Every suite's answers, read once; suites without an answer have none."""
     infos = {suite.name: suite for suite in suites}
     found = {name: Answers(tallies={}, briefs={}) for name in infos}
     firsts: dict[str, dict[str, Brief]] = {name: {} for name in infos}
     values: dict[tuple[float | None, ...], tuple[float | None, ...]] = {}
-    for place, suite, record in source:
+    for number, suite, record in source:
         answers, info, known = found[suite], infos[suite], firsts[suite]
         answers.tallies.setdefault(record.variant, Tally()).add(record)
         if record.repeat == 1 and record.variant in (BASELINE, CANDIDATE):
             first = known.get(record.case.id)
-            made = brief(record, info.metrics, first.case if first else _name(record, info.slices), place)
+            made = brief(record, info.metrics, first.case if first else _name(record, info.slices), number)
             if len(values) < MOST_SHARED:
                 values.setdefault(made.values, made.values)
             keys = first.keys if first and first.keys == made.keys else made.keys
@@ -169,11 +169,11 @@ def read(source: Iterable[tuple[Place, str, Record]], suites: Iterable[SuiteInfo
     return found
 
 
-def brief(record: Record, metrics: Sequence[Metric], name: CaseName | None = None, place: Place | None = None) -> Brief:
+def brief(record: Record, metrics: Sequence[Metric], name: CaseName | None = None, number: int = 0) -> Brief:
     """One answer without its text."""
     return Brief(
         case=name or _name(record, ()),
-        place=place or Place(0),
+        number=number,
         values=tuple(case_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
         keys=b"".join(map(_key, (record.input_hash, record.prompt_hash, record.expected_hash))),
@@ -209,9 +209,15 @@ def _name(record: Record, slices: Iterable[str]) -> CaseName:
     return CaseName(
         id=case.id,
         cluster=intern(case.cluster),
-        slices=tuple(intern(f"{tag}: {case.tags[tag]}") for tag in slices if tag in case.tags),
+        slices=_shared(tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags)),
         size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
     )
+
+
+@cache
+def _shared(slices: tuple[str, ...]) -> tuple[str, ...]:
+    """One object for equal ones: there are few, and many cases."""
+    return slices
 
 
 def shown_input(given: Mapping[str, str]) -> str:

@@ -77,11 +77,11 @@ class Casebook:
     """The cases of a run in the order in which a reader should see them, laid out on pages."""
 
     def __init__(self, cases: Iterable[Chosen]) -> None:
-        found = list(cases)
-        suites = {name: rank for rank, name in enumerate(dict.fromkeys(case.suite.name for case in found))}
-        self.cases = sorted(
-            found, key=lambda case: (ORDER.index(case.kinds[0]), suites[case.suite.name], -abs(case.shift))
-        )
+        self.cases = list(cases)
+        suites = {name: rank for rank, name in enumerate(dict.fromkeys(case.suite.name for case in self.cases))}
+        self.cases.sort(key=lambda case: -abs(case.shift))
+        self.cases.sort(key=lambda case: suites[case.suite.name])
+        self.cases.sort(key=lambda case: ORDER.index(case.kinds[0]))
 
     @cached_property
     def pages(self) -> list[Page]:

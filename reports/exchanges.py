@@ -14,8 +14,8 @@ from reports.source import Source
 
 def exchange(case: Chosen, source: Source) -> Exchange:
     """A case with its answers side by side; answers are never cut."""
-    tuned = source.read(case.tuned.place)
-    baseline = source.read(case.baseline.place) if case.baseline else None
+    tuned = source.read(case.tuned.number)
+    baseline = source.read(case.baseline.number) if case.baseline else None
     given = shown_input(tuned.case.input)
     return Exchange(
         case_id=tuned.case.id,

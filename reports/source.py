@@ -6,13 +6,13 @@ only the answers that it shows.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
 
 from harness.schema import Record, ScoreEvent, Scores
 from harness.store import RecordLine, RunData, stream
@@ -21,21 +21,12 @@ MOST_HELD = 64 * 2**20
 """Bytes of records.jsonl up to which a run is held in memory whole."""
 
 
-class Place(Struct, frozen=True, gc=False):
-    record: int
-    """Where the answer is: its number in memory, or the byte in records.jsonl at which its line starts."""
-    scores: int = 0
-    """The byte in scores.jsonl at which its first score starts."""
-    count: int = 0
-    """How many scores it has."""
-
-
 class Source(Protocol):
-    """Answers in the order of the run, each with its suite and the place where `read` finds it again."""
+    """Answers in the order of the run, each with its number and suite; `read` finds one that came by its number."""
 
-    def __iter__(self) -> Iterator[tuple[Place, str, Record]]: ...
+    def __iter__(self) -> Iterator[tuple[int, str, Record]]: ...
 
-    def read(self, place: Place) -> Record: ...
+    def read(self, number: int) -> Record: ...
 
 
 class Held:
@@ -44,37 +35,35 @@ class Held:
     def __init__(self, run: RunData) -> None:
         self.run = run
 
-    def __iter__(self) -> Iterator[tuple[Place, str, Record]]:
+    def __iter__(self) -> Iterator[tuple[int, str, Record]]:
         for number, (suite, record) in enumerate(zip(self.run.suite_of, self.run.records, strict=True)):
-            yield Place(number), suite, record
+            yield number, suite, record
 
-    def read(self, place: Place) -> Record:
-        return self.run.records[place.record]
+    def read(self, number: int) -> Record:
+        return self.run.records[number]
 
 
 class OnDisk:
-    """The answers of a run folder."""
+    """The answers of a run folder, of which memory holds where each begins: 16 bytes an answer."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.records, self.scores = path, path / "records.jsonl", path / "scores.jsonl"
+        self._record_ends, self._scores_end = array("Q", [0]), array("Q", [0])
 
-    def __iter__(self) -> Iterator[tuple[Place, str, Record]]:
-        lines, scores = _starts(self.records), _starts(self.scores)
-        for suite, record in stream(self.path):
-            own = list(islice(scores, len(record.scores)))
-            yield Place(next(lines), own[0] if own else 0, len(own)), suite, record
+    def __iter__(self) -> Iterator[tuple[int, str, Record]]:
+        self._record_ends, self._scores_end = array("Q", [0]), array("Q", [0])
+        lines, scores = _ends(self.records), _ends(self.scores)
+        for number, (suite, record) in enumerate(stream(self.path)):
+            self._record_ends.append(next(lines))
+            self._scores_end.append(([self._scores_end[-1], *islice(scores, len(record.scores))])[-1])
+            yield number, suite, record
 
-    def read(self, place: Place) -> Record:
-        with self.records.open("rb") as file:
-            file.seek(place.record)
-            record = RECORD.decode(file.readline()).record
+    def read(self, number: int) -> Record:
+        (line,) = _lines(self.records, self._record_ends, number)
         scores = Scores()
-        with self.scores.open("rb") as file:
-            file.seek(place.scores)
-            for line in islice(file, place.count):
-                score = SCORE.decode(line).score
-                scores[score.name] = score
-        return msgspec.structs.replace(record, scores=scores)
+        for found in map(SCORE.decode, _lines(self.scores, self._scores_end, number)):
+            scores[found.score.name] = found.score
+        return msgspec.structs.replace(RECORD.decode(line).record, scores=scores)
 
 
 RECORD = msgspec.json.Decoder(RecordLine)
@@ -92,13 +81,22 @@ def fits(path: Path) -> bool:
     return not records.exists() or records.stat().st_size <= MOST_HELD
 
 
-def _starts(file: Path) -> Iterator[int]:
-    """Where each line begins."""
+def _ends(file: Path) -> Iterator[int]:
+    """Where each line that holds something ends."""
     if not file.exists():
         return
     with file.open("rb") as lines:
         at = 0
         for line in lines:
+            at += len(line)
             if line.strip():
                 yield at
-            at += len(line)
+
+
+def _lines(file: Path, ends: array[int], number: int) -> list[bytes]:
+    """The lines that belong to one answer."""
+    if ends[number] == ends[number + 1]:
+        return []
+    with file.open("rb") as opened:
+        opened.seek(ends[number])
+        return [line for line in opened.read(ends[number + 1] - ends[number]).split(b"\n") if line.strip()]

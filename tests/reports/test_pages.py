@@ -152,13 +152,13 @@ def test_repeats_are_told_from_the_disk_too(write_run: Writer, monkeypatch: pyte
     assert "flip between repeats" in msgspec.json.encode(held).decode()
 
 
-def test_a_place_on_the_disk_gives_its_own_answer_back(write_run: Writer) -> None:
+def test_an_answer_on_the_disk_is_found_by_its_number(write_run: Writer) -> None:
     folder = write_run(records=[*many(), *make_records()])
     run, disk = load_run(folder), source.OnDisk(folder)
     found = list(disk)
     assert [suite for _, suite, _ in found] == run.suite_of
-    for (place, _, streamed), record in reversed(list(zip(found, run.records, strict=True))):
-        assert disk.read(place) == streamed == record
+    for (number, _, streamed), record in reversed(list(zip(found, run.records, strict=True))):
+        assert disk.read(number) == streamed == record
 
 
 def test_a_report_of_two_thousand_long_cases_is_one_file_under_three_megabytes(

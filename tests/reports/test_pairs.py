@@ -5,7 +5,6 @@ import pytest
 from harness.schema import Record
 from reports.briefs import Brief, brief, read
 from reports.pairs import Pair, pair_up
-from reports.source import Place
 from tests.reports.sample import METRICS, cite, make_record, make_suite
 
 OLD = "See § 1 and § 2."
@@ -54,6 +53,6 @@ def test_pairs_join_by_case_and_input_and_leave_changed_inputs_out() -> None:
 
 def test_a_repeat_is_not_a_second_case() -> None:
     records = [make_record(1, variant, "x", repeat=repeat) for variant in ("baseline", "tuned") for repeat in (1, 2)]
-    found = read(((Place(0), "legal/clauses", record) for record in records), [make_suite()])["legal/clauses"]
+    found = read(((0, "legal/clauses", record) for record in records), [make_suite()])["legal/clauses"]
     assert len(pair_up(found.briefs["baseline"], found.briefs["tuned"])) == 1
     assert [(t.answers, t.firsts) for t in found.tallies.values()] == [(2, 1), (2, 1)]
