@@ -94,7 +94,7 @@ class Reading:
 
     def __init__(self, columns: Columns, whole: Reading | None = None, rows: Codes | None = None) -> None:
         self._columns = columns
-        self._whole = whole or self
+        self._part_of = whole
         self._rows = np.arange(len(columns.case)) if rows is None else rows
         self._read: dict[tuple[Metric, Role], Read] = {}
         self._scorers: dict[str, Scored] = {}
@@ -103,6 +103,11 @@ class Reading:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def _whole(self) -> Reading:
+        """What this is a part of, or itself; not kept, so that nothing refers to itself and outlives its last use."""
+        return self if self._part_of is None else self._part_of
 
     @cached_property
     def case_count(self) -> int:

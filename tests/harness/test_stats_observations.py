@@ -1,5 +1,8 @@
 """What one case contributes: repeats, errors, unscored answers, labels."""
 
+import gc
+import weakref
+
 import msgspec
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from harness.schema import Gate, GateFile, Metric, Objective, Score
 from harness.stats.estimates import estimate
 from harness.stats.intervals import wilson
 from harness.stats.join import pair
-from harness.stats.observations import in_slice, observations
+from harness.stats.observations import in_slice, observations, reading
 from harness.stats.paired import compare, difference, guarded
 from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL, RECALL, answers, record
 
@@ -300,3 +303,16 @@ def test_a_gate_on_a_mean_counts_failed_answers_as_the_worst_and_over_the_cap_as
     made = judged(OVERLAP, "at_least", tuned, errors={3, 4}, value=0.605)
     assert made.outcome == "inconclusive" and "2 answers failed" in made.reason
     assert judged(OVERLAP, "at_least", tuned, errors={3, 4, 5}, value=0.1).reason.startswith("Not measured")
+
+
+def test_what_was_read_is_let_go_with_its_last_use():
+    """A run of a million cases has no memory to spare until a collector looks for what refers to itself."""
+    whole = reading([record(1, 1, tags={"kind": "lease"})])
+    assert len(observations(in_slice(whole, "kind", "lease"), ACCURACY).cases) == 1
+    watched = weakref.ref(whole)
+    gc.disable()
+    try:
+        del whole
+        assert watched() is None
+    finally:
+        gc.enable()
