@@ -159,10 +159,16 @@ class Cases(Sequence[Observation]):
         """Clusters."""
         return len(self.cluster_names)
 
-    @cached_property
+    @property
     def counted(self) -> Cases:
         """Those with anything to count."""
-        return self.take(self.denominators > 0)
+        return self if self._counted is None else self._counted
+
+    @cached_property
+    def _counted(self) -> Cases | None:
+        """The same, where not all are counted; a table that held itself would outlive its last use."""
+        found = self.take(self.denominators > 0)
+        return None if found is self else found
 
     @property
     def is_share(self) -> bool:

@@ -308,11 +308,13 @@ def test_a_gate_on_a_mean_counts_failed_answers_as_the_worst_and_over_the_cap_as
 def test_what_was_read_is_let_go_with_its_last_use():
     """A run of a million cases has no memory to spare until a collector looks for what refers to itself."""
     whole = reading([record(1, 1, tags={"kind": "lease"})])
-    assert len(observations(in_slice(whole, "kind", "lease"), ACCURACY).cases) == 1
-    watched = weakref.ref(whole)
+    table = observations(whole, ACCURACY).table
+    assert estimate(observations(in_slice(whole, "kind", "lease"), ACCURACY), ACCURACY).value == 1
+    assert table.counted is table
+    watched = weakref.ref(whole), weakref.ref(table)
     gc.disable()
     try:
-        del whole
-        assert watched() is None
+        del whole, table
+        assert [one() for one in watched] == [None, None]
     finally:
         gc.enable()
