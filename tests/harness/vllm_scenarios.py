@@ -173,7 +173,7 @@ def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkp
     found["one"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
     found["two"] = answers(renderer, {"a1": tuned["a1"], "baseline": base, "a0": tuned["a0"]}, "force")
     found["merged"] = answers(renderer, {"a0": tuned["a0"], "baseline": base}, "auto")
-    found["sampled"] = sampled
+    found["sampled"], vllm_model.sampling_params = sampled, real
     vllm_model.lora_slots = lambda n_adapters: n_adapters
     found["no_spare_slot"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
     vllm_model.lora_slots = slots

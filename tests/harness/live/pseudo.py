@@ -88,6 +88,12 @@ class Seen:
             self.unknown.append(f"{numbers}{letter}")
 
 
+def _take_the_terminal() -> None:
+    """Ctrl-C is a signal on one's own terminal alone; a closed one is heard of, whoever started the tests."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def run_on_terminal(
     command: Sequence[str],
     folder: Path,
@@ -109,7 +115,7 @@ def run_on_terminal(
         cwd=folder,
         env=settings,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is a signal on one's own terminal alone.
+        preexec_fn=_take_the_terminal,
     )
     os.close(theirs)
     written, until = b"", time.monotonic() + LIMIT_S

@@ -120,12 +120,15 @@ def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_request_to_end_ends_the_watch(started: list[Child], tmp_path: Path, number: signal.Signals) -> None:
-    child = start(started, tmp_path, "import time; time.sleep(600)")
-    before = signal.getsignal(number)
-    with interruptible():
-        threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
-        child.watch()
-    assert signal.getsignal(number) is before
+    child = start(started, tmp_path, "import time; time.sleep(60)")
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with interruptible():
+            threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+            child.watch()
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_of_the_terminal_does_not_reach_the_server(started: list[Child], tmp_path: Path) -> None:
