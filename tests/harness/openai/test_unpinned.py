@@ -133,19 +133,28 @@ def test_a_server_that_is_killed_and_comes_back_with_the_same_weights_goes_on(se
     assert {c.key: c.text for c in found} == expected and len(found) == 40
 
 
-def begun(project: Project, stub: Stub) -> Iterator[Completion]:
-    """The answers of a slow run, of which one has come."""
+def begun(project: Project, stub: Stub) -> tuple[Iterator[Completion], Any]:
+    """The answers of a slow run, of which one has come, and its engine."""
     engine = project.open(stub, batch=2)
     stub.slow_s = 0.1
     generated: Iterator[Completion] = engine.generate(project.requests(40))
     next(generated)
-    return generated
+    return generated, engine
+
+
+def wait_until_it_is_missed(engine: Any) -> None:
+    """A stop that no request met is no fault, and weights that came with it are found at the end alone."""
+    end = time.monotonic() + 60
+    while not any(server.faults for server in engine.pool.servers):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_server_that_comes_back_with_other_weights_is_asked_nothing_more(serve: Any, project: Project) -> None:
     stub = serve()
-    generated = begun(project, stub)
+    generated, engine = begun(project, stub)
     stub.stop()
+    wait_until_it_is_missed(engine)
     stub.models["clauses"] = 3
     stub.answered.clear()
     stub.start()
@@ -166,8 +175,9 @@ def test_weights_that_are_swapped_under_a_running_server_are_found_at_the_end(se
 
 def test_a_server_that_comes_back_as_another_version_is_asked_nothing_more(serve: Any, project: Project) -> None:
     stub = serve()
-    generated = begun(project, stub)
+    generated, engine = begun(project, stub)
     stub.stop()
+    wait_until_it_is_missed(engine)
     stub.version = "0.33.0"
     stub.answered.clear()
     stub.start()
