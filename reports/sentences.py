@@ -40,24 +40,23 @@ def reading_of(comparison: Comparison, higher_is_better: bool) -> Reading:
 def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -> str:
     """The plain sentence of a suite: how many fewer or more answers are wrong."""
     whole = f"{of:,} {words.plural(noun)}{clusters}"
-    if baseline is None:
-        return f"wrong on {tuned:,} of {whole}"
-    if tuned == baseline:
-        return f"wrong on as many of {whole} as the baseline ({tuned:,})"
-    change = f"{abs(tuned - baseline):,} {'fewer' if tuned < baseline else 'more'}"
-    return f"wrong on {change} of {whole} ({tuned:,}, baseline {baseline:,})"
+    return _against("wrong on", tuned, baseline, whole)
 
 
 def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: str) -> str:
     """The plain sentence of a suite whose answers find things: how many fewer or more are missed."""
-    tuned, baseline = round(tuned), None if baseline is None else round(baseline)
     whole = f"{of:,} {words.plural(noun)} in {sources}"
+    return _against("misses", round(tuned), None if baseline is None else round(baseline), whole)
+
+
+def _against(does: str, tuned: int, baseline: int | None, whole: str) -> str:
+    """How many of the whole, and how many fewer or more than the baseline, where there is one."""
     if baseline is None:
-        return f"misses {tuned:,} of {whole}"
+        return f"{does} {tuned:,} of {whole}"
     if tuned == baseline:
-        return f"misses as many of {whole} as the baseline ({tuned:,})"
+        return f"{does} as many of {whole} as the baseline ({tuned:,})"
     change = f"{abs(tuned - baseline):,} {'fewer' if tuned < baseline else 'more'}"
-    return f"misses {change} of {whole} ({tuned:,}, baseline {baseline:,})"
+    return f"{does} {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
 
 def scaled(found: Estimate, is_change: bool, noun: str, source: str, fabricated: tuple[float, float] | None) -> str:

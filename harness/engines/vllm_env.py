@@ -56,7 +56,7 @@ def prepare(cpu: bool) -> None:
 
 
 def _takes_batch_invariance() -> bool:
-    """Batch-invariant kernels need NVIDIA compute capability 8.0."""
+    """Batch-invariant kernels need NVIDIA compute capability 8.0; a platform that cannot say what it has gets none."""
     try:
         from vllm.platforms import current_platform
 
