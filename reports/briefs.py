@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from sys import intern
+from typing import Any
 
 from msgspec import Struct, field, structs
 
@@ -209,15 +210,15 @@ def _name(record: Record, slices: Iterable[str]) -> CaseName:
     return CaseName(
         id=case.id,
         cluster=intern(case.cluster),
-        slices=_shared(tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags)),
+        slices=shared(tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags)),
         size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
     )
 
 
 @cache
-def _shared(slices: tuple[str, ...]) -> tuple[str, ...]:
-    """One object for equal ones: there are few, and many cases."""
-    return slices
+def shared(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One object for equal ones, where few differ and many cases have them."""
+    return found
 
 
 def shown_input(given: Mapping[str, str]) -> str:

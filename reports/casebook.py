@@ -11,14 +11,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from harness.schema import Metric, SuiteInfo
 from harness.stats.values import falls_short
-from reports.briefs import Brief
+from reports.briefs import Brief, shared
 from reports.model import Facets, Kind
 from reports.pairs import Pair, shift
 
@@ -170,13 +170,7 @@ def anchor(suite: str, case_id: str) -> str:
 
 
 def _true(found: Iterable[tuple[Kind, object]]) -> tuple[Kind, ...]:
-    return _shared(tuple(kind for kind, holds in found if holds) or ("unchanged",))
-
-
-@cache
-def _shared(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    """One object for equal ones: there are few, and many cases."""
-    return kinds
+    return shared(tuple(kind for kind, holds in found if holds) or ("unchanged",))
 
 
 def _page(number: int, cases: Sequence[Chosen]) -> Page:
