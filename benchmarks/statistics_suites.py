@@ -13,8 +13,9 @@ from scipy import special
 
 from harness.schema import Metric
 from harness.stats.join import Pairs, pair
+from harness.stats.names import Keys
 from harness.stats.observations import Observations
-from harness.stats.table import Cases, Keys, Labels, key_of
+from harness.stats.table import Cases, Labels
 
 Scores = NDArray[np.float64]
 
@@ -55,8 +56,8 @@ class Suite:
 
     def __init__(self, design: Design) -> None:
         n = design.contracts * design.cases
-        self.keys = Keys([key_of(str(i), "") for i in range(n)], {})
-        self.names = np.array([str(i) for i in range(design.contracts)], dtype=object)
+        self.keys = Keys.of((str(i), "") for i in range(n))
+        self.names = [str(i) for i in range(design.contracts)]
         self.clusters = np.repeat(np.arange(design.contracts), design.cases)
 
     def observed(self, above: Scores, below: Scores | None = None, labels: Labels | None = None) -> Observations:
@@ -66,6 +67,7 @@ class Suite:
             keys=self.keys,
             numbers=np.arange(n),
             clusters=self.clusters,
+            cluster_numbers=np.arange(len(self.names)),
             cluster_names=self.names,
             numerators=np.asarray(above, dtype=np.float64).ravel(),
             denominators=np.ones(n) if below is None else np.asarray(below, dtype=np.float64).ravel(),

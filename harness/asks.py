@@ -1,12 +1,10 @@
 """The questions of a run, made one at a time from cases and kept token ids. Renders nothing and asks no engine.
 
-Token ids lie in a temporary file once they fill more than MEMORY_BYTES, so that a run of any length fits into memory.
+Token ids lie in a temporary file once there are many, so that a run of any length fits into memory.
 """
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,11 +12,8 @@ from typing import Protocol
 
 from msgspec import Struct, structs
 
-from harness.errors import UserError
 from harness.schema import Case, Sampling
-
-MEMORY_BYTES = 64 << 20
-"""Token ids beyond this go to a temporary file."""
+from harness.shelf import Column, Shelf
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -42,30 +37,20 @@ class Spool:
     """Token ids of prompts by number, four bytes an id; eight once they are read, as equal ids are one object then."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115 - lives as long as this
-        weakref.finalize(self, self._file.close)
+        self._ids = Column(Shelf("token ids", "four bytes for each prompt token of the run"), "I")
         self._ends = array("Q", [0])
         self._same: dict[int, int] = {}
 
     def add(self, ids: Sequence[int]) -> None:
         """Keep the ids of the next prompt."""
-        packed = array("I", ids)
-        try:
-            self._file.write(packed)
-        except OSError as error:
-            raise UserError(
-                f"{tempfile.gettempdir()}: token ids cannot be kept ({error.strerror}). Free space, or set TMPDIR to a "
-                "folder with four bytes for each prompt token of the run"
-            ) from None
-        self._ends.append(self._ends[-1] + len(packed) * packed.itemsize)
+        self._ids.extend(ids)
+        self._ends.append(len(self._ids))
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, number: int) -> tuple[int, ...]:
-        begin, end = self._ends[number], self._ends[number + 1]
-        self._file.seek(begin)
-        ids = array("I", self._file.read(end - begin))
+        ids = self._ids.read(self._ends[number], self._ends[number + 1])
         return tuple(map(self._same.setdefault, ids, ids))
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from sys import intern
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, field
 
 from harness.schema import BASELINE, CANDIDATE, Metric, Record, SuiteInfo
 from harness.scoring.verdicts import FABRICATED
@@ -17,13 +14,11 @@ EXCERPT = 1200
 """Code points of an input that are shown."""
 KEY = 8
 """Bytes of a key."""
-MOST_SHARED = 10_000
-"""Different values of answers that are kept to be shared; most suites have fewer."""
 MOST_TROUBLES = 50
 """Most troubles of one variant that are kept by name; all are counted."""
 
 
-class Fabrication(Struct, frozen=True, kw_only=True, gc=False):
+class Fabrication(Struct, frozen=True, kw_only=True):
     """A claim that a scorer could not ground."""
 
     scorer: str
@@ -43,7 +38,7 @@ class Fabrication(Struct, frozen=True, kw_only=True, gc=False):
         return self.scorer, " ".join(self.quote.casefold().split())
 
 
-class CaseName(Struct, frozen=True, kw_only=True, gc=False):
+class CaseName(Struct, frozen=True, kw_only=True):
     id: str
     """Name in its suite."""
     cluster: str
@@ -54,7 +49,7 @@ class CaseName(Struct, frozen=True, kw_only=True, gc=False):
     """Bytes that showing it takes, without its answers."""
 
 
-class Brief(Struct, frozen=True, kw_only=True, gc=False):
+class Brief(Struct, frozen=True, kw_only=True):
     """One answer without its text."""
 
     case: CaseName
@@ -140,40 +135,22 @@ class Tally(Struct, kw_only=True):
                 self.troubles.append(trouble)
 
 
-class Answers(Struct, frozen=True, kw_only=True):
-    """What a report keeps of the answers of one suite."""
-
-    tallies: dict[str, Tally]
-    """By variant."""
-    briefs: dict[str, list[Brief]]
-    """First answers of baseline and tuned."""
-
-
-def read(source: Iterable[tuple[int, str, Record]], suites: Iterable[SuiteInfo]) -> dict[str, Answers]:
-    """Every suite's answers, read once; suites without an answer have none."""
+def read(
+    source: Iterable[tuple[int, str, Record]], suites: Iterable[SuiteInfo], tallies: dict[str, dict[str, Tally]]
+) -> Iterator[tuple[str, str, Brief]]:
+    """First answers of baseline and tuned with suite and variant, one at a time; all answers go to `tallies`."""
     infos = {suite.name: suite for suite in suites}
-    found = {name: Answers(tallies={}, briefs={}) for name in infos}
-    firsts: dict[str, dict[str, Brief]] = {name: {} for name in infos}
-    values: dict[tuple[float | None, ...], tuple[float | None, ...]] = {}
     for number, suite, record in source:
-        answers, info, known = found[suite], infos[suite], firsts[suite]
-        answers.tallies.setdefault(record.variant, Tally()).add(record)
+        tallies[suite].setdefault(record.variant, Tally()).add(record)
         if record.repeat == 1 and record.variant in (BASELINE, CANDIDATE):
-            first = known.get(record.case.id)
-            made = brief(record, info.metrics, first.case if first else _name(record, info.slices), number)
-            if len(values) < MOST_SHARED:
-                values.setdefault(made.values, made.values)
-            keys = first.keys if first and first.keys == made.keys else made.keys
-            made = structs.replace(made, values=values.get(made.values, made.values), keys=keys)
-            known.setdefault(record.case.id, made)
-            answers.briefs.setdefault(record.variant, []).append(made)
-    return found
+            info = infos[suite]
+            yield suite, record.variant, brief(record, info.metrics, info.slices, number)
 
 
-def brief(record: Record, metrics: Sequence[Metric], name: CaseName | None = None, number: int = 0) -> Brief:
+def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (), number: int = 0) -> Brief:
     """One answer without its text."""
     return Brief(
-        case=name or _name(record, ()),
+        case=_name(record, slices),
         number=number,
         values=tuple(case_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
@@ -209,16 +186,10 @@ def _name(record: Record, slices: Iterable[str]) -> CaseName:
     case = record.case
     return CaseName(
         id=case.id,
-        cluster=intern(case.cluster),
-        slices=shared(tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags)),
+        cluster=case.cluster,
+        slices=tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags),
         size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
     )
-
-
-@cache
-def shared(found: tuple[Any, ...]) -> tuple[Any, ...]:
-    """One object for equal ones, where few differ and many cases have them."""
-    return found
 
 
 def shown_input(given: Mapping[str, str]) -> str:

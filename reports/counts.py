@@ -11,7 +11,6 @@ from msgspec import structs
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, SuiteInfo
 from reports import figures, sentences, words
 from reports.evidence import Evidence
-from reports.pairs import both_texts
 
 FEWEST = 10
 """Under so many contracts nothing is judged, and nothing is scaled."""
@@ -65,11 +64,11 @@ def _is_counted(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> bool:
 
 def _fabrications(evidence: Evidence, suite: SuiteInfo) -> tuple[float, float] | None:
     """New and gone fabrications in 100 contracts; None where the baseline's answers are not kept."""
-    pairs = evidence.pairs(suite.name)
-    if not pairs or not both_texts(pairs):
+    joint = evidence.joint(suite.name)
+    if not joint.pairs or not joint.both_texts:
         return None
-    each = HUNDRED / len({pair.case.cluster for pair in pairs})
-    return each * sum(len(p.new) for p in pairs), each * sum(len(p.fixed) for p in pairs)
+    each = HUNDRED / joint.contracts
+    return each * joint.new, each * joint.gone
 
 
 def _counts(found: Estimate) -> bool:

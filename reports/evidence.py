@@ -22,9 +22,10 @@ from harness.schema import (
 from harness.store import RunData
 from reports import briefs
 from reports.assumptions import Assumptions
-from reports.briefs import Answers
-from reports.casebook import Casebook, Chosen, choose
-from reports.pairs import Pair, pair_up
+from reports.briefs import Tally
+from reports.casebook import Casebook
+from reports.chosen import Chosen, choose
+from reports.ledger import Joint, Ledger
 from reports.source import Source, source_of
 
 TOO_FEW = 10
@@ -37,8 +38,8 @@ FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
 class Evidence:
     """An evaluation run, the training run behind it where there is one, and how its folder was found.
 
-    The records of a run too large to be held lie on the disk, and `run.records` is empty: sections count by `answers`
-    and `pairs`, which are read once, and `source` reads a whole answer again where one is shown.
+    The records of a run too large to be held lie on the disk, and `run.records` is empty: they are read once, sections
+    count by `tallies` and `joint`, and `source` reads a whole answer again where one is shown.
     """
 
     run: RunData
@@ -47,7 +48,7 @@ class Evidence:
     changed_files: tuple[str, ...] = ()
     assumptions: Assumptions | None = None
     """What the reader stated for the business estimate."""
-    _pairs: dict[str, list[Pair]] = field(default_factory=dict, compare=False)
+    _joint: dict[str, Joint] = field(default_factory=dict, compare=False)
 
     @property
     def suites(self) -> list[SuiteInfo]:
@@ -103,25 +104,36 @@ class Evidence:
         return source_of(self.run)
 
     @cached_property
-    def answers(self) -> dict[str, Answers]:
-        """What is kept of the answers of each suite."""
-        return briefs.read(self.source, self.suites)
+    def tallies(self) -> dict[str, dict[str, Tally]]:
+        """What became of the answers, by suite and variant."""
+        return self._read[0]
 
-    def pairs(self, suite: str) -> list[Pair]:
-        """First answers of baseline and tuned to the same input."""
-        if suite not in self._pairs:
-            found = self.answers[suite].briefs
-            self._pairs[suite] = pair_up(found.get(BASELINE, []), found.get(CANDIDATE, []))
-        return self._pairs[suite]
+    @cached_property
+    def ledger(self) -> Ledger:
+        """A line on every answer and every case."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, dict[str, Tally]], Ledger]:
+        """Go through the run's answers, once."""
+        tallies, ledger = dict[str, dict[str, Tally]]({suite.name: {} for suite in self.suites}), Ledger(self.suites)
+        ledger.add(briefs.read(self.source, self.suites, tallies))
+        ledger.show(case for suite in self.suites for case in self._chosen(suite, ledger))
+        return tallies, ledger
+
+    def _chosen(self, suite: SuiteInfo, ledger: Ledger) -> Iterable[Chosen]:
+        return choose(suite, self.headline_metric(suite), ledger.pairs(suite.name), ledger.tuned(suite.name))
+
+    def joint(self, suite: str) -> Joint:
+        """What the cases of a suite come to."""
+        if suite not in self._joint:
+            self._joint[suite] = self.ledger.joint(suite)
+        return self._joint[suite]
 
     @cached_property
     def cases(self) -> Casebook:
         """The cases of all suites in the order in which they are shown, and where."""
-        return Casebook(case for suite in self.suites for case in self._chosen(suite))
-
-    def _chosen(self, suite: SuiteInfo) -> Iterable[Chosen]:
-        alone = self.answers[suite.name].briefs.get(CANDIDATE, [])
-        return choose(suite, self.headline_metric(suite), self.pairs(suite.name), alone)
+        return Casebook(self.ledger)
 
     def headline_metric(self, suite: SuiteInfo) -> Metric | None:
         """The metric of the suite's first gate, or its first metric: what the plain sentence counts."""

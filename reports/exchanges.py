@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.schema import Record
 from reports import case_words, diff, sentences, words
 from reports.briefs import EXCERPT, fabrications, shown_input
-from reports.casebook import Chosen
+from reports.chosen import Chosen
 from reports.model import Answer, Exchange
 from reports.source import Source
 

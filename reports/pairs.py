@@ -13,7 +13,7 @@ from harness.schema import Metric, SuiteInfo
 from reports.briefs import Brief, CaseName, Fabrication
 
 
-class Pair(Struct, frozen=True, kw_only=True, gc=False):
+class Pair(Struct, frozen=True, kw_only=True):
     """One case with the first answer of either variant."""
 
     baseline: Brief
@@ -68,18 +68,6 @@ class Pair(Struct, frozen=True, kw_only=True, gc=False):
 def shift(pair: Pair, suite: SuiteInfo) -> float:
     """Sum over the suite's metrics of the tuned answer's change for the better; negative is a regression."""
     return sum(c for c in pair.changes(suite.metrics) if c is not None)
-
-
-def both_texts(pairs: Sequence[Pair]) -> bool:
-    """Both answers of every pair are kept."""
-    return all(pair.has_both_texts for pair in pairs)
-
-
-def pair_up(baseline: Sequence[Brief], tuned: Sequence[Brief]) -> list[Pair]:
-    """Join first answers by case id and input, in the order of the tuned ones."""
-    known = {b.case.id: b for b in baseline}
-    joined = ((known.get(t.case.id), t) for t in tuned)
-    return [Pair(baseline=b, tuned=t) for b, t in joined if b is not None and b.input_key == t.input_key]
 
 
 def _without(found: Sequence[Fabrication], others: Sequence[Fabrication]) -> list[Fabrication]:

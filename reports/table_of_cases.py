@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.schema import BASELINE, CANDIDATE
-from reports.casebook import REPORT, Casebook, Chosen
+from reports.casebook import REPORT, Casebook
+from reports.chosen import Chosen
 from reports.exports.records_csv import Value, line
 
 HEAD = ("suite", "case_id", "source", "slices", "shown_for", "change")
@@ -16,7 +17,7 @@ def lines(cases: Casebook, metrics: Sequence[str]) -> Iterator[str]:
     """The heading, then all cases in the report's order; two columns for each of `metrics`."""
     values = [f"{variant} {metric}" for metric in metrics for variant in (BASELINE, CANDIDATE)]
     yield line([*HEAD, *values, *TAIL])
-    for case in cases.cases:
+    for case in cases:
         yield line(_cells(case, cases.link(case), metrics))
 
 

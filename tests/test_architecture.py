@@ -32,6 +32,7 @@ LAYERS = [
         "json_schemas",
         "cards",
         "held",
+        "shelf",
         "asks",
         "toml_files",
         "environment",

@@ -1,22 +1,22 @@
 """Turns records into columns of numbers, a row an answer, one record at a time. Keeps no text; knows no metric.
 
-A record's prompt and answer are let go as soon as it is read, so that a run of any length fits into memory.
+A record's prompt and answer are let go as soon as it is read. The numbers go to a temporary file once there are many,
+and each column is read from there whenever it is asked for, so that a run of any number of cases fits into memory.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Record, Score
+from harness.shelf import Column, Shelf, Texts
 from harness.stats.intervals import Codes
-from harness.stats.table import Keys, key_of
+from harness.stats.names import Keys, Names, code
 
 Small = NDArray[np.int32]
 ABSENT = -1
@@ -38,97 +38,181 @@ class Shown(NamedTuple):
     """Place in OUTCOMES."""
 
 
+class Order(NamedTuple):
+    """The answers of one variant, by the order of cases and of each one's repeats."""
+
+    case: Small
+    """Number of each answer's case."""
+    came: Small
+    """Which answer that came in stands at each place."""
+
+    @property
+    def places(self) -> Codes:
+        """The place of each answer that came in."""
+        found = np.empty(len(self.came), np.int64)
+        found[self.came] = np.arange(len(self.came))
+        return found
+
+
 @dataclass(frozen=True)
 class Said:
-    """What one scorer said of every answer."""
+    """What one scorer said of every answer; read anew whenever it is asked for."""
 
-    failed: NDArray[np.bool_]
-    """It raised."""
-    values: NDArray[np.float64]
-    """NaN where it gave none."""
-    counts: dict[str, Small]
-    """By name; ABSENT where it did not count."""
-    shown: Shown
-    """Labels it found right, wrong or lacking."""
+    _scores: _Scores
+    _order: Order
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """It raised."""
+        return self._placed(self._scores.failed, False, np.bool_)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """NaN where it gave none."""
+        return self._placed(self._scores.values, np.nan, np.float64)
+
+    @property
+    def counted(self) -> list[str]:
+        """Names of all counts that it made."""
+        return list(self._scores.counts)
+
+    def count(self, name: str) -> Small:
+        """One count of every answer; ABSENT where it did not count."""
+        column = self._scores.counts.get(name)
+        if column is None:
+            return np.full(len(self._order.case), ABSENT, np.int32)
+        return self._placed(column, ABSENT, np.int32)
+
+    @property
+    def shown(self) -> Shown:
+        """Labels it found right, wrong or lacking."""
+        row, label, outcome = (_numbers(column) for column in self._scores.shown)
+        known = row < len(self._order.case)
+        return Shown(list(self._scores.labels), self._order.places[row[known]], label[known], outcome[known])
+
+    def _placed(self, column: Column, absent: float, kind: type[np.generic]) -> NDArray[Any]:
+        """The column with each answer's value at its place, and `absent` for those the scorer did not see."""
+        row, values = _numbers(self._scores.row), _numbers(column)
+        known = min(int(np.searchsorted(row, len(self._order.case))), len(values))
+        came = np.full(len(self._order.case), absent, kind)
+        came[row[:known]] = values[:known]
+        return came[self._order.came]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The answers of one variant."""
+    """The answers of one variant; its columns are read anew whenever they are asked for."""
 
-    keys: Keys
-    """Of the cases."""
-    case: Codes
-    """Number of each answer's case among the keys."""
-    clusters: Codes
-    """Of each case, 0..C-1."""
-    cluster_names: NDArray[np.object_]
-    """By code."""
-    tags: dict[str, tuple[list[str], Small]]
-    """By slice tag its values, and each answer's place among them; -1 where the case has no such tag."""
-    errors: NDArray[np.bool_]
-    """The engine gave no answer."""
-    expected: Codes
-    """How many labels each answer's case expects."""
-    wanted: dict[int, tuple[str, ...]]
-    """Labels expected of the answers that the engine or a scorer failed on, each once."""
-    said: dict[str, Said]
-    """By scorer."""
-    nobody: Said
-    """Stands for a scorer that said nothing."""
+    cases: CaseColumns
+    """The cases of the suite."""
+    _order: Order
+    _growing: _Growing
 
-    @cached_property
-    def numbers(self) -> Codes:
-        """Of all cases; the tables of all metrics share them."""
-        return np.arange(len(self.keys.names))
+    @property
+    def case(self) -> Small:
+        """Number of each answer's case among the keys."""
+        return self._order.case
+
+    @property
+    def tags(self) -> list[str]:
+        """Slice tags of any case."""
+        return list(self._growing.tags)
+
+    def tag(self, tag: str) -> tuple[list[str], Small]:
+        """Values of a slice tag, and each answer's place among them; -1 where the case has no such tag."""
+        came = np.full(len(self.case), -1, np.int32)
+        if tag not in self._growing.tags:
+            return [], came
+        names, rows, codes = self._growing.tags[tag]
+        row = _numbers(rows)
+        known = int(np.searchsorted(row, len(came)))
+        came[row[:known]] = _numbers(codes)[:known]
+        return list(names), came[self._order.came]
+
+    @property
+    def errors(self) -> NDArray[np.bool_]:
+        """The engine gave no answer."""
+        return self._placed(self._growing.errors).astype(np.bool_)
+
+    @property
+    def expected(self) -> Small:
+        """How many labels each answer's case expects."""
+        return self._placed(self._growing.expected)
+
+    @property
+    def wanted(self) -> dict[int, tuple[str, ...]]:
+        """Labels expected of the answers that the engine or a scorer failed on, each once."""
+        place = self._order.places
+        return {int(place[row]): labels for row, labels in self._growing.wanted.items() if row < len(place)}
+
+    def said(self, scorer: str) -> Said:
+        """What a scorer said; nothing where there is none of this name."""
+        return Said(self._growing.scores.get(scorer) or _Scores(self._growing.shelf), self._order)
+
+    def _placed(self, column: Column) -> NDArray[Any]:
+        return _numbers(column)[: len(self.case)][self._order.came]
 
 
-class _Cases(NamedTuple):
+class CaseColumns(NamedTuple):
     """The cases of a suite, in their order."""
 
     keys: Keys
-    number: Codes
-    """Of each case in the order in which it was first seen."""
     clusters: Codes
-    cluster_names: NDArray[np.object_]
+    """Of each case, 0..C-1."""
+    cluster_names: Names
+    """By code."""
+    number: Small
+    """Of the case of each answer, in the order in which they came."""
+
+    @property
+    def numbers(self) -> Codes:
+        """Of all cases."""
+        return np.arange(len(self.keys))
 
 
 class _GrowingCases:
-    """Cases while records come in."""
+    """The cases of the answers of a suite, while they come in."""
 
     def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.cluster_codes: dict[str, int] = {}
-        self.clusters = array("i")
+        self.shelf = Shelf("the numbers of a run", "a kilobyte for each answer of the run")
+        self.codes, self.cluster_codes = Column(self.shelf, "q"), Column(self.shelf, "q")
+        self.ids, self.inputs, self.clusters = Texts(self.shelf), Texts(self.shelf), Texts(self.shelf)
 
     def add(self, record: Record) -> int:
-        """The number of a record's case."""
-        number = self.numbers.setdefault(key_of(record.case.id, record.input_hash), len(self.numbers))
-        if number == len(self.clusters):
-            self.clusters.append(self.cluster_codes.setdefault(record.case.cluster, len(self.cluster_codes)))
-        return number
+        """Take in the case of an answer; returns the answer's number in the order of coming."""
+        case = record.case
+        self.codes.append(code(case.id, record.input_hash))
+        self.cluster_codes.append(code(case.cluster))
+        for texts, text in ((self.ids, case.id), (self.inputs, record.input_hash), (self.clusters, case.cluster)):
+            texts.append(text)
+        return len(self.codes) - 1
 
-    def cases(self, in_case_order: bool) -> _Cases:
+    def cases(self, in_case_order: bool) -> CaseColumns:
         """In the order in which they were first seen, or by case id."""
-        names = list(self.numbers)
-        order = np.arange(len(names))
-        if in_case_order:
-            order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
-            names = [names[i] for i in order]
-        number = np.empty(len(order), np.int64)
-        number[order] = np.arange(len(order))
-        used, clusters = _renumbered(_numbers(self.clusters)[order])
-        return _Cases(Keys(names, {}), number, clusters, np.array(list(self.cluster_codes), dtype=object)[used])
+        codes, first, inverse = np.unique(_numbers(self.codes), return_index=True, return_inverse=True)
+        order = Names(self.ids, first).order(codes) if in_case_order else np.argsort(first)
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order))
+        number, rows = rank[inverse], first[order]
+        del inverse, first
+        used, clusters = _renumbered(_numbers(self.cluster_codes)[rows])
+        return CaseColumns(
+            keys=Keys(codes[order], Names(self.ids, rows), Names(self.inputs, rows)),
+            clusters=clusters,
+            cluster_names=Names(self.clusters, rows[used]),
+            number=number,
+        )
 
 
 class _Scores:
     """Grows with the answers that one scorer spoke of."""
 
-    def __init__(self) -> None:
-        self.row, self.failed, self.values = array("i"), array("b"), array("d")
-        self.counts: dict[str, array[int]] = {}
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.row, self.failed, self.values = Column(shelf, "i"), Column(shelf, "b"), Column(shelf, "d")
+        self.counts: dict[str, Column] = {}
         self.labels: dict[str, int] = {}
-        self.shown = (array("i"), array("i"), array("b"))
+        self.shown = (Column(shelf, "i"), Column(shelf, "i"), Column(shelf, "b"))
 
     def add(self, row: int, score: Score) -> None:
         place = len(self.row)
@@ -136,7 +220,11 @@ class _Scores:
         self.failed.append(score.failed)
         self.values.append(np.nan if score.value is None else score.value)
         for name, count in score.counts.items():
-            column = self._until(name, place)
+            if name not in self.counts:
+                self.counts[name] = Column(self.shelf, "i")
+            column = self.counts[name]
+            if len(column) < place:
+                column.extend([ABSENT] * (place - len(column)))
             column.append(count)
         for outcome, name in enumerate(OUTCOMES):
             for label in score.extracted.get(name, ()):
@@ -144,81 +232,43 @@ class _Scores:
                 for found, value in zip(self.shown, entry, strict=True):
                     found.append(value)
 
-    def _until(self, name: str, place: int) -> array[int]:
-        """The column of a count, up to a place; where it was not counted it is ABSENT."""
-        column = self.counts.setdefault(name, array("i"))
-        if len(column) < place:
-            column.extend([ABSENT] * (place - len(column)))
-        return column
-
-    def said(self, place: Codes) -> Said:
-        """The columns, an answer's row moved to its `place`."""
-        where = place[_numbers(self.row)]
-        failed, values = np.zeros(len(place), np.bool_), np.full(len(place), np.nan)
-        failed[where], values[where] = _numbers(self.failed), _numbers(self.values)
-        counts = {}
-        for name in self.counts:
-            counts[name] = np.full(len(place), ABSENT, np.int32)
-            counts[name][where] = _numbers(self._until(name, len(self.row)))
-        row, code, outcome = map(_numbers, self.shown)
-        shown = Shown(list(self.labels), place[row], code.copy(), outcome.copy())  # Arrays in use cannot grow.
-        return Said(failed, values, counts, shown)
-
 
 class _Growing:
     """Columns while records come in."""
 
     def __init__(self, cases: _GrowingCases) -> None:
-        self.cases = cases
-        self.case, self.repeat, self.errors, self.expected = array("i"), array("i"), array("b"), array("i")
-        self.tags: dict[str, tuple[dict[str, int], array[int], array[int]]] = {}
+        self.cases, self.shelf = cases, cases.shelf
+        self.came, self.repeat = Column(self.shelf, "i"), Column(self.shelf, "i")
+        self.errors, self.expected = Column(self.shelf, "b"), Column(self.shelf, "i")
+        self.tags: dict[str, tuple[dict[str, int], Column, Column]] = {}
         self.wanted: dict[int, tuple[str, ...]] = {}
         self.scores: dict[str, _Scores] = {}
 
     def add(self, record: Record) -> None:
-        row, case = len(self.case), record.case
-        self.case.append(self.cases.add(record))
+        row, case = len(self.came), record.case
+        self.came.append(self.cases.add(record))
         self.repeat.append(record.repeat)
         is_error = record.completion.finish_reason == "error"
         self.errors.append(is_error)
         self.expected.append(len(case.expected))
         for tag, value in case.tags.items():
             if tag not in self.tags:
-                self.tags[tag] = ({}, array("i"), array("i"))
+                self.tags[tag] = ({}, Column(self.shelf, "i"), Column(self.shelf, "i"))
             names, rows, codes = self.tags[tag]
             rows.append(row)
             codes.append(names.setdefault(value, len(names)))
         for name, score in record.scores.items():
             if name not in self.scores:
-                self.scores[name] = _Scores()
+                self.scores[name] = _Scores(self.shelf)
             self.scores[name].add(row, score)
         if is_error or any(score.failed for score in record.scores.values()):
             self.wanted[row] = tuple(dict.fromkeys(case.expected))
 
-    def columns(self, cases: _Cases) -> Columns:
+    def columns(self, cases: CaseColumns) -> Columns:
         """What was read, in the order of the cases and of each one's repeats."""
-        case = cases.number[_numbers(self.case)]
-        order = np.lexsort((_numbers(self.repeat), case))
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        return Columns(
-            keys=cases.keys,
-            case=case[order],
-            clusters=cases.clusters,
-            cluster_names=cases.cluster_names,
-            tags={tag: self._tag(tag, place) for tag in self.tags},
-            errors=_numbers(self.errors).astype(np.bool_)[order],
-            expected=_numbers(self.expected)[order],
-            wanted={int(place[row]): labels for row, labels in self.wanted.items()},
-            said={name: scores.said(place) for name, scores in self.scores.items()},
-            nobody=_Scores().said(place),
-        )
-
-    def _tag(self, tag: str, place: Codes) -> tuple[list[str], Small]:
-        names, rows, codes = self.tags[tag]
-        found = np.full(len(place), -1, np.int32)
-        found[place[_numbers(rows)]] = _numbers(codes)
-        return list(names), found
+        case = cases.number[_numbers(self.came)]
+        came = np.lexsort((_numbers(self.repeat), case)).astype(np.int32)
+        return Columns(cases, Order(case[came], came), self)
 
 
 class Incoming:
@@ -259,18 +309,19 @@ def read_all(records: Iterable[tuple[str, Record]]) -> dict[str, dict[str, Colum
     read: dict[str, dict[str, Columns]] = {}
     for suite, variants in growing.items():
         known = cases.pop(suite).cases(in_case_order=True)
-        read[suite] = {variant: variants.pop(variant).columns(known) for variant in list(variants)}
+        read[suite] = {variant: found.columns(known) for variant, found in variants.items()}
     return read
 
 
-def _numbers(column: array[Any]) -> NDArray[Any]:
-    return np.frombuffer(column, dtype=column.typecode) if column else np.zeros(0, column.typecode)
+def _numbers(column: Column) -> NDArray[Any]:
+    found = column.read()
+    return np.frombuffer(found, dtype=found.typecode) if found else np.zeros(0, found.typecode)
 
 
 def _renumbered(codes: Codes) -> tuple[Codes, Codes]:
-    """Codes by order of first appearance: the old code of each new one, and the new codes."""
-    old, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    """Codes by order of first appearance: where each new one is first seen, and the new codes."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     new = np.empty(len(order), np.int64)
     new[order] = np.arange(len(order))
-    return old[order], new[inverse]
+    return first[order], new[inverse]

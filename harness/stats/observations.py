@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ __all__ = [
 Role = Literal["candidate", "baseline"]
 """An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
 
+HELD = 2
+"""Tables that a reading keeps, the newest ones: a metric is asked about several times, then another is."""
 MAX_ERROR_SHARE = 0.01
 """Above this share of answers that the engine failed to give, nothing is measured."""
 
@@ -112,16 +114,23 @@ class Reading:
     @cached_property
     def case_count(self) -> int:
         """How many cases have an answer."""
-        return len(np.unique(self._columns.case[self._rows]))
+        return int(self._cases.sum())
+
+    @property
+    def _cases(self) -> NDArray[np.bool_]:
+        """Whether each case has an answer here."""
+        found = np.zeros(len(self._columns.cases.keys), dtype=np.bool_)
+        found[self._columns.case[self._rows]] = True
+        return found
 
     def values(self, tag: str) -> set[str]:
         """Values that the cases have of a slice tag."""
-        names, codes = self._columns.tags.get(tag, ([], np.zeros(0, np.int64)))
-        return {names[code] for code in np.unique(codes[self._rows]) if code >= 0} if names else set()
+        names, codes = self._columns.tag(tag)
+        return {names[code] for code in np.unique(codes[self._rows]) if code >= 0}
 
     def part(self, tag: str, value: str | None) -> Reading:
         """The answers whose case has this tag value; None takes those whose case has no such tag."""
-        names, codes = self._columns.tags.get(tag, ([], np.full(len(self._columns.case), -1)))
+        names, codes = self._columns.tag(tag)
         wanted = -1 if value is None else names.index(value) if value in names else len(names)
         return Reading(self._columns, self._whole, self._rows[codes[self._rows] == wanted])
 
@@ -132,12 +141,11 @@ class Reading:
             failed, counted = read.scored.failed[self._rows], read.scored.counted[self._rows]
             cases = read.cases
             if self._whole is not self:
-                mine = np.zeros(len(cases.keys.names), dtype=np.bool_)
-                mine[self._columns.case[self._rows]] = True
-                cases = cases.take(mine[cases.numbers])
-            self._observed[metric, role] = Observations(
+                cases = cases.take(self._cases[cases.numbers])
+            found = Observations(
                 cases=cases, records=len(self), errors=int(failed.sum()), unscored=int((~counted).sum())
             )
+            _hold(self._observed, (metric, role), found)
         return self._observed[metric, role]
 
     def _of(self, metric: Metric, role: Role) -> Read:
@@ -147,13 +155,13 @@ class Reading:
         if not scored.failed.any():
             role = "candidate"  # The roles differ in failed answers alone, so that without any they share one table.
         if (metric, role) not in self._read:
-            self._read[metric, role] = self._reads(metric, role, scored)
+            _hold(self._read, (metric, role), self._reads(metric, role, scored))
         return self._read[metric, role]
 
     def _reads(self, metric: Metric, role: Role, scored: Scored) -> Read:
         """Average every case's repeats; a case that no answer scores is left out."""
         columns = self._columns
-        rows, count = np.flatnonzero(scored.counted), len(columns.keys.names)
+        rows, count = np.flatnonzero(scored.counted), len(columns.cases.keys)
         case_of = columns.case[rows]
         times = np.bincount(case_of, minlength=count)
         above, below = _counts(columns, metric, role, scored, rows)
@@ -161,10 +169,11 @@ class Reading:
             self._labels[metric.scorer, role] = _labels(columns, role, scored, times)
         repeats = np.maximum(times, 1)
         cases = Cases(
-            keys=columns.keys,
-            numbers=columns.numbers,
-            clusters=columns.clusters,
-            cluster_names=columns.cluster_names,
+            keys=columns.cases.keys,
+            numbers=columns.cases.numbers,
+            clusters=columns.cases.clusters,
+            cluster_numbers=np.arange(len(columns.cases.cluster_names)),
+            cluster_names=columns.cases.cluster_names,
             numerators=np.bincount(case_of, weights=above, minlength=count) / repeats,
             denominators=np.bincount(case_of, weights=below, minlength=count) / repeats,
             errors=np.bincount(case_of, weights=scored.failed[rows], minlength=count) > 0,
@@ -204,8 +213,15 @@ def in_slice(records: Answers, tag: str | None, value: str | None) -> Reading:
     return whole if tag is None else whole.part(tag, value)
 
 
+def _hold(held: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep one more, and HELD in all."""
+    while len(held) >= HELD:
+        del held[next(iter(held))]
+    held[key] = value
+
+
 def _scored(columns: Columns, scorer: str) -> Scored:
-    said = columns.said.get(scorer, columns.nobody)
+    said = columns.said(scorer)
     failed = columns.errors | said.failed
     return Scored(said, failed, failed | ~np.isnan(said.values))
 
@@ -233,16 +249,16 @@ def _counts(columns: Columns, metric: Metric, role: Role, scored: Scored, rows: 
 def _weights(columns: Columns, said: Said, denominator: str, rows: Codes) -> Codes:
     """What failed answers weigh: what their scorer counted, or else what was expected, at least 1."""
     expected = columns.expected[rows]
-    counted = said.counts[denominator][rows] if denominator in said.counts else np.full(len(rows), ABSENT)
+    counted = said.count(denominator)[rows]
     weights: Codes = np.maximum(np.where(counted == ABSENT, expected, counted), 1)
     return weights
 
 
 def _count(said: Said, metric: Metric, name: str, rows: Codes) -> Small:
-    counts = said.counts[name][rows] if name in said.counts else np.full(len(rows), ABSENT, np.int32)
+    counts: Small = said.count(name)[rows]
     lacking = rows[counts == ABSENT]
     if len(lacking):
-        counted = [other for other, found in said.counts.items() if found[lacking[0]] != ABSENT]
+        counted = [other for other in said.counted if said.count(other)[lacking[0]] != ABSENT]
         raise ValueError(
             f"metric '{metric.name}' reads the count '{name}' of scorer '{metric.scorer}', which counted "
             f"{', '.join(counted) or 'nothing'}"
@@ -253,7 +269,7 @@ def _count(said: Said, metric: Metric, name: str, rows: Codes) -> Small:
 def _check_range(values: Array, metric: Metric, columns: Columns, rows: Codes, failed: NDArray[np.bool_]) -> None:
     low, high = metric.limits
     for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
-        name, value = columns.keys.case_id(columns.case[rows[place]]), values[place]
+        name, value = columns.cases.keys.ids[columns.case[rows[place]]], values[place]
         raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Observation
 from harness.stats.intervals import Array, Codes
+from harness.stats.names import Keys
 
 ROUNDING = 1e-12
 UNEXPECTED = "(not expected anywhere)"
@@ -45,34 +46,6 @@ class Labels:
         return {self.names[i] for i in np.unique(self.code)}
 
 
-def key_of(case_id: str, input_hash: str) -> str:
-    """What tells a case from any other; sorts by case id, which holds no line break."""
-    return f"{case_id}\n{input_hash}"
-
-
-class Keys(NamedTuple):
-    """What tells cases from one another; the variants of a suite may share them."""
-
-    names: list[str]
-    """As `key_of` has them."""
-    matches: dict[int, tuple[Keys, Codes]]
-    """By the other's identity: the other, and where each of these is in it."""
-
-    def case_id(self, number: int) -> str:
-        """Id of a case by its number."""
-        return self.names[number].partition("\n")[0]
-
-    def matched(self, other: Keys) -> Codes:
-        """For each of these its number in the other, or -1."""
-        if other is self:
-            return np.arange(len(self.names))
-        if id(other) not in self.matches:
-            place = {name: i for i, name in enumerate(other.names)}
-            found = np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
-            self.matches[id(other)] = (other, found)
-        return self.matches[id(other)][1]
-
-
 @dataclass(frozen=True, eq=False)
 class Cases(Sequence[Observation]):
     """One row a case."""
@@ -83,8 +56,10 @@ class Cases(Sequence[Observation]):
     """Each row's place among the keys."""
     clusters: Codes
     """0..C-1; every code occurs."""
-    cluster_names: NDArray[np.object_]
-    """By code."""
+    cluster_numbers: Codes
+    """By code, each cluster's place among the names."""
+    cluster_names: Sequence[str]
+    """Of the whole variant, as the keys are."""
     numerators: Array
     denominators: Array
     """0 leaves the case out of a ratio."""
@@ -111,10 +86,11 @@ class Cases(Sequence[Observation]):
         )
         labels.names.extend(codes)
         return cls(
-            keys=Keys([key_of(c.case_id, c.input_hash) for c in found], {}),
+            keys=Keys.of((c.case_id, c.input_hash) for c in found),
             numbers=np.arange(len(found)),
             clusters=clusters,
-            cluster_names=np.array(list(names), dtype=object),
+            cluster_numbers=np.arange(len(names)),
+            cluster_names=list(names),
             numerators=np.array([c.numerator for c in found], dtype=np.float64),
             denominators=np.array([c.denominator for c in found], dtype=np.float64),
             errors=np.array([c.error for c in found], dtype=np.bool_),
@@ -132,11 +108,11 @@ class Cases(Sequence[Observation]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = range(len(self))[index]
-        case_id, _, input_hash = self.keys.names[self.numbers[row]].partition("\n")
+        number = self.numbers[row]
         return Observation(
-            case_id=case_id,
-            input_hash=input_hash,
-            cluster=str(self.cluster_names[self.clusters[row]]),
+            case_id=self.keys.ids[number],
+            input_hash=self.keys.inputs[number],
+            cluster=self.cluster_names[self.cluster_numbers[self.clusters[row]]],
             numerator=float(self.numerators[row]),
             denominator=float(self.denominators[row]),
             error=bool(self.errors[row]),
@@ -157,7 +133,7 @@ class Cases(Sequence[Observation]):
     @property
     def cluster_count(self) -> int:
         """Clusters."""
-        return len(self.cluster_names)
+        return len(self.cluster_numbers)
 
     @property
     def counted(self) -> Cases:
@@ -177,7 +153,7 @@ class Cases(Sequence[Observation]):
 
     def place_of(self, others: Cases) -> Codes:
         """The row of each of the others' cases in this table, or -1."""
-        row = np.full(len(self.keys.names) + 1, -1)
+        row = np.full(len(self.keys) + 1, -1)
         row[self.numbers] = np.arange(len(self))
         found: Codes = row[others.keys.matched(self.keys)[others.numbers]]
         return found
@@ -186,16 +162,17 @@ class Cases(Sequence[Observation]):
         """These rows, in this order; with the clusters of another table row by row, where one is given."""
         places: Codes = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
         if clusters_of is not None:
-            clusters, names = clusters_of.clusters, clusters_of.cluster_names
+            clusters, numbers, names = clusters_of.clusters, clusters_of.cluster_numbers, clusters_of.cluster_names
         elif np.array_equal(places, np.arange(len(self))):
             return self
         else:
             used, clusters = np.unique(self.clusters[places], return_inverse=True)
-            names = self.cluster_names[used]
+            numbers, names = self.cluster_numbers[used], self.cluster_names
         return Cases(
             keys=self.keys,
             numbers=self.numbers[places],
             clusters=clusters,
+            cluster_numbers=numbers,
             cluster_names=names,
             numerators=self.numerators[places],
             denominators=self.denominators[places],
@@ -216,7 +193,8 @@ class Cases(Sequence[Observation]):
             keys=self.keys,
             numbers=np.tile(self.numbers, times),
             clusters=(copies[:, None] * self.cluster_count + self.clusters).ravel(),
-            cluster_names=np.tile(self.cluster_names, times),
+            cluster_numbers=np.tile(self.cluster_numbers, times),
+            cluster_names=self.cluster_names,
             numerators=np.tile(self.numerators, times),
             denominators=np.tile(self.denominators, times),
             errors=np.tile(self.errors, times),

@@ -16,7 +16,6 @@ from reports.assemble import UNSEALED, gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
 from reports.evidence import Evidence
 from reports.model import Section
-from reports.pairs import shift
 from reports.sections import results, slices
 from reports.sections.verdict import cautions, sentence
 
@@ -112,8 +111,6 @@ def _capped(texts: list[str], what: str) -> list[str]:
 
 def _suite(found: Evidence, suite: SuiteInfo) -> SuiteExport:
     verdicts = found.verdicts(suite.name)
-    moved = sorted((shift(pair, suite), pair.case.id) for pair in found.pairs(suite.name))
-    worse = [case_id for change, case_id in moved if change < 0]
     return SuiteExport(
         name=cut(suite.name),
         shape=cut(suite.shape),
@@ -121,6 +118,6 @@ def _suite(found: Evidence, suite: SuiteInfo) -> SuiteExport:
         sentence=cut(sentence(found, suite)),
         counts=dict(Counter(verdict.outcome for verdict in verdicts)),
         verdicts=verdicts[:MOST_VERDICTS],
-        worse=[cut(case_id) for case_id in worse[:MOST_IDS]],
-        worse_total=len(worse),
+        worse=[cut(case_id) for case_id in found.ledger.worst(suite.name, MOST_IDS)],
+        worse_total=found.joint(suite.name).worse,
     )

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from reports import case_words, figures, sentences, words
-from reports.casebook import REPORT, Chosen, Page
+from reports.casebook import REPORT, Page
+from reports.chosen import Chosen
 from reports.evidence import Evidence
 from reports.exchanges import exchange
 from reports.model import Block, Cell, Kind, Section, Table, Text
-from reports.pairs import both_texts
 
 LEAD = (
     "Cases are ordered by how far the tuned answer moved over all metrics of the suite. The boxes hold untrusted text "
@@ -23,14 +23,14 @@ REST: tuple[Kind, ...] = ("fabrication", "error", "wrong", "unchanged")
 
 
 def section(evidence: Evidence) -> Section | None:
-    compared = any(evidence.pairs(suite.name) for suite in evidence.suites)
+    compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
     return _section(evidence, "changes", "Regressions and gains", ALWAYS, LEAD) if compared else None
 
 
 def others(evidence: Evidence) -> Section | None:
     """Cases that did not move: those that fabricate, failed or stay wrong, then the rest."""
     lead = "Cases whose scores did not move, those with something to see in them first."
-    compared = any(evidence.pairs(suite.name) for suite in evidence.suites)
+    compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
     return _section(evidence, "others", "Other cases", REST, lead if compared else f"{case_words.ALONE} {LEAD}")
 
 
@@ -61,11 +61,11 @@ def _groups(evidence: Evidence, cases: list[Chosen], page: Page, kind: Kind | No
     for suite in evidence.suites:
         here = [case for case in cases if case.suite.name == suite.name]
         of = evidence.cases.totals[suite.name, own]
-        named = kind in ALWAYS and evidence.pairs(suite.name)
+        named = kind in ALWAYS and evidence.joint(suite.name).pairs
         if not (of if page.name == REPORT else here) and not named:
             continue
         said = case_words.shown(own, len(here), of)
-        if not both_texts(evidence.pairs(suite.name)):
+        if not evidence.joint(suite.name).both_texts:
             said += f"; {sentences.NO_TEXT}, so the tuned answer stands alone"
         blocks.append(Text(text=f"{suite.name}: {said}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}"))
         blocks += [exchange(case, evidence.source) for case in here]
@@ -95,7 +95,7 @@ def _further(evidence: Evidence) -> list[Block]:
         blocks.append(
             Table(caption="Pages with further cases", columns=["Page", "Cases", "Holds"], rows=rows, numeric=[1])
         )
-    if left := len(evidence.cases.unplaced):
+    if left := evidence.cases.unplaced:
         blocks.append(Text(text=case_words.unplaced(left), tone="caution"))
     return blocks
 

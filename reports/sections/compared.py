@@ -37,17 +37,17 @@ def section(evidence: Evidence) -> Section:
 
 def same_cases(evidence: Evidence, suite: SuiteInfo) -> tuple[bool, str]:
     """Whether every tuned answer has a baseline answer to the same case, input and prompt; with words for it."""
-    tallies = evidence.answers[suite.name].tallies
+    tallies = evidence.tallies[suite.name]
     if BASELINE not in tallies or CANDIDATE not in tallies:
         return False, "no baseline to compare with"
-    pairs = evidence.pairs(suite.name)
+    joint = evidence.joint(suite.name)
     most = max(tallies[v].firsts for v in (BASELINE, CANDIDATE))
-    prompts, wanted = (sum(p.same_question[part] for p in pairs) for part in (0, 1))
-    if most == len(pairs) == prompts == wanted:
+    if most == joint.pairs == joint.same_prompt == joint.same_expected:
         return True, f"yes: {words.count(most, 'case')}, joined by id and input"
     return False, (
-        f"no: {figures.number(len(pairs))} of {words.count(most, 'case')} joined by id and input, "
-        f"{figures.number(prompts)} with the same prompt, {figures.number(wanted)} with the same expected answer"
+        f"no: {figures.number(joint.pairs)} of {words.count(most, 'case')} joined by id and input, "
+        f"{figures.number(joint.same_prompt)} with the same prompt, "
+        f"{figures.number(joint.same_expected)} with the same expected answer"
     )
 
 

@@ -100,7 +100,7 @@ def _latency(engine: Mapping[str, Any], variant: str) -> Cell:
 
 
 def _cut(engine: Mapping[str, Any], evidence: Evidence, variant: str) -> Cell:
-    tallies = [a.tallies[variant] for a in evidence.answers.values() if variant in a.tallies]
+    tallies = [found[variant] for found in evidence.tallies.values() if variant in found]
     of = sum(tally.answers for tally in tallies)
     cut = engine.get("truncated", {}).get(variant, sum(tally.cut for tally in tallies))
     if not of:

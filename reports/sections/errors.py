@@ -24,7 +24,7 @@ def section(evidence: Evidence) -> Section:
     named: list[tuple[list[Cell], Facets]] = []
     troubled = 0
     for suite in evidence.suites:
-        tallies = evidence.answers[suite.name].tallies
+        tallies = evidence.tallies[suite.name]
         for variant in (v for v in evidence.variants if v in tallies):
             counted.append(_counts(suite.name, variant, tallies[variant]))
             named += [_named(suite, variant, trouble, evidence) for trouble in tallies[variant].troubles]

@@ -41,7 +41,7 @@ def _unmeasured(evidence: Evidence, suite: SuiteInfo) -> list[list[Cell]]:
         if verdict.outcome in ("inconclusive", "skipped", "error"):
             what = Cell(text=words.gate(verdict, suite.shape), note=suite.name)
             rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or figures.DASH)])
-    if FLOOR not in evidence.answers[suite.name].tallies:
+    if FLOOR not in evidence.tallies[suite.name]:
         why = Cell(text="the suite has no answer by rule to compare with")
         rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=figures.DASH)])
     return rows

@@ -91,7 +91,7 @@ def _cases(evidence: Evidence, suite: SuiteInfo) -> str:
     lost = totals[suite.name, "regression"]
     of = sum(n for (name, _), n in totals.items() if name == suite.name)
     said = [f"{figures.number(lost)} of {words.count(of, 'case')} regressed"]
-    if new := sum(len(pair.new) for pair in evidence.pairs(suite.name)):
+    if new := evidence.joint(suite.name).new:
         said.append(words.count(new, "new fabrication"))
     if slices := _worse_slices(evidence, suite):
         named = words.listing(slices[:MOST_SLICES])

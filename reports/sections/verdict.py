@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from harness.schema import CANDIDATE, SuiteInfo, Verdict
-from harness.stats.values import falls_short
+from harness.schema import SuiteInfo, Verdict
 from reports import counts, figures, sentences, words
-from reports.briefs import CaseName
 from reports.evidence import Evidence, overall
+from reports.ledger import Joint
 from reports.model import Block, Cell, Headline, Section, Text
-from reports.pairs import Pair, both_texts
 from reports.sections import picture
 
 LEADS = {
@@ -41,26 +39,15 @@ def cautions(evidence: Evidence) -> list[str]:
 
 def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
     """What changed for the business, in one line; counts what the suite's first gate calls missed or wrong."""
-    metric = evidence.headline_metric(suite)
-    pairs = evidence.pairs(suite.name)
-    alone = evidence.answers[suite.name].briefs.get(CANDIDATE, [])
-    if metric is None or not (pairs or alone):
+    metric, joint = evidence.headline_metric(suite), evidence.joint(suite.name)
+    if metric is None or not (joint.pairs or joint.answers):
         return "Nothing was measured."
-    at = suite.metrics.index(metric)
-    if not pairs:
-        tuned = sum(falls_short(b.values[at], metric) is True for b in alone)
-        wrong = sentences.wrong(tuned, None, len(alone), *_nouns([b.case for b in alone], suite.cluster))
-        said = counts.missed(evidence, suite, metric) or wrong
-        return f"{words.capital(said)}."
-    counted = [p for p in pairs if p.tuned.values[at] is not None and p.baseline.values[at] is not None]
-    baseline, tuned = (
-        sum(falls_short(b.values[at], metric) is True for b in side)
-        for side in ([p.baseline for p in counted], [p.tuned for p in counted])
-    )
-    wrong = sentences.wrong(tuned, baseline, len(counted), *_nouns([p.case for p in counted], suite.cluster))
-    said = counts.missed(evidence, suite, metric) or wrong
-    fabricated = sentences.fabrications(*_fabricated(pairs)) if both_texts(pairs) else sentences.NO_TEXT
-    return f"{words.capital(said)}; {fabricated}."
+    before = joint.wrong_before if joint.pairs else None
+    wrong = sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
+    said = words.capital(counts.missed(evidence, suite, metric) or wrong)
+    if not joint.pairs:
+        return f"{said}."
+    return f"{said}; {sentences.fabrications(joint.new, joint.gone) if joint.both_texts else sentences.NO_TEXT}."
 
 
 NAMED = 4
@@ -111,13 +98,8 @@ def _counted(verdicts: list[Verdict]) -> str:
     return f"{words.count(unmet, 'gate')} of {figures.number(len(verdicts))} not met."
 
 
-def _nouns(cases: list[CaseName], cluster: str) -> tuple[str, str]:
+def _nouns(joint: Joint, cluster: str) -> tuple[str, str]:
     """The word for what is counted: contracts where each has one case, otherwise cases with the contracts named."""
-    clusters = len({case.cluster for case in cases})
-    if len(cases) == clusters:
+    if joint.measured == joint.measured_contracts:
         return cluster, ""
-    return "case", f" from {words.count(clusters, cluster)}"
-
-
-def _fabricated(pairs: list[Pair]) -> tuple[int, int]:
-    return sum(len(p.new) for p in pairs), sum(len(p.fixed) for p in pairs)
+    return "case", f" from {words.count(joint.measured_contracts, cluster)}"

@@ -4,7 +4,6 @@ from array import array
 
 import pytest
 
-from harness import asks
 from harness.asks import Asks, Part, Spool, longest
 from harness.engines.broker import windows
 from harness.schema import Case, Sampling
@@ -50,9 +49,9 @@ def test_the_questions_of_one_variant() -> None:
 
 
 def test_ids_that_do_not_fit_into_memory_come_back_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asks, "MEMORY_BYTES", 10)
+    monkeypatch.setattr("harness.shelf.CHUNK", 10)
     on_disk = planned()
-    assert on_disk._spool._file._rolled  # type: ignore[attr-defined]
+    assert on_disk._spool._ids._shelf._end > 0
     monkeypatch.undo()
     assert list(on_disk) == list(planned())
 

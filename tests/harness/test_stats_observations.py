@@ -10,12 +10,16 @@ from scipy import stats
 
 from harness.gates import judge
 from harness.schema import Gate, GateFile, Metric, Objective, Score
+from harness.shelf import Shelf, Texts
 from harness.stats.estimates import estimate
 from harness.stats.intervals import wilson
 from harness.stats.join import pair
-from harness.stats.observations import in_slice, observations, reading
+from harness.stats.names import Keys, Names
+from harness.stats.observations import Role, in_slice, observations, reading, readings
 from harness.stats.paired import compare, difference, guarded
 from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL, RECALL, answers, record
+
+ROLES: tuple[Role, ...] = ("candidate", "baseline")
 
 
 def test_five_identical_samples_equal_one():
@@ -318,3 +322,57 @@ def test_what_was_read_is_let_go_with_its_last_use():
         assert [one() for one in watched] == [None, None]
     finally:
         gc.enable()
+
+
+def test_a_run_on_the_disk_is_read_as_one_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [
+        record(
+            n,
+            n % 2,
+            claims=1 + n % 3,
+            labels=(["lien"], ["tax"] * (n % 2), []),
+            tags={"kind": "lease"} if n % 5 else {},
+            repeat=k,
+        )
+        for k in (1, 2)
+        for n in (7, 3, 90, 12, *range(100, 140))
+    ]
+    records[5] = record(3, 0, error=True, scored_error=False)
+    records += [record(200, None), record(201, 1, claims=3)]
+
+    def found() -> list[object]:
+        read = readings(("s", one) for one in records)["s"]["tuned"]
+        return [
+            [list(observations(part, metric, role).cases), observations(part, metric, role).errors]
+            for part in (read, in_slice(read, "kind", "lease"), in_slice(read, "kind", None))
+            for metric in (ACCURACY, RECALL, MACRO_F1)
+            for role in ROLES
+        ]
+
+    in_memory = found()
+    monkeypatch.setattr("harness.shelf.CHUNK", 16)
+    assert found() == in_memory
+
+
+def named(names: list[str], then: list[int]) -> list[str]:
+    """Names in the order that `Names` gives them."""
+    texts = Texts(Shelf("names", "room"))
+    for name in ("first", *names):
+        texts.append(name)
+    found = Names(texts, np.arange(1, len(names) + 1))
+    assert list(found) == names
+    return [f"{found[place]}{then[place]}" for place in found.order(np.array(then))]
+
+
+@pytest.mark.parametrize("more", ["", "x" * 70])
+def test_cases_stand_by_name_and_equal_names_by_their_code(more: str) -> None:
+    names = ["b" + more, "a10", "a1", "é", "a1", "Z"]
+    wanted = ["Z5", "a13", "a14", "a101", f"b{more}0", "é2"]
+    assert named(names, [0, 1, 4, 2, 3, 5]) == wanted
+
+
+def test_keys_find_each_other_by_id_and_input() -> None:
+    own = Keys.of([("a", "1"), ("b", "1"), ("c", "1")])
+    other = Keys.of([("c", "1"), ("b", "2"), ("a", "1")])
+    assert own.matched(other).tolist() == [2, -1, 0] and own.matched(own).tolist() == [0, 1, 2]
+    assert own.matched(Keys.of([])).tolist() == [-1, -1, -1]

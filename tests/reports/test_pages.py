@@ -10,8 +10,8 @@ import pytest
 import reports
 from harness.schema import Record
 from harness.store import load_run
-from reports import assemble, casebook, source
-from reports.casebook import anchor
+from reports import assemble, casebook, chosen, source
+from reports.chosen import anchor
 from reports.model import Exchange, ReportModel, Table
 from tests.reports.conftest import Writer
 from tests.reports.sample import SUITE, cite, make_manifest, make_record, make_records, make_suite
@@ -34,7 +34,7 @@ def many(count: int = 60) -> list[Record]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(casebook, "ROOM", 10 * casebook.FRAME)
+    monkeypatch.setattr(casebook, "ROOM", 10 * chosen.FRAME)
 
 
 def written(folder: Path, out: Path) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def test_every_case_stands_on_one_page_regressions_first(write_run: Writer, tmp_
     found = [a for name in names for a in anchors(files[name])]
     assert len(found) == len(set(found)) == 60
     kinds = re.findall(r'<details class="exchange (\w+)"', b"".join(files[name] for name in names).decode())
-    order = list(casebook.ORDER)
+    order = list(chosen.ORDER)
     assert kinds == sorted(kinds, key=order.index)
     assert (kinds.count("regression"), kinds.count("gain"), kinds.count("fabrication")) == (20, 20, 10)
 

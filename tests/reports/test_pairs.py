@@ -3,8 +3,9 @@
 import pytest
 
 from harness.schema import Record
-from reports.briefs import Brief, brief, read
-from reports.pairs import Pair, pair_up
+from reports.briefs import Brief, Tally, brief, read
+from reports.ledger import Ledger
+from reports.pairs import Pair
 from tests.reports.sample import METRICS, cite, make_record, make_suite
 
 OLD = "See § 1 and § 2."
@@ -41,6 +42,14 @@ def test_only_an_ungrounded_claim_is_a_fabrication(verdict: str, accused: int) -
     assert len(Pair(baseline=short(make_record(1, "baseline", OLD)), tuned=short(tuned)).new) == accused
 
 
+def looked_through(*records: Record) -> tuple[Ledger, dict[str, Tally]]:
+    """What a report keeps of these answers."""
+    suite, tallies = make_suite(), dict[str, dict[str, Tally]]({make_suite().name: {}})
+    ledger = Ledger([suite])
+    ledger.add(read(((n, suite.name, record) for n, record in enumerate(records)), [suite], tallies))
+    return ledger, tallies[suite.name]
+
+
 def test_pairs_join_by_case_and_input_and_leave_changed_inputs_out() -> None:
     baseline = [make_record(n, "baseline", "x") for n in (1, 2, 3)]
     tuned = [
@@ -48,11 +57,12 @@ def test_pairs_join_by_case_and_input_and_leave_changed_inputs_out() -> None:
         make_record(1, "tuned", "x"),
         make_record(2, "tuned", "x", input_hash="other"),
     ]
-    assert [p.case.id for p in pair_up([*map(short, baseline)], [*map(short, tuned)])] == ["lease-003", "lease-001"]
+    ledger, _ = looked_through(*baseline, *tuned)
+    assert [p.case.id for p in ledger.pairs(make_suite().name)] == ["lease-003", "lease-001"]
 
 
 def test_a_repeat_is_not_a_second_case() -> None:
     records = [make_record(1, variant, "x", repeat=repeat) for variant in ("baseline", "tuned") for repeat in (1, 2)]
-    found = read(((0, "legal/clauses", record) for record in records), [make_suite()])["legal/clauses"]
-    assert len(pair_up(found.briefs["baseline"], found.briefs["tuned"])) == 1
-    assert [(t.answers, t.firsts) for t in found.tallies.values()] == [(2, 1), (2, 1)]
+    ledger, tallies = looked_through(*records)
+    assert len(list(ledger.pairs(make_suite().name))) == 1
+    assert [(t.answers, t.firsts) for t in tallies.values()] == [(2, 1), (2, 1)]

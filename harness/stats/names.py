@@ -1,0 +1,93 @@
+"""What cases and contracts are called, read only when somebody asks. Knows none of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import overload
+
+import numpy as np
+
+from harness.shelf import Texts
+from harness.stats.intervals import Codes
+
+LONGEST = 64
+"""Bytes up to which names are sorted as an array of one width."""
+
+
+class Names(Sequence[str]):
+    """Some of the texts that lie on a shelf, in an order of their own: 12 bytes a name."""
+
+    def __init__(self, texts: Texts, rows: Codes) -> None:
+        self._texts = texts
+        ends = np.frombuffer(texts.ends(), dtype=np.int64)
+        self._begins = np.where(rows > 0, ends[rows - 1], 0)
+        self._sizes = (ends[rows] - self._begins).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._raw(index).decode("utf-8", "surrogatepass")
+
+    def _raw(self, place: int) -> bytes:
+        begin = int(self._begins[place])
+        return self._texts.read(begin, begin + int(self._sizes[place]))
+
+    def order(self, then: Codes) -> Codes:
+        """Places by name, in the order of code points, and equal names by `then`."""
+        longest = int(self._sizes.max(initial=1))
+        if longest > LONGEST:
+            places = sorted(range(len(self)), key=lambda place: (self._raw(place), then[place]))
+            return np.array(places, dtype=np.int64)
+        raw = np.fromiter(map(self._raw, range(len(self))), dtype=f"S{longest}", count=len(self))
+        order: Codes = np.lexsort((then, raw))
+        return order
+
+
+def code(*names: str) -> int:
+    """64 bits that stand for these names: among a million cases two share theirs once in forty million runs."""
+    return int.from_bytes(
+        blake2b("\n".join(names).encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True
+    )
+
+
+class Keys:
+    """What tells cases from one another, id and input hash; the variants of a suite may share them."""
+
+    def __init__(self, codes: Codes, ids: Sequence[str], inputs: Sequence[str]) -> None:
+        self.codes, self.ids, self.inputs = codes, ids, inputs
+        self._matches: dict[int, tuple[Keys, Codes]] = {}
+
+    @classmethod
+    def of(cls, named: Iterable[tuple[str, str]]) -> Keys:
+        """Keys of these ids and input hashes."""
+        found = list(named)
+        codes = np.array([code(*names) for names in found], dtype=np.int64)
+        return cls(codes, [case_id for case_id, _ in found], [input_hash for _, input_hash in found])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def matched(self, other: Keys) -> Codes:
+        """For each of these its number in the other, or -1."""
+        if other is self:
+            return np.arange(len(self))
+        if id(other) not in self._matches:
+            self._matches[id(other)] = (other, _places(self.codes, other.codes))
+        return self._matches[id(other)][1]
+
+
+def _places(codes: Codes, others: Codes) -> Codes:
+    """Where each code is among the others, the last of equal ones; -1 where it is not."""
+    if not len(others):
+        return np.full(len(codes), -1)
+    order = np.argsort(others, kind="stable")
+    place = order[np.maximum(np.searchsorted(others, codes, side="right", sorter=order) - 1, 0)]
+    return np.where(others[place] == codes, place, -1)
