@@ -36,8 +36,8 @@ __all__ = [
 Role = Literal["candidate", "baseline"]
 """An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
 
-HELD = 2
-"""Tables that a reading keeps, the newest ones: a metric is asked about several times, then another is."""
+HELD_CASES = 1_000_000
+"""Cases in all tables of a metric that a reading keeps besides the newest; what is dropped is made again."""
 MAX_ERROR_SHARE = 0.01
 """Above this share of answers that the engine failed to give, nothing is measured."""
 
@@ -101,7 +101,6 @@ class Reading:
         self._read: dict[tuple[Metric, Role], Read] = {}
         self._scorers: dict[str, Scored] = {}
         self._labels: dict[tuple[str, Role], Labels] = {}
-        self._observed: dict[tuple[Metric, Role], Observations] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -136,17 +135,16 @@ class Reading:
 
     def observed(self, metric: Metric, role: Role) -> Observations:
         """Observations for one metric, in the order in which cases are first seen."""
-        if (metric, role) not in self._observed:
-            read = self._whole._of(metric, role)
-            failed, counted = read.scored.failed[self._rows], read.scored.counted[self._rows]
-            cases = read.cases
-            if self._whole is not self:
-                cases = cases.take(self._cases[cases.numbers])
-            found = Observations(
-                cases=cases, records=len(self), errors=int(failed.sum()), unscored=int((~counted).sum())
-            )
-            _hold(self._observed, (metric, role), found)
-        return self._observed[metric, role]
+        read = self._whole._of(metric, role)
+        cases, scored = read.cases, read.scored
+        if self._part_of is not None:
+            cases = cases.take(self._cases[cases.numbers])
+        return Observations(
+            cases=cases,
+            records=len(self),
+            errors=int(scored.failed[self._rows].sum()),
+            unscored=len(self) - int(scored.counted[self._rows].sum()),
+        )
 
     def _of(self, metric: Metric, role: Role) -> Read:
         if metric.scorer not in self._scorers:
@@ -213,11 +211,11 @@ def in_slice(records: Answers, tag: str | None, value: str | None) -> Reading:
     return whole if tag is None else whole.part(tag, value)
 
 
-def _hold(held: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep one more, and HELD in all."""
-    while len(held) >= HELD:
+def _hold(held: dict[Any, Read], key: Any, made: Read) -> None:
+    """Keep a table more, and drop the oldest of too many."""
+    held[key] = made
+    while len(held) > 1 and sum(len(read.cases) for read in held.values()) > HELD_CASES:
         del held[next(iter(held))]
-    held[key] = value
 
 
 def _scored(columns: Columns, scorer: str) -> Scored:
