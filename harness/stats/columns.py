@@ -1,7 +1,6 @@
-"""Turns records into columns of numbers, a row an answer, one record at a time. Keeps no text; knows no metric.
+"""The answers of a variant as columns of numbers, a row an answer. Keeps no text; knows no metric.
 
-A record's prompt and answer are let go as soon as it is read. The numbers go to a temporary file once there are many,
-and each column is read from there whenever it is asked for, so that a run of any number of cases fits into memory.
+Each column is read from where it lies whenever it is asked for, so that a run of any number of cases fits into memory.
 """
 
 from __future__ import annotations
@@ -13,16 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.schema import Record, Score
-from harness.shelf import Column, Shelf, Texts
+from harness.schema import Record
+from harness.shelf import Column
+from harness.stats.growing import ABSENT, Growing, GrowingCases, GrowingScores
 from harness.stats.intervals import Codes
-from harness.stats.names import Keys, Names, code
+from harness.stats.names import Keys, Names
 
 Small = NDArray[np.int32]
-ABSENT = -1
-"""Stands for a count that a scorer did not make; counts are never negative."""
-OUTCOMES = ("found", "invented", "missing")
-"""What a label may be in an answer: true positive, false positive, false negative."""
 
 
 class Shown(NamedTuple):
@@ -58,7 +54,7 @@ class Order(NamedTuple):
 class Said:
     """What one scorer said of every answer; read anew whenever it is asked for."""
 
-    _scores: _Scores
+    _scores: GrowingScores
     _order: Order
 
     @property
@@ -106,7 +102,7 @@ class Columns:
     cases: CaseColumns
     """The cases of the suite."""
     _order: Order
-    _growing: _Growing
+    _growing: Growing
 
     @property
     def case(self) -> Small:
@@ -147,7 +143,7 @@ class Columns:
 
     def said(self, scorer: str) -> Said:
         """What a scorer said; nothing where there is none of this name."""
-        return Said(self._growing.scores.get(scorer) or _Scores(self._growing.shelf), self._order)
+        return Said(self._growing.scores.get(scorer) or GrowingScores(self._growing.shelf), self._order)
 
     def _placed(self, column: Column) -> NDArray[Any]:
         return _numbers(column)[: len(self.case)][self._order.came]
@@ -170,113 +166,12 @@ class CaseColumns(NamedTuple):
         return np.arange(len(self.keys))
 
 
-class _GrowingCases:
-    """The cases of the answers of a suite, while they come in."""
-
-    def __init__(self) -> None:
-        self.shelf = Shelf("the numbers of a run", "a kilobyte for each answer of the run")
-        self.codes, self.cluster_codes = Column(self.shelf, "q"), Column(self.shelf, "q")
-        self.ids, self.inputs, self.clusters = Texts(self.shelf), Texts(self.shelf), Texts(self.shelf)
-
-    def add(self, record: Record) -> int:
-        """Take in the case of an answer; returns the answer's number in the order of coming."""
-        case = record.case
-        self.codes.append(code(case.id, record.input_hash))
-        self.cluster_codes.append(code(case.cluster))
-        for texts, text in ((self.ids, case.id), (self.inputs, record.input_hash), (self.clusters, case.cluster)):
-            texts.append(text)
-        return len(self.codes) - 1
-
-    def cases(self, in_case_order: bool) -> CaseColumns:
-        """In the order in which they were first seen, or by case id."""
-        codes, first, inverse = np.unique(_numbers(self.codes), return_index=True, return_inverse=True)
-        order = Names(self.ids, first).order(codes) if in_case_order else np.argsort(first)
-        rank = np.empty(len(order), np.int32)
-        rank[order] = np.arange(len(order))
-        number, rows = rank[inverse], first[order]
-        del inverse, first
-        used, clusters = _renumbered(_numbers(self.cluster_codes)[rows])
-        return CaseColumns(
-            keys=Keys(codes[order], Names(self.ids, rows), Names(self.inputs, rows)),
-            clusters=clusters,
-            cluster_names=Names(self.clusters, rows[used]),
-            number=number,
-        )
-
-
-class _Scores:
-    """Grows with the answers that one scorer spoke of."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
-        self.row, self.failed, self.values = Column(shelf, "i"), Column(shelf, "b"), Column(shelf, "d")
-        self.counts: dict[str, Column] = {}
-        self.labels: dict[str, int] = {}
-        self.shown = (Column(shelf, "i"), Column(shelf, "i"), Column(shelf, "b"))
-
-    def add(self, row: int, score: Score) -> None:
-        place = len(self.row)
-        self.row.append(row)
-        self.failed.append(score.failed)
-        self.values.append(np.nan if score.value is None else score.value)
-        for name, count in score.counts.items():
-            if name not in self.counts:
-                self.counts[name] = Column(self.shelf, "i")
-            column = self.counts[name]
-            if len(column) < place:
-                column.extend([ABSENT] * (place - len(column)))
-            column.append(count)
-        for outcome, name in enumerate(OUTCOMES):
-            for label in score.extracted.get(name, ()):
-                entry = (row, self.labels.setdefault(label, len(self.labels)), outcome)
-                for found, value in zip(self.shown, entry, strict=True):
-                    found.append(value)
-
-
-class _Growing:
-    """Columns while records come in."""
-
-    def __init__(self, cases: _GrowingCases) -> None:
-        self.cases, self.shelf = cases, cases.shelf
-        self.came, self.repeat = Column(self.shelf, "i"), Column(self.shelf, "i")
-        self.errors, self.expected = Column(self.shelf, "b"), Column(self.shelf, "i")
-        self.tags: dict[str, tuple[dict[str, int], Column, Column]] = {}
-        self.wanted: dict[int, tuple[str, ...]] = {}
-        self.scores: dict[str, _Scores] = {}
-
-    def add(self, record: Record) -> None:
-        row, case = len(self.came), record.case
-        self.came.append(self.cases.add(record))
-        self.repeat.append(record.repeat)
-        is_error = record.completion.finish_reason == "error"
-        self.errors.append(is_error)
-        self.expected.append(len(case.expected))
-        for tag, value in case.tags.items():
-            if tag not in self.tags:
-                self.tags[tag] = ({}, Column(self.shelf, "i"), Column(self.shelf, "i"))
-            names, rows, codes = self.tags[tag]
-            rows.append(row)
-            codes.append(names.setdefault(value, len(names)))
-        for name, score in record.scores.items():
-            if name not in self.scores:
-                self.scores[name] = _Scores(self.shelf)
-            self.scores[name].add(row, score)
-        if is_error or any(score.failed for score in record.scores.values()):
-            self.wanted[row] = tuple(dict.fromkeys(case.expected))
-
-    def columns(self, cases: CaseColumns) -> Columns:
-        """What was read, in the order of the cases and of each one's repeats."""
-        case = cases.number[_numbers(self.came)]
-        came = np.lexsort((_numbers(self.repeat), case)).astype(np.int32)
-        return Columns(cases, Order(case[came], came), self)
-
-
 class Incoming:
     """The records of one variant while they come in."""
 
     def __init__(self) -> None:
-        self._cases = _GrowingCases()
-        self._growing = _Growing(self._cases)
+        self._cases = GrowingCases()
+        self._growing = Growing(self._cases)
 
     def add(self, record: Record) -> None:
         """One record more."""
@@ -284,7 +179,7 @@ class Incoming:
 
     def columns(self) -> Columns:
         """Those that came so far; cases in the order in which they are first seen."""
-        return self._growing.columns(self._cases.cases(in_case_order=False))
+        return _columns(self._growing, _cases(self._cases, in_case_order=False))
 
 
 def read(records: Iterable[Record]) -> Columns:
@@ -297,20 +192,44 @@ def read(records: Iterable[Record]) -> Columns:
 
 def read_all(records: Iterable[tuple[str, Record]]) -> dict[str, dict[str, Columns]]:
     """Columns of suites and variants from the records of all of them; cases by their ids."""
-    cases: dict[str, _GrowingCases] = {}
-    growing: dict[str, dict[str, _Growing]] = {}
+    cases: dict[str, GrowingCases] = {}
+    growing: dict[str, dict[str, Growing]] = {}
     for suite, record in records:
         if suite not in growing:
-            cases[suite], growing[suite] = _GrowingCases(), {}
+            cases[suite], growing[suite] = GrowingCases(), {}
         variants = growing[suite]
         if record.variant not in variants:
-            variants[record.variant] = _Growing(cases[suite])
+            variants[record.variant] = Growing(cases[suite])
         variants[record.variant].add(record)
     read: dict[str, dict[str, Columns]] = {}
     for suite, variants in growing.items():
-        known = cases.pop(suite).cases(in_case_order=True)
-        read[suite] = {variant: found.columns(known) for variant, found in variants.items()}
+        known = _cases(cases.pop(suite), in_case_order=True)
+        read[suite] = {variant: _columns(found, known) for variant, found in variants.items()}
     return read
+
+
+def _cases(growing: GrowingCases, in_case_order: bool) -> CaseColumns:
+    """In the order in which they were first seen, or by case id."""
+    codes, first, inverse = np.unique(_numbers(growing.codes), return_index=True, return_inverse=True)
+    order = Names(growing.ids, first).order(codes) if in_case_order else np.argsort(first)
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order))
+    number, rows = rank[inverse], first[order]
+    del inverse, first
+    used, clusters = _renumbered(_numbers(growing.cluster_codes)[rows])
+    return CaseColumns(
+        keys=Keys(codes[order], Names(growing.ids, rows), Names(growing.inputs, rows)),
+        clusters=clusters,
+        cluster_names=Names(growing.clusters, rows[used]),
+        number=number,
+    )
+
+
+def _columns(growing: Growing, cases: CaseColumns) -> Columns:
+    """What was read, in the order of the cases and of each one's repeats."""
+    case = cases.number[_numbers(growing.came)]
+    came = np.lexsort((_numbers(growing.repeat), case)).astype(np.int32)
+    return Columns(cases, Order(case[came], came), growing)
 
 
 def _numbers(column: Column) -> NDArray[Any]:

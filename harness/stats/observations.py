@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Metric, Observation, Record
-from harness.stats.columns import ABSENT, OUTCOMES, Columns, Said, Small, read, read_all
+from harness.stats.columns import Columns, Said, Small, read, read_all
+from harness.stats.growing import ABSENT, OUTCOMES
 from harness.stats.intervals import Array, Codes
 from harness.stats.table import UNEXPECTED, Cases, Labels, codes, ratio_arrays
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from harness.errors import UserError
 from harness.schema import Record
+from reports import ledger as ledger_module
 from reports.briefs import Brief, Tally, brief, read
 from reports.ledger import Ledger
 from reports.pairs import Pair
@@ -66,3 +68,9 @@ def test_a_repeat_is_not_a_second_case() -> None:
     ledger, tallies = looked_through(*records)
     assert len(list(ledger.pairs(make_suite().name))) == 1
     assert [(t.answers, t.firsts) for t in tallies.values()] == [(2, 1), (2, 1)]
+
+
+def test_a_disk_without_room_for_the_cases_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "TABLES", f"pragma max_page_count = 6;{ledger_module.TABLES}")
+    with pytest.raises(UserError, match=r"cannot be kept \(database or disk is full\)\. Free space, or set TMPDIR"):
+        looked_through(*(make_record(n, "tuned", "x" * 4000) for n in range(500)))
