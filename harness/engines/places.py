@@ -49,11 +49,11 @@ class Places:
         import numpy as np
 
         new = np.array(self._new, dtype=np.int64).reshape(-1, 2)
-        codes, at = new[:, 0], new[:, 1]
+        codes, at = new[np.argsort(new[:, 0], kind="stable")].T
         if self._codes is not None and self._at is not None:
-            codes, at = np.concatenate([self._codes, codes]), np.concatenate([self._at, at])
-        order = np.argsort(codes, kind="stable")
-        self._codes, self._at = codes[order], at[order]
+            where = self._codes.searchsorted(codes, "right")
+            codes, at = np.insert(self._codes, where, codes), np.insert(self._at, where, at)
+        self._codes, self._at = np.ascontiguousarray(codes), np.ascontiguousarray(at)
         self._new, self._new_of = [], {}
 
 
