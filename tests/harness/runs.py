@@ -19,6 +19,7 @@ from harness.schema import (
 from harness.store import RunFolder
 
 SUITE = "legal/clauses"
+SUITES = {SUITE, "general/basics"}
 METRICS = [
     Metric(name="clause_recall", scorer="clauses", numerator="tp", denominator="gold"),
     Metric(name="answer_words", scorer="given", numerator="words", higher_is_better=False),
@@ -104,3 +105,13 @@ def write_run(
     if seal:
         folder.seal()
     return folder.path
+
+
+def write_history(root: Path) -> Path:
+    """Two evaluations, a training, an evaluation that was not sealed, a folder of something else."""
+    write_run(root, 2, ("pass", "fail"), 0.8)
+    write_run(root, 1)
+    write_run(root, 3, seal=False, status="running", ended=None)
+    write_run(root, 4, run_id=name_of(4, "train"), kind="train", suites=[])
+    (root / "demo-data").mkdir()
+    return root

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.schema import Case, Completion, Metric, Observation, Record, Score
 from harness.stats.join import Pairs, pair
-from harness.stats.observations import Observations
+from harness.stats.observations import Answers, Observations, observations
 
 ACCURACY = Metric(name="accuracy", scorer="answers", numerator="right")
 ERROR_RATE = Metric(name="error_rate", scorer="answers", numerator="wrong", higher_is_better=False)
@@ -100,6 +100,11 @@ def paired(
 ) -> Pairs:
     """The same cases answered by both variants, with 0/1 or real scores."""
     return pair(observed(tuned, per_contract), observed(baseline, per_contract), metric)
+
+
+def both(tuned: Answers, baseline: Answers, metric: Metric) -> Pairs:
+    """Records of both variants, joined case by case for one metric."""
+    return pair(observations(tuned, metric), observations(baseline, metric, "baseline"), metric)
 
 
 def flips(better: int, worse: int, cases: int, metric: Metric = ACCURACY) -> Pairs:

@@ -1,0 +1,51 @@
+"""A fact sheet's rows and periods are read, or refused with every reason."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.scoring.fact_sheet_periods import period_key, related
+from harness.scoring.fact_sheet_rows import read_sheet
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("A Fund | Q2 2025 | net income | USD thousands", "4 cells"),
+        ("A Fund | Q2 2025 | net income | shells | 3", "unit 'shells' is unknown"),
+        ("A Fund | soon | net income | USD | 3", "period 'soon' is none"),
+        ("A Fund | Q2 2025 | net income | USD | high", "value 'high' is no number"),
+        ("A Fund | Q2 2025 | net income | USD | 3\nA Fund | Q2 2025 | net income | USD | 4", "two values stand for"),
+    ],
+)
+def test_a_sheet_that_cannot_be_read_is_refused_with_the_reason(line, problem):
+    with pytest.raises(UserError, match=problem):
+        read_sheet(f"entity | period | metric | unit | value\n{line}\n")
+
+
+def test_every_problem_of_a_sheet_is_named_at_once():
+    with pytest.raises(UserError, match=r"(?s)no line 'entity.*line 1.*line 2"):
+        read_sheet("A Fund | soon | net income | USD | 3\nA Fund | Q2 2025 | net income | shells | 3")
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("Q2 2025", "Q2 2025"),
+        ("second quarter of 2025", "Q2 2025"),
+        ("2Q25", "Q2 2025"),
+        ("FY 2024", "FY 2024"),
+        ("fiscal year 2024", "FY 2024"),
+        ("quarter ended September 30, 2024", "Q3 2024"),
+        ("H1 2025", "H1 2025"),
+        ("Q3", "Q3 ?"),
+        ("prior quarter", None),
+    ],
+)
+def test_periods_have_one_key(written, key):
+    assert period_key(written) == key
+
+
+def test_relative_periods_are_seen_from_the_one_before():
+    assert related("prior quarter", "Q1 2025", ()) == "Q4 2024"
+    assert related("a year earlier", "Q3 2025", ()) == "Q3 2024"
+    assert related("previous period", "FY 2025", ("FY 2024", "FY 2025")) == "FY 2024"
