@@ -98,19 +98,17 @@ class Texts:
 
     def __init__(self, shelf: Shelf) -> None:
         self._bytes, self._ends = Column(shelf, "B"), Column(shelf, "Q")
+        self._ends.append(0)
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._ends) - 1
 
     def append(self, text: str) -> None:
         """One text more."""
         self._bytes.extend(text.encode("utf-8", "surrogatepass"))
         self._ends.append(len(self._bytes))
 
-    def ends(self) -> array[int]:
-        """Where each ends; it begins where the one before ends."""
-        return self._ends.read()
-
-    def read(self, begin: int, end: int) -> bytes:
-        """The text that lies between, in UTF-8."""
+    def read(self, place: int) -> bytes:
+        """One of them, in UTF-8."""
+        begin, end = self._ends.read(place, place + 2)
         return self._bytes.read(begin, end).tobytes()

@@ -153,17 +153,12 @@ class CaseColumns(NamedTuple):
     """The cases of a suite, in their order."""
 
     keys: Keys
+    numbers: Codes
+    """0..N-1; the tables of all metrics share them."""
     clusters: Codes
     """Of each case, 0..C-1."""
     cluster_names: Names
     """By code."""
-    number: Small
-    """Of the case of each answer, in the order in which they came."""
-
-    @property
-    def numbers(self) -> Codes:
-        """Of all cases."""
-        return np.arange(len(self.keys))
 
 
 class Incoming:
@@ -179,7 +174,7 @@ class Incoming:
 
     def columns(self) -> Columns:
         """Those that came so far; cases in the order in which they are first seen."""
-        return _columns(self._growing, _cases(self._cases, in_case_order=False))
+        return _columns(self._growing, *_cases(self._cases, in_case_order=False))
 
 
 def read(records: Iterable[Record]) -> Columns:
@@ -204,30 +199,30 @@ def read_all(records: Iterable[tuple[str, Record]]) -> dict[str, dict[str, Colum
     read: dict[str, dict[str, Columns]] = {}
     for suite, variants in growing.items():
         known = _cases(cases.pop(suite), in_case_order=True)
-        read[suite] = {variant: _columns(found, known) for variant, found in variants.items()}
+        read[suite] = {variant: _columns(found, *known) for variant, found in variants.items()}
     return read
 
 
-def _cases(growing: GrowingCases, in_case_order: bool) -> CaseColumns:
-    """In the order in which they were first seen, or by case id."""
+def _cases(growing: GrowingCases, in_case_order: bool) -> tuple[CaseColumns, Small]:
+    """The cases in the order in which they were first seen, or by id; and the number of each answer's case."""
     codes, first, inverse = np.unique(_numbers(growing.codes), return_index=True, return_inverse=True)
     order = Names(growing.ids, first).order(codes) if in_case_order else np.argsort(first)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
-    number, rows = rank[inverse], first[order]
-    del inverse, first
+    rows = first[order]
     used, clusters = _renumbered(_numbers(growing.cluster_codes)[rows])
-    return CaseColumns(
+    cases = CaseColumns(
         keys=Keys(codes[order], Names(growing.ids, rows), Names(growing.inputs, rows)),
+        numbers=np.arange(len(order)),
         clusters=clusters,
         cluster_names=Names(growing.clusters, rows[used]),
-        number=number,
     )
+    return cases, rank[inverse]
 
 
-def _columns(growing: Growing, cases: CaseColumns) -> Columns:
-    """What was read, in the order of the cases and of each one's repeats."""
-    case = cases.number[_numbers(growing.came)]
+def _columns(growing: Growing, cases: CaseColumns, number: Small) -> Columns:
+    """What was read, in the order of the cases and of each one's repeats; `number` is of each answer's case."""
+    case = number[_numbers(growing.came)]
     came = np.lexsort((_numbers(growing.repeat), case)).astype(np.int32)
     return Columns(cases, Order(case[came], came), growing)
 

@@ -95,10 +95,10 @@ class Read(NamedTuple):
 class Reading:
     """The answers of one variant, or of a slice of it, read once for all metrics, rules and slices."""
 
-    def __init__(self, columns: Columns, whole: Reading | None = None, rows: Codes | None = None) -> None:
+    def __init__(self, columns: Columns, whole: Reading | None = None, rows: Small | None = None) -> None:
         self._columns = columns
         self._part_of = whole
-        self._rows = np.arange(len(columns.case)) if rows is None else rows
+        self._rows = np.arange(len(columns.case), dtype=np.int32) if rows is None else rows
         self._read: dict[tuple[Metric, Role], Read] = {}
         self._scorers: dict[str, Scored] = {}
         self._labels: dict[tuple[str, Role], Labels] = {}
