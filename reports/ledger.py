@@ -31,7 +31,7 @@ create table answers (
 create table cases (
     suite integer, case_id blob, cluster blob, tuned integer, baseline integer,
     kind integer, kinds blob, shift real, away real, measured integer, wrong integer, wrong_before integer,
-    same_prompt integer, same_expected integer, both_texts integer, new integer, gone integer, kept integer
+    same_prompt integer, same_expected integer, textless integer, new integer, gone integer, kept integer
 );
 """
 CASE = "insert into cases values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -63,17 +63,20 @@ WITH: dict[Literal["new", "kept"], str] = {
 WORST = "select case_id from cases where suite = ? and shift < 0 order by shift, case_id limit ?"
 TOTALS = "select suite, kind, count(*) from cases group by suite, kind"
 JOINT = """
-select count(baseline), count(distinct cluster), total(same_prompt), total(same_expected), min(both_texts),
-    total(new), total(gone), total(kept), total(shift < 0),
-    total(measured), count(distinct case when measured then cluster end),
-    total(measured and wrong), total(measured and wrong_before)
-from cases where suite = ?
+select
+    (select count(*) from answers indexed by by_suite where suite = :name and variant = :tuned),
+    (select coalesce(sum(claims), 0) from answers indexed by by_suite where suite = :name and variant = :tuned),
+    count(baseline), count(distinct cluster), coalesce(sum(textless), 0),
+    coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0),
+    coalesce(sum(new), 0), coalesce(sum(gone), 0), coalesce(sum(kept), 0), coalesce(sum(shift < 0), 0),
+    coalesce(sum(measured), 0), count(distinct case when measured then cluster end),
+    coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0)
+from cases where suite = :suite
 """
-CLAIMS = "select count(*), total(claims) from answers indexed by by_suite where suite = ? and variant = ?"
-"""`total` is a sum that is 0.0 of nothing."""
+"""In the order of `Joint`."""
 
 
-class Joint(Struct, frozen=True, kw_only=True):
+class Joint(Struct, frozen=True):
     """What the cases of a suite come to."""
 
     answers: int
@@ -84,12 +87,12 @@ class Joint(Struct, frozen=True, kw_only=True):
     """Cases with both answers; where there is none, the tuned answers stand alone and are the cases."""
     contracts: int
     """That the cases come from."""
+    textless: int
+    """Pairs of which one text is not kept."""
     same_prompt: int
     """Pairs whose answers are to the same prompt."""
     same_expected: int
     """Pairs whose answers are held to the same."""
-    both_texts: bool
-    """Both answers of every pair are kept."""
     new: int
     """Fabricated by the tuned model only."""
     gone: int
@@ -106,6 +109,11 @@ class Joint(Struct, frozen=True, kw_only=True):
     """Of those, tuned answers that fall short of the best."""
     wrong_before: int
     """The same for the baseline."""
+
+    @property
+    def both_texts(self) -> bool:
+        """Both answers of every pair are kept."""
+        return not self.textless
 
 
 class Ledger:
@@ -144,28 +152,8 @@ class Ledger:
 
     def joint(self, suite: str) -> Joint:
         """What the cases of a suite come to."""
-        answers, claims = self._db.execute(CLAIMS, (suite, CANDIDATE)).fetchone()
-        pairs, contracts, same_prompt, same_expected, both_texts, *rest = self._db.execute(
-            JOINT, (self._place[suite],)
-        ).fetchone()
-        new, gone, kept, worse, measured, measured_contracts, wrong, wrong_before = map(int, rest)
-        return Joint(
-            answers=answers,
-            claims=int(claims),
-            pairs=pairs,
-            contracts=contracts,
-            same_prompt=int(same_prompt),
-            same_expected=int(same_expected),
-            both_texts=both_texts != 0,
-            new=new,
-            gone=gone,
-            kept=kept,
-            worse=worse,
-            measured=measured,
-            measured_contracts=measured_contracts,
-            wrong=wrong,
-            wrong_before=wrong_before,
-        )
+        asked = {"name": suite, "tuned": CANDIDATE, "suite": self._place[suite]}
+        return Joint(*self._db.execute(JOINT, asked).fetchone())
 
     def cases(self, most: int = -1) -> Iterator[Chosen]:
         """The cases, or the first of them, by their first kind, suite, shift and id."""
@@ -211,9 +199,9 @@ def _row(suite: int, case: Chosen) -> tuple[Any, ...]:
     found = (suite, *name, *numbers, kinds[0], kinds, case.shift, abs(case.shift))
     headline = (case.measured, case.wrong, case.wrong_before)
     if pair is None:
-        return (*found, *headline, 0, 0, 1, 0, 0, 0)
+        return (*found, *headline, 0, 0, 0, 0, 0, 0)
     claims = map(len, (pair.new, pair.fixed, pair.persisting))
-    return (*found, *headline, *pair.same_question, pair.has_both_texts, *claims)
+    return (*found, *headline, *pair.same_question, not pair.has_both_texts, *claims)
 
 
 def _bytes(text: str) -> bytes:

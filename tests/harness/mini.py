@@ -3,8 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import forked
 
 NAMES = ["holdover", "assignment", "as is"]
 TEST = '''"""Mini: clauses are found."""
@@ -80,18 +81,8 @@ def write_script(root: Path, **answers: dict[str, str]) -> Path:
 
 def pytest_in(root: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run pytest on the suite below `root` in a process of its own, with the fake engine and an own cache."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "evalsuites",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:hypothesispytest",
-        *words,
-    ]
+    command = ["evalsuites", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words]
     if "--engine" not in words:
         command += ["--engine", "fake", "--script", "script.json"]
     settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=settings, timeout=120)
+    return forked.run("pytest", *command, cwd=root, env=settings)

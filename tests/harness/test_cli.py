@@ -2,19 +2,18 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.store import load_run
+from tests import forked
 from tests.harness.mini import right, rows, write_script, write_suite
 
 
 def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     settings = {**os.environ, "TUNEGATE_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-m", "harness.cli", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=settings, timeout=120)
+    return forked.run("harness.cli", *words, cwd=folder, env=settings)
 
 
 @pytest.mark.parametrize(

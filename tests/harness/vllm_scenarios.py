@@ -42,13 +42,16 @@ SMALL = Settings(kv_cache_bytes=1 << 28)
 MAX_LEN = 96
 
 
-def adapters(root: Path) -> dict[str, Checkpoint]:
-    """a0 and a1 have an effect, `zero` has none."""
-    base = embedded_model()
-    save_adapter(base, root / "a0", seed=1, std=0.02, r=8, lora_alpha=16)
-    save_adapter(base, root / "a1", seed=2, std=0.02, r=16, lora_alpha=32)
-    save_adapter(base, root / "zero", seed=3, zero=True, r=8)
-    return {name: resolve(str(root / name)) for name in ("a0", "a1", "zero")}
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "a0": {"seed": 1, "std": 0.02, "r": 8, "lora_alpha": 16},
+    "a1": {"seed": 2, "std": 0.02, "r": 16, "lora_alpha": 32},
+    "zero": {"seed": 3, "zero": True, "r": 8},
+}
+"""a0 and a1 have an effect, `zero` has none."""
+
+
+def adapters(root: Path, *names: str) -> dict[str, Checkpoint]:
+    return {n: resolve(str(save_adapter(embedded_model(), root / n, **ADAPTERS[n]))) for n in names}
 
 
 def requests(renderer: Renderer, variants: list[str]) -> list[Request]:
@@ -219,10 +222,9 @@ def vllm_named(pid: int) -> bool:
 
 def main() -> None:
     root, out, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    base, tuned = resolve(EMBEDDED), adapters(root)
-    renderer = Renderer(base.path)
-    run = {"shared": shared_process, "own": own_process}[scenario]
-    found = run(renderer, base, tuned)
+    base, renderer = resolve(EMBEDDED), Renderer(resolve(EMBEDDED).path)
+    run, names = {"shared": (shared_process, ADAPTERS), "own": (own_process, ("a0",))}[scenario]
+    found = run(renderer, base, adapters(root, *names))
     found["environment"] = dict(os.environ)
     found["prompts"] = [list(r.ids) for r in requests(renderer, ["baseline"])]
     out.write_text(json.dumps(found))

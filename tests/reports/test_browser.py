@@ -8,7 +8,7 @@ import pytest
 
 import reports
 from harness.store import RunData
-from reports import casebook
+from reports import casebook, chosen
 from tests.reports.conftest import Writer
 from tests.reports.sample import make_records
 from tests.reports.test_accessible import luminance
@@ -26,7 +26,7 @@ GROUND = """() => {
 @pytest.fixture
 def folder(write_run: Writer, training_run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A whole report on the disk, with further pages of cases."""
-    monkeypatch.setattr(casebook, "ROOM", 8 * casebook.FRAME)
+    monkeypatch.setattr(casebook, "ROOM", 8 * chosen.FRAME)
     run = write_run(records=make_records())
     reports.publish([run, training_run.path], tmp_path / "out")
     return tmp_path / "out"

@@ -1,11 +1,9 @@
 """The real command in processes of its own, as a user starts it, and what it leaves behind."""
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 
 from harness.checkpoints import file_sha256
 from harness.store import load_run
+from tests.forked import TRAINING, Forked
 from training.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -22,8 +21,6 @@ LIMIT_S = 180
 MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
 ONE_SUITE = {"data__suites": [str(ROOT / "evalsuites" / "general" / "basics")]}
 """Rows are compared with this suite alone, which takes less time than all."""
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.training.preload"])
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -40,40 +37,9 @@ def start(config, *, before=None, **more):
     return subprocess.Popen(command, cwd=config.parent, env=environment(**more), preexec_fn=before, **pipes)
 
 
-class Forked:
-    """`tunegate train CONFIG`, running, in a process forked from one that has imported what it needs.
-
-    Most of a short training is spent on that otherwise.
-    """
-
-    def __init__(self, config):
-        said = Path(tempfile.mkdtemp(dir=config.parent))
-        self.said = [said / "stdout", said / "stderr"]
-        self._process = FORKS.Process(target=_train, args=(config, self.said))
-        self._process.start()
-        self.kill = self._process.kill
-
-    def poll(self):
-        return self._process.exitcode
-
-    def communicate(self, timeout=None):
-        self._process.join(timeout)
-        return [file.read_text() for file in self.said]
-
-    @property
-    def returncode(self):
-        return self._process.exitcode
-
-
-def _train(config, said):
-    from harness import cli
-
-    for stream, file in zip((1, 2), said, strict=True):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream)
-    os.chdir(config.parent)
-    os.environ.update(environment())
-    sys.argv = ["tunegate", "train", str(config)]
-    cli.main()
+def fork(config):
+    """The same in a process that has imported its libraries: most of a short training is spent on that."""
+    return Forked("harness.cli", ("train", str(config)), config.parent, environment(), TRAINING)
 
 
 def finish(process):

@@ -80,10 +80,9 @@ def manifest_of(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [40, 100])
-def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_path, columns):
+def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_path):
     write_config(train__max_steps=60, train__validate_every=20)
-    seen = run_on_terminal(TRAIN, tmp_path, {"TUNEGATE_CACHE": str(tmp_path / "cache")}, columns)
+    seen = run_on_terminal(TRAIN, tmp_path, {"TUNEGATE_CACHE": str(tmp_path / "cache")}, 40)
     assert seen.code == 0, seen.text
     assert seen.cursor_is_shown and seen.unknown == []
     assert "data > model" not in seen.text and "live view ended" not in seen.text

@@ -4,10 +4,10 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from harness.starting.kinds import kinds
+from tests import forked
 
 KINDS = list(kinds())
 MANY = 340
@@ -25,11 +25,7 @@ def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def _run(folder: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
     settings = {**os.environ, "TUNEGATE_CACHE": str(folder / "cache"), "PYTEST_ADDOPTS": ""}
-    # -P keeps the folder off the path, as the installed commands do.
-    command = [sys.executable, "-P", "-m", module, *words]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=settings, stdin=subprocess.DEVNULL, timeout=240
-    )
+    return forked.run(module, *words, cwd=folder, env=settings, safe_path=True)
 
 
 def right_answers(kind: str, cases: Path) -> dict[str, str]:
