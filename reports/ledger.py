@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -123,6 +124,7 @@ class Ledger:
         self._suites = list(suites)
         self._place = {suite.name: place for place, suite in enumerate(suites)}
         self._db = sqlite3.connect("")
+        weakref.finalize(self, self._db.close)
         self._db.executescript(TABLES)
 
     def add(self, answers: Iterable[tuple[str, str, Brief]]) -> None:
