@@ -21,6 +21,8 @@ from harness.schema import Checkpoint, Completion, Request, Sampling
 
 # LoRA on a CPU gathers [tokens, rank, width] in fp32; this bounds it.
 LORA_CPU_BATCHED_TOKENS = 512
+GRACE_S = 0.5
+"""Seconds for vLLM's process to end by itself; on a CPU it takes longer than the five after which vLLM kills it."""
 EXTENSION = "harness.engines.vllm_worker.DeviceMemory"
 
 _adapter_ids: dict[str, int] = {}
@@ -273,6 +275,6 @@ class VllmModel:
             return
         self._watch.close()
         with vllm_env.collecting_later():
-            self._llm.llm_engine.engine_core.shutdown()
+            self._llm.llm_engine.engine_core.shutdown(timeout=GRACE_S)
         self._llm = None
         gc.collect()
