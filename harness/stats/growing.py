@@ -22,7 +22,7 @@ class GrowingCases:
     """The cases that the answers of a suite are to."""
 
     def __init__(self) -> None:
-        self.shelf = Shelf("the numbers of a run", "a kilobyte for each answer of the run")
+        self.shelf = Shelf("the numbers of a run", "half a kilobyte for each answer of the run")
         self.codes, self.cluster_codes = Column(self.shelf, "q"), Column(self.shelf, "q")
         self.ids, self.inputs, self.clusters = Texts(self.shelf), Texts(self.shelf), Texts(self.shelf)
 
