@@ -4,9 +4,9 @@
 
 Each size is one process of its own: a suite of so many cases, two variants, the fake engine (its replies follow from
 the token ids), the answer cache, two scorers, six gates with slices, a sealed run folder. A sampler reads the memory of
-the process ten times a second: until all is answered, and to the end; and the size of the files without a name that
-it has open, in TMPDIR. The suite's files are made first, which is not timed. Time is given as CPU time, too, which other work on the machine does not stretch. A case of 600 characters needs
-about 6 kB of disk in all.
+the process ten times a second, until all is answered and to the end, and the size of the files without a name that it
+has open in TMPDIR. The suite's files are made first, which is not timed. Time is given as CPU time, too, which other
+work on the machine does not stretch. A case of 600 characters needs about 10 kB of disk in all.
 """
 
 import argparse
