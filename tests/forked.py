@@ -100,6 +100,12 @@ def run(
     return subprocess.CompletedProcess([module, *words], process.wait(), out, error)
 
 
+def tunegate(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `tunegate WORDS` in a folder, with a cache of its own there."""
+    env = os.environ | {"TUNEGATE_CACHE": str(folder / "cache")} | environment
+    return run("harness.cli", *words, cwd=folder, env=env)
+
+
 def _has_ended(line: socket.socket) -> bool:
     line.settimeout(0)
     try:

@@ -1,21 +1,18 @@
 """`tunegate diagnose`, `plan` and `models`, run as a user runs them."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.schema import Manifest
 from harness.store import RunFolder
+from tests import forked
 
 
 def tunegate(folder: Path, *words: str, columns: int = 120) -> subprocess.CompletedProcess[str]:
-    settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "COLUMNS": str(columns)}
-    command = [sys.executable, "-m", "harness.cli", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=settings, timeout=120)
+    return forked.tunegate(folder, *words, HF_HUB_OFFLINE="1", COLUMNS=str(columns))
 
 
 @pytest.mark.parametrize(("words", "expected"), [

@@ -1,19 +1,12 @@
 """The `tunegate` command, run as a user runs it: help, exit codes, one line for each mistake."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.store import load_run
-from tests import forked
+from tests.forked import tunegate
 from tests.harness.mini import right, rows, write_script, write_suite
-
-
-def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    settings = {**os.environ, "TUNEGATE_CACHE": str(folder / "cache")}
-    return forked.run("harness.cli", *words, cwd=folder, env=settings)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from harness.progress import Progress
 from harness.rubric import SIDES, Rubric
 from harness.schema import Case
 from harness.store import check_seal, load_run
+from tests.forked import tunegate
 from tests.harness.mini import right, rows, write_script
 from tests.harness.scored_run import make
-from tests.harness.test_cli import tunegate
 
 GROUNDED = Rubric(name="grounded", question="Is every clause there?", labels=("no", "partly", "yes"))
 BETTER = Rubric(name="better", question="Name what is there.", labels=SIDES, compare=True)

@@ -19,8 +19,8 @@ from harness.progress import Progress
 from harness.runner import find_suites, run
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.store import RunFolder
+from tests.forked import tunegate
 from tests.harness.mini import rows, write_suite
-from tests.harness.test_cli import tunegate
 
 HOUR = 3600.0
 

@@ -1,9 +1,6 @@
 """What gates can show before anything is asked: counts from the suite's own scorers, words, and the command."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from harness.power.report import GatePower, measured, suite_power
 from harness.power.rules import NEEDS_RUN, Assumed
 from harness.runner import find_suites
 from harness.schema import BASELINE, CANDIDATE, Gate
+from tests.forked import tunegate
 from tests.harness.mini import right, rows, write_script, write_suite
 from tests.harness.scored import ACCURACY, MACRO_F1, answers
 
@@ -239,12 +237,6 @@ def test_slice_values_that_say_the_same_share_a_row() -> None:
 
 def test_an_amount_counts_once_a_case() -> None:
     assert view.sentences(row(assumes=AN_AMOUNT_SAYS)) == ["fine", AN_AMOUNT_SAYS]
-
-
-def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness.cli", *words]
-    settings = {**os.environ, "TUNEGATE_CACHE": str(folder / "cache")}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=settings, timeout=120)
 
 
 def test_the_command_says_prints_json_and_is_strict_when_asked(tmp_path: Path) -> None:

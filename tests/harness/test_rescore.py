@@ -10,9 +10,9 @@ from harness.events import batches
 from harness.progress import Progress
 from harness.rescore import rescore
 from harness.store import check_seal, load_run
+from tests.forked import tunegate
 from tests.harness.mini import TEST, write_suite
 from tests.harness.scored_run import make, suites
-from tests.harness.test_cli import tunegate
 
 RELAXED = TEST.replace(
     'scorers=[clauses.among(["holdover", "assignment", "as is"])]',

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,7 @@ from harness.schema import Completion, Estimate, MetricRow, Metrics
 from harness.visible import is_hidden
 from reports.exports import FORMATS, export
 from reports.exports.records_csv import cell, line
+from tests import forked
 from tests.reports.conftest import Writer
 from tests.reports.hostile import ATTACKS, random_texts
 from tests.reports.sample import (
@@ -223,8 +223,7 @@ def test_what_is_missing_is_said(write_run: Writer) -> None:
 
 
 def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "harness.cli", "export", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, env=os.environ)
+    return forked.run("harness.cli", "export", *words, cwd=folder, env=dict(os.environ))
 
 
 def test_the_command_writes_or_prints(write_run: Writer, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.reports.review.conftest import WriteRun
 
 ROOT = Path(__file__).parents[3]
@@ -18,8 +20,9 @@ WITHOUT = (
 
 
 def tunegate(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "harness.cli", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    if not code:
+        return forked.run("harness.cli", *words, cwd=ROOT, env=dict(os.environ))
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("command", ["start", "packet", "import", "finish", "adjudicate"])
