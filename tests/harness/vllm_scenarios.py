@@ -187,8 +187,8 @@ def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkp
 
 
 def own_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
-    """Two models one after the other, each in processes of its own, and the switches those processes have."""
-    with opened({"baseline": base, "a0": tuned["a0"]}, "auto") as engine:
+    """Base and adapter in vLLM's own processes, and the switches those have."""
+    with opened({"baseline": base, "a0": tuned["a0"]}, "force") as engine:
         arriving = engine.generate(requests(renderer, ["baseline", "a0"]))
         first = next(arriving)
         environments = [environment_of(pid) for pid in children(os.getpid())]
