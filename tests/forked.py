@@ -7,7 +7,6 @@ a command imports, and of commands as documents have them, start it for real.
 
 from __future__ import annotations
 
-import array
 import atexit
 import json
 import os
@@ -46,12 +45,11 @@ class Forked:
         path: tuple[str, ...] = (),
     ) -> None:
         self._said: list[IO[str]] = [tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(2)]  # noqa: SIM115
-        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._line.connect(_server(imports))
-        asked = json.dumps([module, words, str(cwd), env, path]).encode()
-        streams = array.array("i", [file.fileno() for file in self._said])
-        self._line.sendmsg([len(asked).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
-        self._line.sendall(asked)
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            streams = [theirs.fileno(), *(file.fileno() for file in self._said)]
+            socket.send_fds(_server(imports), [b"!"], streams)
+        self._line.sendall(json.dumps([module, words, str(cwd), env, path]).encode() + b"\n")
         self._answers = self._line.makefile("r")
         self.pid = int(self._answers.readline())
         self.returncode: int | None = None
@@ -115,49 +113,46 @@ def _has_ended(line: socket.socket) -> bool:
 
 
 @cache
-def _server(imports: tuple[str, ...]) -> str:
-    """Address of this process's own server, which ends with it."""
-    address = str(Path(tempfile.mkdtemp(prefix="tunegate-forks-")) / "line")
-    command = [sys.executable, "-m", "tests.forked", address, *imports]
-    server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert server.stdout is not None and server.stdout.readline() == b"ready\n"
-    atexit.register(server.kill)
-    return address
+def _server(imports: tuple[str, ...]) -> socket.socket:
+    """The line to this process's own server, which ends with it."""
+    line, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "tests.forked", str(theirs.fileno()), *imports]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}  # Read where a library loads, and what tests compute is small.
+    subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=alone)
+    theirs.close()
+    return line
 
 
-def _serve(address: str, imports: list[str]) -> None:
-    """Fork a command for each connection, until whoever started this is gone."""
+def _serve(line: socket.socket, imports: list[str]) -> None:
+    """Fork a command whenever one is asked for, until whoever started this is gone."""
     before_torch()
     for name in imports:
         import_module(name)
     sys.path[:] = [folder for folder in sys.path if Path(folder) != ROOT]
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    line.bind(address)
-    line.listen()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    print("ready", flush=True)
     while True:
-        asking, _ = line.accept()
+        asked, given, *_ = socket.recv_fds(line, 1, 3)
+        if not asked:
+            os._exit(0)
+        asking, *streams = given
         if os.fork() == 0:
             line.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os._exit(_attend(asking))
-        asking.close()
+            _attend(socket.socket(fileno=asking), streams)
+            os._exit(0)
+        for file in given:
+            os.close(file)
 
 
-def _attend(asking: socket.socket) -> int:
+def _attend(asking: socket.socket, streams: list[int]) -> None:
     """Fork the command itself, tell its process id, and then how it ended."""
-    head, streams, *_ = socket.recv_fds(asking, 4, 2)
-    asked = b""
-    while len(asked) < int.from_bytes(head, "big"):
-        asked += asking.recv(1 << 16)
+    asked = json.loads(asking.makefile("r").readline())
     child = os.fork()
     if child == 0:
         asking.close()
-        _become(json.loads(asked), streams)
+        _become(asked, streams)
     asking.sendall(f"{child}\n".encode())
     asking.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
-    return 0
 
 
 def _become(asked: list[Any], streams: list[int]) -> None:
@@ -190,4 +185,4 @@ def _become(asked: list[Any], streams: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], sys.argv[2:])
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
