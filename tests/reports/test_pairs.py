@@ -1,11 +1,13 @@
 """Which claim is new, and which answers belong together."""
 
 import pytest
+from msgspec import structs
 
 from harness.errors import UserError
 from harness.schema import Record
 from reports import ledger as ledger_module
 from reports.briefs import Brief, Tally, brief, read
+from reports.chosen import choose
 from reports.ledger import Ledger
 from reports.pairs import Pair
 from tests.reports.sample import METRICS, cite, make_record, make_suite
@@ -68,6 +70,26 @@ def test_a_repeat_is_not_a_second_case() -> None:
     ledger, tallies = looked_through(*records)
     assert len(list(ledger.pairs(make_suite().name))) == 1
     assert [(t.answers, t.firsts) for t in tallies.values()] == [(2, 1), (2, 1)]
+
+
+def test_what_the_cases_of_a_suite_come_to() -> None:
+    """Four contracts: missed before; missed by both; new, gone and kept claims; not measured for the baseline."""
+    old, new = (cite(OLD, "§ 1"), cite(OLD, "§ 2")), (cite(NEW, "§ 2"), cite(NEW, "§ 3"))
+    silent = make_record(4, "baseline", "x", found=False)
+    silent.scores["clauses"] = structs.replace(silent.scores["clauses"], value=None, reason="no judge")
+    ledger, _ = looked_through(
+        make_record(1, "baseline", "x", found=False), make_record(1, "tuned", "x"),
+        make_record(2, "baseline", "x", found=False), make_record(2, "tuned", "x", found=False),
+        make_record(3, "baseline", OLD, spans=old), make_record(3, "tuned", NEW, spans=new),
+        silent, make_record(4, "tuned", "x", found=False),
+    )  # fmt: skip
+    suite = make_suite()
+    ledger.show(choose(suite, METRICS[0], ledger.pairs(suite.name), ledger.tuned(suite.name)))
+    joint = ledger.joint(suite.name)
+    assert (joint.answers, joint.pairs, joint.contracts, joint.both_texts) == (4, 4, 4, True)
+    assert (joint.measured, joint.measured_contracts, joint.wrong, joint.wrong_before) == (3, 3, 1, 2)
+    assert (joint.claims, joint.new, joint.gone, joint.kept) == (2, 1, 1, 1)
+    assert [case.tuned.case.id for case in ledger.cases(1)] == ["lease-001"]
 
 
 def test_a_disk_without_room_for_the_cases_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
