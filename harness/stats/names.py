@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import overload
 
 import numpy as np
 
@@ -24,14 +23,8 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return self._raw(index).decode("utf-8", "surrogatepass")
+    def __getitem__(self, place: int) -> str:  # type: ignore[override]  # a slice of names is not needed
+        return self._raw(range(len(self))[place]).decode("utf-8", "surrogatepass")
 
     def _raw(self, place: int) -> bytes:
         return self._texts.read(int(self._rows[place]))

@@ -13,7 +13,7 @@ import pytest
 from evalsuites.public.contractnli import build_training, cases, excerpts, floor, ndas
 from evalsuites.public.contractnli.ndas import CONTRADICTION, ENTAILMENT, LABELS, NOT_MENTIONED, Agreement
 from evalsuites.public.contractnli.test_contractnli import suite
-from harness.errors import Unavailable, UserError
+from harness.errors import UserError
 from harness.prompts import load_template, messages
 from harness.schema import Case
 from tests.evalsuites.judging import answered, levels, outcomes
@@ -67,15 +67,6 @@ def source(public_data, real):
 
 
 # Reading
-
-
-def test_without_the_data_one_line_says_how_to_get_it(monkeypatch, tmp_path):
-    for folder in ("", str(tmp_path)):
-        monkeypatch.setenv("TUNEGATE_DATA", folder)
-        with pytest.raises(Unavailable) as told:
-            cases.cases()
-        assert "TUNEGATE_DATA" in str(told.value) and "CC BY 4.0" in str(told.value)
-        assert len(str(told.value).splitlines()) == 1
 
 
 def test_an_agreement_is_read_as_sentences_and_answers(tmp_path):

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from evalsuites.public.cuad import cases, contracts, passages
+from evalsuites.public.cuad import contracts, passages
 from evalsuites.public.cuad.contracts import Contract, Label
-from harness.errors import Unavailable, UserError
+from harness.errors import UserError
 from tests.evalsuites.small_cuad import LAW, PLAIN, RENEWED, TERM, contract, write_data
 
 
@@ -18,15 +18,6 @@ def cut_with_clause(one: Contract) -> list[tuple[str, list[str]]]:
 
 
 # Reading
-
-
-def test_without_the_data_one_line_says_how_to_get_it(monkeypatch, tmp_path):
-    for folder in ("", str(tmp_path)):
-        monkeypatch.setenv("TUNEGATE_DATA", folder)
-        with pytest.raises(Unavailable) as told:
-            cases.cases()
-        assert "TUNEGATE_DATA" in str(told.value) and "CC BY 4.0" in str(told.value)
-        assert len(str(told.value).splitlines()) == 1
 
 
 def test_white_space_collapses_and_blank_lines_start_paragraphs():

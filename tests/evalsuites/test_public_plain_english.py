@@ -13,7 +13,7 @@ import pytest
 from evalsuites.public.plain_english import build_training, cases, floor, pairs
 from evalsuites.public.plain_english.pairs import Pair
 from evalsuites.public.plain_english.test_plain_english import suite
-from harness.errors import Unavailable, UserError
+from harness.errors import UserError
 from harness.prompts import load_template, messages
 from harness.schema import Case, Completion
 from harness.scoring.base import run
@@ -50,15 +50,6 @@ def real(public_data):
 
 
 # Reading
-
-
-def test_without_the_data_one_line_says_how_to_get_it(monkeypatch, tmp_path):
-    for folder in ("", str(tmp_path)):
-        monkeypatch.setenv("TUNEGATE_DATA", folder)
-        with pytest.raises(Unavailable) as told:
-            cases.cases()
-        assert "TUNEGATE_DATA" in str(told.value) and "Apache 2.0" in str(told.value)
-        assert len(str(told.value).splitlines()) == 1
 
 
 def test_a_pair_is_tied_by_its_services_or_else_by_its_document(tmp_path):

@@ -195,7 +195,7 @@ def test_an_unknown_checkpoint_is_a_usage_error(root: Path) -> None:
 
 def test_the_plugin_is_silent_in_a_project_without_suites(tmp_path: Path) -> None:
     (tmp_path / "evalsuites").mkdir()
-    (tmp_path / "evalsuites" / "test_plain.py").write_text("def test_plain():\n    assert True\n")
+    (tmp_path / "evalsuites" / "test_plain.py").write_text("def test_plain():\n    assert sum([1, 2]) == 3\n")
     (tmp_path / "script.json").write_text("{}")
     done = pytest_in(tmp_path, "-q")
     assert done.returncode == 0

@@ -25,7 +25,7 @@ def library(tmp_path_factory):
     [
         (f"import datasets, evaluate\n{GOOD}", ImportError),
         (f"import evaluate\nimport neighbour\n{GOOD}", ImportError),
-        ("from evaluate import Metric\nclass Own(Metric):\n    pass\n", NotImplementedError),
+        ("from evaluate import Metric\nclass Own(Metric):\n    own = True\n", NotImplementedError),
     ],
 )
 def test_the_traps_are_still_there(library, tmp_path, text, raised):
