@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from harness.threads import before_torch
+from tests import forked
 from tests.browser import browser, new_context  # noqa: F401 - fixtures
 
 
@@ -23,6 +24,7 @@ def share_processors() -> None:
 
 share_processors()
 before_torch()
+forked.folder()
 # Property tests draw the same examples each time, so that a change is judged by what it changes. TUNEGATE_EXPLORE=1
 # draws new ones, to look for what nobody thought of.
 settings.register_profile("repeatable", derandomize=True)
@@ -49,7 +51,7 @@ def shipped_suites_stay() -> Iterator[None]:
 
 
 def _suite_modules() -> dict[str, ModuleType]:
-    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "evalsuites"}
+    return {name: module for name, module in sys.modules.items() if name.startswith("evalsuites")}
 
 
 CHATML = (
@@ -193,6 +195,11 @@ def public_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("TUNEGATE_DATA names no folder: the public data is not on this machine")
     return Path(folder)
+
+
+def pytest_unconfigure() -> None:
+    """Servers of forks end with this process; their addresses go now."""
+    forked.remove_folder()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

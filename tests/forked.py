@@ -2,56 +2,68 @@
 
 Importing those takes most of a short command. All else of a process is as if it had been started: arguments, folder,
 environment, streams, exit code, signals, memory, and the project's own modules, which it imports itself. Tests of what
-a command imports, and of commands as documents have them, start it for real.
+a command imports, of its start, and of commands as users type them against real models, start it for real.
+
+A server for each set of libraries serves all processes of a test run.
 """
 
 from __future__ import annotations
 
-import atexit
-import json
+import fcntl
 import os
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Literal, cast
 
-from harness.threads import before_torch
-
-LIBRARIES = (
-    *("datasets", "jinja2", "jsonschema", "matplotlib.figure", "matplotlib.backends.backend_svg", "msgspec", "pytest"),
-    *("rich.live", "rich.table", "scipy.special", "scipy.stats", "typer"),
-)
-TRAINING = (*LIBRARIES, "transformers", "transformers.models.auto.modeling_auto", "peft")
-
+from tests import fork_line
 
 ROOT = Path(__file__).parents[1]
+FOLDER = "TUNEGATE_FORKS"
+"""Names the folder of the servers' addresses for all processes of a test run."""
+PATIENCE_S = 60.0
+
+Libraries = Literal["commands", "training", "vllm"]
 
 
 class Forked:
-    """A running `python -m MODULE WORDS`, with the methods of `subprocess.Popen` that tests use."""
+    """A running `python -m WORDS`, with the methods of `subprocess.Popen` that tests use.
+
+    What it says is kept for `communicate`, unless its stdin, stdout and stderr are given as `streams`.
+    """
 
     def __init__(
         self,
-        module: str,
-        words: tuple[str, ...],
+        *words: str,
         cwd: Path,
-        env: dict[str, str],
-        imports: tuple[str, ...] = LIBRARIES,
-        path: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        libraries: Libraries = "commands",
+        safe_path: bool = False,
+        streams: Sequence[int] = (),
+        terminal: bool = False,
     ) -> None:
-        self._said: list[IO[str]] = [tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(2)]  # noqa: SIM115
-        self._line, theirs = socket.socketpair()
-        with theirs:
-            streams = [theirs.fileno(), *(file.fileno() for file in self._said)]
-            socket.send_fds(_server(imports), [b"!"], streams)
-        self._line.sendall(json.dumps([module, words, str(cwd), env, path]).encode() + b"\n")
-        self._answers = self._line.makefile("r")
-        self.pid = int(self._answers.readline())
+        """With `safe_path` as by -P, the folder is no place for modules; `terminal` says that stdin is one."""
+        self._said: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(0 if streams else 2)]  # noqa: SIM115
+        path = [] if safe_path else [str(cwd)]
+        with Path(os.devnull).open() as nothing:
+            given = list(streams) or [nothing.fileno(), *(file.fileno() for file in self._said)]
+            self._line, self.pid = fork_line.ask(
+                address(libraries),
+                list(words),
+                given,
+                cwd=str(cwd),
+                env=dict(os.environ if env is None else env),
+                path=path,
+                terminal=terminal,
+            )
         self.returncode: int | None = None
 
     def wait(self, timeout: float | None = None) -> int:
@@ -59,9 +71,10 @@ class Forked:
         if self.returncode is None:
             self._line.settimeout(timeout)
             try:
-                self.returncode = int(self._answers.readline())
+                self.returncode = fork_line.next_number(self._line)
             except TimeoutError:
                 raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0) from None
+            self._line.close()
         return self.returncode
 
     def poll(self) -> int | None:
@@ -70,32 +83,42 @@ class Forked:
             self.wait()
         return self.returncode
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """Kill it, if it still runs."""
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What it said on stdout and stderr, once it has ended."""
         self.wait(timeout)
-        for file in self._said:
-            file.seek(0)
-        return cast(tuple[str, str], tuple(file.read() for file in self._said))
+        return self.said()
+
+    def said(self) -> tuple[str, str]:
+        """What it has said so far."""
+        sizes = [os.fstat(file.fileno()).st_size for file in self._said]
+        read = [os.pread(file.fileno(), size, 0) for file, size in zip(self._said, sizes, strict=True)]
+        return cast(tuple[str, str], tuple(text.decode("utf-8", "replace") for text in read))
 
 
 def run(
-    module: str, *words: str, cwd: Path, env: dict[str, str], timeout: float = 240, safe_path: bool = False
+    *words: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 240,
+    safe_path: bool = False,
+    libraries: Libraries = "commands",
 ) -> subprocess.CompletedProcess[str]:
-    """`subprocess.run` of `python -m MODULE WORDS`, its output captured, without anything on stdin.
-
-    With `safe_path` as by -P, the folder is no place for modules.
-    """
-    process = Forked(module, words, cwd, env, path=() if safe_path else (str(cwd),))
+    """`subprocess.run` of `python -m WORDS`, its output captured, without anything on stdin."""
+    process = Forked(*words, cwd=cwd, env=env, safe_path=safe_path, libraries=libraries)
     try:
         out, error = process.communicate(timeout)
     finally:
         process.kill()
-    return subprocess.CompletedProcess([module, *words], process.wait(), out, error)
+    return subprocess.CompletedProcess(words, process.wait(), out, error)
 
 
 def tunegate(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -104,85 +127,59 @@ def tunegate(folder: Path, *words: str, **environment: str) -> subprocess.Comple
     return run("harness.cli", *words, cwd=folder, env=env)
 
 
+def program(module: str, libraries: Libraries = "commands") -> list[str]:
+    """The beginning of a command line that runs `python -P -m MODULE` so, for shells and launchers."""
+    return [sys.executable, "-I", "-S", fork_line.__file__, address(libraries), module]
+
+
+@cache
+def programs() -> Path:
+    """A folder with `tunegate` and `pytest` that run so, for the PATH of a shell."""
+    made = folder() / f"bin-{os.getpid()}"
+    made.mkdir()
+    for name, module in {"tunegate": "harness.cli", "pytest": "pytest"}.items():
+        (made / name).write_text(f'#!/bin/sh\nexec {shlex.join(program(module))} "$@"\n')
+        (made / name).chmod(0o755)
+    return made
+
+
+@cache
+def address(libraries: Libraries) -> str:
+    """Where the server is asked; the first who needs it starts it."""
+    place = folder() / libraries
+    with (folder() / f"{libraries}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            command = [sys.executable, "-m", "tests.fork_server", libraries, str(place), (folder() / "pid").read_text()]
+            # Threads are counted where a library loads, and what tests compute is small.
+            settings = os.environ | {"OMP_NUM_THREADS": "1"}
+            subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=settings, start_new_session=True)
+            end = time.monotonic() + PATIENCE_S
+            while not place.exists():
+                if time.monotonic() > end:
+                    raise TimeoutError(f"no server of forks with {libraries} came up within {PATIENCE_S:.0f} s")
+                time.sleep(0.01)
+    return str(place)
+
+
+@cache
+def folder() -> Path:
+    """The folder of the addresses; who asks first, before the test run has other processes, makes and removes it."""
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="forks-")
+        (Path(os.environ[FOLDER]) / "pid").write_text(str(os.getpid()))
+    return Path(os.environ[FOLDER])
+
+
+def remove_folder() -> None:
+    """Remove it, if this process made it."""
+    if (folder() / "pid").read_text() == str(os.getpid()):
+        shutil.rmtree(folder(), ignore_errors=True)
+
+
 def _has_ended(line: socket.socket) -> bool:
     line.settimeout(0)
     try:
         return bool(line.recv(1, socket.MSG_PEEK))
     except BlockingIOError:
         return False
-
-
-@cache
-def _server(imports: tuple[str, ...]) -> socket.socket:
-    """The line to this process's own server, which ends with it."""
-    line, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "tests.forked", str(theirs.fileno()), *imports]
-    alone = os.environ | {"OMP_NUM_THREADS": "1"}  # Read where a library loads, and what tests compute is small.
-    subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=alone)
-    theirs.close()
-    return line
-
-
-def _serve(line: socket.socket, imports: list[str]) -> None:
-    """Fork a command whenever one is asked for, until whoever started this is gone."""
-    before_torch()
-    for name in imports:
-        import_module(name)
-    sys.path[:] = [folder for folder in sys.path if Path(folder) != ROOT]
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        asked, given, *_ = socket.recv_fds(line, 1, 3)
-        if not asked:
-            os._exit(0)
-        asking, *streams = given
-        if os.fork() == 0:
-            line.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _attend(socket.socket(fileno=asking), streams)
-            os._exit(0)
-        for file in given:
-            os.close(file)
-
-
-def _attend(asking: socket.socket, streams: list[int]) -> None:
-    """Fork the command itself, tell its process id, and then how it ended."""
-    asked = json.loads(asking.makefile("r").readline())
-    child = os.fork()
-    if child == 0:
-        asking.close()
-        _become(asked, streams)
-    asking.sendall(f"{child}\n".encode())
-    asking.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
-
-
-def _become(asked: list[Any], streams: list[int]) -> None:
-    """Be `python -m MODULE WORDS`, as far as the command can see."""
-    import runpy
-
-    module, words, cwd, env, path = asked
-    for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, streams[0]), (2, streams[1])):
-        os.dup2(file, stream)
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    sys.path[:0] = [*path, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.argv = [module, *words]
-    code: object = 0
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        code = end.code
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    if isinstance(code, str):
-        print(code, file=sys.stderr)
-        code = 1
-    atexit._run_exitfuncs()
-    for stream_file in (sys.stdout, sys.stderr):
-        stream_file.flush()
-    os._exit(int(cast(int, code or 0)))
-
-
-if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from tests import forked
+
 ROOT = Path(__file__).parents[2]
 KNOWN = {
     "error", "warning", "notice", "debug", "add-mask", "stop-commands", "group", "endgroup", "save-state", "set-output",
@@ -96,9 +98,9 @@ class Job:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """A bare environment in which this interpreter's `pytest` and `tunegate` are first on the path."""
+    """A bare environment in which `pytest`, `tunegate` and all else of this interpreter are first on the path."""
     return {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(forked.programs()), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "CI": "true",

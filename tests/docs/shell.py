@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tests import forked
 from tests.docs.blocks import Block
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -34,13 +35,13 @@ trap '{ declare -p | grep -v "^declare -[a-zA-Z]*r"; echo "cd $(printf %q "$PWD"
 TUNEGATE = f"""#!/bin/bash
 if [ -n "$ONLY_READ" ]; then exec {sys.executable} {STAND_IN} tunegate "$@"; fi
 case "$1" in compare|noise|judge) set -- "$@" --engine fake --script="$ANSWERS" ;; esac
-exec {sys.executable} -P -m harness.cli "$@"
+exec "$FORKED/tunegate" "$@"
 """
 PYTEST = f"""#!/bin/bash
 case "$ONLY_READ $*" in
     " "*evalsuites*)
         set -- "$@" -p no:cacheprovider -p no:hypothesispytest --engine fake --script="$ANSWERS"
-        exec {PROGRAMS}/pytest "$@" ;;
+        exec "$FORKED/pytest" "$@" ;;
 esac
 exec {sys.executable} {STAND_IN} pytest "$@"
 """
@@ -94,7 +95,7 @@ class Shell:
         own["PATH"] = os.pathsep.join([str(programs), str(PROGRAMS), os.environ["PATH"]])
         own["TUNEGATE_CACHE"] = str(aside / "cache")
         if not real:
-            own["TUNEGATE_SMOLLM2_WHEEL"] = "/nowhere"
+            own |= {"TUNEGATE_SMOLLM2_WHEEL": "/nowhere", "FORKED": str(forked.programs())}
         self.environment = {**os.environ, **own, **more}
 
     def run(self, block: Block) -> Done:

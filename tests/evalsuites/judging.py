@@ -1,13 +1,20 @@
-"""Judges a suite's own gates on answers by rule, in process. Knows no engine and no run folder."""
+"""Judges a suite's own gates on answers by rule: in this process, and as a user's pytest does."""
 
+import json
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from harness.gates import judge, load_gates
 from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
 from harness.scoring.base import run
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations
+from harness.store import load_verdicts
 from harness.suite import Suite
+from tests import forked
+
+ROOT = Path(__file__).parents[2]
 
 Answering = Callable[[Case], str]
 
@@ -51,3 +58,13 @@ def verdicts(suite: Suite, records: list[Record]) -> list[Verdict]:
 def outcomes(suite: Suite, records: list[Record]) -> dict[str, str]:
     """Outcome of every absolute gate by its id."""
     return {verdict.gate: verdict.outcome for verdict in verdicts(suite, records) if verdict.outcome != "skipped"}
+
+
+def judged_by_pytest(suite: str, answers: dict[str, str], folder: Path) -> tuple[int, list[Verdict]]:
+    """Exit code and verdicts of a shipped suite as a user runs it, with these answers by case id."""
+    (folder / "script.json").write_text(json.dumps({"tuned": answers}))
+    words = [f"evalsuites/{suite}", "-q", "-p", "no:cacheprovider", "--engine", "fake"]
+    words += ["--script", str(folder / "script.json"), "--runs", str(folder / "runs")]
+    settings = os.environ | {"TUNEGATE_CACHE": str(folder / "cache")}
+    done = forked.run("pytest", *words, cwd=ROOT, env=settings)
+    return done.returncode, load_verdicts(next((folder / "runs").iterdir()))

@@ -1,9 +1,5 @@
 """The suite brand/voice: a fair set of cases, right answers that score right, and training rows that share nothing."""
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -16,9 +12,8 @@ from evalsuites.generated import case_rows, chat_rows, write_rows
 from harness.cases import load_cases
 from harness.schema import Case, Completion
 from harness.scoring import style_guide
-from harness.store import load_verdicts
 from tests.evalsuites import separation
-from tests.evalsuites.judging import answered, outcomes
+from tests.evalsuites.judging import answered, judged_by_pytest, outcomes
 
 SUITE = Path(generate.__file__).parent
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -224,20 +219,9 @@ def test_the_floor_corrects_what_the_guide_has_a_word_for():
     assert find_and_replace(case) == "Our partners love a TideFlask, it's the best"
 
 
-def judged(tmp_path, answers):
-    """Exit code and outcomes of the suite's gates as a user runs it, with these answers."""
-    (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
-    command = [sys.executable, "-m", "pytest", "evalsuites/brand/voice", "-q", "-p", "no:cacheprovider"]
-    command += ["--engine", "fake", "--script", str(tmp_path / "script.json"), "--runs", str(tmp_path / "runs")]
-    settings = {**os.environ, "TUNEGATE_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(command, cwd=SUITE.parents[2], env=settings, capture_output=True, text=True, timeout=300)
-    verdicts = load_verdicts(next((tmp_path / "runs").iterdir()))
-    return done.returncode, {v.gate: v.outcome for v in verdicts}
-
-
 def test_right_answers_pass_every_gate(tmp_path):
-    code, found = judged(tmp_path, generate.right_answers())
-    unmet = {gate: outcome for gate, outcome in found.items() if outcome != "pass"}
+    code, found = judged_by_pytest("brand/voice", generate.right_answers(), tmp_path)
+    unmet = {verdict.gate: verdict.outcome for verdict in found if verdict.outcome != "pass"}
     assert (code, unmet) == (0, {"usable_rate-improves": "skipped"})
 
 

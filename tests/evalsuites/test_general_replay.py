@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from harness.plan import PlainRenderer
 from harness.progress import Progress
 from harness.prompts import Renderer
 from harness.schema import Case, Completion
+from tests import forked
 from training.curation import contamination
 from training.curation.sample import Sample
 from training.curation.settings import Settings
@@ -232,8 +232,8 @@ def test_a_checkpoint_whose_answers_are_all_unfit_is_refused(ask):
 
 def command(*args: str, cache: Path) -> subprocess.CompletedProcess[str]:
     settings = {**os.environ, "TUNEGATE_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
-    line = [sys.executable, "-m", "evalsuites.general.basics.replay", *args]
-    return subprocess.run(line, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+    words = ["evalsuites.general.basics.replay", *args]
+    return forked.run(*words, cwd=ROOT, env=settings, libraries="commands" if "fake" in args else "vllm")
 
 
 def test_the_command_writes_rows_that_training_reads_and_says_what_it_dropped(tmp_path):

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -21,8 +18,8 @@ from harness.cases import load_cases
 from harness.prompts import Renderer, load_template, messages
 from harness.schema import Case, Completion
 from harness.scoring import clauses
-from harness.store import load_verdicts
-from tests.evalsuites.judging import answered, outcomes, verdicts
+from tests import forked
+from tests.evalsuites.judging import answered, judged_by_pytest, outcomes, verdicts
 
 SUITE = Path(generate.__file__).parents[1]
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -256,8 +253,8 @@ def test_the_keyword_floor_answers_by_the_words(text, answer):
 
 
 def test_the_command_refuses_to_vary_the_suite(tmp_path):
-    command = [sys.executable, "-m", "evalsuites.legal.clauses.drafting.generate", "--split", "eval", "--seed", "3"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "x")], capture_output=True, text=True, check=False)
+    command = ["evalsuites.legal.clauses.drafting.generate", "--split", "eval", "--seed", "3"]
+    done = forked.run(*command, "--out", str(tmp_path / "x"), cwd=SUITE.parents[2])
     assert done.returncode == 2
     assert "--split eval is fixed" in done.stderr
     assert not (tmp_path / "x").exists()
@@ -282,18 +279,9 @@ def test_excerpts_and_prompt_stay_within_their_token_limits():
     assert len(prompt.ids) - lengths[0] <= 120
 
 
-def judged(tmp_path, answers):
-    """Exit code and verdicts of the suite as a user runs it, with these answers."""
-    (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
-    command = [sys.executable, "-m", "pytest", "evalsuites/legal/clauses", "-q", "-p", "no:cacheprovider"]
-    command += ["--engine", "fake", "--script", str(tmp_path / "script.json"), "--runs", str(tmp_path / "runs")]
-    settings = {**os.environ, "TUNEGATE_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(command, cwd=SUITE.parents[2], env=settings, capture_output=True, text=True, timeout=300)
-    return done.returncode, load_verdicts(next((tmp_path / "runs").iterdir()))
-
-
 def test_right_answers_pass_every_gate(tmp_path):
-    code, found = judged(tmp_path, {case.id: "; ".join(case.expected) or "none" for case in CASES})
+    right = {case.id: "; ".join(case.expected) or "none" for case in CASES}
+    code, found = judged_by_pytest("legal/clauses", right, tmp_path)
     assert (code, {v.slice_value for v in found if v.slice and v.outcome != "pass"}) == (0, set())
 
 
@@ -322,5 +310,5 @@ def test_an_answer_without_understanding_fails_the_gates(answer, gates):
 
 
 def test_copying_the_source_breaks_off_and_fails_the_parse_rate(tmp_path):
-    code, found = judged(tmp_path, {case.id: case.document for case in CASES})
+    code, found = judged_by_pytest("legal/clauses", {case.id: case.document for case in CASES}, tmp_path)
     assert (code, {v.gate: v.outcome for v in found}["parse_rate-at_least-0.98"]) == (1, "fail")

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -17,6 +15,7 @@ from evalsuites.legal.clauses_long import bank, cases
 from evalsuites.legal.clauses_long.bank import CLAUSE_PLACES
 from evalsuites.legal.clauses_long.contract import contracts
 from harness.errors import UserError
+from tests import forked
 from tests.evalsuites.long_contracts import BANKS, CASES, KEYS, SUITE, asked, near_misses, right
 
 
@@ -174,13 +173,12 @@ def test_the_bank_has_more_than_twice_the_phrases_of_the_short_suite():
 
 
 def test_collection_without_long_builds_nothing(tmp_path):
-    command = [sys.executable, "-m", "pytest", "evalsuites/legal/clauses_long", "--collect-only", "-q"]
-    settings = {**os.environ, "TUNEGATE_CACHE": str(tmp_path)}
-    common = {"cwd": SUITE.parents[2], "env": settings, "capture_output": True, "text": True, "timeout": 120}
-    without = subprocess.run([*command, "-p", "no:cacheprovider"], **common, check=False)
+    command = ["pytest", "evalsuites/legal/clauses_long", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    settings = os.environ | {"TUNEGATE_CACHE": str(tmp_path)}
+    without = forked.run(*command, cwd=SUITE.parents[2], env=settings)
     assert "1 test collected" in without.stdout
     assert list(tmp_path.iterdir()) == []
-    whole = subprocess.run([*command, "-p", "no:cacheprovider", "--long"], **common, check=False)
+    whole = forked.run(*command, "--long", cwd=SUITE.parents[2], env=settings)
     assert int(re.search(r"(\d+) tests collected", whole.stdout)[1]) > 2 * len(CASES)
 
 

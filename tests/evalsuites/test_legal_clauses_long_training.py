@@ -2,8 +2,6 @@
 
 import csv
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from evalsuites.legal.clauses_long import bank, generate
 from harness.cases import load_cases
 from harness.schema import Case
+from tests import forked
 from tests.evalsuites.long_contracts import BANKS, CASES, SUITE, right
 from tests.evalsuites.separation import shared_figures, shared_runs
 
@@ -115,7 +114,7 @@ def test_training_rows_use_the_prompt_of_the_suite_and_answer_in_its_format():
 
 
 def test_the_command_refuses_to_vary_the_suite(tmp_path):
-    command = [sys.executable, "-m", "evalsuites.legal.clauses_long.generate", "--split", "eval", "--seed", "3"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "x")], capture_output=True, text=True, check=False)
+    command = ["evalsuites.legal.clauses_long.generate", "--split", "eval", "--seed", "3"]
+    done = forked.run(*command, "--out", str(tmp_path / "x"), cwd=SUITE.parents[2])
     assert done.returncode == 2
     assert "--split eval is fixed" in done.stderr

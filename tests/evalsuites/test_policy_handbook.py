@@ -1,10 +1,7 @@
 """The suite policy/handbook: fair cases, right answers that score right, training rows that share nothing with it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 
@@ -23,8 +20,9 @@ from harness.scoring.figure_forms import figures_in
 from harness.scoring.guidelines import METRICS, answered, declines
 from harness.scoring.handbook import lines, value_of
 from harness.scoring.handbook_forms import departments_in, ids_in, register
-from harness.store import load_verdicts
+from tests import forked
 from tests.evalsuites import judging, separation
+from tests.evalsuites.judging import judged_by_pytest
 
 SUITE = generate.FOLDER
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -241,8 +239,8 @@ def test_a_seed_gives_other_rows_and_the_same_seed_the_same():
 
 def test_the_command_writes_rows_with_the_suites_prompt(tmp_path):
     out = tmp_path / "dev.jsonl"
-    command = [sys.executable, "-m", "evalsuites.policy.handbook.generate", "--split", "dev", "--rows", "12"]
-    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, cwd=SUITE.parents[2])
+    command = ["evalsuites.policy.handbook.generate", "--split", "dev", "--rows", "12", "--out", str(out)]
+    assert forked.run(*command, cwd=SUITE.parents[2]).returncode == 0
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert len(rows) == 12
     assert [message["role"] for message in rows[0]["messages"]] == ["system", "user", "assistant"]
@@ -270,19 +268,10 @@ def test_the_readme_states_the_floor_as_measured():
     assert [f"{name} {found[name]:.3f}" for name in stated if f"{name} {found[name]:.3f}" not in text] == []
 
 
-def judged(tmp_path, answers):
-    """Exit code and verdicts of the suite as a user runs it, with these answers."""
-    (tmp_path / "script.json").write_text(json.dumps({"tuned": answers}))
-    command = [sys.executable, "-m", "pytest", "evalsuites/policy/handbook", "-q", "-p", "no:cacheprovider"]
-    command += ["--engine", "fake", "--script", str(tmp_path / "script.json"), "--runs", str(tmp_path / "runs")]
-    settings = {**os.environ, "TUNEGATE_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(command, cwd=SUITE.parents[2], env=settings, capture_output=True, text=True, timeout=300)
-    return done.returncode, load_verdicts(next((tmp_path / "runs").iterdir()))
-
-
 @pytest.mark.slow
 def test_right_answers_pass_every_gate(tmp_path):
-    code, verdicts = judged(tmp_path, {case.id: "; ".join(case.expected) for case in CASES})
+    right = {case.id: "; ".join(case.expected) for case in CASES}
+    code, verdicts = judged_by_pytest("policy/handbook", right, tmp_path)
     assert [(v.gate, v.reason) for v in verdicts if v.outcome not in ("pass", "skipped")] == []
     assert code == 0
     assert sum(v.outcome == "pass" for v in verdicts) >= 18

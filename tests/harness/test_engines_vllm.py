@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,10 +16,12 @@ from harness.engines.vllm_engine import units_of
 from harness.engines.vllm_model import adapter_id, llm_arguments, lora_name, lora_slots
 from harness.errors import EngineFailed
 from harness.schema import Checkpoint, Sampling
+from tests import forked
 from tests.harness.adapters import change_json, save_adapter
 from tests.harness.vllm_scenarios import CHOICES
 
 ROOT = Path(__file__).parents[2]
+LIMIT_S = 900
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
@@ -161,9 +162,9 @@ def scenario(name: str, root: Path, **env: str) -> dict[str, Any]:
     (root / "cache").mkdir()
     (root / "cache" / "models").symlink_to(models)
     out = root / "found.json"
-    command = [sys.executable, "-m", "tests.harness.vllm_scenarios", str(root), str(out), name]
+    words = ["tests.harness.vllm_scenarios", str(root), str(out), name]
     given = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), "OMP_WAIT_POLICY": "PASSIVE"} | env
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    done = forked.run(*words, cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())
     return found

@@ -3,8 +3,6 @@
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,9 +23,10 @@ from harness.engines.watch import Watch
 from harness.errors import EngineFailed
 from harness.prompts import Renderer
 from harness.schema import Completion, Request, Sampling
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 60.0
+WAIT_S, LIMIT_S = 60.0, 3600
 TRACEBACK = """EngineCore encountered a fatal error.
 Traceback (most recent call last):
   File "core.py", line 1496, in run_engine_core
@@ -299,10 +298,9 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (root / "cache").mkdir()
     (root / "cache" / "models").symlink_to(embedded_model().parent)
     out = root / "found.json"
-    command = [sys.executable, "-m", "tests.harness.vllm_faults", str(out)]
     given = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), vllm_env.IN_PROCESS: "1", "OMP_WAIT_POLICY": "PASSIVE"}
     given |= {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=3600)
+    done = forked.run("tests.harness.vllm_faults", str(out), cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())
     return found
@@ -335,6 +333,6 @@ class TestRealProcesses:
         assert 1 <= len(hung["found"]) < 6
         left = 6 - len(hung["found"])
         assert hung["error"].startswith(
-            f"EngineFailed: vllm stopped with {left} answers to go: no token came for 20 s."
+            f"EngineFailed: vllm stopped with {left} answers to go: no token came for 10 s."
         )
         assert faults["left_behind"] == []

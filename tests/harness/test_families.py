@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.harness.family_scenarios import WAYS
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +23,8 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = os.environ | {
         "TUNEGATE_CACHE": str(root / "cache"), "OMP_WAIT_POLICY": "PASSIVE", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     }  # fmt: skip
-    command = [sys.executable, "-m", "tests.harness.family_scenarios", str(root), *FAMILIES]
-    done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    words = ["tests.harness.family_scenarios", str(root), *FAMILIES]
+    done = forked.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S, libraries="vllm")
     assert done.returncode == 0, done.stderr[-3000:]
     loaded: dict[str, Any] = json.loads((root / "found.json").read_text())
     return loaded

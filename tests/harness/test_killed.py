@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import msgspec
 import pytest
 
 from harness.store import RunData, check_seal, load_run
+from tests import forked
 from tests.harness.adapters import enliven, save_adapter
 from tests.harness.lives import AT_ONCE
 from tests.harness.mini import rows, write_suite
@@ -34,8 +33,8 @@ def root(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in ("model", "adapter"):
             (root / name / part).symlink_to(root / part)
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.harness.lives", str(root), str(SEED)]
-    done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    words = ["tests.harness.lives", str(root), str(SEED)]
+    done = forked.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S, libraries="training")
     assert done.returncode == 0, done.stderr[-3000:]
     return root
 

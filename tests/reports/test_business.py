@@ -1,8 +1,6 @@
 """The business estimate: from measured shares and stated minutes, from people's times where there are some."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -17,6 +15,7 @@ from reports.assemble import build, read
 from reports.assumptions import Assumptions
 from reports.model import Facts, Section, Table, Text
 from reports.sections import business as shown
+from tests import forked
 from tests.reports.conftest import Writer
 from tests.reports.sample import (
     METRICS,
@@ -251,8 +250,7 @@ def test_every_wrong_assumption_is_named_at_once(tmp_path: Path) -> None:
 def test_the_report_command_takes_them(write_run: Writer, tmp_path: Path) -> None:
     path = write_run(**parts())
     (tmp_path / "b.toml").write_text("minutes_per_review = 4\nminutes_per_fix = 15\n")
-    command = [sys.executable, "-m", "harness.cli", "report", str(path), "--out", "out", "--business", "b.toml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = forked.tunegate(tmp_path, "report", str(path), "--out", "out", "--business", "b.toml")
     assert done.returncode == 0, done.stderr
     model = msgspec.json.decode((tmp_path / "out" / "report.json").read_bytes(), type=reports.ReportModel)
     section = next(section for section in model.sections if section.id == "business")

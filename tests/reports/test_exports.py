@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -223,7 +222,7 @@ def test_what_is_missing_is_said(write_run: Writer) -> None:
 
 
 def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return forked.run("harness.cli", "export", *words, cwd=folder, env=dict(os.environ))
+    return forked.run("harness.cli", "export", *words, cwd=folder)
 
 
 def test_the_command_writes_or_prints(write_run: Writer, tmp_path: Path) -> None:

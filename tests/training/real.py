@@ -11,11 +11,10 @@ import torch
 
 from harness.checkpoints import file_sha256
 from harness.store import load_run
-from tests.forked import TRAINING, Forked
+from tests import forked
 from training.run import train
 
 ROOT = Path(__file__).parents[2]
-SPY = Path(__file__).with_name("spy.py")
 LIMIT_S = 180
 """A training that takes longer hangs."""
 MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
@@ -39,7 +38,8 @@ def start(config, *, before=None, **more):
 
 def fork(config):
     """The same in a process that has imported its libraries: most of a short training is spent on that."""
-    return Forked("harness.cli", ("train", str(config)), config.parent, environment(), TRAINING)
+    words = ("harness.cli", "train", str(config))
+    return forked.Forked(*words, cwd=config.parent, env=environment(), libraries="training")
 
 
 def finish(process):
@@ -52,8 +52,10 @@ def finish(process):
 
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--redirects=3", "--log-dir=logs"]
+TORCHRUN += ["--no-python"]
 ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
 ACCELERATE += ["--num_machines=1", "--mixed_precision=bf16", "--dynamo_backend=eager", "--tee=3", "--log_dir=logs"]
+ACCELERATE += ["--no_python"]
 
 
 class Launched:
@@ -61,7 +63,8 @@ class Launched:
 
     def __init__(self, folder, config, *, launcher=TORCHRUN, **more):
         folder.mkdir()
-        command = [sys.executable, "-m", *launcher, str(SPY), "train", str(config)]
+        spy = forked.program("tests.training.spy", "training")
+        command = [sys.executable, "-m", *launcher, *spy, "train", str(config)]
         self.folder = folder
         told = environment(TOLD=str(folder), **more)
         process = subprocess.Popen(command, cwd=folder, env=told, stderr=subprocess.PIPE, text=True)

@@ -1,9 +1,6 @@
 """Corrections become training rows, and no contract of an evaluation is ever among them."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -14,6 +11,7 @@ from harness.plan import Job, SuiteJob
 from harness.progress import Progress
 from harness.runner import find_suites, run
 from harness.store import RunData, RunFolder, load_run
+from tests import forked
 from tests.harness.mini import write_script, write_suite
 from tests.harness.reviewed_run import fixed, review, skipped
 from tests.training.curation.conftest import case, edited, prose
@@ -162,8 +160,7 @@ def test_a_changed_run_exports_nothing(project: Path) -> None:
 
 def test_the_command_says_what_it_wrote_and_what_it_refused(project: Path) -> None:
     path = drafts(project, [case(80, prose(80), cluster="free"), case(81, prose(81), cluster="k2")])
-    command = [sys.executable, "-m", "harness.cli", "review", "export", path.name, "--out", "rows.jsonl"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, env=os.environ)
+    done = forked.tunegate(project, "review", "export", path.name, "--out", "rows.jsonl")
     assert done.returncode == 0, done.stderr
     assert "written: rows.jsonl, rows: 1, drafts taken as they were among them: 1" in done.stdout
     assert "drafts/leases c81: k2 is a contract of suite legal/mini, case c2" in done.stdout

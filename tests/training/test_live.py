@@ -3,8 +3,6 @@
 import io
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -13,12 +11,21 @@ from rich.console import Console
 
 from harness.store import load_manifest
 from harness.visible import is_hidden
+from tests import forked
 from tests.harness.live.pseudo import CTRL_C, UNSET, run_on_terminal
 from training.evaluation import Measured
 from training.hooks import TRAINING, VALIDATION, Update
 from training.live import Picture
 
-TRAIN = [sys.executable, "-m", "harness.cli", "train", "train.toml"]
+TRAIN = ["harness.cli", "train", "train.toml"]
+SWEEP = ["harness.cli", "sweep", "sweep.toml"]
+
+
+def watched(command, folder, *size, **more):
+    """The command on a terminal, with a cache of its own."""
+    return run_on_terminal(
+        command, folder, {"TUNEGATE_CACHE": str(folder / "cache")}, *size, libraries="training", **more
+    )
 
 
 def picture(steps=200):
@@ -82,7 +89,7 @@ def manifest_of(tmp_path):
 @pytest.mark.slow
 def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_path):
     write_config(train__max_steps=60, train__validate_every=20)
-    seen = run_on_terminal(TRAIN, tmp_path, {"TUNEGATE_CACHE": str(tmp_path / "cache")}, 40)
+    seen = watched(TRAIN, tmp_path, 40)
     assert seen.code == 0, seen.text
     assert seen.cursor_is_shown and seen.unknown == []
     assert "data > model" not in seen.text and "live view ended" not in seen.text
@@ -99,12 +106,7 @@ def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_p
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_step_and_gives_the_terminal_back(write_config, tmp_path):
     write_config(train__max_steps=3000, train__validate_every=20)
-    seen = run_on_terminal(
-        TRAIN,
-        tmp_path,
-        {"TUNEGATE_CACHE": str(tmp_path / "cache")},
-        type_when=(lambda text: "goes on after step" in text, CTRL_C),
-    )
+    seen = watched(TRAIN, tmp_path, type_when=(lambda text: "goes on after step" in text, CTRL_C))
     assert seen.code == 2, seen.text
     assert seen.cursor_is_shown and "data > model" not in seen.text
     assert "stopping: saving the last finished step" in seen.text
@@ -117,7 +119,7 @@ def test_a_pipe_gets_lines_without_any_control_character(write_config, tmp_path)
     write_config()
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
     settings |= {"TUNEGATE_CACHE": str(tmp_path / "cache"), "TERM": "xterm-256color"}
-    done = subprocess.run(TRAIN, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=240)
+    done = forked.run(*TRAIN, cwd=tmp_path, env=settings, libraries="training")
     assert done.returncode == 0, done.stderr
     assert "training: 6/6 steps, loss" in done.stderr
     assert not [c for c in done.stdout + done.stderr if c != "\n" and c != "\r" and is_hidden(c)]
@@ -127,8 +129,7 @@ def test_a_pipe_gets_lines_without_any_control_character(write_config, tmp_path)
 def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_config, tmp_path):
     write_config(train__max_steps=40, train__validate_every=20)
     (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
-    command = [sys.executable, "-m", "harness.cli", "sweep", "sweep.toml"]
-    seen = run_on_terminal(command, tmp_path, {"TUNEGATE_CACHE": str(tmp_path / "cache")})
+    seen = watched(SWEEP, tmp_path)
     assert seen.code == 0, seen.text
     assert seen.cursor_is_shown and seen.unknown == [] and "data > model" not in seen.text
     for number in (1, 2):
@@ -142,12 +143,7 @@ def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_confi
 def test_ctrl_c_in_a_sweep_reaches_its_training_and_gives_the_terminal_back(write_config, tmp_path):
     write_config(train__max_steps=3000, train__validate_every=20)
     (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
-    seen = run_on_terminal(
-        [sys.executable, "-m", "harness.cli", "sweep", "sweep.toml"],
-        tmp_path,
-        {"TUNEGATE_CACHE": str(tmp_path / "cache")},
-        type_when=(lambda text: "goes on after step" in text, CTRL_C),
-    )
+    seen = watched(SWEEP, tmp_path, type_when=(lambda text: "goes on after step" in text, CTRL_C))
     assert seen.code == 2, seen.text
     assert seen.cursor_is_shown and "data > model" not in seen.text
     assert "stopping: saving the last finished step" in seen.text.splitlines()

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -13,8 +11,10 @@ import pytest
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.schema import Estimate, Manifest
 from harness.store import RunFolder, load_run
+from tests.forked import Forked
 from tests.harness.mini import rows as cases
 from tests.harness.mini import write_suite
+from tests.training.real import wait_for
 from training.config_file import load as load_config
 from training.run import Interrupted
 from training.sweep import run as sweeping
@@ -305,9 +305,7 @@ def test_a_dry_run_lists_the_points_with_their_steps_and_writes_nothing(write_sw
 
 def tunegate(folder, *words):
     settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "harness.cli", *words]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=settings)
+    return Forked("harness.cli", *words, cwd=folder, env=settings, libraries="training")
 
 
 def trainings(folder):
@@ -338,16 +336,12 @@ def test_a_point_with_rows_that_cannot_be_read_fails_alone_and_is_trained_once_t
 def test_ctrl_c_keeps_the_running_point_and_the_same_command_goes_on_with_it(write_sweep, tmp_path):
     path = write_sweep('config = "train.toml"\n[vary]\n"train.max_steps" = [2, 60]\n', train__validate_every=100)
     running = tunegate(tmp_path, "sweep", path.name)
-    said = []
-    for line in running.stderr:
-        said.append(line)
-        if "point 2 of 2" in "".join(said) and "training: 1/60" in line:
-            break
+    wait_for(lambda: "training: 1/60" in running.said()[1].partition("point 2 of 2")[2], running)
     running.send_signal(signal.SIGINT)
-    _, rest = running.communicate(timeout=60)
-    assert running.returncode == EXIT_INTERRUPTED, "".join(said) + rest
-    assert "sweep stopped at point 2 of 2. The same command goes on: tunegate sweep sweep.toml" in rest
-    assert "Traceback" not in rest
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == EXIT_INTERRUPTED, said
+    assert "sweep stopped at point 2 of 2. The same command goes on: tunegate sweep sweep.toml" in said
+    assert "Traceback" not in said
     stopped = trainings(tmp_path)
     assert sorted(stopped.values()) == ["finished", "interrupted"]
     again = tunegate(tmp_path, "sweep", path.name)

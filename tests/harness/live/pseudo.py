@@ -7,13 +7,14 @@ import re
 import select
 import signal
 import struct
-import subprocess
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
+
+from tests.forked import Forked, Libraries
 
 LIMIT_S = 240.0
 CTRL_C = b"\x03"
@@ -88,12 +89,6 @@ class Seen:
             self.unknown.append(f"{numbers}{letter}")
 
 
-def _take_the_terminal() -> None:
-    """Ctrl-C is a signal on one's own terminal alone; a closed one is heard of, whoever started the tests."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 def run_on_terminal(
     command: Sequence[str],
     folder: Path,
@@ -101,22 +96,18 @@ def run_on_terminal(
     columns: int = 100,
     rows: int = 30,
     type_when: tuple[Callable[[str], bool], bytes | signal.Signals] | None = None,
+    libraries: Libraries = "commands",
 ) -> Seen:
-    """Run a command to its end; `type_when` types the bytes, or sends the signal, once what it wrote meets a test."""
+    """Run `python -m COMMAND` to its end.
+
+    `type_when` types the bytes, or sends the signal, once what it wrote meets a test.
+    """
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
     settings |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[3]), **(environment or {})}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    child = subprocess.Popen(
-        command,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=settings,
-        start_new_session=True,
-        preexec_fn=_take_the_terminal,
-    )
+    streams = [theirs] * 3
+    child = Forked(*command, cwd=folder, env=settings, libraries=libraries, streams=streams, terminal=True)
     os.close(theirs)
     written, until = b"", time.monotonic() + LIMIT_S
     while time.monotonic() < until:

@@ -3,22 +3,21 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.live.evaluation import DECIDES_NOTHING, UNTRUSTED
 from harness.store import load_manifest
+from tests import forked
 from tests.harness.live.pseudo import CTRL_C, UNSET, Seen, run_on_terminal
 from tests.harness.mini import TEST, right, rows, write_script, write_suite
 
 pytestmark = pytest.mark.slow
 CASES = rows(40)
 ASK = ["--engine", "fake", "--script", "script.json"]
-COMPARE = [sys.executable, "-m", "harness.cli", "compare", "old", "new", "--suite", "evalsuites", *ASK]
-PYTEST = [sys.executable, "-m", "pytest", "evalsuites", "-p", "no:cacheprovider", "--baseline", "old", *ASK]
+COMPARE = ["harness.cli", "compare", "old", "new", "--suite", "evalsuites", *ASK]
+PYTEST = ["pytest", "evalsuites", "-p", "no:cacheprovider", "--baseline", "old", *ASK]
 HOSTILE = "\x1b[2J\x1b[31m[red]evil[/red] \u202egnp.exe\x07"
 SLOW = '''
 import os
@@ -174,9 +173,7 @@ def test_ctrl_c_in_pytest_gives_the_terminal_back(root: Path) -> None:
 @pytest.mark.parametrize("command", [COMPARE, PYTEST])
 def test_a_pipe_gets_lines_without_any_control_character(root: Path, command: list[str]) -> None:
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
-    done = subprocess.run(
-        command, cwd=root, env=settings | environment(root), capture_output=True, text=True, timeout=120
-    )
+    done = forked.run(*command, cwd=root, env=settings | environment(root))
     assert done.returncode in (0, 1), done.stderr
     assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", done.stderr, re.MULTILINE)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)

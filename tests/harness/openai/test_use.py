@@ -3,8 +3,6 @@
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from harness.engines.endpoints import KEYS, servers_of, shown
 from harness.engines.openai_engine import percentiles
 from harness.errors import CanaryFailed, EngineFailed, UserError
 from harness.store import load_run
+from tests import forked
 from tests.harness.mini import pytest_in, write_suite
 from tests.harness.openai.project import MODELS, Project, answers, once, texts
 from tests.harness.openai.stub_server import as_json
@@ -185,9 +184,9 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     stub = serve()
     write_suite(tmp_path)
     shutil.copytree(tokenizer, tmp_path / "tokenizer")
-    command = [sys.executable, "-m", "harness.cli", "compare", "tokenizer", "tokenizer", "--engine", "openai"]
+    command = ["harness.cli", "compare", "tokenizer", "tokenizer", "--engine", "openai"]
     command += ["--url", stub.url, "--served-baseline", "base", "--served-model", "clauses"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    done = forked.run(*command, cwd=tmp_path, libraries="training")
     assert done.returncode == 1 and "report.md" in done.stdout, done.stdout + done.stderr
     (page,) = tmp_path.rglob("report.md")
     text = page.read_text("utf-8")

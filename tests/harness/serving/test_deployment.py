@@ -27,6 +27,7 @@ from harness.serving.deployment import Wanted, foresee, serve
 from harness.serving.process import Child
 from harness.serving.route import Route
 from harness.store import check_seal, load_manifest
+from tests import forked
 from tests.harness.adapters import save_adapter
 from tests.harness.serving.test_process import runs as is_running
 from tests.harness.test_approval import write_run
@@ -329,8 +330,7 @@ def test_the_command_serves_until_it_is_asked_to_end(
 def test_the_commands_exit_codes(tmp_path: Path, tiny_model: Path, port: int) -> None:
     def code(*more: str) -> int:
         words = ["serve", str(tiny_model), "--port", str(port), "--dry-run", *more]
-        command = [sys.executable, "-m", "harness.cli", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+        return forked.run("harness.cli", *words, cwd=tmp_path, libraries="training").returncode
 
     assert code() == 1
     assert code("--ungated", " ") == 4

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +20,7 @@ from reports.review.material import load_material
 from reports.review.planning import Wanted, planned
 from reports.review.state import State
 from tests.browser import NewContext
+from tests.forked import Forked
 from tests.reports.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
 
 if TYPE_CHECKING:
@@ -67,40 +66,25 @@ class Live:
         self.command = command
         self.words = words
         self.links: dict[str, str] = {}
-        self.said: list[str] = []
         self.port = 0
         self.start()
 
     def start(self, *more: str) -> None:
         words = [] if self.port else self.words
-        command = [
-            sys.executable,
-            "-m",
-            "harness.cli",
-            "review",
-            self.command,
-            str(self.run),
-            "--port",
-            str(self.port),
-            *words,
-            *more,
-        ]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "300"}
-        )
-        assert self.process.stdout is not None
-        name = ""
-        for line in self.process.stdout:
-            self.said.append(line)
-            found = re.match(r"\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", line)
-            if found:
-                self.links[name] = found[1]
-                self.port = int(found[2])
-            name = line.split(":")[0]
-            if line.startswith("A link is shown"):
-                self.wait()
-                return
-        raise AssertionError("".join(self.said))
+        command = ["harness.cli", "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
+        self.process = Forked(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"}, safe_path=True)
+        while "\nA link is shown" not in self.said:
+            assert self.process.poll() is None, self.said
+            time.sleep(0.02)
+        for name, link, port in re.findall(r"^(.*?):.*\n\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", self.said, re.M):
+            self.links[name] = link
+            self.port = int(port)
+        self.wait()
+
+    @property
+    def said(self) -> str:
+        """All that was printed since the last start."""
+        return "".join(self.process.said())
 
     def wait(self) -> None:
         for _ in range(100):
@@ -116,11 +100,9 @@ class Live:
         return f"http://127.0.0.1:{self.port}"
 
     def end(self, how: int = signal.SIGINT) -> int:
-        """Send a signal, keep what was printed, and return the exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(how)
-        out, _ = self.process.communicate(timeout=30)
-        self.said.append(out)
-        return self.process.returncode
+        return self.process.wait(timeout=30)
 
 
 @pytest.fixture

@@ -247,19 +247,22 @@ def _select(page: Page, text: str, words: str) -> None:
     page.wait_for_selector('[data-side="A"] .chosen:has-text("“")')
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("mode", ["compare", "fix"])
-def test_every_page_is_clean_by_axe_and_fits_a_narrow_screen(
-    live: Start, write_run: WriteRun, reviewers_browser: NewContext, scheme: str, mode: str
+def test_every_page_is_clean_by_axe_in_both_colours_and_fits_a_narrow_screen(
+    live: Start, write_run: WriteRun, reviewers_browser: NewContext, mode: str
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     server = live(write_run(), "--reviewer", "r1", "--items", "1", "--mode", mode)
-    page = open_link(reviewers_browser(color_scheme=scheme), server.links["r1"])
+    page = open_link(reviewers_browser(color_scheme="light"), server.links["r1"])
+    contrast = "async () => (await axe.run({runOnly: ['color-contrast']})).violations"
     checked = []
 
     def check() -> None:
         found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]})
         assert found.response["violations"] == [], stage(page)
+        page.emulate_media(color_scheme="dark")
+        assert page.evaluate(contrast) == [], stage(page)
+        page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": 320, "height": 700})
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 320, stage(page)
         page.set_viewport_size({"width": 1280, "height": 800})
@@ -330,7 +333,7 @@ def test_a_third_person_decides_on_a_page_with_both_reviews_before_them(
     for name in ("first-one", "second-one"):
         record(state, material, name)
     server = live(run, "--by", "r3", command="adjudicate")
-    assert server.said[0] == "r3 decides 1 item on which reviewers differ\n"
+    assert server.said.startswith("r3 decides 1 item on which reviewers differ\n")
     page = open_link(reviewers_browser(), server.links["r3"])
     seen = _watch(page)
     begin(page)

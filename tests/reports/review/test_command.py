@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ WITHOUT = (
 
 def tunegate(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
     if not code:
-        return forked.run("harness.cli", *words, cwd=ROOT, env=dict(os.environ))
+        return forked.run("harness.cli", *words, cwd=ROOT)
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 

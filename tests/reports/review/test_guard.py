@@ -144,7 +144,7 @@ def test_tokens_are_shown_once_and_kept_nowhere(tmp_path: Path) -> None:
     server.start()
     assert log_in(server)[0] and act(server, cookie, csrf)[0] == 200
     assert server.end() == 0
-    said = "".join(server.said)
+    said = server.said
     assert said.count(first) == 1 and "has a link (--new-link 'r1' makes another" in said
     assert "stopped: everything that was confirmed is saved" in said
     kept = b"".join(file.read_bytes() for file in server.run.rglob("*") if file.is_file())
