@@ -71,20 +71,21 @@ class Live:
 
     def start(self, *more: str) -> None:
         words = [] if self.port else self.words
+        self._before = self.said if self.port else ""
         command = ["harness.cli", "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
         self.process = Forked(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"}, safe_path=True)
-        while "\nA link is shown" not in self.said:
-            assert self.process.poll() is None, self.said
+        while "\nA link is shown" not in (said := "".join(self.process.said())):
+            assert self.process.poll() is None, said
             time.sleep(0.02)
-        for name, link, port in re.findall(r"^(.*?):.*\n\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", self.said, re.M):
+        for name, link, port in re.findall(r"^(.*?):.*\n\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", said, re.M):
             self.links[name] = link
             self.port = int(port)
         self.wait()
 
     @property
     def said(self) -> str:
-        """All that was printed since the last start."""
-        return "".join(self.process.said())
+        """All that was printed, by every start."""
+        return self._before + "".join(self.process.said())
 
     def wait(self) -> None:
         for _ in range(100):
