@@ -31,7 +31,7 @@ COMMANDS = (
     *("rich.live", "rich.table", "scipy.special", "scipy.stats", "starlette.applications", "typer", "uvicorn"),
 )
 TRAINING = (*COMMANDS, "transformers", "transformers.models.auto.modeling_auto", "peft", "accelerate")
-VLLM = (*TRAINING, "vllm", "vllm.entrypoints.llm", "vllm.v1.engine.core", "vllm.v1.worker.cpu_worker")
+VLLM = (*TRAINING, "setproctitle", "vllm", "vllm.entrypoints.llm", "vllm.v1.engine.core", "vllm.v1.worker.cpu_worker")
 LIBRARIES = {"commands": COMMANDS, "training": TRAINING, "vllm": VLLM}
 ROOT = Path(__file__).parents[1]
 LOOKS_EVERY_S = 1.0
@@ -47,6 +47,8 @@ def serve(libraries: str, address: Path, served: int) -> None:
     before_torch()
     for name in LIBRARIES[libraries]:
         import_module(name)
+    if naming := sys.modules.get("setproctitle"):
+        naming.getproctitle()  # It looks for its place in memory now, before any environment is replaced.
     sys.path[:] = [folder for folder in sys.path if Path(folder) != ROOT]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener.settimeout(LOOKS_EVERY_S)
