@@ -12,6 +12,7 @@ import fcntl
 import io
 import json
 import os
+import resource
 import runpy
 import signal
 import socket
@@ -101,11 +102,12 @@ def _attend(line: socket.socket) -> None:
 
 def become(
     streams: list[int], words: list[str], cwd: str, env: dict[str, str], path: list[str] | None = None,
-    terminal: bool = False,
+    terminal: bool = False, room: int | None = None, executable: str | None = None,
 ) -> None:  # fmt: skip
     """Be `python -P -m WORDS`, as far as the command can see, with `path` before all other folders of modules.
 
-    With `terminal` its stdin is a terminal, whose keys and closing it hears of.
+    With `terminal` its stdin is a terminal, whose keys and closing it hears of. `room` is the bytes of its largest
+    file, `executable` the Python with which it starts others.
     """
     if terminal:
         os.setsid()
@@ -115,12 +117,14 @@ def become(
     if terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if room is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = list(map(_text, range(3)))
     sys.path[:0] = [*(path or []), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.argv = words
+    sys.argv, sys.executable = words, executable or sys.executable
     code: Any = 0
     try:
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)

@@ -49,8 +49,14 @@ class Forked:
         safe_path: bool = False,
         streams: Sequence[int] = (),
         terminal: bool = False,
+        room: int | None = None,
+        executable: str | None = None,
     ) -> None:
-        """With `safe_path` as by -P, the folder is no place for modules; `terminal` says that stdin is one."""
+        """With `safe_path` as by -P, the folder is no place for modules; `terminal` says that stdin is one.
+
+        `room` is the bytes of the largest file that it may write, as on a disk that fills; `executable` is the Python
+        with which it starts others.
+        """
         self._said: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(0 if streams else 2)]  # noqa: SIM115
         path = [] if safe_path else [str(cwd)]
         with Path(os.devnull).open() as nothing:
@@ -63,6 +69,8 @@ class Forked:
                 env=dict(os.environ if env is None else env),
                 path=path,
                 terminal=terminal,
+                room=room,
+                executable=executable,
             )
         self.returncode: int | None = None
 
@@ -141,6 +149,18 @@ def programs() -> Path:
         (made / name).write_text(f'#!/bin/sh\nexec {shlex.join(program(module))} "$@"\n')
         (made / name).chmod(0o755)
     return made
+
+
+@cache
+def python(libraries: Libraries) -> str:
+    """A Python whose `-m MODULE WORDS` run so."""
+    made = folder() / f"python-{libraries}-{os.getpid()}"
+    *forks, _ = program("", libraries)
+    made.write_text(
+        f'#!/bin/sh\nif [ "$1" = -m ]; then shift; exec {shlex.join(forks)} "$@"; fi\nexec {sys.executable} "$@"\n'
+    )
+    made.chmod(0o755)
+    return str(made)
 
 
 @cache

@@ -26,7 +26,7 @@ ABSOLUTE = ("at_least", "at_most", "never", "no_worse")
 """Rules that a model is held to whatever the baseline is; `no_worse` is judged against right answers."""
 COPIED = 4000
 """Characters of a source that are copied, more than any answer may hold."""
-MOST = 300
+MOST = 100
 """Answers of the suite that a model which answers everything strings together."""
 
 Rule = Callable[[Suite, Case], str]

@@ -79,10 +79,12 @@ def write_script(root: Path, **answers: dict[str, str]) -> Path:
     return path
 
 
-def pytest_in(root: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def pytest_in(
+    root: Path, *words: str, env: dict[str, str] | None = None, libraries: forked.Libraries = "commands"
+) -> subprocess.CompletedProcess[str]:
     """Run pytest on the suite below `root` in a process of its own, with the fake engine and an own cache."""
     command = ["evalsuites", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words]
     if "--engine" not in words:
         command += ["--engine", "fake", "--script", "script.json"]
     settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}
-    return forked.run("pytest", *command, cwd=root, env=settings)
+    return forked.run("pytest", *command, cwd=root, env=settings, libraries=libraries)

@@ -16,13 +16,12 @@ from tests.reports.visits import visit  # noqa: F401 - a fixture
 Writer = Callable[..., Path]
 
 
-@pytest.fixture
-def write_run(tmp_path: Path) -> Writer:
-    """Write a run folder: `write_run(manifest=..., records=..., metrics=..., verdicts=..., train_log=...)`."""
+def writer(root: Path) -> Writer:
+    """Writes run folders below `root`: `write(manifest=..., records=..., metrics=..., verdicts=..., train_log=...)`."""
 
     def write(**parts: Any) -> Path:
         manifest = parts.get("manifest", make_manifest())
-        folder = RunFolder(tmp_path / f"{manifest.kind}-{len(list(tmp_path.iterdir()))}")
+        folder = RunFolder(root / f"{manifest.kind}-{len(list(root.iterdir()))}")
         folder.path.mkdir()
         folder.write_manifest(manifest)
         folder.append_records(SUITE, parts.get("records", make_records()))
@@ -37,13 +36,24 @@ def write_run(tmp_path: Path) -> Writer:
 
 
 @pytest.fixture
+def write_run(tmp_path: Path) -> Writer:
+    """Write a run folder for one test."""
+    return writer(tmp_path)
+
+
+@pytest.fixture
 def run(write_run: Writer) -> RunData:
     """The sample evaluation run, sealed and read back."""
     return load_run(write_run())
 
 
+def write_training(write_run: Writer) -> Path:
+    """Write the sample training run."""
+    manifest, log = make_training()
+    return write_run(manifest=manifest, records=[], metrics=Metrics(), verdicts=[], train_log=log)
+
+
 @pytest.fixture
 def training_run(write_run: Writer) -> RunData:
     """The sample training run, sealed and read back."""
-    manifest, log = make_training()
-    return load_run(write_run(manifest=manifest, records=[], metrics=Metrics(), verdicts=[], train_log=log))
+    return load_run(write_training(write_run))

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 import reports
-from harness.store import RunData
 from reports import casebook, chosen
-from tests.reports.conftest import Writer
+from tests.reports.conftest import write_training, writer
 from tests.reports.sample import make_records
 from tests.reports.test_accessible import luminance
 from tests.reports.visits import Open, Visit
@@ -23,13 +22,15 @@ GROUND = """() => {
 }"""
 
 
-@pytest.fixture
-def folder(write_run: Writer, training_run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A whole report on the disk, with further pages of cases."""
-    monkeypatch.setattr(casebook, "ROOM", 8 * chosen.FRAME)
-    run = write_run(records=make_records())
-    reports.publish([run, training_run.path], tmp_path / "out")
-    return tmp_path / "out"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole report on the disk, with further pages of cases; it is only read."""
+    root = tmp_path_factory.mktemp("report")
+    write = writer(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(casebook, "ROOM", 8 * chosen.FRAME)
+        reports.publish([write(records=make_records()), write_training(write)], root / "out")
+    return root / "out"
 
 
 def own(visit: Visit) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reports
-from tests.reports.conftest import Writer
+from tests.reports.conftest import writer
 from tests.reports.test_pages import many
 from tests.reports.visits import Open
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.fixture
-def report(write_run: Writer, tmp_path: Path) -> Path:
-    """A report of 60 cases: 20 regressions, 20 gains, 10 other fabrications, 10 unchanged."""
-    return reports.publish([write_run(records=many())], tmp_path / "out")[0]
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of 60 cases: 20 regressions, 20 gains, 10 other fabrications, 10 unchanged; it is only read."""
+    root = tmp_path_factory.mktemp("report")
+    return reports.publish([writer(root)(records=many())], root / "out")[0]
 
 
 def shown(page: Page) -> list[str]:

@@ -29,17 +29,10 @@ def environment(**more):
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
 
 
-def start(config, *, before=None, **more):
-    """`tunegate train CONFIG`, running."""
-    command = [sys.executable, "-m", "harness.cli", "train", str(config)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=config.parent, env=environment(**more), preexec_fn=before, **pipes)
-
-
-def fork(config):
-    """The same in a process that has imported its libraries: most of a short training is spent on that."""
+def start(config, room=None):
+    """`tunegate train CONFIG`, running; `room` is the bytes of its largest file."""
     words = ("harness.cli", "train", str(config))
-    return forked.Forked(*words, cwd=config.parent, env=environment(), libraries="training")
+    return forked.Forked(*words, cwd=config.parent, env=environment(), libraries="training", room=room)
 
 
 def finish(process):

@@ -63,7 +63,7 @@ def without_adapter(config, monkeypatch):
 
 def fails(config, size, named):
     """Run the command with room for files of `size` bytes; it must name `named` in one line."""
-    code, out, said = finish(start(config, before=lambda: limit(size)))
+    code, out, said = finish(start(config, size))
     assert (code, out) == (EXIT_USAGE, []), said
     assert said[-1].startswith(f"tunegate: {named}: {FULL}")
     assert all(line.startswith("training: ") for line in said[:-1]), said

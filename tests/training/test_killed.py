@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import EXIT_OK
 from harness.store import check_seal, load_run
-from tests.training.real import ONE_SUITE, finish, fork, losses, only_run, wait_for, weights
+from tests.training.real import ONE_SUITE, finish, losses, only_run, start, wait_for, weights
 from training.checkpointing import FILE
 from training.writing import LAST
 
@@ -98,19 +98,19 @@ def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(w
         "train__pack_tokens": 0, "lora__dropout": 0.1, "optim__lr": 0.05, "optim__schedule": "constant",
         "optim__warmup_ratio": 0.0,
     }  # fmt: skip
-    assert finish(fork(write_config(output__dir="whole", **settings)))[0] == EXIT_OK
+    assert finish(start(write_config(output__dir="whole", **settings)))[0] == EXIT_OK
     whole = only_run(tmp_path / "whole")
     assert load_run(whole).manifest.training["best_step"] == EVERY
     config = write_config(output__dir="killed", **settings)
     runs = tmp_path / "killed"
     moment = Moment(runs, seed=11)
-    moment.while_it_loads(fork(config))
-    moment.in_the_middle_of_step(2, fork(config))
-    moment.right_after_the_evaluation_of(2, fork(config))
-    moment.while_the_state_is_written(fork(config))
-    moment.in_the_middle_of_step(8, fork(config))
-    moment.after_the_last_step(fork(config))
-    code, out, said = finish(fork(config))
+    moment.while_it_loads(start(config))
+    moment.in_the_middle_of_step(2, start(config))
+    moment.right_after_the_evaluation_of(2, start(config))
+    moment.while_the_state_is_written(start(config))
+    moment.in_the_middle_of_step(8, start(config))
+    moment.after_the_last_step(start(config))
+    code, out, said = finish(start(config))
     assert code == EXIT_OK
     folder = only_run(runs)
     assert out == [f"adapter: {folder / 'adapter'}"]

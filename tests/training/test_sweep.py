@@ -11,7 +11,7 @@ import pytest
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.schema import Estimate, Manifest
 from harness.store import RunFolder, load_run
-from tests.forked import Forked
+from tests import forked
 from tests.harness.mini import rows as cases
 from tests.harness.mini import write_suite
 from tests.training.real import wait_for
@@ -305,7 +305,8 @@ def test_a_dry_run_lists_the_points_with_their_steps_and_writes_nothing(write_sw
 
 def tunegate(folder, *words):
     settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-    return Forked("harness.cli", *words, cwd=folder, env=settings, libraries="training")
+    python = forked.python("training")
+    return forked.Forked("harness.cli", *words, cwd=folder, env=settings, libraries="training", executable=python)
 
 
 def trainings(folder):

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,8 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     write_suite(tmp_path)
     shutil.copytree(tokenizer, tmp_path / "tokenizer")
     words = ["--engine", "openai", "--url", stub.url, "--checkpoint", "tokenizer", "--served-model", "clauses"]
-    done = pytest_in(tmp_path, "-q", *words, "--served-baseline", "base", env={"TUNEGATE_API_KEY": SECRET})
+    pytest_here = partial(pytest_in, tmp_path, "-q", *words, "--served-baseline", "base", libraries="training")
+    done = pytest_here(env={"TUNEGATE_API_KEY": SECRET})
     assert "tunegate: 80 answers for baseline base and tuned clauses" in done.stdout, done.stdout + done.stderr
     assert f"asked of {stub.url}" in done.stdout
     (folder,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
@@ -172,9 +174,9 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     for file in [*tmp_path.rglob("*.json*"), *tmp_path.rglob("*.toml")]:
         assert SECRET not in file.read_text("utf-8")
     assert SECRET not in done.stdout + done.stderr
-    again = pytest_in(tmp_path, "-q", *words, "--served-baseline", "base", "--reuse-unpinned")
+    again = pytest_here("--reuse-unpinned")
     assert len(stub.questions) == 80, again.stdout + again.stderr
-    anew = pytest_in(tmp_path, "-q", *words, "--served-baseline", "base")
+    anew = pytest_here()
     assert len(stub.questions) == 160, anew.stdout + anew.stderr
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -219,7 +218,8 @@ class TestDryRun:
 
 def stub_command(route: Route, access: Access) -> list[str]:
     """In place of vLLM's server, one that answers at once."""
-    return [sys.executable, "-m", "tests.harness.serving.stub", str(access.port), str(route.folder), route.name]
+    stub = forked.program("tests.harness.serving.stub", "training")
+    return [*stub, str(access.port), str(route.folder), route.name]
 
 
 @pytest.fixture
@@ -309,19 +309,19 @@ def test_the_command_serves_until_it_is_asked_to_end(
         "from harness import cli; from harness.serving import command; "
         "from tests.harness.serving.test_deployment import stub_command; command.command = stub_command; cli.main()"
     )
-    words = ["serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
-    out = (tmp_path / "out").open("w+")
+    (tmp_path / "with_stub.py").write_text(code)
+    words = ["with_stub", "serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
     given = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=tmp_path, env=given, stdout=out, stderr=out)
+    process = forked.Forked(*words, cwd=tmp_path, env=given, libraries="training")
     end = time.monotonic() + 300
-    while "[5/5] serving until interrupted" not in (tmp_path / "out").read_text():
-        assert process.poll() is None and time.monotonic() < end, (tmp_path / "out").read_text()
+    while "[5/5] serving until interrupted" not in process.said()[1]:
+        assert process.poll() is None and time.monotonic() < end, process.said()
         time.sleep(0.2)
     folder = record(tmp_path / "runs")
     assert load_manifest(folder).status == "running" and "smoke" in load_manifest(folder).engine
     process.send_signal(number)
-    assert process.wait(60) == 0, (tmp_path / "out").read_text()
-    assert (tmp_path / "out").read_text().rstrip().endswith("interrupted: the server is stopped")
+    assert process.wait(60) == 0, process.said()
+    assert process.said()[1].rstrip().endswith("interrupted: the server is stopped")
     assert (load_manifest(folder).status, check_seal(folder)) == ("finished", [])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
