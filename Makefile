@@ -10,6 +10,9 @@ TESTS ?= tests
 JOBS ?= auto
 AT_ONCE := -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# Tests start hundreds of processes: compiled modules are kept, whatever else the environment wants.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test coverage check format docs reference power examples audit install lock notices clean
 
