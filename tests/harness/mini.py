@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def write_suite(root: Path, cases: list[dict[str, object]] | None = None, test: 
     (folder / "prompt.jinja").write_text("Which clauses? {{ document }}")
     (folder / "gates.toml").write_text(gates)
     (folder / "test_mini.py").write_text(test)
+    # Python takes a module of the same second and size for the one that it has compiled.
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
     return folder
 
 

@@ -141,7 +141,6 @@ def test_an_interruption_gives_the_terminal_back(root: Path, ending: bytes | sig
 
 @pytest.mark.parametrize("words", [[], ["-q"], ["-s"], ["-v"]])
 def test_pytest_shows_the_run_before_the_first_item(root: Path, words: list[str]) -> None:
-    write_suite(root, CASES, slowly(0.01))
     seen = run_on_terminal([*PYTEST, *words], root, environment(root))
     assert seen.code in (0, 1), seen.text
     assert_is_sane(seen)
