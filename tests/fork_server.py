@@ -86,17 +86,20 @@ def _attend(line: socket.socket) -> None:
     for stream in streams:
         os.close(stream)
 
+    has_ended = threading.Event()
+
     def kill_when_alone() -> None:
         with suppress(OSError):
             line.recv(1)
-        os.kill(pid, signal.SIGKILL)
+        if not has_ended.is_set():
+            os.kill(pid, signal.SIGKILL)
 
     with suppress(OSError):
         line.sendall(f"{pid}\n".encode())
         threading.Thread(target=kill_when_alone, daemon=True).start()
-        end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # Kept as a zombie: its number becomes nobody else's.
-        assert end is not None
-        line.sendall(f"{end.si_status if end.si_code == os.CLD_EXITED else -end.si_status}\n".encode())
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # Its number becomes nobody else's while it may be killed.
+        has_ended.set()
+        line.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
     os._exit(0)
 
 
