@@ -38,7 +38,8 @@ def next_number(line: socket.socket) -> int:
 
 def main() -> None:
     address, *words = sys.argv[1:]
-    line, pid = ask(address, words, [0, 1, 2], cwd=os.getcwd(), env=dict(os.environ))  # noqa: PTH109 - pathlib loads for as long as all else
+    here = os.getcwd()  # noqa: PTH109 - pathlib takes as long to load as all else
+    line, pid = ask(address, words, [0, 1, 2], cwd=here, env=dict(os.environ))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: os.kill(pid, number))
     code = next_number(line)

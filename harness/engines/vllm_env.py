@@ -58,14 +58,13 @@ def prepare(cpu: bool) -> None:
 def _takes_batch_invariance() -> bool:
     """Batch-invariant kernels need NVIDIA compute capability 8.0; a platform that cannot say what it has gets none.
 
-    vLLM's platforms for NVIDIA raise NotImplementedError where a kind of them does not say, and torch RuntimeError
-    where there is no driver.
+    torch raises RuntimeError where there is no driver.
     """
     try:
         from vllm.platforms import current_platform
 
         return bool(current_platform.has_device_capability(80))
-    except (ImportError, RuntimeError, NotImplementedError):
+    except (ImportError, RuntimeError):
         return False
 
 

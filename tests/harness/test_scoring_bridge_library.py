@@ -25,6 +25,7 @@ def library(tmp_path_factory):
     [
         (f"import datasets, evaluate\n{GOOD}", ImportError),
         (f"import evaluate\nimport neighbour\n{GOOD}", ImportError),
+        # The base class that a script imports is taken for its metric, and has no description of itself.
         ("from evaluate import Metric\nclass Own(Metric):\n    own = True\n", NotImplementedError),
     ],
 )
