@@ -24,6 +24,8 @@ EXIT_USAGE = 4
 """What was given cannot be used: an option, a file, data that is not here, a package that is missing."""
 EXIT_NOTHING_COLLECTED = 5
 """pytest found no test to run."""
+EXIT_NOTHING_JUDGED = 6
+"""The command did its work, but no gate was judged, or the run may claim no verdict."""
 
 
 class UserError(Exception):
