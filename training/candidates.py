@@ -14,18 +14,34 @@ import msgspec
 from msgspec import Struct
 
 from harness import cards, store
-from harness.cards import Card
 from harness.errors import UserError
 from harness.schema import Manifest
 from training import bases, fit, memory, shapes
 from training.bases import Found
-from training.config import Lora
+from training.config import Config, Data
+from training.fit import Fit
+from training.forecast import Workload
 from training.memory import Pass
 
-REFERENCE = Lora(r=16)
-"""Adapter that memory is told for."""
-REFERENCE_PASS = Pass(tokens=1024, answers=128)
-"""Micro-batch that memory is told for: the default of train.pack_tokens, an eighth of it learnt."""
+REFERENCE = Config(base="", data=Data(train=[]))
+"""Settings that memory is computed for: the defaults, so that `tunegate plan` of a default configuration agrees."""
+REFERENCE_PASS = Pass(tokens=REFERENCE.data.max_length, answers=REFERENCE.data.max_length // 8)
+"""The largest pass that the defaults allow: one row of data.max_length tokens. An eighth of them are learnt."""
+REFERENCE_WORK = Workload(
+    rows=1,
+    tokens=REFERENCE_PASS.tokens,
+    answer_tokens=REFERENCE_PASS.answers,
+    steps=1,
+    flops=0,
+    validation_flops=0,
+    asked=0,
+    largest=REFERENCE_PASS,
+    longest=REFERENCE_PASS,
+    exact=True,
+)
+"""What `tunegate plan` would read from one such row."""
+METHODS = {"LoRA": "none", "QLoRA": "nf4"}
+"""Ways to tune, each with its value of model.quantise."""
 BY_HAND = "not in bases.toml: read the licence"
 
 
@@ -69,16 +85,18 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """When; empty where nothing was."""
     support: str
     """Who serves it."""
-    lora_bytes: int
-    """To tune in bfloat16 on a card."""
-    qlora_bytes: int
-    """To tune with a base in NF4 on a card."""
+    fits: list[Fit]
+    """Peak memory and verdict of LoRA and QLoRA on every card, as `tunegate plan` gives them."""
     serve_bytes: int
     """To serve in bfloat16 with a full batch of keys and values."""
     smallest: dict[str, str]
     """Smallest card that has room, for `LoRA`, `QLoRA` and `serve`; empty where none has."""
     scores: list[Measured]
     """From the newest runs of this machine."""
+
+    def shown(self, method: str) -> Fit:
+        """The fit on the smallest card that has room, or on the largest card where none has."""
+        return _smallest([f for f in self.fits if f.quantise == METHODS[method]])
 
 
 def compare(names: Sequence[str], runs: Path) -> list[Candidate]:
@@ -96,11 +114,10 @@ def _candidate(base: Found, evaluations: Sequence[tuple[Path, Manifest]]) -> Can
     laid_out = shapes.of(base.config, base.name)
     kept = bases.facts()
     licence = kept.licence[base.known.licence] if base.known else None
-    needs = {
-        "LoRA": memory.estimate(laid_out, REFERENCE, "bfloat16", "none", REFERENCE_PASS, False).total,
-        "QLoRA": memory.estimate(laid_out, REFERENCE, "bfloat16", "nf4", REFERENCE_PASS, False).total,
-        "serve": sum(memory.serving(laid_out)),
-    }
+    by_size = sorted((c for c in cards.cards() if c.planned), key=lambda c: c.memory_gb)
+    devices = [fit.of_card(card, REFERENCE) for card in by_size]
+    fits = [fit.judge(d, laid_out, REFERENCE, REFERENCE_WORK, form) for form in METHODS.values() for d in devices]
+    best = {name: _smallest([f for f in fits if f.quantise == form]) for name, form in METHODS.items()}
     return Candidate(
         name=base.name,
         model_type=laid_out.model_type,
@@ -112,22 +129,19 @@ def _candidate(base: Found, evaluations: Sequence[tuple[Path, Manifest]]) -> Can
         sources=[licence.source, base.known.licence_source, base.known.source] if licence and base.known else [],
         seen=kept.seen if base.known else "",
         support=kept.support.get(laid_out.model_type, f"transformers: {laid_out.model_type}"),
-        lora_bytes=needs["LoRA"],
-        qlora_bytes=needs["QLoRA"],
-        serve_bytes=needs["serve"],
-        smallest={use: _smallest(size) for use, size in needs.items()},
+        fits=fits,
+        serve_bytes=sum(memory.serving(laid_out)),
+        smallest={
+            **{method: found.device if found.fits == "yes" else "" for method, found in best.items()},
+            "serve": next((d.name for d in devices if fit.serves(d, laid_out)), ""),
+        },
         scores=_scores(base, evaluations),
     )
 
 
-def _smallest(size: int) -> str:
-    """The smallest card with bfloat16 and room."""
-    able = sorted((c for c in cards.cards() if c.planned and c.bf16_tflops), key=_room)
-    return next((card.name for card in able if size * fit.MARGIN <= _room(card)), "")
-
-
-def _room(card: Card) -> float:
-    return card.memory_gb * 1e9
+def _smallest(fits: Sequence[Fit]) -> Fit:
+    """The first that has room, of fits ordered by the size of their cards; the last where none has."""
+    return next((f for f in fits if f.fits == "yes"), fits[-1])
 
 
 def _evaluations(runs: Path) -> Iterator[tuple[Path, Manifest]]:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from training.candidates import REFERENCE, REFERENCE_PASS, Candidate, Measured
+from training.candidates import METHODS, REFERENCE, REFERENCE_PASS, Candidate, Measured
 from training.memory import CACHED_TOKENS
-from training.plan_view import gib, millions, text
+from training.plan_view import CHECKPOINTED, gib, millions, text
 
 
 def show(candidates: Sequence[Candidate], width: int) -> str:
     """The candidates as text."""
     return text(
-        [_table(candidates), *_licences(candidates), *_support(candidates), *_scores(candidates), *_notes()], width
+        [_table(candidates), *_licences(candidates), *_support(candidates), *_scores(candidates), *_notes(candidates)],
+        width,
     )
 
 
@@ -30,14 +31,18 @@ def _table(candidates: Sequence[Candidate]) -> Table:
             c.name.rpartition("/")[2],
             millions(c.parameters) + active,
             f"{c.context:,}" if c.context else "-",
-            *(f"{gib(size)} {(c.smallest[use] or 'none').removesuffix(' GB')}" for use, size in _sizes(c)),
+            *_cells(c),
             c.licence.removesuffix(" Community") or "-",
         )
     return table
 
 
-def _sizes(c: Candidate) -> list[tuple[str, int]]:
-    return [("LoRA", c.lora_bytes), ("QLoRA", c.qlora_bytes), ("serve", c.serve_bytes)]
+def _cells(c: Candidate) -> list[str]:
+    """Peak memory and card for each use; a star where layers are computed again."""
+    shown = {method: c.shown(method) for method in METHODS}
+    peaks = {method: gib(f.needs.total) + "*" * f.checkpointing if f.needs else "-" for method, f in shown.items()}
+    peaks["serve"] = gib(c.serve_bytes)
+    return [f"{peak} {(c.smallest[use] or 'none').removesuffix(' GB')}" for use, peak in peaks.items()]
 
 
 def _licences(candidates: Sequence[Candidate]) -> list[str]:
@@ -64,9 +69,13 @@ def _score(s: Measured) -> str:
     return f"{s.suite} {s.metric} {s.value:.3f}{bounds}, n {s.n}, {'tuned' if s.tuned else 'as it is'}, run {s.run}"
 
 
-def _notes() -> list[str]:
-    return [
-        f"memory to tune: rank {REFERENCE.r} on every linear layer, {REFERENCE_PASS.tokens:,} tokens a pass, "
-        f"{REFERENCE_PASS.answers} of them learnt, bfloat16; to serve: bfloat16 and {CACHED_TOKENS:,} cached tokens",
+def _notes(candidates: Sequence[Candidate]) -> list[str]:
+    notes = [
+        f"memory to tune: the default settings, which are rank {REFERENCE.lora.r} on every linear layer and a row of "
+        f"{REFERENCE_PASS.tokens:,} tokens, {REFERENCE_PASS.answers} of them learned; `tunegate plan CONFIG` uses your "
+        f"settings and rows. To serve: bfloat16 and {CACHED_TOKENS:,} cached tokens. On a T4: float32 to tune",
         "read the licence of the model you choose; these lines are no legal advice",
     ]
+    if any(c.shown(method).checkpointing for c in candidates for method in METHODS):
+        notes.insert(1, CHECKPOINTED)
+    return notes

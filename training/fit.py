@@ -144,6 +144,11 @@ def _room(needs: Memory, device: Device) -> Answer:
     return "close" if needs.total <= device.memory_bytes else "no"
 
 
+def serves(device: Device, shapes: Shapes) -> bool:
+    """Whether base and a full cache of keys and values, both in bfloat16, have room for an evaluation."""
+    return sum(memory.serving(shapes)) * MARGIN <= device.memory_bytes
+
+
 class Setting(Struct, frozen=True, kw_only=True):
     """What decides the memory of a training on one device."""
 

@@ -16,6 +16,7 @@ from training.planning import FORMS, Plan, Row
 
 FORM_NAMES = {"none": "LoRA", "nf4": "QLoRA"}
 ANSWERS = {"yes": "fits", "close": "close", "no": "too much"}
+CHECKPOINTED = "* with gradient checkpointing: layers are computed again in the backward pass, a third slower"
 UNKNOWN = "no earlier training says how fast; --measure 5 on that machine does"
 WIDTH = 110
 
@@ -135,7 +136,7 @@ def _notes(plan: Plan) -> list[str]:
         "memory is an estimate, within 25% of what was measured on processors; no card was measured",
     ]
     if any(found.checkpointing for row in plan.rows for found in row.fits):
-        notes.append("* with gradient checkpointing: layers are computed again in the backward pass, a third slower")
+        notes.append(CHECKPOINTED)
     if plan.shapes.idle:
         notes.append("experts stay 16-bit in QLoRA and get no adapter unless lora.target_parameters names them")
     if plan.trial is not None:

@@ -117,7 +117,7 @@ def _row(
         speed=speed,
         seconds=forecast.seconds(work, speed) if speed else None,
         tokens_per_s=forecast.tokens_per_s(work, speed) if speed else None,
-        serves=sum(memory.serving(laid_out)) * fit.MARGIN <= device.memory_bytes,
+        serves=fit.serves(device, laid_out),
     )
 
 

@@ -62,10 +62,16 @@ def test_a_folder_is_compared_by_its_config_and_its_licence_is_left_to_the_reade
 
 def test_memory_orders_lora_qlora_and_serving_of_an_8b_model():
     (found,) = candidates.compare(["Llama-3.1-8B-Instruct"], NOWHERE)
-    assert found.qlora_bytes < found.lora_bytes
-    assert found.smallest == {"LoRA": "A100 40 GB", "QLoRA": "L4 24 GB", "serve": "L4 24 GB"}
+    assert found.shown("QLoRA").needs.total < found.shown("LoRA").needs.total
+    assert found.smallest == {"LoRA": "L4 24 GB", "QLoRA": "L4 24 GB", "serve": "L4 24 GB"}
+    assert found.shown("LoRA").checkpointing, "without it, 24 GB are not enough"
+
+
+def test_a_70b_model_is_tuned_in_4_bits_and_not_served_by_one_card():
     (large,) = candidates.compare(["Llama-3.1-70B-Instruct"], NOWHERE)
-    assert set(large.smallest.values()) == {""}
+    assert large.smallest == {"LoRA": "", "QLoRA": "H100 80 GB", "serve": ""}
+    shown = show([large], 140)
+    assert "46.2* H100 80" in shown and "* with gradient checkpointing" in shown
 
 
 def test_a_name_of_nothing_is_refused_with_the_names_that_are_known():
