@@ -77,6 +77,7 @@ def resolve(text: str) -> Checkpoint:
             digest=digest([base, tokenizer]),
             base_digest=base,
             tokenizer_digest=tokenizer,
+            pinned_by="digest",
         )
     _check_fits(adapter, folder)
     base, own = _model_digest(folder), _adapter_digest(adapter)
@@ -90,6 +91,7 @@ def resolve(text: str) -> Checkpoint:
         base_digest=base,
         adapter_digest=own,
         tokenizer_digest=tokenizer,
+        pinned_by="digest",
     )
 
 

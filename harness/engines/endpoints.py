@@ -101,4 +101,5 @@ def endpoint(served: str, local: str) -> Checkpoint:
         path=str(folder),
         digest=digest(["endpoint", served, tokenizer]),
         tokenizer_digest=tokenizer,
+        pinned_by="name",
     )

@@ -82,14 +82,25 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     adapter_path: str | None = None
     """Absolute folder of the adapter."""
     digest: str
-    """Content digest of weights, adapter and tokenizer: equal digests mean equal answers. An endpoint's weights are not
-    known, so its digest is of name and tokenizer, and says nothing of answers."""
+    """Content digest of weights, adapter and tokenizer: equal digests mean equal answers. Where a server answers, `pin`
+    says what the digest is worth; pinned by `name`, it is of name and tokenizer, and says nothing of answers."""
     base_digest: str = ""
     """Content digest of the model folder alone."""
     adapter_digest: str | None = None
     """Content digest of adapter_config.json and adapter_model.safetensors."""
     tokenizer_digest: str = ""
     """Content digest of tokenizer and chat template."""
+    pinned_by: Literal["digest", "server process", "trusted canary", "name"] | None = None
+    """How the digest is known to be of the weights that answered; `pin` reads it. None in runs of older versions."""
+
+    @property
+    def pin(self) -> str:
+        """What ties the answers to the digest. `digest`: tunegate loaded these bytes. `server process`: a server on
+        this machine loaded these bytes, which did not change after it started. `trusted canary`: the user says that
+        the server has these bytes (`--trust-server`), and the canary's answers did not change. `name`: nothing; the
+        digest is of a name.
+        """
+        return self.pinned_by or ("name" if self.kind == "endpoint" else "digest")
 
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

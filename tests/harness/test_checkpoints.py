@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from harness import checkpoints, embedded, model_files
 from harness.checkpoints import resolve
 from harness.environment import SMOLLM2_WHEEL
 from harness.errors import UserError
+from harness.schema import Checkpoint
 from tests.harness.adapters import change_json, save_adapter, write_safetensors
 
 
@@ -41,6 +43,15 @@ def test_a_model_folder_is_a_model(tiny_model: Path) -> None:
         "model", str(tiny_model.resolve()), None, str(tiny_model),
     )  # fmt: skip
     assert len(found.digest) == len(found.base_digest) == len(found.tokenizer_digest) == 64
+
+
+def test_weights_that_are_loaded_here_are_pinned_by_their_digest(adapter: Path, tiny_model: Path) -> None:
+    assert [resolve(str(found)).pinned_by for found in (adapter, tiny_model)] == ["digest", "digest"]
+
+
+@pytest.mark.parametrize(("kind", "pin"), [("model", "digest"), ("adapter", "digest"), ("endpoint", "name")])
+def test_what_pins_a_checkpoint_of_an_older_run_follows_from_its_kind(kind: Any, pin: str) -> None:
+    assert Checkpoint(name="x", kind=kind, path="", digest="d").pin == pin
 
 
 def test_an_adapter_folder_finds_its_base(adapter: Path, tiny_model: Path) -> None:

@@ -162,8 +162,8 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     assert f"asked of {stub.url}" in done.stdout
     (folder,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
     run = load_run(folder)
-    assert {v: (c.name, c.kind) for v, c in run.manifest.checkpoints.items()} == {
-        "baseline": ("base", "endpoint"), "tuned": ("clauses", "endpoint"),
+    assert {v: (c.name, c.kind, c.pin) for v, c in run.manifest.checkpoints.items()} == {
+        "baseline": ("base", "endpoint", "name"), "tuned": ("clauses", "endpoint", "name"),
     }  # fmt: skip
     engine = run.manifest.engine
     assert engine["unpinned"] is True and engine["generated"] == 80 and engine["version"] == "vllm 0.32.0"
