@@ -34,7 +34,18 @@ def marks_of(source: object) -> list[pytest.Mark]:
     return [getattr(mark, "mark", mark) for mark in marks]
 
 
-class CaseItem(pytest.Item):
+class _SuiteItem(pytest.Item):
+    """An item with brackets in its name.
+
+    The node id is given as text, so that pytest parses it as it parses ids from the command line and its cache:
+    otherwise --lf and --stepwise do not recognise the item.
+    """
+
+    def __init__(self, *, name: str, parent: pytest.Collector, **rest: Any) -> None:
+        super().__init__(name, parent, nodeid=f"{parent.nodeid}::{name}", **rest)
+
+
+class CaseItem(_SuiteItem):
     """One case test on one record."""
 
     def __init__(self, *, test: Any, case: Any, repeat: int, **rest: Any) -> None:
@@ -62,7 +73,7 @@ class CaseItem(pytest.Item):
         return super().repr_failure(excinfo, style="short")
 
 
-class GateItem(pytest.Item):
+class GateItem(_SuiteItem):
     """One gate on one slice; reads the run's records, never other items' outcomes."""
 
     def __init__(self, *, suite: Any, gate_id: str, **rest: Any) -> None:
@@ -89,7 +100,7 @@ class GateNotPassed(Exception):
     """A gate that failed, is inconclusive, or could not be measured."""
 
 
-class SkipItem(pytest.Item):
+class SkipItem(_SuiteItem):
     """Stands for a suite that cannot run here, and says why."""
 
     def __init__(self, *, why: str, **rest: Any) -> None:

@@ -47,6 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: a suite that waits for --long")
     if hasattr(config, "workerinput"):
         return
+    if config.getoption("require_gates") and config.getoption("lf", False):
+        raise pytest.UsageError(
+            "--lf runs only what failed last, so --require-gates cannot hold. Leave one of them out"
+        )
     if config.getoption("engine") == "openai" or config.getoption("url"):
         _servers(config)
     for option in ("checkpoint", "baseline"):
@@ -131,8 +135,9 @@ def _case_items(collector: pytest.Module, session: Session, test: Any) -> list[p
     ]
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Gates come last, and are sorted first: --stepwise deselects by position, and would drop gates that never ran."""
     if KEY not in config.stash:
         return
     items.sort(key=lambda item: isinstance(item, GateItem))

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from harness.accepted import load_accepted
 from harness.against import baseline_path
 from harness.engines.endpoints import servers_of
-from harness.errors import Unavailable, UserError
+from harness.errors import Unavailable, UserError, refuse_all
 from harness.plan import Job, SuiteJob, default_checkpoint, load_suite_gates
 from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Verdict
 from harness.store import RunData
@@ -43,6 +43,7 @@ class Session:
             if is_long and not self.options.long:
                 raise Unavailable(f"{suite.name} is marked long: run it with --long")
             suite.cases  # noqa: B018 - loading them is the check
+            self._refuse_same_names(suite)
             self._gates[suite.name] = load_suite_gates(suite, self._bars())
             suite.slice_values()
             if self.options.baseline == ACCEPTED:
@@ -55,6 +56,19 @@ class Session:
             return False
         self._suites[suite.name] = suite
         return True
+
+    def _refuse_same_names(self, suite: Suite) -> None:
+        """Refuse cases that are called what an item of another case's repeat is called."""
+        repeats = [found for found in self.repeats(suite) if found[1]]
+        ids = dict.fromkeys(case.id for case in suite.cases) if repeats else {}
+        same = [
+            f"{suite.name}: case {case_id + suffix!r} and answer {repeat} of case {case_id!r} would be one test item: "
+            "rename a case"
+            for repeat, suffix in repeats
+            for case_id in ids
+            if case_id + suffix in ids
+        ]
+        refuse_all(same, f"{suite.name}: test items with the same name")
 
     def _bars(self) -> Path | None:
         return Path(self.options.bars) if self.options.bars else None

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import forked
@@ -61,15 +62,21 @@ def right(cases: list[dict[str, object]]) -> dict[str, str]:
     return {str(c["id"]): "; ".join(c["expected"]) or "none" for c in cases}  # type: ignore[arg-type]
 
 
-def write_suite(root: Path, cases: list[dict[str, object]] | None = None, test: str = TEST, gates: str = GATES) -> Path:
-    """Write evalsuites/legal/mini below `root`; returns its folder."""
-    folder = root / "evalsuites" / "legal" / "mini"
+def write_suite(
+    root: Path,
+    cases: list[dict[str, object]] | None = None,
+    test: str = TEST,
+    gates: str = GATES,
+    name: str = "mini",
+) -> Path:
+    """Write evalsuites/legal/NAME below `root`; returns its folder."""
+    folder = root / "evalsuites" / "legal" / name
     folder.mkdir(parents=True, exist_ok=True)
     cases = rows() if cases is None else cases
     (folder / "cases.jsonl").write_text("\n".join(json.dumps(c) for c in cases))
     (folder / "prompt.jinja").write_text("Which clauses? {{ document }}")
     (folder / "gates.toml").write_text(gates)
-    (folder / "test_mini.py").write_text(test)
+    (folder / f"test_{name}.py").write_text(test)
     # Python takes a module of the same second and size for the one that it has compiled.
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
     return folder
@@ -83,10 +90,19 @@ def write_script(root: Path, **answers: dict[str, str]) -> Path:
 
 
 def pytest_in(
-    root: Path, *words: str, env: dict[str, str] | None = None, libraries: forked.Libraries = "commands"
+    root: Path,
+    *words: str,
+    env: dict[str, str] | None = None,
+    libraries: forked.Libraries = "commands",
+    chosen: Sequence[str] = ("evalsuites",),
+    remembers: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest on the suite below `root` in a process of its own, with the fake engine and an own cache."""
-    command = ["evalsuites", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words]
+    """Run pytest on the suites below `root` in a process of its own, with the fake engine and an own cache.
+
+    `chosen` are folders or node ids to run; `remembers` keeps pytest's own cache, for `--lf` and its like.
+    """
+    forgets = [] if remembers else ["-p", "no:cacheprovider"]
+    command = [*chosen, *forgets, "-p", "no:hypothesispytest", *words]
     if "--engine" not in words:
         command += ["--engine", "fake", "--script", "script.json"]
     settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}
