@@ -28,7 +28,7 @@ Mode = Literal["append", "replace"]
 
 def bring(source: str, into: str, columns: Columns, hub: Hub, mode: Mode | None, skip_bad: bool) -> list[str]:
     """Write the rows of `source` into the suite's cases; returns what there is now, in lines."""
-    from harness.gatefile import load_gates
+    from harness.plan import load_suite_gates
     from harness.power.briefly import briefly
     from harness.starting.begin import only_suite
 
@@ -52,7 +52,7 @@ def bring(source: str, into: str, columns: Columns, hub: Hub, mode: Mode | None,
         *([f"left out in all: {len(found.problems):,} rows"] if found.problems else []),
         f"written: {path}: {len(found.cases):,} cases{kept}",
         *summary(suite, suite.cases, columns),
-        *briefly(suite, load_gates(suite.gates_path)),
+        *briefly(suite, load_suite_gates(suite, None)),
     ]
 
 
@@ -68,7 +68,8 @@ def _folder(into: str) -> Path:
 
 def refuse_unfit(suite: Suite, found: Read, cases: Sequence[Case], columns: Columns) -> None:
     """Refuse new cases that the prompt cannot be filled with, and cases that lack what slices and gates name."""
-    from harness.gatefile import gate_ids, load_gates
+    from harness.gatefile import gate_ids
+    from harness.plan import load_suite_gates
     from harness.prompts import messages
 
     if not found.cases:
@@ -86,7 +87,7 @@ def refuse_unfit(suite: Suite, found: Read, cases: Sequence[Case], columns: Colu
             f"{suite.name} tells cases apart by {empty[0]!r}, and no row has it. Name its column with --tag "
             f"{empty[0]}=COLUMN, or take it out of Suite(slices=...) and gates.toml"
         )
-    gate_ids(load_gates(suite.gates_path), values)
+    gate_ids(load_suite_gates(suite, None), values)
 
 
 def present_cases(path: Path, mode: Mode | None) -> list[Case]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from harness.errors import refuse_all
 from harness.rules import GATE_RULES
 from harness.schema import Gate, GateFile, Metric, Objective
+from harness.thresholds import problems as threshold_problems
 from harness.toml_files import read_toml
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
@@ -123,7 +124,7 @@ def _key_problems(gate: Gate, table: Mapping[str, Any]) -> list[str]:
 
 
 def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[str], name: str = "gates.toml") -> None:
-    """Refuse gates that name a metric or slice tag which the suite does not have, or a rule that does not fit one."""
+    """Refuse gates that name an unknown metric or slice tag, a rule that does not fit, or an idle threshold."""
     known = {m.name: m for m in metrics}
     tags = list(slices)
     problems: list[str] = []
@@ -134,6 +135,8 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
             problems.append(f"{where}: unknown metric '{gate.metric}'. The suite has: {', '.join(known) or 'none'}")
         elif GATE_RULES[gate.rule].is_for_fewer and (metric.higher_is_better or metric.kind != "ratio"):
             problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
+        else:
+            problems += [f"{where}: {problem}" for problem in threshold_problems(gate, metric)]
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")
     refuse_all(problems, f"{name}: gates that do not fit the suite")

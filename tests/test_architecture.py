@@ -49,6 +49,7 @@ LAYERS = [
         "merging",
         "quantisation",
         "rules",
+        "thresholds",
         "gatefile",
     },
     {"suite", "engines", "evaluate_metrics", "kept", "live", "progress"},

@@ -29,12 +29,16 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of a `mean`: the worst value that a score can have, which is what a failed answer counts as."""
     best: float | None = None
     """Of a `mean`: the best value that a score can have."""
+    unbounded: bool = False
+    """Of a `ratio`: it can be more than 1, such as words per answer. Otherwise it is a share, and so are thresholds."""
     labels: tuple[str, ...] = ()
     """The closed list that a mean over labels is about, so that those it must leave out can be named."""
     says: str = ""
     """One plain sentence for readers of a report."""
 
     def __post_init__(self) -> None:
+        if self.unbounded and self.kind != "ratio":
+            raise ValueError(f"metric '{self.name}': unbounded is for kind 'ratio', not '{self.kind}'")
         limits = [limit for limit in (self.worst, self.best) if limit is not None]
         if self.kind != "mean":
             if limits:

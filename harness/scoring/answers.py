@@ -56,7 +56,13 @@ def accepted(case: Case, completion: Completion) -> Score:
 @scorer(
     metrics=[
         Metric(name="answer_rate", scorer="given", numerator="answered", says="Share of questions not refused."),
-        Metric(name="answer_words", scorer="given", numerator="words", says="Words in an answer, on average."),
+        Metric(
+            name="answer_words",
+            scorer="given",
+            numerator="words",
+            unbounded=True,
+            says="Words in an answer, on average.",
+        ),
     ],
     name="given",
 )

@@ -48,6 +48,7 @@ METRICS = [
         scorer="citations",
         numerator="fabricated",
         higher_is_better=False,
+        unbounded=True,
         says="Sections of the Code or of the contract cited without support in the source, for each answer.",
     ),
     Metric(

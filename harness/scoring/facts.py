@@ -59,6 +59,7 @@ METRICS = [
         name="claims_per_answer",
         scorer="facts",
         numerator="claims",
+        unbounded=True,
         says="Checkable facts stated, for each answer.",
     ),
     *(

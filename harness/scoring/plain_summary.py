@@ -61,6 +61,7 @@ METRICS = [
         numerator="words",
         denominator="source_words",
         higher_is_better=False,
+        unbounded=True,
         says="Words of the answers over words of the texts they summarise.",
     ),
     Metric(
@@ -69,6 +70,7 @@ METRICS = [
         numerator="words",
         denominator="sentences",
         higher_is_better=False,
+        unbounded=True,
         says="Words in a sentence, on average: one half of how hard an answer is to read.",
     ),
     Metric(

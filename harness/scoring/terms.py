@@ -59,6 +59,7 @@ METRICS = [
         numerator="words",
         denominator="source_words",
         higher_is_better=False,
+        unbounded=True,
         says="Words of the summaries for each word of their sources.",
     ),
 ]

@@ -32,9 +32,17 @@ QUOTED_WORDS = 4
 QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
 
 
-def _rate(name: str, numerator: str, says: str, denominator: str | None = None, up: bool = False) -> Metric:
+def _rate(
+    name: str, numerator: str, says: str, denominator: str | None = None, up: bool = False, unbounded: bool = False
+) -> Metric:
     return Metric(
-        name=name, scorer="voice", numerator=numerator, denominator=denominator, higher_is_better=up, says=says
+        name=name,
+        scorer="voice",
+        numerator=numerator,
+        denominator=denominator,
+        higher_is_better=up,
+        unbounded=unbounded,
+        says=says,
     )
 
 
@@ -42,7 +50,13 @@ METRICS = [
     _rate("clean_completion_rate", "clean", "Share of answers that break no rule of the style guide.", up=True),
     _rate("usable_rate", "usable", "Share of answers that are clean and keep every content point.", up=True),
     _rate("point_recall", "points_kept", "Share of the content points that the answer keeps.", "points", up=True),
-    _rate("violations_per_100_words", "violations_x100", "Violations of the style guide per 100 words.", "words"),
+    _rate(
+        "violations_per_100_words",
+        "violations_x100",
+        "Violations of the style guide per 100 words.",
+        "words",
+        unbounded=True,
+    ),
     _rate("banned_term_rate", "with_banned", "Share of answers with a banned term, quotations of the source aside."),
     _rate("casing_error_rate", "casing", "Share of product names that are not written exactly.", "names"),
     _rate("slang_rate", "with_slang", "Share of answers with slang."),

@@ -55,13 +55,12 @@ def copy(source: str, domain: str, suite: str, given: Mapping[str, str | None]) 
 
 def _checked(folder: Path) -> list[str]:
     """Load the suite as a run would, and say what its cases can show."""
-    from harness.gatefile import load_gates, validate
+    from harness.plan import load_suite_gates
     from harness.power.briefly import briefly
     from harness.prompts import messages
 
     suite = only_suite(folder)
-    gates = load_gates(suite.gates_path)
-    validate(gates, suite.metrics, suite.slices)
+    gates = load_suite_gates(suite, None)
     for case in suite.cases:
         messages(suite.template, case)
     return briefly(suite, gates)

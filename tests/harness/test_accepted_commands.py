@@ -54,10 +54,10 @@ def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
     assert (made / "report" / "report.html").exists()
     again = tunegate(root, "gate", made.name, "--require-gates")
     assert again.returncode == 0, again.stdout + again.stderr
-    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL.replace("value = 0.2", "value = 1.0") + IMPROVES)
+    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL.replace("value = 0.2", "value = 0.999") + IMPROVES)
     stricter = tunegate(root, "gate", made.name)
     assert stricter.returncode == 1
-    assert "changed: legal/mini clause_recall-at_least-1: not judged -> inconclusive" in stricter.stdout
+    assert "changed: legal/mini clause_recall-at_least-0.999: not judged -> inconclusive" in stricter.stdout
     assert "changed: legal/mini clause_recall-at_least-0.2: pass -> no longer a gate" in stricter.stdout
     assert tunegate(root, "gate", made.name, "--baseline", "old").returncode == 4
 
@@ -122,11 +122,11 @@ def test_a_suite_without_cases_is_a_usage_error_when_judged_again(root: Path) ->
 def test_a_lowered_bar_shows_first_and_the_other_copy_decides(root: Path) -> None:
     (root / "bars" / "legal").mkdir(parents=True)
     (root / "evalsuites" / "legal" / "mini").rename(root / "bars" / "legal" / "mini")
-    write(root, gates=GATES.replace("value = 0.2", "value = 0.0"))
+    write(root, gates=GATES.replace("value = 0.2", "value = 0.01"))
     write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
     done = pytest_in(root, "-q", "--bars", "bars", "-k", "gate")
     assert done.returncode == 1
-    said = "The bar moved: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0, which is easier to meet"
+    said = "The bar moved: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet"
     assert said in " ".join(done.stdout.split())
     assert "FAILED evalsuites/legal/mini/gates.toml::gate[clause_recall-at_least-0.2]" in done.stdout.replace(
         "test_mini.py", "gates.toml"

@@ -36,7 +36,7 @@ def refused(path):
 def test_every_rule_is_read(written):
     found = load_gates(
         written(
-            OBJECTIVE + '[[gate]]\nmetric = "recall"\nrule = "at_least"\nvalue = 1\n'
+            OBJECTIVE + '[[gate]]\nmetric = "recall"\nrule = "at_least"\nvalue = 0.9\n'
             '[[gate]]\nmetric = "recall"\nrule = "at_most"\nvalue = 0.5\n'
             '[[gate]]\nmetric = "recall"\nrule = "improves"\nmargin = 0.2\nunit = "relative"\n'
             '[[gate]]\nmetric = "recall"\nrule = "no_worse"\nmargin = 0.02\n'
@@ -46,7 +46,7 @@ def test_every_rule_is_read(written):
     )
     assert found.objective.text == "Find the clauses."
     assert [g.rule for g in found.gate] == ["at_least", "at_most", "improves", "no_worse", "reduces", "never"]
-    assert found.gate[0].value == 1.0 and found.gate[2].unit == "relative" and found.gate[4].slice == "kind"
+    assert found.gate[0].value == 0.9 and found.gate[2].unit == "relative" and found.gate[4].slice == "kind"
 
 
 def test_all_mistakes_are_named_at_once(written):

@@ -69,11 +69,10 @@ def test_a_run_of_other_suites_is_named(tmp_path: Path):
 
 def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
     run = make(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
-    write_suite(
-        tmp_path, test=RELAXED, gates=(tmp_path / "evalsuites/legal/mini/gates.toml").read_text().replace("0.5", "0.0")
-    )
+    gates = (tmp_path / "evalsuites/legal/mini/gates.toml").read_text()
+    write_suite(tmp_path, test=RELAXED, gates=gates.replace("0.5", "0.02"))
     done = tunegate(tmp_path, "rescore", run.path.name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "80 answers scored again, 40 findings differ" in done.stdout
-    assert "changed: legal/mini clause_recall-at_least-0: not judged -> pass" in done.stdout
+    assert "changed: legal/mini clause_recall-at_least-0.02: not judged -> pass" in done.stdout
     assert load_run(run.path).verdicts == run.verdicts

@@ -27,12 +27,12 @@ from tests.harness.mini import rows, write_suite
 from tests.harness.serving.routes import route
 
 PASSES = """[objective]
-text = "Be no worse than chance."
+text = "A model of random weights is seldom right."
 
 [[gate]]
 metric = "clause_exact_set"
-rule = "at_least"
-value = 0.0
+rule = "at_most"
+value = 0.9
 """
 QUIET = Progress(quiet=True)
 
@@ -112,7 +112,7 @@ def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: A
 
 def test_merged_weights_that_do_not_pass_are_refused(approved: Approved) -> None:
     """The run on the adapter is made to have passed a bar that nothing reaches."""
-    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.0", "value = 1.0"))
+    (approved.folder / "gates.toml").write_text(PASSES.replace("at_most", "at_least"))
     bars = json.loads((approved.run / "run.json").read_text())
     (suite,) = approved.suites()
     bars["suites"][0]["gates_hash"] = digest((suite.folder / "gates.toml").read_bytes())
@@ -127,7 +127,7 @@ def test_merged_weights_that_do_not_pass_are_refused(approved: Approved) -> None
 @pytest.mark.parametrize(
     ("file", "old", "new", "what"),
     [
-        ("gates.toml", "value = 0.0", "value = 0.01", "gates"),
+        ("gates.toml", "value = 0.9", "value = 0.91", "gates"),
         ("prompt.jinja", "Which", "What", "prompt"),
         ("cases.jsonl", "Contract 0.", "Contract zero.", "cases"),
     ],
@@ -144,7 +144,7 @@ def test_a_suite_that_is_another_now_cannot_speak_for_the_merge(
 
 def test_the_gates_of_another_folder_may_have_been_meant(approved: Approved) -> None:
     bars = shutil.copytree(approved.root / "evalsuites", approved.root / "bars")
-    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.0", "value = 0.5"))
+    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.5"))
     assert merged.job_like(approved.manifest, approved.merged, approved.suites(), bars).bars == bars
 
 
