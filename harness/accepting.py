@@ -25,7 +25,7 @@ from harness.accepted import (
 )
 from harness.cases import case_hash
 from harness.digest import digest
-from harness.errors import GateFailed, UserError, refuse_all
+from harness.errors import GateFailed, NothingJudged, UserError, refuse_all
 from harness.gatefile import load_gates
 from harness.schema import CANDIDATE, Checkpoint, Metric, Record, SuiteInfo, Verdict
 from harness.store import RunData, load_sealed
@@ -95,9 +95,11 @@ def _check_gates(run: RunData, said: Acceptance) -> None:
     unmet = [v for v in run.verdicts if v.outcome != "pass"]
     if said.although.strip() or (run.verdicts and not unmet):
         return
-    found = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if unmet else "no gate was judged"
+    is_judged = any(v.outcome != "skipped" for v in run.verdicts)
+    found = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if is_judged else "no gate was judged"
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
-    raise GateFailed(
+    refused = GateFailed if is_judged else NothingJudged
+    raise refused(
         f"{run.path}: {found}{first.rstrip('.')}. Accept it with --although REASON where that is right, as for a first "
         "baseline; the reason is kept in baseline.json"
     )

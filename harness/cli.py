@@ -29,9 +29,21 @@ from harness import (
     reviewing,
     sweeping,
 )
-from harness.commands import Bars, Engine, Engines, ReuseUnpinned, Run, Runs, ServedBaseline, ServedModel, Suites, Url
+from harness.commands import (
+    Bars,
+    Engine,
+    Engines,
+    RequireGates,
+    ReuseUnpinned,
+    Run,
+    Runs,
+    ServedBaseline,
+    ServedModel,
+    Suites,
+    Url,
+)
 from harness.endings import interruptible
-from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
+from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, NothingJudged, UserError
 
 app = typer.Typer(
     name="tunegate",
@@ -104,17 +116,21 @@ def compare(
     served_model: ServedModel = None,
     served_baseline: ServedBaseline = None,
     reuse_unpinned: ReuseUnpinned = False,
+    require_gates: RequireGates = None,
 ) -> None:
     """Ask both checkpoints the same prompts, print estimates and verdicts, write a report."""
     from harness.engines.endpoints import servers_of
+    from harness.gatefile import suites_with_bars
     from harness.plan import Job, SuiteJob
     from harness.progress import Progress
     from harness.runner import run
     from harness.store import RunFolder
+    from harness.summary import lines
 
     servers = servers_of(engine, url, served_model, served_baseline, reuse_unpinned)
+    left_out: list[str] = []
     job = Job(
-        suites=[SuiteJob(suite=s, cases=s.cases) for s in commands.suites_here(suite)],
+        suites=[SuiteJob(suite=s, cases=s.cases) for s in commands.suites_here(suite, left_out)],
         candidate=tuned,
         baseline=baseline,
         engine=engine,
@@ -126,18 +142,12 @@ def compare(
         servers=servers,
     )
     made = run(job, RunFolder.create(runs, "compare"), Progress())
-    conclude(made.path, [made.path])
-
-
-def conclude(run_path: Path, parts: list[Path]) -> None:
-    """Print a run's verdicts, write its report, and leave with pytest's exit codes."""
-    from harness.store import load_verdicts
-    from harness.summary import lines
-
-    for line in lines(run_path, 110):
+    for line in lines(made.path, 110):
         typer.echo(line)
-    _write_report(parts, run_path / "report")
-    commands.leave(load_verdicts(run_path))
+    _write_report([made.path], made.path / "report")
+    asked = {info.name for info in made.manifest.suites}
+    left_out += [f"{name} ({bars} has gates for it)" for name in suites_with_bars(bars) if name not in asked]
+    commands.leave(made.verdicts, require_gates, left_out)
 
 
 @app.command()
@@ -203,6 +213,10 @@ def judge(
         typer.echo("this judge can be talked into a verdict by the answer it judges: do not rely on its numbers")
     for line in people.said(people.agreement(load_run(path), asked)):
         typer.echo(line)
+    if not found.scored:
+        raise NothingJudged(
+            f"{path}: the judge scored none of {found.unscored} answers. Each reason is in {found.path}"
+        )
 
 
 @app.command(name="add-labels")

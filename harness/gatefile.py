@@ -32,8 +32,10 @@ class GateId(Struct, frozen=True, kw_only=True):
     """The value of `gate.slice` that it judges."""
 
 
-def suites_with_bars(bars: Path) -> list[str]:
-    """Names of the suites that a copy of the evalsuites folder has bars for."""
+def suites_with_bars(bars: Path | None) -> list[str]:
+    """Names of the suites that a copy of the evalsuites folder has gates for; none where there is no copy."""
+    if bars is None:
+        return []
     return sorted(path.parent.relative_to(bars).as_posix() for path in bars.rglob("gates.toml"))
 
 

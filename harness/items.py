@@ -79,6 +79,7 @@ class GateItem(_SuiteItem):
     def __init__(self, *, suite: Any, gate_id: str, **rest: Any) -> None:
         super().__init__(**rest)
         self.suite, self.gate_id = suite, gate_id
+        self.user_properties += [("suite", suite.name), ("gate", gate_id)]
 
     def runtest(self) -> None:
         verdict = session_of(self.config).verdict(self.suite, self.gate_id)

@@ -1,7 +1,9 @@
-"""What several outcomes come to together. Knows no gate and no run."""
+"""What several outcomes come to together, and whether every gate has to have one."""
 
+import os
 from collections.abc import Collection
 
+from harness.environment import in_ci
 from harness.schema import Outcome
 
 
@@ -13,3 +15,10 @@ def together(outcomes: Collection[Outcome]) -> Outcome:
     if found & {"fail", "error"}:
         return "fail"
     return "pass" if found == {"pass"} else "inconclusive"
+
+
+def required_by(flag: bool | None) -> str:
+    """What requires a verdict of every gate, or the empty string; without a flag, CI services do."""
+    if flag is not None:
+        return "--require-gates" if flag else ""
+    return "--require-gates (on because CI is set; --no-require-gates turns it off)" if in_ci(os.environ) else ""

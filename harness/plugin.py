@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from harness.errors import EXIT_INTERNAL, UserError
+from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED, UserError
 from harness.items import KEY, CaseItem, GateItem, SkipItem, marks_of, session_of
+from harness.outcomes import required_by
 from harness.schema import ACCEPTED
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
     add("--runs", metavar="DIR", default="runs", help="where run folders are written (default: runs)")
     add("--bars", metavar="DIR", help="take every gates.toml, and accepted baseline, from this copy of evalsuites")
-    add("--require-gates", action="store_true", help="fail when a declared gate did not run")
+    add("--require-gates", action="store_true", default=None, help="fail when a gate did not run (default: only in CI)")
+    add("--no-require-gates", action="store_false", dest="require_gates", help="do not require gates in CI either")
     add("--limit", type=int, metavar="N", help="ask only the first N cases of each suite; gates then skip")
     add("--repeats", type=int, metavar="N", help="answers per case and variant (default: what the suite says)")
     add("--long", action="store_true", help="run suites marked long too")
@@ -146,6 +148,12 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError("\n".join(problems))
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, GateItem):
+            session_of(item.config).deselected.append(item.nodeid)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if KEY not in config.stash:
@@ -196,6 +204,10 @@ def _terminal(config: pytest.Config) -> TextIO | None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """A failed assertion of a plain case is a miss: shown, kept in JUnit, decided by the gate."""
     report = yield
+    if isinstance(item, GateItem) and hasattr(report, "wasxfail"):
+        report.outcome = "passed" if call.excinfo is None else "failed"  # A gate is no test that may be excused.
+        report.longrepr = None if call.excinfo is None else item.repr_failure(call.excinfo)
+        del report.wasxfail
     missed = (
         isinstance(item, CaseItem)
         and call.when == "call"
@@ -224,16 +236,32 @@ def pytest_report_teststatus(report: Any, config: pytest.Config) -> Any:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
+    if KEY in config.stash and (missing := config.stash[KEY].not_run()) is not None:
+        config.stash[NOT_RUN] = dict.fromkeys(missing)
     if hasattr(config, "workerinput"):
+        config.workeroutput["tunegate_not_run"] = list(config.stash[NOT_RUN]) if NOT_RUN in config.stash else None
         return
-    if not config.option.require_gates or config.option.collectonly:
+    required = required_by(config.option.require_gates)
+    if config.option.collectonly or (NOT_RUN not in config.stash and not config.option.require_gates):
         return
     gates = _gate_reports(config)
-    not_run = gates["not_run"] + _suites_not_run(config.option.bars, gates["suites"])
-    if not_run or not gates["ran"]:
-        config.stash[REQUIRED] = "; ".join(not_run) or "none was collected"
+    not_run = [*gates["not_run"], *config.stash.get(NOT_RUN, {}), *_suites_not_run(config.option.bars, gates["suites"])]
+    if required and (not_run or not gates["ran"]):
+        config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
         if exitstatus in (0, 5):
-            session.exitstatus = 1
+            session.exitstatus = EXIT_GATE_FAILED
+    elif exitstatus == 0 and not gates["ran"]:
+        session.exitstatus = EXIT_NOTHING_JUDGED
+
+
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Under xdist, only the workers collect: each says what it did not run, or None where it collected no suite."""
+    missing = getattr(node, "workeroutput", {}).get("tunegate_not_run")
+    if missing is not None:
+        node.config.stash.setdefault(NOT_RUN, {}).update(dict.fromkeys(missing))
+
+
+pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
 
 
 def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
@@ -244,34 +272,36 @@ def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
 
     from harness.gatefile import suites_with_bars
 
-    return [f"{name} ({bars} has bars for it)" for name in suites_with_bars(Path(bars)) if name not in seen]
+    return [f"{name} ({bars} has gates for it)" for name in suites_with_bars(Path(bars)) if name not in seen]
 
 
 REQUIRED: pytest.StashKey[str] = pytest.StashKey()
+"""Why gates that are required make the session fail."""
+NOT_RUN: pytest.StashKey[dict[str, None]] = pytest.StashKey()
+"""Gates and suites that did not run, in order; it is there only where a suite was collected."""
 
 
 def _gate_reports(config: pytest.Config) -> dict[str, Any]:
-    """Gate items that ran, and those that were skipped or never selected, from the reports of all workers."""
+    """Gate items that ran, and those that were skipped, from the reports of all workers."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     stats = terminal.stats if terminal else {}
     found: dict[str, Any] = {"ran": [], "not_run": [], "suites": set(), "run": None}
     for category, reports in stats.items():
         for report in reports:
-            if category == "deselected" or not hasattr(report, "user_properties"):
+            if category in ("", "deselected") or not hasattr(report, "user_properties"):
                 continue
             properties = dict(report.user_properties)
             found["run"] = properties.get("run", found["run"])
             if "gate" in properties:
                 found["suites"].add(properties["suite"])
                 found["not_run" if category == "skipped" else "ran"].append(report.nodeid)
-    found["not_run"] += [i.nodeid for i in stats.get("deselected", []) if isinstance(i, GateItem)]
     return found
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     gates = _gate_reports(config)
     state = config.stash.get(KEY, None)
-    if config.option.collectonly or (state is None and not gates["run"] and REQUIRED not in config.stash):
+    if config.option.collectonly or (NOT_RUN not in config.stash and REQUIRED not in config.stash):
         return
     from harness.summary import lines
 
@@ -281,6 +311,6 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     for line in [*(state.notes() if state else []), *text]:
         terminalreporter.write_line(line)
     if not gates["ran"]:
-        terminalreporter.write_line("No gate was judged in this session.", yellow=True)
+        terminalreporter.write_line(f"No gate was judged in this session: exit code {int(exitstatus)}.", yellow=True)
     if REQUIRED in config.stash:
-        terminalreporter.write_line(f"--require-gates: gates that did not run: {config.stash[REQUIRED]}", red=True)
+        terminalreporter.write_line(config.stash[REQUIRED], red=True)

@@ -32,12 +32,6 @@ class Regated(Struct, frozen=True, kw_only=True):
     not_judged: list[str]
     """Suites of the run that are not at hand, and those that have bars and are not in the run."""
 
-    @property
-    def not_run(self) -> list[str]:
-        """Gates that declare a bar and gave no verdict, and suites that did not come to it."""
-        skipped = [f"{v.suite} {v.gate}: {v.reason}" for v in self.run.verdicts if v.outcome == "skipped"]
-        return [*(f"{name}: not judged" for name in self.not_judged), *skipped]
-
 
 def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline: str | None = None) -> Regated:
     """Judge the suites that are at hand. A changed run, and any `baseline` but the accepted one, is a UserError."""
@@ -64,8 +58,7 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
             if suite.name in stale:
                 verdicts += unjudged(suite.name, gates[suite.name], suite.slice_values(), stale[suite.name])
     lacking = [name for name in infos if name not in gates]
-    if bars:
-        lacking += [name for name in suites_with_bars(bars) if name not in infos]
+    lacking += [name for name in suites_with_bars(bars) if name not in infos]
     kept = [info for info in run.manifest.suites if info.name in gates]
     manifest = structs.replace(run.manifest, suites=kept)
     return Regated(

@@ -27,6 +27,7 @@ class Session:
         self.root = root
         self.run_path = Path(run_path) if run_path else None
         self.problems: list[str] = []
+        self.deselected: list[str] = []
         self.run: RunData | None = None
         self._reasons: dict[str, str] = {}
         self._suites: dict[str, Suite] = {}
@@ -81,6 +82,12 @@ class Session:
 
     def why_not(self, suite: Suite) -> str | None:
         return self._reasons.get(suite.name)
+
+    def not_run(self) -> list[str] | None:
+        """Gates that were deselected, and why suites did not run; None where no suite was collected."""
+        if not self._suites and not self._reasons:
+            return None
+        return [*self.deselected, *self._reasons.values()]
 
     def notes(self) -> list[str]:
         """Suites that did not run, and why."""
@@ -167,7 +174,7 @@ class Session:
 
     def properties(self, verdict: Verdict) -> dict[str, str]:
         """What JUnit carries of a verdict: value, interval, n and bar."""
-        found = {"suite": verdict.suite, "gate": verdict.gate, "outcome": verdict.outcome, "bar": verdict.bar}
+        found = {"outcome": verdict.outcome, "bar": verdict.bar}
         found["run"] = str(self.run_path)
         seen = verdict.observed
         if seen is not None and seen.value is not None:

@@ -229,7 +229,8 @@ def exit_codes() -> str:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.UserError)]
     return page(
         "Exit codes",
-        "Those of pytest, for every `tunegate` command too.",
+        "One table for every `tunegate` command and for pytest; 6 is tunegate's own, the others are pytest's. A failed "
+        "gate wins over one that was not judged.",
         table(("code", "when"), [(one.kind, one.says) for one in codes]),
         "What is refused or fails is said in one line on stderr, without a traceback:",
         table(("error", "code", "when"), [(f"`{one.__name__}`", str(one.exit_code), summary(one)) for one in kinds]),

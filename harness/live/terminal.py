@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
+from harness.environment import in_ci
+
 LENT = "TUNEGATE_TERMINAL"
 """Names, to a process whose output is read by its parent, the descriptor of the terminal that it may draw on."""
 SHOW_CURSOR = b"\x1b[?25h"
@@ -25,11 +27,7 @@ def terminal_of(stream: TextIO) -> int | None:
 
 def wants_drawing(environment: Mapping[str, str]) -> bool:
     """Whether a terminal in this environment may be drawn on."""
-    return not (
-        environment.get("NO_COLOR")
-        or environment.get("TERM", "").lower() in DUMB
-        or environment.get("CI", "").lower() not in ("", "0", "false")
-    )
+    return not (environment.get("NO_COLOR") or environment.get("TERM", "").lower() in DUMB or in_ci(environment))
 
 
 @contextmanager
