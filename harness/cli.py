@@ -9,6 +9,7 @@ import atexit
 import gc
 import importlib
 import os
+import select
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,8 +43,9 @@ from harness.commands import (
     Suites,
     Url,
 )
+from harness.defects import told
 from harness.endings import interruptible
-from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, NothingJudged, UserError
+from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, NothingJudged, UserError
 
 app = typer.Typer(
     name="tunegate",
@@ -277,12 +279,13 @@ def demo(
 
 # Typer carries a command-line parser of its own; its usage errors are the parents of BadParameter.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
+STDOUT = 1
 TYPERS_INTERRUPTED = 130
 """What newer versions of Typer make of Ctrl-C."""
 
 
 def main() -> None:
-    """Entry point; a user's mistake is one line on stderr and pytest's usage exit code."""
+    """Entry point; a mistake of the user's and a defect of tunegate are one line on stderr, each with its exit code."""
     try:
         with interruptible():
             code = app(standalone_mode=False)
@@ -301,7 +304,21 @@ def main() -> None:
         else:
             typer.echo(f"tunegate: {message} See `tunegate --help`", err=True)
         code = EXIT_USAGE
-    sys.exit(code if isinstance(code, int) else 0)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code in (None, EXIT_OK):
+            raise
+        code = EXIT_INTERRUPTED
+        if not (isinstance(error, SystemExit) and _nobody_reads()):  # Typer ends a command so whose reader is gone.
+            typer.echo(f"tunegate: {told(error)}", err=True)
+            code = EXIT_INTERNAL
+    sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def _nobody_reads() -> bool:
+    """Whoever read standard output has closed it, as `head` does."""
+    output = select.poll()
+    output.register(STDOUT, 0)
+    return bool(output.poll(0))
 
 
 def command() -> None:

@@ -5,16 +5,46 @@ They only read what the session made; it is met here first, because every item a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from harness.errors import Unavailable
+from harness.errors import EXIT_INTERNAL, Unavailable, UserError
 
 if TYPE_CHECKING:
     from harness.session import Session
 
 KEY: pytest.StashKey[Session] = pytest.StashKey()
+ENDED: pytest.StashKey[tuple[str, int]] = pytest.StashKey()
+"""What ended the session before its time, in one line, and the exit code of that."""
+Made = TypeVar("Made")
+
+
+def ending(session: pytest.Session, line: str, code: int) -> Exception:
+    """What to raise to end the session; from a worker of xdist the controller learns of it, and stops the others."""
+    session.config.stash[ENDED] = line, code
+    if hasattr(session.config, "workerinput"):
+        session.shouldstop = line
+    return pytest.exit.Exception(line, returncode=code)
+
+
+def ending_at_defects(session: pytest.Session, part: Callable[..., Made]) -> Callable[..., Made]:
+    """The same function, but an exception that nobody expects ends the session, with the code of an internal error."""
+
+    @wraps(part)
+    def guarded(*words: Any, **named: Any) -> Made:
+        try:
+            return part(*words, **named)
+        except (UserError, pytest.UsageError, pytest.exit.Exception):
+            raise
+        except Exception as error:
+            from harness.defects import told
+
+            raise ending(session, told(error), EXIT_INTERNAL) from None
+
+    return guarded
 
 
 def session_of(config: pytest.Config) -> Session:
@@ -58,7 +88,9 @@ class CaseItem(_SuiteItem):
 
     def runtest(self) -> None:
         try:
-            record = session_of(self.config).record(self.test.suite, self.case, self.repeat)
+            record = ending_at_defects(self.session, session_of(self.config).record)(
+                self.test.suite, self.case, self.repeat
+            )
         except Unavailable as left_out:
             pytest.skip(str(left_out))
         self.test.function(record)
@@ -82,9 +114,9 @@ class GateItem(_SuiteItem):
         self.user_properties += [("suite", suite.name), ("gate", gate_id)]
 
     def runtest(self) -> None:
-        verdict = session_of(self.config).verdict(self.suite, self.gate_id)
-        for name, value in session_of(self.config).properties(verdict).items():
-            self.user_properties.append((name, value))
+        found = session_of(self.config)
+        verdict = ending_at_defects(self.session, found.verdict)(self.suite, self.gate_id)
+        self.user_properties += ending_at_defects(self.session, found.properties)(verdict).items()
         if verdict.outcome == "skipped":
             pytest.skip(verdict.reason)
         if verdict.outcome != "pass":

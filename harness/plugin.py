@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED, UserError
-from harness.items import KEY, CaseItem, GateItem, SkipItem, marks_of, session_of
+from harness.items import ENDED, KEY, CaseItem, GateItem, SkipItem, ending, ending_at_defects, marks_of, session_of
 from harness.outcomes import required_by
 from harness.schema import ACCEPTED
 
@@ -106,12 +106,8 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
     kind = type(obj)
     if kind.__module__ != "harness.suite" or not isinstance(collector, pytest.Module):
         return None
-    session = session_of(collector.config)
-    if kind.__name__ == "Suite":
-        return _suite_items(collector, session, obj)
-    if kind.__name__ == "CaseTest":
-        return _case_items(collector, session, obj)
-    return None
+    make = {"Suite": _suite_items, "CaseTest": _case_items}.get(kind.__name__)
+    return make and ending_at_defects(collector.session, make)(collector, session_of(collector.config), obj)
 
 
 def _suite_items(collector: pytest.Module, session: Session, suite: Any) -> list[pytest.Item]:
@@ -159,13 +155,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if KEY not in config.stash:
         return
     state = config.stash[KEY]
-    state.wanted(
+    ending_at_defects(session, state.wanted)(
         [(i.test.suite, i.case) for i in session.items if isinstance(i, CaseItem)],
         [i.suite for i in session.items if isinstance(i, GateItem)],
     )
     gc.freeze()  # thousands of items live to the end; looking through them again and again takes a tenth of the time
     if not config.option.collectonly and not hasattr(config, "workerinput"):
-        for line in state.forecast():
+        for line in ending_at_defects(session, state.forecast)():
             session.config.get_terminal_writer().line(line)
 
 
@@ -178,12 +174,10 @@ def pytest_runtestloop(session: pytest.Session) -> Any:
         capture = config.pluginmanager.getplugin("capturemanager")
         try:
             with capture.global_and_fixture_disabled():
-                config.stash[KEY].prepare(_terminal(config))
+                ending_at_defects(session, config.stash[KEY].prepare)(_terminal(config))
         except UserError as error:
-            if hasattr(config, "workerinput"):
-                raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
-            if error.exit_code == EXIT_INTERNAL:
-                raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
+            if hasattr(config, "workerinput") or error.exit_code == EXIT_INTERNAL:
+                raise ending(session, str(error), error.exit_code) from None
             raise pytest.UsageError(str(error)) from None
     return (yield)
 
@@ -238,8 +232,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if KEY in config.stash and (missing := config.stash[KEY].not_run()) is not None:
         config.stash[NOT_RUN] = dict.fromkeys(missing)
-    if hasattr(config, "workerinput"):
-        config.workeroutput["tunegate_not_run"] = list(config.stash[NOT_RUN]) if NOT_RUN in config.stash else None
+    if hasattr(config, "workeroutput"):
+        unrun = config.stash.get(NOT_RUN, None)
+        config.workeroutput["tunegate_not_run"] = None if unrun is None else list(unrun)
+        config.workeroutput["tunegate_ended"] = config.stash.get(ENDED, None)
+        return
+    if ENDED in config.stash:
+        session.exitstatus = config.stash[ENDED][1]
         return
     required = required_by(config.option.require_gates)
     if config.option.collectonly or (NOT_RUN not in config.stash and not config.option.require_gates):
@@ -255,10 +254,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Under xdist, only the workers collect: each says what it did not run, or None where it collected no suite."""
-    missing = getattr(node, "workeroutput", {}).get("tunegate_not_run")
-    if missing is not None:
-        node.config.stash.setdefault(NOT_RUN, {}).update(dict.fromkeys(missing))
+    """Under xdist, only the workers collect: each says what it did not run, and what ended it."""
+    output = getattr(node, "workeroutput", {})
+    if output.get("tunegate_not_run") is not None:
+        node.config.stash.setdefault(NOT_RUN, {}).update(dict.fromkeys(output["tunegate_not_run"]))
+    if output.get("tunegate_ended"):
+        node.config.stash[ENDED] = tuple(output["tunegate_ended"])
 
 
 pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
@@ -301,12 +302,17 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     gates = _gate_reports(config)
     state = config.stash.get(KEY, None)
-    if config.option.collectonly or (NOT_RUN not in config.stash and REQUIRED not in config.stash):
+    if (
+        config.option.collectonly
+        or ENDED in config.stash
+        or (NOT_RUN not in config.stash and REQUIRED not in config.stash)
+    ):
         return
-    from harness.summary import lines
+    from harness import summary
 
     run_path = gates["run"] or (state.run_path if state else None)
-    text = lines(run_path, terminalreporter._tw.fullwidth) if run_path else []
+    tell = ending_at_defects(terminalreporter._session, summary.lines)
+    text = tell(run_path, terminalreporter._tw.fullwidth) if run_path else []
     terminalreporter.section("tunegate")
     for line in [*(state.notes() if state else []), *text]:
         terminalreporter.write_line(line)

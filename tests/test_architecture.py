@@ -36,6 +36,7 @@ LAYERS = [
         "asks",
         "toml_files",
         "environment",
+        "defects",
         "endings",
     },
     {

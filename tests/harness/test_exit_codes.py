@@ -1,11 +1,16 @@
 """Exit codes of the commands that judge: nothing judged is never 0, and a defect is never the code of a failed gate."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.forked import tunegate
+from harness import cli
+from tests.forked import program, tunegate
 from tests.harness.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
 
 CASES = rows()
@@ -147,3 +152,82 @@ def test_a_project_without_suites_sees_the_ordinary_codes_of_pytest(tmp_path: Pa
     for env in ({}, {"CI": "true"}):
         done = pytest_in(tmp_path, "-q", env=env)
         assert done.returncode == code and "tunegate" not in done.stdout, done.stdout
+
+
+def traceback_named_in(said: str) -> str:
+    """The one line that tells of the defect names a file; its content."""
+    line = next(line for line in said.splitlines() if "a defect of tunegate" in line)
+    named = re.search(r"Traceback: (\S+)", line)
+    assert named is not None, line
+    return Path(named[1]).read_text("utf-8")
+
+
+@pytest.mark.parametrize("error", [KeyError("tuned"), RecursionError("too deep"), SystemExit("stopped by a library")])
+def test_an_unexpected_exception_of_a_command_is_told_as_a_defect_in_one_line(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.history.index.past_runs", broken)
+    monkeypatch.setattr(sys, "argv", ["tunegate", "runs"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    said = capsys.readouterr().err
+    assert left.value.code == DEFECT
+    assert said.startswith("tunegate: ") and len(said.splitlines()) == 1 and type(error).__name__ in said
+    assert "in broken" in traceback_named_in(said)
+
+
+def test_the_traceback_of_a_defect_holds_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "sk-" + "a1B2" * 8
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError(f"the server refused {secret}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.history.index.past_runs", broken)
+    monkeypatch.setattr(sys, "argv", ["tunegate", "runs"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr().err
+    assert "the server refused" in said and secret not in said + traceback_named_in(said)
+
+
+def test_a_reader_that_has_enough_is_no_defect_and_no_failed_gate(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*program("harness.cli"), "runs"], stdout=write, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+WHERE = {
+    "while suites are collected": "harness.session.Session.gate_ids",
+    "while the run is made": "harness.runner.run",
+    "while an item reads the run": "harness.session.Session.properties",
+    "while the run is summed up": "harness.summary.lines",
+}
+"""Parts on the plugin's own side that a conftest breaks."""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize("part", WHERE.values(), ids=list(WHERE))
+def test_a_defect_inside_a_session_ends_it_with_the_code_of_an_internal_error(
+    root: Path, part: str, workers: tuple[str, ...]
+) -> None:
+    (root / "conftest.py").write_text(
+        "import harness.runner, harness.session, harness.summary\n\n"
+        "def broken(*_, **__):\n    raise KeyError('nobody expected this')\n\n"
+        f"{part} = broken\n"
+    )
+    done = pytest_in(root, "-q", *workers)
+    said = done.stdout + done.stderr
+    assert done.returncode == DEFECT, said
+    assert "INTERNALERROR" not in said
+    assert "in broken" in traceback_named_in(said)
