@@ -1,9 +1,12 @@
 """Import directions and light imports: what architecture.md promises, read from the code itself."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,7 @@ LAYERS = [
         "prompts",
         "tokenizer",
         "scoring",
+        "evaluate_metrics",
         "stats",
         "checkpoints",
         "embedded",
@@ -53,7 +57,7 @@ LAYERS = [
         "thresholds",
         "gatefile",
     },
-    {"suite", "engines", "evaluate_metrics", "kept", "live", "progress"},
+    {"suite", "engines", "kept", "live", "progress"},
     {"evidence", "gates", "store", "events", "plan", "accepted", "floors", "history"},
     {"moved", "against", "reviewed"},
     {"answering"},
@@ -178,3 +182,13 @@ def test_collecting_every_suite_loads_nothing_heavy() -> None:
     assert "tests collected" in done.stdout
     loaded = set(done.stdout.split("LOADED", 1)[1].split())
     assert loaded & (HEAVY | {"scipy", "statsmodels", "numpy"}) == set()
+
+
+def test_the_product_names_a_module_of_every_dependency_of_the_core():
+    """A package that only tests use belongs to the extra `dev`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = {re.split(r"[^\w.-]", text)[0].lower() for text in project["dependencies"]}
+    sources = "\n".join(path.read_text("utf-8") for folder in FOLDERS for path in python_files(folder))
+    names = {name for pair in re.findall(r'\b(?:import|from) (\w+)|"(\w+)"', sources) for name in pair}
+    named = {owner.lower() for name, owners in packages_distributions().items() if name in names for owner in owners}
+    assert wanted - named == set()
