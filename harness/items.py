@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 KEY: pytest.StashKey[Session] = pytest.StashKey()
 ENDED: pytest.StashKey[tuple[str, int]] = pytest.StashKey()
 """What ended the session before its time, in one line, and the exit code of that."""
+LONGEST_KEYWORD = 40
+"""Characters of a tag that -k matches. A longer tag is a text, such as a reference answer, and holds most words."""
 Made = TypeVar("Made")
 
 
@@ -84,7 +86,7 @@ class CaseItem(_SuiteItem):
         for source in (test.function, test):
             for mark in marks_of(source):
                 self.add_marker(getattr(pytest.mark, mark.name)(*mark.args, **mark.kwargs))
-        self.extra_keyword_matches.update(case.tags.values())
+        self.extra_keyword_matches.update(tag for tag in case.tags.values() if len(tag) <= LONGEST_KEYWORD)
 
     def runtest(self) -> None:
         try:

@@ -190,5 +190,6 @@ def test_the_product_names_a_module_of_every_dependency_of_the_core():
     wanted = {re.split(r"[^\w.-]", text)[0].lower() for text in project["dependencies"]}
     sources = "\n".join(path.read_text("utf-8") for folder in FOLDERS for path in python_files(folder))
     names = {name for pair in re.findall(r'\b(?:import|from) (\w+)|"(\w+)"', sources) for name in pair}
-    named = {owner.lower() for name, owners in packages_distributions().items() if name in names for owner in owners}
+    owners = {owner for name, found in packages_distributions().items() if name in names for owner in found}
+    named = {owner.lower().replace("_", "-") for owner in owners}
     assert wanted - named == set()

@@ -182,9 +182,9 @@ def _family(module: ModuleType) -> Iterator[str]:
 
 
 def _makes_scores(name: str, value: Any) -> bool:
-    """A scorer, or a function that makes one."""
+    """A scorer, or a function that makes one or several."""
     made = getattr(value, "__annotations__", {}).get("return") if inspect.isfunction(value) else None
-    return not name.startswith("_") and (isinstance(value, Scorer) or made == Scorer.__name__)
+    return not name.startswith("_") and (isinstance(value, Scorer) or made in ("Scorer", "list[Scorer]"))
 
 
 def _signature(value: Any) -> str:

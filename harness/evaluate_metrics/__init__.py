@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 
-NAMES = ("checkable_facts", "clause_lists", "cuad_spans")
+NAMES = ("checkable_facts", "clause_lists", "cuad_spans", "rouge", "squad")
 
 
 def script(name: str) -> str:

@@ -8,12 +8,13 @@ at a time, with all the references of its case, so that two variants can be pair
 its range: a failed answer counts as the worst value, a baseline's as the best, and a value outside is a failed score.
 
 What each input of the metric is given: `predictions` (or `data`) the whole answer, as it stands, also where it is empty
-or was cut; `references` the case's expected answers, and where the metric takes one reference only, each in turn, the
-best value counting; `sources` the document; any other input the case's variable of that name. An empty answer on which
-the metric fails, and text where it wants a number, are wrong: the worst value.
+or was cut; `references` the case's expected answers, or the tag that `reference=` names, and where the metric takes one
+reference only, each in turn, the best value counting; `sources` the document; any other input the case's variable of
+that name. An empty answer on which the metric fails, and text where it wants a number, are wrong: the worst value.
 
-Nothing is kept on disk: `keep_in_memory` is always on. The library takes seconds to load, which happens at the first
-answer, and some milliseconds an answer, so this is far slower than the project's own scorers.
+Nothing is written to disk: `keep_in_memory` is always on. The library takes a second or two to load, which happens at
+the first answer, and some milliseconds per answer, so this is far slower than the project's own scorers. Several fields
+of one metric cost one call per answer.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class _Asked(NamedTuple):
     script: Script
     field: str | None
     arguments: dict[str, Any]
+    reference: str | None
     worst: float
     best: float
 
@@ -72,11 +74,14 @@ def metric(
     revision: str | None = None,
     name: str | None = None,
     arguments: Mapping[str, Any] | None = None,
+    reference: str | None = None,
+    complete: bool = True,
 ) -> Scorer:
     """A scorer, and a metric of its name (the script's, with `field`) that is the mean over cases.
 
-    `field` names the result where a metric gives several; `arguments` go to its `compute`. Fewer is better where
-    `worst` is greater than `best`. A second metric, `<name>_complete_rate`, is the share of whole, non-empty answers.
+    `field` names the result where a metric gives several; `arguments` go to its `compute`. `reference` names a tag of
+    the case to compare with instead of its expected answers. Fewer is better where `worst` is greater than `best`. A
+    second metric, `<name>_complete_rate`, is the share of whole, non-empty answers, unless `complete` is False.
     """
     if per != "case":
         raise UserError(f"bridge.metric: {CORPUS if per == 'suite' else f'per is {per!r}, expected case'}")
@@ -93,24 +98,26 @@ def metric(
         "arguments": given,
         "range": [worst, best],
         "evaluate": version("evaluate"),
+        **({"reference": reference} if reference else {}),
     }
     try:
         digest(config)
     except TypeError as error:
         raise UserError(f"bridge.metric: arguments must be plain data that JSON can hold: {error}") from None
 
-    return _scorer(_Asked(script, field, given, worst, best), family, config)
+    asked = _Asked(script, field, given, reference, worst, best)
+    return _scorer(asked, family, config, _metrics(family, worst, best)[: 2 if complete else 1])
 
 
-def _scorer(asked: _Asked, family: str, config: object) -> Scorer:
+def _scorer(asked: _Asked, family: str, config: object, metrics: list[Metric]) -> Scorer:
     worst = asked.worst
 
-    @scorer(metrics=_metrics(family, worst, asked.best), name=family, config=config)
+    @scorer(metrics=metrics, name=family, config=config)
     def bridged(case: Case, completion: Completion) -> Score:
         """What the metric gives for one answer. A failed answer has the worst value."""
         if completion.finish_reason == "error":
             return _score(family, worst, False)
-        text, left_out = completion.text, [type(r).__name__ for r in case.expected if not isinstance(r, str)]
+        text, left_out = completion.text, [type(r).__name__ for r in _references(asked, case) if not isinstance(r, str)]
         if not isinstance(text, str):
             return Score(name=family, value=None, reason=f"the answer is {type(text).__name__}, expected text")
         whole = completion.finish_reason == "stop" and bool(text.strip())
@@ -174,15 +181,34 @@ def _value(asked: _Asked, case: Case, text: str) -> float:
     """The metric of one answer: of several references taken one by one, the value nearest to the best."""
     loaded = module(asked.script)
     values = []
-    for inputs in _inputs(loaded, case, text):
+    for inputs in _inputs(loaded, case, text, _references(asked, case)):
+        result = _computed(asked, loaded, inputs)
+        values.append(_inside(_number(result, asked.field, asked.script.path.name), asked))
+    return min(values, key=lambda value: abs(value - asked.best))
+
+
+_last: list[tuple[tuple[Any, ...], Any]] = []
+"""The newest call and its result: the scorers of several fields ask it one after the other."""
+
+
+def _computed(asked: _Asked, loaded: Any, inputs: dict[str, list[Any]]) -> Any:
+    call = (asked.script, asked.arguments, inputs)
+    if not _last or _last[0][0] != call:
         try:
             result = loaded.compute(**inputs, **asked.arguments)
         except Exception:
             # Half of this answer may still stand in the module's state; the next one starts with a new module.
             module.cache_clear()
             raise
-        values.append(_inside(_number(result, asked.field, asked.script.path.name), asked))
-    return min(values, key=lambda value: abs(value - asked.best))
+        _last[:] = [(call, result)]
+    return _last[0][1]
+
+
+def _references(asked: _Asked, case: Case) -> Sequence[Any]:
+    """What the answer is compared with."""
+    if asked.reference is None:
+        return case.expected
+    return [text] if (text := case.tags.get(asked.reference)) else []
 
 
 def _inside(value: float, asked: _Asked) -> float:
@@ -197,8 +223,7 @@ def _inside(value: float, asked: _Asked) -> float:
 @lru_cache(maxsize=8)
 def module(script: Script) -> Any:
     """The loaded `evaluate` module of a script. Refuses one that has changed since its digest was taken."""
-    import evaluate
-
+    evaluate = _library()
     if digest(script.path.read_text("utf-8")) != script.digest:
         raise UserError(f"{script.path}: changed after the suite was read. Start again")
     try:
@@ -215,11 +240,24 @@ def module(script: Script) -> Any:
     return loaded
 
 
-def _inputs(loaded: Any, case: Case, text: str) -> list[dict[str, list[Any]]]:
+def _library() -> Any:
+    """`evaluate` without its pipelines, which no metric needs and which load torch and transformers for seconds."""
+    hidden = "transformers" not in sys.modules
+    if hidden:
+        sys.modules["transformers"] = None  # type: ignore[assignment]
+    try:
+        import evaluate
+    finally:
+        if hidden:
+            sys.modules.pop("transformers", None)
+    return evaluate
+
+
+def _inputs(loaded: Any, case: Case, text: str, expected: Sequence[Any]) -> list[dict[str, list[Any]]]:
     """Inputs of each call: one, or one a reference where the metric takes one reference only."""
     options = loaded.features if isinstance(loaded.features, list) else [loaded.features]
     features = max(options, key=lambda option: _depth(option.get("references")) == 1)
-    references: Sequence[Any] = [r for r in case.expected if isinstance(r, str)]
+    references: Sequence[Any] = [r for r in expected if isinstance(r, str)]
     inputs = {name: [_input(name, kind, case, text)] for name, kind in features.items() if name != "references"}
     if "references" not in features:
         return [inputs]

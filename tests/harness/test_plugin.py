@@ -146,6 +146,13 @@ def test_keywords_reach_the_tags(root: Path) -> None:
     assert "30/63 tests collected" in done.stdout
 
 
+def test_keywords_do_not_search_a_text_in_a_tag(root: Path) -> None:
+    text = "The deed, the lease and whatever else a summary of the contract may name."
+    write_suite(root, [case | {"tags": {**case["tags"], "summary": text}} for case in CASES])
+    done = pytest_in(root, "--collect-only", "-q", "-k", "deed and not gate")
+    assert "30/63 tests collected" in done.stdout
+
+
 def test_the_baseline_answers_in_the_same_run_and_is_compared(root: Path) -> None:
     gates = GATES + '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n'
     write_suite(root, gates=gates)

@@ -84,6 +84,24 @@ def test_field_and_arguments_reach_the_metric_and_are_part_of_its_version(tmp_pa
     assert len({made.version for made in [first, *changed, bridged(path, **same)]}) == 5
 
 
+def test_the_fields_of_one_answer_cost_one_call(tmp_path):
+    path = write(tmp_path, "self.n = getattr(self, 'n', 0) + 1; return {'one': self.n / 9, 'two': self.n / 9}")
+    one, two = bridged(path, field="one"), bridged(path, field="two")
+    calls = [scored(made, text, "b").value * 9 for text in ("first", "second") for made in (one, two)]
+    assert calls == pytest.approx([1, 1, 2, 2])
+
+
+def test_an_answer_can_be_compared_with_a_tag_of_its_case(tmp_path):
+    made = bridged(write(tmp_path, ANY_OF, TEXTS), reference="summary", complete=False)
+    tagged = Case(
+        id="a", input={"document": "x"}, expected=["!rent: $900"], cluster="c", tags={"summary": "Rent is $900."}
+    )
+    assert run([made], tagged, answer("Rent is $900."))[made.name].value == 1.0
+    assert run([made], tagged, answer("!rent: $900"))[made.name].value == 0.0
+    assert scored(made, "x", "x").value is None, "the case has no such tag"
+    assert [m.name for m in made.metrics] == ["overlap"]
+
+
 def test_a_number_may_come_wrapped_for_one_answer(tmp_path):
     made = bridged(write(tmp_path, "import numpy; return {'score': numpy.array([0.25], dtype='float32')}"))
     assert scored(made, "a", "b").value == 0.25

@@ -157,7 +157,8 @@ class Draft:
                 input={"document": document, "question": question},
                 expected=expected,
                 cluster=self.name,
-                tags={"kind": kind, "state": "Georgia"} | ({"stale": stale} if stale else {}),
+                tags={"kind": kind, "state": "Georgia", "answer": in_full(expected)}
+                | ({"stale": stale} if stale else {}),
             )
             for number, (kind, question, expected, stale) in enumerate(self.cases, 1)
         ]
@@ -184,9 +185,14 @@ def eval_cases() -> list[Case]:
     return [case for cases in itertools.islice(drafted("eval", "1"), EVAL_DOCUMENTS) for case in cases]
 
 
-def answer(case: Case) -> str:
+def in_full(expected: list[str]) -> str:
     """The right answer in the prompt's format: a rule in its first wording, then the section."""
-    return "; ".join(line.split("|")[0] for line in case.expected)
+    return "; ".join(line.split("|")[0] for line in expected)
+
+
+def answer(case: Case) -> str:
+    """The right answer of a case."""
+    return in_full(case.expected)
 
 
 def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str]]:

@@ -2,12 +2,12 @@
 
 from evalsuites.legal.citations.floor import keyword_floor
 from harness import Suite
-from harness.scoring import answers, citations, grounded
+from harness.scoring import answers, citations, grounded, standard
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[grounded.cited, citations.fabricated, answers.given],
+    scorers=[grounded.cited, citations.fabricated, answers.given, *standard.squad(reference="answer")],
     cluster="document",
     slices=["kind"],
     shape="excerpt",

@@ -144,15 +144,16 @@ def _contract(contract: Contract, kind: str, name: str) -> tuple[Case, str]:
         last = [text]
     opening = contract.say(rng.choice(terms["open"]), parties)
     lines = [opening, *(f"{number}. {text}" for number, (_, text) in enumerate(paragraphs, 1)), *last]
+    summary = _gold(contract, chosen, figures, parties)
     case = Case(
         id=name,
         input={"document": "\n".join(lines)},
         expected=_expected(chosen, figures, parties),
         cluster=name,
-        tags={"instrument": INSTRUMENTS[contract.instrument], "kind": kind, "state": "Georgia"}
+        tags={"instrument": INSTRUMENTS[contract.instrument], "kind": kind, "state": "Georgia", "summary": summary}
         | ({"stale": stale} if stale else {}),
     )
-    return case, _gold(contract, chosen, figures, parties)
+    return case, summary
 
 
 def _clauses(terms: dict[str, Any], rng: random.Random) -> tuple[list[dict[str, Any]], dict[str, Any]]:

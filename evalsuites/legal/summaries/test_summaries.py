@@ -2,12 +2,12 @@
 
 from evalsuites.legal.summaries.floor import keyword_floor
 from harness import Suite
-from harness.scoring import answers, facts, terms
+from harness.scoring import answers, facts, standard, terms
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[terms.covered, facts.fabricated, answers.given],
+    scorers=[terms.covered, facts.fabricated, answers.given, *standard.rouge(reference="summary")],
     cluster="contract",
     slices=["kind", "instrument"],
     shape="excerpt",

@@ -3,12 +3,12 @@
 from evalsuites.public.plain_english.cases import cases
 from evalsuites.public.plain_english.floor import lead
 from harness import Suite
-from harness.scoring import answers, facts, plain_summary
+from harness.scoring import answers, facts, plain_summary, standard
 
 suite = Suite(
     cases=cases,
     prompt="prompt.jinja",
-    scorers=[plain_summary.summary, facts.fabricated, answers.given],
+    scorers=[plain_summary.summary, facts.fabricated, answers.given, *standard.rouge()],
     cluster="service",
     slices=["passage"],
     shape="excerpt",

@@ -1,0 +1,52 @@
+"""The `evaluate` metric ROUGE on the package `rouge-score`, for machines that cannot reach the hub's script."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import datasets
+import evaluate
+
+DESCRIPTION = """ROUGE (Lin 2004): n-grams and longest common subsequences that a text shares with its reference. Counts
+words and knows no meaning: two good summaries of one text share a part of their words only."""
+INPUTS = """
+Args:
+    predictions: the texts.
+    references: the list of reference texts for each; the one with the highest score counts.
+    rouge_types: which of rouge1, rouge2, ..., rougeL and rougeLsum to give.
+    use_stemmer: reduce words to their Porter stems first.
+Returns:
+    for each type, its mean F measure from 0 to 1, as the metric `rouge` of the hub gives it.
+"""
+TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+
+
+class Rouge(evaluate.Metric):  # type: ignore[misc]
+    """Mean F measures of rouge-score."""
+
+    def _info(self) -> Any:
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description=DESCRIPTION,
+            citation="",
+            inputs_description=INPUTS,
+            features=datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
+        )
+
+    def _compute(
+        self,
+        predictions: list[str],
+        references: list[list[str]],
+        rouge_types: Sequence[str] = TYPES,
+        use_stemmer: bool = False,
+    ) -> dict[str, float]:
+        scorer = _scorer(tuple(rouge_types), use_stemmer)
+        found = [scorer.score_multi(texts, text) for text, texts in zip(predictions, references, strict=True)]
+        return {name: sum(scores[name].fmeasure for scores in found) / len(found) for name in rouge_types}
+
+
+@cache
+def _scorer(types: tuple[str, ...], use_stemmer: bool) -> Any:
+    from rouge_score import rouge_scorer
+
+    return rouge_scorer.RougeScorer(list(types), use_stemmer=use_stemmer)
