@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.commands import Runs
-from harness.errors import UserError
+from harness.errors import EXIT_NOTHING_JUDGED, UserError
 
 app = typer.Typer(
     name="ci", help="Show a run to a CI service: annotations, summary, comment, metrics.", no_args_is_help=True
@@ -93,7 +93,10 @@ def comment(
     says: Annotated[str | None, typer.Option(metavar="TEXT", help="In place of a verdict, such as: running.")] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Print the comment of each suite, or post them: one a suite, made once and then updated."""
+    """Print the comment of each suite, or post them: one a suite, made once and then updated.
+
+    Printing the comment of a run that may claim no verdict ends with exit code 6.
+    """
     if (source is None) == (says is None):
         raise UserError("give either FILE_OR_RUN or --says TEXT, to know what to comment")
     found = None if source is None else _export(source, runs)
@@ -101,6 +104,8 @@ def comment(
         pages = _ci("pages")
         bodies = pages.comments(found).values() if found else [pages.standing_in(says)]
         typer.echo("\n".join(bodies), nl=False)
+        if found is not None and found.status != "finished":
+            raise typer.Exit(EXIT_NOTHING_JUDGED)
         return
     typer.echo(_ci("posting").post(found, says or "not judged on this commit", repo or "", pr, author, os.environ))
 

@@ -258,11 +258,15 @@ def report(
     ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write report.html, report.md, report.json and cases.csv of finished runs, and pages of cases beside them."""
+    """Write report.html, report.md, report.json and cases.csv of finished runs, and pages of cases beside them.
+
+    A run that is not finished, or was changed after sealing, is reported without a verdict, with exit code 6.
+    """
     from harness.store import find_run
 
     paths = [find_run(text, runs) for text in run]
     _write_report(paths, out or paths[0] / "report", pdf, business)
+    commands.leave_unclaimed(paths)
 
 
 @app.command()

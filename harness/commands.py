@@ -98,6 +98,18 @@ def leave(verdicts: Collection[Verdict], require_gates: bool | None = False, not
         raise typer.Exit(EXIT_NOTHING_JUDGED)
 
 
+def leave_unclaimed(paths: Iterable[Path]) -> None:
+    """Leave with the code for nothing judged where one of these runs may claim no verdict, and say why on stderr."""
+    from harness.store import load_manifest, standing_of
+
+    found = {path: standing_of(path, load_manifest(path)) for path in paths}
+    unclaimed = {path: standing for path, standing in found.items() if not standing.is_claim}
+    for path, standing in unclaimed.items():
+        typer.echo(f"{path}: {standing.says}", err=True)
+    if unclaimed:
+        raise typer.Exit(EXIT_NOTHING_JUDGED)
+
+
 @app.command()
 def accept(
     run: Run,

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from harness import redaction
-from harness.commands import Run, Runs
+from harness.commands import Run, Runs, leave_unclaimed
 from harness.errors import UserError
 
 app = typer.Typer()
@@ -34,13 +34,15 @@ def export(
     """
     from harness.store import find_run
 
-    pieces: Iterator[str] = importlib.import_module("reports.exports").export(find_run(run, runs), form, dataset)
+    path = find_run(run, runs)
+    pieces: Iterator[str] = importlib.import_module("reports.exports").export(path, form, dataset)
     if out is None:
         for piece in pieces:
             typer.echo(piece, nl=False)
-        return
-    write(out, pieces)
-    typer.echo(f"written: {out}")
+    else:
+        write(out, pieces)
+        typer.echo(f"written: {out}")
+    leave_unclaimed([path])
 
 
 def write(out: Path, pieces: Iterator[str]) -> None:

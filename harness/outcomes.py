@@ -8,9 +8,9 @@ from harness.schema import Outcome
 
 
 def together(outcomes: Collection[Outcome]) -> Outcome:
-    """Only passes make a pass; one failure or error fails; no outcome at all is not judged."""
+    """Only passes make a pass; one failure or error fails; no outcome, or none but skipped, is not judged."""
     found = set(outcomes)
-    if not found:
+    if found <= {"skipped"}:
         return "skipped"
     if found & {"fail", "error"}:
         return "fail"

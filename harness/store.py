@@ -3,6 +3,7 @@
     runs/<utc>-<slug>-<8 hex>/
       run.json  records.jsonl  scores.jsonl  metrics.json  verdicts.json  train_log.jsonl
       MANIFEST.sha256   written last: the files above are sealed
+      .writing          held by the process that writes the run, gone when the run ends
       later/            scores given after sealing (events.py)
       report/           derived views
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -26,11 +28,15 @@ from msgspec import Struct
 
 from harness import redaction
 from harness.digest import file_sha256
-from harness.errors import UserError, refuse_newer
+from harness.errors import NothingJudged, UserError, refuse_newer
+from harness.held import claimed as not_held
+from harness.held import hold
 from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
+from harness.standing import Standing, claimed, standing
 
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
+WRITING = ".writing"
 MOST_CASES = 50_000
 """A run of more is long: it is judged from the disk."""
 
@@ -59,7 +65,9 @@ class Results(Struct, frozen=True, kw_only=True):
     metrics: Metrics
     """metrics.json."""
     verdicts: list[Verdict]
-    """verdicts.json."""
+    """verdicts.json, as far as the run may claim it."""
+    standing: Standing = Standing()
+    """What the run may claim."""
 
     @property
     def is_long(self) -> bool:
@@ -103,6 +111,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._redactor = redaction.here()
+        self._released: weakref.finalize[[int], RunFolder] | None = None
         if (path / "run.json").exists():
             self._redactor.add(load_manifest(path).redacted)
 
@@ -120,7 +129,11 @@ class RunFolder:
         """Write run.json, with the counts of what was masked until now."""
         (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
         counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
+        if manifest.status == "running":
+            self._hold()
         self._replace("run.json", msgspec.json.format(msgspec.json.encode(counted), indent=2))
+        if manifest.status != "running":
+            self._release()
 
     def append_records(self, suite: str, records: Iterable[Record]) -> None:
         """Append records and their scores, flushed to disk before returning."""
@@ -160,6 +173,18 @@ class RunFolder:
         )
         lines = [f"{file_sha256(self.path / name)}  {name}\n" for name in present]
         self._replace(SEAL, "".join(lines).encode())
+
+    def _hold(self) -> None:
+        """Show others that a process writes this run, for as long as this object lives or until the run ends."""
+        if self._released is None:
+            self._replace(WRITING, b"")
+            self._released = weakref.finalize(self, os.close, hold(self.path / WRITING))
+
+    def _release(self) -> None:
+        if self._released is not None:
+            self._released()
+            self._released = None
+        (self.path / WRITING).unlink(missing_ok=True)
 
     def _append(self, name: str, lines: Sequence[bytes]) -> None:
         if (self.path / SEAL).exists():
@@ -201,7 +226,10 @@ def load_results(path: Path) -> Results:
     path = Path(path)
     if not (path / "run.json").exists():
         raise UserError(f"{path}: not a run folder (no run.json). `tunegate runs` lists the runs")
-    return Results(path=path, manifest=load_manifest(path), metrics=load_metrics(path), verdicts=load_verdicts(path))
+    manifest = load_manifest(path)
+    found = standing_of(path, manifest)
+    verdicts = claimed(found, recorded_verdicts(path))
+    return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=verdicts, standing=found)
 
 
 def load_run(path: Path, answers: bool = True) -> RunData:
@@ -213,6 +241,7 @@ def load_run(path: Path, answers: bool = True) -> RunData:
         manifest=found.manifest,
         metrics=found.metrics,
         verdicts=found.verdicts,
+        standing=found.standing,
         records=[record for _, record in pairs],
         suite_of=[suite for suite, _ in pairs],
         train_log=list(_lines(found.path / "train_log.jsonl", dict)),
@@ -241,14 +270,33 @@ def stream(path: Path) -> Iterator[tuple[str, Record]]:
 
 
 def load_sealed(path: Path, doing: str) -> RunData:
-    """Read an evaluation that is as it was sealed; anything else is a UserError. `doing` says what for: `rescored`."""
+    """Read an evaluation that may claim its verdicts; one that may not is NothingJudged. `doing` says what for."""
     manifest = load_manifest(path)
     if manifest.kind != "eval":
         raise UserError(f"{path}: a {manifest.kind} run, which holds no answers. Only an evaluation is {doing}")
-    changed = check_seal(path)
-    if changed:
-        raise UserError(f"{path}: {', '.join(changed)} differ from the seal. Only a sealed, unchanged run is {doing}")
-    return load_run(path)
+    found = load_run(path)
+    if not found.standing.is_claim:
+        raise NothingJudged(f"{path}: {found.standing.reason}. Only a finished, sealed and unchanged run is {doing}")
+    return found
+
+
+def standing_of(path: Path, manifest: Manifest, names: Sequence[str] = SEALED) -> Standing:
+    """What the run in a folder may claim, by these of its files."""
+    is_sealed = (path / SEAL).exists()
+    return standing(
+        manifest.status,
+        is_sealed=is_sealed,
+        changed=check_seal(path, names) if is_sealed else [],
+        is_being_written=is_being_written(path),
+    )
+
+
+def is_being_written(path: Path) -> bool:
+    """A process writes the run; also where that cannot be known, as on a file system without locks."""
+    if not (path / WRITING).exists():
+        return False
+    with not_held(path / WRITING) as free:
+        return not free
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -256,8 +304,8 @@ def load_manifest(path: Path) -> Manifest:
     return decode(path / "run.json", Manifest, SCHEMA_VERSION)
 
 
-def check_seal(path: Path) -> list[str]:
-    """Names of sealed files that changed or vanished; a run without a seal gives its own name."""
+def check_seal(path: Path, names: Sequence[str] = SEALED) -> list[str]:
+    """Which of these sealed files changed or vanished; a run without a seal gives the seal's name."""
     if not (path / SEAL).exists():
         return [SEAL]
     listed: dict[str, str] = {}
@@ -266,12 +314,17 @@ def check_seal(path: Path) -> list[str]:
         listed[name] = expected
     if not listed.keys() <= set(SEALED):
         return [SEAL]
-    here = {name: file_sha256(path / name) for name in SEALED if (path / name).is_file()}
-    return [name for name in SEALED if here.get(name) != listed.get(name)]
+    here = {name: file_sha256(path / name) for name in names if (path / name).is_file()}
+    return [name for name in names if here.get(name) != listed.get(name)]
 
 
 def load_verdicts(path: Path) -> list[Verdict]:
-    """Read verdicts.json alone; empty where there is none."""
+    """The verdicts that the run in a folder may claim; empty where it has none."""
+    return claimed(standing_of(path, load_manifest(path)), recorded_verdicts(path))
+
+
+def recorded_verdicts(path: Path) -> list[Verdict]:
+    """verdicts.json as it is written, whatever the run may claim; empty where there is none."""
     file = path / "verdicts.json"
     return decode(file, list[Verdict]) if file.exists() else []
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.store import SEAL, RunData, check_seal, load_run
+from harness.store import SEAL, RunData, load_run
 from reports import case_words, words
 from reports.assumptions import Assumptions
 from reports.evidence import Evidence, overall
@@ -75,9 +75,8 @@ def pages(evidence: Evidence) -> Iterator[CasePage]:
 
 
 def gather(run: RunData, training: RunData | None) -> Evidence:
-    """A run with its seal checked."""
+    """A run with the digest of its seal."""
     seal = run.path / SEAL
     if not seal.exists():
         return Evidence(run=run, training=training, seal=UNSEALED)
-    digest = hashlib.sha256(seal.read_bytes()).hexdigest()
-    return Evidence(run=run, training=training, seal=digest, changed_files=tuple(check_seal(run.path)))
+    return Evidence(run=run, training=training, seal=hashlib.sha256(seal.read_bytes()).hexdigest())

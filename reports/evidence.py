@@ -36,7 +36,7 @@ FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
 
 @dataclass(frozen=True)
 class Evidence:
-    """An evaluation run, the training run behind it where there is one, and how its folder was found.
+    """An evaluation run, the training run behind it where there is one, and the digest of its seal.
 
     The records of a run too large to be held lie on the disk, and `run.records` is empty: they are read once, sections
     count by `tallies` and `joint`, and `source` reads a whole answer again where one is shown.
@@ -45,7 +45,6 @@ class Evidence:
     run: RunData
     training: RunData | None = None
     seal: str = ""
-    changed_files: tuple[str, ...] = ()
     assumptions: Assumptions | None = None
     """What the reader stated for the business estimate."""
     _joint: dict[str, Joint] = field(default_factory=dict, compare=False)

@@ -3,8 +3,8 @@
     runs/.index.sqlite   one row a run folder and one a level of a metric; made anew wherever it does not fit
     runs/.index.lock     held while the index is used
 
-A folder is read again when its seal, manifest, metrics or verdicts are other files than before. Where no index can be
-kept, everything is read from the folders.
+A folder is read again when its seal or a sealed file is another file than before. Where no index can be kept,
+everything is read from the folders. Whether a process still writes a run is never kept: it is looked up each time.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import msgspec
 from filelock import FileLock
 
 from harness.history.past import RUN_NAME, Level, PastRun, read
-from harness.store import SEAL
+from harness.store import SEAL, SEALED, is_being_written
 
 INDEX = ".index.sqlite"
 LOCK = ".index.lock"
-LAYOUT = 1
+LAYOUT = 2
 """Version of the index. One of another layout is made anew."""
 WAIT_S = 60.0
 """Longest wait for another process; then everything is read from the folders."""
 AT_ONCE = 200
 """Folders a transaction: what a process that is killed has to read again."""
-LOOKED_AT = (SEAL, "run.json", "metrics.json", "verdicts.json")
+LOOKED_AT = (SEAL, *SEALED)
 TABLES = f"""
 BEGIN;
 CREATE TABLE runs (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, entry BLOB NOT NULL);
@@ -60,7 +60,15 @@ def past_runs(root: Path, *, rebuild: bool = False, keep: bool = True) -> list[P
         rows = index.execute("SELECT entry FROM runs").fetchall()
         return [msgspec.json.decode(entry, type=PastRun) for (entry,) in rows]
 
-    return sorted(_asked(root, ask, rebuild, keep), key=lambda run: (run.started, run.name))
+    found = [_now(root, run) for run in _asked(root, ask, rebuild, keep)]
+    return sorted(found, key=lambda run: (run.started, run.name))
+
+
+def _now(root: Path, run: PastRun) -> PastRun:
+    """The run as it is now: one that was running when it was read may have been killed since."""
+    if run.status != "running" or is_being_written(root / run.name):
+        return run
+    return msgspec.structs.replace(run, status="interrupted")
 
 
 def levels(root: Path, suites: Collection[str], *, keep: bool = True) -> list[Level]:

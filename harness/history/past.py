@@ -12,9 +12,11 @@ from harness.digest import digest
 from harness.errors import UserError
 from harness.outcomes import together
 from harness.schema import CANDIDATE, FLOOR, Manifest, Outcome, SuiteInfo, Verdict
-from harness.store import SEAL, decode, load_manifest, load_verdicts
+from harness.standing import claimed
+from harness.store import SEAL, SEALED, decode, load_manifest, recorded_verdicts, standing_of
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
+SHOWN = ("run.json", "metrics.json", "verdicts.json")
 BROKEN = "broken"
 NOT_WRITTEN = "no run.json: the run was stopped before it wrote one, or the file was removed"
 
@@ -62,9 +64,9 @@ class PastRun(Struct, frozen=True, kw_only=True):
     kind: str = ""
     """What was done; empty where the manifest cannot be read."""
     status: str = BROKEN
-    """How it ended by its manifest; `broken` where it cannot be read."""
+    """How it ended, and whether it is as it was sealed, in a word of `Standing`; `broken` where it cannot be read."""
     sealed: bool = False
-    """The folder was sealed. Whether it changed since, only reading all of it tells."""
+    """The folder was sealed."""
     started: str = ""
     """UTC time, ISO 8601."""
     ended: str | None = None
@@ -141,7 +143,9 @@ class _Metrics(Struct):
 def read(folder: Path, name: str) -> tuple[PastRun, list[Level]]:
     """What a run folder was, called `name`, and the levels of its judged model; one that cannot be read says why."""
     try:
-        manifest, verdicts = load_manifest(folder), load_verdicts(folder)
+        manifest = load_manifest(folder)
+        found = standing_of(folder, manifest, _worth_hashing(folder))
+        verdicts = claimed(found, recorded_verdicts(folder))
         rows = decode(folder / "metrics.json", _Metrics).metrics if (folder / "metrics.json").exists() else []
     except UserError as error:
         time = RUN_NAME.fullmatch(name)
@@ -151,7 +155,7 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[Level]]:
     run = PastRun(
         name=name,
         kind=manifest.kind,
-        status=manifest.status,
+        status=found.word,
         sealed=(folder / SEAL).exists(),
         started=manifest.started,
         ended=manifest.ended,
@@ -159,6 +163,22 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[Level]]:
         suites=[_suite(info, [v for v in verdicts if v.suite == info.name]) for info in manifest.suites],
     )
     return run, list(_levels(manifest, name, rows))
+
+
+def _worth_hashing(folder: Path) -> list[str]:
+    """Files that a listing is made of, and answers only where they were written after the seal.
+
+    Answers may be gigabytes. Whoever sets their times back is found by everything that shows one run.
+    """
+    sealed_at = _written_at(folder / SEAL)
+    return [name for name in SEALED if name in SHOWN or _written_at(folder / name) > sealed_at]
+
+
+def _written_at(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def questions_of(info: SuiteInfo) -> str:

@@ -12,7 +12,7 @@ from harness.gatefile import suites_with_bars
 from harness.schema import FLOOR, Manifest, SuiteInfo
 from harness.store import find_run, load_run
 from reports import figures
-from reports.assemble import UNSEALED, gather
+from reports.assemble import gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
 from reports.evidence import Evidence
 from reports.model import Section
@@ -95,8 +95,8 @@ def cut(text: str, most: int = LONGEST) -> str:
 
 
 def _status(found: Evidence) -> Status:
-    status: Status = found.run.manifest.status
-    return "changed" if status == "finished" and (found.changed_files or found.seal == UNSEALED) else status
+    word = found.run.standing.word
+    return "changed" if word == "not sealed" else word
 
 
 def _checkpoints(manifest: Manifest) -> dict[str, str]:

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 from harness.errors import UserError, refuse_newer
 from harness.outcomes import together
 from harness.schema import Outcome, Verdict
+from harness.standing import withheld
 from reports import figures
 from reports.ci.log import inert
 
@@ -125,7 +126,19 @@ def decode(raw: bytes, name: str) -> Export:
     problem = _contradiction(found)
     if problem:
         raise UserError(f"{name}: contradicts itself: {problem}. Nothing of it was used")
-    return found
+    return found if found.status == "finished" else _without_verdicts(found)
+
+
+def _without_verdicts(found: Export) -> Export:
+    """An export of a run that may claim no verdict, such as an older tunegate wrote with its verdicts."""
+    reason = f"No verdict: the run is {found.status}."
+    return msgspec.structs.replace(found, suites=[_unjudged(suite, reason) for suite in found.suites])
+
+
+def _unjudged(suite: SuiteExport, reason: str) -> SuiteExport:
+    counts: dict[Outcome, int] = {"skipped": suite.gates} if suite.gates else {}
+    verdicts = [withheld(verdict, reason) for verdict in suite.verdicts]
+    return msgspec.structs.replace(suite, counts=counts, verdicts=verdicts)
 
 
 def encode(found: Export) -> bytes:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import NothingJudged, UserError
 from harness.schema import CANDIDATE, Manifest, Metric, MetricRow, SuiteInfo
-from harness.store import Results, check_seal, load_results
+from harness.store import Results, load_results
 from harness.visible import shown
 from reports import words
 
@@ -74,8 +74,8 @@ def published(run: Path) -> Results:
     found = load_results(run)
     if found.manifest.kind != "eval":
         raise UserError(f"{run}: a {found.manifest.kind} run, which holds no scores. Name an evaluation")
-    if changed := check_seal(run):
-        raise UserError(f"{run}: {', '.join(changed)} differ from the seal. Publish a sealed, unchanged run")
+    if not found.standing.is_claim:
+        raise NothingJudged(f"{run}: {found.standing.reason}. Publish a finished, sealed and unchanged run")
     return found
 
 

@@ -21,9 +21,12 @@ COLUMNS = ("run", "kind", "status", "outcome", "gates", "checkpoints", "suites")
 OUTCOME = COLUMNS.index("outcome")
 
 
+STATUS = {"not sealed": "finished, not sealed", "changed": "changed after sealing"}
+
+
 def status(run: PastRun) -> str:
-    """How a run ended, and whether its folder was sealed where it should have been."""
-    return f"{run.status}, not sealed" if run.status == "finished" and not run.sealed else run.status
+    """How a run ended, and whether its folder is as it was sealed."""
+    return STATUS.get(run.status, run.status)
 
 
 def outcome(run: PastRun) -> str:

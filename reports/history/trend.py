@@ -70,7 +70,7 @@ class Trend(Struct, frozen=True, kw_only=True):
 
 def is_a_point(run: PastRun, suite: PastSuite) -> bool:
     """The run says what a model does on the whole suite."""
-    return run.kind == "eval" and run.status == "finished" and run.sealed and suite.whole
+    return run.kind == "eval" and run.status == "finished" and suite.whole
 
 
 def accepted_by(runs: Iterable[PastRun]) -> set[Key]:

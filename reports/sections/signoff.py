@@ -11,7 +11,7 @@ NOTE = "A signature supports the duty to keep dated and signed test reports. It 
 
 def section(evidence: Evidence) -> Section:
     run = evidence.run.manifest.run_id
-    outcome = words.outcome(overall(evidence.run.verdicts))
+    outcome = evidence.run.standing.says.rstrip(".") or words.outcome(overall(evidence.run.verdicts))
     rows = [[Cell(text=part), *[Cell(text="")] * 4] for part in ("Reviewed", "Approved")]
     columns = ["", "Name", "Role", "Date", "Signature"]
     caption = f"Decision on run {run}: {outcome}. Content: {evidence.seal}"

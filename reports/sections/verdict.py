@@ -23,18 +23,20 @@ def section(evidence: Evidence) -> Section:
     blocks += [_headline(evidence, suite) for suite in evidence.suites]
     scaled = {suite.name: counts.scaled(evidence, suite) for suite in evidence.suites}
     blocks += [Text(text=f"{name}: {said}", tone="muted") for name, said in scaled.items() if said]
-    return Section(id="verdict", title="Verdict", lead=LEADS[overall(evidence.run.verdicts)], blocks=blocks)
+    return Section(id="verdict", title="Verdict", lead=lead(evidence), blocks=blocks)
+
+
+def lead(evidence: Evidence) -> str:
+    """What all gates come to, or why the run may claim no verdict."""
+    says = evidence.run.standing.says
+    return f"{says} This report describes; it allows no merge." if says else LEADS[overall(evidence.run.verdicts)]
 
 
 def cautions(evidence: Evidence) -> list[str]:
     """What a reader must know before believing anything below."""
-    manifest = evidence.run.manifest
-    found = list(manifest.notes)
-    if manifest.status != "finished":
-        found.insert(0, f"This run did not finish: it is {manifest.status}.")
-    if evidence.changed_files:
-        found.insert(0, f"Files of this run changed after it was sealed: {words.listing(evidence.changed_files)}.")
-    return found
+    training = evidence.training.standing.reason if evidence.training else ""
+    said = [evidence.run.standing.says, f"The training run is no evidence: {training}." if training else ""]
+    return [*filter(None, said), *evidence.run.manifest.notes]
 
 
 def sentence(evidence: Evidence, suite: SuiteInfo) -> str:

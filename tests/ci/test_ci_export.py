@@ -46,10 +46,10 @@ def test_a_run_whose_sealed_files_changed_cannot_pass(write_run: Writer) -> None
     with (folder / "verdicts.json").open("a") as file:
         file.write("\n")
     found = read(folder)
-    assert (found.status, found.outcome) == ("changed", "inconclusive")
+    assert (found.status, found.outcome) == ("changed", "skipped")
     assert "verdicts.json" in found.notes[0]
     (folder / "MANIFEST.sha256").unlink()
-    assert read(folder).outcome == "inconclusive"
+    assert read(folder).outcome == "skipped"
 
 
 def test_a_suite_without_a_verdict_keeps_the_whole_from_passing() -> None:

@@ -56,7 +56,7 @@ def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -
     (change.folder / "conftest.py").write_text(BROKEN_ENGINE)
     job = change.judge()
     assert job.codes == {BARS: 0, JUDGE: 3, SHOW: 0}, job.log
-    assert ["did not finish: it is failed" in said for said in job.annotations("error")] == [True]
+    assert ["the run failed before it finished" in said for said in job.annotations("error")] == [True]
     assert (exported(change).status, exported(change).outcome) == ("failed", "skipped")
 
 

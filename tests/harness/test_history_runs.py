@@ -34,7 +34,7 @@ def test_runs_come_oldest_first_with_what_they_were(root: Path) -> None:
     assert {v: m.name for v, m in second.models.items()} == {"tuned": "runs/adapter-2", "baseline": "org/base"}
     assert (second.outcome, second.counts) == ("fail", {"pass": 1, "fail": 1})
     assert [(s.name, s.gated, s.whole) for s in second.suites] == [(SUITE, ["clause_recall"], True)]
-    assert (found[2].status, found[2].sealed, found[3].suites) == ("running", False, [])
+    assert (found[2].status, found[2].sealed, found[3].suites) == ("interrupted", False, [])
 
 
 def test_levels_are_the_judged_models_over_whole_suites(root: Path) -> None:
@@ -130,8 +130,8 @@ def test_runs_are_picked_by_suite_kind_checkpoint_time_and_outcome(root: Path) -
     assert names(root, wanted(since="2026-11-03")) == [3, 4, 5, 6, 7]
     assert names(root, wanted(since="2026-11-03T09:00:00+01:00")) == [3, 4, 5, 6, 7]
     assert names(root, wanted(since="2026-11-03T08:00:01")) == [4, 5, 6, 7]
-    assert names(root, wanted(outcome="pass")) == [1, 3]
-    assert names(root, wanted(outcome="skipped")) == [5]
+    assert names(root, wanted(outcome="pass")) == [1]
+    assert names(root, wanted(outcome="skipped")) == [3, 5]
     assert names(root, wanted(outcome="inconclusive", suites=["legal/clauses"])) == [6]
 
 
@@ -163,4 +163,5 @@ def test_verdicts_of_another_suite_do_not_count(tmp_path: Path) -> None:
 
     path = write_run(tmp_path, 1, seal=False)
     RunFolder(path).write_verdicts([make_verdict("fail", suite="legal/other"), make_verdict("pass")])
+    RunFolder(path).seal()
     assert past_runs(tmp_path)[0].suites[0].counts == {"pass": 1}

@@ -57,7 +57,7 @@ def test_a_changed_run_is_not_rescored(tmp_path: Path):
     run = make(tmp_path)
     scores = run.path / "scores.jsonl"
     scores.write_bytes(scores.read_bytes().replace(b"holdover", b"holdouts", 1))
-    with pytest.raises(UserError, match=r"scores\.jsonl differ from the seal"):
+    with pytest.raises(UserError, match=r"scores\.jsonl changed after the run was sealed"):
         rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
 
 

@@ -204,7 +204,7 @@ def test_a_changed_run_is_not_published(write_run: Writer, form: str) -> None:
     path = write_run()
     file = path / "metrics.json"
     file.write_bytes(file.read_bytes().replace(b"0.883", b"0.983"))
-    with pytest.raises(UserError, match=r"metrics\.json differ from the seal"):
+    with pytest.raises(UserError, match=r"metrics\.json changed after the run was sealed"):
         whole(path, form, "org/clauses")
 
 

@@ -235,7 +235,15 @@ def test_the_listing_is_aligned_and_says_what_is_wrong(root: Path) -> None:
     lines = terminal.lines(past_runs(root))
     assert lines[0].split() == ["run", "kind", "status", "outcome", "gates", "checkpoints", "suites"]
     at = lines[0].index("outcome")
-    assert [line[at:].split("  ")[0] for line in lines[1:]] == ["FAIL", "FAIL", "FAIL", "PASS", "PASS", "PASS", "–"]
+    assert [line[at:].split("  ")[0] for line in lines[1:]] == [
+        "FAIL",
+        "FAIL",
+        "FAIL",
+        "PASS",
+        "PASS",
+        "NOT JUDGED",
+        "–",
+    ]
     assert "1 fail, 1 pass" in lines[1] and "org/base vs runs/adapter-1" in lines[1] and lines[1].endswith(SUITE)
     assert "finished, not sealed" in lines[6]
     assert lines[7].endswith("no run.json: the run was stopped before it wrote one, or the file was removed")

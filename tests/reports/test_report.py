@@ -189,7 +189,10 @@ def test_a_partial_or_unfinished_run_says_so_at_the_top(write_run: Writer) -> No
         msgspec.to_builtins(b).get("text")
         for b in part(reports.build([write_run(manifest=manifest)]), "verdict").blocks
     ]
-    assert texts[:2] == ["This run did not finish: it is interrupted.", "Only 5 of 10 cases were asked (-k lease)."]
+    assert texts[:2] == [
+        "No verdict: the run was interrupted before it finished.",
+        "Only 5 of 10 cases were asked (-k lease).",
+    ]
 
 
 def test_a_file_that_changed_after_sealing_is_named_at_the_top(write_run: Writer) -> None:
@@ -198,7 +201,7 @@ def test_a_file_that_changed_after_sealing_is_named_at_the_top(write_run: Writer
     (path / "metrics.json").write_bytes((path / "metrics.json").read_bytes().replace(b"0.883", b"0.983"))
     after = part(reports.build([path]), "verdict").blocks[0]
     assert "sealed" not in all_text(before).split("Gates")[0]
-    assert msgspec.to_builtins(after)["text"] == "Files of this run changed after it was sealed: metrics.json."
+    assert msgspec.to_builtins(after)["text"] == "No verdict: metrics.json changed after the run was sealed."
 
 
 def test_the_training_run_gives_curve_twin_and_settings(run: RunData, training_run: RunData) -> None:

@@ -154,7 +154,7 @@ def test_a_changed_run_exports_nothing(project: Path) -> None:
     path = drafts(project, [case(70, prose(70), cluster="free")])
     with (path / "records.jsonl").open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(UserError, match="differ from the seal"):
+    with pytest.raises(UserError, match="changed after the run was sealed"):
         export(path, project / "rows.jsonl")
 
 

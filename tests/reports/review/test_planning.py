@@ -66,7 +66,7 @@ def test_a_changed_run_is_refused(write_run: WriteRun) -> None:
     run = write_run()
     with (run / "records.jsonl").open("a") as file:
         file.write("\n")
-    with pytest.raises(UserError, match=r"records\.jsonl differ from the seal"):
+    with pytest.raises(UserError, match=r"records\.jsonl changed after the run was sealed"):
         load_material(run)
 
 
