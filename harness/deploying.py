@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from harness.commands import Bars, Runs, Suites
+from harness.environment import SERVE_ARGS
+from harness.serving.platforms import PLATFORMS
 
 app = typer.Typer()
 
 
-@app.command()
+class FromEnvironment(TyperCommand):
+    """Without a word on the command line, take the words of TUNEGATE_SERVE_ARGS: SageMaker starts `IMAGE serve`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or shlex.split(os.environ.get(SERVE_ARGS, "")))
+
+
+@app.command(cls=FromEnvironment)
 def serve(
     checkpoint: Annotated[str, typer.Argument(help="Adapter, training run, model or merged folder, hub id or alias.")],
     name: Annotated[str | None, typer.Option(help="The model's name for those who ask it (default: its own).")] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; one that others reach needs TUNEGATE_SERVE_KEY.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+        str | None, typer.Option(help="Address (default: 127.0.0.1); others need TUNEGATE_SERVE_KEY.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on (default: 8000).")] = None,
+    platform: Annotated[
+        str | None, typer.Option(metavar="|".join(PLATFORMS), help="Answer this platform's routes, on 0.0.0.0.")
+    ] = None,
+    trust_platform: Annotated[
+        bool, typer.Option("--trust-platform", help="The platform authenticates: predict needs no key.")
+    ] = False,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
     max_model_len: Annotated[
         int | None, typer.Option(min=64, help="Longest prompt and answer, in tokens (default: the model's own limit).")
@@ -49,6 +67,8 @@ def serve(
         checkpoint=checkpoint,
         host=host,
         port=port,
+        platform=platform,
+        trust_platform=trust_platform,
         runs=runs,
         name=name,
         lora=lora,

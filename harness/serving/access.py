@@ -16,6 +16,7 @@ from msgspec import Struct
 from harness.environment import SERVE_KEY
 from harness.errors import UserError
 from harness.serving.guard import OPEN
+from harness.serving.platforms import Platform
 
 KEYS = (SERVE_KEY, "VLLM_API_KEY")
 """Environment variables that may hold the server's key; the first one found counts."""
@@ -31,6 +32,8 @@ class Access(Struct, frozen=True, kw_only=True):
     """Port that it listens on."""
     key_from: str | None
     """Environment variable that holds the key; None where everyone who reaches it may ask."""
+    platform: Platform | None = None
+    """The cloud platform whose routes are answered too."""
 
     @property
     def url(self) -> str:
@@ -52,11 +55,13 @@ class Access(Struct, frozen=True, kw_only=True):
     def warnings(self) -> list[str]:
         """What the key does not guard, one line each."""
         open_paths = f"{', '.join(OPEN)} answer without a key: keep the port from those who must not see them"
+        trusted = self.platform.predict if self.platform and self.platform.is_trusted else None
+        open_route = [f"{trusted} answers without a key: whoever reaches the port may use the model"] if trusted else []
         plain = "the key and all text travel as plain HTTP: put a proxy with TLS before other machines"
-        return [open_paths, *([] if self.is_local else [plain])]
+        return [open_paths, *open_route, *([] if self.is_local else [plain])]
 
 
-def arrange(host: str, port: int, environment: Mapping[str, str]) -> Access:
+def arrange(host: str, port: int, environment: Mapping[str, str], platform: Platform | None = None) -> Access:
     """Check host, port and key. A host that others reach needs a key, and a port must be free; else a UserError."""
     key_from = next((name for name in KEYS if environment.get(name, "").strip()), None)
     key = environment[key_from].strip() if key_from else ""
@@ -68,7 +73,7 @@ def arrange(host: str, port: int, environment: Mapping[str, str]) -> Access:
             f"--host out to listen on {LOOPBACK}"
         )
     _check_free(host, port)
-    return Access(host=host, port=port, key_from=key_from)
+    return Access(host=host, port=port, key_from=key_from, platform=platform)
 
 
 def _is_loopback(host: str) -> bool:

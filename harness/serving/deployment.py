@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from harness.approval import Approval, approve, reason_of, verdict_on
@@ -22,7 +23,8 @@ from harness.provenance import environment as machine
 from harness.provenance import git_state
 from harness.schema import CANDIDATE, Manifest
 from harness.serving import command, example, history, merged
-from harness.serving.access import arrange
+from harness.serving.access import LOOPBACK, arrange
+from harness.serving.platforms import EVERYWHERE, find_platform
 from harness.serving.probe import probe
 from harness.serving.process import Child
 from harness.serving.recorded import Recorded, recall
@@ -31,6 +33,7 @@ from harness.serving.smoke import Finding, smoke
 from harness.store import RunFolder, load_manifest, now
 
 HEALTH_S = 5.0
+PORT = 8000
 LOG = "server.log"
 Tell = Callable[[str], None]
 
@@ -40,12 +43,16 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     checkpoint: str
     """Hub id, folder, alias or training run."""
-    host: str
-    """Address to listen on."""
-    port: int
-    """Port to listen on."""
     runs: Path
     """Folder of the run folders: verdicts are looked for here, the record goes here."""
+    host: str | None = None
+    """Address to listen on; None takes this machine's alone, or every one where a platform is named."""
+    port: int | None = None
+    """Port to listen on; None takes the platform's, or 8000."""
+    platform: str | None = None
+    """Cloud platform whose routes are answered too: one of PLATFORMS."""
+    trust_platform: bool = False
+    """The platform authenticates callers, so its predictions need no key."""
     name: str | None = None
     """The model's name for those who ask it; None takes the last part of the checkpoint's."""
     lora: str = "auto"
@@ -73,7 +80,9 @@ class Deployment:
         self.wanted, self.progress = wanted, progress
         self.given = dict(os.environ)
         """The environment before an engine in this process changes it."""
-        self.access = arrange(wanted.host, wanted.port, self.given)
+        platform = find_platform(wanted.platform, wanted.trust_platform, self.given)
+        host = wanted.host or (EVERYWHERE if platform else LOOPBACK)
+        self.access = arrange(host, wanted.port or (platform.port if platform else PORT), self.given, platform)
         self.checkpoint = resolve(wanted.checkpoint)
         self.route = find_route(self.checkpoint, wanted.name, wanted.lora, wanted.max_model_len)
         self.words = command.command(self.route, self.access)
@@ -160,7 +169,8 @@ class Deployment:
                 "dtype": route.dtype,
                 "ways": {CANDIDATE: route.way},
                 "why_merged": {CANDIDATE: route.reasons} if route.reasons else {},
-                "served": {"name": route.name, "url": self.access.url, "content": content},
+                "served": {"name": route.name, "url": self.access.url, "content": content}
+                | ({"platform": msgspec.to_builtins(self.access.platform)} if self.access.platform else {}),
                 "command": self.words,
                 "environment": command.set_here(self.given, self.environment),
             },

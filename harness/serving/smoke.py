@@ -16,6 +16,7 @@ from harness.errors import UserError
 from harness.prompts import Renderer
 from harness.schema import CANDIDATE, Completion, Request
 from harness.serving.access import Access
+from harness.serving.platforms import Platform
 from harness.serving.probe import probe
 from harness.serving.recorded import Recorded, likeness
 from harness.serving.route import Route
@@ -47,11 +48,13 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 def smoke(route: Route, access: Access, recorded: Sequence[Recorded], say: Callable[[str], None]) -> list[Finding]:
     """Every check, in order; one that fails does not keep the others from being made."""
+    platform = access.platform
     checks: list[Callable[[], Finding]] = [
         lambda: models(route, access),
         lambda: unknown_model(access),
         lambda: without_key(access),
         lambda: closed_paths(access),
+        *([lambda: platform_routes(route, access, platform)] if platform else []),
         lambda: chat(route, access),
         lambda: answers(route, access, recorded, say),
     ]
@@ -86,10 +89,28 @@ def without_key(access: Access) -> Finding:
 
 def closed_paths(access: Access) -> Finding:
     """What the key would not guard is not there."""
-    found = {path: probe(f"{access.url}{path}", None, body)[0] for path, body in CLOSED.items()}
+    meant = (access.platform.predict, access.platform.health) if access.platform else ()
+    closed = {path: body for path, body in CLOSED.items() if path not in meant}
+    found = {path: probe(f"{access.url}{path}", None, body)[0] for path, body in closed.items()}
     there = [f"{path} (HTTP {status})" for path, status in found.items() if status != 404]
-    says = f"not closed: {', '.join(there)}" if there else f"{', '.join(CLOSED)} give HTTP 404"
+    says = f"not closed: {', '.join(there)}" if there else f"{', '.join(closed)} give HTTP 404"
     return Finding(check="closed paths", ok=not there, says=says)
+
+
+def platform_routes(route: Route, access: Access, platform: Platform) -> Finding:
+    """The platform's health check passes without the key, and its predictions need the key unless they are open."""
+    body = {"messages": [{"role": "user", "content": canary.TEXTS[0]}], "max_tokens": 1}
+    health, _ = probe(f"{access.url}{platform.health}")
+    status, said = probe(f"{access.url}{platform.predict}", access.key, body)
+    without, _ = probe(f"{access.url}{platform.predict}", None, body)
+    expected = 200 if platform.is_trusted or access.key is None else 401
+    model = said.get("model") if isinstance(said, dict) else None
+    ok = (health, status, without, model) == (200, 200, expected, route.name)
+    says = (
+        f"{platform.health} gives HTTP {health}; {platform.predict} gives HTTP {status} by '{model}' with the key and "
+        f"HTTP {without} without it, expected {expected}"
+    )
+    return Finding(check=f"routes of {platform.name}", ok=ok, says=says)
 
 
 def chat(route: Route, access: Access) -> Finding:

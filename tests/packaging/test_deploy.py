@@ -20,6 +20,7 @@ from harness.cli import app
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 DOCKERFILES = sorted(DEPLOY.glob("Dockerfile.*"))
+OF_A_MODEL = DEPLOY / "model.Dockerfile"
 NO_DEFAULT = {"type": "object", "additionalProperties": False}
 SAGEMAKER = {
     **NO_DEFAULT,
@@ -53,6 +54,55 @@ SAGEMAKER = {
     },
 }  # fmt: skip
 """Fields of CreateTrainingJob that are used, as Amazon's API reference has them."""
+SAGEMAKER_MODEL = {
+    **NO_DEFAULT,
+    "required": ["ModelName", "ExecutionRoleArn", "PrimaryContainer"],
+    "properties": {
+        "ModelName": {"type": "string", "pattern": "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"},
+        "ExecutionRoleArn": {"type": "string", "pattern": r"^arn:aws[a-z\-]*:iam::\d{12}:role/"},
+        "PrimaryContainer": {
+            **NO_DEFAULT,
+            "required": ["Image"],
+            "properties": {
+                "Image": {"type": "string", "maxLength": 255},
+                "Environment": {
+                    "type": "object",
+                    "maxProperties": 100,
+                    "additionalProperties": {"type": "string", "maxLength": 1024},
+                },
+            },
+        },
+        "EnableNetworkIsolation": {"type": "boolean"},
+    },
+}  # fmt: skip
+"""Fields of CreateModel that are used, as Amazon's API reference has them: a container gets no arguments."""
+VERTEX_MODEL = {
+    **NO_DEFAULT,
+    "required": ["model"],
+    "properties": {
+        "model": {
+            **NO_DEFAULT,
+            "required": ["displayName", "containerSpec"],
+            "properties": {
+                "displayName": {"type": "string"},
+                "containerSpec": {
+                    **NO_DEFAULT,
+                    "required": ["imageUri"],
+                    "properties": {
+                        "imageUri": {"type": "string"},
+                        "args": {"type": "array", "items": {"type": "string"}},
+                        "ports": {"type": "array", "items": {**NO_DEFAULT, "required": ["containerPort"],
+                                  "properties": {"containerPort": {"type": "integer"}}}},
+                        "healthRoute": {"type": "string", "pattern": "^/"},
+                        "predictRoute": {"type": "string", "pattern": "^/"},
+                        "env": {"type": "array", "items": {"required": ["name", "value"]}},
+                    },
+                },
+            },
+        }
+    },
+}  # fmt: skip
+"""A request to upload a Model with a ModelContainerSpec to Vertex AI, as far as it is used."""
 VERTEX = {
     **NO_DEFAULT,
     "required": ["workerPoolSpecs"],
@@ -133,7 +183,7 @@ def lint(name: str, *words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCKERFILES, OF_A_MODEL], ids=lambda path: path.name)
 def test_hadolint_finds_nothing(path: Path) -> None:
     lint("hadolint", str(path))
 
@@ -156,7 +206,14 @@ def test_the_workflows_are_what_github_expects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "schema"), [("sagemaker.json", SAGEMAKER), ("vertex.yaml", VERTEX), ("skypilot.yaml", SKYPILOT)]
+    ("name", "schema"),
+    [
+        ("sagemaker.json", SAGEMAKER),
+        ("sagemaker-model.json", SAGEMAKER_MODEL),
+        ("vertex.yaml", VERTEX),
+        ("vertex-model.json", VERTEX_MODEL),
+        ("skypilot.yaml", SKYPILOT),
+    ],
 )
 def test_what_a_cloud_is_given_holds_to_its_schema(name: str, schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(schema).validate(loaded(name))
@@ -230,6 +287,14 @@ def commands() -> list[list[str]]:
     ):
         assert entry == ["tunegate"]
         found.append(words)
+    hosted = loaded("sagemaker-model.json")["PrimaryContainer"]["Environment"]
+    found.append(["serve", *shlex.split(hosted["TUNEGATE_SERVE_ARGS"])])
+    found.append(loaded("vertex-model.json")["model"]["containerSpec"]["args"])
+    found += [
+        ["serve", *shlex.split(rest.partition("=")[2].strip('"'))]
+        for word, rest in instructions(OF_A_MODEL)
+        if rest.startswith("SERVE=")
+    ]
     task = loaded("skypilot.yaml")
     lines = (task["setup"] + task["run"]).splitlines()
     found += [
@@ -260,6 +325,17 @@ def test_every_command_line_is_one_that_tunegate_takes(words: list[str]) -> None
         name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
         assert command is not None, name
         context = command.make_context(name, list(rest), parent=context)
+
+
+def test_an_image_of_a_model_is_started_with_serve_alone_and_finds_its_command_line() -> None:
+    """As SageMaker starts it: ENTRYPOINT of the image below, `serve` and nothing more."""
+    found = dict(instructions(OF_A_MODEL))
+    assert found["CMD"] == '["serve"]' and found["ENV"] == "TUNEGATE_SERVE_ARGS=$SERVE"
+    environment = loaded("sagemaker-model.json")["PrimaryContainer"]["Environment"]
+    entry = next(json.loads(rest) for word, rest in reversed(instructions(DOCKERFILES[0])) if word == "ENTRYPOINT")
+    words = [str(Path(sys.executable).with_name(entry[0])), "serve"]
+    done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True, cwd="/")
+    assert "adapter: no such checkpoint" in done.stderr and done.returncode == 4, done.stdout + done.stderr
 
 
 def test_a_command_line_that_tunegate_does_not_take_is_seen() -> None:

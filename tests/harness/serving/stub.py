@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.prompts import Renderer
+from harness.serving.platforms import Platform
 from tests.harness.openai.stub_server import Body, Response, Stub, as_json
 
 
@@ -25,6 +26,7 @@ class ServingStub(Stub):
         self.keyed = self.closed = True
         self.before_chat: tuple[int, ...] = ()
         self.stands_in = False
+        self.platform: Platform | None = None
         super().__init__(models)
 
     def start(self) -> None:
@@ -34,13 +36,17 @@ class ServingStub(Stub):
     def respond(self, path: str, headers: dict[str, str], body: Body, life: int) -> Response | str:
         if path.startswith("/v1") and self.keyed and self.key and headers.get("Authorization") != f"Bearer {self.key}":
             return as_json(401, {"error": "Unauthorized"})
+        if self.platform and path == self.platform.predict:
+            if self.keyed and not self.platform.is_trusted and headers.get("Authorization") != f"Bearer {self.key}":
+                return as_json(401, {})
+            return as_json(200, {"model": next(iter(self.models))})
         if path == "/v1/chat/completions":
             ids = [*self.before_chat, *self.renderer.prompt(body["messages"]).ids]
             return as_json(200, {"prompt_token_ids": ids})
         if path == "/v1/completions" and self.stands_in and body["model"] not in self.models:
             body = body | {"model": next(iter(self.models)), "seed": 0, "temperature": 0}
             return as_json(200, self._answer(body, False))
-        if path == "/health":
+        if path == "/health" or (self.platform and path == self.platform.health):
             return as_json(200, {})
         if not path.startswith("/v1") and path != "/version":
             return as_json(404 if self.closed else 200, {})

@@ -7,6 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.serving.access import arrange
+from harness.serving.platforms import find_platform
 from tests.harness.serving.routes import access
 
 KEY = "a-long-random-text"
@@ -39,6 +40,12 @@ def test_with_a_key_others_may_reach_it(port: int, name: str, monkeypatch: pytes
     found = arrange("0.0.0.0", port, {name: f" {KEY} "})
     assert (found.key_from, found.key, found.url) == (name, KEY, f"http://127.0.0.1:{port}")
     assert len(found.warnings) == 2 and "plain HTTP" in found.warnings[1]
+
+
+def test_a_platform_that_is_trusted_is_said_to_open_its_route() -> None:
+    trusted = access(platform=find_platform("sagemaker", True, {}))
+    assert "/invocations answers without a key: whoever reaches the port may use the model" in trusted.warnings
+    assert len(access(platform=find_platform("sagemaker", False, {})).warnings) == 1
 
 
 def test_the_key_stands_in_nothing_that_is_kept_or_said(port: int) -> None:

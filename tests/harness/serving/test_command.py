@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from harness.serving import command, example
+from harness.serving.guard import ROUTES
+from harness.serving.platforms import find_platform
 from harness.serving.route import Route
 from tests.harness.serving.routes import access, as_lora, route
 
@@ -112,6 +114,24 @@ def test_switches_that_open_doors_are_kept_from_the_server_and_named() -> None:
     assert len(said) == 2 and said[0].startswith("VLLM_ALLOW_RUNTIME_LORA_UPDATING is not handed on")
     typed = command.as_typed(["server"], given, own, access())
     assert typed.startswith("env -u VLLM_ALLOW_RUNTIME_LORA_UPDATING -u VLLM_SERVER_DEV_MODE DO_NOT_TRACK=1 ")
+
+
+def test_no_script_of_a_model_folder_runs_in_the_server() -> None:
+    """vLLM's SageMaker module runs model.py of /opt/ml/model, or of the folder that this variable names."""
+    given = {"SAGEMAKER_MODEL_PATH": "/models/clauses", "CUSTOM_SCRIPT_FILENAME": "x.py", "CUSTOM_PRE_PROCESS": "m:f"}
+    own = command.environment(given, route(), access())
+    assert own["SAGEMAKER_MODEL_PATH"] == "/dev/null"
+    assert own.keys().isdisjoint({"CUSTOM_SCRIPT_FILENAME", "CUSTOM_PRE_PROCESS"})
+
+
+def test_the_server_learns_the_routes_of_a_platform_from_tunegate_alone() -> None:
+    given = {ROUTES: '{"health": "/x", "predict": "/y", "model": "z", "is_open": true}'}
+    assert ROUTES not in command.environment(given, route(), access())
+    sagemaker = find_platform("sagemaker", False, {})
+    own = command.environment(given, route(), access(platform=sagemaker))
+    assert json.loads(own[ROUTES]) == {
+        "health": "/ping", "predict": "/invocations", "model": "clauses", "is_open": False,
+    }  # fmt: skip
 
 
 def test_what_is_typed_is_what_is_run() -> None:

@@ -135,6 +135,26 @@ class TestRefused:
 
 
 @pytest.mark.usefixtures("nothing_starts")
+class TestOnAPlatform:
+    """A platform's own address, port and routes, and a key in spite of it."""
+
+    def test_a_platform_still_needs_a_key(self, wanted: Any) -> None:
+        own = wanted(host=None, platform="sagemaker", trust_platform=True, ungated="pilot")
+        with pytest.raises(UserError, match=r"--host 0.0.0.0: other machines reach it, and no key is set"):
+            said(own)
+
+    def test_it_says_address_and_port_and_the_routes_reach_the_server(
+        self, wanted: Any, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TUNEGATE_SERVE_KEY", KEY)
+        monkeypatch.setenv("AIP_HTTP_PORT", str(port))
+        lines = said(wanted(host=None, port=None, platform="vertex", trust_platform=True, ungated="pilot"))
+        command_line = next(line for line in lines if line.startswith("command: "))
+        assert f"--host 0.0.0.0 --port {port}" in command_line and "GUARD_ROUTES=" in command_line
+        assert any(line.startswith("note: /predict answers without a key") for line in lines)
+
+
+@pytest.mark.usefixtures("nothing_starts")
 def test_merged_weights_that_do_not_pass_are_not_served(
     wanted: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

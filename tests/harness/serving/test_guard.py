@@ -1,11 +1,13 @@
-"""The guard lets through what the key guards and what monitors read, and nothing else."""
+"""The guard lets through what the key guards, what monitors read and a platform's own routes, and nothing else."""
 
 import asyncio
+import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from harness.serving.guard import Guard
+from harness.serving.guard import ROUTES, Guard, Routes
 
 
 def sent(kind: str, path: str) -> list[Any]:
@@ -42,3 +44,143 @@ def test_every_other_path_is_not_there(path: str) -> None:
 def test_other_websockets_are_closed_and_the_lifespan_passes() -> None:
     assert sent("websocket", "/elsewhere") == [{"type": "websocket.close", "code": 1008}]
     assert sent("websocket", "/v1/realtime") == sent("lifespan", "") == ["the application"]
+
+
+KEY = "a-long-random-text"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+SAGEMAKER = {"X-Amzn-SageMaker-Custom-Attributes": KEY}
+CHAT = {"messages": [{"role": "user", "content": "Who owns the land?"}]}
+
+
+class Server:
+    """Stands for vLLM behind the guard: keeps what reaches it with the key, and refuses answers of no token."""
+
+    def __init__(self) -> None:
+        self.reached: list[tuple[str, Any]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = json.loads((await receive())["body"] or "null")
+        self.reached.append((scope["path"], body))
+        status = 400 if body and body.get("max_tokens") == 0 else 200
+        headers = dict(scope["headers"])
+        assert body is None or headers[b"authorization"] == f"Bearer {KEY}".encode()
+        assert headers[b"content-length"] == str(len(json.dumps(body).encode())).encode() or body is None
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"answer": ', "more_body": True})
+        await send({"type": "http.response.body", "body": f"{len(self.reached)}}}".encode()})
+
+
+Answer = tuple[int, Any]
+
+
+def ask(app: Any, path: str, body: Any = None, headers: Any = None, method: str = "POST") -> Answer:
+    """Status and JSON of one request through the guard, its body in two pieces."""
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+    pieces = [
+        {"type": "http.request", "body": sent[:3], "more_body": True},
+        {"type": "http.request", "body": sent[3:], "more_body": False},
+    ]
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return pieces.pop(0) if method == "POST" else {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    encoded = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    encoded.append((b"content-length", str(len(sent)).encode()))
+    asyncio.run(app({"type": "http", "method": method, "path": path, "headers": encoded}, receive, send))
+    raw = b"".join(message.get("body", b"") for message in said[1:])
+    return said[0]["status"], json.loads(raw)
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def guarded(
+    server: Server, monkeypatch: pytest.MonkeyPatch, is_open: bool = False, predict: str = "/invocations"
+) -> Guard:
+    """The guard as a server has it whose environment names a platform's routes and the key."""
+    routes = Routes(health="/v1/endpoints/7/health", predict=predict, model="clauses", is_open=is_open)
+    monkeypatch.setenv(ROUTES, msgspec.json.encode(routes).decode())
+    monkeypatch.setenv("VLLM_API_KEY", KEY)
+    return Guard(server)
+
+
+@pytest.mark.parametrize("headers", [BEARER, {"Authorization": f"bearer {KEY}"}, SAGEMAKER])
+def test_a_prediction_with_the_key_reaches_vllms_own_route_and_names_the_approved_model(
+    headers: dict[str, str], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(guarded(server, monkeypatch), "/invocations", CHAT, headers) == (200, {"answer": 1})
+    assert server.reached == [("/v1/chat/completions", {"model": "clauses", **CHAT})]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": KEY}, {"Authorization": "Bearer other"}, {"X-Amzn-SageMaker-Custom-Attributes": f"{KEY}x"}],
+)
+def test_a_prediction_without_the_key_reaches_nothing(
+    headers: dict[str, str], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(guarded(server, monkeypatch), "/invocations", CHAT, headers)[0] == 401
+    assert server.reached == []
+
+
+def test_a_platform_that_authenticates_callers_needs_no_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(guarded(server, monkeypatch, is_open=True), "/invocations", CHAT)[0] == 200
+
+
+def test_a_model_that_a_request_names_is_left_as_it_is(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(guarded(server, monkeypatch), "/invocations", CHAT | {"model": "base"}, BEARER)
+    assert server.reached[0][1]["model"] == "base"
+
+
+def test_the_instances_of_vertex_become_predictions_in_their_order(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = guarded(server, monkeypatch, predict="/v1/endpoints/7:predict")
+    body = {"instances": [CHAT, {"prompt": "Rent", "max_tokens": 2}], "parameters": {"max_tokens": 9}}
+    found = ask(guard, "/v1/endpoints/7:predict", body, BEARER)
+    assert found == (200, {"predictions": [{"answer": 1}, {"answer": 2}]})
+    assert server.reached == [
+        ("/v1/chat/completions", {"model": "clauses", "max_tokens": 9, **CHAT}),
+        ("/v1/completions", {"model": "clauses", "max_tokens": 2, "prompt": "Rent"}),
+    ]
+
+
+def test_an_instance_that_vllm_refuses_fails_the_whole_request_and_is_named(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, said = ask(
+        guarded(server, monkeypatch), "/invocations", {"instances": [CHAT, CHAT | {"max_tokens": 0}]}, BEARER
+    )
+    assert status == 400 and said["error"].startswith("instances[1]: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'"x"', b"[" * 100_000, {}, {"text": "x"}, {"instances": {}}, {"instances": ["x"]},
+     {"instances": [{"text": "x"}]}, {"instances": [CHAT], "parameters": [1]},
+     {"instances": [CHAT | {"stream": True}]}],
+)  # fmt: skip
+def test_what_is_no_request_is_refused_before_it_reaches_vllm(
+    body: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, said = ask(guarded(server, monkeypatch), "/invocations", body, BEARER)
+    assert status == 400 and "instances" in said["error"] and server.reached == []
+
+
+def test_the_health_route_needs_no_key_and_a_prediction_is_a_post(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = guarded(server, monkeypatch)
+    assert ask(guard, "/v1/endpoints/7/health", method="GET")[0] == 200 and server.reached == [("/health", None)]
+    assert ask(guard, "/invocations", method="GET", headers=BEARER)[0] == 405
+
+
+def test_without_a_platform_its_routes_are_not_there(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", KEY)
+    assert ask(Guard(server), "/invocations", CHAT, BEARER)[0] == 404 and server.reached == []

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.asks import Ask
 from harness.schema import Case, Sampling
 from harness.serving.access import Access
+from harness.serving.platforms import find_platform
 from harness.serving.recorded import Recorded
 from harness.serving.route import Route
 from harness.serving.smoke import Finding, ask, smoke
@@ -110,6 +112,23 @@ def test_without_a_key_no_key_is_sent(of: Route, stubs: list[ServingStub], folde
     found = checked(of, stubs[-1], [])
     assert failing(found) == [] and found["key"].says.startswith("none is set")
     assert {headers.get("Authorization") for _, headers, _ in stubs[-1].seen} == {None}
+
+
+@pytest.mark.parametrize(("trusted", "without"), [(False, 401), (True, 200)])
+def test_the_routes_of_a_platform_are_checked_with_the_key_and_without(
+    trusted: bool, without: int, of: Route, stub: ServingStub
+) -> None:
+    stub.platform = find_platform("sagemaker", trusted, {})
+    reached = structs.replace(reach(stub), platform=stub.platform)
+    found = {finding.check: finding for finding in smoke(of, reached, [], quiet)}
+    assert failing(found) == [] and "/invocations" not in found["closed paths"].says
+    assert found["routes of sagemaker"].says == (
+        "/ping gives HTTP 200; /invocations gives HTTP 200 by 'clauses' with the key and "
+        f"HTTP {without} without it, expected {without}"
+    )
+    stub.keyed = False
+    again = {finding.check: finding for finding in smoke(of, reached, [], quiet)}
+    assert ("routes of sagemaker" in failing(again)) is not trusted
 
 
 def change(what: str, value: Any) -> Callable[[ServingStub], None]:

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,74 @@ def test_merged_weights_are_judged_again_served_with_a_key_and_stopped(project: 
     assert kept.notes == [f"approved by run {run.run_id}: 1 gates passed" for run in (first, again)]
     assert "12 answers equal the recorded ones" in findings(kept)["answers"]["says"]
     assert KEY not in out.read_text() + "".join(p.read_text() for p in (project.root / "runs" / kept.run_id).iterdir())
+    print(out.read_text())
+
+
+def asked(url: str, body: Any, **headers: str) -> tuple[int, Any]:
+    """Status and JSON of a POST with other headers than the server's key."""
+    named = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, json.dumps(body).encode(), named)
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+@pytest.mark.parametrize("platform", ["sagemaker", "vertex"])
+def test_a_served_adapter_is_answered_through_the_routes_of_a_platform(
+    platform: str, project: Project, port: str
+) -> None:
+    """As LoRA next to its base, so that a request without a model could be answered by the wrong one."""
+    routes = {"sagemaker": ("/ping", "/invocations"), "vertex": ("/v1/endpoints/7", "/v1/endpoints/7:predict")}[
+        platform
+    ]
+    scripts = project.root / f"scripts-{platform}"
+    scripts.mkdir()
+    (scripts / "model.py").write_text(f"open({str(scripts / 'ran')!r}, 'w')")
+    words = ["serve", str(project.adapter), "--lora", "force", "--max-model-len", "256", "--platform", platform]
+    out = project.root / f"out-{platform}"
+    with out.open("w") as file:
+        process = subprocess.Popen(
+            project.command(*words, "--host", "127.0.0.1"),
+            cwd=project.root,
+            env=project.environment(
+                TUNEGATE_SERVE_KEY=KEY,
+                SAGEMAKER_BIND_TO_PORT=port,
+                SAGEMAKER_MODEL_PATH=str(scripts),
+                AIP_HTTP_PORT=port,
+                AIP_HEALTH_ROUTE="/v1/endpoints/7",
+                AIP_PREDICT_ROUTE="/v1/endpoints/7:predict",
+            ),
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while "[5/5] serving until interrupted" not in out.read_text():
+            assert process.poll() is None and time.monotonic() < end, out.read_text()
+            time.sleep(0.5)
+        health, predict = (f"http://127.0.0.1:{port}{path}" for path in routes)
+        assert probe(health)[0] == 200
+        chat = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
+        assert asked(predict, chat)[0] == 401
+        status, said = asked(predict, chat, X_Amzn_SageMaker_Custom_Attributes=KEY)
+        assert (status, said["model"], said["usage"]["completion_tokens"]) == (200, "clauses", 4)
+        body = {"instances": [chat, {"prompt": "Rent is", "max_tokens": 2}], "parameters": {"temperature": 0}}
+        status, many = asked(predict, body, Authorization=f"Bearer {KEY}")
+        assert status == 200 and [found["object"] for found in many["predictions"]] == [
+            "chat.completion", "text_completion",
+        ]  # fmt: skip
+        assert many["predictions"][0]["choices"][0]["message"] == said["choices"][0]["message"]
+        assert asked(predict, {"text": "x"}, Authorization=f"Bearer {KEY}")[0] == 400
+        other = "/v1/endpoints/7:predict" if platform == "sagemaker" else "/invocations"
+        assert asked(f"http://127.0.0.1:{port}{other}", chat)[0] in (401, 404)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0, out.read_text()
+    kept = project.manifests("serve")[-1]
+    assert findings(kept)[f"routes of {platform}"]["ok"] and kept.engine["served"]["platform"]["predict"] == routes[1]
+    assert not (scripts / "ran").exists()
     print(out.read_text())
 
 
