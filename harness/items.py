@@ -97,6 +97,15 @@ class CaseItem(_SuiteItem):
             pytest.skip(str(left_out))
         self.test.function(record)
 
+    @property
+    def title(self) -> str:
+        repeat = f", answer {self.repeat}" if self.repeat > 1 else ""
+        return f"{self.test.suite.name} {self.case.id}{repeat}, {self.test.__name__}"
+
+    def text(self) -> str | None:
+        """Prompt, expected answer, answers and scores, where few cases are selected."""
+        return session_of(self.config).case_text(self.test.suite, self.case, self.repeat)
+
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.path, self.test.function.__code__.co_firstlineno - 1, self.name
 

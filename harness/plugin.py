@@ -15,6 +15,7 @@ from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED,
 from harness.items import ENDED, KEY, CaseItem, GateItem, SkipItem, ending, ending_at_defects, marks_of, session_of
 from harness.outcomes import required_by
 from harness.schema import ACCEPTED
+from harness.terminal_summary import TOLD, Told, case_texts, run_lines, show_engine_time, told_of
 
 if TYPE_CHECKING:
     from harness.session import Session
@@ -139,7 +140,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if KEY not in config.stash:
         return
     items.sort(key=lambda item: isinstance(item, GateItem))
-    problems = config.stash[KEY].problems
+    problems = list(config.stash[KEY].problems)
+    if config.getoption("lf", False) and (required := required_by(config.option.require_gates)):
+        problems.append(f"--lf runs only what failed last, which does not go with {required}. Leave one of them out")
     if problems:
         raise pytest.UsageError("\n".join(problems))
 
@@ -152,12 +155,12 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
-    if KEY not in config.stash:
+    if KEY not in config.stash or _stops_at_collection(session):
         return
     state = config.stash[KEY]
     ending_at_defects(session, state.wanted)(
         [(i.test.suite, i.case) for i in session.items if isinstance(i, CaseItem)],
-        [i.suite for i in session.items if isinstance(i, GateItem)],
+        [(i.suite, i.gate_id) for i in session.items if isinstance(i, GateItem)],
     )
     gc.freeze()  # thousands of items live to the end; looking through them again and again takes a tenth of the time
     if not config.option.collectonly and not hasattr(config, "workerinput"):
@@ -165,12 +168,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             session.config.get_terminal_writer().line(line)
 
 
+def _stops_at_collection(session: pytest.Session) -> bool:
+    """Whether an error during collection ends the session before anything runs."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Any:
     """Generate, score and judge before the first item runs; the items then only read."""
     config = session.config
     controller = config.pluginmanager.hasplugin("dsession")
-    if KEY in config.stash and not config.option.collectonly and not controller:
+    if KEY in config.stash and _stops_at_collection(session):
+        if hasattr(config, "workerinput"):  # Elsewhere pytest itself stops; a worker would run what was collected.
+            session.shouldfail = "stopping after an error during collection"
+            raise session.Failed(session.shouldfail)
+    elif KEY in config.stash and not config.option.collectonly and not controller:
         capture = config.pluginmanager.getplugin("capturemanager")
         try:
             with capture.global_and_fixture_disabled():
@@ -211,6 +223,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and call.excinfo is not None
         and call.excinfo.errisinstance(AssertionError)
     )
+    if isinstance(item, CaseItem) and call.when == "call" and (text := ending_at_defects(item.session, item.text)()):
+        is_xfailed = report.outcome == "skipped" and hasattr(report, "wasxfail")
+        report.case_text = f"{item.title}: {'miss' if missed else 'xfailed' if is_xfailed else report.outcome}\n{text}"
     if missed and call.excinfo is not None:
         report.outcome = "passed"
         report.miss = True
@@ -218,6 +233,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.user_properties.append(miss)  # JUnit reads the item's
         report.user_properties = [*report.user_properties, miss]
         report.longrepr = None
+        call.excinfo = None  # --pdb stops where it finds one
     return report
 
 
@@ -227,42 +243,47 @@ def pytest_report_teststatus(report: Any, config: pytest.Config) -> Any:
     return None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Under xdist only the workers collect. They tell the same, except for the seconds: the longest made the run."""
+    output = getattr(node, "workeroutput", {})
+    if output.get("tunegate_ended"):
+        node.config.stash[ENDED] = tuple(output["tunegate_ended"])
+    told: Told | None = output.get("tunegate")
+    if told and told["prepare_s"] >= node.config.stash.get(TOLD, told)["prepare_s"]:
+        node.config.stash[TOLD] = told
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
-    if KEY in config.stash and (missing := config.stash[KEY].not_run()) is not None:
-        config.stash[NOT_RUN] = dict.fromkeys(missing)
+    if KEY in config.stash and (told := told_of(config.stash[KEY])):
+        config.stash[TOLD] = told
+    told = config.stash.get(TOLD, None)
     if hasattr(config, "workeroutput"):
-        unrun = config.stash.get(NOT_RUN, None)
-        config.workeroutput["tunegate_not_run"] = None if unrun is None else list(unrun)
+        config.workeroutput["tunegate"] = told
         config.workeroutput["tunegate_ended"] = config.stash.get(ENDED, None)
         return
+    if told:
+        show_engine_time(config, told["prepare_s"])
     if ENDED in config.stash:
         session.exitstatus = config.stash[ENDED][1]
         return
     required = required_by(config.option.require_gates)
-    if config.option.collectonly or (NOT_RUN not in config.stash and not config.option.require_gates):
+    if config.option.collectonly or (not told and not config.option.require_gates):
         return
     gates = _gate_reports(config)
-    not_run = [*gates["not_run"], *config.stash.get(NOT_RUN, {}), *_suites_not_run(config.option.bars, gates["suites"])]
+    not_run = [
+        *gates["not_run"],
+        *(told["not_run"] if told else []),
+        *_suites_not_run(config.option.bars, gates["suites"]),
+    ]
     if required and (not_run or not gates["ran"]):
         config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
         if exitstatus in (0, 5):
             session.exitstatus = EXIT_GATE_FAILED
     elif exitstatus == 0 and not gates["ran"]:
         session.exitstatus = EXIT_NOTHING_JUDGED
-
-
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """Under xdist, only the workers collect: each says what it did not run, and what ended it."""
-    output = getattr(node, "workeroutput", {})
-    if output.get("tunegate_not_run") is not None:
-        node.config.stash.setdefault(NOT_RUN, {}).update(dict.fromkeys(output["tunegate_not_run"]))
-    if output.get("tunegate_ended"):
-        node.config.stash[ENDED] = tuple(output["tunegate_ended"])
-
-
-pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
 
 
 def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
@@ -278,8 +299,6 @@ def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
 
 REQUIRED: pytest.StashKey[str] = pytest.StashKey()
 """Why gates that are required make the session fail."""
-NOT_RUN: pytest.StashKey[dict[str, None]] = pytest.StashKey()
-"""Gates and suites that did not run, in order; it is there only where a suite was collected."""
 
 
 def _gate_reports(config: pytest.Config) -> dict[str, Any]:
@@ -301,20 +320,12 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     gates = _gate_reports(config)
-    state = config.stash.get(KEY, None)
-    if (
-        config.option.collectonly
-        or ENDED in config.stash
-        or (NOT_RUN not in config.stash and REQUIRED not in config.stash)
-    ):
+    state, told = config.stash.get(KEY, None), config.stash.get(TOLD, None)
+    if config.option.collectonly or ENDED in config.stash or (told is None and REQUIRED not in config.stash):
         return
-    from harness import summary
-
-    run_path = gates["run"] or (state.run_path if state else None)
-    tell = ending_at_defects(terminalreporter._session, summary.lines)
-    text = tell(run_path, terminalreporter._tw.fullwidth) if run_path else []
+    text = ending_at_defects(terminalreporter._session, run_lines)(terminalreporter, told, gates["run"])
     terminalreporter.section("tunegate")
-    for line in [*(state.notes() if state else []), *text]:
+    for line in [*(state.notes() if state else []), *case_texts(terminalreporter), *text]:
         terminalreporter.write_line(line)
     if not gates["ran"]:
         terminalreporter.write_line(f"No gate was judged in this session: exit code {int(exitstatus)}.", yellow=True)

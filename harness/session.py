@@ -5,6 +5,7 @@ Knows neither pytest's hooks nor how a run is made; the plugin asks it, and it a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +19,9 @@ from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Ve
 from harness.store import RunData
 from harness.suite import Suite
 
+FEW = 5
+"""Most selected cases that the terminal shows in full."""
+
 
 class Session:
     """State between collection and the last item."""
@@ -29,6 +33,9 @@ class Session:
         self.problems: list[str] = []
         self.deselected: list[str] = []
         self.run: RunData | None = None
+        self.prepare_s = 0.0
+        self.gates_selected: list[tuple[str, str]] = []
+        self.shows_cases = False
         self._reasons: dict[str, str] = {}
         self._suites: dict[str, Suite] = {}
         self._gates: dict[str, GateFile] = {}
@@ -109,13 +116,16 @@ class Session:
 
         return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values())]
 
-    def wanted(self, cases: list[tuple[Suite, Case]], gated: list[Suite]) -> None:
+    def wanted(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
         """Plan after deselection: a suite whose gates are selected is asked whole (or up to --limit)."""
         chosen: dict[str, dict[str, Case]] = {}
         for suite, case in cases:
             chosen.setdefault(suite.name, {})[case.id] = case
-        for suite in gated:
-            chosen[suite.name] = {case.id: case for case in self.cases(suite)}
+        is_part = any(len(found) < len(self.cases(self._suites[name])) for name, found in chosen.items())
+        self.shows_cases = len(cases) <= FEW and (is_part or not gates)
+        self.gates_selected = [(suite.name, gate_id) for suite, gate_id in gates]
+        for name in dict.fromkeys(name for name, _ in self.gates_selected):
+            chosen[name] = {case.id: case for case in self.cases(self._suites[name])}
         self._jobs = [SuiteJob(suite=self._suites[n], cases=list(found.values())) for n, found in chosen.items()]
 
     def job(self) -> Job:
@@ -155,12 +165,14 @@ class Session:
         from harness.runner import run_once
 
         progress = Progress(quiet=terminal is None, terminal=terminal)
+        begun = time.perf_counter()
         self.run = run_once(self.job(), self.root / self.options.runs, self.run_path, progress)
         self.run_path = self.run.path
         for record, suite in zip(self.run.records, self.run.suite_of, strict=True):
             if record.variant == CANDIDATE:
                 self._records[suite, record.case.id, record.repeat] = record
         self._verdicts = {(v.suite, v.gate): v for v in self.run.verdicts}
+        self.prepare_s = time.perf_counter() - begun
 
     def record(self, suite: Suite, case: Case, repeat: int) -> Record:
         """The candidate's record; Unavailable where the case is longer than the model's context."""
@@ -168,6 +180,16 @@ class Session:
         if found is None:
             raise Unavailable(f"{case.id} is longer than the model's context and was left out")
         return found
+
+    def case_text(self, suite: Suite, case: Case, repeat: int) -> str | None:
+        """One case in full; None where many are selected, or where it was left out."""
+        if not self.shows_cases or self.run is None or (suite.name, case.id, repeat) not in self._records:
+            return None
+        from harness.summary import case_text
+
+        asked = zip(self.run.records, self.run.suite_of, strict=True)
+        records = [r for r, name in asked if (name, r.case.id, r.repeat) == (suite.name, case.id, repeat)]
+        return case_text(suite, records, whole=self.options.verbose > 0)
 
     def verdict(self, suite: Suite, gate_id: str) -> Verdict:
         return self._verdicts[suite.name, gate_id]

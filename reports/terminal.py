@@ -6,7 +6,8 @@ Text is put into rich as plain `Text`, so that markup and control characters in 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -33,21 +34,36 @@ def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Ren
     return Panel(body, title=title, border_style=STYLES[outcome])
 
 
-def summary(run: RunData) -> RenderableType:
-    """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts."""
+def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> RenderableType:
+    """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts.
+
+    `gates`, as (suite, id), keeps their verdicts and the estimates of their suites, and counts the others; where it is
+    empty, there are estimates and no verdicts.
+    """
     evidence = gather(run, None)
+    chosen = {suite for suite, _ in gates or ()}
     said = [*map(sentences.bar_moved, run.manifest.moved), *cautions(evidence)]
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in said]
     for suite in evidence.suites:
+        if chosen and suite.name not in chosen:
+            continue
         headline = f"{figures.number(suite.asked)} cases" if run.is_long else sentence(evidence, suite)
         parts += [_text(f"{suite.name}: {headline}", "bold"), _estimates(evidence, suite)]
-    return Group(*parts, verdict_panel(run.verdicts, {suite.name: suite.shape for suite in evidence.suites}))
+    verdicts = [v for v in run.verdicts if gates is None or (v.suite, v.gate) in gates]
+    if gates is None or verdicts:
+        parts.append(verdict_panel(verdicts, {suite.name: suite.shape for suite in evidence.suites}))
+    for name in sorted(chosen):
+        others = Counter(v.outcome for v in run.verdicts if v.suite == name and (v.suite, v.gate) not in (gates or ()))
+        if others:
+            counted = words.outcomes(others)
+            parts.append(_text(f"{others.total()} other gates of {name} were not selected: {counted}", "yellow"))
+    return Group(*parts)
 
 
-def summary_lines(run: RunData, width: int = 100) -> list[str]:
+def summary_lines(run: RunData, width: int = 100, gates: Collection[tuple[str, str]] | None = None) -> list[str]:
     """The summary as plain lines of at most `width` columns, without colour."""
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run))
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run, gates))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 

@@ -79,6 +79,7 @@ LAYERS = [
         "ci",
         "commands",
         "items",
+        "terminal_summary",
         "before",
         "advice",
         "data",

@@ -150,8 +150,13 @@ def test_a_case_named_as_another_cases_second_answer_is_refused(tmp_path: Path) 
     assert "legal/mini" in done.stderr and "'c1-r2'" in done.stderr and "rename" in done.stderr
 
 
-def test_require_gates_is_not_met_by_running_last_failures_only(root: Path) -> None:
+def test_gates_that_are_required_refuse_lf_and_a_project_without_suites_does_not(root: Path) -> None:
     again(root, "-q")
     done = again(root, "-q", "--lf", "--require-gates")
     assert done.returncode == 4
-    assert "--lf" in done.stderr and "--require-gates" in done.stderr
+    assert "--lf runs only what failed last" in done.stderr and "--require-gates" in done.stderr
+    in_ci = pytest_in(root, "-q", "--lf", remembers=True, env={"CI": "true"})
+    assert in_ci.returncode == 4 and "CI is set" in in_ci.stderr
+    (root / "plain").mkdir()
+    (root / "plain" / "test_plain.py").write_text("def test_plain():\n    assert sum([1, 2]) == 3\n")
+    assert pytest_in(root, "--lf", chosen=["plain"], remembers=True, env={"CI": "true"}).returncode == 0
