@@ -11,6 +11,7 @@ import typer
 from harness.engines.base import ENGINES
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, Unavailable, UserError
 from harness.outcomes import required_by
+from harness.project import runs_of
 
 if TYPE_CHECKING:
     from harness.schema import Verdict
@@ -19,7 +20,25 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Run = Annotated[str, typer.Argument(help="Run folder or name.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+
+
+def _runs_of_the_project(context: typer.Context, given: Path) -> Path:
+    """The folder that --runs names, else the project's, shown from here where it is below."""
+    if getattr(context.get_parameter_source("runs"), "name", "") != "DEFAULT":
+        return given
+    here = Path.cwd()
+    found = runs_of(None, here)
+    return found.relative_to(here) if found.is_relative_to(here) else found
+
+
+Runs = Annotated[
+    Path,
+    typer.Option(
+        "--runs",
+        callback=_runs_of_the_project,
+        help="Folder of the run folders; default: the project's ([tool.tunegate] in pyproject.toml).",
+    ),
+]
 Engine = Annotated[
     str | None, typer.Option(metavar="|".join(ENGINES), help="What asks the models; default: vllm where it imports.")
 ]
@@ -144,7 +163,7 @@ def card(
     found = resolve(checkpoint)
     said = verdict_on(found, runs)
     file = importlib.import_module("training.model_card").update(found, said)
-    typer.echo(f"{file}: {said or f'no evaluation of it in {runs}'}")
+    typer.echo(f"{file}: {said or f'no evaluation of it in {runs.resolve()}'}")
 
 
 @app.command()

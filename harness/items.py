@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -54,9 +55,20 @@ def session_of(config: pytest.Config) -> Session:
     if KEY not in config.stash:
         from harness.session import Session
 
-        worker = getattr(config, "workerinput", {})
-        config.stash[KEY] = Session(config.option, run_path=worker.get("tunegate_run"), root=config.rootpath)
+        run_path = getattr(config, "workerinput", {}).get("tunegate_run")
+        runs = Path(run_path).parent if run_path else runs_of(config)
+        config.stash[KEY] = Session(config.option, run_path=run_path, runs=runs)
     return config.stash[KEY]
+
+
+def runs_of(config: pytest.Config) -> Path:
+    """Folder of the run folders. pytest's own root moves with the paths on the command line, a checkpoint's too."""
+    from harness import project
+
+    try:
+        return project.runs_of(config.getoption("runs"), config.invocation_params.dir)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def marks_of(source: object) -> list[pytest.Mark]:

@@ -62,9 +62,9 @@ def list_runs(
     elif as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=1).decode())
     elif not every:
-        typer.echo(f"no runs in {runs}. Make one with: pytest evalsuites")
+        typer.echo(f"no runs in {runs.resolve()}. Make one with: pytest evalsuites")
     elif not met:
-        typer.echo(f"none of {len(every)} runs in {runs} is what was asked for")
+        typer.echo(f"no run in {runs.resolve()} matches ({len(every)} checked)")
     else:
         view = importlib.import_module("reports.history.terminal")
         typer.echo("\n".join(view.lines(shown))) if not is_screen else view.show(shown)

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED, UserError
-from harness.items import ENDED, KEY, CaseItem, GateItem, SkipItem, ending, ending_at_defects, marks_of, session_of
+from harness.items import (
+    ENDED,
+    KEY,
+    CaseItem,
+    GateItem,
+    SkipItem,
+    ending,
+    ending_at_defects,
+    marks_of,
+    runs_of,
+    session_of,
+)
 from harness.outcomes import required_by
 from harness.schema import ACCEPTED
 from harness.terminal_summary import TOLD, Told, case_texts, run_lines, show_engine_time, told_of
@@ -35,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--served-baseline", metavar="NAME", help="what the servers call the baseline (default: its name)")
     add("--reuse-unpinned", action="store_true", help="read servers' answers of finished runs, if the canary agrees")
     add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
-    add("--runs", metavar="DIR", default="runs", help="where run folders are written (default: runs)")
+    add("--runs", metavar="DIR", help="where run folders are written (default: runs in the project's folder)")
     add("--bars", metavar="DIR", help="take every gates.toml, and accepted baseline, from this copy of evalsuites")
     add("--require-gates", action="store_true", default=None, help="fail when a gate did not run (default: only in CI)")
     add("--no-require-gates", action="store_false", dest="require_gates", help="do not require gates in CI either")
@@ -50,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: a suite that waits for --long")
     if hasattr(config, "workerinput"):
         return
+    runs_of(config)
     if config.getoption("require_gates") and config.getoption("lf", False):
         raise pytest.UsageError(
             "--lf runs only what failed last, so --require-gates cannot hold. Leave one of them out"
@@ -93,9 +105,8 @@ def pytest_configure_node(node: Any) -> None:
     """Under xdist, all workers share one run folder, named here."""
     from harness.store import new_run_id
 
-    run = node.config.rootpath / node.config.getoption("runs")
     if not hasattr(node.config, "_tunegate_run"):
-        node.config._tunegate_run = str(run / new_run_id("eval"))
+        node.config._tunegate_run = str(runs_of(node.config) / new_run_id("eval"))
     node.workerinput["tunegate_run"] = node.config._tunegate_run
 
 

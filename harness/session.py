@@ -26,9 +26,9 @@ FEW = 5
 class Session:
     """State between collection and the last item."""
 
-    def __init__(self, options: Any, run_path: str | None, root: Path) -> None:
+    def __init__(self, options: Any, run_path: str | None, runs: Path) -> None:
         self.options = options
-        self.root = root
+        self.runs_folder = runs
         self.run_path = Path(run_path) if run_path else None
         self.problems: list[str] = []
         self.deselected: list[str] = []
@@ -166,7 +166,7 @@ class Session:
 
         progress = Progress(quiet=terminal is None, terminal=terminal)
         begun = time.perf_counter()
-        self.run = run_once(self.job(), self.root / self.options.runs, self.run_path, progress)
+        self.run = run_once(self.job(), self.runs_folder, self.run_path, progress)
         self.run_path = self.run.path
         for record, suite in zip(self.run.records, self.run.suite_of, strict=True):
             if record.variant == CANDIDATE:

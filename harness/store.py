@@ -345,7 +345,7 @@ def find_run(text: str, root: Path) -> Path:
     if len(hits) == 1:
         return root / hits[0]
     found = f"{len(hits)} runs match" if hits else "no run has that name"
-    raise UserError(f"run '{text}': {found} in {root}. `tunegate runs` lists the runs")
+    raise UserError(f"run '{text}': {found} in {root.resolve()}. `tunegate runs` lists the runs")
 
 
 def decode(path: Path, kind: type[T], version: int | None = None) -> T:

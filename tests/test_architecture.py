@@ -41,6 +41,7 @@ LAYERS = [
         "toml_files",
         "environment",
         "defects",
+        "project",
         "endings",
     },
     {

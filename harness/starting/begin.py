@@ -11,6 +11,7 @@ from harness.starting.copying import copy_suite, source_folder
 from harness.starting.files import BASE, files_of, import_command
 from harness.starting.placing import place, refuse_taken, write_into
 from harness.starting.questions import Ask, answers
+from harness.starting.settings import add_settings
 
 if TYPE_CHECKING:
     from harness.suite import Suite
@@ -34,6 +35,7 @@ def begin(
     target = place(domain, suite, fill)
     return [
         f"written: {target} ({', '.join(sorted(files))})",
+        *add_settings(Path.cwd()),
         f"objective: {known['objective']}",
         *power,
         *_next(target, import_command(domain, suite, known["kind"])),
@@ -49,6 +51,7 @@ def copy(source: str, domain: str, suite: str, given: Mapping[str, str | None]) 
     target = place(domain, suite, lambda folder: copy_suite(source, domain, suite, folder))
     return [
         f"written: {target}, a copy of {source}; README.md says whose cases they are",
+        *add_settings(Path.cwd()),
         *_next(target, f"tunegate power {target}"),
     ]
 

@@ -55,7 +55,10 @@ def test_a_mistake_is_one_line_and_the_usage_code(tmp_path: Path, words: list[st
 
 def test_no_runs_is_said_and_is_no_mistake(tmp_path: Path) -> None:
     done = tunegate(tmp_path, "runs")
-    assert (done.returncode, done.stdout.strip()) == (0, "no runs in runs. Make one with: pytest evalsuites")
+    assert (done.returncode, done.stdout.strip()) == (
+        0,
+        f"no runs in {tmp_path / 'runs'}. Make one with: pytest evalsuites",
+    )
 
 
 @pytest.fixture

@@ -88,8 +88,10 @@ def test_what_a_limit_hides_is_said_beside_the_list(project: Path) -> None:
 
 def test_nothing_that_fits_and_nothing_at_all_are_two_answers(project: Path, tmp_path: Path) -> None:
     done = listed(project, "--suite", "legal/none")
-    assert (done.returncode, done.stdout) == (0, "none of 4 runs in runs is what was asked for\n")
-    assert listed(project, "--runs", "none").stdout == "no runs in none. Make one with: pytest evalsuites\n"
+    assert (done.returncode, done.stdout) == (0, f"no run in {project / 'runs'} matches (4 checked)\n")
+    assert (
+        listed(project, "--runs", "none").stdout == f"no runs in {project / 'none'}. Make one with: pytest evalsuites\n"
+    )
 
 
 def test_json_holds_the_same_runs(project: Path) -> None:
