@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED, UserError
+from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED, EXIT_USAGE, UserError
 from harness.items import (
     ENDED,
     KEY,
@@ -62,10 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     runs_of(config)
-    if config.getoption("require_gates") and config.getoption("lf", False):
-        raise pytest.UsageError(
-            "--lf runs only what failed last, so --require-gates cannot hold. Leave one of them out"
-        )
     if config.getoption("engine") == "openai" or config.getoption("url"):
         _servers(config)
     for option in ("checkpoint", "baseline"):
@@ -154,6 +150,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     problems = list(config.stash[KEY].problems)
     if config.getoption("lf", False) and (required := required_by(config.option.require_gates)):
         problems.append(f"--lf runs only what failed last, which does not go with {required}. Leave one of them out")
+    if problems and hasattr(config, "workerinput"):
+        raise ending(session, "\n".join(problems), EXIT_USAGE)
     if problems:
         raise pytest.UsageError("\n".join(problems))
 

@@ -155,8 +155,8 @@ def test_gates_that_are_required_refuse_lf_and_a_project_without_suites_does_not
     done = again(root, "-q", "--lf", "--require-gates")
     assert done.returncode == 4
     assert "--lf runs only what failed last" in done.stderr and "--require-gates" in done.stderr
-    in_ci = pytest_in(root, "-q", "--lf", remembers=True, env={"CI": "true"})
-    assert in_ci.returncode == 4 and "CI is set" in in_ci.stderr
+    in_ci = pytest_in(root, "-q", "--lf", "-n", "2", remembers=True, env={"CI": "true"})
+    assert in_ci.returncode == 4 and "CI is set" in in_ci.stdout
     (root / "plain").mkdir()
     (root / "plain" / "test_plain.py").write_text("def test_plain():\n    assert sum([1, 2]) == 3\n")
     assert pytest_in(root, "--lf", chosen=["plain"], remembers=True, env={"CI": "true"}).returncode == 0

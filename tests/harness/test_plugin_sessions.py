@@ -167,3 +167,11 @@ def test_x_stops_at_the_first_failure_with_every_answer_kept(root: Path) -> None
     done = pytest_in(root, "-x")
     assert done.returncode == 1 and "stopping after 1 failures" in done.stdout
     assert asked(root) == 40
+
+
+@WORKERS
+def test_a_faulty_suite_ends_the_session_with_its_message_under_workers_too(root: Path, workers: list[str]) -> None:
+    write_suite(root, gates=GATES.replace("at_least", "atleast"))
+    done = pytest_in(root, *workers)
+    assert done.returncode == 4, done.stdout
+    assert "unknown rule 'atleast'" in done.stdout + done.stderr
