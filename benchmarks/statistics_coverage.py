@@ -1,8 +1,7 @@
 """How often every 95% interval holds the truth, and how wide it is, beside a plain method. Knows no rule.
 
 The intervals are those of `harness.stats`, called on simulated suites. The plain method beside each leaves contracts
-aside: Wald's interval of a share, a mean, a difference (as if unpaired) or a logarithm of a ratio, and the percentile
-bootstrap of cases for means over labels.
+aside: Wald's interval of a share, a mean, a difference (as if unpaired), a logarithm of a ratio or a mean over labels.
 """
 
 import math
@@ -19,11 +18,11 @@ from statistics_suites import (
     OVERLAP,
     RATES,
     RECALL,
+    UNEQUAL,
     WORDS,
     Design,
     Labelled,
     Scores,
-    Suite,
     both,
     claims,
     counts,
@@ -34,7 +33,7 @@ from statistics_suites import (
 
 from harness.evidence import FEWEST_OF_A_LABEL
 from harness.schema import Estimate, Metric
-from harness.stats.estimates import OVER_LABELS, estimate
+from harness.stats.estimates import estimate, label_parts
 from harness.stats.observations import Observations
 from harness.stats.paired import difference
 from harness.stats.rates import rate_ratio
@@ -112,40 +111,35 @@ def _level(found: Observations, metric: Metric, plain: tuple[float, float], is_j
 
 def share(rng: np.random.Generator, suites: int, design: Design, rate: float) -> Iterator[Seen]:
     """A 0/1 score; plain: Wald, contracts aside."""
-    suite = Suite(design)
-    for scores in levels(rng, suites, design, rate):
+    for suite, scores in levels(rng, suites, design, rate):
         p = scores.mean()
         yield _level(suite.observed(scores), ACCURACY, wald(p, math.sqrt(p * (1 - p) / scores.size)))
 
 
 def ratio(rng: np.random.Generator, suites: int, design: Design, rate: float) -> Iterator[Seen]:
     """A share of one to five claims a case; plain: Wald over all claims."""
-    suite = Suite(design)
-    for above, below in claims(rng, suites, design, rate):
+    for suite, above, below in claims(rng, suites, design, rate):
         p = above.sum() / below.sum()
         yield _level(suite.observed(above, below), RECALL, wald(p, math.sqrt(p * (1 - p) / below.sum())))
 
 
 def mean(rng: np.random.Generator, suites: int, design: Design, value: float) -> Iterator[Seen]:
     """A mean of real scores; plain: Wald, contracts aside."""
-    suite = Suite(design)
-    for scores in reals(rng, suites, design, value):
+    for suite, scores in reals(rng, suites, design, value):
         error = scores.std(ddof=1) / math.sqrt(scores.size)
         yield _level(suite.observed(scores), OVERLAP, wald(scores.mean(), error))
 
 
 def rate_of_slips(rng: np.random.Generator, suites: int, design: Design, rate: float) -> Iterator[Seen]:
     """Slips per hundred words, which have no upper end; plain: Poisson's Wald."""
-    suite = Suite(design)
-    for above, below in counts(rng, suites, design, rate):
+    for suite, above, below in counts(rng, suites, design, rate):
         value = above.sum() / below.sum()
         yield _level(suite.observed(above, below), WORDS, wald(value, math.sqrt(value / below.sum())))
 
 
 def change(rng: np.random.Generator, suites: int, design: Design, rates: tuple[float, float]) -> Iterator[Seen]:
     """A paired difference; plain: Wald, as if the variants had answered other cases, and contracts aside."""
-    suite = Suite(design)
-    for tuned, baseline in both(rng, suites, design, *rates):
+    for suite, tuned, baseline in both(rng, suites, design, *rates):
         pairs = suite.paired(tuned, baseline, ACCURACY)
         made = difference(pairs)
         assert made.value is not None
@@ -155,8 +149,7 @@ def change(rng: np.random.Generator, suites: int, design: Design, rates: tuple[f
 
 def cut(rng: np.random.Generator, suites: int, design: Design, rates: tuple[float, float]) -> Iterator[Seen]:
     """A ratio of rates; plain: Wald on the logarithm, as if unpaired, contracts aside. None where undefined."""
-    suite = Suite(design)
-    for tuned, baseline in both(rng, suites, design, *rates):
+    for suite, tuned, baseline in both(rng, suites, design, *rates):
         pairs = suite.paired(tuned, baseline, FABRICATION)
         made = rate_ratio(pairs)
         if made.value is None:
@@ -172,19 +165,15 @@ def cut(rng: np.random.Generator, suites: int, design: Design, rates: tuple[floa
 def over_labels(
     rng: np.random.Generator, suites: int, design: Design, made: Labelled, metric: Metric
 ) -> Iterator[Seen]:
-    """A mean over labels; plain: percentile bootstrap of cases. A gate judges none with a label in few contracts."""
-    suite, draws = Suite(design), 200
-    n, zeros = len(suite.clusters), np.zeros(len(suite.clusters))
-    for labels, holders in labelled(rng, suites, design, made):
-        found = suite.observed(zeros, labels=labels)
+    """A mean over labels; plain: Wald of its linear parts. A gate judges none with a label in few contracts."""
+    for suite, labels, holders in labelled(rng, suites, design, made):
+        n = suite.cases
+        found = suite.observed(np.zeros(n), labels=labels)
         names = labels.names
         rows = found.table.label_sums(names, by_case=True)
-        picked = rng.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
-        times = np.bincount(picked.ravel(), minlength=n * draws).reshape(draws, n)
-        drawn = OVER_LABELS[metric.kind](times.astype(np.float64) @ rows)
-        low, high = np.nanquantile(drawn, [0.025, 0.975])
-        held = holders.sum(axis=0)
-        yield _level(found, metric, (low, high), bool((held[held > 0] >= FEWEST_OF_A_LABEL).all()))
+        each = label_parts(rows, np.full(n, 1 / n), metric.kind)
+        plain, held = wald(each.value, math.sqrt(float(each.residuals @ each.residuals))), holders.sum(axis=0)
+        yield _level(found, metric, plain, bool((held[held > 0] >= FEWEST_OF_A_LABEL).all()))
 
 
 def macro_f1(rng: np.random.Generator, suites: int, design: Design, made: Labelled) -> Iterator[Seen]:
@@ -228,7 +217,12 @@ def _rates(values: tuple[float, ...], form: str = "{:g}") -> dict[str, tuple[obj
     return {form.format(value): (value, value) for value in values}
 
 
+EVERY_RATE = (0.02, 0.1, 0.5, 0.85, 0.98)
+"""True rates where contracts are unequal."""
 SMALL = [Design(contracts, cases, icc) for contracts in (30, 100, 300) for cases, icc in ((1, 0.0), (3, 0.2))]
+SMALL += [
+    d for d in UNEQUAL if not d.related and (d.sizes, d.icc) in {("lognormal", 0.2), ("lognormal", 1), ("giant", 1)}
+]
 
 
 def kinds() -> list[Kind]:
@@ -252,14 +246,28 @@ def kinds() -> list[Kind]:
             "Wald of the logarithm, unpaired",
         ),
     ]
+    made += [
+        kind._replace(
+            title=f"{kind.title}; contracts of unequal size",
+            truths=_rates(EVERY_RATE, f"{next(iter(kind.truths)).split()[0]} {{:g}}")
+            if kind.make in LEVELS
+            else kind.truths,
+            designs=UNEQUAL,
+        )
+        for kind in made
+    ]
     for metric, make in (("macro_f1", macro_f1), ("macro_recall", macro_recall)):
         for name, frequencies in LABELS.items():
             truths = {
                 f"found {hit:g}": (Labelled(frequencies, hit), Labelled(frequencies, hit).truth(metric)) for hit in hits
             }
             title = f"{metric.replace('_', ' ').capitalize()} over {name}"
-            made.append(Kind(title, make, truths, "percentile bootstrap of cases", SMALL))
+            made.append(Kind(title, make, truths, "Wald", SMALL))
     return made
+
+
+LEVELS = (share, ratio, mean)
+"""Kinds of interval whose truth is a rate."""
 
 
 def measured(kind: Kind, suites: int, seed: int) -> list[Cell]:

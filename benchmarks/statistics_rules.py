@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-from statistics_suites import ACCURACY, FABRICATION, Design, Scores, Suite, both, flips, levels
+from statistics_suites import ACCURACY, FABRICATION, UNEQUAL, Design, Scores, Suite, both, flips, levels
 
 from harness.evidence import Evidence, after_holm, too_few
 from harness.gates import RULES
@@ -21,13 +21,13 @@ from harness.stats.join import Pairs
 
 Z = 1.959963984540054
 Z_ONE = 1.6448536269514722
-MOST_UNDER_NULL, MOST_AT_BAR, POINTS = 0.05, 0.08, 0.03
+MOST_UNDER_NULL, MOST_AT_BAR, POINTS = 0.05, 0.06, 0.03
 CLAIMS = 5
 """Superiority claims of one family."""
 
 PLAIN_DESIGNS = [Design(30, 1, 0.0), Design(100, 1, 0.0), Design(300, 1, 0.0)]
 CLUSTERED = [Design(30, 3, 0.2), Design(30, 10, 0.2), Design(100, 3, 0.2), Design(100, 10, 0.5)]
-ALL_DESIGNS = [*PLAIN_DESIGNS, *CLUSTERED]
+ALL_DESIGNS = [*PLAIN_DESIGNS, *CLUSTERED, *UNEQUAL]
 
 
 class Passed(NamedTuple):
@@ -116,31 +116,30 @@ def under_the_null(suites: int, seed: int) -> Iterator[Passed]:
     """Tuned equals baseline in truth: one claim, a cut of any size, and a family of five claims."""
     improves, reduces = Gate(metric="accuracy", rule="improves"), Gate(metric="fabrication", rule="reduces", ratio=1.0)
     for row, design in enumerate(ALL_DESIGNS):
-        suite = Suite(design)
         for column, rate in enumerate((0.5, 0.85, 0.98)):
             rng = np.random.default_rng([seed, 1, row, column])
             drawn = list(both(rng, suites, design, rate, rate))
             yield _shares(
                 "`improves`", design, f"both {rate:g}", MOST_UNDER_NULL,
-                ((passes(improves, suite, ACCURACY, t, b), plainly_better(t, b)) for t, b in drawn),
+                ((passes(improves, suite, ACCURACY, t, b), plainly_better(t, b)) for suite, t, b in drawn),
             )  # fmt: skip
         for column, rate in enumerate((0.05, 0.3)):
             rng = np.random.default_rng([seed, 2, row, column])
             drawn = list(both(rng, suites, design, rate, rate))
             yield _shares(
                 "`reduces`, ratio 1", design, f"both {rate:g}", MOST_UNDER_NULL,
-                ((passes(reduces, suite, FABRICATION, t, b), plainly_cut(t, b, 1.0)) for t, b in drawn),
+                ((passes(reduces, suite, FABRICATION, t, b), plainly_cut(t, b, 1.0)) for suite, t, b in drawn),
             )  # fmt: skip
-    for row, design in enumerate((Design(100, 1, 0.0), Design(100, 3, 0.2))):
-        suite, rng = Suite(design), np.random.default_rng([seed, 3, row])
+    for row, design in enumerate((Design(100, 1, 0.0), Design(100, 3, 0.2), UNEQUAL[10])):
+        rng = np.random.default_rng([seed, 3, row])
         drawn = list(both(rng, suites * CLAIMS, design, 0.8, 0.8))
         families = [drawn[i : i + CLAIMS] for i in range(0, len(drawn), CLAIMS)]
         yield _shares(
             f"any of {CLAIMS} `improves`", design, "both 0.8", MOST_UNDER_NULL,
             (
                 (
-                    any(_judged([_evidence(improves, suite, ACCURACY, t, b) for t, b in family])),
-                    any(plainly_better(t, b) for t, b in family),
+                    any(_judged([_evidence(improves, suite, ACCURACY, t, b) for suite, t, b in family])),
+                    any(plainly_better(t, b) for _, t, b in family),
                 )
                 for family in families
             ),
@@ -150,7 +149,6 @@ def under_the_null(suites: int, seed: int) -> Iterator[Passed]:
 def at_the_bar(suites: int, seed: int) -> Iterator[Passed]:
     """The truth lies exactly at the bar."""
     for row, design in enumerate(ALL_DESIGNS):
-        suite = Suite(design)
         for column, bar in enumerate((0.5, 0.85, 0.98)):
             gate = Gate(metric="accuracy", rule="at_least", value=bar)
             rng = np.random.default_rng([seed, 4, row, column])
@@ -158,7 +156,7 @@ def at_the_bar(suites: int, seed: int) -> Iterator[Passed]:
                 "`at_least`", design, f"{bar:g}", MOST_AT_BAR,
                 (
                     (passes(gate, suite, ACCURACY, s), plainly_at_least(s, bar))
-                    for s in levels(rng, suites, design, bar)
+                    for suite, s in levels(rng, suites, design, bar)
                 ),
             )  # fmt: skip
         bar = 0.05
@@ -167,7 +165,7 @@ def at_the_bar(suites: int, seed: int) -> Iterator[Passed]:
             "`at_most`", design, f"{bar:g}", MOST_AT_BAR,
             (
                 (passes(gate, suite, FABRICATION, s), plainly_at_least(1 - s.astype(float), 1 - bar))
-                for s in levels(rng, suites, design, bar)
+                for suite, s in levels(rng, suites, design, bar)
             ),
         )  # fmt: skip
         for column, (better, margin) in enumerate(((0.0, 0.02), (0.0, 0.05), (0.04, 0.05))):
@@ -177,7 +175,7 @@ def at_the_bar(suites: int, seed: int) -> Iterator[Passed]:
                 "`no_worse`", design, f"loss {margin:g}, {better:g} gain and {better + margin:g} lose", MOST_AT_BAR,
                 (
                     (passes(gate, suite, ACCURACY, t, b), plainly_no_worse(t, b, margin))
-                    for t, b in flips(rng, suites, design, better, better + margin)
+                    for suite, t, b in flips(rng, suites, design, better, better + margin)
                 ),
             )  # fmt: skip
         for column, rate in enumerate((0.1, 0.4)):
@@ -187,7 +185,7 @@ def at_the_bar(suites: int, seed: int) -> Iterator[Passed]:
                 "`reduces`, ratio 0.75", design, f"{0.75 * rate:g} over {rate:g}", MOST_AT_BAR,
                 (
                     (passes(gate, suite, FABRICATION, t, b), plainly_cut(t, b, 0.75))
-                    for t, b in both(rng, suites, design, 0.75 * rate, rate)
+                    for suite, t, b in both(rng, suites, design, 0.75 * rate, rate)
                 ),
             )  # fmt: skip
 
@@ -201,30 +199,31 @@ def power(suites: int, seed: int) -> Iterator[Power]:
     improves = Gate(metric="accuracy", rule="improves")
     for row, (n, better, worse) in enumerate(((29, 0.29, 0.01), (57, 0.24, 0.04), (92, 0.18, 0.04), (370, 0.08, 0.03))):
         design, rng = Design(n, 1, 0.0), np.random.default_rng([seed, 8, row])
-        suite = Suite(design)
-        found = _share(passes(improves, suite, ACCURACY, t, b) for t, b in flips(rng, suites, design, better, worse))
+        drawn = flips(rng, suites, design, better, worse)
+        found = _share(passes(improves, suite, ACCURACY, t, b) for suite, t, b in drawn)
         predicted = chances.chance_of_gain(Planned(n), better + worse, better - worse)
         yield Power(f"`improves`, {better:.0%} gain and {worse:.0%} lose", str(design), predicted, found)
     for row, (n, changed, margin) in enumerate(((1546, 0.10, 0.02), (495, 0.20, 0.05))):
         design, rng = Design(n, 1, 0.0), np.random.default_rng([seed, 9, row])
-        suite, gate = Suite(design), Gate(metric="accuracy", rule="no_worse", margin=margin)
+        gate = Gate(metric="accuracy", rule="no_worse", margin=margin)
         drawn = flips(rng, suites, design, changed / 2, changed / 2)
-        found = _share(passes(gate, suite, ACCURACY, t, b) for t, b in drawn)
+        found = _share(passes(gate, suite, ACCURACY, t, b) for suite, t, b in drawn)
         predicted = chances.chance_of_no_worse(Planned(n), changed, margin)
         yield Power(f"`no_worse`, margin {margin:g}, {changed:.0%} change", str(design), predicted, found)
     rows = [(Design(300, 1, 0.0), 0.98, 0.99), (Design(1000, 1, 0.0), 0.98, 0.99), (Design(100, 3, 0.2), 0.95, 0.98)]
     for row, (design, bar, truth) in enumerate([*rows, (Design(91, 7, 0.2), 0.80, 0.86)]):
-        rng, suite = np.random.default_rng([seed, 10, row]), Suite(design)
+        rng = np.random.default_rng([seed, 10, row])
         gate = Gate(metric="accuracy", rule="at_least", value=bar)
-        found = _share(passes(gate, suite, ACCURACY, s) for s in levels(rng, suites, design, truth))
+        found = _share(passes(gate, suite, ACCURACY, s) for suite, s in levels(rng, suites, design, truth))
         planned = Planned(design.contracts, ((design.cases, 1.0),), design.icc)
         predicted = chances.chance_of_level(planned, bar, truth)
         yield Power(f"`at_least` {bar:g}, truth {truth:g}", str(design), predicted, found)
     for row, (design, better, worse) in enumerate(
         ((Design(100, 4, 0.2), 0.10, 0.03), (Design(34, 9, 0.2), 0.12, 0.04))
     ):
-        rng, suite = np.random.default_rng([seed, 11, row]), Suite(design)
-        found = _share(passes(improves, suite, ACCURACY, t, b) for t, b in flips(rng, suites, design, better, worse))
+        rng = np.random.default_rng([seed, 11, row])
+        drawn = flips(rng, suites, design, better, worse)
+        found = _share(passes(improves, suite, ACCURACY, t, b) for suite, t, b in drawn)
         planned = Planned(design.contracts, ((design.cases, 1.0),), design.icc)
         predicted = chances.chance_of_gain(planned, better + worse, better - worse)
         yield Power(f"`improves`, {better:.0%} gain and {worse:.0%} lose", str(design), predicted, found)
