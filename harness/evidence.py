@@ -17,11 +17,18 @@ from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, O
 from harness.stats.wording import number, points
 
 if TYPE_CHECKING:
+    from harness.stats.intervals import Array
     from harness.stats.join import Pairs
     from harness.stats.observations import Answers, Observations
 
 FEWEST_CLUSTERS = 10
 """No gate passes on fewer contracts; one that a single case breaks can still fail."""
+FEWEST_EQUAL = 5
+"""No gate judges on contracts of unequal size that are worth fewer of one size: the largest then decide by themselves.
+
+`spread.effective` counts them. Above it the bounds hold as they say, down to one contract with two fifths of all cases;
+below it simulated lower bounds hold as little as 89.8% of the time.
+"""
 FEWEST_OF_A_LABEL = 5
 """No gate judges a mean over labels where fewer contracts expect one of them: its own number is then by chance."""
 NO_BASELINE = "no baseline was given: use --baseline"
@@ -49,6 +56,14 @@ class Evidence:
     @property
     def clusters(self) -> int:
         return self.pairs.count if self.pairs else self.level.table.counted.cluster_count
+
+    @property
+    def largest(self) -> tuple[str, Array]:
+        """The contract that counts most, and the shares of all contracts, largest first."""
+        table = self.pairs.tuned if self.pairs else self.level.table.counted
+        counted = self.pairs.counted if self.pairs else table.sums[:, 1]
+        order = counted.argsort()[::-1]
+        return table.cluster_names[table.cluster_numbers[order[0]]], counted[order] / counted.sum()
 
     @property
     def population(self) -> str:
@@ -187,12 +202,21 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
 
 
 def too_few(evidence: Evidence) -> tuple[str, str] | None:
-    """Reason and need where there are too few contracts or cases to judge on."""
+    """Reason and need where there are too few contracts or cases to judge on, or one contract is most of them."""
+    from harness.stats import spread
+
     cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
     if clusters < FEWEST_CLUSTERS:
         return (
             f"{evidence.population} are shown but not judged: a gate needs {FEWEST_CLUSTERS} contracts.",
             f"{FEWEST_CLUSTERS} contracts; has {clusters}",
+        )
+    name, shares = evidence.largest
+    if spread.effective(shares) < FEWEST_EQUAL:
+        return (
+            f"{evidence.population} are shown but not judged: '{name}' alone holds {shares[0]:.0%} of what is counted. "
+            f"They are worth {spread.effective(shares):.1f} contracts of equal size, and a gate needs {FEWEST_EQUAL}.",
+            f"{_evened_out(shares)} more contracts like the others, or fewer cases of '{name}'",
         )
     rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None
     if rarest and rarest[1] < FEWEST_OF_A_LABEL:
@@ -205,3 +229,12 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     if cases < n_min:
         return f"Too few: {cases} cases, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
     return None
+
+
+def _evened_out(shares: Array) -> int:
+    """Contracts of the mean size of all but the largest that make enough of one size together with these."""
+    squares, each = float(shares @ shares), float(1 - shares[0]) / (len(shares) - 1)
+    more = 0
+    while (1 + more * each) ** 2 < FEWEST_EQUAL * (squares + more * each**2):
+        more += 1
+    return more

@@ -236,7 +236,8 @@ def _need_for_no_worse(evidence: Evidence, side: Side) -> Need:
     changed, worse = changed_clusters(evidence.pairs)
     if changed >= FEW_CHANGED_CLUSTERS:
         return need
-    by_guard = power.contracts_for_few_flips(worse, changed, contracts, margin)
+    each = evidence.pairs.effective / contracts
+    by_guard = power.contracts_for_few_flips(worse, changed, contracts, margin, each)
     times = None if by_guard is None or need.times is None else max(need.times, by_guard / contracts)
     return needs.Need(times, max(need.apart, flip_bound(evidence.pairs)))
 

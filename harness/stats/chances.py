@@ -44,12 +44,12 @@ class Allowed:
 
 def allowed(design: Design, bar: float, level: float = 0.95) -> Allowed:
     """Errors that the one-sided bound of a share allows under a lower `bar`."""
-    n, contracts = design.units, design.contracts
+    n = design.units
     if design.is_plain:
         most = power.errors_allowed(n, bar, level)
         return Allowed(most, most)
-    free = power.errors_allowed(n, bar, level, n / design.deff, contracts - 1)
-    few = power.errors_allowed(n, bar, level, min(n / design.deff, contracts), contracts - 1)
+    free = power.errors_allowed(n, bar, level, n / design.deff, design.freedom)
+    few = power.errors_allowed(n, bar, level, min(n / design.deff, design.effective), design.freedom)
     return Allowed(free, few)
 
 
@@ -133,8 +133,9 @@ def _outcomes(contracts: int, seen: _Changes) -> tuple[Array, Array, Array]:
     return better, worse, np.exp(logs)
 
 
-def _bounds(contracts: int, better: Array, worse: Array, step: float, level: float, side: Side) -> tuple[Array, Array]:
-    """Bounds of the difference, as `changes.gains_and_losses` has them, with contracts of one weight and one step."""
+def _bounds(design: Design, better: Array, worse: Array, step: float, level: float, side: Side) -> tuple[Array, Array]:
+    """Bounds of the difference, as `changes.gains_and_losses` has them, with one step for every contract."""
+    contracts = design.contracts
     move, scale = step / contracts, contracts / (contracts - 1)
     mean, moved = move * (better - worse), better + worse
     beyond = better * np.abs(move - mean / contracts) + worse * np.abs(move + mean / contracts)
@@ -144,11 +145,11 @@ def _bounds(contracts: int, better: Array, worse: Array, step: float, level: flo
     either, sides = tells(moved, apart, contracts, changes.FEW_MOVED), []
     for count in (better, worse):
         own = tells(count, 4 * count * (1 - count / contracts), contracts, changes.FEW_MOVED)
-        most = changes.most_behind(own, either, moved * move, moved * move**2, contracts)
+        most = changes.most_behind(own, either, moved * move, moved * move**2, design.effective)
         spread = scale * count * move**2 * (1 - count / contracts)
-        sides.append(changes.Moved(count * move, spread, 1.0, most, contracts))
+        sides.append(changes.Moved(count * move, spread, 1.0, most, design.effective))
     covariance = -scale * sides[0].mean * sides[1].mean / contracts
-    return changes.hybrid(sides[0], sides[1], covariance, critical(level, side, contracts - 1))
+    return changes.hybrid(sides[0], sides[1], covariance, critical(level, side, design.freedom))
 
 
 def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
@@ -159,7 +160,7 @@ def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float
     """
     seen = _changes(design, changed, gain)
     better, worse, chance = _outcomes(design.contracts, seen)
-    passes = _bounds(design.contracts, better, worse, seen.step, 0.95, "two")[0] > margin
+    passes = _bounds(design, better, worse, seen.step, 0.95, "two")[0] > margin
     if margin == 0:
         fewer, changes = np.minimum(better, worse), (better + worse).astype(np.int64)
         p = special.bdtr(fewer, changes, 0.5)
@@ -176,8 +177,9 @@ def chance_of_no_worse(design: Design, changed: float, margin: float, gain: floa
     """
     contracts, seen = design.contracts, _changes(design, changed, gain)
     better, worse, chance = _outcomes(contracts, seen)
-    passes = _bounds(contracts, better, worse, seen.step, 0.95, "lower")[0] > -margin
-    most = sum(upper_for_share(count, contracts) < margin for count in range(FEW_CHANGED_CLUSTERS))
+    passes = _bounds(design, better, worse, seen.step, 0.95, "lower")[0] > -margin
+    each = design.effective / contracts
+    most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_CHANGED_CLUSTERS))
     passes &= (better + worse >= FEW_CHANGED_CLUSTERS) | (worse < most)
     return float(chance[passes].sum())
 
@@ -196,7 +198,7 @@ def chance_of_cut(design: Design, baseline: float, ratio: float, bar: float, cor
     known = float(special.ndtr((bar * baseline - tuned) / math.sqrt(variance / independent) - z))
     holders = 1 - float(design.events(tuned)[0])
     few = float(special.bdtr(FEW_CLUSTERS_WITH_EVENT - 1, design.contracts, holders))
-    n, df = min(independent, design.contracts), None if design.is_plain else design.contracts - 1
+    n, df = min(independent, design.effective), None if design.is_plain else design.freedom
     upper = ratio_of_rates(*((rate, *wilson(rate, n, df=df)) for rate in (tuned, baseline)))[1]
     guarded = 0.0 if upper is None else float(special.ndtr(z * (bar - ratio) / (upper - ratio) - z))
     return few * guarded + (1 - few) * known

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Side
-from harness.stats.intervals import Array, critical, wilson_at
+from harness.stats import spread
+from harness.stats.intervals import Array, wilson_at
 from harness.stats.parts import Parts
 
 FEW_MOVED = 5
@@ -85,7 +86,7 @@ def gains_and_losses(
     """
     added = np.where(np.abs(whole.added) < ROUNDING * max(reach), 0.0, whole.added)
     absolute, squares = float(np.abs(added).sum()), float(added @ added)
-    split = [Parts(np.maximum(sign * added, 0), whole.weights) for sign in (1, -1)]
+    split = [Parts(np.maximum(sign * added, 0), whole.weights, whole.units) for sign in (1, -1)]
     sides = [
         Moved(
             mean=moved.value,
@@ -98,6 +99,6 @@ def gains_and_losses(
         )
         for moved, most in zip(split, reach, strict=True)
     ]
-    covariance = whole.count / (whole.count - 1) * float(split[0].residuals @ split[1].residuals)
-    low, high = hybrid(sides[0], sides[1], covariance, critical(level, side, whole.count - 1))
+    covariance = spread.covariance(split[0].residuals, split[1].residuals, whole.weights)
+    low, high = hybrid(sides[0], sides[1], covariance, whole.critical(level, side))
     return float(low), float(high), any(np.isfinite(moved.most) for moved in sides)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from harness.stats import power
+from harness.stats import power, spread
 from harness.stats.intervals import Array
 
 
@@ -41,6 +41,17 @@ class Design:
     def is_plain(self) -> bool:
         """Every contract is one case that counts one unit."""
         return all(size == 1 for size, _ in self.sizes)
+
+    @property
+    def effective(self) -> float:
+        """Contracts of one size that tell as much: all units over those of the contract that a unit is in."""
+        return self.contracts * self.per_contract / self.weighted_size
+
+    @cached_property
+    def freedom(self) -> float:
+        """Degrees of freedom of the judge's t."""
+        sizes, shares = np.array(self.sizes).T
+        return spread.freedom(sizes / (self.contracts * self.per_contract), shares * self.contracts)
 
     @property
     def deff(self) -> float:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from harness.schema import Side
+from harness.stats import spread
+from harness.stats.spread import Array as Array
 
-Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 FEW_CLUSTERS_WITH_EVENT = 10
@@ -59,16 +60,6 @@ def cluster_sums(values: Array, clusters: Codes, count: int) -> Array:
     return np.bincount(clusters, weights=values, minlength=count).astype(np.float64)
 
 
-def linearised_se(residuals: Array, clusters: Codes, count: int) -> float:
-    """Standard error of a statistic from each case's linearised part of it: sqrt(C/(C-1) * sum of squared sums).
-
-    For a mean the part is (s_i - mean)/n, which gives the clustered error of inspect_ai `scorer/_metrics/std.py`; for
-    a ratio it is (n_i - R*d_i)/D. Needs two clusters.
-    """
-    sums = cluster_sums(residuals, clusters, count)
-    return math.sqrt(count / (count - 1) * float(sums @ sums))
-
-
 def ratio_residuals(numerators: Array, denominators: Array) -> tuple[float, Array]:
     """The ratio of sums and each case's linearised part of it."""
     total = float(denominators.sum())
@@ -93,7 +84,7 @@ def worth(numerators: Array, denominators: Array, clusters: Codes) -> Worth | No
     """What the cases of a ratio are worth; None for one cluster, which says nothing.
 
     n_eff = D / max(1, DEFF), and where fewer than ten clusters hold an error (or a success) it is at most the number of
-    clusters.
+    clusters, counted as clusters of one size.
     """
     count = int(clusters.max()) + 1
     n = float(denominators.sum())
@@ -103,27 +94,27 @@ def worth(numerators: Array, denominators: Array, clusters: Codes) -> Worth | No
         return Worth(ratio, n, None, 1.0, "wilson")
     if count < 2:
         return None
-    naive = ratio * (1 - ratio) / n
-    deff = linearised_se(residuals, clusters, count) ** 2 / naive if naive > 0 else 1.0
+    naive, weights = ratio * (1 - ratio) / n, cluster_sums(denominators, clusters, count) / n
+    varies = spread.variance(cluster_sums(residuals, clusters, count), weights, n, naive)
+    deff = varies / naive if naive > 0 else 1.0
     n_eff, method = n / max(1.0, deff), "wilson at n_eff"
     if few_events(numerators, denominators, clusters, count):
-        n_eff, method = min(n_eff, float(count)), "wilson at n_eff, few-errors guard"
-    return Worth(ratio, n_eff, count - 1, deff, method)
+        n_eff, method = min(n_eff, spread.effective(weights)), "wilson at n_eff, few-errors guard"
+    return Worth(ratio, n_eff, spread.freedom(weights), deff, method)
 
 
 def proportion(
     numerators: Array, denominators: Array, clusters: Codes, level: float = 0.95, side: Side = "two"
 ) -> Interval:
-    """Wilson at the effective number of cases, with t(C-1), for a ratio of sums that lies in [0, 1].
+    """Wilson at the effective number of cases, for a ratio of sums in [0, 1], with an exact bound at the nearer end.
 
-    One 0/1 case a cluster is plain Wilson with an exact bound at the nearer end. One cluster says nothing: [0, 1].
+    Cases that share a cluster have t with the degrees of freedom of `spread`. One cluster says nothing: [0, 1].
     """
     found = worth(numerators, denominators, clusters)
     if found is None:
         return Interval(0.0, 1.0, 1.0, None, "one contract")
     bounds = wilson(found.value, found.n_eff, level, side, found.df)
-    if found.df is None:
-        bounds = exact_near_end(bounds, found.value, found.n_eff, level, side)
+    bounds = exact_near_end(bounds, found.value, found.n_eff, level, side)
     return Interval(*bounds, found.n_eff, found.deff, found.method)
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.schema import Metric
-from harness.stats import resample
+from harness.stats import resample, spread
 from harness.stats.estimates import OVER_LABELS, label_parts
 from harness.stats.intervals import Array
 from harness.stats.observations import Observations
@@ -45,6 +45,16 @@ class Pairs:
         return self.tuned.cluster_count
 
     @cached_property
+    def counted(self) -> Array:
+        """How much either variant counts in each cluster."""
+        return np.asarray(self.tuned.sums[:, 1] + self.baseline.sums[:, 1])
+
+    @property
+    def effective(self) -> float:
+        """Clusters of one size that tell as much."""
+        return spread.effective(self.counted / self.counted.sum())
+
+    @cached_property
     def sums(self) -> tuple[Array, Array]:
         """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for a mean over labels."""
         if not self.metric.over_labels:
@@ -56,7 +66,8 @@ class Pairs:
     def parts(self) -> tuple[Parts, Parts]:
         """What each cluster adds to the metric of (tuned, baseline), to first order."""
         if not self.metric.over_labels:
-            return of_ratio(self.sums[0]), of_ratio(self.sums[1])
+            is_counted = self.metric.kind == "ratio" and self.is_rate
+            return of_ratio(self.sums[0], is_counted), of_ratio(self.sums[1], is_counted)
         weights = np.bincount(self.tuned.clusters) / len(self.tuned)
         tuned, baseline = (label_parts(sums, weights, self.metric.kind) for sums in self.sums)
         return tuned, baseline

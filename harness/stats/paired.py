@@ -79,9 +79,13 @@ def guarded(found: Estimate, pairs: Pairs) -> Estimate:
 
 
 def flip_bound(pairs: Pairs) -> float:
-    """One-sided exact upper bound of the share of contracts that got worse, times the range of the score."""
+    """One-sided exact upper bound of the share of contracts that got worse, times the range of the score.
+
+    Contracts count as clusters of one size.
+    """
     lowest, highest = _limits(pairs)
-    return intervals.upper_for_share(changed_clusters(pairs)[1], pairs.count) * (highest - lowest)
+    worse, most = changed_clusters(pairs)[1] * pairs.effective / pairs.count, pairs.effective
+    return intervals.upper_for_share(worse, most) * (highest - lowest)
 
 
 def mcnemar(better_cases: int, worse_cases: int) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.schema import Side
+from harness.stats import spread
 from harness.stats.intervals import Array, Interval, critical, wilson_at
 
 FEW_CARRIERS = 20
@@ -28,6 +29,8 @@ class Parts:
     """What each cluster adds, to first order; the sum is the number."""
     weights: Array
     """Each cluster's share of the cases or claims; the sum is 1."""
+    units: float | None = None
+    """Cases or claims where each is right or wrong; None for other scores."""
 
     @cached_property
     def value(self) -> float:
@@ -43,29 +46,33 @@ class Parts:
         """What each cluster adds beyond its weight's share of the number."""
         return np.subtract(self.added, self.value * self.weights)
 
-    @property
+    @cached_property
     def variance(self) -> float:
-        """Clustered, linearised: C/(C-1) * sum of squared residuals. Needs two clusters."""
-        return self.count / (self.count - 1) * float(self.residuals @ self.residuals)
+        """Clustered, linearised; see `spread.variance`. Needs two clusters."""
+        each = max(0.0, self.value * (1 - self.value)) / self.units if self.units else 0.0
+        return spread.variance(self.residuals, self.weights, self.units, each)
 
     @property
     def contracts(self) -> float:
-        """Clusters of one weight that tell as much: 1 / sum of squared weights (Kish 1965)."""
-        return 1 / float(self.weights @ self.weights)
+        """Clusters of one weight that tell as much."""
+        return spread.effective(self.weights)
+
+    def critical(self, level: float, side: Side) -> float:
+        """Quantile of t with the degrees of freedom that these weights leave."""
+        return critical(level, side, spread.freedom(self.weights))
 
     def tells(self, fewest: int) -> bool:
         """Whether enough clusters carry it to know its spread."""
         return bool(tells(carriers(self.added), carriers(self.residuals), self.count, fewest))
 
-    def scaled(self, lowest: float, width: float) -> "Parts":
-        """The number as a share of the range from `lowest` on."""
-        return Parts((self.added - lowest * self.weights) / width, self.weights)
 
+def of_ratio(sums: Array, is_counted: bool = False) -> Parts:
+    """Parts of a ratio of sums; `sums` has shape (clusters, 2): numerators and denominators.
 
-def of_ratio(sums: Array) -> Parts:
-    """Parts of a ratio of sums; `sums` has shape (clusters, 2): numerators and denominators."""
-    total = sums[:, 1].sum()
-    return Parts(sums[:, 0] / total, sums[:, 1] / total)
+    `is_counted` where these count what is right or wrong.
+    """
+    total = float(sums[:, 1].sum())
+    return Parts(sums[:, 0] / total, sums[:, 1] / total, total if is_counted else None)
 
 
 def contrast(tuned: Parts, baseline: Parts, factor: float = 1.0) -> Parts:
@@ -76,7 +83,7 @@ def contrast(tuned: Parts, baseline: Parts, factor: float = 1.0) -> Parts:
     """
     weights = (tuned.weights + baseline.weights) / 2
     value = tuned.value - factor * baseline.value
-    return Parts(tuned.residuals - factor * baseline.residuals + value * weights, weights)
+    return Parts(tuned.residuals - factor * baseline.residuals + value * weights, weights, tuned.units)
 
 
 def carriers(added: Array) -> float:
@@ -104,7 +111,7 @@ def is_few(parts: Parts) -> bool:
 
 
 def bounded(parts: Parts, level: float = 0.95, side: Side = "two", most: float = np.inf) -> Interval:
-    """Score interval of a number in [0, 1]: Wilson's, with t(C-1), at the p(1-p) / variance cases that it is worth.
+    """Score interval of a number in [0, 1]: Wilson's, with t, at the p(1-p) / variance cases that it is worth.
 
     Where too few clusters tell its spread (equal scores have the variance 0, which proves nothing), it is worth no more
     cases than there are contracts, and never more than `most`.
@@ -112,7 +119,7 @@ def bounded(parts: Parts, level: float = 0.95, side: Side = "two", most: float =
     p, spread = min(1.0, max(0.0, parts.value)), parts.variance
     guard = min(most, parts.contracts if is_few(parts) else np.inf)
     n_eff = min(p * (1 - p) / spread if spread > 0 and 0 < p < 1 else parts.contracts, guard)
-    low, high = wilson_at(p, n_eff, critical(level, side, parts.count - 1))
+    low, high = wilson_at(p, n_eff, parts.critical(level, side))
     return Interval(float(low), float(high), n_eff, None, "score" + (", few-errors guard" if n_eff == guard else ""))
 
 
@@ -122,7 +129,7 @@ def unbounded(parts: Parts, level: float = 0.95, side: Side = "two") -> Interval
     (value - x)^2 <= t^2 * k * x with k = variance / value, which for counts is the score interval of a Poisson rate.
     Where a cluster adds less than 0 there is no lower end either, and it is the t interval.
     """
-    t, value = critical(level, side, parts.count - 1), parts.value
+    t, value = parts.critical(level, side), parts.value
     if bool(np.any(parts.added < 0)):
         half = t * float(np.sqrt(parts.variance))
         return Interval(value - half, value + half, None, None, "clustered t")

@@ -45,11 +45,11 @@ def errors_allowed(
 
     The bound is taken at `n_eff` cases and with t(df), as for clustered cases; left out, the cases are independent.
     """
+    worth = n_eff or n
 
     def holds(errors: int) -> bool:
         share = (n - errors) / n
-        bounds = wilson(share, n_eff or n, level, "lower", df)
-        return (bounds if df else exact_near_end(bounds, share, n, level, "lower"))[0] >= bar
+        return exact_near_end(wilson(share, worth, level, "lower", df), share, worth, level, "lower")[0] >= bar
 
     if n < 1 or not holds(0):
         return None
@@ -97,10 +97,11 @@ def cases_for_cut(baseline: float, ratio: float, bar: float, correlation: float,
     return cases_for_gap(se, 1, math.log(ratio / bar), "two", power=power)
 
 
-def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: float) -> int | None:
+def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: float, each: float = 1.0) -> int | None:
     """Contracts at which the few-flips guard lets 'no worse' pass, at the observed shares; None where it never does.
 
-    Either the exact bound of the share of worse contracts falls under the margin, or 20 contracts have changed.
+    Either the exact bound of the share of worse contracts falls under the margin, or 20 contracts have changed. A
+    contract counts as `each` of one size.
     """
     plans = []
     if changed:
@@ -108,7 +109,7 @@ def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: fl
     share = worse / contracts
     if share < margin:
         size = contracts
-        while size < MOST_CASES and upper_for_share(math.floor(share * size), size) >= margin:
+        while size < MOST_CASES and upper_for_share(math.floor(share * size) * each, size * each) >= margin:
             size = math.ceil(size * 1.02)
         plans.append(size)
     return min(plans) if plans else None

@@ -14,7 +14,7 @@ from harness.stats.parts import Parts, carriers, contrast
 
 
 def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
-    """Tuned rate over baseline rate, by t(C-1) on its logarithm; not measured where the baseline's rate is 0.
+    """Tuned rate over baseline rate, by t on its logarithm; not measured where the baseline's rate is 0.
 
     Where fewer than ten contracts carry the events of one variant, their spread is not known (with none left the
     logarithm is not either), so the bounds are then no tighter than MOVER-R over the guarded Wilson bounds of both. And
@@ -47,9 +47,9 @@ def _by_logarithm(pairs: Pairs, level: float) -> tuple[float, float]:
     """Bounds from the clustered error of ln(tuned rate) - ln(baseline rate): delta method."""
     tuned, baseline = pairs.parts
     moved = tuned.added / tuned.value - baseline.added / baseline.value
-    weights = tuned.weights - baseline.weights
-    se = math.sqrt(Parts(moved - weights, np.zeros_like(weights)).variance)
-    centre, half = math.log(tuned.value / baseline.value), intervals.critical(level, "two", pairs.count - 1) * se
+    moved += baseline.weights - tuned.weights
+    whole = Parts(moved, (tuned.weights + baseline.weights) / 2)
+    centre, half = math.log(tuned.value / baseline.value), whole.critical(level, "two") * math.sqrt(whole.variance)
     return math.exp(centre - half), math.exp(centre + half)
 
 

@@ -18,6 +18,8 @@ from tests.harness.scored import ACCURACY, FABRICATION, correlated, observed
 
 POINTS = 0.03
 """How far a prediction may be from a simulation."""
+UNEQUAL = 0.05
+"""The same where contracts differ in size: the judge then takes the larger of two estimates of the variance."""
 
 
 def passes(gate, pairs):
@@ -144,7 +146,7 @@ def test_contracts_of_mixed_sizes_pass_as_often_as_predicted():
     found = np.mean(
         [intervals.proportion(r, sizes.astype(float), np.arange(60), 0.95, "lower").low >= 0.85 for r in right]
     )
-    assert chances.chance_of_level(design_of(sizes.astype(float), 0.2), 0.85, 0.93) == pytest.approx(found, abs=POINTS)
+    assert chances.chance_of_level(design_of(sizes.astype(float), 0.2), 0.85, 0.93) == pytest.approx(found, abs=UNEQUAL)
 
 
 def clustered(bench, rng, contracts, cases, icc, better, worse):

@@ -1,0 +1,72 @@
+"""How much a sum over clusters varies, and what the clusters are worth, where they differ in size. Plain arrays.
+
+`weights` are the clusters' shares of all cases (or claims), with the sum 1. What other methods gave in the same
+simulations is in docs/notebook.md.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def effective(weights: Array) -> float:
+    """Clusters of one size that tell as much as these: 1 / sum of squared weights (Kish 1965)."""
+    return 1 / float(weights @ weights)
+
+
+def _left(weights: Array) -> Array:
+    """What the other clusters hold, by cluster; never 0."""
+    return np.maximum(1 - weights, 1e-12)
+
+
+def covariance(one: Array, other: Array, weights: Array) -> float:
+    """Sum of the residuals' products over 1 - weight: the bias-reduced cluster estimate CR2 (Bell and McCaffrey 2002).
+
+    A large cluster pulls the mean to itself, so that its residual is too small by the root of 1 - weight. Clusters of
+    one size have C/(C-1), the usual correction.
+    """
+    return float((one / _left(weights)) @ other)
+
+
+def freedom(weights: Array, times: Array | float = 1.0) -> float:
+    """Satterthwaite's degrees of freedom of `covariance`, by its moments with independent cases (Bell and McCaffrey).
+
+    C - 1 for clusters of one size. `times` is how many clusters have each weight.
+    """
+    pulls = weights**2 / _left(weights)
+    crossed = float((times * pulls).sum()) ** 2 - float((times * pulls**2).sum())
+    return max(1.0, 1 / (float((times * weights**2).sum()) + crossed))
+
+
+def variance(residuals: Array, weights: Array, units: float | None = None, each: float = 0.0) -> float:
+    """CR2 of residuals by cluster, and no less than all clusters together say that these sizes make it.
+
+    CR2 alone is as good as its largest clusters: where these happen to hold no error, both the error rate and its
+    variance are too low, and one-sided bounds miss by far more than they say. `units` and `each` are those of `smooth`.
+    """
+    return max(covariance(residuals, residuals, weights), smooth(residuals, weights, units, each))
+
+
+def smooth(residuals: Array, weights: Array, units: float | None = None, each: float = 0.0) -> float:
+    """Variance by a line through all clusters: what cases add by themselves and what those of a cluster share.
+
+    A cluster of weight w has a squared residual of alone * w + shared * w^2 on average. The sum over w gives one
+    equation. Of `units` scores of 0 and 1 the variance of a single one is known, and the variance as if all were
+    independent is `each`, the second equation; other scores take it from the sum over w^2. 0 where this says nothing:
+    clusters of one size, or cases that share nothing.
+    """
+    held = weights > 0
+    w = weights[held]
+    squares, count = residuals[held] ** 2 / _left(w), len(w)
+    seen = float((squares / w).sum())
+    if units is not None:
+        if units <= count:
+            return 0.0
+        shared = min((seen - count * each) / (1 - count / units), each * units)
+        return each - shared / units + shared * float(w @ w) if shared > 0 else 0.0
+    uneven = float((1 / w).sum()) - count**2
+    if uneven <= 1e-9 * count**2:
+        return 0.0
+    alone = min(max(0.0, (float((squares / w**2).sum()) - count * seen) / uneven), seen / count)
+    return alone + (seen - alone * count) * float(w @ w)
