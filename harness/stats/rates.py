@@ -7,10 +7,13 @@ import numpy as np
 
 from harness.schema import Estimate
 from harness.stats import intervals
-from harness.stats.changes import FEW_MOVED, gains_and_losses
+from harness.stats.changes import gains_and_losses
 from harness.stats.intervals import Array
 from harness.stats.join import Pairs
 from harness.stats.parts import Parts, carriers, contrast
+
+FEW_CHANGED = 10
+"""Fewer clusters than this that carry the change leave the spread of its logarithm unknown."""
 
 
 def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
@@ -36,7 +39,7 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
         wide = _mover(pairs, level)
         low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
         method += ", few-events guard"
-    elif not (change := contrast(*pairs.parts)).tells(FEW_MOVED):
+    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGED):
         least, most, _ = gains_and_losses(change, (1.0, 1.0), level)
         low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)
         method += ", few-changes guard"

@@ -105,7 +105,7 @@ def design(contracts, sizes, icc, related=False):
         ("A ratio: recall", design(100, "lognormal", 1.0, True), "rate 0.1"),
         ("A mean", design(300, "lognormal", 1.0), "mean 0.1"),
         ("A paired difference", design(100, "lognormal and a giant", 0.5, True), "0.85 against 0.75"),
-        ("A ratio of two rates", design(300, "giant", 1.0), "0.375 over 0.5"),
+        ("A ratio of two rates", design(100, "lognormal", 1.0, True), "0.375 over 0.5"),
     ],
     ids=str,
 )
