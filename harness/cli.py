@@ -31,9 +31,11 @@ from harness import (
     sweeping,
 )
 from harness.commands import (
+    Approves,
     Bars,
     Engine,
     Engines,
+    More,
     RequireGates,
     ReuseUnpinned,
     Run,
@@ -87,14 +89,21 @@ def merge(
     ungated: Annotated[
         str | None, typer.Option(metavar="REASON", help="Merge without a passing verdict; written into the model card.")
     ] = None,
+    suite: More = None,
+    bars: Approves = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Merge an adapter into its base in fp32 and measure how far the two differ. Needs a passing verdict."""
-    from harness.approval import passing_run
+    """Merge an adapter into its base in fp32 and measure how far the two differ.
 
-    approved = passing_run(adapter, runs, ungated)
-    result = importlib.import_module("training.merge").merge(adapter, out, approval=approved)
-    typer.echo(f"merged: {out}\n{result.says}\n{approved}")
+    Every suite that evalsuites/approval.toml names must have passed on exactly this adapter; `tunegate approval` writes
+    that file.
+    """
+    from harness.approval import Where, may_merge
+
+    found = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
+    shown = [one.says for one in found.passed]
+    result = importlib.import_module("training.merge").merge(adapter, out, approval=found.says, shown_by=shown)
+    typer.echo(f"merged: {out}\n{result.says}\n{found.says}")
     typer.echo(f"judge the merged weights: pytest evalsuites --checkpoint {out}")
 
 

@@ -67,6 +67,10 @@ RequireGates = Annotated[
         "--require-gates/--no-require-gates", help="Fail when a declared gate gives no verdict (default: only in CI)."
     ),
 ]
+More = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder that must have passed too; repeatable.")]
+Approves = Annotated[
+    Path | None, typer.Option("--bars", help="Copy of evalsuites whose approval.toml and gates decide.")
+]
 
 
 def suites_here(folders: list[str] | None, left_out: list[str] | None = None) -> list[Suite]:
@@ -157,13 +161,31 @@ def card(
     """Write the newest verdict on an adapter or a merged model into the README.md beside it."""
     import importlib
 
-    from harness.approval import verdict_on
+    from harness.approval import Where, verdict_on
     from harness.checkpoints import resolve
 
     found = resolve(checkpoint)
-    said = verdict_on(found, runs)
+    said = verdict_on(found, Where(runs=runs))
     file = importlib.import_module("training.model_card").update(found, said)
     typer.echo(f"{file}: {said or f'no evaluation of it in {runs.resolve()}'}")
+
+
+@app.command()
+def approval(
+    suite: Annotated[
+        list[str] | None, typer.Option("--suite", help="Suite folder to add to the policy; repeatable.")
+    ] = None,
+) -> None:
+    """Write evalsuites/approval.toml: which suites must pass before a merge.
+
+    Renew the digests of the suites that it names; a new file names every suite below evalsuites. Commit the file: who
+    changes it, or a suite that it names, changes what may be merged and served.
+    """
+    from harness.policy import policy_path, renew
+
+    for line in renew(suites_here(suite), more=bool(suite)):
+        typer.echo(line)
+    typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
 
 
 @app.command()

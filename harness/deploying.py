@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from harness.commands import Bars, Runs, Suites
+from harness.commands import Approves, More, Runs
 from harness.environment import SERVE_ARGS
 from harness.serving.platforms import PLATFORMS
 
@@ -51,13 +51,14 @@ def serve(
     start_timeout: Annotated[float, typer.Option(min=1, help="Seconds in which the server must be healthy.")] = 600,
     check: Annotated[bool, typer.Option("--check", help="Stop the server after the smoke test.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run; start nothing.")] = False,
-    suite: Suites = None,
-    bars: Bars = None,
+    suite: More = None,
+    bars: Approves = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Serve a gated checkpoint with vLLM: verdict, route, server, smoke test; then until interrupted.
 
-    Merged weights are judged again before they are served.
+    Every suite that evalsuites/approval.toml names must have passed on exactly these weights; `tunegate approval`
+    writes that file. Merged weights are judged again before they are served.
     """
     from harness.progress import Progress
     from harness.serving.deployment import Wanted, foresee
@@ -74,7 +75,7 @@ def serve(
         lora=lora,
         max_model_len=max_model_len,
         ungated=ungated,
-        suites=tuple(suite or ("evalsuites",)),
+        suites=tuple(suite or ()),
         bars=bars,
         questions=questions,
         start_timeout_s=start_timeout,

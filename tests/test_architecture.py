@@ -66,6 +66,7 @@ LAYERS = [
     {
         "runner",
         "summary",
+        "policy",
         "approval",
         "forecast",
         "rescore",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,11 @@ class ParityReport(Struct, frozen=True, kw_only=True):
         )
 
 
-def merge(adapter: str, out: Path, *, approval: str = "") -> ParityReport:
+def merge(adapter: str, out: Path, *, approval: str = "", shown_by: Sequence[str] = ()) -> ParityReport:
     """Write the merged model to the new folder `out`, with parity.json and a model card.
 
-    `approval` is the sentence of the model card on why it may be merged. UserError where `out` exists or `adapter` is
-    no adapter.
+    `approval` is the sentence of the model card on why it may be merged, `shown_by` what shows it. UserError where
+    `out` exists or `adapter` is no adapter.
     """
     checkpoint = resolve(adapter)
     if checkpoint.kind != "adapter":
@@ -78,7 +79,8 @@ def merge(adapter: str, out: Path, *, approval: str = "") -> ParityReport:
             facts = merging.merge_into(checkpoint, made)
             report = parity(checkpoint, made, facts.dtype)
             (made / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
-            model_card.write_merged_card(checkpoint, made, facts, report.says, approval, _training_of(checkpoint))
+            said = "\n".join([f"{approval or 'merged without a verdict'}.", "", *(f"- {one}" for one in shown_by)])
+            model_card.write_merged_card(checkpoint, made, facts, report.says, said.strip(), _training_of(checkpoint))
             made.rename(out)
     except OSError as error:
         raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None

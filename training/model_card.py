@@ -57,7 +57,7 @@ def write_merged_card(
     parts = [front_matter(base, "transformers", "finetune", ["lora", "merged"])]
     parts += [f"# {record.get('name') or Path(checkpoint.adapter_path or '').name}, merged\n", _verdict(NOT_JUDGED)]
     parts.append(
-        f"## Merge\n\nAdapter: {approval or 'merged without a verdict'}.\n\n"
+        f"## Merge\n\nAdapter: {approval}\n\n"
         f"- adapter content {facts.adapter_digest}\n- base content {facts.base_digest}\n"
         f"- weights: {facts.dtype}, summed in float32 and cast once"
         f"{', on the dequantised NF4 base' if quantised else ''}\n"

@@ -5,6 +5,7 @@ What can be refused is refused before a server starts, and however this ends, th
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.approval import Approval, approve, reason_of, verdict_on
+from harness.approval import Approval, Where, approve, reason_of, suites_here, was_evaluated
 from harness.checkpoints import resolve
 from harness.endings import interruptible
 from harness.engines.base import engine_version
@@ -30,7 +31,7 @@ from harness.serving.process import Child
 from harness.serving.recorded import Recorded, recall
 from harness.serving.route import find_route
 from harness.serving.smoke import Finding, smoke
-from harness.store import RunFolder, load_manifest, now
+from harness.store import RunFolder, now
 
 HEALTH_S = 5.0
 PORT = 8000
@@ -61,10 +62,10 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """Longest prompt and answer together; None takes the model's own limit."""
     ungated: str | None = None
     """Why it is served without a verdict."""
-    suites: tuple[str, ...] = ("evalsuites",)
-    """Folders below which the suites of the approving run are found."""
+    suites: tuple[str, ...] = ()
+    """Folders of suites that must have passed too, whether the approval policy names them or not."""
     bars: Path | None = None
-    """The copy of evalsuites that the approving run took its gates from."""
+    """The copy of evalsuites whose approval policy, gates and accepted baselines decide."""
     questions: int = 16
     """Most answers of the approving run to compare with."""
     start_timeout_s: float = 600.0
@@ -78,6 +79,7 @@ class Deployment:
         if wanted.ungated is not None:
             reason_of(wanted.ungated)
         self.wanted, self.progress = wanted, progress
+        self.where = Where(runs=wanted.runs, bars=wanted.bars, suites=wanted.suites)
         self.given = dict(os.environ)
         """The environment before an engine in this process changes it."""
         platform = find_platform(wanted.platform, wanted.trust_platform, self.given)
@@ -104,52 +106,52 @@ class Deployment:
 
     def verdict(self) -> Approval:
         """Why exactly this content may be served; GateFailed where nothing says so."""
-        return approve(self.checkpoint, self.wanted.runs, self.wanted.ungated, "serve")
+        return approve(self.checkpoint, self.where, self.wanted.ungated, "serve")
 
     def foreseen(self, approval: Approval) -> str | None:
         """What would be done for a verdict on merged weights; GateFailed where they are known not to pass."""
         if self.route.way != "merged":
             return None
-        if approval.run is None:
+        if not approval.passed:
             return merged.UNJUDGED
         folder = merged_path(self.checkpoint)
         own = resolve(str(folder)) if folder.is_dir() else None
-        if own is None or verdict_on(own, self.wanted.runs) is None:
+        if own is None or not was_evaluated(own, self.wanted.runs):
             return "merged weights would be judged by the same gates first"
-        known = merged.approved_already(own, load_manifest(approval.run), self.wanted.runs)
-        latest = approve(own, self.wanted.runs, None, "serve")
-        return f"merged weights: {latest.says}{'' if known else ', not by the same gates; they would be judged first'}"
+        return f"merged weights: {approve(own, self.where, None, 'serve', self.checkpoint.base_digest).says}"
 
     def judged(self, approval: Approval) -> Approval:
         """The verdict on what is served itself: merged weights are made, and judged where no run has done so."""
         if self.route.way != "merged":
             return approval
         folder = merged_folder(self.checkpoint, self.progress.say)
-        if approval.run is None:
+        if not approval.passed:
             self.progress.say(merged.UNJUDGED)
             return approval
-        original = load_manifest(approval.run)
-        known = merged.approved_already(resolve(str(folder)), original, self.wanted.runs)
+        base = self.checkpoint.base_digest
+        known = merged.approved_already(resolve(str(folder)), base, self.where)
         if known is None:
-            self.progress.say(f"merged weights are judged as run {original.run_id} judged their adapter")
-            suites = merged.suites_of(original, self.wanted.suites)
-            known = merged.judge(folder, original, suites, self.wanted.bars, self.wanted.runs, self.progress)
+            runs = " and ".join(folder.name for folder in approval.runs)
+            self.progress.say(f"merged weights are judged as run {runs} judged their adapter")
+            known = merged.judge(folder, base, approval, self.where, self.progress)
         self.progress.say(f"merged weights: {known.says}")
         return known
 
     def recorded(self, approval: Approval) -> list[Recorded]:
-        """Questions and answers of the run that approved what is served."""
-        if approval.run is None or not self.wanted.questions:
+        """Questions and answers of the runs that approved what is served."""
+        if not approval.passed or not self.wanted.questions:
             return []
-        suites = merged.suites_of(load_manifest(approval.run), self.wanted.suites)
-        found = recall(approval.run, suites, self.route, self.wanted.questions)
+        each = math.ceil(self.wanted.questions / len(approval.runs))
+        found: list[Recorded] = []
+        for run, names in approval.runs.items():
+            found += recall(run, list(suites_here(names, self.wanted.suites).values()), self.route, each)
         if not found:
+            runs = " and ".join(run.name for run in approval.runs)
             raise UserError(
-                f"no answer of run {approval.run.name} can be compared: its prompts changed since, its answers were "
-                f"sampled, or they are longer than {self.route.max_model_len:,} tokens. Evaluate again, or do without "
-                "with --questions 0"
+                f"no answer of run {runs} can be compared: its answers were sampled, or its prompts are longer than "
+                f"{self.route.max_model_len:,} tokens. Evaluate again, or do without with --questions 0"
             )
-        return found
+        return found[: self.wanted.questions]
 
     def manifest(self, run_id: str, says: list[str]) -> Manifest:
         """The record as it stands before the server starts; `says` are the verdicts."""
@@ -194,7 +196,8 @@ def serve(wanted: Wanted, progress: Progress, tell: Tell, leave: bool) -> None:
     for note in it.notes:
         progress.say(f"note: {note}")
     folder = RunFolder.create(wanted.runs, f"serve-{it.route.name}")
-    manifest = it.manifest(folder.path.name, list(dict.fromkeys([approval.says, own.says])))
+    verdicts = [one.says for found in (approval, own) for one in found.passed]
+    manifest = it.manifest(folder.path.name, list(dict.fromkeys([approval.says, own.says, *verdicts])))
     log = folder.path / LOG
     with interruptible(), history.kept(folder, manifest) as kept:
         progress.say(f"[3/5] server: vllm {engine_version('vllm')} starts at {it.access.url}; its log: {log}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.policy import policy_path, renew
 from harness.starting.copying import copy_suite, source_folder
 from harness.starting.files import BASE, files_of, import_command
 from harness.starting.placing import place, refuse_taken, write_into
@@ -38,6 +39,7 @@ def begin(
         *add_settings(Path.cwd()),
         f"objective: {known['objective']}",
         *power,
+        _required(target),
         *_next(target, import_command(domain, suite, known["kind"])),
     ]
 
@@ -52,6 +54,7 @@ def copy(source: str, domain: str, suite: str, given: Mapping[str, str | None]) 
     return [
         f"written: {target}, a copy of {source}; README.md says whose cases they are",
         *add_settings(Path.cwd()),
+        _required(target),
         *_next(target, f"tunegate power {target}"),
     ]
 
@@ -67,6 +70,15 @@ def _checked(folder: Path) -> list[str]:
     for case in suite.cases:
         messages(suite.template, case)
     return briefly(suite, gates)
+
+
+def _required(target: Path) -> str:
+    """Name the new suite in the approval policy; returns what was done."""
+    try:
+        renew([only_suite(target)], more=True)
+    except UserError as problem:
+        return f"not added to the approval policy: {problem}. Then add it with `tunegate approval --suite {target}`"
+    return f"written: {policy_path()}; a model must pass this suite before it is merged or served"
 
 
 def only_suite(folder: Path) -> Suite:

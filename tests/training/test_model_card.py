@@ -6,12 +6,12 @@ import shutil
 import pytest
 
 from harness import embedded
-from harness.approval import verdict_on
+from harness.approval import Where, verdict_on
 from harness.checkpoints import resolve
 from harness.errors import UserError
 from harness.schema import Checkpoint
 from harness.store import check_seal, load_run
-from tests.harness.test_approval import write_run
+from tests.harness.gated import write_project, write_run
 from training import model_card
 from training.merge import merge
 from training.run import train
@@ -59,40 +59,52 @@ def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
     assert "No row was held out" not in card.text
 
 
-def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path):
+def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path)
     file = run / "adapter" / "README.md"
     file.write_text(file.read_text() + "\nA person's own words.\n")
     before, checkpoint = file.read_text(), resolve(str(run))
     write_run(tmp_path / "evals", run, "pass", "fail")
-    assert model_card.update(checkpoint, verdict_on(checkpoint, tmp_path / "evals")) == file
+    assert model_card.update(checkpoint, verdict_on(checkpoint, Where(runs=tmp_path / "evals"))) == file
     text = file.read_text()
-    assert "Not passed: 1 of 2 gates of run" in text and "(s g: fail)" in text and model_card.NOT_JUDGED not in text
-    write_run(tmp_path / "newer", run, "pass")
-    model_card.update(checkpoint, verdict_on(checkpoint, tmp_path / "newer"))
-    assert "Passed: 1 of 1 gates of run" in file.read_text() and "Not passed" not in file.read_text()
+    assert "Not approved: " in text and "1 of 2 gates not passed" in text and model_card.NOT_JUDGED not in text
+    write_run(tmp_path / "newer", run, "pass", "pass")
+    model_card.update(checkpoint, verdict_on(checkpoint, Where(runs=tmp_path / "newer")))
+    text = file.read_text()
+    assert "Approved by evalsuites/approval.toml: legal/mini by run" in text and "Not approved" not in text
     model_card.update(checkpoint, None)
     assert file.read_text() == before
     assert check_seal(run) == [] and resolve(str(run)).digest == checkpoint.digest
 
 
 def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_path):
-    report = merge(str(run), tmp_path / "merged", approval="approved by run 1")
+    report = merge(str(run), tmp_path / "merged", approval="approved by run 1", shown_by=["legal/mini: run 1"])
     card = parsed(tmp_path / "merged")
     assert card.data.library_name == "transformers" and card.data.tags == ["lora", "merged", "tunegate"]
-    said = ["Adapter: approved by run 1.", report.says, "| lora.r | 4 |", "train.jsonl", model_card.NOT_JUDGED]
+    said = [
+        "Adapter: approved by run 1.\n\n- legal/mini: run 1\n",
+        report.says,
+        "| lora.r | 4 |",
+        "train.jsonl",
+        model_card.NOT_JUDGED,
+    ]
     assert [text for text in said if text not in card.text] == []
     assert (tmp_path / "merged" / "loss_curve.svg").is_file()
 
 
-def test_a_merged_model_takes_the_verdict_on_its_own_weights_only(run, tmp_path):
+def test_a_merged_model_takes_the_verdict_on_its_own_weights_only(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path)
+    where = Where(runs=tmp_path / "evals")
     merge(str(run), tmp_path / "merged")
     merged = resolve(str(tmp_path / "merged"))
-    write_run(tmp_path / "evals", run, "pass")
-    assert verdict_on(merged, tmp_path / "evals") is None
-    write_run(tmp_path / "evals", tmp_path / "merged", "pass", "pass")
-    assert "Passed: 2 of 2 gates" in verdict_on(merged, tmp_path / "evals")
-    assert "Passed: 1 of 1 gates" in verdict_on(resolve(str(run)), tmp_path / "evals")
-    model_card.update(merged, verdict_on(merged, tmp_path / "evals"))
+    write_run(tmp_path / "evals", run, "pass", "pass")
+    assert verdict_on(merged, where) is None
+    write_run(tmp_path / "evals", tmp_path / "merged", "pass", "fail")
+    assert verdict_on(merged, where).startswith("Not approved")
+    assert verdict_on(resolve(str(run)), where).startswith("Approved")
+    model_card.update(merged, verdict_on(merged, where))
     assert resolve(str(tmp_path / "merged")).digest == merged.digest
 
 
@@ -147,18 +159,23 @@ def test_a_card_of_someone_else_is_left_alone(run, tmp_path):
     assert (twin / "README.md").read_text() == "# mine"
 
 
-def test_a_run_that_was_changed_after_it_was_sealed_passes_nothing(run, tmp_path):
-    eval_run = write_run(tmp_path / "evals", run, "pass")
+def test_a_run_that_was_changed_after_it_was_sealed_passes_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    eval_run = write_run(tmp_path / "evals", run, "pass", "pass")
     (eval_run / "verdicts.json").write_text((eval_run / "verdicts.json").read_text() + " ")
-    assert "is not as it was sealed" in verdict_on(resolve(str(run)), tmp_path / "evals")
+    said = verdict_on(resolve(str(run)), Where(runs=tmp_path / "evals"))
+    assert said.startswith("Not approved: ")
+    assert "may claim no verdict: verdicts.json changed after the run was sealed" in said
 
 
-def test_the_command_writes_the_verdict(run, tmp_path):
+def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
     from harness.cli import app
 
-    write_run(tmp_path / "evals", run, "pass")
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "evals", run, "pass", "pass")
     done = CliRunner().invoke(app, ["card", str(run), "--runs", str(tmp_path / "evals")])
-    assert done.exit_code == 0 and "Passed: 1 of 1 gates" in done.output
-    assert "Passed: 1 of 1 gates" in (run / "adapter" / "README.md").read_text()
+    says = "Approved by evalsuites/approval.toml: legal/mini by run"
+    assert done.exit_code == 0 and says in done.output
+    assert says in (run / "adapter" / "README.md").read_text()

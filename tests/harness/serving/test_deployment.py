@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.approval import Approval, approve
+from harness.approval import Approval, Where, approve
 from harness.checkpoints import resolve
 from harness.engines.base import installed
 from harness.errors import EngineFailed, GateFailed, UserError
 from harness.history.index import past_runs
 from harness.merging import merged_folder
 from harness.progress import Progress
-from harness.schema import Manifest
 from harness.serving import command, deployment, merged
 from harness.serving.access import Access
 from harness.serving.deployment import Wanted, foresee, serve
@@ -28,8 +27,8 @@ from harness.serving.route import Route
 from harness.store import check_seal, load_manifest
 from tests import forked
 from tests.harness.adapters import save_adapter
+from tests.harness.gated import write_project, write_run
 from tests.harness.serving.test_process import runs as is_running
-from tests.harness.test_approval import write_run
 
 pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
 ROOT = Path(__file__).parents[3]
@@ -46,7 +45,9 @@ def port() -> int:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An own cache and no key."""
+    """An own cache and no key, in a project with an approval policy."""
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
     for name in ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -89,7 +90,7 @@ class TestRefused:
         assert not [run for run in past_runs(wanted.runs) if run.kind == "serve"]
 
     def test_a_model_that_was_never_gated(self, wanted: Any) -> None:
-        self.refused(wanted(), GateFailed, "no passing verdict in .*or serve with --ungated REASON")
+        self.refused(wanted(), GateFailed, "not approved by .*or serve with --ungated REASON")
 
     @pytest.mark.parametrize("outcome", ["fail", "inconclusive", "error", "skipped"])
     def test_one_that_did_not_pass(self, wanted: Any, tiny_model: Path, outcome: str) -> None:
@@ -98,11 +99,11 @@ class TestRefused:
 
     def test_other_content_than_was_judged(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
         other = shutil.copytree(tiny_model, tmp_path / "other")
-        write_run(wanted().runs, other, "pass")
-        assert approve(resolve(str(tiny_model)), wanted().runs, None, "serve").run
+        write_run(wanted().runs, other, "pass", "pass")
+        assert approve(resolve(str(tiny_model)), Where(runs=wanted().runs), None, "serve").passed
         template = other / "chat_template.jinja"
         template.write_text(template.read_text() + " ")
-        self.refused(wanted(checkpoint=str(other)), GateFailed, "none of them evaluated these weights")
+        self.refused(wanted(checkpoint=str(other)), GateFailed, "no run in .* evaluated these weights")
 
     def test_a_reason_that_is_empty(self, wanted: Any) -> None:
         self.refused(wanted(ungated=" "), UserError, "--ungated needs a reason")
@@ -160,19 +161,18 @@ def test_merged_weights_that_do_not_pass_are_not_served(
 ) -> None:
     adapter = save_adapter(tiny_model, tmp_path / "adapter")
     own = wanted(checkpoint=str(adapter), lora="merge")
-    original = write_run(own.runs, adapter, "pass")
+    original = write_run(own.runs, adapter, "pass", "pass")
     asked: list[Any] = []
 
-    def judge(folder: Path, manifest: Manifest, *more: Any) -> Approval:
-        asked.append((folder, manifest.run_id))
+    def judge(folder: Path, base: str, approval: Approval, *more: Any) -> Approval:
+        asked.append((folder, [run.name for run in approval.runs]))
         raise GateFailed("the merged weights do not pass")
 
-    monkeypatch.setattr(merged, "suites_of", lambda manifest, folders: [])
     monkeypatch.setattr(merged, "judge", judge)
     with pytest.raises(GateFailed, match="the merged weights do not pass"):
         serve(own, QUIET, print, leave=True)
-    assert asked == [(merged_folder(resolve(str(adapter))), original.name)]
-    write_run(own.runs, merged_folder(resolve(str(adapter))), "pass")
+    assert asked == [(merged_folder(resolve(str(adapter))), [original.name])]
+    write_run(own.runs, merged_folder(resolve(str(adapter))), "pass", "pass")
     with pytest.raises(AssertionError, match="a server was started"):
         serve(structs.replace(own, questions=0), QUIET, print, leave=True)
     assert len(asked) == 1
@@ -185,7 +185,8 @@ class TestDryRun:
     def test_of_a_model_that_passed(self, wanted: Any, tiny_model: Path, port: int) -> None:
         run = write_run(wanted().runs, tiny_model, "pass", "pass")
         lines = said(wanted(name="clauses"))
-        assert lines[0] == f"verdict: approved by run {run.name}: 2 gates passed"
+        policy = "evalsuites/approval.toml"
+        assert lines[0] == f"verdict: approved by {policy}: legal/mini by run {run.name}, 2 gates passed"
         assert lines[1].startswith("route: 'clauses' on the ") and "the weights as they are" in lines[1]
         typed = lines[-1]
         assert f"{tiny_model} --served-model-name clauses --host 127.0.0.1 --port {port} " in typed
@@ -213,21 +214,22 @@ class TestDryRun:
     def test_of_an_adapter_that_is_merged(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
         adapter = save_adapter(tiny_model, tmp_path / "adapter")
         own = wanted(checkpoint=str(adapter), lora="merge")
-        write_run(own.runs, adapter, "pass")
+        write_run(own.runs, adapter, "pass", "pass")
         assert said(own)[1] == "merged weights would be judged by the same gates first"
         assert not (tmp_path / "cache" / "merged").exists()
         folder = merged_folder(resolve(str(adapter)))
-        run = write_run(own.runs, folder, "pass")
+        run = write_run(own.runs, folder, "pass", "pass")
         lines = said(own)
-        assert lines[1] == f"merged weights: approved by run {run.name}: 1 gates passed"
+        policy = "evalsuites/approval.toml"
+        assert lines[1] == f"merged weights: approved by {policy}: legal/mini by run {run.name}, 2 gates passed"
         assert f"{folder} --served-model-name adapter " in lines[-1]
 
     def test_of_merged_weights_that_are_known_to_fail(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
         adapter = save_adapter(tiny_model, tmp_path / "adapter")
         own = wanted(checkpoint=str(adapter), lora="merge")
-        write_run(own.runs, adapter, "pass")
-        write_run(own.runs, merged_folder(resolve(str(adapter))), "fail")
-        with pytest.raises(GateFailed, match="1 of 1 gates not passed"):
+        write_run(own.runs, adapter, "pass", "pass")
+        write_run(own.runs, merged_folder(resolve(str(adapter))), "pass", "fail")
+        with pytest.raises(GateFailed, match="1 of 2 gates not passed"):
             said(own)
 
     def test_of_merged_weights_without_a_verdict(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
@@ -313,7 +315,7 @@ def test_a_server_that_does_not_start_is_one_line_and_a_record(
 def test_answers_that_cannot_be_compared_are_refused_before_the_start(
     wanted: Any, tiny_model: Path, with_stub: list[int]
 ) -> None:
-    write_run(wanted().runs, tiny_model, "pass")
+    write_run(wanted().runs, tiny_model, "pass", "pass")
     with pytest.raises(UserError, match="nowhere: no suite was found"):
         serve(wanted(suites=("nowhere",)), QUIET, print, leave=True)
     assert with_stub == []
@@ -355,5 +357,7 @@ def test_the_commands_exit_codes(tmp_path: Path, tiny_model: Path, port: int) ->
     assert code() == 1
     assert code("--ungated", " ") == 4
     assert code("--host", "0.0.0.0") == 4
-    write_run(tmp_path / "runs", tiny_model, "pass")
+    write_run(tmp_path / "runs", tiny_model, "pass", "pass")
     assert code() == 0
+    (tmp_path / "evalsuites" / "approval.toml").unlink()
+    assert code() == 4

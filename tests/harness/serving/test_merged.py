@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from harness.approval import approve
+from harness.approval import Approval, Where, approve, suites_here
 from harness.checkpoints import resolve
 from harness.digest import digest
 from harness.engines.base import installed
 from harness.errors import GateFailed, UserError
 from harness.merging import merged_folder
 from harness.plan import Job, SuiteJob
+from harness.policy import renew
 from harness.progress import Progress
 from harness.runner import run
 from harness.schema import Manifest
@@ -23,6 +24,7 @@ from harness.serving.recorded import recall
 from harness.store import RunFolder, check_seal, load_manifest, load_run
 from harness.suite import Suite
 from tests.harness.adapters import save_adapter
+from tests.harness.gated import edit_json
 from tests.harness.mini import rows, write_suite
 from tests.harness.serving.routes import route
 
@@ -59,6 +61,24 @@ class Approved:
     def manifest(self) -> Manifest:
         return load_manifest(self.run)
 
+    @property
+    def where(self) -> Where:
+        return Where(runs=self.runs)
+
+    @property
+    def base(self) -> str:
+        return resolve(str(self.adapter)).base_digest
+
+    def judge(self) -> Approval:
+        """Approve the adapter, and judge the merged weights as it was judged."""
+        approval = approve(resolve(str(self.adapter)), self.where, None, "serve")
+        return merged.judge(self.merged, self.base, approval, self.where, QUIET)
+
+    def job(self, suites: list[Suite] | None = None, bars: Path | None = None) -> Job:
+        """The job that repeats the adapter's run on the merged weights."""
+        found = self.suites() if suites is None else suites
+        return merged.job_like(self.manifest, ["legal/mini"], self.merged, found, bars)
+
 
 @pytest.fixture(scope="module")
 def made(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Approved:
@@ -79,21 +99,22 @@ def approved(made: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     own.runs = shutil.copytree(made.runs, tmp_path / "runs")
     own.run = own.runs / made.run.name
     own.folder = write_suite(tmp_path, rows(12), gates=PASSES)
+    monkeypatch.chdir(tmp_path)
+    renew(own.suites(), more=True)
     return own
 
 
-def test_the_runs_suites_are_found_and_no_others(approved: Approved) -> None:
+def test_the_suites_that_are_named_are_found_and_no_others(approved: Approved) -> None:
     shutil.copytree(approved.folder, approved.folder.parent / "other")
-    found = merged.suites_of(approved.manifest, [str(approved.root / "evalsuites")])
-    assert [suite.name for suite in found] == ["legal/mini"]
-    (approved.root / "elsewhere").mkdir()
-    shutil.move(approved.folder.parent / "other", approved.root / "elsewhere" / "other")
-    with pytest.raises(UserError, match=r"none of the suites of run .* is here with its data: legal/mini. Name"):
-        merged.suites_of(approved.manifest, [str(approved.root / "elsewhere")])
+    assert list(suites_here(["legal/mini", "legal/nowhere"])) == ["legal/mini"]
+    elsewhere = shutil.copytree(approved.folder, approved.root / "elsewhere" / "legal" / "mini")
+    shutil.rmtree(approved.folder)
+    assert suites_here(["legal/mini"]) == {}
+    assert suites_here(["legal/mini"], [str(approved.root / "elsewhere")])["legal/mini"].folder == elsewhere
 
 
 def test_the_run_on_merged_weights_asks_what_the_run_on_the_adapter_asked(approved: Approved) -> None:
-    job = merged.job_like(approved.manifest, approved.merged, approved.suites(), None)
+    job = approved.job()
     base = approved.manifest.checkpoints["baseline"].name
     assert (job.candidate, job.baseline, job.engine) == (str(approved.merged), base, "transformers")
     assert (job.repeats, job.seed, [len(part.cases) for part in job.suites]) == (2, 0, [12])
@@ -101,27 +122,28 @@ def test_the_run_on_merged_weights_asks_what_the_run_on_the_adapter_asked(approv
 
 def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: Approved) -> None:
     own = resolve(str(approved.merged))
-    assert merged.approved_already(own, approved.manifest, approved.runs) is None
-    found = merged.judge(approved.merged, approved.manifest, approved.suites(), None, approved.runs, QUIET)
-    assert found.run is not None and found.run != approved.run and check_seal(found.run) == []
-    made = load_run(found.run)
+    assert merged.approved_already(own, approved.base, approved.where) is None
+    found = approved.judge()
+    (run,) = found.runs
+    assert run != approved.run and check_seal(run) == []
+    made = load_run(run)
     assert made.manifest.checkpoints["tuned"].digest == own.digest
     assert sorted(made.by_variant("legal/mini")) == ["baseline", "tuned"] and len(made.records) == 48
-    assert merged.approved_already(own, approved.manifest, approved.runs) == found
+    assert merged.approved_already(own, approved.base, approved.where) == found
 
 
-def test_merged_weights_that_do_not_pass_are_refused(approved: Approved) -> None:
-    """The run on the adapter is made to have passed a bar that nothing reaches."""
+def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The adapter is said to have passed a bar that nothing reaches."""
+    approval = approve(resolve(str(approved.adapter)), approved.where, None, "serve")
     (approved.folder / "gates.toml").write_text(PASSES.replace("at_most", "at_least"))
-    bars = json.loads((approved.run / "run.json").read_text())
-    (suite,) = approved.suites()
-    bars["suites"][0]["gates_hash"] = digest((suite.folder / "gates.toml").read_bytes())
-    (approved.run / "run.json").write_text(json.dumps(bars))
+    renew(approved.suites(), more=True)
+    gates = digest((approved.folder / "gates.toml").read_bytes())
+    edit_json(approved.run / "run.json", lambda run: run["suites"][0].update(gates_hash=gates) or run)
     with pytest.raises(GateFailed, match=r"do not pass, though their adapter did: legal/mini .*: fail") as caught:
-        merged.judge(approved.merged, approved.manifest, [suite], None, approved.runs, QUIET)
+        merged.judge(approved.merged, approved.base, approval, approved.where, QUIET)
     assert caught.value.exit_code == 1
     with pytest.raises(GateFailed):
-        approve(resolve(str(approved.merged)), approved.runs, None, "serve")
+        approve(resolve(str(approved.merged)), approved.where, None, "serve", approved.base)
 
 
 @pytest.mark.parametrize(
@@ -139,18 +161,18 @@ def test_a_suite_that_is_another_now_cannot_speak_for_the_merge(
     assert old in text
     (approved.folder / file).write_text(text.replace(old, new))
     with pytest.raises(UserError, match=rf"legal/mini: {what} changed since. Evaluate the adapter again"):
-        merged.job_like(approved.manifest, approved.merged, approved.suites(), None)
+        approved.job()
 
 
 def test_the_gates_of_another_folder_may_have_been_meant(approved: Approved) -> None:
     bars = shutil.copytree(approved.root / "evalsuites", approved.root / "bars")
     (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.5"))
-    assert merged.job_like(approved.manifest, approved.merged, approved.suites(), bars).bars == bars
+    assert approved.job(bars=bars).bars == bars
 
 
 def test_a_suite_that_is_missing_cannot_be_left_out(approved: Approved) -> None:
     with pytest.raises(UserError, match=r"legal/mini: is not here\. Name its folder with --suite"):
-        merged.job_like(approved.manifest, approved.merged, [], None)
+        approved.job([])
 
 
 def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> None:
@@ -158,16 +180,14 @@ def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> No
     loaded["checkpoints"]["baseline"]["digest"] = "0" * 64
     (approved.run / "run.json").write_text(json.dumps(loaded))
     with pytest.raises(UserError, match="the baseline had other weights"):
-        merged.job_like(approved.manifest, approved.merged, approved.suites(), None)
+        approved.job()
 
 
 def test_a_passing_run_by_other_gates_does_not_count(approved: Approved) -> None:
-    merged.judge(approved.merged, approved.manifest, approved.suites(), None, approved.runs, QUIET)
-    own = resolve(str(approved.merged))
-    loaded = json.loads((approved.run / "run.json").read_text())
-    loaded["suites"][0]["gates_hash"] = "0" * 64
-    (approved.run / "run.json").write_text(json.dumps(loaded))
-    assert merged.approved_already(own, approved.manifest, approved.runs) is None
+    approved.judge()
+    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.91"))
+    renew(approved.suites(), more=True)
+    assert merged.approved_already(resolve(str(approved.merged)), approved.base, approved.where) is None
 
 
 def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> None:
@@ -191,15 +211,15 @@ def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> Non
 def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Approved) -> None:
     def found(**changes: Any) -> int:
         given = {"checkpoint": str(approved.adapter), "host": "127.0.0.1", "port": 1024, "lora": "force"}
-        suites = (str(approved.root / "evalsuites"),)
-        it = Deployment(Wanted(**given | {"runs": approved.runs, "suites": suites} | changes), QUIET)
+        it = Deployment(Wanted(**given | {"runs": approved.runs} | changes), QUIET)
         return len(it.recorded(it.verdict()))
 
     assert found() == 12
     assert found(ungated="pilot") == found(questions=0) == 0
-    (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
-    with pytest.raises(UserError, match=r"no answer of run .* can be compared: its prompts changed since"):
-        found()
+    with pytest.raises(
+        UserError, match=r"no answer of run .* can be compared: its answers were sampled, or its prompts"
+    ):
+        found(max_model_len=16)
 
 
 def test_a_question_that_the_server_has_no_room_for_is_not_compared(approved: Approved) -> None:

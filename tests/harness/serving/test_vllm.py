@@ -41,6 +41,7 @@ class Project:
         (root / "cache" / "models").symlink_to(embedded_model().parent)
         write_suite(root, rows(12), gates=PASSES)
         self.adapter = save_adapter(embedded_model(), root / "clauses", seed=1, std=0.02, r=8, lora_alpha=16)
+        self.tunegate("approval")
         self.tunegate("compare", EMBEDDED, str(self.adapter))
 
     def command(self, *words: str) -> list[str]:
@@ -127,7 +128,12 @@ def test_merged_weights_are_judged_again_served_with_a_key_and_stopped(project: 
     assert first.checkpoints["tuned"].kind == "adapter" and again.checkpoints["tuned"].kind == "model"
     assert [info.gates_hash for info in first.suites] == [info.gates_hash for info in again.suites]
     assert kept.engine["served"]["content"] == again.checkpoints["tuned"].digest
-    assert kept.notes == [f"approved by run {run.run_id}: 1 gates passed" for run in (first, again)]
+    policy = "evalsuites/approval.toml"
+    says = [f"approved by {policy}: legal/mini by run {run.run_id}, 1 gates passed" for run in (first, again)]
+    assert kept.notes[:2] == says
+    assert [note.split(" (seal ")[0] for note in kept.notes[2:]] == [
+        f"legal/mini: run {run.run_id}" for run in (first, again)
+    ]
     assert "12 answers equal the recorded ones" in findings(kept)["answers"]["says"]
     assert KEY not in out.read_text() + "".join(p.read_text() for p in (project.root / "runs" / kept.run_id).iterdir())
     print(out.read_text())
