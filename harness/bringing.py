@@ -87,7 +87,7 @@ def refuse_unfit(suite: Suite, found: Read, cases: Sequence[Case], columns: Colu
             f"{suite.name} tells cases apart by {empty[0]!r}, and no row has it. Name its column with --tag "
             f"{empty[0]}=COLUMN, or take it out of Suite(slices=...) and gates.toml"
         )
-    gate_ids(load_suite_gates(suite, None), values)
+    gate_ids(load_suite_gates(suite, None), values, suite.name)
 
 
 def present_cases(path: Path, mode: Mode | None) -> list[Case]:

@@ -17,11 +17,15 @@ import msgspec
 from harness.digest import digest
 from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.schema import Case
+from harness.text_files import byte_order_mark, not_utf8, read_bytes, shown_path, size_of
 
 C = TypeVar("C", bound=Sequence[Case])
 
 MEMORY_BYTES = 64 << 20
 """Largest file of cases that is held in memory."""
+LONGEST_LINE_BYTES = 8 << 20
+"""Longest line of a file of cases; a line is read whole, so a file without line ends must not fill the memory."""
+EXPECTED = "Name the cases in Suite(cases=...)"
 
 
 class CasesOnDisk(Sequence[Case]):
@@ -56,12 +60,12 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
 
 def load_cases(path: Path) -> Sequence[Case]:
     """Read one Case a line; every bad or duplicate line is named in one UserError. An empty file is an error."""
-    try:
-        if path.stat().st_size > MEMORY_BYTES:
-            return _on_disk(path)
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Name the cases in Suite(cases=...)") from None
+    where = shown_path(path)
+    if size_of(path, EXPECTED) > MEMORY_BYTES:
+        return _on_disk(path)
+    data = read_bytes(path, EXPECTED)
+    _refuse_mark(data, where)
+    lines = data.splitlines()
     decoder = msgspec.json.Decoder(Case, strict=True)
     cases: list[Case] = []
     problems: list[str] = []
@@ -70,46 +74,63 @@ def load_cases(path: Path) -> Sequence[Case]:
         if not line.strip():
             continue
         try:
-            case = decoder.decode(line)
+            case = _decoded(decoder, line)
         except NOT_JSON as error:
-            problems.append(f"{path.name}:{number}: {_explain(str(error))}")
+            problems.append(f"{where}:{number}: {_explain(error)}")
             continue
         problem = problem_of(case, first_line, number)
-        problems.extend([f"{path.name}:{number}: {problem}"] if problem else [])
+        problems.extend([f"{where}:{number}: {problem}"] if problem else [])
         first_line.setdefault(case.id, number)
         cases.append(case)
-    refuse_all(problems, f"{path}: cases that cannot be used")
-    return check_not_empty(cases, str(path))
+    refuse_all(problems, f"{where}: cases that cannot be used")
+    return check_not_empty(cases, where)
+
+
+def _refuse_mark(data: bytes, where: str) -> None:
+    problem = byte_order_mark(data)
+    if problem:
+        raise UserError(f"{where}: {problem}")
+
+
+def _decoded(decoder: msgspec.json.Decoder[Case], line: bytes) -> Case:
+    """The case of a line; a ValueError where it is too long."""
+    if len(line) > LONGEST_LINE_BYTES:
+        raise ValueError(f"the line is longer than {LONGEST_LINE_BYTES >> 20} MiB. Shorten the case")
+    return decoder.decode(line)
 
 
 def _on_disk(path: Path) -> Sequence[Case]:
     """Check every line, and keep where it starts; ids are told apart by their hashes, so that none is held."""
+    where = shown_path(path)
     decoder = msgspec.json.Decoder(Case, strict=True)
     starts, numbers, ids = array("Q"), array("Q"), array("q")
     problems: list[str] = []
     start = 0
     file = path.open("rb")
-    for number, line in enumerate(file, 1):
+    _refuse_mark(file.peek(4), where)
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE_BYTES + 1), b""), 1):
         if line.strip():
             try:
-                case = decoder.decode(line)
+                case = _decoded(decoder, line)
             except NOT_JSON as error:
-                problem: str | None = _explain(str(error))
+                problem: str | None = _explain(error)
             else:
                 problem = problem_of(case, {}, number)
                 ids.append(hash(case.id))
                 starts.append(start)
                 numbers.append(number)
-            problems.extend([f"{path.name}:{number}: {problem}"] if problem else [])
+            problems.extend([f"{where}:{number}: {problem}"] if problem else [])
+            if len(line) > LONGEST_LINE_BYTES:
+                break
         start += len(line)
     cases = CasesOnDisk(path, file, starts)
     problems += [
-        f"{path.name}:{numbers[again]}: {_used(cases[again].id, numbers[first])}"
+        f"{where}:{numbers[again]}: {_used(cases[again].id, numbers[first])}"
         for first, again in _alike(ids)
         if cases[first].id == cases[again].id
     ]
-    refuse_all(problems, f"{path}: cases that cannot be used")
-    return check_not_empty(cases, str(path))
+    refuse_all(problems, f"{where}: cases that cannot be used")
+    return check_not_empty(cases, where)
 
 
 def _alike(ids: array[int]) -> Iterator[tuple[int, int]]:
@@ -161,8 +182,12 @@ def _used(case_id: str, line: int) -> str:
     return f"id '{case_id}' is already used on line {line}. Ids must be unique in a suite"
 
 
-def _explain(error: str) -> str:
-    if "missing required field `expected`" in error:
+def _explain(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return not_utf8(error)
+    if type(error) is ValueError:
+        return str(error)
+    if "missing required field `expected`" in str(error):
         return "'expected' is missing. Every case needs one; use [] where no clause is present"
     return f"{error}. A case has id, input, expected, cluster and, if wanted, tags"
 

@@ -20,7 +20,7 @@ from harness import trust
 from harness.digest import digest, file_sha256
 from harness.embedded import EMBEDDED, obtain, say_on_stderr
 from harness.environment import CACHE
-from harness.errors import MissingExtra, UserError
+from harness.errors import MissingExtra, UserError, cut
 from harness.model_files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -107,8 +107,8 @@ def _carrier(folder: Path, adapter: Path | None) -> Path:
     return adapter if adapter is not None and brings else folder
 
 
-def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
-    """Model folder and, for an adapter, adapter folder."""
+def _locate(text: str, weights: bool = True, as_base: bool = False) -> tuple[Path, Path | None]:
+    """Model folder and, for an adapter, adapter folder. `as_base`: nothing is asked of the base of an adapter."""
     if text == EMBEDDED:
         return embedded_model(), None
     path, from_hub = _path(text), False
@@ -124,7 +124,7 @@ def _locate(text: str, weights: bool = True) -> tuple[Path, Path | None]:
         if (adapter / ADAPTER_CONFIG).is_file():
             if not from_hub:
                 _refuse_pickles(adapter)
-            return _base_of(adapter, weights), adapter
+            return path if as_base else _base_of(adapter, weights), adapter
     if path.is_dir() and (path / "config.json").is_file():
         if not from_hub:
             _refuse_pickles(path)
@@ -160,7 +160,7 @@ def _from_hub(text: str, weights: bool) -> Path:
         first = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
             f"{text}: no folder of this name is here, and the model hub did not give it: "
-            f"{type(error).__name__}: {first[:160]}. Check name and network, or name a local folder or {EMBEDDED}"
+            f"{type(error).__name__}: {cut(first, 160)}. Check name and network, or name a local folder or {EMBEDDED}"
         ) from None
 
 
@@ -172,9 +172,13 @@ def _base_of(adapter: Path, weights: bool) -> Path:
     if Path(named).name.startswith(f"{EMBEDDED}-") and _path(named) is None:
         named = EMBEDDED
     try:
-        folder, inner = _locate(str(named), weights)
+        folder, inner = _locate(str(named), weights, as_base=True)
     except UserError as error:
         raise UserError(f"{adapter}: its base model is not here: {error}") from None
+    if inner is not None and inner.resolve() == adapter.resolve():
+        raise UserError(
+            f"{adapter}: 'base_model_name_or_path' in {ADAPTER_CONFIG} names the adapter itself. Name its base model"
+        )
     if inner is not None:
         raise UserError(
             f"{adapter}: its base {named} is itself an adapter. Merge that one first and train on the result"

@@ -301,7 +301,7 @@ def main() -> None:
     """Entry point; a mistake of the user's and a defect of tunegate are one line on stderr, each with its exit code."""
     try:
         with interruptible():
-            code = app(standalone_mode=False)
+            code = app(standalone_mode=False, prog_name="tunegate")
         if code == TYPERS_INTERRUPTED:
             raise KeyboardInterrupt
     except UserError as error:
@@ -315,7 +315,10 @@ def main() -> None:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(message)
         else:
-            typer.echo(f"tunegate: {message} See `tunegate --help`", err=True)
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "tunegate"
+            end = "" if message.endswith((".", "?")) else "."
+            typer.echo(f"tunegate: {message}{end} See `{command} --help`", err=True)
         code = EXIT_USAGE
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in (None, EXIT_OK):

@@ -79,7 +79,14 @@ class GateFailed(UserError):
 
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says, cut short; its name where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return cut((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or as many of its words as `most` characters hold, with dots behind them."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most + 1].rpartition(' ')[0] or text[:most]} ..."
 
 
 def refuse_all(problems: Sequence[str], what: str) -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from harness.errors import refuse_all
 from harness.rules import GATE_RULES
 from harness.schema import Gate, GateFile, Metric, Objective
+from harness.text_files import shown_path
 from harness.thresholds import problems as threshold_problems
 from harness.toml_files import read_toml
 
@@ -55,7 +56,7 @@ def load_gates(path: Path) -> GateFile:
     gates = [_gate(table, number, problems) for number, table in enumerate(tables, 1)]
     kept = [gate for gate in gates if gate is not None]
     problems += _repeated([_stem(gate) + _sliced(gate) for gate in kept])
-    refuse_all([f"{path.name}: {p}" for p in problems], f"{path}: gates that cannot be used")
+    refuse_all([f"{shown_path(path)}: {p}" for p in problems], f"{shown_path(path)}: gates that cannot be used")
     assert objective is not None
     return GateFile(objective=objective, gate=kept)
 
@@ -144,19 +145,23 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
     refuse_all(problems, f"{name}: gates that do not fit the suite")
 
 
-def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]]) -> list[GateId]:
-    """Every verdict the file asks for, in file order and then slice value order; known before any record exists."""
+def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]], suite: str = "") -> list[GateId]:
+    """Every verdict the file asks for, in file order and then slice value order; known before any record exists.
+
+    `suite` is named in errors.
+    """
+    name = f"{suite}/gates.toml".lstrip("/")
     ids: list[GateId] = []
     problems: list[str] = []
     for gate in gate_file.gate:
         if gate.slice is None:
             ids.append(GateId(id=_stem(gate), gate=gate))
         elif not slice_values.get(gate.slice):
-            problems.append(f"gates.toml: no case has the slice '{gate.slice}' that {_stem(gate)} names")
+            problems.append(f"{name}: no case has the slice '{gate.slice}' that {_stem(gate)} names")
         else:
             found = slice_values[gate.slice]
             problems += [
-                f"gates.toml: {_stem(gate)}: no case has {gate.slice}={value}. It can be: {', '.join(found)}"
+                f"{name}: {_stem(gate)}: no case has {gate.slice}={value}. It can be: {', '.join(found)}"
                 for value in gate.values or ()
                 if value not in found
             ]
@@ -165,8 +170,8 @@ def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]]) -> 
                 for value in found
                 if gate.values is None or value in gate.values
             ]
-    problems += [f"gates.toml: {p}" for p in _repeated([i.id for i in ids])]
-    refuse_all(problems, "gates.toml: gates that cannot be named")
+    problems += [f"{name}: {p}" for p in _repeated([i.id for i in ids])]
+    refuse_all(problems, f"{name}: gates that cannot be named")
     return ids
 
 

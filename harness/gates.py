@@ -57,7 +57,7 @@ def judge(
     from harness.stats.observations import reading
 
     known = {m.name: m for m in metrics}
-    ids = gate_ids(gate_file, slices)
+    ids = gate_ids(gate_file, slices, suite)
     read = {variant: reading(records) for variant, records in records_by_variant.items()}
 
     def found(asked: GateId) -> Finding | Evidence:
@@ -75,7 +75,7 @@ def judge(
 
 def unjudged(suite: str, gates: GateFile, slices: Mapping[str, Sequence[str]], reason: str) -> list[Verdict]:
     """An error for every gate of a suite whose numbers may not be looked at."""
-    return [_verdict(suite, asked, Finding("error", reason)) for asked in gate_ids(gates, slices)]
+    return [_verdict(suite, asked, Finding("error", reason)) for asked in gate_ids(gates, slices, suite)]
 
 
 def _apply(evidence: Evidence) -> Finding:

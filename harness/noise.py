@@ -163,7 +163,7 @@ def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]
             for variant, which in ((BASELINE, "first"), (CANDIDATE, "second")):
                 ids = repeat_flips(records[variant], metric)
                 lines.append(f"    {_flipped(ids, found.cases, f'between repeats of the {which} pass')}")
-    for asked in gate_ids(gates, suite.slice_values()):
+    for asked in gate_ids(gates, suite.slice_values(), suite.name):
         why = within_noise(asked, noise)
         lines += [f"  {asked.id} will not be judged: {why}"] if why else []
     return lines

@@ -12,12 +12,13 @@ from harness import redaction
 from harness.asks import Asks, Part, Spool
 from harness.digest import digest
 from harness.engines.endpoints import NO_SERVER, Servers, endpoint
-from harness.errors import UserError
+from harness.errors import UserError, refuse_all
 from harness.gatefile import load_gates, validate
 from harness.progress import Share
 from harness.prompts import Message, Renderer, messages
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, GateFile, Metric, Prompt, Sampling
 from harness.suite import Suite
+from harness.text_files import read_text, shown_path
 
 
 class SuiteJob(Struct, kw_only=True):
@@ -120,7 +121,7 @@ def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
     """Read and check the gates of a suite. Unknown metrics, rules, keys and slices are UserErrors."""
     path = gates_path(suite, bars)
     found = load_gates(path)
-    validate(found, suite.metrics, suite.slices, str(path))
+    validate(found, suite.metrics, suite.slices, shown_path(path))
     return found
 
 
@@ -145,7 +146,7 @@ def variants(job: Job) -> dict[str, Checkpoint]:
     """Resolve the checkpoints that a job asks; the baseline comes first. Different chat templates are refused."""
     if job.engine == "fake":
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
-        script = job.script.read_text("utf-8") if job.script else ""
+        script = _script(job)
         return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
     if job.engine == "openai":
         return _served(job)
@@ -157,10 +158,40 @@ def variants(job: Job) -> dict[str, Checkpoint]:
     return found
 
 
+SCRIPT = "Expected JSON of variant -> case id -> text"
+
+
+def _script(job: Job) -> str:
+    """Text of the fake engine's script. Variants and case ids that are not in the suites are a UserError."""
+    if job.script is None:
+        return ""
+    from harness.engines.broker import FAILS, read_script
+
+    script, where = read_script(job.script), shown_path(job.script)
+    fails = script.pop(FAILS, {})
+    known = {case.id for part in job.suites for case in part.suite.cases}
+    sides = (CANDIDATE, BASELINE)
+    named = [(name, f"'{name}'", ids) for name, ids in script.items()]
+    named += [(name, f"'{FAILS}'", ids) for name, ids in fails.items()]
+    problems = [
+        f"{where}: unknown variant '{name}'{f' in {said}' if name in fails else ''}. Known: {', '.join(sides)}, {FAILS}"
+        for name, said, _ in named
+        if name not in sides
+    ]
+    problems += [
+        f"{where}: no case has the id '{case_id}' that {said} names. Correct it or remove it"
+        for _, said, ids in named
+        for case_id in ids
+        if case_id not in known
+    ]
+    refuse_all(problems, f"{where}: a script that does not fit the suites")
+    return read_text(job.script, SCRIPT)
+
+
 def judge_checkpoint(name: str, engine: str | None, script: Path | None, servers: Servers | None = None) -> Checkpoint:
     """Resolve the checkpoint that judges a run."""
     if engine == "fake":
-        return _scripted(f"fake:{name}", script.read_text("utf-8") if script else "")
+        return _scripted(f"fake:{name}", read_text(script, SCRIPT) if script else "")
     if engine == "openai":
         return _served(Job(suites=[], candidate=name, engine=engine, servers=servers))[CANDIDATE]
     from harness.checkpoints import resolve

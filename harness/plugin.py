@@ -62,6 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     runs_of(config)
+    for option in ("limit", "repeats"):
+        count = config.getoption(option)
+        if count is not None and count < 1:
+            raise pytest.UsageError(f"--{option} {count}: expected 1 or more")
     if config.getoption("engine") == "openai" or config.getoption("url"):
         _servers(config)
     for option in ("checkpoint", "baseline"):

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.digest import digest
-from harness.errors import MissingExtra, UserError
+from harness.errors import MissingExtra, UserError, cut
 from harness.model_files import model_config, read_json
 from harness.schema import Case, Prompt
+from harness.text_files import read_text, shown_path
 from harness.tokenizer import load
 
 if TYPE_CHECKING:
@@ -23,17 +24,30 @@ if TYPE_CHECKING:
 Message = dict[str, str]
 
 
+def read_template(path: Path) -> str:
+    """Text of a suite's prompt.jinja."""
+    return read_text(path, "Write the prompt template, or name it in Suite(prompt=...)")
+
+
 def load_template(path: Path) -> jinja2.Template:
     """Compile a suite's prompt.jinja; undefined variables are errors, not empty text."""
     import jinja2
+    from jinja2 import meta
 
     env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False, trim_blocks=True)
+    text = read_template(path)
     try:
-        return env.from_string(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: the prompt template is missing. Write one, or name it in Suite(prompt=...)") from None
+        template = env.from_string(text)
+        variables = meta.find_undeclared_variables(env.parse(text)) - env.globals.keys()
     except jinja2.TemplateSyntaxError as error:
-        raise UserError(f"{path}:{error.lineno}: not a Jinja template: {error.message}") from None
+        raise UserError(f"{shown_path(path)}:{error.lineno}: not a Jinja template: {error.message}") from None
+    if not variables:
+        raise UserError(
+            f"{shown_path(path)}: uses no variable, so every case gets the same prompt. Write a key of the cases' "
+            "input in it, such as {{ document }}"
+        )
+    template.name = shown_path(path)
+    return template
 
 
 def messages(template: jinja2.Template, case: Case) -> list[Message]:
@@ -49,7 +63,8 @@ def messages(template: jinja2.Template, case: Case) -> list[Message]:
         user = str(module).strip()
     except jinja2.UndefinedError as error:
         raise UserError(
-            f"case '{case.id}': the prompt needs a variable its input lacks: {error.message}. "
+            f"{template.name or 'the prompt'}: case '{case.id}': the prompt needs a variable its input lacks: "
+            f"{error.message}. "
             f"Input has: {', '.join(case.input) or 'nothing'}"
         ) from None
     system = getattr(module, "system", None)
@@ -67,7 +82,7 @@ def _merge_system(chat: Sequence[Message]) -> list[Message]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+    return cut((str(error).strip().splitlines() or ["no reason given"])[0], 200)
 
 
 class Renderer:

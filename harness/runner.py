@@ -16,6 +16,7 @@ from harness.engines.unpinned import finish
 from harness.errors import UserError
 from harness.evidence import NO_BASELINE
 from harness.floors import read_floors, with_floors
+from harness.gatefile import gate_ids
 from harness.packages import open_packages
 from harness.plan import Job, PlainRenderer, Plan, SuiteJob, gates_path, load_suite_gates, make_plan, variants
 from harness.progress import Progress
@@ -105,6 +106,8 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
     """Plan the run and open its folder, with the records of an accepted baseline."""
     suites = [part.suite for part in job.suites]
     gates = {suite.name: load_suite_gates(suite, job.bars) for suite in suites}
+    for part in suites:
+        gate_ids(gates[part.name], part.slice_values(), part.name)  # what is wrong is said before a model is loaded
     checkpoints = variants(job)
     renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
     plan = make_plan(job, checkpoints, renderer)

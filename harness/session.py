@@ -114,7 +114,7 @@ class Session:
     def gate_ids(self, suite: Suite) -> list[str]:
         from harness.gatefile import gate_ids
 
-        return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values())]
+        return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values(), suite.name)]
 
     def wanted(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
         """Plan after deselection: a suite whose gates are selected is asked whole (or up to --limit)."""

@@ -21,6 +21,7 @@ from harness.cases import cases_hash, check_cases, load_cases
 from harness.digest import digest
 from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Record, Score
+from harness.text_files import shown_path
 
 if TYPE_CHECKING:
     import jinja2
@@ -124,7 +125,8 @@ class Suite:
             cases: Sequence[Case] = check_cases(self._cases(), self.name)
             where = self.name
         else:
-            cases, where = load_cases(self.folder / self._cases), self._cases
+            path = self.folder / self._cases
+            cases, where = load_cases(path), shown_path(path)
         problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
         refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
         return cases
@@ -147,8 +149,10 @@ class Suite:
     @cached_property
     def prompt_hash(self) -> str:
         """Digest of the prompt template's text, the answer's token limit, temperature, options and structure."""
+        from harness.prompts import read_template
+
         decoding = [self.max_tokens, self.temperature, self.options, *([self.structure] if self.structure else [])]
-        return digest([self._prompt.read_text("utf-8"), *decoding])
+        return digest([read_template(self._prompt), *decoding])
 
     @cached_property
     def structure(self) -> dict[str, Any]:

@@ -38,6 +38,7 @@ LAYERS = [
         "held",
         "shelf",
         "asks",
+        "text_files",
         "toml_files",
         "environment",
         "defects",

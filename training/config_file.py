@@ -48,6 +48,34 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+ALIASES = {
+    "rank": "lora.r",
+    "lora_r": "lora.r",
+    "lora_alpha": "lora.alpha",
+    "lora_dropout": "lora.dropout",
+    "lr": "optim.lr",
+    "learning_rate": "optim.lr",
+    "lr_scheduler_type": "optim.schedule",
+    "grad_clip": "optim.max_grad_norm",
+    "max_grad_norm": "optim.max_grad_norm",
+    "weight_decay": "optim.weight_decay",
+    "warmup_ratio": "optim.warmup_ratio",
+    "batch_size": "train.rows_per_step",
+    "per_device_train_batch_size": "train.rows_per_step",
+    "num_epochs": "train.epochs",
+    "num_train_epochs": "train.epochs",
+    "epochs": "train.epochs",
+    "max_steps": "train.max_steps",
+    "seed": "train.seed",
+    "max_length": "data.max_length",
+    "max_seq_length": "data.max_length",
+    "model": "base",
+    "model_name_or_path": "base",
+    "output_dir": "output.dir",
+}
+"""What other trainers call an option, and own options that are looked for in another table."""
+
+
 def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -> Config:
     """Read the file; one UserError lists every problem.
 
@@ -73,8 +101,9 @@ def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[s
     hints = get_type_hints(kind)
     for key in raw:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-            said = f"did you mean '{prefix}{near[0]}'?" if near else f"known: {', '.join(fields)}"
+            near = [f"{prefix}{name}" for name in difflib.get_close_matches(key, fields, n=1, cutoff=0.5)]
+            meant = ALIASES.get(key) or next(iter(near), None)
+            said = f"did you mean '{meant}'?" if meant else f"known: {', '.join(fields)}"
             problems.append(f"'{prefix}{key}' is unknown; {said}")
     read: dict[str, Any] = {}
     for name, about in fields.items():

@@ -10,10 +10,11 @@ from typing import Any, Protocol, TypeVar
 from harness.engines.answers import AnswerCache, answered
 from harness.engines.base import Settings, open_engine, request_key
 from harness.engines.endpoints import Servers
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.kept import keep_within_bound
 from harness.merging import merged_path
 from harness.schema import Case, Checkpoint, Completion, Request, Sampling
+from harness.text_files import read_text
 
 FAILS = "fail"
 WINDOW_QUESTIONS = 16_384
@@ -167,10 +168,14 @@ def windows(questions: Iterable[Q], times: int = 1) -> Iterator[list[Q]]:
 
 def read_script(path: Path) -> dict[str, Any]:
     """The fake engine's answers: JSON of variant -> case id -> text; `fail` lists case ids by variant."""
+    expected = "Expected JSON of variant -> case id -> text"
     try:
-        loaded = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a script of answers: {error}") from None
+        loaded = json.loads(read_text(path, expected))
+    except NOT_JSON as error:
+        raise UserError(f"{path}: cannot be read as a script of answers: {error}. {expected}") from None
     if not isinstance(loaded, dict):
-        raise UserError(f"{path}: expected a JSON object of variant -> case id -> text")
+        raise UserError(f"{path}: {expected[0].lower()}{expected[1:]}")
+    for name, answers in loaded.items():
+        if not isinstance(answers, dict):
+            raise UserError(f"{path}: '{name}' is a {type(answers).__name__}, expected case id -> text")
     return loaded

@@ -18,7 +18,7 @@ from harness.suite import Suite
 def briefly(suite: Suite, gates: GateFile) -> list[str]:
     """One line a gate: what its cases can show, or that they can only ever be inconclusive and how many it takes."""
     rows = suite_power(suite, gates, Assumed())
-    asked = gate_ids(gates, suite.slice_values())
+    asked = gate_ids(gates, suite.slice_values(), suite.name)
     told = [structs.replace(row, says=[_says(row, one)]) for row, one in zip(rows, asked, strict=True)]
     return [f"power: {row.gate}: {row.says[0]}" for row in loud_first(told)]
 

@@ -67,7 +67,7 @@ def suite_power(
 ) -> list[GatePower]:
     """What every gate and slice value can show, in file order; by `records` (by variant) as far as they tell."""
     metrics = {m.name: m for m in suite.metrics}
-    ids = gate_ids(gates, suite.slice_values())
+    ids = gate_ids(gates, suite.slice_values(), suite.name)
     foresight = Foresight(suite)
     found = [
         (records and from_run(asked, metrics[asked.gate.metric], records))

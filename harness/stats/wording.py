@@ -64,7 +64,8 @@ def worth(found: Estimate) -> str:
     if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
         return ""
     effect = f" (design effect {found.deff:.1f})" if found.deff is not None and found.deff > 1 / NEARLY_ALL else ""
-    few = ", with errors in few of them" if "guard" in found.method and not effect else ""
+    alike = "all contracts score the same" if found.value in (0.0, 1.0) else "few contracts differ from the others"
+    few = f", since {alike}" if "guard" in found.method and not effect else ""
     return f"; the {found.n:,} counted are worth about {found.n_eff:,.0f} independent ones{effect}{few}"
 
 

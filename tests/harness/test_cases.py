@@ -83,6 +83,13 @@ def test_a_file_that_does_not_fit_into_memory_reads_like_one_that_does(
     assert cases_hash(read) == cases_hash(held)
 
 
+def test_a_line_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases_module, "LONGEST_LINE_BYTES", 1 << 20)
+    path = write(tmp_path, GOOD, {**GOOD, "id": "b", "input": {"document": "x" * (1 << 20)}}, {**GOOD, "id": "c"})
+    with pytest.raises(UserError, match=r"cases\.jsonl:2: the line is longer than 1 MiB\. Shorten the case"):
+        load_cases(path)
+
+
 def test_ids_used_three_times_are_named_each_time(tmp_path: Path) -> None:
     path = write(tmp_path, *[{**GOOD, "id": name} for name in ("a", "b", "a", "c", "b", "a")])
     with pytest.raises(UserError) as caught:

@@ -167,6 +167,19 @@ def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert said.startswith("owner/name: ") and "ConnectionError: no route." in said
 
 
+def test_what_the_hub_says_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    words = [f"word{i}" for i in range(100)]
+
+    def refused(*_: object, **__: object) -> str:
+        raise ValueError(" ".join(words))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refused)
+    said = message("owner/name").partition("ValueError: ")[2].partition(" ...")[0].split()
+    assert len(said) > 10 and said == words[: len(said)]
+
+
 def test_a_hub_id_resolves_to_what_was_downloaded(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
@@ -227,6 +240,22 @@ def test_an_adapter_on_an_adapter_is_refused(adapter: Path, tmp_path: Path) -> N
     twin = copy(adapter, tmp_path / "twin")
     change_json(twin / "adapter_config.json", base_model_name_or_path=str(adapter))
     assert "is itself an adapter" in message(twin)
+
+
+@pytest.mark.parametrize("named", ["itself", "the training run around it"])
+def test_an_adapter_that_names_itself_as_its_base_is_refused(named: str, adapter: Path, tmp_path: Path) -> None:
+    twin = copy(adapter, tmp_path / "run" / "adapter")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=str(twin if named == "itself" else twin.parent))
+    assert message(twin) == (
+        f"{twin}: 'base_model_name_or_path' in adapter_config.json names the adapter itself. Name its base model"
+    )
+
+
+def test_two_adapters_that_name_each_other_are_refused(adapter: Path, tmp_path: Path) -> None:
+    one, other = (copy(adapter, tmp_path / name) for name in ("one", "other"))
+    change_json(one / "adapter_config.json", base_model_name_or_path=str(other))
+    change_json(other / "adapter_config.json", base_model_name_or_path=str(one))
+    assert "is itself an adapter" in message(one)
 
 
 def test_an_adapter_for_another_base_is_refused(adapter: Path, tiny_model: Path, tmp_path: Path) -> None:

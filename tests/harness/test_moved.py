@@ -123,11 +123,12 @@ def test_the_same_files_move_nothing(root: Path, bars: Path) -> None:
 
 
 def test_a_swapped_case_file_test_and_module_are_said(root: Path, bars: Path) -> None:
-    write(root, cases=[c for c in CASES if c["id"] != "c7"], test=TEST + "\n# changed\n")
+    fewer = [c for c in CASES if c["id"] != "c7"]
+    write(root, cases=fewer, test=TEST + "\n# changed\n")
     (root / "evalsuites" / "legal" / "mini" / "prompt.jinja").write_text("Say none. {{ document }}")
     (root / "evalsuites" / "conftest.py").write_text("")
     (bars / "legal" / "shared.py").write_text("")
-    made = evaluate(root, right(CASES), bars=bars)
+    made = evaluate(root, right(fewer), bars=bars)
     assert made.manifest.moved == [
         f"conftest.py is new against {bars}",
         f"legal/mini/cases.jsonl differs from {bars}: 1 case was removed (c7)",

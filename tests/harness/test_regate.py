@@ -70,7 +70,7 @@ def test_a_run_that_was_compared_with_an_accepted_baseline_keeps_that_one(root: 
 def test_what_had_moved_before_a_run_is_said_again(root: Path) -> None:
     accept(evaluate(root, OLD).path, suites(root), SAID)
     write(root, gates=GATES.replace("0.2", "0.1"), cases=CASES[:-1])
-    run = evaluate(root, NEW, ACCEPTED)
+    run = evaluate(root, {name: text for name, text in NEW.items() if name != CASES[-1]["id"]}, ACCEPTED)
     found = regate(run.path, suites(root), None)
     assert found.run.manifest.moved == run.manifest.moved and len(run.manifest.moved) == 2
     assert found.run.verdicts == run.verdicts

@@ -1,6 +1,7 @@
 """How verdicts say numbers."""
 
 import pytest
+from msgspec import structs
 
 from harness.schema import Estimate
 from harness.stats.wording import interval, number, p_value, points, settle, worth
@@ -54,7 +55,11 @@ def test_what_cases_are_worth_is_said_where_contracts_share_errors():
     guarded = Estimate(
         value=1.0, low=0.9, high=1.0, n=120, clusters=40, n_eff=40, deff=1.0, method="x, few-errors guard"
     )
-    assert worth(guarded) == "; the 120 counted are worth about 40 independent ones, with errors in few of them"
+    assert worth(guarded) == "; the 120 counted are worth about 40 independent ones, since all contracts score the same"
+    for value in (0.25, 0.8):
+        few = structs.replace(guarded, value=value)
+        assert worth(few).endswith("about 40 independent ones, since few contracts differ from the others")
+    assert worth(structs.replace(guarded, value=0.0)).endswith("since all contracts score the same")
     assert worth(Estimate(value=0.9, low=0.8, high=0.95, n=120, clusters=120, n_eff=120, deff=1.0)) == ""
     assert worth(Estimate(value=0.9, low=0.8, high=0.95, n=120, clusters=120)) == ""
 

@@ -22,7 +22,7 @@ READERS = {
 }
 WRONG = {
     "another language": (b"{", "not valid TOML"),
-    "no UTF-8": (b'name = "\xff"', "not valid TOML"),
+    "no UTF-8": (b'name = "\xff"', "line 1 is not UTF-8"),
     "nested without end": (b"x = " + b"[" * 100_000, "not valid TOML"),
     "absent": (None, r"cannot be read \(No such file or directory\)"),
 }

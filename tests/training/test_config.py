@@ -29,6 +29,29 @@ patience = -1
 """
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "meant"),
+    [
+        ("lora", "rank", "lora.r"),
+        ("lora", "lora_alpha", "lora.alpha"),
+        ("lora", "lora_dropout", "lora.dropout"),
+        ("train", "learning_rate", "optim.lr"),
+        ("optim", "learning_rate", "optim.lr"),
+        ("train", "num_train_epochs", "train.epochs"),
+        ("train", "batch_size", "train.rows_per_step"),
+        ("data", "max_seq_length", "data.max_length"),
+        ("optim", "grad_clip", "optim.max_grad_norm"),
+        ("train", "lr", "optim.lr"),
+    ],
+)
+def test_the_names_of_other_trainers_are_known(tmp_path, table, key, meant):
+    file = tmp_path / "train.toml"
+    file.write_text(f'base = "x"\n[{table}]\n{key} = 1\n')
+    with pytest.raises(UserError) as error:
+        load(file)
+    assert f"'{table}.{key}' is unknown; did you mean '{meant}'?" in str(error.value)
+
+
 def test_a_config_with_many_errors_lists_them_all_and_opens_no_weight_file(tiny_model, tmp_path, monkeypatch):
     model = tmp_path / "model"
     shutil.copytree(tiny_model, model)
