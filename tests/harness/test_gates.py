@@ -197,6 +197,13 @@ def test_errors_of_the_baseline_over_the_cap_fail_the_comparison():
     assert made.outcome == "fail" and "baseline: the engine or the scorer failed on 5 of 400" in made.reason
 
 
+@pytest.mark.parametrize("gate", [IMPROVES, FEWER_ERRORS, NO_WORSE], ids=lambda gate: f"{gate.metric} {gate.rule}")
+def test_answers_that_the_baseline_failed_to_give_count_as_right_for_it(gate):
+    """A crash of the baseline's engine is no gain of the tuned model: 2 of 200 answers would be 1 point."""
+    made = verdict(gate, [1] * 200, [record(i, 1, variant="baseline", error=i < 2) for i in range(200)])
+    assert made.observed.value == 0.0
+
+
 def test_errors_under_the_cap_are_wrong_and_named():
     made = verdict(AT_LEAST, [record(i, 1, error=i < 3) for i in range(400)])
     assert made.observed.value == pytest.approx(397 / 400)
