@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from evalsuites.legal.clauses.drafting import generate
-from harness.demo import CONFIG, ROWS, SEED, VALIDATION_ROWS
+from harness.demo import ROWS, SEED, VALIDATION_ROWS, config_text
 from harness.plan import default_checkpoint
 from harness.store import load_verdicts
 from training import train
@@ -29,9 +29,7 @@ def adapter(folder: Path, rows: int, without: str | None) -> Path:
     generate.write("train", data / "train.jsonl", rows, SEED, without)
     generate.write("dev", data / "validation.jsonl", VALIDATION_ROWS, SEED, without)
     config = folder / "train.toml"
-    config.write_text(
-        CONFIG.format(path=config, base=default_checkpoint(), epochs=1, seed=SEED, runs=(folder / "runs").resolve())
-    )
+    config.write_text(config_text(config, default_checkpoint(), folder / "runs"))
     return train(config)
 
 

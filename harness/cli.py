@@ -76,9 +76,10 @@ app.add_typer(reviewing.app)
 def train(
     config: Annotated[Path, typer.Argument(help="Training configuration, TOML.")],
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew even where a run can be resumed.")] = False,
+    no_contamination_check: commands.WithoutSuites = False,
 ) -> None:
     """Train a LoRA adapter. An interrupted run goes on where it stopped."""
-    folder = importlib.import_module("training").train(config, fresh=fresh)
+    folder = importlib.import_module("training").train(config, fresh=fresh, without_suites=no_contamination_check)
     typer.echo(f"adapter: {folder / 'adapter'}")
 
 

@@ -58,6 +58,9 @@ ReuseUnpinned = Annotated[
     bool, typer.Option("--reuse-unpinned", help="Read servers' answers of finished runs, if the canary agrees.")
 ]
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
+WithoutSuites = Annotated[
+    bool, typer.Option("--no-contamination-check", help="Train where no suite is found to compare rows with.")
+]
 Bars = Annotated[
     Path | None, typer.Option(help="Take every gates.toml, and accepted baseline, from this copy of evalsuites.")
 ]

@@ -7,6 +7,7 @@ loaded by name, late.
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ base = "{base}"
 [data]
 train = ["data/train.jsonl", "data/replay.jsonl"]
 validation = ["data/validation.jsonl"]
+suites = {suites}
 
 [lora]
 r = 16
@@ -92,10 +94,16 @@ def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
     generate.write("train", data / "train.jsonl", rows, SEED, None)
     generate.write("dev", data / "validation.jsonl", VALIDATION_ROWS, SEED, None)
     config = folder / "train.toml"
-    text = CONFIG.format(path=config, base=base, epochs=1, seed=SEED, runs=runs.resolve())
+    text = config_text(config, base, runs)
     if not config.exists() or config.read_text("utf-8") != text:
         config.write_text(text, "utf-8")
     return config
+
+
+def config_text(path: Path, base: str, runs: Path) -> str:
+    """The demo's training configuration, which names the suites that its rows are compared with."""
+    folders = [str(Path(importlib.import_module(name).__file__ or "").parent) for name in SUITES]
+    return CONFIG.format(path=path, base=base, epochs=1, seed=SEED, runs=runs.resolve(), suites=json.dumps(folders))
 
 
 def write_replay(folder: Path, rows: int, base: str, engine: str | None, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import Engine
+from harness.commands import Engine, WithoutSuites
 
 app = typer.Typer()
 
@@ -24,6 +24,7 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the points and their steps; train nothing.")
     ] = False,
+    no_contamination_check: WithoutSuites = False,
 ) -> None:
     """Train a grid or random points, show them in one table, and ask the winner the test cases once.
 
@@ -31,4 +32,7 @@ def sweep(
     """
     run = importlib.import_module("training.sweep.run")
     width = shutil.get_terminal_size((110, 40)).columns
-    typer.echo(run.planned(config, width) if dry_run else run.shown(run.sweep(config, engine), width))
+    if dry_run:
+        typer.echo(run.planned(config, width))
+    else:
+        typer.echo(run.shown(run.sweep(config, engine, no_contamination_check), width))

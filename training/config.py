@@ -18,7 +18,8 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_length: int = 2048
     """Most tokens of one row; a longer row loses the middle of its prompt, never of its answer."""
     suites: list[str] = field(default_factory=list)
-    """Folders of suites that no row may hold text of; none named: those of the project."""
+    """Folders of suites that no row may hold text of; none named: those in `evalsuites` next to this file or
+    above it, or in the working directory."""
     allow_contaminated: str | None = None
     """Why rows that do may stay; the run records it."""
     rows: int | None = None

@@ -157,9 +157,11 @@ def _absolute(config: Config, folder: Path) -> Config:
     def near(text: str) -> str:
         return str(folder / Path(text).expanduser())
 
-    data = msgspec.structs.replace(
-        config.data, **{key: [near(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
-    )
+    paths = {key: [near(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
+    around = next((str(f / "evalsuites") for f in (folder, *folder.parents) if (f / "evalsuites").is_dir()), None)
+    if around and not paths["suites"]:
+        paths["suites"] = [around]
+    data = msgspec.structs.replace(config.data, **paths)
     beside = folder / Path(config.base).expanduser()
     base = str(beside.resolve()) if beside.is_dir() else config.base
     output = msgspec.structs.replace(config.output, dir=near(config.output.dir))

@@ -48,8 +48,11 @@ class Job(Struct, frozen=True, kw_only=True):
     """What a resumed run must share."""
 
 
-def prepare(config: Config, say: Callable[[str], None]) -> Job:
-    """Read, render and count everything a training needs but the weights."""
+def prepare(config: Config, say: Callable[[str], None], without_suites: bool = False) -> Job:
+    """Read, render and count everything a training needs but the weights.
+
+    `without_suites` allows a training whose rows can be compared with no suite.
+    """
     rows = some_rows(load_rows(config.data.train), config.data.rows, config.train.seed)
     held_out = load_rows(config.data.validation) if config.data.validation else []
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
@@ -59,7 +62,7 @@ def prepare(config: Config, say: Callable[[str], None]) -> Job:
     used = [found for found in asked.values() if found]
     refuse_all([p for found in used for p in questions.asked_in_training(rows, found)], "validation cases learnt from")
     read = [*rows, *held_out, *(row for found in used for row in found.rows)]
-    contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say)
+    contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say, without_suites)
     training = encode(rows, renderer, config.data.max_length)
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
     settings = config.train

@@ -226,6 +226,8 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
     if (record.get("train") or {}).get("rows_cut"):
         said.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
     leaks = record.get("contamination") or {}
+    if leaks.get("unchecked"):
+        said.append("Its rows were compared with no suite's cases, so its scores may be of cases that it learnt from.")
     if leaks.get("allowed"):
         said.append(
             f"{leaks['rows']:,} rows hold text of a suite's cases, so its scores are flattered: {leaks['allowed']}"

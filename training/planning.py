@@ -133,7 +133,7 @@ def _trial(config: Config, base: Found, here: Device, steps: int) -> Any:
     from training.job import prepare
     from training.trial import WARM_UP, run
 
-    job = prepare(config, lambda text: None)
+    job = prepare(config, lambda text: None, without_suites=True)
     wanted = job.steps[: steps + WARM_UP]
     return run(Path(job.base.path), job.train.documents, wanted, job.dtype, config.lora, config.train, config.model)
 

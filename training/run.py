@@ -58,11 +58,13 @@ def train(
     run_dir: Path | None = None,
     progress: Callable[[Any], None] | None = None,
     fresh: bool = False,
+    without_suites: bool = False,
 ) -> Path:
     """Train as the TOML file says; returns the run folder.
 
     An unfinished run of the same settings and data goes on, a finished one is returned at once; `fresh` starts anew.
     `run_dir` names the run to go on with; other settings or data than it began with are a UserError that names them.
+    `without_suites` allows a training where no suite is found whose cases its rows could be compared with.
     `progress` takes every `training.hooks.Update`; without it they are shown on stderr. Of several processes of a
     launcher only the first returns; the others end here.
     """
@@ -75,7 +77,9 @@ def train(
     shown = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)
     with closing(shown), ExitStack() as held:
         shown.at(DATA)
-        own = team.in_turn(lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say))
+        own = team.in_turn(
+            lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say, without_suites)
+        )
         job = agreed(team, own)
         shown.held = job.held
         with _disk(Path(job.config.output.dir)):

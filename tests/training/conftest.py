@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,10 @@ def asked(number):
     return {"instruction": f"Repeat {number}", "input": "the tenant " * (number % 5), "output": f"none {number} " * 2}
 
 
+SUITE = str(Path(__file__).parents[2] / "evalsuites" / "general" / "basics")
+"""What the rows of every training are compared with, unless a test names others: a small suite, which is quick."""
+
+
 @pytest.fixture
 def write_config(tmp_path, tiny_model, write_rows):
     """Write a working configuration with 12 training and 3 validation rows; keyword values replace lines."""
@@ -31,7 +36,12 @@ def write_config(tmp_path, tiny_model, write_rows):
         write_rows("train.jsonl", [asked(n) for n in range(rows)])
         write_rows("validation.jsonl", [asked(n) for n in range(5000, 5003)])
         tables = {
-            "data": {"train": ["train.jsonl"], "validation": ["validation.jsonl"], "max_length": 256},
+            "data": {
+                "train": ["train.jsonl"],
+                "validation": ["validation.jsonl"],
+                "max_length": 256,
+                "suites": [SUITE],
+            },
             "lora": {"r": 4, "alpha": 8},
             "optim": {"lr": 0.01},
             "train": {"rows_per_step": 4, "max_steps": 6, "validate_every": 2, "dtype": "float32", "pack_tokens": 128},

@@ -98,12 +98,14 @@ def pieces_of(said: Sequence[str]) -> Iterator[Piece]:
     return zip(*(said[at:] for at in range(PIECE)), strict=False)
 
 
-def project_suites(folders: Sequence[str]) -> list[str]:
-    """The folders named; or `evalsuites` here; or the suites that came with tunegate. None where there are none."""
+def project_suites(folders: Sequence[str], shipped: bool = True) -> list[str]:
+    """The folders named; or `evalsuites` here; or the `shipped` suites of tunegate. None where there are none."""
     if folders:
         return list(folders)
     if Path("evalsuites").is_dir():
         return ["evalsuites"]
+    if not shipped:
+        return []
     spec = importlib.util.find_spec("evalsuites")
     return list(spec.submodule_search_locations or []) if spec else []
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,7 +37,9 @@ class Processes:
     terminal is lent to it for its live view.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        self.options = options
+        """Further options of every `tunegate train`."""
         self.asked_to_stop = False
         self._running: subprocess.Popen[str] | None = None
         self._before: dict[int, Any] = {}
@@ -59,7 +61,7 @@ class Processes:
 
     def train(self, config: Path, relay: Callable[[str], None]) -> Ended:
         """Run `tunegate train` on a configuration to its end; `relay` takes each line that it prints."""
-        command = [sys.executable, "-m", "harness.cli", "train", str(config)]
+        command = [sys.executable, "-m", "harness.cli", "train", str(config), *self.options]
         last, run = "", None
         with (
             lent(sys.stderr) as (descriptors, environment),

@@ -28,6 +28,7 @@ from harness.prompts import Renderer
 from harness.threads import before_torch
 from training import questions
 from training.config import Config, asked_tables, fingerprint
+from training.curation.refusal import WITHOUT_SUITES
 from training.questions import Questions
 from training.rows import files_sha256
 from training.run import Interrupted
@@ -89,7 +90,7 @@ def _questions(config: Config) -> dict[str, Questions]:
     return {name: one for name, one in found.items() if one is not None}
 
 
-def sweep(path: Path, engine: str | None = None) -> Sweep:
+def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -> Sweep:
     """Train what is not trained yet, keep the table after every point, confirm the winner.
 
     UserError where no point could be trained; `training.run.Interrupted` where the user stopped it.
@@ -101,7 +102,7 @@ def sweep(path: Path, engine: str | None = None) -> Sweep:
     (made.folder / "points").mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(made.folder / ".lock", timeout=0):
-            made = _train_all(made, progress.say)
+            made = _train_all(made, progress.say, without_suites)
             if made.table.winner is None:
                 raise UserError(_no_winner(made.table))
             progress.say(f"sweep: {made.folder / 'sweep.md'}")
@@ -121,7 +122,7 @@ def _no_winner(found: Table) -> str:
     return f"no point of {len(found.rows)} could be trained. The same command tries them again\n{failed}"
 
 
-def _train_all(made: Sweep, say: Callable[[str], None]) -> Sweep:
+def _train_all(made: Sweep, say: Callable[[str], None], without_suites: bool) -> Sweep:
     points, pace = made.plan.points, Pace()
     inputs = {point.number: _inputs(point.config, made.asked) for point in points}
     waiting: list[Point] = []
@@ -132,7 +133,7 @@ def _train_all(made: Sweep, say: Callable[[str], None]) -> Sweep:
             waiting.append(point)
     if len(waiting) < len(points):
         say(f"sweep: {len(points) - len(waiting)} of {len(points)} points are trained already")
-    with Processes() as processes:
+    with Processes([WITHOUT_SUITES] if without_suites else []) as processes:
         for place, point in enumerate(waiting):
             left = pace.left(sum(p.rows_seen for p in waiting[place:]))
             wait = f"; about {clock(left)} left for this and the rest" if left and left >= 1 else ""

@@ -1,6 +1,7 @@
 """A training refuses rows of a suite, says where they are, and records the reason why they may stay."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,13 @@ CASE = prose("case", 80)
 def prepared(write_config, write_cases, tmp_path):
     """Prepare a training whose files hold one leaked row each, where asked for; returns the job and what was said."""
 
-    def run(leaked=("train",), **data):
+    def run(leaked=("train",), without_suites=False, **data):
         path = write_config(data__suites=[write_cases([case(1, CASE)])], **{f"data__{k}": v for k, v in data.items()})
         for name in leaked:
             with (tmp_path / f"{name}.jsonl").open("a") as file:
                 file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
         said = []
-        return prepare(load(path), said.append), said
+        return prepare(load(path), said.append, without_suites), said
 
     return run
 
@@ -56,6 +57,57 @@ def test_clean_rows_pass_and_the_number_of_cases_is_said(prepared):
     job, said = prepared(leaked=())
     assert job.contamination == {"cases": 1, "suites": {"legal/mini": 1}, "rows": 0}
     assert any(text.startswith("training: no row holds text of the 1 cases of 1 suites") for text in said)
+
+
+def test_a_training_whose_suites_are_not_found_is_refused_and_says_where_it_looked(write_config, tmp_path, monkeypatch):
+    """The suites that come with tunegate are no answer: they are not those that the adapter is made for."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = []
+    with pytest.raises(UserError) as refused:
+        prepare(load(write_config(data__suites=None)), said.append)
+    assert str(refused.value) == (
+        "no suite was found, so no training row can be compared with its cases: no folder evalsuites is in "
+        f"{tmp_path / 'elsewhere'}, or in the folder of the configuration or above it. Name the folders in "
+        "'data.suites', or train without the comparison: --no-contamination-check"
+    )
+
+
+def test_without_suites_the_option_lets_it_train_and_the_run_records_it(write_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    job = prepare(load(write_config(data__suites=None)), said.append, without_suites=True)
+    assert job.contamination == {"cases": 0, "unchecked": "--no-contamination-check"}
+    assert "training: no row was compared with a suite (--no-contamination-check)" in said
+
+
+def test_the_option_does_not_let_leaked_rows_through_where_suites_are_found(prepared):
+    with pytest.raises(UserError, match="rows that hold text of a suite's cases"):
+        prepared(without_suites=True)
+
+
+def test_the_suites_around_the_configuration_are_found_from_any_folder(
+    write_config, write_cases, tmp_path, monkeypatch
+):
+    Path(write_cases([case(1, CASE)])).rename(tmp_path / "evalsuites")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    path = write_config(data__suites=None)
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+    with pytest.raises(UserError, match="suite legal/mini, case c1 of k1"):
+        prepare(load(path), print)
+
+
+def test_suites_whose_data_is_missing_are_not_found_either(write_config, write_cases, tmp_path):
+    folder = write_cases([case(1, CASE)])
+    (tests,) = Path(folder).rglob("test_*.py")
+    tests.write_text(
+        "from harness import Suite, Unavailable\n\n\ndef cases():\n    raise Unavailable('legal/mini: get it')\n\n\n"
+        "suite = Suite(cases=cases, scorers=[])\n"
+    )
+    with pytest.raises(UserError, match=r"no suite was found.*legal/mini was not compared: legal/mini: get it"):
+        prepare(load(write_config(data__suites=[folder])), print)
 
 
 @pytest.mark.parametrize(("data", "said"), [
