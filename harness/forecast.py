@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from harness.clock import clock
+from harness.embedded import EMBEDDED
 from harness.plan import Job, SuiteJob
 from harness.schema import BASELINE, CANDIDATE
 
-TOKENS_A_SECOND = {"fake": 1_000_000, "vllm": 1600, "transformers": 400}
+TOKENS_A_SECOND = {"vllm": 1600, "transformers": 400}
 """Prompt and answer together, as measured with the embedded model on 2 cores."""
 CHARACTERS_A_TOKEN = 4
 TEMPLATE = 600
 """Characters around a case's own inputs."""
 ANSWERED = 0.5
 """Share of the answer's limit that answers take."""
-START_S = {"fake": 0.0, "vllm": 45.0, "transformers": 15.0}
+START_S = {"vllm": 45.0, "transformers": 15.0}
 
 
 def forecast(job: Job) -> list[str]:
-    """Two lines: the questions, and a rough time for answers that are not cached (2 cores, the embedded model)."""
+    """Two lines: the questions, and how long answers take that are not cached, where that was measured."""
     names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
     if job.servers:
         served = {BASELINE: job.servers.baseline, CANDIDATE: job.servers.model}
@@ -31,8 +32,13 @@ def forecast(job: Job) -> list[str]:
         return [head, f"tunegate: asked of {', '.join(job.servers.urls)}; how long that takes is up to them"]
     if job.engine == "ray":
         return [head, "tunegate: asked of vLLM engines on Ray; how long that takes is up to their devices"]
+    if job.engine == "fake":
+        return [head, "tunegate: the answers are scripted; no model is loaded"]
     engine = job.engine or "vllm"
     tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
+    if engine not in START_S or set(asked.values()) != {EMBEDDED}:
+        amount = f"about {tokens:,.0f} tokens of prompts and answers"
+        return [head, f"tunegate: {amount}; the time depends on model and device, and cached answers take none"]
     seconds = len(asked) * START_S[engine] + tokens / TOKENS_A_SECOND[engine]
     return [
         head,
