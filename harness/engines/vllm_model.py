@@ -12,6 +12,7 @@ from typing import Any
 from harness.engines import vllm_env
 from harness.engines.base import Settings, failed, finished, problem_of, vocabulary_of
 from harness.engines.memory import BLOCK_TOKENS_CPU, MAX_SEQS_CPU
+from harness.engines.reaping import reap
 from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once, is_out_of_memory, killed_for_memory
 from harness.engines.vllm_log import ErrorLog, raised
 from harness.engines.watch import Watch
@@ -147,6 +148,7 @@ class VllmModel:
             except UserError:
                 raise
             except Exception as error:  # vLLM raises many kinds; a user needs one line of any.
+                reap()
                 raise self._why_it_did_not_start(error, name) from error
         self._watch = Watch(self._llm.llm_engine.engine_core, settings.patience_s, settings.say)
         self.at_once = self._at_once(arguments)
@@ -276,5 +278,6 @@ class VllmModel:
         self._watch.close()
         with vllm_env.collecting_later():
             self._llm.llm_engine.engine_core.shutdown(timeout=GRACE_S)
+        reap()
         self._llm = None
         gc.collect()

@@ -1,8 +1,10 @@
 """vLLM's faults: processes that die, hang or run out of memory. By rule with stand-ins, then with real processes."""
 
 import json
+import multiprocessing
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from harness.engines.base import Settings
 from harness.engines.shortage import AtOnce, OutOfMemory, is_out_of_memory
 from harness.engines.vllm_engine import VllmEngine
 from harness.engines.vllm_log import ErrorLog, raised
+from harness.engines.vllm_model import VllmModel
 from harness.engines.watch import Watch
 from harness.errors import EngineFailed
 from harness.prompts import Renderer
@@ -291,6 +294,50 @@ def test_out_of_memory_with_one_request_at_a_time_says_what_to_do(short: Any) ->
     assert "a smaller model or a larger device; finished answers are kept" in said[-1]
 
 
+class Abandoned:
+    """vLLM's engine core client, whose shutdown kills a process that takes too long, and does not wait for its end."""
+
+    def __init__(self) -> None:
+        self.process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), name="EngineCore")
+        self.process.start()
+
+    def shutdown(self, timeout: float) -> None:
+        os.kill(self.process.pid or 0, signal.SIGKILL)
+
+    def state(self) -> str:
+        """Its letter in /proc, or "gone" where it is there no more."""
+        try:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return "gone"
+
+
+def loaded(core: Abandoned) -> VllmModel:
+    """A model as it is once loaded, for its end alone."""
+    model = object.__new__(VllmModel)
+    model._llm = SimpleNamespace(llm_engine=SimpleNamespace(engine_core=core))
+    model._watch = Watch(core, 3600, print)
+    return model
+
+
+def test_a_closed_model_leaves_no_defunct_process() -> None:
+    core = Abandoned()
+    assert core.state() in "RS"
+    loaded(core).close()
+    assert core.state() == "gone"
+
+
+def test_a_process_that_was_killed_before_is_reaped_by_closing() -> None:
+    core = Abandoned()
+    os.kill(core.process.pid or 0, signal.SIGKILL)
+    end = time.monotonic() + WAIT_S
+    while core.state() != "Z" and time.monotonic() < end:
+        time.sleep(0.01)
+    core.shutdown = lambda timeout: None  # type: ignore[method-assign]
+    loaded(core).close()
+    assert core.state() == "gone"
+
+
 @pytest.fixture(scope="session")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Findings of tests/harness/vllm_faults.py."""
@@ -336,3 +383,6 @@ class TestRealProcesses:
             f"EngineFailed: vllm stopped with {left} answers to go: no token came for 10 s."
         )
         assert faults["left_behind"] == []
+
+    def test_no_process_stays_defunct_while_the_session_goes_on(self, faults: Any) -> None:
+        assert faults["killed"]["defunct"] == [] and faults["hung"]["defunct"] == []

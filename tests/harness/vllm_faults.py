@@ -64,7 +64,7 @@ def killed(base: dict[str, Checkpoint], asked: list[Request]) -> dict[str, Any]:
         found, error = until(answered(engine, asked, AnswerCache(engine, base)), signal.SIGKILL)
     finally:
         engine.close()
-    return {"found": found, "error": error}
+    return {"found": found, "error": error, "defunct": defunct()}
 
 
 def resumed_starved_and_hung(base: dict[str, Checkpoint], asked: list[Request], renderer: Renderer) -> dict[str, Any]:
@@ -85,8 +85,15 @@ def resumed_starved_and_hung(base: dict[str, Checkpoint], asked: list[Request], 
         report["hung"] = {"found": hung, "error": error}
     finally:
         engine.close()
+    report["hung"]["defunct"] = defunct()
     report["left_behind"] = left_behind()
     return report
+
+
+def defunct() -> list[str]:
+    """Names of the processes below this one that have ended and that nobody has asked after."""
+    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")") for pid in children(os.getpid())]
+    return [named.partition("(")[2] for named, _, rest in states if rest.split()[0] == "Z"]
 
 
 def left_behind() -> list[int]:
