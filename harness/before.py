@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands import Bars, Engine, Engines, Runs, ServedModel, Suites, Url, suites_here
-from harness.errors import EXIT_GATE_FAILED, UserError
+from harness.errors import EXIT_GATE_FAILED, NothingJudged, UserError
 
 if TYPE_CHECKING:
     from harness.schema import SuiteInfo
@@ -111,6 +111,12 @@ def noise(
         typer.echo("\n".join(one.lines))
     for path in save(found):
         typer.echo(f"noise: {path}. Once it is committed, no gate is held to a margin below it")
+    unmeasured = [one.suite.name for one in found if not one.is_measured]
+    if unmeasured:
+        raise NothingJudged(
+            f"{', '.join(unmeasured)}: no metric could be measured, so no noise.json was written. Why answers failed: "
+            f"tunegate report {folder.path}"
+        )
     typer.echo(f"run folder: {folder.path}. Every case that flipped is in: tunegate report {folder.path.name}")
 
 

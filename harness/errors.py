@@ -13,7 +13,7 @@ from harness.visible import shown
 NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading bytes as JSON of some type raises: other JSON, none, no UTF-8, and nesting that is too deep."""
 EXIT_OK = 0
-"""Done; of a run: every gate passed."""
+"""Done; of a run: gates were judged, and none failed. Some may have been skipped, unless gates are required."""
 EXIT_GATE_FAILED = 1
 """A gate failed, was inconclusive or could not be measured, or did not run where gates are required; a test failed."""
 EXIT_INTERRUPTED = 2

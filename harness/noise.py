@@ -44,6 +44,11 @@ class Measured(Struct, frozen=True, kw_only=True):
     lines: list[str]
     """The same in words."""
 
+    @property
+    def is_measured(self) -> bool:
+        """At least one metric has a noise floor."""
+        return any(floor.floor is not None for floor in self.noise.floors)
+
 
 def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list[Measured]:
     """Ask `job.candidate` twice, write and seal the run; `batch` is the most requests that the second pass computes at
@@ -177,9 +182,11 @@ def _flipped(ids: Sequence[str], cases: int, where: str) -> str:
 
 
 def save(found: Sequence[Measured]) -> list[Path]:
-    """Write the noise.json of every suite."""
+    """Write the noise.json of every suite of which something was measured."""
     paths = []
     for one in found:
+        if not one.is_measured:
+            continue
         path = noise_path(one.suite, None)
         save_noise(path, one.noise)
         paths.append(path)

@@ -190,6 +190,15 @@ def test_the_command_writes_the_file_and_says_what_is_held_back(project: Path) -
     assert "c7" in text and "15.1 points" in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_a_checkpoint_that_gives_no_answer_has_no_noise_and_the_file_stays(project: Path) -> None:
+    noise_file(project).unlink(missing_ok=True)
+    ids = list(right(rows()))
+    write_script(project, fail={"baseline": ids, "tuned": ids})
+    done = tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
+    assert done.returncode == 6, done.stdout + done.stderr
+    assert "no metric could be measured" in done.stderr and not noise_file(project).exists()
+
+
 def noise(**more: object) -> Noise:
     named = dict.fromkeys(Noise.__struct_fields__, "x")
     floor = NoiseFloor(
