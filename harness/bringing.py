@@ -18,7 +18,7 @@ from harness.cases import load_cases
 from harness.errors import UserError
 from harness.importing import Columns, Read, read_rows, refuse_bad, together
 from harness.schema import Case
-from harness.tables import Hub, rows_of
+from harness.tables import Hub, is_table, rows_of
 
 if TYPE_CHECKING:
     from harness.suite import Suite
@@ -35,7 +35,12 @@ def bring(source: str, into: str, columns: Columns, hub: Hub, mode: Mode | None,
     folder = _folder(into)
     suite = only_suite(folder)
     if suite.cases_path is None:
-        raise UserError(f"{suite.name} builds its cases by code: Suite(cases=...) names a function, expected a file")
+        raise UserError(
+            f"{suite.name} builds its cases by code or reads them from the hub: Suite(cases=...) names no file. Write "
+            'cases="cases.jsonl"'
+        )
+    if is_table(str(suite.cases_path)):
+        raise UserError(f"{suite.cases_path}: cases are added to JSONL files. Add the rows to this table yourself")
     path = Path(os.path.relpath(suite.cases_path))
     present = present_cases(path, mode)
     found = read_rows(rows_of(source, columns.names, hub), columns, suite, present)

@@ -1,22 +1,25 @@
 """Loads, validates and hashes cases. Knows no suite and no model.
 
-A file larger than MEMORY_BYTES stays on the disk: its cases are read when they are asked for.
+A file of JSON lines larger than MEMORY_BYTES stays on the disk: its cases are read when they are asked for. Cases may
+also be rows of a table, a folder or a hub data set, with the fields of a case as columns.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar, overload
+from typing import Any, BinaryIO, TypeVar, overload
 
 import msgspec
 
 from harness.digest import digest
 from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.schema import Case
+from harness.tables import HUB, Hub, is_table, refuse_unpinned, rows_of
 from harness.text_files import byte_order_mark, not_utf8, read_bytes, shown_path, size_of
 
 C = TypeVar("C", bound=Sequence[Case])
@@ -58,8 +61,11 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def load_cases(path: Path) -> Sequence[Case]:
-    """Read one Case a line; every bad or duplicate line is named in one UserError. An empty file is an error."""
+def load_cases(path: Path | str) -> Sequence[Case]:
+    """Read one Case per line or row; every bad or duplicate one is named in one UserError, and so is an empty file."""
+    if is_table(str(path)):
+        return _of_table(str(path))
+    path = Path(path)
     where = shown_path(path)
     if size_of(path, EXPECTED) > MEMORY_BYTES:
         return _on_disk(path)
@@ -97,6 +103,46 @@ def _decoded(decoder: msgspec.json.Decoder[Case], line: bytes) -> Case:
     if len(line) > LONGEST_LINE_BYTES:
         raise ValueError(f"the line is longer than {LONGEST_LINE_BYTES >> 20} MiB. Shorten the case")
     return decoder.decode(line)
+
+
+def _of_table(source: str) -> Sequence[Case]:
+    """Columns are the fields of a case, or parts of them such as `input.document`; others are not read."""
+    refuse_unpinned(source)
+    where = source if source.startswith(HUB) else shown_path(Path(source))
+    cases: list[Case] = []
+    problems: list[str] = []
+    first_row: dict[str, int] = {}
+    for row in rows_of(source, [], Hub()):
+        number = int(row.where.split()[1])
+        try:
+            case = msgspec.convert(_fields(row.cells), Case, strict=True)
+            problem = row.problem or problem_of(case, first_row, number)
+        except ValueError as error:
+            problem = row.problem or _explain(error)
+        else:
+            first_row.setdefault(case.id, number)
+            cases.append(case)
+        problems.extend([f"{row.where}: {problem}"] if problem else [])
+    refuse_all([f"{where}: {problem}" for problem in problems], f"{where}: cases that cannot be used")
+    return check_not_empty(cases, where)
+
+
+def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a case; an empty cell is one that is not there."""
+    found: dict[str, Any] = {}
+    for column, value in cells.items():
+        name, _, part = column.partition(".")
+        if name in Case.__struct_fields__ and value not in (None, ""):
+            if part:
+                found.setdefault(name, {})[part] = value
+            else:
+                found[name] = value
+    for name in ("input", "tags"):
+        if isinstance(found.get(name), dict):
+            found[name] = {key: value for key, value in found[name].items() if value is not None}
+    if isinstance(text := found.get("expected"), str):
+        found["expected"] = json.loads(text) if text.startswith("[") and text.endswith("]") else [text]
+    return found
 
 
 def _on_disk(path: Path) -> Sequence[Case]:

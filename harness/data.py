@@ -16,7 +16,7 @@ from harness.errors import EXIT_GATE_FAILED, UserError
 
 app = typer.Typer(name="data", help="Make, check, clean and split training rows.", no_args_is_help=True)
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="JSONL files of training rows.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Training rows: JSONL, CSV, Parquet, folders.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Suites = Annotated[
     list[str] | None,

@@ -21,6 +21,7 @@ from harness.cases import cases_hash, check_cases, load_cases
 from harness.digest import digest
 from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Record, Score
+from harness.tables import HUB
 from harness.text_files import shown_path
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class CaseTest:
 class Suite:
     """Cases, prompt, scorers, tests and gates of one domain task, in the folder of the file that declares it.
 
-    cases: file in the folder, or a function that returns cases; it raises Unavailable where they cannot be had
+    cases: JSONL, CSV or Parquet file in the folder, `hf:owner/name@COMMIT#SPLIT`, or a function that returns cases; it
+        raises Unavailable where they cannot be had
     prompt: template of the user message, in the folder
     scorers: what is looked for in each answer; one of a family
     cluster: the word for what cases share, such as contract, which intervals and tests count
@@ -125,16 +127,17 @@ class Suite:
             cases: Sequence[Case] = check_cases(self._cases(), self.name)
             where = self.name
         else:
+            hub = self._cases.startswith(HUB)
             path = self.folder / self._cases
-            cases, where = load_cases(path), shown_path(path)
+            cases, where = (load_cases(self._cases), self._cases) if hub else (load_cases(path), shown_path(path))
         problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
         refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
         return cases
 
     @property
     def cases_path(self) -> Path | None:
-        """The file of its cases; None where a function builds them."""
-        return None if callable(self._cases) else self.folder / self._cases
+        """The file of its cases; None where a function builds them or the hub has them."""
+        return None if callable(self._cases) or self._cases.startswith(HUB) else self.folder / self._cases
 
     def problems(self, case: Case) -> list[str]:
         """What its scorers find wrong with a case before anything is asked."""

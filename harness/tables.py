@@ -1,4 +1,7 @@
-"""Reads rows of CSV, JSONL and Parquet files and of hub data sets. Knows no case.
+"""Reads rows of CSV, JSONL and Parquet files, folders of them and hub data sets.
+
+`datasets` reads Parquet, folders and the hub. CSV and JSONL are read here: `datasets` does not say on which line a bad
+row is, and it reads the cells `None` and `007` as nothing and as 7 (docs/decisions/0033).
 
 A row comes with the line, or row, that it stands on; one that cannot be read comes with what is wrong with it. A file
 that cannot be read at all is a UserError.
@@ -20,6 +23,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 DELIMITERS = (",", ";", "\t")
 LONGEST_CELL = 1 << 30
 """Characters; csv's own limit of 131,072 is less than a long contract."""
+REVISION = re.compile(r"[0-9a-f]{40}")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 AS_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')"
 
@@ -41,16 +45,47 @@ class Hub(NamedTuple):
     split: str | None = None
     config: str | None = None
     revision: str | None = None
+    streaming: bool = False
+    """Read row by row, without a copy in the cache."""
+
+
+def is_table(source: str) -> bool:
+    """Whether `source` names a table, a folder or a hub data set; anything else is a file of JSON lines."""
+    path = Path(parted(source)[0])
+    return source.startswith(HUB) or path.suffix.lower() in TABLES or path.is_dir()
+
+
+def parted(source: str) -> tuple[str, str | None]:
+    """The file, folder or data set of `source`, and the split that it names after `#`."""
+    name, _, split = source.rpartition("#")
+    return (name, split) if name and split and not Path(source).exists() else (source, None)
+
+
+def refuse_unpinned(source: str) -> None:
+    """Refuse a hub data set that may be another one tomorrow."""
+    if source.startswith(HUB) and not REVISION.fullmatch(parted(source)[0].partition("@")[2]):
+        raise UserError(
+            f"{source}: names no commit, so its rows may change. Write hf:owner/name@COMMIT#SPLIT, with the 40 hex "
+            "digits of the commit"
+        )
 
 
 def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[Row]:
-    """Rows of a file, or of `hf:owner/name`; a column that it does not have is a UserError."""
+    """Rows of a file, a folder or `hf:owner/name@revision`, each with `#split` if it has several.
+
+    A column that it does not have is a UserError.
+    """
+    source, split = parted(source)
     if source.startswith(HUB):
+        source, _, revision = source.partition("@")
+        hub = hub._replace(split=hub.split or split, revision=hub.revision or revision or None)
         return _of_hub(source, columns, hub)
-    told = [f"--{name}" for name, value in hub._asdict().items() if value is not None]
+    told = [f"--{name}" for name in ("split", "config", "revision") if getattr(hub, name) is not None]
     if told:
         raise UserError(f"{' and '.join(told)} is for data sets of the hub, named as hf:owner/name. Leave it out")
     path = Path(source)
+    if path.is_dir():
+        return _of_folder(path, columns, split)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UserError(f"{source}: expected a file that ends in {', '.join(READERS)}, or hf:owner/name. {OTHERWISE}")
@@ -163,60 +198,86 @@ def _json_lines(path: Path) -> Iterator[Row]:
 
 
 def _of_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
+    return _streamed(path, "is no Parquet file", columns, None, "parquet", data_files=str(path))
 
+
+def _of_folder(path: Path, columns: Sequence[str], split: str | None) -> Iterator[Row]:
+    return _streamed(path, "holds no rows that can be read", columns, split, str(path))
+
+
+def _streamed(
+    path: Path, fault: str, columns: Sequence[str], split: str | None, builder: str, **options: str
+) -> Iterator[Row]:
+    """Rows of local files by `datasets`, which streams them: nothing is copied to its cache."""
+    datasets = _library()
     try:
-        file = ParquetFile(path)
-    except (ArrowException, OSError) as error:
-        raise UserError(f"{path.name}: is no Parquet file: {str(error).splitlines()[0][:120]}") from None
-    _lacking(path.name, columns, file.schema_arrow.names)
-    wanted = list(dict.fromkeys(c if c in file.schema_arrow.names else c.split(".")[0] for c in columns))
+        found = datasets.load_dataset(builder, **options, streaming=True)
+    except Exception as error:  # Readers of every format raise their own kinds.
+        raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
+    found = _one_split(path.name, found, split)
+    has = list(found.column_names or [])
+    _lacking(path.name, columns, has)
+    if columns:
+        found = found.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
 
     def rows() -> Iterator[Row]:
-        number = 0
-        for batch in file.iter_batches(columns=wanted):
-            for cells in batch.to_pylist():
-                number += 1
-                yield Row(f"row {number}", cells)
+        try:
+            yield from _numbered(found)
+        except Exception as error:
+            raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
 
     return rows()
+
+
+def _numbered(found: Any) -> Iterator[Row]:
+    features = found.features or {}
+    for number, cells in enumerate(found, 1):
+        yield Row(f"row {number}", {key: _named(features.get(key), value) for key, value in cells.items()})
+
+
+def _one_split(source: str, found: Any, split: str | None) -> Any:
+    """The split that is named, or the only one."""
+    if not isinstance(found, dict):
+        return found
+    if split is None and len(found) > 1:
+        raise UserError(f"{source}: has the splits {', '.join(found)}. Name one with --split, or after #")
+    if split is not None and split not in found:
+        raise UserError(f"{source}: has no split {split!r}. It has: {', '.join(found)}")
+    return found[split or next(iter(found))]
+
+
+def _library() -> Any:
+    """`datasets`, silent: what it and the hub client say of every retry is said in one line."""
+    import datasets
+    import huggingface_hub
+
+    for speaks in (datasets, huggingface_hub):
+        speaks.logging.set_verbosity(50)
+    datasets.disable_progress_bars()
+    return datasets
 
 
 def _of_hub(source: str, columns: Sequence[str], hub: Hub) -> Iterator[Row]:
     name = source.removeprefix(HUB)
     if not HUB_ID.fullmatch(name) or ".." in name:
         raise UserError(f"{source}: {name!r} is no data set, expected hf:owner/name")
-    found = _loaded(source, name, hub)
-    _lacking(source, columns, found.column_names)
-
-    def rows() -> Iterator[Row]:
-        for number, cells in enumerate(found, 1):
-            yield Row(f"row {number}", {key: _named(found.features[key], value) for key, value in cells.items()})
-
-    return rows()
+    found = _one_split(source, _loaded(source, name, hub), None)
+    _lacking(source, columns, found.column_names or [])
+    return _numbered(found)
 
 
 def _loaded(source: str, name: str, hub: Hub) -> Any:
-    """One split of a data set."""
-    import datasets
-    import huggingface_hub
-
-    for speaks in (datasets, huggingface_hub):  # of every retry; what comes of them is said below
-        speaks.logging.set_verbosity_error()
+    """A data set of the hub, or one split of it."""
+    datasets = _library()
+    more = {"streaming": True} if hub.streaming else {}
     try:
-        found = datasets.load_dataset(name, hub.config, split=hub.split, revision=hub.revision)
+        return datasets.load_dataset(name, hub.config, split=hub.split, revision=hub.revision, **more)
     except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
         first = first_line(error)
         raise UserError(
             f"{source}: the data set could not be had: {first}. It needs the network, or the data set in the hub's "
             "cache; else download it elsewhere and name its CSV, JSONL or Parquet file"
         ) from None
-    if not isinstance(found, dict):
-        return found
-    if len(found) > 1:
-        raise UserError(f"{source}: has the splits {', '.join(found)}. Name one with --split")
-    return next(iter(found.values()))
 
 
 def _named(feature: Any, value: Any) -> Any:
@@ -235,3 +296,5 @@ READERS: dict[str, Reader] = {
     ".ndjson": _of_jsonl,
     ".parquet": _of_parquet,
 }
+TABLES = (".csv", ".tsv", ".parquet")
+"""Endings of files that are tables, where JSON lines are expected otherwise."""

@@ -46,6 +46,7 @@ LAYERS = [
         "endings",
     },
     {
+        "tables",
         "cases",
         "prompts",
         "tokenizer",
@@ -77,7 +78,7 @@ LAYERS = [
         "judging",
         "people",
     },
-    {"session", "demo", "power", "noise", "serving", "starting", "tables", "importing", "bringing", "teaching"},
+    {"session", "demo", "power", "noise", "serving", "starting", "importing", "bringing", "teaching"},
     {
         "ci",
         "commands",

@@ -12,9 +12,13 @@ ALL_LINEAR: Literal["all-linear"] = "all-linear"
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     train: list[str]
-    """JSONL files of training rows."""
+    """Training rows: JSONL, CSV or Parquet files, folders of them, or data sets of the hub as
+    `hf:owner/name@COMMIT#SPLIT`. `#SPLIT` may follow a folder, too."""
     validation: list[str] = field(default_factory=list)
-    """JSONL files of validation rows; they choose the best adapter."""
+    """Validation rows, as `train`; they choose the best adapter."""
+    streaming: bool = False
+    """Read hub data sets row by row instead of downloading them first; with `rows`, only the first so many rows of each
+    table are read."""
     max_length: int = 2048
     """Most tokens of one row; a longer row loses the middle of its prompt, never of its answer."""
     suites: list[str] = field(default_factory=list)

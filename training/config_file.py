@@ -14,15 +14,17 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import refuse_all
+from harness.tables import HUB
 from harness.toml_files import read_toml
 from training.config import ALL_LINEAR, Config, asked_tables
+from training.rows import is_there
 
 BESIDE = "Paths are relative to the TOML file"
 
 Check = tuple[str, Callable[[Any], bool], str]
 
 CHECKS: tuple[Check, ...] = (
-    ("data.train", lambda v: len(v) > 0, "name at least one JSONL file"),
+    ("data.train", lambda v: len(v) > 0, "name at least one file"),
     ("data.max_length", lambda v: v >= 16, "set it to 16 or more"),
     ("data.allow_contaminated", lambda v: v is None or v.strip() != "", "give the reason, or leave it out"),
     ("data.rows", lambda v: v is None or v > 0, "set it to 1 or more, or leave it out to use all"),
@@ -139,7 +141,7 @@ def _doc(full: str) -> str:
     advice = {
         "base": 'Name the checkpoint to adapt, such as base = "smollm2-135m-instruct"',
         "data": "Add a table [data] with train = [...]",
-        "data.train": "Name the JSONL files of training rows",
+        "data.train": "Name the files of training rows",
     }
     return advice.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), "")
 
@@ -155,7 +157,7 @@ def _whole(tables: dict[str, Any]) -> Config | None:
 
 def _absolute(config: Config, folder: Path) -> Config:
     def near(text: str) -> str:
-        return str(folder / Path(text).expanduser())
+        return text if text.startswith(HUB) else str(folder / Path(text).expanduser())
 
     paths = {key: [near(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
     around = next((str(f / "evalsuites") for f in (folder, *folder.parents) if (f / "evalsuites").is_dir()), None)
@@ -178,7 +180,7 @@ def _missing_files(config: Config) -> list[str]:
     problems = []
     for key in ("train", "validation"):
         for file in getattr(config.data, key):
-            if not Path(file).is_file():
+            if not is_there(file):
                 problems.append(f"'data.{key}' names {file}, which is no file. {BESIDE}")
     for suite in config.data.suites:
         if not Path(suite).exists():

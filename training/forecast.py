@@ -64,8 +64,10 @@ class Workload(Struct, frozen=True, kw_only=True):
 
 def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     """Read, render and pack every row as the training will; a bad row is a UserError."""
-    rows = some_rows(load_rows(config.data.train), config.data.rows, config.train.seed)
-    held_out = load_rows(config.data.validation) if config.data.validation else []
+    rows = some_rows(
+        load_rows(config.data.train, config.data.streaming, config.data.rows), config.data.rows, config.train.seed
+    )
+    held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
     exact = folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES)
     documents, checked = (_documents(part, config, folder if exact else None) for part in (rows, held_out))
     train = config.train

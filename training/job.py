@@ -53,8 +53,10 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
 
     `without_suites` allows a training whose rows can be compared with no suite.
     """
-    rows = some_rows(load_rows(config.data.train), config.data.rows, config.train.seed)
-    held_out = load_rows(config.data.validation) if config.data.validation else []
+    rows = some_rows(
+        load_rows(config.data.train, config.data.streaming, config.data.rows), config.data.rows, config.train.seed
+    )
+    held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
     base = checkpoints.resolve(config.base)
     renderer = Renderer(base.path)

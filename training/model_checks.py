@@ -14,6 +14,7 @@ from harness.model_files import model_config
 from training import lora_settings, shapes, sharding, trackers
 from training.config import Config
 from training.plan import total_steps
+from training.rows import count_rows
 
 
 def base_folder(text: str) -> Path:
@@ -97,13 +98,14 @@ def compiler() -> str | None:
 
 
 def _warmup(config: Config) -> list[str]:
-    """Counts the lines of the training files where the number of steps depends on them."""
+    """Counts the rows where the number of steps depends on them, unless they are streamed."""
     settings = config.train
-    try:
-        files = [] if settings.max_steps else [Path(file).read_bytes() for file in config.data.train]
-    except OSError:
+    if config.data.streaming:
         return []
-    rows = sum(1 for data in files for line in data.split(b"\n") if line.strip())
+    try:
+        rows = 0 if settings.max_steps else count_rows(config.data.train)
+    except (OSError, UserError):
+        return []
     rows = min(rows, config.data.rows or rows)
     total = total_steps(rows, settings.rows_per_step, settings.epochs, settings.max_steps)
     warmup = round(config.optim.warmup_ratio * total)

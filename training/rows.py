@@ -1,13 +1,15 @@
 """Reads and checks training rows, line by line. Knows no tokens.
 
 Two forms, one JSON object a line: {"instruction", "input", "output"} and {"messages": [{"role", "content"}]}. Either
-may name what it was made from, in "cluster", "document" or "source".
+may name what it was made from, in "cluster", "document" or "source". Tables, folders and hub data sets have the same
+names as columns; their other columns are not read.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,7 @@ from msgspec import Struct
 
 from harness.digest import digest, file_sha256
 from harness.errors import UserError, refuse_all
+from harness.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
 
 FLOOR_ROWS = 1000
 LONGEST_LINE = 8 * 2**20
@@ -35,7 +38,7 @@ class Row(Struct, frozen=True, kw_only=True):
     messages: list[Turn]
     """The conversation; every assistant turn is learnt."""
     where: str
-    """`file:line`, for messages."""
+    """`file:line`, or `table:row`, for messages."""
     document: str = ""
     """What the row was made from, where the line says so in one of DOCUMENT_FIELDS; not learnt."""
 
@@ -66,47 +69,81 @@ class _Instruction(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True)
     input: str = ""
 
 
-def load_rows(files: Sequence[str]) -> list[Row]:
-    """Rows of all files in order. One UserError lists every bad line of every file."""
+Parsed = tuple[str, list[Turn], str]
+"""Form, conversation and document of a row."""
+
+
+def load_rows(files: Sequence[str], streaming: bool = False, most: int | None = None) -> list[Row]:
+    """Rows of all files in order. One UserError lists every bad line of every file.
+
+    With `streaming`, tables, folders and hub data sets are read row by row, and `most` rows of each are enough.
+    """
     rows: list[Row] = []
     problems: list[str] = []
     for file in files:
         try:
-            rows += _read(file, problems)
+            rows += _of_table(file, streaming, most, problems) if is_table(file) else _of_lines(file, problems)
         except OSError as error:
             problems.append(f"{file}: cannot be read: {error.strerror}. Name a JSONL file of training rows")
+        except UserError as error:
+            problems.append(str(error))
     refuse_all(problems, f"{', '.join(files)}: rows that cannot be trained on")
     return rows
 
 
-def _read(file: str, problems: list[str]) -> list[Row]:
-    """Rows of one file. Neighbouring lines with one and the same fault are named together."""
-    rows: list[Row] = []
-    faults: list[tuple[int, int, str]] = []
-    forms: dict[str, int] = {}
+def _of_table(file: str, streaming: bool, most: int | None, problems: list[str]) -> list[Row]:
+    refuse_unpinned(file)
+    found = rows_of(file, [], Hub(streaming=streaming))
+    numbered = ((int(row.where.split()[1]), row) for row in islice(found, most if streaming else None))
+    return _read(file, numbered, lambda row: _form(_columns(row.cells, row.problem)), problems)
+
+
+def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
+    """The columns of a row that a line would have; an empty cell is one that is not there."""
+    if problem:
+        raise ValueError(problem)
+    form: type[_Made] = _Chat if cells.get("messages") else _Instruction
+    raw = {name: cells[name] for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
+    if form is _Chat and isinstance(raw["messages"], list):
+        fields = Turn.__struct_fields__
+        raw["messages"] = [{k: v for k, v in dict(turn).items() if k in fields} for turn in raw["messages"]]
+    return raw
+
+
+def _of_lines(file: str, problems: list[str]) -> list[Row]:
     with Path(file).open("rb") as lines:
         start = lines.read(SNIFFED)
-        first_byte = start.lstrip()[:1]
         if b"\0" in start:
             problems.append(f"{file}: a binary file, or text that is not UTF-8. Expected one JSON object a line")
             return []
         lines.seek(0)
-        for number, line in enumerate(lines, 1):
-            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if not line.strip():
-                continue
-            try:
-                form, turns, document = _line(line)
-            except (ValueError, RecursionError) as error:
-                said = _said(error)
-                first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, said) else number
-                faults.append((first, number, said))
-                continue
-            forms.setdefault(form, number)
-            rows.append(Row(messages=turns, where=f"{file}:{number}", document=document))
-    if faults and not rows and first_byte == b"[":
-        problems.append(f"{file}: a JSON array. Write its objects one a line, without brackets and commas around them")
-        return []
+        before = len(problems)
+        numbered = ((n, x.removeprefix(b"\xef\xbb\xbf") if n == 1 else x) for n, x in enumerate(lines, 1))
+        rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
+    if not rows and len(problems) > before and start.lstrip()[:1] == b"[":
+        problems[before:] = [
+            f"{file}: a JSON array. Write its objects one a line, without brackets and commas around them"
+        ]
+    return rows
+
+
+def _read(
+    file: str, numbered: Iterable[tuple[int, Any]], parse: Callable[[Any], Parsed], problems: list[str]
+) -> list[Row]:
+    """Rows of one file. Neighbouring lines with one and the same fault are named together."""
+    rows: list[Row] = []
+    faults: list[tuple[int, int, str]] = []
+    forms: dict[str, int] = {}
+    for number, line in numbered:
+        try:
+            form, turns, document = parse(line)
+        except (ValueError, RecursionError) as error:
+            said = _said(error)
+            first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, said) else number
+            faults.append((first, number, said))
+            continue
+        forms.setdefault(form, number)
+        rows.append(Row(messages=turns, where=f"{file}:{number}", document=document))
     problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {said}" for a, b, said in faults]
     if len(forms) > 1:
         both = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
@@ -125,11 +162,14 @@ def _said(error: Exception) -> str:
     return f"{error}. Expected one JSON object a line" if type(error) is msgspec.DecodeError else str(error)
 
 
-def _line(line: bytes) -> tuple[str, list[Turn], str]:
-    """Form, conversation and document of one line; a ValueError says what is wrong with it."""
+def _line(line: bytes) -> Parsed:
+    """One line of a file; a ValueError says what is wrong with it."""
     if len(line) > LONGEST_LINE:
         raise ValueError(f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE:,}. Cut its document up")
-    raw: Any = msgspec.json.decode(line)
+    return _form(msgspec.json.decode(line))
+
+
+def _form(raw: Any) -> Parsed:
     if not isinstance(raw, dict) or not ("messages" in raw or "instruction" in raw):
         raise ValueError('expected an object with "messages", or with "instruction", "input" and "output"')
     row: _Chat | _Instruction
@@ -182,5 +222,31 @@ def shared_rows(train: Sequence[Row], validation: Sequence[Row]) -> list[str]:
 
 
 def files_sha256(files: Sequence[str]) -> str:
-    """Digest of the files' contents in order."""
-    return digest([file_sha256(Path(file)) for file in files])
+    """Digest of the contents of files and folders, and of the names of pinned hub data sets, in order."""
+    return digest([source_sha256(file) for file in files])
+
+
+def source_sha256(file: str) -> str:
+    """Digest of one of them."""
+    name, split = parted(file)
+    if name.startswith(HUB):
+        return digest(file)
+    path = Path(name)
+    if path.is_dir():
+        parts = sorted(part for part in path.rglob("*") if part.is_file())
+        return digest([split, [[part.relative_to(path).as_posix(), file_sha256(part)] for part in parts]])
+    return file_sha256(path)
+
+
+def is_there(file: str) -> bool:
+    """Whether a file or folder exists; a hub data set is looked for only when it is read."""
+    return file.startswith(HUB) or Path(file).is_file() or (is_table(file) and Path(parted(file)[0]).exists())
+
+
+def count_rows(files: Sequence[str], streaming: bool = False) -> int:
+    """How many rows there are, good or bad; a file that cannot be read is a UserError or an OSError."""
+    tables = [file for file in files if is_table(file)]
+    lines = (Path(file).read_bytes().split(b"\n") for file in files if file not in tables)
+    return sum(bool(line.strip()) for some in lines for line in some) + sum(
+        1 for file in tables for _ in rows_of(file, [], Hub(streaming=streaming))
+    )

@@ -200,3 +200,21 @@ def test_without_a_network_the_hub_is_one_line(monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"hf:nobody/none: the data set could not be had: .* It needs the network"):
         list(rows_of("hf:nobody/none", ["text"], NO_HUB))
+
+
+def test_a_csv_cell_is_its_text_where_datasets_would_read_a_number_or_nothing(tmp_path):
+    import datasets
+
+    path = write(tmp_path / "a.csv", "id,answer\n007,None\n")
+    assert read(path, "id", "answer") == [("line 2", {"id": "007", "answer": "None"})]
+    (theirs,) = datasets.load_dataset("csv", data_files=str(path), split="train", streaming=True)
+    assert theirs == {"id": 7, "answer": None}
+
+
+def test_local_tables_leave_no_copy_in_the_cache(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.Dataset.from_dict({"id": ["Harrowgate"]}).to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", "id") == [("row 1", {"id": "Harrowgate"})]
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file() and b"Harrowgate" in p.read_bytes()]

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.digest import file_sha256
 from harness.errors import UserError
-from training.rows import Row
+from harness.tables import is_table
+from training.rows import Row, source_sha256
 
 
 def place(row: Row) -> tuple[str, int]:
@@ -24,10 +25,20 @@ def raw_lines(rows: Sequence[Row]) -> Iterator[tuple[int, bytes]]:
     waiting = list(enumerate(rows))[::-1]
     while waiting:
         file = place(waiting[-1][1])[0]
+        if is_table(file):
+            index, row = waiting.pop()
+            yield index, _as_line(row)
+            continue
         with Path(file).open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if waiting and place(waiting[-1][1]) == (file, number):
                     yield waiting.pop()[0], line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+
+
+def _as_line(row: Row) -> bytes:
+    """The row of a table as a line of JSON."""
+    source = {"document": row.document} if row.document else {}
+    return json.dumps({"messages": row.chat, **source}, ensure_ascii=False).encode()
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
@@ -46,7 +57,7 @@ def inputs(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         file = place(row)[0]
         counts[file] = counts.get(file, 0) + 1
-    return [{"file": file, "rows": count, "sha256": file_sha256(Path(file))} for file, count in counts.items()]
+    return [{"file": file, "rows": count, "sha256": source_sha256(file)} for file, count in counts.items()]
 
 
 def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:

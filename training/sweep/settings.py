@@ -21,6 +21,7 @@ from training import model_checks
 from training.config import Config
 from training.config_file import load as load_config
 from training.plan import total_steps
+from training.rows import count_rows, is_there
 from training.sweep.points import Axis, Method, Point, combinations, draw, point_text, shown
 
 REFUSED = {
@@ -254,21 +255,19 @@ def _point_problems(config: Config) -> list[str]:
     """What a training would find before its first step: clashes with the model, and more rows wanted than there are."""
     problems = model_checks.model_problems(config)
     wanted = config.data.rows
-    if wanted and all(Path(file).is_file() for file in config.data.train) and wanted > (rows := _rows(config)):
+    if (
+        wanted
+        and all(map(is_there, config.data.train))
+        and wanted > (rows := count_rows(config.data.train, config.data.streaming))
+    ):
         problems.append(f"'data.rows' is {wanted}, but there are {rows} training rows. Lower it, or leave it out")
     return problems
-
-
-def _rows(config: Config) -> int:
-    """Lines of the training files that hold something."""
-    files = (Path(file).read_bytes() for file in config.data.train)
-    return sum(1 for data in files for line in data.split(b"\n") if line.strip())
 
 
 def _planned(config: Config) -> tuple[int, int]:
     """Weight updates of a configuration, and the rows that they see."""
     train = config.train
-    rows = config.data.rows or _rows(config)
+    rows = config.data.rows or count_rows(config.data.train, config.data.streaming)
     steps = total_steps(rows, train.rows_per_step, train.epochs, train.max_steps)
     most = steps * train.rows_per_step
     return steps, most if train.max_steps else min(most, round(rows * train.epochs))

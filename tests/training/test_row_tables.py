@@ -1,0 +1,136 @@
+"""Training rows of tables, folders and hub data sets are those of the same JSONL file, and are trained on alike."""
+
+import json
+
+import pytest
+
+from harness.errors import UserError
+from harness.store import load_run
+from training.config_file import load
+from training.rows import count_rows, files_sha256, load_rows
+from training.run import train
+
+ROWS = [
+    {"instruction": "Say none.", "input": "", "output": "none", "cluster": "c1"},
+    {"instruction": "Say the number.", "input": "007", "output": "007", "cluster": "c2"},
+    {"instruction": "Say None.", "input": "A, b and c.", "output": "None", "cluster": "c2"},
+]
+CHATS = [
+    {"messages": [{"role": "user", "content": f"Repeat {n}"}, {"role": "assistant", "content": f"{n}"}], "more": n}
+    for n in range(3)
+]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def written(tmp_path):
+    """The same rows as JSONL, CSV, Parquet and a folder with two splits."""
+    import datasets
+
+    table = datasets.Dataset.from_list(ROWS)
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    (tmp_path / "rows.jsonl").write_text(lines)
+    (tmp_path / "rows.csv").write_text(
+        "instruction,input,output,cluster\nSay none.,,none,c1\n"
+        'Say the number.,007,007,c2\nSay None.,"A, b and c.",None,c2\n'
+    )
+    table.to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "folder").mkdir()
+    table.to_parquet(tmp_path / "folder" / "train.parquet")
+    table.select([0]).to_parquet(tmp_path / "folder" / "test.parquet")
+    return tmp_path
+
+
+def said(rows):
+    return [(row.messages, row.document) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "folder#train"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_table_holds_the_rows_of_the_jsonl_file(written, name, streaming):
+    found = load_rows([str(written / name)], streaming)
+    assert said(found) == said(load_rows([str(written / "rows.jsonl")]))
+    assert count_rows([str(written / name)]) == 3
+
+
+def test_a_row_is_named_by_its_line_or_number(written):
+    assert load_rows([str(written / "rows.csv")])[0].where == f"{written}/rows.csv:2"
+    assert load_rows([str(written / "rows.parquet")])[0].where == f"{written}/rows.parquet:1"
+
+
+def test_conversations_in_a_table_are_read_and_other_columns_are_not(tmp_path):
+    import datasets
+
+    datasets.Dataset.from_list(CHATS).to_parquet(tmp_path / "chats.parquet")
+    found = load_rows([str(tmp_path / "chats.parquet")])
+    assert [row.messages[1].content for row in found] == ["0", "1", "2"]
+
+
+def test_streaming_reads_no_more_rows_than_wanted(written):
+    found = load_rows([str(written / "rows.parquet")], streaming=True, most=2)
+    assert len(found) == 2
+    assert len(load_rows([str(written / "rows.parquet")], streaming=False, most=2)) == 3, "drawn from all by the seed"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("bad.csv", "instruction,output\nSay it.,\n,x\n", "bad.csv:2: Object missing required field `output`"),
+        ("other.csv", "question,answer\nq,a\n", 'other.csv:2: expected an object with "messages"'),
+        ("short.csv", "instruction,output\nSay it.\n", "short.csv:2: has 1 cells, and the header has 2"),
+        ("torn.parquet", "nonsense", "torn.parquet: is no Parquet file"),
+    ],
+)
+def test_a_row_that_cannot_be_trained_on_is_named_with_its_line(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError) as refused:
+        load_rows([str(tmp_path / name)])
+    assert expected in str(refused.value)
+
+
+def test_a_folder_with_several_splits_asks_which(written):
+    with pytest.raises(UserError, match=r"folder: has the splits train, test\. Name one with --split, or after #"):
+        load_rows([str(written / "folder")])
+    with pytest.raises(UserError, match=r"folder: has no split 'dev'\. It has: train, test"):
+        load_rows([str(written / "folder#dev")])
+
+
+def test_a_hub_data_set_needs_a_commit_and_what_cannot_be_had_is_one_line(monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match=r"hf:o/n#train: names no commit, so its rows may change"):
+        load_rows(["hf:o/n#train"])
+    with pytest.raises(UserError, match=r"hf:o/n: the data set could not be had: .* It needs the network"):
+        load_rows([f"hf:o/n@{COMMIT}#train"])
+
+
+def test_the_digest_of_a_source_changes_with_what_it_holds(written):
+    names = ["rows.jsonl", "rows.csv", "rows.parquet", "folder#train", "folder#test"]
+    before = [files_sha256([str(written / name)]) for name in names]
+    pinned = [files_sha256([f"hf:o/n@{commit}"]) for commit in (COMMIT, COMMIT[::-1])]
+    assert len({*before, *pinned}) == 7
+    (written / "folder" / "test.parquet").unlink()
+    assert files_sha256([str(written / "folder#train")]) != before[3]
+
+
+def test_a_table_of_the_configuration_is_looked_for_beside_it_and_a_hub_data_set_is_not(write_config, tmp_path):
+    (tmp_path / "rows.csv").write_text("instruction,output\na,b\n")
+    found = load(write_config(data__train=["rows.csv", f"hf:o/n@{COMMIT}#train"])).data.train
+    assert found == [str(tmp_path / "rows.csv"), f"hf:o/n@{COMMIT}#train"]
+    with pytest.raises(UserError, match=r"'data\.train' names .*none\.parquet, which is no file"):
+        load(write_config(data__train=["none.parquet"]))
+
+
+def test_a_training_on_parquet_learns_what_one_on_jsonl_learns(write_config, tmp_path):
+    import datasets
+
+    config = write_config(train__max_steps=2)
+    lines = load_run(train(config, progress=lambda update: None)).train_log
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    datasets.Dataset.from_list(rows).to_parquet(tmp_path / "train.parquet")
+    config = write_config("parquet.toml", train__max_steps=2, data__train=["train.parquet"], data__streaming=True,
+                          output__name="parquet")  # fmt: skip
+    table = load_run(train(config, progress=lambda update: None)).train_log
+    losses = [[row["loss"] for row in log if "loss" in row] for log in (lines, table)]
+    assert losses[0] == losses[1] and len(losses[0]) == 2
