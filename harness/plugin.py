@@ -337,10 +337,11 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     if config.option.collectonly or ENDED in config.stash or (told is None and REQUIRED not in config.stash):
         return
     text = ending_at_defects(terminalreporter._session, run_lines)(terminalreporter, told, gates["run"])
-    terminalreporter.section("tunegate")
+    terminalreporter.write_sep("=", "tunegate")
     for line in [*(state.notes() if state else []), *case_texts(terminalreporter), *text]:
         terminalreporter.write_line(line)
     if not gates["ran"]:
-        terminalreporter.write_line(f"No gate was judged in this session: exit code {int(exitstatus)}.", yellow=True)
+        code = int(terminalreporter._session.exitstatus)  # The argument is the code from before pytest_sessionfinish.
+        terminalreporter.write_line(f"No gate was judged in this session: exit code {code}.", yellow=True)
     if REQUIRED in config.stash:
         terminalreporter.write_line(config.stash[REQUIRED], red=True)

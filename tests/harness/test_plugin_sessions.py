@@ -35,7 +35,9 @@ def asked(root: Path) -> int:
 
 @WORKERS
 def test_one_case_shows_its_prompt_expected_answer_and_scores_and_no_gate(root: Path, workers: list[str]) -> None:
-    said = section(pytest_in(root, "-q", *workers, chosen=[CASE]).stdout)
+    done = pytest_in(root, "-q", *workers, chosen=[CASE])
+    assert done.returncode == 6 and "No gate was judged in this session: exit code 6." in done.stdout
+    said = section(done.stdout)
     text = "\n".join(said)
     assert "legal/mini c1, test_finds_every_clause: miss" in said
     assert "Which clauses? Contract 1." in text
