@@ -39,6 +39,7 @@ def follow(page: str, shell: Shell) -> list[Done]:
                 prepare(shell.folder)
         if need.right:
             shell.answers.write_text(json.dumps(places.right_answers(shell.folder)))
+            shell.judged.write_text(json.dumps(places.a_judges_answers(shell.folder)))
         done = shell.run(block)
         is_read = block.has("minutes") and not shell.real
         went_well = "read: " in done.out if is_read else done.code == block.exit

@@ -29,17 +29,19 @@ ANSWERS = "answers-of-the-run.json"
 
 
 def right_answers(folder: Path) -> dict[str, dict[str, str]]:
-    """Answers of the fake engine to every case below `folder`: the tuned model is right, the baseline is not.
-
-    A judge agrees, with the best label of the rubric that docs/scoring.md shows.
-    """
+    """Answers of the fake engine to every case below `folder`: the tuned model is right, the baseline is not."""
     tuned = {}
     for file in folder.rglob("cases.jsonl"):
         for line in file.read_text("utf-8").splitlines():
             case = json.loads(line)
             tuned[case["id"]] = "; ".join(case.get("expected", [])) or "none"
-    judged = {f"{case}/{variant}/asked": '{"verdict": "yes"}' for case in tuned for variant in ("tuned", "baseline")}
-    return {"tuned": tuned, "baseline": dict.fromkeys(tuned, "I do not know."), "judge": judged}
+    return {"tuned": tuned, "baseline": dict.fromkeys(tuned, "I do not know.")}
+
+
+def a_judges_answers(folder: Path) -> dict[str, dict[str, str]]:
+    """Answers of the fake engine as a judge: the best label of the rubric that docs/scoring.md shows, to every case."""
+    answers = right_answers(folder)
+    return {"judge": {f"{case}/{side}/asked": '{"verdict": "yes"}' for side, ids in answers.items() for case in ids}}
 
 
 def nothing(folder: Path) -> None:

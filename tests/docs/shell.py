@@ -34,7 +34,10 @@ trap '{ declare -p | grep -v "^declare -[a-zA-Z]*r"; echo "cd $(printf %q "$PWD"
 """What stands before a block: variables and folder of the one before it, and whether it is only read."""
 TUNEGATE = f"""#!/bin/bash
 if [ -n "$ONLY_READ" ]; then exec {sys.executable} {STAND_IN} tunegate "$@"; fi
-case "$1" in compare|noise|judge) set -- "$@" --engine fake --script="$ANSWERS" ;; esac
+case "$1" in
+    compare|noise) set -- "$@" --engine fake --script="$ANSWERS" ;;
+    judge) set -- "$@" --engine fake --script="$JUDGED" ;;
+esac
 exec "$FORKED/tunegate" "$@"
 """
 PYTEST = f"""#!/bin/bash
@@ -83,7 +86,9 @@ class Shell:
         """
         self.real, self.folder = real, folder
         self.answers = aside / "answers.json"
-        self.answers.write_text("{}")
+        self.judged = aside / "judged.json"
+        for script in (self.answers, self.judged):
+            script.write_text("{}")
         self.out, self.err, self.misread = aside / "out", aside / "err", aside / "misread"
         programs = aside / "bin"
         programs.mkdir(parents=True, exist_ok=True)
@@ -91,6 +96,7 @@ class Shell:
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         own = {"CARRIED": str(aside / "carried"), "ANSWERS": str(self.answers), "MISREAD": str(self.misread)}
+        own["JUDGED"] = str(self.judged)
         own["PYTEST_ADDOPTS"] = ""
         own["PATH"] = os.pathsep.join([str(programs), str(PROGRAMS), os.environ["PATH"]])
         own["TUNEGATE_CACHE"] = str(aside / "cache")
