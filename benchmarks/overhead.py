@@ -132,16 +132,15 @@ def fill(root: Path) -> None:
     """Put an answer for every case into the cache, as if the engine had given it."""
     from harness.asks import longest
     from harness.engines.broker import Broker
+    from harness.families import renderers
     from harness.plan import Job, SuiteJob, default_checkpoint, make_plan, variants
-    from harness.prompts import Renderer
     from harness.runner import find_suites
-    from harness.schema import CANDIDATE, Completion
+    from harness.schema import Completion
 
     (suite,) = find_suites([str(root / "evalsuites")])
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=default_checkpoint(), engine="vllm")
     checkpoints = variants(job)
-    renderer = Renderer(checkpoints[CANDIDATE].path)
-    questions = make_plan(job, checkpoints, renderer).asks
+    questions = make_plan(job, renderers(job.engine, checkpoints)).asks
     broker = Broker("vllm", checkpoints, max_model_len=longest(questions))
     assert broker.cache is not None
     texts = ["none", *NAMES]

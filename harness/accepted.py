@@ -217,7 +217,9 @@ def records(found: Accepted, cases: Sequence[Case], prompt_hashes: Mapping[str, 
         if kept is None or case.id not in prompt_hashes or kept.case_hash != short(case_hash(case)):
             continue
         for repeat, answer in enumerate(kept.answers, 1):
-            made.append(_record(found, case, repeat, answer, prompt_hashes[case.id]))
+            now = prompt_hashes[case.id]  # The file keeps the beginning of a hash.
+            prompt = now if short(now) == kept.prompt_hash else kept.prompt_hash
+            made.append(_record(found, case, repeat, answer, prompt))
     return made
 
 

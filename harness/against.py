@@ -12,6 +12,7 @@ from msgspec import Struct, field, structs
 
 from harness.accepted import BASELINE_FILE, Accepted, load_accepted, records, short
 from harness.digest import digest
+from harness.families import PAIRED
 from harness.moved import from_bars, gates_moved, is_whole, unlike
 from harness.schema import ACCEPTED, BASELINE, AcceptedInfo, Checkpoint, GateFile, Record
 from harness.store import RunData
@@ -49,23 +50,29 @@ def against(
     baseline: str | None,
     bars: Path | None,
     prompts: PromptHashes,
+    tokenizer: str,
 ) -> Against:
     """Read the accepted baselines where `baseline` asks for them, and compare everything with everything.
 
-    A baseline.json or gates.toml that cannot be used is a UserError.
+    `prompts` and `tokenizer`, a digest, are the tuned model's. A baseline.json or gates.toml that cannot be used is a
+    UserError.
     """
     wanted = baseline == ACCEPTED
     moved = [text for suite in suites if bars for text in from_bars(suite, bars, wanted)]
     infos: dict[str, AcceptedInfo] = {}
     kept: dict[str, list[Record]] = {}
     models: list[tuple[str, Accepted]] = []
+    notes: list[str] = []
     for suite in suites if wanted else ():
         found = load_accepted(baseline_path(suite, bars), suite.name)
-        infos[suite.name] = info = _info(found, suite, prompts.get(suite.name, {}))
+        other = _other_prompts(found, prompts.get(suite.name, {})) if found else 0
+        infos[suite.name] = info = _info(found, suite, other, tokenizer)
         if found is not None:
             since = f"{suite.name}, since the accepted baseline of {info.accepted_at[:10]}"
             moved += [f"{since}: {text}" for text in info.unlike]
             moved += [f"{since}, gates.toml: {t}" for t in gates_moved(found.gates, gates[suite.name].gate)]
+            if info.own_prompts and not info.unlike:
+                notes.append(_own_prompts(suite, other, len(prompts.get(suite.name, {}))))
             models.append((info.says, found))
             kept[suite.name] = [] if info.unlike else records(found, suite.cases, prompts.get(suite.name, {}))
     return Against(
@@ -73,28 +80,38 @@ def against(
         records=kept,
         checkpoints={BASELINE: _checkpoint(models)} if models else {},
         moved=list(dict.fromkeys(moved)),
-        notes=_notes(infos),
+        notes=[*_notes(infos), *notes],
     )
 
 
-def _info(found: Accepted | None, suite: Suite, prompts: Mapping[str, str]) -> AcceptedInfo:
+def _info(found: Accepted | None, suite: Suite, other: int, tokenizer: str) -> AcceptedInfo:
+    """`other` counts prompts with other token ids: between models of one tokenizer and template nothing is compared."""
     if found is None:
         return AcceptedInfo()
-    said = unlike(found, suite)
-    if not said:  # with the same cases and template, other token ids are the tokenizer's or the renderer's doing
-        other = sum(short(now) != found.cases[name].prompt_hash for name, now in prompts.items() if _asked(found, name))
-        said = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"] if other else []
+    said, own = unlike(found, suite), bool(other and tokenizer and found.model.tokenizer_digest not in ("", tokenizer))
+    if other and not said and not own:
+        said = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"]
     return AcceptedInfo(
         digest=found.digest,
         model=found.model.name,
         accepted_at=found.accepted_at,
         run_id=found.run_id,
         unlike=said,
+        own_prompts=own,
     )
 
 
-def _asked(found: Accepted, case_id: str) -> bool:
-    return case_id in found.cases and bool(found.cases[case_id].answers)
+def _other_prompts(found: Accepted, prompts: Mapping[str, str]) -> int:
+    """Prompts that are not the token ids that the accepted model received."""
+    kept = {name: found.cases[name] for name in prompts if name in found.cases}
+    return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in kept.items())
+
+
+def _own_prompts(suite: Suite, other: int, cases: int) -> str:
+    return (
+        f"{suite.name}: the accepted baseline has another tokenizer or chat template: the token IDs differ for "
+        f"{other} of {cases} cases. {PAIRED}"
+    )
 
 
 def _checkpoint(models: Sequence[tuple[str, Accepted]]) -> Checkpoint:
@@ -142,7 +159,11 @@ def with_baseline(run: RunData, found: Against) -> RunData:
     infos = [structs.replace(info, accepted=found.infos.get(info.name, info.accepted)) for info in run.manifest.suites]
     moved = found.moved if found.infos else list(dict.fromkeys([*found.moved, *run.manifest.moved]))
     manifest = structs.replace(
-        run.manifest, suites=infos, checkpoints=run.manifest.checkpoints | found.checkpoints, moved=moved
+        run.manifest,
+        suites=infos,
+        checkpoints=run.manifest.checkpoints | found.checkpoints,
+        moved=moved,
+        notes=list(dict.fromkeys([*run.manifest.notes, *found.notes])),
     )
     return structs.replace(run, records=[r for r, _ in pairs], suite_of=[s for _, s in pairs], manifest=manifest)
 

@@ -12,7 +12,7 @@ from harness.asks import Ask, counts, longest
 from harness.digest import digest
 from harness.plan import Job, Plan, shares
 from harness.progress import Progress
-from harness.schema import BASELINE, FLOOR, Case, Checkpoint, Completion, Record
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Case, Checkpoint, Completion, Record
 from harness.scoring.base import run as score
 from harness.store import RunFolder, now
 from harness.suite import Suite
@@ -106,7 +106,7 @@ def floor_records(job: Job, plan: Plan, folder: RunFolder) -> None:
     for part in job.suites:
         floor = part.suite.floor
         if floor is not None:
-            out = set(plan.left_out.get(part.suite.name, ()))
+            out = set(plan.left_out[CANDIDATE].get(part.suite.name, ()))
             records = (_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out)
             while some := list(islice(records, FLUSH_EVERY)):
                 folder.append_records(part.suite.name, some)

@@ -6,8 +6,9 @@ Token ids lie in a temporary file once there are many, so that a run of any leng
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, structs
@@ -28,7 +29,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     repeat: int
     """1 for the first answer."""
     ids: tuple[int, ...]
-    """Token ids; the same for every variant."""
+    """Token ids; the same for every variant with the same tokenizer and chat template."""
     sampling: Sampling
     """How to decode."""
 
@@ -72,39 +73,39 @@ class Part(Struct, kw_only=True):
 class Asks(Sequence[Ask]):
     """Every question of a run: variant by variant, suite by suite, case by case, repeats side by side."""
 
-    def __init__(self, variants: Iterable[str], parts: Sequence[Part], spool: Spool, longest: int) -> None:
-        self.variants = tuple(variants)
+    def __init__(self, parts: Mapping[str, Sequence[Part]], spool: Spool, longest: int) -> None:
         self.parts = parts
+        """By variant, one a suite."""
         self.longest = longest
         """Tokens of the longest prompt and answer together."""
         self._spool = spool
-        self._per_variant = sum(len(part.asked) * part.repeats for part in parts)
 
     def __len__(self) -> int:
-        return len(self.variants) * self._per_variant
+        return sum(counts(self).values())
 
     def __getitem__(self, place: int) -> Ask:  # type: ignore[override]  # a slice of questions is not needed
-        variant, place = divmod(range(len(self))[place], self._per_variant)
-        for suite, part in enumerate(self.parts):
-            count = len(part.asked) * part.repeats
-            if place < count:
-                return self._ask(self.variants[variant], suite, *divmod(place, part.repeats))
-            place -= count
+        place = range(len(self))[place]
+        for variant, parts in self.parts.items():
+            for suite, part in enumerate(parts):
+                count = len(part.asked) * part.repeats
+                if place < count:
+                    return self._ask(variant, suite, *divmod(place, part.repeats))
+                place -= count
         raise IndexError(place)
 
     def __iter__(self) -> Iterator[Ask]:
-        return self.of(*self.variants)
+        return self.of(*self.parts)
 
     def of(self, *variants: str) -> Iterator[Ask]:
         """The questions to these variants."""
         for variant in variants:
-            for suite, part in enumerate(self.parts):
+            for suite, part in enumerate(self.parts[variant]):
                 for number in range(len(part.asked)):
                     for repeat in range(part.repeats):
                         yield self._ask(variant, suite, number, repeat)
 
     def _ask(self, variant: str, suite: int, number: int, repeat: int) -> Ask:
-        part = self.parts[suite]
+        part = self.parts[variant][suite]
         sampling = part.sampling
         if repeat:
             sampling = structs.replace(sampling, seed=sampling.seed + repeat)
@@ -117,12 +118,23 @@ class Asks(Sequence[Ask]):
             sampling=sampling,
         )
 
+    def same_ids(self, one: str, other: str) -> tuple[int, int]:
+        """Of the cases that both variants receive, how many have the same token ids; and how many there are."""
+        same = cases = 0
+        for mine, its in zip(self.parts[one], self.parts[other], strict=True):
+            for number, place in enumerate(mine.asked):
+                twin = bisect_left(its.asked, place)
+                if twin < len(its.asked) and its.asked[twin] == place:
+                    cases += 1
+                    same += self._spool[mine.first + number] == self._spool[its.first + twin]
+        return same, cases
+
 
 def counts(questions: Iterable[Ask]) -> dict[tuple[int, str], int]:
     """How many questions each suite, by its index, has for each variant; in the order in which they are asked."""
     if isinstance(questions, Asks):
-        asked = [len(part.asked) * part.repeats for part in questions.parts]
-        return {(suite, variant): n for variant in questions.variants for suite, n in enumerate(asked) if n}
+        asked = {v: [len(part.asked) * part.repeats for part in parts] for v, parts in questions.parts.items()}
+        return {(suite, variant): n for variant, each in asked.items() for suite, n in enumerate(each) if n}
     return Counter((ask.suite, ask.variant) for ask in questions)
 
 

@@ -95,10 +95,28 @@ def resolve(text: str) -> Checkpoint:
     )
 
 
-def tokenizer_of(text: str) -> tuple[Path, str]:
-    """Folder with the configuration, and digest of the tokenizer, of a checkpoint whose weights need not be here."""
+def tokenizer_of(text: str) -> tuple[Path, Path | None, str]:
+    """Folders of model and adapter, and digest of the tokenizer, of a checkpoint whose weights need not be here."""
     folder, adapter = _locate(text, weights=False)
-    return folder, tokenizer_digest(_carrier(folder, adapter))
+    return folder, adapter, tokenizer_digest(_carrier(folder, adapter))
+
+
+def tokenizer_folder(checkpoint: Checkpoint) -> Path:
+    """The folder whose tokenizer and chat template render the checkpoint's prompts: its base's where they are equal."""
+    base = Path(checkpoint.path)
+    found = _carrier(base, Path(checkpoint.adapter_path) if checkpoint.adapter_path else None)
+    return base if found == base or tokenizer_digest(base) == checkpoint.tokenizer_digest else found
+
+
+def brings_tokenizer(checkpoint: Checkpoint) -> bool:
+    """An adapter whose tokenizer or chat template is not its base's."""
+    return tokenizer_folder(checkpoint) != Path(checkpoint.path)
+
+
+def tokenizers_differ(one: Path, other: Path) -> str:
+    """What differs in the tokenizers of two folders, such as `chat template`; empty where nothing does."""
+    parts = {"tokenizer": _vocabulary, "chat template": _chat_template}
+    return " and ".join(name for name, of in parts.items() if digest(of(one)) != digest(of(other)))
 
 
 def _carrier(folder: Path, adapter: Path | None) -> Path:
@@ -234,6 +252,11 @@ def _adapter_digest(adapter: Path) -> str:
 
 def tokenizer_digest(folder: Path) -> str:
     """Digest of vocabulary, special tokens and chat template; padding and truncation settings do not count."""
+    return digest(_vocabulary(folder) | {"chat_template": _chat_template(folder)})
+
+
+def _vocabulary(folder: Path) -> dict[str, Any]:
+    """What turns text into token ids."""
     found: dict[str, Any] = {}
     for name in TOKENIZER_FILES:
         file = folder / name
@@ -245,13 +268,21 @@ def tokenizer_digest(folder: Path) -> str:
             found[name] = file_sha256(file)
     if not found:
         raise UserError(f"{folder}: no tokenizer: {found_in(folder)}. Expected tokenizer.json")
-    config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    config = _tokenizer_config(folder)
     for name in TOKENIZER_FACTS:
         value = config.get(name)
         found[name] = value.get("content") if isinstance(value, dict) else value
+    return found
+
+
+def _chat_template(folder: Path) -> Any:
     template = folder / "chat_template.jinja"
-    found["chat_template"] = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
-    return digest(found)
+    return template.read_text("utf-8") if template.is_file() else _tokenizer_config(folder).get("chat_template")
+
+
+def _tokenizer_config(folder: Path) -> dict[str, Any]:
+    file = folder / "tokenizer_config.json"
+    return read_json(file) if file.is_file() else {}
 
 
 def _memoised(files: Iterable[Path]) -> list[str]:

@@ -112,7 +112,7 @@ def judge(
     """Ask the judge about every answer of the run and append its verdicts to the run."""
     from harness.engines.broker import Broker
 
-    renderer = PlainRenderer() if engine == "fake" else Renderer(judged_by.path)
+    renderer = PlainRenderer() if engine == "fake" else Renderer.of(judged_by)
     asked, decided = _plan(items(run, rubric), rubric, renderer)
     broker = Broker(
         engine,

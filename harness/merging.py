@@ -20,7 +20,7 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness import quantisation, trust, weights
-from harness.checkpoints import TOKENIZER_FILES, cache_dir
+from harness.checkpoints import TOKENIZER_FILES, cache_dir, tokenizer_folder
 from harness.errors import MissingExtra, UserError
 from harness.held import hold
 from harness.model_files import tensor_shapes, weight_files
@@ -140,7 +140,7 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     assert checkpoint.adapter_path is not None
     logging.disable_progress_bar()
     base, adapter = Path(checkpoint.path), Path(checkpoint.adapter_path)
-    carrier = adapter if any((adapter / name).is_file() for name in TOKENIZER_FILES) else base
+    carrier = tokenizer_folder(checkpoint)
     form = quantisation.of_adapter(adapter)
     with _weights_of(base, form, out.parent) as weights:
         facts = _merge(checkpoint, weights, carrier, out)

@@ -14,11 +14,11 @@ from msgspec import Struct, structs
 from harness.answering import answer
 from harness.asks import Ask, Asks
 from harness.evidence import within_noise
+from harness.families import renderers
 from harness.floors import engine_facts, noise_path, read_floors, save_noise
 from harness.gatefile import gate_ids
-from harness.plan import Job, PlainRenderer, load_suite_gates, make_plan, variants
+from harness.plan import Job, load_suite_gates, make_plan, variants
 from harness.progress import Progress
-from harness.prompts import Renderer
 from harness.provenance import environment, git_state
 from harness.rules import COMPARATIVE
 from harness.runner import suite_info
@@ -60,7 +60,7 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
     read_floors(suites, job.bars)
     checkpoint = variants(structs.replace(job, baseline=None))[CANDIDATE]
     both = {BASELINE: checkpoint, CANDIDATE: checkpoint}
-    plan = make_plan(job, both, PlainRenderer() if job.engine == "fake" else Renderer(checkpoint.path))
+    plan = make_plan(job, renderers(job.engine, both))
     seeds = ", other seeds" if any(suite.temperature for suite in suites) else ""
     passes = ["the engine's own batch", f"batch {batch}{seeds}"]
     manifest = Manifest(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from harness import redaction
 from harness.asks import Asks, Part, Spool
 from harness.digest import digest
 from harness.engines.endpoints import NO_SERVER, Servers, endpoint
-from harness.errors import UserError, refuse_all
+from harness.errors import MissingExtra, UserError, refuse_all
 from harness.gatefile import load_gates, validate
 from harness.progress import Share
 from harness.prompts import Message, Renderer, messages
@@ -77,7 +78,7 @@ class Job(Struct, kw_only=True):
         return self.repeats or suite.samples
 
 
-def option_ids(suite: Suite, renderer: Renderer | PlainRenderer) -> tuple[int, ...]:
+def option_ids(suite: Suite, renderer: Rendering) -> tuple[int, ...]:
     """First token id of each option of a suite. Options that begin with the same token are a UserError."""
     ids = [renderer.opening(option) for option in suite.options]
     same = [option for option, first in zip(suite.options, ids, strict=True) if ids.count(first) > 1]
@@ -103,6 +104,9 @@ class PlainRenderer:
     def opening(self, answer: str) -> int:
         """First id of an answer."""
         return answer.encode()[0]
+
+
+Rendering = Renderer | PlainRenderer
 
 
 def default_checkpoint() -> str:
@@ -143,7 +147,7 @@ def headline(suite: Suite, bars: Path | None) -> Metric | None:
 
 
 def variants(job: Job) -> dict[str, Checkpoint]:
-    """Resolve the checkpoints that a job asks; the baseline comes first. Different chat templates are refused."""
+    """Resolve the checkpoints that a job asks; the baseline comes first."""
     if job.engine == "fake":
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
         script = _script(job)
@@ -154,7 +158,6 @@ def variants(job: Job) -> dict[str, Checkpoint]:
 
     found = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
     found[CANDIDATE] = resolve(job.candidate)
-    check_same_template(found)
     return found
 
 
@@ -208,7 +211,6 @@ def _served(job: Job) -> dict[str, Checkpoint]:
     base = job.asked_baseline
     found = {BASELINE: endpoint(job.servers.baseline or base, base)} if base else {}
     found[CANDIDATE] = endpoint(job.servers.model or job.candidate, job.candidate)
-    check_same_template(found)
     return found
 
 
@@ -216,23 +218,14 @@ def _scripted(name: str, content: str) -> Checkpoint:
     return Checkpoint(name=name, kind="scripted", path="", digest=digest([name, content]))
 
 
-def check_same_template(found: dict[str, Checkpoint]) -> None:
-    """Refuse variants whose tokenizers or chat templates differ: they would not receive the same token ids."""
-    kinds = {c.tokenizer_digest for c in found.values()}
-    if len(kinds) > 1:
-        raise UserError(
-            f"{' and '.join(c.name for c in found.values())} have different tokenizers or chat templates, so they "
-            "cannot receive the same token ids. Compare checkpoints of one base model"
-        )
-
-
 class Plan(Struct, frozen=True, kw_only=True):
     """Every question of a run, and the cases that the model cannot read."""
 
     asks: Asks
     """Questions, variant by variant."""
-    left_out: dict[str, list[str]]
-    """Ids of the cases longer than the model's context, by suite; only of suites that allow it."""
+    left_out: dict[str, dict[str, list[str]]]
+    """By variant and suite, ids of the cases longer than its context; only of suites that allow it. A case that is too
+    long for the tuned model goes to no variant."""
 
     def prompt_hashes(self, job: Job) -> dict[str, dict[str, str]]:
         """By suite and case id, the hash of the token ids that the tuned model receives."""
@@ -260,25 +253,55 @@ def _secret_names(job: Job) -> list[tuple[str, list[str]]]:
     return [found for found in (*labels, *names) if found[1]]
 
 
-def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer | PlainRenderer) -> Plan:
-    """Plan a run. A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out."""
+def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> Plan:
+    """Plan a run; variants that share a renderer receive the same token ids.
+
+    A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out.
+    """
     redaction.refuse(_secret_names(job), "Records are joined by these names, so they are not masked: rename them")
-    spool, parts, most = Spool(), list[Part](), 1
+    spool, most = Spool(), 1
+    parts: dict[str, list[Part]] = {}
+    left_out: dict[str, dict[str, list[str]]] = {}
+    is_shared = len({id(renderer) for renderer in renderers.values()}) == 1
+    for variant in sorted(renderers, key=lambda v: v != CANDIDATE):
+        twin = next((v for v in parts if renderers[v] is renderers[variant]), None)
+        if twin is None:
+            who, unread = "" if is_shared else variant, left_out.get(CANDIDATE, {})
+            parts[variant], left_out[variant], longest = _rendered(job, renderers[variant], spool, who, unread)
+            most = max(most, longest)
+        else:
+            parts[variant], left_out[variant] = parts[twin], left_out[twin]
+    return Plan(asks=Asks({v: parts[v] for v in renderers}, spool, most), left_out=left_out)
+
+
+def _rendered(
+    job: Job, renderer: Rendering, spool: Spool, who: str, unread: Mapping[str, Sequence[str]]
+) -> tuple[list[Part], dict[str, list[str]], int]:
+    """Every suite as one renderer's variants receive it, what is left out, and the longest prompt with its answer.
+
+    `who` names the variant in errors; `unread` are cases, by suite, that are asked of nobody.
+    """
+    parts, most = list[Part](), 1
     too_long: list[str] = []
     left_out: dict[str, list[str]] = {}
     for part in job.suites:
-        suite = part.suite
-        sampling = Sampling(
-            max_tokens=suite.max_tokens,
-            temperature=suite.temperature,
-            seed=job.seed,
-            stop_ids=renderer.stop_ids,
-            logprob_ids=option_ids(suite, renderer),
-            **suite.structure,
-        )
+        suite, nobody = part.suite, set(unread.get(part.suite.name, ()))
+        with _named(who):
+            sampling = Sampling(
+                max_tokens=suite.max_tokens,
+                temperature=suite.temperature,
+                seed=job.seed,
+                stop_ids=renderer.stop_ids,
+                logprob_ids=option_ids(suite, renderer),
+                **suite.structure,
+            )
         asked, first = array("Q"), len(spool)
         for place, case in enumerate(part.cases):
-            ids = renderer.prompt(messages(suite.template, case), suite.prompt_hash).ids
+            if case.id in nobody:
+                continue
+            chat = messages(suite.template, case)
+            with _named(who):
+                ids = renderer.prompt(chat, suite.prompt_hash).ids
             tokens = len(ids) + suite.max_tokens
             if tokens <= renderer.max_positions:
                 spool.add(ids)
@@ -288,12 +311,24 @@ def make_plan(job: Job, checkpoints: dict[str, Checkpoint], renderer: Renderer |
                 left_out.setdefault(suite.name, []).append(case.id)
             else:
                 too_long.append(f"{suite.name} {case.id} ({len(ids)} tokens)")
-        parts.append(
-            Part(cases=part.cases, asked=asked, first=first, sampling=sampling, repeats=job.samples(part.suite))
-        )
+        repeats = job.samples(suite)
+        parts.append(Part(cases=part.cases, asked=asked, first=first, sampling=sampling, repeats=repeats))
     if too_long:
+        room = f"{renderer.max_positions} tokens"
+        whose = f"the {room} of '{who}'" if who else f"the model's {room}"
         raise UserError(
-            f"{len(too_long)} cases are longer than the model's {renderer.max_positions} tokens with their answer, "
+            f"{len(too_long)} cases are longer than {whose} with their answer, "
             f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
         )
-    return Plan(asks=Asks(checkpoints, parts, spool, most), left_out=left_out)
+    return parts, left_out, most
+
+
+@contextmanager
+def _named(who: str) -> Iterator[None]:
+    """Say of which variant's tokenizer or chat template an error is."""
+    try:
+        yield
+    except MissingExtra:
+        raise
+    except UserError as error:
+        raise UserError(f"{who}: {error}" if who else error) from None

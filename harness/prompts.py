@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.checkpoints import tokenizer_folder
 from harness.digest import digest
 from harness.errors import MissingExtra, UserError, cut
 from harness.model_files import model_config, read_json
-from harness.schema import Case, Prompt
+from harness.schema import Case, Checkpoint, Prompt
 from harness.text_files import read_text, shown_path
 from harness.tokenizer import load
 
@@ -88,26 +89,33 @@ def _first_line(error: Exception) -> str:
 class Renderer:
     """Turns chat messages into text and token ids with one model's tokenizer and chat template.
 
-    Loads nothing until it is used. `folder` holds config.json and the tokenizer.
+    Loads nothing until it is used. `folder` holds config.json, and the tokenizer unless `tokenizer` names its folder.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, tokenizer: Path | None = None) -> None:
         self.folder = Path(folder)
+        self.tokenizer_folder = tokenizer or self.folder
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Renderer:
+        """The renderer of a checkpoint's prompts; an adapter may bring a tokenizer of its own."""
+        return cls(checkpoint.path, tokenizer_folder(checkpoint))
 
     @cached_property
     def tokenizer(self) -> Any:
         try:
-            tokenizer = load(self.folder)
+            tokenizer = load(self.tokenizer_folder)
         except MissingExtra:
             raise
         except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
             raise UserError(
-                f"{self.folder}: the tokenizer cannot be loaded: {type(error).__name__}: {_first_line(error)}. "
-                "Expected one of a kind that transformers knows; code that a checkpoint brings is never run"
+                f"{self.tokenizer_folder}: the tokenizer cannot be loaded: {type(error).__name__}: "
+                f"{_first_line(error)}. Expected one of a kind that transformers knows; code that a checkpoint brings "
+                "is never run"
             ) from None
         if not tokenizer.chat_template:
             raise UserError(
-                f"{self.folder}: the tokenizer has no chat template. Expected an instruct model; "
+                f"{self.tokenizer_folder}: the tokenizer has no chat template. Expected an instruct model; "
                 "add chat_template.jinja to the folder"
             )
         return tokenizer
@@ -166,8 +174,8 @@ class Renderer:
             return self._rendered(chat, generate)
         except Exception as error:  # A template that a checkpoint brings raises anything.
             raise UserError(
-                f"{self.folder}: the chat template cannot be used: {type(error).__name__}: {_first_line(error)}. "
-                "Correct it, or choose another checkpoint"
+                f"{self.tokenizer_folder}: the chat template cannot be used: {type(error).__name__}: "
+                f"{_first_line(error)}. Correct it, or choose another checkpoint"
             ) from None
 
     def _encode(self, text: str) -> list[int]:

@@ -48,7 +48,9 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     stale = {s.name: why for s in at_hand if (why := _stale(infos[s.name], s, scorers[s.name]))}
     fresh = [suite for suite in at_hand if suite.name not in stale]
     asked = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
-    run = with_baseline(without_stale(run, scorers), against(at_hand, gates, baseline, bars, asked))
+    tuned = run.manifest.checkpoints.get(CANDIDATE)
+    stand = against(at_hand, gates, baseline, bars, asked, tuned.tokenizer_digest if tuned else "")
+    run = with_baseline(without_stale(run, scorers), stand)
     run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(at_hand, bars)))
     metrics, verdicts = conclude(fresh, gates, run.manifest, zip(run.suite_of, run.records, strict=True))
     if stale:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
+from harness import families
 from harness.against import against, how_to_accept
 from harness.answering import ANSWERS, answer, floor_records
 from harness.digest import digest
@@ -18,12 +19,12 @@ from harness.evidence import NO_BASELINE
 from harness.floors import read_floors, with_floors
 from harness.gatefile import gate_ids
 from harness.packages import open_packages
-from harness.plan import Job, PlainRenderer, Plan, SuiteJob, gates_path, load_suite_gates, make_plan, variants
+from harness.plan import Job, Plan, Rendering, SuiteJob, gates_path, load_suite_gates, make_plan, variants
 from harness.progress import Progress
-from harness.prompts import Renderer
 from harness.provenance import environment, git_state
 from harness.schema import (
     ACCEPTED,
+    BASELINE,
     CANDIDATE,
     FLOOR,
     AcceptedInfo,
@@ -109,11 +110,12 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
     for part in suites:
         gate_ids(gates[part.name], part.slice_values(), part.name)  # what is wrong is said before a model is loaded
     checkpoints = variants(job)
-    renderer = PlainRenderer() if job.engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
-    plan = make_plan(job, checkpoints, renderer)
+    rendering = families.renderers(job.engine, checkpoints)
+    plan = make_plan(job, rendering)
     floors = read_floors(suites, job.bars)
     prompts = plan.prompt_hashes(job) if job.baseline == ACCEPTED else {}
-    stand = against(suites, gates, job.baseline, job.bars, prompts)
+    tokenizer = checkpoints[CANDIDATE].tokenizer_digest
+    stand = against(suites, gates, job.baseline, job.bars, prompts, tokenizer)
     manifest = Manifest(
         run_id=folder.path.name,
         kind="eval",
@@ -125,7 +127,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
         sampling={"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
-        notes=[*_notes(job, plan, renderer), *stand.notes],
+        notes=[*_notes(job, plan, rendering), *families.notes(checkpoints, plan), *stand.notes],
         moved=stand.moved,
     )
     folder.write_manifest(manifest)
@@ -155,16 +157,27 @@ def _floor(job: Job) -> dict[str, Checkpoint]:
     return {FLOOR: Checkpoint(name="keyword floor", kind="scripted", path="", digest=digest(names))} if floors else {}
 
 
-def _notes(job: Job, plan: Plan, renderer: Renderer | PlainRenderer) -> list[str]:
+def _notes(job: Job, plan: Plan, rendering: Mapping[str, Rendering]) -> list[str]:
     notes = [UNPINNED] if job.servers else []
     for part in job.suites:
         if not part.complete:
             asked = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"
             notes.append(f"{part.suite.name}: {asked}; gates skip")
-        if out := plan.left_out.get(part.suite.name):
-            share = f"{len(out)} of {len(part.cases)} cases ({len(out) / len(part.cases):.1%})"
-            notes.append(f"{part.suite.name}: {share} are longer than {renderer.max_positions} tokens; left out")
+        if out := plan.left_out[CANDIDATE].get(part.suite.name):
+            room = f"{rendering[CANDIDATE].max_positions} tokens"
+            notes.append(f"{part.suite.name}: {_share(out, part)} are longer than {room}; left out")
+        apart = BASELINE in rendering and rendering[BASELINE] is not rendering[CANDIDATE]
+        if apart and (out := plan.left_out[BASELINE].get(part.suite.name)):
+            room = f"the baseline's {rendering[BASELINE].max_positions} tokens"
+            notes.append(
+                f"{part.suite.name}: {_share(out, part)} are longer than {room}; it does not answer them, so gates "
+                "that compare skip"
+            )
     return notes
+
+
+def _share(some: Sequence[str], part: SuiteJob) -> str:
+    return f"{len(some)} of {len(part.cases)} cases ({len(some) / len(part.cases):.1%})"
 
 
 def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan, accepted: AcceptedInfo | None) -> SuiteInfo:
@@ -191,7 +204,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: Plan, accepted: 
         licence=suite.licence,
         samples=job.samples(suite),
         temperature=suite.temperature,
-        left_out=plan.left_out.get(suite.name, []),
+        left_out=plan.left_out[CANDIDATE].get(suite.name, []),
         accepted=accepted,
         noise=None,
         **hashes,

@@ -62,7 +62,7 @@ LAYERS = [
         "gatefile",
     },
     {"suite", "engines", "kept", "live", "progress"},
-    {"evidence", "gates", "store", "events", "plan", "accepted", "floors", "history"},
+    {"evidence", "gates", "store", "events", "plan", "families", "accepted", "floors", "history"},
     {"moved", "against", "reviewed"},
     {"answering"},
     {

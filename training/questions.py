@@ -76,7 +76,7 @@ def load(asked: Asked, table: str, base: Checkpoint, renderer: Renderer) -> Ques
     cases = check_cases([case for file in asked.cases for case in load_cases(Path(file))], ", ".join(asked.cases))
     refuse_all(_problems(suite, cases, table), f"{table}.cases: validation cases that cannot be used")
     job = Job(suites=[SuiteJob(suite=suite, cases=cases)], candidate=base.path)
-    plan = make_plan(job, {CANDIDATE: base}, renderer)
+    plan = make_plan(job, {CANDIDATE: renderer})
     metric = _metric(suite, asked.metric, table)
     return Questions(suite=suite, metric=metric, cases=cases, asks=list(plan.asks), renderer=renderer)
 

@@ -94,11 +94,12 @@ def without_key(text: str) -> str:
 
 def endpoint(served: str, local: str) -> Checkpoint:
     """A model by the name that servers give it; `local` names a checkpoint whose tokenizer renders the prompts."""
-    folder, tokenizer = tokenizer_of(local)
+    folder, adapter, tokenizer = tokenizer_of(local)
     return Checkpoint(
         name=served,
         kind="endpoint",
         path=str(folder),
+        adapter_path=str(adapter) if adapter else None,
         digest=digest(["endpoint", served, tokenizer]),
         tokenizer_digest=tokenizer,
         pinned_by="name",

@@ -30,14 +30,20 @@ Wait = Callable[[Coroutine[Any, Any, list[Completion]]], list[Completion]]
 class Witness:
     """What each model answered first, and the largest difference seen since."""
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], renderer: Renderer, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], renderers: Mapping[str, Renderer], say: Callable[[str], None]
+    ) -> None:
         self.models = {checkpoint.name: checkpoint for checkpoint in checkpoints.values()}
         self.names = {variant: checkpoint.name for variant, checkpoint in checkpoints.items()}
         self.references: dict[str, canary.Reference] = {}
         self.found: dict[str, Any] = {}
-        self._renderer = renderer
+        self._renderers = {checkpoint.name: renderers[variant] for variant, checkpoint in checkpoints.items()}
         self._say = say
-        self._texts = canary.prompts(lambda text: renderer.tokenizer.encode(text, add_special_tokens=False))
+
+    def _texts(self, name: str) -> list[tuple[int, ...]]:
+        """The canary's prompts as token ids of one model."""
+        tokenizer = self._renderers[name].tokenizer
+        return canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
     def examine(self, server: Server, pool: Pool, wait: Wait) -> None:
         """Ask a server for each model's answers and hold them against other servers' and those of the model's base.
@@ -52,12 +58,12 @@ class Witness:
             for name, checkpoint in self.models.items():
                 if name not in server.models:
                     continue
-                own = canary.take(ask, self._texts, name, False, lambda: None)
+                own = canary.take(ask, self._texts(name), name, False, lambda: None)
                 self._agrees(server, name, own.rows, self.references.setdefault(name, own).rows)
                 base = server.models[name].get("parent")
                 if base in server.models and base != name:
                     self.found[f"{name} at {server.url}"] = canary.check_shared(
-                        ask, self._texts, base, {name: checkpoint}, False, slack=SLACK, remedy=SLOTS
+                        ask, self._texts(name), base, {name: checkpoint}, False, slack=SLACK, remedy=SLOTS
                     )
         except Fault as fault:
             server.last_fault = str(fault)
@@ -79,7 +85,7 @@ class Witness:
         """CanaryFailed where a model of this server does not answer as it did; Fault where none answers."""
         for name in self.models:
             if name in server.models:
-                rows = await self._rows(server, pool, [(name, ids) for ids in self._texts])
+                rows = await self._rows(server, pool, [(name, ids) for ids in self._texts(name)])
                 self._agrees(server, name, rows, self.references[name].rows)
 
     def _agrees(self, server: Server, name: str, rows: Sequence[Completion], known: Sequence[Completion]) -> None:
@@ -100,7 +106,9 @@ class Witness:
             request, name = canary.request(row, index), row[0]
             sent = openai_answers.body(request, name, server.models[name])
             said = await pool.send_in_turn(server, sent)
-            return openai_answers.read(request, said, name, self._renderer.decode, server.url, None)
+            # A server's base model may be none of those that are asked; its text is not compared.
+            renderer = self._renderers.get(name) or next(iter(self._renderers.values()))
+            return openai_answers.read(request, said, name, renderer.decode, server.url, None)
 
         found: list[Completion] = []
         try:

@@ -52,7 +52,7 @@ class OpenAiEngine:
         self.version = "unknown"
         self.max_model_len = max(max_model_len, canary.LENGTH)
         self.settings = settings
-        self.renderer = Renderer(next(iter(checkpoints.values())).path)
+        self.renderers = {variant: Renderer.of(checkpoint) for variant, checkpoint in checkpoints.items()}
         self.pool = Pool(
             settings.urls,
             self._prove,
@@ -60,7 +60,7 @@ class OpenAiEngine:
             patience_s=settings.patience_s,
             most=settings.batch,
         )
-        self.witness = Witness(checkpoints, self.renderer, settings.say)
+        self.witness = Witness(checkpoints, self.renderers, settings.say)
         self.models, self.names = self.witness.models, self.witness.names
         self.latencies_ms: dict[str, list[float]] = {variant: [] for variant in checkpoints}
         self._stretches: dict[str, unpinned.Stretch] = {}
@@ -99,10 +99,10 @@ class OpenAiEngine:
         return {"engine": self.name, "version": self.version, "stretch": self._stretches[self.names[variant]].id}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        vocabulary = vocabulary_of(self.renderer.config)
+        vocabularies = {variant: vocabulary_of(found.config) for variant, found in self.renderers.items()}
         fitting: deque[Request] = deque()
         for request in in_order(requests):
-            problem = problem_of(request, self.max_model_len, vocabulary)
+            problem = problem_of(request, self.max_model_len, vocabularies[request.variant])
             if problem:
                 yield failed(request, problem)
             else:
@@ -153,7 +153,8 @@ class OpenAiEngine:
         except Refused as refused:
             return failed(request, str(refused))
         self.latencies_ms[request.variant].append(latency_ms)
-        return openai_answers.read(request, said, name, self.renderer.decode, server.url, latency_ms)
+        decode = self.renderers[request.variant].decode
+        return openai_answers.read(request, said, name, decode, server.url, latency_ms)
 
     def _meets(self, server: Server) -> bool:
         """Learn what a server has; False where it does not answer, which leaves it out until it does."""
@@ -170,13 +171,14 @@ class OpenAiEngine:
     async def _learn(self, server: Server) -> None:
         """What a server has; EngineFailed where it cannot hold the longest question."""
         await self.pool.learn(server)
-        limits = [card.get("max_model_len") for name, card in server.models.items() if name in self.models]
-        room = min((int(limit) for limit in limits if limit), default=None)
-        if room is not None and room < self.max_model_len:
-            raise EngineFailed(
-                f"{server.url}: holds {room} tokens, and the longest prompt and answer have {self.max_model_len}. "
-                f"Start it with --max-model-len {self.max_model_len} or more"
-            )
+        for variant, name in self.names.items():
+            room = server.models.get(name, {}).get("max_model_len")
+            longest = min(self.max_model_len, self.renderers[variant].max_positions)
+            if room and int(room) < longest:
+                raise EngineFailed(
+                    f"{server.url}: holds {room} tokens, and the longest prompt and answer have {longest}. "
+                    f"Start it with --max-model-len {longest} or more"
+                )
 
     def _serves(self, server: Server) -> bool:
         """Has it any of the models? One that has none is never asked."""

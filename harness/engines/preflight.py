@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from harness.checkpoints import brings_tokenizer
 from harness.errors import refuse_all
 from harness.model_files import ADAPTER_CONFIG, adapter_config, adapter_shapes, read_json, tensor_shapes, weight_files
 from harness.quantisation import KEY, NF4, REASON, of_adapter
@@ -24,6 +25,7 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 SPECIAL_INITS = ("pissa", "olora", "corda", "loftq")
 SERVED_WHOLE = {"classifier", "score"}
 REQUIRED = ("r", "lora_alpha", "target_modules")
+OTHER_TOKENIZER = "it brings another tokenizer or chat template than its base, and a base serves with its own"
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "word_embeddings", "embed_out")
 
 
@@ -158,9 +160,8 @@ def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> Plan
         base = Path(checkpoint.path)
         finding = examine(Path(checkpoint.adapter_path), base)
         why = list(finding.reasons)
-        carried = _other_tokenizer(checkpoint, base)
-        if carried and finding.way == "lora":
-            why.append(carried)
+        if finding.way == "lora" and brings_tokenizer(checkpoint):
+            why.append(OTHER_TOKENIZER)
         as_lora = finding.way == "lora" and not why and (lora == "force" or (lora == "auto" and not on_cpu))
         if finding.way == "refuse":
             problems += [f"{checkpoint.name} ({variant}): {reason}" for reason in why]
@@ -181,9 +182,9 @@ def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> Plan
 
 
 def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[str], None]) -> dict[str, Way]:
-    """The same for an engine that serves adapters by PEFT, which can all but one kind: those trained on an NF4 base.
+    """The same for an engine that serves adapters by PEFT.
 
-    `auto` merges these and says so; `force` is a UserError.
+    `auto` merges those that were trained on an NF4 base or bring another tokenizer, and says so; `force` refuses them.
     """
     ways: dict[str, Way] = {}
     problems: list[str] = []
@@ -192,18 +193,11 @@ def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[s
             ways[variant] = "plain"
             continue
         on_nf4 = of_adapter(Path(checkpoint.adapter_path)) is not None
-        ways[variant] = "merged" if on_nf4 or lora == "merge" else "lora"
-        if on_nf4 and lora == "force":
-            problems.append(f"{checkpoint.name} ({variant}): cannot be served as LoRA: {REASON}")
-        elif on_nf4 and lora == "auto":
-            say(f"{checkpoint.name} is merged: {REASON}")
+        why = REASON if on_nf4 else OTHER_TOKENIZER if brings_tokenizer(checkpoint) else ""
+        ways[variant] = "merged" if why or lora == "merge" else "lora"
+        if why and lora == "force":
+            problems.append(f"{checkpoint.name} ({variant}): cannot be served as LoRA: {why}")
+        elif why and lora == "auto":
+            say(f"{checkpoint.name} is merged: {why}")
     refuse_all(problems, "adapters that cannot be served")
     return ways
-
-
-def _other_tokenizer(checkpoint: Checkpoint, base: Path) -> str | None:
-    from harness.checkpoints import tokenizer_digest
-
-    if checkpoint.tokenizer_digest == tokenizer_digest(base):
-        return None
-    return "it carries another tokenizer or chat template than its base, and vLLM takes the base's"

@@ -21,7 +21,7 @@ from harness.engines.ray_canary import Found, calls_of, check, examination
 from harness.engines.ray_cluster import Cluster, environment, refuse_old
 from harness.engines.ray_pipeline import answered, processor
 from harness.engines.ray_rows import completion_of, fitting, shape, tables
-from harness.engines.vllm_engine import Unit, units_of
+from harness.engines.vllm_engine import Unit, base_of, units_of
 from harness.engines.vllm_model import llm_arguments, lora_name
 from harness.errors import EngineFailed, UserError
 from harness.merging import merged_folder, read_facts
@@ -101,7 +101,7 @@ class RayEngine:
         """Answer requests with this unit's weights, once the weights that they are compared with have been asked."""
         if unit.merged:
             self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
-        base = self._base_of(unit)
+        base = base_of(unit, self.units)
         if base and base.key not in self._references and not self._read_reference(base):
             self._ask_canary(base)
         renderer = Renderer(self._folder(unit))
@@ -169,21 +169,13 @@ class RayEngine:
                 canary.save_reference(self._reference_file(unit), found.own)
         if found.shared:
             self.canary |= dict.fromkeys(unit.adapters, found.shared)
-        base = self._base_of(unit)
+        base = base_of(unit, self.units)
         for variant in unit.plain if base else ():
             assert base is not None
             reference = self._references[base.key]
             checkpoint = self.checkpoints[variant]
             effect = canary.check_differs(reference.rows, found.own.rows, variant, checkpoint, reference.noise)
             self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
-
-    def _base_of(self, unit: Unit) -> Unit | None:
-        """The unit that a merged one was tuned from, or the first model for another; None where none is asked."""
-        if unit.merged:
-            same = [u for u in self.units if not u.merged and u.source.base_digest == unit.source.base_digest]
-        else:
-            same = [u for u in self.units[: self.units.index(unit)] if not u.merged and u.plain]
-        return same[0] if same else None
 
     def _read_reference(self, unit: Unit) -> bool:
         """Take canary rows that an earlier run kept. Those of a cluster are asked anew: its machines may be others."""

@@ -31,7 +31,7 @@ class Unit(Struct, frozen=True, kw_only=True):
     """One set of weights, which one vLLM engine serves."""
 
     key: str
-    """Digest of the weights it serves."""
+    """Digest of the weights it serves, and of the tokenizer that turns answers into text."""
     source: Checkpoint
     """Where the weights come from; base and adapter are merged into one folder first when `merged`."""
     merged: bool
@@ -59,7 +59,8 @@ def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> 
     sources: dict[str, tuple[Checkpoint, bool]] = {}
     for variant in sorted(checkpoints, key=lambda v: v != BASELINE):
         checkpoint, way = checkpoints[variant], ways[variant]
-        key = digest([checkpoint.base_digest, checkpoint.adapter_digest if way == "merged" else None])
+        own = checkpoint.adapter_digest if way == "merged" else None
+        key = digest([checkpoint.base_digest, own, checkpoint.tokenizer_digest])  # A unit's answers become text by one.
         sources.setdefault(key, (checkpoint, way == "merged"))
         plain.setdefault(key, [])
         adapters.setdefault(key, {})
@@ -71,6 +72,16 @@ def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> 
         Unit(key=key, source=source, merged=merged, plain=tuple(plain[key]), adapters=adapters[key])
         for key, (source, merged) in sources.items()
     ]
+
+
+def base_of(unit: Unit, units: Sequence[Unit]) -> Unit | None:
+    """The unit that a merged one was tuned from, or the first model for other weights; None where none is asked."""
+    if unit.merged:
+        same = [u for u in units if not u.merged and u.source.base_digest == unit.source.base_digest]
+    else:
+        before = [u for u in units[: units.index(unit)] if not u.merged and u.plain]
+        same = [u for u in before if u.source.base_digest != unit.source.base_digest]
+    return same[0] if same else None
 
 
 class VllmEngine:
@@ -233,13 +244,9 @@ class VllmEngine:
 
     def _reference_for(self, unit: Unit) -> canary.Reference | None:
         """Canary rows of the base of a merged unit, or of the first model for another; None where none is asked."""
-        if unit.merged:
-            same = [u for u in self.units if not u.merged and u.source.base_digest == unit.source.base_digest]
-        else:
-            same = [u for u in self.units[: self.units.index(unit)] if not u.merged and u.plain]
-        if not same:
+        base = base_of(unit, self.units)
+        if base is None:
             return None
-        base = same[0]
         if base.key not in self._references:
             kept = canary.load_reference(self._reference_file(base))
             if kept is None:

@@ -58,12 +58,12 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rendered question, as every engine and variant receives it."""
+    """A rendered question, as every engine receives it."""
 
     text: str
     """The text after the chat template."""
     ids: tuple[int, ...]
-    """Token ids of `text`; what every engine and variant receives."""
+    """Token ids of `text`; every engine, and every variant with the same tokenizer and chat template, receives them."""
     template_hash: str
     """Hash of the suite's template and the model's chat template together."""
 
@@ -80,7 +80,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Absolute folder of the model; for an adapter, of its base model; for an endpoint, of the tokenizer that renders
     its prompts; empty when scripted."""
     adapter_path: str | None = None
-    """Absolute folder of the adapter."""
+    """Absolute folder of the adapter; for an endpoint, of one whose tokenizer renders its prompts."""
     digest: str
     """Content digest of weights, adapter and tokenizer: equal digests mean equal answers. Where a server answers, `pin`
     says what the digest is worth; pinned by `name`, it is of name and tokenizer, and says nothing of answers."""

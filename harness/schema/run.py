@@ -23,6 +23,9 @@ class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     unlike: list[str] = field(default_factory=list)
     """What in cases, prompt or scorers has changed since; any of it makes the two incomparable."""
 
+    own_prompts: bool = False
+    """Its model has another tokenizer or chat template than the tuned one, and received other token ids."""
+
     @property
     def says(self) -> str:
         """What the terminal and the report call it."""
@@ -113,6 +116,13 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sentences on every bar, case, prompt or scorer that differs from the accepted baseline or from `--bars`."""
     redacted: dict[str, int] = field(default_factory=dict)
     """How many places were masked before they were written, by kind of secret."""
+
+    def own_prompts(self, suite: SuiteInfo) -> bool:
+        """Baseline and tuned have different tokenizers or chat templates, so each received prompts of its own."""
+        if suite.accepted:
+            return suite.accepted.own_prompts
+        found = (self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE))
+        return len({c.tokenizer_digest for c in found if c and c.tokenizer_digest}) > 1
 
     @property
     def asked_twice(self) -> bool:

@@ -90,7 +90,7 @@ def recall(run: Path, suites: Sequence[Suite], route: Route, most: int) -> list[
         repeats=1,
         seed=int(load_manifest(run).sampling.get("seed", 0)),
     )
-    plan = make_plan(job, {CANDIDATE: route.checkpoint}, Renderer(route.folder))
+    plan = make_plan(job, {CANDIDATE: Renderer(route.folder)})
     asks = {
         (greedy[ask.suite].name, ask.case.id): ask
         for ask in plan.asks
@@ -102,7 +102,9 @@ def recall(run: Path, suites: Sequence[Suite], route: Route, most: int) -> list[
         ask = asks.get(key)
         if ask is None or record.variant not in texts or record.repeat > 1 or record.error:
             continue
-        if record.prompt_hash == digest(list(ask.ids)):
+        # A baseline with another tokenizer received other token ids for the same case.
+        same_case = record.variant == BASELINE and record.case.input == ask.case.input
+        if same_case or record.prompt_hash == digest(list(ask.ids)):
             texts[record.variant][key] = record.completion.text
     found = [key for key in asks if key in texts[CANDIDATE]][:most]
     return [Recorded(ask=asks[key], approved=texts[CANDIDATE][key], baseline=texts[BASELINE].get(key)) for key in found]

@@ -30,9 +30,26 @@ def section(evidence: Evidence) -> Section:
     return Section(
         id="compared",
         title="What was compared",
-        lead="Both models received the same token ids with the same decoding; equal digests mean equal weights.",
+        lead=f"{_prompts(evidence)}; equal digests mean equal weights.",
         blocks=blocks,
     )
+
+
+SAME_PROMPTS = "Both models received the same token ids with the same decoding"
+OWN_PROMPTS = (
+    "Baseline and tuned have different tokenizers or chat templates: each received its own prompt for the same case, "
+    "so the token IDs differ, and answers are paired by case ID and input"
+)
+
+
+def own_prompts(evidence: Evidence, suite: SuiteInfo) -> bool:
+    """The models' tokenizers or chat templates differ, and so do the token ids of some prompt."""
+    joint = evidence.joint(suite.name)
+    return evidence.run.manifest.own_prompts(suite) and joint.same_prompt < joint.pairs
+
+
+def _prompts(evidence: Evidence) -> str:
+    return OWN_PROMPTS if any(own_prompts(evidence, suite) for suite in evidence.suites) else SAME_PROMPTS
 
 
 def same_cases(evidence: Evidence, suite: SuiteInfo) -> tuple[bool, str]:
@@ -44,6 +61,9 @@ def same_cases(evidence: Evidence, suite: SuiteInfo) -> tuple[bool, str]:
     most = max(tallies[v].firsts for v in (BASELINE, CANDIDATE))
     if most == joint.pairs == joint.same_prompt == joint.same_expected:
         return True, f"yes: {words.count(most, 'case')}, joined by id and input"
+    if most == joint.pairs == joint.same_expected and own_prompts(evidence, suite):
+        other = f"{figures.number(most - joint.same_prompt)} with other token IDs"
+        return False, f"yes: {words.count(most, 'case')}, joined by id and input; {other}, each model's own prompt"
     return False, (
         f"no: {figures.number(joint.pairs)} of {words.count(most, 'case')} joined by id and input, "
         f"{figures.number(joint.same_prompt)} with the same prompt, "
@@ -76,11 +96,17 @@ def _doubts(evidence: Evidence) -> list[str]:
     found = []
     if before.digest == after.digest:
         found.append("Baseline and tuned have the same content digest: they are the same model.")
+    elif before.base_digest and _weights(before) == _weights(after):
+        found.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
     if after.kind == "adapter" and before.kind == "model" and after.base_digest != before.base_digest:
         found.append(
             "The adapter sits on other weights than the baseline's; the difference is not the adapter's alone."
         )
     return found
+
+
+def _weights(checkpoint: Checkpoint) -> tuple[str, str | None]:
+    return checkpoint.base_digest, checkpoint.adapter_digest
 
 
 def _questions(evidence: Evidence) -> Table:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.schema import BASELINE
 from reports import figures, words
 from reports.evidence import Evidence
 from reports.model import Block, Cell, Facts, Section, Table
+from reports.sections import compared
 
 
 def section(evidence: Evidence) -> Section:
@@ -22,6 +24,7 @@ def section(evidence: Evidence) -> Section:
             "Sampling",
             Cell(text=", ".join(f"{k} {figures.exact(v)}" for k, v in manifest.sampling.items()) or figures.DASH),
         ),
+        ("Prompts", Cell(text=_prompts(evidence))),
         ("Training run", Cell(text=manifest.parent_run_id or figures.DASH)),
     ]
     if manifest.redacted:
@@ -55,6 +58,12 @@ def _data(evidence: Evidence) -> Table:
     return Table(
         caption="Suites, how they were asked, and licences of their cases", columns=columns, rows=rows, numeric=[2]
     )
+
+
+def _prompts(evidence: Evidence) -> str:
+    if not any(compared.own_prompts(evidence, suite) for suite in evidence.suites):
+        return figures.DASH if BASELINE not in evidence.variants else "identical token IDs for baseline and tuned"
+    return "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"
 
 
 def _commit(git: Mapping[str, str | bool | None]) -> str:

@@ -1,10 +1,13 @@
 """Run by test_families.py in a process of its own: each family's tiny model, compared with its adapter by both engines.
 
+Two of the families are compared with each other, too, and one with itself under another chat template.
+
 Every run is a whole one, as `tunegate compare` makes it; token ids are asked for beside the text.
 """
 
 import functools
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tests.harness.mini import rows, write_suite
 
 WAYS = {"peft": ("transformers", "auto"), "transformers": ("transformers", "merge"), "vllm": ("vllm", "auto")}
 """Name -> engine and --lora."""
+SHORT_TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}Answer:"
 HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1}
 """vLLM's attention on a CPU wants heads of 32 at least; the width stays."""
 
@@ -65,6 +69,15 @@ def main() -> None:
         base = enliven(save_tiny_model(root / family / "plain", family, **HEADS), root / family / "base")
         adapter = save_adapter(base, root / family / "adapter")
         found[family] = {name: compare(root, base, adapter, *way) for name, way in WAYS.items()}
+    one, other = (root / family / "base" for family in families[:2])
+    twin = Path(shutil.copytree(one, root / "twin"))
+    (twin / "chat_template.jinja").write_text(SHORT_TEMPLATE)
+    own = Path(shutil.copytree(root / families[0] / "adapter", root / "own"))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(one / name, own / name)
+    shutil.copy(twin / "chat_template.jinja", own)
+    for pair, (tuned, baseline) in {"apart": (other, one), "twin": (twin, one), "own template": (own, one)}.items():
+        found[pair] = {name: compare(root, baseline, tuned, *way) for name, way in WAYS.items()}
     (root / "found.json").write_text(json.dumps(found))
 
 

@@ -1,4 +1,7 @@
-"""Llama 3, Mistral, Mixtral, Qwen 2 and 3, tiny and random: both engines give the same tokens, whole runs through."""
+"""Llama 3, Mistral, Mixtral, Qwen 2 and 3, tiny and random: both engines give the same tokens, whole runs through.
+
+So do they where baseline and tuned model have different tokenizers or chat templates.
+"""
 
 import json
 import os
@@ -60,6 +63,20 @@ def test_the_adapter_answers_otherwise_than_its_base(found: dict[str, Any]) -> N
     base, tuned = (part(found, "vllm", "ids", variant) for variant in ("baseline", "tuned"))
     same = [key for key, ids in base.items() if tuned[key.replace("baseline", "tuned")] == ids]
     assert len(same) < len(base) / 2
+
+
+@pytest.mark.parametrize("pair", ["apart", "twin", "own template"])
+def test_models_with_other_prompts_get_the_same_tokens_of_both_engines(pair: str, every: dict[str, Any]) -> None:
+    """Two families; one model under two chat templates; an adapter with a chat template that is not its base's."""
+    found = every[pair]
+    tokens = part(found, "transformers", "ids")
+    assert len(tokens) == 24 and all(len(set(ids)) > 1 for ids in tokens.values())
+    for way in WAYS:
+        assert part(found, way, "ids") == tokens
+        assert part(found, way, "text") == part(found, "transformers", "text")
+        prompts = part(found, way, "prompt")
+        assert all(prompts[f"baseline c{i}"] != prompts[f"tuned c{i}"] for i in range(12))
+        assert found[way]["status"] == "finished" and not any(part(found, way, "error").values())
 
 
 @pytest.mark.parametrize("way", WAYS)

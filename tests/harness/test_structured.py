@@ -95,7 +95,7 @@ def test_a_faulty_structure_is_a_usage_error_of_a_whole_run(tmp_path: Path) -> N
 def test_the_plan_holds_every_question_of_the_suite_to_it(tmp_path: Path) -> None:
     suite = suite_with(tmp_path, 'choice=["holdover", "none"]')
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="mini", engine="fake", repeats=2)
-    asks = list(make_plan(job, variants(job), PlainRenderer()).asks)
+    asks = list(make_plan(job, dict.fromkeys(variants(job), PlainRenderer())).asks)
     assert len(asks) == 80 and {a.sampling.choice for a in asks} == {("holdover", "none")}
 
 

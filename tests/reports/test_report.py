@@ -183,6 +183,41 @@ def test_same_cases_is_checked_and_a_difference_is_named(write_run: Writer) -> N
     assert bad.rows[0][3].text.startswith("no: 10 of 10 cases joined by id and input, 9 with the same prompt")
 
 
+def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_run: Writer) -> None:
+    checkpoints = make_manifest().checkpoints
+    other = msgspec.structs.replace(checkpoints["baseline"], tokenizer_digest="e" * 64)
+    records = [
+        msgspec.structs.replace(r, prompt_hash=f"other {r.case.id}") if r.variant == "baseline" else r
+        for r in make_records()
+    ]
+    path = write_run(manifest=make_manifest(checkpoints=checkpoints | {"baseline": other}), records=records)
+    found = part(reports.build([path]), "compared")
+    assert "the token IDs differ" in found.lead and "same token ids" not in found.lead
+    table = found.blocks[-1]
+    assert isinstance(table, Table)
+    said = "yes: 10 cases, joined by id and input; 10 with other token IDs, each model's own prompt"
+    assert (table.rows[0][3].text, table.rows[0][3].tone) == (said, "caution")
+    run = part(reports.build([path]), "provenance").blocks[0]
+    assert isinstance(run, Facts)
+    told = "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"
+    assert ("Prompts", told) in [(name, cell.text) for name, cell in run.pairs]
+
+
+def test_models_of_one_family_are_said_to_have_had_the_same_prompts(write_run: Writer) -> None:
+    model = reports.build([write_run()])
+    assert part(model, "compared").lead.startswith("Both models received the same token ids")
+    run = part(model, "provenance").blocks[0]
+    assert isinstance(run, Facts)
+    assert ("Prompts", "identical token IDs for baseline and tuned") in [(name, c.text) for name, c in run.pairs]
+
+
+def test_the_same_weights_with_another_chat_template_are_named(write_run: Writer) -> None:
+    tuned = make_manifest().checkpoints["tuned"]
+    twin = msgspec.structs.replace(tuned, digest="9" * 64, tokenizer_digest="e" * 64)
+    path = write_run(manifest=make_manifest(checkpoints={"baseline": twin, "tuned": tuned}))
+    assert "same weights: only the tokenizer or chat template differs" in all_text(reports.build([path]))
+
+
 def test_a_partial_or_unfinished_run_says_so_at_the_top(write_run: Writer) -> None:
     manifest = make_manifest(status="interrupted", notes=["Only 5 of 10 cases were asked (-k lease)."])
     texts = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import checkpoints
 from harness.engines.base import pick_engine
 from harness.errors import UserError
 from harness.plan import Job, SuiteJob, load_suite_gates, make_plan
@@ -25,7 +24,7 @@ def check(questions: Questions, config: Config, engine: str | None) -> None:
     pick_engine(engine)
     load_suite_gates(suite, None)
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=config.base)
-    make_plan(job, {CANDIDATE: checkpoints.resolve(config.base)}, questions.renderer)
+    make_plan(job, {CANDIDATE: questions.renderer})
 
 
 def confirm(

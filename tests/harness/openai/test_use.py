@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
-from harness.engines.endpoints import KEYS, servers_of, shown
+from harness.engines.base import Settings, open_engine
+from harness.engines.canary import TEXTS
+from harness.engines.endpoints import KEYS, endpoint, servers_of, shown
 from harness.engines.openai_engine import percentiles
 from harness.errors import CanaryFailed, EngineFailed, UserError
+from harness.prompts import Renderer
 from harness.store import load_run
 from tests import forked
+from tests.conftest import save_tokenizer
 from tests.harness.mini import pytest_in, write_suite
 from tests.harness.openai.project import MODELS, Project, answers, once, texts
-from tests.harness.openai.stub_server import as_json
+from tests.harness.openai.stub_server import as_json, is_canary
 
 SECRET = "sk-secret-of-the-test-0123456789"
 
@@ -36,6 +40,33 @@ def test_baseline_and_tuned_are_asked_by_their_own_names(serve: Any, project: Pr
     assert all(found[f"baseline-{i}"] != found[f"tuned-{i}"] for i in range(6))
     record = engine.describe()["canary"]
     assert record[f"clauses at {stub.url}"]["base_moved"] == 0 and record["tuned"]["effect"] > 0.1
+
+
+def test_models_of_two_families_answer_each_with_the_tokenizer_of_its_own(
+    serve: Any, project: Project, tmp_path: Path
+) -> None:
+    other = tmp_path / "llama3"
+    config = {"model_type": "llama", "vocab_size": save_tokenizer(other, "llama3")["size"]}
+    (other / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 100}))
+    stub = serve(limit=200)
+    engine = open_engine(
+        "openai",
+        {"baseline": endpoint("base", str(other)), "tuned": endpoint("clauses", str(project.folder))},
+        max_model_len=200,
+        settings=Settings(urls=(stub.url,), timeout_s=5.0, patience_s=5.0),
+    )
+    project.opened.append(engine)
+    asked = project.requests(6, variants=("baseline", "tuned"), stop_ids=())
+    found = answers(engine, asked)
+    canaries = {(b["model"], tuple(b["prompt"])) for b in stub.answered if is_canary(b)}
+    for variant, name, renderer in (("baseline", "base", Renderer(other)), ("tuned", "clauses", project.renderer)):
+        ids = {tuple(renderer.tokenizer.encode(text, add_special_tokens=False)[:32]) for text in TEXTS}
+        assert {prompt for model, prompt in canaries if model == name} == ids
+        for request in asked:
+            if request.variant == variant:
+                body = next(b for b in stub.questions if (b["model"], tuple(b["prompt"])) == (name, request.ids))
+                said = stub._answer(body, False)["choices"][0]["token_ids"]
+                assert found[request.key].text == renderer.decode(said)
 
 
 @pytest.mark.parametrize("parents", [{}, {"clauses": "base"}])

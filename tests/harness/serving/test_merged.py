@@ -201,6 +201,18 @@ def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> 
     assert recall(approved.run, approved.suites(), of, 0) == []
 
 
+def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
+    approved: Approved, tiny_models: dict[str, Path]
+) -> None:
+    parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in approved.suites()]
+    job = Job(suites=parts, candidate=str(approved.adapter), baseline=str(tiny_models["llama3"]), engine="transformers")
+    made = run(job, RunFolder.create(approved.runs, "eval"), QUIET).path
+    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
+    found = recall(made, approved.suites(), of, 5)
+    texts = {r.case.id: r.completion.text for r in load_run(made).by_variant("legal/mini")["baseline"]}
+    assert len(found) == 5 and [one.baseline for one in found] == [texts[one.ask.case.id] for one in found]
+
+
 def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> None:
     (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
     of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
