@@ -260,11 +260,12 @@ class _Judging:
             return
         self._refuse_untrusted(manifest, BASELINE)
         seen = manifest.checkpoints.get(BASELINE)
-        if seen is None or not (self._is_base(seen) or seen.digest in one.baselines):
+        same_prompts = not manifest.own_prompts(info)
+        if seen is None or not ((self._is_base(seen) and same_prompts) or seen.digest in one.baselines):
             named = f"{seen.name} ({seen.digest})" if seen else "no model"
             raise Refused(
-                f"{manifest.run_id} compared with {named}, which is neither the base of these weights nor among "
-                "`baselines` of the suite in the policy"
+                f"{manifest.run_id} compared with {named}, which is neither the base of these weights with the same "
+                "tokenizer and chat template nor among `baselines` of the suite in the policy"
             )
 
     def _refuse_untrusted(self, manifest: Manifest, variant: str) -> None:
@@ -311,7 +312,8 @@ def judged_again(folder: Path, manifest: Manifest, suite: Suite, gates: GateFile
     records: Iterable[tuple[str, Record]] = answers()
     if any(info.name == suite.name and info.accepted for info in manifest.suites):
         prompts = prompt_hashes((n, r) for n, r in stream(folder) if n == suite.name and r.variant == CANDIDATE)
-        kept = against([suite], {suite.name: gates}, ACCEPTED, bars, prompts)
+        tokenizer = manifest.checkpoints[CANDIDATE].tokenizer_digest
+        kept = against([suite], {suite.name: gates}, ACCEPTED, bars, prompts, tokenizer)
         infos = [structs.replace(i, accepted=kept.infos.get(i.name, i.accepted)) for i in manifest.suites]
         manifest = structs.replace(manifest, suites=infos)
         records = [*((suite.name, record) for record in kept.records[suite.name]), *records]

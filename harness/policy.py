@@ -45,7 +45,8 @@ class Required(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     accepted: Sha256 | None = None
     """Digest of its baseline.json, where it has one."""
     baselines: list[Sha256] = field(default_factory=list)
-    """Content digests of checkpoints that its gates may compare with, besides the base of the adapter in question."""
+    """Content digests of checkpoints that its gates may compare with, besides the base of the adapter in question with
+    the same tokenizer and chat template."""
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -298,6 +298,20 @@ def test_a_comparison_counts_only_with_the_base_or_a_baseline_that_the_policy_na
     assert merge(adapter, runs).passed
 
 
+def test_the_base_with_another_chat_template_counts_only_where_the_policy_names_it(
+    adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path
+) -> None:
+    """A base whose prompts are cut answers badly, so that any model would look better."""
+    write_project(runs.parent, gates=COMPARED)
+    twin = Path(shutil.copytree(tiny_model, tmp_path / "twin"))
+    (twin / "chat_template.jinja").write_text("{{ messages[0]['content'][:3] }}")
+    with pytest.raises(GateFailed, match=r"compared with .*twin \([0-9a-f]{64}\), which is neither the base"):
+        merge_after(adapter, runs, twin, 1)
+    policy = Path("evalsuites/approval.toml")
+    policy.write_text(policy.read_text() + f'baselines = ["{resolve(str(twin)).digest}"]\n')
+    assert merge(adapter, runs).passed
+
+
 def merge_after(adapter: Path, runs: Path, baseline: Path, day: int) -> Approval:
     later(evaluate(runs, adapter, baseline=baseline), day)
     return merge(adapter, runs)
