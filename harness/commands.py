@@ -184,9 +184,9 @@ def approval(
     Renew the digests of the suites that it names; a new file names every suite below evalsuites. Commit the file: who
     changes it, or a suite that it names, changes what may be merged and served.
     """
-    from harness.policy import policy_path, renew
+    from harness.policy import folders_named, policy_path, renew
 
-    for line in renew(suites_here(suite), more=bool(suite)):
+    for line in renew(suites_here(suite or folders_named()), more=bool(suite)):
         typer.echo(line)
     typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
 

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct, field
 from harness.accepted import load_accepted
 from harness.against import baseline_path
 from harness.digest import digest
-from harness.errors import Unavailable, UserError
+from harness.errors import UserError
 from harness.plan import gates_path
 from harness.suite import Suite
 from harness.toml_files import read_toml
@@ -42,6 +42,8 @@ class Required(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Digest of its prompt template and of how answers are decoded."""
     scorers: Sha256
     """Digest of its scorers' source and configuration."""
+    leave_out_long: bool = False
+    """Whether it leaves out cases that are longer than the model's context."""
     accepted: Sha256 | None = None
     """Digest of its baseline.json, where it has one."""
     baselines: list[Sha256] = field(default_factory=list)
@@ -81,7 +83,7 @@ def load_policy(path: Path) -> Policy:
     except msgspec.ValidationError as error:
         raise UserError(
             f"{path}: cannot be used: {error}. Expected trust_server, and [[suite]] tables with name, gates, cases, "
-            f"prompt, scorers and optionally accepted and baselines. {WRITE_IT}"
+            f"prompt, scorers and optionally leave_out_long, accepted and baselines. {WRITE_IT}"
         ) from None
     names = [suite.name for suite in found.suite]
     if not names:
@@ -107,13 +109,15 @@ def as_it_is(suite: Suite, bars: Path | None = None) -> Required:
         cases=suite.cases_hash,
         prompt=suite.prompt_hash,
         scorers=suite.scorers_hash,
+        leave_out_long=suite.leave_out_long,
         accepted=accepted.digest if accepted else None,
     )
 
 
 def moved(then: Required, now: Required) -> list[str]:
     """What of a suite is not as the policy names it."""
-    return [key for key in ("gates", "cases", "prompt", "scorers") if getattr(then, key) != getattr(now, key)]
+    keys = ("gates", "cases", "prompt", "scorers", "leave_out_long")
+    return [key for key in keys if getattr(then, key) != getattr(now, key)]
 
 
 def write_policy(path: Path, policy: Policy) -> None:
@@ -132,6 +136,8 @@ def _table(one: Required) -> str:
     """One suite; neither names nor digests hold a character that TOML would need escaped."""
     keys = ("name", "gates", "cases", "prompt", "scorers", "accepted")
     lines = [f'{key} = "{value}"' for key in keys if (value := getattr(one, key))]
+    if one.leave_out_long:
+        lines.append("leave_out_long = true")
     if one.baselines:
         lines.append(f"baselines = {msgspec.json.encode(one.baselines).decode()}")
     return "\n[[suite]]\n" + "\n".join(lines) + "\n"
@@ -166,14 +172,8 @@ def renew(suites: Iterable[Suite], more: bool) -> list[str]:
     return said
 
 
-def named_here(suites: Iterable[Suite]) -> list[Suite]:
-    """Those of the suites whose cases are on this machine."""
-    return [suite for suite in suites if _has_cases(suite)]
-
-
-def _has_cases(suite: Suite) -> bool:
-    try:
-        suite.cases  # noqa: B018 - loading them is the check
-    except Unavailable:
-        return False
-    return True
+def folders_named() -> list[str]:
+    """Folders of the suites that the project's policy names, as far as they are here; none where it has no policy."""
+    path = policy_path()
+    named = [PROJECT / one.name for one in load_policy(path).suite] if path.exists() else []
+    return [str(folder) for folder in named if folder.is_dir()]

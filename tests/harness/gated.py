@@ -6,15 +6,19 @@ would have written.
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable, Mapping
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 
 from harness.checkpoints import resolve
+from harness.cli import main
 from harness.plan import Job, SuiteJob
 from harness.policy import renew
 from harness.progress import Progress
@@ -131,6 +135,25 @@ def write_run(runs: Path, weights: Path | Checkpoint, *outcomes: Outcome, **more
     (folder / "verdicts.json").write_bytes(msgspec.json.encode(said))
     reseal(folder)
     return folder
+
+
+class Done(NamedTuple):
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def tunegate(root: Path, *words: str) -> Done:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(root)
+        patch.setattr(sys, "argv", ["tunegate", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+    return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def edit_json(file: Path, edit: Callable[[Any], Any]) -> None:

@@ -9,9 +9,8 @@ import pytest
 from harness.errors import UserError
 from harness.policy import Policy, Required, load_policy, write_policy
 from tests.harness.adapters import save_adapter
-from tests.harness.gated import evaluate, write_project, wrong
+from tests.harness.gated import evaluate, tunegate, write_project, wrong
 from tests.harness.test_approval import second_suite
-from tests.harness.test_standing import tunegate
 
 D = "0123456789abcdef" * 4
 TABLE = f'[[suite]]\nname = "legal/mini"\ngates = "{D}"\ncases = "{D}"\nprompt = "{D}"\nscorers = "{D}"\n'

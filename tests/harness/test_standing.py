@@ -1,24 +1,21 @@
 """What a run may claim: its verdicts where it is finished, sealed and unchanged. Elsewhere every view says why not."""
 
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from harness import store
-from harness.cli import main
 from harness.history.index import past_runs
 from harness.schema import Manifest
 from harness.standing import standing
 from harness.store import RunFolder, check_seal, is_being_written, load_results, load_run, now
+from tests.harness.gated import tunegate
 from tests.harness.mini import write_suite
 from tests.harness.runs import write_run
 
@@ -53,25 +50,6 @@ RUNS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "unsealed": (unsealed, NOT_SEALED),
 }
 each = pytest.mark.parametrize(("make", "says"), RUNS.values(), ids=RUNS)
-
-
-class Done(NamedTuple):
-    """What a command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def tunegate(root: Path, *words: str) -> Done:
-    """Run a command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(root)
-        patch.setattr(sys, "argv", ["tunegate", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-    return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize(
