@@ -1,7 +1,7 @@
 """A scripted attack: every way that we could think of to get a green light for a model that failed. None may succeed.
 
-The attacker may change suites, policy, runs and weights, and seal runs again, since a seal has no key. What is left is in
-docs/threat-model.md: whoever may write the run folders can put right answers there that no model gave.
+The attacker may change suites, policy, runs and weights, and seal runs again, since a seal has no key. What is left is
+in docs/threat-model.md: whoever may write the run folders can put right answers there that no model gave.
 """
 
 from __future__ import annotations
