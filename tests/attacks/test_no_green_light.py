@@ -282,11 +282,23 @@ def the_suite_leaves_out_hard_cases_as_too_long(target: Target) -> None:
     _ten_cases_and_the_others_left_out(target)
 
 
-@attack("which is neither the base of these weights nor among")
+OTHER_BASELINE = "which is neither the base of these weights with the same tokenizer and chat template nor among"
+
+
+@attack(OTHER_BASELINE)
 def a_comparison_with_a_weak_baseline(target: Target) -> None:
     (target.suite / "gates.toml").write_text(IMPROVES)
     approve_of(target.root)
     target.evaluate(1, baseline=save_tiny_model(target.root / "weak", seed=9))
+
+
+@attack(OTHER_BASELINE)
+def a_comparison_with_the_base_under_a_chat_template_that_cuts_its_prompts(target: Target) -> None:
+    (target.suite / "gates.toml").write_text(IMPROVES)
+    approve_of(target.root)
+    twin = Path(shutil.copytree(target.base, target.root / "twin"))
+    (twin / "chat_template.jinja").write_text("{{ messages[0]['content'][:3] }}")
+    target.evaluate(1, baseline=twin)
 
 
 @attack("compared with no model")
