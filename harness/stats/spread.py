@@ -51,22 +51,21 @@ def variance(residuals: Array, weights: Array, units: float | None = None, each:
 def smooth(residuals: Array, weights: Array, units: float | None = None, each: float = 0.0) -> float:
     """Variance by a line through all clusters: what cases add by themselves and what those of a cluster share.
 
-    A cluster of weight w has a squared residual of alone * w + shared * w^2 on average. The sum over w gives one
-    equation. Of `units` scores of 0 and 1 the variance of a single one is known, and the variance as if all were
-    independent is `each`, the second equation; other scores take it from the sum over w^2. 0 where this says nothing:
-    clusters of one size, or cases that share nothing.
+    A cluster of weight w has a squared residual of alone * w + shared * w^2 on average. The sums over w and over w^2
+    give two equations. Of `units` scores of 0 and 1 the variance of a single one is known, and `each`, that of their
+    mean as if all were independent, may stand for the second equation. The larger counts, since a rate that goes with
+    the size misleads either. 0 where this says nothing: clusters of one size.
     """
     held = weights > 0
     w = weights[held]
-    squares, count = residuals[held] ** 2 / _left(w), len(w)
+    squares, count, found = residuals[held] ** 2 / _left(w), len(w), 0.0
     seen = float((squares / w).sum())
-    if units is not None:
-        if units <= count:
-            return 0.0
+    if units is not None and units > count:
         shared = min((seen - count * each) / (1 - count / units), each * units)
-        return each - shared / units + shared * float(w @ w) if shared > 0 else 0.0
+        if shared > 0:
+            found = each - shared / units + shared * float(w @ w)
     uneven = float((1 / w).sum()) - count**2
     if uneven <= 1e-9 * count**2:
-        return 0.0
+        return found
     alone = min(max(0.0, (float((squares / w**2).sum()) - count * seen) / uneven), seen / count)
-    return alone + (seen - alone * count) * float(w @ w)
+    return max(found, alone + (seen - alone * count) * float(w @ w))

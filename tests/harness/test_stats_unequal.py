@@ -82,10 +82,19 @@ def test_the_line_through_all_clusters_finds_the_correlation_that_made_their_res
     assert spread.smooth(residuals, weights) == pytest.approx(expected)
 
 
-def test_cases_that_share_nothing_have_no_line():
+def test_cases_that_share_nothing_vary_as_independent_ones():
     sizes = np.array([1, 2, 3, 4, 5])
-    residuals = np.sqrt(0.2 * 0.09 * sizes) / 15
-    assert spread.smooth(residuals, sizes / 15, 15, 0.09 / 15) == 0.0
+    weights, each = sizes / 15, 0.09 / 15
+    residuals = np.sqrt(each * weights * (1 - weights))
+    assert spread.smooth(residuals, weights) == pytest.approx(each)
+    assert spread.smooth(residuals, weights, 15, each) == pytest.approx(each)
+
+
+@pytest.mark.parametrize("units", [None, 40.0])
+def test_clusters_of_one_size_are_told_nothing_by_a_line(units):
+    weights, residuals = np.full(10, 0.1), np.random.default_rng(4).normal(size=10) / 100
+    usual = 10 / 9 * residuals @ residuals
+    assert spread.variance(residuals, weights, units, 0.2 / 40) == pytest.approx(usual)
 
 
 def kind(title):
@@ -186,3 +195,11 @@ def test_levels_of_unequal_contracts_pass_about_as_often_as_predicted(sizes):
     right, below = rng.binomial(sizes, shares).astype(float), sizes.astype(float)
     found = np.mean([proportion(r, below, np.arange(len(sizes)), 0.95, "lower").low >= 0.8 for r in right])
     assert chances.chance_of_level(design_of(below, 0.2), 0.8, 0.93) == pytest.approx(found, abs=0.06)
+
+
+def test_no_worse_passes_at_most_six_of_a_hundred_where_large_contracts_lose_more():
+    """1,500 suites exactly at the margin of 5 points; without both lines 7.5%."""
+    rules = load("statistics_rules")
+    gate, made = rules.Gate(metric="accuracy", rule="no_worse", margin=0.05), design(300, "lognormal", 0.2, True)
+    drawn = suites.flips(np.random.default_rng(6), 1500, made, 0.0, 0.05)
+    assert np.mean([rules.passes(gate, suite, suites.ACCURACY, t, b) for suite, t, b in drawn]) <= 0.06
