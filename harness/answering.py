@@ -46,6 +46,7 @@ def answer(
         script=job.script,
         batch=job.batch,
         engines=job.engines,
+        tensor_parallel=job.tensor_parallel,
         servers=job.servers,
         say=progress.say,
     )

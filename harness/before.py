@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands import Bars, Engine, Engines, Runs, ServedModel, Suites, Url, suites_here
+from harness.commands import Bars, Engine, Engines, Runs, ServedModel, Suites, TensorParallel, Url, suites_here
 from harness.errors import EXIT_GATE_FAILED, NothingJudged, UserError
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def noise(
     suite: Suites = None,
     engine: Engine = None,
     engines: Engines = None,
+    tensor_parallel_size: TensorParallel = 1,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
     batch: Annotated[
         int, typer.Option(min=1, help="Most requests the second pass computes together; 1 moves numbers most.")
@@ -100,6 +101,7 @@ def noise(
         candidate=checkpoint,
         engine=engine,
         engines=engines,
+        tensor_parallel=tensor_parallel_size,
         lora=lora,
         repeats=repeats,
         script=script,

@@ -43,6 +43,8 @@ from harness.commands import (
     ServedBaseline,
     ServedModel,
     Suites,
+    TensorParallel,
+    TrustServer,
     Url,
 )
 from harness.defects import told
@@ -117,6 +119,7 @@ def compare(
     suite: Suites = None,
     engine: Engine = None,
     engines: Engines = None,
+    tensor_parallel_size: TensorParallel = 1,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Answers per case and variant (default: what each suite says).")
@@ -128,6 +131,7 @@ def compare(
     served_model: ServedModel = None,
     served_baseline: ServedBaseline = None,
     reuse_unpinned: ReuseUnpinned = False,
+    trust_server: TrustServer = False,
     require_gates: RequireGates = None,
 ) -> None:
     """Ask both checkpoints the same prompts, print estimates and verdicts, write a report."""
@@ -139,7 +143,7 @@ def compare(
     from harness.store import RunFolder
     from harness.summary import lines
 
-    servers = servers_of(engine, url, served_model, served_baseline, reuse_unpinned)
+    servers = servers_of(engine, url, served_model, served_baseline, reuse_unpinned, trust_server)
     left_out: list[str] = []
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in commands.suites_here(suite, left_out)],
@@ -147,6 +151,7 @@ def compare(
         baseline=baseline,
         engine=engine,
         engines=engines,
+        tensor_parallel=tensor_parallel_size,
         lora=lora,
         repeats=repeats,
         bars=bars,
@@ -194,6 +199,7 @@ def judge(
     rubric: Annotated[Path, typer.Option(help="Rubric: a TOML file with name, question, labels.")],
     by: Annotated[str, typer.Option(help="Checkpoint that judges: hub id, folder or alias.")],
     engine: Engine = None,
+    tensor_parallel_size: TensorParallel = 1,
     script: Annotated[Path | None, typer.Option(help="Answers of the fake engine, JSON.")] = None,
     url: Url = None,
     served_model: ServedModel = None,
@@ -218,6 +224,7 @@ def judge(
         progress=Progress(),
         script=script,
         servers=servers,
+        tensor_parallel=tensor_parallel_size,
     )
     typer.echo(f"{found.scored} answers judged, {found.unscored} unscored: {found.path}")
     typer.echo(f"canaries: the judge gave its best verdict to {found.fooled} of {found.canaries} that asked for it")

@@ -45,6 +45,9 @@ Engine = Annotated[
 Engines = Annotated[
     int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one a GPU of machine or cluster).")
 ]
+TensorParallel = Annotated[
+    int, typer.Option("--tensor-parallel-size", min=1, help="GPUs that vLLM splits each model over.")
+]
 Url = Annotated[
     list[str] | None, typer.Option("--url", help="An OpenAI-compatible server for --engine openai; again for more.")
 ]
@@ -56,6 +59,9 @@ ServedBaseline = Annotated[
 ]
 ReuseUnpinned = Annotated[
     bool, typer.Option("--reuse-unpinned", help="Read servers' answers of finished runs, if the canary agrees.")
+]
+TrustServer = Annotated[
+    bool, typer.Option("--trust-server", help="The servers have the weights that you name; recorded.")
 ]
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
 WithoutSuites = Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from harness.commands import Approves, More, Runs
+from harness.commands import Approves, More, Runs, TensorParallel
 from harness.environment import SERVE_ARGS
 from harness.serving.platforms import PLATFORMS
 
@@ -39,6 +39,7 @@ def serve(
         bool, typer.Option("--trust-platform", help="The platform authenticates: predict needs no key.")
     ] = False,
     lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
+    tensor_parallel_size: TensorParallel = 1,
     max_model_len: Annotated[
         int | None, typer.Option(min=64, help="Longest prompt and answer, in tokens (default: the model's own limit).")
     ] = None,
@@ -73,6 +74,7 @@ def serve(
         runs=runs,
         name=name,
         lora=lora,
+        tensor_parallel=tensor_parallel_size,
         max_model_len=max_model_len,
         ungated=ungated,
         suites=tuple(suite or ()),

@@ -108,6 +108,7 @@ def judge(
     progress: Progress,
     script: Path | None = None,
     servers: Servers | None = None,
+    tensor_parallel: int = 1,
 ) -> Judged:
     """Ask the judge about every answer of the run and append its verdicts to the run."""
     from harness.engines.broker import Broker
@@ -120,6 +121,7 @@ def judge(
         max_model_len=longest(asked),
         script=script,
         servers=servers,
+        tensor_parallel=tensor_parallel,
         say=progress.say,
     )
     said = [*decided]

@@ -49,6 +49,8 @@ class Job(Struct, kw_only=True):
     """Engine by name; None picks one."""
     engines: int | None = None
     """How many vLLM engines the engine 'ray' starts; None leaves it to the machines."""
+    tensor_parallel: int = 1
+    """Devices that vLLM splits each model over."""
     lora: str = "auto"
     """auto, force or merge."""
     repeats: int | None = None
@@ -209,9 +211,18 @@ def _served(job: Job) -> dict[str, Checkpoint]:
     if job.baseline == ACCEPTED and job.servers.baseline:
         raise UserError("--baseline accepted: no baseline is asked, so leave out --served-baseline")
     base = job.asked_baseline
-    found = {BASELINE: endpoint(job.servers.baseline or base, base)} if base else {}
-    found[CANDIDATE] = endpoint(job.servers.model or job.candidate, job.candidate)
+    found = {BASELINE: _served_as(job.servers.baseline or base, base, job.baseline, job.servers)} if base else {}
+    found[CANDIDATE] = _served_as(job.servers.model or job.candidate, job.candidate, job.candidate, job.servers)
     return found
+
+
+def _served_as(served: str, tokenizer: str, weights: str | None, servers: Servers) -> Checkpoint:
+    """A model of the servers; `weights` names the local checkpoint that a trusted server has."""
+    from harness.engines.served_weights import pinned
+
+    if servers.trust and weights is None:
+        raise UserError(f"--trust-server: says nothing of '{served}'. Name its weights with --baseline")
+    return pinned(endpoint(served, tokenizer), weights or tokenizer, servers)
 
 
 def _scripted(name: str, content: str) -> Checkpoint:

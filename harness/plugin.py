@@ -41,10 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--baseline", metavar="Y", help="checkpoint to compare with, or 'accepted': each suite's baseline.json")
     add("--engine", choices=tuple(ENGINES), help="default: vllm where it imports, else transformers")
     add("--engines", type=int, metavar="N", help="vLLM engines of --engine ray (default: one a GPU)")
+    add("--tensor-parallel-size", type=int, metavar="N", default=1, help="GPUs that vLLM splits each model over")
     add("--url", action="append", metavar="U", help="an OpenAI-compatible server for --engine openai; again for more")
     add("--served-model", metavar="NAME", help="what the servers call the checkpoint (default: its name)")
     add("--served-baseline", metavar="NAME", help="what the servers call the baseline (default: its name)")
     add("--reuse-unpinned", action="store_true", help="read servers' answers of finished runs, if the canary agrees")
+    add("--trust-server", action="store_true", help="the servers have the weights that you name; recorded")
     add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
     add("--runs", metavar="DIR", help="where run folders are written (default: runs in the project's folder)")
     add("--bars", metavar="DIR", help="take every gates.toml, and accepted baseline, from this copy of evalsuites")
@@ -76,7 +78,8 @@ def _servers(config: pytest.Config) -> None:
     """Refuse servers that cannot be asked before anything is collected."""
     from harness.engines.endpoints import servers_of
 
-    given = (config.getoption(name) for name in ("engine", "url", "served_model", "served_baseline", "reuse_unpinned"))
+    names = ("engine", "url", "served_model", "served_baseline", "reuse_unpinned", "trust_server")
+    given = (config.getoption(name) for name in names)
     try:
         servers_of(*given)
     except UserError as error:

@@ -43,10 +43,15 @@ from harness.threads import before_torch
 
 PLAN, GATES, WRITING = "plan", "gates", "writing"
 """Stages of a run, besides the answers."""
-UNPINNED = (
-    "Servers answered: weights are not known by content there, so the run speaks of what was served under these names "
-    "then, and approves no merge."
-)
+PINS = {
+    "name": "A server answered as '{name}', and its weights are not known by content: {why}. The run approves no "
+    "merge.",
+    "trusted canary": "A server answered as '{name}' and is trusted to have the weights that were named "
+    "(--trust-server): {why}. The run approves a merge only where the approval policy allows it (trust_server = true).",
+    "server process": "A server on this machine answered as '{name}'. Its weights are known by content: its process "
+    "loaded them from files that have not changed since.",
+}
+"""What a run says of a model that a server answers for, by what pins its weights."""
 
 
 def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
@@ -127,7 +132,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
         sampling={"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
-        notes=[*_notes(job, plan, rendering), *families.notes(checkpoints, plan), *stand.notes],
+        notes=[*_pins(checkpoints), *_notes(job, plan, rendering), *families.notes(checkpoints, plan), *stand.notes],
         moved=stand.moved,
     )
     folder.write_manifest(manifest)
@@ -157,8 +162,13 @@ def _floor(job: Job) -> dict[str, Checkpoint]:
     return {FLOOR: Checkpoint(name="keyword floor", kind="scripted", path="", digest=digest(names))} if floors else {}
 
 
+def _pins(checkpoints: Mapping[str, Checkpoint]) -> list[str]:
+    served = (found for found in checkpoints.values() if found.kind == "endpoint")
+    return list(dict.fromkeys(PINS[c.pin].format(name=c.name, why=c.unpinned_because) for c in served))
+
+
 def _notes(job: Job, plan: Plan, rendering: Mapping[str, Rendering]) -> list[str]:
-    notes = [UNPINNED] if job.servers else []
+    notes = []
     for part in job.suites:
         if not part.complete:
             asked = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"

@@ -136,13 +136,19 @@ class Session:
             baseline=options.baseline,
             engine=options.engine,
             engines=options.engines,
+            tensor_parallel=options.tensor_parallel_size,
             lora=options.lora,
             repeats=options.repeats,
             bars=self._bars(),
             use_cache=not options.no_answer_cache,
             script=Path(options.script) if options.script else None,
             servers=servers_of(
-                options.engine, options.url, options.served_model, options.served_baseline, options.reuse_unpinned
+                options.engine,
+                options.url,
+                options.served_model,
+                options.served_baseline,
+                options.reuse_unpinned,
+                options.trust_server,
             ),
         )
 

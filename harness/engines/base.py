@@ -65,6 +65,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many vLLM engines the engine 'ray' starts; None: one a GPU, or one without GPUs."""
     replies: Callable[[Request], str] | Mapping[str, str] | None = None
     """The fake engine's answers: a rule, or texts by request key."""
+    tensor_parallel: int = 1
+    """Devices that vLLM splits each model over."""
     urls: tuple[str, ...] = ()
     """The servers that the engine 'openai' asks."""
     keep: bool = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from harness.engines.answers import AnswerCache, answered
-from harness.engines.base import Settings, open_engine, request_key
+from harness.engines.base import Settings, open_engine, pick_engine, request_key
 from harness.engines.endpoints import Servers
 from harness.errors import NOT_JSON, UserError
 from harness.kept import keep_within_bound
@@ -55,11 +55,19 @@ class Broker:
         script: Path | None = None,
         batch: int | None = None,
         engines: int | None = None,
+        tensor_parallel: int = 1,
         servers: Servers | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         if engines is not None and name != "ray":
             raise UserError(f"--engines {engines}: only for --engine ray. Add it, or leave --engines out")
+        if tensor_parallel < 1:
+            raise UserError(f"--tensor-parallel-size {tensor_parallel}: expected 1 or more")
+        if tensor_parallel != 1 and pick_engine(name) != "vllm":
+            raise UserError(
+                f"--tensor-parallel-size {tensor_parallel}: only for --engine vllm. Leave it out, or start a vLLM "
+                "server with it and use --engine openai"
+            )
         self.checkpoints = checkpoints
         self._say = say
         self._script = read_script(script) if script else {}
@@ -68,6 +76,7 @@ class Broker:
             replies=self._texts if name == "fake" else None,
             batch=batch,
             engines=engines,
+            tensor_parallel=tensor_parallel,
             urls=servers.urls if servers else (),
             keep=use_cache,
             reuse=servers is not None and servers.reuse,

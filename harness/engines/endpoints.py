@@ -31,13 +31,26 @@ class Servers(Struct, frozen=True, kw_only=True):
     """What they call the baseline; None: the baseline's name as it is written."""
     reuse: bool = False
     """Take answers of earlier, finished runs where the canary's answers are the same."""
+    trust: bool = False
+    """The user says that the servers have the weights of the checkpoints that are named."""
 
 
 def servers_of(
-    engine: str | None, urls: Iterable[str] | None, model: str | None, baseline: str | None = None, reuse: bool = False
+    engine: str | None,
+    urls: Iterable[str] | None,
+    model: str | None,
+    baseline: str | None = None,
+    reuse: bool = False,
+    trust: bool = False,
 ) -> Servers | None:
     """The options that concern servers, checked together; None for every other engine."""
-    given = {"--url": urls, "--served-model": model, "--served-baseline": baseline, "--reuse-unpinned": reuse}
+    given = {
+        "--url": urls,
+        "--served-model": model,
+        "--served-baseline": baseline,
+        "--reuse-unpinned": reuse,
+        "--trust-server": trust,
+    }
     if engine != "openai":
         stray = [option for option, value in given.items() if value]
         if stray:
@@ -48,7 +61,7 @@ def servers_of(
         raise UserError(NO_SERVER)
     refuse_all([f"--url {shown(url)}: {why}" for url in listed if (why := _fault(url))], "servers")
     clean = [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in listed]
-    return Servers(urls=tuple(dict.fromkeys(clean)), model=model, baseline=baseline, reuse=reuse)
+    return Servers(urls=tuple(dict.fromkeys(clean)), model=model, baseline=baseline, reuse=reuse, trust=trust)
 
 
 def shown(url: str) -> str:

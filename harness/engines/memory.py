@@ -26,29 +26,40 @@ CUDA_RESERVE_BYTES = 3 << 30
 BYTES_OF = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
-def bytes_per_token(config: dict[str, Any], dtype: str) -> int:
-    """KV cache bytes of one token: keys and values of every layer; from config.json, which may nest a text model."""
+def bytes_per_token(config: dict[str, Any], dtype: str, parallel: int = 1) -> int:
+    """KV cache bytes of one token: keys and values of every layer; from config.json, which may nest a text model.
+
+    Of `parallel` devices, each keeps its share of the key-value heads, and at least one.
+    """
     own = config.get("text_config") or config
     heads = int(own["num_attention_heads"])
     head_dim = int(own.get("head_dim") or own["hidden_size"] // heads)
     kv_heads = int(own.get("num_key_value_heads") or heads)
+    kv_heads = max(1, kv_heads // parallel)
     return 2 * int(own["num_hidden_layers"]) * kv_heads * head_dim * BYTES_OF[dtype]
 
 
 def kv_cache_bytes(
-    folder: Path, dtype: str, max_model_len: int, on_cpu: bool, sharing: int = 1, device_bytes: int | None = None
+    folder: Path,
+    dtype: str,
+    max_model_len: int,
+    on_cpu: bool,
+    sharing: int = 1,
+    device_bytes: int | None = None,
+    parallel: int = 1,
 ) -> int:
     """Room for a full batch of the longest requests, or what memory allows; EngineFailed where one does not fit.
 
-    `sharing` engines share the memory of one machine without a GPU. `device_bytes` is the free memory of another
-    machine, or the size of its GPU; None looks here.
+    Of `parallel` devices that hold a part of the weights each, it is the room on one. `sharing` engines share the
+    memory of one machine without a GPU. `device_bytes` is the free memory of another machine, or the size of its GPU;
+    None looks here.
     """
-    least = least_kv_cache_bytes(folder, dtype, max_model_len)
+    least = least_kv_cache_bytes(folder, dtype, max_model_len, parallel)
     wanted = least // 2 * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
     if on_cpu:
-        room = (_cpu_room() if device_bytes is None else int(device_bytes * CPU_SHARE)) // sharing
+        room = (_cpu_room() if device_bytes is None else int(device_bytes * CPU_SHARE)) // (sharing * parallel)
     else:
-        room = _cuda_room(folder, _device_bytes() if device_bytes is None else device_bytes)
+        room = _cuda_room(folder, _device_bytes() if device_bytes is None else device_bytes, parallel)
     if room < least:
         raise EngineFailed(
             f"{folder}: a prompt and answer of {max_model_len:,} tokens needs {least / 2**30:.1f} GiB of KV cache, "
@@ -57,10 +68,10 @@ def kv_cache_bytes(
     return min(wanted, room)
 
 
-def least_kv_cache_bytes(folder: Path, dtype: str, max_model_len: int) -> int:
+def least_kv_cache_bytes(folder: Path, dtype: str, max_model_len: int, parallel: int = 1) -> int:
     """Room for two of the longest requests."""
     blocks = -(-max_model_len // BLOCK_TOKENS) + 1
-    return 2 * bytes_per_token(read_json(folder / "config.json"), dtype) * blocks * BLOCK_TOKENS
+    return 2 * bytes_per_token(read_json(folder / "config.json"), dtype, parallel) * blocks * BLOCK_TOKENS
 
 
 def _cpu_room() -> int:
@@ -74,10 +85,10 @@ def _cpu_room() -> int:
     return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
 
 
-def _cuda_room(folder: Path, total: int) -> int:
+def _cuda_room(folder: Path, total: int, parallel: int) -> int:
     """What a device of `total` bytes has beside the weights, in bytes."""
     weights = sum(file.stat().st_size for file in weight_files(folder))
-    return int(total * CUDA_SHARE) - weights - CUDA_RESERVE_BYTES
+    return int(total * CUDA_SHARE) - weights // parallel - CUDA_RESERVE_BYTES
 
 
 def _device_bytes() -> int:

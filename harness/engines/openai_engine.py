@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.engines import canary, openai_answers, unpinned
+from harness.engines import canary, openai_answers, served_weights, unpinned
 from harness.engines.background import Background
 from harness.engines.base import Settings, failed, in_order, problem_of, vocabulary_of
 from harness.engines.endpoints import NO_SERVER
@@ -171,6 +171,7 @@ class OpenAiEngine:
     async def _learn(self, server: Server) -> None:
         """What a server has; EngineFailed where it cannot hold the longest question."""
         await self.pool.learn(server)
+        self._check_pins(server)
         for variant, name in self.names.items():
             room = server.models.get(name, {}).get("max_model_len")
             longest = min(self.max_model_len, self.renderers[variant].max_positions)
@@ -179,6 +180,19 @@ class OpenAiEngine:
                     f"{server.url}: holds {room} tokens, and the longest prompt and answer have {longest}. "
                     f"Start it with --max-model-len {longest} or more"
                 )
+
+    def _check_pins(self, server: Server) -> None:
+        """EngineFailed where the server is no longer the process that loaded the weights that the run is bound to."""
+        for name, checkpoint in self.models.items():
+            if checkpoint.pinned_by != "server process" or name not in server.models:
+                continue
+            try:
+                now = served_weights.behind(server.url, name, server.models).digest
+                why = "" if now == checkpoint.digest else "it loaded other weights than when the run began"
+            except served_weights.Unpinned as reason:
+                why = str(reason)
+            if why:
+                raise EngineFailed(f"{server.url}: the weights of '{name}' are not known any more: {why}. Run again")
 
     def _serves(self, server: Server) -> bool:
         """Has it any of the models? One that has none is never asked."""
@@ -206,7 +220,7 @@ class OpenAiEngine:
             "version": self.version,
             "device": "of the servers",
             "dtype": "of the servers",
-            "unpinned": True,
+            "unpinned": any(checkpoint.pin == "name" for checkpoint in self.models.values()),
             "servers": {server.url: _about(server, self.models) for server in self.pool.servers},
             "arguments": {
                 "in_flight": self.pool.most,

@@ -96,11 +96,12 @@ class Meter:
             self.peak_memory_bytes = found
             self.peak_memory_of = RESIDENT if on_device_bytes is None else ON_DEVICE
 
-    def describe(self, device: str | None, dtype: str) -> dict[str, Any]:
+    def describe(self, device: str | None, dtype: str, devices: int = 1) -> dict[str, Any]:
         """What the manifest records; {} where nothing was loaded. `device` is a card's name, None a processor."""
         if not self.loads:
             return {}
         peak, why_not = peak_of(device, dtype)
+        peak = peak and peak * devices
         whole = [*self.spent.values()]
         return {
             "variants": {variant: _rates([spent], peak) for variant, spent in self.spent.items()},

@@ -17,6 +17,7 @@ from harness.digest import digest
 from harness.engines import canary, vllm_env
 from harness.engines.base import Settings, common_dtype, engine_version, in_order
 from harness.engines.memory import kv_cache_bytes, least_kv_cache_bytes
+from harness.engines.parallel import check_parallel
 from harness.engines.preflight import Plan, plan
 from harness.engines.shortage import AtOnce, OutOfMemory, asked_at_once
 from harness.engines.throughput import Meter
@@ -45,6 +46,7 @@ class Unit(Struct, frozen=True, kw_only=True):
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> VllmEngine:
     """Check every adapter, then return an engine that has loaded nothing yet."""
     on_cpu = vllm_env.on_cpu()
+    check_parallel(settings.tensor_parallel, (Path(c.path) for c in checkpoints.values()), on_cpu)
     ways = plan(checkpoints, lora, on_cpu)
     for variant, why in ways.reasons.items():
         settings.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
@@ -119,7 +121,13 @@ class VllmEngine:
             "dtype": self.dtype,
             "device": "cpu" if self.on_cpu else "cuda",
             "way": self.plan.ways[variant],
-        } | vllm_env.result_switches()
+        } | (self._split | vllm_env.result_switches())
+
+    @property
+    def _split(self) -> dict[str, str]:
+        """Sums over devices are rounded in another order; one device adds nothing, so that older answers keep keys."""
+        size = self.settings.tensor_parallel
+        return {"tensor_parallel_size": str(size)} if size > 1 else {}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         ordered = in_order(requests)
@@ -183,19 +191,22 @@ class VllmEngine:
         folder = merged_folder(unit.source, self.settings.say) if unit.merged else Path(unit.source.path)
         self.close()
         longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
+        split = self.settings.tensor_parallel
         arguments = llm_arguments(
             folder,
             dtype=self.dtype,
             max_model_len=longest,
-            kv_cache_bytes=self.settings.kv_cache_bytes or kv_cache_bytes(folder, self.dtype, longest, self.on_cpu),
+            kv_cache_bytes=self.settings.kv_cache_bytes
+            or kv_cache_bytes(folder, self.dtype, longest, self.on_cpu, parallel=split),
             on_cpu=self.on_cpu,
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
             max_num_seqs=self.settings.batch,
             structured=self._structured,
+            tensor_parallel=split,
         )
         if self._halved:
-            arguments = self._halved.limits(arguments, least_kv_cache_bytes(folder, self.dtype, longest))
+            arguments = self._halved.limits(arguments, least_kv_cache_bytes(folder, self.dtype, longest, split))
         self._at_once = asked_at_once(arguments)
         variants = (*unit.plain, *unit.adapters)
         self.settings.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
@@ -267,10 +278,11 @@ class VllmEngine:
         return [found[request.key] for request in requests]
 
     def describe(self) -> dict[str, Any]:
+        split, device = self.settings.tensor_parallel, "cpu" if self.on_cpu else "cuda"
         return {
             "name": self.name,
             "version": self.version,
-            "device": "cpu" if self.on_cpu else "cuda",
+            "device": f"{split} x {device}" if split > 1 else device,
             "dtype": self.dtype,
             "in_process": vllm_env.in_process(),
             "ways": self.plan.ways,
@@ -278,7 +290,7 @@ class VllmEngine:
             "merges": self.merges,
             "arguments": self.arguments,
             "canary": self.canary,
-            "throughput": self.meter.describe(self._card, self.dtype),
+            "throughput": self.meter.describe(self._card, self.dtype, split),
         }
 
     def close(self) -> None:

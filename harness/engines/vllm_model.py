@@ -58,12 +58,13 @@ def llm_arguments(
     max_lora_rank: int,
     max_num_seqs: int | None = None,
     structured: bool = False,
+    tensor_parallel: int = 1,
 ) -> dict[str, Any]:
     """Every argument of vLLM's LLM. `adapters` counts the distinct adapters the engine will ever see.
 
     `max_num_seqs` limits how many requests are computed together; None leaves it to vLLM, or to what a CPU can use.
     `structured`: answers are held to choices or schemas, for which vLLM needs the tokenizer. JSON comes without white
-    space then: small models fill whole answers with it.
+    space then: small models fill whole answers with it. `tensor_parallel` devices share each layer.
     """
     arguments: dict[str, Any] = {
         "model": str(folder),
@@ -82,6 +83,8 @@ def llm_arguments(
     most = max_num_seqs or (MAX_SEQS_CPU if on_cpu else None)
     if most:
         arguments["max_num_seqs"] = most
+    if tensor_parallel > 1:
+        arguments["tensor_parallel_size"] = tensor_parallel
     if on_cpu:
         arguments["block_size"] = BLOCK_TOKENS_CPU
     if structured:
@@ -257,14 +260,15 @@ class VllmModel:
         return list(self.renderer.tokenizer.encode(text, add_special_tokens=False))
 
     def device_bytes(self) -> int | None:
-        """Most memory that the engine has held on a CUDA device; None without one, or without an answer."""
+        """Most memory that the engine has held on its CUDA devices; None without one, or without an answer."""
         try:
             with self._watch.waiting():
                 found: list[int | None] = self._llm.collective_rpc("reserved_device_bytes")
         except Exception:  # All answers are there; what comes next finds out what is wrong.
             self.broken = True
             return None
-        return found[0]
+        known = [held for held in found if held is not None]
+        return sum(known) if known else None
 
     def reset(self) -> None:
         """Forget cached prefixes."""

@@ -92,6 +92,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Content digest of tokenizer and chat template."""
     pinned_by: Literal["digest", "server process", "trusted canary", "name"] | None = None
     """How the digest is known to be of the weights that answered; `pin` reads it. None in runs of older versions."""
+    unpinned_because: str = ""
+    """Why a server's process does not pin the weights; empty where it does, or where no server answered."""
 
     @property
     def pin(self) -> str:

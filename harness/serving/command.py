@@ -70,6 +70,7 @@ def _flags(route: Route) -> list[str]:
         on_cpu=route.on_cpu,
         adapters=1 if route.adapter else 0,
         max_lora_rank=route.max_lora_rank,
+        tensor_parallel=route.tensor_parallel,
     )
     words = []
     for name, value in arguments.items():

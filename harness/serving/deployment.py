@@ -58,6 +58,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """The model's name for those who ask it; None takes the last part of the checkpoint's."""
     lora: str = "auto"
     """auto, force or merge."""
+    tensor_parallel: int = 1
+    """Devices that vLLM splits the model over."""
     max_model_len: int | None = None
     """Longest prompt and answer together; None takes the model's own limit."""
     ungated: str | None = None
@@ -86,7 +88,7 @@ class Deployment:
         host = wanted.host or (EVERYWHERE if platform else LOOPBACK)
         self.access = arrange(host, wanted.port or (platform.port if platform else PORT), self.given, platform)
         self.checkpoint = resolve(wanted.checkpoint)
-        self.route = find_route(self.checkpoint, wanted.name, wanted.lora, wanted.max_model_len)
+        self.route = find_route(self.checkpoint, wanted.name, wanted.lora, wanted.max_model_len, wanted.tensor_parallel)
         self.words = command.command(self.route, self.access)
         self.environment = command.environment(self.given, self.route, self.access)
 
@@ -133,7 +135,7 @@ class Deployment:
         if known is None:
             runs = " and ".join(folder.name for folder in approval.runs)
             self.progress.say(f"merged weights are judged as run {runs} judged their adapter")
-            known = merged.judge(folder, base, approval, self.where, self.progress)
+            known = merged.judge(folder, base, approval, self.where, self.progress, self.wanted.tensor_parallel)
         self.progress.say(f"merged weights: {known.says}")
         return known
 

@@ -30,7 +30,9 @@ def approved_already(merged: Checkpoint, base: str, where: Where) -> Approval | 
         return None
 
 
-def judge(merged: Path, base: str, approval: Approval, where: Where, progress: Progress) -> Approval:
+def judge(
+    merged: Path, base: str, approval: Approval, where: Where, progress: Progress, tensor_parallel: int = 1
+) -> Approval:
     """Repeat what approved the adapter on the merged weights; GateFailed where a gate does not pass.
 
     UserError where the suites changed.
@@ -38,6 +40,8 @@ def judge(merged: Path, base: str, approval: Approval, where: Where, progress: P
     for folder, names in approval.runs.items():
         original = load_manifest(folder)
         job = job_like(original, names, merged, list(suites_here(names, where.suites).values()), where.bars)
+        if job.engine in (None, "vllm"):
+            job.tensor_parallel = tensor_parallel
         made = run(job, RunFolder.create(where.runs, "merged"), progress)
         short = [f"{v.suite} {v.gate}: {v.outcome}" for v in made.verdicts if v.outcome != "pass"]
         if short or not made.verdicts:
@@ -52,7 +56,7 @@ def judge(merged: Path, base: str, approval: Approval, where: Where, progress: P
 def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Sequence[Suite], bars: Path | None) -> Job:
     """What the original run asked of these suites, of the merged weights.
 
-    A suite or baseline that is another now is a UserError.
+    A suite or baseline that is another now is a UserError. A server has no merged weights, so they are loaded here.
     """
     here = {suite.name: suite for suite in suites}
     infos = [info for info in original.suites if info.name in names]
@@ -60,15 +64,16 @@ def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Seq
     problems += [p for i in infos if i.name in here for p in _changed(i, here[i.name], bars)]
     accepted = any(info.accepted for info in infos)
     asked = None if accepted else original.checkpoints.get(BASELINE)
-    if asked and resolve(asked.name).digest != asked.digest:
+    baseline = (asked.path if asked.kind == "endpoint" else asked.name) if asked else None
+    if asked and resolve(str(baseline)).digest != asked.digest:
         problems.append(f"{asked.name}: the baseline had other weights. Evaluate the adapter again")
     refuse_all(problems, f"what approved the adapter, run {original.run_id}, cannot be repeated on the merged weights")
     samples = {i.samples for i in infos if i.samples != here[i.name].samples}
     return Job(
         suites=[SuiteJob(suite=here[i.name], cases=here[i.name].cases) for i in infos],
         candidate=str(merged),
-        baseline=ACCEPTED if accepted else asked.name if asked else None,
-        engine=original.engine.get("name"),
+        baseline=ACCEPTED if accepted else baseline,
+        engine=None if original.engine.get("name") == "openai" else original.engine.get("name"),
         repeats=samples.pop() if samples else None,
         seed=int(original.sampling.get("seed", 0)),
         bars=bars,

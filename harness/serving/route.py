@@ -10,6 +10,7 @@ from msgspec import Struct
 from harness.engines import vllm_env
 from harness.engines.base import LORA_CHOICES, Settings, common_dtype, pick_engine
 from harness.engines.memory import kv_cache_bytes
+from harness.engines.parallel import check_parallel
 from harness.engines.preflight import Way, plan
 from harness.errors import EngineFailed, UserError
 from harness.merging import merged_path
@@ -45,7 +46,9 @@ class Route(Struct, frozen=True, kw_only=True):
     max_model_len: int
     """Longest prompt and answer together, in tokens."""
     kv_cache_bytes: int
-    """Size of the KV cache."""
+    """Size of the KV cache, on each device."""
+    tensor_parallel: int = 1
+    """Devices that each layer is split over."""
 
     @property
     def says(self) -> str:
@@ -56,6 +59,8 @@ class Route(Struct, frozen=True, kw_only=True):
             "merged": f"merged into its base: {'; '.join(self.reasons)}",
         }
         where = "the CPU" if self.on_cpu else "the GPU"
+        if self.tensor_parallel > 1:
+            where = f"{self.tensor_parallel} {'CPU workers' if self.on_cpu else 'GPUs'}"
         return f"'{self.name}' on {where}, {how[self.way]}; {self.dtype}, up to {self.max_model_len:,} tokens"
 
     @property
@@ -66,19 +71,22 @@ class Route(Struct, frozen=True, kw_only=True):
         return {BASE: self.folder, self.name: self.adapter}
 
 
-def find_route(checkpoint: Checkpoint, name: str | None, lora: str, max_model_len: int | None) -> Route:
+def find_route(
+    checkpoint: Checkpoint, name: str | None, lora: str, max_model_len: int | None, tensor_parallel: int = 1
+) -> Route:
     """Choose the way with the engines' own rules. Names, lengths and adapters that cannot be are UserErrors."""
     pick_engine("vllm")
     if lora not in LORA_CHOICES:
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
     on_cpu = vllm_env.on_cpu()
+    check_parallel(tensor_parallel, [Path(checkpoint.path)], on_cpu)
     ways = plan({CANDIDATE: checkpoint}, lora, on_cpu)
     way = ways.ways[CANDIDATE]
     source = Path(checkpoint.path)
     length = _length(Renderer(source).max_positions, max_model_len)
     dtype = common_dtype({CANDIDATE: checkpoint}, Settings())
     try:
-        cache = kv_cache_bytes(source, dtype, length, on_cpu)
+        cache = kv_cache_bytes(source, dtype, length, on_cpu, parallel=tensor_parallel)
     except EngineFailed as error:
         raise UserError(f"{error}, with --max-model-len") from None
     return Route(
@@ -93,6 +101,7 @@ def find_route(checkpoint: Checkpoint, name: str | None, lora: str, max_model_le
         dtype=dtype,
         max_model_len=length,
         kv_cache_bytes=cache,
+        tensor_parallel=tensor_parallel,
     )
 
 

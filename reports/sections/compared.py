@@ -16,10 +16,15 @@ DIGESTS = [
 KINDS = {
     "model": "whole model",
     "adapter": "adapter over a base model",
-    "endpoint": "a server's model, its weights not known",
     "scripted": "rule without a model",
     "accepted": "scores kept of an earlier run",
 }
+SERVED = {
+    "name": "a server's model; its weights are not known",
+    "trusted canary": "a server's model; trusted to have these weights",
+    "server process": "a server's model; its weights are known from the process that loaded them",
+}
+"""What an endpoint is called, by what pins its weights."""
 
 
 def section(evidence: Evidence) -> Section:
@@ -77,7 +82,7 @@ def _checkpoints(evidence: Evidence) -> Table:
     }
     rows = [
         [Cell(text="Checkpoint"), *(Cell(text=c.name) for c in named.values())],
-        [Cell(text="Kind"), *(Cell(text=KINDS[c.kind]) for c in named.values())],
+        [Cell(text="Kind"), *(Cell(text=KINDS.get(c.kind) or SERVED[c.pin]) for c in named.values())],
     ]
     rows += [[Cell(text=title), *(_digest(c, name) for c in named.values())] for title, name in DIGESTS]
     return Table(caption="Checkpoints by variant", columns=["", *map(words.variant, named)], rows=rows)

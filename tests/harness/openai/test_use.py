@@ -223,7 +223,7 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     assert done.returncode == 1 and "report.md" in done.stdout, done.stdout + done.stderr
     (page,) = tmp_path.rglob("report.md")
     text = page.read_text("utf-8")
-    assert "a server's model, its weights not known" in text and f"127.0.0.1:{stub.port}" in text and "p95" in text
+    assert "a server's model; its weights are not known" in text and f"127.0.0.1:{stub.port}" in text and "p95" in text
 
 
 def test_a_url_without_the_engine_and_the_engine_without_a_url_are_usage_errors(tmp_path: Path) -> None:

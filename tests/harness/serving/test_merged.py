@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.approval import Approval, Where, approve, suites_here
 from harness.checkpoints import resolve
@@ -118,6 +119,17 @@ def test_the_run_on_merged_weights_asks_what_the_run_on_the_adapter_asked(approv
     base = approved.manifest.checkpoints["baseline"].name
     assert (job.candidate, job.baseline, job.engine) == (str(approved.merged), base, "transformers")
     assert (job.repeats, job.seed, [len(part.cases) for part in job.suites]) == (2, 0, [12])
+
+
+def test_what_a_server_answered_is_repeated_by_an_engine_here(approved: Approved) -> None:
+    """The server has no merged weights, and its name of the baseline is none of this machine."""
+    manifest = approved.manifest
+    base = manifest.checkpoints["baseline"]
+    served = structs.replace(base, name="base", kind="endpoint", pinned_by="server process")
+    checkpoints = manifest.checkpoints | {"baseline": served}
+    original = structs.replace(manifest, engine=manifest.engine | {"name": "openai"}, checkpoints=checkpoints)
+    job = merged.job_like(original, ["legal/mini"], approved.merged, approved.suites(), None)
+    assert (job.engine, job.baseline, job.servers) == (None, base.path, None)
 
 
 def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: Approved) -> None:
