@@ -132,8 +132,9 @@ def main() -> None:
         start = time.monotonic()
         text = part(suites, args.seed)
         libraries = ", ".join(f"{library} {version(library)}" for library in ("numpy", "scipy"))
-        text += f"\n\n{suites:,} suites a cell, and {coverage.AGAIN * suites:,} where that missed; seed {args.seed}; "
-        text += f"{libraries}. * misses its band; ° only a one-sided bound does."
+        again = "" if name == "power" else f", and {coverage.AGAIN * suites:,} where that missed"
+        text += f"\n\n{suites:,} suites a cell{again}; seed {args.seed}; {libraries}. * misses its band"
+        text += "; ° only a one-sided bound does." if name in ("coverage", "unequal") else "."
         print(f"## {name}\n\n{text}\n")
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
         if args.docs:
