@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.checkpoints import EMBEDDED, embedded_model
+from harness.checkpoints import EMBEDDED, embedded_model, resolve
 from harness.engines.answers import AnswerCache, answered
 from harness.engines.base import Settings, open_engine, request_key
-from harness.engines.endpoints import endpoint
+from harness.engines.endpoints import Servers, endpoint
 from harness.engines.openai_servers import Pool
+from harness.engines.served_weights import pinned
 from harness.errors import EngineFailed, UserError
 from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -177,6 +178,22 @@ def test_a_server_answers_as_the_engine_in_process_does(served: Served, referenc
     assert record["version"].startswith("vllm 0.") and record["arguments"]["text_from_ids"] is True
     assert record["servers"][served.url]["models"]["clauses"]["parent"] == "base"
     assert record["latency_ms"]["tuned"]["answers"] == 11
+
+
+def test_base_and_adapter_of_a_server_are_pinned_by_its_process(served: Served) -> None:
+    servers = Servers(urls=(served.url,))
+    local = {"base": str(embedded_model()), "clauses": str(served.adapter)}
+    found = {name: pinned(endpoint(name, of), of, servers) for name, of in local.items()}
+    assert {name: (one.pin, one.unpinned_because) for name, one in found.items()} == {
+        "base": ("server process", ""), "clauses": ("server process", ""),
+    }  # fmt: skip
+    assert {name: one.digest for name, one in found.items()} == {n: resolve(of).digest for n, of in local.items()}
+    engine = opened(served, {"baseline": found["base"], "tuned": found["clauses"]})
+    assert engine.describe()["unpinned"] is False
+    engine.close()
+    (served.adapter / "adapter_config.json").touch()
+    again = pinned(endpoint("clauses", str(served.adapter)), str(served.adapter), servers)
+    assert again.pin == "name" and "changed after process" in again.unpinned_because
 
 
 def test_a_wrong_key_and_an_unknown_model_are_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,12 @@ def test_the_server_learns_the_routes_of_a_platform_from_tunegate_alone() -> Non
     }  # fmt: skip
 
 
+def test_a_model_is_split_over_as_many_devices_as_were_asked_for() -> None:
+    words = command.command(route(on_cpu=False, tensor_parallel=4), access())
+    assert options(words)["--tensor-parallel-size"] == "4" and "4 GPUs" in route(on_cpu=False, tensor_parallel=4).says
+    assert "--tensor-parallel-size" not in options(command.command(route(), access()))
+
+
 def test_what_is_typed_is_what_is_run() -> None:
     words = command.command(route(folder=Path("/with space/model")), access())
     own = command.environment({}, route(), access())
@@ -150,7 +156,7 @@ def test_the_example_asks_as_the_suites_do() -> None:
 
 @pytest.mark.slow
 @pytest.mark.vllm
-@pytest.mark.parametrize("of", [route(), route(on_cpu=False), as_lora(), as_lora(on_cpu=False)])
+@pytest.mark.parametrize("of", [route(), route(on_cpu=False, tensor_parallel=2), as_lora(), as_lora(on_cpu=False)])
 def test_this_vllm_knows_every_option(of: Route) -> None:
     pytest.importorskip("vllm")
     from vllm.entrypoints.launchers.cli_args import make_arg_parser
@@ -159,5 +165,6 @@ def test_this_vllm_knows_every_option(of: Route) -> None:
     words = command.command(of, access())
     read = make_arg_parser(FlexibleArgumentParser()).parse_args(words[4 if not of.on_cpu else 3 :])
     assert read.kv_cache_memory_bytes == 1 << 28 and read.enable_log_requests is False
+    assert read.tensor_parallel_size == of.tensor_parallel
     assert read.disable_fastapi_docs and read.middleware == ["harness.serving.guard.Guard"]
     assert [(m.name, m.path) for m in read.lora_modules or []] == ([("clauses", "/a/clauses")] if of.adapter else [])
