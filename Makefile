@@ -49,6 +49,7 @@ check: $(READY) ## lint, security rules, formatting, strict types, import direct
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python tools/audit.py --where-possible
 

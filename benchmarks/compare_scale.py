@@ -132,7 +132,7 @@ def measure(root: Path, cases: int, characters: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=root) as name:
         home = Path(name)
         folder = write(home, cases, characters)
-        command = [sys.executable, "-m", "harness.cli", "compare", "old", "new", "--suite", str(folder)]
+        command = [sys.executable, "-m", "tunegate.cli.main", "compare", "old", "new", "--suite", str(folder)]
         command += ["--engine", "fake", "--runs", str(home / "runs")]
         environment = os.environ | {"TUNEGATE_CACHE": str(home / "cache"), "TMPDIR": str(home)}
         environment["PYTHONPATH"] = str(Path(__file__).parent.parent)

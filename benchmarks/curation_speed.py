@@ -33,8 +33,8 @@ def make(path: Path, rows: int, words: int, seed: int) -> Counter[str]:
     """Write the rows; returns how many of each kind were planted, by the check that should find them."""
     import numpy as np
 
-    from harness.runner import find_suites
-    from harness.scoring import spelling
+    from harness.evaluation.run import find_suites
+    from harness.scoring.brand import spelling
 
     rng = np.random.default_rng(seed)
     known = sorted(word for word in spelling.words() if word.isalpha() and word.isascii() and len(word) > 3)
@@ -140,8 +140,8 @@ def main() -> None:
         "--base", default="smollm2-135m-instruct", help="model whose tokens are counted; '' counts none"
     )
     args = parser.parse_args()
+    from training.curation.check import CheckSettings
     from training.curation.review import review
-    from training.curation.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
@@ -155,7 +155,7 @@ def main() -> None:
         def mark(_: str = "") -> None:
             marks.append(Mark(time.perf_counter(), processor(), memory.reset()))
 
-        found = review([str(path)], Settings(base=args.base), mark)
+        found = review([str(path)], CheckSettings(base=args.base), mark)
         mark()
     print(f"{'check':24}{'seconds':>9}{'CPU s':>9}{'GB':>7}{'rows':>9}{'planted':>9}")
     counts = [("reading", 0), *((result.name, len(result.found.findings)) for result in found.results)]

@@ -20,10 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import checkpoints, store
-from harness.plan import default_checkpoint
-from harness.prompts import Renderer
+from harness.checkpoints import resolve
+from harness.evaluation.plan import default_checkpoint
+from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, MetricRow
+from harness.suites.prompts import Renderer
 
 GENERAL = "general/basics"
 REPLAY_ROWS = 150
@@ -100,7 +101,7 @@ def write_rows(suite: str, folder: Path, tokens: int) -> int:
 
 def _rows_of(file: Path, tokens: int) -> int:
     """How many of the file's rows, from its start, have so many tokens."""
-    renderer = Renderer(checkpoints.resolve(default_checkpoint()).path)
+    renderer = Renderer(resolve.resolve(default_checkpoint()).path)
     for number, line in enumerate(file.open(encoding="utf-8"), 1):
         tokens -= len(renderer.training(json.loads(line)["messages"])[0])
         if tokens < 0:
@@ -143,8 +144,8 @@ def train(suites: Sequence[str], folder: Path, tokens: int) -> Path:
             where = os.path.relpath(Path("evalsuites") / suites[0], folder)
             text += SELECT.format(suite=json.dumps(where), metric=json.dumps(METRICS[suites[0]][0]))
         config.write_text(text, "utf-8")
-    python("harness.cli", "train", str(config))
-    return max(p for p in (folder / "runs").glob("*/") if (p / store.SEAL).exists())
+    python("tunegate.cli.main", "train", str(config))
+    return max(p for p in (folder / "runs").glob("*/") if (p / runs_folder.SEAL).exists())
 
 
 def named(suite: str) -> str:
@@ -155,21 +156,21 @@ def named(suite: str) -> str:
 def compare(suites: Sequence[str], folder: Path, trained: Path) -> Path:
     """Judge the adapter beside its base on the test cases, general ones among them; returns the run."""
     judged = folder / "judged"
-    done = [p for p in judged.glob("*/") if (p / store.SEAL).exists()]
+    done = [p for p in judged.glob("*/") if (p / runs_folder.SEAL).exists()]
     if not done:
-        command = [sys.executable, "-m", "harness.cli", "compare", default_checkpoint(), str(trained)]
+        command = [sys.executable, "-m", "tunegate.cli.main", "compare", default_checkpoint(), str(trained)]
         command += [word for suite in (*suites, GENERAL) for word in ("--suite", f"evalsuites/{suite}")]
         command += ["--runs", str(judged)]
         left = subprocess.run(command, env=os.environ, check=False).returncode
         if left not in (0, 1):
             raise SystemExit(f"{', '.join(suites)}: the comparison left with {left}")
-        done = [p for p in judged.glob("*/") if (p / store.SEAL).exists()]
+        done = [p for p in judged.glob("*/") if (p / runs_folder.SEAL).exists()]
     return max(done)
 
 
 def results(suites: Sequence[str], judged: Path) -> list[list[str]]:
     """The test's figures of these suites, and of the general one."""
-    run = store.load_run(judged)
+    run = runs_folder.load_run(judged)
     assert run.metrics is not None
     found = []
     for of, metric in [*((suite, name) for suite in suites for name in METRICS[suite]), (GENERAL, "accuracy")]:
@@ -188,7 +189,7 @@ def results(suites: Sequence[str], judged: Path) -> list[list[str]]:
 
 def training(suites: Sequence[str], trained: Path) -> list[str]:
     """What one training was and found."""
-    record = store.load_manifest(trained).training or {}
+    record = runs_folder.load_manifest(trained).training or {}
     chosen, forgetting = record["selection"], record["forgetting"]
     by = f"{chosen['metric']} {_value(chosen['before'])} to {_value(chosen['best'])}" if chosen else "validation loss"
     return [

@@ -4,7 +4,7 @@
 
 The race of eval_vs_lm_eval.py on a model of Llama 3.2 1B's shape with random weights, in bfloat16, on documents of
 1,000 to 3,000 words, four questions to each. Both serve the adapter as LoRA, and both use vLLM's batch-invariant
-kernels, as a gate does. Utilisation is that of the run's record (harness/engines/throughput.py).
+kernels, as a gate does. Utilisation is that of the run's record (harness/engines/usage.py).
 """
 
 import json

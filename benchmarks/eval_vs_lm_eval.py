@@ -81,8 +81,8 @@ def write_suite(folder: Path, rows: list[str]) -> None:
 
 def write_task(folder: Path, suite: Path, base: Path) -> int:
     """The same prompts as lm-eval's task; returns the longest prompt and answer, in tokens."""
-    from harness.cases import load_cases
-    from harness.prompts import Renderer, load_template, messages
+    from harness.suites.cases import load_cases
+    from harness.suites.prompts import Renderer, load_template, messages
 
     renderer, template = Renderer(base), load_template(suite / "prompt.jinja")
     folder.mkdir(exist_ok=True)
@@ -98,14 +98,14 @@ def write_task(folder: Path, suite: Path, base: Path) -> int:
 
 def tunegate(home: Path, suite: Path, base: str, adapter: Path, environment: dict[str, str]) -> Ran:
     """One comparison; adds the seconds of generating, the baseline's texts and the run's record of its engine."""
-    from harness import store
+    from harness.runs import folder as runs_folder
     from harness.schema import BASELINE
 
     runs = Path(tempfile.mkdtemp(dir=home))
-    command = [sys.executable, "-m", "harness.cli", "compare", base, str(adapter), "--suite", str(suite)]
+    command = [sys.executable, "-m", "tunegate.cli.main", "compare", base, str(adapter), "--suite", str(suite)]
     found = run([*command, "--engine", "vllm", "--runs", str(runs)], environment, (0, 1))
     (path,) = runs.glob("*/")
-    made = store.load_run(path)
+    made = runs_folder.load_run(path)
     found["engine"] = made.manifest.engine
     found["texts"] = {r.case.id: r.completion.text for r in made.records if r.variant == BASELINE}
     found["tokens"] = sum(r.completion.prompt_tokens + r.completion.output_tokens for r in made.records)
@@ -123,17 +123,17 @@ def options(what: str | None) -> argparse.Namespace:
 
 def main() -> None:
     args = options(__doc__)
-    from harness import checkpoints
-    from harness.plan import default_checkpoint
+    from harness.checkpoints import resolve
+    from harness.evaluation.plan import default_checkpoint
 
     rows = (ROOT / "evalsuites/legal/clauses/cases.jsonl").read_text().splitlines(keepends=True)
-    compare(args, checkpoints.resolve(default_checkpoint()).path, rows, on_cpu=True)
+    compare(args, resolve.resolve(default_checkpoint()).path, rows, on_cpu=True)
 
 
 def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) -> list[Ran]:
     """Every round of all three, and the report; returns what tunegate's runs said."""
-    from harness import checkpoints
-    from harness.merging import merged_folder
+    from harness.checkpoints import resolve
+    from harness.checkpoints.merge import merged_folder
 
     python = rival_python(args.rival)
     rounds: list[Round] = []
@@ -141,7 +141,7 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
         home = Path(name)
         adapter = home / "adapter"
         make_adapter(base, adapter)
-        merged = merged_folder(checkpoints.resolve(str(adapter))) if on_cpu else None
+        merged = merged_folder(resolve.resolve(str(adapter))) if on_cpu else None
         for number in range(args.rounds):
             suite = home / str(number) / "bench"
             write_suite(suite, rows[: args.cases])
@@ -172,8 +172,8 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
 
 def vllm_settings(base: Path, longest: int, on_cpu: bool) -> dict[str, Any]:
     """What lm-eval hands to vLLM, as tunegate sets it."""
-    from harness.engines.memory import kv_cache_bytes
-    from harness.engines.vllm_model import llm_arguments
+    from harness.engines.vllm.memory import kv_cache_bytes
+    from harness.engines.vllm.model import llm_arguments
 
     room = kv_cache_bytes(base, "bfloat16", longest, on_cpu)
     made = llm_arguments(
@@ -185,7 +185,7 @@ def vllm_settings(base: Path, longest: int, on_cpu: bool) -> dict[str, Any]:
 
 def _cold(cache: Path) -> Path:
     """A cache folder with the models of the usual one, and no answer."""
-    from harness.checkpoints import cache_dir
+    from harness.checkpoints.resolve import cache_dir
 
     cache.mkdir()
     for kept in cache_dir().iterdir():
@@ -196,21 +196,21 @@ def _cold(cache: Path) -> Path:
 
 def _environment(cache: Path) -> dict[str, str]:
     """That of every process: no network, a cache folder of its own."""
-    from harness.engines import vllm_env
+    from harness.engines.vllm import environment as vllm_environment
 
     more = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TUNEGATE_CACHE": str(cache)}
     usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return usual | vllm_env.TELEMETRY_OFF | more | {"PYTHONPATH": str(ROOT)}
+    return usual | vllm_environment.TELEMETRY_OFF | more | {"PYTHONPATH": str(ROOT)}
 
 
 def switches(on_cpu: bool) -> dict[str, str]:
     """The environment in which tunegate lets vLLM run."""
-    from harness.engines import vllm_env
+    from harness.engines.vllm import environment as vllm_environment
     from harness.threads import for_children
 
     if not on_cpu:
         return {"VLLM_BATCH_INVARIANT": "1"}
-    made = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", vllm_env.IN_PROCESS: "0"}
+    made = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", vllm_environment.IN_PROCESS: "0"}
     for_children(made)
     return made
 

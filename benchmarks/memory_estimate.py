@@ -2,10 +2,11 @@
 
     python benchmarks/memory_estimate.py [--only deep] [--steps 3]
 
-Every case trains for a few steps in a process of its own. Estimated is training.memory.estimate, from config.json and
-settings. Measured is the peak of the process's resident memory (VmHWM) less what was resident before the model was
-loaded, when Python, torch, transformers, PEFT and accelerate were already imported: weights, adapter, gradients,
-moments, activations, logits, copies for saving, pages of the weight file, and what the allocator keeps. Linux only.
+Every case trains for a few steps in a process of its own. Estimated is training.estimate.memory.estimate, from
+config.json and settings. Measured is the peak of the process's resident memory (VmHWM) less what was resident before
+the model was loaded, when Python, torch, transformers, PEFT and accelerate were already imported: weights, adapter,
+gradients, moments, activations, logits, copies for saving, pages of the weight file, and what the allocator keeps.
+Linux only.
 """
 
 from __future__ import annotations
@@ -89,9 +90,9 @@ def child(case: dict[str, Any]) -> dict[str, Any]:
     import peft
     import transformers
 
-    from training import memory, shapes, trial
     from training.config import Lora, Model, Train
-    from training.data import Document
+    from training.data.tokenize import Document
+    from training.estimate import memory, shapes, trial
 
     assert accelerate and peft and transformers
     rows, tokens, answers = case["rows"], case["tokens"], case["answers"]

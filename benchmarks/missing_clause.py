@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 from evalsuites.legal.clauses.drafting import generate
-from harness.demo import ROWS, SEED, VALIDATION_ROWS, config_text
-from harness.plan import default_checkpoint
-from harness.store import load_verdicts
+from harness.evaluation.plan import default_checkpoint
+from harness.runs.folder import load_verdicts
 from training import train
+from tunegate.demo import ROWS, SEED, VALIDATION_ROWS, config_text
 
 BAR = 0.5
 

@@ -130,18 +130,17 @@ def write(root: Path, cases: int) -> None:
 
 def fill(root: Path) -> None:
     """Put an answer for every case into the cache, as if the engine had given it."""
-    from harness.asks import longest
-    from harness.engines.broker import Broker
-    from harness.families import renderers
-    from harness.plan import Job, SuiteJob, default_checkpoint, make_plan, variants
-    from harness.runner import find_suites
+    from harness.engines.dispatch import Dispatcher
+    from harness.evaluation.families import renderers
+    from harness.evaluation.plan import Job, SuiteJob, default_checkpoint, longest, make_plan, variants
+    from harness.evaluation.run import find_suites
     from harness.schema import Completion
 
     (suite,) = find_suites([str(root / "evalsuites")])
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=default_checkpoint(), engine="vllm")
     checkpoints = variants(job)
     questions = make_plan(job, renderers(job.engine, checkpoints)).asks
-    broker = Broker("vllm", checkpoints, max_model_len=longest(questions))
+    broker = Dispatcher("vllm", checkpoints, max_model_len=longest(questions))
     assert broker.cache is not None
     texts = ["none", *NAMES]
     for i, (question, request) in enumerate(zip(questions, broker.requests(questions), strict=True)):
@@ -233,7 +232,7 @@ def own_cache(root: Path) -> None:
 
 
 def report(cases: int, rows: dict[str, list[tuple[float, float]]]) -> None:
-    from harness.provenance import environment
+    from harness.runs.provenance import environment
 
     env = environment()
     print(f"{cases} cases, cached answers; {env['processor']}, {env['cores']} cores, Python {env['python']}")

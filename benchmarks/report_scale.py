@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from harness.runs.folder import RunFolder, load_run
 from harness.schema import (
     Case,
     Checkpoint,
@@ -31,7 +32,6 @@ from harness.schema import (
     Verdict,
 )
 from harness.stats.summary import summarise
-from harness.store import RunFolder, load_run
 
 SUITE = "bench/report"
 METRICS = [

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.engines.broker import WINDOW_QUESTIONS, WINDOW_TOKENS
-from harness.engines.memory import CUDA_RESERVE_BYTES, CUDA_SHARE, bytes_per_token
-from harness.engines.ray_engine import WINDOWS
-from harness.engines.ray_rows import ROWS_CUDA, shape
+from harness.engines.dispatch import WINDOW_QUESTIONS, WINDOW_TOKENS
+from harness.engines.ray.engine import WINDOWS
+from harness.engines.ray.rows import ROWS_CUDA, shape
+from harness.engines.vllm.memory import CUDA_RESERVE_BYTES, CUDA_SHARE, bytes_per_token
 from harness.schema import Case, Completion, Record, Score, ScoreEvent
 
 PARAMETERS = 8.0e9

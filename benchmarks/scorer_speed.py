@@ -5,7 +5,7 @@
 As in a run with five samples, all sources are answered once, then once more, ten times in all. Three rates are given:
 
 - first: of the first answer on a source, which has to be read (its figures, names, words, rows);
-- second: what was read is kept (`harness.scoring.kept`), and what the first answer did not need is read now;
+- second: what was read is kept (`harness.scoring.base`), and what the first answer did not need is read now;
 - later: of the sixth answer to the tenth, when the source has been read.
 
 What the last few answers hold is kept for the other scorers of a suite, which does not help here, as none is judged
@@ -31,29 +31,13 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 import speed_answers as made  # noqa: E402
 
 from evalsuites.legal.clauses_long.scoring import each  # noqa: E402
-from harness.scoring import (  # noqa: E402
-    answers,
-    citations,
-    clauses,
-    evidence_spans,
-    fact_sheets,
-    facts,
-    figures,
-    grounded,
-    guidelines,
-    json_answers,
-    labels,
-    names,
-    numeric,
-    options,
-    plain_summary,
-    quoted_clauses,
-    quotes,
-    registry,
-    terms,
-    voice,
-)
+from harness.scoring import cited_evidence, json_answer, labels, multiple_choice, numeric, short_answer, summaries  # noqa: E402
 from harness.scoring.base import Scorer  # noqa: E402
+from harness.scoring.brand import voice  # noqa: E402
+from harness.scoring.finance import report  # noqa: E402
+from harness.scoring.grounding import facts, figures, names, quotations, registry  # noqa: E402
+from harness.scoring.legal import citations, clauses, cuad, key_terms, statute_questions  # noqa: E402
+from harness.scoring.policy import guidelines  # noqa: E402
 
 TARGET = 5_000
 ANSWERS = 10
@@ -62,8 +46,12 @@ LATER = 5
 """Answers to a source after which it counts as read."""
 SCHEMA = {"type": "object", "required": ["field_0"], "properties": {"field_0": {"type": "integer"}}}
 LISTED = registry.of(
-    [registry.Entry("guideline", f"Guideline {number}.{part}", ()) for number in range(1, 51) for part in range(1, 11)]
-    + [registry.Entry("department", f"{name} Records Department", ()) for name in made.NAMES],
+    [
+        registry.RegisteredName("guideline", f"Guideline {number}.{part}", ())
+        for number in range(1, 51)
+        for part in range(1, 11)
+    ]
+    + [registry.RegisteredName("department", f"{name} Records Department", ()) for name in made.NAMES],
     complete=["guideline"],
 )
 """A closed list of 508 names."""
@@ -71,28 +59,28 @@ ROWS: list[tuple[str, Scorer, made.Maker]] = [
     ("citations", citations.fabricated, made.plain_words),
     ("figures", figures.ungrounded, made.plain_words),
     ("names", names.fabricated, made.plain_words),
-    ("quotes", quotes.fabricated, made.plain_words),
+    ("quotes", quotations.fabricated, made.plain_words),
     ("facts (all of these)", facts.fabricated, made.plain_words),
     ("facts, closed list", facts.among(LISTED), made.plain_words),
     ("facts, summaries", facts.fabricated, made.SUMMARIES),
-    ("terms, summaries", terms.covered, made.SUMMARIES),
-    ("plain_summary", plain_summary.summary, made.plain_words),
+    ("terms, summaries", key_terms.covered, made.SUMMARIES),
+    ("plain_summary", summaries.summary, made.plain_words),
     ("clauses, lists", clauses.among(made.CLAUSE_NAMES), made.listed_clauses),
     ("clauses, prose", clauses.found, made.plain_words),
     ("each clause", each(made.CLAUSE_NAMES), made.LONG),
-    ("quoted_clauses", quoted_clauses.quoted, made.quoted),
-    ("grounded", grounded.cited, made.CITATIONS),
+    ("quoted_clauses", cuad.quoted, made.quoted),
+    ("grounded", statute_questions.cited, made.CITATIONS),
     ("guidelines", guidelines.answered, made.HANDBOOKS),
-    ("fact_sheets", fact_sheets.report, made.REPORTS),
+    ("fact_sheets", report.report, made.REPORTS),
     ("voice, in voice", voice.in_style(made.STYLE), made.VOICE),
     ("voice, drafts", voice.in_style(made.STYLE), made.drafts),
     ("labels", labels.among(["Entailment", "Contradiction"], until="["), made.labelled),
-    ("evidence_spans", evidence_spans.cited, made.labelled),
-    ("answers.accepted", answers.accepted, made.plain_words),
-    ("answers.given", answers.given, made.plain_words),
+    ("evidence_spans", cited_evidence.cited, made.labelled),
+    ("answers.accepted", short_answer.accepted, made.plain_words),
+    ("answers.given", short_answer.given, made.plain_words),
     ("numeric", numeric.within(), made.numbers),
-    ("json_answers", json_answers.matching(SCHEMA), made.fields),
-    ("options", options.likeliest("ABC"), made.options),
+    ("json_answers", json_answer.matching(SCHEMA), made.fields),
+    ("options", multiple_choice.likeliest("ABC"), made.options),
 ]
 
 

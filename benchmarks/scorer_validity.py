@@ -26,7 +26,7 @@ from injected import FAITHFUL, OPERATORS, cuad_folder  # noqa: E402
 from pages import write_between  # noqa: E402
 
 from harness.errors import UserError  # noqa: E402
-from harness.scoring import facts  # noqa: E402
+from harness.scoring.grounding import facts  # noqa: E402
 
 DOCS = "docs/scorer-validity.md"
 SETS = {

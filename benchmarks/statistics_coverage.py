@@ -31,12 +31,10 @@ from statistics_suites import (
     reals,
 )
 
-from harness.evidence import FEWEST_OF_A_LABEL
+from harness.gates.evidence import FEWEST_OF_A_LABEL
 from harness.schema import Estimate, Metric
-from harness.stats.estimates import estimate, label_parts
-from harness.stats.observations import Observations
-from harness.stats.paired import difference
-from harness.stats.rates import rate_ratio
+from harness.stats.estimates import Observations, estimate, label_parts
+from harness.stats.paired import difference, rate_ratio
 
 Z = 1.959963984540054
 TARGET, CAUTIOUS = 0.935, 0.98

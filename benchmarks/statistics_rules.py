@@ -1,7 +1,7 @@
 """How often a rule lets through what it must not, and shows what is there, beside plain rules. Knows no interval.
 
-The verdicts are those of `harness.gates`, asked about simulated suites. The plain rule beside each is the one that is
-usual elsewhere: it leaves contracts and pairs aside, and has neither guards nor Holm's correction.
+The verdicts are those of `harness.gates.judge` on simulated suites. The plain rule next to each is the usual one
+elsewhere: it leaves contracts and pairs aside, and has neither guards nor Holm's correction.
 """
 
 import math
@@ -15,12 +15,13 @@ import numpy as np
 from scipy import stats
 from statistics_suites import ACCURACY, FABRICATION, UNEQUAL, Design, Scores, Suite, both, flips, levels
 
-from harness.evidence import Evidence, after_holm, too_few
-from harness.gates import RULES
+from harness.gates.evidence import Evidence, after_holm, too_few
+from harness.gates.judge import RULES
 from harness.schema import Gate, Metric
-from harness.stats import chances, needs
-from harness.stats.design import Design as Planned
-from harness.stats.join import Pairs
+from harness.stats import power as stats_power
+from harness.stats import power_exact
+from harness.stats.paired import Pairs
+from harness.stats.power import Design as Planned
 
 Z = 1.959963984540054
 Z_ONE = 1.6448536269514722
@@ -76,12 +77,12 @@ def _evidence(gate: Gate, suite: Suite, metric: Metric, tuned: Scores, baseline:
 def _judged(family: list[Evidence]) -> list[bool]:
     """Verdicts of gates that Holm corrects together; what would settle one takes most of the time and is left out."""
     corrected = [e for e in after_holm(family) if isinstance(e, Evidence)]
-    with mock.patch.multiple(needs, for_level=_unasked, for_difference=_unasked, for_ratio=_unasked):
+    with mock.patch.multiple(stats_power, for_level=_unasked, for_difference=_unasked, for_ratio=_unasked):
         return [too_few(e) is None and RULES[e.gate.rule](e).outcome == "pass" for e in corrected]
 
 
-def _unasked(*_: Any, **__: Any) -> needs.Need:
-    return needs.Need(None, 0.0)
+def _unasked(*_: Any, **__: Any) -> stats_power.Need:
+    return stats_power.Need(None, 0.0)
 
 
 def _rates(tuned: Scores, baseline: Scores) -> tuple[float, float, float]:
@@ -251,14 +252,14 @@ def power(suites: int, seed: int) -> Iterator[Power]:
         design, rng = Design(n, 1, 0.0), np.random.default_rng([seed, 8, row])
         drawn = flips(rng, suites, design, better, worse)
         found = _share(passes(improves, suite, ACCURACY, t, b) for suite, t, b in drawn)
-        predicted = chances.chance_of_gain(Planned(n), better + worse, better - worse)
+        predicted = power_exact.chance_of_gain(Planned(n), better + worse, better - worse)
         yield Power(f"`improves`, {better:.0%} gain and {worse:.0%} lose", str(design), predicted, found)
     for row, (n, changed, margin) in enumerate(((1546, 0.10, 0.02), (495, 0.20, 0.05))):
         design, rng = Design(n, 1, 0.0), np.random.default_rng([seed, 9, row])
         gate = Gate(metric="accuracy", rule="no_worse", margin=margin)
         drawn = flips(rng, suites, design, changed / 2, changed / 2)
         found = _share(passes(gate, suite, ACCURACY, t, b) for suite, t, b in drawn)
-        predicted = chances.chance_of_no_worse(Planned(n), changed, margin)
+        predicted = power_exact.chance_of_no_worse(Planned(n), changed, margin)
         yield Power(f"`no_worse`, margin {margin:g}, {changed:.0%} change", str(design), predicted, found)
     rows = [(Design(300, 1, 0.0), 0.98, 0.99), (Design(1000, 1, 0.0), 0.98, 0.99), (Design(100, 3, 0.2), 0.95, 0.98)]
     for row, (design, bar, truth) in enumerate([*rows, (Design(91, 7, 0.2), 0.80, 0.86)]):
@@ -266,7 +267,7 @@ def power(suites: int, seed: int) -> Iterator[Power]:
         gate = Gate(metric="accuracy", rule="at_least", value=bar)
         found = _share(passes(gate, suite, ACCURACY, s) for suite, s in levels(rng, suites, design, truth))
         planned = Planned(design.contracts, ((design.cases, 1.0),), design.icc)
-        predicted = chances.chance_of_level(planned, bar, truth)
+        predicted = power_exact.chance_of_level(planned, bar, truth)
         yield Power(f"`at_least` {bar:g}, truth {truth:g}", str(design), predicted, found)
     for row, (design, better, worse) in enumerate(
         ((Design(100, 4, 0.2), 0.10, 0.03), (Design(34, 9, 0.2), 0.12, 0.04))
@@ -275,5 +276,5 @@ def power(suites: int, seed: int) -> Iterator[Power]:
         drawn = flips(rng, suites, design, better, worse)
         found = _share(passes(improves, suite, ACCURACY, t, b) for suite, t, b in drawn)
         planned = Planned(design.contracts, ((design.cases, 1.0),), design.icc)
-        predicted = chances.chance_of_gain(planned, better + worse, better - worse)
+        predicted = power_exact.chance_of_gain(planned, better + worse, better - worse)
         yield Power(f"`improves`, {better:.0%} gain and {worse:.0%} lose", str(design), predicted, found)

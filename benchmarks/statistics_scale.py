@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np  # noqa: E402
 
-from harness.gates import judge  # noqa: E402
-from harness.provenance import environment  # noqa: E402
+from harness.gates.judge import judge  # noqa: E402
+from harness.runs.provenance import environment  # noqa: E402
 from harness.schema import (  # noqa: E402
     BASELINE,
     CANDIDATE,
@@ -35,7 +35,7 @@ from harness.schema import (  # noqa: E402
     Record,
     Score,
 )
-from harness.stats.observations import reading  # noqa: E402
+from harness.stats.estimates import reading  # noqa: E402
 from harness.stats.summary import summarise  # noqa: E402
 
 SEED = 1

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from harness.schema import Metric
-from harness.stats.join import Pairs, pair
-from harness.stats.names import Keys
-from harness.stats.observations import Observations
-from harness.stats.table import Cases, Labels
+from harness.stats.estimates import Observations
+from harness.stats.paired import Pairs, pair
+from harness.stats.score_table import Cases, Keys, Labels
 
 Scores = NDArray[np.float64]
 

@@ -5,8 +5,8 @@
 
 The contestants of train_vs_trl.py on a model of Llama 3.2 1B's shape with random weights, in bfloat16, on rows of 64 to
 1,024 tokens, of which a fifth are learnt. The rows share no beginning, so both rows of this project do the same work.
-MFU is the arithmetic of LoRA training (training/flops.py) by wall time and by the card's dense bfloat16 peak
-(harness/cards.toml); recomputing layers and pads count nothing.
+MFU is the arithmetic of LoRA training (training/estimate/flops.py) by wall time and by the card's dense bfloat16 peak
+(harness/engines/gpus.toml); recomputing layers and pads count nothing.
 """
 
 import argparse
@@ -44,14 +44,14 @@ def make_model(folder: Path) -> Path:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    from harness import checkpoints
-    from harness.plan import default_checkpoint
+    from harness.checkpoints import resolve
+    from harness.evaluation.plan import default_checkpoint
 
     torch.manual_seed(0)
     config = AutoConfig.for_model("llama", **SHAPE)
     with torch.device("cuda"):
         AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(checkpoints.resolve(default_checkpoint()).path).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(resolve.resolve(default_checkpoint()).path).save_pretrained(folder)
     return folder
 
 
@@ -71,18 +71,18 @@ def mfu(found: dict[str, list[dict[str, Any]]], data: list[dict[str, list[int]]]
     """Print the share of the card's peak that each contestant's useful arithmetic is."""
     import torch
 
-    from harness import cards
-    from training import flops, memory, shapes
+    from harness.engines import usage
+    from training.batching import pack
     from training.config import Lora
-    from training.data import Document
-    from training.plan import pack
+    from training.data.tokenize import Document
+    from training.estimate import flops, memory, shapes
 
     laid_out = shapes.of_folder(args.model)
     counted = flops.count(laid_out, memory.adapter_size(laid_out, Lora(r=args.rank)))
     work = counted.of(pack([Document(ids=r["ids"], mask=r["mask"]) for r in data], 0))
     by_token = work / sum(len(r["ids"]) for r in data)
     name = torch.cuda.get_device_name()
-    card = cards.find(name)
+    card = usage.find(name)
     peak = card.peak(args.dtype) if card else None
     print(f"\n{name}, {by_token / 1e9:.2f} GFLOP a token; peak {peak or 'unknown'} FLOP/s")
     for contestant, results in found.items():

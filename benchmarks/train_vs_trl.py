@@ -42,17 +42,17 @@ LR = 2e-4
 def rows(folder: Path, count: int, seed: int) -> list[dict[str, list[int]]]:
     """Tokenised rows with their labels, -100 where nothing is learnt."""
     from evalsuites.legal.clauses.drafting import generate
-    from harness import checkpoints
-    from harness.plan import default_checkpoint
-    from harness.prompts import Renderer
-    from training.data import encode
-    from training.rows import load_rows
+    from harness.checkpoints import resolve
+    from harness.evaluation.plan import default_checkpoint
+    from harness.suites.prompts import Renderer
+    from training.data.rows import load_rows
+    from training.data.tokenize import encode
 
     file = folder / "rows.jsonl"
     generate.write("train", file, count, seed, None)
     found = load_rows([str(file)])
     random.Random(seed).shuffle(found)
-    documents = encode(found, Renderer(checkpoints.resolve(default_checkpoint()).path), 2048).documents
+    documents = encode(found, Renderer(resolve.resolve(default_checkpoint()).path), 2048).documents
     return [{"ids": d.ids, "mask": d.mask} for d in documents]
 
 
@@ -75,12 +75,12 @@ class Steps:
 def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefix: bool) -> tuple[Steps, int]:
     """This project's loop; returns the steps and the tokens of each."""
     from training import model as models
-    from training.checkpointing import State
+    from training.checkpointing import TrainingState
     from training.config import Lora, Optim, Train
-    from training.data import Document
-    from training.evaluation import Held
+    from training.data.tokenize import Document
     from training.hooks import Hooks
     from training.loop import Loop
+    from training.validation import ValidationSet
 
     model = models.load(args.model, Lora(r=args.rank, alpha=2.0 * args.rank), args.dtype, 0)
     documents = [Document(ids=row["ids"], mask=row["mask"]) for row in data]
@@ -99,9 +99,9 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
         validate_every=10**6,
         compile=args.compile,
     )
-    loop = Loop(model, train, Optim(lr=LR, schedule="constant", warmup_ratio=0.0), hooks, State())
+    loop = Loop(model, train, Optim(lr=LR, schedule="constant", warmup_ratio=0.0), hooks, TrainingState())
     loop._step = timed(loop._step, steps)  # type: ignore[method-assign]
-    loop.run(documents, order, Held())
+    loop.run(documents, order, ValidationSet())
     steps.first_loss = lines[0]["loss"]
     return steps, sum(len(d.ids) for d in documents)
 
@@ -326,10 +326,10 @@ def main() -> None:
     if args.contestant:
         run_one(args.contestant, args.data, args)
         return
-    from harness import checkpoints
-    from harness.plan import default_checkpoint
+    from harness.checkpoints import resolve
+    from harness.evaluation.plan import default_checkpoint
 
-    args.model = Path(checkpoints.resolve(default_checkpoint()).path)
+    args.model = Path(resolve.resolve(default_checkpoint()).path)
     with tempfile.TemporaryDirectory() as folder:
         compare(args, rows(Path(folder), args.steps * args.rows_per_step, 0), Path(folder))
 

@@ -12,7 +12,7 @@ import numpy as np
 from injected import FAITHFUL, ORIGINS, Copy, copies
 
 from harness.schema import Span
-from harness.scoring import facts
+from harness.scoring.grounding import facts
 from harness.stats import intervals
 
 LEAST_RECALL, MOST_ALARMS = 0.95, 0.02

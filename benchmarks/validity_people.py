@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.schema import Case, Completion, Span
-from harness.scoring import facts
+from harness.scoring.grounding import facts
 
 DRAWS, SEED = 2000, 1
 FOLDS = 5

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.cases import check_cases
 from harness.errors import UserError
-from harness.prompts import load_template, messages
 from harness.schema import Case
+from harness.suites.cases import check_cases
+from harness.suites.prompts import load_template, messages
 
 CHOICE = re.compile(r"<([^<>]+)>")
 SLOT = re.compile(r"\{(\w+)\}")

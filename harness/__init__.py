@@ -2,7 +2,7 @@
 
 from harness.errors import Unavailable, UserError
 from harness.schema import Case, Completion, Metric, Record, Score, Span
-from harness.suite import Suite
+from harness.suites.suite import Suite
 
 __version__ = "0.1.0"
 __all__ = ["Case", "Completion", "Metric", "Record", "Score", "Span", "Suite", "Unavailable", "UserError"]

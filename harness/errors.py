@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from harness.visible import shown
+from harness.sanitize import shown
 
 NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading bytes as JSON of some type raises: other JSON, none, no UTF-8, and nesting that is too deep."""

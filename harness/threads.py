@@ -1,4 +1,4 @@
-"""How torch's threads wait for each other. Knows nothing of what they compute."""
+"""Settings of OpenMP threads, to be made before torch loads."""
 
 from __future__ import annotations
 

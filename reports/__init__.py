@@ -1,7 +1,7 @@
 """Reports: one typed model built from run folders, and views of it that compute nothing. Imports stay light."""
 
 from reports.assemble import build
-from reports.files import named, publish, write
 from reports.model import ReportModel
+from reports.write import named, publish, write
 
 __all__ = ["ReportModel", "build", "named", "publish", "write"]

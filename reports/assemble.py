@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.store import SEAL, RunData, load_run
-from reports import case_words, words
+from harness.runs.folder import SEAL, RunData, load_run
+from reports import sentences, wording
 from reports.assumptions import Assumptions
-from reports.evidence import Evidence, overall
+from reports.cases.read import fits
 from reports.model import CasePage, ReportModel
-from reports.sections import SECTIONS, changes
-from reports.source import fits
+from reports.run_data import RunView, overall
+from reports.sections import SECTIONS, cases
 
 UNSEALED = "the run is not sealed"
 
@@ -29,7 +29,7 @@ def build(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None
     return report(read(runs, assumptions))
 
 
-def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> Evidence:
+def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> RunView:
     """The runs of one report, as `build` wants them; the answers of a large run stay on the disk."""
     loaded = [run if isinstance(run, RunData) else load_run(run, answers=fits(Path(run))) for run in runs]
     evals = [run for run in loaded if run.manifest.kind == "eval"]
@@ -42,7 +42,7 @@ def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None)
     return replace(gather(evals[0], trainings[0] if trainings else None), assumptions=assumptions)
 
 
-def report(evidence: Evidence) -> ReportModel:
+def report(evidence: RunView) -> ReportModel:
     """The report itself, with as many cases as one page holds."""
     made = [section(evidence) for section in SECTIONS]
     return ReportModel(
@@ -54,29 +54,29 @@ def report(evidence: Evidence) -> ReportModel:
     )
 
 
-def _title(evidence: Evidence) -> str:
-    return words.listing(suite.name for suite in evidence.suites) or "no suite"
+def _title(evidence: RunView) -> str:
+    return wording.listing(suite.name for suite in evidence.suites) or "no suite"
 
 
-def pages(evidence: Evidence) -> Iterator[CasePage]:
+def pages(evidence: RunView) -> Iterator[CasePage]:
     """The cases that the report does not hold, page by page; one page is made at a time."""
     names = [page.name for page in evidence.cases.pages]
     for before, page, after in zip(names, evidence.cases.pages[1:], [*names[2:], ""], strict=False):
         yield CasePage(
             name=page.name,
-            title=f"{_title(evidence)}: cases, {case_words.page(names.index(page.name), len(names) - 1)}",
+            title=f"{_title(evidence)}: cases, {sentences.page(names.index(page.name), len(names) - 1)}",
             run_id=evidence.run.manifest.run_id,
             seal=evidence.seal,
             outcome=overall(evidence.run.verdicts),
-            sections=changes.on_page(evidence, page),
+            sections=cases.on_page(evidence, page),
             before=before,
             after=after,
         )
 
 
-def gather(run: RunData, training: RunData | None) -> Evidence:
+def gather(run: RunData, training: RunData | None) -> RunView:
     """A run with the digest of its seal."""
     seal = run.path / SEAL
     if not seal.exists():
-        return Evidence(run=run, training=training, seal=UNSEALED)
-    return Evidence(run=run, training=training, seal=hashlib.sha256(seal.read_bytes()).hexdigest())
+        return RunView(run=run, training=training, seal=UNSEALED)
+    return RunView(run=run, training=training, seal=hashlib.sha256(seal.read_bytes()).hexdigest())

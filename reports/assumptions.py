@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from harness.errors import refuse_all
-from harness.toml_files import read_toml
+from harness.files import read_toml
 
 
 class Assumptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

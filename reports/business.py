@@ -7,16 +7,89 @@ stand in the place of both.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from harness import reviewed
 from harness.errors import UserError
+from harness.judges import human_review
 from harness.schema import BASELINE, CANDIDATE, Comparison, Estimate, Metric, SuiteInfo
-from harness.stats.times import Times, times
-from reports import counts
+from harness.stats.review_times import Times, times
+from reports import number_format, sentences, wording
 from reports.assumptions import Assumptions
-from reports.counts import HUNDRED
-from reports.evidence import Evidence
+from reports.run_data import RunView
+
+FEWEST = 10
+"""Under so many contracts nothing is judged, and nothing is scaled."""
+HUNDRED = 100
+
+
+def rescaled(found: Estimate, factor: float, add: float = 0.0) -> Estimate:
+    """An estimate of `add` plus `factor` times the number; a negative factor turns its interval round."""
+    numbers = (found.value, found.low, found.high)
+    value, *ends = (None if number is None else number_format.clean(add + factor * number) for number in numbers)
+    low, high = ends if factor >= 0 else reversed(ends)
+    return structs.replace(found, value=value, low=low, high=high)
+
+
+def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
+    """How many things the answers miss, and how the baseline does; empty where that cannot be counted."""
+    noun = wording.ITEMS.get(metric.name)
+    tuned, baseline = (evidence.level(suite.name, v, metric.name) for v in (CANDIDATE, BASELINE))
+    if noun is None or tuned is None or not _counts(tuned) or (baseline and not _same_things(baseline, tuned)):
+        return ""
+    before = None if baseline is None else _short_of(baseline)
+    return sentences.missed(_short_of(tuned), before, tuned.n, noun, wording.count(tuned.clusters, suite.cluster))
+
+
+def scaled(evidence: RunView, suite: SuiteInfo) -> str:
+    """The same in 100 contracts like these, with the interval of the change; empty where nothing can be scaled."""
+    metric = evidence.headline_metric(suite)
+    level = evidence.level(suite.name, CANDIDATE, metric.name) if metric else None
+    if metric is None or level is None or not _counts(level) or not _is_counted(evidence, suite, metric):
+        return ""
+    if level.clusters < FEWEST or level.clusters == HUNDRED:
+        return ""
+    each = HUNDRED * level.n / level.clusters
+    up = -1.0 if metric.higher_is_better else 1.0
+    comparison = evidence.comparison(suite.name, metric.name)
+    noun = wording.ITEMS.get(metric.name, "")
+    if comparison is None:
+        found = rescaled(level, up * each, each if metric.higher_is_better else 0.0)
+        return sentences.scaled(found, False, noun, suite.cluster, None)
+    if comparison.difference.value is None:
+        return ""
+    found = rescaled(comparison.difference, up * each)
+    return sentences.scaled(found, True, noun, suite.cluster, _fabrications(evidence, suite))
+
+
+def _is_counted(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
+    """It is a share of things that a reader can count, or of answers."""
+    is_of_answers = metric.kind == "ratio" and metric.denominator is None
+    return metric.name in wording.ITEMS or (is_of_answers and evidence.unit(suite.name, metric) == "share")
+
+
+def _fabrications(evidence: RunView, suite: SuiteInfo) -> tuple[float, float] | None:
+    """New and gone fabrications in 100 contracts; None where the baseline's answers are not kept."""
+    joint = evidence.joint(suite.name)
+    if not joint.pairs or not joint.both_texts:
+        return None
+    each = HUNDRED / joint.contracts
+    return each * joint.new, each * joint.gone
+
+
+def _counts(found: Estimate) -> bool:
+    """Its number is a ratio of two counts: no failed answer stands in it as the worst value."""
+    return found.value is not None and found.n > 0 and found.errors == 0
+
+
+def _same_things(baseline: Estimate, tuned: Estimate) -> bool:
+    return _counts(baseline) and baseline.n == tuned.n
+
+
+def _short_of(found: Estimate) -> float:
+    """How many of its things were missed; a whole number but for repeats, over which it is a mean."""
+    assert found.value is not None
+    return found.n * (1 - found.value)
+
 
 FORMAL = ("parse_rate", "complete_rate", "answer_rate")
 """Endings of metrics that say that an answer is there, and not whether it is right."""
@@ -24,7 +97,7 @@ PER_MINUTE = 60.0
 NO_BASELINE = "no baseline was asked, so that nothing is saved or lost"
 
 
-class Worth(Struct, frozen=True, kw_only=True):
+class SuiteValue(Struct, frozen=True, kw_only=True):
     """What 100 answers of one suite cost a reviewer, with either model."""
 
     metric: Metric | None
@@ -43,12 +116,12 @@ class Worth(Struct, frozen=True, kw_only=True):
     """The times of people, where they are used."""
 
 
-def worth(evidence: Evidence, suite: SuiteInfo, assumed: Assumptions) -> Worth | None:
+def worth(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> SuiteValue | None:
     """An estimate for one suite; None where no metric says of a whole answer whether it has to be fixed.
 
     Raises UserError where the assumptions name a metric that the suite does not have, or that is no share of answers.
     """
-    drafts = reviewed.spent(reviewed.read(evidence.run.path).of(suite.name))
+    drafts = human_review.time_spent(human_review.read(evidence.run.path).of(suite.name))
     timed = times(drafts) if drafts else None
     if timed and timed.ratio.value is not None and timed.active[BASELINE].value is not None:
         return _timed(timed)
@@ -56,7 +129,7 @@ def worth(evidence: Evidence, suite: SuiteInfo, assumed: Assumptions) -> Worth |
     return None if metric is None else _assumed(evidence, suite, metric, assumed)
 
 
-def answer_metric(evidence: Evidence, suite: SuiteInfo, assumed: Assumptions) -> Metric | None:
+def answer_metric(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> Metric | None:
     """The metric that the assumptions name, or the first gated one that is a share of whole answers that are right."""
     fit = {m.name: m for m in suite.metrics if _is_of_answers(evidence, suite, m)}
     if named := assumed.metrics.get(suite.name):
@@ -71,43 +144,43 @@ def answer_metric(evidence: Evidence, suite: SuiteInfo, assumed: Assumptions) ->
     )
 
 
-def _is_of_answers(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> bool:
+def _is_of_answers(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
     return metric.kind == "ratio" and metric.denominator is None and evidence.unit(suite.name, metric) == "share"
 
 
-def _assumed(evidence: Evidence, suite: SuiteInfo, metric: Metric, assumed: Assumptions) -> Worth:
+def _assumed(evidence: RunView, suite: SuiteInfo, metric: Metric, assumed: Assumptions) -> SuiteValue:
     up = metric.higher_is_better
     to_fix = {
-        variant: counts.rescaled(level, -HUNDRED if up else HUNDRED, HUNDRED if up else 0.0)
+        variant: rescaled(level, -HUNDRED if up else HUNDRED, HUNDRED if up else 0.0)
         for variant in (BASELINE, CANDIDATE)
         if (level := evidence.level(suite.name, variant, metric.name)) is not None
     }
     change = evidence.comparison(suite.name, metric.name)
     none = Estimate(value=None, reason=NO_BASELINE)
-    fewer = counts.rescaled(change.difference, HUNDRED if up else -HUNDRED) if change else none
-    return Worth(
+    fewer = rescaled(change.difference, HUNDRED if up else -HUNDRED) if change else none
+    return SuiteValue(
         metric=metric,
         to_fix=to_fix,
         minutes={
-            v: counts.rescaled(found, assumed.minutes_per_fix, HUNDRED * assumed.minutes_per_review)
+            v: rescaled(found, assumed.minutes_per_fix, HUNDRED * assumed.minutes_per_review)
             for v, found in to_fix.items()
         },
         fewer=fewer,
-        saved=counts.rescaled(fewer, assumed.minutes_per_fix),
+        saved=rescaled(fewer, assumed.minutes_per_fix),
         change=change,
     )
 
 
-def _timed(found: Times) -> Worth:
+def _timed(found: Times) -> SuiteValue:
     """From people's times: the baseline's median, and the ratio with its interval."""
     usual = found.active[BASELINE].value
     assert usual is not None
     hundred = HUNDRED / PER_MINUTE
-    return Worth(
+    return SuiteValue(
         metric=None,
         to_fix={},
-        minutes={v: counts.rescaled(e, hundred) for v, e in found.active.items()},
+        minutes={v: rescaled(e, hundred) for v, e in found.active.items()},
         fewer=Estimate(value=None, reason="people were timed, and no answer was counted as one to fix"),
-        saved=counts.rescaled(found.ratio, -hundred * usual, hundred * usual),
+        saved=rescaled(found.ratio, -hundred * usual, hundred * usual),
         timed=found,
     )

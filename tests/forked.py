@@ -132,7 +132,7 @@ def run(
 def tunegate(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `tunegate WORDS` in a folder, with a cache of its own there."""
     env = os.environ | {"TUNEGATE_CACHE": str(folder / "cache")} | environment
-    return run("harness.cli", *words, cwd=folder, env=env)
+    return run("tunegate.cli.main", *words, cwd=folder, env=env)
 
 
 def program(module: str, libraries: Libraries = "commands") -> list[str]:
@@ -145,7 +145,7 @@ def programs() -> Path:
     """A folder with `tunegate` and `pytest` that run so, for the PATH of a shell."""
     made = folder() / f"bin-{os.getpid()}"
     made.mkdir()
-    for name, module in {"tunegate": "harness.cli", "pytest": "pytest"}.items():
+    for name, module in {"tunegate": "tunegate.cli.main", "pytest": "pytest"}.items():
         (made / name).write_text(f'#!/bin/sh\nexec {shlex.join(program(module))} "$@"\n')
         (made / name).chmod(0o755)
     return made

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.visible import is_hidden
+from harness.sanitize import is_hidden
 
 FEW = settings(max_examples=2000 if os.environ.get("TUNEGATE_EXPLORE") else 40, deadline=None)
 """Enough to see a reader go wrong in seconds; TUNEGATE_EXPLORE=1 looks for minutes."""

@@ -95,6 +95,6 @@ def test_a_program_for_shells_passes_everything_on(
 def test_commands_on_a_path_are_the_projects_own(tmp_path: Path) -> None:
     env = os.environ | {"PATH": f"{forked.programs()}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", "tunegate nonsense"], cwd=tmp_path, env=env, capture_output=True, text=True)
-    started = subprocess.run([sys.executable, "-m", "harness.cli", "nonsense"], capture_output=True, text=True)
+    started = subprocess.run([sys.executable, "-m", "tunegate.cli.main", "nonsense"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (started.returncode, started.stderr)
     assert "No such command 'nonsense'" in done.stderr

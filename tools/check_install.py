@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("harness", "training", "reports", "evalsuites")
+PACKAGES = ("tunegate", "harness", "training", "reports", "evalsuites")
 PYTHONS = ("3.11", "3.12", "3.13")
 LIGHT = ("", "openai", "report", "pdf", "review", "docs", "data")
 """Extras that are installed unasked; "" is none."""
@@ -58,7 +58,7 @@ def build(out: Path, *options: str) -> tuple[Path, Path]:
 
 
 def missing_from(wheel: Path) -> list[str]:
-    """Files of the four packages that the wheel lacks."""
+    """Files of the packages that the wheel lacks."""
     with zipfile.ZipFile(wheel) as opened:
         return sorted(set(tracked(*PACKAGES)) - set(opened.namelist()))
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import typer
 
-from harness import cli, plugin
 from tools.documented import REQUIRED, held, one_line, sentence, shown, words
 from tools.markdown import page, table
+from tunegate.cli import main
+from tunegate.pytest_plugin import hooks
 
 
 def commands() -> str:
     """Every command, with its arguments and options, in the order of `tunegate --help`."""
-    whole = typer.main.get_command(cli.app)
+    whole = typer.main.get_command(main.app)
     below = [part for name, one in whole.commands.items() for part in _command(one, f"tunegate {name}")]
     return page("Commands", _help(whole), *below)
 
@@ -74,7 +75,7 @@ def _parameter(one: Any, annotation: Any) -> tuple[str, str, str, str]:
 def options() -> str:
     """Every option that the plugin gives pytest."""
     found = Recorder()
-    plugin.pytest_addoption(found)  # type: ignore[arg-type]
+    hooks.pytest_addoption(found)  # type: ignore[arg-type]
     return page(
         "Options of pytest",
         "`pytest evalsuites` takes these beside pytest's own.",

@@ -20,24 +20,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness import (
-    accepted,
-    environment,
-    errors,
-    floors,
-    gatefile,
-    gates,
-    policy,
-    redaction,
-    rubric,
-    schema,
-    scoring,
-    store,
-    suite,
-)
-from harness.rules import GATE_RULES
-from harness.scoring import style_guide
+from harness import env, errors, schema, scoring
+from harness.approval import policy
+from harness.baseline import format as baseline_format
+from harness.evaluation import noise_file
+from harness.gates import config as gates_config
+from harness.gates import judge
+from harness.gates.rules import GATE_RULES
+from harness.judges import rubric
+from harness.runs import folder, redaction
 from harness.scoring.base import Scorer
+from harness.scoring.brand import style_guide
+from harness.suites import suite
 from reports import assumptions, model
 from reports.ci import export
 from reports.review import rubric as review_rubric
@@ -45,18 +39,18 @@ from tools import command_pages, documented
 from tools.documented import Entry, fields, keywords, one_line, own_doc, summary
 from tools.markdown import entries, page, table
 from training import config
-from training.sweep import settings as sweep
+from training.sweep import config as sweep
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FILES: list[tuple[str, type[Struct]]] = [
     ("a line of cases.jsonl", schema.Case),
     ("run.json", schema.Manifest),
-    ("a line of records.jsonl", store.RecordLine),
+    ("a line of records.jsonl", folder.RecordLine),
     ("a line of scores.jsonl, or of a batch below later/", schema.ScoreEvent),
     ("metrics.json", schema.Metrics),
     ("an entry of verdicts.json", schema.Verdict),
-    ("baseline.json", accepted.Accepted),
-    ("noise.json", floors.NoiseFile),
+    ("baseline.json", baseline_format.Accepted),
+    ("noise.json", noise_file.NoiseFile),
     ("report.json", model.ReportModel),
     ("the export of `tunegate ci export`", export.Export),
 ]
@@ -92,22 +86,22 @@ def configuration() -> str:
         "`evalsuites/approval.toml`, which `tunegate approval` writes. "
         "[What approves](../serving.md#what-approves) says how it is used.",
         entries(fields(policy.Policy, _name)),
-        "### [[suite]]",
-        entries(fields(policy.Required, _name)),
+        "### Each [[suite]]",
+        entries(fields(policy.RequiredSuite, _name)),
         "## Training configuration",
         "`tunegate train CONFIG.toml`. [Training](../training.md) says when to change what.",
         *_tables(config.Config),
         "## Sweep file",
         "`tunegate sweep SWEEP.toml`. [Sweep](../training.md#sweep-several-settings-one-table) says how it goes on.",
-        entries(fields(sweep.Settings, _name)),
+        entries(fields(sweep.SweepSettings, _name)),
         "`vary` may name: " + ", ".join(f"`{key}`" for key in sweep.settable()) + ".",
         table(("not", "why"), [(f"`{key}`", why) for key, why in sweep.REFUSED.items()]),
         "## Rubric of a judge",
-        "`tunegate judge RUN --rubric FILE`. " + own_doc(rubric.Rubric),
-        entries(fields(rubric.Rubric, _name)),
+        "`tunegate judge RUN --rubric FILE`. " + own_doc(rubric.JudgeRubric),
+        entries(fields(rubric.JudgeRubric, _name)),
         "## Rubric of a review",
-        "`tunegate review RUN --rubric FILE`. " + own_doc(review_rubric.Rubric),
-        entries(fields(review_rubric.Rubric, _name)),
+        "`tunegate review RUN --rubric FILE`. " + own_doc(review_rubric.ReviewRubric),
+        entries(fields(review_rubric.ReviewRubric, _name)),
         "## Business estimate",
         "`tunegate report RUN --business FILE`. " + own_doc(assumptions.Assumptions),
         entries(fields(assumptions.Assumptions, _name)),
@@ -118,7 +112,7 @@ def configuration() -> str:
         "What is masked before anything is recorded, besides [keys and tokens of known forms](../secrets.md).",
         _example(redaction),
         "## Environment variables",
-        table(("variable", "what it is"), [(f"`{one.kind}`", one.says) for one in documented.constants(environment)]),
+        table(("variable", "what it is"), [(f"`{one.kind}`", one.says) for one in documented.constants(env)]),
     )
 
 
@@ -138,12 +132,12 @@ def _gates() -> Iterator[str]:
     yield "### [[gate]]"
     yield entries(fields(schema.Gate, _name))
     rows = []
-    for rule, function in gates.RULES.items():
+    for rule, function in judge.RULES.items():
         keys = GATE_RULES[rule]
         marked = [", ".join(f"`{key}`" for key in named) for named in (keys.needs, keys.takes)]
         rows.append((f"`{rule}`", *marked, one_line(function.__doc__)))
     yield table(("rule", "needs", "may have", "verdict"), rows)
-    yield "Each rule takes " + ", ".join(f"`{key}`" for key in gatefile.ALWAYS) + " besides."
+    yield "Each rule takes " + ", ".join(f"`{key}`" for key in gates_config.ALWAYS) + " besides."
 
 
 def _tables(whole: type[Struct]) -> Iterator[str]:
@@ -160,11 +154,13 @@ def _tables(whole: type[Struct]) -> Iterator[str]:
 
 def scorers() -> str:
     """Every family of scorers: how it is named in a suite, and its metrics."""
-    found = [importlib.import_module(f"{scoring.__name__}.{m.name}") for m in pkgutil.iter_modules(scoring.__path__)]
+    names = [m.name for m in pkgutil.walk_packages(scoring.__path__, f"{scoring.__name__}.") if not m.ispkg]
+    found = [importlib.import_module(name) for name in names if ".evaluate_metrics." not in name]
+    found.sort(key=lambda module: module.__name__.rpartition(".")[2])
     return page(
         "Scorers and metrics",
-        "Written in a suite as `from harness.scoring import clauses` and `scorers=[clauses.found]`. What each reads, "
-        "and what counts as wrong, is said in [scoring](../scoring.md).",
+        "Written in a suite as `from harness.scoring.legal import clauses` and `scorers=[clauses.found]`; each heading "
+        "says where its module is. What each reads, and what counts as wrong, is said in [scoring](../scoring.md).",
         *(part for module in found for part in _family(module)),
     )
 
@@ -178,7 +174,7 @@ def _family(module: ModuleType) -> Iterator[str]:
     ]
     if rows:
         yield f"## {name}"
-        yield one_line(module.__doc__.partition("\n\n")[0])
+        yield f"`{module.__name__}`: {one_line(module.__doc__.partition(chr(10) * 2)[0])}"
         yield table(("scorer", "what it says"), rows)
         metrics = [
             (f"`{one.name}`", one.kind, "more" if one.higher_is_better else "fewer", one.says)

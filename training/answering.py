@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.answering import make_record
-from harness.asks import longest
-from harness.engines.hf_answers import Answerer
+from harness.engines.transformers.generate import Answerer
+from harness.evaluation.generate import make_record
+from harness.evaluation.plan import longest
 from harness.schema import CANDIDATE, Completion, Estimate, Request
-from harness.stats.estimates import estimate
-from harness.stats.observations import observations, reading
+from harness.stats.estimates import estimate, observations, reading
 from training.model import AnswerLoss
-from training.questions import Questions
+from training.validation import Questions
 
 
 def ask(model: AnswerLoss, questions: Questions, accelerator: Any) -> Estimate:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
 from msgspec import Struct, field
 
 from harness.errors import UserError
@@ -22,7 +21,7 @@ from harness.errors import UserError
 FILE = "state.pt"
 
 
-class State(Struct, kw_only=True, forbid_unknown_fields=True):
+class TrainingState(Struct, kw_only=True, forbid_unknown_fields=True):
     """What a training knows between two steps."""
 
     step: int = 0
@@ -51,8 +50,10 @@ class State(Struct, kw_only=True, forbid_unknown_fields=True):
     """Settings and digests that a resumed run must share."""
 
 
-def save(folder: Path, state: State) -> None:
+def save(folder: Path, state: TrainingState) -> None:
     """Write the state as one file, whole or not at all."""
+    import torch
+
     temporary = folder / f".{FILE}.part"
     with written(folder / FILE, temporary):
         folder.mkdir(exist_ok=True)
@@ -104,13 +105,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def load(folder: Path, fingerprint: dict[str, Any]) -> State | None:
+def load(folder: Path, fingerprint: dict[str, Any]) -> TrainingState | None:
     """The saved state, or None where nothing was saved. Other settings or data than now are a UserError."""
+    import torch
+
     file = folder / FILE
     if not file.exists():
         return None
     try:
-        found = msgspec.convert(torch.load(file, map_location="cpu", weights_only=True), State)
+        found = msgspec.convert(torch.load(file, map_location="cpu", weights_only=True), TrainingState)
     except Exception as error:  # torch raises many kinds, and some advise to run what is in the file.
         raise UserError(
             f"{file}: cannot be read: it is cut, or no state of a training ({type(error).__name__}). "

@@ -103,7 +103,7 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Most 1e12 FLOPs a second of one device in `dtype`, for the MFU; known cards need none."""
 
 
-class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ValidationQuestions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suite: str = ""
     """Folder of the suite whose prompt and scorers are used; none named: nothing is asked."""
     cases: list[str] = field(default_factory=list)
@@ -141,9 +141,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """AdamW and its learning rate."""
     train: Train = field(default_factory=Train)
     """The loop: steps, seed, validation, memory and speed."""
-    select: Asked = field(default_factory=Asked)
+    select: ValidationQuestions = field(default_factory=ValidationQuestions)
     """Cases answered at every validation; their metric chooses the adapter, not the validation loss."""
-    forgetting: Asked = field(default_factory=Asked)
+    forgetting: ValidationQuestions = field(default_factory=ValidationQuestions)
     """General cases answered at every validation, to see what tuning takes away; they choose nothing."""
     output: Output = field(default_factory=Output)
     """Where the run folder goes."""
@@ -162,6 +162,6 @@ def fingerprint(config: Config) -> dict[str, Any]:
     return flat
 
 
-def asked_tables(config: Config) -> dict[str, Asked]:
+def asked_tables(config: Config) -> dict[str, ValidationQuestions]:
     """The tables that name cases to answer while training."""
     return {"select": config.select, "forgetting": config.forgetting}

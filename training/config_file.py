@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.tables import HUB
-from harness.toml_files import read_toml
+from harness.files import read_toml
+from harness.suites.tables import HUB
 from training.config import ALL_LINEAR, Config, asked_tables
-from training.rows import is_there
+from training.data.rows import is_there
 
 BESIDE = "Paths are relative to the TOML file"
 

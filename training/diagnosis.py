@@ -8,15 +8,128 @@ wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError
-from harness.store import RunData
+from harness.runs.folder import RunData
 from training.config import Config
-from training.signs import Signs, read
+
+AT_START = 3
+"""Steps behind the level at the start: few, since a loss may fall fast."""
+STRETCH = 5
+"""Any other level is taken over the last fifth of the steps before it,"""
+WIDEST = 20
+"""but over no more than this many."""
+BEFORE_SPIKE = 10
+"""Steps that a spike is measured against."""
+
+
+class CurveFeatures(Struct, frozen=True, kw_only=True):
+    """What the curves of one training say. Losses in nats per answer token."""
+
+    steps: int
+    """Weight updates in the log."""
+    first: float
+    """Level of the training loss at the start."""
+    late_from: int
+    """Step after which the last third begins."""
+    middle: float
+    """The same after two thirds of the steps."""
+    last: float
+    """The same at the end."""
+    at_best: float
+    """The same where validation was lowest; at the end where there was no validation."""
+    validations: list[tuple[int, float]]
+    """Step and validation loss, without the base model's."""
+    norms: list[float]
+    """Gradient norms before clipping, after the warm-up."""
+    spikes: list[int]
+    """Steps from which two of three losses are twice the median of the ten before, and above the level at the
+    start. A single step is the doing of its rows: long answers among short ones."""
+    lr: float
+    """Highest learning rate."""
+    answers: int | None
+    """Tokens that are learnt in the training rows; None where the record does not say."""
+    answers_expected: int | None
+    """Tokens of the answers alone, each with its end token."""
+    tasks: list[tuple[int, float]]
+    """Step and task metric, turned so that higher is better; step 0 is the base model."""
+    general: tuple[float, float] | None
+    """Loss on general text before and after; None where it was not measured."""
+
+    @property
+    def fall(self) -> float:
+        """How far the training loss came down, as a share of its level at the start."""
+        return (self.first - self.last) / self.first if self.first else 0.0
+
+    @property
+    def late_share(self) -> float:
+        """Share of that fall which came in the last third of the steps; 0 where it did not fall."""
+        return (self.middle - self.last) / (self.first - self.last) if self.first > self.last else 0.0
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and loss of the lowest validation."""
+        return min(self.validations, key=lambda v: (v[1], v[0]), default=None)
+
+
+def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFeatures | None:
+    """Signs of a training log and its run record; None where fewer than three steps were logged."""
+    trained = [row for row in log if "loss" in row]
+    if len(trained) < 3:
+        return None
+    steps = [row["step"] for row in trained]
+    losses = [row["loss"] for row in trained]
+    held_out = [(row["step"], row["validation_loss"]) for row in log if row["step"] and "validation_loss" in row]
+    best = min(held_out, key=lambda v: (v[1], v[0]), default=(steps[-1], 0.0))[0]
+    late = round(len(losses) * 2 / 3)
+    rows = record.get("train") or {}
+    sign = 1 if (record.get("selection") or {}).get("higher_is_better", True) else -1
+    return CurveFeatures(
+        steps=len(trained),
+        first=median(losses[:AT_START]),
+        late_from=steps[late - 1],
+        middle=level(losses, late),
+        last=level(losses, len(losses)),
+        at_best=level(losses, sum(step <= best for step in steps)),
+        validations=held_out,
+        norms=[row["grad_norm"] for row in trained[_warm_up(trained) :]],
+        spikes=[steps[here] for here in range(len(losses)) if _spikes(losses, here) and not _spikes(losses, here - 1)],
+        lr=max(row["lr"] for row in trained),
+        answers=rows.get("answer_tokens"),
+        answers_expected=rows.get("answer_tokens_expected"),
+        tasks=[(row["step"], sign * row["task_metric"]) for row in log if row.get("task_metric") is not None],
+        general=_general(record.get("forgetting")),
+    )
+
+
+def level(losses: Sequence[float], at: int) -> float:
+    """Median of the stretch that ends at index `at`."""
+    width = min(max(1, len(losses) // STRETCH), WIDEST)
+    return median(losses[max(at - width, 0) : max(at, 1)])
+
+
+def _warm_up(trained: Sequence[Mapping[str, Any]]) -> int:
+    """Steps before the learning rate is highest."""
+    return max(range(len(trained)), key=lambda i: (trained[i]["lr"], -i))
+
+
+def _spikes(losses: Sequence[float], here: int) -> bool:
+    before, now = losses[max(0, here - BEFORE_SPIKE) : max(0, here)], losses[max(0, here) : here + 3]
+    if len(before) < BEFORE_SPIKE or len(now) < 3:
+        return False
+    return median(now) > max(2 * median(before), median(losses[:AT_START]))
+
+
+def _general(found: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    if not found or found.get("before") is None or found.get("after") is None:
+        return None
+    return found["before"], found["after"]
+
 
 NOTHING_TO_LEARN = 0.01
 """Nats. Below it, a model that was not trained yet gives every answer token more than 99%: nobody knows answers so."""
@@ -69,31 +182,31 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
         return lines + ([f"also: {', '.join(self.also)}"] if self.also else [])
 
 
-Sign = Callable[[Signs], str | None]
+Sign = Callable[[CurveFeatures], str | None]
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class DiagnosisRule(Struct, frozen=True, kw_only=True):
     name: str
     """The diagnosis."""
     signs: tuple[Sign, ...]
     """Any of them is enough; each gives its numbers, or None."""
-    change: Callable[[Signs, Config], str]
+    change: Callable[[CurveFeatures, Config], str]
     """What to try next, in words of the configuration."""
 
 
-def _miscounted(s: Signs) -> str | None:
+def _miscounted(s: CurveFeatures) -> str | None:
     if not s.answers or not s.answers_expected or abs(s.answers - s.answers_expected) <= MISCOUNT * s.answers_expected:
         return None
     return f"{s.answers:,} tokens are learnt, but the answers hold {s.answers_expected:,}"
 
 
-def _nothing_to_learn(s: Signs) -> str | None:
+def _nothing_to_learn(s: CurveFeatures) -> str | None:
     if s.first >= NOTHING_TO_LEARN:
         return None
     return f"loss {s.first:.4f} from the start, under {NOTHING_TO_LEARN}: the base model knew every answer token before"
 
 
-def _deaf(s: Signs) -> str | None:
+def _no_learning(s: CurveFeatures) -> str | None:
     if abs(s.fall) >= FLAT or s.lr < LEAST_WORKING_LR or s.steps < SURELY_STEPS:
         return None
     return (
@@ -102,26 +215,26 @@ def _deaf(s: Signs) -> str | None:
     )
 
 
-def _diverged(s: Signs) -> str | None:
+def _diverged(s: CurveFeatures) -> str | None:
     if s.last <= DIVERGED * s.first:
         return None
     return f"the training loss ended at {s.last:.3f}, above its start of {s.first:.3f}"
 
 
-def _wild(s: Signs) -> str | None:
+def _wild(s: CurveFeatures) -> str | None:
     over = [norm for norm in s.norms if norm > WILD_NORM]
     if len(over) <= WILD_SHARE * len(s.norms):
         return None
     return f"gradient norm above {WILD_NORM:g} in {len(over)} of {len(s.norms)} steps, up to {max(over):.1f}"
 
 
-def _spiky(s: Signs) -> str | None:
+def _spiky(s: CurveFeatures) -> str | None:
     if len(s.spikes) <= MOST_SPIKES:
         return None
     return f"the loss doubled within ten steps at {len(s.spikes)} steps: {', '.join(map(str, s.spikes[:5]))}"
 
 
-def _rising(s: Signs) -> str | None:
+def _rising(s: CurveFeatures) -> str | None:
     if s.best is None or len(s.validations) < 3:
         return None
     (at, low), (end, now) = s.best, s.validations[-1]
@@ -133,7 +246,7 @@ def _rising(s: Signs) -> str | None:
     )
 
 
-def _falling(s: Signs) -> str | None:
+def _falling(s: CurveFeatures) -> str | None:
     seen = len(s.validations) > 1
     if s.fall < (FLAT if seen else LITTLE) or s.late_share < STILL_FALLING or s.last > (1 - WORTH_IT) * s.middle:
         return None
@@ -147,14 +260,14 @@ def _falling(s: Signs) -> str | None:
     return f"{said}, and validation loss from {before:.3f} to {now:.3f}"
 
 
-def _high(s: Signs) -> str | None:
-    if s.fall >= LITTLE or any(sign(s) for sign in (_nothing_to_learn, _deaf, _diverged, _rising, _falling)):
+def _high(s: CurveFeatures) -> str | None:
+    if s.fall >= LITTLE or any(sign(s) for sign in (_nothing_to_learn, _no_learning, _diverged, _rising, _falling)):
         return None
     said = f"training loss {s.first:.3f} to {s.last:.3f}, {s.fall:.1%} lower"
     return f"{said}; validation loss {s.validations[-1][1]:.3f}" if s.validations else said
 
 
-def _untouched(s: Signs) -> str | None:
+def _untouched(s: CurveFeatures) -> str | None:
     if len(s.tasks) < 3 or len(s.validations) < 2 or s.best is None:
         return None
     start, gained = s.validations[0][1], max(v for _, v in s.tasks) - s.tasks[0][1]
@@ -166,7 +279,7 @@ def _untouched(s: Signs) -> str | None:
     )
 
 
-def _forgot(s: Signs) -> str | None:
+def _forgot(s: CurveFeatures) -> str | None:
     if s.general is None or s.general[1] <= (1 + FORGOTTEN) * s.general[0]:
         return None
     task = f"; the task metric went from {s.tasks[0][1]:.3f} to {s.tasks[-1][1]:.3f}" if s.tasks else ""
@@ -181,23 +294,23 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _slower(s: Signs, c: Config) -> str:
+def _slower(s: CurveFeatures, c: Config) -> str:
     return _set("optim.lr", c.optim.lr, min(c.optim.lr / 3, 1e-3)) + "; then a longer optim.warmup_ratio"
 
 
-def _shorter(s: Signs, c: Config) -> str:
+def _shorter(s: CurveFeatures, c: Config) -> str:
     assert s.best is not None
     now = c.train.max_steps or f"{c.train.epochs:g} epochs, {s.steps} steps"
     return _set("train.max_steps", now, s.best[0]) + "; then lora.r = 8, lora.dropout = 0.05, or more rows"
 
 
-def _longer(s: Signs, c: Config) -> str:
+def _longer(s: CurveFeatures, c: Config) -> str:
     if c.train.max_steps:
         return _set("train.max_steps", c.train.max_steps, 2 * c.train.max_steps)
     return _set("train.epochs", c.train.epochs, 2 * c.train.epochs)
 
 
-def _stronger(s: Signs, c: Config) -> str:
+def _stronger(s: CurveFeatures, c: Config) -> str:
     """LoRA learns between 1e-4 and 3e-4; past that, more steps, then more rank."""
     if c.optim.lr < 1e-4:
         return _set("optim.lr", c.optim.lr, max(5 * c.optim.lr, 1e-4))
@@ -208,22 +321,22 @@ def _stronger(s: Signs, c: Config) -> str:
     return _set("lora.r", c.lora.r, 16)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[DiagnosisRule, ...] = (
+    DiagnosisRule(
         name="data or mask fault",
-        signs=(_miscounted, _nothing_to_learn, _deaf),
+        signs=(_miscounted, _nothing_to_learn, _no_learning),
         change=lambda s, c: f"look at rows of {c.data.train[0]} and at what of them is learnt, before any setting",
     ),
-    Rule(name="unstable", signs=(_diverged, _wild, _spiky), change=_slower),
-    Rule(name="overfit", signs=(_rising,), change=_shorter),
-    Rule(name="stopped early", signs=(_falling,), change=_longer),
-    Rule(name="underfit", signs=(_high,), change=_stronger),
-    Rule(
+    DiagnosisRule(name="unstable", signs=(_diverged, _wild, _spiky), change=_slower),
+    DiagnosisRule(name="overfit", signs=(_rising,), change=_shorter),
+    DiagnosisRule(name="stopped early", signs=(_falling,), change=_longer),
+    DiagnosisRule(name="underfit", signs=(_high,), change=_stronger),
+    DiagnosisRule(
         name="wrong target",
         signs=(_untouched,),
         change=lambda s, c: "read ten answers of the tuned model: form, end token, and what the metric asks for",
     ),
-    Rule(
+    DiagnosisRule(
         name="forgetting",
         signs=(_forgot,),
         change=lambda s, c: _set("optim.lr", c.optim.lr, c.optim.lr / 2) + "; or mix general rows into data.train",
@@ -258,7 +371,10 @@ def diagnose(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any], config
     found = [(rule, said) for rule in RULES if (said := _first(rule, signs))]
     if not found:
         return Diagnosis(
-            name="healthy", evidence=_calm(signs), change="none: judge it by its answers, pytest evalsuites", also=[]
+            name="healthy",
+            evidence=_is_stable(signs),
+            change="none: judge it by its answers, pytest evalsuites",
+            also=[],
         )
     rule, said = found[0]
     return Diagnosis(
@@ -266,11 +382,11 @@ def diagnose(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any], config
     )
 
 
-def _first(rule: Rule, signs: Signs) -> str | None:
+def _first(rule: DiagnosisRule, signs: CurveFeatures) -> str | None:
     return next((said for sign in rule.signs if (said := sign(signs))), None)
 
 
-def _calm(s: Signs) -> str:
+def _is_stable(s: CurveFeatures) -> str:
     said = f"training loss fell from {s.first:.3f} to {s.last:.3f}"
     if s.best is None:
         return f"{said}; without validation rows, overfitting would not be seen"

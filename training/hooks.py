@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from harness.errors import UserError
-from training.evaluation import Measured
+from training.validation import Validation
 
 if TYPE_CHECKING:
-    from training.checkpointing import State
+    from training.checkpointing import TrainingState
 
 
 DATA, MODEL, TRAINING, VALIDATION, RESULT = "data", "model", "training", "validation", "result"
@@ -35,7 +35,7 @@ class Update(Struct, frozen=True, kw_only=True):
     """Weight updates in all."""
     loss: float | None = None
     """Loss of this step's rows before the update, nats per answer token."""
-    measured: Measured | None = None
+    measured: Validation | None = None
     """What an evaluation found; step 0 is the base model."""
     is_best: bool = False
     """No earlier evaluation was better."""
@@ -58,7 +58,7 @@ class Hooks(Struct, frozen=True, kw_only=True):
 
     log: Callable[[dict[str, Any]], None]
     """Takes one line of the training log."""
-    save: Callable[[State], None]
+    save: Callable[[TrainingState], None]
     """Keeps the state."""
     progress: Callable[[Update], None]
     """Shows what is going on."""

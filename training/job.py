@@ -8,22 +8,25 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness import checkpoints
+from harness.checkpoints import resolve
 from harness.errors import refuse_all
-from harness.prompts import Renderer
 from harness.schema import Checkpoint
-from training import fit, forecast, general, lora_settings, model_checks, questions, shapes
+from harness.suites.prompts import Renderer
+from training import lora, model_checks
+from training import validation as training_validation
+from training.batching import order, total_steps
 from training.config import Config, asked_tables, fingerprint
-from training.curation.floor import warning
-from training.curation.refusal import refuse_contaminated
-from training.data import Dataset, encode
-from training.evaluation import Held
-from training.memory import Pass
-from training.plan import order, total_steps
-from training.rows import files_sha256, load_rows, shared_rows, some_rows
+from training.curation.checks.contamination import refuse_contaminated
+from training.curation.checks.labels import warning
+from training.data import tokenize
+from training.data.rows import files_sha256, load_rows, shared_rows, some_rows
+from training.data.tokenize import Dataset, encode
+from training.estimate import duration, fit, shapes
+from training.estimate.memory import Pass
+from training.validation import ValidationSet
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class TrainingJob(Struct, frozen=True, kw_only=True):
     """A configuration with everything it names, read and checked; no weight is loaded yet."""
 
     config: Config
@@ -36,7 +39,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """Training documents."""
     validation: Dataset | None
     """Validation documents."""
-    held: Held
+    held: ValidationSet
     """All that no step learns from."""
     contamination: dict[str, Any]
     """What the rows were compared with, and what was allowed."""
@@ -48,7 +51,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """What a resumed run must share."""
 
 
-def prepare(config: Config, say: Callable[[str], None], without_suites: bool = False) -> Job:
+def prepare(config: Config, say: Callable[[str], None], without_suites: bool = False) -> TrainingJob:
     """Read, render and count everything a training needs but the weights.
 
     `without_suites` allows a training whose rows can be compared with no suite.
@@ -58,11 +61,16 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     )
     held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
-    base = checkpoints.resolve(config.base)
+    base = resolve.resolve(config.base)
     renderer = Renderer(base.path)
-    asked = {name: questions.load(table, name, base, renderer) for name, table in asked_tables(config).items()}
+    asked = {
+        name: training_validation.load(table, name, base, renderer) for name, table in asked_tables(config).items()
+    }
     used = [found for found in asked.values() if found]
-    refuse_all([p for found in used for p in questions.asked_in_training(rows, found)], "validation cases learnt from")
+    refuse_all(
+        [p for found in used for p in training_validation.asked_in_training(rows, found)],
+        "validation cases learnt from",
+    )
     read = [*rows, *held_out, *(row for found in used for row in found.rows)]
     contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say, without_suites)
     training = encode(rows, renderer, config.data.max_length)
@@ -76,11 +84,11 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
         say(
             f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
         )
-    for text in lora_settings.consequences(config, shapes.of_folder(Path(base.path))):
+    for text in lora.consequences(config, shapes.of_folder(Path(base.path))):
         say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
     steps = order(len(rows), settings.rows_per_step, total, settings.seed, epochs)
-    checkpointing = _checkpoints(config, Path(base.path), forecast.largest(training.documents, steps, settings), say)
+    checkpointing = _checkpoints(config, Path(base.path), duration.largest(training.documents, steps, settings), say)
     shared = fingerprint(config)
     here = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
     tables = [f"{name}.{key}" for name in asked for key in ("suite", "cases", "metric")]
@@ -93,13 +101,15 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
         "validation rows": files_sha256(config.data.validation),
         **{f"{name} cases": found.digest for name, found in asked.items() if found},
     }
-    return Job(
+    return TrainingJob(
         config=config,
         dtype=dtype,
         base=base,
         train=training,
         validation=validation,
-        held=Held(documents=validation.documents if validation else [], general=general.documents(renderer), **asked),
+        held=ValidationSet(
+            documents=validation.documents if validation else [], general=tokenize.documents(renderer), **asked
+        ),
         contamination=contamination,
         steps=steps,
         checkpointing=checkpointing,

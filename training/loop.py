@@ -16,18 +16,17 @@ import msgspec
 import torch
 from msgspec import Struct
 
-from training import sharding
+from training import distributed
 from training.answering import ask
-from training.checkpointing import State
-from training.clock import Clock
+from training.batching import Micro, pack, share
+from training.checkpointing import TrainingState
 from training.config import Optim, Train
-from training.data import Document
-from training.evaluation import Held, Measured, is_better
+from training.data.tokenize import Document
+from training.distributed import accelerator
 from training.hooks import TRAINING, VALIDATION, Hooks, NotFinite, Stopped, Update
 from training.model import AnswerLoss, tensors
-from training.plan import Micro, pack, share
-from training.rates import meter
-from training.team import accelerator
+from training.throughput import Clock, meter
+from training.validation import Validation, ValidationSet, is_better
 
 PREFIX_TOLERANCE = 0.02
 """Relative; bfloat16 sums in another order differ by less."""
@@ -61,7 +60,7 @@ def rate_factor(step: int, total: int, warmup: int, schedule: str) -> float:
 class Loop:
     """One training on one device or several; `state` is complete between two steps."""
 
-    def __init__(self, model: AnswerLoss, train: Train, optim: Optim, hooks: Hooks, state: State) -> None:
+    def __init__(self, model: AnswerLoss, train: Train, optim: Optim, hooks: Hooks, state: TrainingState) -> None:
         self.accelerator = accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
@@ -82,7 +81,7 @@ class Loop:
         if state.step:
             self._restore()
 
-    def run(self, documents: Sequence[Document], steps: Sequence[Sequence[int]], held: Held) -> None:
+    def run(self, documents: Sequence[Document], steps: Sequence[Sequence[int]], held: ValidationSet) -> None:
         """Go on from `state.step` to the last step. `steps` holds document indices; `held` may be empty."""
         state, total = self.state, len(steps)
         warmup = round(self.optim.warmup_ratio * total)
@@ -126,7 +125,7 @@ class Loop:
         self.model.train()
         loss = self._gradients(share(micros, acc.process_index, acc.num_processes), answers)
         bound = self.optim.max_grad_norm or math.inf
-        norm = float(sharding.whole(acc.clip_grad_norm_(self.adapter.values(), bound)))
+        norm = float(distributed.whole(acc.clip_grad_norm_(self.adapter.values(), bound)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         mean = float(acc.reduce(loss, "sum")) / answers
@@ -214,7 +213,7 @@ class Loop:
             together = self.mean_loss(pack(documents[:2], 2 * max(len(d.ids) for d in documents[:2]), True))
             self.share_prefix = abs(together - loss) <= PREFIX_TOLERANCE * max(1.0, loss)
 
-    def _evaluate(self, held: Held, total: int) -> float:
+    def _evaluate(self, held: ValidationSet, total: int) -> float:
         """Measure, keep the adapter if it is the best so far; returns the seconds it took.
 
         At step 0 it is the base model that is measured, which is never chosen.
@@ -224,7 +223,7 @@ class Loop:
         self.hooks.at(VALIDATION)
         found = self._measure(held)
         metric = held.select.metric if held.select else None
-        earlier = msgspec.convert(state.best, Measured) if state.best else None
+        earlier = msgspec.convert(state.best, Validation) if state.best else None
         chosen = state.step > 0 and (not held.chooses or is_better(found, earlier, metric))
         if not state.step:
             state.before = msgspec.to_builtins(found)
@@ -243,7 +242,7 @@ class Loop:
         self.hooks.at(TRAINING)
         return seconds
 
-    def _measure(self, held: Held) -> Measured:
+    def _measure(self, held: ValidationSet) -> Validation:
         loss = general = None
         if held.documents:
             loss = self.mean_loss(pack(held.documents, self.train.pack_tokens, self.share_prefix))
@@ -253,7 +252,7 @@ class Loop:
         if held.general:
             general = self.mean_loss(pack(held.general, GENERAL_TOKENS))
         model = self.accelerator.unwrap_model(self.model)
-        return Measured(
+        return Validation(
             validation_loss=loss,
             general_loss=general,
             task=ask(model, held.select, self.accelerator) if held.select else None,
@@ -266,17 +265,17 @@ class Loop:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the adapter's tensors by name; all processes must ask at the same point."""
-        return {name: sharding.whole(p.detach()).cpu().clone() for name, p in self.adapter.items()}
+        return {name: distributed.whole(p.detach()).cpu().clone() for name, p in self.adapter.items()}
 
     def _save(self) -> None:
         self.state.adapter = self.weights()
-        self.state.optimizer = sharding.whole(self.optimizer.state_dict())
+        self.state.optimizer = distributed.whole(self.optimizer.state_dict())
         self.hooks.save(self.state)
         self.saved_step = self.state.step
 
     def _restore(self) -> None:
         put(self.adapter, self.state.adapter)
-        cut = sharding.optimizer_state(self.state.optimizer, list(self.adapter.values()))
+        cut = distributed.optimizer_state(self.state.optimizer, list(self.adapter.values()))
         self.optimizer.load_state_dict(cut)
 
 
@@ -284,7 +283,7 @@ def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]
     """Copy saved weights into an adapter of the same shape."""
     with torch.no_grad():
         for name, parameter in adapter.items():
-            parameter.copy_(sharding.like(weights[name], parameter))
+            parameter.copy_(distributed.like(weights[name], parameter))
 
 
 def _named(rows: Sequence[Document]) -> str:

@@ -1,6 +1,7 @@
 """Merges an adapter into its base and measures how far the merged model is from base plus adapter.
 
-`harness.merging` makes the sum. Here it is judged over every position of fixed texts, and a model card is written.
+`harness.checkpoints.merge` makes the sum. Here it is judged over every position of fixed texts,
+and a model card is written.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness import merging, quantisation, trust
-from harness.checkpoints import resolve
+from harness.checkpoints import merge as checkpoints_merge
+from harness.checkpoints import quantization, safety
+from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
-from harness.prompts import Renderer
+from harness.runs.folder import SEAL, RunData, load_manifest, load_run
 from harness.schema import Checkpoint
-from harness.store import SEAL, RunData, load_manifest, load_run
+from harness.suites.prompts import Renderer
 from training import model_card
 
 PARITY = "parity.json"
@@ -76,7 +78,7 @@ def merge(adapter: str, out: Path, *, approval: str = "", shown_by: Sequence[str
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
             made = Path(work) / "model"
-            facts = merging.merge_into(checkpoint, made)
+            facts = checkpoints_merge.merge_into(checkpoint, made)
             report = parity(checkpoint, made, facts.dtype)
             (made / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
             said = "\n".join([f"{approval or 'merged without a verdict'}.", "", *(f"- {one}" for one in shown_by)])
@@ -104,8 +106,8 @@ def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
 
     renderer = Renderer(merged)
     prompts = [list(renderer.prompt([{"role": "user", "content": text}]).ids) for text in QUESTIONS]
-    form = quantisation.of_adapter(Path(checkpoint.adapter_path or ""))
-    base = quantisation.load_nf4(Path(checkpoint.path)).eval() if form else _load(checkpoint.path, dtype)
+    form = quantization.of_adapter(Path(checkpoint.adapter_path or ""))
+    base = quantization.load_nf4(Path(checkpoint.path)).eval() if form else _load(checkpoint.path, dtype)
     tuned, plain = _adapter_logprobs(base, Path(checkpoint.adapter_path or ""), prompts)
     del base
     fused = _logprobs(_load(str(merged), dtype), prompts)
@@ -126,14 +128,14 @@ def _load(folder: str, dtype: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **trust.MODEL).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **safety.MODEL).eval()
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _adapter_logprobs(base: Any, adapter: Path, prompts: list[list[int]]) -> tuple[list[Any], list[Any]]:
     """Log probabilities with the adapter, and of the base alone."""
-    merging._resize(base, adapter)
-    model = quantisation.wear(base, adapter).eval()
+    checkpoints_merge._resize(base, adapter)
+    model = quantization.load_adapter(base, adapter).eval()
     tuned = _logprobs(model, prompts)
     with model.disable_adapter():
         return tuned, _logprobs(model, prompts)

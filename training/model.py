@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness import quantisation, trust
+from harness.checkpoints import quantization, safety
 from harness.errors import UserError
-from training import attention, lean, lora_settings
+from training import kernels
+from training import lora as training_lora
+from training.batching import Micro
 from training.config import ALL_LINEAR, Lora, Model
-from training.plan import Micro
 
 PLAIN = Model()
 EXPERT_NAMES = {"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
@@ -116,15 +117,15 @@ def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    own = attention.register()
-    if form.quantise == quantisation.NF4:
+    own = kernels.register()
+    if form.quantise == quantization.NF4:
         from accelerate import PartialState
 
         device = PartialState().device
-        base = quantisation.load_nf4(folder, device, form.quant_storage, attn_implementation=own)
+        base = quantization.load_nf4(folder, device, form.quant_storage, attn_implementation=own)
     else:
         base = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, dtype), attn_implementation=own, **trust.MODEL
+            str(folder), dtype=getattr(torch, dtype), attn_implementation=own, **safety.MODEL
         )
     base.config.use_cache = False
     return attach(base, lora, seed)
@@ -135,7 +136,7 @@ def attach(base: Any, lora: Lora, seed: int) -> AnswerLoss:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
-    arguments = lora_settings.arguments(lora)
+    arguments = training_lora.arguments(lora)
     if lora.target_modules == ALL_LINEAR:
         arguments["target_modules"] = linear_ends(base)
     half = base.dtype == torch.bfloat16
@@ -144,5 +145,5 @@ def attach(base: Any, lora: Lora, seed: int) -> AnswerLoss:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    lean.apply(model)
+    kernels.apply(model)
     return AnswerLoss(model, autocast=half)

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import embedded, merging, quantisation
-from harness.checkpoints import HUB_ID, file_sha256
+from harness.checkpoints import bundled_model, merge, quantization
+from harness.checkpoints.resolve import HUB_ID, file_sha256
 from harness.errors import UserError
+from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
-from harness.store import RunData
 from training.config import Data
-from training.rows import FLOOR_ROWS
+from training.data.rows import FLOOR_ROWS
 
 CARD = "README.md"
 CURVE = "loss_curve.svg"
@@ -45,7 +45,7 @@ def write_adapter_card(run: RunData) -> Path:
 
 
 def write_merged_card(
-    checkpoint: Checkpoint, folder: Path, facts: merging.MergeFacts, parity: str, approval: str, run: RunData | None
+    checkpoint: Checkpoint, folder: Path, facts: merge.MergeFacts, parity: str, approval: str, run: RunData | None
 ) -> Path:
     """Write the card of a merged model. `approval` says why the adapter was merged, `parity` how near the two are;
     `run` is the training that made the adapter, where it lies beside it."""
@@ -53,7 +53,7 @@ def write_merged_card(
     if run is not None:
         base = run.manifest.checkpoints[BASELINE]
     record = run.manifest.training or {} if run else {}
-    quantised = facts.base_quantisation == quantisation.NF4
+    quantised = facts.base_quantisation == quantization.NF4
     parts = [front_matter(base, "transformers", "finetune", ["lora", "merged"])]
     parts += [f"# {record.get('name') or Path(checkpoint.adapter_path or '').name}, merged\n", _verdict(NOT_JUDGED)]
     parts.append(
@@ -99,7 +99,7 @@ def _file_facts(file: Path) -> dict[str, Any]:
 def front_matter(base: Checkpoint, library: str, relation: str, tags: Iterable[str]) -> str:
     """The head of a card, YAML between dashes. A base that the hub does not have is not named in it."""
     fields: dict[str, Any] = dict(licence_of(base))
-    name = embedded.SOURCE if base.name == embedded.EMBEDDED else base.name
+    name = bundled_model.SOURCE if base.name == bundled_model.EMBEDDED else base.name
     if HUB_ID.fullmatch(name) and not Path(name).exists():
         fields |= {"base_model": name, "base_model_relation": relation}
     fields |= {"library_name": library, "pipeline_tag": "text-generation", "tags": [*tags, "tunegate"]}
@@ -109,8 +109,8 @@ def front_matter(base: Checkpoint, library: str, relation: str, tags: Iterable[s
 
 def licence_of(base: Checkpoint) -> dict[str, str]:
     """Licence fields of the base's own card; `unknown`, which the hub knows as a word, where it has none."""
-    if base.name == embedded.EMBEDDED:
-        return {"license": embedded.LICENCE}
+    if base.name == bundled_model.EMBEDDED:
+        return {"license": bundled_model.LICENCE}
     import yaml
 
     card = Path(base.path) / CARD
@@ -232,7 +232,7 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
         said.append(
             f"{leaks['rows']:,} rows hold text of a suite's cases, so its scores are flattered: {leaks['allowed']}"
         )
-    if base.name == embedded.EMBEDDED:
+    if base.name == bundled_model.EMBEDDED:
         said.append("Its base is a 4-bit-rounded copy of the published weights, which scores otherwise than they do.")
     return "## Limits\n\n" + "".join(f"- {text}\n" for text in said)
 

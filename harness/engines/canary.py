@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.checkpoints import cache_dir
-from harness.digest import digest
+from harness.checkpoints.merge import merged_folder, read_facts
+from harness.checkpoints.resolve import cache_dir
 from harness.errors import CanaryFailed
-from harness.merging import merged_folder, read_facts
+from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request, Sampling
 
 TEXTS = (

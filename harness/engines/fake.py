@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.digest import digest
-from harness.engines.base import Settings, failed, in_order, problem_of
+from harness.engines.base import EngineSettings, failed, in_order, problem_of
+from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request
 
 Replies = Callable[[Request], str] | Mapping[str, str]
 
 
-def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: Settings) -> FakeEngine:
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> FakeEngine:
     """The fake engine; `settings.replies` are its answers."""
     return FakeEngine(settings.replies, max_model_len=max_model_len, remember=False)
 

@@ -4,9 +4,11 @@ All structs are frozen and keyword-only, and refuse unknown fields. Offsets are 
 changes together, to be read in this order: names, asking, scoring, measuring, judging, run. Import from here.
 """
 
-from harness.schema.asking import Case, Checkpoint, Completion, Prompt, Request, Sampling
-from harness.schema.judging import Gate, GateFile, Objective, Verdict
-from harness.schema.measuring import (
+from harness.schema.case import Case, Checkpoint, Completion, Prompt, Request, Sampling
+from harness.schema.constants import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEMA_VERSION, Outcome, Rule, Side
+from harness.schema.gate import Gate, GateFile, Objective, Verdict
+from harness.schema.manifest import AcceptedInfo, Manifest, SuiteInfo
+from harness.schema.metric import (
     Comparison,
     ComparisonRow,
     Estimate,
@@ -17,9 +19,7 @@ from harness.schema.measuring import (
     NoiseFloor,
     Observation,
 )
-from harness.schema.names import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEMA_VERSION, Outcome, Rule, Side
-from harness.schema.run import AcceptedInfo, Manifest, SuiteInfo
-from harness.schema.scoring import Record, RecordKey, Score, ScoreEvent, Scores, SourceSpan, Span
+from harness.schema.score import Record, RecordKey, Score, ScoreEvent, Scores, SourceSpan, Span
 
 __all__ = [
     "ACCEPTED",

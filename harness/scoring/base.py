@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, update_wrapper
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from harness.digest import digest
 from harness.errors import UserError, refuse_all
+from harness.files import digest
 from harness.schema import Case, Completion, Metric, Score, Scores
 
 Scoring = Callable[[Case, Completion], Score]
@@ -181,3 +182,59 @@ def _imported(module: ModuleType) -> Iterator[ModuleType]:
         owner: Any = value if isinstance(value, ModuleType) else inspect.getmodule(value)
         if isinstance(owner, ModuleType) and owner.__name__.startswith(f"{__package__}."):
             yield owner
+
+
+T = TypeVar("T")
+
+MOST_CHARACTERS = 4_000_000
+"""Characters of the sources that each function's results are kept of: some 65 whole contracts, or 4,000 excerpts.
+
+The scorers of facts keep some eleven bytes of each character of a contract, all together.
+"""
+
+
+class DocumentCache(Generic[T]):
+    """A function of a source's text, called once a source while there is room; the oldest results make room."""
+
+    def __init__(self, function: Callable[[str], T], most: int = MOST_CHARACTERS) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._most = most
+        self._size = 0
+        self._found: dict[str, T] = {}
+
+    def __call__(self, document: str) -> T:
+        if document in self._found:
+            return self._found[document]
+        found = self._function(document)
+        while self._found and self._size + len(document) > self._most:
+            oldest = next(iter(self._found))
+            self._size -= len(oldest)
+            del self._found[oldest]
+        self._size += len(document)
+        self._found[document] = found
+        return found
+
+
+class Taken:
+    """Ranges that do not overlap; asking and adding stay fast for many thousands of them."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        for start, end in ranges:
+            self.add(start, end)
+
+    def add(self, start: int, end: int) -> bool:
+        """Take a range if it overlaps none; whether it was free."""
+        at = bisect_left(self.starts, end)
+        if at and self.ends[at - 1] > start:
+            return False
+        self.starts.insert(at, start)
+        self.ends.insert(at, end)
+        return True
+
+    def is_free(self, start: int, end: int) -> bool:
+        """Whether a range overlaps none that is taken."""
+        at = bisect_left(self.starts, end)
+        return not (at and self.ends[at - 1] > start)

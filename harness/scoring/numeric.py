@@ -13,7 +13,7 @@ from typing import Literal
 from harness.errors import UserError
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import Scorer, scorer, unbroken
-from harness.scoring.figure_forms import Figure, figures_in
+from harness.scoring.text.quantities import Figure, figures_in
 
 METRICS = [
     Metric(

@@ -7,20 +7,23 @@ raters differ (Feinstein and Cicchetti 1990); AC1 does not.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
-from harness.schema import Estimate, Metric, Observation
+from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Observation, Score, Span
 from harness.stats import bootstrap
-from harness.stats.estimates import estimate
+from harness.stats.estimates import Observations, estimate
+from harness.stats.human_review import LEAST, MOST, SCALES, Rating, rate
 from harness.stats.intervals import FEW_CLUSTERS_WITH_EVENT, Array, Codes
-from harness.stats.observations import Observations
-from harness.stats.resample import SEED, Statistic
-from harness.stats.table import codes
+from harness.stats.permutation import SEED, Statistic
+from harness.stats.score_table import codes
 
 EXACT = Metric(name="exact_agreement", scorer="raters", numerator="same")
 
@@ -225,3 +228,147 @@ def _coefficient(
 def _divided(above: Array, below: Array) -> Array:
     found: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
     return found
+
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
+F1 = Metric(name="span_f1", scorer="raters", numerator="both", denominator="either")
+
+
+class Marked(NamedTuple):
+    """One text as every rater of it marked it."""
+
+    cluster: str
+    """Contract."""
+    text: str
+    """What was marked."""
+    by_rater: Sequence[Sequence[Span]]
+    """Each rater's passages; empty where a rater marked none."""
+
+
+def tokens(text: str, spans: Iterable[Span]) -> set[int]:
+    """Words and signs of a text that the spans touch, by their place."""
+    places = [(m.start(), m.end()) for m in TOKEN.finditer(text)]
+    return {i for span in spans for i, (start, end) in enumerate(places) if start < span.end and end > span.start}
+
+
+def token_f1(marked: Iterable[Marked]) -> Estimate:
+    """2 |both| / (|one| + |other|) over the tokens that any two raters of a text marked, summed over texts.
+
+    Texts on which neither marked anything have nothing to count. The interval is that of a clustered ratio, by text
+    where contracts hold one each.
+    """
+    cases = []
+    for number, one in enumerate(marked):
+        sets = [tokens(one.text, spans) for spans in one.by_rater]
+        pairs = list(combinations(sets, 2))
+        both = sum(2 * len(a & b) for a, b in pairs)
+        either = sum(len(a) + len(b) for a, b in pairs)
+        if pairs:
+            cases.append(
+                Observation(case_id=str(number), input_hash="", cluster=one.cluster, numerator=both, denominator=either)
+            )
+    if not any(case.denominator for case in cases):
+        reason = "no two people marked any passage" if cases else "no text was read by two people"
+        return Estimate(value=None, reason=reason)
+    return estimate(Observations(cases=cases, records=len(cases)), F1)
+
+
+POINTS = tuple(str(point) for point in range(LEAST, MOST + 1))
+NO_YES = ("no", "yes")
+CHOICES = (BASELINE, CANDIDATE, "tie", "both_bad")
+
+
+class ReviewMeasure(Struct, frozen=True, kw_only=True):
+    """One thing that reviewers say of an answer, as a label."""
+
+    name: str
+    """Its name."""
+    scorer: str
+    """Score that it is read from."""
+    labels: tuple[str, ...]
+    """What may be said."""
+    ordered: bool
+    """The labels have an order."""
+    label: Callable[[Score], str]
+    """What a score says."""
+
+
+MEASURES = (
+    *(
+        ReviewMeasure(name=one.name, scorer=one.scorer, labels=POINTS, ordered=True, label=lambda s: f"{s.value:.0f}")
+        for one in SCALES
+    ),
+    ReviewMeasure(
+        name="fabrication_marked",
+        scorer="human_fabrication",
+        labels=NO_YES,
+        ordered=False,
+        label=lambda s: NO_YES[any(s.counts.values())],
+    ),
+    ReviewMeasure(
+        name="critical_fabrication_marked",
+        scorer="human_fabrication",
+        labels=NO_YES,
+        ordered=False,
+        label=lambda s: NO_YES[s.counts["critical"] > 0],
+    ),
+    ReviewMeasure(
+        name="clause_missed",
+        scorer="human_missed",
+        labels=NO_YES,
+        ordered=False,
+        label=lambda s: NO_YES[s.counts["missed"] > 0],
+    ),
+    ReviewMeasure(
+        name="preference",
+        scorer="human_preference",
+        labels=CHOICES,
+        ordered=False,
+        label=lambda s: s.extracted["choice"][0],
+    ),
+)
+
+
+class Agreed(Struct, frozen=True, kw_only=True):
+    """How far reviewers agree on one measure."""
+
+    measure: ReviewMeasure
+    """What they said."""
+    raw: Estimate
+    """Share of pairs of reviewers that said the same."""
+    alpha: Estimate
+    """Krippendorff's."""
+    ac1: Estimate
+    """Gwet's."""
+
+
+def agreed(remarks: Iterable[Rating]) -> list[Agreed]:
+    """Agreement on every measure that somebody spoke of. Whoever decided a difference knew it, and is left out."""
+    said = [r for r in remarks if r.score.value is not None and not r.decides]
+    found = []
+    for measure in MEASURES:
+        mine = [r for r in said if r.score.name == measure.scorer]
+        if mine:
+            given = (((r.item, r.variant), r.cluster, r.reviewer, measure.label(r.score)) for r in mine)
+            rated = ratings(given, measure.labels, measure.ordered)
+            found.append(Agreed(measure=measure, raw=raw_agreement(rated), alpha=alpha(rated), ac1=ac1(rated)))
+    return found
+
+
+def passages(remarks: Iterable[Rating], text_of: Callable[[Rating], str]) -> Estimate:
+    """Token F1 of the passages that reviewers of one answer called fabricated, whatever the severity."""
+    by_answer: dict[object, dict[str, Rating]] = {}
+    for r in remarks:
+        if r.score.name == "human_fabrication" and r.score.value is not None and not r.decides:
+            by_answer.setdefault((r.item, r.variant), {})[r.reviewer] = r
+    marked = []
+    for by_reviewer in by_answer.values():
+        some = list(by_reviewer.values())
+        marked.append(Marked(some[0].cluster, text_of(some[0]), [r.score.spans for r in some]))
+    return token_f1(marked)
+
+
+def same_again(shown_twice: Sequence[tuple[object, object]]) -> Estimate:
+    """How often a reviewer who saw an item twice, the sides changed, preferred the same answer."""
+    judged = [(one, other) for one, other in shown_twice if one is not None and other is not None]
+    return rate(sum(a == b for a, b in judged), len(judged), "no item was judged twice by one reviewer")

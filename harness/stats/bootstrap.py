@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from harness.stats.intervals import Array, critical
-from harness.stats.resample import DRAWS, MOST_CELLS, SEED
+from harness.stats.permutation import DRAWS, MOST_CELLS, SEED
 
 FEWEST_CLUSTERS = 10
 """A resample of fewer says nothing of its own error: no interval is made."""

@@ -5,14 +5,15 @@ Arrays run over cases: `clusters` holds codes 0..C-1, `numerators` and `denomina
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from harness.schema import Side
-from harness.stats import spread
-from harness.stats.spread import Array as Array
+from harness.stats import cluster_variance
+from harness.stats.cluster_variance import Array as Array
 
 Codes = NDArray[np.int64]
 
@@ -68,7 +69,7 @@ def ratio_residuals(numerators: Array, denominators: Array) -> tuple[float, Arra
 
 
 @dataclass(frozen=True)
-class Worth:
+class EffectiveSize:
     """A ratio of sums in [0, 1], and the independent cases that carry the same information."""
 
     value: float
@@ -80,7 +81,7 @@ class Worth:
     method: str
 
 
-def worth(numerators: Array, denominators: Array, clusters: Codes) -> Worth | None:
+def worth(numerators: Array, denominators: Array, clusters: Codes) -> EffectiveSize | None:
     """What the cases of a ratio are worth; None for one cluster, which says nothing.
 
     n_eff = D / max(1, DEFF), and where fewer than ten clusters hold an error (or a success) it is at most the number of
@@ -91,16 +92,16 @@ def worth(numerators: Array, denominators: Array, clusters: Codes) -> Worth | No
     ratio, residuals = ratio_residuals(numerators, denominators)
     ratio = min(1.0, max(0.0, ratio))
     if count == len(clusters) and bool(np.all(denominators == 1)):
-        return Worth(ratio, n, None, 1.0, "wilson")
+        return EffectiveSize(ratio, n, None, 1.0, "wilson")
     if count < 2:
         return None
     naive, weights = ratio * (1 - ratio) / n, cluster_sums(denominators, clusters, count) / n
-    varies = spread.variance(cluster_sums(residuals, clusters, count), weights, n, naive)
+    varies = cluster_variance.variance(cluster_sums(residuals, clusters, count), weights, n, naive)
     deff = varies / naive if naive > 0 else 1.0
     n_eff, method = n / max(1.0, deff), "wilson at n_eff"
     if few_events(numerators, denominators, clusters, count):
-        n_eff, method = min(n_eff, spread.effective(weights)), "wilson at n_eff, few-errors guard"
-    return Worth(ratio, n_eff, spread.freedom(weights), deff, method)
+        n_eff, method = min(n_eff, cluster_variance.effective(weights)), "wilson at n_eff, few-errors guard"
+    return EffectiveSize(ratio, n_eff, cluster_variance.freedom(weights), deff, method)
 
 
 def proportion(
@@ -168,3 +169,128 @@ def ratio_of_rates(
     low = (p1 * p2 - root(high2, low1)) / floor if abs(floor) > 1e-15 else None
     high = (p1 * p2 + root(low2, high1)) / ceiling if ceiling > 1e-15 else None
     return (max(0.0, low) if low is not None else None), high
+
+
+FEW_CARRIERS = 20
+"""Fewer clusters than this that carry the errors (or successes) of a real score leave its spread unknown."""
+FEW_APART = 10
+"""Fewer clusters than this that stand out from the others do so too."""
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """A number, split by cluster."""
+
+    added: Array
+    """What each cluster adds, to first order; the sum is the number."""
+    weights: Array
+    """Each cluster's share of the cases or claims; the sum is 1."""
+    units: float | None = None
+    """Cases or claims where each is right or wrong; None for other scores."""
+
+    @cached_property
+    def value(self) -> float:
+        return float(self.added.sum())
+
+    @property
+    def count(self) -> int:
+        """Clusters."""
+        return len(self.added)
+
+    @cached_property
+    def residuals(self) -> Array:
+        """What each cluster adds beyond its weight's share of the number."""
+        return np.subtract(self.added, self.value * self.weights)
+
+    @cached_property
+    def variance(self) -> float:
+        """Clustered, linearised; see `spread.variance`. Needs two clusters."""
+        each = max(0.0, self.value * (1 - self.value)) / self.units if self.units else 0.0
+        return cluster_variance.variance(self.residuals, self.weights, self.units, each)
+
+    @property
+    def contracts(self) -> float:
+        """Clusters of one weight that tell as much."""
+        return cluster_variance.effective(self.weights)
+
+    def critical(self, level: float, side: Side) -> float:
+        """Quantile of t with the degrees of freedom that these weights leave."""
+        return critical(level, side, cluster_variance.freedom(self.weights))
+
+    def tells(self, fewest: int) -> bool:
+        """Whether enough clusters carry it to know its spread."""
+        return bool(
+            has_enough_clusters(effective_clusters(self.added), effective_clusters(self.residuals), self.count, fewest)
+        )
+
+
+def of_ratio(sums: Array, is_counted: bool = False) -> ClusterSums:
+    """Parts of a ratio of sums; `sums` has shape (clusters, 2): numerators and denominators.
+
+    `is_counted` where these count what is right or wrong.
+    """
+    total = float(sums[:, 1].sum())
+    return ClusterSums(sums[:, 0] / total, sums[:, 1] / total, total if is_counted else None)
+
+
+def contrast(tuned: ClusterSums, baseline: ClusterSums, factor: float = 1.0) -> ClusterSums:
+    """Parts of tuned - factor * baseline, on the same clusters.
+
+    With equal weights a cluster adds the difference of what it added; else the difference of the residuals, and the
+    mean weight's share of the whole.
+    """
+    weights = (tuned.weights + baseline.weights) / 2
+    value = tuned.value - factor * baseline.value
+    return ClusterSums(tuned.residuals - factor * baseline.residuals + value * weights, weights, tuned.units)
+
+
+def effective_clusters(added: Array) -> float:
+    """Clusters that carry a sum: (sum |x|)^2 / sum x^2 (Kish 1965), which is their number where all add the same."""
+    squares = float(added @ added)
+    return float(np.abs(added).sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def has_enough_clusters(carried: Array | float, apart: Array | float, count: int, fewest: int) -> NDArray[np.bool_]:
+    """Whether `fewest` or more of `count` clusters carry a sum (`carried`) and stand out (`apart` carry its residuals).
+
+    Where k of many clusters add the same and the others nothing, k carry the sum and 4k the residuals; where all add
+    alike, none carries a residual; where they scatter evenly, most do.
+    """
+    known: NDArray[np.bool_] = np.greater_equal(carried, fewest) & np.greater_equal(
+        apart, min(4 * fewest - 4, count / 2)
+    )
+    return known
+
+
+def is_few(parts: ClusterSums) -> bool:
+    """Too few clusters carry the errors of a number in [0, 1], or its successes, to know its spread."""
+    right, wrong = np.maximum(parts.added, 0), np.maximum(parts.weights - parts.added, 0)
+    return min(effective_clusters(right), effective_clusters(wrong)) < FEW_CARRIERS or not parts.tells(FEW_APART)
+
+
+def bounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: float = np.inf) -> Interval:
+    """Score interval of a number in [0, 1]: Wilson's, with t, at the p(1-p) / variance cases that it is worth.
+
+    Where too few clusters tell its spread (equal scores have the variance 0, which proves nothing), it is worth no more
+    cases than there are contracts, and never more than `most`.
+    """
+    p, spread = min(1.0, max(0.0, parts.value)), parts.variance
+    guard = min(most, parts.contracts if is_few(parts) else np.inf)
+    n_eff = min(p * (1 - p) / spread if spread > 0 and 0 < p < 1 else parts.contracts, guard)
+    low, high = wilson_at(p, n_eff, parts.critical(level, side))
+    return Interval(float(low), float(high), n_eff, None, "score" + (", few-errors guard" if n_eff == guard else ""))
+
+
+def unbounded(parts: ClusterSums, level: float = 0.95, side: Side = "two") -> Interval:
+    """Score interval of a number that is 0 or more and has no upper end: its variance grows as the number does.
+
+    (value - x)^2 <= t^2 * k * x with k = variance / value, which for counts is the score interval of a Poisson rate.
+    Where a cluster adds less than 0 there is no lower end either, and it is the t interval.
+    """
+    t, value = parts.critical(level, side), parts.value
+    if bool(np.any(parts.added < 0)):
+        half = t * float(np.sqrt(parts.variance))
+        return Interval(value - half, value + half, None, None, "clustered t")
+    spread = parts.variance / value if value > 0 else 0.0
+    middle, half = value + t * t * spread / 2, t * float(np.sqrt(value * spread + (t * spread) ** 2 / 4))
+    return Interval(max(0.0, middle - half), middle + half, None, None, "score, rate")

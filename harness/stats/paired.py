@@ -3,20 +3,315 @@
 Everything is tuned minus baseline in the metric's own unit, whichever direction is better.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-from harness.schema import Comparison, Estimate, Side
-from harness.stats import intervals, resample
-from harness.stats.changes import gains_and_losses
-from harness.stats.intervals import Array
-from harness.stats.join import Pairs, case_gains, changed_clusters, level_of, scores
-from harness.stats.parts import contrast
-from harness.stats.rates import rate_ratio
-from harness.stats.table import ratio_arrays
+from harness.schema import Comparison, Estimate, Metric, Side
+from harness.stats import cluster_variance, intervals, permutation
+from harness.stats.estimates import OVER_LABELS, Observations, label_parts
+from harness.stats.intervals import Array, ClusterSums, contrast, effective_clusters, of_ratio, wilson_at
+from harness.stats.score_table import Cases, label_names, ratio_arrays
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Cases that both variants answered and that were scored for both."""
+
+    metric: Metric
+    tuned: Cases
+    """In the order of the tuned variant."""
+    baseline: Cases
+    """The same cases, row by row."""
+    errors: int
+    """Answers that the engine failed to give, of both variants."""
+    unscored: int
+    """Answers without a score, of both variants."""
+    too_many_errors: str | None
+    """Which variant the engine failed on too often, or None."""
+    changed_inputs: int
+    """Case ids that both have with different inputs; they are not compared."""
+
+    @property
+    def unusable(self) -> str | None:
+        """Why nothing is compared, or None."""
+        if self.too_many_errors or not self.tuned:
+            return self.too_many_errors or "no case was answered and scored for both variants"
+        return None if self.values else f"'{self.metric.name}' is not defined for both variants"
+
+    @property
+    def count(self) -> int:
+        """Clusters."""
+        return self.tuned.cluster_count
+
+    @cached_property
+    def counted(self) -> Array:
+        """How much either variant counts in each cluster."""
+        return np.asarray(self.tuned.sums[:, 1] + self.baseline.sums[:, 1])
+
+    @property
+    def effective(self) -> float:
+        """Clusters of one size that tell as much."""
+        return cluster_variance.effective(self.counted / self.counted.sum())
+
+    @cached_property
+    def sums(self) -> tuple[Array, Array]:
+        """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for a mean over labels."""
+        if not self.metric.over_labels:
+            return self.tuned.sums, self.baseline.sums
+        names = label_names(self.tuned, self.baseline)
+        return self.tuned.label_sums(names), self.baseline.label_sums(names)
+
+    @cached_property
+    def parts(self) -> tuple[ClusterSums, ClusterSums]:
+        """What each cluster adds to the metric of (tuned, baseline), to first order."""
+        if not self.metric.over_labels:
+            is_counted = self.metric.kind == "ratio" and self.is_rate
+            return of_ratio(self.sums[0], is_counted), of_ratio(self.sums[1], is_counted)
+        weights = np.bincount(self.tuned.clusters) / len(self.tuned)
+        tuned, baseline = (label_parts(sums, weights, self.metric.kind) for sums in self.sums)
+        return tuned, baseline
+
+    @cached_property
+    def values(self) -> tuple[float, float] | None:
+        """The metric of (tuned, baseline) on these cases, or None where one of them is not defined."""
+        if not self.tuned:
+            return None
+        level = level_of(self.metric)
+        tuned, baseline = (float(level(side.sum(axis=0)[None, :])[0]) for side in self.sums)
+        return None if np.isnan(tuned) or np.isnan(baseline) else (tuned, baseline)
+
+    @cached_property
+    def is_rate(self) -> bool:
+        """A ratio or mean whose cases all lie in [0, 1] for both variants."""
+        if self.metric.kind == "mean":
+            return self.metric.is_share is True
+        return self.metric.kind == "ratio" and self.tuned.is_share and self.baseline.is_share
+
+
+def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
+    """Join two variants; read `baseline` with the role 'baseline', so that its errors count as right.
+
+    Cases in which neither variant has anything to count are left out.
+    """
+    own, other = tuned.table, baseline.table
+    found = other.place_of(own)
+    both = np.flatnonzero(found >= 0)
+    both = both[own.denominators[both] + other.denominators[found[both]] > 0]
+    kept, alone = own.take(both), own.numbers[found < 0]
+    ids = {other.keys.ids[i] for i in other.numbers} if len(alone) else set()
+    sides = (("tuned", tuned), ("baseline", baseline))
+    too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
+    return Pairs(
+        metric=metric,
+        tuned=kept,
+        baseline=other.take(found[both], clusters_of=kept),
+        errors=tuned.errors + baseline.errors,
+        unscored=tuned.unscored + baseline.unscored,
+        too_many_errors=too_many[0] if too_many else None,
+        changed_inputs=sum(own.keys.ids[i] in ids for i in alone),
+    )
+
+
+def level_of(metric: Metric) -> permutation.Statistic:
+    """Totals (rows, columns) to the metric's level a row; NaN where it is not defined."""
+    return OVER_LABELS.get(metric.kind, _ratio)
+
+
+def _ratio(totals: Array) -> Array:
+    above, below = totals[:, 0], totals[:, 1]
+    ratios: Array = np.divide(above, below, out=np.full(len(totals), np.nan), where=below > 0)
+    return ratios
+
+
+def scores(pairs: Pairs) -> tuple[Array, Array]:
+    """Each case's own score for (tuned, baseline); NaN where it counts nothing."""
+    is_labels = pairs.metric.over_labels
+    names = label_names(pairs.tuned, pairs.baseline) if is_labels else []
+
+    def of(cases: Cases) -> Array:
+        rows = cases.label_sums(names, by_case=True) if is_labels else np.column_stack(ratio_arrays(cases))
+        return level_of(pairs.metric)(rows)
+
+    return of(pairs.tuned), of(pairs.baseline)
+
+
+def gains(metric: Metric, tuned: Array, baseline: Array) -> Array:
+    """Improvement from `baseline` to `tuned` scores, row by row; positive is better, 0 where one is not defined.
+
+    A row without anything to count is taken as free of fault for labels and where fewer is better.
+    """
+    if metric.over_labels:
+        tuned, baseline = np.nan_to_num(tuned, nan=1.0), np.nan_to_num(baseline, nan=1.0)
+    elif not metric.higher_is_better:
+        tuned, baseline = np.nan_to_num(tuned, nan=0.0), np.nan_to_num(baseline, nan=0.0)
+    gain = np.nan_to_num(tuned - baseline, nan=0.0)
+    gain[np.abs(gain) < 1e-12] = 0.0
+    return gain if metric.higher_is_better else -gain
+
+
+def case_gains(pairs: Pairs) -> Array:
+    """Improvement of each case."""
+    return gains(pairs.metric, *scores(pairs))
+
+
+def changed_clusters(pairs: Pairs) -> tuple[int, int]:
+    """Contracts whose score changed, and those that got worse."""
+    level = level_of(pairs.metric)
+    gain = gains(pairs.metric, level(pairs.sums[0]), level(pairs.sums[1]))
+    return int((gain != 0).sum()), int((gain < 0).sum())
+
+
+FEW_MOVED = 5
+"""Fewer clusters than this that carry gains (or losses) leave their spread unknown."""
+ROUNDING = 1e-12
+"""A change below this share of the largest one is none."""
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Gains, or losses: numbers, or arrays of one shape."""
+
+    mean: Array | float
+    variance: Array | float
+    reach: float
+    """Largest mean that there can be."""
+    most: Array | float
+    """Most independent cases that may be behind it."""
+    contracts: float
+    """Clusters of one weight that tell as much: what it is worth where it has no spread."""
+
+
+def hybrid(gain: Shifts, loss: Shifts, covariance: Array | float, t: float) -> tuple[Array, Array]:
+    """Bounds of gain - loss from the score interval of each: MOVER (Newcombe 1998, method 10; Donner and Zou 2012)."""
+    down, up = zip(_reaches(gain, t), _reaches(loss, t), strict=True)
+    both = np.sqrt(np.multiply(gain.variance, loss.variance))
+    rho = np.divide(covariance, both, out=np.zeros(np.shape(both)), where=np.greater(both, 0))
+
+    def joined(one: Array, other: Array) -> Array:
+        length: Array = np.sqrt(np.maximum(0.0, one * one + other * other - 2 * rho * one * other))
+        return length
+
+    middle = np.subtract(gain.mean, loss.mean)
+    return middle - joined(down[0], up[1]), middle + joined(up[0], down[1])
+
+
+def _reaches(moved: Shifts, t: float) -> tuple[Array, Array]:
+    """How far the score interval of gains (or losses) goes down and up from their mean."""
+    p = np.minimum(1.0, np.divide(moved.mean, moved.reach))
+    variance = np.divide(moved.variance, moved.reach**2)
+    known = np.greater(variance, 0) & np.less(p, 1)
+    worth = np.divide(p * (1 - p), variance, out=np.full(np.shape(p), float(moved.contracts)), where=known)
+    low, high = wilson_at(p, np.minimum(worth, moved.most), t)
+    return moved.reach * (p - low), moved.reach * (high - p)
+
+
+def effective_size_cap(
+    own: NDArray[np.bool_] | bool,
+    either: NDArray[np.bool_] | bool,
+    absolute: Array | float,
+    squares: Array | float,
+    contracts: float,
+) -> Array:
+    """Most independent cases that gains (or losses) may be worth, as a share of the largest one.
+
+    No limit where enough clusters tell their spread (`own`). Else it is what gains and losses together tell (`either`)
+    of how much a cluster moves at a time, from the sums of absolute and squared differences. Where those are few too, a
+    contract may move as a whole, and there are no more cases than contracts.
+    """
+    known = np.greater(squares, 0)
+    moves = np.divide(absolute, squares, out=np.full(np.shape(known), float(contracts)), where=known)
+    return np.where(own, np.inf, np.where(either, moves, contracts))
+
+
+def gains_and_losses(
+    whole: ClusterSums, reach: tuple[float, float], level: float = 0.95, side: Side = "two"
+) -> tuple[float, float, bool]:
+    """Bounds of a paired difference from what clusters gain and lose, and whether a guard was needed.
+
+    `reach` is the largest possible gain and the largest possible loss. Few clusters that moved leave the standard error
+    unknown (with none it is 0), and the interval is then as wide as `most_behind` says.
+    """
+    added = np.where(np.abs(whole.added) < ROUNDING * max(reach), 0.0, whole.added)
+    absolute, squares = float(np.abs(added).sum()), float(added @ added)
+    split = [ClusterSums(np.maximum(sign * added, 0), whole.weights, whole.units) for sign in (1, -1)]
+    sides = [
+        Shifts(
+            mean=moved.value,
+            variance=moved.variance,
+            reach=most,
+            most=effective_size_cap(
+                moved.tells(FEW_MOVED), whole.tells(FEW_MOVED), absolute / most, squares / most**2, whole.contracts
+            ),
+            contracts=whole.contracts,
+        )
+        for moved, most in zip(split, reach, strict=True)
+    ]
+    covariance = cluster_variance.covariance(split[0].residuals, split[1].residuals, whole.weights)
+    low, high = hybrid(sides[0], sides[1], covariance, whole.critical(level, side))
+    return float(low), float(high), any(np.isfinite(moved.most) for moved in sides)
+
+
+FEW_CHANGED = 10
+"""Fewer clusters than this that carry the change leave the spread of its logarithm unknown."""
+
+
+def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
+    """Tuned rate over baseline rate, by t on its logarithm; not measured where the baseline's rate is 0.
+
+    Where fewer than ten contracts carry the events of one variant, their spread is not known (with none left the
+    logarithm is not either), so the bounds are then no tighter than MOVER-R over the guarded Wilson bounds of both. And
+    where too few contracts changed to know the spread of the change, they are no tighter than its own interval has it.
+    """
+    named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level}
+    if pairs.unusable or pairs.values is None:
+        return Estimate(value=None, reason=pairs.unusable, **named)
+    tuned, baseline = pairs.values
+    if baseline == 0:
+        return Estimate(value=None, reason="the baseline's rate is 0, so a ratio to it is not defined", **named)
+    named |= {"value": tuned / baseline, "n": len(pairs.tuned), "clusters": pairs.count}
+    if pairs.count < 2:
+        return Estimate(method="one contract: no interval", **named)
+    method = "t of the logarithm"
+    few = min(effective_clusters(side.added) for side in pairs.parts) < intervals.FEW_CLUSTERS_WITH_EVENT
+    low, high = _by_logarithm(pairs, level) if tuned > 0 else (np.inf, 0.0)
+    if few:
+        wide = _mover(pairs, level)
+        low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
+        method += ", few-events guard"
+    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGED):
+        least, most, _ = gains_and_losses(change, (1.0, 1.0), level)
+        low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)
+        method += ", few-changes guard"
+    return Estimate(low=low, high=high if np.isfinite(high) else None, method=method, **named)
+
+
+def _by_logarithm(pairs: Pairs, level: float) -> tuple[float, float]:
+    """Bounds from the clustered error of ln(tuned rate) - ln(baseline rate): delta method."""
+    tuned, baseline = pairs.parts
+    moved = tuned.added / tuned.value - baseline.added / baseline.value
+    moved += baseline.weights - tuned.weights
+    whole = ClusterSums(moved, (tuned.weights + baseline.weights) / 2)
+    centre, half = math.log(tuned.value / baseline.value), whole.critical(level, "two") * math.sqrt(whole.variance)
+    return math.exp(centre - half), math.exp(centre + half)
+
+
+def _mover(pairs: Pairs, level: float) -> tuple[float | None, float | None]:
+    def rate(sums: Array, value: float) -> tuple[float, float, float]:
+        counted = sums[sums[:, 1] > 0]
+        found = intervals.worth(counted[:, 0], counted[:, 1], np.arange(len(counted)))
+        bounds = intervals.wilson(value, found.n_eff, level, "two", found.df) if found else (0.0, 1.0)
+        return value, *bounds
+
+    assert pairs.values is not None
+    return intervals.ratio_of_rates(rate(pairs.sums[0], pairs.values[0]), rate(pairs.sums[1], pairs.values[1]))
+
 
 FEW_CHANGED_CLUSTERS = 20
 """With fewer changed contracts than this, 'no worse' is bounded by the share of contracts that got worse."""
@@ -110,7 +405,7 @@ def superiority(pairs: Pairs) -> tuple[float, str]:
         own, other = np.split(totals, 2, axis=1)
         return np.subtract(level(own), level(other))
 
-    return resample.swap_test(*pairs.sums, contrast)
+    return permutation.swap_test(*pairs.sums, contrast)
 
 
 def compare(pairs: Pairs) -> Comparison:

@@ -4,10 +4,22 @@ Numbers are plans from what was observed or assumed, so they are rough; a caller
 exact probabilities of passing.
 """
 
-import math
+from __future__ import annotations
 
-from harness.schema import Estimate, Side
-from harness.stats.intervals import critical, exact_near_end, upper_for_share, wilson
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from harness.schema import Estimate, Metric, Side
+from harness.stats import cluster_variance
+from harness.stats.estimates import Observations, estimate
+from harness.stats.intervals import Array, critical, exact_near_end, upper_for_share, wilson
+from harness.stats.paired import Pairs, difference, rate_ratio
 
 POWER = 0.80
 MOST_CASES = 10_000_000
@@ -117,3 +129,168 @@ def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: fl
 
 def _plan(cases: float) -> int | None:
     return math.ceil(cases - 1e-9) if cases < MOST_CASES else None
+
+
+@dataclass(frozen=True)
+class Design:
+    """How what a metric counts lies in contracts."""
+
+    contracts: int
+    sizes: tuple[tuple[int, float], ...] = ((1, 1.0),)
+    """Units (cases, or claims of a ratio's denominator) of a contract, and the share of contracts with so many."""
+    icc: float = 0.0
+    """Correlation of two units of one contract."""
+
+    @cached_property
+    def per_contract(self) -> float:
+        """Mean units a contract."""
+        return sum(size * share for size, share in self.sizes)
+
+    @cached_property
+    def units(self) -> int:
+        """All units."""
+        return max(1, round(self.contracts * self.per_contract))
+
+    @cached_property
+    def weighted_size(self) -> float:
+        """Units of the contract that a unit lies in, on average: sum of squares over sum."""
+        return sum(size * size * share for size, share in self.sizes) / self.per_contract
+
+    @property
+    def is_plain(self) -> bool:
+        """Every contract is one case that counts one unit."""
+        return all(size == 1 for size, _ in self.sizes)
+
+    @property
+    def effective(self) -> float:
+        """Contracts of one size that tell as much: all units over those of the contract that a unit is in."""
+        return self.contracts * self.per_contract / self.weighted_size
+
+    @cached_property
+    def freedom(self) -> float:
+        """Degrees of freedom of the judge's t."""
+        sizes, shares = np.array(self.sizes).T
+        return cluster_variance.freedom(sizes / (self.contracts * self.per_contract), shares * self.contracts)
+
+    @property
+    def deff(self) -> float:
+        """Design effect that size and correlation imply."""
+        return design_effect(self.weighted_size, self.icc)
+
+    def events(self, rate: float) -> Array:
+        """Probability that a contract holds 0, 1, 2 ... units with an event: beta-binomial, mixed over sizes."""
+        found = np.zeros(max(size for size, _ in self.sizes) + 1)
+        for size, share in self.sizes:
+            found[: size + 1] += share * _beta_binomial(size, rate, self.icc)
+        return found
+
+
+def design_of(units: Array, icc: float) -> Design:
+    """The design of contracts with these many units each; contracts without any are no part of it."""
+    counted = np.rint(units[units > 0.5]).astype(int)
+    sizes, times = np.unique(counted, return_counts=True)
+    shares = tuple((int(s), float(t) / len(counted)) for s, t in zip(sizes, times, strict=True))
+    return Design(contracts=len(counted), sizes=shares, icc=icc)
+
+
+def _beta_binomial(size: int, rate: float, icc: float) -> Array:
+    """Probabilities of 0..size events with mean `rate` and correlation `icc` (Skellam 1948); binomial where it is 0."""
+    k = np.arange(size + 1)
+    if not 0 < rate < 1 or icc <= 0:
+        return np.asarray(special.bdtr(k, size, rate) - np.where(k > 0, special.bdtr(k - 1, size, rate), 0))
+    spread = (1 - icc) / icc
+    a, b = rate * spread, (1 - rate) * spread
+    logs = special.gammaln(size + 1) - special.gammaln(k + 1) - special.gammaln(size - k + 1)
+    found: Array = np.exp(logs + special.betaln(k + a, size - k + b) - special.betaln(a, b))
+    return found
+
+
+MOST_ROWS = 100_000
+"""Cases that an interval is asked about; beyond them its width falls with the root of the number."""
+
+
+class Need(NamedTuple):
+    """What it takes."""
+
+    times: float | None
+    """Times as many contracts; None where the value is the bar itself, which no number settles."""
+    apart: float
+    """Distance from the bar that the contracts there are settle."""
+
+
+def for_level(found: Observations, metric: Metric, bar: float, side: Side) -> Need:
+    """Contracts that show a level like this one to be on its side of the bar."""
+    value = estimate(found, metric, side=side).value
+    assert value is not None
+    is_at_an_end = metric.is_share is not False and value in metric.limits
+
+    def reach(copies: int) -> float:
+        made = estimate(replace(found, cases=found.table.repeated(copies)), metric, side=side)
+        return _reach(made, below=value > bar, is_certain=is_at_an_end)
+
+    return _need(reach, abs(value - bar), len(found.cases))
+
+
+def for_difference(
+    pairs: Pairs, bar: float, *, side: Side = "two", level: float = 0.95, factor: float = 1.0, at: float | None = None
+) -> Need:
+    """Contracts that show a difference like this one to be on its side of the bar; or one that is `at` something."""
+    value = pairs.values[0] - factor * pairs.values[1] if pairs.values else 0.0
+    truth = value if at is None else at
+    is_same = bool((pairs.sums[0] == pairs.sums[1]).all())
+
+    def reach(copies: int) -> float:
+        made = difference(repeated(pairs, copies), level, side, factor)
+        return _reach(made, below=truth > bar, is_certain=is_same)
+
+    return _need(reach, abs(truth - bar), len(pairs.tuned))
+
+
+def for_ratio(pairs: Pairs, bar: float) -> Need:
+    """Contracts that show a ratio of rates like this one to be on its side of the bar, on the log scale."""
+    value = rate_ratio(pairs).value
+    assert value is not None
+    if value == 0:
+        return _need(lambda copies: rate_ratio(repeated(pairs, copies)).high or math.inf, bar, len(pairs.tuned))
+
+    def reach(copies: int) -> float:
+        made = rate_ratio(repeated(pairs, copies))
+        low, high = (math.log(bound / value) if bound else None for bound in (made.low, made.high))
+        logs = Estimate(value=0.0, low=low, high=high, level=made.level)
+        return _reach(logs, below=value > bar, is_certain=False)
+
+    return _need(reach, abs(math.log(value / bar)), len(pairs.tuned))
+
+
+def repeated(pairs: Pairs, times: int) -> Pairs:
+    """As if `times` as many contracts like these had been seen."""
+    return replace(pairs, tuned=pairs.tuned.repeated(times), baseline=pairs.baseline.repeated(times))
+
+
+def _reach(made: Estimate, below: bool, is_certain: bool) -> float:
+    """Distance from value to bar at which the bound, four times of five, is on the value's side of it.
+
+    Infinite where there is no bound. A value that is certain to be seen again needs no more than its bound.
+    """
+    if made.value is None or made.low is None or made.high is None:
+        return math.inf
+    bound = made.value - made.low if below else made.high - made.value
+    error = (made.high - made.low) / (2 * critical(made.level, made.side))
+    return bound + (0.0 if is_certain else critical(POWER, "lower") * error)
+
+
+def _need(reach: Callable[[int], float], gap: float, rows: int) -> Need:
+    apart = last = reach(1)
+    if gap <= 0:
+        return Need(None, apart)
+    copies = 1
+    while last > gap and (copies * rows < MOST_ROWS or not math.isfinite(last)) and copies < MOST_ROWS:
+        now = reach(2 * copies)
+        if now <= gap < last:
+            if now <= 0 or not math.isfinite(last):
+                return Need(2.0 * copies, apart)
+            return Need(copies * (last / gap) ** (1 / math.log2(last / now)), apart)
+        last, copies = now, 2 * copies
+    if not math.isfinite(last):
+        return Need(None, apart)
+    return Need(copies * max(1.0, last / gap) ** 2, apart)

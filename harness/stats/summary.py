@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics
-from harness.stats.estimates import estimate
-from harness.stats.join import pair
-from harness.stats.observations import Answers, Reading, in_slice, observations, reading
-from harness.stats.paired import compare
+from harness.stats.estimates import Answers, VariantScores, estimate, in_slice, observations, reading
+from harness.stats.paired import compare, pair
 
 
 def summarise(
@@ -46,7 +44,7 @@ def summarise(
     return Metrics(metrics=levels, comparisons=comparisons)
 
 
-def parts(read: Mapping[str, Reading], slices: Iterable[str]) -> Iterator[tuple[str | None, str | None]]:
+def parts(read: Mapping[str, VariantScores], slices: Iterable[str]) -> Iterator[tuple[str | None, str | None]]:
     """The whole suite, then every value of every slice tag."""
     yield None, None
     for tag in slices:

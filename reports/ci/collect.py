@@ -8,14 +8,14 @@ from pathlib import Path
 from msgspec import structs
 
 from harness.errors import UserError
-from harness.gatefile import suites_with_bars
+from harness.gates.config import suites_with_bars
+from harness.runs.folder import find_run, load_run
 from harness.schema import FLOOR, Manifest, SuiteInfo
-from harness.store import find_run, load_run
-from reports import figures
+from reports import number_format
 from reports.assemble import gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
-from reports.evidence import Evidence
 from reports.model import Section
+from reports.run_data import RunView
 from reports.sections import results, slices
 from reports.sections.verdict import cautions, sentence
 
@@ -39,7 +39,7 @@ def locate(text: str, root: Path) -> Path | None:
     return find_run(text, root)
 
 
-def evidence(path: Path) -> Evidence:
+def evidence(path: Path) -> RunView:
     """An evaluation run with its seal checked; a run of another kind is a UserError."""
     found = gather(load_run(path), None)
     if found.run.manifest.kind != "eval":
@@ -47,7 +47,7 @@ def evidence(path: Path) -> Evidence:
     return found
 
 
-def export(found: Evidence | None, bars: Path | None = None, changed: Path | None = None) -> Export:
+def export(found: RunView | None, bars: Path | None = None, changed: Path | None = None) -> Export:
     """What a comment needs to know of a run; of no run, that there is none.
 
     A suite that `bars`, the copy of evalsuites that decides, has bars for is there even where it was not asked.
@@ -70,7 +70,7 @@ def _lines(path: Path) -> list[str]:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Leave out --changed where there is none") from None
 
 
-def _export(found: Evidence) -> Export:
+def _export(found: RunView) -> Export:
     manifest = found.run.manifest
     commit = manifest.git.get("commit")
     return Export(
@@ -84,7 +84,7 @@ def _export(found: Evidence) -> Export:
     )
 
 
-def sections(found: Evidence | None) -> list[Section]:
+def sections(found: RunView | None) -> list[Section]:
     """The report's tables of numbers; sections that hold text of models or documents are not among them."""
     return [made for made in (results.section(found), slices.section(found)) if made] if found else []
 
@@ -94,22 +94,22 @@ def cut(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _status(found: Evidence) -> Status:
+def _status(found: RunView) -> Status:
     word = found.run.standing.word
     return "changed" if word == "not sealed" else word
 
 
 def _checkpoints(manifest: Manifest) -> dict[str, str]:
     named = {v: c for v, c in manifest.checkpoints.items() if v != FLOOR}
-    return {cut(v): cut(f"{c.name} ({figures.short(c.digest)})") for v, c in list(named.items())[:20]}
+    return {cut(v): cut(f"{c.name} ({number_format.short(c.digest)})") for v, c in list(named.items())[:20]}
 
 
 def _capped(texts: list[str], what: str) -> list[str]:
     kept = [cut(text) for text in texts[: MOST_LINES - 1]]
-    return [*kept, f"{figures.number(len(texts) - len(kept))} {what}"] if len(kept) < len(texts) else kept
+    return [*kept, f"{number_format.number(len(texts) - len(kept))} {what}"] if len(kept) < len(texts) else kept
 
 
-def _suite(found: Evidence, suite: SuiteInfo) -> SuiteExport:
+def _suite(found: RunView, suite: SuiteInfo) -> SuiteExport:
     verdicts = found.verdicts(suite.name)
     return SuiteExport(
         name=cut(suite.name),

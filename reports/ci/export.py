@@ -13,11 +13,32 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from harness.errors import UserError, refuse_newer
-from harness.outcomes import together
+from harness.runs.status import withheld
+from harness.sanitize import shown
 from harness.schema import Outcome, Verdict
-from harness.standing import withheld
-from reports import figures
-from reports.ci.log import inert
+from harness.schema.constants import combine_outcomes
+from reports import number_format
+
+
+def data(text: str) -> str:
+    """A message as GitHub's toolkit escapes it."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def attribute(text: str) -> str:
+    """A property's value as GitHub's toolkit escapes it."""
+    return data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def command(kind: str, title: str, message: str) -> str:
+    """One annotation, as one line; hidden characters are shown by name."""
+    return f"::{kind} title={attribute(shown(title))}::{data(shown(message))}"
+
+
+def inert(text: str) -> str:
+    """Foreign text as the rest of a log line that is no command: one line, hidden characters shown, `##[` broken."""
+    return " ".join(shown(text).split()).replace("##[", "## [")
+
 
 VERSION = 1
 MOST_BYTES = 1 << 20
@@ -58,7 +79,7 @@ class SuiteExport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def outcome(self) -> Outcome:
         """All gates of the suite together."""
-        return together([outcome for outcome, count in self.counts.items() if count])
+        return combine_outcomes([outcome for outcome, count in self.counts.items() if count])
 
     @property
     def unmet(self) -> int:
@@ -95,7 +116,7 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def outcome(self) -> Outcome:
         """Everything together; only a finished run whose every suite was judged can pass."""
         judged = any(suite.gates for suite in self.suites)
-        found = together([suite.outcome for suite in self.suites] if judged else [])
+        found = combine_outcomes([suite.outcome for suite in self.suites] if judged else [])
         return "inconclusive" if found == "pass" and self.status != "finished" else found
 
 
@@ -107,7 +128,7 @@ def load(path: Path) -> Export:
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise UserError(
-            f"{path}: larger than {figures.number(MOST_BYTES)} bytes, which no export is. Nothing of it was used"
+            f"{path}: larger than {number_format.number(MOST_BYTES)} bytes, which no export is. Nothing of it was used"
         )
     return decode(raw, str(path))
 

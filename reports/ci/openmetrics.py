@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from harness.digest import digest
+from harness.files import digest
+from harness.sanitize import shown
 from harness.schema import Estimate, MetricRow
-from harness.visible import shown
 
 FOREIGN = re.compile(r"[^\w ./:=+@%()-]")
 LONGEST = 120

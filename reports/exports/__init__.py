@@ -6,15 +6,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.errors import UserError
-from reports.exports import hub, records_csv, views
+from reports.exports import hub, records_csv
+
+
+def as_json(run: Path, dataset: str = "") -> Iterator[str]:
+    """report.json: every number with its interval, n and method."""
+    from reports.assemble import build
+    from reports.write import to_json
+
+    yield to_json(build([run]))
+
+
+def as_markdown(run: Path, dataset: str = "") -> Iterator[str]:
+    """The summary that a pull request is shown."""
+    from reports.ci import collect, markdown
+
+    found = collect.evidence(run)
+    yield markdown.summary(collect.export(found), collect.sections(found))
+
 
 Format = Callable[[Path, str], Iterator[str]]
 """Pieces of text from a run folder and the hub dataset of its cases, empty where none was named."""
 
 FORMATS: dict[str, Format] = {
     "csv": records_csv.write,
-    "json": views.as_json,
-    "markdown": views.as_markdown,
+    "json": as_json,
+    "markdown": as_markdown,
     "model-card": hub.model_card,
     "eval-results": hub.eval_results,
 }

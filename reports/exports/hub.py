@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import NothingJudged, UserError
+from harness.runs.folder import Results, load_results
+from harness.sanitize import shown
 from harness.schema import CANDIDATE, Manifest, Metric, MetricRow, SuiteInfo
-from harness.store import Results, load_results
-from harness.visible import shown
-from reports import words
+from reports import wording
 
 TASK = "text-generation"
 
@@ -31,7 +31,7 @@ def model_card(run: Path, dataset: str = "") -> Iterator[str]:
             dataset_name=shown(suite.name),
             dataset_args={"cases_sha256": suite.cases_hash, "run": shown(found.manifest.run_id)},
             metric_type=metric.name,
-            metric_name=words.metric(metric.name, suite.shape),
+            metric_name=wording.metric(metric.name, suite.shape),
             metric_value=row.estimate.value,
         )
         for suite, metric, row in measured(found)
@@ -55,10 +55,10 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
     entries = [
         EvalResultEntry(
             dataset_id=dataset,
-            task_id=words.slug(f"{suite.name} {metric.name}"),
+            task_id=wording.slug(f"{suite.name} {metric.name}"),
             value=row.estimate.value,
             date=found.manifest.ended,
-            notes=f"{words.metric(metric.name, suite.shape)}; tunegate run {shown(found.manifest.run_id)}",
+            notes=f"{wording.metric(metric.name, suite.shape)}; tunegate run {shown(found.manifest.run_id)}",
         )
         for suite, metric, row in measured(found)
         if (suite.name, metric.name) in gated

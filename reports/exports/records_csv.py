@@ -12,10 +12,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.runs.folder import load_manifest, stream
+from harness.sanitize import shown
 from harness.schema import Manifest, Record, SuiteInfo
-from harness.stats.values import case_value
-from harness.store import load_manifest, stream
-from harness.visible import shown
+from harness.stats.estimates import case_value
 
 STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 """A spreadsheet may act on a cell that starts so."""

@@ -17,13 +17,14 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from harness.errors import MissingExtra, UserError
-from harness.history.index import levels
-from harness.history.past import BROKEN, PastRun
-from reports import figures, history_chart, html, words
-from reports.history import tables, terminal
-from reports.history.accepted import accepted_below
-from reports.history.trend import Trend, accepted_by, trends
+from harness.runs.history import BROKEN, PastRun, levels
+from reports import number_format, wording
+from reports.charts import history as charts_history
+from reports.history import terminal
+from reports.history import trends as history_trends
+from reports.history.trends import Trend, accepted_below, accepted_by, trends
 from reports.model import Cell, Table
+from reports.render import html
 
 HERE = Path(__file__).parent
 SUITES = Path("evalsuites")
@@ -57,7 +58,7 @@ class SuitePart(Struct, frozen=True, kw_only=True):
     """One a metric that gates judge."""
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class HistoryRow(Struct, frozen=True, kw_only=True):
     """One run in the table of all."""
 
     id: str
@@ -72,7 +73,7 @@ class Row(Struct, frozen=True, kw_only=True):
     """All columns but the first."""
 
 
-class History(Struct, frozen=True, kw_only=True):
+class HistoryPage(Struct, frozen=True, kw_only=True):
     """The whole page."""
 
     lead: str
@@ -81,7 +82,7 @@ class History(Struct, frozen=True, kw_only=True):
     """Trends."""
     columns: list[str]
     """Headings of the table of all runs."""
-    runs: list[Row]
+    runs: list[HistoryRow]
     """Newest first."""
     note: str = NOTE
     """How to read the table."""
@@ -108,7 +109,7 @@ def render(root: Path, runs: Sequence[PastRun], found: Sequence[Trend], beside: 
     drawn, rules = _drawings(named)
     style = (html.HERE / "style.css").read_text("utf-8") + rules
     anchors = {run.name: anchor("run", run.name, at) for at, run in enumerate(runs)}
-    history = History(
+    history = HistoryPage(
         lead=_lead(runs),
         suites=[
             _suite(name, list(some), at, anchors)
@@ -124,7 +125,7 @@ def render(root: Path, runs: Sequence[PastRun], found: Sequence[Trend], beside: 
 
 def anchor(kind: str, name: str, at: int) -> str:
     """An address in the page: two names can have one slug, so the place is in it."""
-    return f"{kind}-{at}-{words.slug(name)}"
+    return f"{kind}-{at}-{wording.slug(name)}"
 
 
 def _environment() -> jinja2.Environment:
@@ -140,7 +141,7 @@ def _drawings(named: Sequence[tuple[str, Trend]]) -> tuple[dict[str, Markup], st
     rules: dict[str, None] = {}
     for name, trend in named:
         try:
-            shapes = [history_chart.draw(trend, name, narrow) for narrow in (False, True)]
+            shapes = [charts_history.draw(trend, name, narrow) for narrow in (False, True)]
         except MissingExtra:
             break
         drawn[name] = Markup("").join(Markup(made) for made, _ in shapes)
@@ -152,7 +153,7 @@ def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: dict
     return SuitePart(
         id=anchor("suite", name, at),
         name=name,
-        lead=tables.lead([trend for _, trend in named]),
+        lead=history_trends.lead([trend for _, trend in named]),
         trends=[_drawn(trend, own, anchors) for own, trend in named],
     )
 
@@ -160,9 +161,9 @@ def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: dict
 def _drawn(trend: Trend, name: str, anchors: dict[str, str]) -> Drawn:
     return Drawn(
         id=name,
-        title=words.metric(trend.metric, trend.shape),
-        caption=tables.caption(trend),
-        table=tables.table(trend, {run: f"#{found}" for run, found in anchors.items()}),
+        title=wording.metric(trend.metric, trend.shape),
+        caption=history_trends.caption(trend),
+        table=history_trends.table(trend, {run: f"#{found}" for run, found in anchors.items()}),
     )
 
 
@@ -170,26 +171,26 @@ def _lead(runs: Sequence[PastRun]) -> str:
     if not runs:
         return "No run."
     broken = sum(run.status == BROKEN for run in runs)
-    unread = f"; {words.count(broken, 'folder')} cannot be read" if broken else ""
-    return f"{words.count(len(runs), 'run')}, {runs[0].started[:10]} to {runs[-1].started[:10]}{unread}"
+    unread = f"; {wording.count(broken, 'folder')} cannot be read" if broken else ""
+    return f"{wording.count(len(runs), 'run')}, {runs[0].started[:10]} to {runs[-1].started[:10]}{unread}"
 
 
-def _row(run: PastRun, name: str, root: Path, beside: Path) -> Row:
+def _row(run: PastRun, name: str, root: Path, beside: Path) -> HistoryRow:
     report = root / run.name / "report" / "report.html"
     is_there = run.status != BROKEN and report.is_file()
-    started = figures.moment(run.started) if run.started else "time not known"
+    started = number_format.moment(run.started) if run.started else "time not known"
     suites = run.problem or ", ".join(suite.name for suite in run.suites)
-    gates = Cell(text=terminal.outcome(run), note=words.outcomes(run.counts))
-    return Row(
+    gates = Cell(text=terminal.outcome(run), note=wording.outcomes(run.counts))
+    return HistoryRow(
         id=name,
         name=run.name,
         report=quote(os.path.relpath(report, beside).replace(os.sep, "/")) if is_there else "",
         note=f"{started}; {'opens its report' if is_there else 'no report'}",
         cells=[
-            Cell(text=run.kind or figures.DASH),
+            Cell(text=run.kind or number_format.DASH),
             Cell(text=terminal.status(run), tone="caution" if run.status == BROKEN else "plain"),
             Cell(text=gates.text, note=gates.note, badge=run.outcome) if run.kind == "eval" else gates,
-            Cell(text=terminal.checkpoints(run) or figures.DASH),
-            Cell(text=suites or figures.DASH, tone="caution" if run.problem else "plain"),
+            Cell(text=terminal.checkpoints(run) or number_format.DASH),
+            Cell(text=suites or number_format.DASH, tone="caution" if run.problem else "plain"),
         ],
     )

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.history.past import BROKEN, PastRun
-from harness.visible import shown
-from reports import figures, words
-from reports.evidence import FIRST_VARIANTS
-from reports.terminal import STYLES
+from harness.runs.history import BROKEN, PastRun
+from harness.sanitize import shown
+from reports import number_format, wording
+from reports.render.terminal import STYLES
+from reports.run_data import FIRST_VARIANTS
 
 COLUMNS = ("run", "kind", "status", "outcome", "gates", "checkpoints", "suites")
 OUTCOME = COLUMNS.index("outcome")
@@ -31,7 +31,7 @@ def status(run: PastRun) -> str:
 
 def outcome(run: PastRun) -> str:
     """What the gates of an evaluation came to, in capitals; a dash for what has none."""
-    return words.outcome(run.outcome) if run.kind == "eval" else figures.DASH
+    return wording.outcome(run.outcome) if run.kind == "eval" else number_format.DASH
 
 
 def checkpoints(run: PastRun) -> str:
@@ -43,8 +43,8 @@ def checkpoints(run: PastRun) -> str:
 def row(run: PastRun) -> tuple[str, ...]:
     """One cell a column, each one line without hidden characters; why a folder cannot be read stands last."""
     last = run.problem or ", ".join(suite.name for suite in run.suites)
-    cells = (run.name, run.kind, status(run), outcome(run), words.outcomes(run.counts), checkpoints(run), last)
-    return tuple(" ".join(shown(cell or figures.DASH).split()) for cell in cells)
+    cells = (run.name, run.kind, status(run), outcome(run), wording.outcomes(run.counts), checkpoints(run), last)
+    return tuple(" ".join(shown(cell or number_format.DASH).split()) for cell in cells)
 
 
 def lines(runs: Sequence[PastRun]) -> list[str]:

@@ -9,20 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import UserError
-from reports import figures
-from reports.review import adjudication, answers, planning, results
-from reports.review import packet as packets
-from reports.review.material import Material, load_material
-from reports.review.planning import Wanted
+from reports import number_format
+from reports.review import packet as review_packet
+from reports.review import planning, results, workflow
+from reports.review.items import Material, load_material
+from reports.review.planning import ReviewOptions
 from reports.review.schema import Mode
-from reports.review.state import State
+from reports.review.storage import ReviewDatabase
 
-__all__ = ["Wanted", "adjudicate", "finish", "import_answers", "packet", "plan", "start"]
+__all__ = ["ReviewOptions", "adjudicate", "finish", "import_answers", "packet", "plan", "start"]
 
 Say = Callable[[str], None]
 
 
-def plan(run: Path, wanted: Wanted, say: Say) -> tuple[State, Material]:
+def plan(run: Path, wanted: ReviewOptions, say: Say) -> tuple[ReviewDatabase, Material]:
     """Plan a review, or read the plan that there is, and say it."""
     material = load_material(run, wanted.suites)
     state, found = planning.planned(material, wanted)
@@ -34,10 +34,10 @@ def plan(run: Path, wanted: Wanted, say: Say) -> tuple[State, Material]:
 
 
 def start(
-    run: Path, wanted: Wanted, say: Say, host: str, port: int, address: str | None, new_links: Sequence[str] = ()
+    run: Path, wanted: ReviewOptions, say: Say, host: str, port: int, address: str | None, new_links: Sequence[str] = ()
 ) -> None:
     """Plan where nothing is planned yet, and serve until interrupted."""
-    from reports.review.serving import serve
+    from reports.review.server import serve
 
     state, material = plan(run, wanted, say)
     serve(state, material, say, host, port, address, new_links)
@@ -45,10 +45,10 @@ def start(
 
 def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say) -> None:
     """Write one reviewer's packet; plans for that reviewer alone where nothing is planned yet."""
-    state, material = plan(run, Wanted(reviewers=[reviewer], mode=mode), say)
-    items = packets.write_packet(state, material, reviewer, out)
+    state, material = plan(run, ReviewOptions(reviewers=[reviewer], mode=mode), say)
+    items = review_packet.write_packet(state, material, reviewer, out)
     say(
-        f"packet: {out} ({items} items, {figures.number(out.stat().st_size // 1000)} kB). "
+        f"packet: {out} ({items} items, {number_format.number(out.stat().st_size // 1000)} kB). "
         f"Whoever has it can answer as {reviewer}: hand it over as you would a key"
     )
     say(f"import what comes back: tunegate review import {run} answers.json" + _mode(mode))
@@ -57,7 +57,7 @@ def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say) -> None:
 def import_answers(run: Path, mode: Mode, file: Path, say: Say) -> None:
     """Take a packet's answers and record them in the run."""
     state = planning.existing(run, mode)
-    reviewer, items, batch = answers.import_answers(state, load_material(run), file)
+    reviewer, items, batch = review_packet.import_answers(state, load_material(run), file)
     say(f"{reviewer}: {items} answers imported and recorded: {run / 'later' / batch}")
 
 
@@ -83,11 +83,11 @@ def adjudicate(
     run: Path, by: str, say: Say, host: str, port: int, address: str | None, new_links: Sequence[str] = ()
 ) -> None:
     """Give a third person the differences between reviewers, and serve."""
-    from reports.review.serving import serve
+    from reports.review.server import serve
 
     state = planning.existing(run, "compare")
     material = load_material(run)
-    count = adjudication.appoint(state, by)
+    count = workflow.appoint(state, by)
     say(f"{by} decides {count} {'items' if count > 1 else 'item'} on which reviewers differ")
     serve(state, material, say, host, port, address, new_links)
 

@@ -16,24 +16,68 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import UserError
-from reports.review import pages, stages
-from reports.review.adjudication import earlier
-from reports.review.guard import Guard
-from reports.review.material import Material
+from reports.review import pages, workflow
+from reports.review.items import Material
 from reports.review.schema import Reviewer
-from reports.review.state import Conflict, State
+from reports.review.storage import Conflict, ReviewDatabase
+from reports.review.workflow import earlier
+
+SAFE = ("GET", "HEAD")
+
+
+class HostGuard:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp, origins: Iterable[str], policy: str) -> None:
+        self.app = app
+        self.origins = set(origins)
+        self.hosts = {urlsplit(origin).netloc for origin in self.origins}
+        self.headers = {
+            "Content-Security-Policy": policy,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            # `no-referrer` would make browsers send the origin of forms as `null`.
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self.headers)
+            await send(message)
+
+        refused = self.refuses(scope["method"], Headers(scope=scope))
+        app = PlainTextResponse(f"{refused}\n", status_code=403) if refused else self.app
+        await app(scope, receive, send_guarded)
+
+    def refuses(self, method: str, headers: Headers) -> str:
+        """Why a request is not answered; empty where it is."""
+        if headers.get("host") not in self.hosts:
+            return "This review is not served under that name."
+        if method not in SAFE and headers.get("origin") not in self.origins:
+            return "This request does not come from a page of the review."
+        return ""
+
 
 LARGEST_BODY = 2_000_000
 MONTH_S = 30 * 24 * 3600
 
 
-def application(state: State, material: Material, origins: Iterable[str]) -> ASGIApp:
+def application(state: ReviewDatabase, material: Material, origins: Iterable[str]) -> ASGIApp:
     """The application, for reviewers who use one of these origins, such as `http://127.0.0.1:8765`."""
     origins = list(origins)
     site = Site(state, material, urlsplit(origins[0]))
@@ -44,13 +88,13 @@ def application(state: State, material: Material, origins: Iterable[str]) -> ASG
         Route("/do/{action}", site.act, methods=["POST"]),
     ]
     app = Starlette(routes=routes, max_body_size=LARGEST_BODY)
-    return Guard(app, origins, pages.policy(packet=False))
+    return HostGuard(app, origins, pages.policy(packet=False))
 
 
 class Site:
     """Answers requests about one review."""
 
-    def __init__(self, state: State, material: Material, address: SplitResult) -> None:
+    def __init__(self, state: ReviewDatabase, material: Material, address: SplitResult) -> None:
         self.state = state
         self.material = material
         self.plan = state.plan()
@@ -62,20 +106,20 @@ class Site:
         reviewer = self._reviewer(request)
         if reviewer is None:
             return self._html([pages.enter_page()], 401)
-        here = stages.where(self.state, reviewer)
+        here = workflow.where(self.state, reviewer)
         if here.task and here.stage == "task":
             self.state.open_task(here.task.id)
         boot = {"csrf": self._csrf(request), "shortcuts": reviewer.shortcuts}
         return HTMLResponse(pages.document([self._next(here, reviewer)], title=pages.TITLE, plan=self.plan, boot=boot))
 
-    def _next(self, here: stages.Here, reviewer: Reviewer) -> pages.Page:
-        has_previous = stages.previous(here) is not None
+    def _next(self, here: workflow.Here, reviewer: Reviewer) -> pages.Page:
+        has_previous = workflow.previous(here) is not None
         if here.stage == "consent":
             return pages.consent_page(reviewer, here.tasks)
         if here.stage == "rubric":
             return pages.rubric_page(here.tasks)
         if here.stage == "guess":
-            asked = stages.asked_about(here.tasks, self.plan.seed, reviewer.name)
+            asked = workflow.asked_about(here.tasks, self.plan.seed, reviewer.name)
             return pages.guess_page([(t, self.material.item(t.key)) for t in asked], here.tasks, has_previous)
         if here.task is None:
             return pages.done_page()
@@ -110,14 +154,14 @@ class Site:
 
     def _act(self, request: Request, body: bytes) -> Response:
         reviewer = self._reviewer(request)
-        action = stages.ACTIONS.get(request.path_params["action"])
+        action = workflow.ACTIONS.get(request.path_params["action"])
         if reviewer is None or action is None:
             return _refusal("You are not logged in any more. Open your link again.", 403)
         if not hmac.compare_digest(request.headers.get("x-csrf-token", "").encode(), self._csrf(request).encode()):
             return _refusal("This request does not come from the review's own page. Load it again.", 403)
         try:
             said = action(self.state, self.material, reviewer, msgspec.json.decode(body))
-        except (msgspec.DecodeError, stages.Refused) as problem:
+        except (msgspec.DecodeError, workflow.SubmissionRefused) as problem:
             return _refusal(str(problem), 422)
         except Conflict as problem:
             return _refusal(str(problem), 409)

@@ -18,13 +18,13 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from harness import visible
-from harness.stats.scales import SCALES
-from reports import html
+from harness import sanitize
+from harness.stats.human_review import SCALES
+from reports.render import html
 from reports.review import passages
-from reports.review.adjudication import Earlier
-from reports.review.practice import practices
-from reports.review.schema import Item, Plan, Reviewer, Task
+from reports.review.items import practices
+from reports.review.schema import Reviewer, ReviewItem, ReviewPlan, Task
+from reports.review.workflow import Earlier
 
 HERE = Path(__file__).parent
 SHARED = ("answer.js", "clock.js", "marks.js", "task.js", "keys.js", "page.js")
@@ -53,7 +53,7 @@ def document(
     pages: Sequence[Page],
     *,
     title: str,
-    plan: Plan | None = None,
+    plan: ReviewPlan | None = None,
     boot: dict[str, Any] | None = None,
     packet: bool = False,
 ) -> str:
@@ -124,7 +124,7 @@ def done_page() -> Page:
 
 
 def task_page(
-    task: Task, item: Item, tasks: Sequence[Task], earlier: Sequence[Earlier] = (), has_previous: bool = False
+    task: Task, item: ReviewItem, tasks: Sequence[Task], earlier: Sequence[Earlier] = (), has_previous: bool = False
 ) -> Page:
     """One task: the source, and the answers by side."""
     before = _practice(tasks)
@@ -137,7 +137,7 @@ def task_page(
         "revision": task.revision,
         "active_ms": task.active_ms,
         "draft": msgspec.to_builtins(task.draft),
-        "note": visible.shown(task.draft.note),
+        "note": sanitize.shown(task.draft.note),
         "is_practice": is_practice,
         "number": task.position + 1 - (0 if is_practice else before),
         "of": before if is_practice else len(tasks) - before,
@@ -154,8 +154,8 @@ def task_page(
         ],
         "clauses": item.clauses,
         "is_same": len(texts) == 2 and len(set(texts.values())) == 1,
-        "text": visible.shown(draft),
-        "hidden_characters": [part for part, is_name in visible.split(draft) if is_name],
+        "text": sanitize.shown(draft),
+        "hidden_characters": [part for part, is_name in sanitize.split(draft) if is_name],
         "earlier": earlier,
         "has_previous": has_previous,
     }
@@ -176,7 +176,7 @@ def feedback_page(task: Task, tasks: Sequence[Task]) -> Page:
     return "feedback", {"says": says, "number": number, "is_last": number == _practice(tasks)}
 
 
-def guess_page(asked: Sequence[tuple[Task, Item]], tasks: Sequence[Task], has_previous: bool = False) -> Page:
+def guess_page(asked: Sequence[tuple[Task, ReviewItem]], tasks: Sequence[Task], has_previous: bool = False) -> Page:
     """Which answer is the trained model's? Answers stand on the sides on which they were shown."""
     before = _practice(tasks)
     one_draft = all(len(task.sides) == 1 for task, _ in asked)

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from harness import visible
+from harness import sanitize
 
 ABBREVIATION = re.compile(
     r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Nos|Sec|Art|Par|v|vs|cf|Ga|Ann|Jr|Sr|approx|e\.g|i\.e)|\b[A-Z])\.$"
@@ -35,7 +35,7 @@ HEADING = 4
 """Passages that one sentence points to."""
 
 
-class Piece(Struct, frozen=True, kw_only=True):
+class PassagePiece(Struct, frozen=True, kw_only=True):
     """A stretch that is shown as it is, or one hidden character."""
 
     at: int
@@ -55,7 +55,7 @@ class Passage(Struct, frozen=True, kw_only=True):
     """First code point."""
     end: int
     """One past the last."""
-    pieces: list[Piece]
+    pieces: list[PassagePiece]
     """What is shown, without a gap."""
     source: list[int] = []
     """Numbers of the source's sentences that share its figures, names and rarer words."""
@@ -88,7 +88,7 @@ def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
 def cut(text: str, source: Sequence[tuple[int, int]] = (), source_text: str = "") -> list[Passage]:
     """The whole text as passages; with a source, each sentence points to the sentences of it that it draws on."""
     found, last = [], 0
-    finder = Finder([source_text[start:end] for start, end in source])
+    finder = PassageFinder([source_text[start:end] for start, end in source])
     for number, (start, end) in enumerate(sentences(text), 1):
         if last < start:
             found.append(Passage(number=0, start=last, end=start, pieces=list(pieces(text, last, start))))
@@ -100,22 +100,22 @@ def cut(text: str, source: Sequence[tuple[int, int]] = (), source_text: str = ""
     return found
 
 
-def pieces(text: str, start: int, end: int) -> Iterator[Piece]:
+def pieces(text: str, start: int, end: int) -> Iterator[PassagePiece]:
     """What is shown of a stretch. The carriage return of a line end is an empty piece."""
     plain = start
     for at in range(start, end):
-        if not visible.is_hidden(text[at]):
+        if not sanitize.is_hidden(text[at]):
             continue
         if plain < at:
-            yield Piece(at=plain, text=text[plain:at])
+            yield PassagePiece(at=plain, text=text[plain:at])
         is_line_end = text[at : at + 2] == "\r\n"
-        yield Piece(at=at, text="" if is_line_end else visible.escape(text[at]), code=ord(text[at]))
+        yield PassagePiece(at=at, text="" if is_line_end else sanitize.escape(text[at]), code=ord(text[at]))
         plain = at + 1
     if plain < end:
-        yield Piece(at=plain, text=text[plain:end])
+        yield PassagePiece(at=plain, text=text[plain:end])
 
 
-class Finder:
+class PassageFinder:
     """Finds the passages of a source that share the most telling words with a sentence. Judges nothing."""
 
     def __init__(self, passages: Sequence[str]) -> None:

@@ -2,23 +2,99 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations, cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
-from harness.store import now
-from reports import figures
-from reports.review import order, practice
-from reports.review.material import VARIANTS, Material
+from harness.runs.folder import now
+from reports import number_format
+from reports.review import items as review_items
+from reports.review.items import MATERIAL_VARIANTS, Material
 from reports.review.rubric import load_rubric
-from reports.review.schema import Key, Kind, Mode, Plan, Reviewer, Task
-from reports.review.state import State, state_file
+from reports.review.schema import AnswerKey, Kind, Mode, Reviewer, ReviewPlan, Task
+from reports.review.storage import ReviewDatabase, state_file
+
+BLOCK = 4
+"""Items in a block; in each, either variant stands on side A equally often."""
+FEWEST_FOR_REPEATS = 4
+"""Fewer items leave no distance between an item and its repeat."""
+
+T = TypeVar("T")
+
+
+class Showing(Struct, frozen=True, kw_only=True):
+    """One place in a reviewer's order."""
+
+    key: AnswerKey
+    """The item."""
+    swapped: bool
+    """The second variant stands on side A."""
+    again: bool = False
+    """The item was shown before."""
+
+
+def sample(clusters: Mapping[AnswerKey, str], count: int, seed: int) -> list[AnswerKey]:
+    """`count` items, spread over as many contracts as there are: one of each, then a second of each."""
+    chance = random.Random(f"{seed} sample")
+    by_cluster: dict[str, list[AnswerKey]] = {}
+    for key in sorted(clusters):
+        by_cluster.setdefault(clusters[key], []).append(key)
+    groups = list(by_cluster.values())
+    chance.shuffle(groups)
+    for group in groups:
+        chance.shuffle(group)
+    rounds = range(max(map(len, groups), default=0))
+    return [group[turn] for turn in rounds for group in groups if turn < len(group)][:count]
+
+
+def share_out(items: Sequence[T], reviewers: Sequence[str], share: float) -> dict[str, list[T]]:
+    """Items by reviewer: the first `share` of them to two reviewers each, in turn, the others to the least busy one."""
+    found: dict[str, list[T]] = {name: [] for name in reviewers}
+    shared = math.ceil(share * len(items)) if len(reviewers) > 1 else 0
+    for item, pair in zip(items[:shared], cycle(combinations(reviewers, 2)), strict=False):
+        for name in pair:
+            found[name].append(item)
+    for item in items[shared:]:
+        min(found.values(), key=len).append(item)
+    return found
+
+
+def sides(count: int, chance: random.Random) -> list[bool]:
+    """Balanced permuted blocks: within each, a cut one included, the two sides differ by one at most."""
+    found: list[bool] = []
+    while len(found) < count:
+        size = min(BLOCK, count - len(found))
+        block = [i % 2 == 0 for i in range(size)]
+        if size % 2 and chance.random() < 0.5:
+            block = [not swapped for swapped in block]
+        chance.shuffle(block)
+        found += block
+    return found
+
+
+def showings(items: Sequence[AnswerKey], repeats: int, reviewer: str, seed: int) -> list[Showing]:
+    """One reviewer's order. Repeats are items of the first half, shown in the second half with the sides changed."""
+    chance = random.Random(f"{seed} {reviewer}")
+    order = list(items)
+    chance.shuffle(order)
+    found = [Showing(key=key, swapped=swapped) for key, swapped in zip(order, sides(len(order), chance), strict=True)]
+    half = math.ceil(len(found) / 2)
+    if len(found) < FEWEST_FOR_REPEATS:
+        return found
+    for first in chance.sample(found[:half], min(repeats, half)):
+        again = Showing(key=first.key, swapped=not first.swapped, again=True)
+        found.insert(chance.randint(max(half, found.index(first) + 2), len(found)), again)
+    return found
+
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 DEFAULTS: dict[str, Any] = {"--suite": None, "--items": 40, "--share": 0.25, "--repeats": 2}
@@ -26,7 +102,7 @@ LEAST_SHARE = 0.1
 """Under this share of items seen by two reviewers, their agreement says too little."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ReviewOptions(Struct, frozen=True, kw_only=True):
     """What the organiser asked for; None where the default holds."""
 
     reviewers: list[str]
@@ -60,9 +136,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in options.items() if value is not None}
 
 
-def planned(material: Material, wanted: Wanted) -> tuple[State, Plan]:
+def planned(material: Material, wanted: ReviewOptions) -> tuple[ReviewDatabase, ReviewPlan]:
     """The review of a run as it was planned, or planned now. Options that would change a plan are a UserError."""
-    state = State(state_file(material.path, wanted.mode))
+    state = ReviewDatabase(state_file(material.path, wanted.mode))
     if not state.exists:
         return state, _new(state, material, wanted)
     plan = state.plan()
@@ -82,15 +158,15 @@ def planned(material: Material, wanted: Wanted) -> tuple[State, Plan]:
     return state, plan
 
 
-def existing(run: Path, mode: Mode) -> State:
+def existing(run: Path, mode: Mode) -> ReviewDatabase:
     """The review of a run, or a UserError that says how to begin one."""
-    state = State(state_file(run, mode))
+    state = ReviewDatabase(state_file(run, mode))
     if not state.exists:
         raise UserError(f"{run}: no {mode} review was begun. Begin one: tunegate review {run} --reviewer NAME")
     return state
 
 
-def _new(state: State, material: Material, wanted: Wanted) -> Plan:
+def _new(state: ReviewDatabase, material: Material, wanted: ReviewOptions) -> ReviewPlan:
     rubric = load_rubric(wanted.rubric)
     drawn = {"--seed": secrets.randbelow(2**31), "--rubric": rubric.hash}
     options = DEFAULTS | drawn | wanted.given
@@ -98,13 +174,13 @@ def _new(state: State, material: Material, wanted: Wanted) -> Plan:
     repeats = 0 if wanted.mode == "fix" else options["--repeats"]
     refuse_all(_problems(wanted, share), "a review that cannot be planned")
     clusters = {key: item.cluster for key, item in material.items.items()}
-    keys = order.sample(clusters, options["--items"], seed)
-    given = order.share_out(keys, wanted.reviewers, share)
+    keys = sample(clusters, options["--items"], seed)
+    given = share_out(keys, wanted.reviewers, share)
     idle = [name for name, items in given.items() if not items]
     if idle:
         raise UserError(f"{len(keys)} items are too few for {len(given)} reviewers: none is left for {', '.join(idle)}")
     tasks = [task for name in wanted.reviewers for task in tasks_of(name, given[name], wanted.mode, repeats, seed)]
-    plan = Plan(
+    plan = ReviewPlan(
         mode=wanted.mode,
         seed=seed,
         seal=material.seal,
@@ -115,14 +191,14 @@ def _new(state: State, material: Material, wanted: Wanted) -> Plan:
         left_out=material.left_out,
         share=share if len(wanted.reviewers) > 1 else 0.0,
         options=options,
-        practice=len(practice.practices()),
+        practice=len(review_items.practices()),
         created=now(),
     )
     state.create(plan, [Reviewer(name=name) for name in wanted.reviewers], tasks)
     return plan
 
 
-def _problems(wanted: Wanted, share: float) -> list[str]:
+def _problems(wanted: ReviewOptions, share: float) -> list[str]:
     names = wanted.reviewers
     problems = [
         f"--reviewer is {name!r}; expected a pseudonym of letters, digits, space and . _ - (40 at most)"
@@ -135,40 +211,40 @@ def _problems(wanted: Wanted, share: float) -> list[str]:
         problems.append("--reviewer: two reviewers have the same name")
     if len(names) > 1 and not LEAST_SHARE <= share <= 1:
         problems.append(
-            f"--share is {figures.exact(share)}; expected {figures.exact(LEAST_SHARE)} to 1. With less, their "
-            "agreement says too little"
+            f"--share is {number_format.exact(share)}; expected {number_format.exact(LEAST_SHARE)} to 1. With less, "
+            "their agreement says too little"
         )
     return problems
 
 
-def tasks_of(reviewer: str, items: Sequence[Key], mode: Mode, repeats: int, seed: int) -> list[Task]:
+def tasks_of(reviewer: str, items: Sequence[AnswerKey], mode: Mode, repeats: int, seed: int) -> list[Task]:
     """Practice, then the items in their order, each with its sides."""
     drills = [
-        _task(reviewer, at, "practice", p.item.key, mode, practice.VARIANTS, swapped=mode == "fix")
-        for at, p in enumerate(practice.practices().values())
+        _task(reviewer, at, "practice", p.item.key, mode, review_items.VARIANTS, swapped=mode == "fix")
+        for at, p in enumerate(review_items.practices().values())
     ]
-    shown = order.showings(items, repeats, reviewer, seed)
+    shown = showings(items, repeats, reviewer, seed)
     return drills + [
-        _task(reviewer, at, "repeat" if s.again else "item", s.key, mode, VARIANTS, s.swapped)
+        _task(reviewer, at, "repeat" if s.again else "item", s.key, mode, MATERIAL_VARIANTS, s.swapped)
         for at, s in enumerate(shown, len(drills))
     ]
 
 
 def _task(
-    reviewer: str, position: int, kind: Kind, key: Key, mode: Mode, variants: tuple[str, str], swapped: bool
+    reviewer: str, position: int, kind: Kind, key: AnswerKey, mode: Mode, variants: tuple[str, str], swapped: bool
 ) -> Task:
     first, second = reversed(variants) if swapped else variants
     sides = {"A": first, "B": second} if mode == "compare" else {"A": first}
     return Task(id=secrets.token_hex(8), reviewer=reviewer, position=position, kind=kind, key=key, sides=sides)
 
 
-def summary(plan: Plan) -> list[str]:
+def summary(plan: ReviewPlan) -> list[str]:
     """The plan in words, a line each."""
     lines = [f"{plan.mode} review: {plan.items} of {plan.eligible} items, seed {plan.seed}"]
     return lines + [f"left out: {count} {reason}" for reason, count in plan.left_out.items()]
 
 
-def progress(state: State, reviewer: Reviewer) -> str:
+def progress(state: ReviewDatabase, reviewer: Reviewer) -> str:
     """How far one reviewer is."""
     tasks = [task for task in state.tasks(reviewer.name) if task.kind != "practice"]
     done = sum(task.submitted_at is not None for task in tasks)

@@ -26,18 +26,113 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness import sanitize
 from harness.errors import UserError
-from harness.events import append, batches
-from harness.schema import CANDIDATE, Score, ScoreEvent, Span
-from harness.stats.scales import SCALES
-from reports.review import unblinded
-from reports.review.distance import edits, restored
-from reports.review.material import Material
-from reports.review.schema import Item, Mode, Opinion, Plan, Reviewer, Task
-from reports.review.state import State
+from harness.runs.score_events import append, batches
+from harness.schema import BASELINE, CANDIDATE, Score, ScoreEvent, Span
+from harness.stats.human_review import SCALES
+from reports.review.items import Material
+from reports.review.schema import SEVERITIES, Mode, Opinion, Reviewer, ReviewItem, ReviewPlan, Task, opinion_of
+from reports.review.storage import ReviewDatabase
+
+UNJUDGED = {"cannot_judge": "cannot judge", "skipped": "skipped"}
+WORTH = {CANDIDATE: 1.0, BASELINE: 0.0, "tie": 0.5, "both_bad": 0.5}
+"""What each choice counts for the tuned variant."""
 
 
-def record(state: State, material: Material, name: str) -> str:
+def opinions(task: Task) -> dict[str, Opinion]:
+    """What is said of each variant, in the variants' own order, whatever side they stood on."""
+    return {variant: opinion_of(task.draft, side) for side, variant in sorted(task.sides.items(), key=lambda s: s[1])}
+
+
+def unblinded_choice(task: Task) -> str | None:
+    """The preferred variant, `tie`, `both_bad`, or None."""
+    preference = task.draft.preference
+    return None if preference is None else task.sides.get(preference, preference)
+
+
+def unjudged(task: Task) -> str | None:
+    """Why a submitted task was not judged, or None."""
+    outcome = UNJUDGED.get(task.draft.outcome)
+    return f"{outcome}: {task.draft.reason.strip()}" if outcome else None
+
+
+def severities(opinion: Opinion) -> dict[str, int]:
+    """Fabrications by severity."""
+    return {severity: sum(mark.severity == severity for mark in opinion.marks) for severity in SEVERITIES}
+
+
+def missed(opinion: Opinion) -> list[str]:
+    """Listed clauses that the answer misses."""
+    return [clause for clause, is_missed in opinion.missed.items() if is_missed]
+
+
+def said(task: Task) -> dict[str, Any]:
+    """All that was said of one showing, by variant: what two showings of an item are compared by."""
+    why = unjudged(task)
+    if why:
+        return {"not_judged": why}
+    found = opinions(task)
+    return {
+        **{scale.name: {variant: one.points[scale.name] for variant, one in found.items()} for scale in SCALES},
+        "fabrication": {variant: severities(opinion) for variant, opinion in found.items()},
+        "missed": {variant: sorted(missed(opinion)) for variant, opinion in found.items()},
+        "preference": unblinded_choice(task),
+    }
+
+
+def guessed(tasks: list[Task], guesses: dict[str, str], mode: str) -> dict[str, int]:
+    """How many guesses at the trained model were asked for, made, and right."""
+    by_id = {task.id: task for task in tasks}
+    made = {key: guess for key, guess in guesses.items() if guess != "unsure"}
+    if mode == "fix":
+        right = [(guess == "A") == (by_id[key].sides["A"] == CANDIDATE) for key, guess in made.items()]
+    else:
+        right = [by_id[key].sides[guess] == CANDIDATE for key, guess in made.items()]
+    return {"asked": len(guesses), "said": len(made), "right": sum(right)}
+
+
+def restored(text: str, draft: str) -> str:
+    """The text with the names of the draft's hidden characters turned back into the characters."""
+    for character in {c for c in draft if sanitize.is_hidden(c)}:
+        text = text.replace(sanitize.escape(character), character)
+    return text
+
+
+def edits(draft: str, text: str) -> tuple[int, int]:
+    """Insertions, deletions and replacements from a draft to an edited text as shown, and the draft's length."""
+    before = restored(sanitize.shown(draft), draft)
+    return distance(before, restored(text, draft)), len(before)
+
+
+def distance(before: str, after: str) -> int:
+    """Levenshtein's distance (1966), a row at a time (Wagner and Fischer 1974) after common ends are cut off."""
+    import numpy as np
+
+    start = _equal_letters(before, after)
+    before, after = before[start:], after[start:]
+    end = _equal_letters(before[::-1], after[::-1])
+    before, after = (text[: len(text) - end] for text in (before, after))
+    if not before or not after:
+        return len(before) + len(after)
+    letters = np.array([ord(c) for c in after])
+    steps = np.arange(len(after) + 1)
+    row = steps.copy()
+    for number, letter in enumerate(before, 1):
+        reached = np.empty_like(row)
+        reached[0] = number
+        reached[1:] = np.minimum(row[1:] + 1, row[:-1] + (letters != ord(letter)))
+        row = np.minimum.accumulate(reached - steps) + steps
+    return int(row[-1])
+
+
+def _equal_letters(one: str, other: str) -> int:
+    """How many letters two texts begin with in common."""
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def record(state: ReviewDatabase, material: Material, name: str) -> str:
     """Append a reviewer's events to the run, once, and close the review for them; returns the batch's file name."""
     plan, tasks = state.plan(), state.tasks(name)
     with state.recording(name) as (reviewer, written):
@@ -56,7 +151,7 @@ def record(state: State, material: Material, name: str) -> str:
         return path.name
 
 
-def _written_before(material: Material, plan: Plan, name: str) -> str:
+def _written_before(material: Material, plan: ReviewPlan, name: str) -> str:
     """The batch of a reviewer that was written by a process that was killed before it could say so."""
     for batch in batches(material.path):
         said = [batch.about.get(key) for key in ("mode", "reviewer", "seed", "created")]
@@ -65,9 +160,9 @@ def _written_before(material: Material, plan: Plan, name: str) -> str:
     return ""
 
 
-def _events(task: Task, item: Item, plan: Plan, author: str) -> Iterator[ScoreEvent]:
+def _events(task: Task, item: ReviewItem, plan: ReviewPlan, author: str) -> Iterator[ScoreEvent]:
     findings = _compare(task, item) if plan.mode == "compare" else _fix(task, item)
-    why = unblinded.unjudged(task)
+    why = unjudged(task)
     seconds = _seconds(task, plan.mode)
     target = CANDIDATE if plan.mode == "compare" else task.sides["A"]
     for variant, score in [*findings, (target, seconds)]:
@@ -86,8 +181,8 @@ def _events(task: Task, item: Item, plan: Plan, author: str) -> Iterator[ScoreEv
         )
 
 
-def _compare(task: Task, item: Item) -> Iterator[tuple[str, Score]]:
-    for variant, opinion in unblinded.opinions(task).items():
+def _compare(task: Task, item: ReviewItem) -> Iterator[tuple[str, Score]]:
+    for variant, opinion in opinions(task).items():
         for scale in SCALES:
             yield variant, Score(name=scale.scorer, value=float(opinion.points[scale.name] or 0))
         yield variant, _fabrication(opinion)
@@ -96,8 +191,8 @@ def _compare(task: Task, item: Item) -> Iterator[tuple[str, Score]]:
             counts = {"listed": len(item.clauses), "missed": len(missed)}
             extracted = {"missed": missed}
             yield variant, Score(name="human_missed", value=float(len(missed)), counts=counts, extracted=extracted)
-    choice = unblinded.choice(task) or ""
-    value = unblinded.WORTH.get(choice, 0.0)
+    choice = unblinded_choice(task) or ""
+    value = WORTH.get(choice, 0.0)
     yield CANDIDATE, Score(name="human_preference", value=value, extracted={"choice": [choice]})
 
 
@@ -106,11 +201,11 @@ def _fabrication(opinion: Opinion) -> Score:
         Span(start=mark.start, end=mark.end, quote=mark.quote, kind=mark.severity, verdict="invented")
         for mark in sorted(opinion.marks, key=lambda mark: (mark.start, mark.end))
     ]
-    counts = unblinded.severities(opinion)
+    counts = severities(opinion)
     return Score(name="human_fabrication", value=float(len(spans)), counts=counts, spans=spans)
 
 
-def _fix(task: Task, item: Item) -> Iterator[tuple[str, Score]]:
+def _fix(task: Task, item: ReviewItem) -> Iterator[tuple[str, Score]]:
     variant = task.sides["A"]
     draft, text = item.answers[variant], task.draft.text or ""
     distance, length = edits(draft, text)
@@ -126,7 +221,7 @@ def _seconds(task: Task, mode: Mode) -> Score:
     return Score(name="human_seconds", value=task.active_ms / 1000, counts=counts, extracted={"mode": [mode]})
 
 
-def about(plan: Plan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[str, Any]:
+def about(plan: ReviewPlan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[str, Any]:
     """What a batch says of itself."""
     counted = [task for task in tasks if task.kind == "item"]
     submitted = [task for task in tasks if task.kind != "practice" and task.submitted_at]
@@ -141,7 +236,7 @@ def about(plan: Plan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[str, Any
         "practice": before,
         "shown": [_place(task, before) for task in submitted if task.kind == "item"],
         "repeats": _repeats(submitted, before),
-        "guess": unblinded.guessed(tasks, reviewer.guesses or {}, plan.mode),
+        "guess": guessed(tasks, reviewer.guesses or {}, plan.mode),
         "not_reached": sum(task.submitted_at is None for task in counted),
         "reopened": sum(task.reopened for task in submitted),
         "notes": [_name(task) | {"note": task.draft.note} for task in submitted if task.draft.note.strip()],
@@ -165,7 +260,7 @@ def _place(task: Task, before: int) -> dict[str, Any]:
 def _repeats(submitted: list[Task], before: int) -> list[dict[str, Any]]:
     first = {task.key: task for task in submitted if task.kind == "item"}
     return [
-        _place(task, before) | {"first": unblinded.said(first[task.key]), "second": unblinded.said(task)}
+        _place(task, before) | {"first": said(first[task.key]), "second": said(task)}
         for task in submitted
         if task.kind == "repeat" and task.key in first
     ]

@@ -7,16 +7,15 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.digest import digest
 from harness.errors import UserError
-from harness.stats.scales import MOST, SCALES
-from harness.toml_files import read_toml
+from harness.files import digest, read_toml
+from harness.stats.human_review import MOST, SCALES
 from reports.review.schema import SEVERITIES
 
 OWN = Path(__file__).with_name("rubric.toml")
 
 
-class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReviewRubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Consent, questions and scales, in the words that reviewers see."""
 
     name: str
@@ -50,11 +49,11 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return digest(msgspec.to_builtins(self))
 
 
-def load_rubric(path: Path | None = None) -> Rubric:
+def load_rubric(path: Path | None = None) -> ReviewRubric:
     """Read a rubric file, or the one that comes with tunegate. What is wrong with it is a UserError."""
     path = path or OWN
     try:
-        found = msgspec.convert(read_toml(path, "Expected a review rubric"), Rubric)
+        found = msgspec.convert(read_toml(path, "Expected a review rubric"), ReviewRubric)
     except msgspec.ValidationError as error:
         raise UserError(f"{path.name}: {error}. Copy {OWN} and change its words, not its keys") from None
     for scale in SCALES:

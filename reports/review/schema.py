@@ -6,11 +6,12 @@ server.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from harness.stats.scales import SCALES
+from harness.stats.human_review import LEAST, MOST, SCALES
 
 Mode = Literal["compare", "fix"]
 Side = Literal["A", "B"]
@@ -19,7 +20,7 @@ Kind = Literal["practice", "item", "repeat"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
 
 
-class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HighlightMark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stretch of an answer that the reviewer calls fabricated."""
 
     start: int
@@ -41,7 +42,7 @@ class Opinion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """1 to 5."""
     none_fabricated: bool = False
     """The reviewer looked for fabrications and found none."""
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[HighlightMark] = field(default_factory=list)
     """The fabrications found."""
     missed: dict[str, bool] = field(default_factory=dict)
     """Whether the answer misses each listed clause."""
@@ -71,7 +72,7 @@ class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why it was not."""
 
 
-class Key(Struct, frozen=True, kw_only=True, order=True):
+class AnswerKey(Struct, frozen=True, kw_only=True, order=True):
     """Joins to the answers of one case."""
 
     suite: str
@@ -82,10 +83,10 @@ class Key(Struct, frozen=True, kw_only=True, order=True):
     """Which of several answers."""
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class ReviewItem(Struct, frozen=True, kw_only=True):
     """What a reviewer needs to see of one case."""
 
-    key: Key
+    key: AnswerKey
     """Joins to the records."""
     cluster: str
     """The contract."""
@@ -114,7 +115,7 @@ class Task(Struct, frozen=True, kw_only=True):
     """Place in the reviewer's order, from 0."""
     kind: Kind
     """Practice, an item, or an item shown again."""
-    key: Key
+    key: AnswerKey
     """The item."""
     sides: dict[str, str]
     """Variant by side; one side in `fix`. Never sent to a page."""
@@ -164,7 +165,7 @@ class Reviewer(Struct, frozen=True, kw_only=True):
     """Name of the batch of events."""
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class ReviewPlan(Struct, frozen=True, kw_only=True):
     """What was settled before anybody saw an answer."""
 
     schema_version: int = 1
@@ -193,3 +194,55 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Practice items."""
     created: str
     """UTC time, ISO 8601."""
+
+
+LONGEST_NOTE = 4000
+LONGEST_TEXT = 500_000
+
+
+def problems(draft: Draft, mode: Mode, answers: Mapping[str, str], clauses: list[str]) -> list[str]:
+    """What can never be kept: marks that fit no text, scores off the scale, texts without end. `answers` is by side."""
+    found = []
+    for side in answers:
+        opinion = opinion_of(draft, side)
+        for name, score in opinion.points.items():
+            if score is not None and not LEAST <= score <= MOST:
+                found.append(f"{name} of answer {side} is {score}, expected {LEAST} to {MOST}")
+        for mark in opinion.marks:
+            if not 0 <= mark.start < mark.end <= len(answers[side]):
+                found.append(f"a mark in answer {side} lies outside of the answer")
+            elif answers[side][mark.start : mark.end] != mark.quote:
+                found.append(f"a mark in answer {side} does not fit its quote")
+        if set(opinion.missed) - set(clauses):
+            found.append(f"answer {side} has marks on clauses that the case does not list")
+        if opinion.none_fabricated and opinion.marks:
+            found.append(f"answer {side} is said to hold no fabrication, and some are marked")
+    if len(draft.note) > LONGEST_NOTE or len(draft.reason) > LONGEST_NOTE:
+        found.append(f"the note is too long; expected {LONGEST_NOTE} characters or fewer")
+    if len(draft.text or "") > LONGEST_TEXT:
+        found.append(f"the edited text is too long; expected {LONGEST_TEXT} characters or fewer")
+    is_compared = draft.preference is not None or any(opinion_of(draft, side) != Opinion() for side in ("A", "B"))
+    if is_compared if mode == "fix" else draft.text is not None:
+        found.append("the answer is for another kind of review")
+    return found
+
+
+def missing(draft: Draft, mode: Mode, sides: Mapping[str, str], clauses: list[str]) -> list[str]:
+    """What must be said before the task can be submitted."""
+    if draft.outcome != "judged":
+        return [] if draft.reason.strip() else ["a reason"]
+    if mode == "fix":
+        return [] if (draft.text or "").strip() else ["the edited text"]
+    found = []
+    for side in sides:
+        opinion = opinion_of(draft, side)
+        if not opinion.marks and not opinion.none_fabricated:
+            found.append(f"answer {side}: fabrications")
+        found += [f"answer {side}: {name}" for name, score in opinion.points.items() if score is None]
+        found += [f"answer {side}: {clause}" for clause in clauses if clause not in opinion.missed]
+    return found if draft.preference else [*found, "preference"]
+
+
+def opinion_of(draft: Draft, side: str) -> Opinion:
+    """What is said of one side."""
+    return draft.A if side == "A" else draft.B

@@ -2,49 +2,48 @@
 
 from collections.abc import Callable
 
-from reports.evidence import Evidence
 from reports.model import Section
+from reports.run_data import RunView
 from reports.sections import (
     business,
-    changes,
-    compared,
+    cases,
     cost,
     errors,
     fabrications,
     gates,
     history,
+    human_review,
     limits,
-    picture,
+    models_compared,
+    overview,
     provenance,
     repeats,
     results,
-    review,
-    signoff,
     slices,
     training,
     validity,
     verdict,
 )
 
-SECTIONS: list[Callable[[Evidence], Section | None]] = [
+SECTIONS: list[Callable[[RunView], Section | None]] = [
     verdict.section,
-    picture.section,
+    overview.section,
     gates.section,
-    compared.section,
+    models_compared.section,
     results.section,
     validity.section,
     slices.section,
     fabrications.section,
-    changes.section,
-    changes.others,
+    cases.section,
+    cases.others,
     errors.section,
     repeats.section,
-    review.section,
+    human_review.section,
     business.section,
     training.section,
     cost.section,
     history.section,
     provenance.section,
     limits.section,
-    signoff.section,
+    provenance.signoff_section,
 ]

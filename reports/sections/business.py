@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, SuiteInfo
-from reports import business, counts, figures, sentences, words
+from reports import business, number_format, sentences, wording
 from reports.assumptions import Assumptions
-from reports.business import Worth
-from reports.evidence import Evidence
+from reports.business import SuiteValue
 from reports.model import Block, Cell, Facts, Section, Table, Text
-from reports.sections import measured
+from reports.run_data import RunView
+from reports.sections import results
 
 LEAD = "What the change would save a reviewer: measured shares of answers, and minutes that are assumed."
 ASSUMED = (
@@ -25,14 +25,14 @@ NO_METRIC = (
 )
 
 
-def section(evidence: Evidence) -> Section | None:
+def section(evidence: RunView) -> Section | None:
     if evidence.run.manifest.asked_twice or not evidence.suites:
         return None
     assumed = evidence.assumptions or Assumptions()
     blocks: list[Block] = []
     uses_assumptions = False
     for suite in evidence.suites:
-        if said := counts.scaled(evidence, suite):
+        if said := business.scaled(evidence, suite):
             blocks.append(Text(text=f"{suite.name}: {said}"))
         found = business.worth(evidence, suite, assumed)
         if found is None:
@@ -45,12 +45,12 @@ def section(evidence: Evidence) -> Section | None:
     return Section(id="business", title="Business estimate", lead=LEAD, blocks=blocks)
 
 
-def _table(found: Worth, suite: SuiteInfo, assumed: Assumptions) -> Table:
+def _table(found: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> Table:
     head = [_fixes(found, suite)] if found.metric else []
     rows = [*head, _row("Minutes for 100 answers", _made_of(found), found.minutes, found.saved, suite)]
     if assumed.answers_per_month is not None:
         rows += _monthly(found, suite, assumed, assumed.answers_per_month)
-    return measured.table(
+    return results.table(
         [(suite, row) for row in rows],
         caption=f"A reviewer's time: {suite.name}",
         columns=["", "Baseline", "Tuned", "Saved by the tuned model"],
@@ -59,32 +59,32 @@ def _table(found: Worth, suite: SuiteInfo, assumed: Assumptions) -> Table:
     )
 
 
-def _note(found: Worth) -> str:
+def _note(found: SuiteValue) -> str:
     if found.timed or not (found.change and found.metric):
         return TIMED if found.timed else ""
     said, _ = sentences.reading(found.change, found.metric.higher_is_better)
     return f"The change in answers to fix reads: {said}."
 
 
-def _fixes(found: Worth, suite: SuiteInfo) -> list[Cell]:
+def _fixes(found: SuiteValue, suite: SuiteInfo) -> list[Cell]:
     assert found.metric is not None
-    return _row("Answers to fix, in 100", f"by {words.phrase(found.metric.name)}", found.to_fix, found.fewer, suite)
+    return _row("Answers to fix, in 100", f"by {wording.phrase(found.metric.name)}", found.to_fix, found.fewer, suite)
 
 
-def _made_of(found: Worth) -> str:
+def _made_of(found: SuiteValue) -> str:
     return "made usable, median time in use" if found.timed else "reading all, fixing those"
 
 
-def _monthly(found: Worth, suite: SuiteInfo, assumed: Assumptions, answers: int) -> list[list[Cell]]:
-    hours = answers / counts.HUNDRED / business.PER_MINUTE
-    of = f"of {words.count(answers, 'answer')}"
+def _monthly(found: SuiteValue, suite: SuiteInfo, assumed: Assumptions, answers: int) -> list[list[Cell]]:
+    hours = answers / business.HUNDRED / business.PER_MINUTE
+    of = f"of {wording.count(answers, 'answer')}"
     parts = [("Hours a month", of, hours)]
     if assumed.cost_per_hour is not None:
         parts.append((f"Cost a month {assumed.currency}".rstrip(), of, hours * assumed.cost_per_hour))
     rows = []
     for title, note, by in parts:
-        levels = {variant: counts.rescaled(minutes, by) for variant, minutes in found.minutes.items()}
-        rows.append(_row(title, note, levels, counts.rescaled(found.saved, by), suite))
+        levels = {variant: business.rescaled(minutes, by) for variant, minutes in found.minutes.items()}
+        rows.append(_row(title, note, levels, business.rescaled(found.saved, by), suite))
     return rows
 
 
@@ -95,10 +95,10 @@ def _row(title: str, note: str, by_variant: dict[str, Estimate], saved: Estimate
 
 def _cell(found: Estimate | None, suite: SuiteInfo) -> Cell:
     if found is None or found.value is None:
-        return Cell(text=figures.DASH, note=found.reason or "" if found else "", tone="muted")
-    size = f"n {figures.number(found.n)}, {figures.sources(found, suite.cluster)}"
-    bounds = figures.interval(found, "number")
-    return Cell(text=figures.number(found.value), note=f"{bounds}\n{size}".strip(), estimate=found)
+        return Cell(text=number_format.DASH, note=found.reason or "" if found else "", tone="muted")
+    size = f"n {number_format.number(found.n)}, {number_format.sources(found, suite.cluster)}"
+    bounds = number_format.interval(found, "number")
+    return Cell(text=number_format.number(found.value), note=f"{bounds}\n{size}".strip(), estimate=found)
 
 
 def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
@@ -115,7 +115,10 @@ def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
     return [
         (
             name,
-            Cell(text=figures.number(value), note="assumed, the default" if value == default else "assumed, as stated"),
+            Cell(
+                text=number_format.number(value),
+                note="assumed, the default" if value == default else "assumed, as stated",
+            ),
         )
         for (name, value), default in zip(kept.items(), defaults, strict=True)
         if value is not None

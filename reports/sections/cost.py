@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from harness.schema import FLOOR
-from reports import figures, words
-from reports.evidence import Evidence
+from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
+from reports.run_data import RunView
 
 LEAD = "What the answers of this run cost to compute. Answers that were kept of an earlier run cost nothing here."
 NOTE = (
@@ -33,7 +33,7 @@ COMPUTED = (
 SHARES = ("prefix_hit_rate", "utilisation")
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     engine = evidence.run.manifest.engine
     variants = [v for v in evidence.variants if v != FLOOR and _was_asked(evidence, v)]
     blocks: list[Block] = []
@@ -47,19 +47,19 @@ def section(evidence: Evidence) -> Section:
     return Section(id="cost", title="Cost and latency", lead=LEAD, blocks=blocks)
 
 
-def _was_asked(evidence: Evidence, variant: str) -> bool:
+def _was_asked(evidence: RunView, variant: str) -> bool:
     checkpoint = evidence.run.manifest.checkpoints.get(variant)
     return checkpoint is not None and checkpoint.kind != "accepted"
 
 
-def _table(engine: Mapping[str, Any], evidence: Evidence, variants: list[str]) -> Table:
+def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) -> Table:
     rows = [[Cell(text=title), *(_computed(engine, v, key) for v in variants)] for title, key in COMPUTED]
     rows.insert(4, [Cell(text="Seconds an answer"), *(_each(engine, v) for v in variants)])
     rows.append([Cell(text="Latency", note="median; 95 of 100 are faster"), *(_latency(engine, v) for v in variants)])
     rows.append([Cell(text="Answers cut at the limit"), *(_cut(engine, evidence, v) for v in variants)])
     return Table(
         caption="Cost by model",
-        columns=["", *map(words.variant, variants)],
+        columns=["", *map(wording.variant, variants)],
         rows=rows,
         numeric=list(range(1, len(variants) + 1)),
         note=NOTE,
@@ -81,35 +81,35 @@ def _computed(engine: Mapping[str, Any], variant: str, key: str) -> Cell:
     if value is None:
         unknown = engine.get("throughput", {}).get("why_no_utilisation") if key == "utilisation" and found else ""
         return _missing(why_not or unknown or "not recorded in this run")
-    return Cell(text=figures.percent(value)) if key in SHARES else figures.setting(value, key)
+    return Cell(text=number_format.percent(value)) if key in SHARES else number_format.setting(value, key)
 
 
 def _each(engine: Mapping[str, Any], variant: str) -> Cell:
     found, why_not = _spent(engine, variant)
     if not found.get("answers") or found.get("answer_s") is None:
         return _missing(why_not or "not recorded in this run")
-    return Cell(text=figures.duration(found["answer_s"] / found["answers"]), note="answers are computed together")
+    return Cell(text=number_format.duration(found["answer_s"] / found["answers"]), note="answers are computed together")
 
 
 def _latency(engine: Mapping[str, Any], variant: str) -> Cell:
     found = engine.get("latency_ms", {}).get(variant)
     if not found:
         return _missing(NOT_ASKED if "latency_ms" in engine else NO_LATENCY)
-    fast, slow = (figures.duration(found[share] / 1000) for share in ("p50", "p95"))
-    return Cell(text=f"{fast}; {slow}", note=words.count(found["answers"], "answer"))
+    fast, slow = (number_format.duration(found[share] / 1000) for share in ("p50", "p95"))
+    return Cell(text=f"{fast}; {slow}", note=wording.count(found["answers"], "answer"))
 
 
-def _cut(engine: Mapping[str, Any], evidence: Evidence, variant: str) -> Cell:
+def _cut(engine: Mapping[str, Any], evidence: RunView, variant: str) -> Cell:
     tallies = [found[variant] for found in evidence.tallies.values() if variant in found]
     of = sum(tally.answers for tally in tallies)
     cut = engine.get("truncated", {}).get(variant, sum(tally.cut for tally in tallies))
     if not of:
         return _missing("it gave no answer")
-    return Cell(text=figures.number(cut), note=f"{figures.percent(cut / of)} of {figures.number(of)}")
+    return Cell(text=number_format.number(cut), note=f"{number_format.percent(cut / of)} of {number_format.number(of)}")
 
 
 def _missing(why: str) -> Cell:
-    return Cell(text=figures.DASH, note=why, tone="muted")
+    return Cell(text=number_format.DASH, note=why, tone="muted")
 
 
 def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
@@ -118,21 +118,21 @@ def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     name = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
     kept = engine.get("cached")
     return [
-        ("Engine", Cell(text=name or figures.DASH, note=str(engine.get("device") or ""))),
-        ("Answers computed", figures.setting(engine.get("generated"))),
-        ("Answers kept of earlier runs", figures.setting(kept)),
-        ("Prompt tokens of all answers", figures.setting(engine.get("prompt_tokens"))),
-        ("Output tokens of all answers", figures.setting(engine.get("output_tokens"))),
+        ("Engine", Cell(text=name or number_format.DASH, note=str(engine.get("device") or ""))),
+        ("Answers computed", number_format.setting(engine.get("generated"))),
+        ("Answers kept of earlier runs", number_format.setting(kept)),
+        ("Prompt tokens of all answers", number_format.setting(engine.get("prompt_tokens"))),
+        ("Output tokens of all answers", number_format.setting(engine.get("output_tokens"))),
         (
             "Peak memory",
-            Cell(text=figures.bytes_of(peak), note=measured.get("peak_memory_of") or "")
+            Cell(text=number_format.bytes_of(peak), note=measured.get("peak_memory_of") or "")
             if peak
             else _missing("the engine did not record it in this run"),
         ),
     ]
 
 
-def _stages(evidence: Evidence) -> Table | None:
+def _stages(evidence: RunView) -> Table | None:
     """Where the time went, as far as the run says."""
     manifest = evidence.run.manifest
     wall = manifest.engine.get("wall_s")
@@ -143,7 +143,7 @@ def _stages(evidence: Evidence) -> Table | None:
     if whole is not None:
         rows.append(("Before and after", "planning, estimates, gates", max(0.0, whole - wall)))
         rows.append(("Whole run", "", max(whole, wall)))
-    cells = [[Cell(text=title, note=note), Cell(text=figures.duration(seconds))] for title, note, seconds in rows]
+    cells = [[Cell(text=title, note=note), Cell(text=number_format.duration(seconds))] for title, note, seconds in rows]
     return Table(caption="Where the time went", columns=["Stage", "Wall time"], rows=cells, numeric=[1])
 
 
@@ -154,7 +154,7 @@ def _answering(engine: Mapping[str, Any], wall_s: float) -> list[tuple[str, str,
         return [("Getting answers", "loading, canary, answering, answer cache and scoring together", wall_s)]
     load_s, answer_s = measured.get("load_s") or 0.0, measured.get("whole", {}).get("answer_s") or 0.0
     return [
-        ("Loading models", words.count(measured.get("loads") or 0, "load"), load_s),
+        ("Loading models", wording.count(measured.get("loads") or 0, "load"), load_s),
         ("Answering", "", answer_s),
         ("Other work on answers", "canary, answer cache, scoring", max(0.0, wall_s - load_s - answer_s)),
     ]
@@ -178,9 +178,9 @@ def _server(url: str, found: Mapping[str, Any]) -> list[Cell]:
     hits = counted.get("prefix_hit_rate")
     return [
         Cell(text=url, note=f"version {found.get('version') or 'not known'}"),
-        figures.setting(found.get("answered")),
-        figures.setting(counted.get("prompt_tokens")),
-        figures.setting(counted.get("generated_tokens")),
-        _missing("the server published no counters") if hits is None else Cell(text=figures.percent(hits)),
-        Cell(text=figures.number(sum(faults.values())), note=words.listing(faults)),
+        number_format.setting(found.get("answered")),
+        number_format.setting(counted.get("prompt_tokens")),
+        number_format.setting(counted.get("generated_tokens")),
+        _missing("the server published no counters") if hits is None else Cell(text=number_format.percent(hits)),
+        Cell(text=number_format.number(sum(faults.values())), note=wording.listing(faults)),
     ]

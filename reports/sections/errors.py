@@ -5,10 +5,11 @@ from __future__ import annotations
 from msgspec import structs
 
 from harness.schema import SuiteInfo
-from reports import case_words, figures, sentences, words
-from reports.briefs import Tally, Trouble
-from reports.evidence import Evidence
+from reports import number_format, wording
+from reports import sentences as reports_sentences
+from reports.cases.read import AnswerError, Tally
 from reports.model import Block, Cell, Facets, Section, Table
+from reports.run_data import RunView
 
 MOST_NAMED = 50
 COLUMNS = ["Suite and model", "Answers", "Usable", "Errors", "Cut at the limit", "Empty", "With an unscored metric"]
@@ -19,7 +20,7 @@ NOTE = (
 )
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     counted: list[list[Cell]] = []
     named: list[tuple[list[Cell], Facets]] = []
     troubled = 0
@@ -39,7 +40,8 @@ def section(evidence: Evidence) -> Section:
                 columns=["Case", "Model", "What happened", "Reason"],
                 rows=[row for row, _ in shown],
                 cases=[facets for _, facets in shown],
-                note=f"{words.shown_of('record', len(shown), troubled)}.{case_words.others(troubled - len(shown))}",
+                note=f"{wording.shown_of('record', len(shown), troubled)}."
+                f"{reports_sentences.others(troubled - len(shown))}",
             )
         )
     lead = (
@@ -49,25 +51,27 @@ def section(evidence: Evidence) -> Section:
 
 
 def _counts(suite: str, variant: str, tally: Tally) -> list[Cell]:
-    head = Cell(text=words.variant(variant), note=suite if tally.text_kept else f"{suite}; {sentences.NO_TEXT}")
+    head = Cell(
+        text=wording.variant(variant), note=suite if tally.text_kept else f"{suite}; {reports_sentences.NO_TEXT}"
+    )
     numbers = (tally.answers, tally.usable, tally.errors, tally.cut, tally.empty, tally.unscored)
-    cells = [Cell(text=figures.number(n)) for n in numbers]
+    cells = [Cell(text=number_format.number(n)) for n in numbers]
     if not tally.text_kept:
         for unknown in (1, 3, 4):
-            cells[unknown] = Cell(text=figures.DASH, tone="muted")
+            cells[unknown] = Cell(text=number_format.DASH, tone="muted")
     return [head, *cells]
 
 
-def _named(suite: SuiteInfo, variant: str, trouble: Trouble, evidence: Evidence) -> tuple[list[Cell], Facets]:
+def _named(suite: SuiteInfo, variant: str, trouble: AnswerError, evidence: RunView) -> tuple[list[Cell], Facets]:
     link, found = evidence.cases.named(suite.name, trouble.case_id)
     facets = structs.replace(found, kinds=tuple(dict.fromkeys((*found.kinds, "error"))))
     head = Cell(text=trouble.case_id, note=suite.name, code=True, link=link)
-    return [head, Cell(text=words.variant(variant)), _state(trouble), Cell(text=trouble.reason)], facets
+    return [head, Cell(text=wording.variant(variant)), _state(trouble), Cell(text=trouble.reason)], facets
 
 
-def _state(trouble: Trouble) -> Cell:
+def _state(trouble: AnswerError) -> Cell:
     if not trouble.scorer:
         return Cell(text="engine error", tone="bad")
     if trouble.failed:
-        return Cell(text=f"{words.title(trouble.scorer)}: the scorer failed", tone="bad")
-    return Cell(text=f"{words.title(trouble.scorer)} unscored", tone="caution")
+        return Cell(text=f"{wording.title(trouble.scorer)}: the scorer failed", tone="bad")
+    return Cell(text=f"{wording.title(trouble.scorer)} unscored", tone="caution")

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from reports import case_words, sentences, words
-from reports.briefs import Brief, Fabrication
-from reports.evidence import Evidence
-from reports.ledger import Joint
+from reports import sentences as reports_sentences
+from reports import wording
+from reports.cases.read import AnswerSummary, Fabrication
+from reports.cases.select import Joint
 from reports.model import Block, Cell, Section, Table, Text
+from reports.run_data import RunView
 
 MOST = 50
 """Most claims that one table names; all are counted."""
@@ -19,11 +20,11 @@ COLUMNS = ["Case", "Claim", "Finding", "Why", "Who says so"]
 
 
 class Claim(NamedTuple):
-    answer: Brief
+    answer: AnswerSummary
     found: Fabrication
 
 
-def section(evidence: Evidence) -> Section | None:
+def section(evidence: RunView) -> Section | None:
     blocks: list[Block] = []
     for suite in evidence.suites:
         joint = evidence.joint(suite.name)
@@ -37,9 +38,9 @@ def section(evidence: Evidence) -> Section | None:
     return Section(id="fabrications", title="Fabrications", lead=lead, blocks=blocks)
 
 
-def _of_both(evidence: Evidence, suite: str, joint: Joint) -> list[Block]:
+def _of_both(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
     """What is new, gone and kept."""
-    said = sentences.fabrication_counts(joint.new, joint.gone, joint.kept)
+    said = reports_sentences.fabrication_counts(joint.new, joint.gone, joint.kept)
     blocks: list[Block] = [Text(text=f"{suite}: {said}.")]
     if joint.new:
         new = (Claim(p.tuned, f) for p in evidence.ledger.having(suite, "new") for f in p.new)
@@ -50,9 +51,12 @@ def _of_both(evidence: Evidence, suite: str, joint: Joint) -> list[Block]:
     return blocks
 
 
-def _of_tuned(evidence: Evidence, suite: str, joint: Joint) -> list[Block]:
+def _of_tuned(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
     """What the tuned model fabricates, where nobody knows what the baseline did."""
-    count, why = words.count(joint.claims, "fabrication"), sentences.NO_TEXT if joint.pairs else "no baseline was asked"
+    count, why = (
+        wording.count(joint.claims, "fabrication"),
+        reports_sentences.NO_TEXT if joint.pairs else "no baseline was asked",
+    )
     blocks: list[Block] = [
         Text(text=f"{suite}: {count} of the tuned model; {why}, so new ones cannot be told from old ones.")
     ]
@@ -63,7 +67,7 @@ def _of_tuned(evidence: Evidence, suite: str, joint: Joint) -> list[Block]:
     return blocks
 
 
-def _table(evidence: Evidence, suite: str, caption: str, found: Iterable[Claim], of: int) -> Table:
+def _table(evidence: RunView, suite: str, caption: str, found: Iterable[Claim], of: int) -> Table:
     shown = list(islice(found, MOST))
     places = [evidence.cases.named(suite, answer.case.id) for answer, _ in shown]
     rows = [
@@ -76,11 +80,11 @@ def _table(evidence: Evidence, suite: str, caption: str, found: Iterable[Claim],
         ]
         for (answer, claim), (link, _) in zip(shown, places, strict=True)
     ]
-    said = words.capital(words.shown_of("fabrication", len(rows), of))
+    said = wording.capital(wording.shown_of("fabrication", len(rows), of))
     return Table(
         caption=caption,
         columns=COLUMNS,
         rows=rows,
         cases=[facets for _, facets in places],
-        note=f"{said}.{case_words.others(of - len(rows))} {NOTE}",
+        note=f"{said}.{reports_sentences.others(of - len(rows))} {NOTE}",
     )

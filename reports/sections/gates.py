@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.schema import SuiteInfo, Verdict
-from reports import figures, sentences, words
-from reports.evidence import Evidence
+from reports import number_format, sentences, wording
 from reports.model import Block, Cell, Section, Table, Text, Tone
-from reports.sections import measured
+from reports.run_data import RunView
+from reports.sections import results
 
 COLUMNS = ["Gate and bar", "Outcome", "Observed", "Margin", "Based on", "Why"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
@@ -16,7 +16,7 @@ NOTE = (
 )
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     blocks: list[Block] = [Text(text=sentences.bar_moved(text), tone="caution") for text in evidence.run.manifest.moved]
     for suite in evidence.suites:
         verdicts = evidence.verdicts(suite.name)
@@ -30,9 +30,9 @@ def section(evidence: Evidence) -> Section:
 
 
 def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
-    return measured.table(
+    return results.table(
         [(suite, _row(v, suite)) for v in verdicts],
-        caption=f"Gates of {suite.name} (gate file {figures.short(suite.gates_hash)})",
+        caption=f"Gates of {suite.name} (gate file {number_format.short(suite.gates_hash)})",
         columns=COLUMNS,
         numeric=[2, 3, 4],
         note=NOTE,
@@ -41,15 +41,19 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
 
 def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     seen = verdict.observed
-    unit = figures.unit_of(verdict)
-    bounds = figures.interval(seen, unit)
-    confidence = figures.level(seen) if seen and bounds else ""
-    size = (f"n {figures.number(seen.n)}", figures.sources(seen, suite.cluster)) if seen else (figures.DASH, "")
+    unit = number_format.unit_of(verdict)
+    bounds = number_format.interval(seen, unit)
+    confidence = number_format.level(seen) if seen and bounds else ""
+    size = (
+        (f"n {number_format.number(seen.n)}", number_format.sources(seen, suite.cluster))
+        if seen
+        else (number_format.DASH, "")
+    )
     return [
-        Cell(text=words.metric_and_slice(verdict, suite.shape), note=verdict.bar),
-        Cell(text=words.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        Cell(text=figures.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
-        Cell(text=figures.margin(verdict.margin, unit)),
+        Cell(text=wording.metric_and_slice(verdict, suite.shape), note=verdict.bar),
+        Cell(text=wording.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
+        Cell(text=number_format.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
+        Cell(text=number_format.margin(verdict.margin, unit)),
         Cell(text=size[0], note=size[1]),
-        Cell(text=verdict.reason, note=words.needs(verdict.needed)),
+        Cell(text=verdict.reason, note=wording.needs(verdict.needed)),
     ]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.history.index import levels, past_runs
-from harness.history.past import Level, PastRun, questions_of
+from harness.runs.history import MetricLevel, PastRun, levels, past_runs, questions_of
 from harness.schema import CANDIDATE, SuiteInfo
-from reports import figures, words
-from reports.evidence import Evidence
-from reports.history import tables
-from reports.history.trend import Trend, accepted_by, trends
+from reports import number_format, wording
+from reports.history import trends as history_trends
+from reports.history.trends import Trend, accepted_by, trends
 from reports.model import Block, Cell, Curve, Line, Section, Table, Text
+from reports.run_data import RunView
 
 MOST_METRICS = 3
 """Gated metrics of a suite that are shown, those of the first gates; the page of all runs has every one."""
@@ -25,7 +24,7 @@ NOTE = (
 )
 
 
-def section(evidence: Evidence) -> Section | None:
+def section(evidence: RunView) -> Section | None:
     if not evidence.suites:
         return None
     path = evidence.run.path.resolve()
@@ -36,7 +35,9 @@ def section(evidence: Evidence) -> Section | None:
     return Section(id="history", title="History", lead=LEAD, blocks=blocks)
 
 
-def _suite(evidence: Evidence, suite: SuiteInfo, earlier: Sequence[PastRun], found: Sequence[Level]) -> list[Block]:
+def _suite(
+    evidence: RunView, suite: SuiteInfo, earlier: Sequence[PastRun], found: Sequence[MetricLevel]
+) -> list[Block]:
     gated = list(dict.fromkeys(v.metric for v in evidence.run.verdicts if v.suite == suite.name))
     of_suite = {t.metric: t for t in trends(earlier, found, accepted_by(earlier)) if t.suite == suite.name}
     known = [of_suite[metric] for metric in gated if metric in of_suite][:MOST_METRICS]
@@ -47,14 +48,14 @@ def _suite(evidence: Evidence, suite: SuiteInfo, earlier: Sequence[PastRun], fou
     return _shown(evidence, suite, known, names[-MOST_RUNS:], len(gated))
 
 
-def _shown(evidence: Evidence, suite: SuiteInfo, known: list[Trend], runs: list[str], gated: int) -> list[Block]:
+def _shown(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[str], gated: int) -> list[Block]:
     twin = _table(evidence, suite, known, runs, gated)
     lines = [line for line in (_line(evidence, suite, trend, runs) for trend in known) if len(line.points) > 1]
     if not lines:
         return [twin]
     return [
         Curve(
-            id=f"history-{words.slug(suite.name)}",
+            id=f"history-{wording.slug(suite.name)}",
             title=f"Gated metrics of {suite.name} over runs",
             x="Row of the table: oldest run first, this run last",
             y="Level of the judged model",
@@ -64,11 +65,11 @@ def _shown(evidence: Evidence, suite: SuiteInfo, known: list[Trend], runs: list[
     ]
 
 
-def _table(evidence: Evidence, suite: SuiteInfo, known: list[Trend], runs: list[str], gated: int) -> Table:
+def _table(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[str], gated: int) -> Table:
     rows = [_row(suite, known, run) for run in runs]
     rows.append(_own(evidence, suite, known))
-    names = [words.metric(trend.metric, trend.shape) for trend in known]
-    more = f" {words.capital(words.shown_of('gated metric', len(known), gated))}."
+    names = [wording.metric(trend.metric, trend.shape) for trend in known]
+    more = f" {wording.capital(wording.shown_of('gated metric', len(known), gated))}."
     return Table(
         caption=f"{suite.name} over runs",
         columns=["Run", "Model", "Questions", *names],
@@ -82,27 +83,31 @@ def _row(suite: SuiteInfo, known: list[Trend], run: str) -> list[Cell]:
     points = [next((point for point in trend.points if point.run == run), None) for trend in known]
     any_ = next(point for point in points if point is not None)
     is_same = any_.questions == questions_of(suite)
-    missing = Cell(text=figures.NOT_MEASURED, tone="muted")
-    values = [tables.value(p, tables.unit(t)) if p else missing for p, t in zip(points, known, strict=True)]
+    missing = Cell(text=number_format.NOT_MEASURED, tone="muted")
+    values = [
+        history_trends.value(p, history_trends.unit(t)) if p else missing for p, t in zip(points, known, strict=True)
+    ]
     return [
         Cell(text=run, note="accepted baseline" if any_.accepted else "", code=True),
-        Cell(text=any_.model or figures.DASH),
-        Cell(text="the same" if is_same else tables.OTHER, tone="plain" if is_same else "caution"),
+        Cell(text=any_.model or number_format.DASH),
+        Cell(text="the same" if is_same else history_trends.OTHER, tone="plain" if is_same else "caution"),
         *values,
     ]
 
 
-def _own(evidence: Evidence, suite: SuiteInfo, known: list[Trend]) -> list[Cell]:
+def _own(evidence: RunView, suite: SuiteInfo, known: list[Trend]) -> list[Cell]:
     judged = evidence.run.manifest.checkpoints.get(CANDIDATE)
     values = []
     for trend in known:
-        seen, unit = evidence.level(suite.name, CANDIDATE, trend.metric), tables.unit(trend)
-        values.append(Cell(text=figures.value(seen, unit), note=figures.interval(seen, unit), estimate=seen))
+        seen, unit = evidence.level(suite.name, CANDIDATE, trend.metric), history_trends.unit(trend)
+        values.append(
+            Cell(text=number_format.value(seen, unit), note=number_format.interval(seen, unit), estimate=seen)
+        )
     name = Cell(text=evidence.run.manifest.run_id, note="this run", code=True)
-    return [name, Cell(text=judged.name if judged else figures.DASH), Cell(text=figures.DASH), *values]
+    return [name, Cell(text=judged.name if judged else number_format.DASH), Cell(text=number_format.DASH), *values]
 
 
-def _line(evidence: Evidence, suite: SuiteInfo, trend: Trend, runs: list[str]) -> Line:
+def _line(evidence: RunView, suite: SuiteInfo, trend: Trend, runs: list[str]) -> Line:
     """Levels of the runs that were asked the same questions, at their row of the table."""
     at = {run: place for place, run in enumerate(runs, 1)}
     same = [p for p in trend.points if p.run in at and p.questions == questions_of(suite)]
@@ -110,4 +115,4 @@ def _line(evidence: Evidence, suite: SuiteInfo, trend: Trend, runs: list[str]) -
     seen = evidence.level(suite.name, CANDIDATE, trend.metric)
     if seen and seen.value is not None:
         points.append((float(len(runs) + 1), seen.value))
-    return Line(name=words.metric(trend.metric, trend.shape), points=points if trend.is_share else [])
+    return Line(name=wording.metric(trend.metric, trend.shape), points=points if trend.is_share else [])

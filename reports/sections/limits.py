@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.events import batches
-from harness.rules import COMPARATIVE
+from harness.gates.rules import COMPARATIVE
+from harness.runs.score_events import batches
 from harness.schema import FLOOR, SuiteInfo
-from reports import figures, words
-from reports.evidence import Evidence
+from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table, Text
+from reports.run_data import RunView
 
 STANDING = [
     "Scores come from rules that compare text with an expected answer or with the source; they see neither style nor "
@@ -17,7 +17,7 @@ STANDING = [
 ]
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     blocks: list[Block] = []
     rows = [row for suite in evidence.suites for row in _unmeasured(evidence, suite)]
     if rows:
@@ -29,25 +29,27 @@ def section(evidence: Evidence) -> Section:
     return Section(id="limits", title="Limits", lead=lead, blocks=blocks)
 
 
-def _unmeasured(evidence: Evidence, suite: SuiteInfo) -> list[list[Cell]]:
+def _unmeasured(evidence: RunView, suite: SuiteInfo) -> list[list[Cell]]:
     rows = []
     for variant in evidence.variants:
         for metric in suite.metrics:
             found = evidence.level(suite.name, variant, metric.name)
             if found is not None and found.value is None:
-                what = Cell(text=f"{words.metric(metric.name, suite.shape)}, {words.variant(variant)}", note=suite.name)
-                rows.append([what, Cell(text=found.reason or ""), Cell(text=figures.DASH)])
+                what = Cell(
+                    text=f"{wording.metric(metric.name, suite.shape)}, {wording.variant(variant)}", note=suite.name
+                )
+                rows.append([what, Cell(text=found.reason or ""), Cell(text=number_format.DASH)])
     for verdict in evidence.verdicts(suite.name):
         if verdict.outcome in ("inconclusive", "skipped", "error"):
-            what = Cell(text=words.gate(verdict, suite.shape), note=suite.name)
-            rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or figures.DASH)])
+            what = Cell(text=wording.gate(verdict, suite.shape), note=suite.name)
+            rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or number_format.DASH)])
     if FLOOR not in evidence.tallies[suite.name]:
         why = Cell(text="the suite has no answer by rule to compare with")
-        rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=figures.DASH)])
+        rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=number_format.DASH)])
     return rows
 
 
-def _noise(evidence: Evidence) -> list[str]:
+def _noise(evidence: RunView) -> list[str]:
     """How far the metrics that were compared move by themselves, where that was measured."""
     said = []
     for suite in evidence.suites:
@@ -58,26 +60,26 @@ def _noise(evidence: Evidence) -> list[str]:
             said.append(f"{suite.name}: how far its metrics move when one model is asked twice was not measured.")
             continue
         moves = [
-            f"{words.phrase(metric.name)} by up to "
-            f"{figures.floor(found.floor, evidence.unit_of_change(suite.name, metric))}"
+            f"{wording.phrase(metric.name)} by up to "
+            f"{number_format.floor(found.floor, evidence.unit_of_change(suite.name, metric))}"
             for metric in suite.metrics
             if metric.name in compared and (found := suite.noise.of(metric.name, None, None))
         ]
         said.append(
-            f"{suite.name}: asking {suite.noise.checkpoint} twice moved {words.listing(moves)} (run "
+            f"{suite.name}: asking {suite.noise.checkpoint} twice moved {wording.listing(moves)} (run "
             f"{suite.noise.run_id}). Smaller margins are not judged."
         )
     return said
 
 
-def _unasked(evidence: Evidence) -> list[str]:
+def _unasked(evidence: RunView) -> list[str]:
     """Who did not score the answers: a judge model, people, or neither."""
     asked = {event.kind for batch in batches(evidence.run.path) for event in batch.events}
     missing = [who for kind, who in (("judge", "no judge model"), ("human", "no person")) if kind not in asked]
-    return [words.capital(f"{words.listing(missing)} scored these answers.")] if missing else []
+    return [wording.capital(f"{wording.listing(missing)} scored these answers.")] if missing else []
 
 
-def _shapes(evidence: Evidence) -> list[str]:
+def _shapes(evidence: RunView) -> list[str]:
     return [
         f"{s.name} is of the shape '{s.shape}'; its numbers must not stand beside numbers of another shape."
         for s in evidence.suites

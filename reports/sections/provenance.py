@@ -6,29 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.schema import BASELINE
-from reports import figures, words
-from reports.evidence import Evidence
+from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
-from reports.sections import compared
+from reports.run_data import RunView, overall
+from reports.sections import models_compared
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     manifest = evidence.run.manifest
     run = [
         ("Run", Cell(text=manifest.run_id, code=True)),
         ("Seal (SHA-256 of MANIFEST.sha256)", Cell(text=evidence.seal, code=True)),
-        ("Started", Cell(text=figures.moment(manifest.started))),
-        ("Ended", Cell(text=figures.moment(manifest.ended))),
+        ("Started", Cell(text=number_format.moment(manifest.started))),
+        ("Ended", Cell(text=number_format.moment(manifest.ended))),
         ("Code", Cell(text=_commit(manifest.git))),
         (
             "Sampling",
-            Cell(text=", ".join(f"{k} {figures.exact(v)}" for k, v in manifest.sampling.items()) or figures.DASH),
+            Cell(
+                text=", ".join(f"{k} {number_format.exact(v)}" for k, v in manifest.sampling.items())
+                or number_format.DASH
+            ),
         ),
         ("Prompts", Cell(text=_prompts(evidence))),
-        ("Training run", Cell(text=manifest.parent_run_id or figures.DASH)),
+        ("Training run", Cell(text=manifest.parent_run_id or number_format.DASH)),
     ]
     if manifest.redacted:
-        counts = ", ".join(f"{kind} {figures.number(count)}" for kind, count in sorted(manifest.redacted.items()))
+        counts = ", ".join(f"{kind} {number_format.number(count)}" for kind, count in sorted(manifest.redacted.items()))
         run.append(("Places masked as secrets", Cell(text=counts)))
     packages = manifest.env.get("packages") or {}
     machine = {k: v for k, v in manifest.env.items() if k != "packages"}
@@ -43,12 +46,12 @@ def section(evidence: Evidence) -> Section:
     return Section(id="provenance", title="Provenance", lead=lead, blocks=blocks)
 
 
-def _data(evidence: Evidence) -> Table:
+def _data(evidence: RunView) -> Table:
     rows = [
         [
             Cell(text=s.name),
-            Cell(text=words.decoding(s.samples, s.temperature)),
-            Cell(text=figures.number(len(s.left_out))),
+            Cell(text=wording.decoding(s.samples, s.temperature)),
+            Cell(text=number_format.number(len(s.left_out))),
             Cell(text=s.licence or "not stated"),
             Cell(text=s.hash, code=True),
         ]
@@ -60,9 +63,9 @@ def _data(evidence: Evidence) -> Table:
     )
 
 
-def _prompts(evidence: Evidence) -> str:
-    if not any(compared.own_prompts(evidence, suite) for suite in evidence.suites):
-        return figures.DASH if BASELINE not in evidence.variants else "identical token IDs for baseline and tuned"
+def _prompts(evidence: RunView) -> str:
+    if not any(models_compared.own_prompts(evidence, suite) for suite in evidence.suites):
+        return number_format.DASH if BASELINE not in evidence.variants else "identical token IDs for baseline and tuned"
     return "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"
 
 
@@ -78,5 +81,19 @@ def _pairs(found: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Cell]]
         if isinstance(value, Mapping):
             pairs += _pairs(value, f"{prefix}{key} / ")
         else:
-            pairs.append((words.title(f"{prefix}{key}"), figures.setting(value, key)))
+            pairs.append((wording.title(f"{prefix}{key}"), number_format.setting(value, key)))
     return pairs
+
+
+NOTE = "A signature supports the duty to keep dated and signed test reports. It replaces no legal review."
+
+
+def signoff_section(evidence: RunView) -> Section:
+    run = evidence.run.manifest.run_id
+    outcome = evidence.run.standing.says.rstrip(".") or wording.outcome(overall(evidence.run.verdicts))
+    rows = [[Cell(text=part), *[Cell(text="")] * 4] for part in ("Reviewed", "Approved")]
+    columns = ["", "Name", "Role", "Date", "Signature"]
+    caption = f"Decision on run {run}: {outcome}. Content: {evidence.seal}"
+    return Section(
+        id="signoff", title="Sign-off", blocks=[Table(caption=caption, columns=columns, rows=rows, note=NOTE)]
+    )

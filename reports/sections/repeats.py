@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Record, SuiteInfo
-from reports import figures, words
-from reports.evidence import Evidence
+from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table
+from reports.run_data import RunView
 
 MOST = 50
 """Most cases that one table names; all are counted."""
@@ -23,7 +23,7 @@ Records = dict[str, list[Record]]
 """Records by variant."""
 
 
-def section(evidence: Evidence) -> Section | None:
+def section(evidence: RunView) -> Section | None:
     blocks: list[Block] = []
     for suite in evidence.suites:
         if not evidence.run.manifest.asked_twice and suite.samples < 2:
@@ -38,7 +38,7 @@ def section(evidence: Evidence) -> Section | None:
     return Section(id="repeats", title="Repeats", lead=lead, blocks=blocks) if blocks else None
 
 
-def _without_text(evidence: Evidence, suite: SuiteInfo) -> Records:
+def _without_text(evidence: RunView, suite: SuiteInfo) -> Records:
     """The suite's records by variant, without inputs and answers: only scores are looked at."""
     found: Records = {}
     for _, name, record in evidence.source:
@@ -49,7 +49,7 @@ def _without_text(evidence: Evidence, suite: SuiteInfo) -> Records:
     return found
 
 
-def _floors(evidence: Evidence, suite: SuiteInfo, records: Records) -> Table:
+def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
     from harness.stats.noise import floors
 
     by_name = {metric.name: metric for metric in suite.metrics}
@@ -60,10 +60,10 @@ def _floors(evidence: Evidence, suite: SuiteInfo, records: Records) -> Table:
         seen = Estimate(value=found.change, low=found.low, high=found.high, reason="nothing was compared")
         rows.append(
             [
-                Cell(text=words.metric(found.metric, suite.shape), note=suite.name),
-                Cell(text=figures.value(seen, unit), note=figures.interval(seen, unit), estimate=seen),
-                Cell(text=figures.floor(found.floor, unit)),
-                Cell(text=figures.number(found.flips), note=words.count(found.cases, "case")),
+                Cell(text=wording.metric(found.metric, suite.shape), note=suite.name),
+                Cell(text=number_format.value(seen, unit), note=number_format.interval(seen, unit), estimate=seen),
+                Cell(text=number_format.floor(found.floor, unit)),
+                Cell(text=number_format.number(found.flips), note=wording.count(found.cases, "case")),
             ]
         )
     columns = ["Metric", "Second pass minus first", "Noise floor", "Cases that flip"]
@@ -71,18 +71,18 @@ def _floors(evidence: Evidence, suite: SuiteInfo, records: Records) -> Table:
     return Table(caption=caption, columns=columns, rows=rows, numeric=[1, 2, 3], note=NOTE)
 
 
-def _between_passes(evidence: Evidence, suite: SuiteInfo, records: Records) -> list[Block]:
+def _between_passes(evidence: RunView, suite: SuiteInfo, records: Records) -> list[Block]:
     from harness.stats.noise import flips
 
     found = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
     return _table(evidence, f"Cases of {suite.name} that flip between the passes", suite, found)
 
 
-def _between_repeats(evidence: Evidence, suite: SuiteInfo, variant: str, records: list[Record]) -> list[Block]:
+def _between_repeats(evidence: RunView, suite: SuiteInfo, variant: str, records: list[Record]) -> list[Block]:
     from harness.stats.noise import repeat_flips
 
     found = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
-    caption = f"Cases of {suite.name} that flip between repeats, {words.variant(variant)}"
+    caption = f"Cases of {suite.name} that flip between repeats, {wording.variant(variant)}"
     return _table(evidence, caption, suite, found)
 
 
@@ -94,7 +94,7 @@ def _by_case(found: Iterable[tuple[Metric, list[str]]]) -> Flips:
     return flipped
 
 
-def _table(evidence: Evidence, caption: str, suite: SuiteInfo, found: Flips) -> list[Block]:
+def _table(evidence: RunView, caption: str, suite: SuiteInfo, found: Flips) -> list[Block]:
     if not found:
         return []
     shown = list(found.items())[:MOST]
@@ -102,11 +102,11 @@ def _table(evidence: Evidence, caption: str, suite: SuiteInfo, found: Flips) -> 
     rows = [
         [
             Cell(text=case_id, code=True, note=suite.name, link=link),
-            Cell(text=words.capital(words.listing(words.phrase(m.name) for m in on))),
+            Cell(text=wording.capital(wording.listing(wording.phrase(m.name) for m in on))),
         ]
         for (case_id, on), (link, _) in zip(shown, places, strict=True)
     ]
-    left = f" The other {figures.number(len(found) - MOST)} are not named." if len(found) > MOST else ""
-    note = f"{words.capital(words.shown_of('case', len(rows), len(found)))}.{left}"
+    left = f" The other {number_format.number(len(found) - MOST)} are not named." if len(found) > MOST else ""
+    note = f"{wording.capital(wording.shown_of('case', len(rows), len(found)))}.{left}"
     cases = [facets for _, facets in places]
     return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, cases=cases, note=note)]

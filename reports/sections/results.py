@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from harness.rules import GATE_RULES
+from collections.abc import Sequence
+from typing import Any
+
+from harness.errors import UserError
+from harness.gates.rules import GATE_RULES
 from harness.schema import Estimate, Metric, SuiteInfo, Verdict
-from reports import figures, sentences, words
-from reports.evidence import Evidence
+from reports import number_format, sentences, wording
+from reports.charts.intervals import marks_of, share_ticks
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text, Tick
-from reports.sections import measured, validity
-from reports.sections.axes import marks_of, share_ticks
+from reports.run_data import RunView
+from reports.sections import validity
+
+
+def table(rows: Sequence[tuple[SuiteInfo, list[Cell]]], **named: Any) -> Table:
+    """A table whose rows hold numbers of the suites named beside them.
+
+    Raises UserError where the suites are of two task shapes: finding a clause in a whole contract and knowing one that
+    is given are two skills, and a table is read as a comparison.
+    """
+    shapes = dict.fromkeys(suite.shape for suite, _ in rows)
+    if len(shapes) > 1:
+        raise UserError(
+            f"one table would hold numbers of the task shapes {wording.listing(shapes)}; give each shape its own table"
+        )
+    return Table(rows=[cells for _, cells in rows], **named)
+
 
 NOTE = (
     "Change is tuned minus baseline on the same cases, in percentage points. It reads better or worse only where its "
@@ -17,7 +36,7 @@ NOTE = (
 )
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     blocks: list[Block] = []
     for suite in evidence.suites:
         caption = f"Results of {suite.name} ({suite.shape})"
@@ -30,52 +49,52 @@ def section(evidence: Evidence) -> Section:
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 
-def level_cell(found: Estimate | None, cluster: str, unit: figures.Unit) -> Cell:
+def level_cell(found: Estimate | None, cluster: str, unit: number_format.Unit) -> Cell:
     """A metric of one variant: value, then interval, n and contracts in the quieter line."""
     if found is None or found.value is None:
-        return Cell(text=figures.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found)
-    size = f"n {figures.number(found.n)}, {figures.sources(found, cluster)}"
-    note = f"{figures.interval(found, unit)}\n{size}".strip()
-    return Cell(text=figures.value(found, unit), note=note, estimate=found)
+        return Cell(
+            text=number_format.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found
+        )
+    size = f"n {number_format.number(found.n)}, {number_format.sources(found, cluster)}"
+    note = f"{number_format.interval(found, unit)}\n{size}".strip()
+    return Cell(text=number_format.value(found, unit), note=note, estimate=found)
 
 
-def change_cells(
-    evidence: Evidence, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None
-) -> list[Cell]:
+def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None) -> list[Cell]:
     """Paired change, its reading, and the cases behind it."""
     found = evidence.comparison(suite.name, metric.name, tag, value)
     if found is None:
-        return [Cell(text=figures.DASH, tone="muted")] * 3
+        return [Cell(text=number_format.DASH, tone="muted")] * 3
     unit = evidence.unit_of_change(suite.name, metric)
     said, tone = sentences.reading(found, metric.higher_is_better)
     return [
         Cell(
-            text=figures.value(found.difference, unit),
-            note=figures.interval(found.difference, unit),
+            text=number_format.value(found.difference, unit),
+            note=number_format.interval(found.difference, unit),
             estimate=found.difference,
         ),
-        Cell(text=said, tone=tone, note=figures.test(found.p_value, found.test)),
+        Cell(text=said, tone=tone, note=number_format.test(found.p_value, found.test)),
         Cell(text=sentences.tally(found.wins, found.losses, found.ties)),
     ]
 
 
-def _table(evidence: Evidence, suite: SuiteInfo, caption: str) -> Table:
+def _table(evidence: RunView, suite: SuiteInfo, caption: str) -> Table:
     variants = evidence.variants
     rows = []
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
-        said = f"{words.direction(metric.higher_is_better, metric.says)}\n{validity.beside(metric)}".strip()
-        head = Cell(text=words.metric(metric.name, suite.shape), note=said)
+        said = f"{wording.direction(metric.higher_is_better, metric.says)}\n{validity.beside(metric)}".strip()
+        head = Cell(text=wording.metric(metric.name, suite.shape), note=said)
         rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))
-    columns = ["Metric", *map(words.variant, variants), "Change", "Reading", "Cases"]
+    columns = ["Metric", *map(wording.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))
-    return measured.table(rows, caption=caption, columns=columns, numeric=numeric, note=NOTE)
+    return table(rows, caption=caption, columns=columns, numeric=numeric, note=NOTE)
 
 
 def _plot(suite: SuiteInfo, rows: list[PlotRow], caption: str) -> Intervals:
     return Intervals(
-        id=f"levels-{words.slug(suite.name)}",
+        id=f"levels-{wording.slug(suite.name)}",
         title=f"Metrics of {suite.name}, {suite.shape}, with 95% intervals",
         ticks=share_ticks(),
         rows=rows,
@@ -83,12 +102,12 @@ def _plot(suite: SuiteInfo, rows: list[PlotRow], caption: str) -> Intervals:
     )
 
 
-def _plot_row(evidence: Evidence, suite: SuiteInfo, metric: Metric) -> PlotRow:
+def _plot_row(evidence: RunView, suite: SuiteInfo, metric: Metric) -> PlotRow:
     found = {v: evidence.level(suite.name, v, metric.name) for v in evidence.variants}
     bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v)]
     return PlotRow(
-        label=words.metric(metric.name, suite.shape),
-        note=words.direction(metric.higher_is_better),
+        label=wording.metric(metric.name, suite.shape),
+        note=wording.direction(metric.higher_is_better),
         marks=marks_of(found),
         bars=bars,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.schema import CANDIDATE, Metric, SuiteInfo
-from reports import figures, sentences, words
-from reports.evidence import TOO_FEW, Evidence
+from reports import number_format, sentences, wording
+from reports.charts.intervals import turned_ticks
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table
-from reports.sections import measured
-from reports.sections.axes import turned_ticks
-from reports.sections.picture import turned
+from reports.run_data import TOO_FEW, RunView
+from reports.sections import results
+from reports.sections.overview import turned
 from reports.sections.results import change_cells, level_cell
 
 NOTE = f"Slices of fewer than {TOO_FEW} cases say too few: a percentage of so few cases would mislead."
@@ -18,7 +18,7 @@ MOST_PANELS = 6
 """Metrics that are drawn; the tables have all."""
 
 
-def section(evidence: Evidence) -> Section | None:
+def section(evidence: RunView) -> Section | None:
     blocks: list[Block] = []
     for suite in evidence.suites:
         for tag in suite.slices:
@@ -32,42 +32,46 @@ def section(evidence: Evidence) -> Section | None:
     return Section(id="slices", title="By kind of case", lead=lead, blocks=blocks)
 
 
-def size(evidence: Evidence, suite: SuiteInfo, metric: Metric, tag: str, value: str) -> int:
+def size(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str, value: str) -> int:
     """Cases behind the tuned model's number in a slice."""
     found = evidence.level(suite.name, CANDIDATE, metric.name, tag, value)
     return found.n if found else 0
 
 
-def _has_numbers(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> bool:
+def _has_numbers(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> bool:
     return any(evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants for value in values)
 
 
 def _caption(suite: SuiteInfo, tag: str, metric: Metric) -> str:
-    return f"{words.metric(metric.name, suite.shape)}, by {words.phrase(tag)} ({suite.name})"
+    return f"{wording.metric(metric.name, suite.shape)}, by {wording.phrase(tag)} ({suite.name})"
 
 
-def _table(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table:
-    return measured.table(
+def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table:
+    return results.table(
         [(suite, _row(evidence, suite, tag, metric, value)) for value in values],
         caption=_caption(suite, tag, metric),
-        columns=["Slice", *map(words.variant, evidence.variants), "Change", "Reading", "Cases"],
+        columns=["Slice", *map(wording.variant, evidence.variants), "Change", "Reading", "Cases"],
         numeric=list(range(1, len(evidence.variants) + 2)),
         folded=not _matters(evidence, suite, tag, metric),
     )
 
 
-def _matters(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric) -> bool:
+def _matters(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric) -> bool:
     """The suite's first metric, and those that a gate judges by this slice."""
     is_gated = any(v.metric == metric.name and v.slice == tag for v in evidence.verdicts(suite.name))
     return is_gated or metric == evidence.headline_metric(suite)
 
 
-def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
+def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
     head = Cell(text=value)
     n = size(evidence, suite, metric, tag, value)
     if n < TOO_FEW:
-        blank = Cell(text=figures.DASH, tone="muted")
-        return [head, Cell(text=figures.too_few(n, TOO_FEW), tone="muted"), *[blank] * (len(evidence.variants) + 2)]
+        blank = Cell(text=number_format.DASH, tone="muted")
+        return [
+            head,
+            Cell(text=number_format.too_few(n, TOO_FEW), tone="muted"),
+            *[blank] * (len(evidence.variants) + 2),
+        ]
     unit = evidence.unit(suite.name, metric)
     levels = [evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants]
     return [
@@ -78,7 +82,7 @@ def _row(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, value: 
 
 
 def _plot(
-    evidence: Evidence, suite: SuiteInfo, tag: str, metrics: Sequence[Metric], values: Sequence[str]
+    evidence: RunView, suite: SuiteInfo, tag: str, metrics: Sequence[Metric], values: Sequence[str]
 ) -> list[Block]:
     """Small multiples: a panel a metric, those that matter most first, a line a slice."""
     shares = [m for m in metrics if evidence.unit(suite.name, m) == "share"]
@@ -90,8 +94,8 @@ def _plot(
         return []
     reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
     plot = Intervals(
-        id=f"slices-{words.slug(suite.name)}-{words.slug(tag)}",
-        title=f"Change by {words.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
+        id=f"slices-{wording.slug(suite.name)}-{wording.slug(tag)}",
+        title=f"Change by {wording.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
         "▲ better, ▼ worse, ◇ no clear change",
         ticks=turned_ticks(reach),
         ends=("◀ worse", "better ▶"),
@@ -101,7 +105,7 @@ def _plot(
     return [plot]
 
 
-def _changes(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> list[PlotRow]:
+def _changes(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> list[PlotRow]:
     """A line for each slice that is large enough to show a number."""
     rows = []
     for value in values:
@@ -110,6 +114,6 @@ def _changes(evidence: Evidence, suite: SuiteInfo, tag: str, metric: Metric, val
             continue
         reading = sentences.reading_of(found, metric.higher_is_better)
         mark = turned(found, metric, reading)
-        note = words.direction(metric.higher_is_better)
-        rows.append(PlotRow(label=value, note=note, marks=[mark], panel=words.title(metric.name)))
+        note = wording.direction(metric.higher_is_better)
+        rows.append(PlotRow(label=value, note=note, marks=[mark], panel=wording.title(metric.name)))
     return rows

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from harness.schema import Estimate, Metric
-from reports import figures, words
-from reports.evidence import Evidence
+from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table, Text
+from reports.run_data import RunView
 
 FILE = "validity.json"
 BADGES = {None: "", True: "pass", False: "fail"}
@@ -26,7 +26,7 @@ LEAD = (
 )
 
 
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
+class ValidityFigure(msgspec.Struct, frozen=True, kw_only=True):
     """One measured figure of a scorer."""
 
     set: str
@@ -57,7 +57,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(shown | {"method": "clustered by source"}, Estimate)
 
     @property
-    def unit(self) -> figures.Unit:
+    def unit(self) -> number_format.Unit:
         """Points for a difference of two detectors."""
         return "points" if "minus" in self.detector else "share"
 
@@ -69,7 +69,7 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     """What the metric counts."""
     scorer: str
     """Version of the scorer that was measured."""
-    rows: list[Figure]
+    rows: list[ValidityFigure]
     """The figures."""
 
 
@@ -86,7 +86,7 @@ def _measured() -> tuple[dict[str, Validity], str]:
 
 def of(metric: Metric) -> Validity | None:
     """What was measured for a metric's scorer; metrics of one name from another scorer have nothing."""
-    from harness.scoring import facts
+    from harness.scoring.grounding import facts
 
     found = _measured()[0].get(metric.name)
     return found if found and metric.scorer == facts.fabricated.name else None
@@ -97,17 +97,17 @@ def beside(metric: Metric) -> str:
     found = of(metric)
     if found is None:
         return ""
-    shown = [f"{figures.estimate(f.estimate)} on {f.set}" for f in _short(found)]
+    shown = [f"{number_format.estimate(f.estimate)} on {f.set}" for f in _short(found)]
     return f"scorer's balanced accuracy against people (50% is chance): {'; '.join(shown)}" if shown else ""
 
 
-def _short(found: Validity) -> list[Figure]:
+def _short(found: Validity) -> list[ValidityFigure]:
     """The scorer's own figure of the short measure on every set."""
     first = found.rows[0].detector if found.rows else ""
     return [f for f in found.rows if f.measure == SHORT and f.detector == first]
 
 
-def section(evidence: Evidence) -> Section | None:
+def section(evidence: RunView) -> Section | None:
     known = {m.name: m for suite in evidence.suites for m in suite.metrics if of(m)}
     blocks: list[Block] = []
     for name, metric in known.items():
@@ -119,9 +119,9 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _measured_with(found: Validity) -> str:
-    from harness.scoring import facts
+    from harness.scoring.grounding import facts
 
-    said = f"{words.capital(found.says)} Measured on {_measured()[1]} with scorer version {found.scorer}"
+    said = f"{wording.capital(found.says)} Measured on {_measured()[1]} with scorer version {found.scorer}"
     now = facts.fabricated.version
     return f"{said}." if now == found.scorer else f"{said}; this is version {now}, and the figures may differ for it."
 
@@ -131,10 +131,12 @@ def _table(name: str, title: str, found: Validity) -> Table:
         [
             Cell(text=f.measure, note=f.detector),
             Cell(
-                text=figures.value(f.estimate, f.unit), note=figures.interval(f.estimate, f.unit), estimate=f.estimate
+                text=number_format.value(f.estimate, f.unit),
+                note=number_format.interval(f.estimate, f.unit),
+                estimate=f.estimate,
             ),
-            Cell(text="" if f.target is None else figures.quantity(f.target, "share"), badge=BADGES[f.met]),
-            Cell(text=figures.number(f.n), note=words.count(f.clusters, "source")),
+            Cell(text="" if f.target is None else number_format.quantity(f.target, "share"), badge=BADGES[f.met]),
+            Cell(text=number_format.number(f.n), note=wording.count(f.clusters, "source")),
         ]
         for f in found.rows
         if f.set == title

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from harness.schema import SuiteInfo, Verdict
-from reports import counts, figures, sentences, words
-from reports.evidence import Evidence, overall
-from reports.ledger import Joint
+from reports import business, number_format, sentences, wording
+from reports.cases.select import Joint
 from reports.model import Block, Cell, Headline, Section, Text
-from reports.sections import picture
+from reports.run_data import RunView, overall
+from reports.sections import overview
 
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",
@@ -18,35 +18,35 @@ LEADS = {
 }
 
 
-def section(evidence: Evidence) -> Section:
+def section(evidence: RunView) -> Section:
     blocks: list[Block] = [Text(text=text, tone="caution") for text in cautions(evidence)]
     blocks += [_headline(evidence, suite) for suite in evidence.suites]
-    scaled = {suite.name: counts.scaled(evidence, suite) for suite in evidence.suites}
+    scaled = {suite.name: business.scaled(evidence, suite) for suite in evidence.suites}
     blocks += [Text(text=f"{name}: {said}", tone="muted") for name, said in scaled.items() if said]
     return Section(id="verdict", title="Verdict", lead=lead(evidence), blocks=blocks)
 
 
-def lead(evidence: Evidence) -> str:
+def lead(evidence: RunView) -> str:
     """What all gates come to, or why the run may claim no verdict."""
     says = evidence.run.standing.says
     return f"{says} This report describes; it allows no merge." if says else LEADS[overall(evidence.run.verdicts)]
 
 
-def cautions(evidence: Evidence) -> list[str]:
+def cautions(evidence: RunView) -> list[str]:
     """What a reader must know before believing anything below."""
     training = evidence.training.standing.reason if evidence.training else ""
     said = [evidence.run.standing.says, f"The training run is no evidence: {training}." if training else ""]
     return [*filter(None, said), *evidence.run.manifest.notes]
 
 
-def sentence(evidence: Evidence, suite: SuiteInfo) -> str:
+def sentence(evidence: RunView, suite: SuiteInfo) -> str:
     """What changed for the business, in one line; counts what the suite's first gate calls missed or wrong."""
     metric, joint = evidence.headline_metric(suite), evidence.joint(suite.name)
     if metric is None or not (joint.pairs or joint.answers):
         return "Nothing was measured."
     before = joint.wrong_before if joint.pairs else None
     wrong = sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
-    said = words.capital(counts.missed(evidence, suite, metric) or wrong)
+    said = wording.capital(business.missed(evidence, suite, metric) or wrong)
     if not joint.pairs:
         return f"{said}."
     return f"{said}; {sentences.fabrications(joint.new, joint.gone) if joint.both_texts else sentences.NO_TEXT}."
@@ -56,7 +56,7 @@ NAMED = 4
 """Gates that the verdict names; the table below it has all."""
 
 
-def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
+def _headline(evidence: RunView, suite: SuiteInfo) -> Headline:
     verdicts = evidence.verdicts(suite.name)
     unmet = _not_met(verdicts)
     return Headline(
@@ -65,17 +65,17 @@ def _headline(evidence: Evidence, suite: SuiteInfo) -> Headline:
         sentence=sentence(evidence, suite),
         reason=reason(verdicts, suite.shape),
         objective=suite.objective,
-        glance=picture.glance(evidence, suite) if len(evidence.suites) > 1 else [],
+        glance=overview.glance(evidence, suite) if len(evidence.suites) > 1 else [],
         counted=_counted(verdicts)
-        + (f" {figures.number(left)} more below." if (left := len(unmet) - NAMED) > 0 else ""),
+        + (f" {number_format.number(left)} more below." if (left := len(unmet) - NAMED) > 0 else ""),
         unmet=[_unmet(v, suite.shape) for v in unmet[:NAMED]],
     )
 
 
 def _unmet(verdict: Verdict, shape: str) -> Cell:
-    seen = figures.estimate(verdict.observed, figures.unit_of(verdict))
-    text = words.outcome(verdict.outcome)
-    return Cell(text=text, badge=verdict.outcome, note=f"{words.gate(verdict, shape)}\nObserved {seen}")
+    seen = number_format.estimate(verdict.observed, number_format.unit_of(verdict))
+    text = wording.outcome(verdict.outcome)
+    return Cell(text=text, badge=verdict.outcome, note=f"{wording.gate(verdict, shape)}\nObserved {seen}")
 
 
 def reason(verdicts: list[Verdict], shape: str) -> str:
@@ -84,9 +84,9 @@ def reason(verdicts: list[Verdict], shape: str) -> str:
         return "The suite has no gates, or none was judged."
     unmet = _not_met(verdicts)
     if not unmet:
-        return f"All {words.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
-    named = "; ".join(f"{words.outcome(v.outcome)}: {words.gate(v, shape)}" for v in unmet[:NAMED])
-    more = f"; and {figures.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
+        return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
+    named = "; ".join(f"{wording.outcome(v.outcome)}: {wording.gate(v, shape)}" for v in unmet[:NAMED])
+    more = f"; and {number_format.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
     return f"{_counted(verdicts)} {named}{more}."
 
 
@@ -97,11 +97,11 @@ def _not_met(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _counted(verdicts: list[Verdict]) -> str:
     unmet = len(_not_met(verdicts))
-    return f"{words.count(unmet, 'gate')} of {figures.number(len(verdicts))} not met."
+    return f"{wording.count(unmet, 'gate')} of {number_format.number(len(verdicts))} not met."
 
 
 def _nouns(joint: Joint, cluster: str) -> tuple[str, str]:
     """The word for what is counted: contracts where each has one case, otherwise cases with the contracts named."""
     if joint.measured == joint.measured_contracts:
         return cluster, ""
-    return "case", f" from {words.count(joint.measured_contracts, cluster)}"
+    return "case", f" from {wording.count(joint.measured_contracts, cluster)}"

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from harness.runs.folder import SEAL, RunFolder, load_manifest
 from harness.schema import Manifest
-from harness.store import SEAL, RunFolder, load_manifest
 from tests.conftest import save_tiny_model
 from tests.harness.adapters import save_adapter
 from tests.harness.gated import PASS_ON_BOTH, change, evaluate, later, reseal, write_project, wrong

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.approval import Where, approve
-from harness.checkpoints import resolve
-from harness.digest import digest
+from harness.approval.approve import Where, approve
+from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
-from harness.events import append
+from harness.files import digest
+from harness.runs.folder import SEAL, RunFolder, load_manifest, stream
+from harness.runs.score_events import append
 from harness.schema import Checkpoint, Score, ScoreEvent
-from harness.store import SEAL, RunFolder, load_manifest, stream
 from tests.attacks.project import EASY, Target
 from tests.conftest import save_tiny_model
 from tests.harness.adapters import change_json, save_adapter

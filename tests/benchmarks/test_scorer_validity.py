@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Span
-from harness.scoring import facts
+from harness.scoring.grounding import facts
 from tests.benchmarks.test_injected import load
 
 people, known, validity = load("validity_people"), load("validity_injected"), load("scorer_validity")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import RunData, load_run
+from harness.runs.folder import RunData, load_run
 from tests.ci.runner import Job, commit_all, copy_of, git, run_job
 from tests.harness.mini import right, rows, write_script, write_suite
 from tests.reports.conftest import write_run

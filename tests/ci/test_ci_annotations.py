@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.ci.annotations import lines
-from reports.ci.log import attribute, command, data, inert
+from reports.ci.export import attribute, command, data, inert
 from tests.ci.runner import commands
 from tests.ci.sample import export, suite, verdict
 

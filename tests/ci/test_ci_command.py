@@ -29,11 +29,11 @@ HEAVY = {
 
 
 def tunegate(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return forked.run("harness.cli", *words, cwd=folder, env=environment(folder, **env))
+    return forked.run("tunegate.cli.main", *words, cwd=folder, env=environment(folder, **env))
 
 
 def test_help_loads_neither_reports_nor_a_web_client(tmp_path: Path) -> None:
-    code = "import sys, harness.cli; print(*sys.modules)"
+    code = "import sys, tunegate.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & HEAVY == set()
     assert "ci " in tunegate(tmp_path, "--help").stdout

@@ -8,11 +8,10 @@ import shlex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.sanitize import is_hidden
 from harness.schema import Estimate, MetricRow
-from harness.visible import is_hidden
-from reports.ci import annotations, openmetrics, pages
-from reports.ci.export import decode, encode
-from reports.ci.log import inert
+from reports.ci import annotations, markdown, openmetrics
+from reports.ci.export import decode, encode, inert
 from tests.ci.runner import commands
 from tests.ci.sample import full_of, headings, tables_are_whole, tokens
 from tests.reports.hostile import ALPHABET, ATTACKS
@@ -31,7 +30,7 @@ PIECES = st.one_of(
 TEXTS = st.lists(PIECES, max_size=5).map("".join)
 QUICK = settings(max_examples=100, deadline=None, database=None)
 PLAIN = full_of("plain")
-LIKE = [pages.comment(PLAIN, PLAIN.suites[0]), pages.summary(PLAIN)]
+LIKE = [markdown.comment(PLAIN, PLAIN.suites[0]), markdown.summary(PLAIN)]
 SHAPE = [(tokens(page)[0].count("table_open"), len(headings(page))) for page in LIKE]
 OWN = {"text", "text_special", "softbreak", "link_open", "link_close"}
 
@@ -40,12 +39,12 @@ OWN = {"text", "text_special", "softbreak", "link_open", "link_close"}
 @given(TEXTS)
 def test_pages_hold_only_their_own_mark_up(text: str) -> None:
     found = full_of(text)
-    made = [pages.comment(found, found.suites[0], link="https://g.example/r"), pages.summary(found)]
+    made = [markdown.comment(found, found.suites[0], link="https://g.example/r"), markdown.summary(found)]
     for page, (tables, heads), links in zip(made, SHAPE, (1, 0), strict=True):
         blocks, inline = tokens(page)
         assert set(inline) <= OWN and inline.count("link_open") == blocks.count("html_block") == links
         assert (blocks.count("table_open"), blocks.count("heading_open")) == (tables, heads) and tables_are_whole(page)
-        assert not any(map(is_hidden, page)) and len(page.encode()) < pages.COMMENT_BYTES
+        assert not any(map(is_hidden, page)) and len(page.encode()) < markdown.COMMENT_BYTES
         assert list(commands(page)) == []
 
 

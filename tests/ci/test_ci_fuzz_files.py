@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 
-from reports.ci import event
+from reports.ci import github
 from reports.ci.export import decode, encode
 from tests.ci.sample import full_of
 from tests.fuzzing import FEW, JUNK, as_json, survives
@@ -32,7 +32,7 @@ def test_an_event_is_read_or_refused(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "event.json"
         path.write_bytes(content)
-        found = survives(event.read, path)
+        found = survives(github.read, path)
         if found is not None:
             assert found.link == "" or found.link.startswith("https://")
             assert found.conclusion.replace("_", "").isalpha() or found.conclusion == ""
@@ -58,7 +58,7 @@ def test_any_answer_on_a_pull_request_is_a_number_or_refused(raw: bytes, junk: A
         said = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         said = junk
-    found = survives(event.pull_request, Answers(said), "o/r", msgspec.convert(EVENT, event.Event))
+    found = survives(github.pull_request, Answers(said), "o/r", msgspec.convert(EVENT, github.Event))
     assert found is None or isinstance(found, int)
 
 

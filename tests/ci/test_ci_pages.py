@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from harness.visible import is_hidden
-from reports.ci import pages
+from harness.sanitize import is_hidden
+from reports.ci import markdown
 from reports.ci.collect import NO_RUN, evidence, sections
 from reports.ci.collect import export as export_of
-from reports.ci.parts import CELL, Part, join, text
+from reports.ci.markdown import CELL, CommentPart, join, text
 from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, tokens, verdict
 from tests.reports.conftest import Writer
 
@@ -31,15 +31,19 @@ FORGERIES = [
 PAGES = ["comment", "summary"]
 
 
-def page(kind: str, found: pages.Export) -> str:
-    return pages.summary(found) if kind == "summary" else pages.comment(found, found.suites[0], commit=HEAD, link=LINK)
+def page(kind: str, found: markdown.Export) -> str:
+    return (
+        markdown.summary(found)
+        if kind == "summary"
+        else markdown.comment(found, found.suites[0], commit=HEAD, link=LINK)
+    )
 
 
 def test_a_comment_says_its_verdict_first_then_every_gate_with_its_numbers() -> None:
     part = suite(verdict(), verdict(1, "inconclusive"), verdict(2, "pass"), worse=["lease-009"], worse_total=1)
-    made = pages.comment(export(part), part, commit=HEAD, link=LINK)
-    assert made.split("\n")[:3] == [pages.marker(SUITE), "### ✗ FAIL: legal/clauses", ""]
-    assert re.fullmatch(r"<!-- tunegate:suite:legal-clauses-[0-9a-f]{8} -->", pages.marker(SUITE))
+    made = markdown.comment(export(part), part, commit=HEAD, link=LINK)
+    assert made.split("\n")[:3] == [markdown.marker(SUITE), "### ✗ FAIL: legal/clauses", ""]
+    assert re.fullmatch(r"<!-- tunegate:suite:legal-clauses-[0-9a-f]{8} -->", markdown.marker(SUITE))
     assert headings(made) == [
         "✗ FAIL: legal/clauses",
         "Gates that are not met",
@@ -75,31 +79,31 @@ def test_what_moved_stands_before_everything_else(kind: str) -> None:
 def test_a_very_long_list_of_what_moved_leaves_the_verdict_standing(kind: str) -> None:
     made = page(kind, export(suite(verdict()), moved=["|" * 1000] * 200))
     assert "FAIL" in made and re.search(r"\n- and \d+ more\n", made)
-    assert len(made.encode()) < pages.COMMENT_BYTES
+    assert len(made.encode()) < markdown.COMMENT_BYTES
 
 
 def test_a_run_that_ended_otherwise_than_its_result_is_doubted() -> None:
     good, bad = export(suite(verdict(0, "pass"))), export(suite(verdict()))
     said = "The workflow run itself ended with"
-    assert said in pages.comment(good, good.suites[0], conclusion="failure")
-    assert said in pages.comment(bad, bad.suites[0], conclusion="success")
-    assert said not in pages.comment(good, good.suites[0], conclusion="success")
-    assert said not in pages.comment(bad, bad.suites[0], conclusion="failure")
-    assert said not in pages.comment(bad, bad.suites[0])
+    assert said in markdown.comment(good, good.suites[0], conclusion="failure")
+    assert said in markdown.comment(bad, bad.suites[0], conclusion="success")
+    assert said not in markdown.comment(good, good.suites[0], conclusion="success")
+    assert said not in markdown.comment(bad, bad.suites[0], conclusion="failure")
+    assert said not in markdown.comment(bad, bad.suites[0])
 
 
 def test_a_suite_has_one_comment_and_two_suites_have_two() -> None:
     found = export(suite(verdict()), suite(name="legal/other"))
-    made = pages.comments(found)
+    made = markdown.comments(found)
     assert len(made) == 2 and all(body.startswith(f"{mark}\n") for mark, body in made.items())
     assert "No gate was judged." in list(made.values())[1]
 
 
 def test_where_there_is_no_run_one_comment_says_so() -> None:
-    ((mark, body),) = pages.comments(NO_RUN, commit=HEAD).items()
-    assert mark == pages.RUN_MARKER and body.startswith(mark)
+    ((mark, body),) = markdown.comments(NO_RUN, commit=HEAD).items()
+    assert mark == markdown.RUN_MARKER and body.startswith(mark)
     assert "no verdict" in body and "No run was made" in body and HEAD[:12] in body
-    assert "No run was made" in pages.summary(NO_RUN) and "PASS" not in pages.summary(NO_RUN)
+    assert "No run was made" in markdown.summary(NO_RUN) and "PASS" not in markdown.summary(NO_RUN)
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
@@ -131,8 +135,8 @@ def test_mentions_and_references_are_broken_even_after_the_entities_are_read(kin
 
 def test_a_comment_over_the_limit_is_cut_between_sections_and_says_what_it_lacks() -> None:
     part = suite(*(verdict(n, reason="because " * 25) for n in range(400)), worse=["a"] * 50, worse_total=90)
-    made = pages.comment(export(part, notes=["a note"]), part)
-    assert 50_000 < len(made.encode()) <= pages.COMMENT_BYTES
+    made = markdown.comment(export(part, notes=["a note"]), part)
+    assert 50_000 < len(made.encode()) <= markdown.COMMENT_BYTES
     assert tables_are_whole(made)
     assert headings(made)[:3] == ["✗ FAIL: legal/clauses", "Before you believe this", "Gates that are not met"]
     assert "Gates that are not met (continued)" in headings(made)
@@ -143,7 +147,7 @@ def test_a_summary_over_one_mebibyte_is_cut_between_sections() -> None:
     parts = [
         suite(*(verdict(n, suite=f"s{i}", reason="because " * 25) for n in range(400)), name=f"s{i}") for i in range(20)
     ]
-    made = pages.summary(export(*parts))
+    made = markdown.summary(export(*parts))
     assert 900_000 < len(made.encode()) <= 1 << 20
     assert tables_are_whole(made) and "left out to stay within the size limit" in made
     assert "## Evaluation: ✗ FAIL" in made
@@ -151,19 +155,19 @@ def test_a_summary_over_one_mebibyte_is_cut_between_sections() -> None:
 
 def test_a_page_that_fits_is_whole() -> None:
     part = suite(*(verdict(n) for n in range(40)), verdict(50, "pass"))
-    assert "left out" not in pages.comment(export(part), part)
-    assert all(f"kind {n} " in pages.comment(export(part), part) for n in (*range(40), 50))
+    assert "left out" not in markdown.comment(export(part), part)
+    assert all(f"kind {n} " in markdown.comment(export(part), part) for n in (*range(40), 50))
 
 
 def test_the_summary_has_the_numbers_of_the_report_and_no_text_of_a_model(write_run: Writer) -> None:
     found = evidence(write_run())
-    made = pages.summary(export_of(found), sections(found))
+    made = markdown.summary(export_of(found), sections(found))
     assert {"Results", "By kind of case"} <= set(headings(made)) and tables_are_whole(made)
     assert "Plot:" not in made and "O.C.G.A." not in made and "Rent is" not in made
 
 
 def test_parts_stand_or_fall_whole_and_the_limit_holds_with_the_note() -> None:
-    parts = [Part(title=f"part {n}", lines=["x" * 99]) for n in range(10)]
+    parts = [CommentPart(title=f"part {n}", lines=["x" * 99]) for n in range(10)]
     assert join(parts, 1000).count("x" * 99) == 10
     for limit in range(250, 1000, 7):
         made = join(parts, limit)

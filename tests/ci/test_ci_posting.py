@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from reports.ci import pages, posting
+from reports.ci import github, markdown
 from reports.ci.export import Export
 from reports.ci.github import GitHub
 from tests.ci.github_server import BOT, TOKEN, Server, serving
 from tests.ci.sample import export, suite, verdict
 
-MARK = pages.marker("legal/clauses")
+MARK = markdown.marker("legal/clauses")
 FOUND = export(suite(verdict()))
 SHA = "a" * 40
 
@@ -35,7 +35,7 @@ def post(
     **env: str,
 ) -> str:
     settings = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, **env}
-    return posting.post(found, says, "o/r", number, None, settings)
+    return github.post(found, says, "o/r", number, None, settings)
 
 
 def event_file(tmp_path: Path, **run: Any) -> str:
@@ -90,10 +90,10 @@ def test_its_comment_is_found_on_a_later_page(server: Server) -> None:
 
 def test_running_is_said_first_and_the_verdict_takes_its_place(server: Server) -> None:
     post(server, None, "running")
-    assert server.bodies == [f"{pages.RUN_MARKER}\n**Evaluation: running**\n"]
+    assert server.bodies == [f"{markdown.RUN_MARKER}\n**Evaluation: running**\n"]
     two = export(suite(verdict()), suite(name="legal/other"))
     assert post(server, two) == "o/r#5: 1 new comment, 1 updated"
-    assert [body.split("\n")[0] for body in server.bodies] == [MARK, pages.marker("legal/other")]
+    assert [body.split("\n")[0] for body in server.bodies] == [MARK, markdown.marker("legal/other")]
     post(server, None, "running")
     assert ["running" in body and "FAIL" not in body for body in server.bodies] == [True, True]
     assert post(server, FOUND) == "o/r#5: 0 new comments, 2 updated"
@@ -203,12 +203,12 @@ def test_a_token_is_sent_over_https_or_on_this_machine_only() -> None:
 @pytest.mark.parametrize("repo", ["", "o", "o/r/x", "o/r?x=1", "../x"])
 def test_a_repository_is_owner_and_name(server: Server, repo: str) -> None:
     with pytest.raises(UserError, match="OWNER/NAME"):
-        posting.post(FOUND, "x", repo, 5, None, {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url})
+        github.post(FOUND, "x", repo, 5, None, {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url})
     assert server.asked == []
 
 
 def test_another_account_may_post(server: Server) -> None:
     server.say(f"{MARK}\nby the bot", BOT)
     env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url}
-    assert "1 new" in posting.post(FOUND, "x", "o/r", 5, "release-robot", env)
+    assert "1 new" in github.post(FOUND, "x", "o/r", 5, "release-robot", env)
     assert server.bodies[0].endswith("by the bot")

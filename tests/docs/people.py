@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from reports.review import planning
-from reports.review.answers import Answered, Answers, Envelope
-from reports.review.material import load_material
+from reports.review.items import load_material
+from reports.review.packet import Answered, Envelope, PacketAnswers
 from tests.docs.places import a_suite, name_the_newest
 from tests.harness.reviewed_run import fixed, review
 from tests.reports.review.drafts import plain
@@ -38,7 +38,7 @@ def a_packet_comes_back(folder: Path) -> None:
         )
         for task in state.tasks("r1")
     ]
-    body = msgspec.json.encode(Answers(consented_at=AT, begun_at=AT, tasks=tasks)).decode()
+    body = msgspec.json.encode(PacketAnswers(consented_at=AT, begun_at=AT, tasks=tasks)).decode()
     seal = hmac.new(reviewer.packet_token.encode(), body.encode(), hashlib.sha256).hexdigest()
     envelope = Envelope(schema_version=1, packet=reviewer.packet_hash, reviewer="r1", body=body, seal=seal)
     (folder / "answers.json").write_bytes(msgspec.json.encode(envelope))

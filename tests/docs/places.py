@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.checkpoints import cache_dir
-from harness.embedded import EMBEDDED, MEMBER_SHA256
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
-from harness.store import RunFolder
+from harness.checkpoints.bundled_model import EMBEDDED, MEMBER_SHA256
+from harness.checkpoints.resolve import cache_dir
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder
 from tests.conftest import save_tokenizer
 from tests.docs.blocks import ROOT, files_of
 from tests.harness.mini import rows, write_suite
@@ -105,7 +105,7 @@ def with_own_scorer(folder: Path) -> None:
     write_files("docs/own-scorer.md", folder)
     for package in (suite, suite.parent, suite.parent.parent):
         (package / "__init__.py").write_text("")
-    command = [sys.executable, "-P", "-m", "harness.cli", "compare", "BASE", "NEW", "--engine", "fake"]
+    command = [sys.executable, "-P", "-m", "tunegate.cli.main", "compare", "BASE", "NEW", "--engine", "fake"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     name_the_newest(folder)
@@ -131,14 +131,14 @@ def write_table(path: Path, columns: tuple[str, ...], table: list[tuple[str, ...
 
 def with_approved_adapter(folder: Path) -> None:
     """ADAPTER, and the real run that approved it."""
-    from harness.checkpoints import embedded_model
+    from harness.checkpoints.resolve import embedded_model
     from tests.harness.adapters import save_adapter
     from tests.harness.serving.test_merged import PASSES
 
     write_suite(folder, rows(12), gates=PASSES)
     save_adapter(embedded_model(), folder / "ADAPTER", seed=1, std=0.02, r=8, lora_alpha=16)
     for words in (("approval",), ("compare", EMBEDDED, "ADAPTER")):
-        command = [sys.executable, "-P", "-m", "harness.cli", *words]
+        command = [sys.executable, "-P", "-m", "tunegate.cli.main", *words]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -49,7 +49,7 @@ def tunegate(words: list[str]) -> str:
     """Every word is one that tunegate takes there."""
     from typer.main import get_command
 
-    from harness.cli import app
+    from tunegate.cli.main import app
 
     command: Any = get_command(app)
     try:

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from harness.checkpoints import resolve
+from harness.checkpoints.resolve import resolve
 from harness.engines import ENGINES, Engine, open_engine
-from harness.engines.base import Entry
+from harness.engines.base import EngineEntry
 from harness.errors import UserError
 from harness.schema import Request, Sampling
 from tests.docs.blocks import files_of
@@ -59,7 +59,7 @@ def parrot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     monkeypatch.setitem(sys.modules, "harness.engines.parrot", made)
     spec.loader.exec_module(made)
     monkeypatch.setitem(ENGINES, "parrot", ENGINES["fake"])
-    exec(line, {"ENGINES": ENGINES, "Entry": Entry})
+    exec(line, {"ENGINES": ENGINES, "EngineEntry": EngineEntry})
     yield made
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.runs.folder import RunData, load_run
 from harness.schema import CANDIDATE
-from harness.store import RunData, load_run
 from tests.docs.follow import follow, shell_for
 from tests.docs.needs import REAL
 from tests.docs.shell import Done

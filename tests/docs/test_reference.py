@@ -10,15 +10,19 @@ import pytest
 import typer
 from msgspec import Struct, field
 
-from harness import cli, environment, errors, redaction, rubric, schema, suite
-from harness.live import terminal
-from harness.scoring import style_guide
+from harness import env, errors, schema
+from harness.judges import rubric
+from harness.progress import terminal
+from harness.runs import redaction
+from harness.scoring.brand import style_guide
+from harness.suites import suite
 from reports.assumptions import Assumptions
 from reports.review import rubric as review_rubric
 from tools import documented, reference
 from tools.documented import Entry
 from training.config import Config
-from training.sweep import settings as sweep
+from training.sweep import config as sweep
+from tunegate.cli import main
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = reference.pages()
@@ -48,7 +52,13 @@ def test_a_generated_page_is_what_the_code_says_now(path: str) -> None:
 
 def test_every_struct_and_field_that_is_shown_has_words() -> None:
     shown = documented.reached([struct for _, struct in reference.FILES])
-    keys = [*documented.reached([Config])[1:], sweep.Settings, rubric.Rubric, review_rubric.Rubric, Assumptions]
+    keys = [
+        *documented.reached([Config])[1:],
+        sweep.SweepSettings,
+        rubric.JudgeRubric,
+        review_rubric.ReviewRubric,
+        Assumptions,
+    ]
     silent = [
         f"{struct.__name__}.{one.name}"
         for struct in [*shown, *keys]
@@ -60,7 +70,7 @@ def test_every_struct_and_field_that_is_shown_has_words() -> None:
 
 
 def test_every_command_and_each_of_its_parameters_has_words() -> None:
-    waiting: list[tuple[str, Any]] = [("tunegate", typer.main.get_command(cli.app))]
+    waiting: list[tuple[str, Any]] = [("tunegate", typer.main.get_command(main.app))]
     silent = []
     for name, command in waiting:
         silent += [name] if not command.help else []
@@ -142,8 +152,8 @@ def test_every_environment_variable_that_is_read_has_words() -> None:
         for file in folder.rglob("*.py")
         for name in VARIABLE.findall(file.read_text("utf-8"))
     }
-    found = documented.constants(environment)
-    assert {one.kind for one in found} == read - {terminal.LENT} | {environment.CI}
+    found = documented.constants(env)
+    assert {one.kind for one in found} == read - {terminal.LENT} | {env.CI}
     assert len(found) > 5 and [one.name for one in found if not one.says] == []
 
 

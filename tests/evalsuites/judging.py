@@ -5,13 +5,12 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from harness.gates import judge, load_gates
+from harness.gates.judge import judge, load_gates
+from harness.runs.folder import load_verdicts
 from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
 from harness.scoring.base import run
-from harness.stats.estimates import estimate
-from harness.stats.observations import observations
-from harness.store import load_verdicts
-from harness.suite import Suite
+from harness.stats.estimates import estimate, observations
+from harness.suites.suite import Suite
 from tests import forked
 
 ROOT = Path(__file__).parents[2]

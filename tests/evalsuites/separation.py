@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from harness.schema import Case
-from harness.scoring.figure_forms import figures_in
+from harness.scoring.text.quantities import figures_in
 
 RUN = 8
 

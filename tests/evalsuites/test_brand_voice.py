@@ -9,9 +9,9 @@ import pytest
 from evalsuites.brand.voice import bank, generate, test_voice
 from evalsuites.brand.voice.floor import find_and_replace
 from evalsuites.generated import case_rows, chat_rows, write_rows
-from harness.cases import load_cases
 from harness.schema import Case, Completion
-from harness.scoring import style_guide
+from harness.scoring.brand import style_guide
+from harness.suites.cases import load_cases
 from tests.evalsuites import separation
 from tests.evalsuites.judging import answered, judged_by_pytest, outcomes
 

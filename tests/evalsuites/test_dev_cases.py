@@ -14,11 +14,11 @@ import evalsuites
 from evalsuites.brand.voice import generate as voice
 from evalsuites.generated import dev_cases
 from evalsuites.public import training_files
-from harness.cases import load_cases
 from harness.errors import Unavailable, UserError
-from harness.prompts import messages
 from harness.schema import Case
-from harness.suite import Suite
+from harness.suites.cases import load_cases
+from harness.suites.prompts import messages
+from harness.suites.suite import Suite
 from tests.evalsuites.judging import answered, levels
 
 FOLDER = Path(evalsuites.__path__[0])

@@ -11,7 +11,7 @@ from evalsuites.finance.report.floor import first_row
 from evalsuites.finance.report.test_report import suite
 from evalsuites.generated import case_rows, write_rows
 from harness.schema import Case
-from harness.scoring.fact_sheet_rows import read_sheet
+from harness.scoring.finance.fact_sheet import read_sheet
 from tests.evalsuites import separation
 from tests.evalsuites.judging import answered, levels, outcomes
 
@@ -63,18 +63,18 @@ def test_right_paragraphs_score_perfectly_and_pass_every_absolute_gate():
 
 def test_right_paragraphs_of_training_score_perfectly():
     from harness.schema import Completion
-    from harness.scoring import fact_sheets
+    from harness.scoring.finance import report
 
     wrong = []
     for case in training("train", 600) + training("dev", 180):
         said = Completion(key="k", text=case.expected[0], finish_reason="stop", prompt_tokens=1, output_tokens=1)
-        score = fact_sheets.report(case, said)
+        score = report.report(case, said)
         wrong += [] if score.value == 1.0 else [(case.id, score.extracted)]
     assert wrong == []
 
 
 def test_every_case_has_two_figures_or_more_required_unless_one_is_not_reported():
-    from harness.scoring.fact_sheets import required_of
+    from harness.scoring.finance.report import required_of
 
     required = {c.id: len(required_of(c.document, c.input["question"], c.expected[0])) for c in suite.cases}
     few = [c.id for c in suite.cases if required[c.id] < (1 if "absent" in c.tags else 3)]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import evalsuites.general.basics
-from harness.cases import load_cases
-from harness.prompts import load_template, messages
 from harness.schema import Case, Completion
-from harness.scoring import answers
+from harness.scoring import short_answer
+from harness.suites.cases import load_cases
+from harness.suites.prompts import load_template, messages
 
 SUITE = Path(evalsuites.general.basics.__file__).parent
 CASES = {case.id: case for case in load_cases(SUITE / "cases.jsonl")}
@@ -19,7 +19,7 @@ DEV = load_cases(SUITE / "dev.jsonl")
 
 def value(case: Case, text: str) -> float | None:
     done = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
-    return answers.accepted(case, done).value
+    return short_answer.accepted(case, done).value
 
 
 def by_question(start: str) -> Case:

@@ -11,17 +11,15 @@ import pytest
 
 import evalsuites.general.basics
 from evalsuites.general.basics import replay
-from harness.cases import load_cases
 from harness.errors import UserError
-from harness.plan import PlainRenderer
-from harness.progress import Progress
-from harness.prompts import Renderer
+from harness.progress.progress import Progress
 from harness.schema import Case, Completion
+from harness.suites.cases import load_cases
+from harness.suites.prompts import PlainRenderer, Renderer
 from tests import forked
-from training.curation import contamination
-from training.curation.sample import Sample
-from training.curation.settings import Settings
-from training.rows import load_rows
+from training.curation.check import CheckSettings, Sample
+from training.curation.checks import contamination
+from training.data.rows import load_rows
 
 SUITE = Path(evalsuites.general.basics.__file__).parent
 ROOT = SUITE.parents[2]
@@ -259,7 +257,7 @@ def leaks(tmp_path: Path, prompts: list[str]) -> list[int]:
     file = tmp_path / "rows.jsonl"
     chats = [[{"role": "user", "content": text}, {"role": "assistant", "content": "yes"}] for text in prompts]
     file.write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
-    found = contamination.find(Sample(load_rows([str(file)])), Settings(suites=[str(SUITE)]))
+    found = contamination.find(Sample(load_rows([str(file)])), CheckSettings(suites=[str(SUITE)]))
     assert found.skipped == ""
     return [finding.row for finding in found.findings]
 
@@ -276,7 +274,7 @@ def test_the_embedded_model_is_held_to_what_it_says_by_itself(tmp_path):
     import torch
     from transformers import AutoModelForCausalLM
 
-    from harness.checkpoints import embedded_model
+    from harness.checkpoints.resolve import embedded_model
 
     folder, out, cache = embedded_model(), tmp_path / "replay.jsonl", tmp_path / "cache"
     args = ["--checkpoint", str(folder), "--out", str(out), "--rows", "8"]

@@ -12,12 +12,12 @@ from evalsuites.generated import case_rows
 from evalsuites.legal.citations import generate
 from evalsuites.legal.citations.floor import keyword_floor
 from evalsuites.legal.citations.test_citations import suite
-from harness.gates import judge, load_gates
-from harness.prompts import load_template, messages
+from harness.gates.judge import judge, load_gates
 from harness.schema import Case, Completion, Record
 from harness.scoring import base
-from harness.scoring.citation_forms import citations_in
-from harness.scoring.citations import known_code
+from harness.scoring.legal.citation_parser import citations_in
+from harness.scoring.legal.citations import known_code
+from harness.suites.prompts import load_template, messages
 from tests.evalsuites.separation import names_in, shared_figures, shared_runs
 
 SUITE = Path(generate.__file__).parent

@@ -14,10 +14,10 @@ from evalsuites.legal.clauses.drafting import bank, generate
 from evalsuites.legal.clauses.drafting.bank import ANY, CLAUSES, INSTRUMENTS, Entry
 from evalsuites.legal.clauses.floor import keyword_floor
 from evalsuites.legal.clauses.test_clauses import suite
-from harness.cases import load_cases
-from harness.prompts import Renderer, load_template, messages
 from harness.schema import Case, Completion
-from harness.scoring import clauses
+from harness.scoring.legal import clauses
+from harness.suites.cases import load_cases
+from harness.suites.prompts import Renderer, load_template, messages
 from tests import forked
 from tests.evalsuites.judging import answered, judged_by_pytest, outcomes, verdicts
 
@@ -96,7 +96,7 @@ def test_the_prompt_lists_exactly_the_closed_list():
 
 
 def test_every_statute_named_is_in_the_georgia_list():
-    with (Path(harness.scoring.__file__).parent / "georgia_sections.csv").open(encoding="utf-8") as file:
+    with (Path(harness.scoring.__file__).parent / "legal" / "georgia_sections.csv").open(encoding="utf-8") as file:
         known = {row["section"] for row in csv.DictReader(file)}
     texts = [*(case.document for case in CASES), *training_documents()]
     named = {section for text in texts for section in STATUTE.findall(" ".join(text.split()))}
@@ -270,7 +270,7 @@ def test_the_command_writes_dev_rows(tmp_path):
 
 @pytest.mark.slow
 def test_excerpts_and_prompt_stay_within_their_token_limits():
-    from harness.checkpoints import embedded_model
+    from harness.checkpoints.resolve import embedded_model
 
     renderer = Renderer(embedded_model())
     lengths = [len(renderer.tokenizer.encode(case.document, add_special_tokens=False)) for case in CASES]

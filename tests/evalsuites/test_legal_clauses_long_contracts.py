@@ -184,8 +184,8 @@ def test_collection_without_long_builds_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_every_prompt_leaves_room_for_an_answer_in_eight_thousand_tokens():
-    from harness.checkpoints import embedded_model
-    from harness.prompts import Renderer, load_template, messages
+    from harness.checkpoints.resolve import embedded_model
+    from harness.suites.prompts import Renderer, load_template, messages
 
     renderer, template = Renderer(embedded_model()), load_template(SUITE / "prompt.jinja")
     longest = sorted(CASES, key=lambda case: -len(case.document))[:20]

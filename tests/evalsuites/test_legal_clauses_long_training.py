@@ -11,8 +11,8 @@ import harness.scoring
 from evalsuites.legal.clauses.drafting import generate as short_generate
 from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from evalsuites.legal.clauses_long import bank, generate
-from harness.cases import load_cases
 from harness.schema import Case
+from harness.suites.cases import load_cases
 from tests import forked
 from tests.evalsuites.long_contracts import BANKS, CASES, SUITE, right
 from tests.evalsuites.separation import shared_figures, shared_runs
@@ -42,7 +42,7 @@ def short_training_documents() -> list[Case]:
 
 
 def test_every_statute_named_is_in_the_georgia_list():
-    with (Path(harness.scoring.__file__).parent / "georgia_sections.csv").open(encoding="utf-8") as file:
+    with (Path(harness.scoring.__file__).parent / "legal" / "georgia_sections.csv").open(encoding="utf-8") as file:
         known = {row["section"] for row in csv.DictReader(file)}
     texts = [case.document for case in [*CASES, *training_documents()]]
     named = {section for text in texts for section in STATUTE.findall(" ".join(text.split()))}

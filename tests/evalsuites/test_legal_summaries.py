@@ -13,11 +13,12 @@ from evalsuites.generated import case_rows
 from evalsuites.legal.summaries import generate
 from evalsuites.legal.summaries.floor import keyword_floor
 from evalsuites.legal.summaries.test_summaries import suite
-from harness.cases import load_cases
-from harness.gates import judge, load_gates
+from harness.gates.judge import judge, load_gates
 from harness.schema import Case, Completion, Record
-from harness.scoring import base, terms
-from harness.scoring.figure_forms import figures_in, size_key
+from harness.scoring import base
+from harness.scoring.legal import key_terms
+from harness.scoring.text.quantities import figures_in, size_key
+from harness.suites.cases import load_cases
 from tests.evalsuites.separation import names_in, shared_figures, shared_runs
 
 SUITE = Path(generate.__file__).parent
@@ -99,21 +100,21 @@ def test_suite_has_enough_contracts_of_each_kind_and_half_of_them_set_a_trap():
 
 def test_every_key_term_stands_in_its_contract_and_nothing_stale_is_among_them():
     for case in (*CASES, *(case for case, _ in training())):
-        source = terms.read(case.document)
+        source = key_terms.read(case.document)
         wanted = {
-            value for clause in terms.clauses_of(tuple(case.expected)) for t in clause.terms for value in t.figures
+            value for clause in key_terms.clauses_of(tuple(case.expected)) for t in clause.terms for value in t.figures
         }
-        for clause in terms.clauses_of(tuple(case.expected)):
-            assert all(terms.places(term, source) for term in clause.terms), (case.id, clause.name)
+        for clause in key_terms.clauses_of(tuple(case.expected)):
+            assert all(key_terms.places(term, source) for term in clause.terms), (case.id, clause.name)
         for part in case.tags.get("stale", "").split(" + "):
-            old = terms.term_of(part)
-            assert not part or (old.figures and terms.places(old, source) and not old.figures & wanted), case.id
+            old = key_terms.term_of(part)
+            assert not part or (old.figures and key_terms.places(old, source) and not old.figures & wanted), case.id
 
 
 def test_a_contract_holds_no_figure_that_binds_and_is_not_among_its_key_terms():
     for case in CASES:
-        known = [t for clause in terms.clauses_of(tuple(case.expected)) for t in clause.terms]
-        known += [terms.term_of(part) for part in case.tags.get("stale", "").split(" + ")]
+        known = [t for clause in key_terms.clauses_of(tuple(case.expected)) for t in clause.terms]
+        known += [key_terms.term_of(part) for part in case.tags.get("stale", "").split(" + ")]
         values = {value for term in known for value in term.figures}
         figures = [f for f in figures_in(case.document) if f.kind != "count"]
         loose = [f for f in figures if size_key(f.unit, f.value) not in values]
@@ -122,7 +123,7 @@ def test_a_contract_holds_no_figure_that_binds_and_is_not_among_its_key_terms():
 
 def test_most_clauses_are_critical_and_a_minor_one_is_among_them():
     for case in CASES:
-        marked = [clause.critical for clause in terms.clauses_of(tuple(case.expected))]
+        marked = [clause.critical for clause in key_terms.clauses_of(tuple(case.expected))]
         assert (sum(marked), len(marked)) == (7, 8)
 
 
@@ -188,7 +189,7 @@ def test_each_exchange_of_two_figures_of_one_kind_is_noticed():
                 tried += 1
                 first, second = text[one.start : one.end], text[two.start : two.end]
                 swapped = text[: one.start] + second + text[one.end : two.start] + first + text[two.end :]
-                assert terms.covered(case, done(swapped)).value < 1.0, swapped
+                assert key_terms.covered(case, done(swapped)).value < 1.0, swapped
     assert f"{tried:,} in all" in " ".join((SUITE / "README.md").read_text("utf-8").split())
 
 

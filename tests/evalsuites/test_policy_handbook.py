@@ -13,13 +13,12 @@ from evalsuites.policy.handbook.bank import load
 from evalsuites.policy.handbook.floor import keyword_floor
 from evalsuites.policy.handbook.questions import ANSWERABLE, SILENT, UNANSWERABLE, in_a_sentence
 from evalsuites.policy.handbook.test_handbook import suite
-from harness.cases import load_cases
-from harness.prompts import Renderer, load_template, messages
 from harness.schema import Case, Completion
-from harness.scoring.figure_forms import figures_in
-from harness.scoring.guidelines import METRICS, answered, declines
-from harness.scoring.handbook import lines, value_of
-from harness.scoring.handbook_forms import departments_in, ids_in, register
+from harness.scoring.policy.guidelines import METRICS, answered, declines
+from harness.scoring.policy.handbook import departments_in, ids_in, lines, register, value_of
+from harness.scoring.text.quantities import figures_in
+from harness.suites.cases import load_cases
+from harness.suites.prompts import Renderer, load_template, messages
 from tests import forked
 from tests.evalsuites import judging, separation
 from tests.evalsuites.judging import judged_by_pytest
@@ -89,7 +88,7 @@ def test_prompts_are_short():
 @pytest.mark.slow
 def test_prompts_and_answers_stay_within_their_token_limits():
     from evalsuites.policy.handbook.test_handbook import suite
-    from harness.checkpoints import embedded_model
+    from harness.checkpoints.resolve import embedded_model
 
     renderer = Renderer(embedded_model())
     template = load_template(SUITE / "prompt.jinja")

@@ -14,8 +14,8 @@ from evalsuites.public.contractnli import build_training, cases, excerpts, floor
 from evalsuites.public.contractnli.ndas import CONTRADICTION, ENTAILMENT, LABELS, NOT_MENTIONED, Agreement
 from evalsuites.public.contractnli.test_contractnli import suite
 from harness.errors import UserError
-from harness.prompts import load_template, messages
 from harness.schema import Case
+from harness.suites.prompts import load_template, messages
 from tests.evalsuites.judging import answered, levels, outcomes
 from tests.evalsuites.separation import shared_runs
 

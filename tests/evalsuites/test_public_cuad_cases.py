@@ -11,9 +11,9 @@ from evalsuites.generated import chat_rows
 from evalsuites.public.cuad import build_training, cases, floor, passages, split
 from evalsuites.public.cuad.contracts import NAMES
 from harness.errors import UserError
-from harness.prompts import load_template, messages
 from harness.schema import Case, Completion
-from harness.scoring import clauses
+from harness.scoring.legal import clauses
+from harness.suites.prompts import load_template, messages
 from tests.evalsuites.small_cuad import LAW, PLAIN, RENEWED, TERM, contract, write_data
 
 SUITE = Path(cases.__file__).parent

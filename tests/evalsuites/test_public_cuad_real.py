@@ -14,7 +14,7 @@ import pytest
 from evalsuites.public.cuad import build_training, cases, contracts, floor, passages, split
 from evalsuites.public.cuad.contracts import CATEGORIES, NAMES
 from harness.schema import Completion
-from harness.scoring import clauses
+from harness.scoring.legal import clauses
 
 SUITE = Path(cases.__file__).parent
 DUPLICATES = (

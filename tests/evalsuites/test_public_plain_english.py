@@ -14,9 +14,9 @@ from evalsuites.public.plain_english import build_training, cases, floor, pairs
 from evalsuites.public.plain_english.pairs import Pair
 from evalsuites.public.plain_english.test_plain_english import suite
 from harness.errors import UserError
-from harness.prompts import load_template, messages
 from harness.schema import Case, Completion
 from harness.scoring.base import run
+from harness.suites.prompts import load_template, messages
 from tests.evalsuites.judging import answered, levels, outcomes
 from tests.evalsuites.separation import shared_runs
 

@@ -4,13 +4,13 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.accepting import Acceptance
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
+from harness.baseline.accept import Acceptance
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import ACCEPTED
-from harness.store import RunData, RunFolder, load_run
-from harness.suite import Suite
+from harness.suites.suite import Suite
 from tests.harness.mini import NAMES, right, rows, write_script, write_suite
 
 CASES = rows(60)

@@ -1,8 +1,9 @@
 """Drafts for a made-up client, scored by its style guide."""
 
 from harness.schema import Case, Completion
-from harness.scoring import base, voice
-from harness.scoring.style_guide import SWITCHES, parse
+from harness.scoring import base
+from harness.scoring.brand import voice
+from harness.scoring.brand.style_guide import SWITCHES, parse
 
 BASE = {
     "client": "Ambleworth",

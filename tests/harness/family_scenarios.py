@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness import plan
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
+from harness.evaluation import plan
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, check_seal, load_run
 from harness.schema import Sampling
-from harness.store import RunFolder, check_seal, load_run
 from tests.conftest import save_tiny_model
 from tests.harness.adapters import enliven, save_adapter
 from tests.harness.mini import rows, write_suite

@@ -1,8 +1,8 @@
 """A fact sheet of two made-up funds, and reports scored against it."""
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import fact_sheets
 from harness.scoring.base import run
+from harness.scoring.finance import report
 
 DOCUMENT = """Fact sheet
 entity | period | metric | unit | value
@@ -39,4 +39,4 @@ def scored(text: str, *, reason: str = "stop", question: str = QUESTION, expecte
     )
     error = "stopped" if reason == "error" else None
     said = Completion(key="k", text=text, finish_reason=reason, prompt_tokens=1, output_tokens=1, error=error)
-    return run([fact_sheets.report], case, said).fact_sheets
+    return run([report.report], case, said).fact_sheets

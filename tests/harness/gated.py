@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from harness.checkpoints import resolve
-from harness.cli import main
-from harness.plan import Job, SuiteJob
-from harness.policy import renew
-from harness.progress import Progress
-from harness.runner import find_suites, run
+from harness.approval.policy import renew
+from harness.checkpoints.resolve import resolve
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import SEAL, RunFolder, load_manifest, recorded_verdicts
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest, Outcome
-from harness.store import SEAL, RunFolder, load_manifest, recorded_verdicts
-from harness.suite import Suite
+from harness.suites.suite import Suite
 from tests.harness.mini import right, rows, write_script, write_suite
+from tunegate.cli.main import main
 
 SUITE = "legal/mini"
 CASES = 40

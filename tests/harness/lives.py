@@ -37,16 +37,16 @@ def moments(total: int, seed: int) -> list[tuple[int, float]]:
 
 def life(root: Path, name: str, moment: tuple[int, float] | None, together: Any) -> None:
     """One process: `tunegate compare`, as the command line starts it, until its moment or its end."""
-    from harness import cli
-    from harness.engines import hf_answers
-    from harness.engines.answers import AnswerFile
+    from harness.engines.cache import AnswerFile
+    from harness.engines.transformers import generate
+    from tunegate.cli import main as cli_main
 
     os.chdir(root)
     printed = os.open(f"{name}.log", os.O_WRONLY | os.O_CREAT)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     asked = os.open(f"{name}.asked", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    run, add = hf_answers.Answerer.run, AnswerFile.add
+    run, add = generate.Answerer.run, AnswerFile.add
     count = len(kept_keys(root))
     reached = threading.Event()
 
@@ -64,15 +64,15 @@ def life(root: Path, name: str, moment: tuple[int, float] | None, together: Any)
         if moment and count >= moment[0]:
             reached.set()
 
-    hf_answers.BATCH = AT_ONCE
-    hf_answers.Answerer.run = noting  # type: ignore[method-assign]
+    generate.BATCH = AT_ONCE
+    generate.Answerer.run = noting  # type: ignore[method-assign]
     AnswerFile.add = counting  # type: ignore[method-assign]
     if moment:
         if count >= moment[0]:
             reached.set()
         threading.Thread(target=kill, args=(reached, moment[1]), daemon=True).start()
     sys.argv = ["tunegate", "compare", "model", "adapter", "--engine", "transformers", "--runs", name]
-    cli.main()
+    cli_main.main()
 
 
 def kill(reached: threading.Event, cpu_s: float) -> None:

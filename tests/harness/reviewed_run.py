@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.events import append
+from harness.runs.score_events import append
 from harness.schema import Score, ScoreEvent, Span
 
 Findings = list[tuple[str, Score]]

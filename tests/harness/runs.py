@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.runs.folder import RunFolder
 from harness.schema import (
     Checkpoint,
     Estimate,
@@ -16,7 +17,6 @@ from harness.schema import (
     SuiteInfo,
     Verdict,
 )
-from harness.store import RunFolder
 
 SUITE = "legal/clauses"
 SUITES = {SUITE, "general/basics"}

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
-from harness.store import RunData, RunFolder, load_run
-from harness.suite import Suite
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run
+from harness.suites.suite import Suite
 from tests.harness.mini import right, rows, write_script, write_suite
 
 

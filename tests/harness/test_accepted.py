@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.accepted import encode, load_accepted, records, sealed
-from harness.accepting import accept, baseline_of
+from harness.baseline.accept import accept, baseline_of
+from harness.baseline.format import encode, load_accepted, records, sealed
 from harness.errors import GateFailed, NothingJudged, UserError
-from harness.gates import judge
-from harness.judging import items
-from harness.people import add_labels
-from harness.rubric import SIDES, Rubric
+from harness.gates.judge import judge
+from harness.judges.human_labels import add_labels
+from harness.judges.llm_judge import items
+from harness.judges.rubric import SIDES, JudgeRubric
+from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Gate, GateFile, Metric, Objective, Record, Score
 from harness.stats.summary import summarise
-from harness.store import RunData
 from tests.harness.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, evaluate, suites, write
 from tests.harness.mini import right
 
@@ -201,10 +201,10 @@ def test_a_run_without_one_of_the_suites_is_named(root: Path) -> None:
 
 def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(root: Path) -> None:
     run = evaluate(root, NEW, ACCEPTED)
-    rubric = Rubric(name="right", question="Is it right?", labels=("no", "yes"))
+    rubric = JudgeRubric(name="right", question="Is it right?", labels=("no", "yes"))
     assert {item.record.variant for item in items(run, rubric)} == {"tuned"}
     with pytest.raises(UserError, match="no baseline whose answers are kept"):
-        list(items(run, Rubric(name="better", question="Which?", labels=SIDES, compare=True)))
+        list(items(run, JudgeRubric(name="better", question="Which?", labels=SIDES, compare=True)))
     line = {"suite": SUITE, "case_id": "c1", "variant": "baseline", "label": "yes"}
     (root / "labels.jsonl").write_text(json.dumps(line))
     with pytest.raises(UserError, match="the run has no answer of 'baseline' to legal/mini c1"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.forked import tunegate
 from tests.harness.accepted_suite import CASES, GATES, LEVEL, OLD, write
 from tests.harness.mini import pytest_in, right, write_script

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.runs.folder import RunFolder
 from harness.schema import Manifest
-from harness.store import RunFolder
 from tests import forked
 
 

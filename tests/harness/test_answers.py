@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.answers import AnswerCache, answered
 from harness.engines.base import request_key
+from harness.engines.cache import AnswerCache, answered
 from harness.engines.fake import FakeEngine
 from harness.errors import UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -258,7 +258,7 @@ def test_a_checkpoint_of_equal_content_and_another_name_has_the_same_key() -> No
 def test_answers_whose_places_collide_are_told_apart_by_their_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.engines.places._code", lambda key: 1)
+    monkeypatch.setattr("harness.engines.cache._code", lambda key: 1)
     asked = requests(4)
     first = texts(FakeEngine(), asked, tmp_path)
     untouched = FakeEngine(interrupt_after=0)

@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.approval import Approval, Where, approve, may_merge, verdict_on
-from harness.checkpoints import resolve
-from harness.digest import digest, file_sha256
+from harness.approval.approve import Approval, Where, approve, may_merge, verdict_on
+from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, UserError
+from harness.files import digest, file_sha256
+from harness.runs.folder import RunFolder, now
 from harness.schema import Manifest
-from harness.store import RunFolder, now
 from tests.conftest import save_tiny_model
 from tests.harness.adapters import change_json, save_adapter
 from tests.harness.gated import (

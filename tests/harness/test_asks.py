@@ -4,8 +4,8 @@ from array import array
 
 import pytest
 
-from harness.asks import Asks, Part, Spool, longest
-from harness.engines.broker import windows
+from harness.engines.dispatch import windows
+from harness.evaluation.plan import RequestQueue, SuiteRequests, TokenFile, longest
 from harness.schema import Case, Sampling
 
 
@@ -13,18 +13,18 @@ def case(name: str) -> Case:
     return Case(id=name, input={"text": name}, expected=[], cluster="c")
 
 
-def planned(variants: tuple[str, ...] = ("baseline", "tuned"), repeats: int = 2) -> Asks:
+def planned(variants: tuple[str, ...] = ("baseline", "tuned"), repeats: int = 2) -> RequestQueue:
     """Two suites; the second one's middle case is not asked."""
-    spool = Spool()
+    spool = TokenFile()
     for ids in ([1, 2, 3], [4], [], [2**31], [7] * 50):
         spool.add(ids)
     parts = [
-        Part(cases=[case("a"), case("b"), case("c")], asked=array("Q", [0, 1, 2]), first=0,
+        SuiteRequests(cases=[case("a"), case("b"), case("c")], asked=array("Q", [0, 1, 2]), first=0,
              sampling=Sampling(max_tokens=5, seed=3), repeats=repeats),
-        Part(cases=[case("d"), case("e"), case("f")], asked=array("Q", [0, 2]), first=3,
+        SuiteRequests(cases=[case("d"), case("e"), case("f")], asked=array("Q", [0, 2]), first=3,
              sampling=Sampling(max_tokens=9), repeats=1),
     ]  # fmt: skip
-    return Asks(dict.fromkeys(variants, parts), spool, 59)
+    return RequestQueue(dict.fromkeys(variants, parts), spool, 59)
 
 
 def test_questions_come_variant_by_variant_suite_by_suite_case_by_case() -> None:
@@ -49,7 +49,7 @@ def test_the_questions_of_one_variant() -> None:
 
 
 def test_ids_that_do_not_fit_into_memory_come_back_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.shelf.CHUNK", 10)
+    monkeypatch.setattr("harness.stats.spilled_columns.CHUNK", 10)
     on_disk = planned()
     assert on_disk._spool._ids._shelf._end > 0
     monkeypatch.undo()
@@ -62,17 +62,17 @@ def test_the_longest_is_known_without_reading_the_questions() -> None:
 
 
 def test_windows_hold_every_question_once_and_no_more_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.engines.broker.WINDOW_QUESTIONS", 3)
+    monkeypatch.setattr("harness.engines.dispatch.WINDOW_QUESTIONS", 3)
     found = list(windows(planned()))
     assert [len(window) for window in found] == [3, 3, 3, 3, 3, 1]
     assert [ask for window in found for ask in window] == list(planned())
-    monkeypatch.setattr("harness.engines.broker.WINDOW_TOKENS", 50)
+    monkeypatch.setattr("harness.engines.dispatch.WINDOW_TOKENS", 50)
     assert [len(window) for window in windows(planned())] == [3, 3, 2, 3, 3, 2]
     assert [len(window) for window in windows(planned(), times=2)] == [6, 6, 4]
 
 
 def test_equal_ids_of_two_questions_are_one_object() -> None:
-    spool = Spool()
+    spool = TokenFile()
     for _ in range(2):
         spool.add([70_000, 2**31])
     assert all(one is other for one, other in zip(spool[0], spool[1], strict=True))

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from harness.bringing import bring
-from harness.cases import cases_hash, load_cases
 from harness.errors import UserError
-from harness.importing import Columns
-from harness.runner import find_suites
-from harness.tables import Hub
+from harness.evaluation.run import find_suites
+from harness.suites.cases import cases_hash, load_cases
+from harness.suites.tables import Hub
+from harness.tabular.import_cases import ImportColumns, import_table
 from tests.harness.mini import pytest_in, right, rows, write_script, write_suite
 
 ROWS = [
@@ -93,7 +92,7 @@ def test_rows_are_not_imported_over_a_table(tmp_path, monkeypatch):
     test = next(folder.glob("test_*.py"))
     test.write_text(test.read_text().replace("Suite(", 'Suite(cases="cases.parquet", '))
     before = (folder / "cases.parquet").read_bytes()
-    columns = Columns(id="id", input={"document": "text"}, expected="answer")
+    columns = ImportColumns(id="id", input={"document": "text"}, expected="answer")
     with pytest.raises(UserError, match=r"cases\.parquet: cases are added to JSONL files"):
-        bring("new.csv", "legal/mini", columns, Hub(), "replace", False)
+        import_table("new.csv", "legal/mini", columns, Hub(), "replace", False)
     assert (folder / "cases.parquet").read_bytes() == before

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import cases as cases_module
-from harness.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases
 from harness.errors import UserError
 from harness.schema import Case
+from harness.suites import cases as cases_module
+from harness.suites.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases
 
 GOOD = {"id": "a", "input": {"document": "text"}, "expected": [], "cluster": "c1"}
 

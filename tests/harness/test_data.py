@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
 from tests.harness.mini import rows as mini_rows
 from tests.harness.mini import write_suite
+from tunegate.cli import main
 
 GOOD = {"instruction": "Which clauses are in this text?", "input": "The tenant pays the rent.", "output": "none"}
 CHAT = {"messages": [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "none"}]}
@@ -23,7 +23,7 @@ def tunegate(tmp_path, monkeypatch, capsys):
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tunegate", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out, said.err
 
@@ -84,7 +84,7 @@ def test_all_bad_lines_of_all_files_are_named_at_once(tunegate):
     (["check", "a.jsonl", "--action", "pii"], "--action expects CHECK=ACTION"),
     (["check", "a.jsonl", "--action", "pii=keep"], "--action pii=keep: expected one of"),
     (["check", "a.jsonl", "--html", "no/such/folder.html"], "no/such/folder.html: cannot be written"),
-    (["split", "a.jsonl", "--out", "out", "--by", "colour"], "--by colour: expected one of auto, document, input"),
+    (["split", "a.jsonl", "--out", "out", "--by", "colour"], "'colour' is not one of 'auto', 'document', 'input'"),
     (["split", "a.jsonl", "--out", "."], "no row would be in validation"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_and_the_usage_code(tunegate, words, said):
@@ -133,7 +133,7 @@ def test_markup_in_rows_does_nothing_on_the_terminal(tunegate):
 
 
 def test_a_missing_language_package_is_said_and_no_mistake(tunegate, monkeypatch):
-    from training.curation import language
+    from training.curation.checks import language
 
     monkeypatch.setattr(language, "find_spec", lambda name: None)
     code, out, _ = tunegate("data", "check", write("a.jsonl", [GOOD]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.endings import ENDINGS, interruptible
+from harness.signals import ENDINGS, interruptible
 
 
 @pytest.fixture(params=ENDINGS)

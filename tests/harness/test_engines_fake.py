@@ -3,7 +3,7 @@
 import pytest
 
 from harness.engines import open_engine
-from harness.engines.base import Settings
+from harness.engines.base import EngineSettings
 from harness.engines.fake import FakeEngine
 from harness.schema import Request, Sampling
 
@@ -23,7 +23,7 @@ def test_the_same_ids_and_variant_give_the_same_reply() -> None:
 def test_replies_come_by_key_or_from_a_rule() -> None:
     assert next(FakeEngine({"a": "none"}).generate([request("a")])).text == "none"
     assert next(FakeEngine(lambda r: f"{len(r.ids)} ids").generate([request("a")])).text == "2 ids"
-    engine = open_engine("fake", {}, max_model_len=100, settings=Settings(replies={"a": ""}))
+    engine = open_engine("fake", {}, max_model_len=100, settings=EngineSettings(replies={"a": ""}))
     assert next(engine.generate([request("a")])).text == ""
 
 

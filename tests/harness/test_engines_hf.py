@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import resolve
-from harness.engines import hf_continuous, open_engine
-from harness.engines.base import Settings
-from harness.engines.hf import HfEngine
-from harness.engines.hf_answers import BATCH
+from harness.checkpoints.resolve import resolve
+from harness.engines import open_engine
+from harness.engines.base import EngineSettings
+from harness.engines.transformers import generate
+from harness.engines.transformers.engine import HfEngine
+from harness.engines.transformers.generate import BATCH
 from harness.errors import CanaryFailed, UserError
 from harness.schema import Completion, Request, Sampling
 from tests.harness.adapters import enliven, save_adapter
 
 PROMPTS = [(5, 17, 42), (7,), (9, 8, 7, 6, 5, 4, 3), (33, 12, 80, 4, 61), (20, 21)]
-EXACT = Settings(dtype="float32")
+EXACT = EngineSettings(dtype="float32")
 
 
 @pytest.fixture(autouse=True)
@@ -189,14 +190,14 @@ def test_sampling_follows_the_seed(model: Path) -> None:
 def test_a_dtype_that_does_not_exist_is_refused(model: Path) -> None:
     with pytest.raises(UserError, match="float8: expected one of"):
         open_engine(
-            "transformers", {"baseline": resolve(str(model))}, max_model_len=8, settings=Settings(dtype="float8")
+            "transformers", {"baseline": resolve(str(model))}, max_model_len=8, settings=EngineSettings(dtype="float8")
         )
 
 
 def continuously(model: Any, given: Sequence[Request]) -> dict[str, list[int]]:
     """Small enough for a machine without a device."""
     limits = {"num_blocks": 32, "page_size": 16, "max_batch_tokens": 64}
-    return {request.key: ids for request, ids in hf_continuous.generated(model, given, **limits)}
+    return {request.key: ids for request, ids in generate.generated(model, given, **limits)}
 
 
 def test_continuous_batching_gives_the_tokens_of_padded_batches(model: Path, adapter: Path) -> None:
@@ -226,11 +227,11 @@ def test_on_a_device_many_greedy_answers_come_continuously_and_are_those_of_padd
         for i in range(BATCH + 8)
         for ids in [PROMPTS[i % len(PROMPTS)]]
     ]
-    real, calls = hf_continuous.generated, []
-    monkeypatch.setattr(hf_continuous, "generated", lambda *words: calls.append(1) or real(*words))
+    real, calls = generate.generated, []
+    monkeypatch.setattr(generate, "generated", lambda *words: calls.append(1) or real(*words))
     continuous = by_key(list(engine({"baseline": model}).generate(given)))
     assert calls
-    monkeypatch.setattr(hf_continuous, "suits", lambda device, sampling: False)
+    monkeypatch.setattr(generate, "suits", lambda device, sampling: False)
     padded = by_key(list(engine({"baseline": model}).generate(given)))
     assert {key: c.text for key, c in continuous.items()} == {key: c.text for key, c in padded.items()}
 

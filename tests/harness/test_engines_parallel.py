@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import resolve
-from harness.engines import memory, parallel
-from harness.engines.base import Settings, installed
-from harness.engines.broker import Broker
-from harness.engines.parallel import check_parallel
-from harness.engines.vllm_model import llm_arguments
+from harness.checkpoints.resolve import resolve
+from harness.engines.base import EngineSettings, installed
+from harness.engines.dispatch import Dispatcher
+from harness.engines.vllm import memory, parallel
+from harness.engines.vllm.model import llm_arguments
+from harness.engines.vllm.parallel import check_parallel
 from harness.errors import UserError
 from tests import forked
 from tests.conftest import save_tiny_model
@@ -95,10 +95,10 @@ def test_weights_that_fit_no_single_card_fit_two(tiny_model: Path, monkeypatch: 
 
 @needs_vllm
 def test_the_number_of_devices_is_part_of_an_answers_key_where_there_are_several(tmp_path: Path) -> None:
-    from harness.engines.vllm_engine import start
+    from harness.engines.vllm.engine import start
 
     model = {"baseline": resolve(str(save_tiny_model(tmp_path / "model", "llama3")))}
-    facts = [start(model, 64, "auto", Settings(tensor_parallel=size)).facts("baseline") for size in (1, 2)]
+    facts = [start(model, 64, "auto", EngineSettings(tensor_parallel=size)).facts("baseline") for size in (1, 2)]
     assert facts[1] == facts[0] | {"tensor_parallel_size": "2"}
 
 
@@ -107,12 +107,12 @@ def test_only_vllm_splits_a_model(engine: str, tiny_model: Path) -> None:
     if not installed(engine):
         pytest.skip(f"{engine} is not installed here")
     with pytest.raises(UserError, match="--tensor-parallel-size 2: only for --engine vllm"):
-        Broker(engine, {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=2)
+        Dispatcher(engine, {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=2)
 
 
 def test_no_device_at_all_is_refused(tiny_model: Path) -> None:
     with pytest.raises(UserError, match="--tensor-parallel-size 0: expected 1 or more"):
-        Broker("vllm", {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=0)
+        Dispatcher("vllm", {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=0)
 
 
 @needs_vllm
@@ -125,7 +125,7 @@ def test_the_option_of_every_command_reaches_vllm(command: str, tiny_model: Path
         done = pytest_in(tmp_path, "--checkpoint", model, *words)
     else:
         given = [model, model] if command == "compare" else [model]
-        done = forked.run("harness.cli", command, *given, *words, cwd=tmp_path, libraries="training")
+        done = forked.run("tunegate.cli.main", command, *given, *words, cwd=tmp_path, libraries="training")
     assert done.returncode != 0
     assert "--tensor-parallel-size 3: " in done.stdout + done.stderr
     assert "its 4 attention heads cannot be divided by 3" in done.stdout + done.stderr

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import embedded_model, resolve
-from harness.engines import memory, vllm_env, vllm_model
-from harness.engines.vllm_engine import units_of
-from harness.engines.vllm_model import adapter_id, llm_arguments, lora_name, lora_slots
+from harness.checkpoints.resolve import embedded_model, resolve
+from harness.engines.vllm import environment as vllm_environment
+from harness.engines.vllm import memory
+from harness.engines.vllm import model as vllm_model
+from harness.engines.vllm.engine import units_of
+from harness.engines.vllm.model import adapter_id, llm_arguments, lora_name, lora_slots
 from harness.errors import EngineFailed
 from harness.schema import Checkpoint, Sampling
 from tests import forked
@@ -92,11 +94,16 @@ def test_each_distinct_set_of_weights_is_served_once_with_the_baseline_first() -
 def test_telemetry_is_off_whatever_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in TELEMETRY:
         monkeypatch.setenv(name, "other")
-    for name in (*vllm_env.QUIET, "VLLM_CPU_OMP_THREADS_BIND", vllm_env.IN_PROCESS, vllm_env.WAIT_POLICY):
+    for name in (
+        *vllm_environment.QUIET,
+        "VLLM_CPU_OMP_THREADS_BIND",
+        vllm_environment.IN_PROCESS,
+        vllm_environment.WAIT_POLICY,
+    ):
         monkeypatch.setenv(name, "kept")
-    vllm_env.prepare(cpu=True)
+    vllm_environment.prepare(cpu=True)
     assert {name: os.environ[name] for name in TELEMETRY} == TELEMETRY
-    assert os.environ["VLLM_LOGGING_LEVEL"] == "kept" and os.environ[vllm_env.IN_PROCESS] == "kept"
+    assert os.environ["VLLM_LOGGING_LEVEL"] == "kept" and os.environ[vllm_environment.IN_PROCESS] == "kept"
 
 
 @pytest.mark.parametrize(("policy", "torch_loaded", "in_process"), [
@@ -105,25 +112,25 @@ def test_telemetry_is_off_whatever_the_user_set(monkeypatch: pytest.MonkeyPatch)
 def test_vllm_shares_the_process_where_waiting_threads_can_be_made_to_sleep(
     policy: str | None, torch_loaded: bool, in_process: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (vllm_env.IN_PROCESS, vllm_env.WAIT_POLICY):
+    for name in (vllm_environment.IN_PROCESS, vllm_environment.WAIT_POLICY):
         monkeypatch.setenv(name, "restored after the test")
         monkeypatch.delenv(name)
-    for name in (*TELEMETRY, *vllm_env.QUIET, "VLLM_CPU_OMP_THREADS_BIND"):
+    for name in (*TELEMETRY, *vllm_environment.QUIET, "VLLM_CPU_OMP_THREADS_BIND"):
         monkeypatch.setenv(name, "restored after the test")
     if policy:
-        monkeypatch.setenv(vllm_env.WAIT_POLICY, policy)
+        monkeypatch.setenv(vllm_environment.WAIT_POLICY, policy)
     if torch_loaded:
         monkeypatch.setitem(sys.modules, "torch", sys)
     else:
         monkeypatch.delitem(sys.modules, "torch", raising=False)
-    vllm_env.prepare(cpu=True)
-    assert vllm_env.in_process() is in_process
-    assert os.environ[vllm_env.WAIT_POLICY] == "PASSIVE"
+    vllm_environment.prepare(cpu=True)
+    assert vllm_environment.in_process() is in_process
+    assert os.environ[vllm_environment.WAIT_POLICY] == "PASSIVE"
 
 
 def test_the_hub_is_closed_only_while_an_engine_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    with vllm_env.starting():
+    with vllm_environment.starting():
         assert os.environ["HF_HUB_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in os.environ
 

@@ -15,17 +15,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.checkpoints import embedded_model, resolve
-from harness.engines import shortage, vllm_engine, vllm_env
-from harness.engines.base import Settings
-from harness.engines.shortage import AtOnce, OutOfMemory, is_out_of_memory
-from harness.engines.vllm_engine import VllmEngine
-from harness.engines.vllm_log import ErrorLog, raised
-from harness.engines.vllm_model import VllmModel
-from harness.engines.watch import Watch
+from harness.checkpoints.resolve import embedded_model, resolve
+from harness.engines.base import EngineSettings
+from harness.engines.vllm import engine as vllm_engine
+from harness.engines.vllm import environment, memory
+from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.memory import AtOnce, OutOfMemory, is_out_of_memory
+from harness.engines.vllm.model import VllmModel
+from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
 from harness.errors import EngineFailed
-from harness.prompts import Renderer
 from harness.schema import Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 from tests import forked
 
 ROOT = Path(__file__).parents[2]
@@ -149,10 +149,10 @@ def test_what_no_smaller_batch_helps_is_not_taken_for_it(text: str) -> None:
 
 
 def test_the_systems_own_count_of_kills_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortage, "KILLS", tmp_path / "vmstat")
-    assert shortage.killed_for_memory() == 0
+    monkeypatch.setattr(memory, "KILLS", tmp_path / "vmstat")
+    assert memory.killed_for_memory() == 0
     (tmp_path / "vmstat").write_text("pgfault 12\noom_kill 3\ndrop_slab 0\n")
-    assert shortage.killed_for_memory() == 3
+    assert memory.killed_for_memory() == 3
 
 
 def test_halving_goes_down_to_one_request_and_keeps_arguments_valid() -> None:
@@ -201,12 +201,12 @@ class StandIn:
     started: ClassVar[list[dict[str, Any]]] = []
     """Arguments of each load."""
 
-    def __init__(self, arguments: dict[str, Any], adapters: Any, name: str, settings: Settings) -> None:
+    def __init__(self, arguments: dict[str, Any], adapters: Any, name: str, settings: EngineSettings) -> None:
         self.started.append(arguments)
         self.broken = self.structured = False
         self.cached_tokens = 0
         self.renderer = Renderer(arguments["model"])
-        self.at_once = shortage.asked_at_once(arguments)
+        self.at_once = memory.asked_at_once(arguments)
         self.most = self.plan[len(self.started) - 1]
         self.asked.append([])
         if self.most == -1:
@@ -243,7 +243,7 @@ class StandIn:
 def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Asks five questions of an engine whose loads run out of memory as planned; gives answers and what was said."""
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path))
-    monkeypatch.setenv(vllm_env.IN_PROCESS, "1")
+    monkeypatch.setenv(environment.IN_PROCESS, "1")
     monkeypatch.setattr(vllm_engine, "VllmModel", StandIn)
     monkeypatch.setattr(StandIn, "asked", [])
     monkeypatch.setattr(StandIn, "started", [])
@@ -256,7 +256,7 @@ def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         found: list[str] = []
         base = {"baseline": resolve(str(tiny_model))}
         ways = SimpleNamespace(ways={"baseline": "plain"}, max_lora_rank=16, reasons={})
-        settings = Settings(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
+        settings = EngineSettings(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
         engine = VllmEngine(base, ways, 64, True, settings)  # type: ignore[arg-type]
         asked = [
             Request(key=f"k{i}", ids=(i + 1,), sampling=Sampling(max_tokens=4), variant="baseline") for i in range(5)
@@ -345,7 +345,11 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (root / "cache").mkdir()
     (root / "cache" / "models").symlink_to(embedded_model().parent)
     out = root / "found.json"
-    given = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), vllm_env.IN_PROCESS: "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    given = os.environ | {
+        "TUNEGATE_CACHE": str(root / "cache"),
+        environment.IN_PROCESS: "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     given |= {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
     done = forked.run("tests.harness.vllm_faults", str(out), cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.events import append, batches, latest, with_later
+from harness.runs.folder import check_seal, load_run
+from harness.runs.score_events import append, batches, latest, with_later
 from harness.schema import Score, ScoreEvent
-from harness.store import check_seal, load_run
 from tests.harness.scored_run import make
 
 

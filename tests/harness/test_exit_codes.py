@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
 from tests.forked import program, tunegate
 from tests.harness.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
+from tunegate.cli import main
 
 CASES = rows()
 NEEDS_BASELINE = """[objective]
@@ -170,10 +170,10 @@ def test_an_unexpected_exception_of_a_command_is_told_as_a_defect_in_one_line(
         raise error
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.history.index.past_runs", broken)
+    monkeypatch.setattr("harness.runs.history.past_runs", broken)
     monkeypatch.setattr(sys, "argv", ["tunegate", "runs"])
     with pytest.raises(SystemExit) as left:
-        cli.main()
+        main.main()
     said = capsys.readouterr().err
     assert left.value.code == DEFECT
     assert said.startswith("tunegate: ") and len(said.splitlines()) == 1 and type(error).__name__ in said
@@ -189,10 +189,10 @@ def test_the_traceback_of_a_defect_holds_no_secret(
         raise ValueError(f"the server refused {secret}")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.history.index.past_runs", broken)
+    monkeypatch.setattr("harness.runs.history.past_runs", broken)
     monkeypatch.setattr(sys, "argv", ["tunegate", "runs"])
     with pytest.raises(SystemExit):
-        cli.main()
+        main.main()
     said = capsys.readouterr().err
     assert "the server refused" in said and secret not in said + traceback_named_in(said)
 
@@ -201,17 +201,22 @@ def test_a_reader_that_has_enough_is_no_defect_and_no_failed_gate(tmp_path: Path
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*program("harness.cli"), "runs"], stdout=write, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        [*program("tunegate.cli.main"), "runs"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        check=False,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (2, "")
 
 
 WHERE = {
-    "while suites are collected": "harness.session.Session.gate_ids",
-    "while the run is made": "harness.runner.run",
-    "while an item reads the run": "harness.session.Session.properties",
-    "while the run is summed up": "harness.summary.lines",
+    "while suites are collected": "tunegate.pytest_plugin.session.EvaluationSession.gate_ids",
+    "while the run is made": "harness.evaluation.run.run",
+    "while an item reads the run": "tunegate.pytest_plugin.session.EvaluationSession.properties",
+    "while the run is summed up": "tunegate.run_summary.lines",
 }
 """Parts on the plugin's own side that a conftest breaks."""
 
@@ -222,7 +227,7 @@ def test_a_defect_inside_a_session_ends_it_with_the_code_of_an_internal_error(
     root: Path, part: str, workers: tuple[str, ...]
 ) -> None:
     (root / "conftest.py").write_text(
-        "import harness.runner, harness.session, harness.summary\n\n"
+        "import harness.evaluation.run, tunegate.pytest_plugin.session, tunegate.run_summary\n\n"
         "def broken(*_, **__):\n    raise KeyError('nobody expected this')\n\n"
         f"{part} = broken\n"
     )

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.forecast import forecast
-from harness.plan import Job, SuiteJob
-from harness.runner import find_suites
+from harness.evaluation.plan import Job, SuiteJob, forecast
+from harness.evaluation.run import find_suites
 from tests.harness.mini import write_suite
 
 EMBEDDED = "smollm2-135m-instruct"

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import rubric
-from harness.engines import openai_answers, openai_counters
-from harness.engines.openai_servers import Fault, Pool, Refused, Server, _retry_after, _said
+from harness.engines.openai import metrics, protocol
+from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server, _retry_after, _said
 from harness.errors import Unavailable
-from harness.runner import find_suites
+from harness.evaluation.run import find_suites
+from harness.judges import rubric
 from harness.schema import Case, Completion, Request, Sampling
-from harness.scoring import exact, json_answers, labels, numeric, options
+from harness.scoring import exact_match, json_answer, labels, multiple_choice, numeric
 from harness.scoring.base import run
-from harness.suite import Scorer, Suite
+from harness.suites.suite import Scorer, Suite
 from tests.fuzzing import BYTES, FEW, JUNK, as_json, changed, survives
 from tests.harness.test_scoring_properties import FRAGMENTS
 
@@ -64,7 +64,7 @@ def test_the_scorers_of_a_suite_score_any_answer(name: str) -> None:
 
 
 SCHEMA = {"type": "object", "properties": {"rent": {"type": "number"}}, "required": ["rent"]}
-CLOSED = [labels.among(["lease", "deed", "due on sale"]), numeric.within(relative=0.1), exact.exactly]
+CLOSED = [labels.among(["lease", "deed", "due on sale"]), numeric.within(relative=0.1), exact_match.exactly]
 
 
 @FEW
@@ -79,7 +79,7 @@ def test_closed_answers_are_scored_whatever_they_are(text: str, reason: str) -> 
 @given(as_json({"rent": 5, "more": [1, {"a": None}]}) | BYTES.map(lambda b: b"```json\n" + b + b"\n```"), REASONS)
 def test_any_answer_in_json_is_scored(content: bytes, reason: str) -> None:
     case = Case(id="x", input={}, expected=[json.dumps({"rent": 5})], cluster="c")
-    check([json_answers.matching(SCHEMA)], case, content.decode("utf-8", errors="replace"), reason)
+    check([json_answer.matching(SCHEMA)], case, content.decode("utf-8", errors="replace"), reason)
 
 
 @FEW
@@ -89,7 +89,7 @@ def test_any_log_probabilities_of_options_are_scored_or_unscored(found: tuple[fl
     answer = Completion(
         key="k", text="A", finish_reason="stop", prompt_tokens=0, output_tokens=1, option_logprobs=found
     )
-    assert not any(score.failed for score in run([options.likeliest(["A", "B"])], case, answer).values())
+    assert not any(score.failed for score in run([multiple_choice.likeliest(["A", "B"])], case, answer).values())
 
 
 @FEW
@@ -123,7 +123,7 @@ NOT_FINITE = st.sampled_from([float("nan"), float("inf"), float("-inf")])
 
 
 def test_the_reply_that_the_fuzzing_starts_from_is_an_answer() -> None:
-    found = openai_answers.read(ASKED, SAID, "m", lambda ids: "text", "u", 1.0)
+    found = protocol.read(ASKED, SAID, "m", lambda ids: "text", "u", 1.0)
     assert (found.text, found.finish_reason, found.option_logprobs) == ("text", "stop", (-0.1,))
 
 
@@ -138,7 +138,7 @@ def decode(ids: list[int]) -> str:
 def test_any_reply_of_a_server_is_an_answer_or_an_error(said: dict[str, Any], odd: float | None) -> None:
     if odd is not None:
         said = said | {"usage": {"prompt_tokens": odd, "completion_tokens": odd}}
-    found = survives(openai_answers.read, ASKED, said, "m", decode, "http://u", 1.0)
+    found = survives(protocol.read, ASKED, said, "m", decode, "http://u", 1.0)
     if found is not None and found.finish_reason != "error":
         assert all(one == one and abs(one) != float("inf") for one in (*found.logprobs, *found.option_logprobs))
 
@@ -156,9 +156,9 @@ METRICS = 'vllm:prompt_tokens_total{engine="0"} 12\nvllm:generation_tokens_total
     )
 )
 def test_any_page_of_counters_is_read(lines: list[str]) -> None:
-    counted = openai_counters.Counters()
+    counted = metrics.Counters()
     counted.look({"prompt_tokens": 0.0})
-    counted.look(openai_counters.read("\n".join(lines)))
+    counted.look(metrics.read("\n".join(lines)))
     counted.describe()
 
 
@@ -195,7 +195,7 @@ def test_any_server_is_learnt_of_or_left_alone(status: int, body: bytes, version
             pool._client = client
             try:
                 await pool.learn(pool.servers[0])
-            except (Fault, Refused):
+            except (Fault, RequestRefused):
                 return
 
     survives(lambda: asyncio.run(look()))

@@ -14,15 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import cases, events, floors, gatefile, json_schemas, model_files, redaction, rubric, store
-from harness.accepted import load_accepted
-from harness.checkpoints import resolve
-from harness.engines import preflight
-from harness.engines.answers import AnswerFile, Header
+from harness import json_schema
+from harness.baseline.format import load_accepted
+from harness.checkpoints import model_files
+from harness.checkpoints.resolve import resolve
+from harness.engines.cache import AnswerFile, Header
+from harness.engines.vllm import adapters
 from harness.errors import UserError
-from harness.people import add_labels
-from harness.scoring import registry, style_guide
-from harness.store import RunData
+from harness.evaluation import noise_file
+from harness.gates import config
+from harness.judges import rubric
+from harness.judges.human_labels import add_labels
+from harness.runs import folder as runs_folder
+from harness.runs import redaction, score_events
+from harness.runs.folder import RunData
+from harness.scoring.brand import style_guide
+from harness.scoring.grounding import registry
+from harness.suites import cases
 from tests.fuzzing import FEW, as_json, as_lines, as_toml, survives
 from tests.harness.adapters import save_adapter
 from tests.harness.mini import GATES, rows
@@ -71,7 +79,7 @@ def file_of(content: bytes, name: str) -> Iterator[Path]:
 
 
 def used_schema(path: Path) -> None:
-    validator = json_schemas.validator(json.dumps(json_schemas.read(path)))
+    validator = json_schema.validator(json.dumps(json_schema.read(path)))
     list(validator.iter_errors({"a": "y"}))
 
 
@@ -86,13 +94,13 @@ def answers(path: Path) -> None:
 READERS: dict[str, tuple[str, st.SearchStrategy[bytes], Callable[[Path], Any]]] = {
     "cases": ("cases.jsonl", as_lines(*rows(2)), cases.load_cases),
     "cases on the disk": ("cases.jsonl", as_lines(*rows(2)), lambda path: list(cases._on_disk(path))),
-    "gates": ("gates.toml", as_toml(GATES), gatefile.load_gates),
+    "gates": ("gates.toml", as_toml(GATES), config.load_gates),
     "rubric": ("rubric.toml", as_toml(RUBRIC), rubric.load_rubric),
     "words to redact": ("redact.toml", as_toml(REDACT), redaction.load),
     "closed list of names": ("names.toml", as_toml(NAMES), registry.load),
     "style guide": ("style.toml", as_toml(STYLE), style_guide.load),
     "JSON schema": ("schema.json", as_json(SCHEMA), used_schema),
-    "noise": ("noise.json", as_json(NOISE), floors.load_noise),
+    "noise": ("noise.json", as_json(NOISE), noise_file.load_noise),
     "answers kept": ("a.jsonl", as_lines(HEADER, COMPLETION), answers),
 }
 
@@ -121,7 +129,7 @@ def test_a_schema_that_refers_elsewhere_is_refused_and_nothing_is_fetched(
     opened: list[object] = []
     monkeypatch.setattr(urllib.request, "urlopen", lambda *asked, **more: opened.append(asked))
     with pytest.raises(UserError, match="a JSON schema that cannot be used"):
-        json_schemas.validator(json.dumps({"$ref": reference}))
+        json_schema.validator(json.dumps({"$ref": reference}))
     assert opened == []
 
 
@@ -152,9 +160,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
 
 def whole(run: Path) -> None:
     """Everything that looks at a run folder."""
-    found = store.load_run(run)
-    store.check_seal(run)
-    events.with_later(found)
+    found = runs_folder.load_run(run)
+    runs_folder.check_seal(run)
+    score_events.with_later(found)
 
 
 @pytest.mark.parametrize("name", ["run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json"])
@@ -169,7 +177,7 @@ def test_a_run_folder_of_others_is_read_or_refused(run: RunData, name: str) -> N
             path = Path(shutil.copytree(run.path, Path(folder) / "run"))
             (path / name).write_bytes(content)
             survives(whole, path)
-            assert store.check_seal(path) == ([name] if content != data else [])
+            assert runs_folder.check_seal(path) == ([name] if content != data else [])
 
     any_content()
 
@@ -182,9 +190,9 @@ def test_a_run_folder_of_others_is_read_or_refused(run: RunData, name: str) -> N
 def test_a_seal_names_no_file_but_those_of_a_run_and_misses_none(run: RunData, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(shutil.copytree(run.path, Path(folder) / "run"))
-        (path / store.SEAL).write_bytes(content)
-        changed = store.check_seal(path)
-        assert changed and set(changed) <= {*store.SEALED, store.SEAL}
+        (path / runs_folder.SEAL).write_bytes(content)
+        changed = runs_folder.check_seal(path)
+        assert changed and set(changed) <= {*runs_folder.SEALED, runs_folder.SEAL}
 
 
 EVENT = {
@@ -199,12 +207,12 @@ def test_events_of_others_are_read_or_refused(run: RunData, content: bytes, abou
     import hashlib
 
     with tempfile.TemporaryDirectory() as folder:
-        later = Path(folder) / events.FOLDER
+        later = Path(folder) / score_events.FOLDER
         later.mkdir()
         (later / "b.jsonl").write_bytes(content)
         (later / "b.json").write_bytes(about)
         (later / "b.jsonl.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  b.jsonl\n")
-        survives(lambda: events.with_later(msgspec.structs.replace(run, path=Path(folder))))
+        survives(lambda: score_events.with_later(msgspec.structs.replace(run, path=Path(folder))))
 
 
 LABEL = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes", "comment": "so"}
@@ -213,7 +221,7 @@ LABEL = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "y
 @FEW
 @given(as_lines(LABEL))
 def test_labels_of_people_are_read_or_refused(run: RunData, content: bytes) -> None:
-    asked = rubric.Rubric(name="grounded", question="Is it?", labels=("no", "yes"))
+    asked = rubric.JudgeRubric(name="grounded", question="Is it?", labels=("no", "yes"))
     with tempfile.TemporaryDirectory() as folder, file_of(content, "labels.jsonl") as labels:
         survives(add_labels, msgspec.structs.replace(run, path=Path(folder)), asked, labels, "r1")
 
@@ -292,6 +300,6 @@ def test_the_settings_of_an_adapter_are_read_or_refused(adapter: Path, name: str
             shutil.copyfile(tiny_model / "tokenizer.json", twin / "tokenizer.json")
             (twin / name).write_bytes(content)
             if survives(resolve, str(twin)) is not None:
-                survives(preflight.examine, twin, tiny_model)
+                survives(adapters.examine, twin, tiny_model)
 
     any_content()

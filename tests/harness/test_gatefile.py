@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from harness.errors import UserError
-from harness.gates import gate_ids, load_gates, validate
+from harness.gates.judge import gate_ids, load_gates, validate
 from harness.schema import Gate, GateFile, Objective
 from tests.harness.scored import METRICS
 
@@ -156,7 +156,7 @@ def test_repeated_names_and_slices_without_a_value_are_refused():
 
 
 def test_reading_gates_loads_no_numeric_library():
-    code = "import sys, harness.gates; print([m for m in ('numpy', 'scipy', 'statsmodels') if m in sys.modules])"
+    code = "import sys, harness.gates.judge; print([m for m in ('numpy', 'scipy', 'statsmodels') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from harness.gates import judge
-from harness.rules import COMPARATIVE
+from harness.gates.judge import judge
+from harness.gates.rules import COMPARATIVE
 from harness.schema import Gate, GateFile, Objective
 from tests.harness.scored import METRICS, answers, record
 

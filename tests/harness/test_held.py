@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import held
-from harness.held import claimed, hold
+from harness import files
+from harness.files import claimed, hold
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from harness.held import hold
+from harness.files import hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
@@ -59,13 +59,13 @@ def test_only_one_may_drop_a_file(file: Path) -> None:
 def test_a_file_that_was_dropped_while_it_was_waited_for_is_not_held(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = held.fcntl.flock
+    real = files.fcntl.flock
 
     def slow(handle: int, how: int) -> None:
         file.unlink(missing_ok=True)
         real(handle, how)
 
-    monkeypatch.setattr(held.fcntl, "flock", slow)
+    monkeypatch.setattr(files.fcntl, "flock", slow)
     with pytest.raises(FileNotFoundError):
         hold(file)
 
@@ -76,7 +76,7 @@ def test_where_there_are_no_locks_files_can_be_used_and_nothing_is_dropped(
     def none(handle: int, how: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(held.fcntl, "flock", none)
+    monkeypatch.setattr(files.fcntl, "flock", none)
     os.close(hold(file))
     assert not is_free(file)
 

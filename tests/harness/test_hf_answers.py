@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.engines import hf_answers, hf_continuous
-from harness.engines.hf_answers import BATCH, BATCH_TOKENS, Answerer, alike, left_padded, room
-from harness.prompts import Renderer
+from harness.engines.transformers import generate as transformers_generate
+from harness.engines.transformers.generate import BATCH, BATCH_TOKENS, Answerer, alike, left_padded, room
 from harness.schema import Request, Sampling
+from harness.suites.prompts import Renderer
 
 
 def test_padding_is_on_the_left_and_masked() -> None:
@@ -126,8 +126,8 @@ def test_a_machine_without_memory_is_known_by_what_torch_says() -> None:
 
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50, dtype=torch.uint8)
-    assert hf_answers.is_out_of_memory(caught.value)
-    assert not hf_answers.is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert transformers_generate.is_out_of_memory(caught.value)
+    assert not transformers_generate.is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_another_error_of_a_batch_fails_its_requests_and_is_not_tried_again(
@@ -167,8 +167,8 @@ def test_what_continuous_batching_leaves_is_answered_in_padded_batches(
         yield from ((request, [7]) for request in given[: len(given) // 2])
         raise RuntimeError("CUDA out of memory\nand more")
 
-    monkeypatch.setattr(hf_continuous, "generated", half)
-    monkeypatch.setattr(hf_continuous, "suits", lambda device, sampling: True)
+    monkeypatch.setattr(transformers_generate, "generated", half)
+    monkeypatch.setattr(transformers_generate, "suits", lambda device, sampling: True)
     stub = Model()
     given = asked(BATCH + 8, Sampling(max_tokens=2, stop_ids=(7,)))
     found = list(answerer.answers(stub, given))

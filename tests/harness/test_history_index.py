@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import index, past
-from harness.history.index import INDEX, LOCK, levels, past_runs
-from harness.history.past import PastRun
+from harness.runs import history
+from harness.runs.history import INDEX, LOCK, PastRun, levels, past_runs
 from tests.harness.runs import SUITES, name_of, write_history, write_run
 
 
@@ -61,12 +60,13 @@ def test_without_an_index_the_folders_say_the_same(root: Path) -> None:
 def read_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the folders that are read from now on."""
     names: list[str] = []
+    real = history.read
 
     def read(folder: Path, name: str) -> object:
         names.append(name)
-        return past.read(folder, name)
+        return real(folder, name)
 
-    monkeypatch.setattr(index, "read", read)
+    monkeypatch.setattr(history, "read", read)
     return names
 
 
@@ -176,7 +176,7 @@ def test_where_no_index_can_be_kept_the_folders_are_read(root: Path, name: str) 
 READER = """
 import sys, time
 from pathlib import Path
-from harness.history import index
+from harness.runs import history as index
 slowly, rebuild = float(sys.argv[2]), len(sys.argv) > 3
 read = index.read
 index.AT_ONCE = 3
@@ -245,7 +245,7 @@ def test_an_index_that_is_held_too_long_is_left_alone_and_done_without(
     holder.start()
     try:
         assert is_held.wait(60)
-        monkeypatch.setattr(index, "WAIT_S", 0.1)
+        monkeypatch.setattr(history, "WAIT_S", 0.1)
         assert len(past_runs(root)) == len(whole[0]) + 1
         assert rows(root) == before
     finally:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.history.index import levels, past_runs
-from harness.history.wanted import Wanted, wanted
+from harness.runs.history import RunFilter, levels, past_runs, wanted
 from harness.schema import AcceptedInfo
 from tests.harness.runs import SUITE, SUITES, make_suite, make_verdict, name_of, write_history, write_run
 
@@ -112,7 +111,7 @@ def test_a_name_that_is_no_text_is_written_out(root: Path) -> None:
         assert past_runs(root)[-1].name == "20261105T080000Z-\\xff-00000005"
 
 
-def names(root: Path, asked: Wanted) -> list[int]:
+def names(root: Path, asked: RunFilter) -> list[int]:
     """Days of the runs that are wanted."""
     return [int(run.started[8:10]) for run in past_runs(root) if asked.is_met(run)]
 
@@ -159,7 +158,7 @@ def test_what_does_not_exist_is_refused(asked: dict[str, str], said: str) -> Non
 
 
 def test_verdicts_of_another_suite_do_not_count(tmp_path: Path) -> None:
-    from harness.store import RunFolder
+    from harness.runs.folder import RunFolder
 
     path = write_run(tmp_path, 1, seal=False)
     RunFolder(path).write_verdicts([make_verdict("fail", suite="legal/other"), make_verdict("pass")])

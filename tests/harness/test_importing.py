@@ -9,22 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import bringing, cli
-from harness.cases import check_cases, load_cases
-from harness.importing import MOST_SHOWN, Columns, read_rows, together
-from harness.runner import find_suites
+from harness.evaluation.run import find_suites
 from harness.schema import Case
-from harness.tables import Row
+from harness.suites.cases import check_cases, load_cases
+from harness.suites.tables import TableRow
+from harness.tabular import import_cases
+from harness.tabular.import_cases import MOST_SHOWN, ImportColumns, group_messages, read_rows
 from tests.harness.mini import rows as mini_rows
 from tests.harness.mini import write_suite
+from tunegate.cli import main
 
-COLUMNS = Columns(id="id", input={"document": "text"}, expected="answer")
+COLUMNS = ImportColumns(id="id", input={"document": "text"}, expected="answer")
 FREE = '''"""Anything may be expected."""
 
 from harness import Suite
-from harness.scoring import answers
+from harness.scoring import short_answer
 
-suite = Suite(scorers=[answers.given], cluster="ticket")
+suite = Suite(scorers=[short_answer.given], cluster="ticket")
 '''
 GATES = '[objective]\ntext = "Answer."\n\n[[gate]]\nmetric = "answer_rate"\nrule = "at_least"\nvalue = 0.9\n'
 
@@ -42,7 +43,7 @@ def cells(**more):
 
 def one(suite, row, columns=COLUMNS, present=()):
     """The one case of a row, or what is wrong with it."""
-    found = read_rows([Row("line 2", row)], columns, suite, list(present))
+    found = read_rows([TableRow("line 2", row)], columns, suite, list(present))
     return found.cases[0] if found.cases else found.problems[0][1]
 
 
@@ -118,7 +119,7 @@ def test_copies_by_id_and_by_content_are_refused_within_a_table_and_against_the_
         cells(id="old", text="New."),
         cells(id="a4", text="Known  text."),
     ]
-    found = read_rows([Row(f"line {n}", row) for n, row in enumerate(rows, 2)], COLUMNS, suite, present)
+    found = read_rows([TableRow(f"line {n}", row) for n, row in enumerate(rows, 2)], COLUMNS, suite, present)
     assert [case.id for case in found.cases] == ["a1", "a3"]
     assert found.problems == [
         ("line 3", "id 'a1' is that of line 2 too. Ids must be unique"),
@@ -129,14 +130,14 @@ def test_copies_by_id_and_by_content_are_refused_within_a_table_and_against_the_
 
 
 def test_the_same_text_with_two_answers_is_refused_too(suite):
-    rows = [Row("line 2", cells()), Row("line 3", cells(id="b", answer="no"))]
+    rows = [TableRow("line 2", cells()), TableRow("line 3", cells(id="b", answer="no"))]
     assert read_rows(rows, COLUMNS, suite, []).problems[0][0] == "line 3"
 
 
 def test_rows_with_one_problem_stand_in_one_line():
     problems = [(f"line {n}", "is empty") for n in (2, 3, 4, 9)] + [("line 5", "is odd")]
-    assert together(problems) == ["lines 2-4, 9: is empty", "line 5: is odd"]
-    many = together([(f"line {n}", f"problem {n}") for n in range(1, 101)])
+    assert group_messages(problems) == ["lines 2-4, 9: is empty", "line 5: is odd"]
+    many = group_messages([(f"line {n}", f"problem {n}") for n in range(1, 101)])
     assert len(many) == MOST_SHOWN + 1 and many[-1] == "and lines 41-100, each with a problem of its own"
 
 
@@ -152,13 +153,13 @@ ROWS = st.lists(st.dictionaries(st.sampled_from(["id", "text", "answer", "ticket
 @given(rows=ROWS, none=st.none() | st.just(""), separator=st.none() | st.just(";"))
 def test_every_row_is_a_case_that_can_be_read_again_or_is_named(suite, tmp_path_factory, rows, none, separator):
     columns = msgspec.structs.replace(COLUMNS, cluster="ticket", tags={"kind": "sort"}, none=none, separator=separator)
-    table = [Row(f"row {n}", row) for n, row in enumerate(rows, 1)]
+    table = [TableRow(f"row {n}", row) for n, row in enumerate(rows, 1)]
     found = read_rows(table, columns, suite, [])
     assert len(found.cases) + len(found.problems) == len(rows)
     assert all(text.isprintable() and "\n" not in text for _, text in found.problems)
     if found.cases:
         path = tmp_path_factory.mktemp("w") / "cases.jsonl"
-        bringing.write_cases(path, found.cases)
+        import_cases.write_cases(path, found.cases)
         assert list(load_cases(path)) == found.cases == check_cases(found.cases, "drawn")
 
 
@@ -174,7 +175,7 @@ def tunegate(tmp_path, monkeypatch, capsys):
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tunegate", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out, said.err
 
@@ -284,7 +285,7 @@ def test_a_suite_that_builds_its_cases_takes_none(tunegate):
 def test_a_full_disk_leaves_the_old_cases(tunegate, monkeypatch):
     before = CASES.read_bytes()
     monkeypatch.setattr(
-        bringing.os, "fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        import_cases.os, "fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     code, _, err = tunegate("cases", "import", table(good(1)), *WORDS, *TAGS, "--append")
     assert code == 4 and "cannot be written (No space left on device); it is as it was" in err

@@ -7,26 +7,26 @@ import msgspec
 import pytest
 
 from harness.errors import UserError
-from harness.events import batches, with_later
-from harness.judging import CANARIES, chat, judge
-from harness.plan import judge_checkpoint
-from harness.progress import Progress
-from harness.rubric import SIDES, Rubric
+from harness.evaluation.plan import judge_checkpoint
+from harness.judges.llm_judge import CANARIES, chat, judge
+from harness.judges.rubric import SIDES, JudgeRubric
+from harness.progress.progress import Progress
+from harness.runs.folder import check_seal, load_run
+from harness.runs.score_events import batches, with_later
 from harness.schema import Case
-from harness.store import check_seal, load_run
 from tests.forked import tunegate
 from tests.harness.mini import right, rows, write_script
 from tests.harness.scored_run import make
 
-GROUNDED = Rubric(name="grounded", question="Is every clause there?", labels=("no", "partly", "yes"))
-BETTER = Rubric(name="better", question="Name what is there.", labels=SIDES, compare=True)
+GROUNDED = JudgeRubric(name="grounded", question="Is every clause there?", labels=("no", "partly", "yes"))
+BETTER = JudgeRubric(name="better", question="Name what is there.", labels=SIDES, compare=True)
 
 
 def reply(label: str) -> str:
     return json.dumps({"verdict": label, "reason": "seen"})
 
 
-def asked(tmp_path: Path, rubric: Rubric, answers: dict[str, str], run=None):
+def asked(tmp_path: Path, rubric: JudgeRubric, answers: dict[str, str], run=None):
     run = run or make(tmp_path)
     script = write_script(tmp_path, judge=answers)
     checkpoint = judge_checkpoint("wise", "fake", script)

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from harness.engines.answers import AnswerCache, answered
-from harness.engines.broker import Broker
+from harness.checkpoints.merge import merged_path
+from harness.engines.cache import AnswerCache, answered
+from harness.engines.cache_eviction import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
+from harness.engines.dispatch import Dispatcher
 from harness.engines.fake import FakeEngine
-from harness.environment import CACHE_MAX
+from harness.env import CACHE_MAX
 from harness.errors import UserError
-from harness.kept import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
-from harness.merging import merged_path
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Completion, Request, Sampling
-from harness.store import RunFolder
 from tests.forked import tunegate
 from tests.harness.mini import rows, write_suite
 
@@ -149,19 +149,19 @@ def test_a_file_that_a_run_has_open_stays_and_so_does_every_answer_that_it_adds(
 def test_a_cache_that_is_opened_while_its_file_is_dropped_begins_a_new_one(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.engines import answers
+    from harness.engines import cache as engines_cache
 
     file = answers_of("a")
-    real = answers.hold
+    real = engines_cache.hold
 
     def late(path: Path) -> int:
         if file.exists():
             assert trim(0).dropped
         return real(path)
 
-    monkeypatch.setattr(answers, "hold", late)
+    monkeypatch.setattr(engines_cache, "hold", late)
     cache = AnswerCache(FakeEngine(), {"tuned": checkpoint("a")})
-    monkeypatch.setattr(answers, "hold", real)
+    monkeypatch.setattr(engines_cache, "hold", real)
     cache.hold()
     assert file.exists()
     cache.close()
@@ -244,7 +244,7 @@ def test_a_run_keeps_the_merged_models_and_folders_of_its_checkpoints(
     asked = {"baseline": structs.replace(checkpoint("y"), path=str(named)), "tuned": adapter}
     assert merged_path(adapter) == own
     monkeypatch.setenv(CACHE_MAX, "0")
-    assert list(Broker("fake", asked, max_model_len=8).answers([])) == []
+    assert list(Dispatcher("fake", asked, max_model_len=8).answers([])) == []
     assert own.exists() and named.exists() and not idle.exists()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.store import RunData, check_seal, load_run
+from harness.runs.folder import RunData, check_seal, load_run
 from tests import forked
 from tests.harness.adapters import enliven, save_adapter
 from tests.harness.lives import AT_ONCE

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.cli import main
-from harness.history.index import INDEX
+from harness.runs.history import INDEX
 from tests.harness.runs import SUITE, make_suite, name_of, write_run
+from tunegate.cli.main import main
 
-COMMAND = [sys.executable, "-m", "harness.cli", "runs"]
+COMMAND = [sys.executable, "-m", "tunegate.cli.main", "runs"]
 
 
 class Done(NamedTuple):

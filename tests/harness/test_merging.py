@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness import merging
-from harness.checkpoints import resolve
+from harness.checkpoints import merge
+from harness.checkpoints.merge import merged_folder, read_facts
+from harness.checkpoints.resolve import resolve
+from harness.engines.cache_eviction import trim
 from harness.errors import UserError
-from harness.kept import trim
-from harness.merging import merged_folder, read_facts
 from tests.harness.adapters import save_adapter
 
 
@@ -66,7 +66,7 @@ def test_a_second_merge_does_no_work(tiny_model: Path, tmp_path: Path, monkeypat
     def never(*_: object) -> None:
         raise AssertionError("merged again")
 
-    monkeypatch.setattr(merging, "merge_into", never)
+    monkeypatch.setattr(merge, "merge_into", never)
     twin = Path(shutil.copytree(adapter, tmp_path / "elsewhere"))
     assert merged_folder(resolve(str(twin))) == first
 
@@ -93,7 +93,7 @@ def test_a_merged_folder_is_in_use_until_the_process_ends_and_is_made_again_when
     adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
     folder = merged_folder(adapter)
     assert [entry.path for entry in trim(0).refused] == [folder]
-    os.close(merging._in_use.pop(folder))
+    os.close(merge._in_use.pop(folder))
     assert [entry.path for entry in trim(0).dropped] == [folder] and not folder.exists()
     assert merged_folder(adapter) == folder and (folder / "model.safetensors").is_file()
 
@@ -181,10 +181,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 
 def test_a_failed_merge_leaves_no_folder(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
-    real = merging._changed
-    monkeypatch.setattr(merging, "_changed", lambda *_: 1 / 0)
+    real = merge._changed
+    monkeypatch.setattr(merge, "_changed", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         merged_folder(adapter)
     assert [p for p in (tmp_path / "cache" / "merged").iterdir() if p.is_dir()] == []
-    monkeypatch.setattr(merging, "_changed", real)
+    monkeypatch.setattr(merge, "_changed", real)
     assert (merged_folder(adapter) / "model.safetensors").exists()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.accepting import accept
-from harness.moved import cases_moved, gates_moved
+from harness.baseline.accept import accept
+from harness.baseline.drift import cases_moved, gates_moved
+from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Gate
-from harness.store import RunData
 from tests.harness.accepted_suite import CASES, GATES, NEW, OLD, SAID, TEST, evaluate, suites, write
 from tests.harness.mini import right, rows
 
@@ -83,7 +83,7 @@ def test_a_changed_prompt_is_named_and_nothing_is_compared(root: Path) -> None:
 def test_other_token_ids_from_the_same_prompt_are_named_and_nothing_is_compared(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.plan import PlainRenderer
+    from harness.suites.prompts import PlainRenderer
 
     plain = PlainRenderer.prompt
     monkeypatch.setattr(PlainRenderer, "prompt", lambda self, chat, h="": plain(self, [*chat, *chat], h))

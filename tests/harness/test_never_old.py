@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines import base, broker, hf
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
-from harness.store import RunFolder, load_run
+from harness.engines import base, dispatch
+from harness.engines.transformers import engine as transformers_engine
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, load_run
 from tests.harness.adapters import enliven, save_adapter
 from tests.harness.mini import rows, write_suite
 
@@ -118,7 +119,7 @@ def test_another_chat_template(change: str, ask: Asking, model: Path) -> None:
 def test_another_version_of_the_engine(ask: Asking, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
-    monkeypatch.setattr(hf, "engine_version", lambda name: "99.0")
+    monkeypatch.setattr(transformers_engine, "engine_version", lambda name: "99.0")
     assert ask(model) == (0, first[1])
     assert ask(model) == (CASES, first[1])
 
@@ -127,8 +128,8 @@ def test_another_data_type(ask: Asking, model: Path, monkeypatch: pytest.MonkeyP
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     for dtype in ("bfloat16", "float16"):
-        monkeypatch.setattr(broker, "Settings", functools.partial(base.Settings, dtype=dtype))
+        monkeypatch.setattr(dispatch, "EngineSettings", functools.partial(base.EngineSettings, dtype=dtype))
         assert ask(model)[0] == 0
         assert ask(model)[0] == CASES
-    monkeypatch.setattr(broker, "Settings", functools.partial(base.Settings, dtype="float32"))
+    monkeypatch.setattr(dispatch, "EngineSettings", functools.partial(base.EngineSettings, dtype="float32"))
     assert ask(model) == (CASES, first[1])

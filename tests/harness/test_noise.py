@@ -10,16 +10,16 @@ import pytest
 from scipy import stats
 
 from harness.errors import UserError
-from harness.evidence import within_noise
-from harness.floors import NoiseFile, load_noise, save_noise
-from harness.gatefile import GateId
-from harness.noise import measure
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
+from harness.evaluation.noise import measure
+from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.gates.config import GateId
+from harness.gates.evidence import within_noise
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, check_seal, load_run
 from harness.schema import BASELINE, CANDIDATE, Gate, Noise, NoiseFloor
 from harness.stats.noise import flips, floors, repeat_flips
-from harness.store import RunFolder, check_seal, load_run
 from tests.harness.mini import right, rows, write_script, write_suite
 from tests.harness.scored import ACCURACY, ERROR_RATE, MACRO_F1, answers, record
 from tests.harness.test_power import tunegate
@@ -308,7 +308,7 @@ def test_a_small_real_model_is_asked_in_two_batch_sizes(tmp_path: Path, tiny_mod
     write_suite(tmp_path, gates=GATES, cases=rows(12))
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     seen: list[int] = []
-    from harness.engines.hf_answers import Answerer
+    from harness.engines.transformers.generate import Answerer
 
     real = Answerer.run
 

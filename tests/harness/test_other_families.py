@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.accepting import Acceptance, accept
-from harness.digest import digest
+from harness.baseline.accept import Acceptance, accept
 from harness.errors import UserError
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.prompts import Renderer
-from harness.runner import find_suites, run
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.files import digest
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import ACCEPTED, Record
-from harness.store import RunData, RunFolder, load_run
-from harness.summary import lines
+from harness.suites.prompts import Renderer
 from tests.harness.adapters import change_json, save_adapter
 from tests.harness.mini import TEST, rows, write_suite
+from tunegate.run_summary import lines
 
 COMPARED = """[objective]
 text = "Find the clauses."
@@ -231,7 +231,7 @@ def test_changed_cases_are_still_refused_across_families(root: Path, tiny_models
 def test_judging_again_with_an_accepted_baseline_of_another_family_says_so_too(
     root: Path, tiny_models: dict[str, Path]
 ) -> None:
-    from harness.regate import regate
+    from harness.evaluation.rejudge import regate
 
     suites = list(find_suites([str(root / "evalsuites")]))
     accept(compare(root, tiny_models["qwen"], None).path, suites, SAID)
@@ -245,8 +245,8 @@ def test_judging_again_with_an_accepted_baseline_of_another_family_says_so_too(
 def test_each_option_of_a_question_has_the_first_token_of_its_own_family(
     root: Path, tiny_models: dict[str, Path]
 ) -> None:
-    from harness.families import renderers
-    from harness.plan import make_plan, variants
+    from harness.evaluation.families import renderers
+    from harness.evaluation.plan import make_plan, variants
 
     folder = write_suite(root, rows(12), test=TEST.replace("max_tokens=8", 'max_tokens=8, options=["A", "B"]'))
     (suite,) = find_suites([str(folder.parents[1])])

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.events import append
-from harness.people import add_labels, agreement, judged_by
-from harness.rubric import Rubric
+from harness.judges.human_labels import add_labels, agreement, judged_by
+from harness.judges.rubric import JudgeRubric
+from harness.runs.folder import RunData
+from harness.runs.score_events import append
 from harness.schema import Score, ScoreEvent
-from harness.store import RunData
 from tests.harness.scored_run import make
 
-RUBRIC = Rubric(name="grounded", question="Is it?", labels=("no", "partly", "yes"))
+RUBRIC = JudgeRubric(name="grounded", question="Is it?", labels=("no", "partly", "yes"))
 
 
 def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
@@ -64,8 +64,8 @@ def event(case: str, kind: str, score: Score, rubric: str = "") -> ScoreEvent:
     )
 
 
-def comparing_judge(run: RunData, labels: dict[str, str]) -> Rubric:
-    rubric = Rubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True)
+def comparing_judge(run: RunData, labels: dict[str, str]) -> JudgeRubric:
+    rubric = JudgeRubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True)
     events = [
         event(case, "judge", Score(name="judge_better", value=0.5, extracted={"label": [label]}), rubric.hash)
         for case, label in labels.items()

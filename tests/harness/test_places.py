@@ -2,13 +2,13 @@
 
 import pytest
 
-from harness.engines import places
-from harness.engines.places import Places
+from harness.engines import cache
+from harness.engines.cache import Places
 
 
 @pytest.mark.parametrize("most_new", [1, 7, 1000])
 def test_a_place_is_found_again_and_a_later_one_comes_first(most_new: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "MOST_NEW", most_new)
+    monkeypatch.setattr(cache, "MOST_NEW", most_new)
     found = Places()
     for number in range(100):
         found.add(f"key {number}", number)
@@ -21,8 +21,8 @@ def test_a_place_is_found_again_and_a_later_one_comes_first(most_new: int, monke
 
 
 def test_keys_of_one_code_are_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "_code", lambda key: 5)
-    monkeypatch.setattr(places, "MOST_NEW", 2)
+    monkeypatch.setattr(cache, "_code", lambda key: 5)
+    monkeypatch.setattr(cache, "MOST_NEW", 2)
     found = Places()
     for place in (10, 20, 30):
         found.add(f"key {place}", place)

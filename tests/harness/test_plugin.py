@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.harness.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
 
 CASES = rows()
@@ -255,7 +255,9 @@ def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(root: Pa
     cases = rows()
     cases[3]["input"] = {"document": "long " * 400}
     write_suite(root, cases=cases, test=FITTING)
-    (root / "conftest.py").write_text("import harness.plan\nharness.plan.PlainRenderer.max_positions = 500\n")
+    (root / "conftest.py").write_text(
+        "import harness.suites.prompts\nharness.suites.prompts.PlainRenderer.max_positions = 500\n"
+    )
     done = pytest_in(root, "-q", "-rs")
     assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
     assert "c3 is longer than the model's context and was left out" in done.stdout
@@ -267,14 +269,16 @@ def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allo
     cases = rows()
     cases[3]["input"] = {"document": "long " * 400}
     write_suite(root, cases=cases)
-    (root / "conftest.py").write_text("import harness.plan\nharness.plan.PlainRenderer.max_positions = 500\n")
+    (root / "conftest.py").write_text(
+        "import harness.suites.prompts\nharness.suites.prompts.PlainRenderer.max_positions = 500\n"
+    )
     done = pytest_in(root, "-q")
     assert done.returncode == 4 and "1 cases are longer than the model's 500 tokens" in done.stdout + done.stderr
 
 
 def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:
-    test = TEST.replace("from harness.scoring import clauses", "from harness.scoring import answers, clauses")
-    write_suite(root, test=test.replace("scorers=[", "scorers=[answers.accepted, "), cases=wrongly_tagged())
+    test = TEST.replace("from harness.scoring import clauses", "from harness.scoring import clauses, short_answer")
+    write_suite(root, test=test.replace("scorers=[", "scorers=[short_answer.accepted, "), cases=wrongly_tagged())
     done = pytest_in(root, "-q")
     said = done.stdout + done.stderr
     assert (

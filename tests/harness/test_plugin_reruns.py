@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.harness.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
 
 MINI = "evalsuites/legal/mini/test_mini.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.harness.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
 
 CASE = "evalsuites/legal/mini/test_mini.py::test_finds_every_clause[c1]"
@@ -107,9 +107,9 @@ def test_a_small_suite_run_whole_lists_no_case(root: Path) -> None:
 
 SLOW = """import time
 
-import harness.runner
+import harness.evaluation.run
 
-made = harness.runner.run_once
+made = harness.evaluation.run.run_once
 
 
 def slowly(*words):
@@ -117,7 +117,7 @@ def slowly(*words):
     return made(*words)
 
 
-harness.runner.run_once = slowly
+harness.evaluation.run.run_once = slowly
 """
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.approval.policy import Policy, RequiredSuite, load_policy, write_policy
 from harness.errors import UserError
-from harness.policy import Policy, Required, load_policy, write_policy
 from tests.harness.adapters import save_adapter
 from tests.harness.gated import evaluate, tunegate, write_project, wrong
 from tests.harness.test_approval import second_suite
@@ -17,8 +17,8 @@ TABLE = f'[[suite]]\nname = "legal/mini"\ngates = "{D}"\ncases = "{D}"\nprompt =
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    one = Required(name="legal/mini", gates=D, cases=D, prompt=D, scorers=D, accepted=D[::-1], baselines=[D])
-    two = Required(name="legal/other", gates=D, cases=D, prompt=D, scorers=D)
+    one = RequiredSuite(name="legal/mini", gates=D, cases=D, prompt=D, scorers=D, accepted=D[::-1], baselines=[D])
+    two = RequiredSuite(name="legal/other", gates=D, cases=D, prompt=D, scorers=D)
     policy = Policy(trust_server=True, suite=[one, two])
     write_policy(tmp_path / "approval.toml", policy)
     assert load_policy(tmp_path / "approval.toml") == policy

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.gatefile import GateId, load_gates
-from harness.power import view
-from harness.power.foresight import AN_AMOUNT_SAYS, AS_EXPECTED, Foresight, from_run, ideal
-from harness.power.report import GatePower, measured, suite_power
-from harness.power.rules import NEEDS_RUN, Assumed
-from harness.runner import find_suites
+from harness.evaluation.run import find_suites
+from harness.gates import power_view
+from harness.gates.config import GateId, load_gates
+from harness.gates.power import GatePower, measured, suite_power
+from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, PowerInputs, from_run, perfect_evidence
+from harness.gates.rules.power import NEEDS_RUN, Assumed
 from harness.schema import BASELINE, CANDIDATE, Gate
 from tests.forked import tunegate
 from tests.harness.mini import right, rows, write_script, write_suite
@@ -57,9 +57,9 @@ n_min = 20
 TERMS = '''"""Mini: how long an answer is."""
 
 from harness import Suite
-from harness.scoring import answers
+from harness.scoring import short_answer
 
-suite = Suite(scorers=[answers.given], max_tokens=8)
+suite = Suite(scorers=[short_answer.given], max_tokens=8)
 '''
 LENGTH = """[objective]
 text = "Say it shortly."
@@ -91,7 +91,7 @@ def asked(metric: str, rule: str, **more: object) -> GateId:
 
 def test_a_denominator_that_no_answer_changes_is_known(tmp_path: Path) -> None:
     suite, _ = suite_in(tmp_path)
-    foresight, metrics = Foresight(suite), {m.name: m for m in suite.metrics}
+    foresight, metrics = PowerInputs(suite), {m.name: m for m in suite.metrics}
     recall = foresight.counted(asked("clause_recall", "at_least", value=0.5), metrics["clause_recall"])
     assert (len(recall.cases), recall.assumed, recall.is_share) == (20, "", True)
     alarms = foresight.counted(asked("false_alarm_rate", "at_most", value=0.1), metrics["false_alarm_rate"])
@@ -163,13 +163,13 @@ def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
 
 def test_the_best_model_is_judged_by_the_rule_itself(tmp_path: Path) -> None:
     suite, _ = suite_in(tmp_path)
-    foresight, metrics = Foresight(suite), {m.name: m for m in suite.metrics}
+    foresight, metrics = PowerInputs(suite), {m.name: m for m in suite.metrics}
     counted = foresight.counted(asked("clause_exact_set", "improves"), metrics["clause_exact_set"])
-    assert ideal(counted, 0.2).pairs.values == (1.0, 0.0)  # type: ignore[union-attr]
+    assert perfect_evidence(counted, 0.2).pairs.values == (1.0, 0.0)  # type: ignore[union-attr]
     cut = foresight.counted(asked("false_alarm_rate", "reduces", ratio=0.75), metrics["false_alarm_rate"])
-    assert ideal(cut, 0.2).pairs.values == (0.0, 0.2)  # type: ignore[union-attr]
+    assert perfect_evidence(cut, 0.2).pairs.values == (0.0, 0.2)  # type: ignore[union-attr]
     kept = foresight.counted(asked("clause_recall", "no_worse", margin=0.05), metrics["clause_recall"])
-    assert ideal(kept, 0.2).pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
+    assert perfect_evidence(kept, 0.2).pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
 
 
 def run_of(tuned: list[int], baseline: list[int], per_contract: int = 1):
@@ -191,18 +191,18 @@ def test_a_run_takes_the_place_of_assumptions() -> None:
 
 
 def test_a_run_gives_macro_means_a_standard_error() -> None:
-    from harness.power.rules import Question, answer
+    from harness.gates.rules.power import PowerQuestion, answer
 
     records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
     gate = asked("macro_f1", "at_least", value=0.5)
     counted = from_run(gate, MACRO_F1, records)
-    found = answer(Question(counted, Assumed(), "contract", 1, ideal(counted, 0.2)))
+    found = answer(PowerQuestion(counted, Assumed(), "contract", 1, perfect_evidence(counted, 0.2)))
     assert 0.5 < found["needed"] < 0.75
     assert found["says"][0].startswith("passes 80% of the time at a true ")
     wide, fine = (from_run(asked("macro_f1", "no_worse", margin=m), MACRO_F1, records) for m in (0.05, 0.01))
-    found = answer(Question(wide, Assumed(), "contract", 1, ideal(wide, 0.2)))
+    found = answer(PowerQuestion(wide, Assumed(), "contract", 1, perfect_evidence(wide, 0.2)))
     assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
-    found = answer(Question(fine, Assumed(), "contract", 1, ideal(fine, 0.2)))
+    found = answer(PowerQuestion(fine, Assumed(), "contract", 1, perfect_evidence(fine, 0.2)))
     assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
 
 
@@ -214,15 +214,17 @@ def row(**more: object) -> GatePower:
 
 def test_what_cannot_pass_comes_first_and_loudly() -> None:
     made = [row(), row(gate="b-never", can_pass=False, says=["too few"], units=50, contracts=20)]
-    head = view.heading(made, Assumed())
+    head = power_view.heading(made, Assumed())
     assert head[0].startswith("1 of 2 gates cannot pass")
-    lines = view.plain_lines(made, head)
+    lines = power_view.plain_lines(made, head)
     assert lines[3:5] == [
         "CANNOT PASS  legal/mini  b-never  (50 counted in 40 cases from 20 contracts)",
         "    CANNOT PASS: too few",
     ]
-    assert "| **b-never** |" in view.markdown(made, head) and "| `a-at_least-0.5` |" in view.markdown(made, head)
-    shown = view.terminal_text(made, head, 90)
+    assert "| **b-never** |" in power_view.markdown(made, head) and "| `a-at_least-0.5` |" in power_view.markdown(
+        made, head
+    )
+    shown = power_view.terminal_text(made, head, 90)
     assert shown.index("b-never") < shown.index("a-at_least") and "\x1b[1;31m" in shown
 
 
@@ -232,11 +234,11 @@ def test_slice_values_that_say_the_same_share_a_row() -> None:
         row(gate="a-at_least-0.5[kind=y]", slice_value="y", says=["other"]),
         row(gate="a-at_least-0.5[kind=z]", slice_value="z"),
     ]
-    assert [r.gate for r in view.loud_first(made)] == ["a-at_least-0.5[kind=x, z]", "a-at_least-0.5[kind=y]"]
+    assert [r.gate for r in power_view.loud_first(made)] == ["a-at_least-0.5[kind=x, z]", "a-at_least-0.5[kind=y]"]
 
 
 def test_an_amount_counts_once_a_case() -> None:
-    assert view.sentences(row(assumes=AN_AMOUNT_SAYS)) == ["fine", AN_AMOUNT_SAYS]
+    assert power_view.sentences(row(assumes=AN_AMOUNT_SAYS)) == ["fine", AN_AMOUNT_SAYS]
 
 
 def test_the_command_says_prints_json_and_is_strict_when_asked(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ import math
 import pytest
 from scipy import stats
 
-from harness.gatefile import load_gates
-from harness.power.briefly import briefly
-from harness.power.enough import GAIN, contracts_enough
-from harness.power.rules import Assumed
-from harness.runner import find_suites
+from harness.evaluation.run import find_suites
+from harness.gates.config import load_gates
+from harness.gates.power_view import power_summary
+from harness.gates.rules.enough import GAIN, contracts_enough
+from harness.gates.rules.power import Assumed
 from harness.schema import Gate
 from tests.harness.mini import GATES, rows, write_suite
 
@@ -75,7 +75,7 @@ def test_more_of_a_bar_needs_more_cases():
 def said(tmp_path, number):
     folder = write_suite(tmp_path, rows(number))
     (suite,) = find_suites([str(folder)])
-    return briefly(suite, load_gates(suite.gates_path))
+    return power_summary(suite, load_gates(suite.gates_path))
 
 
 def test_too_few_cases_are_told_how_many_it_takes(tmp_path):

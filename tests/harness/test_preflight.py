@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import resolve
-from harness.engines.preflight import examine, max_lora_rank, plan
+from harness.checkpoints.resolve import resolve
+from harness.engines.vllm.adapters import examine, max_lora_rank, plan
 from harness.errors import UserError
 from harness.schema import Checkpoint
 from tests.harness.adapters import change_json, save_adapter, write_safetensors
@@ -83,7 +83,7 @@ def test_a_module_that_the_base_lacks_is_refused(adapter: Path, tiny_model: Path
 
 
 def test_an_embedding_adapter_for_another_vocabulary_is_merged(adapter: Path, tiny_model: Path) -> None:
-    from harness.model_files import tensor_shapes
+    from harness.checkpoints.model_files import tensor_shapes
 
     vocabulary = tensor_shapes(tiny_model / "model.safetensors")["model.embed_tokens.weight"][0]
     for rows, way in ((vocabulary, "lora"), (vocabulary + 3, "merge")):

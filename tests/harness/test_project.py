@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.project import runs_of
+from harness.runs.project import runs_of
 from tests.forked import run, tunegate
 from tests.harness.mini import pytest_in, right, rows, write_script, write_suite
 

@@ -6,8 +6,8 @@ import jinja2
 import pytest
 
 from harness.errors import UserError
-from harness.prompts import Renderer, load_template, messages
 from harness.schema import Case
+from harness.suites.prompts import Renderer, load_template, messages
 
 CHAT = [{"role": "system", "content": "Name clauses."}, {"role": "user", "content": "the landlord and the tenant"}]
 FAMILIES = ["qwen", "llama3", "mistral"]

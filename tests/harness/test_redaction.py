@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import events, redaction
-from harness.environment import REDACT
+from harness.env import REDACT
 from harness.errors import UserError
-from harness.redaction import BLOCK, FORMS, MARKS, Redactor
+from harness.runs import redaction, score_events
+from harness.runs.folder import RunFolder, check_seal, load_manifest, load_run
+from harness.runs.redaction import BLOCK, FORMS, MARKS, Redactor
 from harness.schema import Manifest, Score, ScoreEvent
-from harness.store import RunFolder, check_seal, load_manifest, load_run
 from tests.harness.mini import pytest_in, right, rows, write_script, write_suite
 
 D = "0123456789abcdefghijABCDEFGHIJ0123456789xyz"
@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: 
 def test_a_named_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(REDACT, str(tmp_path / "none.toml"))
     with pytest.raises(UserError, match="cannot be read"):
-        redaction.here()
+        redaction.default_redactor()
 
 
 PIECES = st.sampled_from([*SECRETS.values(), *HARMLESS, "://", "@", "key=", " ", "\n", '"', "\\", "é🏠"])
@@ -289,16 +289,16 @@ def test_a_finished_file_that_holds_a_secret_is_deleted_and_named(tmp_path: Path
     (tmp_path / name).write_text(text)
     (tmp_path / "clean.md").write_text("Bearer of certificates")
     with pytest.raises(UserError) as caught:
-        redaction.looked_through([tmp_path / "clean.md", tmp_path / name])
+        redaction.redact_files([tmp_path / "clean.md", tmp_path / name])
     assert str(caught.value).startswith(f"{tmp_path / name}: holds what must be redacted")
     assert [path.name for path in tmp_path.iterdir()] == ["clean.md"]
-    assert redaction.looked_through([tmp_path / "clean.md"]) == [tmp_path / "clean.md"]
+    assert redaction.redact_files([tmp_path / "clean.md"]) == [tmp_path / "clean.md"]
 
 
 def test_events_that_are_added_later_are_masked_and_counted(tmp_path: Path) -> None:
     score = Score(name="judge_x", value=None, reason=f"it quotes {SECRETS['hugging face token']}")
     event = ScoreEvent(suite="s", case_id="c", variant="tuned", repeat=1, kind="judge", score=score)
-    path = events.append(tmp_path, "judge", [event], {"judge": f"http://{SECRETS['password in a url']}@host"})
-    (batch,) = events.batches(tmp_path)
+    path = score_events.append(tmp_path, "judge", [event], {"judge": f"http://{SECRETS['password in a url']}@host"})
+    (batch,) = score_events.batches(tmp_path)
     assert batch.path == path and D not in path.read_text() and "hunter2" not in path.with_suffix(".json").read_text()
     assert batch.about["redacted"] == {"hugging face token": 1, "password in a url": 1}

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.accepting import accept
+from harness.baseline.accept import accept
 from harness.errors import UserError
-from harness.progress import Progress
-from harness.regate import regate
-from harness.rescore import rescore
+from harness.evaluation.rejudge import regate
+from harness.evaluation.rescore import rescore
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData
 from harness.schema import ACCEPTED
-from harness.store import RunData
 from tests.harness.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, evaluate, suites, write
 from tests.harness.mini import right
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.events import batches
-from harness.progress import Progress
-from harness.rescore import rescore
-from harness.store import check_seal, load_run
+from harness.evaluation.rescore import rescore
+from harness.progress.progress import Progress
+from harness.runs.folder import check_seal, load_run
+from harness.runs.score_events import batches
 from tests.forked import tunegate
 from tests.harness.mini import TEST, write_suite
 from tests.harness.scored_run import make, suites

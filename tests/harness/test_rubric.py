@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.rubric import SIDES, load_rubric, read_verdict
+from harness.judges.rubric import SIDES, load_rubric, read_verdict
 
 LABELS = ("no", "partly", "yes")
 

@@ -5,18 +5,16 @@ from typing import get_args
 
 import pytest
 
-from harness import gates
-from harness.power import enough
-from harness.power import rules as power
-from harness.rules import GATE_RULES, bar_in_words
+from harness.gates import judge
+from harness.gates.rules import GATE_RULES, bar_in_words, enough, power
 from harness.schema import Gate, Rule
-from reports import figures
+from reports import number_format
 
 DOCS = Path(__file__).parents[2] / "docs"
 NUMBERS = {"value": 0.9, "margin": 0.02, "ratio": 0.75, "n_min": 300}
 
 
-@pytest.mark.parametrize("table", [GATE_RULES, gates.RULES, power.BY_RULE, enough.GOOD_MODELS])
+@pytest.mark.parametrize("table", [GATE_RULES, judge.RULES, power.BY_RULE, enough.GOOD_MODELS])
 def test_every_rule_has_its_part_in_every_table(table):
     assert list(table) == list(get_args(Rule))
 
@@ -37,6 +35,6 @@ def _halved(stated):
 
 @pytest.mark.parametrize("rule", get_args(Rule))
 def test_a_rule_is_told_to_readers_and_its_number_can_be_written(rule):
-    assert GATE_RULES[rule].unit in figures.FORMS
+    assert GATE_RULES[rule].unit in number_format.FORMS
     for page in ("own-suite.md", "statistics.md"):
         assert f"`{rule}`" in (DOCS / page).read_text("utf-8"), page

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
-from harness.store import RunFolder, load_run
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, load_run
 from tests.harness.mini import right, rows, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"

@@ -3,9 +3,9 @@
 import pytest
 
 from harness.schema import Case, Completion, Score, Scores
-from harness.scoring import answers
+from harness.scoring import short_answer
 from harness.scoring.base import run
-from harness.scoring.refusals import refuses
+from harness.scoring.text.refusals import refuses
 
 
 def both(text: str, expected: list[str], finish_reason: str = "stop", **tags: str) -> Scores:
@@ -14,7 +14,7 @@ def both(text: str, expected: list[str], finish_reason: str = "stop", **tags: st
     completion = Completion(
         key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
     )
-    return run([answers.accepted, answers.given], case, completion)
+    return run([short_answer.accepted, short_answer.given], case, completion)
 
 
 def scored(text: str, expected: list[str], finish_reason: str = "stop", **tags: str) -> Score:
@@ -66,7 +66,9 @@ def test_a_case_may_ask_for_a_stricter_match(match, text, correct):
 
 def test_an_unknown_match_is_named():
     wrong = Case(id="q1", input={}, expected=["Paris"], cluster="q", tags={"match": "fuzzy"})
-    assert answers.accepted.check(wrong) == ["case 'q1': tag match is 'fuzzy', expected one of contains, starts, exact"]
+    assert short_answer.accepted.check(wrong) == [
+        "case 'q1': tag match is 'fuzzy', expected one of contains, starts, exact"
+    ]
 
 
 @pytest.mark.parametrize("finish_reason", ["length", "error"])

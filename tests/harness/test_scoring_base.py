@@ -7,8 +7,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring import citations, clauses, facts, figures
 from harness.scoring.base import Scorer, metrics_of, run, scorer
+from harness.scoring.grounding import facts, figures
+from harness.scoring.legal import citations, clauses
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -104,7 +105,7 @@ def test_source_hash_covers_the_modules_a_scorer_uses():
     from harness.scoring.base import _sources
 
     names = {module.__name__.rpartition(".")[2] for module in _sources(facts.__name__)}
-    assert {"facts", "citations", "citation_forms", "figures", "figure_forms", "numbers", "normal"} <= names
+    assert {"facts", "citations", "citation_parser", "figures", "quantities", "numbers", "normalize"} <= names
     assert "clauses" not in names
 
 

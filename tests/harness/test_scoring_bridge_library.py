@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import evaluate_metrics
-from harness.scoring import base, bridge, clauses, cuad_spans, facts
+from harness.scoring import base, evaluate_bridge, evaluate_metrics
+from harness.scoring.grounding import facts
+from harness.scoring.legal import clauses, cuad
 from tests.harness.written_metrics import ANY_OF, GOOD, TEXTS, answer, case, offline_library, scored, write
 
 
@@ -51,10 +52,10 @@ def refuse(*given, **more):
 
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 from harness.schema import Case, Completion
-from harness.scoring import bridge
+from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
 
-made = bridge.metric(sys.argv[1], worst=0.0, best=1.0)
+made = evaluate_bridge.metric(sys.argv[1], worst=0.0, best=1.0)
 assert "evaluate" not in sys.modules and "datasets" not in sys.modules and "numpy" not in sys.modules
 sys.modules["transformers"] = None
 import evaluate
@@ -144,8 +145,8 @@ def test_cuad_spans_follow_cuad_s_rule(library):
 def test_cuad_spans_have_a_curve_where_there_are_confidences(library):
     gold, quoted, sure = [["a b"], ["c d"]], [["a b", "x"], ["c d"]], [[0.9, 0.5], [0.3]]
     found = load(library, "cuad_spans").compute(predictions=quoted, references=gold, confidences=sure)
-    points = cuad_spans.curve({"0": ["a b"], "1": ["c d"]}, {"0": [("a b", 0.9), ("x", 0.5)], "1": [("c d", 0.3)]})
-    assert found["aupr"] == cuad_spans.aupr(points) == pytest.approx(0.5 + 0.5 * 2 / 3)
+    points = cuad.curve({"0": ["a b"], "1": ["c d"]}, {"0": [("a b", 0.9), ("x", 0.5)], "1": [("c d", 0.3)]})
+    assert found["aupr"] == cuad.aupr(points) == pytest.approx(0.5 + 0.5 * 2 / 3)
     assert found["precision_at_80_recall"] == pytest.approx(2 / 3)
 
 
@@ -161,7 +162,7 @@ def test_checkable_facts_agree_with_the_project_s_scorer(library):
 
 
 def test_a_metric_of_the_project_comes_back_over_the_bridge():
-    made = bridge.metric(
+    made = evaluate_bridge.metric(
         evaluate_metrics.script("checkable_facts"), field="fabrication_response_rate", worst=1.0, best=0.0
     )
     assert base.metrics_of([made])[0].name == "checkable_facts_fabrication_response_rate"

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import evaluate_metrics
 from harness.errors import UserError
-from harness.scoring import bridge, bridge_scripts
+from harness.scoring import evaluate_bridge, evaluate_metrics
 from tests.harness.written_metrics import GOOD, REVISION, WORDS, bridged, write
 
 
@@ -34,7 +33,7 @@ def test_a_source_that_is_not_exact_is_refused_in_one_line(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=said) as refused:
-        bridge.metric(source, worst=0.0, best=1.0, revision=revision)
+        evaluate_bridge.metric(source, worst=0.0, best=1.0, revision=revision)
     assert "\n" not in str(refused.value)
 
 
@@ -93,7 +92,7 @@ def test_every_problem_of_a_script_is_named_together(tmp_path):
 @pytest.mark.parametrize("name", evaluate_metrics.NAMES)
 def test_a_script_of_the_project_has_no_trap(name):
     path = Path(evaluate_metrics.script(name)) / f"{name}.py"
-    assert bridge_scripts.problems(path.read_text(), path) == []
+    assert evaluate_bridge.problems(path.read_text(), path) == []
 
 
 def test_an_unknown_script_is_refused():

@@ -3,9 +3,9 @@
 import pytest
 
 from harness.errors import UserError
-from harness.gates import judge
+from harness.gates.judge import judge
 from harness.schema import Case, Gate, GateFile, Objective, Record
-from harness.scoring import bridge
+from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
 from tests.harness.written_metrics import (
     ANY_OF,
@@ -40,7 +40,7 @@ def test_a_script_scores_one_answer_by_its_case(tmp_path):
 def test_a_folder_of_the_script_s_name_will_do_and_a_path_is_relative_to_the_calling_file(tmp_path):
     write(tmp_path / "suite" / "overlap", WORDS)
     caller = tmp_path / "suite" / "test_suite.py"
-    names = {"__file__": str(caller), "bridge": bridge}
+    names = {"__file__": str(caller), "bridge": evaluate_bridge}
     exec("made = bridge.metric('./overlap', worst=0.0, best=1.0)", names)
     assert scored(names["made"], "sixty", "sixty").value == 1.0
 
@@ -207,7 +207,7 @@ def test_a_metric_that_draws_gives_equal_scores_in_any_order(tmp_path):
     path = write(tmp_path, "import numpy; return {'draw': float(numpy.random.random())}")
     made, again = bridged(path), bridged(path)
     first = scored(made, "a", "b").value
-    bridge.module.cache_clear()
+    evaluate_bridge.module.cache_clear()
     import numpy
 
     numpy.random.seed(7)
@@ -259,7 +259,7 @@ def test_a_script_of_the_hub_is_the_cached_one_of_its_commit(tmp_path, monkeypat
     write(repo / "snapshots" / REVISION[::-1], "return {'score': 0.2}", name="rouge")
     monkeypatch.setattr(huggingface_hub.file_download.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.chdir(tmp_path)
-    made = bridge.metric("hub:owner/rouge", revision=REVISION, worst=0.0, best=1.0)
+    made = evaluate_bridge.metric("hub:owner/rouge", revision=REVISION, worst=0.0, best=1.0)
     assert scored(made, "a", "b").value == 0.7 and made.config["revision"] == REVISION
 
 

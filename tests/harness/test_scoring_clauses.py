@@ -4,10 +4,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Record, Score
-from harness.scoring import clauses
 from harness.scoring.base import run
-from harness.stats.estimates import estimate
-from harness.stats.observations import observations
+from harness.scoring.legal import clauses
+from harness.stats.estimates import estimate, observations
 
 VOCABULARY = ["Governing Law", "Anti-Assignment", "Default, Notice and Cure", "Insurance", "Attorney's Fees"]
 

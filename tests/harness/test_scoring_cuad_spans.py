@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness.schema import Case, Completion
-from harness.scoring import cuad_spans, quoted_clauses
 from harness.scoring.base import run
-from harness.scoring.cuad_spans import SpanCounts, aupr, count, curve, envelope, jaccard, kept, precision_at_recall
+from harness.scoring.legal import cuad
+from harness.scoring.legal.cuad import SpanCounts, aupr, count, curve, envelope, jaccard, kept, precision_at_recall
 
 RENT = "Tenant shall pay rent monthly"
 LAW = "Georgia law governs this lease"
@@ -19,8 +19,8 @@ LAW = "Georgia law governs this lease"
 
 def test_half_of_the_union_is_a_match_and_less_is_none():
     """{a b c} and {b c d}: 2 of 4; {a b c} and {c d e}: 1 of 5; {a b c d} and {c d e}: 2 of 5."""
-    assert jaccard("a b c", "b c d") == 0.5 and cuad_spans.matches("a b c", "b c d")
-    assert jaccard("a b c d", "c d e") == pytest.approx(0.4) and not cuad_spans.matches("a b c d", "c d e")
+    assert jaccard("a b c", "b c d") == 0.5 and cuad.matches("a b c", "b c d")
+    assert jaccard("a b c d", "c d e") == pytest.approx(0.4) and not cuad.matches("a b c d", "c d e")
 
 
 def test_four_marks_go_a_slash_parts_words_case_does_not_matter_and_other_marks_stay():
@@ -32,19 +32,19 @@ def test_four_marks_go_a_slash_parts_words_case_does_not_matter_and_other_marks_
 def test_a_double_space_makes_an_empty_word():
     """{a, '', b} and {a, b}: 2 of 3."""
     assert jaccard("a  b", "a b") == pytest.approx(2 / 3)
-    assert cuad_spans.jaccard_any_space("a  b", "a b") == 1.0
+    assert cuad.jaccard_any_space("a  b", "a b") == 1.0
 
 
 def test_a_line_break_joins_two_words():
     """{'a\\nb', c} and {a, b, c}: 1 of 4, no match; the later commit's rule has 3 of 3."""
     assert jaccard("a\nb c", "a b c") == pytest.approx(1 / 4)
-    assert cuad_spans.jaccard_any_space("a\nb c", "a b c") == 1.0
+    assert cuad.jaccard_any_space("a\nb c", "a b c") == 1.0
 
 
 def test_words_count_once_and_marks_alone_are_the_empty_word():
     assert jaccard("a a a b", "a b b") == 1.0
     assert jaccard(".", ";") == 1.0
-    assert cuad_spans.jaccard_any_space(".", ";") == 0.0
+    assert cuad.jaccard_any_space(".", ";") == 0.0
 
 
 # Counting
@@ -84,8 +84,8 @@ def test_of_equal_texts_the_last_confidence_counts_and_empty_texts_are_dropped()
 
 
 def test_thresholds_are_those_of_numpy_to_the_last_digit():
-    assert list(cuad_spans.THRESHOLDS) == [*np.arange(0.99, 0, -0.01), 0.001, 0]
-    assert len(cuad_spans.THRESHOLDS) == 101
+    assert list(cuad.THRESHOLDS) == [*np.arange(0.99, 0, -0.01), 0.001, 0]
+    assert len(cuad.THRESHOLDS) == 101
 
 
 def test_area_and_precision_at_recall_worked_by_hand():
@@ -156,9 +156,9 @@ def test_f_scores_worked_by_hand():
     """P 3/4, R 1/2: F1 .6; F2 = 5 * .375 / (4 * .75 + .5) = .5357."""
     counts = SpanCounts(tp=3, fp=1, fn=3)
     assert (counts.precision, counts.recall) == (0.75, 0.5)
-    assert cuad_spans.f_score(counts) == pytest.approx(0.6)
-    assert cuad_spans.f_score(counts, 2) == pytest.approx(5 * 0.375 / 3.5)
-    assert cuad_spans.f_score(SpanCounts(0, 0, 0)) is None
+    assert cuad.f_score(counts) == pytest.approx(0.6)
+    assert cuad.f_score(counts, 2) == pytest.approx(5 * 0.375 / 3.5)
+    assert cuad.f_score(SpanCounts(0, 0, 0)) is None
     assert (SpanCounts(0, 0, 0).precision, SpanCounts(0, 0, 0).recall) == (None, None)
 
 
@@ -169,7 +169,7 @@ def scored(text, gold, finish="stop", document="", case_id="q", clause=""):
     case = Case(id=case_id, input={"document": document}, expected=gold, cluster="c", tags={"clause": clause})
     error = "timed out" if finish == "error" else None
     said = Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
-    return run([quoted_clauses.quoted], case, said).spans
+    return run([cuad.quoted], case, said).spans
 
 
 def test_quoted_lines_are_counted_without_bullets_and_quotation_marks():
@@ -232,7 +232,7 @@ def test_metrics_of_several_answers_worked_by_hand():
         "span_false_alarm_rate": 1.0,
         "span_parse_rate": 1.0,
     }
-    for metric in quoted_clauses.quoted.metrics:
+    for metric in cuad.quoted.metrics:
         above = sum(s.counts[metric.numerator] for s in scores)
         below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
         assert above / below == pytest.approx(expected.pop(metric.name)), metric.name

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import answers, exact
+from harness.scoring import exact_match, short_answer
 from harness.scoring.base import metrics_of, run
 
 
@@ -13,7 +13,7 @@ def scored(text: str, expected: list[str], finish_reason: str = "stop", **tags: 
     completion = Completion(
         key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
     )
-    return run([exact.exactly], case, completion).exact
+    return run([exact_match.exactly], case, completion).exact
 
 
 @pytest.mark.parametrize(("text", "right"), [
@@ -35,15 +35,15 @@ def test_a_tag_that_asks_for_less_is_not_heard() -> None:
 
 
 def test_a_case_without_an_accepted_text_is_refused_before_anything_is_asked() -> None:
-    assert exact.exactly.check(Case(id="q1", input={}, expected=[], cluster="c")) == [
+    assert exact_match.exactly.check(Case(id="q1", input={}, expected=[], cluster="c")) == [
         "case 'q1': expected is empty. Name at least one accepted text"
     ]
 
 
 def test_it_stands_beside_the_scorer_that_it_is_made_of() -> None:
-    assert [m.name for m in metrics_of([exact.exactly, answers.accepted])] == [
+    assert [m.name for m in metrics_of([exact_match.exactly, short_answer.accepted])] == [
         "exact_rate",
         "accuracy",
         "complete_rate",
     ]
-    assert exact.exactly.version != answers.accepted.version
+    assert exact_match.exactly.version != short_answer.accepted.version

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.schema import Case, Completion
-from harness.scoring import fact_sheets
-from harness.scoring.fact_sheet_signs import signed_figures
-from harness.scoring.fact_sheet_words import read_words
-from harness.scoring.figure_forms import figures_in
+from harness.scoring.finance import report
+from harness.scoring.finance.answer_parser import signed_figures
+from harness.scoring.finance.vocabulary import read_words
+from harness.scoring.text.quantities import figures_in
 from tests.harness.fund_sheet import DOCUMENT, IN, RIGHT, scored
 
 
@@ -199,4 +199,4 @@ def test_an_amount_in_any_form_is_matched_to_its_row_and_to_no_other(thousands, 
         )
         case = Case(id="x", input={"document": document}, expected=[], cluster="s")
         said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
-        assert fact_sheets.report(case, said).counts["fabricated"] == int(wrong)
+        assert report.report(case, said).counts["fabricated"] == int(wrong)

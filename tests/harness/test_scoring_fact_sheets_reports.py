@@ -3,7 +3,7 @@
 import pytest
 
 from harness.schema import Case, Completion
-from harness.scoring import fact_sheets
+from harness.scoring.finance import report
 from tests.harness.fund_sheet import DOCUMENT, IN, RIGHT, STATED, scored
 
 
@@ -57,7 +57,7 @@ def test_the_last_words_of_a_name_are_no_name_of_their_own_after_another_word():
     ):
         case = Case(id="x", input={"document": document}, expected=[], cluster="s")
         said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
-        assert fact_sheets.report(case, said).invented == invented
+        assert report.report(case, said).invented == invented
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import UserError
-from harness.scoring.fact_sheet_periods import period_key, related
-from harness.scoring.fact_sheet_rows import read_sheet
+from harness.scoring.finance.fact_sheet import read_sheet
+from harness.scoring.finance.vocabulary import period_key, related
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import citations, facts, figures, names, quotes, registry
 from harness.scoring.base import metrics_of, run
-from harness.scoring.registry import Entry
+from harness.scoring.grounding import facts, figures, names, quotations, registry
+from harness.scoring.grounding.registry import RegisteredName
+from harness.scoring.legal import citations
 
 DOCUMENT = (
     "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500, the fee $204. Oakmere "
@@ -106,7 +107,9 @@ def test_refusing_lowers_the_rate_which_is_why_the_answer_rate_stands_beside_it(
 
 
 def test_lists_make_names_registered_and_sections_invented():
-    known = facts.among(registry.of([Entry("party", "Vesper Hill, Inc.", ())]), citations.code(complete=["44-14"]))
+    known = facts.among(
+        registry.of([RegisteredName("party", "Vesper Hill, Inc.", ())]), citations.code(complete=["44-14"])
+    )
     score = scored("Vesper Hill, Inc. cites O.C.G.A. § 44-14-999.", scorer=known)
     assert [span.verdict for span in score.spans] == ["registered", "invented"]
     assert [span.verdict for span in scored("Vesper Hill, Inc. cites O.C.G.A. § 44-14-999.").spans] == [
@@ -116,7 +119,7 @@ def test_lists_make_names_registered_and_sections_invented():
 
 
 def test_a_suite_may_take_all_these_scorers_together():
-    scorers = [facts.fabricated, citations.fabricated, figures.ungrounded, names.fabricated, quotes.fabricated]
+    scorers = [facts.fabricated, citations.fabricated, figures.ungrounded, names.fabricated, quotations.fabricated]
     assert len({metric.name for metric in metrics_of(scorers)}) == 12
 
 

@@ -5,10 +5,11 @@ import random
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import figures, numbers
 from harness.scoring.base import run
-from harness.scoring.dates import MONTH_NAMES
-from harness.scoring.figure_forms import HINT, QUANTITY, Parts, figures_in
+from harness.scoring.grounding import figures
+from harness.scoring.text import numbers
+from harness.scoring.text.dates import MONTH_NAMES
+from harness.scoring.text.quantities import HINT, QUANTITY, QuantityGroups, figures_in
 
 
 def scored(text: str, document: str = "", finish_reason: str = "stop") -> Score:
@@ -189,7 +190,7 @@ def test_a_range_shares_its_unit(text, values):
 
 
 def test_the_parts_of_a_quantity_are_the_groups_of_its_pattern():
-    assert tuple(QUANTITY.groupindex) == Parts._fields
+    assert tuple(QUANTITY.groupindex) == QuantityGroups._fields
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import grounded
 from harness.scoring.base import run
+from harness.scoring.legal import statute_questions
 
 SECTION = ["O.C.G.A. § 44-14-161"]
 ABSENT = ["not in the document"]
@@ -20,7 +20,7 @@ def scored(text: str, expected, finish_reason: str = "stop", question: str = "Wh
     )
     error = "stopped" if finish_reason == "error" else None
     done = Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error)
-    score = run([grounded.cited], case, done).grounded
+    score = run([statute_questions.cited], case, done).grounded
     assert not score.failed, score.reason
     return score
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.schema import Case, Completion
-from harness.scoring import guidelines
 from harness.scoring.base import run
-from harness.scoring.guidelines import answered
+from harness.scoring.policy import guidelines
+from harness.scoring.policy.guidelines import answered
 from tests.harness.harlow_handbook import DEPARTMENTS, DOCUMENT, IDS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.scoring.guidelines import declines
+from harness.scoring.policy.guidelines import declines
 
 DECLINES = [
     "The handbook does not say.",

@@ -3,8 +3,7 @@
 import pytest
 
 from harness.errors import UserError
-from harness.scoring.handbook import lines
-from harness.scoring.handbook_forms import departments_in, ids_in, register
+from harness.scoring.policy.handbook import departments_in, ids_in, lines, register
 from tests.harness.harlow_handbook import DEPARTMENTS, DOCUMENT, IDS
 
 KNOWN = register(IDS, DEPARTMENTS)

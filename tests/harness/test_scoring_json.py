@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion
-from harness.scoring.json_answers import matching
+from harness.scoring.json_answer import matching
 
 SCHEMA = {
     "type": "object",

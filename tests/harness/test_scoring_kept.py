@@ -1,9 +1,9 @@
 """What was worked out of a source is kept, within its bound."""
 
-from harness.scoring.kept import Kept
+from harness.scoring.base import DocumentCache
 
 
-def counted(most: int) -> tuple[Kept[str], list[str]]:
+def counted(most: int) -> tuple[DocumentCache[str], list[str]]:
     read: list[str] = []
 
     def upper(document: str) -> str:
@@ -11,7 +11,7 @@ def counted(most: int) -> tuple[Kept[str], list[str]]:
         read.append(document)
         return document.upper()
 
-    return Kept(upper, most), read
+    return DocumentCache(upper, most), read
 
 
 def test_a_source_is_read_once():
@@ -40,7 +40,7 @@ def test_a_source_that_cannot_be_read_is_not_kept():
         tries.append(document)
         raise ValueError(document)
 
-    kept = Kept(refuse)
+    kept = DocumentCache(refuse)
     for _ in range(2):
         try:
             kept("x")

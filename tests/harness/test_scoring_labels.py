@@ -4,10 +4,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Record
-from harness.scoring import evidence_spans, labels
+from harness.scoring import cited_evidence, labels
 from harness.scoring.base import run
-from harness.stats.estimates import estimate
-from harness.stats.observations import observations
+from harness.stats.estimates import estimate, observations
 
 YES_NO = labels.among(("Yes", "No"))
 NLI = labels.among(
@@ -175,7 +174,7 @@ def test_a_case_that_expects_no_single_label_is_refused_before_it_is_asked(expec
 
 
 def evidence(text, gold, finish="stop"):
-    return run([evidence_spans.cited], case_of("x", evidence=gold), completion(text, finish)).evidence
+    return run([cited_evidence.cited], case_of("x", evidence=gold), completion(text, finish)).evidence
 
 
 def test_cited_sentences_are_counted_against_those_that_decide():
@@ -207,5 +206,5 @@ def test_an_answer_that_broke_off_cites_nothing(finish):
 
 
 def test_evidence_that_is_no_sentence_of_the_text_is_refused():
-    assert evidence_spans.cited.check(case_of("x", evidence="2 3")) == []
-    assert len(evidence_spans.cited.check(case_of("x", evidence="2 4 two"))) == 2
+    assert cited_evidence.cited.check(case_of("x", evidence="2 3")) == []
+    assert len(cited_evidence.cited.check(case_of("x", evidence="2 4 two"))) == 2

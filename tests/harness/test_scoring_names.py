@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import names, registry
 from harness.scoring.base import run
-from harness.scoring.registry import Entry
+from harness.scoring.grounding import names, registry
+from harness.scoring.grounding.registry import RegisteredName
 
 DOCUMENT = """COMMERCIAL LEASE. This Lease is between OAKMERE HOLDINGS, LLC ("Landlord") and Dunmore Bakery, Inc.
 ("Tenant"), with First Tidal Bank as lender. Signed by Jane B. Quill. The Records Department keeps copies under
@@ -15,10 +15,10 @@ Guideline 4.2 and HR-07. Disputes go to the Superior Court of Harlow County. The
 5. Notices. Send notice to the Department of Building Safety and to the Health and Safety Team."""
 KNOWN = registry.of(
     [
-        Entry("department", "People Operations Department", ("HR Department", "Records Department")),
-        Entry("department", "Fleet Office", ()),
-        Entry("guideline", "Guideline 8.1", ()),
-        Entry("party", "Vesper Lane Partners, LP", ("Vesper Lane",)),
+        RegisteredName("department", "People Operations Department", ("HR Department", "Records Department")),
+        RegisteredName("department", "Fleet Office", ()),
+        RegisteredName("guideline", "Guideline 8.1", ()),
+        RegisteredName("party", "Vesper Lane Partners, LP", ("Vesper Lane",)),
     ],
     complete=["department", "guideline"],
 )
@@ -165,7 +165,7 @@ def test_a_list_of_guidelines_is_one_claim_each():
 
 def test_bare_codes_are_guidelines_only_where_the_source_or_list_uses_codes():
     assert found("See HR-08.", "Guideline 4.2 applies.") == []
-    coded = registry.of([Entry("guideline", "Policy FIN-3", ())])
+    coded = registry.of([RegisteredName("guideline", "Policy FIN-3", ())])
     assert found("See FIN-3 and FIN-4.", "Guideline 4.2 applies.", coded) == [
         ("guideline", "registered", "FIN-3"),
         ("guideline", "ungrounded", "FIN-4"),

@@ -3,9 +3,10 @@
 import pytest
 
 from harness.errors import UserError
-from harness.plan import PlainRenderer, option_ids
+from harness.evaluation.plan import option_ids
 from harness.schema import Case, Completion
-from harness.scoring.options import likeliest
+from harness.scoring.multiple_choice import likeliest
+from harness.suites.prompts import PlainRenderer
 
 LETTERS = ("A", "B", "C")
 SCORER = likeliest(LETTERS)

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.schema import Case, Completion
-from harness.scoring import plain_summary
+from harness.scoring import summaries
 from harness.scoring.base import run
 
 SOURCE = "The lessor may change the fees of the garden at any time. You must pay the changed fees within ten days."
@@ -14,7 +14,7 @@ def scored(text, finish="stop", reference=REFERENCE, source=SOURCE):
     case = Case(id="x", input={"document": source}, expected=[reference], cluster="c")
     error = "timed out" if finish == "error" else None
     said = Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
-    return run([plain_summary.summary], case, said).plain
+    return run([summaries.summary], case, said).plain
 
 
 def test_the_reference_itself_covers_all_of_its_content_words():
@@ -39,11 +39,11 @@ def test_a_word_counts_as_often_as_both_texts_have_it():
     [("changes", "changed"), ("policies", "policy"), ("fees", "fee"), ("services", "service"), ("accessed", "access")],
 )
 def test_forms_of_a_word_share_a_stem(word, other):
-    assert plain_summary.stem(word) == plain_summary.stem(other)
+    assert summaries.stem(word) == summaries.stem(other)
 
 
 def test_short_words_keep_their_ending():
-    assert [plain_summary.stem(word) for word in ("day", "used", "thing", "is")] == ["day", "used", "thing", "is"]
+    assert [summaries.stem(word) for word in ("day", "used", "thing", "is")] == ["day", "used", "thing", "is"]
 
 
 def test_copied_words_stand_in_a_run_of_six_from_the_source():
@@ -95,7 +95,7 @@ def test_strange_answers_are_scored(text):
 
 def test_a_case_without_a_reference_is_refused_before_it_is_asked():
     for expected in ([], ["of the"]):
-        (problem,) = plain_summary.summary.check(Case(id="x", input={}, expected=expected, cluster="c"))
+        (problem,) = summaries.summary.check(Case(id="x", input={}, expected=expected, cluster="c"))
         assert "case 'x'" in problem
 
 
@@ -109,7 +109,7 @@ def test_metrics_over_two_answers_worked_by_hand():
         "words_per_sentence": 16 / 2,
         "long_word_share": 0 / 16,
     }
-    for metric in plain_summary.METRICS:
+    for metric in summaries.METRICS:
         above = sum(s.counts[metric.numerator] for s in scores)
         below = sum(s.counts[metric.denominator] for s in scores)
         assert above / below == pytest.approx(expected.pop(metric.name)), metric.name

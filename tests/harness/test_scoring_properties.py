@@ -14,21 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.schema import Case, Completion
-from harness.scoring import answers, citations, clauses, facts, figures, names, numbers, quotes
+from harness.scoring import short_answer
 from harness.scoring.base import run
-from harness.scoring.citation_forms import citations_in
-from harness.scoring.figure_forms import figures_in
-from harness.scoring.normal import normalise
+from harness.scoring.grounding import facts, figures, names, quotations
+from harness.scoring.legal import citations, clauses
+from harness.scoring.legal.citation_parser import citations_in
+from harness.scoring.text import numbers
+from harness.scoring.text.normalize import normalise
+from harness.scoring.text.quantities import figures_in
 
 SCORERS = [
     clauses.found,
     citations.fabricated,
     figures.ungrounded,
     names.fabricated,
-    quotes.fabricated,
+    quotations.fabricated,
     facts.fabricated,
-    answers.accepted,
-    answers.given,
+    short_answer.accepted,
+    short_answer.given,
 ]
 FRAGMENTS = [
     *(
@@ -85,7 +88,7 @@ def test_every_span_quotes_the_answer_as_it_is(text, document, finish_reason):
 @settings(max_examples=100, deadline=None)
 @given(text=texts)
 def test_a_source_scored_against_itself_is_never_ungrounded(text):
-    families = [citations.fabricated, figures.ungrounded, names.fabricated, quotes.fabricated]
+    families = [citations.fabricated, figures.ungrounded, names.fabricated, quotations.fabricated]
     scores = run(families, case(text), completion(text))
     assert {name: score.reason for name, score in scores.items() if score.value is None} == {}
     assert scores.citations.fabricated == []

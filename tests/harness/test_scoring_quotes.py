@@ -3,8 +3,8 @@
 import pytest
 
 from harness.schema import Case, Completion, Score
-from harness.scoring import quotes
 from harness.scoring.base import run
+from harness.scoring.grounding import quotations
 
 DOCUMENT = (
     "1. Repairs. Tenant shall keep the roof — and the gutters — in good\n  repair at its own cost, except "
@@ -19,7 +19,7 @@ def scored(text: str, document: str = DOCUMENT, finish_reason: str = "stop", que
     completion = Completion(
         key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
     )
-    return run([quotes.fabricated], case, completion).quotes
+    return run([quotations.fabricated], case, completion).quotes
 
 
 @pytest.mark.parametrize(

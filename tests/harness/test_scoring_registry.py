@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.digest import digest
 from harness.errors import UserError
-from harness.scoring import registry
-from harness.scoring.registry import Entry
+from harness.files import digest
+from harness.scoring.grounding import registry
+from harness.scoring.grounding.registry import RegisteredName
 
 GOOD = """complete = ["department"]
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path):
 
 
 def test_the_config_changes_with_names_aliases_and_what_is_complete():
-    one = Entry("party", "Acme, LLC", ())
+    one = RegisteredName("party", "Acme, LLC", ())
     made = [
         registry.of([one]),
         registry.of([one], ["party"]),
@@ -125,4 +125,4 @@ def test_the_config_changes_with_names_aliases_and_what_is_complete():
         registry.of([one._replace(kind="fund")]),
     ]
     assert len({digest(r.config) for r in made}) == 4
-    assert digest(registry.of([one]).config) == digest(registry.of([Entry("party", "Acme, LLC", ())]).config)
+    assert digest(registry.of([one]).config) == digest(registry.of([RegisteredName("party", "Acme, LLC", ())]).config)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import evaluate_metrics
-from harness.gatefile import load_gates
-from harness.runner import find_suites
+from harness.evaluation.run import find_suites
+from harness.gates.config import load_gates
 from harness.schema import Case
-from harness.scoring import standard
+from harness.scoring import evaluate_metrics, published_metrics
 from harness.scoring.base import run
 from tests.harness.written_metrics import answer, offline_library
 
@@ -86,7 +85,7 @@ def test_a_shipped_suite_reports_a_published_metric_and_gates_none(name, tag, re
 
 def test_rouge_on_a_persons_summary_needs_no_tag():
     case = Case(id="a", input={"document": "x"}, expected=[BED], cluster="c")
-    assert run(standard.rouge(), case, answer(CAT))["rougeL"].value == pytest.approx(12 / 13)
+    assert run(published_metrics.rouge(), case, answer(CAT))["rougeL"].value == pytest.approx(12 / 13)
 
 
 def test_scoring_loads_no_torch():
@@ -94,11 +93,11 @@ def test_scoring_loads_no_torch():
     code = f"""
 import sys
 from harness.schema import Case
-from harness.scoring import standard
+from harness.scoring import published_metrics
 from harness.scoring.base import run
 from tests.harness.written_metrics import answer
 case = Case(id="a", input={{"document": "x"}}, expected=[{BED!r}], cluster="c")
-scores = run([*standard.rouge(), *standard.squad()], case, answer({CAT!r}))
+scores = run([*published_metrics.rouge(), *published_metrics.squad()], case, answer({CAT!r}))
 assert not [s.reason for s in scores.values() if s.value is None], scores
 assert "transformers" not in sys.modules and "torch" not in sys.modules
 import transformers

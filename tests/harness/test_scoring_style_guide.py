@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from harness.errors import UserError
-from harness.scoring import style_guide
-from harness.scoring.style_guide import SWITCHES, load, parse
+from harness.scoring.brand import style_guide
+from harness.scoring.brand.style_guide import SWITCHES, load, parse
 
 GOOD = {
     "client": "Ambleworth",

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion
-from harness.scoring import support
+from harness.scoring import entailment
 from harness.scoring.base import run
 from tests.conftest import save_tokenizer
 
@@ -49,7 +49,7 @@ def reader(tmp_path_factory):
 def scored(reader, text, finish_reason="stop", document=DOCUMENT, **options):
     case = Case(id="x", input={"document": document}, expected=[], cluster="lease-1")
     completion = Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0)
-    return run([support.by_model(reader, **{"chunk_words": 12, **options})], case, completion).support
+    return run([entailment.by_model(reader, **{"chunk_words": 12, **options})], case, completion).support
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def scored(reader, text, finish_reason="stop", document=DOCUMENT, **options):
     ],
 )
 def test_what_is_a_sentence(text, found):
-    assert [text[start:end] for start, end in support.sentences(text)] == found
+    assert [text[start:end] for start, end in entailment.sentences(text)] == found
 
 
 def test_a_sentence_that_is_cut_is_no_claim():
     text = "One here. Two is brok"
-    assert [text[a:b] for a, b in support.sentences(text, whole=False)] == ["One here."]
-    assert [text[a:b] for a, b in support.sentences(text, whole=True)] == ["One here.", "Two is brok"]
-    assert [a for a, _ in support.sentences("One here. Two.", whole=False)] == [0, 10]
+    assert [text[a:b] for a, b in entailment.sentences(text, whole=False)] == ["One here."]
+    assert [text[a:b] for a, b in entailment.sentences(text, whole=True)] == ["One here.", "Two is brok"]
+    assert [a for a, _ in entailment.sentences("One here. Two.", whole=False)] == [0, 10]
 
 
 def test_chunks_overlap_by_half_and_cover_the_source():
     text = " ".join(f"w{n}" for n in range(25))
-    found = [text[a:b].split() for a, b in support.chunks(text, 10)]
+    found = [text[a:b].split() for a, b in entailment.chunks(text, 10)]
     assert [(part[0], part[-1]) for part in found] == [("w0", "w9"), ("w5", "w14"), ("w10", "w19"), ("w15", "w24")]
-    assert support.chunks("one two", 10) == ((0, 7),)
+    assert entailment.chunks("one two", 10) == ((0, 7),)
 
 
 def test_the_threshold_parts_supported_from_unsupported(reader):
@@ -98,7 +98,7 @@ def test_support_is_the_largest_over_chunks_by_the_label_that_means_support(read
     model = AutoModelForSequenceClassification.from_pretrained(reader).eval()
     (span,) = scored(reader, "The tenant agrees.").spans
     by_chunk = {}
-    for start, end in support.chunks(DOCUMENT, 12):
+    for start, end in entailment.chunks(DOCUMENT, 12):
         read = tokenizer(DOCUMENT[start:end], "The tenant agrees.", return_tensors="pt")
         with torch.inference_mode():
             by_chunk[(start, end)] = model(**read).logits.softmax(-1)[0, 1].item()
@@ -140,14 +140,14 @@ def test_a_chunk_too_long_for_the_model_is_refused_not_cut(reader):
 def test_model_threshold_and_chunks_are_part_of_the_version(reader, tmp_path):
     other = save_tiny_reader(tmp_path / "other", ["contradiction", "Entailment", "neutral"], seed=1)
     made = [
-        support.by_model(reader),
-        support.by_model(reader, threshold=0.6),
-        support.by_model(reader, chunk_words=50),
-        support.by_model(reader, label="neutral"),
-        support.by_model(other),
+        entailment.by_model(reader),
+        entailment.by_model(reader, threshold=0.6),
+        entailment.by_model(reader, chunk_words=50),
+        entailment.by_model(reader, label="neutral"),
+        entailment.by_model(other),
     ]
     assert len({scorer.version for scorer in made}) == 5
-    assert support.by_model(reader).version == made[0].version
+    assert entailment.by_model(reader).version == made[0].version
 
 
 def test_a_model_of_one_output_is_read_as_a_probability(tmp_path):
@@ -158,12 +158,12 @@ def test_a_model_of_one_output_is_read_as_a_probability(tmp_path):
 @pytest.mark.parametrize("path", ["owner/model", "model", "~/model"])
 def test_a_path_that_could_be_a_hub_name_is_refused(path):
     with pytest.raises(UserError, match=r"Start a local path with \./"):
-        support.by_model(path)
+        entailment.by_model(path)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no config\.json"):
-        support.by_model(tmp_path)
+        entailment.by_model(tmp_path)
 
 
 def test_labels_that_do_not_say_what_means_support_are_refused(reader, tmp_path):
@@ -171,16 +171,16 @@ def test_labels_that_do_not_say_what_means_support_are_refused(reader, tmp_path)
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}))
     with pytest.raises(UserError, match=r"LABEL_0, LABEL_1, expected one such as entailment"):
-        support.by_model(folder)
+        entailment.by_model(folder)
     with pytest.raises(UserError, match="expected yes"):
-        support.by_model(reader, label="yes")
+        entailment.by_model(reader, label="yes")
     with pytest.raises(UserError, match="between 0 and 1"):
-        support.by_model(reader, threshold=1.5)
+        entailment.by_model(reader, threshold=1.5)
 
 
 def test_naming_a_model_loads_no_heavy_library(reader):
     code = (
-        f"import sys; from harness.scoring import support; support.by_model({str(reader)!r}); "
+        f"import sys; from harness.scoring import entailment; entailment.by_model({str(reader)!r}); "
         "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -6,8 +6,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score
-from harness.scoring import terms
 from harness.scoring.base import run
+from harness.scoring.legal import key_terms
 
 LINES = [
     "!price: price|pays + $412,000",
@@ -31,7 +31,7 @@ def scored(text: str, expected=LINES, finish_reason: str = "stop", stale: str = 
     )
     error = "stopped" if finish_reason == "error" else None
     done = Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error)
-    score = run([terms.covered], case, done).terms
+    score = run([key_terms.covered], case, done).terms
     assert not score.failed, score.reason
     return score
 
@@ -123,10 +123,10 @@ def test_a_case_without_key_terms_is_unscored():
 )
 def test_lines_that_cannot_be_read_are_refused_together(lines):
     with pytest.raises(UserError, match="write 'name: term"):
-        terms.clauses_of(tuple(lines))
+        key_terms.clauses_of(tuple(lines))
     case = Case(id="s1", input={}, expected=lines, cluster="c")
-    assert len(terms.covered.check(case)) == len(lines)
-    assert terms.covered.check(Case(id="s1", input={}, expected=LINES, cluster="c")) == []
+    assert len(key_terms.covered.check(case)) == len(lines)
+    assert key_terms.covered.check(Case(id="s1", input={}, expected=LINES, cluster="c")) == []
 
 
 def test_every_span_quotes_the_answer_as_it_was_given():

@@ -3,16 +3,16 @@
 import ast
 from pathlib import Path
 
-from harness.scoring import verdicts
+from harness.scoring.grounding import facts
 
-SCORERS = Path(verdicts.__file__).parent
-KNOWN = verdicts.BORNE_OUT | verdicts.FABRICATED | verdicts.OTHER
+SCORERS = Path(facts.__file__).parents[1]
+KNOWN = facts.BORNE_OUT | facts.FABRICATED | facts.OTHER
 
 
 def stated() -> set[str]:
     """Words that a scorer's source gives as a span's verdict outright."""
     found = set()
-    for path in SCORERS.glob("*.py"):
+    for path in SCORERS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "verdict":
                 found |= {n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant)}
@@ -20,7 +20,7 @@ def stated() -> set[str]:
 
 
 def test_no_verdict_has_two_standings() -> None:
-    sizes = [len(verdicts.BORNE_OUT), len(verdicts.FABRICATED), len(verdicts.OTHER)]
+    sizes = [len(facts.BORNE_OUT), len(facts.FABRICATED), len(facts.OTHER)]
     assert sum(sizes) == len(KNOWN)
 
 

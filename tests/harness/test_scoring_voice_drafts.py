@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scoring import voice
-from harness.scoring.style_guide import SWITCHES, parse
+from harness.scoring.brand import voice
+from harness.scoring.brand.style_guide import SWITCHES, parse
 from tests.harness.drafts import BASE, SCORER, SOURCE, case, done, rules, scored
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.scoring import spelling, voice
-from harness.scoring.phrases import Phrases, starting
-from harness.scoring.style_guide import SWITCHES, parse
+from harness.scoring.brand import spelling, voice
+from harness.scoring.brand.style_guide import SWITCHES, parse
+from harness.scoring.text.phrases import Phrases, starting
 from tests.harness.drafts import BASE, rules, scored
 
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import shelf
 from harness.errors import UserError
-from harness.shelf import Column, Shelf, Texts
+from harness.stats import spilled_columns
+from harness.stats.spilled_columns import Column, Shelf, Texts
 
 CHUNK = 32
 
 
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "CHUNK", CHUNK)
+    monkeypatch.setattr(spilled_columns, "CHUNK", CHUNK)
 
 
 def room() -> Shelf:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import store
-from harness.history.index import past_runs
+from harness.runs import folder as runs_folder
+from harness.runs.folder import RunFolder, check_seal, is_being_written, load_results, load_run, now
+from harness.runs.history import past_runs
+from harness.runs.status import standing
 from harness.schema import Manifest
-from harness.standing import standing
-from harness.store import RunFolder, check_seal, is_being_written, load_results, load_run, now
 from tests.harness.gated import tunegate
 from tests.harness.mini import write_suite
 from tests.harness.runs import write_run
@@ -144,7 +144,7 @@ def test_a_run_that_a_process_writes_is_running_until_that_process_is_killed(tmp
 import sys, time
 from pathlib import Path
 from harness.schema import Manifest
-from harness.store import RunFolder
+from harness.runs.folder import RunFolder
 folder = RunFolder.create(Path("runs"), "eval")
 folder.write_manifest(Manifest(run_id=folder.path.name, kind="eval", status="running", started="2026-11-01T08:00:00Z"))
 print("written", flush=True)
@@ -180,8 +180,8 @@ def test_a_listing_reads_answers_again_only_where_they_were_written_after_the_se
     (path / "records.jsonl").write_text("")
     RunFolder(path).seal()
     hashed: list[str] = []
-    real = store.file_sha256
-    monkeypatch.setattr(store, "file_sha256", lambda file: hashed.append(file.name) or real(file))
+    real = runs_folder.file_sha256
+    monkeypatch.setattr(runs_folder, "file_sha256", lambda file: hashed.append(file.name) or real(file))
     assert past_runs(tmp_path)[0].status == "finished"
     assert sorted(hashed) == ["metrics.json", "run.json", "verdicts.json"]
     past_runs(tmp_path)

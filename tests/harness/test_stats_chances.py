@@ -6,14 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from harness.evidence import Evidence
-from harness.gates import RULES
+from harness.gates.evidence import Evidence
+from harness.gates.judge import RULES
 from harness.schema import Gate
-from harness.stats import chances, intervals, power
-from harness.stats.design import Design, design_of
-from harness.stats.join import pair
-from harness.stats.observations import Observations
-from harness.stats.paired import superiority
+from harness.stats import intervals, power, power_exact
+from harness.stats.estimates import Observations
+from harness.stats.paired import pair, superiority
+from harness.stats.power import Design, design_of
 from tests.harness.scored import ACCURACY, FABRICATION, correlated, observed
 
 POINTS = 0.03
@@ -60,14 +59,14 @@ def simulated(gate, cases, better, worse, draws):
 
 @pytest.mark.parametrize(("cases", "better", "worse", "stated"), [(29, 0.29, 0.01, 0.81), (370, 0.08, 0.03, 0.81)])
 def test_a_gain_passes_as_often_as_predicted_and_as_the_design_says(cases, better, worse, stated):
-    predicted = chances.chance_of_gain(Design(cases), better + worse, better - worse)
+    predicted = power_exact.chance_of_gain(Design(cases), better + worse, better - worse)
     found = simulated(Gate(metric="accuracy", rule="improves"), cases, better, worse, 1500)
     assert predicted == pytest.approx(found, abs=POINTS)
     assert predicted == pytest.approx(stated, abs=0.01)
 
 
 def test_no_worse_passes_as_often_as_predicted_and_as_the_design_says():
-    predicted = chances.chance_of_no_worse(Design(1546), 0.10, 0.02)
+    predicted = power_exact.chance_of_no_worse(Design(1546), 0.10, 0.02)
     found = simulated(Gate(metric="accuracy", rule="no_worse", margin=0.02), 1546, 0.05, 0.05, 500)
     assert predicted == pytest.approx(found, abs=POINTS)
     assert predicted == pytest.approx(0.79, abs=0.015)
@@ -77,7 +76,7 @@ def test_no_worse_passes_as_often_as_predicted_and_as_the_design_says():
 def test_few_changes_keep_no_worse_from_passing_as_predicted(cases):
     """The few-flips guard: the plan without it says 80% for the two larger ones at 5 and 10% of changes."""
     changed = {60: 0.10, 124: 0.05, 248: 0.10}[cases]
-    predicted = chances.chance_of_no_worse(Design(cases), changed, 0.05)
+    predicted = power_exact.chance_of_no_worse(Design(cases), changed, 0.05)
     gate = Gate(metric="accuracy", rule="no_worse", margin=0.05)
     assert predicted == pytest.approx(simulated(gate, cases, changed / 2, changed / 2, 800), abs=POINTS)
     assert predicted < 0.75
@@ -97,7 +96,7 @@ def test_few_changes_keep_no_worse_from_passing_as_predicted(cases):
     ],
 )
 def test_a_level_passes_as_often_as_predicted_and_as_the_design_says(cases, truth, stated):
-    predicted = chances.chance_of_level(Design(cases), 0.98, truth)
+    predicted = power_exact.chance_of_level(Design(cases), 0.98, truth)
     errors = np.random.default_rng(6).binomial(cases, 1 - truth, size=4000)
     judged = {int(k): level_passes(int(k), cases, 0.98) for k in np.unique(errors)}
     assert predicted == pytest.approx(np.mean([judged[int(k)] for k in errors]), abs=POINTS)
@@ -105,17 +104,17 @@ def test_a_level_passes_as_often_as_predicted_and_as_the_design_says(cases, trut
 
 
 def test_133_cases_without_an_error_pass_98_percent_and_132_do_not():
-    assert chances.allowed(Design(133), 0.98).few == 0
-    assert chances.allowed(Design(132), 0.98).few is None
+    assert power_exact.allowed(Design(133), 0.98).few == 0
+    assert power_exact.allowed(Design(132), 0.98).few is None
     assert [level_passes(0, n, 0.98) for n in (132, 133)] == [False, True]
-    assert chances.chance_of_level(Design(132), 0.98, 1.0) == 0.0
+    assert power_exact.chance_of_level(Design(132), 0.98, 1.0) == 0.0
 
 
 @pytest.mark.parametrize("bar", [0.1, 0.2, 0.35, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("cases", [20, 45, 130])
 def test_the_errors_that_are_allowed_are_those_that_the_rule_lets_pass(cases, bar):
     judged = [errors for errors in range(cases + 1) if level_passes(errors, cases, bar)]
-    assert chances.allowed(Design(cases), bar).few == max(judged, default=None)
+    assert power_exact.allowed(Design(cases), bar).few == max(judged, default=None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_levels_of_clustered_suites_pass_as_often_as_predicted(contracts, cases,
     found = np.mean([intervals.proportion(row, sizes, codes, 0.95, "lower").low >= bar for row in right])
     design = design_of(sizes, icc)
     assert (design.contracts, design.units) == (contracts, contracts * cases)
-    assert chances.chance_of_level(design, bar, truth) == pytest.approx(found, abs=POINTS)
+    assert power_exact.chance_of_level(design, bar, truth) == pytest.approx(found, abs=POINTS)
 
 
 def test_contracts_of_mixed_sizes_pass_as_often_as_predicted():
@@ -146,7 +145,9 @@ def test_contracts_of_mixed_sizes_pass_as_often_as_predicted():
     found = np.mean(
         [intervals.proportion(r, sizes.astype(float), np.arange(60), 0.95, "lower").low >= 0.85 for r in right]
     )
-    assert chances.chance_of_level(design_of(sizes.astype(float), 0.2), 0.85, 0.93) == pytest.approx(found, abs=UNEQUAL)
+    assert power_exact.chance_of_level(design_of(sizes.astype(float), 0.2), 0.85, 0.93) == pytest.approx(
+        found, abs=UNEQUAL
+    )
 
 
 def clustered(bench, rng, contracts, cases, icc, better, worse):
@@ -177,9 +178,9 @@ def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
     found = np.mean([passes(gate, clustered(bench, rng, contracts, cases, 0.2, better, worse)) for _ in range(250)])
     design = Design(contracts, ((cases, 1.0),), 0.2)
     if rule == "improves":
-        predicted = chances.chance_of_gain(design, better + worse, better - worse, margin=margin)
+        predicted = power_exact.chance_of_gain(design, better + worse, better - worse, margin=margin)
     else:
-        predicted = chances.chance_of_no_worse(design, better + worse, margin)
+        predicted = power_exact.chance_of_no_worse(design, better + worse, margin)
     assert predicted == pytest.approx(found, abs=0.05)
 
 
@@ -203,40 +204,40 @@ def test_a_cut_passes_about_as_often_as_predicted_and_never_less(cases, baseline
         return passes(gate, bench.pairs(now, was))
 
     found = np.mean([judge(*map(int, row[:3])) for row in drawn])
-    assert -0.12 < chances.chance_of_cut(Design(cases), baseline, ratio, bar, 0.5) - found < 0.08
+    assert -0.12 < power_exact.chance_of_cut(Design(cases), baseline, ratio, bar, 0.5) - found < 0.08
 
 
 def test_a_truth_at_the_bar_is_rarely_shown_to_be_over_it():
-    at_the_bar = chances.chance_of_level(Design(1000), 0.90, 0.90)
+    at_the_bar = power_exact.chance_of_level(Design(1000), 0.90, 0.90)
     assert 0.02 < at_the_bar < 0.06
-    assert chances.chance_of_cut(Design(400), 0.3, 0.75, 0.75, 0.5) == 0.0
-    assert chances.chance_of_gain(Design(400), 0.1, 0.0) < 0.03
+    assert power_exact.chance_of_cut(Design(400), 0.3, 0.75, 0.75, 0.5) == 0.0
+    assert power_exact.chance_of_gain(Design(400), 0.1, 0.0) < 0.03
 
 
 def test_what_is_needed_has_the_chance_that_was_asked_for():
     design = Design(500)
-    truth = chances.rate_needed(design, 0.98)
-    assert chances.chance_of_level(design, 0.98, truth) == pytest.approx(0.80, abs=0.005)
-    gain = chances.smallest_gain(design, 0.10, 0.9)
-    assert chances.chance_of_gain(design, 0.10, gain) == pytest.approx(0.90, abs=0.005)
-    margin = chances.smallest_margin(design, 0.10)
-    assert chances.chance_of_no_worse(design, 0.10, margin) == pytest.approx(0.80, abs=0.02)
-    ratio = chances.largest_ratio(design, 0.2, 0.75, 0.5)
-    assert chances.chance_of_cut(design, 0.2, ratio, 0.75, 0.5) == pytest.approx(0.80, abs=0.02)
+    truth = power_exact.rate_needed(design, 0.98)
+    assert power_exact.chance_of_level(design, 0.98, truth) == pytest.approx(0.80, abs=0.005)
+    gain = power_exact.smallest_gain(design, 0.10, 0.9)
+    assert power_exact.chance_of_gain(design, 0.10, gain) == pytest.approx(0.90, abs=0.005)
+    margin = power_exact.smallest_margin(design, 0.10)
+    assert power_exact.chance_of_no_worse(design, 0.10, margin) == pytest.approx(0.80, abs=0.02)
+    ratio = power_exact.largest_ratio(design, 0.2, 0.75, 0.5)
+    assert power_exact.chance_of_cut(design, 0.2, ratio, 0.75, 0.5) == pytest.approx(0.80, abs=0.02)
 
 
 def test_more_contracts_are_found_that_reach_the_chance():
-    wanted = chances.contracts_needed(Design(240), lambda d: chances.chance_of_no_worse(d, 0.10, 0.02))
+    wanted = power_exact.contracts_needed(Design(240), lambda d: power_exact.chance_of_no_worse(d, 0.10, 0.02))
     assert wanted == pytest.approx(1546, rel=0.03)
-    assert chances.contracts_needed(Design(240), lambda d: 0.5) is None
-    assert chances.contracts_needed(Design(240), lambda d: 0.9) <= 240
+    assert power_exact.contracts_needed(Design(240), lambda d: 0.5) is None
+    assert power_exact.contracts_needed(Design(240), lambda d: 0.9) <= 240
 
 
 def test_a_faultless_model_is_judged_by_contracts_not_by_cases():
     many = Design(100, ((50, 1.0),), 0.2)
-    assert chances.chance_of_level(many, 0.97, 1.0) == 1.0
-    assert chances.chance_of_level(many, 0.98, 1.0) == 0.0
-    assert chances.allowed(many, 0.98).few is None
+    assert power_exact.chance_of_level(many, 0.97, 1.0) == 1.0
+    assert power_exact.chance_of_level(many, 0.98, 1.0) == 0.0
+    assert power_exact.allowed(many, 0.98).few is None
 
 
 def test_the_design_effect_grows_with_size_and_correlation():
@@ -258,4 +259,4 @@ def test_events_of_a_contract_have_the_mean_and_the_variance_of_correlated_cases
 def test_nothing_and_everything_are_certain(rate):
     chance = Design(1, ((3, 1.0),), 0.2).events(rate)
     assert chance[3 if rate else 0] == pytest.approx(1.0)
-    assert chances.chance_of_gain(Design(50), 0.0, 0.0) == 0.0
+    assert power_exact.chance_of_gain(Design(50), 0.0, 0.0) == 0.0

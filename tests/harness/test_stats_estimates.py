@@ -11,9 +11,7 @@ from scipy import stats
 
 from harness.schema import Metric, Observation
 from harness.stats import intervals
-from harness.stats.estimates import OVER_LABELS, estimate
-from harness.stats.label_ratios import LABEL_RATIOS
-from harness.stats.observations import Observations, observations
+from harness.stats.estimates import LABEL_RATIOS, OVER_LABELS, Observations, estimate, observations
 from tests.harness.scored import ACCURACY, LENGTH, MACRO_F1, MACRO_RECALL, RECALL, answers, observed, record
 
 

@@ -8,9 +8,9 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from harness.stats import cluster_variance as spread_of
 from harness.stats import intervals
-from harness.stats import spread as spread_of
-from harness.stats.parts import of_ratio
+from harness.stats.intervals import of_ratio
 from tests.harness.scored import correlated
 
 RNG_SEED = 20

@@ -7,12 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.gates import judge
+from harness.gates.judge import judge
 from harness.schema import Gate, GateFile, Metric, Objective, Score
-from harness.stats import needs
+from harness.stats import power
 from harness.stats.estimates import estimate
-from harness.stats.paired import difference
-from harness.stats.rates import rate_ratio
+from harness.stats.paired import difference, rate_ratio
 from tests.harness.scored import ACCURACY, FABRICATION, METRICS, flips, observed, paired, record
 
 OVERLAP = Metric(name="overlap", scorer="answers", numerator="", kind="mean", worst=0.0, best=1.0)
@@ -118,11 +117,11 @@ def test_every_inconclusive_verdict_says_what_would_settle_it(contracts):
 
 
 def test_a_value_on_the_bar_is_said_to_be_out_of_reach_with_what_is_in_reach():
-    level = needs.for_level(observed([1] * 45 + [0] * 5), ACCURACY, 0.9, "lower")
+    level = power.for_level(observed([1] * 45 + [0] * 5), ACCURACY, 0.9, "lower")
     assert level.times is None
     made = estimate(observed([1] * 45 + [0] * 5), ACCURACY, side="lower")
     assert level.apart > made.high - made.value
-    gain = needs.for_difference(flips(5, 5, 100), 0.0)
+    gain = power.for_difference(flips(5, 5, 100), 0.0)
     assert gain.times is None and gain.apart == pytest.approx(0.09, abs=0.02)
 
 
@@ -134,7 +133,7 @@ def test_as_many_contracts_as_a_level_needs_settle_it(right, of, bar, per_contra
     """The value is on one side of the bar; that many more contracts like these put its bound there too."""
     order = np.random.default_rng(3).permutation(of)
     found = observed([([1] * right + [0] * (of - right))[i] for i in order], per_contract)
-    need = needs.for_level(found, ACCURACY, bar, "lower")
+    need = power.for_level(found, ACCURACY, bar, "lower")
 
     def settled(times):
         more = found.table.repeated(times)
@@ -152,10 +151,10 @@ def test_as_many_contracts_as_a_level_needs_settle_it(right, of, bar, per_contra
 )
 def test_as_many_contracts_as_a_difference_needs_settle_it(better, worse, bar):
     pairs = flips(better, worse, 100)
-    need = needs.for_difference(pairs, bar)
+    need = power.for_difference(pairs, bar)
 
     def settled(times):
-        made = difference(needs.repeated(pairs, times))
+        made = difference(power.repeated(pairs, times))
         return made.low > bar if made.value > bar else made.high <= bar
 
     assert not settled(1) or need.times < 2
@@ -165,18 +164,18 @@ def test_as_many_contracts_as_a_difference_needs_settle_it(better, worse, bar):
 @pytest.mark.parametrize(("tuned", "baseline"), [(4, 10), (0, 6), (12, 18), (30, 34), (3, 30)])
 def test_as_many_contracts_as_a_cut_needs_settle_it(tuned, baseline):
     pairs = paired([1] * tuned + [0] * (100 - tuned), [1] * baseline + [0] * (100 - baseline), metric=FABRICATION)
-    need = needs.for_ratio(pairs, 0.75)
+    need = power.for_ratio(pairs, 0.75)
 
     def settled(times):
-        made = rate_ratio(needs.repeated(pairs, times))
+        made = rate_ratio(power.repeated(pairs, times))
         return made.high is not None and (made.high <= 0.75 if made.value < 0.75 else made.low > 0.75)
 
     assert settled(math.ceil(need.times))
 
 
 def test_four_times_the_contracts_need_a_quarter_as_many_more():
-    once, four = flips(8, 4, 200), needs.repeated(flips(8, 4, 200), 4)
-    assert needs.for_difference(once, 0.0).times == pytest.approx(4 * needs.for_difference(four, 0.0).times, rel=0.1)
+    once, four = flips(8, 4, 200), power.repeated(flips(8, 4, 200), 4)
+    assert power.for_difference(once, 0.0).times == pytest.approx(4 * power.for_difference(four, 0.0).times, rel=0.1)
 
 
 def test_the_need_for_a_gain_agrees_with_the_normal_formula():
@@ -184,4 +183,4 @@ def test_the_need_for_a_gain_agrees_with_the_normal_formula():
     pairs = flips(80, 60, 1000)
     sd = math.sqrt(0.14 - 0.02**2)
     wanted = ((1.95996 + 0.84162) * sd / 0.02) ** 2
-    assert 1000 * needs.for_difference(pairs, 0.0).times == pytest.approx(wanted, rel=0.04)
+    assert 1000 * power.for_difference(pairs, 0.0).times == pytest.approx(wanted, rel=0.04)

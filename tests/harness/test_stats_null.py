@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.evidence import Evidence
-from harness.gates import RULES
+from harness.gates.evidence import Evidence
+from harness.gates.judge import RULES
 from harness.schema import Gate
-from harness.stats.paired import difference, superiority
-from harness.stats.rates import rate_ratio
+from harness.stats.paired import difference, rate_ratio, superiority
 from tests.harness.scored import FABRICATION, flips, observed, paired
 
 IMPROVES = Gate(metric="accuracy", rule="improves")

@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.gates import judge
+from harness.gates.judge import judge
 from harness.schema import Gate, GateFile, Metric, Objective, Score
-from harness.shelf import Shelf, Texts
-from harness.stats.estimates import estimate
+from harness.stats.estimates import Role, estimate, in_slice, observations, reading, readings
 from harness.stats.intervals import wilson
-from harness.stats.join import pair
-from harness.stats.names import Keys, Names
-from harness.stats.observations import Role, in_slice, observations, reading, readings
-from harness.stats.paired import compare, difference, guarded
+from harness.stats.paired import compare, difference, guarded, pair
+from harness.stats.score_table import Keys, Names
+from harness.stats.spilled_columns import Shelf, Texts
 from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL, RECALL, answers, record
 
 ROLES: tuple[Role, ...] = ("candidate", "baseline")
@@ -350,7 +348,7 @@ def test_a_run_on_the_disk_is_read_as_one_in_memory(monkeypatch: pytest.MonkeyPa
         ]
 
     in_memory = found()
-    monkeypatch.setattr("harness.shelf.CHUNK", 16)
+    monkeypatch.setattr("harness.stats.spilled_columns.CHUNK", 16)
     assert found() == in_memory
 
 

@@ -9,8 +9,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.stats import paired as own
-from harness.stats.join import changed_clusters, pair
-from harness.stats.rates import rate_ratio
+from harness.stats.paired import changed_clusters, pair, rate_ratio
 from tests.harness.scored import (
     ACCURACY,
     ERROR_RATE,

@@ -11,8 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from harness.schema import Comparison
 from harness.stats import paired as own
-from harness.stats import resample
-from harness.stats.join import pair
+from harness.stats import permutation
+from harness.stats.paired import pair
 from tests.harness.scored import (
     FABRICATION,
     LENGTH,
@@ -43,20 +43,20 @@ def test_with_very_many_clusters_the_normal_limit_gives_the_p_value_of_the_draws
         def contrast(totals, level=level):
             return level(totals[:, :columns]) - level(totals[:, columns:])
 
-        limit, test = resample.swap_test(own_sums, other, contrast)
+        limit, test = permutation.swap_test(own_sums, other, contrast)
         assert test == "cluster sign-flip, normal limit"
         with monkeypatch.context() as patch:
-            patch.setattr(resample, "MANY_CLUSTERS", 10**9)
-            drawn, test = resample.swap_test(own_sums, other, contrast)
+            patch.setattr(permutation, "MANY_CLUSTERS", 10**9)
+            drawn, test = permutation.swap_test(own_sums, other, contrast)
         assert "draws" in test and limit == pytest.approx(drawn, abs=0.015)
 
 
 def test_whole_numbers_are_summed_in_single_precision_without_any_loss():
     rng = np.random.default_rng(15)
     rows, swapped = rng.integers(-9, 9, (500, 4)).astype(float), rng.integers(0, 2, (200, 500)).astype(np.float32)
-    assert resample._is_exact(rows, np.ones(500, dtype=np.int64))
+    assert permutation._is_exact(rows, np.ones(500, dtype=np.int64))
     assert np.array_equal((swapped @ rows.astype(np.float32)).astype(float), swapped @ rows)
-    assert not resample._is_exact(rows + 0.5, np.ones(500, dtype=np.int64))
+    assert not permutation._is_exact(rows + 0.5, np.ones(500, dtype=np.int64))
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
@@ -190,7 +190,7 @@ def test_swaps_that_are_counted_agree_with_swaps_that_are_drawn(monkeypatch):
     def contrast(totals):
         return totals[:, 0] - totals[:, 1]
 
-    exact, _ = resample.swap_test(own_sums, other, contrast)
-    monkeypatch.setattr(resample, "MOST_STATES", 1)
-    drawn, test = resample.swap_test(own_sums, other, contrast)
+    exact, _ = permutation.swap_test(own_sums, other, contrast)
+    monkeypatch.setattr(permutation, "MOST_STATES", 1)
+    drawn, test = permutation.swap_test(own_sums, other, contrast)
     assert "draws" in test and drawn == pytest.approx(exact, abs=0.01)

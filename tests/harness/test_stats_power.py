@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from harness.stats import chances, power
-from harness.stats.design import Design
+from harness.stats import power, power_exact
 from harness.stats.intervals import rule_of_three
+from harness.stats.power import Design
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_less_review_time_needs_what_the_design_says(spread, truth, needed):
 ])  # fmt: skip
 def test_a_gain_has_80_percent_at_the_size_that_the_design_states(better, worse, needed):
     def chance(n):
-        return chances.chance_of_gain(Design(n), better + worse, better - worse)
+        return power_exact.chance_of_gain(Design(n), better + worse, better - worse)
 
     assert chance(needed) == pytest.approx(0.80, abs=0.01)
     assert chance(math.floor(0.9 * needed)) < 0.79

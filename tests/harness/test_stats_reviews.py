@@ -5,33 +5,32 @@ import pytest
 from scipy import stats
 
 from harness.schema import Score, Span
-from harness.stats import bootstrap, resample
-from harness.stats.consensus import agreed, passages, same_again
-from harness.stats.reviews import (
+from harness.stats import bootstrap, permutation
+from harness.stats.agreement import Marked, agreed, passages, same_again, token_f1, tokens
+from harness.stats.human_review import (
     EDITED,
     FABRICATED,
     MISSED,
     ON_A_SCALE,
     SEVERITIES,
     UNCHANGED,
-    Remark,
+    Rating,
+    adjudicated,
     choices,
     comparison,
     level,
     preference,
     rate,
-    settled,
     signed_ranks,
 )
-from harness.stats.spans import Marked, token_f1, tokens
-from harness.stats.times import Spent, caps, times
+from harness.stats.review_times import ReviewTime, caps, times
 
 ACCURACY = ON_A_SCALE[0]
 CRITICAL = SEVERITIES[0]
 
 
-def remark(case, score, variant="tuned", reviewer="r1", contract=None, decides=False) -> Remark:
-    return Remark(
+def remark(case, score, variant="tuned", reviewer="r1", contract=None, decides=False) -> Rating:
+    return Rating(
         reviewer=reviewer,
         suite="s/s",
         case_id=f"c{case}",
@@ -98,10 +97,10 @@ def test_what_was_not_judged_is_left_out_and_counted():
 def test_a_decision_stands_in_the_place_of_what_was_decided():
     said = [remark(0, accuracy(5.0)), remark(0, accuracy(1.0), reviewer="r2"), remark(1, accuracy(3.0))]
     decided = [*said, remark(0, accuracy(2.0), reviewer="r3", decides=True)]
-    assert level(settled(said), ACCURACY).value == 3.0
-    assert level(settled(decided), ACCURACY).value == 2.5
+    assert level(adjudicated(said), ACCURACY).value == 3.0
+    assert level(adjudicated(decided), ACCURACY).value == 2.5
     undecided = [*said, remark(0, accuracy(None), reviewer="r3", decides=True)]
-    assert level(settled(undecided), ACCURACY).value == 3.0
+    assert level(adjudicated(undecided), ACCURACY).value == 3.0
 
 
 def test_scores_are_compared_only_where_one_person_judged_both_answers():
@@ -193,8 +192,10 @@ def test_preference_intervals_hold_the_true_rate_in_clustered_reviews():
     assert 0.92 <= np.mean(held) <= 0.99
 
 
-def spend(variant, contract, active_s, reviewer="r1") -> Spent:
-    return Spent(reviewer=reviewer, variant=variant, cluster=f"k{contract}", active_s=active_s, wall_s=2 * active_s)
+def spend(variant, contract, active_s, reviewer="r1") -> ReviewTime:
+    return ReviewTime(
+        reviewer=reviewer, variant=variant, cluster=f"k{contract}", active_s=active_s, wall_s=2 * active_s
+    )
 
 
 def timed(contracts=20, factor=0.4, seed=5, spread=0.3, reviewer="r1"):
@@ -307,7 +308,7 @@ def test_draws_come_in_parts_that_fit_the_memory(monkeypatch):
 
     assert len(bootstrap.resample(7, count, 25)) == 25
     assert sizes == [10, 10, 5]
-    assert resample.MOST_CELLS != 70
+    assert permutation.MOST_CELLS != 70
 
 
 TEXT = "The fee is $500, due on 1 May."

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from harness.evidence import FEWEST_EQUAL, Evidence, too_few
-from harness.gates import judge
+from harness.gates.evidence import FEWEST_EQUAL, Evidence, too_few
+from harness.gates.judge import judge
 from harness.schema import BASELINE, CANDIDATE, Gate, GateFile, Objective
-from harness.stats import chances, spread
-from harness.stats.design import design_of
+from harness.stats import cluster_variance, power_exact
+from harness.stats.estimates import observations
 from harness.stats.intervals import proportion
-from harness.stats.join import pair
-from harness.stats.observations import observations
-from harness.stats.paired import flip_bound
+from harness.stats.paired import flip_bound, pair
+from harness.stats.power import design_of
 from tests.benchmarks.test_injected import load
 from tests.harness.scored import ACCURACY, METRICS, observed, record
 
@@ -42,7 +41,7 @@ def test_variance_of_a_mean_is_cr2_as_dense_matrices_have_it(sizes):
     groups = np.repeat(np.arange(len(sizes)), sizes)
     residuals = np.bincount(groups, weights=scores - scores.mean()) / len(scores)
     expected = ((dense(sizes) @ scores) ** 2).sum()
-    assert spread.covariance(residuals, residuals, sizes / sizes.sum()) == pytest.approx(expected, rel=1e-9)
+    assert cluster_variance.covariance(residuals, residuals, sizes / sizes.sum()) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
@@ -50,25 +49,27 @@ def test_freedom_is_satterthwaites_as_dense_matrices_have_it(sizes):
     """(sum of eigenvalues)^2 over the sum of their squares, of the covariance of the corrected sums."""
     moved = dense(sizes)
     values = linalg.eigvalsh(moved @ moved.T)
-    assert spread.freedom(sizes / sizes.sum()) == pytest.approx(values.sum() ** 2 / (values**2).sum(), rel=1e-9)
+    assert cluster_variance.freedom(sizes / sizes.sum()) == pytest.approx(
+        values.sum() ** 2 / (values**2).sum(), rel=1e-9
+    )
 
 
 def test_one_two_and_three_cases_worked_by_hand():
     """Residual sums .1, -.3, .2 over weights 1/6, 2/6, 3/6: .01/(5/6) + .09/(4/6) + .04/(3/6) = .227."""
     weights, residuals = np.array([1, 2, 3]) / 6, np.array([0.1, -0.3, 0.2])
-    assert spread.covariance(residuals, residuals, weights) == pytest.approx(0.012 + 0.135 + 0.08)
-    assert spread.effective(weights) == pytest.approx(36 / 14)
-    assert 1 < spread.freedom(weights) < 2
+    assert cluster_variance.covariance(residuals, residuals, weights) == pytest.approx(0.012 + 0.135 + 0.08)
+    assert cluster_variance.effective(weights) == pytest.approx(36 / 14)
+    assert 1 < cluster_variance.freedom(weights) < 2
 
 
 @pytest.mark.parametrize("count", [2, 10, 300])
 def test_equal_clusters_have_the_usual_variance_and_freedom(count):
     weights, residuals = np.full(count, 1 / count), np.random.default_rng(2).normal(size=count)
     usual = count / (count - 1) * residuals @ residuals
-    assert spread.variance(residuals, weights) == pytest.approx(usual)
-    assert spread.freedom(weights) == pytest.approx(count - 1)
-    assert spread.effective(weights) == pytest.approx(count)
-    assert spread.freedom(np.array([1 / count]), count) == pytest.approx(count - 1)
+    assert cluster_variance.variance(residuals, weights) == pytest.approx(usual)
+    assert cluster_variance.freedom(weights) == pytest.approx(count - 1)
+    assert cluster_variance.effective(weights) == pytest.approx(count)
+    assert cluster_variance.freedom(np.array([1 / count]), count) == pytest.approx(count - 1)
 
 
 @pytest.mark.parametrize("correlation", [0.2, 0.5, 1.0])
@@ -78,23 +79,23 @@ def test_the_line_through_all_clusters_finds_the_correlation_that_made_their_res
     n, weights = sizes.sum(), sizes / sizes.sum()
     squares = one * (sizes + correlation * sizes * (sizes - 1)) / n**2
     expected, residuals = squares.sum(), np.sqrt(squares * (1 - weights))
-    assert spread.smooth(residuals, weights, n, one / n) == pytest.approx(expected)
-    assert spread.smooth(residuals, weights) == pytest.approx(expected)
+    assert cluster_variance.smooth(residuals, weights, n, one / n) == pytest.approx(expected)
+    assert cluster_variance.smooth(residuals, weights) == pytest.approx(expected)
 
 
 def test_cases_that_share_nothing_vary_as_independent_ones():
     sizes = np.array([1, 2, 3, 4, 5])
     weights, each = sizes / 15, 0.09 / 15
     residuals = np.sqrt(each * weights * (1 - weights))
-    assert spread.smooth(residuals, weights) == pytest.approx(each)
-    assert spread.smooth(residuals, weights, 15, each) == pytest.approx(each)
+    assert cluster_variance.smooth(residuals, weights) == pytest.approx(each)
+    assert cluster_variance.smooth(residuals, weights, 15, each) == pytest.approx(each)
 
 
 @pytest.mark.parametrize("units", [None, 40.0])
 def test_clusters_of_one_size_are_told_nothing_by_a_line(units):
     weights, residuals = np.full(10, 0.1), np.random.default_rng(4).normal(size=10) / 100
     usual = 10 / 9 * residuals @ residuals
-    assert spread.variance(residuals, weights, units, 0.2 / 40) == pytest.approx(usual)
+    assert cluster_variance.variance(residuals, weights, units, 0.2 / 40) == pytest.approx(usual)
 
 
 def kind(title):
@@ -172,7 +173,7 @@ def test_the_contracts_that_are_asked_for_are_enough():
     more = int(found.needed.split()[0])
     for added, is_enough in ((more - 2, False), (more, True)):
         shares = np.array([*sizes, *[4] * added]) / (sum(sizes) + 4 * added)
-        assert (spread.effective(shares) >= FEWEST_EQUAL) is is_enough
+        assert (cluster_variance.effective(shares) >= FEWEST_EQUAL) is is_enough
 
 
 def test_equal_contracts_are_never_too_unequal():
@@ -194,7 +195,7 @@ def test_levels_of_unequal_contracts_pass_about_as_often_as_predicted(sizes):
     shares = rng.beta(0.93 * 4, 0.07 * 4, size=(1500, len(sizes)))
     right, below = rng.binomial(sizes, shares).astype(float), sizes.astype(float)
     found = np.mean([proportion(r, below, np.arange(len(sizes)), 0.95, "lower").low >= 0.8 for r in right])
-    assert chances.chance_of_level(design_of(below, 0.2), 0.8, 0.93) == pytest.approx(found, abs=0.06)
+    assert power_exact.chance_of_level(design_of(below, 0.2), 0.8, 0.93) == pytest.approx(found, abs=0.06)
 
 
 def test_no_worse_passes_at_most_six_of_a_hundred_where_large_contracts_lose_more():

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from harness.schema import Completion, Metric, Score
-from harness.stats.values import case_value, is_wrong
+from harness.stats.estimates import case_value, is_wrong
 from tests.reports.sample import METRICS, make_record
 
 RECALL, FABRICATION = METRICS

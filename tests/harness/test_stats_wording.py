@@ -3,8 +3,8 @@
 import pytest
 from msgspec import structs
 
+from harness.formatting import interval, number, p_value, points, settle, worth
 from harness.schema import Estimate
-from harness.stats.wording import interval, number, p_value, points, settle, worth
 
 
 @pytest.mark.parametrize(

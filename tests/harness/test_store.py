@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.runs.folder import RunFolder, check_seal, find_run, load_run, now
 from harness.schema import Case, Completion, Manifest, Record, Score
-from harness.store import RunFolder, check_seal, find_run, load_run, now
 
 
 def manifest(folder: RunFolder, **changes: object) -> Manifest:

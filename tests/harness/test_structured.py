@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import resolve
-from harness.digest import digest
-from harness.engines.base import Settings, open_engine, request_key
+from harness.checkpoints.resolve import resolve
+from harness.engines.base import EngineSettings, open_engine, request_key
 from harness.engines.fake import FakeEngine
-from harness.engines.openai_answers import body
-from harness.engines.vllm_model import llm_arguments, sampling_arguments
+from harness.engines.openai.protocol import body
+from harness.engines.vllm.model import llm_arguments, sampling_arguments
 from harness.errors import UserError
-from harness.plan import Job, PlainRenderer, SuiteJob, make_plan, variants
-from harness.runner import find_suites
+from harness.evaluation.plan import Job, SuiteJob, make_plan, variants
+from harness.evaluation.run import find_suites
+from harness.files import digest
 from harness.schema import Checkpoint, Request, Sampling
-from harness.suite import Suite
+from harness.suites.prompts import PlainRenderer
+from harness.suites.suite import Suite
 from tests.harness.mini import TEST, pytest_in, write_script, write_suite
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "integer"}}}
@@ -129,7 +130,10 @@ def test_servers_of_vllm_are_sent_the_structure_and_others_are_refused() -> None
 def test_transformers_refuses_with_one_line_before_it_loads_anything(tiny_model: Path) -> None:
     said: list[str] = []
     engine = open_engine(
-        "transformers", {"baseline": resolve(str(tiny_model))}, max_model_len=64, settings=Settings(say=said.append)
+        "transformers",
+        {"baseline": resolve(str(tiny_model))},
+        max_model_len=64,
+        settings=EngineSettings(say=said.append),
     )
     with pytest.raises(UserError, match="1 of 1 answers are held to choices or a JSON schema, which the engine"):
         list(engine.generate([asking(CHOICE)]))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.prompts import messages
-from harness.starting.begin import only_suite
+from harness.scaffold.create import only_suite
+from harness.suites.prompts import messages
 from tests.harness.mini import rows as mini_rows
 from tests.harness.mini import write_suite
-from training.rows import load_rows
+from training.data.rows import load_rows
+from tunegate.cli import main
 
 WORDS = ("--suite", "evalsuites/mini/clauses", "--input", "document=text", "--answer", "desk", "--out", "rows.jsonl")
 
@@ -27,7 +27,7 @@ def tunegate(tmp_path, monkeypatch, capsys):
         Path("table.csv").write_text(table, "utf-8")
         monkeypatch.setattr(sys, "argv", ["tunegate", "data", "rows", "table.csv", *words, *more])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out, said.err
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.gatefile import validate
-from harness.runner import find_suites
+from harness.evaluation.run import find_suites
+from harness.gates.config import validate
 from harness.schema import Gate, GateFile, Metric, Objective
 from tests.forked import tunegate
 from tests.harness.mini import GATES, pytest_in, write_script, write_suite
@@ -115,7 +115,7 @@ def test_more_cases_than_the_suite_has_can_only_be_inconclusive_and_power_says_s
 
 
 def test_every_shipped_suite_has_thresholds_that_can_be_met_and_missed() -> None:
-    from harness.plan import load_suite_gates
+    from harness.gates.config import load_suite_gates
 
     suites = list(find_suites(["evalsuites"]))
     assert len(suites) > 8

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.engines import throughput
-from harness.engines.throughput import Meter, Spent, flops_a_token, peak_of, resident_bytes
+from harness.engines import usage
+from harness.engines.usage import UsageMeter, VariantUsage, flops_a_token, peak_of, resident_bytes
 from harness.schema import Completion
 from tests.harness.adapters import change_json
 
@@ -30,11 +30,11 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def meter(model: Path, monkeypatch: pytest.MonkeyPatch) -> Meter:
+def meter(model: Path, monkeypatch: pytest.MonkeyPatch) -> UsageMeter:
     """One load of 7 s; 10 s of baseline and 30 s of tuned answers."""
     clock = iter([0.0, 7.0, 10.0, 20.0, 100.0, 130.0])
-    monkeypatch.setattr(throughput.time, "monotonic", lambda: next(clock))
-    made = Meter()
+    monkeypatch.setattr(usage.time, "monotonic", lambda: next(clock))
+    made = UsageMeter()
     with made.loading():
         pass
     with made.answering("baseline", model) as spent:
@@ -46,7 +46,7 @@ def meter(model: Path, monkeypatch: pytest.MonkeyPatch) -> Meter:
     return made
 
 
-def test_rates_of_each_variant_and_of_the_whole(meter: Meter) -> None:
+def test_rates_of_each_variant_and_of_the_whole(meter: UsageMeter) -> None:
     found = meter.describe(H100, "bfloat16")
     assert found["variants"]["baseline"] == {
         "answers": 2, "prompt_tokens": 400, "cached_prompt_tokens": 80, "prefix_hit_rate": 0.2, "generated_tokens": 40,
@@ -63,15 +63,15 @@ def test_rates_of_each_variant_and_of_the_whole(meter: Meter) -> None:
     assert found["why_no_utilisation"] == ""
 
 
-def test_utilisation_is_the_share_of_the_peak(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throughput, "peak_of", lambda device, dtype: (72e6, ""))
+def test_utilisation_is_the_share_of_the_peak(meter: UsageMeter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "peak_of", lambda device, dtype: (72e6, ""))
     found = meter.describe("any", "any")
     assert found["variants"]["baseline"]["utilisation"] == 1.0  # 2e6 FLOPs, 360 tokens, 10 s
     assert found["variants"]["tuned"]["utilisation"] == round(1 / 3, 4)
     assert found["whole"]["utilisation"] == 0.5
 
 
-def test_without_a_peak_there_is_no_utilisation_and_the_reason_is_told(meter: Meter) -> None:
+def test_without_a_peak_there_is_no_utilisation_and_the_reason_is_told(meter: UsageMeter) -> None:
     on_cpu = meter.describe(None, "bfloat16")
     assert on_cpu["whole"]["utilisation"] is None and on_cpu["peak_tflops"] is None
     assert on_cpu["why_no_utilisation"] == "the peak of a processor is not known"
@@ -89,7 +89,7 @@ def test_parameters_that_cannot_be_counted_leave_the_utilisation_open(model: Pat
     change_json(model / "config.json", **change)
     found, why_not = flops_a_token(model)
     assert found is None and why_not
-    meter = Meter()
+    meter = UsageMeter()
     with meter.loading(), meter.answering("baseline", model) as spent:
         spent.add(answer(10, 10))
     assert meter.describe(H100, "bfloat16")["whole"]["utilisation"] is None
@@ -97,11 +97,11 @@ def test_parameters_that_cannot_be_counted_leave_the_utilisation_open(model: Pat
 
 
 def test_nothing_asked_is_nothing_claimed() -> None:
-    assert Meter().describe(None, "float32") == {}
-    assert Spent().flops is None
+    assert UsageMeter().describe(None, "float32") == {}
+    assert VariantUsage().flops is None
 
 
-def test_memory_is_the_devices_own_figure_or_of_this_process_and_its_children(meter: Meter) -> None:
+def test_memory_is_the_devices_own_figure_or_of_this_process_and_its_children(meter: UsageMeter) -> None:
     meter.memory(1 << 40)
     found = meter.describe(H100, "bfloat16")
     assert found["peak_memory_bytes"] == 1 << 40 and "on the device" in found["peak_memory_of"]

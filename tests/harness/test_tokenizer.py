@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import tokenizer
-from harness.checkpoints import embedded_model
+from harness.checkpoints.resolve import embedded_model
+from harness.suites import prompts
 
 pytest.importorskip("transformers")
 
 LOAD = (
-    "import sys; from pathlib import Path; from harness.prompts import Renderer; "
+    "import sys; from pathlib import Path; from harness.suites.prompts import Renderer; "
     "made = Renderer(Path(sys.argv[1])); print(*made.prompt([{'role': 'user', 'content': 'Who pays?'}]).ids); "
     "print(type(made.tokenizer).__name__, 'torch' in sys.modules)"
 )
@@ -49,6 +49,6 @@ def test_a_known_tokenizer_loads_without_torch_and_gives_the_same_ids_until_its_
 
 
 def test_another_version_of_transformers_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = tokenizer._kept_choice(home)
-    monkeypatch.setattr("harness.tokenizer.metadata.version", lambda name: "99")
-    assert tokenizer._kept_choice(home) != before
+    before = prompts._kept_choice(home)
+    monkeypatch.setattr("harness.suites.prompts.metadata.version", lambda name: "99")
+    assert prompts._kept_choice(home) != before

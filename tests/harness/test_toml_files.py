@@ -2,23 +2,25 @@
 
 import pytest
 
-from harness import gatefile, rubric
 from harness.errors import UserError
-from harness.scoring import registry, style_guide
+from harness.gates import config
+from harness.judges import rubric
+from harness.scoring.brand import style_guide
+from harness.scoring.grounding import registry
 from reports import assumptions
 from reports.review import rubric as review_rubric
 from training import config_file
-from training.sweep import settings
+from training.sweep import config as sweep_config
 
 READERS = {
-    "gates": gatefile.load_gates,
+    "gates": config.load_gates,
     "rubric of a judge": rubric.load_rubric,
     "registry": registry.load,
     "style guide": style_guide.load,
     "rubric of a review": review_rubric.load_rubric,
     "business estimate": assumptions.load,
     "training": config_file.load,
-    "sweep": settings.load,
+    "sweep": sweep_config.load,
 }
 WRONG = {
     "another language": (b"{", "not valid TOML"),

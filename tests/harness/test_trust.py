@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import trust
-from harness.checkpoints import resolve
+from harness.checkpoints import safety
+from harness.checkpoints.model_files import model_config, weight_files
+from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
-from harness.model_files import model_config, weight_files
-from harness.prompts import Renderer
+from harness.suites.prompts import Renderer
 from tests.harness.adapters import change_json, save_adapter
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def test_a_hub_model_is_fetched_without_its_pickles_and_those_of_other_tools_are
         huggingface_hub, "snapshot_download", lambda text, allow_patterns: asked.extend(allow_patterns) or str(model)
     )
     assert resolve("owner/name").kind == "model"
-    assert asked and not [pattern for pattern in asked if pattern.endswith((*trust.PICKLES, "*", ".py"))]
+    assert asked and not [pattern for pattern in asked if pattern.endswith((*safety.PICKLES, "*", ".py"))]
 
 
 @pytest.mark.parametrize("shard", ["../other.safetensors", "/etc/passwd", "sub/x.safetensors", "pytorch_model.bin", ""])
@@ -105,7 +105,7 @@ def test_an_index_names_only_safetensors_files_beside_it(model: Path, shard: str
         weight_files(model)
 
 
-@pytest.mark.parametrize("key", trust.IMPLEMENTATIONS)
+@pytest.mark.parametrize("key", safety.IMPLEMENTATIONS)
 @pytest.mark.parametrize("value", ["owner/kernel", "flash_attention_2|owner/kernel", {"text_config": "owner/kernel"}])
 def test_a_kernel_of_the_hub_in_a_config_is_refused(model: Path, key: str, value: object) -> None:
     change_json(model / "config.json", **{key: value})
@@ -149,7 +149,7 @@ def test_what_every_model_is_loaded_with_keeps_its_code_from_running(
     with_own_code(model, marker)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
     with pytest.raises(ValueError, match="trust_remote_code"):
-        AutoModelForCausalLM.from_pretrained(str(model), **trust.MODEL)
+        AutoModelForCausalLM.from_pretrained(str(model), **safety.MODEL)
     assert not marker.exists()
 
 
@@ -159,7 +159,7 @@ def test_pickled_weights_are_not_read_by_the_loader_either(model: Path, marker: 
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
     with pytest.raises(OSError, match=r"model\.safetensors"):
-        AutoModelForCausalLM.from_pretrained(str(model), **trust.MODEL)
+        AutoModelForCausalLM.from_pretrained(str(model), **safety.MODEL)
     assert not marker.exists()
 
 
@@ -244,14 +244,14 @@ def test_every_model_and_tokenizer_is_loaded_with_what_is_said_here() -> None:
     for where, call in loads:
         spread = {ast.unparse(k.value) for k in call.keywords if k.arg is None}
         by_peft = ast.unparse(call.func).startswith("PeftModel.")  # Takes an adapter that was looked at, and no code.
-        if not by_peft and not spread & {"trust.MODEL", "trust.TOKENIZER"}:
+        if not by_peft and not spread & {"safety.MODEL", "safety.TOKENIZER"}:
             wrong.append(where)
     assert wrong == []
-    assert trust.MODEL == {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    assert safety.MODEL == {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
 
 
 def test_vllm_loads_safetensors_alone_and_is_given_no_leave_to_run_code() -> None:
-    from harness.engines.vllm_model import llm_arguments
+    from harness.engines.vllm.model import llm_arguments
 
     given = {"dtype": "float32", "max_model_len": 64, "kv_cache_bytes": 1, "on_cpu": True, "max_lora_rank": 8}
     for adapters in (0, 1):
@@ -278,5 +278,5 @@ def test_no_option_and_no_setting_lets_code_of_a_checkpoint_run() -> None:
         for path in sorted((ROOT / folder).rglob("*.py"))
         if "trust_remote_code" in path.read_text("utf-8")
     ]
-    assert named == ["harness/trust.py"]
+    assert named == ["harness/checkpoints/safety.py"]
     assert "trust" not in json.dumps(Config.__struct_fields__)

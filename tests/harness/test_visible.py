@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.visible import shown
+from harness.sanitize import shown
 
 
 @pytest.mark.parametrize(

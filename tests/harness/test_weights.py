@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import weights
+from harness.checkpoints import model_files
 
 
 @pytest.fixture(params=[0o022, 0o027])
@@ -21,7 +21,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 def test_weight_files_are_as_readable_as_any_new_file(tiny_model: Path, tmp_path: Path, umask: int) -> None:
     from transformers import AutoModelForCausalLM
 
-    weights.save(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path / "out")
+    model_files.save(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path / "out")
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "out").iterdir()}
     assert "model.safetensors" in modes
     assert set(modes.values()) == {0o666 & ~umask}

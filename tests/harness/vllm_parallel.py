@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints import resolve
+from harness.checkpoints.resolve import resolve
 from harness.engines import open_engine
-from harness.engines.base import Settings
-from harness.prompts import Renderer
+from harness.engines.base import EngineSettings
 from harness.schema import Checkpoint, Request, Sampling
+from harness.suites.prompts import Renderer
 from tests.conftest import save_tiny_model
 from tests.harness.adapters import save_adapter
 
@@ -22,7 +22,7 @@ QUESTIONS = ["Who owns the land?", "When is the rent due?", "What does the tenan
 
 def answered(size: int, checkpoints: dict[str, Checkpoint], requests: list[Request]) -> dict[str, Any]:
     """Generated ids by request, what the engine says of itself, and what is part of a request's key."""
-    settings = Settings(kv_cache_bytes=1 << 24, tensor_parallel=size, batch=8)
+    settings = EngineSettings(kv_cache_bytes=1 << 24, tensor_parallel=size, batch=8)
     engine = open_engine("vllm", checkpoints, max_model_len=96, settings=settings)
     try:
         ids = {found.key: found.output_ids for found in engine.generate(requests)}

@@ -15,13 +15,15 @@ from typing import Any
 
 from msgspec import structs
 
-from harness.checkpoints import EMBEDDED, embedded_model, resolve
-from harness.engines import Engine, open_engine, vllm_engine, vllm_model
-from harness.engines.base import Settings
-from harness.engines.vllm_model import VllmModel
+from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
+from harness.engines import Engine, open_engine
+from harness.engines.base import EngineSettings
+from harness.engines.vllm import engine as vllm_engine
+from harness.engines.vllm import model
+from harness.engines.vllm.model import VllmModel
 from harness.errors import UserError
-from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 from tests.harness.adapters import save_adapter
 
 QUESTIONS = [
@@ -38,7 +40,7 @@ SCHEMA = {
     "required": ["reason", "answer"],
     "additionalProperties": False,
 }
-SMALL = Settings(kv_cache_bytes=1 << 28)
+SMALL = EngineSettings(kv_cache_bytes=1 << 28)
 MAX_LEN = 96
 
 
@@ -137,7 +139,7 @@ def structured(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
 def starved(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """In this process: memory runs out once more than two questions are computed together."""
     said: list[str] = []
-    settings = Settings(kv_cache_bytes=1 << 28, batch=4, say=said.append)
+    settings = EngineSettings(kv_cache_bytes=1 << 28, batch=4, say=said.append)
     engine: Any = open_engine("vllm", {"baseline": base}, max_model_len=MAX_LEN, settings=settings)
     asked = requests(renderer, ["baseline"])
     try:
@@ -171,15 +173,15 @@ def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkp
     found: dict[str, Any] = {}
     found["plain"], found["odd"] = plain_answers(renderer, base)
     sampled: list[str] = []
-    real, slots = vllm_model.sampling_params, vllm_model.lora_slots
-    vllm_model.sampling_params = lambda s: sampled.append(repr(real(s))) or real(s)
+    real, slots = model.sampling_params, model.lora_slots
+    model.sampling_params = lambda s: sampled.append(repr(real(s))) or real(s)
     found["one"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
     found["two"] = answers(renderer, {"a1": tuned["a1"], "baseline": base, "a0": tuned["a0"]}, "force")
     found["merged"] = answers(renderer, {"a0": tuned["a0"], "baseline": base}, "auto")
-    found["sampled"], vllm_model.sampling_params = sampled, real
-    vllm_model.lora_slots = lambda n_adapters: n_adapters
+    found["sampled"], model.sampling_params = sampled, real
+    model.lora_slots = lambda n_adapters: n_adapters
     found["no_spare_slot"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
-    vllm_model.lora_slots = slots
+    model.lora_slots = slots
     found["zero_lora"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
     found["zero_merged"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "merge")
     found["structured"], found["starved"] = structured(renderer, base), starved(renderer, base)

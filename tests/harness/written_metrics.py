@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness.schema import Case, Completion
-from harness.scoring import bridge
+from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -51,7 +51,7 @@ def scored(made, text, *expected, finish_reason="stop", **variables):
 
 
 def bridged(path, **options):
-    return bridge.metric(str(path), **{"worst": 0.0, "best": 1.0, **options})
+    return evaluate_bridge.metric(str(path), **{"worst": 0.0, "best": 1.0, **options})
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from harness.cli import app
+from tunegate.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -259,8 +259,8 @@ def test_every_run_line_is_a_shell_command(path: Path) -> None:
 
 def test_the_layer_of_the_model_asks_for_the_embedded_model() -> None:
     """Its Python is run here, with the model already made: it must find what it imports, from harness/ alone."""
-    from harness.checkpoints import cache_dir
-    from harness.embedded import EMBEDDED, MEMBER_SHA256
+    from harness.checkpoints.bundled_model import EMBEDDED, MEMBER_SHA256
+    from harness.checkpoints.resolve import cache_dir
 
     if not (cache_dir() / "models" / f"{EMBEDDED}-{MEMBER_SHA256[:12]}").is_dir():
         pytest.skip("the embedded model is not in the cache of this machine")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import Metrics
-from harness.store import RunData, RunFolder, load_run
 from tests.reports.sample import SUITE, make_manifest, make_metrics, make_records, make_training, make_verdicts
 from tests.reports.visits import visit  # noqa: F401 - a fixture
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 import reports
+from harness.runs.folder import RunData, load_run
 from harness.schema import AcceptedInfo, Record, Score, Scores
-from harness.store import RunData, load_run
-from reports import markdown, terminal
-from reports.files import to_json
-from reports.html import render
 from reports.model import Exchange, Headline, Table, Text
+from reports.render import markdown, terminal
+from reports.render.html import render
+from reports.write import to_json
 from tests.reports.conftest import Writer
 from tests.reports.sample import make_checkpoint, make_manifest, make_records, make_suite
 from tests.reports.test_report import all_text, part

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 import reports
-from harness.store import RunData
-from reports import html
+from harness.runs.folder import RunData
+from reports.render import html
 
 STYLE = (html.HERE / "style.css").read_text("utf-8")
 GROUNDS = ("ground", "paper", "soft")

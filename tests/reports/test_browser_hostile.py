@@ -15,8 +15,8 @@ from msgspec import structs
 
 import reports
 from harness.schema import Record
-from reports import html
 from reports.model import Answer, Exchange, Piece, ReportModel, Section
+from reports.render import html
 from tests.reports.conftest import Writer
 from tests.reports.hostile import ATTACKS, RUN, model_of, random_texts
 from tests.reports.sample import make_manifest, make_record, make_records

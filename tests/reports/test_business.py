@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 import reports
-from harness import events
 from harness.errors import UserError
+from harness.runs import score_events
 from harness.schema import Metric, MetricRow, Metrics, Score, ScoreEvent
 from reports import assumptions, business
 from reports.assemble import build, read
@@ -181,7 +181,7 @@ def add_times(path: Path, seconds: dict[str, float]) -> None:
             ]
     shown = [{"suite": SUITE, "case_id": f"lease-{number:03d}"} for number in range(10)]
     about = {"kind": "review", "mode": "fix", "reviewer": "reviewer-1", "blind": True, "shown": shown}
-    events.append(path, "human", made, about)
+    score_events.append(path, "human", made, about)
 
 
 def test_peoples_times_stand_in_the_place_of_assumed_minutes(write_run: Writer) -> None:

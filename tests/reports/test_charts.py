@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from harness.errors import MissingExtra
-from harness.store import RunData
-from reports import assemble, charts, html
+from harness.runs.folder import RunData
+from reports import assemble
+from reports.charts import curves
 from reports.model import Curve, Intervals, Line, Mark, PlotRow, Reading, Table, Tick
+from reports.render import html
 
 CURVE = Curve(
     id="one",
@@ -83,7 +85,7 @@ def ticks(svg: str, *labels: str) -> list[float]:
 )
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 def test_a_drawing_has_no_inline_style_prolog_or_metadata_and_is_small(block: Curve | Intervals, narrow: bool) -> None:
-    svg, css = charts.draw(block, narrow)
+    svg, css = curves.draw(block, narrow)
     for trap in ("style=", "<style", "<metadata", "<!DOCTYPE", "<?xml", "<!--"):
         assert trap not in svg
     classes = set(re.findall(r'class="(s[0-9a-f]{8})"', svg))
@@ -93,7 +95,7 @@ def test_a_drawing_has_no_inline_style_prolog_or_metadata_and_is_small(block: Cu
 
 
 def test_a_curve_is_labelled_keeps_its_text_and_follows_the_theme() -> None:
-    svg, css = charts.draw(CURVE)
+    svg, css = curves.draw(CURVE)
     root = ET.fromstring(svg)
     assert (root.get("role"), root.get("aria-label")) == ("img", "Loss")
     assert {"Step", "Loss", "Training loss", "Validation loss"} <= set(texts(svg))
@@ -103,11 +105,11 @@ def test_a_curve_is_labelled_keeps_its_text_and_follows_the_theme() -> None:
 
 
 def test_ids_of_two_drawings_never_meet() -> None:
-    first, _ = charts.draw(CURVE)
+    first, _ = curves.draw(CURVE)
     others = [
-        charts.draw(msgspec.structs.replace(CURVE, id="two")),
-        charts.draw(CURVE, narrow=True),
-        charts.draw(plot()),
+        curves.draw(msgspec.structs.replace(CURVE, id="two")),
+        curves.draw(CURVE, narrow=True),
+        curves.draw(plot()),
     ]
     ids = [set(re.findall(r'\bid="([^"]*)"', svg)) for svg in (first, *(svg for svg, _ in others))]
     assert all(len(found) > 1 for found in ids)
@@ -118,7 +120,7 @@ def test_ids_of_two_drawings_never_meet() -> None:
 
 @pytest.mark.parametrize("block", [CURVE, plot(), forest(), forest("Recall")])
 def test_two_drawings_of_one_plot_are_equal(block: Curve | Intervals) -> None:
-    assert charts.draw(block) == charts.draw(block)
+    assert curves.draw(block) == curves.draw(block)
 
 
 def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(
@@ -127,7 +129,7 @@ def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(
     drawn = html.render(assemble.build([run, training_run]))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"tunegate\[report\]"):
-        charts.draw(CURVE)
+        curves.draw(CURVE)
     page = html.render(assemble.build([run, training_run]))
     assert page.count("The chart needs the package matplotlib; its numbers are in the table: ") == 4
     assert "needs the package" not in drawn
@@ -137,14 +139,14 @@ def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(
 
 
 def test_a_mark_stands_where_its_number_is() -> None:
-    svg, css = charts.draw(plot(value=0.25, low=0.2))
+    svg, css = curves.draw(plot(value=0.25, low=0.2))
     left, right = ticks(svg, "0%", "100%")
     middles = {round((x - left) / (right - left), 2) for x, y in placed(svg, css, "accent") if y > 26}
     assert middles == {0.2, 0.25, 0.75}
 
 
 def test_a_bar_stands_where_it_is_set_and_says_what_it_is() -> None:
-    svg, css = charts.draw(plot())
+    svg, css = curves.draw(plot())
     left, right = ticks(svg, "0%", "100%")
     (dashed,) = re.findall(r"^\.(\w+)\{[^}]*stroke-dasharray: (?!none)[^}]*var\(--caution\)", css, re.MULTILINE)
     (line,) = [e for e in ET.fromstring(svg).iter(f"{SVG}path") if e.get("class") == dashed]
@@ -153,14 +155,14 @@ def test_a_bar_stands_where_it_is_set_and_says_what_it_is() -> None:
 
 
 def test_a_mark_beyond_the_scale_stays_on_it() -> None:
-    svg, css = charts.draw(plot(value=1.4, high=1.6))
+    svg, css = curves.draw(plot(value=1.4, high=1.6))
     (right,) = ticks(svg, "100%")
     assert max(x for x, _ in placed(svg, css, "accent")) == pytest.approx(right, abs=0.2)
 
 
 @pytest.mark.parametrize("narrow", [False, True])
 def test_a_plot_names_itself_and_its_table_and_every_mark_has_its_numbers_as_text(narrow: bool) -> None:
-    svg, _ = charts.draw(plot(), narrow)
+    svg, _ = curves.draw(plot(), narrow)
     assert ET.fromstring(svg).get("aria-label") == "Metrics. The same numbers are in the table: Results"
     assert any("50.0%" in text for text in texts(svg))
     assert "Tuned" in " ".join(texts(svg))
@@ -168,7 +170,7 @@ def test_a_plot_names_itself_and_its_table_and_every_mark_has_its_numbers_as_tex
 
 @pytest.mark.parametrize("narrow", [False, True])
 def test_what_a_change_shows_is_told_by_shape_colour_and_word(narrow: bool) -> None:
-    svg, css = charts.draw(forest(), narrow)
+    svg, css = curves.draw(forest(), narrow)
     said = " ".join(texts(svg))
     assert [said.count(word) for word in ("Worse", "No clear change", "Better")] == [1, 1, 1]
     assert "◀ worse" in said and "better ▶" in said
@@ -181,7 +183,7 @@ def test_what_a_change_shows_is_told_by_shape_colour_and_word(narrow: bool) -> N
 
 def test_small_multiples_share_labels_and_scale() -> None:
     both = [*forest("Recall").rows, *forest("Precision").rows]
-    svg, _ = charts.draw(msgspec.structs.replace(forest(), rows=both))
+    svg, _ = curves.draw(msgspec.structs.replace(forest(), rows=both))
     said = texts(svg)
     assert [said.count(text) for text in ("Recall", "Precision", "50 points")] == [1, 1, 2]
     assert said.count("Metric 0") == 1
@@ -190,6 +192,6 @@ def test_small_multiples_share_labels_and_scale() -> None:
 def test_labels_of_two_bars_stand_below_each_other() -> None:
     both = [Tick(at=0.9, text="at least 90.0%"), Tick(at=0.95, text="at least 95.0%")]
     row = msgspec.structs.replace(plot().rows[0], bars=both)
-    svg, _ = charts.draw(msgspec.structs.replace(plot(), rows=[row]))
+    svg, _ = curves.draw(msgspec.structs.replace(plot(), rows=[row]))
     heights = [float(e.get("y", "")) for e in ET.fromstring(svg).iter(f"{SVG}text") if (e.text or "").startswith("bar")]
     assert heights[1] - heights[0] >= 11

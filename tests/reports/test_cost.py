@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.engines.throughput import Meter
+from harness.engines.usage import UsageMeter
 from harness.schema import Completion
 from reports.assemble import build
 from reports.model import Cell, Facts, Section, Table
@@ -185,7 +185,7 @@ def test_a_record_with_little_in_it_makes_a_section(write_run: Writer, engine: d
 def test_what_the_meter_writes_is_what_the_section_reads(write_run: Writer, tmp_path: Any) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text('{"model_type": "llama", "num_experts": 4}')
-    meter = Meter()
+    meter = UsageMeter()
     with meter.loading():
         pass
     with meter.answering("tuned", tmp_path / "m") as spent:

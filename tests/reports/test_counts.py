@@ -4,16 +4,16 @@ import msgspec
 import pytest
 
 from harness.schema import Estimate, Metric, Metrics
-from reports import counts, sentences
+from reports import business, sentences
 from reports.assemble import read
-from reports.evidence import Evidence
 from reports.model import Headline, Text
+from reports.run_data import RunView
 from reports.sections import verdict
 from tests.reports.conftest import Writer
 from tests.reports.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
 
 
-def evidence_of(write_run: Writer, **parts: object) -> Evidence:
+def evidence_of(write_run: Writer, **parts: object) -> RunView:
     return read([write_run(**parts)])
 
 
@@ -47,13 +47,13 @@ def changed(name: str = "", **estimate: object) -> Metrics:
 def test_an_estimate_is_scaled_with_both_ends_of_its_interval(
     factor: float, add: float, expected: tuple[float, ...]
 ) -> None:
-    found = counts.rescaled(interval(0.9, 0.8, 0.95), factor, add)
+    found = business.rescaled(interval(0.9, 0.8, 0.95), factor, add)
     assert (found.value, found.low, found.high) == pytest.approx(expected)
     assert (found.n, found.clusters, found.method) == (240, 40, "wilson")
 
 
 def test_what_is_not_measured_stays_so() -> None:
-    found = counts.rescaled(Estimate(value=None, reason="nothing was scored"), 10)
+    found = business.rescaled(Estimate(value=None, reason="nothing was scored"), 10)
     assert (found.value, found.low, found.reason) == (None, None, "nothing was scored")
 
 
@@ -61,7 +61,7 @@ def test_missed_things_are_the_metrics_own_counts(write_run: Writer) -> None:
     found = evidence_of(write_run)
     # 240 clauses: 88.3% found leaves 28, 70.8% leaves 70.
     said = "misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70)"
-    assert counts.missed(found, found.suites[0], METRICS[0]) == said
+    assert business.missed(found, found.suites[0], METRICS[0]) == said
 
 
 @pytest.mark.parametrize("estimate", [{"errors": 1}, {"n": 239}, {"n": 0}])
@@ -69,7 +69,7 @@ def test_nothing_is_counted_where_answers_failed_or_the_things_differ(
     write_run: Writer, estimate: dict[str, int]
 ) -> None:
     found = evidence_of(write_run, metrics=changed("tuned", **estimate))
-    assert counts.missed(found, found.suites[0], METRICS[0]) == ""
+    assert business.missed(found, found.suites[0], METRICS[0]) == ""
     headline = verdict.section(found).blocks[0]
     assert isinstance(headline, Headline)
     assert headline.sentence.startswith("Wrong on 3 fewer of 10 contracts (1, baseline 4)")
@@ -77,14 +77,14 @@ def test_nothing_is_counted_where_answers_failed_or_the_things_differ(
 
 def test_a_metric_of_which_no_reader_counts_things_is_left_to_answers(write_run: Writer) -> None:
     found = evidence_of(write_run)
-    assert counts.missed(found, found.suites[0], METRICS[1]) == ""
+    assert business.missed(found, found.suites[0], METRICS[1]) == ""
 
 
 def test_a_hundred_contracts_are_labelled_and_carry_the_interval_of_the_change(write_run: Writer) -> None:
     found = evidence_of(write_run)
     # 240 clauses in 40 contracts are 600 in 100; +17.5 points (10.1 to 24.9) of 600. One new fabrication in ten.
     said = "105 fewer clauses missed (95% interval: 61 to 149 fewer); 10 new fabrications, 10 gone."
-    assert counts.scaled(found, found.suites[0]) == f"Scaled to 100 contracts: {said}"
+    assert business.scaled(found, found.suites[0]) == f"Scaled to 100 contracts: {said}"
     assert any(
         isinstance(block, Text) and block.text.startswith(f"{SUITE}: Scaled to 100 contracts")
         for block in verdict.section(found).blocks
@@ -104,7 +104,7 @@ def test_an_interval_says_on_which_side_its_ends_lie(
     write_run: Writer, low: float | None, high: float | None, said: str
 ) -> None:
     found = evidence_of(write_run, metrics=changed("change", value=0.005, low=low, high=high))
-    assert said in counts.scaled(found, found.suites[0])
+    assert said in business.scaled(found, found.suites[0])
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_an_interval_says_on_which_side_its_ends_lie(
 )
 def test_a_change_for_the_worse_or_none_is_said_as_such(write_run: Writer, value: float, said: str) -> None:
     found = evidence_of(write_run, metrics=changed("change", value=value, low=None, high=None))
-    assert f"Scaled to 100 contracts: {said} missed" in counts.scaled(found, found.suites[0])
+    assert f"Scaled to 100 contracts: {said} missed" in business.scaled(found, found.suites[0])
 
 
 def test_one_model_alone_is_scaled_without_a_change(write_run: Writer) -> None:
     metrics = Metrics(metrics=[m for m in make_metrics().metrics if m.variant == "tuned"])
     found = evidence_of(write_run, metrics=metrics)
     # 11.7% of 600, and its interval 6.2% to 21.1%.
-    assert counts.scaled(found, found.suites[0]) == (
+    assert business.scaled(found, found.suites[0]) == (
         "Scaled to 100 contracts: 70 clauses missed (95% interval: 37 to 127)."
     )
 
@@ -128,7 +128,7 @@ def test_one_model_alone_is_scaled_without_a_change(write_run: Writer) -> None:
 @pytest.mark.parametrize("clusters", [9, 100])
 def test_few_contracts_are_not_scaled_up_nor_a_hundred_to_themselves(write_run: Writer, clusters: int) -> None:
     found = evidence_of(write_run, metrics=changed("tuned", clusters=clusters))
-    assert counts.scaled(found, found.suites[0]) == ""
+    assert business.scaled(found, found.suites[0]) == ""
 
 
 def test_a_share_of_answers_is_scaled_as_answers_that_are_wrong(write_run: Writer) -> None:
@@ -147,7 +147,7 @@ def test_a_share_of_answers_is_scaled_as_answers_that_are_wrong(write_run: Write
     found = evidence_of(
         write_run, manifest=manifest, metrics=Metrics(metrics=rows, comparisons=comparisons), verdicts=[]
     )
-    assert counts.scaled(found, found.suites[0]).startswith(
+    assert business.scaled(found, found.suites[0]).startswith(
         "Scaled to 100 contracts: 105 fewer answers wrong (95% interval: 61 to 149 fewer)"
     )
 
@@ -156,7 +156,7 @@ def test_a_share_of_claims_is_not_scaled(write_run: Writer) -> None:
     """How many claims are made depends on the model."""
     verdicts = [v for v in make_verdicts() if v.metric == "fabrication_rate"]
     found = evidence_of(write_run, verdicts=verdicts)
-    assert counts.scaled(found, found.suites[0]) == ""
+    assert business.scaled(found, found.suites[0]) == ""
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from harness.store import RunData
-from reports import casebook
+from harness.runs.folder import RunData
+from reports.cases import select
 from tests.browser import NewContext
 from tests.reports.conftest import Writer
 from tests.reports.review.conftest import write_sealed
@@ -36,7 +36,7 @@ make = load("make")
 def _settings_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The script sets how many cases a report shows; other tests want their own."""
     for name in ("ROOM", "MOST"):
-        monkeypatch.setattr(casebook, name, getattr(casebook, name))
+        monkeypatch.setattr(select, name, getattr(select, name))
 
 
 def run_of(write_run: Writer, cases: int, text: str = "None.") -> Path:

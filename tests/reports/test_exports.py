@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
+from harness.sanitize import is_hidden
 from harness.schema import Completion, Estimate, MetricRow, Metrics
-from harness.visible import is_hidden
 from reports.exports import FORMATS, export
 from reports.exports.records_csv import cell, line
 from tests import forked
@@ -222,7 +222,7 @@ def test_what_is_missing_is_said(write_run: Writer) -> None:
 
 
 def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return forked.run("harness.cli", "export", *words, cwd=folder)
+    return forked.run("tunegate.cli.main", "export", *words, cwd=folder)
 
 
 def test_the_command_writes_or_prints(write_run: Writer, tmp_path: Path) -> None:

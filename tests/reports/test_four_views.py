@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import reports
-from harness.store import RunData
+from harness.runs.folder import RunData
 from reports.model import Curve, Facts, ReportModel, Table
 from tests.reports.tagged import read
 from tests.reports.test_views import numbers

@@ -11,18 +11,17 @@ import pytest
 from rich.console import Console
 
 from harness.errors import UserError
-from harness.history.index import levels, past_runs
-from harness.history.past import PastModel, PastRun
+from harness.runs.folder import RunFolder, load_manifest
+from harness.runs.history import PastModel, PastRun, levels, past_runs
+from harness.sanitize import is_hidden
 from harness.schema import AcceptedInfo, Checkpoint, Estimate, Metric, Metrics
-from harness.store import RunFolder, load_manifest
-from harness.visible import is_hidden
-from reports import history_chart, html
 from reports.assemble import build
+from reports.charts import history
 from reports.history import page, terminal
-from reports.history import trend as trend_module
-from reports.history.accepted import accepted_below
-from reports.history.trend import Trend, accepted_by, trends
+from reports.history import trends as trend_module
+from reports.history.trends import Trend, accepted_below, accepted_by, trends
 from reports.model import Curve, Section, Table, Text
+from reports.render import html
 from tests.harness.runs import SUITE, make_level, make_suite, make_verdict, name_of, write_run
 from tests.reports.hostile import ATTACKS
 from tests.reports.test_accessible import Outline
@@ -93,7 +92,7 @@ def test_accepted_baselines_are_read_from_the_suites_and_a_broken_one_is_passed_
 @pytest.mark.parametrize("narrow", [False, True])
 def test_the_chart_shows_band_line_break_and_the_accepted_run(root: Path, narrow: bool) -> None:
     (trend,) = found(root)
-    made, css = history_chart.draw(trend, "t", narrow)
+    made, css = history.draw(trend, "t", narrow)
     assert made.startswith('<svg class="curve narrow"' if narrow else '<svg class="curve wide"')
     assert "style=" not in made and 'role="img"' in made
     label = "Clause recall, excerpt of legal/clauses over 5 runs, with 95% intervals. The same numbers are in the"
@@ -102,19 +101,19 @@ def test_the_chart_shows_band_line_break_and_the_accepted_run(root: Path, narrow
     assert "2026-11-05" in made
     points = [msgspec.structs.replace(point, accepted=False, questions="q") for point in trend.points]
     plain = msgspec.structs.replace(trend, points=points)
-    _, other = history_chart.draw(plain, "t", narrow)
+    _, other = history.draw(plain, "t", narrow)
     assert "var(--good)" not in other and "stroke-dasharray" not in other
 
 
 def test_equal_trends_give_equal_drawings(root: Path) -> None:
     (trend,) = found(root)
-    assert history_chart.draw(trend, "t") == history_chart.draw(trend, "t")
+    assert history.draw(trend, "t") == history.draw(trend, "t")
 
 
 def test_a_run_alone_and_a_level_without_an_interval_are_drawn(root: Path) -> None:
     (trend,) = found(root)
     bare = msgspec.structs.replace(trend.points[0], estimate=Estimate(value=61.5, n=3), accepted=True)
-    made, _ = history_chart.draw(msgspec.structs.replace(trend, points=[bare], is_share=False), "t")
+    made, _ = history.draw(msgspec.structs.replace(trend, points=[bare], is_share=False), "t")
     assert "<svg" in made
 
 

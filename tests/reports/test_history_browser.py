@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from harness.history.index import past_runs
+from harness.runs.history import past_runs
 from reports.history import page
 from tests.harness.runs import make_suite, name_of, write_run
 from tests.reports.hostile import ATTACKS, RUN

@@ -13,12 +13,13 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import reports
+from harness.sanitize import is_hidden
 from harness.schema import Verdict
-from harness.visible import is_hidden
-from reports import charts, html, markdown
-from reports.files import to_json
+from reports.charts import curves
 from reports.model import ReportModel
-from reports.terminal import verdict_panel
+from reports.render import html, markdown
+from reports.render.terminal import verdict_panel
+from reports.write import to_json
 from tests.reports.conftest import Writer
 from tests.reports.hostile import ATTACKS, curve_of, model_of, random_texts
 from tests.reports.sample import make_manifest, make_record, make_records
@@ -125,7 +126,7 @@ def test_json_gives_the_texts_back_and_is_plain_ascii(model: ReportModel) -> Non
 
 def test_a_chart_holds_hostile_names_as_text_only() -> None:
     for i in range(0, len(ATTACKS) - 3, 4):
-        svg, css = charts.draw(curve_of(ATTACKS[i:]))
+        svg, css = curves.draw(curve_of(ATTACKS[i:]))
         page = Page(svg)
         assert {"script", "img", "iframe", "a", "style"} & page.tags == set()
         assert not [name for name in page.attributes if name.startswith("on") or name == "style"]

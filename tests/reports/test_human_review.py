@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.events import append
-from harness.rubric import Rubric
+from harness.judges.rubric import JudgeRubric
+from harness.runs.folder import load_run
+from harness.runs.score_events import append
 from harness.schema import Estimate, Score, ScoreEvent
-from harness.store import load_run
-from reports import figures, html, markdown, sentences
+from reports import number_format, sentences
 from reports.assemble import gather
 from reports.model import Cell, ReportModel, Section, Table, Text
-from reports.sections import limits
-from reports.sections import review as human_review
+from reports.render import html, markdown
+from reports.sections import human_review, limits
 from tests.harness.reviewed_run import answer, both, compared, fixed, review, skipped
 from tests.reports.conftest import Writer
 from tests.reports.sample import SUITE, make_record
@@ -144,7 +144,7 @@ def test_agreement_has_intervals_and_says_why_it_has_none(path: Path) -> None:
     assert same.text == "86.7%" and "30 contracts" in same.note
     assert alpha.estimate is not None and alpha.estimate.low is not None
     assert 0.9 < float(alpha.text) < 1 and " to " in alpha.note and 0.7 < float(gwet.text) < 0.9
-    assert row(found, "Completeness")[2].text == figures.NOT_MEASURED
+    assert row(found, "Completeness")[2].text == number_format.NOT_MEASURED
     assert "one label throughout" in row(found, "Completeness")[2].note
     assert row(found, "Same passage")[1].text == "100%"
 
@@ -152,7 +152,7 @@ def test_agreement_has_intervals_and_says_why_it_has_none(path: Path) -> None:
 def test_one_reviewer_alone_agrees_with_nobody(path: Path) -> None:
     review(path, SUITE, "r1", {case: both("tuned") for case in IDS})
     cells = row(table(section(path), "Agreement of reviewers"), "Preference")
-    assert {cell.text for cell in cells[1:4]} == {figures.NOT_MEASURED}
+    assert {cell.text for cell in cells[1:4]} == {number_format.NOT_MEASURED}
     assert cells[1].note == "no item was rated by two people"
 
 
@@ -232,7 +232,7 @@ def test_answers_to_two_rubrics_are_not_put_together(path: Path) -> None:
     assert found == [f"Which answer people prefer: {SUITE}, rubric {letter * 12}" for letter in "ab"]
 
 
-def judge(path: Path, rubric: Rubric, labels: dict[str, str]) -> None:
+def judge(path: Path, rubric: JudgeRubric, labels: dict[str, str]) -> None:
     """A judge's labels of the tuned answers, as `tunegate judge` writes them."""
     events = [
         ScoreEvent(
@@ -257,14 +257,14 @@ def test_a_judge_that_compares_stands_beside_peoples_preferences(path: Path) -> 
     assert "Judge model against people" not in captions(section(path))
     labels = {"tuned": "first", "baseline": "second", "tie": "tie", "both_bad": "tie"}
     judged = {case: labels[choice] for case, choice in zip(IDS, choices, strict=True)}
-    judge(path, Rubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True), judged)
+    judge(path, JudgeRubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True), judged)
     (cells,) = table(section(path), "Judge model against people").rows
     assert [cell.text for cell in cells] == ["better", "r1", "100%", "1.00"]
     assert "scored these answers" not in said(limits_of(path))
 
 
 def test_labels_without_a_review_are_named_and_held_against_the_judge(path: Path) -> None:
-    rubric = Rubric(name="grounded", question="Is it?", labels=("no", "yes"))
+    rubric = JudgeRubric(name="grounded", question="Is it?", labels=("no", "yes"))
     judge(path, rubric, {case: "yes" if number % 2 else "no" for number, case in enumerate(IDS)})
     events = [
         ScoreEvent(
@@ -315,7 +315,7 @@ def test_pseudonyms_and_reasons_are_shown_as_text(path: Path) -> None:
     [(1.0, "1.00"), (0.997, ">0.99"), (0.316, "0.32"), (-0.131, "−0.13"), (0.0, "0.00")],
 )
 def test_only_whole_agreement_is_written_as_one(found: float, written: str) -> None:
-    assert figures.coefficient(found) == written
+    assert number_format.coefficient(found) == written
 
 
 @pytest.mark.parametrize(

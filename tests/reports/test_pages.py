@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 import reports
+from harness.runs.folder import load_run
 from harness.schema import Record
-from harness.store import load_run
-from reports import assemble, casebook, chosen, source
-from reports.chosen import anchor
+from reports import assemble
+from reports.cases import read, select
+from reports.cases.select import anchor
 from reports.model import Exchange, ReportModel, Table
 from tests.reports.conftest import Writer
 from tests.reports.sample import SUITE, cite, make_manifest, make_record, make_records, make_suite
@@ -34,7 +35,7 @@ def many(count: int = 60) -> list[Record]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(casebook, "ROOM", 10 * chosen.FRAME)
+    monkeypatch.setattr(select, "ROOM", 10 * select.FRAME)
 
 
 def written(folder: Path, out: Path) -> dict[str, bytes]:
@@ -61,7 +62,7 @@ def test_every_case_stands_on_one_page_regressions_first(write_run: Writer, tmp_
     found = [a for name in names for a in anchors(files[name])]
     assert len(found) == len(set(found)) == 60
     kinds = re.findall(r'<details class="exchange (\w+)"', b"".join(files[name] for name in names).decode())
-    order = list(chosen.ORDER)
+    order = list(select.ORDER)
     assert kinds == sorted(kinds, key=order.index)
     assert (kinds.count("regression"), kinds.count("gain"), kinds.count("fabrication")) == (20, 20, 10)
 
@@ -98,7 +99,7 @@ def test_what_a_page_lacks_is_counted_with_its_place(write_run: Writer, tmp_path
 def test_cases_beyond_the_most_are_in_the_table_of_all_and_said_to_be(
     write_run: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(casebook, "MOST", 25)
+    monkeypatch.setattr(select, "MOST", 25)
     files = written(write_run(records=many()), tmp_path / "out")
     assert sum(len(anchors(files[name])) for name in pages_of(files)) == 25
     page = files["report.html"].decode()
@@ -138,7 +139,7 @@ def test_a_run_on_the_disk_gives_the_report_of_a_run_in_memory(
 ) -> None:
     folder = write_run(records=[*many(), *make_records()])
     held = written(folder, tmp_path / "held")
-    monkeypatch.setattr(source, "MOST_HELD", 0)
+    monkeypatch.setattr(read, "MOST_HELD", 0)
     assert assemble.read([folder]).run.records == []
     assert written(folder, tmp_path / "streamed") == held
 
@@ -147,14 +148,14 @@ def test_repeats_are_told_from_the_disk_too(write_run: Writer, monkeypatch: pyte
     records = [make_record(n, "tuned", "x", found=n != 2 or r == 1, repeat=r) for n in range(3) for r in (1, 2)]
     folder = write_run(manifest=make_manifest(suites=[make_suite(samples=2)]), records=records)
     held = reports.build([folder])
-    monkeypatch.setattr(source, "MOST_HELD", 0)
+    monkeypatch.setattr(read, "MOST_HELD", 0)
     assert reports.build([folder]) == held
     assert "flip between repeats" in msgspec.json.encode(held).decode()
 
 
 def test_an_answer_on_the_disk_is_found_by_its_number(write_run: Writer) -> None:
     folder = write_run(records=[*many(), *make_records()])
-    run, disk = load_run(folder), source.OnDisk(folder)
+    run, disk = load_run(folder), read.OnDisk(folder)
     found = list(disk)
     assert [suite for _, suite, _ in found] == run.suite_of
     for (number, _, streamed), record in reversed(list(zip(found, run.records, strict=True))):

@@ -5,18 +5,16 @@ from msgspec import structs
 
 from harness.errors import UserError
 from harness.schema import Record
-from reports import ledger as ledger_module
-from reports.briefs import Brief, Tally, brief, read
-from reports.chosen import choose
-from reports.ledger import Ledger
-from reports.pairs import Pair
+from reports.cases import select as ledger_module
+from reports.cases.read import AnswerSummary, Tally, brief, read
+from reports.cases.select import CaseIndex, Pair, choose
 from tests.reports.sample import METRICS, cite, make_record, make_suite
 
 OLD = "See § 1 and § 2."
 NEW = "See  § 2 and § 3."
 
 
-def short(record: Record) -> Brief:
+def short(record: Record) -> AnswerSummary:
     """A record as pairs hold it."""
     return brief(record, METRICS)
 
@@ -46,10 +44,10 @@ def test_only_an_ungrounded_claim_is_a_fabrication(verdict: str, accused: int) -
     assert len(Pair(baseline=short(make_record(1, "baseline", OLD)), tuned=short(tuned)).new) == accused
 
 
-def looked_through(*records: Record) -> tuple[Ledger, dict[str, Tally]]:
+def looked_through(*records: Record) -> tuple[CaseIndex, dict[str, Tally]]:
     """What a report keeps of these answers."""
     suite, tallies = make_suite(), dict[str, dict[str, Tally]]({make_suite().name: {}})
-    ledger = Ledger([suite])
+    ledger = CaseIndex([suite])
     ledger.add(read(((n, suite.name, record) for n, record in enumerate(records)), [suite], tallies))
     return ledger, tallies[suite.name]
 

@@ -16,15 +16,15 @@ import pytest
 from typer.testing import CliRunner
 
 import reports
-from harness import cli
 from harness.errors import MissingExtra, UserError
-from harness.store import RunData
-from reports import pdf, shortened
+from harness.runs.folder import RunData
 from reports.model import Answer, Cell, Curve, Exchange, Facts, Piece, ReportModel, Section, Table, Text
+from reports.render import pdf
 from tests.reports.conftest import Writer
 from tests.reports.hostile import ATTACKS, model_of, random_texts
 from tests.reports.tagged import Element, names, read, whole_text
 from tests.reports.test_views import numbers
+from tunegate.cli import main
 
 pytest.importorskip(
     "weasyprint", reason="WeasyPrint or pango is missing: pip install 'tunegate[pdf]'", exc_type=OSError
@@ -101,7 +101,7 @@ def test_cells_are_tied_to_their_headings_and_tables_to_their_captions(model: Re
 
 def printed_tables(model: ReportModel) -> list[Table]:
     """Tables of the document in order; facts stand as tables of two columns."""
-    blocks = [block for section in shortened.shortened(model).sections for block in section.blocks]
+    blocks = [block for section in pdf.shortened(model).sections for block in section.blocks]
     return [b.twin if isinstance(b, Curve) else b for b in blocks if isinstance(b, (Table, Curve))]
 
 
@@ -217,13 +217,13 @@ def test_a_report_asks_weasyprint_for_nothing_that_it_refuses(
     assert [record.getMessage() for record in caplog.records if record.name == "weasyprint"] == []
 
 
-@pytest.mark.parametrize("kind", sorted(shortened.MOST_CASES))
+@pytest.mark.parametrize("kind", sorted(pdf.MOST_CASES))
 def test_many_cases_are_cut_to_a_few_and_the_rest_is_counted(kind: str) -> None:
     cases: list[Text | Facts | Table | Exchange] = [exchange(kind, number) for number in range(12)]
-    (section,) = shortened.shortened(report_of([Text(text="a"), *cases, Text(text="b"), *cases])).sections
+    (section,) = pdf.shortened(report_of([Text(text="a"), *cases, Text(text="b"), *cases])).sections
     kept = [block for block in section.blocks if isinstance(block, Exchange)]
     said = [block.text for block in section.blocks if isinstance(block, Text)]
-    most = shortened.MOST_CASES[kept[0].kind]
+    most = pdf.MOST_CASES[kept[0].kind]
     assert [case.case_id for case in kept] == 2 * [f"case-{number}" for number in range(most)]
     assert len(said) == 4 and said[1] == said[3]
     assert said[1].startswith(f"Left out here: {12 - most} ") and "report.html" in said[1]
@@ -231,13 +231,13 @@ def test_many_cases_are_cut_to_a_few_and_the_rest_is_counted(kind: str) -> None:
 
 def test_few_cases_are_all_kept_and_nothing_is_said() -> None:
     cases: list[Text | Facts | Table | Exchange] = [exchange(number=number) for number in range(5)]
-    (section,) = shortened.shortened(report_of(cases)).sections
+    (section,) = pdf.shortened(report_of(cases)).sections
     assert section.blocks == cases
 
 
 def test_long_texts_are_cut_and_say_so() -> None:
     cases: list[Text | Facts | Table | Exchange] = [exchange(text="x" * 3001, findings=20), Text(text="y" * 4000)]
-    (section,) = shortened.shortened(report_of(cases)).sections
+    (section,) = pdf.shortened(report_of(cases)).sections
     case, text = section.blocks
     assert isinstance(case, Exchange) and isinstance(text, Text)
     (answer,) = case.answers
@@ -249,7 +249,7 @@ def test_long_texts_are_cut_and_say_so() -> None:
 
 def test_an_answer_of_the_longest_length_is_whole() -> None:
     case = exchange(text="x" * 3000, findings=12)
-    (section,) = shortened.shortened(report_of([case])).sections
+    (section,) = pdf.shortened(report_of([case])).sections
     assert section.blocks == [case]
 
 
@@ -272,9 +272,9 @@ def test_a_long_word_in_a_table_stays_on_the_page() -> None:
 
 def test_the_command_writes_the_pdf_only_where_it_is_asked_for(write_run: Writer) -> None:
     path = write_run()
-    assert CliRunner().invoke(cli.app, ["report", str(path)]).exit_code == 0
+    assert CliRunner().invoke(main.app, ["report", str(path)]).exit_code == 0
     assert not (path / "report" / "report.pdf").exists()
-    done = CliRunner().invoke(cli.app, ["report", str(path), "--pdf"])
+    done = CliRunner().invoke(main.app, ["report", str(path), "--pdf"])
     assert done.exit_code == 0, done.output
     assert f"report: {path / 'report' / 'report.pdf'}" in done.output
     assert (path / "report" / "report.pdf").read_bytes().startswith(b"%PDF-1.7")

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 import reports
+from harness.runs.folder import RunData
 from harness.schema import Comparison, ComparisonRow, Metrics
-from harness.store import RunData
+from reports.charts.intervals import turned_ticks
 from reports.model import Facts, Headline, Intervals, Section, Table
-from reports.sections.axes import turned_ticks
 from tests.reports.conftest import Writer
 from tests.reports.sample import SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
 

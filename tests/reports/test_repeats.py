@@ -1,9 +1,9 @@
 """What moves when nothing changes: flips between passes and repeats, and the noise floor beside the limits."""
 
 import reports
-import reports.markdown
+from harness.runs.folder import RunData, load_run
 from harness.schema import Noise, NoiseFloor
-from harness.store import RunData, load_run
+from reports.render import markdown
 from tests.reports.conftest import Writer
 from tests.reports.sample import make_checkpoint, make_manifest, make_record, make_suite
 
@@ -19,7 +19,7 @@ def noise(floor: float) -> Noise:
 
 
 def page_of(write_run: Writer, **more: object) -> str:
-    return reports.markdown.render(reports.build([load_run(write_run(**more))]))
+    return markdown.render(reports.build([load_run(write_run(**more))]))
 
 
 def test_a_model_asked_twice_shows_its_floors_and_the_cases_that_flip(write_run: Writer) -> None:
@@ -33,7 +33,7 @@ def test_a_model_asked_twice_shows_its_floors_and_the_cases_that_flip(write_run:
 
 
 def test_two_models_with_one_answer_a_case_have_no_repeats(run: RunData) -> None:
-    page = reports.markdown.render(reports.build([run]))
+    page = markdown.render(reports.build([run]))
     assert "## Repeats" not in page
     assert "how far its metrics move when one model is asked twice was not measured" in page
 

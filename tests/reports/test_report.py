@@ -9,8 +9,8 @@ import pytest
 
 import reports
 from harness.errors import UserError
+from harness.runs.folder import RunData
 from harness.schema import Completion, Metrics, Score, Scores
-from harness.store import RunData
 from reports.model import Curve, Exchange, Facts, Headline, ReportModel, Section, Table
 from tests.reports.conftest import Writer
 from tests.reports.sample import (

@@ -5,11 +5,11 @@ import pytest
 
 import reports
 from harness.errors import UserError
+from harness.runs.folder import load_run
 from harness.schema import Metrics
-from harness.store import load_run
-from reports import words
+from reports import wording
 from reports.model import Cell, Intervals, Table
-from reports.sections import measured
+from reports.sections import results
 from tests.reports.conftest import Writer
 from tests.reports.sample import make_manifest, make_metrics, make_suite, make_verdicts
 
@@ -37,8 +37,8 @@ def two_shapes(write_run: Writer) -> reports.ReportModel:
 def test_a_table_of_two_shapes_is_refused() -> None:
     rows = [(make_suite(shape=shape), [Cell(text="0.9")]) for shape in SHAPES]
     with pytest.raises(UserError, match="whole contract and clause given"):
-        measured.table(rows, caption="Recall", columns=["Metric"])
-    assert len(measured.table([rows[0], rows[0]], caption="Recall", columns=["Metric"]).rows) == 2
+        results.table(rows, caption="Recall", columns=["Metric"])
+    assert len(results.table([rows[0], rows[0]], caption="Recall", columns=["Metric"]).rows) == 2
 
 
 def test_every_measured_number_stands_in_a_table_of_one_shape_with_its_name(two_shapes: reports.ReportModel) -> None:
@@ -66,4 +66,4 @@ def test_a_gate_of_a_slice_names_metric_shape_and_slice() -> None:
     sliced = msgspec.structs.replace(
         make_verdicts()[-1], metric="clause_recall", slice="instrument", slice_value="lease"
     )
-    assert words.metric_and_slice(sliced, "excerpt") == "Clause recall, excerpt, instrument lease"
+    assert wording.metric_and_slice(sliced, "excerpt") == "Clause recall, excerpt, instrument lease"

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from harness.store import RunData
-from reports import terminal
+from harness.runs.folder import RunData
+from reports.render import terminal
 
 
 def test_the_summary_names_sentence_estimates_and_unmet_gates_first(run: RunData) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.runs.folder import RunData
 from harness.schema import Metrics
-from harness.store import RunData
 from reports.assemble import build
 from reports.model import Cell, Facts, Section, Table
 from tests.reports.conftest import Writer

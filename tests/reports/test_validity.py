@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 import reports
-import reports.markdown
+from harness.runs.folder import load_run
 from harness.schema import Metric
-from harness.scoring import facts
-from harness.store import load_run
+from harness.scoring.grounding import facts
+from reports.render import markdown
 from reports.sections import validity
-from reports.sections.validity import Figure, Validity
+from reports.sections.validity import Validity, ValidityFigure
 from tests.reports.conftest import Writer
 from tests.reports.sample import make_manifest, make_suite
 
@@ -17,9 +17,11 @@ RATE = next(m for m in facts.fabricated.metrics if m.name == "fabrication_rate")
 OTHERS = Metric(name="fabrication_rate", scorer="fact_sheets", numerator="fabricated", higher_is_better=False)
 
 
-def figure(detector: str, measure: str, value: float, **more: object) -> Figure:
+def figure(detector: str, measure: str, value: float, **more: object) -> ValidityFigure:
     told = {"set": "People's labels", "detector": detector, "measure": measure, "value": value}
-    return msgspec.convert(told | {"low": value - 0.1, "high": value + 0.1, "n": 330, "clusters": 33} | more, Figure)
+    return msgspec.convert(
+        told | {"low": value - 0.1, "high": value + 0.1, "n": 330, "clusters": 33} | more, ValidityFigure
+    )
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def report(write_run: Writer, metric: Metric) -> reports.ReportModel:
 
 @pytest.mark.usefixtures("measured")
 def test_the_figures_stand_beside_the_metric_and_in_a_section(write_run: Writer) -> None:
-    page = reports.markdown.render(report(write_run, RATE))
+    page = markdown.render(report(write_run, RATE))
     assert "61.0% (51.0% to 71.0%) on People's labels" in page
     assert "Scorer validity" in page
     assert "31.0%" in page
@@ -49,7 +51,7 @@ def test_the_figures_stand_beside_the_metric_and_in_a_section(write_run: Writer)
 
 @pytest.mark.usefixtures("measured")
 def test_a_metric_of_the_same_name_from_another_scorer_has_no_such_figures(write_run: Writer) -> None:
-    page = reports.markdown.render(report(write_run, OTHERS))
+    page = markdown.render(report(write_run, OTHERS))
     assert "Scorer validity" not in page
     assert "61.0%" not in page
 

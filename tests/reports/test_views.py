@@ -9,7 +9,7 @@ import pytest
 
 import reports
 from harness.errors import UserError
-from harness.store import RunData
+from harness.runs.folder import RunData
 from reports.model import Curve, ReportModel, Table
 from tests.reports.conftest import Writer
 from tests.reports.sample import make_metrics

@@ -8,7 +8,7 @@ import pytest
 
 import reports
 from harness.schema import Comparison, Estimate, Verdict
-from reports import figures, sentences, words
+from reports import number_format, sentences, wording
 
 REPORTS = Path(reports.__file__).parent
 
@@ -20,59 +20,59 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (figures.percent(0.883), "88.3%"),
-        (figures.percent(0.0), "0%"),
-        (figures.percent(1.0), "100%"),
-        (figures.percent(0.9996), ">99.9%"),
-        (figures.percent(0.0004), "<0.1%"),
-        (figures.percent(0.9994), "99.9%"),
-        (figures.percent(-0.021), "−2.1%"),
-        (figures.points(0.175), "+17.5"),
-        (figures.points(-0.03), "−3.0"),
-        (figures.points(0.0), "0.0"),
-        (figures.points(0.0004), "+0.04"),
-        (figures.points(-0.0002), "−0.02"),
-        (figures.ratio(0.6), "0.60×"),
-        (figures.number(1234567), "1,234,567"),
-        (figures.number(12.345), "12.3"),
-        (figures.number(-3), "−3"),
-        (figures.exact(0.0002), "0.0002"),
-        (figures.exact(2e-05), "2e−05"),
-        (words.count(1, "contract"), "1 contract"),
-        (words.count(0, "contract"), "0 contracts"),
-        (words.count(1200, "policy"), "1,200 policies"),
-        (words.plural("lease"), "leases"),
-        (words.plural("box"), "boxes"),
+        (number_format.percent(0.883), "88.3%"),
+        (number_format.percent(0.0), "0%"),
+        (number_format.percent(1.0), "100%"),
+        (number_format.percent(0.9996), ">99.9%"),
+        (number_format.percent(0.0004), "<0.1%"),
+        (number_format.percent(0.9994), "99.9%"),
+        (number_format.percent(-0.021), "−2.1%"),
+        (number_format.points(0.175), "+17.5"),
+        (number_format.points(-0.03), "−3.0"),
+        (number_format.points(0.0), "0.0"),
+        (number_format.points(0.0004), "+0.04"),
+        (number_format.points(-0.0002), "−0.02"),
+        (number_format.ratio(0.6), "0.60×"),
+        (number_format.number(1234567), "1,234,567"),
+        (number_format.number(12.345), "12.3"),
+        (number_format.number(-3), "−3"),
+        (number_format.exact(0.0002), "0.0002"),
+        (number_format.exact(2e-05), "2e−05"),
+        (wording.count(1, "contract"), "1 contract"),
+        (wording.count(0, "contract"), "0 contracts"),
+        (wording.count(1200, "policy"), "1,200 policies"),
+        (wording.plural("lease"), "leases"),
+        (wording.plural("box"), "boxes"),
         (sentences.tally(45, 3, 1192), "45 better, 3 worse, 1,192 equal"),
-        (figures.p_value(0.0), "p < 0.001"),
-        (figures.p_value(0.0312), "p = 0.031"),
-        (figures.p_value(1.0), "p = 1.00"),
-        (figures.p_value(None), "–"),
-        (figures.duration(0.85), "850 ms"),
-        (figures.duration(12.44), "12.4 s"),
-        (figures.duration(59.96), "1 min 0 s"),
-        (figures.duration(7500), "2 h 5 min"),
-        (figures.moment("2026-11-25T01:07:30Z"), "2026-11-25 01:07:30 UTC"),
-        (figures.short("0123456789abcdef"), "0123456789ab"),
-        (figures.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
-        (figures.short(None), "–"),
-        (words.listing(["a", "b", "c"]), "a, b and c"),
-        (figures.too_few(4, 10), "too few (n 4, under 10)"),
-        (figures.bytes_of(3 * 2**30), "3.0 GiB"),
-        (figures.tokens_per_second(812.4), "812 tokens/s"),
-        (figures.setting(812.4, "tokens_per_s").text, "812 tokens/s"),
-        (figures.setting(450.0, "wall_s").text, "7 min 30 s"),
-        (figures.setting([1, "a"]).text, "1, a"),
-        (figures.setting(None).text, "–"),
-        (figures.lowest([(20.0, 2.0), (40.0, 1.5), (60.0, 1.5)]), "1.5 at step 40"),
-        (words.title("clause_macro_f1"), "Clause macro F1"),
-        (words.metric("clause_macro_f1", "whole contract"), "Clause macro F1, whole contract"),
+        (number_format.p_value(0.0), "p < 0.001"),
+        (number_format.p_value(0.0312), "p = 0.031"),
+        (number_format.p_value(1.0), "p = 1.00"),
+        (number_format.p_value(None), "–"),
+        (number_format.duration(0.85), "850 ms"),
+        (number_format.duration(12.44), "12.4 s"),
+        (number_format.duration(59.96), "1 min 0 s"),
+        (number_format.duration(7500), "2 h 5 min"),
+        (number_format.moment("2026-11-25T01:07:30Z"), "2026-11-25 01:07:30 UTC"),
+        (number_format.short("0123456789abcdef"), "0123456789ab"),
+        (number_format.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
+        (number_format.short(None), "–"),
+        (wording.listing(["a", "b", "c"]), "a, b and c"),
+        (number_format.too_few(4, 10), "too few (n 4, under 10)"),
+        (number_format.bytes_of(3 * 2**30), "3.0 GiB"),
+        (number_format.tokens_per_second(812.4), "812 tokens/s"),
+        (number_format.setting(812.4, "tokens_per_s").text, "812 tokens/s"),
+        (number_format.setting(450.0, "wall_s").text, "7 min 30 s"),
+        (number_format.setting([1, "a"]).text, "1, a"),
+        (number_format.setting(None).text, "–"),
+        (number_format.lowest([(20.0, 2.0), (40.0, 1.5), (60.0, 1.5)]), "1.5 at step 40"),
+        (wording.title("clause_macro_f1"), "Clause macro F1"),
+        (wording.metric("clause_macro_f1", "whole contract"), "Clause macro F1, whole contract"),
         (sentences.moved({"clause_recall": -1.0, "parse_rate": 0.0, "f1": -0.5}), "Worse on clause recall and F1"),
         (sentences.moved({"clause_recall": -1.0, "parse_rate": 0.5}), "Worse on clause recall; better on parse rate"),
-        (words.excerpt(1200, 4889), "first 1,200 of 4,889 characters"),
-        (words.shown_of("regression", 10, 42), "10 of 42 regressions shown"),
-        (words.shown_of("gain", 1, 1), "1 gain"),
-        (words.shown_of("gain", 0, 0), "no gains"),
+        (wording.excerpt(1200, 4889), "first 1,200 of 4,889 characters"),
+        (wording.shown_of("regression", 10, 42), "10 of 42 regressions shown"),
+        (wording.shown_of("gain", 1, 1), "1 gain"),
+        (wording.shown_of("gain", 0, 0), "no gains"),
         (sentences.fabrications(0, 2), "no new fabrications, 2 gone"),
         (sentences.fabrications(1, 0), "1 new fabrication, 0 gone"),
     ],
@@ -95,8 +95,8 @@ def test_a_number_is_said_in_one_way(made: str, said: str) -> None:
         (None, "share", "not measured"),
     ],
 )
-def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: figures.Unit, said: str) -> None:
-    assert figures.estimate(found, unit) == said
+def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: number_format.Unit, said: str) -> None:
+    assert number_format.estimate(found, unit) == said
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_margin_has_the_unit_of_its_gate(
 ) -> None:
     seen = None if observed is None else estimate(observed)
     verdict = Verdict(suite="s", gate="g", metric="m", rule=rule, outcome="pass", observed=seen, bar="b", reason="r")
-    assert figures.margin(distance, figures.unit_of(verdict)) == said
+    assert number_format.margin(distance, number_format.unit_of(verdict)) == said
 
 
 def formats_a_number(node: ast.AST) -> bool:
@@ -158,7 +158,7 @@ def formats_a_number(node: ast.AST) -> bool:
 
 def test_no_other_module_formats_a_number() -> None:
     # A coordinate and a metrics file for machines are no numbers of the report.
-    drawn = {"figures.py", "words.py", "sentences.py", "svg.py", "openmetrics.py"}
+    drawn = {"number_format.py", "wording.py", "sentences.py", "svg.py", "openmetrics.py"}
     files = [p for p in REPORTS.rglob("*.py") if p.name not in drawn]
     wrong = [
         f"{path.name}:{getattr(node, 'lineno', 0)}"
@@ -172,7 +172,7 @@ def test_no_other_module_formats_a_number() -> None:
 
 def test_the_sources_of_an_estimate_say_what_its_cases_are_worth() -> None:
     shared = estimate(0.9, 0.8, 0.95, n=120, clusters=40, n_eff=46.4)
-    assert figures.sources(shared, "contract") == "40 contracts, worth 46 independent"
-    assert figures.sized(shared, "share", "contract").endswith("n 120, 40 contracts, worth 46 independent")
+    assert number_format.sources(shared, "contract") == "40 contracts, worth 46 independent"
+    assert number_format.sized(shared, "share", "contract").endswith("n 120, 40 contracts, worth 46 independent")
     alone = estimate(0.9, 0.8, 0.95, n=120, clusters=120, n_eff=119.0)
-    assert figures.sources(alone, "contract") == "120 contracts"
+    assert number_format.sources(alone, "contract") == "120 contracts"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from harness.checkpoints import file_sha256
-from harness.store import load_run
+from harness.checkpoints.resolve import file_sha256
+from harness.runs.folder import load_run
 from tests import forked
 from training.run import train
 
@@ -31,7 +31,7 @@ def environment(**more):
 
 def start(config, room=None):
     """`tunegate train CONFIG`, running; `room` is the bytes of its largest file."""
-    words = ("harness.cli", "train", str(config))
+    words = ("tunegate.cli.main", "train", str(config))
     return forked.Forked(*words, cwd=config.parent, env=environment(), libraries="training", room=room)
 
 

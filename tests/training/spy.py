@@ -18,7 +18,7 @@ def tell(kind, what):
 
 
 def tell_answers():
-    from harness.engines.hf_answers import Answerer
+    from harness.engines.transformers.generate import Answerer
 
     answers = Answerer.answers
 
@@ -47,7 +47,7 @@ def shard():
     import accelerate
     from accelerate.state import AcceleratorState, PartialState
 
-    from training import loop, sharding
+    from training import distributed, loop
 
     class OnProcessors(accelerate.Accelerator):
         def __init__(self, **settings):
@@ -64,7 +64,7 @@ def shard():
 
     loop.SAVE_EVERY_S = 3600.0 * RANK  # Whether it is time to save is no question of one's own clock.
     accelerate.Accelerator = OnProcessors
-    sharding.problems = lambda config: []
+    distributed.problems = lambda config: []
     loop.put = told
 
 
@@ -76,9 +76,9 @@ def main():
         shard()
     if "ROOM" in os.environ:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["ROOM"]),) * 2)
-    from harness import cli
+    from tunegate.cli import main as cli_main
 
-    tunegate = cli.main
+    tunegate = cli_main.main
 
     def told():
         try:
@@ -87,8 +87,8 @@ def main():
             tell("left", left.code)
             raise
 
-    cli.main = told
-    cli.command()  # It ends the process without taking apart what the threads of the group still hold.
+    cli_main.main = told
+    cli_main.command()  # It ends the process without taking apart what the threads of the group still hold.
 
 
 if __name__ == "__main__":

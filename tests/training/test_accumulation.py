@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from training import model as models
-from training.checkpointing import State
+from training.checkpointing import TrainingState
 from training.config import Lora, Optim, Train
-from training.data import Document
+from training.data.tokenize import Document
 from training.hooks import Hooks
 from training.loop import Loop
 
@@ -33,7 +33,7 @@ def gradients(tiny_model, pack_tokens, share_prefix=False, rows=None):
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
     nothing = Hooks(log=lambda row: None, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
     settings = Train(rows_per_step=ROWS, pack_tokens=pack_tokens, share_prefix=share_prefix)
-    loop = Loop(model, settings, Optim(max_grad_norm=0.0), nothing, State())
+    loop = Loop(model, settings, Optim(max_grad_norm=0.0), nothing, TrainingState())
     passes, seen = [], []
     model.register_forward_pre_hook(lambda *_: passes.append(1))
     loop.optimizer.optimizer.register_step_pre_hook(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training import attention
+from training import kernels
 
 SHAPES = [(0, (5,)), (0, (3, 7, 1)), (4, (3, 7, 1)), (16, (2, 2, 9))]
 
@@ -46,7 +46,7 @@ def by_sequence(query, key, value, queries_at, keys_at, most_queries, most_keys,
 def test_the_pieces_handed_to_the_kernel_are_the_right_ones(prefix, lengths, monkeypatch):
     monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", by_sequence)
     tensors = drawn(prefix, lengths)
-    found = attention._at_once(*tensors, prefix, lengths, None)
+    found = kernels._at_once(*tensors, prefix, lengths, None)
     expected = one_by_one(*tensors, prefix, lengths)
     torch.testing.assert_close(found, expected)
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(4))
@@ -61,7 +61,7 @@ def test_the_pieces_handed_to_the_kernel_are_the_right_ones(prefix, lengths, mon
 @pytest.mark.parametrize(("prefix", "lengths"), SHAPES)
 def test_document_by_document_is_the_same(prefix, lengths):
     tensors = drawn(prefix, lengths)
-    found, _ = attention.attention(
+    found, _ = kernels.attention(
         torch.nn.Module(), *tensors, None, document_lengths=list(lengths), shared_prefix=prefix
     )
     torch.testing.assert_close(found, one_by_one(*tensors, prefix, lengths))
@@ -72,8 +72,8 @@ def test_document_by_document_is_the_same(prefix, lengths):
 def test_the_kernel_gives_what_one_attention_a_document_gives(prefix, lengths):
     tensors = drawn(prefix, lengths, torch.bfloat16, "cuda")
     layer = torch.nn.Module()
-    assert attention._has_kernel(layer, tensors[0], 0.0) and not attention._has_kernel(layer, tensors[0], 0.1)
+    assert kernels._has_kernel(layer, tensors[0], 0.0) and not kernels._has_kernel(layer, tensors[0], 0.1)
     layer.sliding_window = 4
-    assert not attention._has_kernel(layer, tensors[0], 0.0)
-    found = attention._at_once(*tensors, prefix, lengths, None)
+    assert not kernels._has_kernel(layer, tensors[0], 0.0)
+    found = kernels._at_once(*tensors, prefix, lengths, None)
     torch.testing.assert_close(found, one_by_one(*tensors, prefix, lengths), rtol=2e-2, atol=2e-2)

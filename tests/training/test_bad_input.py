@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from harness import cli
 from harness.errors import EXIT_USAGE
 from tests.training.real import finish, start
+from tunegate.cli import main
 
 GOOD = json.dumps({"instruction": "Say it", "output": "none"}).encode()
 CHAT = json.dumps({"messages": [{"role": "user", "content": "Say"}, {"role": "assistant", "content": "it"}]}).encode()
@@ -57,7 +57,7 @@ def test_it_is_one_line_with_file_and_line_and_nothing_is_written(write_config, 
 
     def act():
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         assert left.value.code == EXIT_USAGE
 
     before, after = before_and_after(config, act)

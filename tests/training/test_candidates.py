@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Estimate, Manifest, Metric, MetricRow, Metrics, SuiteInfo
-from harness.store import RunFolder
-from training import bases, candidates, shapes
-from training.candidates_view import show
+from training.estimate import compare_models, known_models, shapes
+from training.estimate.compare_models import show
 
 NOWHERE = Path("none")
 """A folder of runs that is not there."""
@@ -31,44 +31,46 @@ PUBLISHED = {
 
 
 def test_every_kept_base_has_the_size_that_its_makers_name():
-    found = {known.hub.rpartition("/")[2]: shapes.of(known.config).parameters / 1e9 for known in bases.facts().base}
+    found = {
+        known.hub.rpartition("/")[2]: shapes.of(known.config).parameters / 1e9 for known in known_models.facts().base
+    }
     assert found == {name: pytest.approx(size, rel=0.005) for name, size in PUBLISHED.items()}
 
 
 def test_a_mixture_says_what_one_token_passes():
-    (found,) = candidates.compare(["Qwen3-30B-A3B"], NOWHERE)
+    (found,) = compare_models.compare(["Qwen3-30B-A3B"], NOWHERE)
     assert found.active_parameters / 1e9 == pytest.approx(3.35, abs=0.05)
     assert "30.5B, 3.35B active" in show([found], 140)
 
 
 def test_every_kept_base_has_a_licence_sources_and_who_serves_it():
-    for known in bases.facts().base:
-        assert known.licence in bases.facts().licence, known.hub
-        assert known.config["model_type"] in bases.facts().support, known.hub
+    for known in known_models.facts().base:
+        assert known.licence in known_models.facts().licence, known.hub
+        assert known.config["model_type"] in known_models.facts().support, known.hub
         assert known.source.startswith("https://") and known.licence_source.startswith("https://"), known.hub
 
 
 def test_only_what_cannot_be_computed_is_kept():
-    raw = (Path(bases.__file__).parent / "bases.toml").read_text()
+    raw = (Path(known_models.__file__).parent / "known_models.toml").read_text()
     assert "parameters =" not in raw and "memory" not in raw.partition("seen")[2]
 
 
 def test_a_folder_is_compared_by_its_config_and_its_licence_is_left_to_the_reader(tiny_model):
-    (found,) = candidates.compare([str(tiny_model)], NOWHERE)
+    (found,) = compare_models.compare([str(tiny_model)], NOWHERE)
     assert (found.model_type, found.context, found.licence) == ("qwen2", 512, "")
-    assert found.means == candidates.BY_HAND
+    assert found.means == compare_models.BY_HAND
     assert found.parameters == shapes.of_folder(tiny_model).parameters
 
 
 def test_memory_orders_lora_qlora_and_serving_of_an_8b_model():
-    (found,) = candidates.compare(["Llama-3.1-8B-Instruct"], NOWHERE)
+    (found,) = compare_models.compare(["Llama-3.1-8B-Instruct"], NOWHERE)
     assert found.shown("QLoRA").needs.total < found.shown("LoRA").needs.total
     assert found.smallest == {"LoRA": "L4 24 GB", "QLoRA": "L4 24 GB", "serve": "L4 24 GB"}
     assert found.shown("LoRA").checkpointing, "without it, 24 GB are not enough"
 
 
 def test_a_70b_model_is_tuned_in_4_bits_and_not_served_by_one_card():
-    (large,) = candidates.compare(["Llama-3.1-70B-Instruct"], NOWHERE)
+    (large,) = compare_models.compare(["Llama-3.1-70B-Instruct"], NOWHERE)
     assert large.smallest == {"LoRA": "", "QLoRA": "H100 80 GB", "serve": ""}
     shown = show([large], 140)
     assert "46.2* H100 80" in shown and "* with gradient checkpointing" in shown
@@ -76,7 +78,7 @@ def test_a_70b_model_is_tuned_in_4_bits_and_not_served_by_one_card():
 
 def test_a_name_of_nothing_is_refused_with_the_names_that_are_known():
     with pytest.raises(UserError, match=r"nonsense: no folder with config\.json.*Qwen/Qwen3-8B"):
-        candidates.compare(["nonsense"], NOWHERE)
+        compare_models.compare(["nonsense"], NOWHERE)
 
 
 def write_eval(root, name, checkpoint, value):
@@ -116,14 +118,14 @@ def test_scores_are_those_of_the_newest_runs_of_this_base(tmp_path, tiny_model):
         ("20260104T000000Z-other-4", other, 0.9),
     ]:
         write_eval(tmp_path / "runs", name, checkpoint, value)
-    (found,) = candidates.compare([str(tiny_model)], tmp_path / "runs")
+    (found,) = compare_models.compare([str(tiny_model)], tmp_path / "runs")
     assert [(s.tuned, s.value) for s in found.scores] == [(False, 0.5), (True, 0.8)]
     assert "legal/clauses clause_recall 0.800 (0.700 to 0.900), n 9, tuned" in show([found], 140)
 
 
 def test_the_table_and_the_json_name_every_base_and_say_to_read_the_licence():
-    found = candidates.compare([], NOWHERE)
-    assert len(json.loads(candidates.as_json(found))) == len(found) == len(PUBLISHED)
+    found = compare_models.compare([], NOWHERE)
+    assert len(json.loads(compare_models.as_json(found))) == len(found) == len(PUBLISHED)
     shown = show(found, 140)
     assert [name for name in PUBLISHED if name not in shown] == []
     assert "read the licence" in shown and "seen 20" in shown

@@ -7,23 +7,23 @@ import msgspec
 import pytest
 
 from harness.errors import UserError
-from harness.plan import Job, SuiteJob
-from harness.progress import Progress
-from harness.runner import find_suites, run
-from harness.store import RunData, RunFolder, load_run
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run
 from tests import forked
 from tests.harness.mini import write_script, write_suite
 from tests.harness.reviewed_run import fixed, review, skipped
 from tests.training.curation.conftest import case, edited, prose
-from training.corrections import export
-from training.rows import load_rows
+from training.data.from_reviews import export
+from training.data.rows import load_rows
 
 TEST = '''"""Mini: texts are read."""
 
 from harness import Suite
-from harness.scoring import answers
+from harness.scoring import short_answer
 
-suite = Suite(scorers=[answers.accepted], max_tokens=8)
+suite = Suite(scorers=[short_answer.accepted], max_tokens=8)
 '''
 GATES = '[objective]\ntext = "Read."\n\n[[gate]]\nmetric = "accuracy"\nrule = "at_least"\nvalue = 0.1\n'
 

@@ -3,9 +3,9 @@
 import pytest
 
 from harness.errors import UserError
-from harness.prompts import Renderer
-from training.data import cut_prompt, encode
-from training.rows import load_rows, shared_rows
+from harness.suites.prompts import Renderer
+from training.data.rows import load_rows, shared_rows
+from training.data.tokenize import cut_prompt, encode
 
 CHAT = {"messages": [{"role": "user", "content": "Say\n\nit"}, {"role": "assistant", "content": "\nnone"}]}
 INSTRUCTION = {"instruction": "Say", "input": "it", "output": "\nnone"}

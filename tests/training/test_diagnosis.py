@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from harness.errors import UserError
-from harness.prompts import Renderer
-from harness.store import load_run
+from harness.runs.folder import load_run
+from harness.suites.prompts import Renderer
 from training.config import Config, Data, Lora, Optim, Train
 from training.diagnosis import RULES, diagnose, of_run
 from training.run import train

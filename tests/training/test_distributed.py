@@ -9,19 +9,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness.engines import hf_answers
+from harness.engines.transformers import generate
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.harness.mini import rows as cases
 from tests.harness.mini import write_suite
 from tests.training.real import ACCELERATE, ONE_SUITE, Launched, losses, only_run, train_here
 from tests.training.test_run import stop_at
-from training import sharding
+from training import distributed
 from training.config import Config
 from training.config_file import load
+from training.distributed import ProcessGroup
 from training.job import prepare
 from training.run import Interrupted, agreed
-from training.team import Team
 
 SHARDED = {
     "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
@@ -58,14 +58,14 @@ NOTHING_ASKED = {"select__suite": "", "select__cases": [], "select__metric": ""}
 def listening(monkeypatch):
     """Answers by key of every evaluation in this process, as the others tell theirs."""
     found = []
-    answers = hf_answers.Answerer.answers
+    answers = generate.Answerer.answers
 
     def counted(self, model, requests):
         completions = list(answers(self, model, requests))
         found.append({completion.key: completion.text for completion in completions})
         return completions
 
-    monkeypatch.setattr(hf_answers.Answerer, "answers", counted)
+    monkeypatch.setattr(generate.Answerer, "answers", counted)
     return found
 
 
@@ -189,16 +189,16 @@ def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, 
 def test_what_does_not_go_with_sharding_is_refused(write_config, monkeypatch, version, on_processors, changes, said):
     path = write_config(**changes)
     config = msgspec.convert(tomllib.loads(path.read_text()), Config)
-    assert sharding.problems(config) == []
+    assert distributed.problems(config) == []
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", version)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: not on_processors)
-    found = sharding.problems(config)
+    found = distributed.problems(config)
     assert len(found) == len(said)
     assert all(text in problem for text, problem in zip(said, found, strict=True))
 
 
-class Second(Team):
+class Second(ProcessGroup):
     """The second of two processes, which is told what the first has."""
 
     def __init__(self, first):
@@ -224,4 +224,4 @@ def test_processes_that_do_not_meet_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(accelerate, "PartialState", lambda **_: type("Alone", (), {"num_processes": 1}))
     with pytest.raises(UserError, match="started 3 processes and 1 met"):
-        Team()
+        ProcessGroup()

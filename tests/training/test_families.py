@@ -10,16 +10,17 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from harness.prompts import Renderer
+from harness.suites.prompts import Renderer
 from tests.conftest import FAMILIES
-from training import lora_settings, shapes
+from training import lora as training_lora
 from training import model as models
+from training.batching import pack
 from training.config import Config, Data, Lora
 from training.config_file import load
-from training.data import encode
+from training.data.rows import load_rows
+from training.data.tokenize import encode
+from training.estimate import shapes
 from training.model_checks import model_problems
-from training.plan import pack
-from training.rows import load_rows
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, base plus adapter against merged, all in float32; the logits are of size 1."""
@@ -139,7 +140,7 @@ def test_experts_get_an_adapter_only_where_they_are_named(tiny_models, targets):
     names = [name for name, _ in model.adapter()]
     assert any(".experts." in name for name in names) == bool(targets)
     assert not any(".gate." in name for name in names)
-    said = lora_settings.consequences(config_of(Lora(target_parameters=targets)), shapes.of_folder(base))
+    said = training_lora.consequences(config_of(Lora(target_parameters=targets)), shapes.of_folder(base))
     assert any("are experts, which get no adapter" in text for text in said) != bool(targets)
     assert any("bare parameters" in text for text in said) == bool(targets)
 

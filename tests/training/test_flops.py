@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import UserError
-from training import flops, shapes
-from training.plan import Micro
+from training.batching import Micro
+from training.estimate import flops, shapes
 
 SMOLLM2_135M = {
     "model_type": "llama",
@@ -70,7 +70,7 @@ def test_the_published_fixed_points_of_lora_training():
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
 def test_arithmetic_lays_a_model_out_as_transformers_does(variant):
-    from training.meta_shapes import build
+    from training.estimate.shapes import build
 
     config = TINY | variant
     ours, theirs = shapes.of(config), build(config)

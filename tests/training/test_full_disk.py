@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from harness.errors import EXIT_USAGE, UserError
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.training.real import ONE_SUITE, finish, losses, only_run, start, train_here, weights
 from tests.training.test_run import stop_at
 from training import session
 from training.checkpointing import FILE, written
-from training.run import Interrupted
-from training.writing import LAST
+from training.run import LAST, Interrupted
 
 FULL = "cannot be written (File too large). Free space"
 

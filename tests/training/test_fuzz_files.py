@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzzing import BYTES, FEW, as_json, as_lines, as_toml, changed, survives
-from training import rows, shapes
 from training.config_file import load
-from training.sweep import settings
+from training.data import rows
+from training.estimate import shapes
+from training.sweep import config as sweep_config
 
 CHAT = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "document": "d"}
 INSTRUCTION = {"instruction": "a", "input": "x", "output": "b", "id": "r1"}
@@ -85,7 +86,7 @@ def test_a_sweep_is_read_or_refused(content: bytes, config: bytes | None) -> Non
         (Path(folder) / "train.toml").write_bytes(CONFIG.encode() if config is None else config)
         path = Path(folder) / "sweep.toml"
         path.write_bytes(content)
-        survives(settings.load, path)
+        survives(sweep_config.load, path)
 
 
 @FEW

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import training
 
-FILE = Path(training.__file__).with_name("general.txt")
+FILE = Path(training.__file__).with_name("data") / "general.txt"
 PARAGRAPHS = FILE.read_text("utf-8").strip().split("\n\n")
 OF_A_TRADE = (
     *("agreement", "attorney", "clause", "contract", "court", "deed", "landlord", "law", "lease", "legal", "tenant"),
@@ -37,6 +37,6 @@ def test_it_speaks_of_no_trade_that_a_suite_tests():
 
 
 def test_it_is_shipped_with_the_package():
-    project = tomllib.loads((FILE.parents[1] / "pyproject.toml").read_text("utf-8"))
+    project = tomllib.loads((FILE.parents[2] / "pyproject.toml").read_text("utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["*"]
     assert any(fnmatch(FILE.name, pattern) for pattern in patterns)

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from harness.errors import EXIT_OK
-from harness.store import check_seal, load_run
+from harness.runs.folder import check_seal, load_run
 from tests.training.real import ONE_SUITE, finish, losses, only_run, start, wait_for, weights
 from training.checkpointing import FILE
-from training.writing import LAST
+from training.run import LAST
 
 STEPS = 8
 EVERY = 2

@@ -9,16 +9,16 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from harness.store import load_manifest
-from harness.visible import is_hidden
+from harness.runs.folder import load_manifest
+from harness.sanitize import is_hidden
 from tests import forked
 from tests.harness.live.pseudo import CTRL_C, UNSET, run_on_terminal
-from training.evaluation import Measured
 from training.hooks import TRAINING, VALIDATION, Update
-from training.live import Picture
+from training.progress import TrainingPicture
+from training.validation import Validation
 
-TRAIN = ["harness.cli", "train", "train.toml"]
-SWEEP = ["harness.cli", "sweep", "sweep.toml"]
+TRAIN = ["tunegate.cli.main", "train", "train.toml"]
+SWEEP = ["tunegate.cli.main", "sweep", "sweep.toml"]
 
 
 def watched(command, folder, *size, **more):
@@ -30,9 +30,9 @@ def watched(command, folder, *size, **more):
 
 def picture(steps=200):
     """After so many of 500 steps, with an evaluation each hundred; the loss falls."""
-    made = Picture()
+    made = TrainingPicture()
     made.stage = TRAINING
-    made.add(Update(step=0, total=500, measured=Measured(validation_loss=3.0)))
+    made.add(Update(step=0, total=500, measured=Validation(validation_loss=3.0)))
     for step in range(1, steps + 1):
         made.add(
             Update(
@@ -41,7 +41,7 @@ def picture(steps=200):
             )
         )  # fmt: skip
         if step % 100 == 0:
-            made.add(Update(step=step, total=500, measured=Measured(validation_loss=1 / step), is_best=True))
+            made.add(Update(step=step, total=500, measured=Validation(validation_loss=1 / step), is_best=True))
     return made
 
 
@@ -76,7 +76,7 @@ def test_a_validation_is_told_from_training():
 
 @pytest.mark.parametrize(("columns", "height"), [(20, 6), (40, 24), (200, 60)])
 def test_it_fits_any_terminal(columns, height):
-    for made in (Picture(), picture()):
+    for made in (TrainingPicture(), picture()):
         found = rows(made, columns, height)
         assert max(map(cell_len, found)) <= columns and len(found) < height
 

@@ -6,14 +6,16 @@ import shutil
 import pytest
 import torch
 
-from harness import quantisation
-from harness.engines.preflight import examine
+from harness.checkpoints import quantization
+from harness.engines.vllm.adapters import examine
 from harness.errors import UserError
 from tests.harness.adapters import change_json
-from training import lora_settings, session, shapes
+from training import lora as training_lora
 from training import model as models
+from training import session
 from training.config import Config, Data, Lora, Model, Output
 from training.config_file import load
+from training.estimate import shapes
 from training.job import prepare
 from training.model_checks import model_problems
 
@@ -128,10 +130,10 @@ CONSEQUENCES = [
 @pytest.mark.parametrize(("lora", "quantise", "word"), CONSEQUENCES)
 def test_what_vllm_cannot_serve_is_said_one_line_each(tiny_model, lora, quantise, word):
     facts = shapes.of_folder(tiny_model)
-    said = lora_settings.consequences(config_of(lora, quantise), facts)
+    said = training_lora.consequences(config_of(lora, quantise), facts)
     assert len(said) == bool(word) and all(word in text for text in said)
-    assert lora_settings.consequences(config_of(lora, quantise, "merge"), facts) == []
-    refused = lora_settings.problems(config_of(lora, quantise, "lora"), facts)
+    assert training_lora.consequences(config_of(lora, quantise, "merge"), facts) == []
+    refused = training_lora.problems(config_of(lora, quantise, "lora"), facts)
     assert any("'output.serve' is lora" in text and word in text for text in refused) == bool(word)
 
 
@@ -139,7 +141,7 @@ def test_what_vllm_cannot_serve_is_said_one_line_each(tiny_model, lora, quantise
 def test_what_is_said_before_training_is_what_preflight_finds_after_it(tiny_model, tmp_path, lora):
     filled(tiny_model, lora, tmp_path / "adapter")
     found = examine(tmp_path / "adapter", tiny_model)
-    assert found.reasons == lora_settings.why_merged(config_of(lora))
+    assert found.reasons == training_lora.why_merged(config_of(lora))
     assert found.way == ("merge" if lora.dora else "lora")
 
 
@@ -181,7 +183,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
     model = tmp_path / "model"
     shutil.copytree(tiny_model, model)
     (model / "model.safetensors").unlink()
-    monkeypatch.setattr(quantisation, "installed", lambda: False)
+    monkeypatch.setattr(quantization, "installed", lambda: False)
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "1")
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     (tmp_path / "train.jsonl").write_text('{"instruction": "a", "output": "b"}\n')

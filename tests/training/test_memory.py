@@ -4,9 +4,9 @@ import pytest
 
 from tests.benchmarks.test_injected import load
 from tests.training.test_flops import LLAMA_31_8B, SMOLLM2_135M, TINY
-from training import memory, shapes
 from training.config import Lora
-from training.memory import Pass
+from training.estimate import memory, shapes
+from training.estimate.memory import Pass
 
 SMALL = shapes.of(SMOLLM2_135M)
 benchmark = load("memory_estimate")
@@ -54,14 +54,12 @@ def attached(config, lora, dtype):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from training import attention
+    from training import kernels
     from training import model as models
 
     fields = dict(config)
     known = AutoConfig.for_model(fields.pop("model_type"), **fields)
-    base = AutoModelForCausalLM.from_config(
-        known, dtype=getattr(torch, dtype), attn_implementation=attention.register()
-    )
+    base = AutoModelForCausalLM.from_config(known, dtype=getattr(torch, dtype), attn_implementation=kernels.register())
     return models.attach(base, lora, seed=0)
 
 
@@ -78,8 +76,8 @@ def saved(config, dtype, tokens):
     import torch
 
     from training import model as models
-    from training.data import Document
-    from training.plan import pack
+    from training.batching import pack
+    from training.data.tokenize import Document
 
     model = attached(config, Lora(r=8), dtype)
     parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}

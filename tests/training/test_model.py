@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from training import lean, model_checks
+from training import kernels, model_checks
 from training import model as models
+from training.batching import pack
 from training.config import Lora
-from training.data import Document
-from training.plan import pack
+from training.data.tokenize import Document
 
 LENGTHS = (31, 12, 23, 9, 40, 17, 28, 14)
 CPU = torch.device("cpu")
@@ -109,7 +109,7 @@ def test_every_adapter_layer_learns_after_one_step(tiny_model, documents):
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_the_short_path_is_taken_without_dropout_only(tiny_model, dropout):
     model = models.load(tiny_model, Lora(r=4, dropout=dropout), "float32", seed=0)
-    assert lean.apply(model.model) == (14 if dropout == 0 else 0)
+    assert kernels.apply(model.model) == (14 if dropout == 0 else 0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

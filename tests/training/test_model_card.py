@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-from harness import embedded
-from harness.approval import Where, verdict_on
-from harness.checkpoints import resolve
+from harness.approval.approve import Where, verdict_on
+from harness.checkpoints import bundled_model
+from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
+from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
-from harness.store import check_seal, load_run
 from tests.harness.gated import write_project, write_run
 from training import model_card
 from training.merge import merge
@@ -134,7 +134,7 @@ def test_the_head_names_bases_that_the_hub_has_and_their_licences(tmp_path):
     def head(base):
         return yaml.safe_load(model_card.front_matter(base, "peft", "adapter", []).strip("-\n"))
 
-    found = head(base_of(embedded.EMBEDDED))
+    found = head(base_of(bundled_model.EMBEDDED))
     assert (found["base_model"], found["license"]) == ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")
     (tmp_path / "README.md").write_text(
         "---\nlicense: other\nlicense_name: llama3\nlicense_link: LICENSE\n---\n# Model"
@@ -171,7 +171,7 @@ def test_a_run_that_was_changed_after_it_was_sealed_passes_nothing(run, tmp_path
 def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
-    from harness.cli import app
+    from tunegate.cli.main import app
 
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "evals", run, "pass", "pass")

@@ -8,17 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness import cli
 from harness.errors import EXIT_USAGE, UserError
-from harness.prompts import Renderer
-from harness.store import load_run
+from harness.runs.folder import load_run
+from harness.suites.prompts import Renderer
 from tests.training.conftest import asked
 from tests.training.real import ONE_SUITE, only_run
 from tests.training.test_run import losses, quiet, stop_at, weights
+from training.batching import order
 from training.checkpointing import FILE
-from training.plan import order
-from training.run import Interrupted, train
-from training.writing import LAST
+from training.run import LAST, Interrupted, train
+from tunegate.cli import main
 
 ROW = {"instruction": "What of § 7?", "output": "none"}
 
@@ -176,7 +175,7 @@ def test_an_explosion_that_a_validation_sees_first_is_no_best(write_config):
 def test_the_command_says_it_in_one_line(write_torn, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tunegate", "train", str(write_torn(LATE))])
     with pytest.raises(SystemExit) as left:
-        cli.main()
+        main.main()
     assert left.value.code == EXIT_USAGE
     error = capsys.readouterr().err.splitlines()
     assert error[-1].startswith("tunegate: step 3: the loss is nan")

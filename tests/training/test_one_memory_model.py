@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from training import bases, candidates, planning, shapes
 from training.config import Lora
-from training.memory import Pass, estimate
+from training.estimate import compare_models, known_models, report, shapes
+from training.estimate.memory import Pass, estimate
 
 NOWHERE = Path("none")
 """A folder of runs that is not there."""
@@ -28,7 +28,7 @@ def planned(tmp_path, write_rows, monkeypatch):
     def plan(base):
         config = tmp_path / "train.toml"
         config.write_text(f'base = "{base}"\n[data]\ntrain = ["train.jsonl"]\n')
-        found = json.loads(planning.as_json(planning.plan(config, NOWHERE)))
+        found = json.loads(report.as_json(report.plan(config, NOWHERE)))
         assert (found["work"]["largest_pass_tokens"], found["work"]["largest_pass_answers"]) == (2048, 256)
         return {
             (fit["device"], fit["quantise"]): fit for row in found["devices"] if not row["here"] for fit in row["fits"]
@@ -39,7 +39,7 @@ def planned(tmp_path, write_rows, monkeypatch):
 
 @pytest.mark.parametrize("base", ADVISED)
 def test_a_large_qlora_fits_one_80_gb_card_for_both_commands(planned, base):
-    (found,) = candidates.compare([base], NOWHERE)
+    (found,) = compare_models.compare([base], NOWHERE)
     assert planned(base)["H100 80 GB", "nf4"]["fits"] == "yes"
     assert found.smallest["QLoRA"], "plan says that it fits, models names no card"
     shown = found.shown("QLoRA")
@@ -47,9 +47,9 @@ def test_a_large_qlora_fits_one_80_gb_card_for_both_commands(planned, base):
     assert shown.checkpointing and low < shown.needs.total / 1e9 < high
 
 
-@pytest.mark.parametrize("base", [known.hub for known in bases.facts().base])
+@pytest.mark.parametrize("base", [known.hub for known in known_models.facts().base])
 def test_both_commands_say_the_same_for_every_card_and_method(planned, base):
-    ((shown,), plan) = json.loads(candidates.as_json(candidates.compare([base], NOWHERE))), planned(base)
+    ((shown,), plan) = json.loads(compare_models.as_json(compare_models.compare([base], NOWHERE))), planned(base)
     models = {(fit["device"], fit["quantise"]): fit for fit in shown["fits"]}
     assert models.keys() == plan.keys() and len(models) >= 12
     for where, fit in plan.items():

@@ -5,7 +5,7 @@ import torch
 
 from tests.training.test_accumulation import documents
 from training import model as models
-from training.checkpointing import State
+from training.checkpointing import TrainingState
 from training.config import Lora, Optim, Train
 from training.hooks import Hooks
 from training.loop import Loop
@@ -20,7 +20,7 @@ def step(tiny_model, **options):
     for _, parameter in model.adapter():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
     nothing = Hooks(log=lambda row: None, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
-    loop = Loop(model, Train(rows_per_step=8), Optim(**options), nothing, State())
+    loop = Loop(model, Train(rows_per_step=8), Optim(**options), nothing, TrainingState())
     seen = []
     loop.optimizer.optimizer.register_step_pre_hook(
         lambda *_: seen.append(torch.cat([p.grad.flatten() for p in loop.adapter.values()]))

@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import Document
-from training.plan import order, pack, share, total_steps
+from training.batching import order, pack, share, total_steps
+from training.data.tokenize import Document
 
 lengths = st.lists(st.integers(2, 40), min_size=1, max_size=20)
 

@@ -6,15 +6,15 @@ import shutil
 import msgspec
 import pytest
 
-from harness import cards
+from harness.engines import usage
 from harness.errors import UserError
-from harness.store import load_run
+from harness.runs.folder import load_run
 from tests.training.test_flops import LLAMA_31_8B, SMOLLM2_135M
-from training import fit, forecast, memory, planning, shapes
 from training.config import Config, Data, Lora, Train
-from training.forecast import Workload
-from training.memory import Pass
-from training.plan_view import show
+from training.estimate import duration, fit, memory, report, shapes
+from training.estimate.duration import Workload
+from training.estimate.memory import Pass
+from training.estimate.report import show
 from training.run import train
 
 EIGHT = shapes.of(LLAMA_31_8B)
@@ -41,32 +41,32 @@ def rebased(config, folder):
 
 def test_a_plan_counts_what_the_training_then_does(write_config, tmp_path):
     config = write_config(train__max_steps=4)
-    found = planning.plan(config, tmp_path / "none")
+    found = report.plan(config, tmp_path / "none")
     steps = [row for row in load_run(train(config, progress=quiet)).train_log if "loss" in row]
     assert found.work.steps == len(steps) == 4
     assert found.work.exact
     for name in ("tokens", "answer_tokens", "flops"):
         assert getattr(found.work, name) == sum(row[name] for row in steps), name
-    often = planning.plan(write_config(train__max_steps=4, train__validate_every=1), tmp_path / "none")
+    often = report.plan(write_config(train__max_steps=4, train__validate_every=1), tmp_path / "none")
     assert often.work.validation_flops == 2 * found.work.validation_flops > 0, "4 validations against 2"
 
 
 def test_a_plan_opens_no_weight(write_config, without_weights, tmp_path):
-    found = planning.plan(rebased(write_config(), without_weights), tmp_path / "none")
+    found = report.plan(rebased(write_config(), without_weights), tmp_path / "none")
     assert found.rows[0].here and found.rows[0].fits[0].fits == "yes"
 
 
 def test_without_a_tokenizer_lengths_are_guessed_and_said(write_config, without_weights, tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (without_weights / name).unlink()
-    found = planning.plan(rebased(write_config(), without_weights), tmp_path / "none")
+    found = report.plan(rebased(write_config(), without_weights), tmp_path / "none")
     assert not found.work.exact and found.work.tokens > 0
     assert "guessed at four characters a token" in show(found)
 
 
 def test_a_base_that_is_not_here_is_planned_from_the_kept_facts(write_config, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    found = planning.plan(rebased(write_config(), "Llama-3.1-8B-Instruct"), tmp_path / "none")
+    found = report.plan(rebased(write_config(), "Llama-3.1-8B-Instruct"), tmp_path / "none")
     assert found.shapes.parameters == 8_030_261_248
     assert {row.device: row.fits[0].fits for row in found.rows}["H100 80 GB"] == "yes"
 
@@ -74,29 +74,29 @@ def test_a_base_that_is_not_here_is_planned_from_the_kept_facts(write_config, tm
 def test_bad_settings_are_refused_together(write_config, tmp_path):
     config = write_config(lora__r=0, data__max_length=100000)
     with pytest.raises(UserError) as refused:
-        planning.plan(config, tmp_path)
+        report.plan(config, tmp_path)
     assert "'lora.r' is 0" in str(refused.value) and "'data.max_length' is 100000" in str(refused.value)
 
 
 def test_an_earlier_training_of_the_base_tells_the_speed(write_config, without_weights):
     config = write_config(train__max_steps=4)
     runs = config.parent / "runs"
-    assert planning.plan(config, runs).rows[0].speed is None
+    assert report.plan(config, runs).rows[0].speed is None
     record = load_run(train(config, progress=quiet)).manifest.training
-    (here, *others) = planning.plan(write_config(train__max_steps=40), runs).rows
+    (here, *others) = report.plan(write_config(train__max_steps=40), runs).rows
     assert here.speed.flops_per_s == record["rates"]["tflops_per_s"] * 1e12
     assert here.speed.said.startswith("as in 4 steps of run ")
-    longer = planning.plan(write_config(train__max_steps=40), runs)
+    longer = report.plan(write_config(train__max_steps=40), runs)
     assert here.seconds == pytest.approx((longer.work.flops + longer.work.validation_flops) / here.speed.flops_per_s)
     assert all(row.speed is None for row in others), "a small model's speed on a card is not assumed"
     half = write_config(train__max_steps=4, train__dtype="bfloat16")
-    assert planning.plan(half, runs).rows[0].speed is None, "another number format is another speed"
+    assert report.plan(half, runs).rows[0].speed is None, "another number format is another speed"
     other = rebased(write_config(train__max_steps=4), without_weights)
-    assert planning.plan(other, runs).rows[0].speed is None, "another base is another speed"
+    assert report.plan(other, runs).rows[0].speed is None, "another base is another speed"
 
 
 def test_a_trial_measures_speed_and_memory(write_config, tmp_path):
-    found = planning.plan(write_config(), tmp_path / "none", measure=2)
+    found = report.plan(write_config(), tmp_path / "none", measure=2)
     assert found.trial.steps == 2 and found.trial.tokens_per_s > 0
     assert found.rows[0].speed.said == "measured now over 2 steps"
     assert found.trial.peak_bytes >= found.trial.base_bytes > 0
@@ -121,7 +121,7 @@ AGAIN = msgspec.structs.replace(AUTO, train=Train(gradient_checkpointing="on"))
 
 
 def device(name, config=CONFIG):
-    return fit.of_card(next(c for c in cards.cards() if c.name == name), config)
+    return fit.of_card(next(c for c in usage.cards() if c.name == name), config)
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_what_barely_fits_is_called_close():
 
 
 def test_a_large_models_speed_is_assumed_and_said():
-    speed = forecast.assumed(989e12, EIGHT.active_parameters)
-    assert speed.flops_per_s == pytest.approx(forecast.ASSUMED_MFU * 989e12) and speed.said.startswith("assumed: 30%")
-    assert forecast.seconds(WORK, speed) == pytest.approx(10**15 / speed.flops_per_s)
-    assert forecast.assumed(989e12, shapes.of(SMOLLM2_135M).active_parameters) is None
-    assert forecast.assumed(None, EIGHT.active_parameters) is None
+    speed = duration.assumed(989e12, EIGHT.active_parameters)
+    assert speed.flops_per_s == pytest.approx(duration.ASSUMED_MFU * 989e12) and speed.said.startswith("assumed: 30%")
+    assert duration.seconds(WORK, speed) == pytest.approx(10**15 / speed.flops_per_s)
+    assert duration.assumed(989e12, shapes.of(SMOLLM2_135M).active_parameters) is None
+    assert duration.assumed(None, EIGHT.active_parameters) is None
 
 
 def test_float32_asked_for_is_float32_planned():
@@ -207,8 +207,8 @@ def test_float32_asked_for_is_float32_planned():
 
 
 def test_the_plan_as_text_and_as_json_say_the_same(write_config, tmp_path):
-    found = planning.plan(write_config(), tmp_path / "none")
-    table = json.loads(planning.as_json(found))
+    found = report.plan(write_config(), tmp_path / "none")
+    table = json.loads(report.as_json(found))
     assert table["work"]["steps"] == found.work.steps
     assert [d["device"] for d in table["devices"]] == [row.device for row in found.rows]
     shown = show(found)
@@ -221,7 +221,7 @@ def test_the_plan_as_text_and_as_json_say_the_same(write_config, tmp_path):
 def test_answers_to_cases_are_counted_and_said_not_to_be_in_the_time(write_config, write_rows, tmp_path):
     write_rows("dev.jsonl", [{"id": n} for n in range(7)])
     asked = {"select__suite": str(tmp_path), "select__cases": ["dev.jsonl"], "select__metric": "recall"}
-    found = planning.plan(write_config(**asked), tmp_path / "none")
+    found = report.plan(write_config(**asked), tmp_path / "none")
     assert found.work.asked == 7 * 4, "at steps 0, 2, 4 and 6"
     assert "answers   28 to cases, generated while training; not in the time" in show(found)
-    assert "answers  " not in show(planning.plan(write_config(), tmp_path / "none"))
+    assert "answers  " not in show(report.plan(write_config(), tmp_path / "none"))

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from training.batching import Micro, common_prefix, pack
 from training.config import Lora
-from training.data import Document
+from training.data.tokenize import Document
 from training.model import AnswerLoss, load, tensors
-from training.plan import Micro, common_prefix, pack
 
 HEAD = list(range(40, 64))
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from harness.schema import Estimate
-from training.evaluation import Measured
 from training.hooks import Update
 from training.progress import TrainingProgress
+from training.validation import Validation
 
 
 def asked(name):
@@ -35,7 +35,7 @@ def said(capsys):
 
 
 def test_an_evaluation_names_the_metric_with_its_interval_and_what_is_forgotten(said):
-    found = Measured(
+    found = Validation(
         validation_loss=0.5, general_loss=3.25, task=estimate(0.5, 0.25, 0.75), general=estimate(0.4, 0.3, 0.5)
     )
     held = SimpleNamespace(select=asked("clause_recall"), forgetting=asked("accuracy"))
@@ -52,7 +52,7 @@ def test_an_evaluation_names_the_metric_with_its_interval_and_what_is_forgotten(
 
 
 def test_a_metric_that_could_not_be_measured_is_said_to_be(said):
-    nothing = Measured(task=Estimate(value=None, reason="no case was scored"))
+    nothing = Validation(task=Estimate(value=None, reason="no case was scored"))
     held = SimpleNamespace(select=asked("recall"), forgetting=None)
     assert said(Update(step=2, total=9, measured=nothing), held=held) == ["training: step 2: recall not measured"]
 

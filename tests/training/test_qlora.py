@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import merging, quantisation
-from harness.checkpoints import resolve
+from harness.checkpoints import merge as checkpoints_merge
+from harness.checkpoints import quantization
+from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from tests.harness.adapters import change_json
 from training import model as models
 from training import session
+from training.batching import pack
 from training.config import Lora, Model
 from training.config_file import load
-from training.data import Document
+from training.data.tokenize import Document
 from training.model_checks import chosen_dtype, model_problems
-from training.plan import pack
 
 NF4 = Model(quantise="nf4")
 Q_PROJ = "model.layers.0.self_attn.q_proj"
@@ -108,7 +109,7 @@ def test_the_base_is_in_four_bits_and_frozen_and_the_adapter_in_float32(base):
 
 def test_storage_for_fsdp_changes_no_value(base):
     plain, packed = (
-        quantisation.load_nf4(base, storage=storage).model.layers[0].mlp.up_proj for storage in ("uint8", "bfloat16")
+        quantization.load_nf4(base, storage=storage).model.layers[0].mlp.up_proj for storage in ("uint8", "bfloat16")
     )
     assert packed.weight.dtype == torch.bfloat16
     x = torch.randn(3, 64, dtype=torch.bfloat16)
@@ -138,7 +139,7 @@ def test_a_validation_before_a_step_leaves_its_gradients_as_they_were(base):
 
 
 def test_dequantised_weights_are_the_original_ones_rounded_once(base, tmp_path):
-    quantisation.dequantise_to(base, tmp_path / "out")
+    quantization.dequantise_to(base, tmp_path / "out")
     before, after = weights(base), weights(tmp_path / "out")
     assert before.keys() == after.keys()
     for name in (f"{Q_PROJ}.weight", "model.layers.1.mlp.down_proj.weight"):
@@ -169,7 +170,7 @@ def test_a_merge_into_the_dequantised_base_is_nearer_to_the_adapter_than_one_int
     report = merged[1]
     unaware = Path(shutil.copytree(adapter, tmp_path / "unaware"))
     change_json(unaware / "adapter_config.json", base_quantisation=None)
-    merging.merge_into(resolve(str(unaware)), tmp_path / "wrong")
+    checkpoints_merge.merge_into(resolve(str(unaware)), tmp_path / "wrong")
     wrong = parity(resolve(str(adapter)), tmp_path / "wrong", "bfloat16")
     assert report.base_quantisation == wrong.base_quantisation == "nf4"
     assert report.mean_kl < wrong.mean_kl / 10
@@ -181,7 +182,7 @@ def test_the_merge_writes_its_parity_and_what_base_it_took(merged):
     folder, report = merged
     kept = json.loads((folder / "parity.json").read_text())
     assert kept["mean_kl"] == report.mean_kl and kept["base_quantisation"] == "nf4"
-    facts = merging.read_facts(folder)
+    facts = checkpoints_merge.read_facts(folder)
     assert (facts.base_quantisation, facts.dtype) == ("nf4", "bfloat16")
     assert "on the dequantised NF4 base" in facts.says and "on its NF4 base" in report.says
     assert [p.name for p in folder.parent.iterdir()] == ["merged"]
@@ -190,27 +191,27 @@ def test_the_merge_writes_its_parity_and_what_base_it_took(merged):
 def test_an_adapter_without_effect_is_not_taken_for_one_because_its_base_was_rounded(base, tmp_path):
     model = models.load(base, Lora(r=4), "bfloat16", seed=0, form=NF4)
     session.write_adapter(model, str(base), tmp_path / "fresh", "nf4")
-    assert merging.merge_into(resolve(str(tmp_path / "fresh")), tmp_path / "out").changed_tensors == 0
+    assert checkpoints_merge.merge_into(resolve(str(tmp_path / "fresh")), tmp_path / "out").changed_tensors == 0
 
 
 def test_what_an_adapter_was_trained_on_is_part_of_its_digest(adapter, tmp_path):
     twin = Path(shutil.copytree(adapter, tmp_path / "twin"))
     change_json(twin / "adapter_config.json", base_quantisation=None)
-    assert quantisation.of_adapter(adapter) == "nf4" and quantisation.of_adapter(twin) is None
+    assert quantization.of_adapter(adapter) == "nf4" and quantization.of_adapter(twin) is None
     assert resolve(str(adapter)).adapter_digest != resolve(str(twin)).adapter_digest
 
 
 def test_every_engine_merges_it_into_its_own_base_and_says_so(base, adapter):
-    from harness.engines.base import Settings
-    from harness.engines.hf import start
-    from harness.engines.preflight import plan
+    from harness.engines.base import EngineSettings
+    from harness.engines.transformers.engine import start
+    from harness.engines.vllm.adapters import plan
 
     found = {"baseline": resolve(str(base)), "tuned": resolve(str(adapter))}
     by_vllm = plan(found, "auto", on_cpu=False)
     assert by_vllm.ways == {"baseline": "plain", "tuned": "merged"}
     assert "trained on an NF4 base" in by_vllm.reasons["tuned"][0]
     said = []
-    engine = start(found, 64, "auto", Settings(say=said.append))
+    engine = start(found, 64, "auto", EngineSettings(say=said.append))
     assert engine.ways == {"baseline": "plain", "tuned": "merged"}
     assert any("trained on an NF4 base" in text for text in said)
 
@@ -219,20 +220,20 @@ def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(b
     from transformers import AutoModelForCausalLM
 
     from harness.engines import open_engine
-    from harness.engines.base import Settings
+    from harness.engines.base import EngineSettings
     from harness.schema import Request, Sampling
 
     prompts = [(5, 17, 42, 9, 60), (33, 8), (7, 7, 90, 200, 12, 4)]
     how = Sampling(max_tokens=1, logprob_ids=tuple(range(3, 103)))
     found = {"baseline": resolve(str(base)), "tuned": resolve(str(adapter))}
     asked = [Request(key=f"{v}{i}", ids=p, sampling=how, variant=v) for v in found for i, p in enumerate(prompts)]
-    engine = open_engine("transformers", found, max_model_len=64, settings=Settings(dtype="bfloat16"))
+    engine = open_engine("transformers", found, max_model_len=64, settings=EngineSettings(dtype="bfloat16"))
     answers = {c.key: c.option_logprobs for c in engine.generate(asked)}
     assert engine.describe()["ways"] == {"baseline": "plain", "tuned": "merged"}
 
     def distance(model):
         """Mean difference of a log probability."""
-        tuned = quantisation.wear(model, adapter).eval()
+        tuned = quantization.load_adapter(model, adapter).eval()
         far = []
         for i, ids in enumerate(prompts):
             with torch.inference_mode():
@@ -241,29 +242,29 @@ def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(b
         return float(sum(far)) / len(far)
 
     wrong = distance(AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16))
-    assert distance(quantisation.load_nf4(base)) < wrong / 3
+    assert distance(quantization.load_nf4(base)) < wrong / 3
 
 
 @pytest.mark.parametrize("engine", ["vllm", "transformers"])
 def test_serving_it_as_lora_on_the_16_bit_base_is_refused(adapter, engine):
-    from harness.engines import preflight
+    from harness.engines.vllm import adapters
 
     found = {"tuned": resolve(str(adapter))}
     with pytest.raises(UserError, match="cannot be served as LoRA: it was trained on an NF4 base"):
         if engine == "vllm":
-            preflight.plan(found, "force", on_cpu=False)
+            adapters.plan(found, "force", on_cpu=False)
         else:
-            preflight.peft_ways(found, "force", print)
+            adapters.peft_ways(found, "force", print)
 
 
 def test_an_unknown_form_of_base_is_refused(base, adapter, tmp_path):
-    from harness.engines.preflight import examine
+    from harness.engines.vllm.adapters import examine
 
     twin = Path(shutil.copytree(adapter, tmp_path / "twin"))
     change_json(twin / "adapter_config.json", base_quantisation="int3")
     assert examine(twin, base).way == "refuse"
     with pytest.raises(UserError, match="'base_quantisation' is 'int3'"):
-        merging.merge_into(resolve(str(twin)), tmp_path / "out")
+        checkpoints_merge.merge_into(resolve(str(twin)), tmp_path / "out")
 
 
 def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
@@ -274,12 +275,12 @@ def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
     run = train(config, progress=lambda update: None)
     record = json.loads((run / "run.json").read_text())["training"]
     assert (record["dtype"], record["fingerprint"]["model.quantise"]) == ("bfloat16", "nf4")
-    assert quantisation.of_adapter(run / "adapter") == "nf4"
+    assert quantization.of_adapter(run / "adapter") == "nf4"
     assert merge(str(run), config.parent / "merged").base_quantisation == "nf4"
 
 
 def test_four_bits_that_cannot_be_had_are_refused_before_loading(write_config, monkeypatch):
-    monkeypatch.setattr(quantisation, "installed", lambda: False)
+    monkeypatch.setattr(quantization, "installed", lambda: False)
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", "2")
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)

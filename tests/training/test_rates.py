@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from harness import cards
-from harness.store import load_run
-from training.data import Document
-from training.flops import Flops
-from training.plan import pack, share
-from training.rates import Meter, peak_of, rates
+from harness.engines import usage
+from harness.runs.folder import load_run
+from training.batching import pack, share
+from training.data.tokenize import Document
+from training.estimate.flops import Flops
 from training.run import train
+from training.throughput import ThroughputMeter, peak_of, rates
 
 CPU = torch.device("cpu")
 FLOPS = Flops(token=1000, answer_token=10, pair=1)
@@ -22,21 +22,24 @@ def document(length, answers):
 def test_fillers_and_masked_tokens_do_not_raise_rates():
     rows = [document(30, 4), document(20, 6)]
     micros = pack(rows, 0)
-    line = Meter(flops=FLOPS, device=CPU).line(rows, micros, 2.0)
+    line = ThroughputMeter(flops=FLOPS, device=CPU).line(rows, micros, 2.0)
     assert (line["tokens_per_s"], line["answer_tokens_per_s"]) == (25.0, 5.0)
     padded = [*micros, *[m for rank in range(4) for m in share(micros, rank, 4) if not m.weight]]
     assert len(padded) > len(micros)
-    again = Meter(flops=FLOPS, device=CPU).line(rows, padded, 2.0)
+    again = ThroughputMeter(flops=FLOPS, device=CPU).line(rows, padded, 2.0)
     for key in ("tokens", "computed_tokens", "answer_tokens", "flops", "tokens_per_s", "answer_tokens_per_s"):
         assert again[key] == line[key], key
     longer_prompt = [document(130, 4), document(20, 6)]
-    assert Meter(flops=FLOPS, device=CPU).line(longer_prompt, pack(longer_prompt, 0), 2.0)["answer_tokens_per_s"] == 5.0
+    assert (
+        ThroughputMeter(flops=FLOPS, device=CPU).line(longer_prompt, pack(longer_prompt, 0), 2.0)["answer_tokens_per_s"]
+        == 5.0
+    )
 
 
 def test_a_shared_beginning_is_computed_once_and_saves_arithmetic():
     rows = [Document(ids=[*range(40), 90 + n, 91], mask=[0] * 41 + [1]) for n in range(3)]
-    together = Meter(flops=FLOPS, device=CPU).line(rows, pack(rows, 500, share_prefix=True), 1.0)
-    alone = Meter(flops=FLOPS, device=CPU).line(rows, pack(rows, 0), 1.0)
+    together = ThroughputMeter(flops=FLOPS, device=CPU).line(rows, pack(rows, 500, share_prefix=True), 1.0)
+    alone = ThroughputMeter(flops=FLOPS, device=CPU).line(rows, pack(rows, 0), 1.0)
     assert (together["tokens"], together["computed_tokens"]) == (126, 40 + 3 * 2)
     assert alone["computed_tokens"] == 126
     assert together["flops"] < alone["flops"]
@@ -44,9 +47,9 @@ def test_a_shared_beginning_is_computed_once_and_saves_arithmetic():
 
 def test_mfu_is_the_share_of_a_known_peak_and_nothing_else():
     rows = [document(100, 1)]
-    line = Meter(flops=FLOPS, device=CPU, peak=1e6).line(rows, pack(rows, 0), 0.5)
+    line = ThroughputMeter(flops=FLOPS, device=CPU, peak=1e6).line(rows, pack(rows, 0), 0.5)
     assert line["mfu"] == pytest.approx((100 * 1000 + 10 + 100**2 / 2) / 0.5 / 1e6, abs=1e-4)
-    assert Meter(flops=FLOPS, device=CPU).line(rows, pack(rows, 0), 0.5)["mfu"] is None
+    assert ThroughputMeter(flops=FLOPS, device=CPU).line(rows, pack(rows, 0), 0.5)["mfu"] is None
     assert peak_of(CPU, "float32", None) is None
     assert peak_of(CPU, "float32", 0.5) == 5e11
 
@@ -93,11 +96,11 @@ def test_every_step_of_the_log_and_the_record_say_what_they_cost(write_config):
     ],
 )
 def test_a_card_is_known_by_its_own_name_only(device, name):
-    found = cards.find(device)
+    found = usage.find(device)
     assert (found.name if found else None) == name
 
 
 def test_a_card_without_bfloat16_has_no_peak_in_it():
-    t4 = cards.find("Tesla T4")
+    t4 = usage.find("Tesla T4")
     assert t4.peak("bfloat16") is None and t4.peak("float32") == 8.1e12
-    assert cards.find("NVIDIA H100 80GB HBM3").peak("bfloat16") == 989e12
+    assert usage.find("NVIDIA H100 80GB HBM3").peak("bfloat16") == 989e12

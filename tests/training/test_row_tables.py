@@ -5,9 +5,9 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.store import load_run
+from harness.runs.folder import load_run
 from training.config_file import load
-from training.rows import count_rows, files_sha256, load_rows
+from training.data.rows import count_rows, files_sha256, load_rows
 from training.run import train
 
 ROWS = [

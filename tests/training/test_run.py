@@ -8,13 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.checkpoints import file_sha256, resolve
+from harness.checkpoints.resolve import file_sha256, resolve
 from harness.errors import EXIT_INTERRUPTED, UserError
-from harness.store import check_seal, load_run
+from harness.runs.folder import check_seal, load_run
+from training.batching import order
 from training.loop import rate_factor
-from training.plan import order
-from training.run import Interrupted, train
-from training.stop import StopSignal
+from training.run import Interrupted, StopSignal, train
 
 
 def quiet(update):
@@ -72,8 +71,8 @@ def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     import torch
     from transformers import AutoModelForCausalLM
 
-    from harness.prompts import Renderer
-    from training.rows import load_rows
+    from harness.suites.prompts import Renderer
+    from training.data.rows import load_rows
 
     config = write_config(train__max_steps=1, optim__warmup_ratio=0.0)
     folder = train(config, progress=quiet)
@@ -207,7 +206,7 @@ def answer_of(base, folder, question):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from harness.prompts import Renderer
+    from harness.suites.prompts import Renderer
 
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder / "adapter")
     renderer = Renderer(base)
@@ -227,7 +226,7 @@ def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sh
 
 @pytest.mark.slow
 def test_the_embedded_model_learns_one_row_in_twenty_steps_and_stops(write_config, write_rows):
-    from harness.checkpoints import EMBEDDED, embedded_model
+    from harness.checkpoints.resolve import EMBEDDED, embedded_model
 
     config = write_config(train__max_steps=20, data__validation=[], optim__lr=0.002, train__dtype="auto", lora__r=8)
     config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{EMBEDDED}"'))

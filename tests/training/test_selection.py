@@ -5,12 +5,12 @@ import json
 import pytest
 
 from harness.errors import UserError
+from harness.runs.folder import load_run
 from harness.schema import Estimate, Metric
-from harness.store import load_run
 from tests.harness.mini import TEST, rows, write_suite
 from training import loop
-from training.evaluation import Measured, is_better
 from training.run import train
+from training.validation import Validation, is_better
 
 RECALL = Metric(name="recall", scorer="s", numerator="found", denominator="expected")
 FEWER = Metric(name="alarms", scorer="s", numerator="invented", denominator="none", higher_is_better=False)
@@ -25,7 +25,7 @@ def value(number):
 
 
 def measured(loss=None, task=None):
-    return Measured(validation_loss=loss, task=None if task == "none" else value(task))
+    return Validation(validation_loss=loss, task=None if task == "none" else value(task))
 
 
 @pytest.fixture
@@ -142,8 +142,8 @@ def test_the_loss_on_general_text_before_is_what_transformers_computes(write_con
     import torch
     from transformers import AutoModelForCausalLM
 
-    from harness.prompts import Renderer
-    from training.general import documents
+    from harness.suites.prompts import Renderer
+    from training.data.tokenize import documents
 
     found = load_run(train(write_config(train__max_steps=1), progress=quiet)).manifest.training["forgetting"]
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
@@ -224,7 +224,7 @@ def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_c
 
 
 def test_fewer_rows_are_part_of_more_and_keep_their_order():
-    from training.rows import some_rows
+    from training.data.rows import some_rows
 
     everything = list(range(100))
     small, large = some_rows(everything, 10, 3), some_rows(everything, 60, 3)

@@ -8,7 +8,7 @@ import torch
 
 from harness.errors import UserError
 from training import checkpointing
-from training.checkpointing import FILE, State
+from training.checkpointing import FILE, TrainingState
 
 
 class Bomb:
@@ -54,7 +54,7 @@ def test_a_state_of_other_fields_is_refused_in_one_line(tmp_path: Path, fields: 
 
 
 def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    saved = State(step=4, adapter={"a": torch.ones(2)}, misses=1, fingerprint={"seed": 0})
+    saved = TrainingState(step=4, adapter={"a": torch.ones(2)}, misses=1, fingerprint={"seed": 0})
     checkpointing.save(tmp_path, saved)
     found = checkpointing.load(tmp_path, {"seed": 0})
     assert found is not None and found.step == 4 and torch.equal(found.adapter["a"], torch.ones(2))

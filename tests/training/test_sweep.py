@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from harness.errors import EXIT_INTERRUPTED, UserError
+from harness.runs.folder import RunFolder, load_run
 from harness.schema import Estimate, Manifest
-from harness.store import RunFolder, load_run
 from tests import forked
 from tests.harness.mini import rows as cases
 from tests.harness.mini import write_suite
@@ -18,7 +18,7 @@ from tests.training.real import wait_for
 from training.config_file import load as load_config
 from training.run import Interrupted
 from training.sweep import run as sweeping
-from training.sweep.process import Ended, Processes
+from training.sweep.run import Ended, Processes
 
 GRID = 'config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n"lora.r, lora.alpha" = [[4, 8], [8, 16]]\n'
 
@@ -113,7 +113,7 @@ def test_a_sweep_trains_every_point_once_and_keeps_a_table_a_page_and_a_plot(wri
 
 
 def test_time_left_goes_by_the_rows_that_points_see():
-    pace = sweeping.Pace()
+    pace = sweeping.SweepPace()
     assert pace.left(10) is None
     pace.add(30.0, 100)
     pace.add(90.0, 300)
@@ -306,7 +306,7 @@ def test_a_dry_run_lists_the_points_with_their_steps_and_writes_nothing(write_sw
 def tunegate(folder, *words):
     settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
     python = forked.python("training")
-    return forked.Forked("harness.cli", *words, cwd=folder, env=settings, libraries="training", executable=python)
+    return forked.Forked("tunegate.cli.main", *words, cwd=folder, env=settings, libraries="training", executable=python)
 
 
 def trainings(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.sweep.process import Ended, Processes
+from training.sweep.run import Ended, Processes
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def run(tmp_path, monkeypatch):
 def test_a_finished_training_names_its_run_folder(run):
     ended, said, _ = run('echo "$@"; echo loss 0.5 >&2; echo "adapter: /runs/a b/adapter"')
     assert ended == Ended(run=Path("/runs/a b"))
-    assert said == ["-m harness.cli train point.toml", "loss 0.5"]
+    assert said == ["-m tunegate.cli.main train point.toml", "loss 0.5"]
 
 
 @pytest.mark.parametrize(("script", "ended"), [

@@ -7,8 +7,8 @@ import pytest
 
 from harness.errors import UserError
 from training.config_file import load as load_config
-from training.sweep.points import Axis, draw, point_text, short_names, shown
-from training.sweep.settings import REFUSED, load, settable
+from training.sweep.config import REFUSED, load, settable
+from training.sweep.grid import Axis, draw, point_text, short_names, shown
 
 AXES = [
     Axis(keys=("optim.lr",), values=[(0.1,), (0.2,)]),

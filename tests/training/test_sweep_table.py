@@ -7,10 +7,17 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Estimate
-from training.sweep import table, view
-from training.sweep.luck import expected_best, standard_error
-from training.sweep.plot import write_plot
-from training.sweep.table import Confirmed, Measure, Row, Table, finished
+from training.sweep import results, view
+from training.sweep.results import (
+    Confirmed,
+    SweepMeasure,
+    SweepRow,
+    SweepTable,
+    expected_best,
+    finished,
+    standard_error,
+)
+from training.sweep.view import write_plot
 
 
 def estimate(value, half=0.05, n=100):
@@ -32,20 +39,24 @@ def row(number, value=None, loss=1.0, size=1000, lr=None, **more):
         "wall_s": 61.0,
         "diagnosis": "healthy",
     }
-    return Row(number=number, values={"optim.lr": lr or number / 1000, "lora.r": 8}, steps_planned=6, **found | more)
+    return SweepRow(
+        number=number, values={"optim.lr": lr or number / 1000, "lora.r": 8}, steps_planned=6, **found | more
+    )
 
 
 def by_metric(*rows, higher=True, **more):
-    measure = Measure(name="clause_recall", higher_is_better=higher, suite="legal/mini")
-    return Table(name="tiny", measure=measure, rows=list(rows), **more)
+    measure = SweepMeasure(name="clause_recall", higher_is_better=higher, suite="legal/mini")
+    return SweepTable(name="tiny", measure=measure, rows=list(rows), **more)
 
 
 def by_loss(*rows):
-    return Table(name="tiny", measure=Measure(), rows=list(rows))
+    return SweepTable(name="tiny", measure=SweepMeasure(), rows=list(rows))
 
 
-FAILED = Row(number=9, values={"optim.lr": 0.5, "lora.r": 8}, steps_planned=6, status="failed", error="the loss is nan")
-WAITING = Row(number=8, values={"optim.lr": 0.4, "lora.r": 8}, steps_planned=6)
+FAILED = SweepRow(
+    number=9, values={"optim.lr": 0.5, "lora.r": 8}, steps_planned=6, status="failed", error="the loss is nan"
+)
+WAITING = SweepRow(number=8, values={"optim.lr": 0.4, "lora.r": 8}, steps_planned=6)
 
 
 @pytest.mark.parametrize(("count", "expected"), [
@@ -124,14 +135,14 @@ def test_a_row_holds_what_the_training_recorded():
 def test_the_file_reads_back_as_it_was_and_names_ranking_and_caution(tmp_path):
     confirmed = Confirmed(point=2, trained="run-2", run="t", metric=estimate(0.7), gates={"pass": 1})
     kept = by_metric(row(1, 0.2), row(2, 0.8), FAILED, WAITING, confirmed=confirmed)
-    table.write(kept, tmp_path)
-    assert table.read(tmp_path) == kept
+    results.write(kept, tmp_path)
+    assert results.read(tmp_path) == kept
     raw = json.loads((tmp_path / "sweep.json").read_text())
     assert raw["ranking"] == [2, 1] and raw["caution"]["points"] == 2
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
     (tmp_path / "sweep.json").write_text("{")
     with pytest.raises(UserError, match=r"sweep\.json: cannot be read"):
-        table.read(tmp_path)
+        results.read(tmp_path)
 
 
 MIXED = by_metric(row(1, 0.2), row(2, 0.8), FAILED, WAITING)

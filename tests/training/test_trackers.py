@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.store import check_seal, load_run
+from harness.runs.folder import check_seal, load_run
 from training import trackers
 from training.config_file import load
 from training.model_checks import model_problems

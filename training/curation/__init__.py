@@ -1,1 +1,1 @@
-"""Curation of training rows: `checks.py` lists the checks, one a file; `review.py` runs them. Trains nothing."""
+"""Checks and cleaning of training data."""

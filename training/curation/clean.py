@@ -9,20 +9,90 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.errors import UserError
-from training.curation import card, html, pii
-from training.curation.checks import CHECKS
-from training.curation.lines import inputs, output_folder, place, raw_lines, write_lines, write_manifest
-from training.curation.masking import Mask
-from training.curation.review import SKIP, Review
+from harness.files import file_sha256
+from harness.suites.tables import is_table
+from training.curation import data_card, render
+from training.curation.checks import pii
+from training.curation.personal_data import Mask
+from training.curation.review import CHECKS, SKIP, Review
 from training.curation.review import review as run
-from training.rows import DOCUMENT_FIELDS
+from training.data.rows import DOCUMENT_FIELDS, TrainingRow, source_sha256
+
+
+def place(row: TrainingRow) -> tuple[str, int]:
+    """File and line of a row."""
+    file, _, number = row.where.rpartition(":")
+    return file, int(number)
+
+
+def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
+    """Index and line of every row, without the line's end; rows are in the order of their files' lines."""
+    waiting = list(enumerate(rows))[::-1]
+    while waiting:
+        file = place(waiting[-1][1])[0]
+        if is_table(file):
+            index, row = waiting.pop()
+            yield index, _as_line(row)
+            continue
+        with Path(file).open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if waiting and place(waiting[-1][1]) == (file, number):
+                    yield waiting.pop()[0], line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+
+
+def _as_line(row: TrainingRow) -> bytes:
+    """The row of a table as a line of JSON."""
+    source = {"document": row.document} if row.document else {}
+    return json.dumps({"messages": row.chat, **source}, ensure_ascii=False).encode()
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
+    """Write lines and return what a manifest says of the file."""
+    count = 0
+    with path.open("wb") as file:
+        for line in lines:
+            file.write(line + b"\n")
+            count += 1
+    return {"file": path.name, "rows": count, "sha256": file_sha256(path)}
+
+
+def inputs(rows: Sequence[TrainingRow]) -> list[dict[str, Any]]:
+    """What a manifest says of the files that rows came from."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        file = place(row)[0]
+        counts[file] = counts.get(file, 0) + 1
+    return [{"file": file, "rows": count, "sha256": source_sha256(file)} for file, count in counts.items()]
+
+
+def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:
+    """Write manifest.json. It holds no time, so that equal work gives equal bytes."""
+    path = folder / "manifest.json"
+    whole = {"made_by": made_by, "tunegate": version("tunegate"), **content}
+    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return path
+
+
+def output_folder(out: Path, files: Sequence[str], names: Iterable[str]) -> Path:
+    """Make a folder for files of these names; one that would write over an input is a UserError."""
+    read = {Path(file).resolve() for file in files}
+    over = [name for name in names if (out / name).resolve() in read]
+    if over:
+        raise UserError(f"{out / over[0]} is also read. Choose another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}). Choose another folder with --out") from None
+    return out
+
 
 DROPPED, CARD, REPORT = "dropped.jsonl", "data_card.md", "report.html"
 TEXT_FIELDS = ("instruction", "input", "output", *DOCUMENT_FIELDS)
@@ -43,8 +113,8 @@ def clean(review: Review, out: Path) -> list[Path]:
     outputs.append(write_lines(folder / DROPPED, _dropped(review)))
     left = _left(review, [str(folder / name) for file, name in zip(review.files, names, strict=True) if kept[file]])
     facts = manifest(review, left, outputs, masks)
-    (folder / CARD).write_text(card.render(review, left, facts), "utf-8")
-    (folder / REPORT).write_text(html.render(review), "utf-8")
+    (folder / CARD).write_text(data_card.render(review, left, facts), "utf-8")
+    (folder / REPORT).write_text(render.render_html(review), "utf-8")
     made = write_manifest(folder, "tunegate data clean", facts)
     return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, made]
 

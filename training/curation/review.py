@@ -14,12 +14,30 @@ from functools import cached_property
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from training.curation.checks import CHECKS
-from training.curation.findings import Check, Found
-from training.curation.lengths import sizes
-from training.curation.sample import Sample
-from training.curation.settings import Settings
-from training.rows import load_rows
+from training.curation.check import Check, CheckResult, CheckSettings, Sample
+from training.curation.checks import bias, contamination, duplicates, labels, language, length, pii, style
+from training.curation.checks.length import sizes
+from training.data.rows import load_rows
+
+CHECKS: tuple[Check, ...] = (
+    labels.TOO_FEW_ROWS,
+    contamination.CHECK,
+    duplicates.EXACT,
+    duplicates.NEAR,
+    length.REFUSED,
+    pii.CHECK,
+    duplicates.CONFLICTS,
+    length.CUT,
+    language.CHECK,
+    style.TYPOS,
+    style.INFORMAL,
+    style.BANNED,
+    bias.CHECK,
+    labels.NEGATIVES,
+    labels.BALANCE,
+    length.CHECK,
+)
+
 
 SKIP = "skip"
 
@@ -31,14 +49,16 @@ class Result(Struct, frozen=True, kw_only=True):
     says: str
     action: str
     """What `clean` does with its rows: drop, mask, flag or keep."""
-    found: Found
+    found: CheckResult
     seconds: float
 
 
 class Review:
     """Rows, settings and what every check found."""
 
-    def __init__(self, files: Sequence[str], sample: Sample, settings: Settings, results: Sequence[Result]) -> None:
+    def __init__(
+        self, files: Sequence[str], sample: Sample, settings: CheckSettings, results: Sequence[Result]
+    ) -> None:
         self.files = list(files)
         self.sample = sample
         self.settings = settings
@@ -82,7 +102,7 @@ class Review:
         return rows
 
 
-def review(files: Sequence[str], settings: Settings, say: Callable[[str], None] = lambda _: None) -> Review:
+def review(files: Sequence[str], settings: CheckSettings, say: Callable[[str], None] = lambda _: None) -> Review:
     """Read the files and run the checks. Unreadable rows and settings are UserErrors; `say` hears of each check."""
     refuse_all(action_problems(settings.actions), "actions that cannot be taken")
     sample = Sample(load_rows(files))

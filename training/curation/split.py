@@ -17,12 +17,10 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError
-from training.curation.exact import key
-from training.curation.lines import inputs, output_folder, raw_lines, write_lines, write_manifest
-from training.curation.near import links
-from training.curation.sample import Sample
-from training.curation.settings import NEAR
-from training.rows import DOCUMENT_FIELDS, load_rows
+from training.curation.check import NEAR, Sample
+from training.curation.checks.duplicates import key, links
+from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
+from training.data.rows import DOCUMENT_FIELDS, load_rows
 
 By = Literal["auto", "document", "input"]
 BY = get_args(By)

@@ -10,35 +10,135 @@ again, an interrupted one goes on where it stopped, a failed one is tried again.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from filelock import FileLock, Timeout
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness import checkpoints, store
-from harness.clock import clock
-from harness.digest import digest
-from harness.errors import UserError
-from harness.progress import Progress
-from harness.prompts import Renderer
+from harness.checkpoints import resolve
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, UserError
+from harness.files import digest
+from harness.formatting import format_duration
+from harness.progress.progress import Progress
+from harness.progress.terminal import lent
+from harness.runs import folder as runs_folder
+from harness.suites.prompts import Renderer
 from harness.threads import before_torch
-from training import questions
+from training import validation
 from training.config import Config, asked_tables, fingerprint
-from training.curation.refusal import WITHOUT_SUITES
-from training.questions import Questions
-from training.rows import files_sha256
+from training.curation.checks.contamination import WITHOUT_SUITES
+from training.data.rows import files_sha256
 from training.run import Interrupted
-from training.sweep import settings, table, view
-from training.sweep.confirm import asked_before, check, confirm
-from training.sweep.plot import write_plot
-from training.sweep.points import Point
-from training.sweep.process import Processes
-from training.sweep.settings import Plan
-from training.sweep.table import Measure, Row, Table
+from training.sweep import config as sweep_config
+from training.sweep import results, view
+from training.sweep.config import SweepPlan
+from training.sweep.grid import SweepPoint
+from training.sweep.results import SweepMeasure, SweepRow, SweepTable
+from training.sweep.test_winner import asked_before, check, confirm
+from training.sweep.view import write_plot
+from training.validation import Questions
+
+ADAPTER = "adapter: "
+"""How `tunegate train` names what it made."""
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    run: Path | None = None
+    """Run folder of a finished training."""
+    error: str | None = None
+    """Why there is none, in one line."""
+    stopped: bool = False
+    """It was asked to stop, and can go on."""
+
+
+class Processes:
+    """A context that starts trainings one after another and passes Ctrl-C or a polite kill on to the one that runs.
+
+    A training has a session of its own, so that each signal reaches it once. A second one ends it at once. The
+    terminal is lent to it for its live view.
+    """
+
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        self.options = options
+        """Further options of every `tunegate train`."""
+        self.asked_to_stop = False
+        self._running: subprocess.Popen[str] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Processes:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._pass_on)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self.asked_to_stop = True
+        if self._running is not None:
+            self._running.send_signal(signal.SIGINT)
+
+    def train(self, config: Path, relay: Callable[[str], None]) -> Ended:
+        """Run `tunegate train` on a configuration to its end; `relay` takes each line that it prints."""
+        command = [sys.executable, "-m", "tunegate.cli.main", "train", str(config), *self.options]
+        last, run = "", None
+        with (
+            lent(sys.stderr) as (descriptors, environment),
+            subprocess.Popen(
+                command,
+                pass_fds=descriptors,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            ) as process,
+        ):
+            self._running = process
+            if self.asked_to_stop:
+                process.send_signal(signal.SIGINT)
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if line.startswith(ADAPTER):
+                        run = Path(line.removeprefix(ADAPTER).strip()).parent
+                    elif line.strip():
+                        last = line.strip()
+                        relay(last)
+            except BaseException:
+                process.send_signal(signal.SIGINT)
+                raise
+            finally:
+                process.wait()
+                self._running = None
+        return _ended(process.returncode, run, last)
+
+
+def _ended(code: int, run: Path | None, last: str) -> Ended:
+    if code == EXIT_OK and run is not None:
+        return Ended(run=run)
+    if code in (EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):
+        return Ended(stopped=True)
+    if code < 0:
+        name = signal.Signals(-code).name
+        return Ended(error=f"killed by {name}; the last it said was: {last or 'nothing'}")
+    return Ended(error=last.removeprefix("tunegate: ") or f"ended with code {code} and said nothing")
+
 
 DIGEST_CHARS = 8
 
@@ -48,13 +148,13 @@ class Sweep(Struct, frozen=True, kw_only=True):
 
     path: Path
     """The sweep file."""
-    plan: Plan
+    plan: SweepPlan
     """What it asks for."""
     asked: dict[str, Questions]
     """By table of the training configuration: cases that every point answers while it trains."""
     folder: Path
     """Its folder."""
-    table: Table
+    table: SweepTable
     """What is known of its points."""
 
     @property
@@ -66,27 +166,27 @@ class Sweep(Struct, frozen=True, kw_only=True):
 def prepare(path: Path) -> Sweep:
     """Read and check everything that a sweep names; no weight is loaded and nothing is written."""
     before_torch()
-    plan = settings.load(path)
+    plan = sweep_config.load(path)
     config = plan.config
     asked = _questions(config)
     chosen = asked.get("select")
-    measure = Measure()
+    measure = SweepMeasure()
     if chosen:
         metric = chosen.metric
-        measure = Measure(name=metric.name, higher_is_better=metric.higher_is_better, suite=chosen.suite.name)
+        measure = SweepMeasure(name=metric.name, higher_is_better=metric.higher_is_better, suite=chosen.suite.name)
     safe = re.sub(r"[^a-z0-9]+", "-", config.output.name.lower()).strip("-")
     folder = Path(config.output.dir) / f"sweep-{safe}-{plan.digest[:DIGEST_CHARS]}"
-    rows = [Row(number=p.number, values=p.values, steps_planned=p.steps) for p in plan.points]
-    new = Table(name=config.output.name, measure=measure, rows=rows)
-    return Sweep(path=path, plan=plan, asked=asked, folder=folder, table=table.read(folder) or new)
+    rows = [SweepRow(number=p.number, values=p.values, steps_planned=p.steps) for p in plan.points]
+    new = SweepTable(name=config.output.name, measure=measure, rows=rows)
+    return Sweep(path=path, plan=plan, asked=asked, folder=folder, table=results.read(folder) or new)
 
 
 def _questions(config: Config) -> dict[str, Questions]:
     if not any(asked.suite for asked in asked_tables(config).values()):
         return {}
-    base = checkpoints.resolve(config.base)
+    base = resolve.resolve(config.base)
     renderer = Renderer(base.path)
-    found = {name: questions.load(asked, name, base, renderer) for name, asked in asked_tables(config).items()}
+    found = {name: validation.load(asked, name, base, renderer) for name, asked in asked_tables(config).items()}
     return {name: one for name, one in found.items() if one is not None}
 
 
@@ -112,7 +212,7 @@ def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -
     return made
 
 
-def _no_winner(found: Table) -> str:
+def _no_winner(found: SweepTable) -> str:
     if found.ranked:
         metric = found.ranked[0].metric
         return (
@@ -123,9 +223,9 @@ def _no_winner(found: Table) -> str:
 
 
 def _train_all(made: Sweep, say: Callable[[str], None], without_suites: bool) -> Sweep:
-    points, pace = made.plan.points, Pace()
+    points, pace = made.plan.points, SweepPace()
     inputs = {point.number: _inputs(point.config, made.asked) for point in points}
-    waiting: list[Point] = []
+    waiting: list[SweepPoint] = []
     for point, row in zip(points, made.table.rows, strict=True):
         if _is_kept(row, inputs[point.number], made):
             pace.add(row.wall_s or 0.0, point.rows_seen)
@@ -136,7 +236,7 @@ def _train_all(made: Sweep, say: Callable[[str], None], without_suites: bool) ->
     with Processes([WITHOUT_SUITES] if without_suites else []) as processes:
         for place, point in enumerate(waiting):
             left = pace.left(sum(p.rows_seen for p in waiting[place:]))
-            wait = f"; about {clock(left)} left for this and the rest" if left and left >= 1 else ""
+            wait = f"; about {format_duration(left)} left for this and the rest" if left and left >= 1 else ""
             say(f"sweep: point {point.number} of {len(points)}: {point.says}{wait}")
             start = time.monotonic()
             row = _train(point, made, processes, inputs[point.number], say)
@@ -145,7 +245,7 @@ def _train_all(made: Sweep, say: Callable[[str], None], without_suites: bool) ->
     return _keep(made, *made.table.rows)
 
 
-class Pace:
+class SweepPace:
     """Says how long the points that are left will take, from those that are finished, by the rows that they see."""
 
     def __init__(self) -> None:
@@ -166,24 +266,24 @@ def _inputs(config: Config, asked: dict[str, Questions]) -> str:
     """Digest of all that a training's result depends on."""
     files = [files_sha256(config.data.train), files_sha256(config.data.validation)]
     cases = {name: found.digest for name, found in asked.items()}
-    return digest([fingerprint(config), checkpoints.resolve(config.base).digest, files, cases])
+    return digest([fingerprint(config), resolve.resolve(config.base).digest, files, cases])
 
 
-def _is_kept(row: Row, inputs: str, made: Sweep) -> bool:
+def _is_kept(row: SweepRow, inputs: str, made: Sweep) -> bool:
     """The point was trained on what it would be trained on now, and its run folder is still there."""
-    return row.status == "finished" and row.inputs == inputs and (made.root / row.run / store.SEAL).exists()
+    return row.status == "finished" and row.inputs == inputs and (made.root / row.run / runs_folder.SEAL).exists()
 
 
-def _train(point: Point, made: Sweep, processes: Processes, inputs: str, say: Callable[[str], None]) -> Row:
+def _train(point: SweepPoint, made: Sweep, processes: Processes, inputs: str, say: Callable[[str], None]) -> SweepRow:
     """Train one point in a process; its row. Interrupted where the user stopped it."""
     file = made.folder / "points" / f"{point.number:02d}.toml"
     head = f"# Point {point.number} of {made.path.name}: {point.says}\n# Train it alone with: tunegate train {file}\n"
-    table.replace_file(file, (head + point.text).encode())
+    results.replace_file(file, (head + point.text).encode())
     ended = processes.train(file, lambda line: say(f"  {line}"))
-    row = Row(number=point.number, values=point.values, steps_planned=point.steps)
+    row = SweepRow(number=point.number, values=point.values, steps_planned=point.steps)
     if ended.run is not None:
-        record = store.load_manifest(ended.run).training or {}
-        return table.finished(row, ended.run.name, record, inputs)
+        record = runs_folder.load_manifest(ended.run).training or {}
+        return results.finished(row, ended.run.name, record, inputs)
     if ended.stopped or processes.asked_to_stop:
         raise Interrupted(
             f"sweep stopped at point {point.number} of {len(made.plan.points)}. The same command goes on: "
@@ -193,12 +293,12 @@ def _train(point: Point, made: Sweep, processes: Processes, inputs: str, say: Ca
     return replace(row, status="failed", error=ended.error)
 
 
-def _keep(made: Sweep, *rows: Row) -> Sweep:
+def _keep(made: Sweep, *rows: SweepRow) -> Sweep:
     """Put rows into the table and write it: the numbers first, then what is drawn from them."""
     new = {row.number: row for row in rows}
     now = replace(made.table, rows=[new.get(row.number, row) for row in made.table.rows])
-    table.write(now, made.folder)
-    table.replace_file(made.folder / "sweep.md", view.markdown(now).encode())
+    results.write(now, made.folder)
+    results.replace_file(made.folder / "sweep.md", view.markdown(now).encode())
     write_plot(now, made.folder / "sweep.svg")
     return replace(made, table=now)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table as Grid
 
-from harness.clock import clock
+from harness.errors import MissingExtra
+from harness.formatting import format_duration
 from harness.schema import Estimate
-from training.plan_view import text
-from training.sweep.points import Point, short_names, shown
-from training.sweep.table import LOSS, Caution, Confirmed, Row, Table
+from training.estimate.report import text
+from training.sweep.grid import SweepPoint, short_names, shown
+from training.sweep.results import LOSS, Caution, Confirmed, SweepRow, SweepTable
 
 NO_TEST = (
     "No suite is named in [select], so no test was asked. Judge the winner: pytest evalsuites --checkpoint ADAPTER"
@@ -19,7 +21,7 @@ NO_TEST = (
 NOTHING = "-"
 
 
-def show(table: Table, width: int) -> str:
+def show(table: SweepTable, width: int) -> str:
     """The sweep as text."""
     grid = Grid(box=None, padding=(0, 2, 0, 0))
     for name in ("rank", "point", "changes", "measured", "best step", "cost", "diagnosis"):
@@ -40,7 +42,7 @@ def show(table: Table, width: int) -> str:
     return text([_title(table), "", grid, "", *_failures(table), *_sentences(table)], width)
 
 
-def markdown(table: Table) -> str:
+def markdown(table: SweepTable) -> str:
     """The sweep as a page."""
     headings = ["rank", "point", "changes", *_measures(table), "best step", "tokens/s", "MiB", "time", "diagnosis"]
     rows = [headings, ["---"] * len(headings), *(_row(table, row, place) for place, row in _ordered(table))]
@@ -51,7 +53,7 @@ def markdown(table: Table) -> str:
     return "\n".join([*parts, *([""] if failures else []), "![The points by what they measured](sweep.svg)", "", *said])
 
 
-def dry(points: Sequence[Point], measure: str, width: int) -> str:
+def dry(points: Sequence[SweepPoint], measure: str, width: int) -> str:
     """What a sweep would train."""
     grid = Grid()
     for name in ("point", "steps", "rows seen"):
@@ -70,7 +72,7 @@ def changes(values: dict[str, Any], sep: str = ", ") -> str:
     return sep.join(f"{names[key]} {shown(key, value)}" for key, value in values.items())
 
 
-def _title(table: Table) -> str:
+def _title(table: SweepTable) -> str:
     done = f"{len(table.ranked)} of {len(table.rows)} points"
     measure = table.measure
     better = "higher" if measure.higher_is_better else "lower"
@@ -79,17 +81,17 @@ def _title(table: Table) -> str:
     return f"{done} by {measure.name} of {measure.suite} on the validation cases, {better} is better"
 
 
-def _measures(table: Table) -> list[str]:
+def _measures(table: SweepTable) -> list[str]:
     return [f"{table.measure.name} (95%)", "loss"] if table.measure.suite else ["loss"]
 
 
-def _ordered(table: Table) -> list[tuple[str, Row]]:
+def _ordered(table: SweepTable) -> list[tuple[str, SweepRow]]:
     """Each row with its place: the best first, those that are not finished last."""
     others = [(NOTHING, row) for row in table.rows if row.status != "finished"]
     return [*((str(place), row) for place, row in enumerate(table.ranked, 1)), *others]
 
 
-def _row(table: Table, row: Row, rank: str) -> list[str]:
+def _row(table: SweepTable, row: SweepRow, rank: str) -> list[str]:
     measured = [level(row.metric) if row.status == "finished" else NOTHING] if table.measure.suite else []
     return [
         rank,
@@ -100,7 +102,7 @@ def _row(table: Table, row: Row, rank: str) -> list[str]:
         NOTHING if row.steps is None else f"{row.steps if row.best_step is None else row.best_step} of {row.steps}",
         _number(row.tokens_per_s, ",.0f"),
         _number(row.peak_memory_mib, ",d"),
-        NOTHING if row.wall_s is None else clock(row.wall_s),
+        NOTHING if row.wall_s is None else format_duration(row.wall_s),
         row.diagnosis or row.status,
     ]
 
@@ -117,11 +119,11 @@ def level(found: Estimate | None) -> str:
     return f"{found.value:.3f}{bounds}, n {found.n}"
 
 
-def _failures(table: Table) -> list[str]:
+def _failures(table: SweepTable) -> list[str]:
     return [f"point {row.number} ({changes(row.values)}) failed: {row.error}" for row in table.failed]
 
 
-def _sentences(table: Table) -> list[str]:
+def _sentences(table: SweepTable) -> list[str]:
     best = table.winner
     if best is None:
         return []
@@ -150,7 +152,7 @@ def _caution(found: Caution | None, points: int) -> str:
     )
 
 
-def _confirmed(table: Table, found: Confirmed, best: Row) -> list[str]:
+def _confirmed(table: SweepTable, found: Confirmed, best: SweepRow) -> list[str]:
     validation = next(row.metric for row in table.rows if row.number == found.point)
     lines = [
         f"Test: {table.measure.name} of point {found.point} is {level(found.metric)} on the test cases, against "
@@ -177,3 +179,35 @@ def _confirmed(table: Table, found: Confirmed, best: Row) -> list[str]:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+ROW_INCHES = 0.35
+
+
+def write_plot(table: SweepTable, file: Path) -> None:
+    """The finished points by what they are compared by. Same table, same bytes."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingExtra("the plot of a sweep", "matplotlib", "report") from None
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    rows = [(row, value) for row in table.ranked if (value := table.value(row)) is not None]
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sweep"}):
+        figure = Figure(figsize=(7, 1 + ROW_INCHES * max(len(rows), 2)), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        for place, (row, value) in enumerate(rows):
+            found = row.metric
+            if found is not None and found.low is not None and found.high is not None:
+                bounds = (found.low, found.high)
+                axes.plot(bounds, (place, place), color="#7a8793", linewidth=1.5, gid=f"interval-{row.number}")
+            axes.plot([value], [place], "o", color="#0b5cad", gid=f"point-{row.number}")
+        axes.set_yticks(range(len(rows)), [f"{row.number}: {changes(row.values)}" for row, _ in rows])
+        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+        measure = table.measure
+        axes.set_xlabel(f"{measure.name}, 95% interval" if measure.suite else f"{LOSS}, nats by answer token")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", color="#e3e7eb", linewidth=0.8)
+        figure.savefig(file, format="svg", metadata={"Date": None})

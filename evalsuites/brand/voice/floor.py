@@ -8,20 +8,20 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.schema import Case
-from harness.scoring import style_guide
-from harness.scoring.voice_hits import Finder, Text
+from harness.scoring.brand import style_guide
+from harness.scoring.brand.violations import NormalForms, ViolationFinder
 
 GUIDE = Path(__file__).with_name("style.toml")
 
 
 @lru_cache(maxsize=1)
-def _finder() -> Finder:
-    return Finder(style_guide.load(GUIDE))
+def _finder() -> ViolationFinder:
+    return ViolationFinder(style_guide.load(GUIDE))
 
 
 def find_and_replace(case: Case) -> str:
     """The document with every hit replaced."""
-    text = Text(case.document)
+    text = NormalForms(case.document)
     corrected = text.even
     for hit in reversed(_finder().hits(text, _finder().casing(text)[0])):
         if hit.kind != "typo":

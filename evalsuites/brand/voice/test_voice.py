@@ -4,12 +4,13 @@ from pathlib import Path
 
 from evalsuites.brand.voice.floor import find_and_replace
 from harness import Suite
-from harness.scoring import answers, voice
+from harness.scoring import short_answer
+from harness.scoring.brand import voice
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[voice.in_style(Path(__file__).with_name("style.toml")), answers.given],
+    scorers=[voice.in_style(Path(__file__).with_name("style.toml")), short_answer.given],
     cluster="source",
     slices=["kind"],
     shape="rewriting",

@@ -2,12 +2,13 @@
 
 from evalsuites.finance.report.floor import first_row
 from harness import Suite
-from harness.scoring import answers, fact_sheets
+from harness.scoring import short_answer
+from harness.scoring.finance import report
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[fact_sheets.report, answers.given],
+    scorers=[report.report, short_answer.given],
     cluster="fact sheet",
     slices=["kind"],
     shape="fact sheet",

@@ -19,13 +19,12 @@ from typing import Any
 from msgspec import Struct
 
 from evalsuites.generated import write_rows
-from harness.asks import Ask, longest
-from harness.engines.broker import Broker
+from harness.engines.dispatch import Dispatcher
 from harness.errors import UserError
-from harness.plan import Job, PlainRenderer, variants
-from harness.progress import Progress
-from harness.prompts import Message, Renderer, load_template, messages
+from harness.evaluation.plan import PlannedRequest, judge_checkpoint, longest
+from harness.progress.progress import Progress
 from harness.schema import CANDIDATE, Case, Completion, Sampling
+from harness.suites.prompts import Message, PlainRenderer, Renderer, load_template, messages
 from harness.threads import before_torch
 
 FOLDER = Path(__file__).parent
@@ -40,7 +39,7 @@ FORMS = (SUITE_FORM, BARE, BARE)
 SOURCE = "replay"
 SPARE = 1.2
 
-Answers = Callable[[Sequence[Ask]], Mapping[str, Completion]]
+Answers = Callable[[Sequence[PlannedRequest]], Mapping[str, Completion]]
 """Asks some prompts; gives completions by case id."""
 
 
@@ -99,11 +98,13 @@ def chat(case: Case) -> list[Message]:
     return [{"role": "user", "content": case.input["question"]}]
 
 
-def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[Ask]:
+def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[PlannedRequest]:
     """Each prompt as it is asked: once, greedily."""
     sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
     return [
-        Ask(suite=0, case=case, variant=CANDIDATE, repeat=1, ids=renderer.prompt(chat(case)).ids, sampling=sampling)
+        PlannedRequest(
+            suite=0, case=case, variant=CANDIDATE, repeat=1, ids=renderer.prompt(chat(case)).ids, sampling=sampling
+        )
         for case in cases
     ]
 
@@ -117,7 +118,7 @@ def unfit(done: Completion) -> str | None:
     return None if done.text.strip() else "empty"
 
 
-def collect(waiting: Sequence[Ask], rows: int, answers: Answers) -> Replay:
+def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers) -> Replay:
     """Rows of the first `rows` prompts whose answers are fit, or of all there are.
 
     Answers that are more than was needed are neither rows nor dropped.
@@ -151,12 +152,12 @@ def replay(
     drawn = draw(seed)
     if not 1 <= rows <= len(drawn):
         raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
-    checkpoints = variants(Job(suites=[], candidate=checkpoint, engine=engine, script=script))
+    checkpoints = {CANDIDATE: judge_checkpoint(checkpoint, engine, script)}
     renderer = PlainRenderer() if engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
     waiting = asks(drawn, renderer)
 
-    def answers(now: Sequence[Ask]) -> dict[str, Completion]:
-        broker = Broker(engine, checkpoints, max_model_len=longest(waiting), script=script, say=progress.say)
+    def answers(now: Sequence[PlannedRequest]) -> dict[str, Completion]:
+        broker = Dispatcher(engine, checkpoints, max_model_len=longest(waiting), script=script, say=progress.say)
         found = {}
         with progress.stage(f"replay ({broker.says})", len(now)) as stage:
             for ask, done in broker.answers(now):

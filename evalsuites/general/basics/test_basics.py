@@ -1,12 +1,12 @@
 """General questions and instructions: what a model must still be able to do after it was tuned."""
 
 from harness import Suite
-from harness.scoring import answers
+from harness.scoring import short_answer
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[answers.accepted, answers.given],
+    scorers=[short_answer.accepted, short_answer.given],
     cluster="question",
     slices=["kind"],
     shape="question",

@@ -2,12 +2,18 @@
 
 from evalsuites.legal.citations.floor import keyword_floor
 from harness import Suite
-from harness.scoring import answers, citations, grounded, standard
+from harness.scoring import published_metrics, short_answer
+from harness.scoring.legal import citations, statute_questions
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[grounded.cited, citations.fabricated, answers.given, *standard.squad(reference="answer")],
+    scorers=[
+        statute_questions.cited,
+        citations.fabricated,
+        short_answer.given,
+        *published_metrics.squad(reference="answer"),
+    ],
     cluster="document",
     slices=["kind"],
     shape="excerpt",

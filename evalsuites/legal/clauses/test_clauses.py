@@ -3,7 +3,7 @@
 from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from evalsuites.legal.clauses.floor import keyword_floor
 from harness import Suite
-from harness.scoring import citations, clauses
+from harness.scoring.legal import citations, clauses
 
 suite = Suite(
     cases="cases.jsonl",

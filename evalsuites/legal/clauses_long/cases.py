@@ -14,11 +14,11 @@ import msgspec
 from evalsuites.legal.clauses.drafting.bank import BANKS as SHORT_BANKS
 from evalsuites.legal.clauses_long.bank import BANKS, load
 from evalsuites.legal.clauses_long.contract import Contract, contracts
-from harness.cases import cases_hash
-from harness.checkpoints import cache_dir
-from harness.digest import digest
+from harness.checkpoints.resolve import cache_dir
 from harness.errors import UserError
+from harness.files import digest
 from harness.schema import Case
+from harness.suites.cases import cases_hash
 
 FOLDER = Path(__file__).parent
 DIGEST = FOLDER / "cases_digest.json"

@@ -7,8 +7,8 @@ count it as wrong.
 from collections.abc import Sequence
 
 from harness.schema import Case, Completion, Metric, Score
-from harness.scoring import clauses
 from harness.scoring.base import Scorer, scorer
+from harness.scoring.legal import clauses
 
 FAMILY = "each_clause"
 NEAR_MISS = Metric(

@@ -7,7 +7,7 @@ from evalsuites.legal.clauses_long.cases import cases
 from evalsuites.legal.clauses_long.floor import keyword_floor
 from evalsuites.legal.clauses_long.scoring import each
 from harness import Suite
-from harness.scoring import citations, clauses
+from harness.scoring.legal import citations, clauses
 
 pytestmark = pytest.mark.long
 

@@ -1,7 +1,7 @@
 """The keyword floor: the parties' sentence, and a few words around every figure. Knows no clause and no model."""
 
 from harness.schema import Case
-from harness.scoring.figure_forms import figures_in
+from harness.scoring.text.quantities import figures_in
 
 MOST_WORDS = 80
 BEFORE, AFTER = 5, 2

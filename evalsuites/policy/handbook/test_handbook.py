@@ -2,7 +2,7 @@
 
 from evalsuites.policy.handbook.floor import keyword_floor
 from harness import Suite
-from harness.scoring import guidelines
+from harness.scoring.policy import guidelines
 
 suite = Suite(
     cases="cases.jsonl",

@@ -4,14 +4,14 @@ from evalsuites.public.contractnli.cases import cases
 from evalsuites.public.contractnli.floor import keyword_floor
 from evalsuites.public.contractnli.ndas import CONTRADICTION, ENTAILMENT, LABELS, NOT_MENTIONED
 from harness import Suite
-from harness.scoring import evidence_spans, labels
+from harness.scoring import cited_evidence, labels
 
 suite = Suite(
     cases=cases,
     prompt="prompt.jinja",
     scorers=[
         labels.among(LABELS, aliases={"Not mentioned": NOT_MENTIONED}, apart=(ENTAILMENT, CONTRADICTION), until="[\n"),
-        evidence_spans.cited,
+        cited_evidence.cited,
     ],
     cluster="agreement",
     slices=["label", "statement"],

@@ -12,9 +12,9 @@ import msgspec
 from evalsuites.public.cuad.contracts import Contract, data_folder, load_contracts
 from evalsuites.public.cuad.passages import Passage, labelled, unit_starts, unlabelled
 from evalsuites.public.cuad.split import SPLITS, groups, side
-from harness.checkpoints import cache_dir
-from harness.digest import digest
-from harness.embedded import say_on_stderr
+from harness.checkpoints.bundled_model import say_on_stderr
+from harness.checkpoints.resolve import cache_dir
+from harness.files import digest
 from harness.schema import Case
 
 PER_CONTRACT = {"train": 16, "validation": 4, "test": 4}

@@ -4,7 +4,7 @@ from evalsuites.public.cuad.cases import cases
 from evalsuites.public.cuad.contracts import NAMES
 from evalsuites.public.cuad.floor import keyword_floor
 from harness import Suite
-from harness.scoring import clauses
+from harness.scoring.legal import clauses
 
 suite = Suite(
     cases=cases,

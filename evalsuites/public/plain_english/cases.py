@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from evalsuites.public.plain_english.pairs import Pair, data_folder, load
 from harness.schema import Case, Completion
-from harness.scoring import facts
-from harness.scoring.plain_summary import content, words_of
+from harness.scoring.grounding import facts
+from harness.scoring.summaries import content, words_of
 
 SHARES = {"test": 0.66, "validation": 0.05}
 """Most passages of a split, as shares of all; the rest is for training."""

@@ -3,12 +3,13 @@
 from evalsuites.public.plain_english.cases import cases
 from evalsuites.public.plain_english.floor import lead
 from harness import Suite
-from harness.scoring import answers, facts, plain_summary, standard
+from harness.scoring import published_metrics, short_answer, summaries
+from harness.scoring.grounding import facts
 
 suite = Suite(
     cases=cases,
     prompt="prompt.jinja",
-    scorers=[plain_summary.summary, facts.fabricated, answers.given, *standard.rouge()],
+    scorers=[summaries.summary, facts.fabricated, short_answer.given, *published_metrics.rouge()],
     cluster="service",
     slices=["passage"],
     shape="excerpt",

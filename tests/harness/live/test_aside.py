@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from harness.live.aside import Aside
+from harness.progress.capture import CapturedOutput
 
 
 def test_libraries_in_c_and_children_are_kept_too(capfd: pytest.CaptureFixture[str]) -> None:
-    with Aside(everything=True) as aside:
+    with CapturedOutput(everything=True) as aside:
         os.write(1, b"from Python\n")
         os.write(2, b"from C\n")
         subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
@@ -23,7 +23,7 @@ def test_libraries_in_c_and_children_are_kept_too(capfd: pytest.CaptureFixture[s
 
 
 def test_a_line_is_given_out_once_it_is_whole(capfd: pytest.CaptureFixture[str]) -> None:
-    with Aside(everything=True) as aside:
+    with CapturedOutput(everything=True) as aside:
         os.write(1, b"half ")
         assert aside.lines() == []
         os.write(1, "übrig\nunfin".encode())
@@ -32,14 +32,14 @@ def test_a_line_is_given_out_once_it_is_whole(capfd: pytest.CaptureFixture[str])
 
 
 def test_a_bar_that_overwrites_itself_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
-    with Aside(everything=True) as aside:
+    with CapturedOutput(everything=True) as aside:
         os.write(2, b"\r 10%\r 50%\r100%\n")
         assert aside.lines() == ["100%"]
     assert aside.rest() == []
 
 
 def test_both_are_restored_where_the_work_fails(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError), Aside(everything=True):
+    with pytest.raises(RuntimeError), CapturedOutput(everything=True):
         raise RuntimeError
     os.write(1, b"out\n")
     os.write(2, b"err\n")
@@ -47,7 +47,7 @@ def test_both_are_restored_where_the_work_fails(capfd: pytest.CaptureFixture[str
 
 
 def test_what_does_not_go_to_a_terminal_is_left_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    with Aside(everything=False) as aside:
+    with CapturedOutput(everything=False) as aside:
         os.write(1, b"to a file\n")
         assert aside.lines() == []
     assert aside.rest() == []
@@ -56,7 +56,7 @@ def test_what_does_not_go_to_a_terminal_is_left_alone(capfd: pytest.CaptureFixtu
 
 def test_a_child_that_outlives_the_view_prints_on_without_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     code = "import sys; print('early', flush=True); sys.stdin.read(); print('late', flush=True)"
-    with Aside(everything=True) as aside:
+    with CapturedOutput(everything=True) as aside:
         child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
         found: list[str] = []
         for _ in range(1000):

@@ -8,10 +8,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from harness.live.evaluation import DECIDES_NOTHING, UNTRUSTED, Evaluation, LiveStage
-from harness.progress import Share
+from harness.progress.evaluation_view import DECIDES_NOTHING, UNTRUSTED, Evaluation, LiveStage
+from harness.progress.progress import StageShare
+from harness.sanitize import is_hidden
 from harness.schema import Completion, Record
-from harness.visible import is_hidden
 from tests.harness.scored import ACCURACY, RECALL, record
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]bold[/red] [/] \u202egnp.exe\x9b31m\rover\u200b\n\n# PASSED :warning: [link=file:///etc]x[/link]"
@@ -27,9 +27,9 @@ def wrong(number: int, text: str, variant: str = "tuned", case_id: str = "") -> 
     return msgspec.structs.replace(made, completion=completion, case=case)
 
 
-def shares(count: int = 1) -> list[Share]:
+def shares(count: int = 1) -> list[StageShare]:
     return [
-        Share(suite=f"legal/suite{n}", variant=variant, total=40, metric=(ACCURACY, RECALL)[n % 2])
+        StageShare(suite=f"legal/suite{n}", variant=variant, total=40, metric=(ACCURACY, RECALL)[n % 2])
         for n in range(count)
         for variant in ("baseline", "tuned")
     ]

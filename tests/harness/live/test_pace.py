@@ -2,12 +2,11 @@
 
 import pytest
 
-from harness.live.pace import WINDOW_S, Pace
-from harness.live.series import MOST, Series
+from harness.progress.widgets import MOST, WINDOW_S, ProgressRate, Series
 
 
 def test_the_wait_for_the_first_answer_is_no_part_of_the_rate() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     for second in range(60):
         pace.mark(float(second), 0, 0)
     pace.mark(61.0, 20, 400)
@@ -16,14 +15,14 @@ def test_the_wait_for_the_first_answer_is_no_part_of_the_rate() -> None:
 
 
 def test_nothing_is_foretold_before_there_is_a_rate() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     assert pace.left(5) is None
     pace.mark(0.0, 0, 0)
     assert (pace.per_s, pace.left(5)) == ((0.0, 0.0), None)
 
 
 def test_a_rate_forgets_what_is_long_past() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     for second in range(1000):
         pace.mark(float(second), 10 * second, 0)
     done = 9990
@@ -34,7 +33,7 @@ def test_a_rate_forgets_what_is_long_past() -> None:
 
 
 def test_a_silent_engine_slows_the_rate_down() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     pace.mark(0.0, 0, 0)
     pace.mark(1.0, 10, 0)
     pace.mark(100.0, 10, 0)

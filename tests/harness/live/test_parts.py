@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.live.parts import LEVELS, Sparkline, flow, line, spark
+from harness.progress.widgets import LEVELS, Sparkline, flow, line, spark
 
 
 def test_the_lowest_number_is_the_lowest_bar_and_the_highest_the_highest() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.live.evaluation import DECIDES_NOTHING, UNTRUSTED
-from harness.store import load_manifest
+from harness.progress.evaluation_view import DECIDES_NOTHING, UNTRUSTED
+from harness.runs.folder import load_manifest
 from tests import forked
 from tests.harness.live.pseudo import CTRL_C, UNSET, Seen, run_on_terminal
 from tests.harness.mini import TEST, right, rows, write_script, write_suite
@@ -16,7 +16,7 @@ from tests.harness.mini import TEST, right, rows, write_script, write_suite
 pytestmark = pytest.mark.slow
 CASES = rows(40)
 ASK = ["--engine", "fake", "--script", "script.json"]
-COMPARE = ["harness.cli", "compare", "old", "new", "--suite", "evalsuites", *ASK]
+COMPARE = ["tunegate.cli.main", "compare", "old", "new", "--suite", "evalsuites", *ASK]
 PYTEST = ["pytest", "evalsuites", "-p", "no:cacheprovider", "--baseline", "old", *ASK]
 HOSTILE = "\x1b[2J\x1b[31m[red]evil[/red] \u202egnp.exe\x07"
 SLOW = '''

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.live.misses import miss_of
-from harness.live.running import EVERY_S, SHARE_OF_TIME, Level, Running
-from harness.progress import Share
+from harness.progress.evaluation_view import EVERY_S, SHARE_OF_TIME, Running, RunningLevel, miss_of
+from harness.progress.progress import StageShare
 from harness.schema import Metric
-from harness.stats.columns import Incoming
-from harness.stats.estimates import estimate
-from harness.stats.observations import Reading, observations
+from harness.stats.estimates import VariantScores, estimate, observations
+from harness.stats.score_table import Incoming
 from tests.harness.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, RECALL, record
 from tests.harness.scored_run import make
 
@@ -19,7 +17,7 @@ RECORDS = [record(n, n % 3 != 0, claims=1 + n % 2, cluster=n // 2, repeat=r) for
 
 
 def running(metric: Metric) -> Running:
-    return Running([Share(suite="s", variant="tuned", total=120, metric=metric)])
+    return Running([StageShare(suite="s", variant="tuned", total=120, metric=metric)])
 
 
 @pytest.mark.parametrize("metric", [ACCURACY, ERROR_RATE, RECALL, FABRICATION, MACRO_F1])
@@ -38,7 +36,7 @@ def test_the_last_estimate_is_the_runs_own(tmp_path: Path) -> None:
     made = make(tmp_path)
     metric = next(m for m in made.manifest.suites[0].metrics if m.name == "clause_recall")
     for variant in ("baseline", "tuned"):
-        level = Level(metric)
+        level = RunningLevel(metric)
         for one in made.by_variant("legal/mini")[variant]:
             level.add(one)
         level.finish()
@@ -55,7 +53,7 @@ def test_the_last_estimate_is_the_runs_own(tmp_path: Path) -> None:
 def test_estimates_come_every_two_seconds_while_they_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     found, asked = running(ACCURACY), []
     monkeypatch.setattr(time, "thread_time", lambda: 0.0)
-    monkeypatch.setattr(Level, "refresh", lambda level: asked.append(now))
+    monkeypatch.setattr(RunningLevel, "refresh", lambda level: asked.append(now))
     for tenth in range(100):
         now = tenth / 10
         found.refresh(now)
@@ -65,12 +63,12 @@ def test_estimates_come_every_two_seconds_while_they_are_cheap(monkeypatch: pyte
 def test_estimates_that_cost_much_come_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     found, asked, spent = running(ACCURACY), [], [0.0]
 
-    def costly(level: Level) -> None:
+    def costly(level: RunningLevel) -> None:
         asked.append(now)
         spent[0] += 0.5
 
     monkeypatch.setattr(time, "thread_time", lambda: spent[0])
-    monkeypatch.setattr(Level, "refresh", costly)
+    monkeypatch.setattr(RunningLevel, "refresh", costly)
     for now in range(1000):
         found.refresh(float(now))
     assert asked == [50 * n for n in range(20)]
@@ -78,7 +76,7 @@ def test_estimates_that_cost_much_come_less_often(monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_is_estimated_again_without_a_new_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    level = Level(ACCURACY)
+    level = RunningLevel(ACCURACY)
     level.add(RECORDS[0])
     level.refresh()
     first = level.estimate
@@ -90,11 +88,11 @@ def test_records_may_come_in_while_a_reading_of_the_earlier_ones_is_in_use() -> 
     incoming = Incoming()
     for one in RECORDS[:50]:
         incoming.add(one)
-    reading = Reading(incoming.columns())
+    reading = VariantScores(incoming.columns())
     for one in RECORDS[50:]:
         incoming.add(one)
     assert reading.observed(MACRO_F1, "candidate").records == 50
-    assert Reading(incoming.columns()).observed(MACRO_F1, "candidate").records == len(RECORDS)
+    assert VariantScores(incoming.columns()).observed(MACRO_F1, "candidate").records == len(RECORDS)
 
 
 def test_only_what_falls_short_is_a_miss() -> None:

@@ -9,8 +9,8 @@ import pytest
 from rich.console import RenderableType
 from rich.text import Text
 
-from harness.live import screen
-from harness.live.screen import Screen
+from harness.progress import screen
+from harness.progress.screen import Screen
 from tests.harness.live.pseudo import Seen
 
 

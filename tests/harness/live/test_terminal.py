@@ -10,9 +10,9 @@ from typing import TextIO
 
 import pytest
 
-from harness.live.terminal import LENT, is_terminal, lent, terminal_of
-from harness.live.view import Live
-from harness.progress import Lines, Progress, Silent
+from harness.progress.evaluation_view import Live
+from harness.progress.progress import Lines, Progress, Silent
+from harness.progress.terminal import LENT, is_terminal, lent, terminal_of
 from tests.harness.live.pseudo import UNSET
 
 
@@ -56,7 +56,7 @@ def test_a_pipe_a_text_and_a_closed_stream_are_no_terminal(terminal: TextIO) -> 
 
 
 def test_a_terminal_is_lent_to_a_process_whose_output_is_read(terminal: TextIO) -> None:
-    code = "import io; from harness.live.terminal import terminal_of; print(terminal_of(io.StringIO()) is not None)"
+    code = "import io; from harness.progress.terminal import terminal_of; print(terminal_of(io.StringIO()) is not None)"
     command = [sys.executable, "-c", code]
     with lent(terminal) as (descriptors, environment):
         child = subprocess.run(

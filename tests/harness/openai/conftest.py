@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.engines import openai_engine, openai_servers
-from harness.engines.endpoints import KEYS
+from harness.engines.openai import engine as openai_engine
+from harness.engines.openai import pool
+from harness.engines.openai.config import KEYS
 from tests.conftest import save_tokenizer
 from tests.harness.openai.project import MODELS, Project
 from tests.harness.openai.stub_server import Stub
@@ -31,8 +32,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(openai_servers, "REST_S", 0.02)
-    monkeypatch.setattr(openai_servers, "MOST_REST_S", 0.1)
+    monkeypatch.setattr(pool, "REST_S", 0.02)
+    monkeypatch.setattr(pool, "MOST_REST_S", 0.1)
     monkeypatch.setattr(openai_engine, "KNOCK_S", 0.01)
 
 

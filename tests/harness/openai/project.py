@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import structs
 
-from harness.engines.base import Settings, open_engine, request_key
-from harness.engines.endpoints import endpoint
-from harness.prompts import Renderer
+from harness.engines.base import EngineSettings, open_engine, request_key
+from harness.engines.openai.config import endpoint
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 from tests.harness.openai.stub_server import Body, Stub, is_canary
 
 MODELS = {"base": 1, "clauses": 2}
@@ -32,7 +32,7 @@ class Project:
         given: dict[str, Any] = {"timeout_s": 5.0, "patience_s": 5.0, "say": self.said.append} | settings
         urls = tuple(stub.url for stub in stubs)
         checkpoints = self.checkpoints(tuned, baseline)
-        engine = open_engine("openai", checkpoints, max_model_len=64, settings=Settings(urls=urls, **given))
+        engine = open_engine("openai", checkpoints, max_model_len=64, settings=EngineSettings(urls=urls, **given))
         self.opened.append(engine)
         return engine
 

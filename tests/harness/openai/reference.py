@@ -8,11 +8,11 @@ import json
 import sys
 from pathlib import Path
 
-from harness.checkpoints import EMBEDDED, resolve
+from harness.checkpoints.resolve import EMBEDDED, resolve
 from harness.engines import open_engine
-from harness.engines.base import Settings
-from harness.prompts import Renderer
+from harness.engines.base import EngineSettings
 from harness.schema import Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 
 QUESTIONS = [
     "What is the capital of France?",
@@ -58,7 +58,7 @@ def shown(found: Completion) -> dict[str, object]:
 
 def main() -> None:
     checkpoints = {"baseline": resolve(EMBEDDED), "tuned": resolve(sys.argv[1])}
-    settings = Settings(kv_cache_bytes=1 << 28, batch=1)
+    settings = EngineSettings(kv_cache_bytes=1 << 28, batch=1)
     engine = open_engine("vllm", checkpoints, max_model_len=MAX_LEN, lora="force", settings=settings)
     renderer = Renderer(checkpoints["baseline"].path)
     found = {c.key: shown(c) for c in engine.generate(requests(renderer))}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from harness.digest import digest
+from harness.files import digest
 
 CUT = "cut"
 """In place of a response: the connection is closed without one."""

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.checkpoints import resolve
-from harness.engines import served_weights
-from harness.engines.endpoints import Servers, endpoint
-from harness.engines.served_weights import pinned
+from harness.checkpoints.resolve import resolve
+from harness.engines.openai import served_weights
+from harness.engines.openai.config import Servers, endpoint
+from harness.engines.openai.served_weights import pinned
 from harness.errors import EngineFailed, UserError
+from harness.runs.folder import load_manifest
 from harness.schema import Checkpoint
-from harness.store import load_manifest
 from tests.harness.adapters import save_adapter
 from tests.harness.mini import pytest_in, rows, write_suite
 from tests.harness.openai.project import Project, answers

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.engines import openai_servers
-from harness.engines.base import Settings, open_engine
+from harness.engines.base import EngineSettings, open_engine
+from harness.engines.openai import pool
 from harness.errors import EngineFailed, UserError
 from harness.schema import Completion
 from tests.harness.openai.project import Project, answers, once, texts
@@ -83,7 +83,7 @@ def test_a_server_that_fails_while_it_is_met_is_left_out_too(serve: Any, project
 def test_a_server_that_hangs_when_it_is_met_is_left_out_soon(
     serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_servers, "LOOK_S", 0.1)
+    monkeypatch.setattr(pool, "LOOK_S", 0.1)
     hangs, up = serve(), serve()
     monkeypatch.setattr(hangs, "_response", lambda path, body, life: time.sleep(0.5) or CUT)
     start = time.monotonic()
@@ -104,7 +104,7 @@ def test_how_an_adapter_is_served_is_not_for_this_engine_to_say(serve: Any, proj
     stub = serve()
     with pytest.raises(UserError, match=r"--lora merge: .*Leave --lora out"):
         open_engine(
-            "openai", project.checkpoints(), max_model_len=64, lora="merge", settings=Settings(urls=(stub.url,))
+            "openai", project.checkpoints(), max_model_len=64, lora="merge", settings=EngineSettings(urls=(stub.url,))
         )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.engines import unpinned
-from harness.engines.answers import AnswerCache, answered
+from harness.engines.cache import AnswerCache, answered
+from harness.engines.openai import canary
 from harness.errors import CanaryFailed, EngineFailed
 from harness.schema import Checkpoint, Completion, Request
 from tests.harness.openai.project import Project, texts
@@ -42,7 +42,7 @@ def interrupted(project: Project, stub: Stub, n: int, after: int) -> None:
 
 
 def finish(engine: Any) -> None:
-    unpinned.finish(engine.describe()["stretches"].values())
+    canary.finish(engine.describe()["stretches"].values())
 
 
 def test_when_all_are_down_what_was_answered_is_kept_and_the_next_start_asks_the_rest(
@@ -96,7 +96,7 @@ def test_an_interrupted_run_of_long_ago_is_not_gone_on_with(
 ) -> None:
     stub = serve()
     interrupted(project, stub, 20, after=9)
-    monkeypatch.setattr(unpinned, "OPEN_FOR", unpinned.timedelta(0))
+    monkeypatch.setattr(canary, "OPEN_FOR", canary.timedelta(0))
     stub.answered.clear()
     engine = project.open(stub)
     kept_answers(engine, project.keyed(engine, 20), project.checkpoints())

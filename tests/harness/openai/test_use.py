@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.engines.base import Settings, open_engine
+from harness.engines.base import EngineSettings, open_engine
 from harness.engines.canary import TEXTS
-from harness.engines.endpoints import KEYS, endpoint, servers_of, shown
-from harness.engines.openai_engine import percentiles
+from harness.engines.openai.config import KEYS, endpoint, servers_of, shown
+from harness.engines.openai.engine import percentiles
 from harness.errors import CanaryFailed, EngineFailed, UserError
-from harness.prompts import Renderer
-from harness.store import load_run
+from harness.runs.folder import load_run
+from harness.suites.prompts import Renderer
 from tests import forked
 from tests.conftest import save_tokenizer
 from tests.harness.mini import pytest_in, write_suite
@@ -53,7 +53,7 @@ def test_models_of_two_families_answer_each_with_the_tokenizer_of_its_own(
         "openai",
         {"baseline": endpoint("base", str(other)), "tuned": endpoint("clauses", str(project.folder))},
         max_model_len=200,
-        settings=Settings(urls=(stub.url,), timeout_s=5.0, patience_s=5.0),
+        settings=EngineSettings(urls=(stub.url,), timeout_s=5.0, patience_s=5.0),
     )
     project.opened.append(engine)
     asked = project.requests(6, variants=("baseline", "tuned"), stop_ids=())
@@ -217,7 +217,7 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     stub = serve()
     write_suite(tmp_path)
     shutil.copytree(tokenizer, tmp_path / "tokenizer")
-    command = ["harness.cli", "compare", "tokenizer", "tokenizer", "--engine", "openai"]
+    command = ["tunegate.cli.main", "compare", "tokenizer", "tokenizer", "--engine", "openai"]
     command += ["--url", stub.url, "--served-baseline", "base", "--served-model", "clauses"]
     done = forked.run(*command, cwd=tmp_path, libraries="training")
     assert done.returncode == 1 and "report.md" in done.stdout, done.stdout + done.stderr

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.checkpoints import EMBEDDED, embedded_model, resolve
-from harness.engines.answers import AnswerCache, answered
-from harness.engines.base import Settings, open_engine, request_key
-from harness.engines.endpoints import Servers, endpoint
-from harness.engines.openai_servers import Pool
-from harness.engines.served_weights import pinned
+from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
+from harness.engines.base import EngineSettings, open_engine, request_key
+from harness.engines.cache import AnswerCache, answered
+from harness.engines.openai.config import Servers, endpoint
+from harness.engines.openai.pool import Pool
+from harness.engines.openai.served_weights import pinned
 from harness.errors import EngineFailed, UserError
-from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 from tests.harness.adapters import save_adapter
 from tests.harness.openai.reference import MAX_LEN, QUESTIONS, requests, shown
 
@@ -135,7 +135,7 @@ def checkpoints(names: dict[str, str] = CHECKPOINTS) -> dict[str, Checkpoint]:
 
 
 def opened(served: Served, found: dict[str, Checkpoint], **settings: Any) -> Any:
-    given = Settings(urls=(served.url,), patience_s=START_S, **settings)
+    given = EngineSettings(urls=(served.url,), patience_s=START_S, **settings)
     return open_engine("openai", found, max_model_len=MAX_LEN, settings=given)
 
 
@@ -251,7 +251,7 @@ def run(
     stop_after: int | None,
 ) -> tuple[dict[str, str], Sent]:
     """Answers by variant and prompt through the answer cache, and what was sent for them; a whole run is finished."""
-    from harness.engines.unpinned import finish
+    from harness.engines.openai.canary import finish
 
     sent.clear()
     engine = opened(served, found, batch=1)

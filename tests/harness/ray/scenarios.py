@@ -10,13 +10,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints import EMBEDDED, embedded_model, resolve
-from harness.engines import open_engine, ray_engine, vllm_model
-from harness.engines.base import Settings
+from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
+from harness.engines import open_engine
+from harness.engines.base import EngineSettings
 from harness.engines.canary import Reference
+from harness.engines.ray import engine as ray_engine
+from harness.engines.vllm import model
 from harness.errors import UserError
-from harness.prompts import Renderer
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 from tests.harness.adapters import save_adapter
 from tests.harness.vllm_scenarios import children, shown
 
@@ -27,10 +29,10 @@ TOO_LONG = "too-long"
 CHOICES = ("yes", "never")
 
 
-def settings(**more: Any) -> Settings:
+def settings(**more: Any) -> EngineSettings:
     """Two engines; fp32, in which the rounding of different batches changes no token."""
     given: dict[str, Any] = {"kv_cache_bytes": 1 << 28, "dtype": "float32", "engines": 2}
-    return Settings(**(given | more))
+    return EngineSettings(**(given | more))
 
 
 def requests(renderer: Renderer, variants: list[str], repeats: int = 1) -> list[Request]:
@@ -99,7 +101,7 @@ def merged(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
 def no_spare_slot(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """Engines with as many slots as adapters, which on a CPU corrupt base rows."""
     checkpoints = {"baseline": base, "a0": adapter(root)}
-    vllm_model.lora_slots = lambda n_adapters: n_adapters
+    model.lora_slots = lambda n_adapters: n_adapters
     engine = open_engine("ray", checkpoints, max_model_len=MAX_LEN, lora="force", settings=settings(engines=1))
     answers: list[Completion] = []
     try:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.engines import base, ray_cluster, ray_engine, vllm_env
-from harness.engines.base import Settings
-from harness.engines.ray_cluster import ADDRESS, Cluster, Workers, environment, first_line, refuse_old
+from harness.engines import base
+from harness.engines.base import EngineSettings
+from harness.engines.ray import cluster as ray_cluster
+from harness.engines.ray import engine
+from harness.engines.ray.cluster import ADDRESS, Cluster, Workers, environment, first_line, refuse_old
+from harness.engines.vllm import environment as vllm_environment
 from harness.errors import MissingExtra, UserError
 
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -34,10 +37,10 @@ def test_an_old_ray_is_refused_in_one_line(version: str) -> None:
 
 
 def test_an_old_ray_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_engine, "engine_version", lambda name: "2.59.0")
-    monkeypatch.setattr(ray_engine, "Cluster", lambda *given: pytest.fail("a cluster was looked at"))
+    monkeypatch.setattr(engine, "engine_version", lambda name: "2.59.0")
+    monkeypatch.setattr(engine, "Cluster", lambda *given: pytest.fail("a cluster was looked at"))
     with pytest.raises(UserError, match=r"ray 2\.59\.0"):
-        ray_engine.start({}, 64, "auto", Settings())
+        engine.start({}, 64, "auto", EngineSettings())
 
 
 def test_without_vllm_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +60,8 @@ def test_more_engines_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     torch = pytest.importorskip("torch")
     monkeypatch.delenv(ADDRESS, raising=False)
     monkeypatch.setattr(ray_cluster, "pick_engine", lambda name: name)
-    monkeypatch.setattr(vllm_env, "on_cpu", lambda: False)
-    monkeypatch.setattr(vllm_env, "prepare", lambda cpu: None)
+    monkeypatch.setattr(vllm_environment, "on_cpu", lambda: False)
+    monkeypatch.setattr(vllm_environment, "prepare", lambda cpu: None)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     assert Cluster(None, lambda text: None).workers.engines == 8
     assert Cluster(3, lambda text: None).workers.engines == 3

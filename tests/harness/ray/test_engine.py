@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import resolve
-from harness.engines import ray_engine
-from harness.engines.base import Settings, open_engine
-from harness.engines.ray_cluster import ADDRESS, Cluster, Workers
+from harness.checkpoints.resolve import resolve
+from harness.engines.base import EngineSettings, open_engine
+from harness.engines.ray import engine as ray_engine
+from harness.engines.ray.cluster import ADDRESS, Cluster, Workers
 from harness.errors import CanaryFailed, EngineFailed
 from harness.schema import Completion, Request, Sampling
 from tests.harness.adapters import save_adapter
@@ -83,7 +83,7 @@ def opened(model: Path, adapter: Path | None = None, lora: str = "auto") -> Any:
     checkpoints = {"baseline": resolve(str(model))}
     if adapter:
         checkpoints["tuned"] = resolve(str(adapter))
-    return open_engine("ray", checkpoints, max_model_len=64, lora=lora, settings=Settings(kv_cache_bytes=1 << 20))
+    return open_engine("ray", checkpoints, max_model_len=64, lora=lora, settings=EngineSettings(kv_cache_bytes=1 << 20))
 
 
 def keys(found: list[Completion]) -> list[str]:

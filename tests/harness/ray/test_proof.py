@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.engines import canary
-from harness.engines.ray_canary import calls_of, check, examination
+from harness.engines.ray.canary import calls_of, check, examination
 from harness.errors import CanaryFailed, EngineFailed
 from harness.schema import Checkpoint
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import embedded_model
+from harness.checkpoints.resolve import embedded_model
 from tests.harness.ray.scenarios import CHOICES, TOO_LONG
 
 ROOT = Path(__file__).parents[3]

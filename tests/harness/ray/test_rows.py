@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.engines.ray_rows import completion_of, fitting, row_of, shape, tables
-from harness.engines.ray_worker import answer
+from harness.engines.ray.rows import completion_of, fitting, row_of, shape, tables
+from harness.engines.ray.worker import answer
 from harness.schema import Request, Sampling
 
 END = 2

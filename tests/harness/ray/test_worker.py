@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.engines import ray_worker
-from harness.engines.ray_rows import row_of
+from harness.engines.ray import worker as ray_worker
+from harness.engines.ray.rows import row_of
 from harness.schema import Request, Sampling
 
 INDEX = "__idx_in_batch"

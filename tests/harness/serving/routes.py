@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.schema import Checkpoint
-from harness.serving.access import Access
-from harness.serving.route import Route
+from harness.serving.routing import Access, Route
 
 MODEL = Checkpoint(name="models/clauses", kind="model", path="/models/clauses", digest="d" * 64, base_digest="b" * 64)
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.prompts import Renderer
 from harness.serving.platforms import Platform
+from harness.suites.prompts import Renderer
 from tests.harness.openai.stub_server import Body, Response, Stub, as_json
 
 

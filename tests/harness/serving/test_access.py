@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.errors import UserError
-from harness.serving.access import arrange
 from harness.serving.platforms import find_platform
+from harness.serving.routing import arrange
 from tests.harness.serving.routes import access
 
 KEY = "a-long-random-text"

@@ -12,19 +12,18 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.approval import Approval, Where, approve
-from harness.checkpoints import resolve
+from harness.approval.approve import Approval, Where, approve
+from harness.checkpoints.merge import merged_folder
+from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
 from harness.errors import EngineFailed, GateFailed, UserError
-from harness.history.index import past_runs
-from harness.merging import merged_folder
-from harness.progress import Progress
-from harness.serving import command, deployment, merged
-from harness.serving.access import Access
-from harness.serving.deployment import Wanted, foresee, serve
-from harness.serving.process import Child
-from harness.serving.route import Route
-from harness.store import check_seal, load_manifest
+from harness.progress.progress import Progress
+from harness.runs.folder import check_seal, load_manifest
+from harness.runs.history import past_runs
+from harness.serving import deploy, judge_merged, server
+from harness.serving.deploy import DeployOptions, plan_deployment, serve
+from harness.serving.routing import Access, Route
+from harness.serving.server import Child
 from tests import forked
 from tests.harness.adapters import save_adapter
 from tests.harness.gated import write_project, write_run
@@ -57,9 +56,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def wanted(tiny_model: Path, tmp_path: Path, port: int) -> Any:
     """Makes what is asked for: a tiny model, served on this machine."""
 
-    def make(**changes: Any) -> Wanted:
+    def make(**changes: Any) -> DeployOptions:
         given = {"checkpoint": str(tiny_model), "host": "127.0.0.1", "port": port, "runs": tmp_path / "runs"}
-        return Wanted(**given | {"start_timeout_s": 120} | changes)
+        return DeployOptions(**given | {"start_timeout_s": 120} | changes)
 
     return make
 
@@ -69,12 +68,12 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*given: Any) -> None:
         raise AssertionError("a server was started")
 
-    monkeypatch.setattr(deployment, "Child", refuse)
+    monkeypatch.setattr(deploy, "Child", refuse)
 
 
-def said(wanted: Wanted) -> list[str]:
+def said(wanted: DeployOptions) -> list[str]:
     lines: list[str] = []
-    foresee(wanted, QUIET, lines.append)
+    plan_deployment(wanted, QUIET, lines.append)
     return lines
 
 
@@ -82,10 +81,10 @@ def said(wanted: Wanted) -> list[str]:
 class TestRefused:
     """Nothing starts, and no record is made."""
 
-    def refused(self, wanted: Wanted, kind: type[UserError], words: str) -> None:
+    def refused(self, wanted: DeployOptions, kind: type[UserError], words: str) -> None:
         for dry in (True, False):
             with pytest.raises(kind, match=words) as caught:
-                foresee(wanted, QUIET, lambda line: None) if dry else serve(wanted, QUIET, print, leave=True)
+                plan_deployment(wanted, QUIET, lambda line: None) if dry else serve(wanted, QUIET, print, leave=True)
             assert "\n" not in str(caught.value)
         assert not [run for run in past_runs(wanted.runs) if run.kind == "serve"]
 
@@ -168,7 +167,7 @@ def test_merged_weights_that_do_not_pass_are_not_served(
         asked.append((folder, [run.name for run in approval.runs]))
         raise GateFailed("the merged weights do not pass")
 
-    monkeypatch.setattr(merged, "judge", judge)
+    monkeypatch.setattr(judge_merged, "judge", judge)
     with pytest.raises(GateFailed, match="the merged weights do not pass"):
         serve(own, QUIET, print, leave=True)
     assert asked == [(merged_folder(resolve(str(adapter))), [original.name])]
@@ -195,7 +194,7 @@ class TestDryRun:
     def test_without_a_verdict_says_the_rest_too(self, wanted: Any) -> None:
         lines: list[str] = []
         with pytest.raises(GateFailed):
-            foresee(wanted(), QUIET, lines.append)
+            plan_deployment(wanted(), QUIET, lines.append)
         assert lines[0] == "nothing would be served: no verdict allows it"
         assert [line.split(":")[0] for line in lines[1:]] == ["route", "note", "environment", "command"]
 
@@ -254,8 +253,8 @@ def with_stub(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         started.append(child._process.pid)
         return child
 
-    monkeypatch.setattr(command, "command", stub_command)
-    monkeypatch.setattr(deployment, "Child", start)
+    monkeypatch.setattr(server, "command", stub_command)
+    monkeypatch.setattr(deploy, "Child", start)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TUNEGATE_SERVE_KEY", KEY)
     return started
@@ -292,7 +291,7 @@ def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
 def test_a_smoke_test_that_fails_stops_the_server(
     wanted: Any, with_stub: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(command, "command", lambda of, access: [*stub_command(of, access)[:-1], "another-name"])
+    monkeypatch.setattr(server, "command", lambda of, access: [*stub_command(of, access)[:-1], "another-name"])
     with pytest.raises(EngineFailed, match="the smoke test failed, and the server is stopped: models: served: another"):
         serve(wanted(ungated="pilot"), QUIET, print, leave=False)
     folder = record(wanted().runs)
@@ -305,7 +304,7 @@ def test_a_server_that_does_not_start_is_one_line_and_a_record(
     wanted: Any, with_stub: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = "raise ValueError('no room for the KV cache')"
-    monkeypatch.setattr(command, "command", lambda of, access: [sys.executable, "-c", code])
+    monkeypatch.setattr(server, "command", lambda of, access: [sys.executable, "-c", code])
     with pytest.raises(EngineFailed, match="Its last words: ValueError: no room for the KV cache"):
         serve(wanted(ungated="pilot"), QUIET, print, leave=True)
     kept = load_manifest(record(wanted().runs))
@@ -328,8 +327,8 @@ def test_the_command_serves_until_it_is_asked_to_end(
     tmp_path: Path, tiny_model: Path, port: int, number: signal.Signals
 ) -> None:
     code = (
-        "from harness import cli; from harness.serving import command; "
-        "from tests.harness.serving.test_deployment import stub_command; command.command = stub_command; cli.main()"
+        "from harness.serving import server; from tunegate.cli import main; "
+        "from tests.harness.serving.test_deployment import stub_command; server.command = stub_command; main.main()"
     )
     (tmp_path / "with_stub.py").write_text(code)
     words = ["with_stub", "serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
@@ -352,7 +351,7 @@ def test_the_command_serves_until_it_is_asked_to_end(
 def test_the_commands_exit_codes(tmp_path: Path, tiny_model: Path, port: int) -> None:
     def code(*more: str) -> int:
         words = ["serve", str(tiny_model), "--port", str(port), "--dry-run", *more]
-        return forked.run("harness.cli", *words, cwd=tmp_path, libraries="training").returncode
+        return forked.run("tunegate.cli.main", *words, cwd=tmp_path, libraries="training").returncode
 
     assert code() == 1
     assert code("--ungated", " ") == 4

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.serving.guard import ROUTES, Guard, Routes
+from harness.serving.path_guard import ROUTES, PathGuard, Routes
 
 
 def sent(kind: str, path: str) -> list[Any]:
@@ -23,7 +23,7 @@ def sent(kind: str, path: str) -> list[Any]:
     async def receive() -> Any:
         return {}
 
-    asyncio.run(Guard(app)({"type": kind, "path": path}, receive, send))
+    asyncio.run(PathGuard(app)({"type": kind, "path": path}, receive, send))
     return found
 
 
@@ -102,12 +102,12 @@ def server() -> Server:
 
 def guarded(
     server: Server, monkeypatch: pytest.MonkeyPatch, is_open: bool = False, predict: str = "/invocations"
-) -> Guard:
+) -> PathGuard:
     """The guard as a server has it whose environment names a platform's routes and the key."""
     routes = Routes(health="/v1/endpoints/7/health", predict=predict, model="clauses", is_open=is_open)
     monkeypatch.setenv(ROUTES, msgspec.json.encode(routes).decode())
     monkeypatch.setenv("VLLM_API_KEY", KEY)
-    return Guard(server)
+    return PathGuard(server)
 
 
 @pytest.mark.parametrize("headers", [BEARER, {"Authorization": f"bearer {KEY}"}, SAGEMAKER])
@@ -183,4 +183,4 @@ def test_the_health_route_needs_no_key_and_a_prediction_is_a_post(
 
 def test_without_a_platform_its_routes_are_not_there(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_API_KEY", KEY)
-    assert ask(Guard(server), "/invocations", CHAT, BEARER)[0] == 404 and server.reached == []
+    assert ask(PathGuard(server), "/invocations", CHAT, BEARER)[0] == 404 and server.reached == []

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.approval import Approval, Where, approve, suites_here
-from harness.checkpoints import resolve
-from harness.digest import digest
+from harness.approval.approve import Approval, Where, approve, suites_here
+from harness.approval.policy import renew
+from harness.checkpoints.merge import merged_folder
+from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
 from harness.errors import GateFailed, UserError
-from harness.merging import merged_folder
-from harness.plan import Job, SuiteJob
-from harness.policy import renew
-from harness.progress import Progress
-from harness.runner import run
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import run
+from harness.files import digest
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, check_seal, load_manifest, load_run
 from harness.schema import Manifest
-from harness.serving import merged
-from harness.serving.deployment import Deployment, Wanted
-from harness.serving.recorded import recall
-from harness.store import RunFolder, check_seal, load_manifest, load_run
-from harness.suite import Suite
+from harness.serving import judge_merged
+from harness.serving.deploy import Deployment, DeployOptions
+from harness.serving.smoke_test import load_recorded
+from harness.suites.suite import Suite
 from tests.harness.adapters import save_adapter
 from tests.harness.gated import edit_json
 from tests.harness.mini import rows, write_suite
@@ -54,7 +54,7 @@ class Approved:
         self.merged = merged_folder(resolve(str(self.adapter)))
 
     def suites(self) -> list[Suite]:
-        from harness.runner import find_suites
+        from harness.evaluation.run import find_suites
 
         return list(find_suites([str(self.root / "evalsuites")]))
 
@@ -73,12 +73,12 @@ class Approved:
     def judge(self) -> Approval:
         """Approve the adapter, and judge the merged weights as it was judged."""
         approval = approve(resolve(str(self.adapter)), self.where, None, "serve")
-        return merged.judge(self.merged, self.base, approval, self.where, QUIET)
+        return judge_merged.judge(self.merged, self.base, approval, self.where, QUIET)
 
     def job(self, suites: list[Suite] | None = None, bars: Path | None = None) -> Job:
         """The job that repeats the adapter's run on the merged weights."""
         found = self.suites() if suites is None else suites
-        return merged.job_like(self.manifest, ["legal/mini"], self.merged, found, bars)
+        return judge_merged.job_like(self.manifest, ["legal/mini"], self.merged, found, bars)
 
 
 @pytest.fixture(scope="module")
@@ -128,20 +128,20 @@ def test_what_a_server_answered_is_repeated_by_an_engine_here(approved: Approved
     served = structs.replace(base, name="base", kind="endpoint", pinned_by="server process")
     checkpoints = manifest.checkpoints | {"baseline": served}
     original = structs.replace(manifest, engine=manifest.engine | {"name": "openai"}, checkpoints=checkpoints)
-    job = merged.job_like(original, ["legal/mini"], approved.merged, approved.suites(), None)
+    job = judge_merged.job_like(original, ["legal/mini"], approved.merged, approved.suites(), None)
     assert (job.engine, job.baseline, job.servers) == (None, base.path, None)
 
 
 def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: Approved) -> None:
     own = resolve(str(approved.merged))
-    assert merged.approved_already(own, approved.base, approved.where) is None
+    assert judge_merged.approved_already(own, approved.base, approved.where) is None
     found = approved.judge()
     (run,) = found.runs
     assert run != approved.run and check_seal(run) == []
     made = load_run(run)
     assert made.manifest.checkpoints["tuned"].digest == own.digest
     assert sorted(made.by_variant("legal/mini")) == ["baseline", "tuned"] and len(made.records) == 48
-    assert merged.approved_already(own, approved.base, approved.where) == found
+    assert judge_merged.approved_already(own, approved.base, approved.where) == found
 
 
 def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeyp
     gates = digest((approved.folder / "gates.toml").read_bytes())
     edit_json(approved.run / "run.json", lambda run: run["suites"][0].update(gates_hash=gates) or run)
     with pytest.raises(GateFailed, match=r"do not pass, though their adapter did: legal/mini .*: fail") as caught:
-        merged.judge(approved.merged, approved.base, approval, approved.where, QUIET)
+        judge_merged.judge(approved.merged, approved.base, approval, approved.where, QUIET)
     assert caught.value.exit_code == 1
     with pytest.raises(GateFailed):
         approve(resolve(str(approved.merged)), approved.where, None, "serve", approved.base)
@@ -199,18 +199,18 @@ def test_a_passing_run_by_other_gates_does_not_count(approved: Approved) -> None
     approved.judge()
     (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.91"))
     renew(approved.suites(), more=True)
-    assert merged.approved_already(resolve(str(approved.merged)), approved.base, approved.where) is None
+    assert judge_merged.approved_already(resolve(str(approved.merged)), approved.base, approved.where) is None
 
 
 def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> None:
     of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    found = recall(approved.run, approved.suites(), of, 5)
+    found = load_recorded(approved.run, approved.suites(), of, 5)
     assert [one.ask.case.id for one in found] == ["c0", "c2", "c4", "c7", "c9"]
     records = load_run(approved.run).by_variant("legal/mini")
     first = {name: {r.case.id: r.completion.text for r in records[name] if r.repeat == 1} for name in records}
     assert [one.approved for one in found] == [first["tuned"][one.ask.case.id] for one in found]
     assert [one.baseline for one in found] == [first["baseline"][one.ask.case.id] for one in found]
-    assert recall(approved.run, approved.suites(), of, 0) == []
+    assert load_recorded(approved.run, approved.suites(), of, 0) == []
 
 
 def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
@@ -220,7 +220,7 @@ def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
     job = Job(suites=parts, candidate=str(approved.adapter), baseline=str(tiny_models["llama3"]), engine="transformers")
     made = run(job, RunFolder.create(approved.runs, "eval"), QUIET).path
     of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    found = recall(made, approved.suites(), of, 5)
+    found = load_recorded(made, approved.suites(), of, 5)
     texts = {r.case.id: r.completion.text for r in load_run(made).by_variant("legal/mini")["baseline"]}
     assert len(found) == 5 and [one.baseline for one in found] == [texts[one.ask.case.id] for one in found]
 
@@ -228,14 +228,14 @@ def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
 def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> None:
     (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
     of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    assert recall(approved.run, approved.suites(), of, 5) == []
+    assert load_recorded(approved.run, approved.suites(), of, 5) == []
 
 
 @pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
 def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Approved) -> None:
     def found(**changes: Any) -> int:
         given = {"checkpoint": str(approved.adapter), "host": "127.0.0.1", "port": 1024, "lora": "force"}
-        it = Deployment(Wanted(**given | {"runs": approved.runs} | changes), QUIET)
+        it = Deployment(DeployOptions(**given | {"runs": approved.runs} | changes), QUIET)
         return len(it.recorded(it.verdict()))
 
     assert found() == 12
@@ -248,7 +248,7 @@ def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Appro
 
 def test_a_question_that_the_server_has_no_room_for_is_not_compared(approved: Approved) -> None:
     of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    longest = max(len(one.ask.ids) + 8 for one in recall(approved.run, approved.suites(), of, 12))
-    assert len(recall(approved.run, approved.suites(), of, 12)) == 12
+    longest = max(len(one.ask.ids) + 8 for one in load_recorded(approved.run, approved.suites(), of, 12))
+    assert len(load_recorded(approved.run, approved.suites(), of, 12)) == 12
     short = route(checkpoint=of.checkpoint, folder=of.folder, max_model_len=longest - 1)
-    assert 0 < len(recall(approved.run, approved.suites(), short, 12)) < 12
+    assert 0 < len(load_recorded(approved.run, approved.suites(), short, 12)) < 12

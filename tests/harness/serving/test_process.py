@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.endings import interruptible
 from harness.errors import EngineFailed
-from harness.serving import process
-from harness.serving.process import Child
+from harness.serving import server
+from harness.serving.server import Child
+from harness.signals import interruptible
 
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -58,7 +58,7 @@ def runs(pid: int) -> bool:
 def test_stopping_ends_children_that_do_not_listen(
     started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "FOLLOW_S", 0.5)
+    monkeypatch.setattr(server, "FOLLOW_S", 0.5)
     child = start(started, tmp_path, STUBBORN)
     child.wait_until(lambda: child.log.read_text().count("\n") == 2, 60, lambda text: None)
     found = pids(child.log)
@@ -70,7 +70,7 @@ def test_stopping_ends_children_that_do_not_listen(
 def test_a_server_that_ignores_the_request_is_ended_all_the_same(
     started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "LEAVE_S", 0.5)
+    monkeypatch.setattr(server, "LEAVE_S", 0.5)
     code = (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
     )
@@ -105,7 +105,7 @@ def test_a_server_that_ends_without_an_error_gives_its_last_lines(started: list[
 def test_a_server_that_is_never_healthy_is_not_waited_for_any_longer(
     started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "SAY_EVERY_S", 0.4)
+    monkeypatch.setattr(server, "SAY_EVERY_S", 0.4)
     said: list[str] = []
     child = start(started, tmp_path, "import time; time.sleep(600)")
     with pytest.raises(EngineFailed, match=r"not healthy after 2 s.*--start-timeout"):
@@ -143,8 +143,8 @@ def test_the_process_that_serves_takes_its_server_with_it(tmp_path: Path) -> Non
     code = f"""
 import os, sys
 from pathlib import Path
-from harness.endings import interruptible
-from harness.serving import process
+from harness.signals import interruptible
+from harness.serving import server as process
 process.FOLLOW_S = 0.5
 with interruptible():
     words = [sys.executable, {str(tmp_path / "server.py")!r}, "own"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.asks import Ask
+from harness.evaluation.plan import PlannedRequest
 from harness.schema import Case, Sampling
-from harness.serving.recorded import Recorded, likeness
+from harness.serving.smoke_test import Recorded, likeness
 
 LONG = "The tenant shall pay rent on the first day of each month, and"
 
@@ -13,7 +13,7 @@ def recorded(approved: list[str], baseline: list[str | None] | None = None) -> l
     found = []
     for i, text in enumerate(approved):
         case = Case(id=f"c{i}", input={}, expected=[], cluster="k")
-        ask = Ask(suite=0, case=case, variant="tuned", repeat=1, ids=(1,), sampling=Sampling(max_tokens=4))
+        ask = PlannedRequest(suite=0, case=case, variant="tuned", repeat=1, ids=(1,), sampling=Sampling(max_tokens=4))
         found.append(Recorded(ask=ask, approved=text, baseline=baseline[i] if baseline else None))
     return found
 

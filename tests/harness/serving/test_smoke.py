@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.asks import Ask
+from harness.evaluation.plan import PlannedRequest
 from harness.schema import Case, Sampling
-from harness.serving.access import Access
 from harness.serving.platforms import find_platform
-from harness.serving.recorded import Recorded
-from harness.serving.route import Route
-from harness.serving.smoke import Finding, ask, smoke
+from harness.serving.routing import Access, Route
+from harness.serving.smoke_test import Recorded, SmokeCheck, ask, smoke
 from tests.harness.adapters import save_adapter
 from tests.harness.serving.routes import access, route
 from tests.harness.serving.stub import ServingStub
@@ -64,7 +62,7 @@ def questions(of: Route, stub: ServingStub, other: str | None = None) -> list[Re
     """Twelve questions, recorded as the stub answers them now; `other` is a model that counts as the baseline."""
     how = Sampling(max_tokens=6, stop_ids=stub.renderer.stop_ids)
     asks = [
-        Ask(
+        PlannedRequest(
             suite=0,
             case=Case(id=f"c{i}", input={}, expected=[], cluster="k"),
             variant="tuned",
@@ -78,11 +76,11 @@ def questions(of: Route, stub: ServingStub, other: str | None = None) -> list[Re
     return [Recorded(ask=ask, approved=found[place].text, baseline=other) for place, ask in enumerate(asks)]
 
 
-def checked(of: Route, stub: ServingStub, recorded: list[Recorded]) -> dict[str, Finding]:
+def checked(of: Route, stub: ServingStub, recorded: list[Recorded]) -> dict[str, SmokeCheck]:
     return {finding.check: finding for finding in smoke(of, reach(stub), recorded, quiet)}
 
 
-def failing(found: dict[str, Finding]) -> list[str]:
+def failing(found: dict[str, SmokeCheck]) -> list[str]:
     return [name for name, finding in found.items() if not finding.ok]
 
 

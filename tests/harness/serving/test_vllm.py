@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from harness.checkpoints import EMBEDDED, embedded_model
+from harness.checkpoints.resolve import EMBEDDED, embedded_model
+from harness.runs.folder import load_manifest
 from harness.schema import Manifest
-from harness.serving.probe import probe
-from harness.store import load_manifest
+from harness.serving.smoke_test import probe
 from tests.harness.adapters import save_adapter
 from tests.harness.mini import rows, write_suite
 from tests.harness.serving.test_merged import PASSES
@@ -45,7 +45,7 @@ class Project:
         self.tunegate("compare", EMBEDDED, str(self.adapter))
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "harness.cli", *words]
+        return [sys.executable, "-m", "tunegate.cli.main", *words]
 
     def environment(self, **more: str) -> dict[str, str]:
         return os.environ | {"TUNEGATE_CACHE": str(self.root / "cache"), "OMP_WAIT_POLICY": "PASSIVE"} | more

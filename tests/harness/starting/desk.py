@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness.starting.kinds import kinds
+from harness.scaffold.answer_kinds import kinds
 from tests import forked
 
 KINDS = list(kinds())
@@ -15,7 +15,7 @@ MANY = 340
 
 def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command in `folder`, which is no part of the project."""
-    return _run(folder, "harness.cli", *words)
+    return _run(folder, "tunegate.cli.main", *words)
 
 
 def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.starting.copying import SHIPPED, shipped
-from harness.store import load_run
+from harness.runs.folder import load_run
+from harness.scaffold.copy_suite import SHIPPED, shipped
 from tests.harness.starting.desk import right_answers, run_pytest, script, tunegate
 
 NOT_ALONE = {"legal/clauses_long"}
@@ -38,7 +38,7 @@ def test_the_shipped_suites_are_those_of_the_project() -> None:
 def test_every_copy_is_collected_by_pytest_and_found_by_the_commands(copies: Path) -> None:
     done = run_pytest(copies, "evalsuites", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    code = "from harness.runner import find_suites; print(*sorted(s.name for s in find_suites(['evalsuites'])))"
+    code = "from harness.evaluation.run import find_suites; print(*sorted(s.name for s in find_suites(['evalsuites'])))"
     found = subprocess.run([sys.executable, "-P", "-c", code], cwd=copies, capture_output=True, text=True, check=True)
     assert found.stdout.split() == sorted(f"mine/copy_{number}" for number in range(1, len(names()) + 1))
 
@@ -76,15 +76,15 @@ def declared(folder: Path) -> str:
 
 
 def test_a_baseline_that_was_accepted_does_not_come_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.starting import copying
+    from harness.scaffold import copy_suite
 
     source = tmp_path / "shipped" / "legal" / "fees"
     source.mkdir(parents=True)
     for name in ("baseline.json", "noise.json", "gates.toml", "cases.jsonl", "test_fees.py"):
         (source / name).write_text("x")
-    monkeypatch.setattr(copying, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(copy_suite, "SHIPPED", tmp_path / "shipped")
     made = tmp_path / "made"
-    copying.copy_suite("legal/fees", "my", "own", made)
+    copy_suite.copy_suite("legal/fees", "my", "own", made)
     assert sorted(p.name for p in made.iterdir()) == ["README.md", "cases.jsonl", "gates.toml", "test_own.py"]
 
 

@@ -13,17 +13,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness import cli
 from harness.errors import UserError
-from harness.prompts import messages
-from harness.starting import placing
-from harness.starting.begin import begin, only_suite
-from harness.starting.files import files_of
-from harness.starting.kinds import kinds
-from harness.starting.names import suite_name
-from harness.starting.placing import place
-from harness.starting.questions import answers
-from harness.starting.reading import read_bar, read_fields, read_labels
+from harness.scaffold import paths as scaffold_paths
+from harness.scaffold.answer_kinds import kinds
+from harness.scaffold.create import create_suite, only_suite
+from harness.scaffold.paths import place, suite_name
+from harness.scaffold.render import files_of
+from harness.scaffold.wizard import answers, read_bar, read_fields, read_labels
+from harness.suites.prompts import messages
+from tunegate.cli import main
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -51,7 +49,7 @@ def tunegate(here, monkeypatch, capsys):
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tunegate", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out, said.err
 
@@ -181,7 +179,7 @@ def test_a_failure_of_the_last_step_takes_its_packages_back(here, monkeypatch, e
     rename = Path.rename
 
     def full(self: Path, target: Path) -> Path:
-        if target == placing.ROOT / "contracts" / "fees":
+        if target == scaffold_paths.ROOT / "contracts" / "fees":
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
@@ -193,14 +191,14 @@ def test_a_failure_of_the_last_step_takes_its_packages_back(here, monkeypatch, e
 
 def test_a_suite_that_does_not_hold_is_not_put_in_place(here, monkeypatch):
     """The check is the one that a run makes: a prompt that the examples cannot fill is caught."""
-    from harness.starting import begin as beginning
+    from harness.scaffold import create as beginning
 
     def broken(domain: str, suite: str, known: dict) -> dict[str, str]:
         return files_of(domain, suite, known) | {"prompt.jinja": "{{ clause }}"}
 
     monkeypatch.setattr(beginning, "files_of", broken)
     with pytest.raises(UserError, match="the prompt needs a variable its input lacks"):
-        begin("contracts", "fees", {}, None, print, True)
+        create_suite("contracts", "fees", {}, None, print, True)
     assert list(here.iterdir()) == []
 
 
@@ -298,7 +296,7 @@ END = "\x04"
 def typed(folder: Path, *lines: str) -> tuple[int, str]:
     """Run `tunegate init contracts/fees` on a terminal, typing a line at each question; returns code and screen."""
     master, slave = pty.openpty()
-    command = [sys.executable, "-P", "-m", "harness.cli", "init", "contracts/fees"]
+    command = [sys.executable, "-P", "-m", "tunegate.cli.main", "init", "contracts/fees"]
     settings = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
     process = subprocess.Popen(command, cwd=folder, stdin=slave, stdout=slave, stderr=slave, env=settings)
     os.close(slave)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases import load_cases
-from harness.store import load_run
+from harness.runs.folder import load_run
+from harness.suites.cases import load_cases
 from tests.harness.starting.desk import (
     KINDS,
     import_words,

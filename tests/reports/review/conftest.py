@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.runs.folder import RunFolder
 from harness.schema import Record
-from harness.store import RunFolder
-from reports.review.material import load_material
-from reports.review.planning import Wanted, planned
-from reports.review.state import State
+from reports.review.items import load_material
+from reports.review.planning import ReviewOptions, planned
+from reports.review.storage import ReviewDatabase
 from tests.browser import NewContext
 from tests.forked import Forked
 from tests.reports.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 WriteRun = Callable[..., Path]
-Planned = Callable[..., tuple[State, Any]]
+Planned = Callable[..., tuple[ReviewDatabase, Any]]
 
 
 def write_sealed(path: Path, records: Sequence[Record] = ()) -> Path:
@@ -51,9 +51,9 @@ def write_run(tmp_path: Path) -> WriteRun:
 def plan_review(write_run: WriteRun) -> Planned:
     """Plan a review: `plan_review(reviewers=[...], mode=...)`; returns its state and the run's material."""
 
-    def make(run: Path | None = None, **wanted: Any) -> tuple[State, Any]:
+    def make(run: Path | None = None, **wanted: Any) -> tuple[ReviewDatabase, Any]:
         material = load_material(run or write_run())
-        return planned(material, Wanted(**{"reviewers": ["r1"], "seed": 5, **wanted}))[0], material
+        return planned(material, ReviewOptions(**{"reviewers": ["r1"], "seed": 5, **wanted}))[0], material
 
     return make
 
@@ -72,7 +72,7 @@ class Live:
     def start(self, *more: str) -> None:
         words = [] if self.port else self.words
         self._before = self.said if self.port else ""
-        command = ["harness.cli", "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
+        command = ["tunegate.cli.main", "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
         self.process = Forked(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"}, safe_path=True)
         while "\nA link is shown" not in (said := "".join(self.process.said())):
             assert self.process.poll() is None, said

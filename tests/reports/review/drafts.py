@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from reports.review.material import Material
-from reports.review.schema import Draft, Mark, Opinion, Task
-from reports.review.state import State
+from reports.review.items import Material
+from reports.review.schema import Draft, HighlightMark, Opinion, Task
+from reports.review.storage import ReviewDatabase
 
 
-def mark(text: str, quote: str, severity: str = "major") -> Mark:
+def mark(text: str, quote: str, severity: str = "major") -> HighlightMark:
     start = text.index(quote)
-    return Mark(start=start, end=start + len(quote), quote=quote, severity=severity)  # type: ignore[arg-type]
+    return HighlightMark(start=start, end=start + len(quote), quote=quote, severity=severity)  # type: ignore[arg-type]
 
 
 def opinion(
-    accuracy: int = 4, completeness: int = 4, marks: tuple[Mark, ...] = (), missed: dict[str, bool] | None = None
+    accuracy: int = 4,
+    completeness: int = 4,
+    marks: tuple[HighlightMark, ...] = (),
+    missed: dict[str, bool] | None = None,
 ) -> Opinion:
     return Opinion(
         accuracy=accuracy,
@@ -31,7 +34,7 @@ def draft_of(task: Task, by_variant: dict[str, Opinion], prefer: str, **more: st
     return Draft(**sides, preference=side_of.get(prefer, prefer), **more)  # type: ignore[arg-type]
 
 
-def answer_all(state: State, material: Material, name: str, say: object = None) -> None:
+def answer_all(state: ReviewDatabase, material: Material, name: str, say: object = None) -> None:
     """Submit every task of a reviewer; `say(task, item)` gives the draft."""
     state.change_reviewer(name, consented_at="2026-11-25T10:00:00Z", begun_at="2026-11-25T10:01:00Z")
     for task in state.tasks(name):

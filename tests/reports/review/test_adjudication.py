@@ -6,15 +6,15 @@ import pytest
 from msgspec.structs import replace
 
 from harness.errors import UserError
-from harness.events import batches
-from reports.review.adjudication import appoint, differences, earlier
+from harness.runs.score_events import batches
 from reports.review.results import record
-from reports.review.schema import Draft, Item, Task
+from reports.review.schema import Draft, ReviewItem, Task
+from reports.review.workflow import appoint, differences, earlier
 from tests.reports.review.conftest import Planned
 from tests.reports.review.drafts import answer_all, draft_of, opinion, plain
 
 
-def harsh(task: Task, item: Item) -> Draft:
+def harsh(task: Task, item: ReviewItem) -> Draft:
     """Differs from `plain` on the tuned answer of one case."""
     draft = plain(task, item.clauses)
     if item.key.case_id != "lease-003":

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.events import batches
-from harness.store import check_seal
-from reports.review.material import load_material
-from reports.review.planning import Wanted, planned
+from harness.runs.folder import check_seal
+from harness.runs.score_events import batches
+from reports.review.items import load_material
+from reports.review.planning import ReviewOptions, planned
 from reports.review.results import record
 from tests.browser import NewContext
 from tests.reports.review.conftest import Live, WriteRun
@@ -327,7 +327,7 @@ def test_a_third_person_decides_on_a_page_with_both_reviews_before_them(
 ) -> None:
     run = write_run()
     material = load_material(run)
-    state, _ = planned(material, Wanted(reviewers=["first-one", "second-one"], share=1.0, seed=1))
+    state, _ = planned(material, ReviewOptions(reviewers=["first-one", "second-one"], share=1.0, seed=1))
     answer_all(state, material, "first-one")
     answer_all(state, material, "second-one", harsh)
     for name in ("first-one", "second-one"):

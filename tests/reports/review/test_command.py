@@ -14,13 +14,13 @@ from tests.reports.review.conftest import WriteRun
 ROOT = Path(__file__).parents[3]
 WITHOUT = (
     "import sys; sys.modules['{package}'] = None; sys.argv = ['tunegate', *{words!r}]; "
-    "from harness.cli import main; main()"
+    "from tunegate.cli.main import main; main()"
 )
 
 
 def tunegate(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
     if not code:
-        return forked.run("harness.cli", *words, cwd=ROOT)
+        return forked.run("tunegate.cli.main", *words, cwd=ROOT)
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 

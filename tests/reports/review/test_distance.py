@@ -5,8 +5,8 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.visible import shown
-from reports.review.distance import distance, edits, restored
+from harness.sanitize import shown
+from reports.review.results import distance, edits, restored
 
 
 def textbook(before: str, after: str) -> int:

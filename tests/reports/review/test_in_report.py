@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import reviewed
-from harness.store import load_run
+from harness.judges import human_review
+from harness.runs.folder import load_run
 from reports.assemble import gather
 from reports.model import Cell, Section, Table
 from reports.review.results import record
-from reports.review.schema import Draft, Item, Task
-from reports.sections import review
+from reports.review.schema import Draft, ReviewItem, Task
+from reports.sections import human_review as sections_human_review
 from tests.reports.review.conftest import Planned
 from tests.reports.review.drafts import answer_all, draft_of, opinion
 
 
-def prefers_tuned(task: Task, item: Item) -> Draft:
+def prefers_tuned(task: Task, item: ReviewItem) -> Draft:
     listed = dict.fromkeys(item.clauses, False)
     return draft_of(
         task,
@@ -24,16 +24,16 @@ def prefers_tuned(task: Task, item: Item) -> Draft:
     )
 
 
-def leaves_one_out(task: Task, item: Item) -> Draft:
+def leaves_one_out(task: Task, item: ReviewItem) -> Draft:
     return Draft(outcome="skipped", reason="too long") if item.key.case_id == "lease-003" else prefers_tuned(task, item)
 
 
-def edits(task: Task, item: Item) -> Draft:
+def edits(task: Task, item: ReviewItem) -> Draft:
     return Draft(text=item.answers[task.sides["A"]] + "!")
 
 
 def section(run: Path) -> Section:
-    return review.section(gather(load_run(run), None))
+    return sections_human_review.section(gather(load_run(run), None))
 
 
 def row(found: Section, caption: str, head: str) -> list[Cell]:
@@ -62,8 +62,10 @@ def test_edited_drafts_and_their_times_stand_in_the_report(plan_review: Planned)
     state, material = plan_review(mode="fix")
     answer_all(state, material, "r1", edits)
     record(state, material, "r1")
-    found = reviewed.read(material.path)
-    assert {one.active_s for one in reviewed.spent(found)} == {61.5} and len(reviewed.spent(found)) == 10
+    found = human_review.read(material.path)
+    assert {one.active_s for one in human_review.time_spent(found)} == {61.5} and len(
+        human_review.time_spent(found)
+    ) == 10
     page = section(material.path)
     assert row(page, "Time and edits", "Median time in use")[1].text == "1 min 2 s"
     assert row(page, "Time and edits", "Ratio of times in use")[3].text == "1.00×"

@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from reports.review.order import BLOCK, sample, share_out, showings, sides
-from reports.review.schema import Key
+from reports.review.planning import BLOCK, sample, share_out, showings, sides
+from reports.review.schema import AnswerKey
 
 
-def keys(count: int) -> list[Key]:
-    return [Key(suite="s", case_id=f"c{number:02d}") for number in range(count)]
+def keys(count: int) -> list[AnswerKey]:
+    return [AnswerKey(suite="s", case_id=f"c{number:02d}") for number in range(count)]
 
 
 @pytest.mark.parametrize("count", range(1, 40))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import UserError
-from harness.events import batches
-from reports.review import Wanted, finish, import_answers, packet, plan
-from reports.review.material import load_material
+from harness.runs.score_events import batches
+from reports.review import ReviewOptions, finish, import_answers, packet, plan
+from reports.review.items import load_material
 from reports.review.planning import existing
 from tests.browser import NewContext
 from tests.reports.review.conftest import WriteRun
@@ -30,7 +30,7 @@ def quiet(line: str) -> None:
 
 
 def make(run: Path, out: Path, **wanted: Any) -> Path:
-    plan(run, Wanted(**{"reviewers": ["r1", "r2"], "items": 4, "share": 0.5, "seed": 2, **wanted}), quiet)
+    plan(run, ReviewOptions(**{"reviewers": ["r1", "r2"], "items": 4, "share": 0.5, "seed": 2, **wanted}), quiet)
     packet(run, wanted.get("mode", "compare"), "r1", out, quiet)
     return out
 
@@ -260,7 +260,7 @@ def test_finish_says_of_everybody_where_they_are(write_run: WriteRun) -> None:
     from tests.reports.review.drafts import answer_all
 
     run = write_run()
-    plan(run, Wanted(reviewers=["r1", "r2"], seed=1), quiet)
+    plan(run, ReviewOptions(reviewers=["r1", "r2"], seed=1), quiet)
     answer_all(existing(run, "compare"), load_material(run), "r1")
     said: list[str] = []
     finish(run, "compare", [], said.append)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.visible import is_hidden
+from harness.sanitize import is_hidden
 from reports.review.passages import Passage, cut, sentences
 from tests.reports.hostile import ATTACKS, random_texts
 

@@ -9,11 +9,11 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Completion, Score
-from harness.stats.scales import MOST, SCALES, Scale
-from reports.review.material import listed_clauses, load_material
-from reports.review.planning import Wanted, existing, planned
+from harness.stats.human_review import MOST, SCALES, Scale
+from reports.review.items import listed_clauses, load_material
+from reports.review.planning import ReviewOptions, existing, planned
 from reports.review.rubric import OWN, load_rubric
-from reports.review.schema import Key, Opinion
+from reports.review.schema import AnswerKey, Opinion
 from tests.reports.review.conftest import Planned, WriteRun
 from tests.reports.sample import SUITE, make_record, make_records
 
@@ -38,7 +38,7 @@ def test_cases_that_both_variants_answered_can_be_reviewed_and_the_others_are_co
         "of an accepted baseline, whose answers are not kept": 1,
         "asked with different inputs": 1,
     }
-    item = material.item(Key(suite=SUITE, case_id="lease-003"))
+    item = material.item(AnswerKey(suite=SUITE, case_id="lease-003"))
     assert set(item.answers) == {"baseline", "tuned"} and item.clauses == ["Audit Rights"]
     assert item.source.startswith("Section 3.") and item.cluster == "contract-003"
 
@@ -87,14 +87,14 @@ def test_a_plan_is_kept_and_cannot_be_changed(plan_review: Planned, write_run: W
     run = write_run()
     state, material = plan_review(run, reviewers=["r1", "r2"])
     before = [state.tasks(name) for name in ("r1", "r2")]
-    planned(material, Wanted(reviewers=["r1"]))
-    planned(material, Wanted(reviewers=["r1", "r2"], seed=5, items=40, share=0.25, rubric=OWN))
+    planned(material, ReviewOptions(reviewers=["r1"]))
+    planned(material, ReviewOptions(reviewers=["r1", "r2"], seed=5, items=40, share=0.25, rubric=OWN))
     assert [state.tasks(name) for name in ("r1", "r2")] == before
     with pytest.raises(UserError, match="planned already, for r1, r2; --reviewer r3, --items cannot be changed"):
-        planned(material, Wanted(reviewers=["r3"], items=4))
+        planned(material, ReviewOptions(reviewers=["r3"], items=4))
     other = msgspec.structs.replace(material, seal="other")
     with pytest.raises(UserError, match="planned for other answers"):
-        planned(other, Wanted(reviewers=[]))
+        planned(other, ReviewOptions(reviewers=[]))
 
 
 @pytest.mark.parametrize(("wanted", "says"), [
@@ -110,7 +110,7 @@ def test_a_review_that_cannot_be_planned_is_refused_and_leaves_no_file(
 ) -> None:
     run = write_run()
     with pytest.raises(UserError, match=says):
-        planned(load_material(run), Wanted(**wanted))  # type: ignore[arg-type]
+        planned(load_material(run), ReviewOptions(**wanted))  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"no compare review was begun. Begin one: tunegate review"):
         existing(run, "compare")
 

@@ -9,14 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from harness.errors import UserError
-from harness.events import batches, with_later
+from harness.runs.folder import check_seal, load_run
+from harness.runs.score_events import batches, with_later
 from harness.schema import ScoreEvent
-from harness.store import check_seal, load_run
-from reports.review.material import Material
+from reports.review.items import Material
 from reports.review.results import record
 from reports.review.rubric import load_rubric
-from reports.review.schema import Draft, Item, Task
-from reports.review.state import State
+from reports.review.schema import Draft, ReviewItem, Task
+from reports.review.storage import ReviewDatabase
 from tests.reports.review.conftest import Planned
 from tests.reports.review.drafts import answer_all, draft_of, mark, opinion
 
@@ -24,7 +24,7 @@ CASE = "lease-005"
 INVENTED = "O.C.G.A. § 13-99-1"
 
 
-def words(task: Task, item: Item) -> Draft:
+def words(task: Task, item: ReviewItem) -> Draft:
     """The tuned answer is better everywhere; the baseline invents a section in one case and misses its clause."""
     listed = dict.fromkeys(item.clauses, False)
     tuned = opinion(5, 4, missed=listed)
@@ -112,7 +112,7 @@ def test_a_second_showing_is_kept_beside_the_first_and_makes_no_event(plan_revie
     state, material = plan_review()
     last = 0
 
-    def wavering(task: Task, item: Item) -> Draft:
+    def wavering(task: Task, item: ReviewItem) -> Draft:
         nonlocal last
         last += task.kind == "repeat"
         draft = words(task, item)
@@ -160,7 +160,7 @@ def test_the_same_words_on_the_other_side_are_about_the_other_variant(plan_revie
             for task in state.tasks("r1"):
                 state.change_task(task.id, sides=swapped(task).sides)
 
-        def by_side(task: Task, item: Item) -> Draft:
+        def by_side(task: Task, item: ReviewItem) -> Draft:
             missed = dict.fromkeys(item.clauses, False)
             return Draft(A=opinion(5, 5, missed=missed), B=opinion(1, 1, missed=missed), preference="A")
 
@@ -176,7 +176,7 @@ def test_what_was_not_judged_keeps_its_place_and_its_reason(plan_review: Planned
     state, material = plan_review()
     given = {"lease-002": ("skipped", "a friend drafted this"), "lease-003": ("cannot_judge", "no such law here")}
 
-    def some(task: Task, item: Item) -> Draft:
+    def some(task: Task, item: ReviewItem) -> Draft:
         outcome, reason = given.get(item.key.case_id, ("judged", ""))
         return replace(words(task, item), outcome=outcome, reason=reason) if reason else words(task, item)
 
@@ -234,6 +234,6 @@ def test_a_review_that_is_closed_early_counts_what_was_submitted_and_says_what_w
     assert len({e.case_id for e in events_of(material.path)}) == 3
 
 
-def _submit(state: State, material: Material, count: int) -> None:
+def _submit(state: ReviewDatabase, material: Material, count: int) -> None:
     for task in state.tasks("r1")[:count]:
         state.save("r1", task.id, 0, words(task, material.item(task.key)), 0, submit=True)

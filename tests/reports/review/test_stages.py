@@ -7,11 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from reports.review import stages
-from reports.review.checks import missing, problems
-from reports.review.schema import Draft, Opinion, Task
-from reports.review.stages import ACTIONS, Refused, where
-from reports.review.state import Conflict
+from reports.review import workflow
+from reports.review.schema import Draft, Opinion, Task, missing, problems
+from reports.review.storage import Conflict
+from reports.review.workflow import ACTIONS, SubmissionRefused, where
 from tests.reports.review.conftest import Planned
 from tests.reports.review.drafts import mark, opinion, plain
 
@@ -72,7 +71,7 @@ class Acting:
         return ACTIONS[action](self.state, self.material, self.state.reviewer("r1"), sent)
 
     @property
-    def here(self) -> stages.Here:
+    def here(self) -> workflow.Here:
         return where(self.state, self.state.reviewer("r1"))
 
     @property
@@ -87,7 +86,7 @@ class Acting:
 def test_the_way_leads_from_consent_to_the_end_and_nothing_can_be_left_out(plan_review: Planned) -> None:
     act = Acting(plan_review, items=2)
     for too_early in ("begin", "go-on", "guess"):
-        with pytest.raises(Refused, match="not the current one"):
+        with pytest.raises(SubmissionRefused, match="not the current one"):
             act(too_early, {"guesses": {}})
     act("consent")
     act("begin")
@@ -96,16 +95,16 @@ def test_the_way_leads_from_consent_to_the_end_and_nothing_can_be_left_out(plan_
         assert act.here.stage == "feedback"
         act("go-on")
     act.submit()
-    with pytest.raises(Refused, match="Still to do: answer A: fabrications"):
+    with pytest.raises(SubmissionRefused, match="Still to do: answer A: fabrications"):
         act("submit", payload(act.task, Draft()))
     act.submit()
     assert act.here.stage == "guess"
-    asked = [t.id for t in stages.asked_about(act.here.tasks, 5, "r1")]
-    with pytest.raises(Refused, match="every item"):
+    asked = [t.id for t in workflow.asked_about(act.here.tasks, 5, "r1")]
+    with pytest.raises(SubmissionRefused, match="every item"):
         act("guess", {"guesses": {asked[0]: "A"}})
     act("guess", {"guesses": dict.fromkeys(asked, "unsure")})
     assert act.here.stage == "done" and act.state.reviewer("r1").recorded
-    with pytest.raises(Refused):
+    with pytest.raises(SubmissionRefused):
         act("reopen")
 
 
@@ -128,15 +127,15 @@ def test_an_older_window_does_not_overwrite_a_newer_one(plan_review: Planned) ->
 def test_only_the_current_item_takes_marks(plan_review: Planned) -> None:
     act = started(plan_review)
     later = act.here.tasks[3]
-    with pytest.raises(Refused, match="not the current one"):
+    with pytest.raises(SubmissionRefused, match="not the current one"):
         act("draft", payload(later, Draft(note="x")))
-    with pytest.raises(Refused, match="cannot be saved"):
+    with pytest.raises(SubmissionRefused, match="cannot be saved"):
         act("draft", {"task": act.task.id, "revision": 0, "active_ms": 1, "draft": {"variant": "tuned"}})
 
 
 def test_a_submitted_item_can_be_taken_back_until_the_end_and_that_is_counted(plan_review: Planned) -> None:
     act = started(plan_review)
-    with pytest.raises(Refused, match="no earlier item"):
+    with pytest.raises(SubmissionRefused, match="no earlier item"):
         act("reopen")
     for _ in "12":
         act.submit()

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from tests.harness.mini import write_suite
-from training.curation.sample import Sample
-from training.rows import Row, Turn
+from training.curation.check import Sample
+from training.data.rows import TrainingRow, Turn
 
 TEXT = (
     "the tenant shall keep premises clean and pay rent on first day of each month to owner at office named below "
@@ -19,9 +19,9 @@ WORDS = TEXT.split()
 TEST = '''"""Mini: texts are read."""
 
 from harness import Suite
-from harness.scoring import answers
+from harness.scoring import short_answer
 
-suite = Suite(scorers=[answers.accepted], max_tokens=8)
+suite = Suite(scorers=[short_answer.accepted], max_tokens=8)
 '''
 
 
@@ -48,7 +48,9 @@ def sample(*rows):
     pairs = [one if isinstance(one, tuple) else (one, "none") for one in rows]
     return Sample(
         [
-            Row(messages=[Turn(role="user", content=p), Turn(role="assistant", content=a)], where=f"a.jsonl:{n}")
+            TrainingRow(
+                messages=[Turn(role="user", content=p), Turn(role="assistant", content=a)], where=f"a.jsonl:{n}"
+            )
             for n, (p, a) in enumerate(pairs, 1)
         ]
     )

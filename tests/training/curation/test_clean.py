@@ -7,12 +7,12 @@ import pytest
 
 from harness.errors import UserError
 from tests.training.curation.conftest import case, prose, row
-from training.curation import html
+from training.curation import render
+from training.curation.check import CheckSettings
 from training.curation.clean import clean
-from training.curation.masking import places
+from training.curation.personal_data import places
 from training.curation.review import review
-from training.curation.settings import Settings
-from training.rows import load_rows
+from training.data.rows import load_rows
 
 CASE = prose("case", 80)
 HOSTILE = "<script>alert(1)</script> [bold]x[/bold] \u202e | `x`"
@@ -29,7 +29,7 @@ ROWS = [
 def reviewed(write_jsonl, write_cases):
     def run(rows=ROWS, **settings):
         suites = [write_cases([case(1, CASE)])]
-        return review([str(write_jsonl(rows))], Settings(suites=suites, **settings))
+        return review([str(write_jsonl(rows))], CheckSettings(suites=suites, **settings))
 
     return run
 
@@ -96,7 +96,7 @@ def test_the_card_describes_what_is_left(reviewed, tmp_path):
 
 
 def test_text_of_rows_does_nothing_in_the_report(reviewed, tmp_path):
-    page = html.render(reviewed())
+    page = render.render_html(reviewed())
     assert "<script" not in page and "\u202e" not in page and "⟨U+202E⟩" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "http" not in page.replace("http-equiv", "")
@@ -107,11 +107,11 @@ def test_no_check_quotes_personal_data(reviewed):
     found = reviewed([mail, mail, row(f"a@x.example {prose(60)} The tenent.", "c@x.example")])
     names = {result.name for result in found.results if result.found.findings}
     assert names >= {"exact_duplicates", "pii", "informal", "typos"}
-    assert places(html.render(found)) == []
+    assert places(render.render_html(found)) == []
 
 
 def test_the_report_shows_three_examples_with_line_action_reason_and_match(reviewed):
-    page = html.render(reviewed([*ROWS, *(row(prose(n), "repair") for n in range(5))]))
+    page = render.render_html(reviewed([*ROWS, *(row(prose(n), "repair") for n in range(5))]))
     section = page.split('<h2 id="exact_duplicates">')[1].split("</section>")[0]
     assert section.count("<li>") == 3
     assert "rows: 6, action" in section and "train.jsonl:11: repeats" in section and "train.jsonl:4" in section

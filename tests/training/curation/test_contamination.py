@@ -4,8 +4,8 @@ import pytest
 
 from harness.errors import UserError
 from tests.training.curation.conftest import case, edited, prose, sample
-from training.curation import contamination, suite_index
-from training.curation.settings import Settings
+from training.curation.check import CheckSettings
+from training.curation.checks import contamination, suite_index
 
 CASE = prose("case", 100)
 LONG = prose("contract", 1200)
@@ -21,7 +21,7 @@ def find(write_cases):
 
     def run(rows, *cases):
         folder = write_cases([case(n, text) for n, text in enumerate(cases, 1)])
-        return contamination.find(sample(*rows), Settings(suites=[folder]))
+        return contamination.find(sample(*rows), CheckSettings(suites=[folder]))
 
     return run
 
@@ -50,7 +50,9 @@ def test_the_reason_names_suite_case_document_and_passage(find):
 def test_a_leaked_answer_is_found(write_cases):
     reference = prose("reference", 50)
     folder = write_cases([{**case(1, CASE), "expected": [reference, "none"]}])
-    found = contamination.find(sample((prose(1, 200), "none"), (prose(2, 200), reference)), Settings(suites=[folder]))
+    found = contamination.find(
+        sample((prose(1, 200), "none"), (prose(2, 200), reference)), CheckSettings(suites=[folder])
+    )
     assert [(f.row, "(its expected answer)" in f.reason) for f in found.findings] == [(1, True)]
 
 
@@ -72,7 +74,7 @@ def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):
     task = prose("task", 45)
     names = "; ".join(prose(f"name {n}", 2) for n in range(12))
     cases = [case(n, prose(f"doc {n}", 50), task=task, names=names) for n in range(6)]
-    settings = Settings(suites=[write_cases(cases)])
+    settings = CheckSettings(suites=[write_cases(cases)])
     rows = [f"{task}\n{names}\n{prose(n, 50)}" for n in range(3)]
     found = contamination.find(sample(*rows), settings)
     assert found.findings == []
@@ -83,14 +85,14 @@ def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):
 
 def test_boilerplate_around_a_short_leak_does_not_hide_it(write_cases):
     task = prose("task", 45)
-    settings = Settings(suites=[write_cases([case(n, prose(f"doc {n}", 30), task=task) for n in range(6)])])
+    settings = CheckSettings(suites=[write_cases([case(n, prose(f"doc {n}", 30), task=task) for n in range(6)])])
     found = contamination.find(sample(f"{task} {prose('doc 4', 30)}"), settings)
     assert [f.other for f in found.findings] == ["legal/mini: c4"]
 
 
 def test_text_of_few_documents_is_counted(write_cases):
     task = prose("task", 45)
-    settings = Settings(suites=[write_cases([case(n, prose(f"doc {n}", 50), task=task) for n in range(4)])])
+    settings = CheckSettings(suites=[write_cases([case(n, prose(f"doc {n}", 50), task=task) for n in range(4)])])
     found = contamination.find(sample(f"{task}\n{prose(9, 10)}"), settings)
     assert [f.row for f in found.findings] == [0]
 
@@ -98,16 +100,16 @@ def test_text_of_few_documents_is_counted(write_cases):
 def test_cases_of_one_document_stay_together_in_the_count(write_cases):
     """Six cases of one contract are one document, so what they share is no boilerplate."""
     cases = [case(n, f"{CASE} {prose(n, 5)}", cluster="one") for n in range(6)]
-    found = contamination.find(sample(CASE), Settings(suites=[write_cases(cases)]))
+    found = contamination.find(sample(CASE), CheckSettings(suites=[write_cases(cases)]))
     assert [f.row for f in found.findings] == [0]
 
 
 def test_a_folder_without_a_suite_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no suite was found"):
-        contamination.find(sample(CASE), Settings(suites=[str(tmp_path)]))
+        contamination.find(sample(CASE), CheckSettings(suites=[str(tmp_path)]))
 
 
 def test_without_any_suite_the_check_says_that_it_did_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(suite_index.importlib.util, "find_spec", lambda name: None)
-    assert "no folder evalsuites here" in contamination.find(sample(CASE), Settings()).skipped
+    assert "no folder evalsuites here" in contamination.find(sample(CASE), CheckSettings()).skipped

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from tests.training.curation.conftest import edited, prose, sample
-from training.curation import near
-from training.curation.settings import Settings
-from training.curation.words import words
+from training.curation.check import CheckSettings
+from training.curation.checks import duplicates
+from training.curation.text import words
 
 
 def runs(text):
@@ -38,7 +38,7 @@ def test_links_are_those_of_the_definition(threshold):
         for b in range(a)
         if runs(texts[a]) and similarity(runs(texts[a]), runs(texts[b])) >= threshold
     }
-    assert {(a, b) for a, b, _ in near.links([(t,) for t in texts], threshold, together=apart)} == expected
+    assert {(a, b) for a, b, _ in duplicates.links([(t,) for t in texts], threshold, together=apart)} == expected
     assert len(expected) > 10
 
 
@@ -46,30 +46,35 @@ def test_a_pair_that_is_just_as_similar_as_asked_is_found():
     """Of 25 runs, 14 shared; 0.56 * 25 is a little more than 14 in floating point."""
     one, other = prose(1, 29), " ".join(prose(1, 29).split()[:18])
     assert similarity(runs(one), runs(other)) == 0.56
-    assert [(a, b) for a, b, _ in near.links([(one,), (other,)], 0.56)] == [(1, 0)]
-    assert [(a, b) for a, b, _ in near.links([(other,), (one,)], 0.56)] == [(1, 0)]
+    assert [(a, b) for a, b, _ in duplicates.links([(one,), (other,)], 0.56)] == [(1, 0)]
+    assert [(a, b) for a, b, _ in duplicates.links([(other,), (one,)], 0.56)] == [(1, 0)]
 
 
 def test_a_linked_row_is_not_compared_again():
     first = prose(1, 100)
     second = edited(first, 20)
     third = edited(second, 40, 60)
-    found = list(near.links([(first,), (second,), (third,)], 0.8))
+    found = list(duplicates.links([(first,), (second,), (third,)], 0.8))
     assert [(link.row, link.other) for link in found] == [(1, 0)]
-    assert {(a, b) for a, b, _ in near.links([(first,), (second,), (third,)], 0.8, together=apart)} == {(1, 0), (2, 1)}
+    assert {(a, b) for a, b, _ in duplicates.links([(first,), (second,), (third,)], 0.8, together=apart)} == {
+        (1, 0),
+        (2, 1),
+    }
 
 
 def test_long_instructions_do_not_make_short_texts_alike():
     instruction = prose("instruction", 120)
     rows = [f"{instruction}\n{prose(n, 12)}" for n in range(8)]
-    assert near.find(sample(*rows), Settings()).findings == []
+    assert duplicates.find_near(sample(*rows), CheckSettings()).findings == []
     copied = [*rows, f"{instruction}\n{prose(3, 12)}!"]
-    (finding,) = near.find(sample(*copied[:-1], (copied[-1].replace("\n", "\n1. "), "none")), Settings()).findings
+    (finding,) = duplicates.find_near(
+        sample(*copied[:-1], (copied[-1].replace("\n", "\n1. "), "none")), CheckSettings()
+    ).findings
     assert finding.other == "a.jsonl:4"
 
 
 def test_another_label_is_another_row_and_said():
-    found = near.find(sample((prose(1), "repair"), (prose(1) + " Garden.", "insurance")), Settings())
+    found = duplicates.find_near(sample((prose(1), "repair"), (prose(1) + " Garden.", "insurance")), CheckSettings())
     assert found.findings == []
     assert found.notes == ["Rows that nearly repeat a row's prompt with another answer are not counted: 1."]
 
@@ -78,5 +83,5 @@ def test_examples_begin_where_rows_differ():
     text = prose(1, 90)
     said = text.split()
     said[70] = "GARDENS"
-    (finding,) = near.find(sample(text, " ".join(said)), Settings()).findings
+    (finding,) = duplicates.find_near(sample(text, " ".join(said)), CheckSettings()).findings
     assert finding.quote.startswith("… ") and "GARDENS" in finding.quote and "GARDENS" not in finding.other_quote

@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.curation.conftest import sample
-from training.curation import pii
-from training.curation.masking import Mask, places
-from training.curation.pii_forms import IBAN_LENGTHS
-from training.curation.settings import Settings
+from training.curation.check import CheckSettings
+from training.curation.checks import pii
+from training.curation.personal_data import IBAN_LENGTHS, Mask, places
 
 ALPHANUMERIC = string.digits + string.ascii_uppercase
 
@@ -130,7 +129,7 @@ def test_one_value_is_one_mask_in_the_whole_row():
 
 
 def test_findings_count_by_type_and_quote_nothing_personal():
-    found = pii.find(sample("Ask a@x.example or b@x.example", "SSN 123-45-6789", "Nothing here"), Settings())
+    found = pii.find(sample("Ask a@x.example or b@x.example", "SSN 123-45-6789", "Nothing here"), CheckSettings())
     assert [(f.row, f.reason) for f in found.findings] == [(0, "holds EMAIL (2)"), (1, "holds SSN")]
     assert found.counts == {"EMAIL": 2, "SSN": 1}
     assert [r for r in found.tables[0].rows if r[1] != "0"] == [["EMAIL", "2", "1"], ["SSN", "1", "1"]]

@@ -3,9 +3,8 @@
 import pytest
 
 from tests.training.curation.conftest import case, edited, prose, row
-from training.curation.checks import CHECKS
-from training.curation.review import review
-from training.curation.settings import Settings
+from training.curation.check import CheckSettings
+from training.curation.review import CHECKS, review
 
 CLEAN = [row(prose(n), "repair" if n % 3 else "none") for n in range(12)]
 CASE = prose("case", 80)
@@ -14,7 +13,7 @@ NEAR = edited(prose(5), 30)
 
 def found(path, suites, **settings):
     """Findings by check, for checks that found something."""
-    done = review([str(path)], Settings(suites=[suites], **settings))
+    done = review([str(path)], CheckSettings(suites=[suites], **settings))
     return {result.name: result.found.findings for result in done.results if result.found.findings}, done
 
 
@@ -90,7 +89,7 @@ def test_a_style_guide_decides_what_is_banned(write_jsonl, write_cases, tmp_path
 def test_too_few_rows_warn_and_block_nothing(write_jsonl, write_cases, rows, warned):
     skipped = {check.name: "skip" for check in CHECKS if check.name != "row_floor"}
     path = write_jsonl([row(f"Row {n}") for n in range(rows)])
-    done = review([str(path)], Settings(actions=skipped))
+    done = review([str(path)], CheckSettings(actions=skipped))
     (floor,) = done.results
     assert floor.found.findings == [] and done.rows_after == rows
     assert [note[:40] for note in floor.found.notes] == ["999 rows; at least 1,000 are recommended"] * warned
@@ -101,7 +100,7 @@ def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_
     pair = [row(he, "granted"), row(he.replace("Mr", "Mrs").replace("his", "her").replace("He", "She"), "refused")]
     same = [row(prose(95) + " He pays.", "granted"), row(prose(95) + " She pays.", "granted")]
     skipped = {check.name: "skip" for check in CHECKS if check.name != "counterfactual_swaps"}
-    done = review([str(write_jsonl([*pair, *same, row(he, "refused")]))], Settings(actions=skipped))
+    done = review([str(write_jsonl([*pair, *same, row(he, "refused")]))], CheckSettings(actions=skipped))
     (finding,) = done.results[0].found.findings
     assert (finding.row, finding.quote, finding.other_quote) == (1, "refused", "granted")
     assert done.results[0].found.notes[0].startswith("A screen, no proof.")
@@ -112,15 +111,15 @@ def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, wr
     rows = [row("the tenant " * 3, "none"), row("the tenant " * 200, "none"), row("Say", "the tenant agrees " * 60)]
     wanted = ("long_prompts", "long_answers", "lengths")
     skipped = {check.name: "skip" for check in CHECKS if check.name not in wanted}
-    settings = Settings(base=str(tiny_model), max_length=64, actions=skipped)
+    settings = CheckSettings(base=str(tiny_model), max_length=64, actions=skipped)
     done = review([str(write_jsonl(rows))], settings)
     assert {r.name: [f.row for f in r.found.findings] for r in done.results} == {
         "long_answers": [2], "long_prompts": [1], "lengths": [],
     }  # fmt: skip
     assert done.drops == {2: "long_answers"}
-    from harness.prompts import Renderer
-    from training.data import encode
-    from training.rows import load_rows
+    from harness.suites.prompts import Renderer
+    from training.data.rows import load_rows
+    from training.data.tokenize import encode
 
     kept = load_rows([str(write_jsonl(rows[:2], "kept.jsonl"))])
     whole = encode(kept, Renderer(tiny_model), 5000)
@@ -132,7 +131,7 @@ def test_shares_of_labels_and_of_negatives_are_of_all_rows(write_jsonl, write_ca
     wanted = ("label_balance", "negatives")
     skipped = {check.name: "skip" for check in CHECKS if check.name not in wanted}
     rows = [row(prose(n), answer) for n, answer in enumerate(answers * 3)]
-    done = review([str(write_jsonl(rows))], Settings(actions=skipped))
+    done = review([str(write_jsonl(rows))], CheckSettings(actions=skipped))
     negatives, balance = (result.found for result in done.results)
     assert negatives.counts == {"none": 9, "declines": 3, "answers": 18}
     assert balance.counts == {"repair": 18, "insurance": 12, "none": 9, "the document does not say": 3}

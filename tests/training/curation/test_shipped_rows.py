@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from evalsuites.generated import chat_rows
-from training.curation import contamination, suite_index
-from training.curation.sample import Sample
-from training.rows import Row, Turn, load_rows
+from training.curation.check import Sample
+from training.curation.checks import contamination, suite_index
+from training.data.rows import TrainingRow, Turn, load_rows
 
 ROWS = 300
 GENERATED = (
@@ -40,7 +40,7 @@ def test_generated_rows_hold_no_case(tmp_path, index, suite, split):
 
 
 def test_the_rows_of_the_demo_hold_no_case(tmp_path, index):
-    from harness import demo
+    from tunegate import demo
 
     demo.write_data(tmp_path, tmp_path / "runs", demo.ROWS, "a")
     assert leaks(tmp_path / "data" / "train.jsonl", index) == []
@@ -60,7 +60,9 @@ def test_cases_of_every_suite_would_be_found(index):
         parts = [part for part in index.parts if part.suite == suite and not part.answer][::40]
         texts = ["Say what this is:\n" + "\n".join(index.texts[text] for text in part.texts) for part in parts]
         rows = [
-            Row(messages=[Turn(role="user", content=text), Turn(role="assistant", content="none")], where=f"a:{n}")
+            TrainingRow(
+                messages=[Turn(role="user", content=text), Turn(role="assistant", content="none")], where=f"a:{n}"
+            )
             for n, text in enumerate(texts)
         ]
         found = contamination.overlap(Sample(rows), index).leaks

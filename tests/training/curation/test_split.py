@@ -8,7 +8,7 @@ import pytest
 from harness.errors import UserError
 from tests.training.curation.conftest import edited, prose, row
 from training.curation.split import SplitSettings, split
-from training.rows import load_rows
+from training.data.rows import load_rows
 
 
 def read(paths):

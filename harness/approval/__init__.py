@@ -1,0 +1,1 @@
+"""Approval of merges and deployments: the policy file, and what it allows."""

@@ -1,0 +1,1 @@
+"""Accepted baselines: the file format, accepting a run, comparing with it."""

@@ -1,0 +1,191 @@
+"""What a run stands its suites against: the accepted baselines, and all that moved since. Knows no engine.
+
+A run made now and a finished run that is judged again ask the same questions here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct, field, structs
+
+from harness.baseline.drift import describe_differences, gate_changes, gates_moved, is_complete_suite
+from harness.baseline.format import BASELINE_FILE, Accepted, load_accepted, records, short
+from harness.files import digest
+from harness.runs.folder import RunData
+from harness.schema import ACCEPTED, BASELINE, AcceptedInfo, Checkpoint, GateFile, Record
+from harness.suites.suite import Suite
+
+PAIRED = "Answers are paired by case ID and input"
+
+
+PromptHashes = Mapping[str, Mapping[str, str]]
+"""Suite to case id to the hash of the token ids that the tuned model received."""
+OTHER_SCORERS = "the scorers changed since the run, and the answers of an accepted baseline are not kept to score again"
+
+
+class BaselineComparison(Struct, frozen=True, kw_only=True):
+    """What the suites of one run stand against."""
+
+    infos: dict[str, AcceptedInfo] = field(default_factory=dict)
+    """By suite; empty where no accepted baseline was asked for."""
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    """The baseline's records by suite; none where it cannot be compared."""
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    """The baseline as the manifest names it."""
+    moved: list[str] = field(default_factory=list)
+    """Sentences on everything that moved."""
+    notes: list[str] = field(default_factory=list)
+    """What the suites were compared with."""
+
+
+def baseline_path(suite: Suite, bars: Path | None) -> Path:
+    """The suite's baseline.json; that of its twin below `bars` where the twin is a whole suite."""
+    twin = bars / suite.name if bars else suite.folder
+    return (twin if is_complete_suite(twin) else suite.folder) / BASELINE_FILE
+
+
+def compare_with_baselines(
+    suites: Sequence[Suite],
+    gates: Mapping[str, GateFile],
+    baseline: str | None,
+    bars: Path | None,
+    prompts: PromptHashes,
+    tokenizer: str,
+) -> BaselineComparison:
+    """Read the accepted baselines where `baseline` asks for them, and compare everything with everything.
+
+    `prompts` and `tokenizer`, a digest, are the tuned model's. A baseline.json or gates.toml that cannot be used is a
+    UserError.
+    """
+    wanted = baseline == ACCEPTED
+    moved = [text for suite in suites if bars for text in gate_changes(suite, bars, wanted)]
+    infos: dict[str, AcceptedInfo] = {}
+    kept: dict[str, list[Record]] = {}
+    models: list[tuple[str, Accepted]] = []
+    notes: list[str] = []
+    for suite in suites if wanted else ():
+        found = load_accepted(baseline_path(suite, bars), suite.name)
+        other = _other_prompts(found, prompts.get(suite.name, {})) if found else 0
+        infos[suite.name] = info = _info(found, suite, other, tokenizer)
+        if found is not None:
+            since = f"{suite.name}, since the accepted baseline of {info.accepted_at[:10]}"
+            moved += [f"{since}: {text}" for text in info.unlike]
+            moved += [f"{since}, gates.toml: {t}" for t in gates_moved(found.gates, gates[suite.name].gate)]
+            if info.own_prompts and not info.unlike:
+                notes.append(_own_prompts(suite, other, len(prompts.get(suite.name, {}))))
+            models.append((info.says, found))
+            kept[suite.name] = [] if info.unlike else records(found, suite.cases, prompts.get(suite.name, {}))
+    return BaselineComparison(
+        infos=infos,
+        records=kept,
+        checkpoints={BASELINE: _checkpoint(models)} if models else {},
+        moved=list(dict.fromkeys(moved)),
+        notes=[*_notes(infos), *notes],
+    )
+
+
+def _info(found: Accepted | None, suite: Suite, other: int, tokenizer: str) -> AcceptedInfo:
+    """`other` counts prompts with other token ids: between models of one tokenizer and template nothing is compared."""
+    if found is None:
+        return AcceptedInfo()
+    said, own = (
+        describe_differences(found, suite),
+        bool(other and tokenizer and found.model.tokenizer_digest not in ("", tokenizer)),
+    )
+    if other and not said and not own:
+        said = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"]
+    return AcceptedInfo(
+        digest=found.digest,
+        model=found.model.name,
+        accepted_at=found.accepted_at,
+        run_id=found.run_id,
+        unlike=said,
+        own_prompts=own,
+    )
+
+
+def _other_prompts(found: Accepted, prompts: Mapping[str, str]) -> int:
+    """Prompts that are not the token ids that the accepted model received."""
+    kept = {name: found.cases[name] for name in prompts if name in found.cases}
+    return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in kept.items())
+
+
+def _own_prompts(suite: Suite, other: int, cases: int) -> str:
+    return (
+        f"{suite.name}: the accepted baseline has another tokenizer or chat template: the token IDs differ for "
+        f"{other} of {cases} cases. {PAIRED}"
+    )
+
+
+def _checkpoint(models: Sequence[tuple[str, Accepted]]) -> Checkpoint:
+    """One checkpoint for all suites: the accepted model, or where they differ all of them by name."""
+    names = list(dict.fromkeys(says for says, _ in models))
+    seen = {found.model.digest: found.model for _, found in models}
+    if len(seen) > 1:
+        return Checkpoint(name="; ".join(names), kind="accepted", path="", digest=digest(sorted(seen)))
+    (model,) = seen.values()
+    return Checkpoint(
+        name="; ".join(names),
+        kind="accepted",
+        path="",
+        digest=model.digest,
+        base_digest=model.base_digest,
+        adapter_digest=model.adapter_digest,
+        tokenizer_digest=model.tokenizer_digest,
+    )
+
+
+def _notes(infos: Mapping[str, AcceptedInfo]) -> list[str]:
+    compared = [f"{name}: compared with the {i.says}" for name, i in infos.items() if i.digest and not i.unlike]
+    lacking = [name for name, info in infos.items() if not info.digest]
+    if lacking:
+        compared.append(f"no accepted baseline: {', '.join(lacking)}; their comparative gates skip")
+    return compared
+
+
+def how_to_accept(suite: Suite) -> str:
+    """The command that writes a suite's baseline.json."""
+    return f"tunegate accept RUN --suite {'/'.join(suite.folder.parts[-3:])} --reason TEXT"
+
+
+def with_baseline(run: RunData, found: BaselineComparison) -> RunData:
+    """The run with the baseline of `found` in place of its own, for the suites that `found` speaks of.
+
+    Where it speaks of none the run keeps its baseline, and what had moved since that was accepted.
+    """
+    pairs = [(record, suite) for suite, kept in found.records.items() for record in kept]
+    pairs += [
+        (record, suite)
+        for record, suite in zip(run.records, run.suite_of, strict=True)
+        if record.variant != BASELINE or suite not in found.infos
+    ]
+    infos = [structs.replace(info, accepted=found.infos.get(info.name, info.accepted)) for info in run.manifest.suites]
+    moved = found.moved if found.infos else list(dict.fromkeys([*found.moved, *run.manifest.moved]))
+    manifest = structs.replace(
+        run.manifest,
+        suites=infos,
+        checkpoints=run.manifest.checkpoints | found.checkpoints,
+        moved=moved,
+        notes=list(dict.fromkeys([*run.manifest.notes, *found.notes])),
+    )
+    return structs.replace(run, records=[r for r, _ in pairs], suite_of=[s for _, s in pairs], manifest=manifest)
+
+
+def without_stale(run: RunData, scorers: Mapping[str, str]) -> RunData:
+    """The run without those accepted scores that other scorers gave than `scorers` holds (suite to hash)."""
+    stale = {
+        info.name: structs.replace(info.accepted, unlike=[*info.accepted.unlike, OTHER_SCORERS])
+        for info in run.manifest.suites
+        if info.accepted and info.accepted.digest and scorers.get(info.name, info.scorers_hash) != info.scorers_hash
+    }
+    return with_baseline(run, BaselineComparison(infos=stale, moved=run.manifest.moved)) if stale else run
+
+
+def prompt_hashes(pairs: Iterable[tuple[str, Record]]) -> PromptHashes:
+    """Of records with their suite's name."""
+    found: dict[str, dict[str, str]] = {}
+    for suite, record in pairs:
+        found.setdefault(suite, {})[record.case.id] = record.prompt_hash
+    return found

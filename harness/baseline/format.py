@@ -1,0 +1,256 @@
+"""Reads and writes baseline.json: the scores of the model that was last accepted for a suite. Knows no run, no engine.
+
+The file is committed beside gates.toml, so it is made to be read as a diff: keys sorted, one line a case, equal bytes
+for equal content. It holds ids, digests and numbers, and no prompt, document or answer. Its scores become records
+again, without text, so that whatever judges a baseline that was asked judges this one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from harness.errors import NOT_JSON, UserError, refuse_all, refuse_newer
+from harness.files import digest
+from harness.schema import BASELINE, Case, Completion, Gate, Record, Score, Scores
+from harness.suites.cases import case_hash
+
+BASELINE_FILE = "baseline.json"
+BASELINE_SCHEMA = 1
+SPREAD = ("cases", "gates", "metrics", "scorers", "counts")
+"""Fields of which every entry has a line of its own."""
+LABEL_LISTS = ("found", "invented", "missing")
+"""Findings that means over labels are made of."""
+UNSCORED = "it had no score when the baseline was accepted"
+NO_ANSWER = "the engine gave no answer when the baseline was accepted"
+
+
+class AcceptedModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model whose scores were accepted."""
+
+    name: str
+    """What the user called it."""
+    digest: str
+    """Content digest of weights, adapter and tokenizer."""
+    base_digest: str
+    """Content digest of the model folder alone."""
+    adapter_digest: str | None
+    """Content digest of the adapter."""
+    tokenizer_digest: str
+    """Content digest of tokenizer and chat template."""
+
+
+class AcceptedMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A metric over the whole suite, for readers; comparisons are computed from the cases."""
+
+    value: float | None
+    """The number, or None when not measured."""
+    low: float | None
+    """Lower end of its interval."""
+    high: float | None
+    """Upper end of its interval."""
+    n: int
+    """Cases, or claims, behind it."""
+
+
+class AcceptedAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the scorers found in one answer."""
+
+    scores: dict[str, list[int | float | None]]
+    """By scorer: the score's value, then the counts that the file's `counts` names; None where there is none."""
+    labels: dict[str, tuple[list[str], list[str], list[str]]] = field(default_factory=dict)
+    """By scorer with means over labels: found, invented and missing ones."""
+    failed: list[str] = field(default_factory=list)
+    """Scorers that raised."""
+    error: bool = False
+    """The engine gave no answer."""
+
+
+class AcceptedCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One case; the hashes are shortened to `SHORT` digits."""
+
+    case_hash: str
+    """Hash of the whole case, so that a changed one is seen."""
+    input_hash: str
+    """Hash of its input."""
+    prompt_hash: str
+    """Hash of the token ids that the model received; empty where it received none."""
+    cluster: str
+    """The contract."""
+    answers: list[AcceptedAnswer]
+    """One a repeat; none where the case is longer than the model's context."""
+
+
+class Accepted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of baseline.json."""
+
+    schema_version: int = BASELINE_SCHEMA
+    """Version of this layout."""
+    suite: str
+    """Suite name."""
+    suite_hash: str
+    """Hash of cases, prompt, scorers and gates together."""
+    cases_hash: str
+    """Hash of the cases."""
+    prompt_hash: str
+    """Hash of the prompt template and how answers are decoded."""
+    scorers_hash: str
+    """Hash of the scorers together."""
+    gates_hash: str
+    """Hash of gates.toml."""
+    scorers: dict[str, str]
+    """Version of each scorer."""
+    gates: list[Gate]
+    """The bars that were in force."""
+    model: AcceptedModel
+    """What was accepted."""
+    run_id: str
+    """The run that it was accepted on."""
+    accepted_at: str
+    """UTC time, ISO 8601."""
+    reason: str
+    """Why."""
+    approved_by: str
+    """Who, where that was said."""
+    although: str
+    """Why it was accepted although gates did not pass; empty where all did."""
+    samples: int
+    """Answers a case."""
+    metrics: dict[str, AcceptedMetric]
+    """Levels over the whole suite."""
+    counts: dict[str, list[str]]
+    """By scorer, the counts that its metrics are made of, in the order of every answer's scores."""
+    cases: dict[str, AcceptedCase]
+    """By case id."""
+    digest: str = ""
+    """Digest of all of the above, so that an edit by hand is seen."""
+
+
+SHORT = 16
+"""Hexadecimal digits kept of a case's hashes."""
+
+
+def short(full: str) -> str:
+    """A hash as the file keeps it."""
+    return full[:SHORT]
+
+
+def sealed(found: Accepted) -> Accepted:
+    """With the digest of its content."""
+    return msgspec.structs.replace(found, digest=digest(msgspec.structs.replace(found, digest="")))
+
+
+def encode(found: Accepted) -> bytes:
+    """The bytes of baseline.json."""
+    top: dict[str, Any] = msgspec.to_builtins(found)
+    return ("{\n" + ",\n".join(f"{_text(k)}: {_entries(k, top[k])}" for k in sorted(top)) + "\n}\n").encode()
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _entries(name: str, value: Any) -> str:
+    if name not in SPREAD or not value:
+        return _text(value)
+    if isinstance(value, dict):
+        return "{\n" + ",\n".join(f" {_text(k)}: {_text(value[k])}" for k in sorted(value)) + "\n}"
+    return "[\n" + ",\n".join(f" {_text(item)}" for item in value) + "\n]"
+
+
+def load_accepted(path: Path, suite: str) -> Accepted | None:
+    """Read the accepted baseline of a suite; None where there is no file. One that cannot be trusted is a UserError."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        if not path.is_symlink():
+            return None
+        raise UserError(f"{path}: is a link that leads nowhere. {_AGAIN}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). {_AGAIN}") from None
+    try:
+        refuse_newer(data, BASELINE_SCHEMA, path)
+        found = msgspec.json.decode(data, type=Accepted, strict=True)
+    except NOT_JSON as error:
+        raise UserError(f"{path}: is no accepted baseline: {str(error) or 'the file is empty'}. {_AGAIN}") from None
+    refuse_all([f"{path}: {problem}. {_AGAIN}" for problem in _problems(found, suite)], f"{path}: cannot be trusted")
+    return found
+
+
+_AGAIN = "Restore it from version control, or write it anew with `tunegate accept`"
+
+
+def _problems(found: Accepted, suite: str) -> Iterator[str]:
+    if found.schema_version != BASELINE_SCHEMA:
+        yield f"schema {found.schema_version} is unknown; expected {BASELINE_SCHEMA}"
+    if found.suite != suite:
+        yield f"it is the baseline of {found.suite}, expected {suite}"
+    if found.digest != sealed(found).digest:
+        yield "its content does not match its digest: it was changed after it was written"
+    for case_id, case in found.cases.items():
+        if not all(_fits(answer, found.counts) for answer in case.answers):
+            yield f"the scores of case '{case_id}' do not fit its `counts`"
+            return
+
+
+def _fits(answer: AcceptedAnswer, counts: Mapping[str, Sequence[str]]) -> bool:
+    return all(
+        name in counts
+        and len(row) == len(counts[name]) + 1
+        and all(n is None or (isinstance(n, int) and n >= 0) for n in row[1:])
+        for name, row in answer.scores.items()
+    ) and set(answer.labels) | set(answer.failed) <= set(answer.scores)
+
+
+def records(found: Accepted, cases: Sequence[Case], prompt_hashes: Mapping[str, str]) -> list[Record]:
+    """The accepted answers to these cases as records of the baseline, in the order of the cases.
+
+    `prompt_hashes` holds the cases that were asked now. A case that has changed since has no record.
+    """
+    made = []
+    for case in cases:
+        kept = found.cases.get(case.id)
+        if kept is None or case.id not in prompt_hashes or kept.case_hash != short(case_hash(case)):
+            continue
+        for repeat, answer in enumerate(kept.answers, 1):
+            now = prompt_hashes[case.id]  # The file keeps the beginning of a hash.
+            prompt = now if short(now) == kept.prompt_hash else kept.prompt_hash
+            made.append(_record(found, case, repeat, answer, prompt))
+    return made
+
+
+def _record(found: Accepted, case: Case, repeat: int, answer: AcceptedAnswer, prompt_hash: str) -> Record:
+    return Record(
+        case=case,
+        variant=BASELINE,
+        repeat=repeat,
+        input_hash=digest(case.input),
+        prompt_hash=prompt_hash,
+        expected_hash=digest(case.expected),
+        completion=Completion(
+            key=found.digest,
+            text="",
+            finish_reason="error" if answer.error else "stop",
+            prompt_tokens=0,
+            output_tokens=0,
+            error=NO_ANSWER if answer.error else None,
+        ),
+        scores=Scores({name: _score(name, row, answer, found.counts[name]) for name, row in answer.scores.items()}),
+        text_kept=False,
+    )
+
+
+def _score(name: str, row: Sequence[int | float | None], answer: AcceptedAnswer, counts: Sequence[str]) -> Score:
+    value = row[0]
+    return Score(
+        name=name,
+        value=None if value is None else float(value),
+        reason=UNSCORED if value is None else None,
+        extracted=dict(zip(LABEL_LISTS, answer.labels.get(name, ([], [], [])), strict=True)),
+        counts={count: int(n) for count, n in zip(counts, row[1:], strict=True) if n is not None},
+        failed=name in answer.failed,
+    )

@@ -1,0 +1,1 @@
+"""Checkpoints: what they are, how they are resolved, checked, merged and quantized."""

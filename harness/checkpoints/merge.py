@@ -1,0 +1,253 @@
+"""Merges an adapter into its base: in fp32, cast once, and measured against the adapter. Knows no engine.
+
+A merged model is not identical to its adapter, and every merge says how far the two are apart. An adapter that was
+trained on an NF4 base is merged into the dequantised weights of that base, never into the original or the 4-bit ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock
+from msgspec import Struct
+
+from harness.checkpoints import model_files, quantization, safety
+from harness.checkpoints.model_files import tensor_shapes, weight_files
+from harness.checkpoints.resolve import TOKENIZER_FILES, cache_dir, tokenizer_folder
+from harness.errors import MissingExtra, UserError
+from harness.files import hold
+from harness.schema import Checkpoint
+
+FACTS = "merge.json"
+"""In every merged folder; held while the folder is in use, and its time is when the folder was last used."""
+MAKING = "making-"
+"""Begins the names of folders in which merged ones are made."""
+CARRIED = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+PROBES = (
+    "The tenant shall pay rent on the first day of each month.",
+    "Name the governing law of this agreement.",
+    "Once upon a time there was a lighthouse keeper who",
+)
+
+
+class MergeFacts(Struct, frozen=True, kw_only=True):
+    """What a merge did; merge.json in the merged folder."""
+
+    base_digest: str
+    """Content digest of the base."""
+    adapter_digest: str
+    """Content digest of the adapter."""
+    dtype: str
+    """Data type that the sum was cast to, once."""
+    changed_tensors: int
+    """Weight tensors that differ from the base after the cast; 0 means the adapter has no effect."""
+    tensors: int
+    """Weight tensors in all."""
+    logprob_gap: float
+    """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
+    base_quantisation: str | None = None
+    """`nf4` where the base's dequantised NF4 weights took the adapter; `base` is those weights in what is said here."""
+
+    @property
+    def says(self) -> str:
+        """One sentence for people."""
+        return (
+            f"{self.changed_tensors} of {self.tensors} tensors changed; next-token log probabilities differ from the "
+            f"adapter's by up to {self.logprob_gap:.3f} after the cast to {self.dtype}"
+            f"{', on the dequantised NF4 base' if self.base_quantisation else ''}"
+        )
+
+
+_in_use: dict[Path, int] = {}
+"""Merged folders that this process uses until it ends, with the handles that say so to others."""
+
+
+def merged_dir() -> Path:
+    """Folder of all cached merged models."""
+    return cache_dir() / "merged"
+
+
+def merged_path(checkpoint: Checkpoint) -> Path:
+    """Where an adapter checkpoint's merged model is cached, made or not; a folder holds the tokenizer, too."""
+    assert checkpoint.adapter_digest is not None
+    parts = (checkpoint.base_digest[:16], checkpoint.adapter_digest[:16], checkpoint.tokenizer_digest[:8])
+    return merged_dir() / "-".join(parts)
+
+
+def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda text: None) -> Path:
+    """The cached merged model of an adapter checkpoint, made on first use, once per content of all its parts."""
+    folder = merged_path(checkpoint)
+    try:
+        while not _use(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{folder}.lock"):
+                if not (folder / FACTS).is_file():
+                    say(f"merging {checkpoint.name} into its base, once")
+                    _make(checkpoint, folder, say)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot write the merged model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
+        ) from None
+    return folder
+
+
+def _make(checkpoint: Checkpoint, folder: Path, say: Callable[[str], None]) -> None:
+    """Merge beside the folder, then put it there whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=MAKING) as work:
+        made = Path(work) / "model"
+        say(merge_into(checkpoint, made).says)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
+def _use(folder: Path) -> bool:
+    """Keep a merged folder from being dropped while this process lives; False where there is none."""
+    try:
+        handle = hold(folder / FACTS)
+    except FileNotFoundError:
+        return False
+    with suppress(OSError):  # Another user's folder can be used, too.
+        os.utime(folder / FACTS)
+    if folder in _in_use:
+        os.close(_in_use[folder])
+    _in_use[folder] = handle
+    return True
+
+
+def read_facts(folder: Path) -> MergeFacts:
+    """What the merge in this folder did."""
+    return msgspec.json.decode((folder / FACTS).read_bytes(), type=MergeFacts)
+
+
+def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
+    """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
+
+    The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory a parameter, twice while casting.
+    """
+    try:
+        import peft  # noqa: F401 - loaded below, named here
+        from transformers.utils import logging
+    except ImportError as error:
+        raise MissingExtra("merging an adapter", error.name or "peft", "train") from None
+    assert checkpoint.adapter_path is not None
+    logging.disable_progress_bar()
+    base, adapter = Path(checkpoint.path), Path(checkpoint.adapter_path)
+    carrier = tokenizer_folder(checkpoint)
+    form = quantization.of_adapter(adapter)
+    with _weights_of(base, form, out.parent) as weights:
+        facts = _merge(checkpoint, weights, carrier, out)
+    _carry(carrier, CARRIED, out)
+    _carry(base, ("generation_config.json",), out)
+    facts = msgspec.structs.replace(facts, base_quantisation=form)
+    (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
+    return facts
+
+
+@contextmanager
+def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
+    """Folder of the weights that the adapter was trained against; for NF4 one that is made and gone again."""
+    if form is None:
+        yield base
+        return
+    with tempfile.TemporaryDirectory(dir=near, prefix="dequantised-") as work:
+        quantization.dequantise_to(base, Path(work))
+        yield Path(work)
+
+
+def _merge(checkpoint: Checkpoint, base: Path, carrier: Path, out: Path) -> MergeFacts:
+    """Write the sum of `base` and the adapter; `carrier` holds the tokenizer of the texts it is measured on."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
+    adapter = Path(checkpoint.adapter_path)
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
+    dtype = _stored_dtype(base)
+    _resize(model, adapter)
+    tuned = quantization.load_adapter(model, adapter, is_trainable=False)
+    probes = _probes(carrier)
+    expected = _next_token_logprobs(tuned, probes)
+    merged = tuned.merge_and_unload(safe_merge=True)
+    merged = merged.to(dtype)
+    gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
+    model_files.save(merged, out)
+    changed, total = _changed(base, out)
+    return MergeFacts(
+        base_digest=checkpoint.base_digest,
+        adapter_digest=checkpoint.adapter_digest,
+        dtype=str(dtype).removeprefix("torch."),
+        changed_tensors=changed,
+        tensors=total,
+        logprob_gap=gap,
+    )
+
+
+def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:
+    """Copy files byte by byte, so that their digests stay."""
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+
+
+def _stored_dtype(base: Path) -> Any:
+    """Data type of the base's weights as config.json states it; fp32 where it is silent."""
+    import torch
+
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    return getattr(torch, str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."))
+
+
+def _resize(model: Any, adapter: Path) -> None:
+    """Grow the vocabulary where the adapter was trained with added tokens and holds the whole embeddings."""
+    shapes = tensor_shapes(adapter / "adapter_model.safetensors")
+    rows = {s[0] for n, s in shapes.items() if n.endswith(("embed_tokens.weight", "lm_head.weight")) and len(s) == 2}
+    if rows and max(rows) != model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(max(rows))
+
+
+def _probes(folder: Path) -> list[Any]:
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), **safety.TOKENIZER)
+    return [torch.tensor([tokenizer.encode(text, add_special_tokens=False)]) for text in PROBES]
+
+
+def _next_token_logprobs(model: Any, probes: list[Any]) -> list[Any]:
+    """Log probabilities after each probe, one tensor of vocabulary size a probe, fp32."""
+    import torch
+
+    model.eval()
+    with torch.inference_mode():
+        return [torch.log_softmax(model(input_ids=ids).logits[0, -1].float(), dim=-1) for ids in probes]
+
+
+def _changed(base: Path, merged: Path) -> tuple[int, int]:
+    """How many stored tensors differ between two model folders, and how many there are."""
+    from safetensors import safe_open
+
+    where = {name: file for file in weight_files(base) for name in tensor_shapes(file)}
+    changed = total = 0
+    for file in weight_files(merged):
+        with safe_open(str(file), framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118 - not a dict
+                total += 1
+                changed += name not in where or not _equal(opened.get_tensor(name), where[name], name)
+    return changed, total
+
+
+def _equal(tensor: Any, file: Path, name: str) -> bool:
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="pt") as opened:
+        other = opened.get_tensor(name)
+    return bool(tensor.shape == other.shape and torch.equal(tensor, other.to(tensor.dtype)))

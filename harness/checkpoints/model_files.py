@@ -1,0 +1,202 @@
+"""Reads a checkpoint's folder: settings, which files hold weights, names and shapes of tensors. Loads no weight.
+
+What anybody can have written is refused here, so that the rest may rely on the types of the settings that it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from harness.checkpoints import safety
+from harness.errors import NOT_JSON, UserError, refuse_all
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+WEIGHT_INDEX = "model.safetensors.index.json"
+
+Count = Annotated[int, Meta(ge=1, le=2**40)]
+Id = Annotated[int, Meta(ge=0, le=2**40)]
+Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+Dtype = Annotated[str, Meta(pattern=r"^(torch\.)?(auto|b?float\d+(_\w+)?)$")]
+MODEL_SETTINGS: dict[str, Any] = {
+    "model_type": Name,
+    "dtype": Dtype,
+    "torch_dtype": Dtype,
+    "vocab_size": Count,
+    "hidden_size": Count,
+    "intermediate_size": Count,
+    "head_dim": Count,
+    "num_hidden_layers": Count,
+    "num_attention_heads": Count,
+    "num_key_value_heads": Count,
+    "num_experts_per_tok": Count,
+    "max_position_embeddings": Count,
+    "eos_token_id": Id | list[Id],
+    "text_config": dict[str, Any],
+    "quantization_config": dict[str, Any],
+    "auto_map": dict[str, Any],
+    "id2label": dict[Annotated[str, Meta(pattern=r"^\d{1,9}$")], str],
+}
+"""Settings of config.json that tunegate itself reads, those of `text_config` too, and what they must be."""
+ADAPTER_SETTINGS: dict[str, Any] = {
+    "base_model_name_or_path": Name,
+    "peft_type": str,
+    "r": Count,
+    "lora_alpha": float,
+    "target_modules": str | list[str],
+    "target_parameters": list[str],
+    "modules_to_save": list[str],
+    "rank_pattern": dict[str, Count],
+    "alpha_pattern": dict[str, float],
+    "init_lora_weights": bool | str,
+    "bias": str,
+    "lora_bias": bool,
+    "use_dora": bool,
+}
+"""The same of adapter_config.json."""
+
+
+class _Tensor(Struct):
+    """An entry of a safetensors header."""
+
+    shape: list[Annotated[int, Meta(ge=0)]]
+    """Length of each axis."""
+    data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
+    """First byte of its data, and one past the last."""
+
+
+def found_in(path: Path) -> str:
+    """A few words on what is at a path, for messages."""
+    if not path.is_dir():
+        return "it is a file"
+    names = sorted(p.name + ("/" if p.is_dir() else "") for p in path.iterdir())
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f"it holds {', '.join(names[:6])}{more}" if names else "it is empty"
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file; anything else is a UserError that names the file."""
+    try:
+        loaded = json.loads(file.read_text("utf-8"))
+    except (OSError, *NOT_JSON) as error:
+        raise UserError(f"{file}: cannot be read as JSON: {error}") from None
+    if not isinstance(loaded, dict):
+        raise UserError(f"{file}: expected a JSON object, found {type(loaded).__name__}")
+    return loaded
+
+
+def model_config(folder: Path) -> dict[str, Any]:
+    """config.json; a setting that is not of its type, or that would run code of others, is a UserError."""
+    file = folder / "config.json"
+    found = read_json(file)
+    problems = _problems(found, MODEL_SETTINGS)
+    text = found.get("text_config")
+    problems += _problems(text, MODEL_SETTINGS, "text_config.") if isinstance(text, dict) else []
+    problems = problems or safety.code_problems(found)
+    refuse_all([f"{file}: {p}" for p in problems], f"{file}: settings that cannot be used")
+    return found
+
+
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """adapter_config.json; a setting that is not of its type is a UserError."""
+    file = folder / ADAPTER_CONFIG
+    found = read_json(file)
+    refuse_all([f"{file}: {p}" for p in _problems(found, ADAPTER_SETTINGS)], f"{file}: settings that cannot be used")
+    return found
+
+
+def _problems(found: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    problems = []
+    for name, kind in settings.items():
+        if found.get(name) is None:
+            continue
+        try:
+            msgspec.convert(found[name], kind)
+        except msgspec.ValidationError as error:
+            said = f"{str(error)[0].lower()}{str(error)[1:]}"
+            problems.append(
+                f"'{prefix}{name}' is {repr(found[name])[:80]}: {said}. Save the model again, or correct it"
+            )
+    return problems
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder. Pickled weights and missing shards are UserErrors."""
+    index = folder / WEIGHT_INDEX
+    if index.is_file():
+        files = [folder / name for name in _shards(index)]
+        missing = [f.name for f in files if not f.is_file()]
+        if missing:
+            raise UserError(f"{folder}: {len(missing)} weight files of {WEIGHT_INDEX} are missing: {missing[0]} ...")
+        return files
+    single = folder / "model.safetensors"
+    files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
+    if files:
+        return files
+    pickled = safety.pickles(folder)
+    if pickled:
+        raise UserError(safety.refused(folder, pickled))
+    raise UserError(f"{folder}: no weights: {found_in(folder)}. Expected model.safetensors")
+
+
+def _shards(index: Path) -> list[str]:
+    """File names in an index, sorted; one that leads elsewhere, or is no safetensors file, is a UserError."""
+    try:
+        named = sorted(set(msgspec.convert(read_json(index).get("weight_map"), dict[str, str]).values()))
+    except msgspec.ValidationError as error:
+        raise UserError(f"{index}: 'weight_map' cannot be used: {error}. Copy the file again") from None
+    odd = [name for name in named if Path(name).name != name or not name.endswith(".safetensors")]
+    if odd or not named:
+        said = f"names {odd[0]!r}" if odd else "names no file"
+        raise UserError(f"{index}: {said}. Expected safetensors files beside it; copy the file again")
+    return named
+
+
+def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a safetensors file, from its header alone. A cut or foreign file is a UserError.
+
+    Format: 8 bytes of header length, little endian, a JSON header, then the data that the header's offsets count from.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        raw = opened.read(length) if 0 < length <= size else b""
+    try:
+        header = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        header.pop("__metadata__", None)
+        tensors = {name: msgspec.json.decode(entry, type=_Tensor) for name, entry in header.items()}
+    except NOT_JSON:
+        raise UserError(f"{file}: not a safetensors file. Copy it again, or save the weights again") from None
+    end = max((entry.data_offsets[1] for entry in tensors.values()), default=0)
+    if 8 + length + end != size:
+        raise UserError(f"{file}: {size:,} bytes, expected {8 + length + end:,}; the file is cut. Copy it again")
+    return {name: tuple(entry.shape) for name, entry in tensors.items()}
+
+
+def adapter_shapes(adapter: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of an adapter's tensors. A missing or pickled file is a UserError."""
+    file = adapter / ADAPTER_WEIGHTS
+    if file.is_file():
+        return tensor_shapes(file)
+    pickled = safety.pickles(adapter)
+    if pickled:
+        raise UserError(safety.refused(adapter, pickled))
+    raise UserError(f"{adapter}: {ADAPTER_WEIGHTS} is missing: {found_in(adapter)}")
+
+
+def save(model: Any, out: Path, **more: Any) -> None:
+    """`model.save_pretrained`, with weight files as readable as the configuration beside them.
+
+    safetensors 0.8 writes them for their owner alone, so that a server under another user could not load them.
+    """
+    model.save_pretrained(str(out), **more)
+    mode = stat.S_IMODE(next(out.glob("*config.json")).stat().st_mode)
+    for file in out.glob("*.safetensors"):
+        file.chmod(mode)

@@ -1,0 +1,238 @@
+"""What lies in the cache folder, how large it is, and dropping what can be made again. Reads no answer.
+
+Dropped are whole files and folders, those that cost least to make again first: what a killed process left over, then
+merged models, then answers; of each the least recently used first. What a process uses is never dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from harness.checkpoints.merge import FACTS, MAKING, merged_dir
+from harness.checkpoints.resolve import cache_dir
+from harness.engines.cache import NEW, Header, answers_dir
+from harness.env import CACHE_MAX
+from harness.errors import UserError
+from harness.files import claimed
+
+DEFAULT = "20GB"
+OFF = "off"
+DROPPED = "dropped-"
+"""Begins the name of a merged folder that is being dropped."""
+TEMPORARY = ("tmp", NEW, MAKING, DROPPED)
+"""Beginnings of names of what a process needs for a moment, and leaves behind when it is killed."""
+LEFT_AFTER_S = 24 * 3600.0
+"""Nobody needs something temporary that is older."""
+POWERS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)b?", re.IGNORECASE)
+
+Kind = Literal["left over", "merged", "answers", "other"]
+DROPPABLE: tuple[Kind, ...] = ("left over", "merged", "answers")
+"""What costs least to make again comes first."""
+
+
+class CacheEntry(Struct, frozen=True, kw_only=True):
+    """What is kept, or dropped, as one."""
+
+    kind: Kind
+    """`other` is never dropped: models, digests, canaries, the stretches of servers, the cases of suites."""
+    path: Path
+    """File or folder."""
+    what: str
+    """For people: short digests, engine and version; or the name."""
+    bytes: int
+    """Size of the file, or of all files in the folder."""
+    last_used: float
+    """Seconds since 1970."""
+
+    @property
+    def lock(self) -> Path:
+        """The file that is held while the entry is in use, and whose time is when it was last used."""
+        return self.path / FACTS if self.kind == "merged" else self.path
+
+    @property
+    def says(self) -> str:
+        """A few words for people."""
+        return f"{self.kind} {self.what} ({say_bytes(self.bytes)})"
+
+
+class Trimmed(Struct, frozen=True, kw_only=True):
+    """What was dropped, or would be."""
+
+    dropped: list[CacheEntry]
+    """In the order of dropping."""
+    refused: list[CacheEntry]
+    """Came before something that was dropped, or would have been next, but is in use or cannot be dropped."""
+    left: int
+    """Bytes in the cache folder afterwards."""
+
+
+def bound() -> int | None:
+    """Most bytes of the cache folder when a run starts, from TUNEGATE_CACHE_MAX; None is no bound."""
+    said = os.environ.get(CACHE_MAX) or DEFAULT
+    return None if said.lower() == OFF else parse_bytes(said, CACHE_MAX, f", or '{OFF}'")
+
+
+def parse_bytes(text: str, where: str, more: str = "") -> int:
+    """Bytes of `5GB`, `500 MB` or `0`, in powers of 1000. UserError says `where` another text was found."""
+    found = SIZE.fullmatch(text.strip())
+    if found is None:
+        raise UserError(f"{where} {text}: not a size. Expected a number with a unit, such as 5GB or 500MB{more}")
+    return int(float(found[1]) * POWERS[found[2].lower()])
+
+
+def say_bytes(size: int) -> str:
+    """`0 B`, `1.2 MB`, `269 MB`."""
+    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= one:
+            return f"{size / one:.{1 if size < 10 * one else 0}f} {unit}"
+    return f"{size} B"
+
+
+def entries() -> list[CacheEntry]:
+    """Everything in the cache folder: what may be dropped in the order of dropping, then the rest."""
+    root = cache_dir()
+    places = (root, answers_dir(), merged_dir(), root / "models")
+    found = [entry for place in places for entry in _listed(place) if entry.path not in places]
+    kinds = [*DROPPABLE, "other"]
+    return sorted(found, key=lambda e: (kinds.index(e.kind), e.last_used, e.path))
+
+
+def table() -> list[str]:
+    """The cache folder for people: a line an entry, then the total against the bound."""
+    found, most = entries(), bound()
+    rows = [("kind", "what", "answers", "size", "last used", "")]
+    for entry in found:
+        used = f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}"
+        state = "in use" if is_used(entry) else ""
+        rows.append((entry.kind, entry.what, _answers(entry), say_bytes(entry.bytes), used, state))
+    a, b, c, d, *_ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = [
+        f"{kind:{a}}  {what:{b}}  {answers:>{c}}  {size:>{d}}  {used:16}  {state}".rstrip()
+        for kind, what, answers, size, used, state in (rows if found else [])
+    ]
+    total = say_bytes(sum(entry.bytes for entry in found))
+    bounded = f"of at most {say_bytes(most)}" if most is not None else "without a bound"
+    return [*lines, f"{total} {bounded} ({CACHE_MAX}) in {cache_dir()}"]
+
+
+def _answers(entry: CacheEntry) -> str:
+    """How many answers are in a file of answers; its first line is a header."""
+    if entry.kind != "answers":
+        return ""
+    with entry.path.open("rb") as opened:
+        return f"{sum(1 for line in opened if line.strip()) - 1:,}"
+
+
+def is_used(entry: CacheEntry) -> bool:
+    """Does a process use it now?"""
+    if entry.kind not in ("merged", "answers"):
+        return False
+    with claimed(entry.lock) as free:
+        return not free
+
+
+def trim(most: int, needed: Collection[Path] = (), dry_run: bool = False) -> Trimmed:
+    """Drop entries until the cache folder has at most `most` bytes; never one in use, nor one of `needed`."""
+    found = entries()
+    left = sum(entry.bytes for entry in found)
+    dropped: list[CacheEntry] = []
+    refused: list[CacheEntry] = []
+    for entry in found:
+        if left <= most or entry.kind not in DROPPABLE:
+            break
+        if entry.path in needed or is_used(entry) or not (dry_run or _drop(entry)):
+            refused.append(entry)
+        else:
+            dropped.append(entry)
+            left -= entry.bytes
+    return Trimmed(dropped=dropped, refused=refused, left=left)
+
+
+def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> None:
+    """When a run starts, drop what is over the bound, but nothing that the run needs, and say so in one line."""
+    most = bound()
+    dropped = trim(most, needed).dropped if most is not None else []
+    if most is not None and dropped:
+        kinds = [entry.kind for entry in dropped]
+        counts = ", ".join(f"{kind}: {kinds.count(kind)}" for kind in DROPPABLE if kind in kinds)
+        size = say_bytes(sum(entry.bytes for entry in dropped))
+        limit = f"{say_bytes(most)} ({CACHE_MAX})"
+        say(f"the cache was over {limit}: {size} that were not used for long are gone ({counts})")
+
+
+def _drop(entry: CacheEntry) -> bool:
+    """Drop one entry; False where it has come in use, or where the system refuses."""
+    try:
+        if entry.kind == "left over":
+            _remove(entry.path)
+            return True
+        with claimed(entry.lock) as free:
+            if not free:
+                return False
+            gone = entry.path.rename(entry.path.with_name(f"{DROPPED}{os.getpid()}-{entry.path.name}"))
+        _remove(gone)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _listed(folder: Path) -> Iterator[CacheEntry]:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix != ".lock":
+            with suppress(FileNotFoundError):  # Another process's temporary file has gone meanwhile.
+                yield _entry(path, folder)
+
+
+def _entry(path: Path, folder: Path) -> CacheEntry:
+    stats = [file.lstat() for file in _files(path)]
+    latest = max((s.st_mtime for s in stats), default=path.lstat().st_mtime)
+    kind = _kind(path, folder, latest)
+    used = (path / FACTS).stat().st_mtime if kind == "merged" else latest
+    return CacheEntry(kind=kind, path=path, what=_what(path, kind), bytes=sum(s.st_size for s in stats), last_used=used)
+
+
+def _what(path: Path, kind: Kind) -> str:
+    if kind == "answers":
+        with suppress(msgspec.MsgspecError), path.open("rb") as opened:
+            header = msgspec.json.decode(opened.readline(), type=Header)
+            return f"{header.checkpoint[:12]} {header.engine} {header.version}"
+    if kind == "merged":
+        base, adapter = path.name.split("-")[:2]
+        return f"{base[:12]} with {adapter[:12]}"
+    return path.name
+
+
+def _kind(path: Path, folder: Path, latest: float) -> Kind:
+    if path.name.startswith(TEMPORARY):
+        return "left over" if time.time() - latest > LEFT_AFTER_S else "other"
+    if folder == answers_dir() and path.suffix == ".jsonl":
+        return "answers"
+    return "merged" if folder == merged_dir() and (path / FACTS).is_file() else "other"
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The file itself, or every file below a folder; links are not followed."""
+    if not path.is_dir() or path.is_symlink():
+        yield path
+        return
+    for folder, _, names in os.walk(path):
+        yield from (Path(folder) / name for name in names)

@@ -1,0 +1,190 @@
+"""Brings questions to an engine and answers back, through the answer cache. Knows no scorer and no run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from harness.checkpoints.merge import merged_path
+from harness.engines.base import EngineSettings, open_engine, pick_engine, request_key
+from harness.engines.cache import AnswerCache, answered
+from harness.engines.cache_eviction import keep_within_bound
+from harness.engines.openai.config import Servers
+from harness.errors import NOT_JSON, UserError
+from harness.files import read_text
+from harness.schema import Case, Checkpoint, Completion, Request, Sampling
+
+FAILS = "fail"
+WINDOW_QUESTIONS = 16_384
+"""Most questions that an engine is given together. At the end of each window its batch runs empty."""
+WINDOW_TOKENS = 8_000_000
+"""Most prompt tokens of them: about 64 MB."""
+
+
+class CachedRequest(Protocol):
+    """What a broker needs of a question; `harness.evaluation.plan.PlannedRequest` has it."""
+
+    @property
+    def case(self) -> Case: ...
+    @property
+    def variant(self) -> str: ...
+    @property
+    def repeat(self) -> int: ...
+    @property
+    def ids(self) -> tuple[int, ...]: ...
+    @property
+    def sampling(self) -> Sampling: ...
+
+
+Q = TypeVar("Q", bound=CachedRequest)
+
+
+class Dispatcher:
+    """One engine for all variants of a run. Nothing loads while every answer is in the cache."""
+
+    def __init__(
+        self,
+        name: str | None,
+        checkpoints: Mapping[str, Checkpoint],
+        *,
+        max_model_len: int,
+        lora: str = "auto",
+        use_cache: bool = True,
+        script: Path | None = None,
+        batch: int | None = None,
+        engines: int | None = None,
+        tensor_parallel: int = 1,
+        servers: Servers | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        if engines is not None and name != "ray":
+            raise UserError(f"--engines {engines}: only for --engine ray. Add it, or leave --engines out")
+        if tensor_parallel < 1:
+            raise UserError(f"--tensor-parallel-size {tensor_parallel}: expected 1 or more")
+        if tensor_parallel != 1 and pick_engine(name) != "vllm":
+            raise UserError(
+                f"--tensor-parallel-size {tensor_parallel}: only for --engine vllm. Leave it out, or start a vLLM "
+                "server with it and use --engine openai"
+            )
+        self.checkpoints = checkpoints
+        self._say = say
+        self._script = read_script(script) if script else {}
+        self._texts: dict[str, str] = {}
+        settings = EngineSettings(
+            replies=self._texts if name == "fake" else None,
+            batch=batch,
+            engines=engines,
+            tensor_parallel=tensor_parallel,
+            urls=servers.urls if servers else (),
+            keep=use_cache,
+            reuse=servers is not None and servers.reuse,
+            say=say,
+        )
+        self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
+        self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
+        self.counts = {"cached": 0, "generated": 0}
+        self.was_kept = False
+        """The answer that was handed out last came from the cache."""
+
+    @property
+    def says(self) -> str:
+        """Engine and version, for people."""
+        return f"{self.engine.name} {self.engine.version}"
+
+    def requests(self, questions: Sequence[CachedRequest]) -> list[Request]:
+        """One request a question, in the same order."""
+        facts = {variant: self.engine.facts(variant) for variant in self.checkpoints}
+        return [
+            Request(
+                key=request_key(self.checkpoints[q.variant], facts[q.variant], q.ids, q.sampling, repeat=q.repeat),
+                ids=q.ids,
+                sampling=q.sampling,
+                variant=q.variant,
+            )
+            for q in questions
+        ]
+
+    def answers(self, questions: Iterable[Q]) -> Iterator[tuple[Q, Completion]]:
+        """Yield every question with its completion, as answers arrive; equal requests share one answer.
+
+        The engine receives a window of questions at a time, so that a run of any length fits into memory. Equal
+        requests of two windows share it through the cache.
+        """
+        try:
+            self._make_room()
+            for window in windows(questions, getattr(self.engine, "windows", 1)):
+                yield from self._answers(window)
+        finally:
+            self.engine.close()
+            if self.cache:
+                self.cache.close()
+
+    def _answers(self, questions: Sequence[Q]) -> Iterator[tuple[Q, Completion]]:
+        requests = self.requests(questions)
+        waiting: dict[str, list[Q]] = {}
+        for question, request in zip(questions, requests, strict=True):
+            waiting.setdefault(request.key, []).append(question)
+            self._read_script(question, request)
+        for completion in answered(self.engine, requests, self.cache, self._count):
+            for question in waiting.pop(completion.key):
+                yield question, completion
+        if waiting:
+            raise UserError(f"the engine left {len(waiting)} requests without an answer. Run again to ask only those")
+
+    def _make_room(self) -> None:
+        """Keep the cache folder within its bound, without what this run reads or may read."""
+        if self.cache:
+            self.cache.hold()
+        merged = {merged_path(c) for c in self.checkpoints.values() if c.adapter_digest}
+        keep_within_bound(merged | {Path(c.path) for c in self.checkpoints.values()}, self._say)
+
+    def _read_script(self, question: CachedRequest, request: Request) -> None:
+        if not self._script:
+            return
+        if question.case.id in self._script.get(FAILS, {}).get(question.variant, []):
+            self.engine.fail = {*self.engine.fail, request.key}  # type: ignore[attr-defined]
+        text = self._script.get(question.variant, {}).get(question.case.id)
+        if text is not None:
+            self._texts[request.key] = text
+
+    def _count(self, completion: Completion, was_kept: bool) -> None:
+        self.was_kept = was_kept
+        self.counts["cached" if was_kept else "generated"] += 1
+
+    def describe(self) -> dict[str, Any]:
+        """The engine's own record, and how many answers came from the cache."""
+        return self.engine.describe() | self.counts
+
+
+def windows(questions: Iterable[Q], times: int = 1) -> Iterator[list[Q]]:
+    """Questions in their order, so many together that the engine's batches stay full and memory does not.
+
+    An engine that is many, or starts anew for each window, says in its `windows` how many `times` as much it needs.
+    """
+    window: list[Q] = []
+    tokens = 0
+    for question in questions:
+        window.append(question)
+        tokens += len(question.ids)
+        if len(window) >= times * WINDOW_QUESTIONS or tokens >= times * WINDOW_TOKENS:
+            yield window
+            window, tokens = [], 0
+    if window:
+        yield window
+
+
+def read_script(path: Path) -> dict[str, Any]:
+    """The fake engine's answers: JSON of variant -> case id -> text; `fail` lists case ids by variant."""
+    expected = "Expected JSON of variant -> case id -> text"
+    try:
+        loaded = json.loads(read_text(path, expected))
+    except NOT_JSON as error:
+        raise UserError(f"{path}: cannot be read as a script of answers: {error}. {expected}") from None
+    if not isinstance(loaded, dict):
+        raise UserError(f"{path}: {expected[0].lower()}{expected[1:]}")
+    for name, answers in loaded.items():
+        if not isinstance(answers, dict):
+            raise UserError(f"{path}: '{name}' is a {type(answers).__name__}, expected case id -> text")
+    return loaded

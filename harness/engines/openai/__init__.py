@@ -1,0 +1,1 @@
+"""Engine that queries OpenAI-compatible servers."""

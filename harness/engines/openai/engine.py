@@ -1,0 +1,263 @@
+"""OpenAI-compatible servers as an engine: token ids to `/v1/completions`, answers as they come. Loads no model.
+
+A server's weights are not known by content, so its answers are bound to what it says to the canary: when the engine is
+opened, when a server comes back after a fault, and once all is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.engines import canary
+from harness.engines.base import EngineSettings, failed, in_order, problem_of, vocabulary_of
+from harness.engines.openai import canary as openai_canary
+from harness.engines.openai import protocol, served_weights
+from harness.engines.openai.canary import Witness
+from harness.engines.openai.config import NO_SERVER
+from harness.engines.openai.pool import Background, Fault, Pool, RequestRefused, Server
+from harness.errors import EngineFailed, UserError
+from harness.schema import Checkpoint, Completion, Request
+from harness.suites.prompts import Renderer
+
+KNOCKS = 3
+KNOCK_S = 1.0
+
+HandOn = Callable[[Completion], None]
+
+
+def start(
+    checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings
+) -> OpenAiEngine:
+    """An engine that has met its servers. A model that none of them has, or none that answers, is a UserError."""
+    if not settings.urls:
+        raise UserError(NO_SERVER)
+    if lora != "auto":
+        raise UserError(f"--lora {lora}: a server serves an adapter as it was started to. Leave --lora out")
+    engine = OpenAiEngine(checkpoints, max_model_len, settings)
+    try:
+        engine.open()
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+class OpenAiEngine:
+    """The running state: servers, what the canary found, and how long answers took."""
+
+    name = "openai"
+
+    def __init__(self, checkpoints: Mapping[str, Checkpoint], max_model_len: int, settings: EngineSettings) -> None:
+        self.version = "unknown"
+        self.max_model_len = max(max_model_len, canary.LENGTH)
+        self.settings = settings
+        self.renderers = {variant: Renderer.of(checkpoint) for variant, checkpoint in checkpoints.items()}
+        self.pool = Pool(
+            settings.urls,
+            self._prove,
+            timeout_s=settings.timeout_s,
+            patience_s=settings.patience_s,
+            most=settings.batch,
+        )
+        self.witness = Witness(checkpoints, self.renderers, settings.say)
+        self.models, self.names = self.witness.models, self.witness.names
+        self.latencies_ms: dict[str, list[float]] = {variant: [] for variant in checkpoints}
+        self._stretches: dict[str, openai_canary.ReuseWindow] = {}
+        self._background = Background()
+
+    def open(self) -> None:
+        """Meet every server, run the canary, and decide which kept answers may be read."""
+        met = [server for server in self.pool.servers if self._meets(server)]
+        if not met:
+            raise EngineFailed(f"no server answers: {self.pool.faults()}. Start one, or correct --url")
+        lacking = [name for name in self.models if not any(name in server.models for server in met)]
+        if lacking:
+            have = ", ".join(dict.fromkeys(name for server in met for name in server.models)) or "none"
+            raise UserError(
+                f"no server has the model {', '.join(map(repr, lacking))} (HTTP 404); served: {have}. Name one of them "
+                "with --served-model or --served-baseline; no other model is asked in its place"
+            )
+        serving = [server for server in met if self._serves(server)]
+        self.version = serving[0].version
+        for server in serving:
+            self._is_known(server)
+            self.witness.examine(server, self.pool, self._background.run)
+        if self.witness.references.keys() != self.models.keys():
+            raise EngineFailed(f"no server answers the canary: {self.pool.faults()}. Run again once it works")
+        self.witness.compare()
+        for name, checkpoint in self.models.items():
+            self._stretches[name] = self._stretch(checkpoint, self.witness.references[name])
+
+    def _stretch(self, checkpoint: Checkpoint, now: canary.Reference) -> openai_canary.ReuseWindow:
+        if not self.settings.keep:
+            return openai_canary.begin("unkept", now)
+        facts = {"engine": self.name, "version": self.version}
+        return openai_canary.resume_or_start(checkpoint, facts, now, self.settings.reuse, self.settings.say)
+
+    def facts(self, variant: str) -> dict[str, str]:
+        return {"engine": self.name, "version": self.version, "stretch": self._stretches[self.names[variant]].id}
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        vocabularies = {variant: vocabulary_of(found.config) for variant, found in self.renderers.items()}
+        fitting: deque[Request] = deque()
+        for request in in_order(requests):
+            problem = problem_of(request, self.max_model_len, vocabularies[request.variant])
+            if problem:
+                yield failed(request, problem)
+            else:
+                self._refuse_options(request)
+                fitting.append(request)
+
+        async def answer(hand_on: HandOn) -> None:
+            await self._answer(fitting, hand_on)
+
+        yield from self._background.stream(answer)
+
+    def _refuse_options(self, request: Request) -> None:
+        card = self._card(self.names[request.variant])
+        if request.sampling.logprob_ids and not protocol.takes_extensions(card):
+            raise UserError(
+                "multiple choice by log probability needs a server that takes logprob_token_ids, as vLLM does. Leave "
+                "out suites with options, or serve the model with vLLM"
+            )
+
+    def _card(self, name: str) -> dict[str, Any]:
+        """What `/v1/models` says of a model, on the first server that has it."""
+        return next((server.models[name] for server in self.pool.servers if name in server.models), {})
+
+    async def _answer(self, waiting: deque[Request], hand_on: HandOn) -> None:
+        """Ask everything that waits, so many at a time; then look once more whether the models are the same."""
+
+        async def work() -> None:
+            while waiting:
+                hand_on(await self._ask(waiting.popleft()))
+
+        workers = [asyncio.create_task(work()) for _ in range(min(self.pool.most, len(waiting)))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        for server in self.pool.servers:
+            if server.proven and server.asked:
+                try:
+                    await self._prove(server)
+                except Fault as fault:
+                    self.settings.say(f"{server.url} was not looked at once more: {fault}")
+
+    async def _ask(self, request: Request) -> Completion:
+        name = self.names[request.variant]
+        try:
+            said, server, latency_ms = await self.pool.ask(name, protocol.body(request, name, self._card(name)))
+        except RequestRefused as refused:
+            return failed(request, str(refused))
+        self.latencies_ms[request.variant].append(latency_ms)
+        decode = self.renderers[request.variant].decode
+        return protocol.read(request, said, name, decode, server.url, latency_ms)
+
+    def _meets(self, server: Server) -> bool:
+        """Learn what a server has; False where it does not answer, which leaves it out until it does."""
+        for knock in range(KNOCKS):
+            try:
+                self._background.run(self._learn(server))
+                return True
+            except Fault as fault:
+                server.last_fault = str(fault)
+                self._background.run(asyncio.sleep(KNOCK_S if knock < KNOCKS - 1 else 0))
+        self.settings.say(f"{server.url} does not answer ({server.last_fault}): left out until it does")
+        return False
+
+    async def _learn(self, server: Server) -> None:
+        """What a server has; EngineFailed where it cannot hold the longest question."""
+        await self.pool.learn(server)
+        self._check_pins(server)
+        for variant, name in self.names.items():
+            room = server.models.get(name, {}).get("max_model_len")
+            longest = min(self.max_model_len, self.renderers[variant].max_positions)
+            if room and int(room) < longest:
+                raise EngineFailed(
+                    f"{server.url}: holds {room} tokens, and the longest prompt and answer have {longest}. "
+                    f"Start it with --max-model-len {longest} or more"
+                )
+
+    def _check_pins(self, server: Server) -> None:
+        """EngineFailed where the server is no longer the process that loaded the weights that the run is bound to."""
+        for name, checkpoint in self.models.items():
+            if checkpoint.pinned_by != "server process" or name not in server.models:
+                continue
+            try:
+                now = served_weights.behind(server.url, name, server.models).digest
+                why = "" if now == checkpoint.digest else "it loaded other weights than when the run began"
+            except served_weights.Unpinned as reason:
+                why = str(reason)
+            if why:
+                raise EngineFailed(f"{server.url}: the weights of '{name}' are not known any more: {why}. Run again")
+
+    def _serves(self, server: Server) -> bool:
+        """Has it any of the models? One that has none is never asked."""
+        server.proven = not self.models.keys() & server.models.keys()
+        if server.proven:
+            self.settings.say(f"{server.url} has none of the models and is not asked")
+        return not server.proven
+
+    def _is_known(self, server: Server) -> None:
+        if server.version != self.version and self.models.keys() & server.models.keys():
+            raise EngineFailed(
+                f"{server.url}: is {server.version}, and the other answers are of {self.version}. Ask servers of one "
+                "version; finished answers are kept"
+            )
+
+    async def _prove(self, server: Server) -> None:
+        """Before a server is asked after a fault, and once all is asked: it must be what it was."""
+        await self._learn(server)
+        self._is_known(server)
+        await self.witness.look_again(server, self.pool)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "device": "of the servers",
+            "dtype": "of the servers",
+            "unpinned": any(checkpoint.pin == "name" for checkpoint in self.models.values()),
+            "servers": {server.url: _about(server, self.models) for server in self.pool.servers},
+            "arguments": {
+                "in_flight": self.pool.most,
+                "timeout_s": self.pool.timeout_s,
+                "patience_s": self.pool.patience_s,
+                "text_from_ids": all(protocol.takes_extensions(self._card(name)) for name in self.models),
+            },
+            "canary": self.witness.found,
+            "stretches": {variant: self._stretches[name].id for variant, name in self.names.items()},
+            "latency_ms": {v: percentiles(found) for v, found in self.latencies_ms.items() if found},
+        }
+
+    def close(self) -> None:
+        self._background.close(self.pool.close)
+
+
+def _about(server: Server, models: Mapping[str, Checkpoint]) -> dict[str, Any]:
+    """What the manifest records of one server."""
+    facts = ("root", "parent", "max_model_len", "owned_by")
+    return {
+        "version": server.version,
+        "models": {
+            name: {fact: card[fact] for fact in facts if card.get(fact) is not None}
+            for name, card in server.models.items()
+            if name in models
+        },
+        "answered": server.asked,
+        "counted": server.counters.describe(),
+        "faults": dict(server.faults),
+    }
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile by nearest rank: the value that so many in a hundred do not exceed."""
+    ordered = sorted(values)
+    ranks = {f"p{share}": ordered[max(0, math.ceil(share / 100 * len(ordered)) - 1)] for share in (50, 95, 99)}
+    return {"answers": len(ordered)} | {name: round(value, 1) for name, value in ranks.items()}

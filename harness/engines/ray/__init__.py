@@ -1,0 +1,1 @@
+"""Engine that spreads generation over a Ray cluster."""

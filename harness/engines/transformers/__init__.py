@@ -1,0 +1,1 @@
+"""Engine that generates with Hugging Face transformers."""

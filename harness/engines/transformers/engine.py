@@ -1,0 +1,205 @@
+"""The transformers library as an engine: batches, a base loaded once, adapters by name. Needs no vLLM.
+
+The fallback where vLLM is not installed, and the reference that it is tested against.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from harness.checkpoints import safety
+from harness.checkpoints.merge import merged_folder
+from harness.engines import canary
+from harness.engines.base import EngineSettings, common_dtype, engine_version, explain, in_order, refuse_structure
+from harness.engines.transformers.generate import BATCH, BATCH_TOKENS, Answerer
+from harness.engines.vllm.adapters import peft_ways
+from harness.errors import EngineFailed, MissingExtra, UserError, first_line
+from harness.schema import BASELINE, Checkpoint, Completion, Request
+from harness.suites.prompts import Renderer
+
+
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> HfEngine:
+    """An engine that has loaded nothing yet. `auto` and `force` serve adapters by PEFT, `merge` merges them.
+
+    An adapter that was trained on an NF4 base is merged with `auto`, and with `force` it is a UserError.
+    """
+    if lora != "merge" and any(c.kind == "adapter" for c in checkpoints.values()):
+        import importlib.util
+
+        if importlib.util.find_spec("peft") is None:
+            raise MissingExtra("serving an adapter with the engine 'transformers'", "peft", "train")
+    return HfEngine(checkpoints, max_model_len, peft_ways(checkpoints, lora, settings.say), settings)
+
+
+class HfEngine:
+    """The running state: which model is loaded, and what the canary found."""
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        checkpoints: Mapping[str, Checkpoint],
+        max_model_len: int,
+        ways: Mapping[str, str],
+        settings: EngineSettings,
+    ) -> None:
+        self.version = engine_version("transformers")
+        self.checkpoints = checkpoints
+        self.max_model_len = max_model_len
+        self.settings = settings
+        self.dtype = common_dtype(checkpoints, settings)
+        self.ways = ways
+        self.canary: dict[str, Any] = {}
+        self.device = _device()
+        self._model: Any = None
+        self._wears_adapters = False
+        self._folder: Path | None = None
+        self._answerer: Answerer | None = None
+        self._references: dict[str, list[Completion]] = {}
+
+    def facts(self, variant: str) -> dict[str, str]:
+        return {
+            "engine": self.name,
+            "version": self.version,
+            "dtype": self.dtype,
+            "device": self.device,
+            "way": self.ways[variant],
+        }
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        refuse_structure(requests, self.name)
+        ordered = in_order(requests)
+        asked = dict.fromkeys(r.variant for r in ordered)
+        for variant in sorted(asked, key=lambda v: (self.ways[v] == "merged", str(self._source(v)), v != BASELINE, v)):
+            self._load(self._source(variant))
+            self._prove(variant)
+            yield from self._answer([r for r in ordered if r.variant == variant])
+
+    def _source(self, variant: str) -> Path:
+        """Folder of the weights that answer for a variant, before any adapter is put on."""
+        checkpoint = self.checkpoints[variant]
+        if self.ways[variant] == "merged":
+            return merged_folder(checkpoint, self.settings.say)
+        return Path(checkpoint.path)
+
+    def _load(self, folder: Path) -> None:
+        """Load the base once, with every adapter that is served on it."""
+        if folder == self._folder:
+            return
+        self.close()
+        try:
+            import torch
+            from transformers import AutoModelForCausalLM, GenerationConfig
+            from transformers.utils import logging
+        except (ImportError, OSError, RuntimeError) as error:
+            raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
+        logging.disable_progress_bar()
+        self.settings.say(f"transformers loads {folder.name}")
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                str(folder), dtype=getattr(torch, self.dtype), **safety.MODEL
+            ).to(self.device)
+            model.generation_config = GenerationConfig()
+            self._model = self._with_adapters(model, folder).eval()
+        except UserError:
+            raise
+        except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
+            raise explain(error) or EngineFailed(f"transformers cannot serve {folder}: {first_line(error)}") from error
+        settings = self.settings
+        self._answerer = Answerer(Renderer(folder), self.device, self.max_model_len, settings.batch, settings.say)
+        self._folder = folder
+
+    def _with_adapters(self, model: Any, folder: Path) -> Any:
+        adapters = {v: c for v, c in self.checkpoints.items() if self.ways[v] == "lora" and Path(c.path) == folder}
+        self._wears_adapters = bool(adapters)
+        if not adapters:
+            return model
+        from peft import PeftModel
+
+        wrapped: Any = None
+        for variant, checkpoint in adapters.items():
+            if wrapped is None:
+                wrapped = PeftModel.from_pretrained(model, checkpoint.adapter_path, adapter_name=variant)
+            else:
+                wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant)
+        return wrapped
+
+    def _wearing(self, variant: str) -> AbstractContextManager[Any]:
+        """The loaded model as this variant: with its adapter, or with none."""
+        if not self._wears_adapters:
+            return nullcontext()
+        if self.ways.get(variant) != "lora":
+            context: AbstractContextManager[Any] = self._model.disable_adapter()
+            return context
+        self._model.set_adapter(variant)
+        return nullcontext()
+
+    def _answer(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Answer requests of one variant."""
+        assert self._answerer is not None
+        if requests:
+            with self._wearing(requests[0].variant):
+                yield from self._answerer.answers(self._model, requests)
+
+    def _prove(self, variant: str) -> None:
+        """Run the canary once per variant that was tuned, against the base in the same process."""
+        checkpoint = self.checkpoints[variant]
+        if variant in self.canary or (self.ways[variant] == "plain" and checkpoint.base_digest in self._references):
+            return
+        assert self._answerer is not None
+        tokenizer = self._answerer.renderer.tokenizer
+        texts = canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
+        if self.ways[variant] == "lora":
+            self.canary[variant] = canary.check_shared(self._ask, texts, "base", {variant: checkpoint}, exact=False)
+            return
+        rows = self._ask([(variant, ids) for ids in texts])
+        if self.ways[variant] == "plain":
+            self._references[checkpoint.base_digest] = rows
+            return
+        self.canary[variant] = canary.check_weights(checkpoint, variant)
+        if checkpoint.base_digest in self._references:
+            effect = canary.check_differs(self._references[checkpoint.base_digest], rows, variant, checkpoint)
+            self.canary[variant] = {"check": "against the plain base", "effect": effect}
+
+    def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
+        """Answer canary rows one by one, in their order, so that the batch cannot change them."""
+        assert self._answerer is not None
+        found = []
+        for i, row in enumerate(rows):
+            with self._wearing(row[0]):
+                try:
+                    found += self._answerer.run(self._model, [canary.request(row, i)])
+                except (RuntimeError, ValueError) as error:
+                    raise EngineFailed(
+                        f"transformers cannot answer with {self._folder}: {first_line(error)}"
+                    ) from error
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "device": self.device,
+            "dtype": self.dtype,
+            "ways": self.ways,
+            "arguments": {
+                "batch": self.settings.batch or BATCH,
+                "batch_tokens": BATCH_TOKENS,
+                "continuous": self.settings.batch is None and self.device == "cuda",
+            },
+            "canary": self.canary,
+        }
+
+    def close(self) -> None:
+        self._model = self._folder = self._answerer = None
+        gc.collect()
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,238 @@
+"""Answers requests with a loaded transformers model, in padded batches or continuously. Loads none, knows no adapter.
+
+The longest go first, so that a batch that does not fit fails at once. It is halved then, and so are those after it.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from msgspec import structs
+
+from harness.engines.base import answer_ids, failed, finished, problem_of, vocabulary_of
+from harness.errors import first_line
+from harness.schema import Completion, Request, Sampling
+from harness.suites.prompts import Renderer
+
+WAIT_S = 1.0
+"""Longest wait for an answer before a look at whether the generating thread still lives."""
+
+
+def suits(device: str, sampling: Sampling) -> bool:
+    """Can and should requests of this sampling be answered so? Log probabilities and sampling need padded batches."""
+    return device == "cuda" and sampling.temperature == 0 and not sampling.logprobs and not sampling.logprob_ids
+
+
+def generated(model: Any, requests: Sequence[Request], **limits: Any) -> Iterator[tuple[Request, list[int]]]:
+    """Yield each request with its generated ids, end token included, as soon as it is finished.
+
+    Requests share their sampling. What could not be answered is left out; what stops everything is an exception.
+    `limits` are fields of transformers' ContinuousBatchingConfig.
+    """
+    from transformers import ContinuousBatchingConfig, GenerationConfig
+    from transformers.generation.continuous_batching.utils import WorkloadHints
+
+    sampling = requests[0].sampling
+    end = list(sampling.stop_ids) or -1
+    longest = max(len(request.ids) for request in requests)
+    manager = model.init_continuous_batching(
+        generation_config=GenerationConfig(max_new_tokens=sampling.max_tokens, do_sample=False, eos_token_id=end),
+        # Another attention would be one that the canary has not seen.
+        continuous_batching_config=ContinuousBatchingConfig(auto_switch_to_flash=False, **limits),
+        workload_hints=WorkloadHints(longest, sampling.max_tokens, len(requests)),
+    )
+    waiting = {str(number): request for number, request in enumerate(requests)}
+    try:
+        manager.warmup()
+        manager.start()
+        for name, request in waiting.items():
+            manager.add_request(list(request.ids), request_id=name)
+        while waiting:
+            output = manager.get_result(timeout=WAIT_S)
+            if output is None and not manager.is_running():
+                return
+            if output is not None and output.is_finished():
+                request = waiting.pop(output.request_id)
+                if output.error is None:
+                    yield request, output.generated_tokens
+    finally:
+        manager.stop(hard_stop=bool(waiting))
+        manager.destroy()
+
+
+BATCH = 32
+"""Most requests of a padded batch, where the user sets none."""
+BATCH_TOKENS = 8192
+"""Most tokens of a padded batch, room for its answers included."""
+
+
+class Answerer:
+    """What turns requests into batches for one model's tokenizer on one device."""
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        device: str,
+        max_model_len: int,
+        batch: int | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.renderer = renderer
+        self.device = device
+        self.limit = min(max_model_len, renderer.max_positions)
+        self.batch = batch
+        self.tokens = BATCH_TOKENS
+        self.say = say
+
+    def answers(self, model: Any, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Answer requests, of one sampling after the other; `model` has `generate` and is in evaluation mode."""
+        vocabulary = vocabulary_of(self.renderer.config)
+        fitting = []
+        for request in requests:
+            problem = problem_of(request, self.limit, vocabulary)
+            if problem:
+                yield failed(request, problem)
+            else:
+                fitting.append(request)
+        for group in alike(fitting):
+            if self.is_continuous(group):
+                yield from self._continuous(model, group)
+            else:
+                yield from self._padded(model, group)
+
+    def is_continuous(self, group: Sequence[Request]) -> bool:
+        """More than a padded batch, on a device and of a kind that suits; a batch that the user sets is kept to."""
+        return self.batch is None and len(group) > BATCH and suits(self.device, group[0].sampling)
+
+    def _continuous(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
+        """Answer continuously; what is left, for whatever reason, goes into padded batches."""
+        left = {request.key: request for request in group}
+        try:
+            for request, ids in generated(model, group):
+                del left[request.key]
+                yield finished(request, ids, self.renderer.decode)
+        except Exception as error:  # The library raises many kinds, and padded batches are a way around all.
+            self.say(f"transformers cannot batch continuously ({first_line(error)}); padded batches take over")
+        if left:
+            clear_memory(self.device)
+            yield from self._padded(model, list(left.values()))
+
+    def _padded(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
+        """Answer in padded batches of as many requests as their number, their tokens and the memory allow."""
+        start = 0
+        while start < len(group):
+            fits = self.tokens // room(group[start])
+            together = group[start : start + max(1, min(self.batch or BATCH, fits))]
+            found = self._attempt(model, together)
+            if found is not None:
+                start += len(together)
+                yield from found
+
+    def _attempt(self, model: Any, together: Sequence[Request]) -> list[Completion] | None:
+        """The answers of one batch; None where it needs more memory than there is, and smaller ones may not."""
+        try:
+            return self.run(model, together)
+        except (RuntimeError, ValueError) as error:
+            reason = first_line(error)
+            if not is_out_of_memory(error):
+                return [failed(request, f"transformers: {reason}") for request in together]
+        clear_memory(self.device)
+        if len(together) == 1:
+            return [failed(together[0], _too_large(together[0], reason))]
+        if self.tokens == BATCH_TOKENS:
+            self.say(f"transformers: {len(together)} requests at once need too much memory; smaller batches follow")
+        self.tokens = len(together) * room(together[0]) // 2
+        return None
+
+    def run(self, model: Any, batch: Sequence[Request]) -> list[Completion]:
+        """One padded `generate` call for requests that are alike."""
+        import torch
+
+        ids, mask = left_padded([r.ids for r in batch], self._pad_id())
+        sampling = batch[0].sampling
+        arguments: dict[str, Any] = {"max_new_tokens": sampling.max_tokens, "do_sample": False}
+        if sampling.temperature > 0:
+            torch.manual_seed(sampling.seed)
+            arguments |= {"do_sample": True, "temperature": sampling.temperature}
+        with torch.inference_mode():
+            out = model.generate(
+                input_ids=torch.tensor(ids, device=self.device),
+                attention_mask=torch.tensor(mask, device=self.device),
+                eos_token_id=list(sampling.stop_ids) or None,
+                pad_token_id=self._pad_id(),
+                return_dict_in_generate=True,
+                output_logits=sampling.logprobs or bool(sampling.logprob_ids),
+                use_cache=True,
+                **arguments,
+            )
+        new = out.sequences[:, len(ids[0]) :].tolist()
+        logits = torch.stack(out.logits, dim=1) if out.logits is not None else None
+        return [
+            self._completion(request, row, None if logits is None else logits[i])
+            for i, (request, row) in enumerate(zip(batch, new, strict=True))
+        ]
+
+    def _completion(self, request: Request, row: list[int], logits: Any) -> Completion:
+        import torch
+
+        own = row[: len(answer_ids(row, request.sampling.stop_ids)) + 1]
+        logprobs: tuple[float, ...] = ()
+        options: tuple[float, ...] = ()
+        if logits is not None:
+            chosen = torch.log_softmax(logits[: len(own)].float(), dim=-1)
+            options = tuple(chosen[0, token].item() for token in request.sampling.logprob_ids)
+            if request.sampling.logprobs:
+                logprobs = tuple(chosen[i, token].item() for i, token in enumerate(own))
+        return finished(request, own, self.renderer.decode, logprobs=logprobs, option_logprobs=options)
+
+    def _pad_id(self) -> int:
+        pad = self.renderer.tokenizer.pad_token_id
+        return int(pad if pad is not None else (*self.renderer.stop_ids, 0)[0])
+
+
+def alike(requests: Sequence[Request]) -> list[list[Request]]:
+    """Requests that may share a batch, the longest prompt first; sampled ones are alone, with their seed."""
+    groups: dict[tuple[Sampling, str], list[Request]] = {}
+    for request in sorted(requests, key=lambda r: (-len(r.ids), r.ids)):
+        sampling = request.sampling
+        kind = structs.replace(sampling, seed=0, logprob_ids=(0,) if sampling.logprob_ids else ())
+        groups.setdefault((kind, request.key if sampling.temperature > 0 else ""), []).append(request)
+    return sorted(groups.values(), key=lambda group: -room(group[0]))
+
+
+def room(request: Request) -> int:
+    """Tokens of prompt and answer, which a row of a padded batch takes."""
+    return len(request.ids) + request.sampling.max_tokens
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Is there too little memory, of a device or, as torch says it in words alone, of the machine?"""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def clear_memory(device: str) -> None:
+    """Give back what a batch that ended early still holds."""
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _too_large(request: Request, reason: str) -> str:
+    return (
+        f"{len(request.ids)} tokens and an answer of {request.sampling.max_tokens} at most need too much memory "
+        f"({reason}). Use a smaller or quantised model, or shorten prompt or answer"
+    )
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Ids and attention mask, both rows x longest row, padded on the left: generation goes on at the right end."""
+    width = max(len(row) for row in rows)
+    ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return ids, mask

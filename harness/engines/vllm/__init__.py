@@ -1,0 +1,1 @@
+"""Engine that generates with vLLM in this process."""

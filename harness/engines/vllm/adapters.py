@@ -1,0 +1,210 @@
+"""Decides before any engine starts how vLLM can serve an adapter: as LoRA, merged into its base, or not at all.
+
+Reads adapter_config.json and tensor names only. The reasons mirror what vLLM 0.32 would say in its worker, late and
+one at a time (lora/peft_helper.py, lora/lora_model.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from harness.checkpoints.model_files import (
+    ADAPTER_CONFIG,
+    adapter_config,
+    adapter_shapes,
+    read_json,
+    tensor_shapes,
+    weight_files,
+)
+from harness.checkpoints.quantization import KEY, NF4, REASON, of_adapter
+from harness.checkpoints.resolve import brings_tokenizer
+from harness.errors import refuse_all
+from harness.schema import Checkpoint
+
+Way = Literal["plain", "lora", "merged"]
+Config = Mapping[str, Any]
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+SPECIAL_INITS = ("pissa", "olora", "corda", "loftq")
+SERVED_WHOLE = {"classifier", "score"}
+REQUIRED = ("r", "lora_alpha", "target_modules")
+OTHER_TOKENIZER = "it brings another tokenizer or chat template than its base, and a base serves with its own"
+EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "word_embeddings", "embed_out")
+
+
+class AdapterFinding(Struct, frozen=True, kw_only=True):
+    """What pre-flight says of one adapter."""
+
+    way: Literal["lora", "merge", "refuse"]
+    """`merge` where vLLM cannot serve it as LoRA; `refuse` where no way gives its answers."""
+    reasons: list[str]
+    """Why it is not `lora`."""
+    max_lora_rank: int
+    """Smallest value of vLLM's max_lora_rank that holds it; 0 where no rank is known."""
+
+
+class AdapterPlan(Struct, frozen=True, kw_only=True):
+    """How each variant is served."""
+
+    ways: dict[str, Way]
+    """By variant."""
+    reasons: dict[str, list[str]]
+    """Why an adapter is merged, by variant."""
+    max_lora_rank: int
+    """For the engine that serves LoRA."""
+
+
+MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
+    (lambda c: c.get(KEY), REASON),
+    (
+        lambda c: set(c.get("modules_to_save") or ()) - SERVED_WHOLE,
+        "it saves whole modules (modules_to_save), and vLLM serves none but classifier and score",
+    ),
+    (lambda c: c.get("use_dora"), "it uses DoRA, which vLLM does not serve"),
+    (
+        lambda c: str(c.get("init_lora_weights", "")).lower().startswith(SPECIAL_INITS),
+        "its init_lora_weights changes the base weights, which vLLM does not support",
+    ),
+    (lambda c: c.get("lora_bias") or c.get("bias", "none") != "none", "it trains biases, which vLLM does not serve"),
+    (lambda c: c.get("target_parameters"), "it targets bare parameters, which vLLM does not serve"),
+    (lambda c: c.get("trainable_token_indices"), "it trains single token embeddings, which vLLM does not serve"),
+]
+
+REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
+    (
+        lambda c: str(c.get("peft_type", "LORA")).upper() != "LORA",
+        "it is no LoRA adapter (peft_type). Expected peft_type LORA",
+    ),
+    (lambda c: c.get("alora_invocation_tokens"), "Activated LoRA (aLoRA) is not supported. Train a plain LoRA"),
+    (lambda c: c.get("layer_replication"), "layer_replication is not supported. Train a plain LoRA"),
+    (lambda c: c.get("use_bdlora"), "block-diagonal LoRA (BD-LoRA) is not supported. Train a plain LoRA"),
+    (lambda c: c.get("use_qalora"), "QALoRA is not supported. Train a plain LoRA"),
+    (lambda c: c.get(KEY) not in (None, NF4), f"it was trained on a base in an unknown form ({KEY}). Expected {NF4}"),
+]
+
+
+def examine(adapter: Path, base: Path) -> AdapterFinding:
+    """Check one adapter against its base; every reason is found, not only the first."""
+    config = adapter_config(adapter)
+    refused = [text for applies, text in REFUSE_RULES if applies(config)]
+    lacking = [name for name in REQUIRED if config.get(name) is None and not config.get("target_parameters")]
+    if lacking:
+        refused.append(f"{ADAPTER_CONFIG} lacks {', '.join(lacking)}. Save the adapter again with save_pretrained")
+    shapes = adapter_shapes(adapter)
+    of_base = {name: shape for file in weight_files(base) for name, shape in tensor_shapes(file).items()}
+    refused += _unknown_modules(shapes, of_base)
+    merged = why_merged(config) + _odd_tensors(shapes, of_base)
+    rank = max_lora_rank(config)
+    if refused:
+        return AdapterFinding(way="refuse", reasons=refused, max_lora_rank=rank)
+    return AdapterFinding(way="merge" if merged else "lora", reasons=merged, max_lora_rank=rank)
+
+
+def why_merged(config: Config) -> list[str]:
+    """Why vLLM cannot serve an adapter with this adapter_config.json as LoRA, whatever its tensors; every reason."""
+    reasons = [text for applies, text in MERGE_RULES if applies(config)]
+    rank = max_lora_rank(config)
+    if rank > RANKS[-1]:
+        reasons.append(f"its rank {rank} is above vLLM's {RANKS[-1]}")
+    return reasons
+
+
+def max_lora_rank(config: Config) -> int:
+    """Smallest allowed max_lora_rank for `r` and every value of `rank_pattern`; the rank itself above the largest."""
+    needed = max([int(config.get("r") or 0), *(int(r) for r in (config.get("rank_pattern") or {}).values())])
+    return next((allowed for allowed in RANKS if allowed >= needed), needed)
+
+
+def _module_of(name: str) -> str | None:
+    """The last part of the module a LoRA tensor belongs to, such as q_proj; None for other tensors."""
+    for mark in (".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_vector"):
+        if mark in name:
+            return name.partition(mark)[0].rpartition(".")[2]
+    return None
+
+
+def _unknown_modules(shapes: Mapping[str, Any], of_base: Mapping[str, Any]) -> list[str]:
+    known = {name.removesuffix(".weight").rpartition(".")[2] for name in of_base if name.endswith(".weight")}
+    # Tied output layers are not stored, and loaders fuse expert weights under names of their own.
+    known |= {"lm_head", "experts", "base_layer"}
+    unknown = sorted({m for m in map(_module_of, shapes) if m is not None} - known)
+    return [f"it targets modules that the base does not have: {', '.join(unknown)}"] if unknown else []
+
+
+def _odd_tensors(shapes: Mapping[str, tuple[int, ...]], of_base: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Reasons to merge that only the tensors show: whole weights, or embeddings for another vocabulary."""
+    reasons = []
+    vocabularies = {s[0] for n, s in of_base.items() if n.split(".")[-2:-1] and n.split(".")[-2] in EMBEDDINGS}
+    sizes = {s[1] for n, s in shapes.items() if n.endswith("lora_embedding_A") and len(s) == 2}
+    if sizes - vocabularies:
+        reasons.append(
+            f"its embedding LoRA has {sizes.pop():,} tokens, the base {', '.join(f'{v:,}' for v in vocabularies)}"
+        )
+    whole = sorted(n for n in shapes if _module_of(n) is None and n.rpartition(".")[2] in ("weight", "bias"))
+    if whole:
+        reasons.append(f"it holds whole weights beside LoRA ({len(whole)}, the first {whole[0]})")
+    return reasons
+
+
+def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> AdapterPlan:
+    """Choose the way of every variant, or raise one UserError with everything that stands against it.
+
+    `auto` serves LoRA on a CUDA device and merges on a CPU, where LoRA is several times slower; `force` serves LoRA
+    anywhere; `merge` merges everywhere.
+    """
+    ways: dict[str, Way] = {}
+    reasons: dict[str, list[str]] = {}
+    problems: list[str] = []
+    rank = 1
+    for variant, checkpoint in checkpoints.items():
+        if checkpoint.kind != "adapter" or checkpoint.adapter_path is None:
+            ways[variant] = "plain"
+            continue
+        base = Path(checkpoint.path)
+        finding = examine(Path(checkpoint.adapter_path), base)
+        why = list(finding.reasons)
+        if finding.way == "lora" and brings_tokenizer(checkpoint):
+            why.append(OTHER_TOKENIZER)
+        as_lora = finding.way == "lora" and not why and (lora == "force" or (lora == "auto" and not on_cpu))
+        if finding.way == "refuse":
+            problems += [f"{checkpoint.name} ({variant}): {reason}" for reason in why]
+        elif lora == "force" and not as_lora:
+            problems += [f"{checkpoint.name} ({variant}): cannot be served as LoRA: {reason}" for reason in why]
+        elif not as_lora and "quantization_config" in read_json(base / "config.json"):
+            problems.append(
+                f"{checkpoint.name} ({variant}): must be merged, and its base is quantised. Merge into the 16-bit "
+                "base, quantise the result and evaluate that"
+            )
+        ways[variant] = "lora" if as_lora else "merged"
+        if as_lora:
+            rank = max(rank, finding.max_lora_rank)
+        else:
+            reasons[variant] = why or ["LoRA is slower than merged weights on a CPU" if on_cpu else "asked for"]
+    refuse_all(problems, "adapters that cannot be served")
+    return AdapterPlan(ways=ways, reasons=reasons, max_lora_rank=rank)
+
+
+def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[str], None]) -> dict[str, Way]:
+    """The same for an engine that serves adapters by PEFT.
+
+    `auto` merges those that were trained on an NF4 base or bring another tokenizer, and says so; `force` refuses them.
+    """
+    ways: dict[str, Way] = {}
+    problems: list[str] = []
+    for variant, checkpoint in checkpoints.items():
+        if checkpoint.kind != "adapter" or checkpoint.adapter_path is None:
+            ways[variant] = "plain"
+            continue
+        on_nf4 = of_adapter(Path(checkpoint.adapter_path)) is not None
+        why = REASON if on_nf4 else OTHER_TOKENIZER if brings_tokenizer(checkpoint) else ""
+        ways[variant] = "merged" if why or lora == "merge" else "lora"
+        if why and lora == "force":
+            problems.append(f"{checkpoint.name} ({variant}): cannot be served as LoRA: {why}")
+        elif why and lora == "auto":
+            say(f"{checkpoint.name} is merged: {why}")
+    refuse_all(problems, "adapters that cannot be served")
+    return ways

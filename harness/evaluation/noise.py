@@ -1,0 +1,192 @@
+"""Asks one checkpoint twice, the second time with another batch size, to measure what moves by itself: the A/A check.
+
+Greedy answers change with the batch because sums are rounded in another order; sampled ones also get other seeds. Never
+answered from the cache. The run is kept like any other, without a verdict: there is nothing to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from harness.evaluation.families import renderers
+from harness.evaluation.generate import answer
+from harness.evaluation.noise_file import engine_facts, noise_path, read_floors, save_noise
+from harness.evaluation.plan import Job, PlannedRequest, RequestQueue, make_plan, variants
+from harness.evaluation.run import suite_info
+from harness.formatting import number, points
+from harness.gates.config import gate_ids, load_suite_gates
+from harness.gates.evidence import within_noise
+from harness.gates.rules import COMPARATIVE
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run, now
+from harness.runs.provenance import environment, git_state
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Metrics, Noise, Record
+from harness.suites.suite import Suite
+from harness.threads import before_torch
+
+WORK = ("generated", "prompt_tokens", "output_tokens", "wall_s")
+"""What an engine's record counts."""
+MOST_NAMED = 10
+"""Flipped cases that a line names; the report names more, and all are counted."""
+
+
+class SuiteNoise(Struct, frozen=True, kw_only=True):
+    """The noise of one suite."""
+
+    suite: Suite
+    """What was asked."""
+    noise: Noise
+    """The entry of its noise.json."""
+    lines: list[str]
+    """The same in words."""
+
+    @property
+    def is_measured(self) -> bool:
+        """At least one metric has a noise floor."""
+        return any(floor.floor is not None for floor in self.noise.floors)
+
+
+def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list[SuiteNoise]:
+    """Ask `job.candidate` twice, write and seal the run; `batch` is the most requests that the second pass computes at
+    once. A noise.json that cannot be read is a UserError before anything is asked.
+    """
+    before_torch()
+    suites = [part.suite for part in job.suites]
+    gates = {suite.name: load_suite_gates(suite, job.bars) for suite in suites}
+    read_floors(suites, job.bars)
+    checkpoint = variants(structs.replace(job, baseline=None))[CANDIDATE]
+    both = {BASELINE: checkpoint, CANDIDATE: checkpoint}
+    plan = make_plan(job, renderers(job.engine, both))
+    seeds = ", other seeds" if any(suite.temperature for suite in suites) else ""
+    passes = ["the engine's own batch", f"batch {batch}{seeds}"]
+    manifest = Manifest(
+        run_id=folder.path.name,
+        kind="eval",
+        status="running",
+        started=now(),
+        git=git_state(Path.cwd()),
+        checkpoints=both,
+        suites=[suite_info(part, gates[part.suite.name], job, plan, None) for part in job.suites],
+        sampling={"seed": job.seed},
+        env=environment(),
+        notes=[f"{checkpoint.name} was asked twice ({'; '.join(passes)}): what differs is noise. No gate was judged."],
+    )
+    folder.write_manifest(manifest)
+    try:
+        engine = _ask(job, checkpoint, plan.asks, folder, progress, batch)
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        folder.write_manifest(structs.replace(manifest, status=status, ended=now()))
+        raise
+    finished = structs.replace(manifest, status="finished", ended=now(), engine=engine | {"passes": passes})
+    made = structs.replace(load_run(folder.path), manifest=finished)
+    folder.write_metrics(_metrics(suites, made))
+    folder.write_verdicts([])
+    folder.write_manifest(finished)
+    folder.seal()
+    return [_measured(suite, gates[suite.name], made, passes) for suite in suites]
+
+
+def _ask(
+    job: Job, checkpoint: Checkpoint, asks: RequestQueue, folder: RunFolder, progress: Progress, batch: int
+) -> dict[str, object]:
+    """Both passes, each by an engine of its own; returns what the first said of itself, with the work of both."""
+    uncached = structs.replace(job, use_cache=False)
+    first = list(asks.of(BASELINE))
+    second = [_reseeded(ask, job) for ask in asks.of(CANDIDATE)]
+    engine = answer(uncached, {BASELINE: checkpoint}, first, folder, progress)
+    other = answer(structs.replace(uncached, batch=batch), {CANDIDATE: checkpoint}, second, folder, progress)
+    truncated = engine["truncated"] | other["truncated"]
+    return engine | {work: engine[work] + other[work] for work in WORK} | {"truncated": truncated}
+
+
+def _reseeded(ask: PlannedRequest, job: Job) -> PlannedRequest:
+    """The same question with a seed that no repeat of the first pass has; greedy answers use none."""
+    sampling = ask.sampling
+    if sampling.temperature == 0:
+        return ask
+    seed = sampling.seed + job.samples(job.suites[ask.suite].suite)
+    return structs.replace(ask, sampling=structs.replace(sampling, seed=seed))
+
+
+def _metrics(suites: Sequence[Suite], made: RunData) -> Metrics:
+    from harness.stats.summary import summarise
+
+    found = Metrics()
+    for suite in suites:
+        part = summarise(made.by_variant(suite.name), suite.metrics, suite.slices, suite.name)
+        found.metrics.extend(part.metrics)
+        found.comparisons.extend(part.comparisons)
+    return found
+
+
+def _measured(suite: Suite, gates: GateFile, made: RunData, passes: Sequence[str]) -> SuiteNoise:
+    """The floors of a suite: of every metric over the whole suite, and of the slices that comparative gates name."""
+    from harness.stats.noise import floors
+
+    manifest = made.manifest
+    info = next(info for info in manifest.suites if info.name == suite.name)
+    records, checkpoint = made.by_variant(suite.name), manifest.checkpoints[CANDIDATE]
+    slices = dict.fromkeys(g.slice for g in gates.gate if g.slice and g.rule in COMPARATIVE)
+    noise = Noise(
+        run_id=manifest.run_id,
+        measured_at=now(),
+        checkpoint=checkpoint.name,
+        passes=list(passes),
+        tokenizer_digest=checkpoint.tokenizer_digest,
+        cases_hash=info.cases_hash,
+        prompt_hash=info.prompt_hash,
+        scorers_hash=info.scorers_hash,
+        samples=info.samples,
+        floors=floors(records, suite.metrics, slices),
+        **engine_facts(manifest),
+    )
+    return SuiteNoise(suite=suite, noise=noise, lines=_lines(suite, gates, records, noise))
+
+
+def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]], noise: Noise) -> list[str]:
+    from harness.stats.noise import flips, repeat_flips
+
+    first = {(r.case.id, r.repeat): r.completion.text for r in records[BASELINE]}
+    differing = sum(first[r.case.id, r.repeat] != r.completion.text for r in records[CANDIDATE])
+    lines = [f"{suite.name}: {differing:,} of {len(first):,} answers differ ({'; '.join(noise.passes)})"]
+    for metric in suite.metrics:
+        found = noise.of(metric.name, None, None)
+        if found is None or found.level is None or found.floor is None:
+            continue
+        is_share = abs(found.level) <= 1
+        floor, low, high = (points(x or 0.0, is_share) for x in (found.floor, found.low, found.high))
+        lines.append(
+            f"  {metric.name} {number(found.level, is_share)}: noise floor {floor.lstrip('+')} ({low} to {high}); "
+            f"{_flipped(flips(records, metric), found.cases, 'between the passes')}"
+        )
+        if noise.samples > 1:
+            for variant, which in ((BASELINE, "first"), (CANDIDATE, "second")):
+                ids = repeat_flips(records[variant], metric)
+                lines.append(f"    {_flipped(ids, found.cases, f'between repeats of the {which} pass')}")
+    for asked in gate_ids(gates, suite.slice_values(), suite.name):
+        why = within_noise(asked, noise)
+        lines += [f"  {asked.id} will not be judged: {why}"] if why else []
+    return lines
+
+
+def _flipped(ids: Sequence[str], cases: int, where: str) -> str:
+    if not ids:
+        return f"no case flips {where}"
+    named = ", ".join(ids[:MOST_NAMED]) + (" ..." if len(ids) > MOST_NAMED else "")
+    return f"{len(ids):,} of {cases:,} cases flip {where}: {named}"
+
+
+def save(found: Sequence[SuiteNoise]) -> list[Path]:
+    """Write the noise.json of every suite of which something was measured."""
+    paths = []
+    for one in found:
+        if not one.is_measured:
+            continue
+        path = noise_path(one.suite, None)
+        save_noise(path, one.noise)
+        paths.append(path)
+    return paths

@@ -1,0 +1,499 @@
+"""Plans a run: which case goes to which variant with which token ids. Asks no engine and scores nothing."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct, structs
+
+from harness.checkpoints.bundled_model import EMBEDDED
+from harness.engines.openai.config import NO_SERVER, Servers, endpoint
+from harness.errors import MissingExtra, UserError, refuse_all
+from harness.files import digest, read_text, shown_path
+from harness.formatting import format_duration
+from harness.gates.config import load_suite_gates
+from harness.progress.progress import StageShare
+from harness.runs import redaction
+from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, Metric, Sampling
+from harness.stats.spilled_columns import Column, Shelf
+from harness.suites.prompts import Rendering, messages
+from harness.suites.suite import Suite
+
+
+class PlannedRequest(Struct, frozen=True, kw_only=True):
+    """One question to one variant."""
+
+    suite: int
+    """Index into Job.suites."""
+    case: Case
+    """The case."""
+    variant: str
+    """Which checkpoint answers."""
+    repeat: int
+    """1 for the first answer."""
+    ids: tuple[int, ...]
+    """Token ids; the same for every variant with the same tokenizer and chat template."""
+    sampling: Sampling
+    """How to decode."""
+
+
+class TokenFile:
+    """Token ids of prompts by number, four bytes an id; eight once they are read, as equal ids are one object then."""
+
+    def __init__(self) -> None:
+        self._ids = Column(Shelf("token ids", "four bytes for each prompt token of the run"), "I")
+        self._ends = array("Q", [0])
+        self._same: dict[int, int] = {}
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Keep the ids of the next prompt."""
+        self._ids.extend(ids)
+        self._ends.append(len(self._ids))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> tuple[int, ...]:
+        ids = self._ids.read(self._ends[number], self._ends[number + 1])
+        return tuple(map(self._same.setdefault, ids, ids))
+
+
+class SuiteRequests(Struct, kw_only=True):
+    """What is asked of one suite."""
+
+    cases: Sequence[Case]
+    """Its cases, those that are too long among them."""
+    asked: array[int]
+    """Places of those that are asked."""
+    first: int
+    """Number of the first prompt in the spool; the others follow."""
+    sampling: Sampling
+    """How to decode the first answer; each repeat has a seed of its own."""
+    repeats: int
+    """Answers per case and variant."""
+
+
+class RequestQueue(Sequence[PlannedRequest]):
+    """Every question of a run: variant by variant, suite by suite, case by case, repeats side by side."""
+
+    def __init__(self, parts: Mapping[str, Sequence[SuiteRequests]], spool: TokenFile, longest: int) -> None:
+        self.parts = parts
+        """By variant, one a suite."""
+        self.longest = longest
+        """Tokens of the longest prompt and answer together."""
+        self._spool = spool
+
+    def __len__(self) -> int:
+        return sum(len(part.asked) * part.repeats for parts in self.parts.values() for part in parts)
+
+    def __getitem__(self, place: int) -> PlannedRequest:  # type: ignore[override]  # a slice of questions is not needed
+        place = range(len(self))[place]
+        for variant, parts in self.parts.items():
+            for suite, part in enumerate(parts):
+                count = len(part.asked) * part.repeats
+                if place < count:
+                    return self._ask(variant, suite, *divmod(place, part.repeats))
+                place -= count
+        raise IndexError(place)
+
+    def __iter__(self) -> Iterator[PlannedRequest]:
+        return self.of(*self.parts)
+
+    def of(self, *variants: str) -> Iterator[PlannedRequest]:
+        """The questions to these variants."""
+        for variant in variants:
+            for suite, part in enumerate(self.parts[variant]):
+                for number in range(len(part.asked)):
+                    for repeat in range(part.repeats):
+                        yield self._ask(variant, suite, number, repeat)
+
+    def _ask(self, variant: str, suite: int, number: int, repeat: int) -> PlannedRequest:
+        part = self.parts[variant][suite]
+        sampling = part.sampling
+        if repeat:
+            sampling = structs.replace(sampling, seed=sampling.seed + repeat)
+        return PlannedRequest(
+            suite=suite,
+            case=part.cases[part.asked[number]],
+            variant=variant,
+            repeat=repeat + 1,
+            ids=self._spool[part.first + number],
+            sampling=sampling,
+        )
+
+    def same_ids(self, one: str, other: str) -> tuple[int, int]:
+        """Of the cases that both variants receive, how many have the same token ids; and how many there are."""
+        same = cases = 0
+        for mine, its in zip(self.parts[one], self.parts[other], strict=True):
+            for number, place in enumerate(mine.asked):
+                twin = bisect_left(its.asked, place)
+                if twin < len(its.asked) and its.asked[twin] == place:
+                    cases += 1
+                    same += self._spool[mine.first + number] == self._spool[its.first + twin]
+        return same, cases
+
+
+def counts(questions: Iterable[PlannedRequest]) -> dict[tuple[int, str], int]:
+    """How many questions each suite, by its index, has for each variant; in the order in which they are asked."""
+    if isinstance(questions, RequestQueue):
+        asked = {v: [len(part.asked) * part.repeats for part in parts] for v, parts in questions.parts.items()}
+        return {(suite, variant): n for variant, each in asked.items() for suite, n in enumerate(each) if n}
+    return Counter((ask.suite, ask.variant) for ask in questions)
+
+
+class Sized(Protocol):
+    """A question with a prompt and a limit on its answer."""
+
+    @property
+    def ids(self) -> tuple[int, ...]: ...
+    @property
+    def sampling(self) -> Sampling: ...
+
+
+def longest(questions: Iterable[Sized]) -> int:
+    """Tokens of the longest prompt and answer together."""
+    if isinstance(questions, RequestQueue):
+        return questions.longest
+    return max((len(q.ids) + q.sampling.max_tokens for q in questions), default=1)
+
+
+class SuiteJob(Struct, kw_only=True):
+    """One suite of a run."""
+
+    suite: Suite
+    """What is asked."""
+    cases: Sequence[Case]
+    """Cases asked in this run."""
+
+    @property
+    def complete(self) -> bool:
+        """Every case of the suite is asked; gates judge nothing less."""
+        return len(self.cases) == len(self.suite.cases)
+
+
+class Job(Struct, kw_only=True):
+    """What a run is asked to do."""
+
+    suites: list[SuiteJob]
+    """Suites with the cases to ask."""
+    candidate: str
+    """Checkpoint as the user wrote it."""
+    baseline: str | None = None
+    """Checkpoint to compare with, `accepted` for each suite's baseline.json, or None."""
+    engine: str | None = None
+    """Engine by name; None picks one."""
+    engines: int | None = None
+    """How many vLLM engines the engine 'ray' starts; None leaves it to the machines."""
+    tensor_parallel: int = 1
+    """Devices that vLLM splits each model over."""
+    lora: str = "auto"
+    """auto, force or merge."""
+    repeats: int | None = None
+    """Answers per case and variant; None leaves it to each suite."""
+    seed: int = 0
+    """Seed of the first answer."""
+    bars: Path | None = None
+    """A copy of evalsuites to take every gates.toml from."""
+    use_cache: bool = True
+    """Reuse cached answers."""
+    batch: int | None = None
+    """Most requests that the engine computes together; None leaves it to the engine."""
+    script: Path | None = None
+    """Answers of the fake engine, as JSON: variant -> case id -> text."""
+    servers: Servers | None = None
+    """The servers that the engine 'openai' asks, and what they call the models."""
+
+    @property
+    def asked_baseline(self) -> str | None:
+        """The baseline that is asked; an accepted one is not. Servers may have one that has no name here."""
+        if self.baseline is None and self.servers and self.servers.baseline:
+            return self.candidate
+        return None if self.baseline == ACCEPTED else self.baseline
+
+    def samples(self, suite: Suite) -> int:
+        """Answers a case and variant of one suite."""
+        return self.repeats or suite.samples
+
+
+def option_ids(suite: Suite, renderer: Rendering) -> tuple[int, ...]:
+    """First token id of each option of a suite. Options that begin with the same token are a UserError."""
+    ids = [renderer.opening(option) for option in suite.options]
+    same = [option for option, first in zip(suite.options, ids, strict=True) if ids.count(first) > 1]
+    if same:
+        raise UserError(
+            f"{suite.name}: the options {', '.join(map(repr, same))} begin with the same token of this model, so their "
+            "log probabilities cannot be told apart. Letter the options: A, B, C"
+        )
+    return tuple(ids)
+
+
+def default_checkpoint() -> str:
+    """What a bare run evaluates."""
+    from harness.checkpoints.bundled_model import EMBEDDED
+
+    return EMBEDDED
+
+
+def shares(counts: Mapping[tuple[str, str], int], suites: Iterable[Suite], bars: Path | None) -> list[StageShare]:
+    """What each variant is asked of each suite, by suite name and variant; suites without a metric are left out."""
+    found = []
+    by_name = {suite.name: suite for suite in suites}
+    for (name, variant), total in counts.items():
+        if metric := headline(by_name[name], bars):
+            found.append(StageShare(suite=name, variant=variant, total=total, metric=metric))
+    return found
+
+
+def headline(suite: Suite, bars: Path | None) -> Metric | None:
+    """The metric of a suite's first gate, or its first metric: what is said where there is room for one."""
+    by_name = {metric.name: metric for metric in suite.metrics}
+    first = [by_name[gate.metric] for gate in load_suite_gates(suite, bars).gate]
+    return next(iter(first or suite.metrics), None)
+
+
+def variants(job: Job) -> dict[str, Checkpoint]:
+    """Resolve the checkpoints that a job asks; the baseline comes first."""
+    if job.engine == "fake":
+        names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
+        script = _script(job)
+        return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
+    if job.engine == "openai":
+        return _served(job)
+    from harness.checkpoints.resolve import resolve
+
+    found = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
+    found[CANDIDATE] = resolve(job.candidate)
+    return found
+
+
+SCRIPT = "Expected JSON of variant -> case id -> text"
+
+
+def _script(job: Job) -> str:
+    """Text of the fake engine's script. Variants and case ids that are not in the suites are a UserError."""
+    if job.script is None:
+        return ""
+    from harness.engines.dispatch import FAILS, read_script
+
+    script, where = read_script(job.script), shown_path(job.script)
+    fails = script.pop(FAILS, {})
+    known = {case.id for part in job.suites for case in part.suite.cases}
+    sides = (CANDIDATE, BASELINE)
+    named = [(name, f"'{name}'", ids) for name, ids in script.items()]
+    named += [(name, f"'{FAILS}'", ids) for name, ids in fails.items()]
+    problems = [
+        f"{where}: unknown variant '{name}'{f' in {said}' if name in fails else ''}. Known: {', '.join(sides)}, {FAILS}"
+        for name, said, _ in named
+        if name not in sides
+    ]
+    problems += [
+        f"{where}: no case has the id '{case_id}' that {said} names. Correct it or remove it"
+        for _, said, ids in named
+        for case_id in ids
+        if case_id not in known
+    ]
+    refuse_all(problems, f"{where}: a script that does not fit the suites")
+    return read_text(job.script, SCRIPT)
+
+
+def judge_checkpoint(name: str, engine: str | None, script: Path | None, servers: Servers | None = None) -> Checkpoint:
+    """Resolve the checkpoint that judges a run."""
+    if engine == "fake":
+        return _scripted(f"fake:{name}", read_text(script, SCRIPT) if script else "")
+    if engine == "openai":
+        return _served(Job(suites=[], candidate=name, engine=engine, servers=servers))[CANDIDATE]
+    from harness.checkpoints.resolve import resolve
+
+    return resolve(name)
+
+
+def _served(job: Job) -> dict[str, Checkpoint]:
+    """Models by the names that servers give them; the checkpoints' own names say which tokenizer renders prompts."""
+    if job.servers is None:
+        raise UserError(NO_SERVER)
+    if job.baseline == ACCEPTED and job.servers.baseline:
+        raise UserError("--baseline accepted: no baseline is asked, so leave out --served-baseline")
+    base = job.asked_baseline
+    found = {BASELINE: _served_as(job.servers.baseline or base, base, job.baseline, job.servers)} if base else {}
+    found[CANDIDATE] = _served_as(job.servers.model or job.candidate, job.candidate, job.candidate, job.servers)
+    return found
+
+
+def _served_as(served: str, tokenizer: str, weights: str | None, servers: Servers) -> Checkpoint:
+    """A model of the servers; `weights` names the local checkpoint that a trusted server has."""
+    from harness.engines.openai.served_weights import pinned
+
+    if servers.trust and weights is None:
+        raise UserError(f"--trust-server: says nothing of '{served}'. Name its weights with --baseline")
+    return pinned(endpoint(served, tokenizer), weights or tokenizer, servers)
+
+
+def _scripted(name: str, content: str) -> Checkpoint:
+    return Checkpoint(name=name, kind="scripted", path="", digest=digest([name, content]))
+
+
+class RunPlan(Struct, frozen=True, kw_only=True):
+    """Every question of a run, and the cases that the model cannot read."""
+
+    asks: RequestQueue
+    """Questions, variant by variant."""
+    left_out: dict[str, dict[str, list[str]]]
+    """By variant and suite, ids of the cases longer than its context; only of suites that allow it. A case that is too
+    long for the tuned model goes to no variant."""
+
+    def prompt_hashes(self, job: Job) -> dict[str, dict[str, str]]:
+        """By suite and case id, the hash of the token ids that the tuned model receives."""
+        found: dict[str, dict[str, str]] = {part.suite.name: {} for part in job.suites}
+        for ask in self.asks.of(CANDIDATE):
+            if ask.repeat == 1:
+                found[job.suites[ask.suite].suite.name][ask.case.id] = digest(ask.ids)
+        return found
+
+
+def _secret_names(job: Job) -> list[tuple[str, list[str]]]:
+    """Names that records are joined and grouped by and that hold a secret, with its kinds."""
+    redactor = redaction.default_redactor()
+    labels = (
+        (f"{part.suite.name}: labels of {metric.name}", redactor.kinds("\n".join(metric.labels)))
+        for part in job.suites
+        for metric in part.suite.metrics
+    )
+    names = (
+        (f"{part.suite.name}: id, cluster or tags of case {place}", redactor.kinds("\n".join(named)))
+        for part in job.suites
+        for place, case in enumerate(part.cases, 1)
+        for named in [[part.suite.name, case.id, case.cluster, *case.tags.values()]]
+    )
+    return [found for found in (*labels, *names) if found[1]]
+
+
+def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
+    """Plan a run; variants that share a renderer receive the same token ids.
+
+    A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out.
+    """
+    redaction.refuse(_secret_names(job), "Records are joined by these names, so they are not masked: rename them")
+    spool, most = TokenFile(), 1
+    parts: dict[str, list[SuiteRequests]] = {}
+    left_out: dict[str, dict[str, list[str]]] = {}
+    is_shared = len({id(renderer) for renderer in renderers.values()}) == 1
+    for variant in sorted(renderers, key=lambda v: v != CANDIDATE):
+        twin = next((v for v in parts if renderers[v] is renderers[variant]), None)
+        if twin is None:
+            who, unread = "" if is_shared else variant, left_out.get(CANDIDATE, {})
+            parts[variant], left_out[variant], longest = _rendered(job, renderers[variant], spool, who, unread)
+            most = max(most, longest)
+        else:
+            parts[variant], left_out[variant] = parts[twin], left_out[twin]
+    return RunPlan(asks=RequestQueue({v: parts[v] for v in renderers}, spool, most), left_out=left_out)
+
+
+def _rendered(
+    job: Job, renderer: Rendering, spool: TokenFile, who: str, unread: Mapping[str, Sequence[str]]
+) -> tuple[list[SuiteRequests], dict[str, list[str]], int]:
+    """Every suite as one renderer's variants receive it, what is left out, and the longest prompt with its answer.
+
+    `who` names the variant in errors; `unread` are cases, by suite, that are asked of nobody.
+    """
+    parts, most = list[SuiteRequests](), 1
+    too_long: list[str] = []
+    left_out: dict[str, list[str]] = {}
+    for part in job.suites:
+        suite, nobody = part.suite, set(unread.get(part.suite.name, ()))
+        with _named(who):
+            sampling = Sampling(
+                max_tokens=suite.max_tokens,
+                temperature=suite.temperature,
+                seed=job.seed,
+                stop_ids=renderer.stop_ids,
+                logprob_ids=option_ids(suite, renderer),
+                **suite.structure,
+            )
+        asked, first = array("Q"), len(spool)
+        for place, case in enumerate(part.cases):
+            if case.id in nobody:
+                continue
+            chat = messages(suite.template, case)
+            with _named(who):
+                ids = renderer.prompt(chat, suite.prompt_hash).ids
+            tokens = len(ids) + suite.max_tokens
+            if tokens <= renderer.max_positions:
+                spool.add(ids)
+                asked.append(place)
+                most = max(most, tokens)
+            elif suite.leave_out_long:
+                left_out.setdefault(suite.name, []).append(case.id)
+            else:
+                too_long.append(f"{suite.name} {case.id} ({len(ids)} tokens)")
+        repeats = job.samples(suite)
+        parts.append(SuiteRequests(cases=part.cases, asked=asked, first=first, sampling=sampling, repeats=repeats))
+    if too_long:
+        room = f"{renderer.max_positions} tokens"
+        whose = f"the {room} of '{who}'" if who else f"the model's {room}"
+        raise UserError(
+            f"{len(too_long)} cases are longer than {whose} with their answer, "
+            f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
+        )
+    return parts, left_out, most
+
+
+@contextmanager
+def _named(who: str) -> Iterator[None]:
+    """Say of which variant's tokenizer or chat template an error is."""
+    try:
+        yield
+    except MissingExtra:
+        raise
+    except UserError as error:
+        raise UserError(f"{who}: {error}" if who else error) from None
+
+
+TOKENS_A_SECOND = {"vllm": 1600, "transformers": 400}
+"""Prompt and answer together, as measured with the embedded model on 2 cores."""
+CHARACTERS_A_TOKEN = 4
+TEMPLATE = 600
+"""Characters around a case's own inputs."""
+ANSWERED = 0.5
+"""Share of the answer's limit that answers take."""
+START_S = {"vllm": 45.0, "transformers": 15.0}
+
+
+def forecast(job: Job) -> list[str]:
+    """Two lines: the questions, and how long answers take that are not cached, where that was measured."""
+    names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
+    if job.servers:
+        served = {BASELINE: job.servers.baseline, CANDIDATE: job.servers.model}
+        names = {variant: name and (served[variant] or name) for variant, name in names.items()}
+    asked = {v: n for v, n in names.items() if n is not None}
+    answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(asked)
+    who = " and ".join(f"{v} {n}" for v, n in asked.items())
+    suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
+    head = f"tunegate: {answers} answers for {who}: {suites}"
+    if job.servers:
+        return [head, f"tunegate: asked of {', '.join(job.servers.urls)}; how long that takes is up to them"]
+    if job.engine == "ray":
+        return [head, "tunegate: asked of vLLM engines on Ray; how long that takes is up to their devices"]
+    if job.engine == "fake":
+        return [head, "tunegate: the answers are scripted; no model is loaded"]
+    engine = job.engine or "vllm"
+    tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
+    if engine not in START_S or set(asked.values()) != {EMBEDDED}:
+        amount = f"about {tokens:,.0f} tokens of prompts and answers"
+        return [head, f"tunegate: {amount}; the time depends on model and device, and cached answers take none"]
+    seconds = len(asked) * START_S[engine] + tokens / TOKENS_A_SECOND[engine]
+    return [
+        head,
+        f"tunegate: about {format_duration(seconds)} on 2 CPU cores with the embedded model; cached answers need none",
+    ]
+
+
+def _tokens(part: SuiteJob) -> float:
+    """Tokens of one answer to every case of a suite, guessed from the length of its inputs."""
+    told = sum(TEMPLATE + sum(map(len, case.input.values())) for case in part.cases)
+    return told / CHARACTERS_A_TOKEN + len(part.cases) * part.suite.max_tokens * ANSWERED

@@ -1,0 +1,92 @@
+"""Judges a finished run again from its stored records and scores, with the bars of now. Asks no model, scores nothing.
+
+A run of other cases, another prompt or other scorers than the suite has now is an error, never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from harness.baseline.compare import compare_with_baselines, prompt_hashes, with_baseline, without_stale
+from harness.errors import UserError
+from harness.evaluation.noise_file import read_floors, with_floors
+from harness.evaluation.run import estimate_and_judge
+from harness.gates.config import load_suite_gates, suites_with_bars
+from harness.runs.folder import RunData, load_sealed
+from harness.runs.score_events import batches, with_later
+from harness.schema import ACCEPTED, CANDIDATE, SuiteInfo
+from harness.suites.suite import Suite
+
+
+class Regated(Struct, frozen=True, kw_only=True):
+    """A run judged again."""
+
+    run: RunData
+    """The run with its new estimates, verdicts, and what moved; the folder is as it was."""
+    before: RunData
+    """The run as its folder has it."""
+    not_judged: list[str]
+    """Suites of the run that are not at hand, and those that have bars and are not in the run."""
+
+
+def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline: str | None = None) -> Regated:
+    """Judge the suites that are at hand. A changed run, and any `baseline` but the accepted one, is a UserError."""
+    if baseline not in (None, ACCEPTED):
+        raise UserError(f"--baseline {baseline}: no model is asked here. Only '{ACCEPTED}' can be compared with")
+    before = load_sealed(run_path, "judged again")
+    run = with_later(before)
+    infos = {info.name: info for info in run.manifest.suites}
+    at_hand = [suite for suite in suites if suite.name in infos]
+    if not at_hand:
+        raise UserError(f"{run_path}: holds {', '.join(infos) or 'no suite'}; none of them is among the suites given")
+    gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
+    scorers = _scorers(run)
+    stale = {s.name: why for s in at_hand if (why := _stale(infos[s.name], s, scorers[s.name]))}
+    fresh = [suite for suite in at_hand if suite.name not in stale]
+    asked = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
+    tuned = run.manifest.checkpoints.get(CANDIDATE)
+    stand = compare_with_baselines(at_hand, gates, baseline, bars, asked, tuned.tokenizer_digest if tuned else "")
+    run = with_baseline(without_stale(run, scorers), stand)
+    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(at_hand, bars)))
+    metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, zip(run.suite_of, run.records, strict=True))
+    if stale:
+        from harness.gates.judge import unjudged
+
+        for suite in at_hand:
+            if suite.name in stale:
+                verdicts += unjudged(suite.name, gates[suite.name], suite.slice_values(), stale[suite.name])
+    lacking = [name for name in infos if name not in gates]
+    lacking += [name for name in suites_with_bars(bars) if name not in infos]
+    kept = [info for info in run.manifest.suites if info.name in gates]
+    manifest = structs.replace(run.manifest, suites=kept)
+    return Regated(
+        run=structs.replace(run, manifest=manifest, metrics=metrics, verdicts=verdicts),
+        before=before,
+        not_judged=lacking,
+    )
+
+
+def _scorers(run: RunData) -> dict[str, str]:
+    """By suite, the hash of the scorers that its scores are from: the run's own, or those that scored it again."""
+    found = {info.name: info.scorers_hash for info in run.manifest.suites}
+    for batch in batches(run.path):
+        if batch.about.get("kind") == "code":
+            found |= batch.about.get("scorers", {})
+    return found
+
+
+def _stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:
+    """Why the run's numbers say nothing of the suite as it is now."""
+    pairs = {
+        "cases": (info.cases_hash, suite.cases_hash),
+        "prompt": (info.prompt_hash, suite.prompt_hash),
+        "scorers": (scorers_hash, suite.scorers_hash),
+    }
+    changed = [what for what, (then, now) in pairs.items() if then != now]
+    if not changed:
+        return None
+    way = "score it again with `tunegate rescore`" if changed == ["scorers"] else "run the suite again"
+    return f"Not judged: {' and '.join(changed)} changed since the run; {way}."

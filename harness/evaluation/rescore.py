@@ -1,0 +1,116 @@
+"""Scores a finished run again with the scorers and bars of now, without calling the model. Knows no engine.
+
+The sealed run stays as it is: new findings are appended as events that supersede the old ones, and the estimates and
+verdicts that follow lie beside them in the batch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from harness.baseline.compare import without_stale
+from harness.errors import UserError
+from harness.evaluation.plan import shares
+from harness.evaluation.run import GATES, estimate_and_judge
+from harness.gates.config import load_suite_gates
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, load_sealed, now
+from harness.runs.score_events import append, with_later
+from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
+from harness.scoring.base import run as score
+from harness.suites.suite import Suite
+
+
+class Rescored(Struct, frozen=True, kw_only=True):
+    """What scoring again changed."""
+
+    path: Path
+    """The batch of events."""
+    records: int
+    """Records scored again."""
+    changed: int
+    """Findings that differ from those before."""
+    metrics: Metrics
+    """Estimates that follow."""
+    verdicts: list[Verdict]
+    """Verdicts that follow."""
+    notes: list[str]
+    """What a reader must know: suites left out, cases that have changed since."""
+
+
+def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress: Progress) -> Rescored:
+    """Score every record of the suites that are at hand, append what differs, estimate and judge again."""
+    run = with_later(load_sealed(run_path, "rescored"))
+    known = {info.name: info for info in run.manifest.suites}
+    at_hand = [suite for suite in suites if suite.name in known]
+    if not at_hand:
+        raise UserError(f"{run_path}: holds {', '.join(known) or 'no suite'}; none of them is among the suites given")
+    events: list[ScoreEvent] = []
+    records: list[Record] = []
+    by_name = {suite.name: suite for suite in at_hand}
+    counted = [(n, r) for n, r in zip(run.suite_of, run.records, strict=True) if n in by_name and r.text_kept]
+    asked = Counter((name, record.variant) for name, record in counted)
+    with progress.stage("scores", len(run.records), shares=shares(asked, at_hand, bars)) as stage:
+        for record, name in zip(run.records, run.suite_of, strict=True):
+            if name in by_name and record.text_kept:
+                found = score(by_name[name].scorers, record.case, record.completion)
+                events += _differing(name, record, found, by_name[name])
+                record = msgspec.structs.replace(record, scores=record.scores | found)
+                stage.scored(name, record)
+            records.append(record)
+            stage.advance()
+    scorers = {suite.name: suite.scorers_hash for suite in at_hand}
+    made = without_stale(msgspec.structs.replace(run, records=records), scorers)
+    gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
+    with progress.stage(GATES):
+        metrics, verdicts = estimate_and_judge(
+            at_hand, gates, made.manifest, zip(made.suite_of, made.records, strict=True)
+        )
+    about: dict[str, Any] = {
+        "kind": "code",
+        "scorers": scorers,
+        "metrics": msgspec.to_builtins(metrics),
+        "verdicts": msgspec.to_builtins(verdicts),
+    }
+    return Rescored(
+        path=append(run_path, "code", events, about),
+        records=len(counted),
+        changed=len(events),
+        metrics=metrics,
+        verdicts=verdicts,
+        notes=_notes(run, known, by_name),
+    )
+
+
+def _differing(suite_name: str, record: Record, found: dict[str, Any], suite: Suite) -> list[ScoreEvent]:
+    versions = {getattr(s, "name", ""): str(getattr(s, "version", "")) for s in suite.scorers}
+    return [
+        ScoreEvent(
+            suite=suite_name,
+            case_id=record.case.id,
+            variant=record.variant,
+            repeat=record.repeat,
+            score=new,
+            author=versions.get(name, ""),
+            at=now(),
+            supersedes=name in record.scores,
+        )
+        for name, new in found.items()
+        if record.scores.get(name) != new
+    ]
+
+
+def _notes(run: RunData, known: dict[str, SuiteInfo], by_name: dict[str, Suite]) -> list[str]:
+    notes = [f"{name}: its suite was not given and keeps its scores" for name in known if name not in by_name]
+    notes += [
+        f"{name}: the suite's cases have changed since; answers were scored against the cases as they were asked"
+        for name, suite in by_name.items()
+        if suite.cases_hash != known[name].cases_hash
+    ]
+    return notes

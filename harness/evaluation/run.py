@@ -1,0 +1,275 @@
+"""Makes a run, top to bottom: plan, generate, score, record, estimate, judge. Knows no pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock
+from msgspec import Struct
+
+from harness.baseline.compare import compare_with_baselines, how_to_accept
+from harness.engines.openai.canary import finish
+from harness.errors import UserError
+from harness.evaluation import families
+from harness.evaluation.generate import ANSWERS, answer, floor_records
+from harness.evaluation.noise_file import read_floors, with_floors
+from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
+from harness.files import digest
+from harness.gates.config import gate_ids, gates_path, load_suite_gates
+from harness.gates.evidence import NO_BASELINE
+from harness.progress.progress import Progress
+from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream
+from harness.runs.provenance import environment, git_state
+from harness.schema import (
+    ACCEPTED,
+    BASELINE,
+    CANDIDATE,
+    FLOOR,
+    AcceptedInfo,
+    Checkpoint,
+    GateFile,
+    Manifest,
+    Metrics,
+    Noise,
+    Record,
+    SuiteInfo,
+    Verdict,
+)
+from harness.suites.discovery import open_packages
+from harness.suites.prompts import Rendering
+from harness.suites.suite import Suite
+from harness.threads import before_torch
+
+PLAN, GATES, WRITING = "plan", "gates", "writing"
+"""Stages of a run, besides the answers."""
+PINS = {
+    "name": "A server answered as '{name}', and its weights are not known by content: {why}. The run approves no "
+    "merge.",
+    "trusted canary": "A server answered as '{name}' and is trusted to have the weights that were named "
+    "(--trust-server): {why}. The run approves a merge only where the approval policy allows it (trust_server = true).",
+    "server process": "A server on this machine answered as '{name}'. Its weights are known by content: its process "
+    "loaded them from files that have not changed since.",
+}
+"""What a run says of a model that a server answers for, by what pins its weights."""
+
+
+def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
+    """Make the run at `run_path`, or read it where another process has made it; None makes a new folder."""
+    if run_path is None:
+        return load_run(run(job, RunFolder.create(root, "eval"), progress).path)
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(run_path) + ".lock"):
+        if not (run_path / "MANIFEST.sha256").exists():
+            run_path.mkdir(exist_ok=True)
+            run(job, RunFolder(run_path), progress)
+    return load_run(run_path)
+
+
+def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | None = None) -> Results:
+    """Ask, score, estimate and judge; write and seal the run folder.
+
+    An interruption leaves the answers in the cache and the folder unsealed; the next run asks only what is missing.
+    """
+    before_torch()
+    with progress.work(PLAN, ANSWERS, GATES, WRITING):
+        with progress.stage(PLAN):
+            ready = _ready(job, folder, parent_run_id)
+        for line in [*(f"the bar moved: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
+            progress.say(line)
+        answered = _answered(job, ready, folder, progress)
+        with progress.stage(GATES):
+            suites = [part.suite for part in job.suites]
+            metrics, verdicts = estimate_and_judge(suites, ready.gates, answered, stream(folder.path))
+        with progress.stage(WRITING):
+            folder.write_metrics(metrics)
+            folder.write_verdicts(verdicts)
+            finished = msgspec.structs.replace(answered, status="finished", ended=now())
+            folder.write_manifest(finished)
+            folder.seal()
+            finish(answered.engine.get("stretches", {}).values())
+    return Results(path=folder.path, manifest=finished, metrics=metrics, verdicts=verdicts)
+
+
+class _Ready(Struct, frozen=True, kw_only=True):
+    """A run about to ask."""
+
+    gates: dict[str, GateFile]
+    """By suite."""
+    checkpoints: dict[str, Checkpoint]
+    """Those that are asked, by variant."""
+    plan: RunPlan
+    """What they are asked."""
+    floors: dict[str, list[Noise]]
+    """Noise that was measured before, by suite."""
+    accepted: dict[str, list[Record]]
+    """Records of an accepted baseline, by suite."""
+    manifest: Manifest
+    """The run's record, as it begins."""
+
+
+def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
+    """Plan the run and open its folder, with the records of an accepted baseline."""
+    suites = [part.suite for part in job.suites]
+    gates = {suite.name: load_suite_gates(suite, job.bars) for suite in suites}
+    for part in suites:
+        gate_ids(gates[part.name], part.slice_values(), part.name)  # what is wrong is said before a model is loaded
+    checkpoints = variants(job)
+    rendering = families.renderers(job.engine, checkpoints)
+    plan = make_plan(job, rendering)
+    floors = read_floors(suites, job.bars)
+    prompts = plan.prompt_hashes(job) if job.baseline == ACCEPTED else {}
+    tokenizer = checkpoints[CANDIDATE].tokenizer_digest
+    stand = compare_with_baselines(suites, gates, job.baseline, job.bars, prompts, tokenizer)
+    manifest = Manifest(
+        run_id=folder.path.name,
+        kind="eval",
+        status="running",
+        started=now(),
+        git=git_state(Path.cwd()),
+        checkpoints=stand.checkpoints | checkpoints | _floor(job),
+        suites=[suite_info(p, gates[p.suite.name], job, plan, stand.infos.get(p.suite.name)) for p in job.suites],
+        sampling={"seed": job.seed},
+        env=environment(),
+        parent_run_id=parent_run_id,
+        notes=[*_pins(checkpoints), *_notes(job, plan, rendering), *families.notes(checkpoints, plan), *stand.notes],
+        moved=stand.moved,
+    )
+    folder.write_manifest(manifest)
+    for suite, kept in stand.records.items():
+        folder.append_records(suite, kept)
+    return _Ready(
+        gates=gates, checkpoints=checkpoints, plan=plan, floors=floors, accepted=stand.records, manifest=manifest
+    )
+
+
+def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
+    """Get all answers into the folder; returns the manifest with what the engine says of itself."""
+    manifest = ready.manifest
+    try:
+        engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress, ready.accepted)
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
+        raise
+    floor_records(job, ready.plan, folder)
+    return with_floors(msgspec.structs.replace(manifest, engine=engine), ready.floors)
+
+
+def _floor(job: Job) -> dict[str, Checkpoint]:
+    floors = [p.suite.floor for p in job.suites if p.suite.floor]
+    names = sorted(f"{f.__module__}.{f.__qualname__}" for f in floors)
+    return {FLOOR: Checkpoint(name="keyword floor", kind="scripted", path="", digest=digest(names))} if floors else {}
+
+
+def _pins(checkpoints: Mapping[str, Checkpoint]) -> list[str]:
+    served = (found for found in checkpoints.values() if found.kind == "endpoint")
+    return list(dict.fromkeys(PINS[c.pin].format(name=c.name, why=c.unpinned_because) for c in served))
+
+
+def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[str]:
+    notes = []
+    for part in job.suites:
+        if not part.complete:
+            asked = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"
+            notes.append(f"{part.suite.name}: {asked}; gates skip")
+        if out := plan.left_out[CANDIDATE].get(part.suite.name):
+            room = f"{rendering[CANDIDATE].max_positions} tokens"
+            notes.append(f"{part.suite.name}: {_share(out, part)} are longer than {room}; left out")
+        apart = BASELINE in rendering and rendering[BASELINE] is not rendering[CANDIDATE]
+        if apart and (out := plan.left_out[BASELINE].get(part.suite.name)):
+            room = f"the baseline's {rendering[BASELINE].max_positions} tokens"
+            notes.append(
+                f"{part.suite.name}: {_share(out, part)} are longer than {room}; it does not answer them, so gates "
+                "that compare skip"
+            )
+    return notes
+
+
+def _share(some: Sequence[str], part: SuiteJob) -> str:
+    return f"{len(some)} of {len(part.cases)} cases ({len(some) / len(part.cases):.1%})"
+
+
+def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepted: AcceptedInfo | None) -> SuiteInfo:
+    """What the manifest records of a suite."""
+    suite = part.suite
+    hashes = {
+        "cases_hash": suite.cases_hash,
+        "prompt_hash": suite.prompt_hash,
+        "gates_hash": digest(gates_path(suite, job.bars).read_bytes()),
+        "scorers_hash": suite.scorers_hash,
+    }
+    return SuiteInfo(
+        name=suite.name,
+        title=suite.title,
+        shape=suite.shape,
+        objective=gates.objective.text,
+        cluster=suite.cluster,
+        cases=len(suite.cases),
+        asked=len(part.cases),
+        hash=digest(hashes),
+        scorers=suite.scorer_versions,
+        metrics=suite.metrics,
+        slices=suite.slices,
+        licence=suite.licence,
+        samples=job.samples(suite),
+        temperature=suite.temperature,
+        left_out=plan.left_out[CANDIDATE].get(suite.name, []),
+        accepted=accepted,
+        noise=None,
+        **hashes,
+    )
+
+
+def estimate_and_judge(
+    suites: Iterable[Suite], gates: Mapping[str, GateFile], manifest: Manifest, records: Iterable[tuple[str, Record]]
+) -> tuple[Metrics, list[Verdict]]:
+    """Estimates and verdicts of these suites, from the run's records (each with its suite) alone."""
+    from harness.gates.judge import judge
+    from harness.stats.estimates import readings
+    from harness.stats.summary import summarise
+
+    metrics = Metrics()
+    verdicts: list[Verdict] = []
+    infos = {info.name: info for info in manifest.suites}
+    read = readings(records)
+    for suite in suites:
+        info = infos[suite.name]
+        left_out, accepted = len(info.left_out), info.accepted
+        answers = read.pop(suite.name, {})
+        found = summarise(answers, suite.metrics, suite.slices, suite.name)
+        metrics.metrics.extend(found.metrics)
+        metrics.comparisons.extend(found.comparisons)
+        verdicts += judge(
+            suite.name,
+            gates[suite.name],
+            suite.metrics,
+            answers,
+            expected_cases=len(suite.cases) - left_out,
+            slices=suite.slice_values(),
+            comparable="; ".join(accepted.unlike) if accepted else None,
+            no_baseline=f"no accepted baseline: make one with `{how_to_accept(suite)}`" if accepted else NO_BASELINE,
+            noise=info.noise,
+        )
+    return metrics, verdicts
+
+
+def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
+    """Suites below the given folders, for commands that run without pytest."""
+    import importlib.util
+    import sys
+
+    for root in folders:
+        files = sorted(Path(root).rglob("test_*.py")) if Path(root).is_dir() else [Path(root)]
+        if not files or not files[0].exists():
+            raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
+        for file in files:
+            name = ".".join(file.resolve().with_suffix("").parts[-4:])
+            open_packages(file.resolve())
+            spec = importlib.util.spec_from_file_location(name, file)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+            yield from (v for v in vars(module).values() if isinstance(v, Suite) and v.folder == file.resolve().parent)

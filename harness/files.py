@@ -1,0 +1,156 @@
+"""Reads files that a user wrote as UTF-8 text; an error names what was found in their place."""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import hashlib
+import os
+import stat
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import UserError
+
+
+def digest(value: object) -> str:
+    """Hex sha256 of a string, bytes, or anything msgspec can write (keys sorted, so that order does not matter)."""
+    if isinstance(value, str):
+        value = value.encode()
+    if not isinstance(value, bytes):
+        value = msgspec.json.encode(value, order="sorted")
+    return hashlib.sha256(value).hexdigest()
+
+
+def file_sha256(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def hold(file: Path) -> int:
+    """Mark a file as in use until the handle that is returned is closed. FileNotFoundError where it is not there."""
+    while True:
+        handle = os.open(file, os.O_RDONLY)
+        with suppress(OSError):  # A file system without locks; `claimed` never succeeds there.
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        if _leads_to(file, handle):
+            return handle
+        os.close(handle)
+
+
+@contextmanager
+def claimed(file: Path) -> Iterator[bool]:
+    """True while the file is this process's alone to drop; False where anyone holds it, or where that is not known."""
+    try:
+        handle = os.open(file, os.O_RDWR)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _locked(handle) and _leads_to(file, handle)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _leads_to(file: Path, handle: int) -> bool:
+    """Is the open file still the one of this name? It may have been dropped while the lock was waited for."""
+    try:
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except FileNotFoundError:
+        return False
+
+
+SPECIAL = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+"""Files that may have no end, or block whoever opens them."""
+
+
+def shown_path(path: Path) -> str:
+    """The path from the working directory where it is inside of it, else as it is."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def size_of(path: Path, expected: str) -> int:
+    """Bytes of a regular file; a UserError for anything else."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{shown_path(path)}: cannot be read ({_why(error)}). {expected}") from None
+    special = next((name for is_special, name in SPECIAL if is_special(found.st_mode)), None)
+    if special:
+        raise UserError(f"{shown_path(path)}: is {special}, expected a regular file. {expected}")
+    return found.st_size
+
+
+def read_bytes(path: Path, expected: str) -> bytes:
+    """Bytes of a regular file; `expected` says in a sentence what should be there."""
+    size_of(path, expected)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{shown_path(path)}: cannot be read ({_why(error)}). {expected}") from None
+
+
+def read_text(path: Path, expected: str) -> str:
+    """Text of a UTF-8 file without a byte order mark, with any line ends as `\\n`; anything else is a UserError."""
+    data = read_bytes(path, expected)
+    problem = byte_order_mark(data)
+    if problem:
+        raise UserError(f"{shown_path(path)}: {problem}")
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{shown_path(path)}: line {line} {not_utf8(error)}") from None
+
+
+def byte_order_mark(data: bytes) -> str | None:
+    """What the first bytes of a file say of its encoding, where it is not plain UTF-8."""
+    if data.startswith(codecs.BOM_UTF8):
+        return "starts with a byte order mark (UTF-8 BOM). Save it as UTF-8 without BOM"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "is UTF-16. Save it as UTF-8"
+    return None
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """What a byte that is not UTF-8 would be in the usual other encoding."""
+    byte = error.object[error.start : error.start + 1]
+    guess = byte.decode("cp1252", "ignore")
+    meant = f" is {guess!r} in Windows-1252 (Latin-1)" if guess else ""
+    return f"is not UTF-8: byte 0x{byte.hex().upper()}{meant}. Save it as UTF-8"
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+NOT_TOML = (ValueError, RecursionError)
+"""What reading text as TOML raises: another language, and nesting that is too deep."""
+
+
+def read_toml(path: Path, expected: str) -> dict[str, Any]:
+    """The file's content. One that cannot be read is a UserError, which says in a sentence what was `expected`."""
+    text = read_text(path, expected)
+    try:
+        return tomllib.loads(text)
+    except NOT_TOML as error:
+        raise UserError(f"{shown_path(path)}: not valid TOML: {error}. {expected}") from None

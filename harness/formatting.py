@@ -1,0 +1,93 @@
+"""Says the numbers of a verdict in words. Knows no rule; page-wide number formats belong to the reports."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.schema import Estimate
+
+
+def format_duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `1 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def number(value: float, is_share: bool, apart_from: float | None = None) -> str:
+    """`93.1%` or `0.931`, with as many decimals as it takes to look different from `apart_from`."""
+    for decimals in range(1, 7):
+        shown = _plain(value, is_share, decimals)
+        if apart_from is None or value == apart_from or shown != _plain(apart_from, is_share, decimals):
+            return shown
+    return shown
+
+
+def _plain(value: float, is_share: bool, decimals: int) -> str:
+    return f"{100 * value:.{decimals}f}%" if is_share else f"{value:.{decimals + 2}f}"
+
+
+def points(difference: float, is_share: bool) -> str:
+    """A difference with its sign: `+2.1 points`, or `+0.210` for a score that is no share."""
+    if not is_share:
+        return f"{difference:+.3f}"
+    for decimals in (1, 2, 3):
+        shown = f"{100 * difference:+.{decimals}f}"
+        if difference == 0 or float(shown) != 0:
+            break
+    return f"{shown} points"
+
+
+def p_value(p: float) -> str:
+    """Three decimals, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval(found: Estimate, is_share: bool) -> str:
+    """`95% interval +1.0 to +3.0 points` of a difference that has both bounds."""
+    low, high = points(found.low or 0.0, is_share), points(found.high or 0.0, is_share)
+    return f"{found.level:.0%} interval {low.removesuffix(' points')} to {high}"
+
+
+def settle(times: float | None, cases: int, contracts: int, apart: str = "") -> str:
+    """`about 580 cases would settle it; has 240`, with the contracts where they are fewer.
+
+    `times` as many are needed; None where the value lies on the bar, and then what the present ones settle is `apart`.
+    """
+    has = f"{cases:,} cases" + ("" if cases == contracts else f" from {contracts:,} contracts")
+    if times is None:
+        return f"no number of cases settles a value on the bar; the {has} settle one {apart} from it"
+    if times <= 1:
+        return f"somewhat more than the {has} it has"
+    enough, now = f"about {round_to_two_digits(times * cases):,} cases", f"has {cases:,}"
+    if cases != contracts:
+        enough, now = f"{enough} from {round_to_two_digits(times * contracts):,} contracts", f"{now} from {contracts:,}"
+    return f"{enough} would settle it; {now}"
+
+
+def worth(found: Estimate) -> str:
+    """`; they are worth about 77 independent ones (design effect 2.6)`; empty where cases of a contract share nothing.
+
+    For claims of a ratio it is claims that are counted.
+    """
+    if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
+        return ""
+    effect = f" (design effect {found.deff:.1f})" if found.deff is not None and found.deff > 1 / NEARLY_ALL else ""
+    alike = "all contracts score the same" if found.value in (0.0, 1.0) else "few contracts differ from the others"
+    few = f", since {alike}" if "guard" in found.method and not effect else ""
+    return f"; the {found.n:,} counted are worth about {found.n_eff:,.0f} independent ones{effect}{few}"
+
+
+NEARLY_ALL = 0.95
+"""Cases that are worth this share of their number are as good as independent."""
+
+
+def round_to_two_digits(count: float) -> int:
+    """Rounded up to two significant digits."""
+    step: int = 10 ** max(0, math.floor(math.log10(count)) - 1)
+    return math.ceil(count / step) * step

@@ -1,0 +1,204 @@
+"""Reads gates.toml and names its gates. Knows what may be written there, and no record or number.
+
+Every mistake in a file is named in one message. Light: reading gates loads no numeric library.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import refuse_all
+from harness.files import read_toml, shown_path
+from harness.gates.rules import GATE_RULES
+from harness.gates.thresholds import problems as threshold_problems
+from harness.schema import Gate, GateFile, Metric, Objective
+from harness.suites.suite import Suite
+
+ALWAYS = ("metric", "rule", "slice", "values", "n_min")
+"""Keys that every rule takes; besides them those of its entry in GATE_RULES."""
+
+
+class GateId(Struct, frozen=True, kw_only=True):
+    """One verdict that a gate file asks for."""
+
+    id: str
+    """Stable name, such as `clause_recall-at_least-0.95[instrument=lease]`."""
+    gate: Gate
+    """The bar."""
+    slice_value: str | None = None
+    """The value of `gate.slice` that it judges."""
+
+
+def suites_with_bars(bars: Path | None) -> list[str]:
+    """Names of the suites that a copy of the evalsuites folder has gates for; none where there is no copy."""
+    if bars is None:
+        return []
+    return sorted(path.parent.relative_to(bars).as_posix() for path in bars.rglob("gates.toml"))
+
+
+def load_gates(path: Path) -> GateFile:
+    """Read one gates.toml; everything that is wrong with it is named in one UserError."""
+    found = read_toml(path, "Every suite states its bars in gates.toml")
+    problems = [
+        f"unknown key '{key}'. A gate file has [objective] and [[gate]] tables"
+        for key in sorted(found)
+        if key not in ("objective", "gate")
+    ]
+    objective = _objective(found.get("objective"), problems)
+    tables = found.get("gate", [])
+    if not isinstance(tables, list) or not tables:
+        problems.append("no [[gate]] was found. A suite without a bar can merge anything; write at least one")
+        tables = []
+    gates = [_gate(table, number, problems) for number, table in enumerate(tables, 1)]
+    kept = [gate for gate in gates if gate is not None]
+    problems += _repeated([_stem(gate) + _sliced(gate) for gate in kept])
+    refuse_all([f"{shown_path(path)}: {p}" for p in problems], f"{shown_path(path)}: gates that cannot be used")
+    assert objective is not None
+    return GateFile(objective=objective, gate=kept)
+
+
+def _objective(table: Any, problems: list[str]) -> Objective | None:
+    try:
+        objective = msgspec.convert(table, Objective, strict=True)
+    except msgspec.ValidationError:
+        objective = None
+    if objective is None or not objective.text.strip():
+        problems.append("[objective] needs one key, text: the aim in the business's own words")
+    return objective
+
+
+def _gate(table: Any, number: int, problems: list[str]) -> Gate | None:
+    """One gate, or None with its problems added."""
+    if not isinstance(table, dict):
+        problems.append(f"gate {number} is not a table. Write [[gate]] and its keys below it")
+        return None
+    where = f"gate {number} ({table.get('metric', 'no metric')} {table.get('rule', 'no rule')})"
+    types = get_type_hints(Gate)
+    own: list[str] = []
+    for key, value in table.items():
+        if key not in types:
+            own.append(f"unknown key '{key}'. Known: {', '.join(types)}")
+        elif key == "rule" and value not in GATE_RULES:
+            own.append(f"unknown rule '{value}'. Known: {', '.join(GATE_RULES)}")
+        else:
+            own += _type_problem(key, value, types[key])
+    own += [f"'{key}' is missing" for key in ("metric", "rule") if key not in table]
+    if not own:
+        gate = msgspec.convert(table, Gate, strict=True)
+        own += _key_problems(gate, table)
+        if not own:
+            return gate
+    problems += [f"{where}: {p}" for p in own]
+    return None
+
+
+def _type_problem(key: str, value: Any, kind: Any) -> list[str]:
+    try:
+        converted = msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        return [f"'{key}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}"]
+    if isinstance(converted, float) and not math.isfinite(converted):
+        return [f"'{key}' is {value}: a bar must be a finite number"]
+    return []
+
+
+def _key_problems(gate: Gate, table: Mapping[str, Any]) -> list[str]:
+    needed, optional = GATE_RULES[gate.rule].needs, GATE_RULES[gate.rule].takes
+    problems = [f"rule '{gate.rule}' needs '{key}'" for key in needed if key not in table]
+    taken = [*needed, *optional]
+    problems += [
+        f"'{key}' has no effect on rule '{gate.rule}', which takes {', '.join(taken) or 'no key of its own'}"
+        for key in table
+        if key not in (*ALWAYS, *taken)
+    ]
+    if gate.n_min < 0 or ("n_min" in needed and "n_min" in table and gate.n_min < 1):
+        problems.append(f"'n_min' is {gate.n_min}: it counts cases, and 'never' needs at least 1; 300 shows under 1%")
+    if gate.values is not None and (gate.slice is None or not gate.values):
+        problems.append("'values' lists which values of 'slice' are judged: name the slice, and one value or more")
+    if gate.margin < 0 or ("margin" in needed and "margin" in table and gate.margin == 0):
+        problems.append(f"'margin' is {gate.margin:g}: it must be above 0, such as 0.02 for 2 points")
+    if gate.ratio is not None and not 0 < gate.ratio <= 1:
+        problems.append(f"'ratio' is {gate.ratio:g}: it must lie in (0, 1]; 0.75 asks for a cut of 25%")
+    return problems
+
+
+def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[str], name: str = "gates.toml") -> None:
+    """Refuse gates that name an unknown metric or slice tag, a rule that does not fit, or an idle threshold."""
+    known = {m.name: m for m in metrics}
+    tags = list(slices)
+    problems: list[str] = []
+    for number, gate in enumerate(gate_file.gate, 1):
+        where = f"{name}: gate {number} ({gate.metric} {gate.rule})"
+        metric = known.get(gate.metric)
+        if metric is None:
+            problems.append(f"{where}: unknown metric '{gate.metric}'. The suite has: {', '.join(known) or 'none'}")
+        elif GATE_RULES[gate.rule].is_for_fewer and (metric.higher_is_better or metric.kind != "ratio"):
+            problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
+        else:
+            problems += [f"{where}: {problem}" for problem in threshold_problems(gate, metric)]
+        if gate.slice is not None and gate.slice not in tags:
+            problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")
+    refuse_all(problems, f"{name}: gates that do not fit the suite")
+
+
+def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]], suite: str = "") -> list[GateId]:
+    """Every verdict the file asks for, in file order and then slice value order; known before any record exists.
+
+    `suite` is named in errors.
+    """
+    name = f"{suite}/gates.toml".lstrip("/")
+    ids: list[GateId] = []
+    problems: list[str] = []
+    for gate in gate_file.gate:
+        if gate.slice is None:
+            ids.append(GateId(id=_stem(gate), gate=gate))
+        elif not slice_values.get(gate.slice):
+            problems.append(f"{name}: no case has the slice '{gate.slice}' that {_stem(gate)} names")
+        else:
+            found = slice_values[gate.slice]
+            problems += [
+                f"{name}: {_stem(gate)}: no case has {gate.slice}={value}. It can be: {', '.join(found)}"
+                for value in gate.values or ()
+                if value not in found
+            ]
+            ids += [
+                GateId(id=f"{_stem(gate)}[{gate.slice}={value}]", gate=gate, slice_value=value)
+                for value in found
+                if gate.values is None or value in gate.values
+            ]
+    problems += [f"{name}: {p}" for p in _repeated([i.id for i in ids])]
+    refuse_all(problems, f"{name}: gates that cannot be named")
+    return ids
+
+
+def _stem(gate: Gate) -> str:
+    bar = gate.value if gate.value is not None else gate.ratio if gate.ratio is not None else gate.margin or None
+    parts = [gate.metric, gate.rule, *([f"{bar:.12g}"] if bar is not None else [])]
+    return "-".join([*parts, *(["relative"] if gate.unit == "relative" and gate.margin else [])])
+
+
+def _sliced(gate: Gate) -> str:
+    return f"[{gate.slice}{'=' + ','.join(gate.values) if gate.values else ''}]" if gate.slice else ""
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [
+        f"{n} is stated {names.count(n)} times. State each bar once" for n in dict.fromkeys(names) if names.count(n) > 1
+    ]
+
+
+def gates_path(suite: Suite, bars: Path | None) -> Path:
+    """The suite's gates.toml, or its twin below `bars`, a copy of the evalsuites folder."""
+    return bars / suite.name / suite.gates_path.name if bars else suite.gates_path
+
+
+def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
+    """Read and check the gates of a suite. Unknown metrics, rules, keys and slices are UserErrors."""
+    path = gates_path(suite, bars)
+    found = load_gates(path)
+    validate(found, suite.metrics, suite.slices, shown_path(path))
+    return found

@@ -1,0 +1,241 @@
+"""Gathers what a gate is judged on, or says why it cannot be judged. Knows records and bars, and judges by no rule.
+
+The checks run in the order in which they are said: not comparable, nothing evaluated, a partial population, no
+baseline, a margin within the noise, too many errors, too few contracts, too few cases. Numeric libraries load when
+they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.formatting import number, points
+from harness.gates.config import GateId
+from harness.gates.rules import COMPARATIVE, is_tested
+from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, Outcome
+
+if TYPE_CHECKING:
+    from harness.stats.estimates import Answers, Observations
+    from harness.stats.intervals import Array
+    from harness.stats.paired import Pairs
+
+FEWEST_CLUSTERS = 10
+"""No gate passes on fewer contracts; one that a single case breaks can still fail."""
+FEWEST_EQUAL = 5
+"""No gate judges on contracts of unequal size that are worth fewer of one size: the largest then decide by themselves.
+
+`spread.effective` counts them. Above it the bounds hold as they say, down to one contract with two fifths of all cases;
+below it simulated lower bounds hold as little as 89.8% of the time.
+"""
+FEWEST_OF_A_LABEL = 5
+"""No gate judges a mean over labels where fewer contracts expect one of them: its own number is then by chance."""
+NO_BASELINE = "no baseline was given: use --baseline"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one gate is judged on."""
+
+    gate: Gate
+    metric: Metric
+    level: Observations
+    """The candidate's cases, errors wrong."""
+    pairs: Pairs | None = None
+    """The candidate's and the baseline's cases, for comparative rules."""
+    p_value: float | None = None
+    """Of `improves` without a margin, after Holm over all such claims of the suite."""
+    claims: int = 1
+    """How many claims Holm corrects for."""
+
+    @property
+    def cases(self) -> int:
+        return len(self.pairs.tuned if self.pairs else self.level.table.counted)
+
+    @property
+    def clusters(self) -> int:
+        return self.pairs.count if self.pairs else self.level.table.counted.cluster_count
+
+    @property
+    def largest(self) -> tuple[str, Array]:
+        """The contract that counts most, and the shares of all contracts, largest first."""
+        table = self.pairs.tuned if self.pairs else self.level.table.counted
+        counted = self.pairs.counted if self.pairs else table.sums[:, 1]
+        order = counted.argsort()[::-1]
+        return table.cluster_names[table.cluster_numbers[order[0]]], counted[order] / counted.sum()
+
+    @property
+    def population(self) -> str:
+        return f"{self.cases} cases from {self.clusters} contracts"
+
+    @property
+    def is_share(self) -> bool:
+        """The metric lies in [0, 1], so that its level is a percentage and its differences are points."""
+        if self.metric.kind != "ratio":
+            return True
+        if self.pairs:
+            return self.pairs.is_rate
+        return self.level.table.is_share
+
+    @property
+    def move(self) -> str:
+        """`went from 70.0% to 98.0%`, baseline to tuned, on the cases that both answered."""
+        if self.pairs is None or self.pairs.values is None:
+            return "is not defined for both variants"
+        tuned, baseline = self.pairs.values
+        return f"went from {number(baseline, self.is_share)} to {number(tuned, self.is_share)}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule says of its evidence."""
+
+    outcome: Outcome
+    reason: str
+    observed: Estimate | None = None
+    margin: float | None = None
+    needed: str | None = None
+
+
+def screen(
+    gate: Gate,
+    records: Mapping[str, Answers],
+    expected_cases: int,
+    comparable: str | None,
+    no_baseline: str = NO_BASELINE,
+    too_fine: str | None = None,
+) -> Finding | None:
+    """What rules out a judgement whatever the numbers are, in the order in which it is said.
+
+    `comparable` says what moved since the baseline was accepted, which stops the rules that need one; `no_baseline`
+    says what to do where there is none; `too_fine` that the margin lies within the noise.
+    """
+    from harness.stats.estimates import reading
+
+    tuned, baseline = (reading(records.get(variant, ())).case_count for variant in (CANDIDATE, BASELINE))
+    if comparable and gate.rule in COMPARATIVE:
+        return Finding("error", f"Not comparable with the accepted baseline: {comparable}.")
+    if not tuned:
+        return Finding("fail", "Nothing was evaluated: there are no answers of the tuned model.")
+    if tuned < expected_cases:
+        return Finding("skipped", f"Only {tuned} of {expected_cases} cases were answered; a gate judges all.")
+    if gate.rule not in COMPARATIVE:
+        return None
+    if not baseline:
+        return Finding("skipped", no_baseline)
+    if baseline < expected_cases:
+        return Finding("skipped", f"The baseline answered only {baseline} of {expected_cases} cases.")
+    return Finding("error", f"Not judged: {too_fine}.") if too_fine else None
+
+
+def within_noise(asked: GateId, noise: Noise | None) -> str | None:
+    """Why the change that a gate asks for, or allows, cannot be told from the noise that was measured; or None.
+
+    A relative margin, and a cut, are taken of the level that the noise was measured at.
+    """
+    gate = asked.gate
+    found = noise.of(gate.metric, gate.slice, asked.slice_value) if noise else None
+    if noise is None or found is None or found.floor is None or found.level is None or gate.rule not in COMPARATIVE:
+        return None
+    wanted = gate.margin if gate.ratio is None else 1 - gate.ratio
+    if gate.ratio is not None or gate.unit == "relative":
+        wanted *= abs(found.level)
+    if wanted == 0 or wanted >= found.floor:
+        return None
+    shown, floor = (points(x, abs(found.level) <= 1).lstrip("+") for x in (wanted, found.floor))
+    what = "margin" if gate.ratio is None else "cut"
+    return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
+
+
+def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Finding | Evidence:
+    """Observations of the gate's slice, or why they cannot be judged."""
+    from harness.stats.estimates import in_slice, observations
+    from harness.stats.paired import pair
+
+    gate = asked.gate
+    tuned = in_slice(records[CANDIDATE], gate.slice, asked.slice_value)
+    level = observations(tuned, metric)
+    pairs = None
+    if gate.rule in COMPARATIVE:
+        other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")
+        pairs = pair(level, other, metric)
+        if pairs.changed_inputs:
+            return Finding("error", f"Not comparable: {pairs.changed_inputs} cases differ in input from the baseline.")
+        if level.cases and not other.cases:
+            return Finding("fail", "Nothing was compared: none of the baseline's answers has a score.")
+    if not level.cases:
+        why = f"none of {level.records} answers has a score" if level.records else "no case is in this slice"
+        return Finding("fail", f"Nothing was evaluated: {why}.")
+    not_measured = pairs.too_many_errors if pairs else level.too_many_errors
+    if not_measured:
+        return Finding("fail", f"Not measured: {not_measured}.")
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pairs)
+
+
+def claims_of(found: Iterable[Finding | Evidence | None]) -> dict[int, float]:
+    """By place the p value of every claim that is tested, on enough data to be judged, corrected over all of them.
+
+    Each is let go before the next is asked for, so that one gate's cases at a time are in memory.
+    """
+    from harness.stats.paired import holm, superiority
+
+    tested = {
+        i: superiority(item.pairs)[0]
+        for i, item in enumerate(found)
+        if isinstance(item, Evidence) and item.pairs and is_tested(item.gate) and too_few(item) is None
+    }
+    return dict(zip(tested, holm(list(tested.values())), strict=True))
+
+
+def with_claim(item: Finding | Evidence, place: int, claims: Mapping[int, float]) -> Finding | Evidence:
+    """The item with the p value of its place, where it has one."""
+    if isinstance(item, Finding) or place not in claims:
+        return item
+    return replace(item, p_value=claims[place], claims=len(claims))
+
+
+def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
+    """Give every claim its p value; see `claims_of`."""
+    claims = claims_of(found)
+    return [with_claim(item, place, claims) for place, item in enumerate(found)]
+
+
+def too_few(evidence: Evidence) -> tuple[str, str] | None:
+    """Reason and need where there are too few contracts or cases to judge on, or one contract is most of them."""
+    from harness.stats import cluster_variance
+
+    cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
+    if clusters < FEWEST_CLUSTERS:
+        return (
+            f"{evidence.population} are shown but not judged: a gate needs {FEWEST_CLUSTERS} contracts.",
+            f"{FEWEST_CLUSTERS} contracts; has {clusters}",
+        )
+    name, shares = evidence.largest
+    if cluster_variance.effective(shares) < FEWEST_EQUAL:
+        return (
+            f"{evidence.population} are shown but not judged: '{name}' alone holds {shares[0]:.0%} of what is counted. "
+            f"They are worth {cluster_variance.effective(shares):.1f} contracts of equal size, and a gate needs "
+            f"{FEWEST_EQUAL}.",
+            f"{_evened_out(shares)} more contracts like the others, or fewer cases of '{name}'",
+        )
+    rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None
+    if rarest and rarest[1] < FEWEST_OF_A_LABEL:
+        label, holders = rarest
+        return (
+            f"{evidence.population} are shown but not judged: {holders} contracts hold '{label}', and a mean over "
+            f"labels needs {FEWEST_OF_A_LABEL} with each.",
+            f"{FEWEST_OF_A_LABEL} contracts with '{label}'; has {holders}",
+        )
+    if cases < n_min:
+        return f"Too few: {cases} cases, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
+    return None
+
+
+def _evened_out(shares: Array) -> int:
+    """Contracts of the mean size of all but the largest that make enough of one size together with these."""
+    squares, each = float(shares @ shares), float(1 - shares[0]) / (len(shares) - 1)
+    more = 0
+    while (1 + more * each) ** 2 < FEWEST_EQUAL * (squares + more * each**2):
+        more += 1
+    return more

@@ -1,0 +1,136 @@
+"""Puts together what every gate of a suite can show, from its cases or from a run's records. Knows no terminal.
+
+Whether a gate can pass at all is asked of the rule itself, with the answers of the best model there can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from harness.gates.config import gate_ids
+from harness.gates.evidence import Evidence, after_holm, too_few
+from harness.gates.judge import RULES
+from harness.gates.power_inputs import Counted, PowerInputs, from_run, perfect_evidence
+from harness.gates.rules import COMPARATIVE, bar_in_words, is_tested
+from harness.gates.rules.power import Assumed, PowerQuestion, answer
+from harness.schema import GateFile, Record, Rule
+from harness.suites.suite import Suite
+
+
+class GatePower(Struct, frozen=True, kw_only=True):
+    """What one gate can show."""
+
+    suite: str
+    """Suite name."""
+    gate: str
+    """Stable id of rule and slice."""
+    rule: Rule
+    """Rule name."""
+    slice_value: str | None = None
+    """The value of the slice that it judges."""
+    bar: str
+    """The bar in words."""
+    units: int
+    """What its metric counts: cases, or the claims below the line of its ratio."""
+    cases: int
+    """Cases that count any."""
+    contracts: int
+    """Independent sources among them."""
+    cluster: str
+    """What such a source is called."""
+    can_pass: bool
+    """A faultless model passes; for `no_worse` one that changes nothing."""
+    deff: float | None = None
+    """Design effect that was assumed or measured."""
+    allowed: int | None = None
+    """Most errors with which a level passes while fewer than ten contracts hold one."""
+    truth: float | None = None
+    """The good value that `chance` is for: half the errors, or half the rate, that the bar allows; no change."""
+    chance: float | None = None
+    """Probability of passing there."""
+    needed: float | None = None
+    """The level, gain, margin or ratio at which the power asked for is reached with these cases."""
+    contracts_needed: int | None = None
+    """Contracts at which it is reached at `truth`."""
+    says: list[str] = field(default_factory=list)
+    """All of it in plain words."""
+    assumes: str = ""
+    """What was assumed of this gate alone."""
+
+
+def suite_power(
+    suite: Suite, gates: GateFile, assumed: Assumed, records: Mapping[str, Sequence[Record]] | None = None
+) -> list[GatePower]:
+    """What every gate and slice value can show, in file order; by `records` (by variant) as far as they tell."""
+    metrics = {m.name: m for m in suite.metrics}
+    ids = gate_ids(gates, suite.slice_values(), suite.name)
+    foresight = PowerInputs(suite)
+    found = [
+        (records and from_run(asked, metrics[asked.gate.metric], records))
+        or foresight.counted(asked, metrics[asked.gate.metric])
+        for asked in ids
+    ]
+    claims = max(1, sum(is_tested(i.gate) for i in ids))
+    own = [measured(counted, assumed) for counted in found]
+    best = after_holm([perfect_evidence(c, a.baseline_rate) for c, a in zip(found, own, strict=True)])
+    made = []
+    for counted, known, evidence in zip(found, own, best, strict=True):
+        assert isinstance(evidence, Evidence)
+        made.append(_gate(suite, PowerQuestion(counted, known, suite.cluster, claims, evidence)))
+    return made
+
+
+def _gate(suite: Suite, question: PowerQuestion) -> GatePower:
+    counted = question.counted
+    gate, lacking = counted.asked.gate, too_few(question.best)
+    return GatePower(
+        suite=suite.name,
+        gate=counted.asked.id,
+        rule=gate.rule,
+        slice_value=counted.asked.slice_value,
+        bar=bar_in_words(gate),
+        units=question.design.units if counted.is_share else len(counted.cases),
+        cases=len(counted.cases),
+        contracts=counted.contracts,
+        cluster=suite.cluster,
+        can_pass=lacking is None and RULES[gate.rule](question.best).outcome == "pass",
+        assumes=counted.assumed,
+        **({"says": [lacking[0]]} if lacking else answer(question)),
+    )
+
+
+def measured(counted: Counted, assumed: Assumed) -> Assumed:
+    """The assumptions of one gate, replaced by what a run measured of it."""
+    from harness.stats.estimates import estimate
+    from harness.stats.paired import difference
+
+    if counted.level is None:
+        return assumed
+    changes: dict[str, float] = {}
+    pairs = counted.pairs if counted.asked.gate.rule in COMPARATIVE else None
+    if pairs and not pairs.unusable:
+        found = difference(pairs)
+        changes |= _changes_of(pairs) if counted.is_share else {}
+    else:
+        found = estimate(counted.level, counted.metric)
+    size = counted.design(0).weighted_size
+    if found.deff is not None and size > 1:
+        changes["icc"] = min(0.95, max(0.0, (found.deff - 1) / (size - 1)))
+    return msgspec.structs.replace(assumed, **changes)
+
+
+def _changes_of(pairs: Any) -> dict[str, float]:
+    """Discordance, baseline rate and correlation of a comparison of 0/1 scores."""
+    import numpy as np
+
+    from harness.stats.estimates import ratio_arrays
+
+    (tuned, units), (baseline, _) = ratio_arrays(pairs.tuned), ratio_arrays(pairs.baseline)
+    found = {"discordance": float(np.abs(tuned - baseline).sum() / units.sum()), "baseline_rate": pairs.values[1]}
+    if tuned.std() > 0 and baseline.std() > 0:
+        found["correlation"] = float(max(0.0, np.corrcoef(tuned, baseline)[0, 1]))
+    return found

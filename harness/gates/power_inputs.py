@@ -1,0 +1,178 @@
+"""What a suite's cases are to each gate before a model is asked: units, contracts, and what a faultless model gets.
+
+The suite's own scorers score three answers that need no model: nothing, what is expected as a list, and the opening of
+the source. A denominator that no answer changes is known before a run. With a run, all is read from its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.files import digest
+from harness.gates.config import GateId
+from harness.gates.evidence import Evidence
+from harness.gates.rules import COMPARATIVE
+from harness.schema import BASELINE, CANDIDATE, Case, Completion, Metric, Observation, Record
+from harness.scoring.base import run as score
+from harness.suites.suite import Suite
+
+if TYPE_CHECKING:
+    from harness.stats.estimates import Observations
+    from harness.stats.paired import Pairs
+    from harness.stats.power import Design
+
+AN_AMOUNT = 25
+"""More units a case than this are an amount, such as words, and no number of right and wrong claims."""
+
+AS_EXPECTED = "counted as in the expected answers, since how many there are depends on the model"
+ONE_EACH = "taken as one in each case, since how many there are depends on the model"
+AN_AMOUNT_SAYS = "taken as one score in each case, which is on the careful side"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one gate will count."""
+
+    asked: GateId
+    metric: Metric
+    cases: list[Observation]
+    """Cases of the slice that count something, answered without a fault."""
+    is_share: bool
+    """Scores of 0 and 1, so that errors can be counted; otherwise only a run tells how they vary."""
+    assumed: str = ""
+    """How the units were counted where that is not known for sure."""
+    pairs: Pairs | None = None
+    """Both variants of the run that was given."""
+    level: Observations | None = None
+    """The tuned variant of the run that was given."""
+
+    @property
+    def contracts(self) -> int:
+        return len({c.cluster for c in self.cases})
+
+    def design(self, icc: float) -> Design:
+        """How the units lie in contracts."""
+        import numpy as np
+
+        from harness.stats.power import design_of
+
+        sums: dict[str, float] = {}
+        for case in self.cases:
+            sums[case.cluster] = sums.get(case.cluster, 0.0) + case.denominator
+        return design_of(np.array(list(sums.values())), icc)
+
+
+def perfect_evidence(counted: Counted, baseline_rate: float) -> Evidence:
+    """What the gate would be judged on with the best model: faultless, or for 'no worse' one that changes nothing.
+
+    Its baseline is wrong throughout, and for 'reduces' shows what is counted at `baseline_rate`.
+    """
+    from harness.stats.estimates import Observations
+    from harness.stats.paired import pair
+
+    gate, metric, cases = counted.asked.gate, counted.metric, counted.cases
+    level = Observations(cases=cases, records=len(cases))
+    if gate.rule not in COMPARATIVE:
+        return Evidence(gate=gate, metric=metric, level=level)
+    others = cases
+    if gate.rule == "improves":
+        others = [_worst(case, metric) for case in cases]
+    elif gate.rule == "reduces":
+        others = _at_rate(cases, baseline_rate)
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pair(level, Observations(cases=others), metric))
+
+
+def _worst(case: Observation, metric: Metric) -> Observation:
+    worst = metric.limits[0] if metric.higher_is_better else metric.limits[1]
+    labels = {label: (0, 0, tp) for label, (tp, _, _) in case.labels.items()}
+    return msgspec.structs.replace(case, numerator=worst * case.denominator, labels=labels)
+
+
+def _at_rate(cases: Sequence[Observation], rate: float) -> list[Observation]:
+    """Events spread evenly, `rate` of all units."""
+    made, units, given = [], 0.0, 0
+    for case in cases:
+        units += case.denominator
+        events = round(units * rate) - given
+        given += events
+        made.append(msgspec.structs.replace(case, numerator=float(min(events, case.denominator))))
+    return made
+
+
+class PowerInputs:
+    """Answers that need no model, scored once for a whole suite, when they are first needed."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+
+    @cached_property
+    def _answers(self) -> list[list[Record]]:
+        return [[_answer(self.suite, case, text(case)) for case in self.suite.cases] for text in ANSWERS]
+
+    def counted(self, asked: GateId, metric: Metric) -> Counted:
+        """What the gate will count, as far as that is known before a run."""
+        from harness.stats.estimates import in_slice, observations
+
+        gate = asked.gate
+        seen = [
+            observations(in_slice(records, gate.slice, asked.slice_value), metric).cases for records in self._answers
+        ]
+        sums = [{c.case_id: c.denominator for c in cases} for cases in seen]
+        is_share = metric.kind == "ratio" and (gate.value or 0) <= 1
+        is_share &= all(c.numerator <= c.denominator for cases in seen for c in cases)
+        known, listed = sums[0], sums[1]
+        assumed = ""
+        if any(other != known for other in sums) or not sum(known.values()):
+            known = listed if sum(listed.values()) else dict.fromkeys(listed, 1.0)
+            assumed = AS_EXPECTED if sum(listed.values()) else ONE_EACH
+        if is_share and sum(known.values()) > AN_AMOUNT * len(known):
+            known, assumed = dict.fromkeys(known, 1.0), AN_AMOUNT_SAYS
+        cases = [_faultless(case, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0]
+        return Counted(asked, metric, cases, is_share, assumed if is_share else "")
+
+
+def from_run(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Counted | None:
+    """What the gate counted in a run; None where the run holds no score of it."""
+    from harness.stats.estimates import in_slice, observations
+    from harness.stats.paired import pair
+
+    part = {v: in_slice(records.get(v, ()), asked.gate.slice, asked.slice_value) for v in (CANDIDATE, BASELINE)}
+    level = observations(part[CANDIDATE], metric)
+    other = observations(part[BASELINE], metric, "baseline")
+    pairs = pair(level, other, metric) if other.cases else None
+    is_share = Evidence(gate=asked.gate, metric=metric, level=level, pairs=pairs).is_share and metric.kind == "ratio"
+    cases = [_faultless(case, metric, case.denominator) for case in level.cases if case.denominator > 0]
+    return Counted(asked, metric, cases, is_share, pairs=pairs, level=level) if cases else None
+
+
+def _faultless(case: Observation, metric: Metric, units: float) -> Observation:
+    best = metric.limits[1] if metric.higher_is_better else metric.limits[0]
+    labels = {label: (tp + fn, 0, 0) for label, (tp, _, fn) in case.labels.items() if tp + fn}
+    return msgspec.structs.replace(case, numerator=best * units, denominator=units, labels=labels, error=False)
+
+
+OPENING = 500
+"""Characters of the source that stand for an answer."""
+ANSWERS: Sequence[Callable[[Case], str]] = (
+    lambda case: "",
+    lambda case: "; ".join(case.expected) or "none",
+    lambda case: (case.document or " ".join(case.input.values()))[:OPENING],
+)
+
+
+def _answer(suite: Suite, case: Case, text: str) -> Record:
+    completion = Completion(key="", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    return Record(
+        case=case,
+        variant=CANDIDATE,
+        input_hash=digest(case.input),
+        prompt_hash="",
+        expected_hash="",
+        completion=completion,
+        scores=score(suite.scorers, case, completion),
+    )

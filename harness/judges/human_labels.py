@@ -1,0 +1,171 @@
+"""People's labels on a run's answers: read from a file, appended as events, compared with a judge's.
+
+A line is `{"suite": ..., "case_id": ..., "variant": ..., "label": ...}`, and may have `repeat` and `comment`. Knows no
+engine and no review application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import NOT_JSON, UserError, refuse_all
+from harness.judges.llm_judge import JUDGE, labelled
+from harness.judges.rubric import SIDES, JudgeRubric
+from harness.runs.folder import RunData, now, stream
+from harness.runs.score_events import append, batches, key_of, latest
+from harness.schema import BASELINE, CANDIDATE, Estimate, RecordKey, ScoreEvent
+
+
+class LabelLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One person's label of one answer."""
+
+    suite: str
+    """Suite name."""
+    case_id: str
+    """Case id."""
+    variant: str
+    """Whose answer."""
+    label: str
+    """One of the rubric's labels."""
+    repeat: int = 1
+    """Which of several answers."""
+    comment: str = ""
+    """Why."""
+
+
+class Agreement(Struct, frozen=True, kw_only=True):
+    """A judge against one person on the answers that both labelled, or on the pairs that both compared."""
+
+    reviewer: str
+    """The person."""
+    exact: Estimate
+    """Share of equal labels."""
+    kappa: Estimate
+    """Cohen's kappa, quadratic weights."""
+
+
+def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> Path:
+    """Append one person's labels. Every bad line is named in one UserError, and then nothing is written."""
+    answered = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.text_kept]
+    known = {(s, r.case.id, r.variant, r.repeat) for r, s in answered}
+    problems: list[str] = []
+    events = [e for number, raw in _raw(file) for e in _event(number, raw, file, rubric, reviewer, known, problems)]
+    if not events and not problems:
+        problems.append(f"{file.name}: holds no label. Expected one JSON object a line")
+    refuse_all(problems, f"{file}: labels that cannot be used")
+    return append(run.path, "human", events, {"kind": "human", "rubric": rubric.name, "reviewer": reviewer})
+
+
+def _raw(file: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}). Expected labels, one JSON object a line") from None
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def _event(
+    number: int,
+    raw: bytes,
+    file: Path,
+    rubric: JudgeRubric,
+    reviewer: str,
+    known: set[RecordKey],
+    problems: list[str],
+) -> Iterator[ScoreEvent]:
+    where = f"{file.name}:{number}"
+    try:
+        line = msgspec.json.decode(raw, type=LabelLine)
+    except NOT_JSON as error:
+        problems.append(f"{where}: {error}")
+        return
+    if line.label not in rubric.labels:
+        problems.append(f"{where}: the label is {line.label!r}, expected one of {', '.join(rubric.labels)}")
+    elif (line.suite, line.case_id, line.variant, line.repeat) not in known:
+        problems.append(f"{where}: the run has no answer of '{line.variant}' to {line.suite} {line.case_id}")
+    else:
+        yield ScoreEvent(
+            suite=line.suite,
+            case_id=line.case_id,
+            variant=line.variant,
+            repeat=line.repeat,
+            kind="human",
+            score=labelled(rubric, f"human_{rubric.name}", line.label, line.comment),
+            author=reviewer,
+            rubric=rubric.hash,
+            at=now(),
+            supersedes=True,
+        )
+
+
+def judged_by(run: Path) -> list[JudgeRubric]:
+    """Rubrics by which a judge was asked about a run, each once."""
+    found: dict[str, JudgeRubric] = {}
+    for batch in batches(run):
+        if batch.about.get("kind") == JUDGE:
+            rubric = msgspec.convert(batch.about["rubric"], JudgeRubric)
+            rubric = msgspec.structs.replace(rubric, compare=rubric.labels == SIDES)
+            found[rubric.hash] = rubric
+    return list(found.values())
+
+
+def agreement(run: RunData, rubric: JudgeRubric) -> list[Agreement]:
+    """The latest judge of a rubric against each person, on the answers that both labelled.
+
+    A judge that compares answers is held against people's preferences too; both bad is a tie there.
+    """
+    from harness.stats.agreement import exact_agreement, kappa
+
+    events = latest(e for b in batches(run.path) for e in b.events)
+    judged = {
+        key_of(e): _label(e)
+        for e in events
+        if e.kind == "judge" and e.rubric == rubric.hash and e.score.value is not None
+    }
+    by_person: dict[str, dict[RecordKey, str]] = {}
+    for event in events:
+        label = _persons_label(event, rubric)
+        if label is not None and key_of(event) in judged:
+            by_person.setdefault(event.author, {})[key_of(event)] = label
+    wanted = {key for labels in by_person.values() for key in labels}
+    keyed = (((s, r.case.id, r.variant, r.repeat), r) for s, r in stream(run.path)) if wanted else ()
+    clusters = {key: record.case.cluster for key, record in keyed if key in wanted}
+    order = WORST_FIRST if rubric.compare else rubric.labels
+    found = []
+    for reviewer, labels in by_person.items():
+        machine, person = [judged[key] for key in labels], list(labels.values())
+        contracts = [clusters[key] for key in labels]
+        exact, coefficient = exact_agreement(machine, person, contracts), kappa(machine, person, order, contracts)
+        found.append(Agreement(reviewer=reviewer, exact=exact, kappa=coefficient))
+    return found
+
+
+WORST_FIRST = ("second", "tie", "first")
+"""Labels of a comparison, as they stand for the tuned answer."""
+CHOICES = {CANDIDATE: "first", BASELINE: "second", "tie": "tie", "both_bad": "tie"}
+"""A person's preference as the label of a comparison."""
+
+
+def _persons_label(event: ScoreEvent, rubric: JudgeRubric) -> str | None:
+    """A person's label on the judge's scale, or None where the event is none."""
+    if event.kind != "human" or event.score.value is None:
+        return None
+    if event.rubric == rubric.hash:
+        return _label(event)
+    if rubric.compare and event.score.name == "human_preference":
+        return CHOICES[event.score.extracted["choice"][0]]
+    return None
+
+
+def _label(event: ScoreEvent) -> str:
+    (label,) = event.score.extracted["label"]
+    return label
+
+
+def said(found: Sequence[Agreement]) -> list[str]:
+    """Agreement in words, a line each."""
+    return [f"judge and {a.reviewer}: exact agreement {a.exact!r}, kappa {a.kappa!r}" for a in found]

@@ -1,0 +1,1 @@
+"""Progress of runs and how it is shown."""

@@ -1,0 +1,152 @@
+"""What pictures are made of. Text goes in as plain `Text`: markup and control characters in it do nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.sanitize import shown
+
+BETWEEN = " · "
+LEVELS = "▁▂▃▄▅▆▇█"
+PLAIN_LEVELS = "_.-~=+*#"
+
+
+def line(text: str, style: str = "") -> Text:
+    """One row of the terminal; what does not fit is cut."""
+    return Text(shown(text).replace("\n", " "), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def flow(facts: Iterable[str], columns: int, style: str = "") -> list[Text]:
+    """Facts side by side in as many rows as they need."""
+    rows: list[str] = []
+    for fact in filter(None, facts):
+        if rows and cell_len(rows[-1] + BETWEEN + fact) <= columns:
+            rows[-1] += BETWEEN + fact
+        else:
+            rows.append(fact)
+    return [line(row, style) for row in rows]
+
+
+def trail(names: Sequence[str], now: int) -> Text:
+    """Stages in their order: done, under way, to come."""
+    found = line("")
+    for place, name in enumerate(names):
+        found.append(" > " if place else "", style="dim")
+        found.append(name, style="bold" if place == now else "dim" if place < now else "")
+    return found
+
+
+def bar(done: int, total: int, unit: str) -> Table:
+    """A bar, and the numbers beside it."""
+    row = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    row.add_column(ratio=1)
+    row.add_column(no_wrap=True, overflow="ellipsis")
+    row.add_row(ProgressBar(total=max(total, 1), completed=done), line(f"{done:,}/{total:,} {unit}"))
+    return row
+
+
+class Sparkline:
+    """Numbers as a row of small bars, the last ones to the right; one row high, as wide as there is room."""
+
+    def __init__(self, values: Sequence[float], most: int) -> None:
+        self.values, self.most = values, most
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, min(self.most, options.max_width))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        levels = PLAIN_LEVELS if options.ascii_only else LEVELS
+        yield Text(spark(self.values, min(self.most, options.max_width), levels), no_wrap=True)
+
+
+def spark(values: Sequence[float], width: int, levels: str = LEVELS) -> str:
+    """All numbers in `width` characters: neighbours are averaged, the lowest is the lowest bar."""
+    if not values:
+        return ""
+    groups = min(width, len(values))
+    edges = [len(values) * n // groups for n in range(groups + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, high = min(means), max(means)
+    step = (high - low) / (len(levels) - 1)
+    return "".join(levels[round((mean - low) / step) if step else 0] for mean in means)
+
+
+WINDOW_S = 120.0
+
+
+class ProgressMark(NamedTuple):
+    """How far it was at one time."""
+
+    at: float
+    """Seconds on a clock."""
+    units: int
+    """Units done."""
+    tokens: int
+    """Their tokens."""
+
+
+class ProgressRate:
+    """Rates over the last two minutes. The wait for the first unit, while an engine loads, is no part of them."""
+
+    def __init__(self) -> None:
+        self._marks: deque[ProgressMark] = deque()
+        self._now = 0.0
+
+    def mark(self, at: float, units: int, tokens: int) -> None:
+        """So far it is at this time."""
+        self._now = at
+        if not units:
+            self._marks.clear()
+        if not self._marks or self._marks[-1].units != units:
+            self._marks.append(ProgressMark(at, units, tokens))
+        while len(self._marks) > 2 and self._marks[1].at < at - WINDOW_S:
+            self._marks.popleft()
+
+    @property
+    def per_s(self) -> tuple[float, float]:
+        """Units and tokens a second; zeros before there are any."""
+        if len(self._marks) < 2:
+            return 0.0, 0.0
+        first, last = self._marks[0], self._marks[-1]
+        seconds = max(self._now - first.at, 1e-9)
+        return (last.units - first.units) / seconds, (last.tokens - first.tokens) / seconds
+
+    def left(self, units: int) -> float | None:
+        """Seconds for so many units more; None where nobody can tell yet."""
+        rate = self.per_s[0]
+        return units / rate if rate and units else None
+
+
+MOST = 1024
+
+
+class Series:
+    """Numbers in their order; neighbours are averaged once there are too many."""
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+        self.last: float | None = None
+        self._each = 1
+        self._open: list[float] = []
+
+    def add(self, value: float) -> None:
+        """One number more."""
+        self.last = value
+        self._open.append(value)
+        if len(self._open) < self._each:
+            return
+        self.means.append(sum(self._open) / self._each)
+        self._open = []
+        if len(self.means) == MOST:
+            self.means = [(a + b) / 2 for a, b in zip(self.means[::2], self.means[1::2], strict=True)]
+            self._each *= 2

@@ -1,0 +1,379 @@
+"""Run folders: written line by line, sealed at the end, never changed after. Knows no engine and no pytest.
+
+    runs/<utc>-<slug>-<8 hex>/
+      run.json  records.jsonl  scores.jsonl  metrics.json  verdicts.json  train_log.jsonl
+      MANIFEST.sha256   written last: the files above are sealed
+      .writing          held by the process that writes the run, gone when the run ends
+      later/            scores given after sealing (events.py)
+      report/           derived views
+
+A failed save is fatal: a run that cannot be kept did not happen. Secrets are masked before they reach the disk
+(redaction.py), and a run in which one is found all the same is not sealed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from harness.runs import redaction
+from harness.files import file_sha256
+from harness.errors import NothingJudged, UserError, refuse_newer
+from harness.files import claimed as not_held
+from harness.files import hold
+from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
+from harness.runs.status import Standing, claimed, standing
+
+SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
+SEAL = "MANIFEST.sha256"
+WRITING = ".writing"
+MOST_CASES = 50_000
+"""A run of more is long: it is judged from the disk."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What bytes that are no JSON of the expected kind raise."""
+
+T = TypeVar("T")
+
+
+class RecordLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of records.jsonl."""
+
+    suite: str
+    """Suite name."""
+    record: Record
+    """The record; its scores lie in scores.jsonl."""
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """What a run came to, without its answers."""
+
+    path: Path
+    """The run folder."""
+    manifest: Manifest
+    """run.json."""
+    metrics: Metrics
+    """metrics.json."""
+    verdicts: list[Verdict]
+    """verdicts.json, as far as the run may claim it."""
+    standing: Standing = Standing()
+    """What the run may claim."""
+
+    @property
+    def is_long(self) -> bool:
+        """It has so many answers that nothing should hold them all unasked."""
+        return sum(info.asked * info.samples for info in self.manifest.suites) > MOST_CASES
+
+
+class RunData(Results, frozen=True, kw_only=True):
+    """A run as it is read back, whole."""
+
+    records: list[Record]
+    """Every record, scores attached."""
+    suite_of: list[str]
+    """Suite name of each record."""
+    train_log: list[dict[str, Any]]
+    """train_log.jsonl."""
+
+    def by_variant(self, suite: str) -> dict[str, list[Record]]:
+        """Records of one suite by variant."""
+        found: dict[str, list[Record]] = {}
+        for record, name in zip(self.records, self.suite_of, strict=True):
+            if name == suite:
+                found.setdefault(record.variant, []).append(record)
+        return found
+
+
+def now() -> str:
+    """UTC time, ISO 8601 to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_run_id(slug: str) -> str:
+    """Name of a new run folder: time, slug, 8 hex digits."""
+    safe = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:40] or "run"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{safe}-{secrets.token_hex(4)}"
+
+
+class RunFolder:
+    """Writes one run. Every method raises UserError when the disk refuses; what was written before stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._redactor = redaction.default_redactor()
+        self._released: weakref.finalize[[int], RunFolder] | None = None
+        if (path / "run.json").exists():
+            self._redactor.add(load_manifest(path).redacted)
+
+    @classmethod
+    def create(cls, root: Path, slug: str) -> RunFolder:
+        """Make a new, empty run folder below `root`."""
+        path = root / new_run_id(slug)
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise _disk(path, error) from None
+        return cls(path)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write run.json, with the counts of what was masked until now."""
+        (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
+        counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
+        if manifest.status == "running":
+            self._hold()
+        self._replace("run.json", msgspec.json.format(msgspec.json.encode(counted), indent=2))
+        if manifest.status != "running":
+            self._release()
+
+    def append_records(self, suite: str, records: Iterable[Record]) -> None:
+        """Append records and their scores, flushed to disk before returning."""
+        lines: list[bytes] = []
+        events: list[bytes] = []
+        for record in records:
+            bare = msgspec.structs.replace(record, scores={})
+            found = [
+                ScoreEvent(
+                    case_id=record.case.id, suite=suite, variant=record.variant, repeat=record.repeat, score=score
+                )
+                for score in record.scores.values()
+            ]
+            whole = [RecordLine(suite=suite, record=bare), *found]
+            line, *scores = self._redactor.mask([msgspec.json.encode(one) for one in whole])
+            lines.append(line)
+            events += scores
+        self._append("records.jsonl", lines)
+        self._append("scores.jsonl", events)
+
+    def append_log(self, row: dict[str, Any]) -> None:
+        """Append one line to train_log.jsonl."""
+        self._append("train_log.jsonl", self._redactor.mask([msgspec.json.encode(row)]))
+
+    def write_metrics(self, metrics: Metrics) -> None:
+        self._replace("metrics.json", msgspec.json.format(msgspec.json.encode(metrics), indent=1))
+
+    def write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        self._replace("verdicts.json", msgspec.json.format(msgspec.json.encode(verdicts), indent=1))
+
+    def seal(self) -> None:
+        """Write MANIFEST.sha256 over everything that counts; a secret in it is a UserError, and the run stays open."""
+        present = [name for name in SEALED if (self.path / name).exists()]
+        redaction.refuse(
+            (found for name in present for found in self._redactor.found_in(self.path / name)),
+            "The run is not sealed: delete it, rename what holds the secret, and run again",
+        )
+        lines = [f"{file_sha256(self.path / name)}  {name}\n" for name in present]
+        self._replace(SEAL, "".join(lines).encode())
+
+    def _hold(self) -> None:
+        """Show others that a process writes this run, for as long as this object lives or until the run ends."""
+        if self._released is None:
+            self._replace(WRITING, b"")
+            self._released = weakref.finalize(self, os.close, hold(self.path / WRITING))
+
+    def _release(self) -> None:
+        if self._released is not None:
+            self._released()
+            self._released = None
+        (self.path / WRITING).unlink(missing_ok=True)
+
+    def _append(self, name: str, lines: Sequence[bytes]) -> None:
+        if (self.path / SEAL).exists():
+            raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
+        if not lines:
+            return
+        try:
+            with (self.path / name).open("ab") as file:
+                file.write(b"".join(line + b"\n" for line in lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _disk(self.path / name, error) from None
+
+    def _replace(self, name: str, data: bytes) -> None:
+        if (self.path / SEAL).exists():
+            raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
+        temporary = self.path / f".{name}.part"
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _disk(self.path / name, error) from None
+
+
+def _disk(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: cannot be written ({error.strerror}). Free space, or choose another folder, and run the same command "
+        "again; finished answers and training steps are kept"
+    )
+
+
+def load_results(path: Path) -> Results:
+    """Read back what a run came to, without its answers. An unreadable file or a newer schema is a UserError."""
+    path = Path(path)
+    if not (path / "run.json").exists():
+        raise UserError(f"{path}: not a run folder (no run.json). `tunegate runs` lists the runs")
+    manifest = load_manifest(path)
+    found = standing_of(path, manifest)
+    verdicts = claimed(found, recorded_verdicts(path))
+    return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=verdicts, standing=found)
+
+
+def load_run(path: Path, answers: bool = True) -> RunData:
+    """Read a run folder back, whole; without `answers` its records stay on the disk."""
+    found = load_results(path)
+    pairs = list(stream(found.path)) if answers else []
+    return RunData(
+        path=found.path,
+        manifest=found.manifest,
+        metrics=found.metrics,
+        verdicts=found.verdicts,
+        standing=found.standing,
+        records=[record for _, record in pairs],
+        suite_of=[suite for suite, _ in pairs],
+        train_log=list(_lines(found.path / "train_log.jsonl", dict)),
+    )
+
+
+def stream(path: Path) -> Iterator[tuple[str, Record]]:
+    """Suite and record, one after the other, scores attached; holds one at a time.
+
+    Scores lie in the order of their records, which is how `append_records` writes them.
+    """
+    events = _lines(path / "scores.jsonl", ScoreEvent)
+    event = next(events, None)
+    for line in _lines(path / "records.jsonl", RecordLine):
+        record, scores = line.record, Scores()
+        key = (line.suite, record.case.id, record.variant, record.repeat)
+        while event is not None and (event.suite, event.case_id, event.variant, event.repeat) == key:
+            scores[event.score.name] = event.score
+            event = next(events, None)
+        yield line.suite, msgspec.structs.replace(record, scores=scores)
+    if event is not None and (path / SEAL).exists():
+        raise UserError(
+            f"{path}: scores.jsonl has a score of '{event.case_id}' ({event.variant}) where records.jsonl has no such "
+            "answer. The run is damaged; run it again"
+        )
+
+
+def load_sealed(path: Path, doing: str) -> RunData:
+    """Read an evaluation that may claim its verdicts; one that may not is NothingJudged. `doing` says what for."""
+    manifest = load_manifest(path)
+    if manifest.kind != "eval":
+        raise UserError(f"{path}: a {manifest.kind} run, which holds no answers. Only an evaluation is {doing}")
+    found = load_run(path)
+    if not found.standing.is_claim:
+        raise NothingJudged(f"{path}: {found.standing.reason}. Only a finished, sealed and unchanged run is {doing}")
+    return found
+
+
+def standing_of(path: Path, manifest: Manifest, names: Sequence[str] = SEALED) -> Standing:
+    """What the run in a folder may claim, by these of its files."""
+    is_sealed = (path / SEAL).exists()
+    return standing(
+        manifest.status,
+        is_sealed=is_sealed,
+        changed=check_seal(path, names) if is_sealed else [],
+        is_being_written=is_being_written(path),
+    )
+
+
+def is_being_written(path: Path) -> bool:
+    """A process writes the run; also where that cannot be known, as on a file system without locks."""
+    if not (path / WRITING).exists():
+        return False
+    with not_held(path / WRITING) as free:
+        return not free
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read run.json alone. An unreadable file or a newer schema is a UserError."""
+    return decode(path / "run.json", Manifest, SCHEMA_VERSION)
+
+
+def check_seal(path: Path, names: Sequence[str] = SEALED) -> list[str]:
+    """Which of these sealed files changed or vanished; a run without a seal gives the seal's name."""
+    if not (path / SEAL).exists():
+        return [SEAL]
+    listed: dict[str, str] = {}
+    for line in (path / SEAL).read_text("utf-8", errors="replace").splitlines():
+        expected, _, name = line.partition("  ")
+        listed[name] = expected
+    if not listed.keys() <= set(SEALED):
+        return [SEAL]
+    here = {name: file_sha256(path / name) for name in names if (path / name).is_file()}
+    return [name for name in names if here.get(name) != listed.get(name)]
+
+
+def load_verdicts(path: Path) -> list[Verdict]:
+    """The verdicts that the run in a folder may claim; empty where it has none."""
+    return claimed(standing_of(path, load_manifest(path)), recorded_verdicts(path))
+
+
+def recorded_verdicts(path: Path) -> list[Verdict]:
+    """verdicts.json as it is written, whatever the run may claim; empty where there is none."""
+    file = path / "verdicts.json"
+    return decode(file, list[Verdict]) if file.exists() else []
+
+
+def load_metrics(path: Path) -> Metrics:
+    """Read metrics.json alone; empty where there is none."""
+    file = path / "metrics.json"
+    return decode(file, Metrics) if file.exists() else Metrics()
+
+
+def find_run(text: str, root: Path) -> Path:
+    """A run folder from its path, its name, or the unique start or end of its name."""
+    with suppress(OSError):  # A name may be longer than any file's.
+        if (Path(text) / "run.json").exists():
+            return Path(text)
+    names = [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
+    hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
+    if len(hits) == 1:
+        return root / hits[0]
+    found = f"{len(hits)} runs match" if hits else "no run has that name"
+    raise UserError(f"run '{text}': {found} in {root.resolve()}. `tunegate runs` lists the runs")
+
+
+def decode(path: Path, kind: type[T], version: int | None = None) -> T:
+    """Read one JSON file of a run. One that cannot be read, or is of a newer `version`, is a UserError."""
+    try:
+        data = path.read_bytes()
+        if version is not None:
+            refuse_newer(data, version, path)
+        return msgspec.json.decode(data, type=kind)
+    except (OSError, *UNREADABLE) as error:
+        raise UserError(f"{path}: cannot be read: {error}. The run is damaged; run it again") from None
+
+
+def _lines(path: Path, kind: type[T]) -> Iterator[T]:
+    if not path.exists():
+        return
+    decoder = msgspec.json.Decoder(kind)
+    with path.open("rb") as file:
+        yield from _decoded(file, path, decoder)
+
+
+def _decoded(lines: Iterable[bytes], path: Path, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield decoder.decode(line)
+        except UNREADABLE as error:
+            if not line.endswith(b"\n"):
+                return  # a torn last line is what a crash may leave
+            raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None

@@ -1,0 +1,250 @@
+"""Masks secrets before anything is written, and looks for them again in what was written. Knows no file layout.
+
+A user's own list stands in redact.toml, or in the file that TUNEGATE_REDACT names:
+
+    words = ["Example Holdings", "Jane Example"]     # masked in any case, as whole words
+
+    [patterns]
+    matter = 'M-\\d{6}'                              # Python regular expressions by name
+
+Keys and tokens of known forms are masked always, and so are the values of environment variables that hold secrets.
+Each character becomes one block, so that offsets into a text stay what they were; kinds are counted, values kept
+nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from html import unescape
+from pathlib import Path
+from secrets import token_bytes
+from typing import Any
+
+import msgspec
+
+from harness.env import REDACT
+from harness.errors import refuse_all
+from harness.files import read_toml
+
+FILE = "redact.toml"
+BLOCK = "\N{FULL BLOCK}"
+WORDS = "word"
+"""Kind of the file's words."""
+ENVIRONMENT = "environment"
+"""Kind of values of environment variables."""
+LABELS = ("expected", "extracted")
+"""Fields whose texts are compared with each other and counted: equal ones stay equal, and different ones different."""
+PIECES = (*LABELS, "quote", "reason")
+"""Fields whose texts may be pieces of a secret of the same record; those of PART characters or more are masked too."""
+PART = 6
+MOST = 5
+"""Places that one message names."""
+
+FORMS = {
+    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    "api key": r"\b(?:sk|rk|pk)[-_](?:ant-|proj-|svcacct-|live_|test_)?(?=[\w-]{0,512}\d)[\w-]{20,512}",
+    "github token": r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
+    "gitlab token": r"\bglpat-[\w-]{20,}",
+    "hugging face token": r"\bhf_[A-Za-z0-9]{30,}",
+    "aws key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    "google key": r"\bAIza[\w-]{35}",
+    "slack token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+    "json web token": r"\beyJ[\w-]{10,512}\.eyJ[\w-]{10,4096}\.[\w-]{10,1024}",
+    "bearer token": r"\b[Bb]earer\s{1,8}(?=\S{0,512}\d)[\w.~+/-]{16,4096}=*",
+    "password in a url": r"(?<=://)[^\s/:@\"'\\]+:[^\s/@\"'\\]+(?=@)",
+    "assigned secret": r"(?i:\b(?:api|access|secret|auth)[_-]?(?:access[_-]?)?(?:key|token)|\bpass(?:word|wd))"
+    r"[\\\"']{0,2}\s{0,8}[:=]\s{0,8}[\\\"']{0,2}(?=\S{0,512}\d)[\w.~+/-]{12,4096}",
+}
+"""Forms that tokens have, by kind; none has the form of a digest or of a run's name. All lengths are bounded, so that
+no text takes long to look through."""
+MARKS = {
+    "private key": ("-----begin ",),
+    "api key": ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_"),
+    "github token": ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"),
+    "gitlab token": ("glpat-",),
+    "hugging face token": ("hf_",),
+    "aws key": ("akia", "asia"),
+    "google key": ("aiza",),
+    "slack token": ("xox",),
+    "json web token": ("eyj",),
+    "bearer token": ("bearer",),
+    "password in a url": ("://",),
+    "assigned secret": ("key", "token", "passw"),
+}
+"""Pieces, in small letters, of which every text of a form holds one; most texts hold none, and no form is tried."""
+SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
+SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[^\s/]\S{7,}")
+
+
+class Redactor:
+    """What is masked, and how often it was."""
+
+    def __init__(self, own: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> None:
+        """`own`: a user's forms by kind. Values of secret variables are taken from `environment`."""
+        values = sorted({form for value in _values(environment or {}) for form in (value, _in_json(value))})
+        known = FORMS | ({ENVIRONMENT: "|".join(map(re.escape, values[::-1]))} if values else {})
+        self._counts: Counter[str] = Counter()
+        marks = MARKS | ({ENVIRONMENT: tuple(value.lower() for value in values)} if values else {})
+        self._forms = [(kind, re.compile(form), marks[kind]) for kind, form in known.items()]
+        self._forms += [(kind, re.compile(form), ()) for kind, form in (own or {}).items()]
+        self._has_own = bool(own)
+        self._salt = token_bytes(16)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Places masked, by kind."""
+        return dict(+self._counts)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count on from what was masked before."""
+        self._counts.update(counts)
+
+    def mask(self, lines: Sequence[bytes]) -> list[bytes]:
+        """JSON texts that belong together, such as a record and its scores, with every secret masked and counted."""
+        if not self._has_own and not any(self.kinds(line.decode()) for line in lines):
+            return list(lines)
+        values = [msgspec.json.decode(line) for line in lines]
+        secrets = {found for value in values for text in _texts(value) for found in self._secrets(text)}
+        return [msgspec.json.encode(self._masked(value, secrets)) for value in values] if secrets else list(lines)
+
+    def kinds(self, text: str) -> list[str]:
+        """Kinds of secrets in a text."""
+        return [kind for kind, form in self._possible(text) if form.search(text)]
+
+    def kinds_in_json(self, line: bytes) -> list[str]:
+        """Kinds of secrets in the texts of a JSON value, names of its fields included."""
+        if not self._has_own and not self.kinds(line.decode()):
+            return []
+        return list(
+            dict.fromkeys(k for text in _texts(msgspec.json.decode(line), names=True) for k in self.kinds(text))
+        )
+
+    def _possible(self, text: str) -> list[tuple[str, re.Pattern[str]]]:
+        """The forms that a text may hold."""
+        small = text.lower()
+        return [(kind, form) for kind, form, marks in self._forms if not marks or any(mark in small for mark in marks)]
+
+    def found_in(self, file: Path) -> Iterator[tuple[str, list[str]]]:
+        """Lines of a JSON Lines file, or a whole JSON file, with the kinds of secrets in them."""
+        if file.suffix == ".json":
+            yield str(file), self.kinds_in_json(file.read_bytes())
+            return
+        with file.open("rb") as opened:
+            for number, line in enumerate(opened, 1):
+                if line.strip():
+                    yield f"{file}:{number}", self.kinds_in_json(line)
+
+    def _secrets(self, text: str) -> Iterator[str]:
+        for _, form in self._possible(text):
+            yield from (match[0] for match in form.finditer(text) if match[0])
+
+    def _masked(self, value: Any, secrets: set[str], field: str = "") -> Any:
+        """`field`: the one of PIECES that the value is in."""
+        if isinstance(value, str):
+            masked = self._blocks(value, secrets if field else set())
+            return f"{masked} {self._alias(value)}" if masked != value and field in LABELS else masked
+        if isinstance(value, list):
+            return [self._masked(one, secrets, field) for one in value]
+        if isinstance(value, dict):
+            return {key: self._masked(one, secrets, key if key in PIECES else field) for key, one in value.items()}
+        return value
+
+    def _alias(self, text: str) -> str:
+        """The same for equal texts of one run, and nobody can guess the text from it."""
+        return blake2b(text.encode(), digest_size=4, key=self._salt).hexdigest()
+
+    def _blocks(self, text: str, secrets: set[str]) -> str:
+        before = None
+        while text != before:  # What stood behind a secret may be one now that it is blocks.
+            before = text
+            for kind, form in self._possible(text):
+                text, count = form.subn(lambda match: BLOCK * len(match[0]), text)
+                self._counts[kind] += count
+        return BLOCK * len(text) if len(text) >= PART and any(text in secret for secret in secrets) else text
+
+
+def refuse(found: Iterable[tuple[str, Sequence[str]]], what_to_do: str) -> None:
+    """Raise a UserError that names places and the kinds of secrets found there, never a secret."""
+    problems = [f"{where}: holds what must be redacted ({', '.join(kinds)})" for where, kinds in found if kinds]
+    more = [f"and {len(problems) - MOST} more places"] if len(problems) > MOST else []
+    refuse_all([f"{p}. {what_to_do}" for p in problems[:MOST]] + more, "what must be redacted was found")
+
+
+def redact_files(files: Iterable[Path]) -> list[Path]:
+    """The finished files, each looked through once more; one that holds a secret is deleted, with a UserError."""
+    redactor, found, listed = default_redactor(), list[tuple[str, list[str]]](), list(files)
+    for path in (path for path in listed if path.suffix != ".pdf"):  # A PDF shows what report.html does, compressed.
+        if path.suffix in (".json", ".jsonl"):
+            kinds = [kind for _, some in redactor.found_in(path) for kind in some]
+        else:
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                kinds = [kind for line in lines for kind in redactor.kinds(line) or redactor.kinds(unescape(line))]
+        if kinds:
+            path.unlink()
+            found.append((str(path), sorted(set(kinds))))
+    refuse(found, "The file was deleted. Make the run again: what it holds is masked when it is written")
+    return listed
+
+
+def _texts(value: Any, names: bool = False) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value if names else ()
+        for one in value.values():
+            yield from _texts(one, names)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one, names)
+
+
+def _in_json(text: str) -> str:
+    return msgspec.json.encode(text).decode()[1:-1]
+
+
+def _values(environment: Mapping[str, str]) -> Iterator[str]:
+    """Values of variables that hold secrets, as far as they can be told from words."""
+    for name, value in environment.items():
+        if SECRET_NAME.search(name) and SECRET_VALUE.fullmatch(value.strip()):
+            yield value.strip()
+
+
+def default_redactor() -> Redactor:
+    """The redactor of this process: its environment, and the user's file, where there is one."""
+    named = os.environ.get(REDACT)
+    path = Path(named or FILE)
+    return Redactor(load(path) if named or path.is_file() else None, os.environ)
+
+
+def load(path: Path) -> dict[str, str]:
+    """A user's forms by kind; everything that is wrong with the file is named in one UserError."""
+    found = read_toml(path, "Expected words and [patterns] to redact")
+    words, patterns = found.pop("words", []), found.pop("patterns", {})
+    problems = [f"unknown key '{key}'. Known: words, patterns" for key in found]
+    if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+        problems.append("'words' is not a list of texts")
+    if not isinstance(patterns, dict):
+        problems.append("'patterns' is not a table of regular expressions by name")
+    else:
+        problems += [f"pattern '{kind}': {why}" for kind, form in patterns.items() if (why := _fault(form))]
+        problems += [f"pattern '{WORDS}': is the name of the words; choose another"] if WORDS in patterns else []
+    refuse_all([f"{path}: {p}" for p in problems], f"{path}: a list of secrets that cannot be used")
+    spaced = [r"\s+".join(map(re.escape, word.split())) for word in words]
+    own: dict[str, str] = {WORDS: rf"(?i)(?<!\w)(?:{'|'.join(spaced)})(?!\w)"} if spaced else {}
+    own.update(patterns)
+    return own
+
+
+def _fault(form: object) -> str | None:
+    """Why a regular expression cannot be used, or None."""
+    if not isinstance(form, str):
+        return "is not a text"
+    try:
+        matches_nothing = re.compile(form).search("") is not None
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"is no regular expression: {error}"
+    return "matches the empty text, and so every text" if matches_nothing else None

@@ -1,0 +1,118 @@
+"""Scores given after a run was sealed: by newer scorers, by judges, by people. Appended, never overwritten.
+
+    runs/<run>/later/<utc>-<kind>-<8 hex>.jsonl          one batch of events
+                     <same name>.jsonl.sha256            its seal
+                     <same name>.json                    what the batch is about
+
+Knows no scorer, no judge and no engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from harness.runs import redaction
+from harness.errors import NOT_JSON, UserError
+from harness.schema import RecordKey, Score, ScoreEvent, Scores
+from harness.runs.folder import RunData
+
+FOLDER = "later"
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """Events that were given together."""
+
+    path: Path
+    """Its .jsonl file."""
+    events: list[ScoreEvent]
+    """In the order in which they were given."""
+    about: dict[str, Any]
+    """What the batch is about: judge, rubric, canaries, counts."""
+
+
+def key_of(event: ScoreEvent) -> RecordKey:
+    """The record that an event is about."""
+    return event.suite, event.case_id, event.variant, event.repeat
+
+
+def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
+    """Write one batch and its seal, secrets masked; returns the .jsonl file. A disk that refuses is a UserError."""
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{kind}-{secrets.token_hex(4)}.jsonl"
+    path = run / FOLDER / name
+    redactor = redaction.default_redactor()
+    data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))
+    (said,) = redactor.mask([msgspec.json.encode(dict(about))])
+    counted = msgspec.json.decode(said) | ({"redacted": redactor.counts} if redactor.counts else {})
+    try:
+        path.parent.mkdir(exist_ok=True)
+        _write(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1))
+        _write(Path(f"{path}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode())
+        _write(path, data)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}). Free space; the run is as it was") from None
+    return path
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def batches(run: Path) -> list[Batch]:
+    """Every batch of a run, oldest first. One that does not match its seal is a UserError."""
+    return [_read(path) for path in sorted((run / FOLDER).glob("*.jsonl"))]
+
+
+def _read(path: Path) -> Batch:
+    try:
+        data = path.read_bytes()
+        sealed = Path(f"{path}.sha256").read_text("utf-8").split()[:1]
+        if sealed != [hashlib.sha256(data).hexdigest()]:
+            raise UserError(
+                f"{path}: differs from its seal. It was changed after it was written; remove it or restore it"
+            )
+        events = msgspec.json.Decoder(ScoreEvent).decode_lines(data)
+        about = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=dict[str, Any])
+    except (OSError, *NOT_JSON) as error:
+        raise UserError(f"{path}: cannot be read: {error}. Remove the batch, or restore it") from None
+    return Batch(path=path, events=events, about=about)
+
+
+def latest(events: Iterable[ScoreEvent]) -> list[ScoreEvent]:
+    """Events without those that a later one of the same kind, family and author supersedes."""
+    kept: dict[tuple[object, ...], list[ScoreEvent]] = {}
+    for event in events:
+        author = event.author if event.kind == "human" else ""
+        slot = kept.setdefault((key_of(event), event.kind, event.score.name, author), [])
+        if event.supersedes:
+            slot.clear()
+        slot.append(event)
+    return [event for slot in kept.values() for event in slot]
+
+
+def with_later(run: RunData) -> RunData:
+    """The run with its records' scores as later scorers and judges left them; people's stay in their events."""
+    added: dict[RecordKey, dict[str, Score]] = {}
+    for event in latest(event for batch in batches(run.path) for event in batch.events):
+        if event.kind != "human":
+            added.setdefault(key_of(event), {})[event.score.name] = event.score
+    if not added:
+        return run
+    records = []
+    for record, suite in zip(run.records, run.suite_of, strict=True):
+        more = added.get((suite, record.case.id, record.variant, record.repeat), {})
+        records.append(msgspec.structs.replace(record, scores=Scores(record.scores | more)) if more else record)
+    return msgspec.structs.replace(run, records=records)

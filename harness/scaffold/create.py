@@ -1,0 +1,101 @@
+"""Makes a suite: from a person's answers, or from a shipped one. Checks it before it is put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.approval.policy import policy_path, renew
+from harness.errors import UserError
+from harness.scaffold.copy_suite import copy_suite, source_folder
+from harness.scaffold.paths import place, refuse_taken, write_into
+from harness.scaffold.project_settings import add_settings
+from harness.scaffold.render import BASE, files_of, import_command
+from harness.scaffold.wizard import Ask, answers
+
+if TYPE_CHECKING:
+    from harness.suites.suite import Suite
+
+Say = Callable[[str], None]
+
+
+def create_suite(
+    domain: str, suite: str, given: Mapping[str, str | None], ask: Ask | None, say: Say, defaults: bool
+) -> list[str]:
+    """Write a suite from answers; returns the closing lines."""
+    refuse_taken(domain, suite)
+    known = answers(given, ask, say, defaults)
+    files = files_of(domain, suite, known)
+    power: list[str] = []
+
+    def fill(folder: Path) -> None:
+        write_into(folder, files)
+        power.extend(_checked(folder))
+
+    target = place(domain, suite, fill)
+    return [
+        f"written: {target} ({', '.join(sorted(files))})",
+        *add_settings(Path.cwd()),
+        f"objective: {known['objective']}",
+        *power,
+        _required(target),
+        *_next(target, import_command(domain, suite, known["kind"])),
+    ]
+
+
+def copy(source: str, domain: str, suite: str, given: Mapping[str, str | None]) -> list[str]:
+    """Write a copy of a shipped suite; returns the closing lines."""
+    source_folder(source)
+    told = [f"--{flag}" for flag, text in given.items() if text is not None]
+    if told:
+        raise UserError(f"--from copies a suite with its objective and bars: leave out {', '.join(told)}")
+    target = place(domain, suite, lambda folder: copy_suite(source, domain, suite, folder))
+    return [
+        f"written: {target}, a copy of {source}; README.md says whose cases they are",
+        *add_settings(Path.cwd()),
+        _required(target),
+        *_next(target, f"tunegate power {target}"),
+    ]
+
+
+def _checked(folder: Path) -> list[str]:
+    """Load the suite as a run would, and say what its cases can show."""
+    from harness.gates.config import load_suite_gates
+    from harness.gates.power_view import power_summary
+    from harness.suites.prompts import messages
+
+    suite = only_suite(folder)
+    gates = load_suite_gates(suite, None)
+    for case in suite.cases:
+        messages(suite.template, case)
+    return power_summary(suite, gates)
+
+
+def _required(target: Path) -> str:
+    """Name the new suite in the approval policy; returns what was done."""
+    try:
+        renew([only_suite(target)], more=True)
+    except UserError as problem:
+        return f"not added to the approval policy: {problem}. Then add it with `tunegate approval --suite {target}`"
+    return f"written: {policy_path()}; a model must pass this suite before it is merged or served"
+
+
+def only_suite(folder: Path) -> Suite:
+    """The one suite of a folder."""
+    from harness.evaluation.run import find_suites
+
+    found = list(find_suites([str(folder)]))
+    if len(found) != 1:
+        raise UserError(f"{folder}: {len(found)} suites were found, expected one in a test_*.py of the folder itself")
+    return found[0]
+
+
+def _next(target: Path, second: str) -> list[str]:
+    return [
+        "",
+        "next:",
+        f"  pytest {target}",
+        f"  {second}",
+        f"  tunegate compare {BASE} YOUR_MODEL --suite {target}",
+    ]

@@ -1,0 +1,97 @@
+"""Turns an objective into gates, each with what it means and what it takes, in plain words. Writes no file."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from harness.formatting import round_to_two_digits
+from harness.gates.rules.enough import GAIN, contracts_enough
+from harness.scaffold.wizard import Known
+from harness.schema import Gate
+
+NEVER_N = 300
+"""Cases without any that show that it happens in fewer than 1 of 100."""
+FEW = 0.05
+"""Most of what may hardly ever happen."""
+LOSS = 0.02
+"""Most that a model which must not be worse may lose."""
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    gate: Gate
+    """The bar."""
+    says: str
+    """What it asks for."""
+    takes: str
+    """How many cases show it."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Its keys, as gates.toml has them."""
+        found = [f'metric = "{self.gate.metric}"', f'rule = "{self.gate.rule}"']
+        found += [f"value = {self.gate.value:.8g}"] if self.gate.value is not None else []
+        found += [f"margin = {self.gate.margin:g}"] if self.gate.margin else []
+        return found + ([f"n_min = {self.gate.n_min}"] if self.gate.n_min else [])
+
+
+def bars_of(known: Known) -> list[Bar]:
+    """Every gate that the answers ask for, in the order in which they were asked."""
+    kind, bar = known["kind"], known["bar"]
+    pairs = [(kind.metric, kind.right), *((also.metric, also.right) for also in kind.also)]
+    made = [_level(metric, right, bar, known["source"]) for metric, right in pairs]
+    if known["compared"] != "alone":
+        made.append(_compared(known))
+    if kind.invented is not None:
+        made.append(_invented(known))
+    return made
+
+
+def _level(metric: str, right: str, bar: float, source: str) -> Bar:
+    gate = Gate(metric=metric, rule="at_least", value=bar)
+    return Bar(
+        gate=gate,
+        says=f"In at least {_of_100(bar)} of 100 {right}; shown, not only seen.",
+        takes=f"{_many(gate, source)} where it holds in {_of_100((1 + bar) / 2)} of 100.",
+    )
+
+
+def _compared(known: Known) -> Bar:
+    metric, right = known["kind"].metric, known["kind"].right
+    if known["compared"] == "better":
+        gate = Gate(metric=metric, rule="improves")
+        return Bar(
+            gate=gate,
+            says=f"More often than with the model in use, asked the same, {right}. It needs --baseline.",
+            takes=f"{_many(gate, known['source'])} where it holds in {_of_100(GAIN)} more of 100.",
+        )
+    gate = Gate(metric=metric, rule="no_worse", margin=LOSS)
+    return Bar(
+        gate=gate,
+        says=f"In at most {_of_100(LOSS)} of 100 fewer than with the model in use {right}. It needs --baseline.",
+        takes=f"{_many(gate, known['source'])} where the two are equally good.",
+    )
+
+
+def _invented(known: Known) -> Bar:
+    invented = known["kind"].invented
+    if known["invents"] == "never":
+        return Bar(
+            gate=Gate(metric=invented.metric, rule="never", n_min=NEVER_N),
+            says=f"Never: {invented.says}. One is too many.",
+            takes=f"It takes {NEVER_N} {invented.counts}: none in {NEVER_N} shows fewer than 1 in 100.",
+        )
+    gate = Gate(metric=invented.metric, rule="at_most", value=FEW)
+    return Bar(
+        gate=gate,
+        says=f"In at most {_of_100(FEW)} of 100 {invented.counts}: {invented.says}.",
+        takes=f"{_many(gate, known['source'])} where it happens in {_of_100(FEW / 2)} of 100.",
+    )
+
+
+def _many(gate: Gate, source: str) -> str:
+    enough = contracts_enough(gate)
+    return f"It takes {'more than 20,000' if enough is None else f'about {round_to_two_digits(enough):,}'} {source}s"
+
+
+def _of_100(share: float) -> str:
+    return f"{share * 100:.6g}"

@@ -1,0 +1,181 @@
+"""Renders the files of a new suite from a person's answers. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.scaffold.answer_kinds import Kind
+from harness.scaffold.default_gates import bars_of
+from harness.scaffold.wizard import TYPES, Known
+from harness.schema import Case
+
+if TYPE_CHECKING:
+    import jinja2
+
+EXAMPLE = {"example": "replace me"}
+"""The tag that marks an example."""
+BASE = "smollm2-135m-instruct"
+"""The checkpoint that a training starts from where nobody names another."""
+
+
+def files_of(domain: str, suite: str, known: Known) -> dict[str, str]:
+    """Name and text of every file of the suite's folder."""
+    kind: Kind = known["kind"]
+    values = {
+        **known,
+        "domain": domain,
+        "suite": suite,
+        "base": BASE,
+        "bars": bars_of(known),
+        "max_tokens": _max_tokens(known),
+        "made_by": ", ".join(s.format(tolerance=known.get("tolerance", "")) for s in kind.made_by),
+        "import_command": import_command(domain, suite, kind),
+    }
+    made = {name: _render(template, values) for template, name in TEMPLATES.items()}
+    made[f"test_{suite}.py"] = made.pop("test.py")
+    made["__init__.py"] = f'"""{_docstring(known["objective"])}"""\n'
+    made["cases.jsonl"] = "".join(_line(case) for case in examples(known))
+    if "fields" in known:
+        made["schema.json"] = json.dumps(_schema(known), ensure_ascii=False, indent=2) + "\n"
+    return made
+
+
+TEMPLATES = {
+    "test.jinja": "test.py",
+    "prompt.jinja": "prompt.jinja",
+    "gates.jinja": "gates.toml",
+    "readme.jinja": "README.md",
+    "train.jinja": "train.toml",
+}
+"""Templates of this folder, by the file that each becomes."""
+
+
+def import_command(domain: str, suite: str, kind: Kind) -> str:
+    """The command that brings a person's own cases in."""
+    inputs = " ".join(f"--input {name}={name.upper()}" for name in kind.inputs)
+    none = " --none none" if kind.invented else ""
+    columns = f"--id ID {inputs} --expected ANSWER --cluster SOURCE{none}"
+    return f"tunegate cases import FILE.csv --into {domain}/{suite} {columns} --replace"
+
+
+def examples(known: Known) -> list[Case]:
+    """Five cases: the kind's own where labels and fields are its own, else stand-ins that say what they stand for."""
+    kind: Kind = known["kind"]
+    made = []
+    for number, example in enumerate(kind.example, 1):
+        document, expected = example.document, example.expected
+        if list(known.get("labels", kind.labels)) != kind.labels:
+            expected = _some_labels(known["labels"], number, kind)
+            document = _stand_in(number, expected)
+        elif "fields" in known and known["fields"] != _own_fields(kind):
+            expected = [json.dumps(_some_values(known, number), ensure_ascii=False)]
+            document = _stand_in(number, expected)
+        given = {"question": example.question, "document": document}
+        made.append(
+            Case(
+                id=f"example-{number}",
+                input={name: given[name] for name in kind.inputs},
+                expected=expected,
+                cluster=f"example-{number}",
+                tags=EXAMPLE,
+            )
+        )
+    return made
+
+
+def _stand_in(number: int, expected: list[str]) -> str:
+    said = " and ".join(expected) or "none of them"
+    return f"Example {number}, to be replaced by a text of your own whose right answer is: {said}."
+
+
+def _some_labels(labels: tuple[str, ...], number: int, kind: Kind) -> list[str]:
+    """One label in turn; where several or none may be right, none in the last example."""
+    is_list = any(not example.expected for example in kind.example)
+    return [] if is_list and number == len(kind.example) else [labels[(number - 1) % len(labels)]]
+
+
+def _own_fields(kind: Kind) -> Any:
+    from harness.scaffold.wizard import read_fields
+
+    return read_fields(kind.fields)
+
+
+def _some_values(known: Known, number: int) -> dict[str, Any]:
+    values = {"text": f"example {number}", "number": number, "yes/no": number % 2 == 1}
+    return {field.name: values[field.type] for field in known["fields"]}
+
+
+def _schema(known: Known) -> dict[str, Any]:
+    names = [field.name for field in known["fields"]]
+    return {
+        "type": "object",
+        "properties": {field.name: {"type": TYPES[field.type]} for field in known["fields"]},
+        "required": names,
+        "additionalProperties": False,
+    }
+
+
+def _max_tokens(known: Known) -> int:
+    """Room for an answer: a token has two characters or more of a label, or a whole field."""
+    kind: Kind = known["kind"]
+    labels = known.get("labels", ())
+    if labels:
+        every = sum(map(len, labels)) if kind.also else max(map(len, labels))
+        return min(512, kind.max_tokens + every // 2 + 2 * len(labels) * bool(kind.also))
+    return kind.max_tokens * max(1, len(known.get("fields", ())))
+
+
+def _line(case: Case) -> str:
+    import msgspec
+
+    return msgspec.json.encode(case).decode() + "\n"
+
+
+def _render(template: str, values: dict[str, Any]) -> str:
+    return _environment().get_template(template).render(values).rstrip() + "\n"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Templates with `<< >>` and `<% %>`, since what they write is full of braces and brackets."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - writes code and plain text; `quoted` and `as_prompt` escape
+    )
+    environment.filters |= {"docstring": _docstring, "quoted": _quoted, "as_prompt": _as_prompt, "comment": _comment}
+    return environment
+
+
+def _docstring(text: str) -> str:
+    """Text inside three double quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _quoted(text: str) -> str:
+    """A string of TOML, Python or Jinja: what JSON writes of printable text is one of each."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _as_prompt(text: str) -> str:
+    """Text as a template gives it back, whatever braces it has."""
+    return f"{{{{ {_quoted(text)} }}}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
+
+
+def _comment(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 110, initial_indent="# ", subsequent_indent="# "))

@@ -1,0 +1,76 @@
+"""The bars of gates.toml, and what they came to."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from harness.schema.constants import Outcome, Rule
+from harness.schema.metric import Estimate
+
+
+class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[gate]]` of gates.toml."""
+
+    metric: str
+    """Metric name."""
+    rule: Rule
+    """How it is judged."""
+    value: float | None = None
+    """Bar of at_least and at_most."""
+    margin: float = 0.0
+    """improves: at least this much better; no_worse: at most this much worse."""
+    unit: Literal["points", "relative"] = "points"
+    """Unit of the margin of improves."""
+    ratio: float | None = None
+    """reduces: tuned over baseline must be shown to be at most this."""
+    slice: str | None = None
+    """Judge every value of this tag separately."""
+    values: list[str] | None = None
+    """Judge these values of the slice only."""
+    n_min: int = 0
+    """Fewest cases to judge on."""
+
+
+class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[objective]` of gates.toml."""
+
+    text: str
+    """The aim in the business's own words."""
+
+
+class GateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of gates.toml."""
+
+    objective: Objective
+    """What the gates are for."""
+    gate: list[Gate]
+    """The bars."""
+
+
+class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one gate came to, for one value of its slice: an entry of verdicts.json."""
+
+    suite: str
+    """Suite name."""
+    gate: str
+    """Stable id of rule and slice, such as `clause_recall-at_least-0.95`."""
+    metric: str
+    """Metric name."""
+    rule: Rule
+    """Rule name."""
+    slice: str | None = None
+    """Slice tag."""
+    slice_value: str | None = None
+    """Slice value."""
+    outcome: Outcome
+    """Only `pass` merges."""
+    observed: Estimate | None = None
+    """The number judged: the rate itself, or the paired difference or ratio."""
+    bar: str
+    """The bar in words, such as `at least 95.0%`."""
+    margin: float | None = None
+    """Distance from the deciding bound to the bar; positive is on the passing side."""
+    reason: str
+    """One sentence."""
+    needed: str | None = None
+    """What would settle an inconclusive verdict."""

@@ -1,0 +1,140 @@
+"""What scorers, judges and people found in one answer. Knows no number over several."""
+
+import math
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from harness.schema.case import Case, Completion
+
+
+class SourceSpan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place in a source text."""
+
+    doc_id: str
+    """The cluster or document id."""
+    start: int
+    """First code point in the source text."""
+    end: int
+    """One past the last code point in the source text."""
+
+
+class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place in an answer with what a scorer found there: the evidence of a score."""
+
+    start: int
+    """First code point in the completion's text."""
+    end: int
+    """One past the last code point in the completion's text."""
+    quote: str
+    """`text[start:end]`, as a check."""
+    kind: str
+    """clause, citation, money, percent, date, duration, count ..."""
+    verdict: str
+    """supported, ungrounded, invented, missing ..."""
+    reason: str = ""
+    """Why, in words a reader understands."""
+    source: SourceSpan | None = None
+    """Where the source supports or contradicts it."""
+
+
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One scorer's finding on one answer."""
+
+    name: str
+    """The scorer family: `clauses`, `citations`, `figures` ..."""
+    value: float | None
+    """The scorer's headline number for this completion, or None when unscored."""
+    reason: str | None = None
+    """Why there is no value; set exactly when value is None."""
+    extracted: dict[str, list[str]] = field(default_factory=dict)
+    """Named findings: `found`, `missing`, `invented` ...; readable as attributes of the score."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Named counts that metrics are built from; readable as attributes of the score."""
+    spans: list[Span] = field(default_factory=list)
+    """Evidence in the completion."""
+    failed: bool = False
+    """The scorer raised: no value, and, like an engine error, counted against the claim being made."""
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.reason:
+            raise ValueError(f"score '{self.name}' has no value and gives no reason")
+        if self.value is not None and (self.reason or not math.isfinite(self.value)):
+            raise ValueError(
+                f"score '{self.name}' must be finite, and without a reason, or None with one: {self.value}"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            for table in (self.extracted, self.counts):
+                if name in table:
+                    return table[name]
+        raise AttributeError(f"score has neither field, finding nor count named '{name}'")
+
+
+class Scores(dict[str, Score]):
+    """Scores of one record by scorer name; `record.scores.clauses` reads as `record.scores["clauses"]`."""
+
+    def __getattr__(self, name: str) -> Score:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no scorer named '{name}' ran; scored: {', '.join(self) or 'none'}") from None
+
+
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One answer of one variant to one case."""
+
+    case: Case
+    """The case as it was asked."""
+    variant: str
+    """Which checkpoint answered."""
+    repeat: int = 1
+    """1 for the first answer, 2 and up for repeats."""
+    input_hash: str
+    """Hash of the case's input."""
+    prompt_hash: str
+    """Hash of the prompt's token ids."""
+    expected_hash: str
+    """Hash of the expected answer."""
+    completion: Completion
+    """What came back; finish_reason `error` carries the error."""
+    scores: dict[str, Score] = field(default_factory=dict)
+    """By scorer name; a `Scores` in memory."""
+    started_at: str = ""
+    """UTC time, ISO 8601."""
+    text_kept: bool = True
+    """False where only the scores were kept, as in an accepted baseline; the completion's text is empty then."""
+
+    @property
+    def error(self) -> str | None:
+        return self.completion.error
+
+
+RecordKey = tuple[str, str, str, int]
+"""Suite, case id, variant and repeat: what tells one record of a run from another."""
+
+
+class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One finding on one record: a line of scores.jsonl, or one that a scorer, a judge or a person added later."""
+
+    suite: str
+    """Joins to the record."""
+    case_id: str
+    """Joins to the record."""
+    variant: str
+    """Joins to the record."""
+    repeat: int
+    """Joins to the record."""
+    kind: Literal["code", "judge", "human"] = "code"
+    """Who found it."""
+    score: Score
+    """The finding."""
+    author: str = ""
+    """The scorer's version, the judge's content digest, or the reviewer's id."""
+    rubric: str = ""
+    """Hash of the question that a judge or a person answered."""
+    at: str = ""
+    """UTC time, ISO 8601; empty in the run's own scores."""
+    supersedes: bool = False
+    """An earlier finding of the same kind and family on this record no longer counts; it is kept."""

@@ -1,0 +1,94 @@
+"""Tells a typo from a word, by a list of English words. Prefers to miss a typo over calling a word one.
+
+The list is the English part of the package `pyspellchecker` (MIT licence; 160,572 words), read without its corrector,
+and `voice_words.toml`, this project's own, for words too new for it. Only lower-case words of four letters or more are
+judged: names, numbers, abbreviations, addresses and hyphenated words never are. British spellings, words with a common
+prefix or ending, and two longer words written as one count as words. So it misses a typo that is itself a word
+("form" for "from"), one in a capitalised or short word, and "timeframe" for "time frame". Knows no other language.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import tomllib
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.files import digest
+
+OWN = Path(__file__).with_name("voice_words.toml")
+SHORTEST, LONGEST = 4, 30
+STEM = 5
+"""Fewest letters that a prefix or an ending is added to, so that \"untill\" is no un-till."""
+PREFIXES = ("un", "re", "pre", "non", "over", "under", "out", "mis", "multi", "micro", "eco", "anti", "sub", "super")
+ENDINGS = ("less", "ness", "able", "ship", "like", "wise", "ware", "proof", "free", "er", "ers", "top", "tops")
+BRITISH = [
+    (re.compile(r"is(e[ds]?|ing|er|ers|ation|ations|able)$"), r"iz\1"),
+    (re.compile(r"our(s|ed|ing|ful|less|able|ite|ites|hood|ly)?$"), r"or\1"),
+    (re.compile(r"re(s?)$"), r"er\1"),
+    (re.compile(r"ence(s?)$"), r"ense\1"),
+    (re.compile(r"amme(s?)$"), r"am\1"),
+    (re.compile(r"ll(ed|ing|er|ers)$"), r"l\1"),
+    (re.compile(r"inium$"), "inum"),
+    (re.compile(r"yse([ds]?)$"), r"yze\1"),
+]
+"""Endings of British spellings, and how the list writes them."""
+
+
+@lru_cache(maxsize=1)
+def _packed() -> bytes:
+    try:
+        return files("spellchecker").joinpath("resources", "en.json.gz").read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError):
+        raise UserError(
+            "a style guide with `typos = false` needs the word list of the package 'pyspellchecker', which is not "
+            "installed. Install it with: pip install pyspellchecker, or set `typos = true` in the guide's [tone]"
+        ) from None
+
+
+def word_list_digest() -> str:
+    """Digest of all words known; another list gives other scores. Unpacks nothing."""
+    return digest(digest(_packed()) + OWN.read_text("utf-8"))
+
+
+@lru_cache(maxsize=1)
+def words() -> frozenset[str]:
+    """Every word of the list, in lower case."""
+    listed = json.loads(gzip.decompress(_packed()))
+    own = tomllib.loads(OWN.read_text("utf-8"))
+    return frozenset(listed).union(own["modern"]).difference(own["misspelt"])
+
+
+@lru_cache(maxsize=65536)
+def is_word(word: str) -> bool:
+    """Whether a lower-case word is in the list, or made of one that is in a way the module's docstring names."""
+    known = words()
+    stem = word.removesuffix("'s")
+    if word in known or stem in known or any(p.sub(r, stem) in known for p, r in BRITISH if p.search(stem)):
+        return True
+    for prefix in PREFIXES:
+        if stem.startswith(prefix) and len(stem) - len(prefix) >= STEM and stem[len(prefix) :] in known:
+            return True
+    for ending in ENDINGS:
+        if stem.endswith(ending) and len(stem) - len(ending) >= STEM and stem[: -len(ending)] in known:
+            return True
+    return any(stem[:at] in known and stem[at:] in known for at in range(SHORTEST, len(stem) - SHORTEST + 1))
+
+
+def typos(text: str, found: Collection[str], *allowed: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Ranges of the typos of an even text, whose lower-case words are `found`; words `allowed` never are typos."""
+    for word in set(found) - words():
+        if judged(word) and not any(word.removesuffix("'s") in some for some in allowed) and not is_word(word):
+            pattern = rf"(?<![\w'@#./&-]){re.escape(word)}(?![\w@/&-]|'\w|\.\w)"
+            yield from (match.span() for match in re.finditer(pattern, text))
+
+
+def judged(word: str) -> bool:
+    """Whether a word is of the kind that can be a typo."""
+    letters = word.removesuffix("'s")
+    return SHORTEST <= len(letters) <= LONGEST and letters.isascii() and letters.isalpha()

@@ -1,0 +1,269 @@
+"""Reads a client's style guide, `style.toml`: terms required and banned, exact names, and what the tone allows.
+
+A guide is data that a client swaps for their own. Forms are listed, never stemmed: what is not written in the file is
+not judged. Every mistake in a file is named in one message. Knows no answer and no case.
+
+    client = "Ambleworth"
+    glossary = ["crema"]                 # words that are never typos, slang or shouting
+    slang = ["deffo"]                    # more slang than the built-in list has
+    trust_source_spelling = false        # true: a word of the source document is never a typo
+
+    [tone]                               # true allows it, false makes every one a violation; all are stated
+    contractions = true
+    emoji = false
+    repeated_marks = false               # "!!", "?!"
+    all_caps = false                     # a word of four capitals or more
+    lists = false                        # bullets, or two labelled lines and more
+    slang = false
+    typos = false
+    grammar_slips = false
+
+    [[banned]]
+    id = "customer"
+    terms = ["customer", "customers", "customer's", "customers'"]
+    use = ["partner", "partners", "partner's", "partners'"]    # one for each term, or one for all, or left out
+    why = "We serve partners."
+
+    [[name]]
+    exact = "TideFlask"
+    wrong = ["Tide Flask"]               # other spellings; another case of `exact` is always wrong
+
+    [[required]]
+    id = "thanks"
+    any_of = ["thank you", "thanks"]
+    when = { kind = ["support_reply"] }  # case tags that it holds for; left out: every case
+    why = "A reply thanks the partner."
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from harness.errors import refuse_all
+from harness.files import read_toml
+from harness.scoring.text.phrases import Phrases, key
+
+SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
+
+
+class Tone(Struct, frozen=True, kw_only=True):
+    """What the voice allows."""
+
+    contractions: bool
+    emoji: bool
+    repeated_marks: bool
+    all_caps: bool
+    lists: bool
+    slang: bool
+    typos: bool
+    grammar_slips: bool
+
+
+class Banned(Struct, frozen=True, kw_only=True):
+    """Terms that may not be written."""
+
+    id: str
+    terms: tuple[str, ...]
+    use: tuple[str, ...] = ()
+    """What to write instead: one for each term, one for all, or none."""
+    why: str = ""
+
+    def replacement(self, term: str) -> str:
+        """What to write instead of one of the terms, or the empty string."""
+        if len(self.use) <= 1:
+            return "".join(self.use)
+        return self.use[[key(t) for t in self.terms].index(key(term))]
+
+
+class FixedName(Struct, frozen=True, kw_only=True):
+    """A name that is written in one way."""
+
+    exact: str
+    wrong: tuple[str, ...] = ()
+
+
+class Required(Struct, frozen=True, kw_only=True):
+    """Terms of which one must be written."""
+
+    id: str
+    any_of: tuple[str, ...]
+    when: dict[str, tuple[str, ...]] = {}
+    why: str = ""
+
+    def applies(self, tags: Mapping[str, str]) -> bool:
+        return all(tags.get(tag) in values for tag, values in self.when.items())
+
+
+class StyleGuide(Struct, frozen=True, kw_only=True):
+    """A checked style guide."""
+
+    client: str
+    tone: Tone
+    banned: tuple[Banned, ...] = ()
+    names: tuple[FixedName, ...] = ()
+    required: tuple[Required, ...] = ()
+    glossary: tuple[str, ...] = ()
+    slang: tuple[str, ...] = ()
+    trust_source_spelling: bool = True
+
+
+def load(path: str | Path) -> StyleGuide:
+    """Read one style guide; everything that is wrong with it is named in one UserError."""
+    path = Path(path)
+    return parse(read_toml(path, "Expected a style guide"), path.name)
+
+
+def parse(found: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:
+    """A style guide from the content of a TOML file called `name`."""
+    problems: list[str] = []
+    top = _table(found, TOP, "style guide", problems)
+    tables = {
+        kind: [_table(t, keys, f"[[{kind}]] {n}", problems) for n, t in enumerate(_list(found, kind, problems), 1)]
+        for kind, keys in TABLES.items()
+    }
+    tone = _table(found.get("tone", {}), {s: GuideKey(_switch, True) for s in SWITCHES}, "[tone]", problems)
+    if not problems:
+        guide = StyleGuide(
+            client=top["client"],
+            tone=Tone(**tone),
+            banned=tuple(Banned(**t) for t in tables["banned"]),
+            names=tuple(FixedName(**t) for t in tables["name"]),
+            required=tuple(Required(**t) for t in tables["required"]),
+            **{k: top[k] for k in ("glossary", "slang", "trust_source_spelling") if k in top},
+        )
+        problems = conflicts(guide)
+    refuse_all([f"{name}: {p}" for p in problems], f"{name}: a style guide that cannot be used")
+    return guide
+
+
+def conflicts(guide: StyleGuide) -> list[str]:
+    """What a guide asks for twice, or asks for and forbids."""
+    owners = [(f"banned '{r.id}'", t) for r in guide.banned for t in r.terms]
+    spellings = [(f"name '{n.exact}'", t) for n in guide.names for t in (n.exact, *n.wrong)]
+    problems = _repeated(
+        "id", [(f"'{i}'", i) for i in [*(b.id for b in guide.banned), *(r.id for r in guide.required)]]
+    )
+    problems += _repeated("term", owners) + _repeated("spelling", spellings)
+    problems += _repeated("word", [("glossary", w) for w in guide.glossary])
+    problems += _repeated("word", [("slang", w) for w in guide.slang])
+    for group in guide.required:
+        problems += _repeated("term", [(f"required '{group.id}'", t) for t in group.any_of])
+    wanted = [(f"required '{r.id}'", t) for r in guide.required for t in r.any_of]
+    wanted += [(f"name '{n.exact}'", n.exact) for n in guide.names] + [("the glossary", w) for w in guide.glossary]
+    wanted += [(f"the replacement in banned '{r.id}'", t) for r in guide.banned for t in r.use]
+    banned = Phrases({term: owner for owner, term in owners})
+    for where, term in wanted:
+        problems += [f"'{term}' is in {where} and banned by {hit.value}. Keep one" for hit in banned.find(key(term))]
+    slang = {key(w) for w in guide.slang}
+    problems += [f"'{w}' is both slang and in the glossary. Keep one" for w in guide.glossary if key(w) in slang]
+    for rule in guide.banned:
+        if len(rule.use) not in (0, 1, len(rule.terms)):
+            problems.append(
+                f"banned '{rule.id}': {len(rule.use)} replacements for {len(rule.terms)} terms. "
+                "Give one for each, one for all, or none"
+            )
+    return problems
+
+
+def _repeated(what: str, owned: Sequence[tuple[str, str]]) -> list[str]:
+    """A problem for each text that occurs twice, letter case and white space aside."""
+    first: dict[str, str] = {}
+    problems = []
+    for owner, text in owned:
+        if key(text) in first:
+            owners = " and ".join(dict.fromkeys([first[key(text)], owner]))
+            problems.append(f"the {what} '{text}' is stated twice, in {owners}. State it once")
+        first.setdefault(key(text), owner)
+    return problems
+
+
+class GuideKey(NamedTuple):
+    """How one key of a table is read."""
+
+    read: Callable[[Any], Any]
+    needed: bool = False
+
+
+def _table(table: Any, keys: Mapping[str, GuideKey], where: str, problems: list[str]) -> dict[str, Any]:
+    """The values of a table's keys, with what is wrong added to `problems`."""
+    if not isinstance(table, Mapping):
+        problems.append(f"{where} is no table")
+        return {}
+    known = [*keys, *(["tone", *TABLES] if where == "style guide" else [])]
+    problems += [f"{where}: unknown key '{k}'. Known: {', '.join(known)}" for k in table if k not in known]
+    problems += [f"{where}: '{k}' is missing" for k, reader in keys.items() if reader.needed and k not in table]
+    values = {}
+    for name, reader in keys.items():
+        if name in table:
+            try:
+                values[name] = reader.read(table[name])
+            except ValueError as error:
+                problems.append(f"{where}: '{name}' {error}")
+    return values
+
+
+def _list(found: Mapping[str, Any], kind: str, problems: list[str]) -> Iterable[Any]:
+    tables = found.get(kind, [])
+    if isinstance(tables, list):
+        return tables
+    problems.append(f"'{kind}' is no list of tables. Write [[{kind}]] and its keys below it")
+    return []
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"is {value!r}, expected true or false")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"is {value!r}, expected a text that is not empty")
+    return value.strip()
+
+
+def _term(value: Any) -> str:
+    text = _text(value)
+    if not re.search(r"\w", key(text)):
+        raise ValueError(f"holds {value!r}, which has no letter or digit; marks are a matter of [tone]")
+    return text
+
+
+def _terms(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"is {value!r}, expected a list of terms that is not empty")
+    return tuple(_term(v) for v in value)
+
+
+def _when(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(f"is {value!r}, expected tags with their values, such as {{ kind = ['reply'] }}")
+    return {tag: _terms(values) for tag, values in value.items()}
+
+
+TOP = {
+    "client": GuideKey(_text, True),
+    "glossary": GuideKey(_terms),
+    "slang": GuideKey(_terms),
+    "trust_source_spelling": GuideKey(_switch),
+}
+TABLES = {
+    "banned": {
+        "id": GuideKey(_text, True),
+        "terms": GuideKey(_terms, True),
+        "use": GuideKey(_terms),
+        "why": GuideKey(_text),
+    },
+    "name": {"exact": GuideKey(_term, True), "wrong": GuideKey(_terms)},
+    "required": {
+        "id": GuideKey(_text, True),
+        "any_of": GuideKey(_terms, True),
+        "when": GuideKey(_when),
+        "why": GuideKey(_text),
+    },
+}

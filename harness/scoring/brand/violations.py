@@ -1,0 +1,200 @@
+"""Finds every place where a text leaves a client's voice. Knows the style guide, and no case and no score.
+
+A place is charged once: by the first of product name, banned term, slang, tone, grammar and spelling that claims it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.scoring.brand import spelling
+from harness.scoring.brand.grammar import slips
+from harness.scoring.brand.style_guide import StyleGuide
+from harness.scoring.text.normalize import Normal, normalise
+from harness.scoring.text.phrases import AFTER, AFTER_NAME, BEFORE, WORD, Phrases, even, key, lower, stemmed, words_in
+
+CONTRACTION = re.compile(
+    r"\b(?:\w+n't|(?:i|you|we|they|he|she|it|that|there|who|what)'(?:re|ve|ll|d|m)"
+    r"|(?:it|that|there|here|what|who|he|she|let|where|how)'s)(?!\w)",
+    re.I,
+)
+EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\u231a-\u23ff\U0001f000-\U0001faff]+")
+FACE = re.compile(r"[:;](?<![\w:;].)'?-?[)(DP](?![\w)(])")
+REPEATED = re.compile(r"[!?][!?]+")
+SHOUTED = re.compile(r"[A-Z](?<![\w@./'-].)[A-Z]{3,}(?![\w@/'-])")
+BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+\S", re.M)
+LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)
+
+
+class ToneMark(NamedTuple):
+    """One mark of a tone: where, and which switch of a style guide speaks of it."""
+
+    start: int
+    end: int
+    switch: str
+
+
+WHY = {
+    "contractions": "no contractions",
+    "emoji": "no emoji",
+    "repeated_marks": "one mark is enough",
+    "all_caps": "no shouting in capitals",
+    "lists": "plain sentences, no list",
+}
+
+
+def marks(text: str, glossary: Collection[str], watched: Collection[str] = tuple(WHY)) -> Iterator[ToneMark]:
+    """Every mark of the switches `watched` in an even text; a word of the glossary is no shouting."""
+    return (mark for mark in _marks(text, glossary, watched) if mark.switch in watched)
+
+
+def _marks(text: str, glossary: Collection[str], watched: Collection[str]) -> Iterator[ToneMark]:
+    if "'" in text and "contractions" in watched:
+        yield from (ToneMark(*m.span(), "contractions") for m in CONTRACTION.finditer(text))
+    if not text.isascii():
+        yield from (ToneMark(*m.span(), "emoji") for m in EMOJI.finditer(text))
+    if ":" in text or ";" in text:
+        yield from (ToneMark(*m.span(), "emoji") for m in FACE.finditer(text))
+    if "!" in text or "?" in text:
+        yield from (ToneMark(*m.span(), "repeated_marks") for m in REPEATED.finditer(text))
+    yield from _shouting(text, glossary)
+    yield from _lists(text)
+
+
+def _shouting(text: str, glossary: Collection[str]) -> Iterator[ToneMark]:
+    """Neighbouring words in capitals are shouted once."""
+    start = end = -1
+    for match in SHOUTED.finditer(text):
+        if match[0] in glossary:
+            continue
+        if start >= 0 and not text[end : match.start()].strip():
+            end = match.end()
+            continue
+        if start >= 0:
+            yield ToneMark(start, end, "all_caps")
+        start, end = match.span()
+    if start >= 0:
+        yield ToneMark(start, end, "all_caps")
+
+
+def _lists(text: str) -> Iterator[ToneMark]:
+    """A text is charged once for being a list, where the list begins."""
+    bullet = BULLET.search(text)
+    labels = [] if bullet or "\n" not in text else list(LABEL.finditer(text))
+    found = bullet or (labels[0] if len(labels) > 1 else None)
+    if found:
+        yield ToneMark(found.start() + len(found[0]) - len(found[0].lstrip()), found.end(), "lists")
+
+
+WORDS = Path(__file__).with_name("voice_words.toml")
+KINDS = ("casing", "banned", "slang", "tone", "grammar", "typo")
+"""Kinds of hits, in the order in which they claim a place."""
+WHOLE_WORD = ((*BEFORE, "-"), AFTER + r"(?!-)(?!\.\w)")
+"""Slang is no part of a hyphenated word or an abbreviation ("U-shaped", "u.s.")."""
+
+
+class Violation(NamedTuple):
+    """One place in a normal form, with the rule it breaks."""
+
+    start: int
+    end: int
+    kind: str
+    rule: str
+    why: str
+    use: str = ""
+    """What to write instead, or the empty string where it is best left out."""
+
+
+class NormalForms:
+    """A text in the forms that rules look at, with the way back to the original."""
+
+    def __init__(self, text: str) -> None:
+        self.normal: Normal = normalise(text)
+        self.even = even(self.normal.text)
+        self.low = lower(self.even)
+        self.flat = " ".join(self.low.split())
+        self.tokens = WORD.findall(self.low)
+        self.words = stemmed(self.tokens)
+
+
+class ViolationFinder:
+    """A style guide made ready for looking."""
+
+    def __init__(self, guide: StyleGuide) -> None:
+        self.guide = guide
+        self.watched = frozenset(switch for switch in WHY if not getattr(guide.tone, switch))
+        self.glossary = frozenset(guide.glossary)
+        self.banned = Phrases(
+            {t: (f"banned.{rule.id}", rule.why, rule.replacement(t)) for rule in guide.banned for t in rule.terms}
+        )
+        self.names = Phrases(
+            {form: " ".join(n.exact.split()) for n in guide.names for form in (*n.wrong, n.exact)}, after=AFTER_NAME
+        )
+        self.small_names = {name.exact.split()[0] for name in guide.names if name.exact[0].islower()}
+        self.slang = Phrases(_slang(guide), *WHOLE_WORD)
+        self.allowed = _allowed(guide, self.slang)
+
+    def casing(self, text: NormalForms) -> tuple[list[Violation], int]:
+        """The product names that are not written exactly, and the number of all."""
+        named = self.names.find(text.low, text.words)
+        wrong = [
+            Violation(n.start, n.end, "casing", f"name.{n.value}", "the name is written in one way", n.value)
+            for n in named
+            if " ".join(text.even[n.start : n.end].split()) != even(n.value)
+        ]
+        return wrong, len(named)
+
+    def hits(
+        self, text: NormalForms, casing: Iterable[Violation], source_words: Collection[str] = (), whole: bool = True
+    ) -> list[Violation]:
+        """Every hit, in order, those of `casing` first; a guide that trusts its source's spelling names its words."""
+        taken = bytearray(len(text.even))
+        kept: list[Violation] = []
+        for hit in chain(casing, self._claims(text, source_words, whole)):
+            if 1 not in taken[hit.start : hit.end]:
+                taken[hit.start : hit.end] = b"\1" * (hit.end - hit.start)
+                kept.append(hit)
+        return sorted(kept)
+
+    def _claims(self, text: NormalForms, source_words: Collection[str], whole: bool) -> Iterator[Violation]:
+        for found in self.banned.find(text.low, text.words):
+            yield Violation(found.start, found.end, "banned", *found.value)
+        allows = self.guide.tone
+        if not allows.slang:
+            for word in self.slang.find(text.low, text.words):
+                yield Violation(word.start, word.end, "slang", "tone.slang", "slang", word.value)
+        for mark in marks(text.even, self.glossary, self.watched):
+            yield Violation(mark.start, mark.end, "tone", f"tone.{mark.switch}", WHY[mark.switch])
+        if not allows.grammar_slips:
+            for slip in slips(text.even, text.tokens, text.words, self.small_names, whole):
+                yield Violation(slip.start, slip.end, "grammar", f"grammar.{slip.rule}", slip.why, slip.use)
+        if not allows.typos:
+            for start, end in spelling.typos(text.even, text.words, self.allowed, source_words):
+                yield Violation(start, end, "typo", "tone.typos", "not a word of the list or the glossary")
+
+
+@lru_cache(maxsize=1)
+def built_in_slang() -> dict[str, str]:
+    """The project's own list of slang, with a plain wording for each."""
+    listed: dict[str, str] = tomllib.loads(WORDS.read_text("utf-8"))["slang"]
+    return listed
+
+
+def _slang(guide: StyleGuide) -> dict[str, str]:
+    excused = {key(word) for word in guide.glossary}
+    listed = built_in_slang() | dict.fromkeys(guide.slang, "")
+    return {word: use for word, use in listed.items() if key(word) not in excused}
+
+
+def _allowed(guide: StyleGuide, slang: Phrases[str]) -> frozenset[str]:
+    """Words that are no typos whatever the word list says: the guide's own, and those that another rule judges."""
+    told = [*guide.glossary, *(term for rule in guide.required for term in rule.any_of), *slang.values]
+    told += [term for rule in guide.banned for term in (*rule.terms, *rule.use)]
+    told += [spelling for name in guide.names for spelling in (name.exact, *name.wrong)]
+    return frozenset(word for phrase in told for word in words_in(key(phrase)))

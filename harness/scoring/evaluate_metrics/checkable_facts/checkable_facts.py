@@ -1,0 +1,56 @@
+"""The `evaluate` metric of invented facts: the fabrication rate of checkable facts. Knows no plain claim."""
+
+from typing import Any
+
+import datasets
+import evaluate
+
+from harness.schema import Case, Completion
+from harness.scoring.grounding.facts import is_fabricated, judge
+
+DESCRIPTION = """Citations, figures, names and quotations of a text that its source does not bear out. Precise on
+numbers and blind to most else, so it is no rate of hallucination; shorter and refusing answers lower it."""
+INPUTS = """
+Args:
+    predictions: the texts.
+    sources: the source of each text.
+Returns:
+    fabrication_rate: facts without ground over checkable facts; None where no text states one.
+    fabrication_response_rate: share of texts with at least one.
+    claims, fabricated: the counts behind them.
+    claims_per_answer: checkable facts a text.
+"""
+
+
+class CheckableFacts(evaluate.Metric):  # type: ignore[misc]
+    """Rates of checkable facts that a source does not bear out."""
+
+    def _info(self) -> Any:
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description=DESCRIPTION,
+            citation="",
+            inputs_description=INPUTS,
+            features=datasets.Features({"predictions": text, "sources": text}),
+        )
+
+    def _compute(self, predictions: list[str], sources: list[str]) -> dict[str, float | int | None]:
+        judged = [
+            [is_fabricated(span) for span in _judge(text, source)]
+            for text, source in zip(predictions, sources, strict=True)
+        ]
+        claims, fabricated = sum(len(facts) for facts in judged), sum(sum(facts) for facts in judged)
+        texts = len(judged)
+        return {
+            "fabrication_rate": fabricated / claims if claims else None,
+            "fabrication_response_rate": sum(any(facts) for facts in judged) / texts if texts else None,
+            "claims_per_answer": claims / texts if texts else None,
+            "claims": claims,
+            "fabricated": fabricated,
+        }
+
+
+def _judge(text: str, source: str) -> Any:
+    case = Case(id="text", input={"document": source}, expected=[], cluster="text")
+    answer = Completion(key="", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    return judge(case, answer)

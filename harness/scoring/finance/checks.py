@@ -1,0 +1,408 @@
+"""Judges figures of a report against a fact sheet: row, entity, period, metric, sign, unit and arithmetic.
+
+A figure is `supported` where a row of its entity, period and metric has its value; `derived` where one stated rule
+yields it from such rows: difference, percent change (two periods of one entity), percentage points, sum, or rounding
+after a word such as "about". All else is fabricated: `mispaired` (a row has the value, of another entity, period or
+metric), `wrong_sign`, `wrong_unit` (thousands for millions, percent for percentage points), `wrong_arithmetic` (a
+change or a sum that its rows do not give) and `ungrounded`. Directions are checked of changes, not of comparisons
+between entities, and a change needs a word that says it is one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import NamedTuple
+
+from harness.scoring.finance.answer_parser import TAIL, ParsedAnswer, Stated
+from harness.scoring.finance.fact_sheet import NAME, Sheet, SheetRow, name_key
+from harness.scoring.grounding.figures import ABOUT
+from harness.scoring.text.quantities import size_key
+
+
+def changes(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[str, Fraction, tuple[SheetRow, ...]]]:
+    """Changes that the figure's own unit can express, between rows that the text around it speaks of."""
+    unit = stated.figure.unit
+    for first, second in _pairs(stated, answer, sheet):
+        if isinstance(first.value, str) or isinstance(second.value, str):
+            continue
+        rows, gap = (first, second), second.value - first.value
+        if first.unit == "bp":
+            if unit == "bp" and (stated.points or _in_basis_points(stated, answer)):
+                yield "percentage points", gap, rows
+        elif first.unit == unit and not stated.points:
+            yield "difference", gap, rows
+        elif (
+            unit == "bp"
+            and not stated.points
+            and not _in_basis_points(stated, answer)
+            and first.entity == second.entity
+            and first.value > 0
+        ):
+            yield "percent change", gap / first.value * 10000, rows
+
+
+def _in_basis_points(stated: Stated, answer: ParsedAnswer) -> bool:
+    return "b" in answer.text[stated.figure.start : stated.figure.end].lower()
+
+
+def _pairs(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[SheetRow, SheetRow]]:
+    """Rows of one metric, earlier first, that differ in period alone or in entity alone."""
+    entities, periods, metrics = _spoken_of(stated, answer)
+    mine = [r for r in sheet.rows if r.unit != NAME and r.metric in metrics]
+    if not metrics:
+        mine = [r for r in sheet.rows if r.unit != NAME]
+    order = {period: at for at, period in enumerate(sheet.periods)}
+    for a, b in combinations(mine, 2):
+        if a.metric != b.metric:
+            continue
+        if a.entity == b.entity and a.period != b.period:
+            if (not stated.entities or a.entity in stated.entities) and {a.period, b.period} <= periods:
+                yield (a, b) if order[a.period] < order[b.period] else (b, a)
+        elif a.entity != b.entity and a.period == b.period and {a.entity, b.entity} <= entities and _is_now(a, stated):
+            yield a, b
+
+
+def _is_now(row: SheetRow, stated: Stated) -> bool:
+    return stated.periods is None or row.period in stated.periods
+
+
+def sums(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Fraction, tuple[SheetRow, ...]]]:
+    """Sums of one metric, over two or more periods of an entity, or over two or more entities of a period."""
+    entities, periods, metrics = _spoken_of(stated, answer)
+    mine = [r for r in sheet.rows if r.unit == stated.figure.unit and (not metrics or r.metric in metrics)]
+    groups: dict[tuple[str, str], list[SheetRow]] = {}
+    for row in mine:
+        if row.entity in entities and row.period in periods:
+            groups.setdefault((row.metric, row.entity), []).append(row)
+            groups.setdefault((row.metric, row.period), []).append(row)
+    for group in groups.values():
+        for size in range(2, min(len(group), 6) + 1):
+            for rows in combinations(group, size):
+                values = [row.value for row in rows if isinstance(row.value, Fraction)]
+                yield sum(values, Fraction(0)), rows
+
+
+def _spoken_of(stated: Stated, answer: ParsedAnswer) -> tuple[set[str], set[str], set[str]]:
+    """Entities, periods and metrics of the figure's sentence; with the text before and the question where too few."""
+    end = sentence_end(answer, stated)
+    start = answer.sentences[stated.sentence]
+    asked = answer.asked
+    found: list[set[str]] = []
+    for kind, question, least in (("entity", asked.entities, 2), ("period", asked.periods, 2), ("metric", (), 1)):
+        here = {m.value for m in answer.mentions if m.kind == kind and start <= m.start < end}
+        if kind == "metric" and stated.metric:
+            here = {stated.metric}
+        if len(here) < least:
+            before = [m for m in answer.mentions if m.kind == kind and m.start < start]
+            here |= {m.value for m in (before[-1:] if kind == "metric" else before)} | set(question)
+        found.append(here)
+    return found[0], found[1], found[2]
+
+
+def sentence_end(answer: ParsedAnswer, stated: Stated) -> int:
+    following = answer.sentences[stated.sentence + 1 : stated.sentence + 2]
+    return following[0] if following else len(answer.text)
+
+
+def equal(value: Fraction | str, stated: Stated, rounding: bool) -> bool:
+    mine = stated.figure.value
+    if isinstance(value, str) or isinstance(mine, str):
+        return value == mine
+    return value == mine or (rounding and abs(value - mine) * 2 <= stated.figure.step)
+
+
+FAR = 60
+"""Characters before a figure in which a word such as "rose" is looked for."""
+LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus|short)\b")
+AFTER_ONLY = frozenset(("above", "below", "more", "less", "fewer", "ahead", "behind"))
+"""Words that make a change of the figure before them, and a level of the one after: "below $3 million"."""
+NOUNS = frozenset(
+    (
+        *("rise", "increase", "growth", "gain", "improvement", "fall", "decline", "decrease", "drop", "reduction"),
+        *("change", "difference", "gap", "spread", "margin"),
+    )
+)
+NOUN_IS = re.compile(
+    r"\s+(?:was|is|of|came\s+to|amounted\s+to|equals|stood\s+at)\s+(?:about\s+|roughly\s+)?|\s*:\s*\+?"
+)
+"""Between "the rise" and its figure."""
+POINT_GAP = re.compile(r"(?:[ \t]|-)(?:point[ \t]+)?", re.I)
+ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
+LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
+MOVING = re.compile(r"return|growth|change|yield")
+"""Metrics whose own level is said to rise or fall: "the fund gained 2%"."""
+FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
+COUNTED = re.compile(
+    r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
+)
+
+
+THE = re.compile(r"\b(?:the|all|both)\s$", re.I)
+
+
+class FigureVerdict(NamedTuple):
+    verdict: str
+    reason: str
+    rows: tuple[SheetRow, ...] = ()
+    """Rows that bear the figure out, or that it should have come from."""
+    rule: str = "equal"
+
+
+def verdicts(answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Stated, FigureVerdict]]:
+    """Each figure that makes a claim, with its verdict."""
+    last = 0
+    for stated in answer.stated:
+        if not _is_structure(stated, answer.text):
+            yield stated, judge(stated, answer, sheet, last)
+        last = stated.figure.end
+
+
+def _is_structure(stated: Stated, text: str) -> bool:
+    """ "Two funds", "the three months": what the report is about, and no claim."""
+    figure = stated.figure
+    if figure.kind == "duration":
+        return figure.unit == "months" and figure.value in (3, 6, 9, 12)
+    small = figure.kind == "count" and not isinstance(figure.value, str) and figure.value <= 12
+    return small and bool(COUNTED.match(text, figure.end) or THE.search(text, max(0, figure.start - 5), figure.start))
+
+
+def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> FigureVerdict:
+    """The verdict on one figure; `last` is where the figure before it ended."""
+    figure = stated.figure
+    same = sheet.by_size.get(size_key(figure.unit, figure.value), ())
+    if figure.unit == NAME:
+        fits = _fitting(same, stated)
+        where = fits or same
+        return FigureVerdict("supported", "in the sheet", tuple(fits)) if fits else _mispaired(stated, where)
+    move = _move(stated, answer, last)
+    fits = [] if stated.points else _fitting(same, stated)
+    if move is not None:
+        fits = [row for row in fits if MOVING.search(row.metric)]
+    if fits:
+        negative = True if move == -1 else _is_negative(stated, answer, last)
+        right = tuple(r for r in fits if negative in (None, _is_loss(r)) or not r.value)
+        if right:
+            return FigureVerdict("supported", "in the sheet", right)
+        said, meant = ("loss", "gain") if negative else ("gain", "loss")
+        return FigureVerdict("wrong_sign", f"given as a {said}; the sheet has a {meant}", tuple(fits))
+    return _derived(stated, answer, sheet, move) or _unlike(stated, answer, sheet, move, same)
+
+
+def _fitting(rows: Sequence[SheetRow], stated: Stated) -> list[SheetRow]:
+    return [row for row in rows if _here(row, stated) and stated.metric in (None, row.metric)]
+
+
+def _here(row: SheetRow, stated: Stated) -> bool:
+    entity = stated.entities is None or row.entity in stated.entities
+    return entity and (stated.periods is None or row.period in stated.periods)
+
+
+def _move(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
+    """1, -1 or 0 where the figure is said to be a rise, a fall or a change; None where it is a level."""
+    figure, text, moves = stated.figure, answer.text, answer.words.moves
+    if not moves:
+        return None
+    at = bisect_left(moves, (figure.end,))
+    if at < len(moves) and POINT_GAP.fullmatch(text, figure.end, moves[at][0]):
+        return moves[at][2]
+    start = stated.clause[0]
+    aside = start < last < figure.start and ASIDE.fullmatch(text, last, figure.start)
+    least = start if aside else max(start, last, figure.start - FAR)
+    before = bisect_left(moves, (figure.start,)) - 1
+    while before >= 0 and answer.words.lower[moves[before][0] : moves[before][1]] in AFTER_ONLY:
+        before -= 1
+    if before < 0:
+        return None
+    begin, end, way = moves[before]
+    if answer.words.lower[begin:end] in NOUNS and NOUN_IS.fullmatch(answer.words.lower, end, figure.start):
+        return way
+    return None if begin < least or (not aside and LEVEL.search(answer.words.lower, end, figure.start)) else way
+
+
+def _is_loss(row: SheetRow) -> bool:
+    return not isinstance(row.value, str) and row.value < 0
+
+
+def _is_negative(stated: Stated, answer: ParsedAnswer, last: int) -> bool | None:
+    """Whether signs or words make the figure negative: a loss word before it, no other metric or profit between.
+
+    None where the loss word has its own figure and this is a second one: "a loss of $2 million from $1 million".
+    """
+    words, at = answer.words, stated.figure.start
+    if stated.negative or LOSS_AFTER.match(words.lower, stated.figure.end):
+        return True
+    start = answer.sentences[stated.sentence]
+    end = max((end for begin, end in words.losses if start <= begin < at), default=None)
+    if end is None or any(end <= begin < at for begin, _ in words.profits):
+        return False
+    if any(m.kind == "metric" and end <= m.start < at for m in answer.mentions):
+        return False
+    return None if end < last else True
+
+
+def _sums_up(answer: ParsedAnswer, start: int, end: int) -> bool:
+    return any(start <= begin < end for begin, _ in answer.words.sums)
+
+
+def _derived(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None) -> FigureVerdict | None:
+    figure = stated.figure
+    about = bool(ABOUT.search(answer.text, max(0, figure.start - 20), figure.start))
+    if about and move is None and not stated.points:
+        for row in _fitting([r for r in sheet.rows if r.unit == figure.unit], stated):
+            if equal(row.size, stated, rounding=True):
+                return FigureVerdict("derived", "rule: rounding", (row,), "rounding")
+    if move is not None or stated.points:
+        for rule, value, rows in changes(stated, answer, sheet):
+            if equal(abs(value), stated, rounding=about or rule == "percent change"):
+                if move and value * move < 0 and rows[0].entity == rows[-1].entity:
+                    way = "rise" if value > 0 else "fall"
+                    return FigureVerdict("wrong_arithmetic", f"the change is a {way}", rows, rule)
+                return FigureVerdict("derived", f"rule: {rule}", rows, rule)
+    if _sums_up(answer, answer.sentences[stated.sentence], sentence_end(answer, stated)):
+        for value, rows in sums(stated, answer, sheet):
+            if equal(abs(value), stated, rounding=about):
+                return FigureVerdict("derived", "rule: sum", rows, "sum")
+    return None
+
+
+def _unlike(
+    stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None, same: Sequence[SheetRow]
+) -> FigureVerdict:
+    """What is wrong with a figure that neither stands in the sheet as it is said nor follows from it."""
+    figure = stated.figure
+    if size_key(figure.unit, figure.value) in sheet.loose:
+        return FigureVerdict("supported", "in the sheet's text")
+    confused = _other_unit(stated, answer, sheet, move)
+    if confused:
+        return confused
+    if same and move is None:
+        return _mispaired(stated, same)
+    due = list(changes(stated, answer, sheet)) if move is not None or stated.points else []
+    if due:
+        rule, value, rows = due[0]
+        return FigureVerdict("wrong_arithmetic", f"rule {rule} gives {_written(value, figure.unit)}", rows, rule)
+    if _sums_up(answer, stated.clause[0], figure.start):
+        for value, rows in sums(stated, answer, sheet):
+            return FigureVerdict("wrong_arithmetic", f"rule sum gives {_written(value, figure.unit)}", rows, "sum")
+    if same:
+        return _mispaired(stated, same)
+    return FigureVerdict("ungrounded", "not in the sheet, and no rule yields it")
+
+
+def _mispaired(stated: Stated, rows: Sequence[SheetRow]) -> FigureVerdict:
+    row = rows[0]
+    return FigureVerdict("mispaired", f"the sheet has it for {row.place}", (row,))
+
+
+def _other_unit(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None) -> FigureVerdict | None:
+    """The figure in another scale or unit: thousands for millions, percent for points, a number without its unit."""
+    figure = stated.figure
+    if isinstance(figure.value, str) or not figure.value:
+        return None
+    for row in _fitting(sheet.rows, stated._replace(metric=None)):
+        if isinstance(row.size, str) or not row.size or row.unit == NAME:
+            continue
+        scaled = row.unit == figure.unit and _scale_of(row.unit, row.size / figure.value)
+        bare = figure.unit == "" and row.unit != "" and figure.value == row.shown
+        as_points = stated.points and row.unit == "bp" and row.size == figure.value
+        if (scaled or bare or as_points) and stated.metric in (None, row.metric):
+            return FigureVerdict("wrong_unit", f"the sheet has {_written(row.size, row.unit)}", (row,))
+    if move is not None and figure.unit == "bp":
+        turned = stated._replace(points=not stated.points)
+        for rule, value, rows in changes(turned, answer, sheet):
+            if equal(abs(value), turned, rounding=rule == "percent change"):
+                wrong, right = ("percent", "percentage points") if turned.points else ("points", "percent")
+                return FigureVerdict("wrong_unit", f"a change in {right}, given in {wrong}", rows, rule)
+    return None
+
+
+def _scale_of(unit: str, ratio: Fraction) -> bool:
+    powers = (100,) if unit == "bp" else (1000, 10**6, 10**9)
+    return any(ratio in (power, Fraction(1, power)) for power in powers)
+
+
+def _written(value: Fraction | str, unit: str) -> str:
+    if isinstance(value, str):
+        return value
+    number = float(value) / (1 if unit == "" else 100)
+    return f"{number:,.2f} {'percent' if unit == 'bp' else unit}".strip()
+
+
+CAP = r"[A-Z][A-Za-z]*(?:[&’'.-][A-Za-z]+)*"
+FUND = (
+    rf"(?:{CAP}\s+(?:&\s+)?){{1,6}}(?:Funds?|Trusts?|REIT|ETF|Portfolio|Partnership|Partners)\b"
+    r"(?:\s+(?:[IVX]{1,4}|\d{1,2}|[ABC])\b(?![.,]?\d))?"
+)
+BENCHMARK = (
+    rf"{CAP}(?:\s+(?:{CAP}|&|\d{{2,4}})){{0,5}}\s+(?:Index|Benchmark|Composite|Average|Aggregate)\b"
+    r"|S\s?&\s?P(?:\s+(?:Global\s+)?\d{3})?|Russell\s+\d{4}|MSCI(?:\s+[A-Z]\w+){0,3}|FTSE(?:\s+[A-Z]\w+){0,3}"
+    r"|N(?:asdaq|ASDAQ)|Dow\s+Jones|NCREIF|Wilshire\s+\d{4}|Nikkei|Bloomberg|CRSP"
+)
+GRADE = r"AAA|AA[+-]?|A[+-]|BBB[+-]?|BB[+-]?|B[+-]|CCC[+-]?|Aaa|Aa[123]|Baa[123]|Ba[123]|Caa[123]"
+RATING = (
+    r"(?:[1-5]|one|two|three|four|five|One|Two|Three|Four|Five)(?:-|\s)stars?\b"
+    rf"|(?<![\w&])(?:{GRADE})(?![\w+-])"
+    r"|Morningstar|Moody['’]s|Fitch|DBRS|KBRA|Lipper|AM\s+Best"
+    r"|(?<=rated\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
+    r"|(?<=rating\sof\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
+    r"|(?<=rating\sis\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
+    r"|(?<=rating\swas\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
+    rf"|{CAP}[+-]?(?:\s+{CAP}[+-]?){{0,3}}(?=[\s-]+(?:rating|rated|grade)\b)"
+)
+SIGNS = re.compile(
+    r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE"
+    r"|Nasdaq|NASDAQ|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper"
+    r"|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
+)
+GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
+SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
+"""Where none of these is left once the sheet's own names are taken out, no unknown name is there."""
+NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
+LEAD = re.compile(
+    r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from"
+    r"|of|to|this|that|no|each|our|your|their|after|when|whereas|but|under|per|although|though|since|between|than|versus"
+    r"|like|where)[\s,]+",
+    re.I,
+)
+"""Words that may stand before a name with a capital, at a sentence's start, and are no part of it."""
+ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trust", "index", "both", "each", "our"))
+
+
+def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
+    """Range and kind of each name, up to `whole`, that the sheet does not hold."""
+    rest = answer.masked
+    quiet = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in rest
+    if quiet and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
+        return
+    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and rest[m.start] == "_"]
+    for match in NAMES.finditer(answer.text, 0, whole):
+        start, end = match.span()
+        lead = LEAD.match(answer.text, start, end)
+        while lead:
+            start = lead.end()
+            lead = LEAD.match(answer.text, start, end)
+        name = answer.text[start:end]
+        own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
+        if not own and name.lower() not in ALONE and not _is_held(name, sheet):
+            yield start, end, str(match.lastgroup)
+
+
+def _is_plain(sign: re.Match[str], rest: str) -> bool:
+    """ "The Fund" and "the Index", which name nothing."""
+    return sign[0] in GENERAL and rest[sign.start() - 4 : sign.start()].lower() == "the "
+
+
+def _is_held(name: str, sheet: Sheet) -> bool:
+    """Whether it is a name of the sheet, one with words left out but never the first, or the last words of one."""
+    words = name_key(name.strip('"“”.,').replace("’s", "").replace("'s", "")).split()
+    for known in sheet.names:
+        whole = iter(known.split())
+        if words and known.split()[0] == words[0] and all(word in whole for word in words):
+            return True
+        if len(words) > 1 and known.split()[-len(words) :] == words:
+            return True
+    return False

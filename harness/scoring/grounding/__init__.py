@@ -1,0 +1,1 @@
+"""Scorers that look for facts a source does not hold."""

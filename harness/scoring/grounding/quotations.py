@@ -1,0 +1,235 @@
+"""Scores quotations of an answer: is what stands in quotation marks verbatim in the source?
+
+Quotation marks are straight, curly, low or guillemets; a quotation has four words or more. White space, kinds of dash
+and quotation marks do not count, nor do the capital of its first letter and a comma or full stop before its closing
+mark. `...` parts it into pieces that must follow each other, `[x]` stands for anything short. A quotation inside one is
+part of it; a mark without its partner opens nothing. Knows no paraphrase, and not who is quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
+from harness.scoring.base import DocumentCache, scorer, unbroken
+from harness.scoring.text.normalize import normalise
+from harness.scoring.text.refusals import without_denied
+
+FEWEST_WORDS = 4
+MOST_SKIPPED = 80
+"""Most characters of the source that a bracket may stand for."""
+MOST_PLACES = 200
+"""Most places of its first part at which a quotation with brackets is tried."""
+GROUNDED = ("supported",)
+MARK = re.compile('["“”„‟«»]')
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+OPENERS = {"“": "”", "„": "”“", "‟": "”", "«": "»"}
+BREAK = re.compile(r"\n[ \t\r]*\n")
+QUOTES = "\"“”„‟«»'‘’‚‛`´"
+DASH = r"\-\u2010-\u2015\u2212"
+CHANGED = re.compile(
+    rf"[{QUOTES}{DASH}\s](?:(?<=[{QUOTES}])[{QUOTES}]*|(?<=[{DASH}])[{DASH}]*\s*"
+    rf"|(?<=\s)(?:\s*[{DASH}]+\s*|(?<=[^\S ])\s*|(?<= )\s+))"
+)
+"""Marks, dashes with the white space around them, and white space that is more than one blank."""
+DASHES = re.compile(f"[{DASH}]")
+ELLIPSIS = re.compile(r"\s*\[?\s*(?:\.\s*\.\s*\.(?:\s*\.)?|…)\s*\]?\s*")
+BRACKET = re.compile(r"\[[^\[\]]{0,80}\]")
+EDGE = " ,.;:!?"
+METRICS = [
+    Metric(
+        name="quote_fabrication_rate",
+        scorer="quotes",
+        numerator="fabricated",
+        denominator="quotes",
+        higher_is_better=False,
+        says="Share of the quotations of four words or more that are not verbatim in the source.",
+    ),
+]
+
+
+class Comparable(NamedTuple):
+    """A text as quotations are compared, with the places where it leaves its original."""
+
+    text: str
+    here: list[int]
+    there: list[int]
+
+    def origin(self, at: int) -> int:
+        """The place in the normal form of the original that the place `at` stands for."""
+        found = bisect_right(self.here, at) - 1
+        return self.there[found] + at - self.here[found]
+
+
+def _comparable(text: str) -> Comparable:
+    pieces, here, there, at, size = [], [0], [0], 0, 0
+    for match in CHANGED.finditer(text):
+        written = match[0]
+        instead = "-" if DASHES.search(written) else " " if written.isspace() or _parts(text, match) else ""
+        if instead == written:
+            continue
+        pieces += [text[at : match.start()], instead]
+        size += match.start() - at + len(instead)
+        at = match.end()
+        here.append(size)
+        there.append(at)
+    pieces.append(text[at:])
+    return Comparable("".join(pieces), here, there)
+
+
+def _parts(text: str, mark: re.Match[str]) -> bool:
+    """Whether quotation marks, and not an apostrophe, stand between two characters that would grow into one word."""
+    before, after = text[mark.start() - 1 : mark.start()], text[mark.end() : mark.end() + 1]
+    return before.isalnum() and after.isalnum() and bool(MARK.search(mark[0]))
+
+
+@DocumentCache
+def comparable(document: str) -> Comparable:
+    """A source made comparable, once."""
+    return _comparable(normalise(document).text)
+
+
+def quotes_in(text: str) -> Iterator[tuple[int, int]]:
+    """Ranges between outermost pairs of quotation marks, in a normal form of text."""
+    opened: list[tuple[str, int]] = []
+    last = 0
+    for mark in MARK.finditer(text):
+        if opened and BREAK.search(text, last, mark.start()):
+            opened = []
+        last = mark.start()
+        depths = range(len(opened) - 1, -1, -1)
+        closes = next((d for d in depths if mark[0] in OPENERS.get(opened[d][0], opened[d][0])), None)
+        if mark[0] == '"' and closes is not None and not _may_close(text, mark.start()):
+            opened = [*opened[:closes], ('"', mark.end())]
+        elif closes is not None:
+            if closes == 0:
+                yield opened[0][1], mark.start()
+            opened = opened[:closes]
+        elif mark[0] in OPENERS or (mark[0] == '"' and _may_open(text, mark.start())):
+            opened.append((mark[0], mark.end()))
+
+
+def _may_open(text: str, at: int) -> bool:
+    before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
+    return not (before.isalnum() or before in (".", ",")) and bool(after) and not after.isspace()
+
+
+def _may_close(text: str, at: int) -> bool:
+    return not text[at - 1 : at].isspace() or not text[at + 1 : at + 2].strip()
+
+
+def judge(case: Case, completion: Completion) -> list[Span]:
+    """A span, without its marks, with its verdict, for each quotation that an answer gives."""
+    return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
+
+
+def judge_all(case: Case, completion: Completion) -> list[Span]:
+    """The same with quotations that the answer denies, in order."""
+    text, whole = completion.text, unbroken(completion)
+    normal = normalise(text)
+    spans = []
+    for start, end in quotes_in(normal.text):
+        inside = normal.text[start:end]
+        if len(WORD.findall(BRACKET.sub(" ", inside))) < FEWEST_WORDS:
+            continue
+        first, last = normal.original(start, end)
+        if last > whole:
+            continue
+        place = find(inside, case.document)
+        spans.append(
+            Span(
+                start=first,
+                end=last,
+                quote=text[first:last],
+                kind="quote",
+                verdict="supported" if place else "ungrounded",
+                reason="verbatim in the source" if place else "not verbatim in the source",
+                source=SourceSpan(doc_id=case.cluster, start=place[0], end=place[1]) if place else None,
+            )
+        )
+    return spans
+
+
+def find(quotation: str, document: str) -> tuple[int, int] | None:
+    """The range of the source that a quotation repeats, from its first piece to its last, or None."""
+    source = comparable(document)
+    pieces = [piece.strip(EDGE) for piece in ELLIPSIS.split(quotation)]
+    pieces = [piece for piece in (_comparable(piece).text.strip(EDGE) for piece in pieces) if WORD.search(piece)]
+    at, first, last = 0, -1, -1
+    for number, piece in enumerate(pieces):
+        place = _place(source.text, piece, at, free_capital=number == 0)
+        if place is None:
+            return None
+        first, at = (place[0] if first < 0 else first), place[1]
+        last = at
+    if last <= first:
+        return None
+    normal = normalise(document)
+    return normal.original(source.origin(first), source.origin(last - 1) + 1)
+
+
+def _place(source: str, piece: str, at: int, free_capital: bool) -> tuple[int, int] | None:
+    """The first place of a piece; `[x]` in it stands for any few characters."""
+    if not BRACKET.search(piece):
+        for form in (piece, piece[0].swapcase() + piece[1:]) if free_capital else (piece,):
+            found = _whole(source, form, at)
+            if found >= 0:
+                return found, found + len(form)
+        return None
+    return _parted([part for part in BRACKET.split(piece) if part.strip()], source, at)
+
+
+def _parted(parts: list[str], source: str, at: int) -> tuple[int, int] | None:
+    """The first place where the parts follow each other with a few characters of any kind between them."""
+    for _ in range(MOST_PLACES):
+        first = source.find(parts[0], at) if parts else -1
+        if first < 0:
+            return None
+        ends = {first + len(parts[0])}
+        for part in parts[1:]:
+            reach = len(part) + MOST_SKIPPED
+            ends = {
+                found + len(part)
+                for end in ends
+                for found in range(end, end + MOST_SKIPPED + 1)
+                if source.startswith(part, found, end + reach)
+            }
+        if ends:
+            return first, min(ends)
+        at = first + 1
+    return None
+
+
+def _whole(source: str, piece: str, at: int) -> int:
+    """Where a piece stands as whole words."""
+    while True:
+        found = source.find(piece, at)
+        if found < 0:
+            return -1
+        end = found + len(piece)
+        begins = not (found and source[found - 1].isalnum() and piece[0].isalnum())
+        if begins and not (source[end : end + 1].isalnum() and piece[-1].isalnum()):
+            return found
+        at = found + 1
+
+
+@scorer(metrics=METRICS, name="quotes")
+def fabricated(case: Case, completion: Completion) -> Score:
+    """Quotations that are not verbatim in the source. A failed completion counts as one."""
+    if completion.finish_reason == "error":
+        return Score(name="quotes", value=1.0, counts={"quotes": 1, "fabricated": 1, "responses_with": 1})
+    spans = judge(case, completion)
+    bad = [span for span in spans if span.verdict != "supported"]
+    return Score(
+        name="quotes",
+        value=float(len(bad)),
+        extracted={
+            "supported": [s.quote for s in spans if s.verdict == "supported"],
+            "fabricated": [s.quote for s in bad],
+        },
+        counts={"quotes": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
+        spans=spans,
+    )

@@ -1,0 +1,197 @@
+"""Reads an answer as a list of clause types. Reads lists, never searches prose for names; knows no right answer.
+
+An answer is clause type names separated by `;`, `,`, new lines, bullets or numbers, or an explicit "none".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.schema import Completion
+from harness.scoring.text.normalize import plain
+from harness.scoring.text.refusals import refuses
+
+MOST_WORDS = 12
+"""Words in the longest thing that still reads as a name."""
+MOST_COMMA_PIECES = 8
+"""Pieces between commas that one name may have."""
+MOST_SHOWN = 60
+"""Characters kept of a name outside the vocabulary."""
+
+WORD = re.compile(r"[^\W_]+")
+APOSTROPHE = re.compile("['’‘ʼ`]")
+WORDS_ALONE = {code: " " for code in range(128) if not chr(code).isalnum()} | {
+    ord("'"): "",
+    ord("`"): "",
+    ord("&"): " and ",
+}
+"""What `key` makes of ASCII text."""
+IN_KEY = re.compile("[A-Za-z0-9&]")
+"""What is always part of a key."""
+JOINT = re.compile(r"\b(?:and|or)\s+|&", re.I)
+PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
+COMMA_PIECE = re.compile(r"[^,]+")
+INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
+BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
+CLOSING = re.compile(r":|\s[-–—]\s|\(")
+LEAD_IN = re.compile(
+    r"[^:\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|provisions?)\b[^:\n]{0,60}:", re.I
+)
+SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>", re.I)
+SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])")
+ENDINGS = ("clause", "clauses", "provision", "provisions")
+"""Words that may stand behind a name."""
+NONE = re.compile(
+    r"(?:(?:the )?answer(?: is)? )?"
+    r"(?:(?:there (?:is|are)|it has|(?:the|this) (?:text|excerpt|contract|document) (?:has|contains)) )?"
+    r"(?:none(?: of (?:the|these|them|those).*"
+    r"| (?:(?:is |are )?present|found|apply|applies|listed|identified)(?: here| in (?:this|the) \w+)?)?"
+    r"|no(?: (?:such|related|relevant|listed|matching|of the listed|applicable|critical))*"
+    r" (?:clauses?|provisions?|types?)"
+    r"(?: (?:types?|found|here|listed|identified|apply|applies|in (?:this|the) \w+|(?:(?:is|are) )?present))*"
+    r"|no|n a|nothing|null|empty|not (?:present|applicable|found))"
+)
+ABSENT = re.compile(r"(?:no|none|n a|absent|false|not \w+|missing)(?: in .*| found| present)?")
+
+
+class Named(NamedTuple):
+    """One clause that an answer names: where, as which type, and whether that type is in the vocabulary."""
+
+    start: int
+    end: int
+    label: str
+    known: bool
+
+
+class ClauseListReading(NamedTuple):
+    """What an answer says: clauses named, or none of them, or why it cannot be read."""
+
+    named: list[Named]
+    none: bool = False
+    unreadable: str = ""
+
+
+@lru_cache(maxsize=4096)
+def key(name: str) -> str:
+    """Form in which two spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
+    if name.isascii():
+        return " ".join(name.lower().translate(WORDS_ALONE).split())
+    return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
+
+
+def _has_key(text: str) -> bool:
+    """Whether a text has a key that is not empty."""
+    return bool(IN_KEY.search(text) or key(text))
+
+
+def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
+    """Read an answer as a list of clause types, given the type by key."""
+    text = completion.text
+    if completion.finish_reason == "error":
+        return ClauseListReading([], unreadable="the engine gave no answer")
+    if not _has_key(SPECIAL.sub(" ", text)):
+        return ClauseListReading([], unreadable="the answer is empty")
+    if completion.finish_reason == "length":
+        return ClauseListReading([], unreadable="the answer was cut at the token limit")
+    named: list[Named] = []
+    denied = False
+    for start, end in _pieces(text):
+        if _denies(text[start:end], table):
+            denied = True
+        else:
+            named.extend(_names(text, start, end, table))
+    if any(name.known for name in named):
+        return ClauseListReading(named)
+    if _says_none(text) or (denied and not named):
+        return ClauseListReading([], none=True)
+    return _without_known_names(text, named)
+
+
+def _without_known_names(text: str, named: list[Named]) -> ClauseListReading:
+    if refuses(text):
+        return ClauseListReading([], unreadable="the answer is a refusal")
+    if not any(len(text[name.start : name.end].split()) <= MOST_WORDS for name in named):
+        return ClauseListReading([], unreadable="the answer is not a list of clause types")
+    return ClauseListReading(named)
+
+
+def _says_none(text: str) -> bool:
+    """Whether the whole answer, or its first sentence before an explanation, is a "none"."""
+    text = SPECIAL.sub(" ", text)
+    return any(NONE.fullmatch(key(part)) for part in (text, SENTENCE_END.split(text.strip(), maxsplit=1)[0]))
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Spans between hard separators, without a lead-in such as "The clauses are:"."""
+    lead = LEAD_IN.match(text)
+    masked = SPECIAL.sub(lambda m: ";" * len(m[0]), text)
+    for piece in PIECE.finditer(masked, lead.end() if lead else 0):
+        bullet = BULLET.match(text, piece.start(), piece.end())
+        start = bullet.end() if bullet else piece.start()
+        if _has_key(text[start : piece.end()]):
+            yield start, piece.end()
+
+
+def _denies(piece: str, table: Mapping[str, str]) -> bool:
+    """Whether a piece is a line of a checklist that says a clause is absent: "Insurance: no"."""
+    head, colon, tail = piece.partition(":")
+    return bool(colon) and _label(key(head), table) is not None and bool(ABSENT.fullmatch(key(tail)))
+
+
+def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
+    """Names in one piece: the piece itself, its head before a description, or the longest runs between its commas."""
+    head = CLOSING.search(text, start, end)
+    for stop in (end, head.start()) if head else (end,):
+        label = _label(key(text[start:stop]), table)
+        if label is not None:
+            yield _named(text, start, stop, label, True)
+            return
+    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if _has_key(m[0])]
+    keys = [key(text[first:last]) for first, last in parts]
+    at = 0
+    while at < len(parts):
+        for behind in range(min(len(parts), at + MOST_COMMA_PIECES), at, -1):
+            label = _label(" ".join(keys[at:behind]), table)
+            if label is not None:
+                yield _named(text, parts[at][0], parts[behind - 1][1], label, True)
+                at = behind
+                break
+        else:
+            yield from _joined(text, *parts[at], table)
+            at += 1
+
+
+def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
+    """One name outside the vocabulary, or several inside it that "and" joins."""
+    halves: list[Named] = []
+    at = start
+    for joint in [*JOINT.finditer(text[start:end]), None]:
+        stop = start + joint.start() if joint else end
+        if _has_key(text[at:stop]):
+            label = _label(key(text[at:stop]), table)
+            if label is None:
+                halves = []
+                break
+            halves.append(_named(text, at, stop, label, True))
+        at = start + joint.end() if joint else end
+    if halves:
+        yield from halves
+        return
+    inner = INNER.search(text, start, end)
+    shown = plain(inner[0] if inner else text[start:end]).lower()[:MOST_SHOWN].strip()
+    yield _named(text, start, end, shown, False)
+
+
+def _label(wanted: str, table: Mapping[str, str]) -> str | None:
+    """The type that a key means, also with "the" before it or a word such as "clause" behind it."""
+    name, _, last = wanted.rpartition(" ")
+    return table.get(wanted) or (name and last in ENDINGS and table.get(name)) or table.get(wanted.removeprefix("the "))
+
+
+def _named(text: str, start: int, end: int, label: str, known: bool) -> Named:
+    """A name without the white space, quotes and marks around it."""
+    inner = INNER.search(text, start, end)
+    return Named(*(inner.span() if inner else (start, end)), label, known)

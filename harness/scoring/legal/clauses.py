@@ -1,0 +1,199 @@
+"""Scores a list of clause types against the types that are there. Knows nothing of how the list was written.
+
+A name outside the vocabulary is a false positive, never dropped. "None" beside a name is one too: hedging never pays.
+An answer that is empty, cut at the token limit, failed, a refusal or too wordy to be a list counts as one false
+positive with every gold type missed, so that garbage scores no better than a wrong answer. A question about a closed
+list always has an answer, so a refusal is never a right "none".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from msgspec.structs import replace
+
+from harness.errors import refuse_all
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import Scorer, scorer
+from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read
+
+UNREADABLE = "(unreadable)"
+"""Stands among the predicted and invented names for an answer that could not be read."""
+
+METRICS = [
+    Metric(
+        name="clause_recall",
+        scorer="clauses",
+        numerator="tp",
+        denominator="gold",
+        says="Share of the clauses that are there which the answer names.",
+    ),
+    Metric(
+        name="clause_precision",
+        scorer="clauses",
+        numerator="tp",
+        denominator="predicted",
+        says="Share of the clauses named which are there.",
+    ),
+    Metric(
+        name="clause_micro_f1",
+        scorer="clauses",
+        numerator="f1_top",
+        denominator="f1_bottom",
+        says="Balance of recall and precision over all clauses together.",
+    ),
+    Metric(
+        name="clause_macro_f1",
+        scorer="clauses",
+        numerator="",
+        kind="macro_f1",
+        says="Balance of recall and precision for each clause type, then the mean over types.",
+    ),
+    Metric(
+        name="clause_exact_set",
+        scorer="clauses",
+        numerator="exact",
+        says="Share of answers that name exactly the clauses that are there.",
+    ),
+    Metric(
+        name="abstention_rate",
+        scorer="clauses",
+        numerator="abstained",
+        denominator="positives",
+        higher_is_better=False,
+        says="Share of the texts with a clause for which the answer was that there is none.",
+    ),
+    Metric(
+        name="false_alarm_rate",
+        scorer="clauses",
+        numerator="false_alarm",
+        denominator="empty_gold",
+        higher_is_better=False,
+        says="Share of the texts without any clause for which the answer named one.",
+    ),
+    Metric(
+        name="parse_rate",
+        scorer="clauses",
+        numerator="parsed",
+        says="Share of answers that could be read as a list of clauses.",
+    ),
+]
+
+
+def vocabulary_table(names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
+    """Clause type by every key that means it. Refuses two names of one key, and aliases that lead nowhere."""
+    table: dict[str, str] = {}
+    problems = []
+    for name in names:
+        if not key(name) or table.setdefault(key(name), name) != name:
+            problems.append(f"clause type {name!r} cannot be told from {table.get(key(name), 'nothing')!r}")
+    for alias, name in aliases.items():
+        if key(name) not in table:
+            problems.append(f"alias {alias!r} means {name!r}, which is not in the vocabulary")
+        elif table.setdefault(key(alias), table[key(name)]) != table[key(name)]:
+            problems.append(f"alias {alias!r} means both {table[key(alias)]!r} and {name!r}")
+    refuse_all(problems, "clause vocabulary")
+    return table
+
+
+def among(vocabulary: Sequence[str], aliases: Mapping[str, str] | None = None) -> Scorer:
+    """A scorer of clause lists whose valid names are `vocabulary`; `aliases` maps other spellings to them."""
+    table = vocabulary_table(vocabulary, aliases or {})
+
+    def unknown(case: Case) -> list[str]:
+        return [_unknown(case, name, vocabulary) for name in case.expected if key(name) not in table]
+
+    @scorer(metrics=_over(vocabulary), name="clauses", config=sorted(table.items()), check=unknown)
+    def found(case: Case, completion: Completion) -> Score:
+        """Clause types named, against those that are there."""
+        return _score(case, completion, table)
+
+    return found
+
+
+def _over(vocabulary: Sequence[str]) -> list[Metric]:
+    """METRICS, with the types that a mean over types leaves out by name where they are neither there nor named."""
+    return [replace(m, labels=tuple(vocabulary)) if m.kind == "macro_f1" else m for m in METRICS]
+
+
+def _unknown(case: Case, name: str, vocabulary: Sequence[str]) -> str:
+    return f"case '{case.id}' expects {name!r}, which is not in the list: {'; '.join(vocabulary)}"
+
+
+def _unlisted(case: Case) -> list[str]:
+    """Expected types outside the case's own list, where it has one."""
+    listed = _listed(case.input.get("clause_types", ""))
+    known = {key(name) for name in listed}
+    return [_unknown(case, name, listed) for name in case.expected if listed and key(name) not in known]
+
+
+@scorer(metrics=METRICS, name="clauses", check=_unlisted)
+def found(case: Case, completion: Completion) -> Score:
+    """Clause types named, against those that are there; valid names are those of the case's `clause_types`."""
+    return _score(case, completion, _case_table(case.input.get("clause_types", ""), tuple(case.expected)))
+
+
+@lru_cache(maxsize=256)
+def _case_table(listed: str, gold: tuple[str, ...]) -> dict[str, str]:
+    return {key(name): name for name in [*_listed(listed), *gold]}
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(";") if name.strip()]
+
+
+def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Score:
+    gold = sorted({table.get(key(name), name) for name in case.expected})
+    reading = read(completion, table)
+    first: dict[str, Named] = {}
+    for named in reading.named:
+        first.setdefault(named.label, named)
+    predicted = [UNREADABLE] if reading.unreadable else list(first)
+    hits = [label for label in predicted if label in gold]
+    missing = [label for label in gold if label not in first]
+    invented = [label for label in predicted if label not in gold]
+    tp, fp, fn = len(hits), len(invented), len(missing)
+    exact = int(fp == 0 and fn == 0)
+    return Score(
+        name="clauses",
+        value=float(exact),
+        extracted={"predicted": predicted, "found": hits, "missing": missing, "invented": invented},
+        counts={
+            "tp": tp,
+            "fp": fp,
+            "fn": fn,
+            "gold": len(gold),
+            "predicted": len(predicted),
+            "f1_top": 2 * tp,
+            "f1_bottom": 2 * tp + fp + fn,
+            "exact": exact,
+            "parsed": int(not reading.unreadable),
+            "abstained": int(bool(gold) and reading.none),
+            "positives": int(bool(gold)),
+            "empty_gold": int(not gold),
+            "false_alarm": int(not gold and bool(predicted)),
+        },
+        spans=_spans(completion.text, reading, first, gold),
+    )
+
+
+def _spans(text: str, reading: ClauseListReading, first: Mapping[str, Named], gold: Sequence[str]) -> list[Span]:
+    if reading.unreadable:
+        whole = Span(start=0, end=len(text), quote=text, kind="clause", verdict="unreadable", reason=reading.unreadable)
+        return [whole] if text else []
+    return [
+        Span(
+            start=named.start,
+            end=named.end,
+            quote=text[named.start : named.end],
+            kind="clause",
+            verdict="found" if named.label in gold else "invented",
+            reason="" if named.label in gold else _why(named),
+        )
+        for named in first.values()
+    ]
+
+
+def _why(named: Named) -> str:
+    return f"'{named.label}' is not in this text" if named.known else "not one of the clause types asked about"

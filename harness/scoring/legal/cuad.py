@@ -1,0 +1,293 @@
+"""CUAD's rule for quoted clauses, quirks included, on plain strings and numbers. Knows no case and no model.
+
+Source: `TheAtticusProject/cuad` commit 67faa0e, evaluate.py. Two strings match where the sets of their words share
+half of their union. Words are split at single spaces, so that a line break joins two words and a double space makes an
+empty one. The later commit 6667285 splits at any white space, which changes one in five of the labelled strings: it is
+offered as `jaccard_any_space` and used by nothing here.
+
+Undefined precision and recall are nan inside a curve, because what the envelope makes of them is part of the rule. What
+`aupr` and `precision_at_recall` give back is always a number. They ask for confidences, which a generating model does
+not have: whoever calls them says where the confidences come from.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
+from harness.scoring.base import scorer
+from harness.scoring.legal import clause_list_parser
+from harness.scoring.text.refusals import refuses
+
+MATCH = 0.5
+"""Least Jaccard similarity of a match."""
+REMOVED = str.maketrans({".": None, ",": None, ";": None, ":": None, "/": " "})
+STEP = (0.99 - 0.01) - 0.99
+THRESHOLDS = (*(0.99 + i * STEP for i in range(99)), 0.001, 0.0)
+"""0.99 down to 0.01 by 0.01 with the rounding of `numpy.arange`, then 0.001 and 0: a confidence that equals a threshold
+is not over it, so the last digit counts."""
+PARTIES = "Parties"
+"""A question whose id holds this also matches where a labelled string is part of the quoted one."""
+
+
+class SpanCounts(NamedTuple):
+    """Labelled strings found (tp) and not found (fn), and quoted strings that match none (fp)."""
+
+    tp: int
+    fp: int
+    fn: int
+
+    @property
+    def precision(self) -> float | None:
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
+
+
+class PrecisionRecallCurve(NamedTuple):
+    """Points by falling threshold, after the point (recall 0, precision 1); `confidences` is one shorter."""
+
+    precisions: list[float]
+    recalls: list[float]
+    confidences: list[float]
+
+
+def jaccard(gold: str, quoted: str) -> float:
+    """Shared words over all words, split at single spaces."""
+    first, second = _words(gold), _words(quoted)
+    return len(first & second) / len(first | second)
+
+
+def jaccard_any_space(gold: str, quoted: str) -> float:
+    """The same with words split at any white space, as commit 6667285 has it; 0 where neither has a word."""
+    first, second = set(_plain(gold).split()), set(_plain(quoted).split())
+    return len(first & second) / len(first | second) if first | second else 0.0
+
+
+@lru_cache(maxsize=8192)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_plain(text).split(" "))
+
+
+def _plain(text: str) -> str:
+    return text.translate(REMOVED).lower()
+
+
+def matches(gold: str, quoted: str, parties: bool = False) -> bool:
+    """Whether a quoted string stands for a labelled one; `parties` also allows it to hold the labelled one, as is."""
+    return jaccard(gold, quoted) >= MATCH or (parties and gold in quoted)
+
+
+def count(gold: Sequence[str], quoted: Sequence[str], parties: bool = False) -> SpanCounts:
+    """Counts of one question; several quoted strings that match one labelled string are one true positive."""
+    found = sum(any(matches(label, quote, parties) for quote in quoted) for label in gold)
+    wrong = sum(not any(matches(label, quote, parties) for label in gold) for quote in quoted)
+    return SpanCounts(found, wrong, len(gold) - found)
+
+
+def kept(predictions: Iterable[tuple[str, float]], threshold: float) -> list[str]:
+    """Texts with a confidence over the threshold; of equal texts the last confidence counts, empty ones are dropped."""
+    last = {text: confidence for text, confidence in predictions if text}
+    return [text for text, confidence in last.items() if confidence > threshold]
+
+
+def curve(
+    gold: Mapping[str, Sequence[str]], predictions: Mapping[str, Sequence[tuple[str, float]]]
+) -> PrecisionRecallCurve:
+    """Precision and recall at each of THRESHOLDS, over all questions together.
+
+    Both map question ids, which hold the category's name, to labelled strings and to (text, confidence) pairs.
+    """
+    if sorted(gold) != sorted(predictions):
+        raise ValueError(f"{len(gold)} questions have labels and {len(predictions)} have predictions; ids must agree")
+    made = PrecisionRecallCurve([1.0], [0.0], [])
+    for threshold in THRESHOLDS:
+        counts = [count(gold[name], kept(predictions[name], threshold), PARTIES in name) for name in gold]
+        total = SpanCounts(*(sum(column) for column in zip(*counts, strict=True))) if counts else SpanCounts(0, 0, 0)
+        made.precisions.append(math.nan if total.precision is None else total.precision)
+        made.recalls.append(math.nan if total.recall is None else total.recall)
+        made.confidences.append(threshold)
+    return made
+
+
+def envelope(precisions: Sequence[float]) -> list[float]:
+    """Each precision, or the best at a higher recall. A nan gives way to what follows it; the last one's spreads."""
+    best = list(precisions)
+    for i in range(len(best) - 2, -1, -1):
+        # `max` keeps its first argument where the second is nan, and also where the first is.
+        best[i] = max(best[i + 1], best[i])
+    return best
+
+
+def aupr(points: PrecisionRecallCurve) -> float:
+    """Area under the envelope over recall, by trapezoids; 0 where it is undefined."""
+    best, recalls = envelope(points.precisions), points.recalls
+    area = math.fsum((recalls[i] - recalls[i - 1]) * (best[i] + best[i - 1]) / 2 for i in range(1, len(best)))
+    return 0.0 if math.isnan(area) else area
+
+
+def precision_at_recall(points: PrecisionRecallCurve, recall: float) -> tuple[float, float]:
+    """Envelope precision at the first recall that reaches `recall`, else 0, and the confidence listed beside it.
+
+    As in the source, the last point is never looked at and the confidence is the next point's threshold, because the
+    list of thresholds is one shorter than the list of points.
+    """
+    examined = zip(envelope(points.precisions), points.recalls, points.confidences, strict=False)
+    confidence = math.nan
+    for precision, reached, confidence in examined:
+        if reached >= recall:
+            return precision, confidence
+    return 0.0, confidence
+
+
+def f_score(counts: SpanCounts, beta: float = 1.0) -> float | None:
+    """(1 + b2) P R / (b2 P + R) in counts: (1 + b2) tp / ((1 + b2) tp + fp + b2 fn); None with nothing to count."""
+    square = beta * beta
+    below = (1 + square) * counts.tp + counts.fp + square * counts.fn
+    return (1 + square) * counts.tp / below if below else None
+
+
+LINE = re.compile(r"[^\r\n]+")
+BULLET = re.compile(r"\s*(?:(?:[-*•–—]|\(?\d{1,2}[.)])\s+)?[\"“‘'`]?")
+QUOTES = "\"”’'` \t"
+
+METRICS = [
+    Metric(
+        name="span_recall",
+        scorer="spans",
+        numerator="tp",
+        denominator="gold",
+        says="Share of the labelled strings that the answer quotes: at least half of the words in common.",
+    ),
+    Metric(
+        name="span_precision",
+        scorer="spans",
+        numerator="tp",
+        denominator="tp_fp",
+        says="Labelled strings quoted, over these and the quotes that match no labelled string.",
+    ),
+    Metric(
+        name="span_f1",
+        scorer="spans",
+        numerator="f1_top",
+        denominator="f1_bottom",
+        says="Balance of recall and precision of quoted strings.",
+    ),
+    Metric(
+        name="span_f2",
+        scorer="spans",
+        numerator="f2_top",
+        denominator="f2_bottom",
+        says="Balance of recall and precision of quoted strings, where a missed one weighs more.",
+    ),
+    Metric(
+        name="span_abstention_rate",
+        scorer="spans",
+        numerator="abstained",
+        denominator="positives",
+        higher_is_better=False,
+        says="Share of the texts with a labelled string for which the answer was that there is none.",
+    ),
+    Metric(
+        name="span_false_alarm_rate",
+        scorer="spans",
+        numerator="false_alarm",
+        denominator="empty_gold",
+        higher_is_better=False,
+        says="Share of the texts without a labelled string for which the answer quoted one.",
+    ),
+    Metric(
+        name="span_parse_rate",
+        scorer="spans",
+        numerator="parsed",
+        says="Share of answers that could be read as quoted lines or as none.",
+    ),
+]
+
+
+@scorer(metrics=METRICS, name="spans")
+def quoted(case: Case, completion: Completion) -> Score:
+    """Quoted lines against the case's expected strings; a case or clause named after "Parties" follows that rule."""
+    parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
+    unreadable = _unreadable(completion)
+    lines = {} if unreadable or _says_none(completion.text) else dict(_lines(completion.text))
+    tp, fp, fn = count(case.expected, list(lines), parties)
+    fp += int(bool(unreadable))
+    spans = [
+        _span(case, completion.text, start, any(matches(label, line, parties) for label in case.expected), line)
+        for line, start in lines.items()
+    ]
+    gold = bool(case.expected)
+    return Score(
+        name="spans",
+        value=float(fp == 0 and fn == 0),
+        extracted={
+            "missing": [g for g in case.expected if not any(matches(g, line, parties) for line in lines)],
+            "unmatched": [span.quote for span in spans if span.verdict != "found"],
+            **({"unreadable": [unreadable]} if unreadable else {}),
+        },
+        counts={
+            "tp": tp,
+            "fp": fp,
+            "fn": fn,
+            "gold": tp + fn,
+            "tp_fp": tp + fp,
+            "f1_top": 2 * tp,
+            "f1_bottom": 2 * tp + fp + fn,
+            "f2_top": 5 * tp,
+            "f2_bottom": 5 * tp + fp + 4 * fn,
+            "parsed": int(not unreadable),
+            "abstained": int(gold and not lines and not unreadable),
+            "positives": int(gold),
+            "empty_gold": int(not gold),
+            "false_alarm": int(not gold and fp > 0),
+        },
+        spans=spans,
+    )
+
+
+def _unreadable(completion: Completion) -> str:
+    """Why an answer cannot be read, or the empty string."""
+    if completion.finish_reason == "error":
+        return "the engine gave no answer"
+    if completion.finish_reason == "length":
+        return "the answer was cut at the token limit"
+    if not any(True for _ in _lines(completion.text)):
+        return "the answer is empty"
+    return "the answer is a refusal" if refuses(completion.text) else ""
+
+
+def _says_none(text: str) -> bool:
+    return bool(clause_list_parser.NONE.fullmatch(clause_list_parser.key(text)))
+
+
+def _lines(text: str) -> Iterator[tuple[str, int]]:
+    """Each line without bullet and quotation marks, and where it starts."""
+    for line in LINE.finditer(text):
+        bullet = BULLET.match(text, line.start(), line.end())
+        start = bullet.end() if bullet else line.start()
+        quote = text[start : line.end()].rstrip(QUOTES)
+        if quote.strip():
+            yield quote, start
+
+
+def _span(case: Case, text: str, start: int, found: bool, line: str) -> Span:
+    """A quoted line, with its place in the source where it stands there word for word."""
+    at = case.document.find(line)
+    if found:
+        verdict, reason = "found", ""
+    elif at >= 0:
+        verdict, reason = "unmatched", "it stands in the text and is not what was asked for"
+    else:
+        verdict, reason = "invented", "it does not stand in the text"
+    source = SourceSpan(doc_id=case.cluster, start=at, end=at + len(line)) if at >= 0 else None
+    end = start + len(line)
+    return Span(
+        start=start, end=end, quote=text[start:end], kind="clause", verdict=verdict, reason=reason, source=source
+    )

@@ -1,0 +1,1 @@
+"""Text that scorers share: numbers, dates, quantities, phrases, refusals."""

@@ -1,0 +1,108 @@
+"""Finds calendar dates in text as ISO text: `2024-03-01`, `2024-03` (no day), `--03-01` (no year).
+
+`3/4/24` is read month first, the American order, and marked ambiguous where day and month could change places. A year
+of two digits is 1970 to 2069. "May" and "March" need their capital, so that "may 30 days" is no date.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from harness.scoring.text.numbers import ORDINALS
+
+MONTH_NAMES = "January February March April May June July August September October November December"
+MONTHS = {name[:3].lower(): number for number, name in enumerate(MONTH_NAMES.split(), 1)}
+SHORT = "|".join(name[:3] for name in MONTH_NAMES.split() if name != "May")
+SMALL_MONTHS = [name.lower() for name in MONTH_NAMES.split() if name not in ("March", "May")]
+SMALL = "|".join(SMALL_MONTHS)
+MONTH = re.compile(
+    rf"(?:{'|'.join(f'{n}|{n.upper()}' for n in MONTH_NAMES.split())}|{SMALL}|(?:{SHORT}|Sept)\b\.?)(?!\w)"
+)
+ORDINAL = "(?P<ordinal>" + "|".join(sorted(ORDINALS, key=len, reverse=True)).replace("-", r"[-\s]") + ")"
+DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)|{ORDINAL}\b)"
+YEAR = r"(?P<year>(?:1[6-9]|20)\d\d)(?!\d)"
+BEFORE = re.compile(rf"(?:\bthe\s+)?(?<![\w$.,/-]){DAY}\s+(?:day\s+of\s+|of\s+)?$", re.I)
+AFTER = re.compile(rf"\s+(?:the\s+)?{DAY}(?![,.]?\d)(?:,?\s+{YEAR})?", re.I)
+YEAR_AFTER = re.compile(rf",?\s+(?:of\s+)?{YEAR}", re.I)
+NUMERIC = re.compile(
+    r"(?<![\w/.-])(?:(?P<iso_year>(?:1[6-9]|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)"
+    r"|(?P<first>\d{1,2})(?P<mark>[/-])(?P<second>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d|(?<=/)\d\d))(?![\d/-])"
+)
+NUMERIC_HINT = re.compile(r"\d[/-]\d")
+MONTH_STARTS = "|".join(sorted({name[1:3] for name in MONTH_NAMES.split()}))
+MONTH_HINT = re.compile(rf"[JFMASOND](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|{MONTH_STARTS.upper()})")
+SMALL_MONTH_HINT = re.compile(
+    rf"[JFMASONDjfasond](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))"
+)
+"""How a month's name begins, without and with small letters; saves trying all names at each character."""
+DAY_ENDS = frozenset(("st", "nd", "rd", "th", "of"))
+LONGEST_BEFORE = 40
+"""Characters before a month's name that may belong to its date."""
+
+
+class Date(NamedTuple):
+    """A date with its range in the text."""
+
+    start: int
+    end: int
+    iso: str
+    ambiguous: bool
+    """Another order of day and month would read it otherwise."""
+
+
+def dates_in(text: str) -> Iterator[Date]:
+    """Dates of a text: numeric ones, then those with a month's name."""
+    for match in NUMERIC.finditer(text) if NUMERIC_HINT.search(text) else ():
+        found = _numeric(match)
+        if found:
+            yield found
+    taken = 0
+    pattern = SMALL_MONTH_HINT if any(month in text for month in SMALL_MONTHS) else MONTH_HINT
+    for hint in pattern.finditer(text):
+        month = MONTH.match(text, hint.start())
+        if month and month.start() >= taken and not text[month.start() - 1 : month.start()].isalnum():
+            found = _named(text, month, taken)
+            if found:
+                taken = found.end
+                yield found
+
+
+def _numeric(match: re.Match[str]) -> Date | None:
+    if match["iso_year"]:
+        return _date(match.start(), match.end(), match["iso_year"], int(match["iso_month"]), int(match["iso_day"]))
+    month, day, year = int(match["first"]), int(match["second"]), match["year"]
+    ambiguous = month <= 12 and day <= 12 and day != month
+    if month > 12:
+        month, day = day, month
+    if len(year) == 2:
+        year = f"{'19' if int(year) >= 70 else '20'}{year}"
+    return _date(match.start(), match.end(), year, month, day, ambiguous)
+
+
+def _named(text: str, month: re.Match[str], taken: int) -> Date | None:
+    number = MONTHS[month[0][:3].lower()]
+    lead = text[max(taken, month.start() - LONGEST_BEFORE) : month.start()]
+    before = BEFORE.search(text, month.start() - len(lead), month.start()) if _may_end_a_day(lead.rstrip()) else None
+    if before:
+        year = YEAR_AFTER.match(text, month.end())
+        end = year.end() if year else month.end()
+        return _date(before.start(), end, year["year"] if year else "-", number, _day(before))
+    after = AFTER.match(text, month.end())
+    if after:
+        return _date(month.start(), after.end(), after["year"] or "-", number, _day(after))
+    year = YEAR_AFTER.match(text, month.end())
+    return Date(month.start(), year.end(), f"{year['year']}-{number:02d}", False) if year else None
+
+
+def _may_end_a_day(text: str) -> bool:
+    """Whether a text ends as "1", "1st", "first" and "first day of" do; saves trying the pattern at each character."""
+    return text[-1:].isdigit() or text[-2:].lower() in DAY_ENDS
+
+
+def _date(start: int, end: int, year: str, month: int, day: int, ambiguous: bool = False) -> Date | None:
+    possible = 1 <= month <= 12 and 1 <= day <= 31
+    return Date(start, end, f"{year}-{month:02d}-{day:02d}", ambiguous) if possible else None
+
+
+def _day(match: re.Match[str]) -> int:
+    return int(match["day"]) if match["day"] else ORDINALS["-".join(match["ordinal"].lower().replace("-", " ").split())]

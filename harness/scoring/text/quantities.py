@@ -1,0 +1,306 @@
+"""Finds money, percentages, dates, durations and counts in text and gives each its one canonical form. Judges none.
+
+Canonical values: money in cents, percentages in basis points, durations in minutes, months or business days, counts as
+they are, all exact fractions; dates as ISO text (`2024-03-01`, `2024-03`, `--03-01`). "Thirty (30) days" is one figure.
+Bullets, section and page numbers, statute references, clock times and numbers inside identifiers are no figures, nor
+are "zero" and "one" in words, which English uses as pronouns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
+
+from harness.scoring.text import numbers
+from harness.scoring.text.dates import dates_in
+from harness.scoring.text.normalize import normalise
+
+PER_AFTER = re.compile(
+    r",?\s*(?:/|(?:per|a|an|each|every)\s+)(?:calendar\s+)?(?P<period>month|quarter|year|annum)\b"
+    r"|,?\s*(?P<manner>monthly|quarterly|annually|yearly)\b",
+    re.I,
+)
+PER_BEFORE = re.compile(
+    r"(?P<manner>[MmQqAaYy](?<!\w.)(?i:(?<=m)onthly|(?<=q)uarterly|(?<=a)nnual|(?<=y)early))\s+(?:\w+\s+){0,3}?"
+    r"(?i:(?:is|are|of|was|be|at|equals?|totals?)\s+|[:=]\s*)?$"
+)
+PERIODS = {"m": "month", "q": "quarter", "y": "year", "a": "year"}
+
+
+def paid_for(text: str, start: int, end: int) -> str:
+    """The period that an amount is paid for, where the text says it right before or behind; else the empty string."""
+    found = PER_AFTER.match(text, end)
+    if found:
+        return PERIODS[(found["period"] or found["manner"])[0].lower()]
+    before = PER_BEFORE.search(text, max(0, start - 40), start)
+    return PERIODS[before["manner"][0].lower()] if before else ""
+
+
+CURRENCIES = {"$": "USD", "usd": "USD", "€": "EUR", "eur": "EUR", "£": "GBP", "gbp": "GBP"}
+UNITS: dict[str, tuple[str, str, Fraction]] = {
+    "%": ("percent", "bp", Fraction(100)),
+    "percent": ("percent", "bp", Fraction(100)),
+    "basis point": ("percent", "bp", Fraction(1)),
+    "dollar": ("money", "USD", Fraction(100)),
+    "euro": ("money", "EUR", Fraction(100)),
+    "pound sterling": ("money", "GBP", Fraction(100)),
+    "cent": ("money", "USD", Fraction(1)),
+    "minute": ("duration", "minutes", Fraction(1)),
+    "hour": ("duration", "minutes", Fraction(60)),
+    "day": ("duration", "minutes", Fraction(1440)),
+    "week": ("duration", "minutes", Fraction(10080)),
+    "month": ("duration", "months", Fraction(1)),
+    "year": ("duration", "months", Fraction(12)),
+    "business day": ("duration", "business days", Fraction(1)),
+}
+"""Kind, canonical unit and factor by the unit's plain name."""
+
+UNIT = (
+    r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|basis\s+points?\b|bps\b"
+    r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b"
+    r"|(?:(?:consecutive|calendar|full|additional|more|business|working|banking|successive|further)\s+){0,2}"
+    r"(?:minutes?|hours?|days?|weeks?|months?|years?|yrs?\.?)\b))"
+)
+MONEY_SIGN = r"(?P<sign>(?:\bUS\s?|\bU\.S\.\s?)?[$€£]|\b(?:USD|EUR|GBP))"
+RESTATED = (
+    rf"\s*\(\s*(?:US|U\.S\.)?\s*[$€£]?\s*(?P<again>{numbers.DIGITS}|{numbers.FRACTION})"
+    r"\s*(?P<again_scale>thousand|million|billion)?\s*(?:%|per\s?cent|dollars|days|months|years|hours|weeks)?\s*\)"
+)
+QUANTITY = re.compile(
+    rf"(?:(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
+    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>mm|mn|bn|[kmb])\b)?"
+    rf"|(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?)"
+    rf"(?:{UNIT}(?P<after>{RESTATED.replace('again', 'later')})?)?",
+    re.I,
+)
+UNITS_FOLLOW = (
+    r"(?!\s*(?:%|per\s?cent|basis|dollars|(?:(?:business|calendar|working)\s+)?(?:minutes?|hours?|days?|weeks?|months?"
+    r"|years?)\b))"
+)
+REFERENCE = re.compile(
+    r"(?:§\s?|\b(?:(?:guideline|policy|procedure|directive|section|article|paragraph|clause|exhibit|schedule|page|chapter|no|p|sec|art|para)(?P<list>s)?\.?"
+    r"|(?P<pages>pp\.?)|appendix|annex|(?-i:Item|Title|Rule|Form|Part|Step|Note|Question|Line|Number))\s+)[#(]?$",
+    re.I,
+)
+LIST_JOINT = re.compile(r"(?:\(\w{1,4}\))*\s*(?:,|(?:,\s*)?\b(?:and|or|to|through)\b)\s*")
+BULLET_BEFORE = re.compile(r"(?:(?:^|\n)[ \t]*[-*•>]?|(?:[:.;]|[A-Za-z],)[ \t]+)[ \t]*\(?$")
+BULLET_AFTER = re.compile(r"[.)](?=\s)")
+CODE_SECTION = re.compile(r"\d\d?[-\u2010-\u2013]\d{1,2}[A-Z]?[-\u2010-\u2013]\d{1,4}(?:\.\d+)?(?:\(\w+\))*", re.I)
+FIRST_LETTERS = re.compile(
+    r"[0-9$€£][0-9]*|o(?=ne\b)|t(?=wo\b|hree\b|hir|en\b|wel|wen)|f(?=our|ive\b|ift|or[t])|s(?=ix|even)|e(?=ight|leven)"
+    r"|n(?=ine)|a(?=n?\s+(?:hundred|thousand|million|billion|trillion))|u(?=s\s?\$|sd|\.s\.\s?\$)|e(?=ur\b)|g(?=bp\b)",
+)
+"""Where a quantity may begin, in lower case; saves trying the whole pattern at each character."""
+HINT = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twel|thir|fort|fif|twen|hundred|thousand|million"
+    r"|billion|trillion|first|second|nin)"
+)
+"""What every figure holds, in lower case: a digit, or the beginning of a number word."""
+NAMED_UNIT = re.compile(
+    r"%|per\s?cent|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr", re.I
+)
+BUSINESS = re.compile(r"business|working|banking", re.I)
+UNIT_RANGE = re.compile(r"-(?<=\d-)(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
+RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—])\s*")
+SPACE = re.compile(r"\s+")
+SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
+"""Basis points in a hundredth and in a tenth of one percent."""
+SMALL_STARTS = frozenset("htHT")
+OF_ONE_PERCENT = re.compile(
+    rf"[\s-]*(?P<part>hundredth|tenth)s?\s+of\s+(?:one|a|1)\s*(?:per\s?cent|%)(?P<bracket>\s*\(\s*(?P<again>{numbers.DIGITS})\s*%\s*\))?",
+    re.I,
+)
+JOINED = re.compile(r"-\w")
+START = attrgetter("start")
+IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re.I)
+
+
+class Figure(NamedTuple):
+    """One figure: where it stands, its kind, its canonical unit and value."""
+
+    start: int
+    end: int
+    kind: str
+    unit: str
+    value: Fraction | str
+    restated: Fraction | None = None
+    """The value in brackets where it differs from the one in words."""
+    step: Fraction = Fraction(0)
+    """What the last digit shown counts, in the canonical unit."""
+    ambiguous: bool = False
+    """A numeric date that another order of day and month would read otherwise."""
+    per: str = ""
+    """For money, the period that it is paid for: month, quarter or year."""
+
+
+SizeKey = tuple[str, int | str, int]
+"""Unit, and value as numerator and denominator: a fraction itself is slow to look up."""
+
+
+def size_key(unit: str, value: Fraction | str) -> SizeKey:
+    """What equal figures of one unit have in common."""
+    return (unit, value, 1) if isinstance(value, str) else (unit, *value.as_integer_ratio())
+
+
+class QuantityGroups(NamedTuple):
+    """What the groups of `QUANTITY` hold, in their order."""
+
+    sign: str | None
+    digits: str | None
+    scale: str | None
+    short: str | None
+    words: str | None
+    hundredths: str | None
+    before: str | None
+    again: str | None
+    again_scale: str | None
+    unit: str | None
+    after: str | None
+    later: str | None
+    later_scale: str | None
+
+
+@lru_cache(maxsize=64)
+def figures_in(text: str) -> tuple[Figure, ...]:
+    """Figures in order of appearance, with offsets into `text`."""
+    normal = normalise(text)
+    if not HINT.search(normal.text.lower()):
+        return ()
+    plain = UNIT_RANGE.sub("–", normal.text)
+    taken = bytearray(len(plain))
+    found: list[Figure] = []
+    for date in dates_in(plain):
+        found.append(Figure(date.start, date.end, "date", "date", date.iso, ambiguous=date.ambiguous))
+        taken[date.start : date.end] = b"\1" * (date.end - date.start)
+    for match in CODE_SECTION.finditer(plain):
+        taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    found.extend(_figures(plain, taken))
+    found.sort(key=START)
+    if normal.starts is not None:
+        found = [_placed(figure, *normal.original(figure.start, figure.end)) for figure in found]
+    return tuple(found)
+
+
+def _placed(figure: Figure, start: int, end: int) -> Figure:
+    return figure._replace(start=start, end=end)
+
+
+def _quantities(text: str) -> Iterator[re.Match[str]]:
+    """Matches of `QUANTITY`, as its `finditer` gives them."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = "".join(c.lower() if c.isascii() else c for c in text)
+    end = 0
+    for first in FIRST_LETTERS.finditer(lower):
+        match = QUANTITY.match(text, first.start()) if first.start() >= end else None
+        if match:
+            end = match.end()
+            yield match
+
+
+def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
+    listed = -1
+    for match in _quantities(text):
+        start, end = match.span()
+        if 1 in taken[start:end]:
+            continue
+        small = OF_ONE_PERCENT.match(text, end) if text[end : end + 12].strip("- \t\n")[:1] in SMALL_STARTS else None
+        if small:
+            yield _small_percent(match, small)
+            taken[start : small.end()] = b"\1" * (small.end() - start)
+            continue
+        parts = QuantityGroups(*match.groups())
+        written = parts.unit or ""
+        if not (written or parts.sign or parts.before or parts.after):
+            reference = REFERENCE.search(text, max(0, start - 16), start)
+            if reference or (listed >= 0 and LIST_JOINT.fullmatch(text, listed, start)):
+                listed = end if not reference or reference["list"] or reference["pages"] or "§" in reference[0] else -1
+                continue
+            if _is_no_count(match, text):
+                continue
+            written = _unit_ahead(text, end)
+        kind, unit, value, restated, size = _amount(parts, written)
+        per = paid_for(text, start, end) if kind == "money" else ""
+        yield Figure(start, end, kind, unit, value, restated, size, per=per)
+
+
+@lru_cache(maxsize=4096)
+def _amount(parts: QuantityGroups, written: str) -> tuple[str, str, Fraction, Fraction | None, Fraction]:
+    """Kind, unit, value, value in brackets and step of one way to write a figure, with the unit `written`."""
+    kind, unit, factor = _unit(written, parts.sign or "", parts.before or parts.after or "")
+    value, size = _value(parts, kind)
+    return kind, unit, value * factor, _restated(parts, value, factor), size * factor
+
+
+def _small_percent(match: re.Match[str], small: re.Match[str]) -> Figure:
+    """ "Twenty-five hundredths of one percent (0.25%)"."""
+    count = numbers.words_value(match["words"]) if match["words"] else numbers.digits_value(match["digits"])
+    value = count * SMALL_PARTS[small["part"].lower()]
+    other = numbers.digits_value(small["again"]) * 100 if small["again"] else value
+    return Figure(match.start(), small.end(), "percent", "bp", value, other if other != value else None)
+
+
+def _restated(parts: QuantityGroups, value: Fraction, factor: Fraction) -> Fraction | None:
+    """The number in brackets, where it is not the one in words; a percentage may restate basis points."""
+    again = parts.again or parts.later
+    if not again:
+        return None
+    scale = numbers.SCALES.get((parts.again_scale or parts.later_scale or "").lower(), 1)
+    other = numbers.digits_value(again) * scale
+    if "%" in (parts.before or parts.after or "") and factor == 1 and (parts.unit or "").strip(" -")[:1] in "bB":
+        other *= 100
+    return other * factor if other != value else None
+
+
+def _unit_ahead(text: str, at: int) -> str:
+    """The unit of the second number in "10 to 15 days", which the first one shares."""
+    joint = RANGE_JOINT.match(text, at)
+    ahead = QUANTITY.match(text, joint.end()) if joint else None
+    return (ahead["unit"] or "") if ahead else ""
+
+
+def _value(parts: QuantityGroups, kind: str) -> tuple[Fraction, Fraction]:
+    """The number matched and what its last digit counts."""
+    if parts.words:
+        hundredths = parts.hundredths or ""
+        value = numbers.words_value(parts.words)
+        value += Fraction(int(hundredths), 100) if hundredths.isdecimal() else 0
+        return value, numbers.step(str(int(value)))
+    digits, scale = parts.digits or "", numbers.SCALES.get((parts.scale or "").lower(), 1)
+    if kind == "money" and parts.short:
+        scale = numbers.SHORT_SCALES[parts.short.lower()]
+    return numbers.digits_value(digits) * scale, numbers.step(digits, scale)
+
+
+def _unit(written: str, sign: str, bracket: str) -> tuple[str, str, Fraction]:
+    """Kind, canonical unit and factor; a bracket such as "($500)" or "(5%)" lends its unit to a bare number."""
+    if sign:
+        return "money", CURRENCIES[sign.lower()[-3:] if sign[-1].isalpha() else sign[-1]], Fraction(100)
+    for text in (written, bracket):
+        found = NAMED_UNIT.search(text)
+        if found:
+            name = SPACE.sub(" ", found[0].lower()).strip(". ")
+            name = {"yrs": "year", "yr": "year", "bps": "basis point"}.get(name, name)
+            name = "percent" if name.startswith(("per cent", "percent")) else name.removesuffix("s")
+            if name == "day" and BUSINESS.search(text):
+                name = "business day"
+            return UNITS[name]
+        if "$" in text:
+            return "money", "USD", Fraction(100)
+    return "count", "", Fraction(1)
+
+
+def _is_no_count(match: re.Match[str], text: str) -> bool:
+    """Whether a bare number is a pronoun, an ordinal, a bullet, a clock time or part of an identifier."""
+    start, end = match.span()
+    if match["words"]:
+        return bool(JOINED.match(text, end)) or numbers.words_value(match["words"]) <= 1
+    if match["short"] or IDENTIFIER.match(text, end):
+        return True
+    if BULLET_AFTER.match(text, end) and BULLET_BEFORE.search(text, max(0, start - 12), start):
+        return True
+    return text[start - 1 : start] == "(" and text[end : end + 1] == ")" and len(match["digits"]) <= 2

@@ -1,0 +1,92 @@
+"""Judges merged weights as the runs that approved their adapter were judged. Merges nothing and serves nothing.
+
+A merge is not identical to its adapter, so its own answers must pass: the same suites, bars, baseline and engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.approval.approve import Approval, Where, approve, suites_here
+from harness.checkpoints.resolve import resolve
+from harness.errors import GateFailed, refuse_all
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import run
+from harness.files import digest
+from harness.gates.config import gates_path
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, load_manifest
+from harness.schema import ACCEPTED, BASELINE, Checkpoint, Manifest, SuiteInfo
+from harness.suites.suite import Suite
+
+UNJUDGED = "merged weights are not judged, because --ungated was given"
+
+
+def approved_already(merged: Checkpoint, base: str, where: Where) -> Approval | None:
+    """Passing runs on exactly the merged weights; `base` is the content digest of the model they come from."""
+    try:
+        return approve(merged, where, None, "serve", base)
+    except GateFailed:
+        return None
+
+
+def judge(
+    merged: Path, base: str, approval: Approval, where: Where, progress: Progress, tensor_parallel: int = 1
+) -> Approval:
+    """Repeat what approved the adapter on the merged weights; GateFailed where a gate does not pass.
+
+    UserError where the suites changed.
+    """
+    for folder, names in approval.runs.items():
+        original = load_manifest(folder)
+        job = job_like(original, names, merged, list(suites_here(names, where.suites).values()), where.bars)
+        if job.engine in (None, "vllm"):
+            job.tensor_parallel = tensor_parallel
+        made = run(job, RunFolder.create(where.runs, "merged"), progress)
+        short = [f"{v.suite} {v.gate}: {v.outcome}" for v in made.verdicts if v.outcome != "pass"]
+        if short or not made.verdicts:
+            raise GateFailed(
+                "the merged weights do not pass, though their adapter did: "
+                f"{'; '.join(short) or 'no gate was judged'}. Nothing is served. Read why with: "
+                f"tunegate report {made.path}"
+            )
+    return approve(resolve(str(merged)), where, None, "serve", base)
+
+
+def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Sequence[Suite], bars: Path | None) -> Job:
+    """What the original run asked of these suites, of the merged weights.
+
+    A suite or baseline that is another now is a UserError. A server has no merged weights, so they are loaded here.
+    """
+    here = {suite.name: suite for suite in suites}
+    infos = [info for info in original.suites if info.name in names]
+    problems = [f"{i.name}: is not here. Name its folder with --suite" for i in infos if i.name not in here]
+    problems += [p for i in infos if i.name in here for p in _changed(i, here[i.name], bars)]
+    accepted = any(info.accepted for info in infos)
+    asked = None if accepted else original.checkpoints.get(BASELINE)
+    baseline = (asked.path if asked.kind == "endpoint" else asked.name) if asked else None
+    if asked and resolve(str(baseline)).digest != asked.digest:
+        problems.append(f"{asked.name}: the baseline had other weights. Evaluate the adapter again")
+    refuse_all(problems, f"what approved the adapter, run {original.run_id}, cannot be repeated on the merged weights")
+    samples = {i.samples for i in infos if i.samples != here[i.name].samples}
+    return Job(
+        suites=[SuiteJob(suite=here[i.name], cases=here[i.name].cases) for i in infos],
+        candidate=str(merged),
+        baseline=ACCEPTED if accepted else baseline,
+        engine=None if original.engine.get("name") == "openai" else original.engine.get("name"),
+        repeats=samples.pop() if samples else None,
+        seed=int(original.sampling.get("seed", 0)),
+        bars=bars,
+    )
+
+
+def _changed(info: SuiteInfo, suite: Suite, bars: Path | None) -> list[str]:
+    pairs = {
+        "cases": (info.cases_hash, suite.cases_hash),
+        "prompt": (info.prompt_hash, suite.prompt_hash),
+        "scorers": (info.scorers_hash, suite.scorers_hash),
+        "gates": (info.gates_hash, digest(gates_path(suite, bars).read_bytes())),
+    }
+    changed = [what for what, (then, now) in pairs.items() if then != now]
+    return [f"{suite.name}: {', '.join(changed)} changed since. Evaluate the adapter again"] if changed else []

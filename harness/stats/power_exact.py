@@ -1,0 +1,251 @@
+"""How likely a rule is to pass, summed over what it may come to count. Knows no gate file, no record and no wording.
+
+The rules are those of `harness.gates.judge` on scores of 0 and 1: exact where every case is a contract of its own. With
+several units a contract they correlate by an assumed or measured amount, and the judge's design effect is taken to be
+the one that this implies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from harness.schema import Side
+from harness.stats import paired, power
+from harness.stats.intervals import (
+    FEW_CLUSTERS_WITH_EVENT,
+    Array,
+    critical,
+    has_enough_clusters,
+    ratio_of_rates,
+    upper_for_share,
+    wilson,
+)
+from harness.stats.paired import FEW_CHANGED_CLUSTERS
+from harness.stats.power import Design
+
+MOST_CONTRACTS = 20_000
+"""No plan asks for more."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Most errors with which a level still passes; None where not even none does."""
+
+    scattered: int | None
+    """Where ten contracts or more hold one, so that the design effect is known."""
+    few: int | None
+    """Where fewer do, and the few-errors guard counts contracts, not cases."""
+
+
+def allowed(design: Design, bar: float, level: float = 0.95) -> Allowed:
+    """Errors that the one-sided bound of a share allows under a lower `bar`."""
+    n = design.units
+    if design.is_plain:
+        most = power.errors_allowed(n, bar, level)
+        return Allowed(most, most)
+    free = power.errors_allowed(n, bar, level, n / design.deff, design.freedom)
+    few = power.errors_allowed(n, bar, level, min(n / design.deff, design.effective), design.freedom)
+    return Allowed(free, few)
+
+
+def chance_of_level(design: Design, bar: float, truth: float, level: float = 0.95) -> float:
+    """Probability that a share which is `truth` is shown to be at least `bar`; for 'at most' give both less 1."""
+    most = allowed(design, bar, level)
+    if design.is_plain:
+        return 0.0 if most.few is None else float(special.bdtr(most.few, design.units, 1 - truth))
+    scattered, few = (-1 if most.scattered is None else most.scattered), (-1 if most.few is None else most.few)
+    if truth >= 0.5:
+        return _at_most(design, 1 - truth, few, scattered)
+    return 1 - _at_most(design, truth, design.units - few - 1, design.units - scattered - 1)
+
+
+def _at_most(design: Design, rate: float, few: int, scattered: int) -> float:
+    """Probability of at most `few` events in fewer than ten contracts, or of at most `scattered` in ten or more."""
+    one, contracts = design.events(rate), design.contracts
+    length = 1 << (contracts * (len(one) - 1)).bit_length()
+    together = np.fft.irfft(np.fft.rfft(one, length) ** contracts, length)
+    hit: Array = one.copy()
+    some: Array = np.ones(1)
+    hit[0] = 0.0
+    in_few = [0.0, 0.0]
+    for holders in range(min(FEW_CLUSTERS_WITH_EVENT, contracts + 1)):
+        times = math.comb(contracts, holders) * one[0] ** (contracts - holders)
+        for i, most in enumerate((few, scattered)):
+            in_few[i] += times * float(some[: most + 1].sum())
+        some = np.convolve(some, hit).astype(np.float64)
+    return min(1.0, max(0.0, in_few[0] + float(together[: scattered + 1].sum()) - in_few[1]))
+
+
+def rate_needed(design: Design, bar: float, wanted: float = power.POWER) -> float | None:
+    """Lowest true share that is shown to be at least `bar` with probability `wanted`; None where none is."""
+    return _lowest(lambda truth: chance_of_level(design, bar, truth) >= wanted, bar, 1.0)
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """A paired comparison seen by contract: shares that get better and worse, by `step` of their own score each."""
+
+    better: float
+    worse: float
+    step: float
+
+
+def _changes(design: Design, changed: float, gain: float) -> _Changes:
+    """Contracts that change where `changed` of the units do and the metric gains `gain`.
+
+    The net change of a changed contract is one size, which gives the mean and the variance of a contract's sum, as far
+    as contracts without a single loss (or gain) can; exact where a contract is one case.
+    """
+    m, share = design.per_contract, max(changed, abs(gain))
+    any_change = 1 - float(design.events(share)[0])
+    if any_change <= 0:
+        return _Changes(0.0, 0.0, 1.0)
+    net = m * abs(gain)
+    size = math.sqrt((m * (share - gain * gain) * design.deff + net * net) / any_change)
+    fewer = min((any_change - net / size) / 2, 1 - float(design.events((share - abs(gain)) / 2)[0]))
+    more = any_change - max(0.0, fewer)
+    step = (net / (more - fewer) if gain else size) / m
+    return _Changes(more, any_change - more, step) if gain >= 0 else _Changes(any_change - more, more, step)
+
+
+def _outcomes(contracts: int, seen: _Changes) -> tuple[Array, Array, Array]:
+    """Numbers of better and worse contracts that can come, and the probability of each pair: a trinomial."""
+
+    def window(share: float) -> Array:
+        middle, reach = contracts * share, 6.5 * math.sqrt(contracts * share * (1 - share)) + 6
+        return np.arange(max(0, math.floor(middle - reach)), min(contracts, math.ceil(middle + reach)) + 1).astype(
+            float
+        )
+
+    better, worse = (a.ravel() for a in np.meshgrid(window(seen.better), window(seen.worse), indexing="ij"))
+    same = contracts - better - worse
+    kept = same >= 0
+    better, worse, same = better[kept], worse[kept], same[kept]
+    logs = special.gammaln(contracts + 1) - special.gammaln(better + 1) - special.gammaln(worse + 1)
+    logs -= special.gammaln(same + 1)
+    for count, share in ((better, seen.better), (worse, seen.worse), (same, 1 - seen.better - seen.worse)):
+        logs += special.xlogy(count, max(0.0, share))
+    return better, worse, np.exp(logs)
+
+
+def _bounds(design: Design, better: Array, worse: Array, step: float, level: float, side: Side) -> tuple[Array, Array]:
+    """Bounds of the difference, as `changes.gains_and_losses` has them, with one step for every contract."""
+    contracts = design.contracts
+    move, scale = step / contracts, contracts / (contracts - 1)
+    mean, moved = move * (better - worse), better + worse
+    beyond = better * np.abs(move - mean / contracts) + worse * np.abs(move + mean / contracts)
+    beyond += (contracts - moved) * np.abs(mean) / contracts
+    squares = moved * move**2 - mean**2 / contracts
+    apart = np.divide(beyond**2, squares, out=np.zeros_like(mean), where=squares > 0)
+    either, sides = has_enough_clusters(moved, apart, contracts, paired.FEW_MOVED), []
+    for count in (better, worse):
+        own = has_enough_clusters(count, 4 * count * (1 - count / contracts), contracts, paired.FEW_MOVED)
+        most = paired.effective_size_cap(own, either, moved * move, moved * move**2, design.effective)
+        spread = scale * count * move**2 * (1 - count / contracts)
+        sides.append(paired.Shifts(count * move, spread, 1.0, most, design.effective))
+    covariance = -scale * sides[0].mean * sides[1].mean / contracts
+    return paired.hybrid(sides[0], sides[1], covariance, critical(level, side, design.freedom))
+
+
+def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
+    """Probability that 'improves' passes where `changed` of the units change and the metric gains `gain`.
+
+    Without a margin the exact test must be under `alpha` too: McNemar, or where contracts hold several units the sign
+    flip of their sums, whose many sizes leave it as few ties as the mid-p value of McNemar on contracts has.
+    """
+    seen = _changes(design, changed, gain)
+    better, worse, chance = _outcomes(design.contracts, seen)
+    passes = _bounds(design, better, worse, seen.step, 0.95, "two")[0] > margin
+    if margin == 0:
+        fewer, changes = np.minimum(better, worse), (better + worse).astype(np.int64)
+        p = special.bdtr(fewer, changes, 0.5)
+        if not design.is_plain:
+            p -= 0.5 * (p - np.where(fewer > 0, special.bdtr(fewer - 1, changes, 0.5), 0.0))
+        passes &= 2 * p < alpha
+    return float(chance[passes].sum())
+
+
+def chance_of_no_worse(design: Design, changed: float, margin: float, gain: float = 0.0) -> float:
+    """Probability that 'no worse' passes where `changed` of the units change, either way alike unless there is a gain.
+
+    With fewer than 20 changed contracts the few-flips guard holds the bound to the share of those that got worse.
+    """
+    contracts, seen = design.contracts, _changes(design, changed, gain)
+    better, worse, chance = _outcomes(contracts, seen)
+    passes = _bounds(design, better, worse, seen.step, 0.95, "lower")[0] > -margin
+    each = design.effective / contracts
+    most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_CHANGED_CLUSTERS))
+    passes &= (better + worse >= FEW_CHANGED_CLUSTERS) | (worse < most)
+    return float(chance[passes].sum())
+
+
+def chance_of_cut(design: Design, baseline: float, ratio: float, bar: float, correlation: float) -> float:
+    """Probability that 'reduces' passes where tuned / baseline is `ratio`: normal, and rough where events are few.
+
+    The upper bound is at most `bar` where p1 - bar * p0 is below 0 by 1.96 standard errors of its own (Fieller 1954).
+    Where fewer than ten contracts hold a tuned event, the judge's MOVER-R bound at the expected rates is taken instead.
+    """
+    tuned = baseline * ratio
+    if ratio >= bar:
+        return 0.0
+    z, independent = critical(0.95, "two"), design.units / design.deff
+    variance = power.ratio_variance(baseline, tuned, bar, correlation)
+    known = float(special.ndtr((bar * baseline - tuned) / math.sqrt(variance / independent) - z))
+    holders = 1 - float(design.events(tuned)[0])
+    few = float(special.bdtr(FEW_CLUSTERS_WITH_EVENT - 1, design.contracts, holders))
+    n, df = min(independent, design.effective), None if design.is_plain else design.freedom
+    upper = ratio_of_rates(*((rate, *wilson(rate, n, df=df)) for rate in (tuned, baseline)))[1]
+    guarded = 0.0 if upper is None else float(special.ndtr(z * (bar - ratio) / (upper - ratio) - z))
+    return few * guarded + (1 - few) * known
+
+
+def smallest_gain(
+    design: Design, changed: float, wanted: float = power.POWER, *, margin: float = 0.0, alpha: float = 0.05
+) -> float | None:
+    """Smallest true gain that 'improves' shows with probability `wanted`; None where not even a gain of 1 is."""
+    return _lowest(lambda g: chance_of_gain(design, changed, g, margin=margin, alpha=alpha) >= wanted, margin, 1.0)
+
+
+def smallest_margin(design: Design, changed: float, wanted: float = power.POWER) -> float | None:
+    """Smallest margin under which an equally good model is shown to be no worse with probability `wanted`."""
+    return _lowest(lambda margin: chance_of_no_worse(design, changed, margin) >= wanted, 0.0, 1.0)
+
+
+def largest_ratio(
+    design: Design, baseline: float, bar: float, correlation: float, wanted: float = power.POWER
+) -> float | None:
+    """Largest true tuned / baseline that is shown to be at most `bar` with probability `wanted`; None where none is."""
+    ratios = (bar * step / 200 for step in range(199, -1, -1))
+    return next((r for r in ratios if chance_of_cut(design, baseline, r, bar, correlation) >= wanted), None)
+
+
+def contracts_needed(design: Design, chance: Callable[[Design], float], wanted: float = power.POWER) -> int | None:
+    """Contracts like these at which `chance` reaches `wanted`, to about 2%; None where 20,000 do not do."""
+
+    def reaches(contracts: int) -> bool:
+        return chance(replace(design, contracts=contracts)) >= wanted
+
+    low, high = 1, design.contracts
+    while not reaches(high):
+        low, high = high, math.ceil(high * 1.5)
+        if high > MOST_CONTRACTS:
+            return None
+    while high - low > max(1, high // 50):
+        middle = (low + high) // 2
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    return high
+
+
+def _lowest(holds: Callable[[float], bool], low: float, high: float) -> float | None:
+    """Lowest number in (low, high] from which `holds` is true, to a hundredth of a percent; None where high is not."""
+    if not holds(high):
+        return None
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

@@ -1,0 +1,1 @@
+"""Suites: cases, prompts and how suites are found."""

@@ -1,0 +1,296 @@
+"""The only place where a prompt is rendered and a chat template applied. Knows no engine.
+
+Inference and training share `Renderer`: the prompt ids of a training row are exactly the ids an engine receives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.checkpoints import safety
+from harness.checkpoints.model_files import model_config, read_json
+from harness.checkpoints.resolve import cache_dir, tokenizer_folder
+from harness.errors import MissingExtra, UserError, cut
+from harness.files import digest, read_text, shown_path
+from harness.schema import Case, Checkpoint, Prompt
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+PLAIN = "TokenizersBackend"
+"""The class of transformers 5 that needs tokenizer.json alone."""
+DECIDING = ("config.json", "tokenizer_config.json")
+"""Files by which transformers chooses the class (models/auto/tokenization_auto.py)."""
+
+
+def load(folder: Path) -> Any:
+    """The tokenizer in a folder. Raises what transformers raises, and MissingExtra where it is not installed."""
+    if find_spec("transformers") is None:
+        raise MissingExtra("rendering prompts", "transformers", "train")
+    kept = _kept_choice(folder)
+    if kept.exists() and (folder / "tokenizer.json").is_file():
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast.from_pretrained(str(folder), **safety.TOKENIZER)
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), **safety.TOKENIZER)
+    if type(tokenizer).__name__ == PLAIN:
+        with suppress(OSError):  # It is found anew then, which costs time alone.
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.touch()
+    return tokenizer
+
+
+def _kept_choice(folder: Path) -> Path:
+    """The empty file that says: transformers of this version chose the plain class for these files."""
+    found = hashlib.sha256(metadata.version("transformers").encode())
+    for name in DECIDING:
+        file = folder / name
+        found.update(f"\0{name}\0".encode() + (file.read_bytes() if file.is_file() else b"-"))
+    return cache_dir() / "tokenizers" / found.hexdigest()[:32]
+
+
+Message = dict[str, str]
+
+
+def read_template(path: Path) -> str:
+    """Text of a suite's prompt.jinja."""
+    return read_text(path, "Write the prompt template, or name it in Suite(prompt=...)")
+
+
+def load_template(path: Path) -> jinja2.Template:
+    """Compile a suite's prompt.jinja; undefined variables are errors, not empty text."""
+    import jinja2
+    from jinja2 import meta
+
+    env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False, trim_blocks=True)
+    text = read_template(path)
+    try:
+        template = env.from_string(text)
+        variables = meta.find_undeclared_variables(env.parse(text)) - env.globals.keys()
+    except jinja2.TemplateSyntaxError as error:
+        raise UserError(f"{shown_path(path)}:{error.lineno}: not a Jinja template: {error.message}") from None
+    if not variables:
+        raise UserError(
+            f"{shown_path(path)}: uses no variable, so every case gets the same prompt. Write a key of the cases' "
+            "input in it, such as {{ document }}"
+        )
+    template.name = shown_path(path)
+    return template
+
+
+def messages(template: jinja2.Template, case: Case) -> list[Message]:
+    """Chat messages of one case.
+
+    The template renders the user message from the case's input; `{% set system = "..." %}` in it is the system
+    message. A variable that the case lacks is a UserError.
+    """
+    import jinja2
+
+    try:
+        module = template.make_module(dict(case.input))
+        user = str(module).strip()
+    except jinja2.UndefinedError as error:
+        raise UserError(
+            f"{template.name or 'the prompt'}: case '{case.id}': the prompt needs a variable its input lacks: "
+            f"{error.message}. "
+            f"Input has: {', '.join(case.input) or 'nothing'}"
+        ) from None
+    system = getattr(module, "system", None)
+    head = [{"role": "system", "content": str(system).strip()}] if system else []
+    return [*head, {"role": "user", "content": user}]
+
+
+def _merge_system(chat: Sequence[Message]) -> list[Message]:
+    """Put the system message in front of the first user message, for templates that refuse the role."""
+    system = [m["content"] for m in chat if m["role"] == "system"]
+    rest = [dict(m) for m in chat if m["role"] != "system"]
+    if system and rest:
+        rest[0]["content"] = "\n\n".join([*system, rest[0]["content"]])
+    return rest
+
+
+def _first_line(error: Exception) -> str:
+    return cut((str(error).strip().splitlines() or ["no reason given"])[0], 200)
+
+
+class Renderer:
+    """Turns chat messages into text and token ids with one model's tokenizer and chat template.
+
+    Loads nothing until it is used. `folder` holds config.json, and the tokenizer unless `tokenizer` names its folder.
+    """
+
+    def __init__(self, folder: str | Path, tokenizer: Path | None = None) -> None:
+        self.folder = Path(folder)
+        self.tokenizer_folder = tokenizer or self.folder
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Renderer:
+        """The renderer of a checkpoint's prompts; an adapter may bring a tokenizer of its own."""
+        return cls(checkpoint.path, tokenizer_folder(checkpoint))
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        try:
+            tokenizer = load(self.tokenizer_folder)
+        except MissingExtra:
+            raise
+        except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
+            raise UserError(
+                f"{self.tokenizer_folder}: the tokenizer cannot be loaded: {type(error).__name__}: "
+                f"{_first_line(error)}. Expected one of a kind that transformers knows; code that a checkpoint brings "
+                "is never run"
+            ) from None
+        if not tokenizer.chat_template:
+            raise UserError(
+                f"{self.tokenizer_folder}: the tokenizer has no chat template. Expected an instruct model; "
+                "add chat_template.jinja to the folder"
+            )
+        return tokenizer
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json as it lies in the folder."""
+        return model_config(self.folder)
+
+    @property
+    def max_positions(self) -> int:
+        """Longest prompt and answer together, in tokens, from config.json (tokenizers often state a nonsense limit)."""
+        return int(self.config.get("max_position_embeddings") or 2048)
+
+    @cached_property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Every end-of-sequence id: the tokenizer's, the config's and the generation config's."""
+        found: list[int] = []
+        generation = self.folder / "generation_config.json"
+        more = read_json(generation).get("eos_token_id") if generation.exists() else None
+        for ids in (self.tokenizer.eos_token_id, self.config.get("eos_token_id"), more, self._turn_end):
+            for one in ids if isinstance(ids, list) else [ids]:
+                if isinstance(one, int) and one not in found:
+                    found.append(one)
+        return tuple(found)
+
+    @cached_property
+    def template_digest(self) -> str:
+        """Digest of the chat template's text."""
+        template = self.tokenizer.chat_template
+        return digest(template if isinstance(template, str) else json.dumps(template, sort_keys=True))
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        probe = [{"role": "system", "content": "\u241a"}, {"role": "user", "content": "u"}]
+        try:
+            return "\u241a" in self._rendered(probe, True)
+        except Exception:  # Where the template fails at all, `_apply` says so.
+            return False
+
+    @cached_property
+    def _turn_end(self) -> int | None:
+        """Id of the special token that closes an assistant turn, where the template writes one."""
+        text = self._apply([{"role": "user", "content": "u"}, {"role": "assistant", "content": "\u241a"}], False)
+        ids = self._encode(text[text.rindex("\u241a") + 1 :])
+        special = set(self.tokenizer.all_special_ids)
+        return next((i for i in ids if i in special), None)
+
+    def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
+        """What transformers makes of the chat; it runs the template in jinja's sandbox."""
+        text = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=generate)
+        return str(text)
+
+    def _apply(self, chat: Sequence[Message], generate: bool) -> str:
+        try:
+            return self._rendered(chat, generate)
+        except Exception as error:  # A template that a checkpoint brings raises anything.
+            raise UserError(
+                f"{self.tokenizer_folder}: the chat template cannot be used: {type(error).__name__}: "
+                f"{_first_line(error)}. Correct it, or choose another checkpoint"
+            ) from None
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _prompt_text(self, chat: Sequence[Message]) -> str:
+        chat = chat if self._takes_system else _merge_system(chat)
+        return self._apply(chat, True)
+
+    def _prompt_ids(self, text: str) -> list[int]:
+        """Ids of a rendered chat. The template writes its own special tokens; a BOS is never added twice."""
+        ids = self._encode(text)
+        bos = self.tokenizer.bos_token_id
+        wants_bos = bool(getattr(self.tokenizer, "add_bos_token", False))
+        if wants_bos and bos is not None and ids[:1] != [bos]:
+            return [bos, *ids]
+        return ids
+
+    def prompt(self, chat: Sequence[Message], template_hash: str = "") -> Prompt:
+        """Render the messages and open the assistant's turn; `template_hash` is the suite template's."""
+        text = self._prompt_text(chat)
+        return Prompt(
+            text=text, ids=tuple(self._prompt_ids(text)), template_hash=digest(template_hash + self.template_digest)
+        )
+
+    def opening(self, answer: str) -> int:
+        """First token id of an answer that the assistant's turn opens with."""
+        return self._encode(answer)[0]
+
+    def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """Token ids and loss mask of a conversation, both of one length.
+
+        The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised apart,
+        so no token spans the border between prompt and answer; the mask goes by length, never by token id.
+        """
+        ids: list[int] = []
+        mask: list[int] = []
+        done = ""
+        end = self._turn_end if self._turn_end is not None else self.tokenizer.eos_token_id
+        end_text = str(self.tokenizer.convert_ids_to_tokens(end))
+        for turn, message in enumerate(chat):
+            if message["role"] != "assistant":
+                continue
+            text = self._prompt_text(chat[:turn])
+            if not text.startswith(done):
+                raise UserError(
+                    f"the chat template rewrites earlier turns, so turn {turn + 1} cannot be trained as it is served. "
+                    "Use one assistant answer a row"
+                )
+            before = self._encode(text[len(done) :]) if done else self._prompt_ids(text)
+            answer = [*self._encode(message["content"]), end]
+            ids += before + answer
+            mask += [0] * len(before) + [1] * len(answer)
+            done = text + message["content"] + end_text
+        if not ids:
+            raise UserError("a training row needs at least one assistant message")
+        return ids, mask
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+class PlainRenderer:
+    """Token ids without a tokenizer: the UTF-8 bytes of the messages. For the fake engine only."""
+
+    stop_ids: tuple[int, ...] = ()
+    max_positions = 1 << 30
+
+    def prompt(self, chat: Sequence[Message], template_hash: str = "") -> Prompt:
+        """Messages as `role: content` lines; ids are bytes."""
+        text = "\n".join(f"{m['role']}: {m['content']}" for m in chat)
+        return Prompt(text=text, ids=tuple(text.encode()), template_hash=digest(template_hash))
+
+    def opening(self, answer: str) -> int:
+        """First id of an answer."""
+        return answer.encode()[0]
+
+
+Rendering = Renderer | PlainRenderer

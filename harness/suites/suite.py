@@ -1,0 +1,220 @@
+"""A suite: what one domain task declares. Knows no engine and no pytest.
+
+suite = Suite(cases="cases.jsonl", prompt="prompt.jinja", scorers=[clauses.found])
+
+@suite.case(where={"kind": "no_such_clause"})
+def test_never_invents_a_clause(record):
+    assert record.scores.clauses.invented == []
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import json_schema as harness_json_schema
+from harness.errors import UserError, refuse_all
+from harness.files import digest, shown_path
+from harness.schema import Case, Completion, Metric, Record, Score
+from harness.suites.cases import cases_hash, check_cases, load_cases
+from harness.suites.tables import HUB
+
+if TYPE_CHECKING:
+    import jinja2
+
+Scorer = Callable[[Case, Completion], Score]
+
+
+def _problems(scorer: Scorer, case: Case) -> Sequence[str]:
+    """What a scorer finds wrong with a case before anything is asked."""
+    check: Callable[[Case], Sequence[str]] | None = getattr(scorer, "check", None)
+    return check(case) if check else ()
+
+
+class CaseTest:
+    """A test function over one record, with the cases it applies to."""
+
+    __test__ = False
+
+    def __init__(self, function: Callable[[Record], Any], suite: Suite, must: bool, where: Mapping[str, str]) -> None:
+        self.function = function
+        self.suite = suite
+        self.must = must
+        self.where = dict(where)
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+
+    def __call__(self, record: Record) -> Any:
+        return self.function(record)
+
+    def applies(self, case: Case) -> bool:
+        return all(case.tags.get(tag) == value for tag, value in self.where.items())
+
+
+class Suite:
+    """Cases, prompt, scorers, tests and gates of one domain task, in the folder of the file that declares it.
+
+    cases: JSONL, CSV or Parquet file in the folder, `hf:owner/name@COMMIT#SPLIT`, or a function that returns cases; it
+        raises Unavailable where they cannot be had
+    prompt: template of the user message, in the folder
+    scorers: what is looked for in each answer; one of a family
+    cluster: the word for what cases share, such as contract, which intervals and tests count
+    slices: tags whose values are reported apart, and that gates may name
+    shape: task shape, such as `clause given`, `excerpt` or `whole contract`; metrics of two shapes are never compared
+    max_tokens: most tokens of an answer; one that is cut there is wrong
+    samples: answers a case, averaged inside the case
+    temperature: at which they are drawn; 0 is greedy
+    options: possible answers of a multiple-choice question; the engine also gives each one's log probability
+    choice: texts, one of which an answer is held to be
+    json_schema: a mapping, or a file in the folder; an answer is held to be JSON that obeys it
+    leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
+    floor: an answer by rule that every model must beat
+    licence: licence of the cases
+    gates: file of the bars, in the folder
+    """
+
+    def __init__(
+        self,
+        *,
+        cases: str | Callable[[], Iterable[Case]] = "cases.jsonl",
+        prompt: str = "prompt.jinja",
+        scorers: Sequence[Scorer],
+        cluster: str = "contract",
+        slices: Sequence[str] = (),
+        shape: str = "excerpt",
+        max_tokens: int = 64,
+        samples: int = 1,
+        temperature: float = 0.0,
+        options: Sequence[str] = (),
+        choice: Sequence[str] = (),
+        json_schema: str | Path | Mapping[str, Any] | None = None,
+        leave_out_long: bool = False,
+        floor: Callable[[Case], str] | None = None,
+        licence: str = "",
+        gates: str = "gates.toml",
+    ) -> None:
+        file = Path(sys._getframe(1).f_globals["__file__"]).resolve()
+        self.folder = file.parent
+        self.name = f"{self.folder.parent.name}/{self.folder.name}"
+        self.title = ((sys._getframe(1).f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
+        self.scorers = list(scorers)
+        self.cluster = cluster
+        self.slices = list(slices)
+        self.shape = shape
+        self.max_tokens = max_tokens
+        self.samples = samples
+        self.temperature = temperature
+        self.options = tuple(options)
+        self._choice = tuple(choice)
+        self._json_schema = json_schema
+        self.leave_out_long = leave_out_long
+        self.floor = floor
+        self.licence = licence
+        self.gates_path = self.folder / gates
+        self.tests: list[CaseTest] = []
+        self._cases = cases
+        self._prompt = self.folder / prompt
+
+    @cached_property
+    def cases(self) -> Sequence[Case]:
+        """Every case, checked. Raises UserError, or Unavailable where the data is not on this machine."""
+        if callable(self._cases):
+            cases: Sequence[Case] = check_cases(self._cases(), self.name)
+            where = self.name
+        else:
+            hub = self._cases.startswith(HUB)
+            path = self.folder / self._cases
+            cases, where = (load_cases(self._cases), self._cases) if hub else (load_cases(path), shown_path(path))
+        problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
+        refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
+        return cases
+
+    @property
+    def cases_path(self) -> Path | None:
+        """The file of its cases; None where a function builds them or the hub has them."""
+        return None if callable(self._cases) or self._cases.startswith(HUB) else self.folder / self._cases
+
+    def problems(self, case: Case) -> list[str]:
+        """What its scorers find wrong with a case before anything is asked."""
+        return [problem for scorer in self.scorers for problem in _problems(scorer, case)]
+
+    @cached_property
+    def template(self) -> jinja2.Template:
+        from harness.suites.prompts import load_template
+
+        return load_template(self._prompt)
+
+    @cached_property
+    def prompt_hash(self) -> str:
+        """Digest of the prompt template's text, the answer's token limit, temperature, options and structure."""
+        from harness.suites.prompts import read_template
+
+        decoding = [self.max_tokens, self.temperature, self.options, *([self.structure] if self.structure else [])]
+        return digest([read_template(self._prompt), *decoding])
+
+    @cached_property
+    def structure(self) -> dict[str, Any]:
+        """What answers are held to, as fields of Sampling: `choice` or `json_schema`; {} where they are free."""
+        if self._json_schema is None:
+            if "" in self._choice or len(set(self._choice)) < len(self._choice):
+                raise UserError(f"{self.name}: Suite(choice=...) has a text twice or an empty one: {self._choice}")
+            return {"choice": self._choice} if self._choice else {}
+        if self._choice:
+            raise UserError(f"{self.name}: Suite has choice= and json_schema=; an answer is held to one: leave one out")
+        source = self._json_schema
+        schema = harness_json_schema.read(source if isinstance(source, Mapping) else self.folder / source)
+        text = json.dumps(schema, ensure_ascii=False)
+        harness_json_schema.validator(text)
+        return {"json_schema": text}
+
+    @cached_property
+    def cases_hash(self) -> str:
+        return cases_hash(self.cases)
+
+    @cached_property
+    def metrics(self) -> list[Metric]:
+        """Metrics that the scorers offer, in their order."""
+        from harness.scoring.base import metrics_of
+
+        return metrics_of(self.scorers)
+
+    @cached_property
+    def scorer_versions(self) -> dict[str, str]:
+        """Each scorer's version by the name of its scores: its source, the modules it uses, its configuration."""
+        from harness.scoring.base import name_of, version_of
+
+        return {name_of(s): version_of(s) for s in self.scorers}
+
+    @cached_property
+    def scorers_hash(self) -> str:
+        """Digest of the scorers' versions, in their order."""
+        return digest(list(self.scorer_versions.values()))
+
+    def slice_values(self) -> dict[str, list[str]]:
+        """Values of each slice tag over all cases, sorted; a slice no case has is a UserError."""
+        values = {tag: sorted({c.tags[tag] for c in self.cases if tag in c.tags}) for tag in self.slices}
+        empty = [tag for tag, found in values.items() if not found]
+        if empty:
+            raise UserError(f"{self.name}: no case has the tag {empty[0]!r} that Suite(slices=...) names")
+        return values
+
+    def case(
+        self,
+        function: Callable[[Record], Any] | None = None,
+        /,
+        *,
+        must: bool = False,
+        where: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Declare a case test. `must=True`: a miss fails the session; `where` keeps the cases with these tags."""
+
+        def declare(test: Callable[[Record], Any]) -> CaseTest:
+            declared = CaseTest(test, self, must, where or {})
+            self.tests.append(declared)
+            return declared
+
+        return declare(function) if function is not None else declare

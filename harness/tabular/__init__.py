@@ -1,0 +1,1 @@
+"""Reading tables into cases and training rows."""

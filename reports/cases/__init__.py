@@ -1,0 +1,1 @@
+"""Cases of a run: reading, choosing and showing them."""

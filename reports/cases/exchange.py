@@ -1,0 +1,176 @@
+"""Word difference of two answers, laid over the scorers' findings. Knows no view and cuts nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
+from typing import Literal, cast
+
+from harness.schema import Record, Span
+from harness.scoring.grounding.facts import BORNE_OUT, FABRICATED
+from reports import sentences as reports_sentences
+from reports import wording
+from reports.cases.read import EXCERPT, RecordSource, fabrications, shown_input
+from reports.cases.select import SelectedCase
+from reports.model import Answer, Exchange, Piece, Tone
+
+Change = Literal["same", "removed", "added"]
+Stretch = tuple[int, int, Change]
+
+
+WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+
+
+def words(text: str) -> list[str]:
+    """Words and single punctuation marks, each with the white space after it; joined they give the text back."""
+    return WORD.findall(text)
+
+
+def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
+    """Stretches of either text in code points: what only one of them says is removed or added.
+
+    White space alone makes no difference; a word counts with what follows it, which also leaves the search a tenth of
+    the pairs to try.
+    """
+    left, right = words(baseline), words(tuned)
+    bare, other = ([word.strip() for word in side] for side in (left, right))
+    head = _common(bare, other)
+    tail = _common(bare[head:][::-1], other[head:][::-1])
+    middle = SequenceMatcher(None, bare[head : len(bare) - tail], other[head : len(other) - tail], autojunk=False)
+    blocks = [("equal", 0, head, 0, head)]
+    blocks += [(tag, i1 + head, i2 + head, j1 + head, j2 + head) for tag, i1, i2, j1, j2 in middle.get_opcodes()]
+    blocks += [("equal", len(left) - tail, len(left), len(right) - tail, len(right))]
+    before = [part for tag, i1, i2, _, _ in blocks for part in _parts(tag, "removed", "".join(left[i1:i2]))]
+    after = [part for tag, _, _, j1, j2 in blocks for part in _parts(tag, "added", "".join(right[j1:j2]))]
+    return _joined(before), _joined(after)
+
+
+def pieces(record: Record, stretches: list[Stretch]) -> list[Piece]:
+    """Cut an answer wherever a change or a finding starts or ends; a finding is named where it ends."""
+    text = record.completion.text
+    spans = [s for score in record.scores.values() for s in score.spans if _points_into(s, text)]
+    edges = {e for a, b, _ in stretches for e in (a, b)} | {e for s in spans for e in (s.start, s.end)}
+    made = []
+    waiting = iter([*stretches, (len(text), len(text), "same")])
+    stretch = next(waiting)
+    for a, b in pairwise(sorted(edges | {0, len(text)})):
+        while a >= stretch[1] < len(text):
+            stretch = next(waiting)
+        made.append(_piece(text[a:b], stretch[2], [s for s in spans if s.start <= a < s.end], b))
+    return made
+
+
+def _common(left: list[str], right: list[str]) -> int:
+    """How many words both start with; the quadratic search is left for what lies between."""
+    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+
+
+def _parts(tag: str, change: Change, text: str) -> list[tuple[str, str]]:
+    """A stretch by kind; the white space that ends a change is none of it."""
+    if tag == "equal":
+        return [("same", text)]
+    body = text.rstrip()
+    return [(change, body), ("same", text[len(body) :])]
+
+
+def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:
+    """Parts as offsets, where white space and marks between two changes belong to the change."""
+    kept: list[tuple[str, str]] = []
+    by_kind = groupby((part for part in parts if part[1]), key=itemgetter(0))
+    runs = [(kind, "".join(text for _, text in group)) for kind, group in by_kind]
+    for i, (kind, text) in enumerate(runs):
+        between = kept and i + 1 < len(runs) and kept[-1][0] != "same" and not re.search(r"\w", text)
+        own = kept[-1][0] if kind == "same" and between else kind
+        if kept and kept[-1][0] == own:
+            kept[-1] = (own, kept[-1][1] + text)
+        else:
+            kept.append((own, text))
+    ends = list(accumulate(len(text) for _, text in kept))
+    return [(end - len(text), end, cast(Change, kind)) for (kind, text), end in zip(kept, ends, strict=True)]
+
+
+def finding(span: Span) -> str:
+    """A span's verdict in words: `citation invented`."""
+    return f"{span.kind} {span.verdict}"
+
+
+def tone(spans: list[Span]) -> Tone:
+    """The gravest verdict's tone."""
+    verdicts = {span.verdict for span in spans}
+    if verdicts & FABRICATED:
+        return "bad"
+    return "caution" if verdicts - BORNE_OUT else "good" if verdicts else "plain"
+
+
+def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:
+    found = "; ".join(dict.fromkeys(finding(span) for span in spans if span.end == end))
+    return Piece(text=text, change=change, finding=found, tone=tone(spans))
+
+
+def _points_into(span: Span, text: str) -> bool:
+    return 0 <= span.start < span.end <= len(text) and text[span.start : span.end] == span.quote
+
+
+def exchange(case: SelectedCase, source: RecordSource) -> Exchange:
+    """A case with its answers side by side; answers are never cut."""
+    tuned = source.read(case.tuned.number)
+    baseline = source.read(case.baseline.number) if case.baseline else None
+    given = shown_input(tuned.case.input)
+    return Exchange(
+        case_id=tuned.case.id,
+        source=f"{wording.title(case.suite.cluster)} {tuned.case.cluster}",
+        kind=case.kinds[0],
+        why=_why(case),
+        excerpt=given[:EXCERPT],
+        excerpt_note=wording.excerpt(min(EXCERPT, len(given)), len(given)),
+        expected="\n".join(tuned.case.expected) or "(nothing: the document has none)",
+        answers=_answers(baseline, tuned),
+        anchor=case.anchor,
+        facets=case.facets,
+    )
+
+
+def _answers(baseline: Record | None, tuned: Record) -> list[Answer]:
+    """Both answers with what only one of them says; one alone where the other was not asked or not kept."""
+    text = tuned.completion.text
+    before, after = compare(baseline.completion.text if baseline and baseline.text_kept else text, text)
+    found = [_answer(tuned, after)]
+    if baseline is not None:
+        found.insert(0, _answer(baseline, before if baseline.text_kept else []))
+    return found
+
+
+def _why(case: SelectedCase) -> str:
+    """Why the case is shown, in words."""
+    pair = case.pair
+    changes = pair.changes(case.suite.metrics) if pair else []
+    moved = reports_sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
+    new, kept = (len(pair.new), len(pair.persisting)) if pair and pair.has_both_texts else (0, 0)
+    return reports_sentences.why(case.kinds, moved, new, kept, len(case.tuned.claims), alone=pair is None)
+
+
+def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:
+    status = ""
+    if record.completion.finish_reason == "length":
+        status = f"cut at {wording.count(record.completion.output_tokens, 'token')}"
+    elif record.error is not None:
+        status = f"no answer: {record.error}"
+    elif not record.text_kept:
+        status = reports_sentences.NO_TEXT
+    elif not record.completion.text.strip():
+        status = "empty answer"
+    findings = [f"{wording.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]
+    for name, score in record.scores.items():
+        findings += [f"{wording.title(name)}, {key}: {wording.listing(v)}" for key, v in score.extracted.items() if v]
+    findings += [
+        f"{f.kind} {f.verdict}: {f.quote}" + (f" ({f.reason})" if f.reason else "") for f in fabrications(record)
+    ]
+    return Answer(
+        variant=wording.variant(record.variant),
+        pieces=pieces(record, list(stretches)),
+        status=status,
+        findings=list(dict.fromkeys(findings)),
+    )

@@ -1,0 +1,296 @@
+"""Reads a run's answers once and keeps of each what a report counts and sorts by, not its text. Knows no wording."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct, field
+
+from harness.runs.folder import RecordLine, RunData, stream
+from harness.schema import BASELINE, CANDIDATE, Metric, Record, ScoreEvent, Scores, SuiteInfo
+from harness.scoring.grounding.facts import FABRICATED
+from harness.stats.estimates import case_value
+
+MOST_HELD = 64 * 2**20
+"""Bytes of records.jsonl up to which a run is held in memory whole."""
+
+
+class RecordSource(Protocol):
+    """Answers in the order of the run, each with its number and suite; `read` finds one that came by its number."""
+
+    def __iter__(self) -> Iterator[tuple[int, str, Record]]: ...
+
+    def read(self, number: int) -> Record: ...
+
+
+class InMemoryRecords:
+    """The answers of a run that is in memory."""
+
+    def __init__(self, run: RunData) -> None:
+        self.run = run
+
+    def __iter__(self) -> Iterator[tuple[int, str, Record]]:
+        for number, (suite, record) in enumerate(zip(self.run.suite_of, self.run.records, strict=True)):
+            yield number, suite, record
+
+    def read(self, number: int) -> Record:
+        return self.run.records[number]
+
+
+class OnDisk:
+    """The answers of a run folder, of which memory holds where each begins: 16 bytes an answer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.records, self.scores = path, path / "records.jsonl", path / "scores.jsonl"
+        self._record_ends, self._scores_end = array("Q", [0]), array("Q", [0])
+
+    def __iter__(self) -> Iterator[tuple[int, str, Record]]:
+        self._record_ends, self._scores_end = array("Q", [0]), array("Q", [0])
+        lines, scores = _ends(self.records), _ends(self.scores)
+        for number, (suite, record) in enumerate(stream(self.path)):
+            self._record_ends.append(next(lines))
+            self._scores_end.append(([self._scores_end[-1], *islice(scores, len(record.scores))])[-1])
+            yield number, suite, record
+
+    def read(self, number: int) -> Record:
+        (line,) = _lines(self.records, self._record_ends, number)
+        scores = Scores()
+        for found in map(SCORE.decode, _lines(self.scores, self._scores_end, number)):
+            scores[found.score.name] = found.score
+        return msgspec.structs.replace(RECORD.decode(line).record, scores=scores)
+
+
+RECORD = msgspec.json.Decoder(RecordLine)
+SCORE = msgspec.json.Decoder(ScoreEvent)
+
+
+def source_of(run: RunData) -> RecordSource:
+    """Memory where the run's answers are there, otherwise its folder."""
+    return InMemoryRecords(run) if run.records else OnDisk(run.path)
+
+
+def fits(path: Path) -> bool:
+    """The answers of a run folder are few enough to be held."""
+    records = path / "records.jsonl"
+    return not records.exists() or records.stat().st_size <= MOST_HELD
+
+
+def _ends(file: Path) -> Iterator[int]:
+    """Where each line that holds something ends."""
+    if not file.exists():
+        return
+    with file.open("rb") as lines:
+        at = 0
+        for line in lines:
+            at += len(line)
+            if line.strip():
+                yield at
+
+
+def _lines(file: Path, ends: array[int], number: int) -> list[bytes]:
+    """The lines that belong to one answer."""
+    if ends[number] == ends[number + 1]:
+        return []
+    with file.open("rb") as opened:
+        opened.seek(ends[number])
+        return [line for line in opened.read(ends[number + 1] - ends[number]).split(b"\n") if line.strip()]
+
+
+EXCERPT = 1200
+"""Code points of an input that are shown."""
+KEY = 8
+"""Bytes of a key."""
+MOST_TROUBLES = 50
+"""Most troubles of one variant that are kept by name; all are counted."""
+
+
+class Fabrication(Struct, frozen=True, kw_only=True):
+    """A claim that a scorer could not ground."""
+
+    scorer: str
+    """Scorer that says so."""
+    quote: str
+    """The claim's words."""
+    kind: str
+    """What is claimed, such as `citation`."""
+    verdict: str
+    """The scorer's word for it."""
+    reason: str
+    """Why it is not grounded."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two claims the same claim."""
+        return self.scorer, " ".join(self.quote.casefold().split())
+
+
+class CaseName(Struct, frozen=True, kw_only=True):
+    id: str
+    """Name in its suite."""
+    cluster: str
+    """The contract it comes from."""
+    slices: tuple[str, ...] = ()
+    """Slices it lies in, such as `instrument: lease`."""
+    size: int = 0
+    """Bytes that showing it takes, without its answers."""
+
+
+class AnswerSummary(Struct, frozen=True, kw_only=True):
+    """One answer without its text."""
+
+    case: CaseName
+    """The case."""
+    number: int
+    """In the run, where the whole answer is found by it."""
+    values: tuple[float | None, ...] = ()
+    """Its share or value of each of the suite's metrics."""
+    claims: tuple[Fabrication, ...] = ()
+    """What it fabricates."""
+    keys: bytes = bytes(3 * KEY)
+    """Three keys, of input, prompt and expected answer: equal for equal ones."""
+    failed: bool = False
+    """The engine gave no answer, or a scorer failed on it."""
+    text_kept: bool = True
+    """False where only scores were kept."""
+    size: int = 0
+    """Bytes of its text."""
+
+    @property
+    def input_key(self) -> bytes:
+        return self.keys[:KEY]
+
+    @property
+    def prompt_key(self) -> bytes:
+        return self.keys[KEY : 2 * KEY]
+
+    @property
+    def expected_key(self) -> bytes:
+        return self.keys[2 * KEY :]
+
+
+class AnswerError(Struct, frozen=True, kw_only=True):
+    case_id: str
+    """The case."""
+    scorer: str = ""
+    """Scorer that gave no value; empty where the engine gave no answer."""
+    failed: bool = True
+    """It failed, and did not just leave the answer unscored."""
+    reason: str = ""
+    """Why."""
+
+
+class Tally(Struct, kw_only=True):
+    """What became of the answers of one variant of one suite."""
+
+    answers: int = 0
+    """All, repeats included."""
+    firsts: int = 0
+    """Without repeats."""
+    usable: int = 0
+    """Ended by the model, and not empty."""
+    errors: int = 0
+    """The engine gave none."""
+    cut: int = 0
+    """Reached the most tokens."""
+    empty: int = 0
+    """No text."""
+    unscored: int = 0
+    """Some scorer gave no value."""
+    text_kept: bool = True
+    """Of every answer."""
+    troubled: int = 0
+    """Errors and missing values."""
+    troubles: list[AnswerError] = field(default_factory=list)
+    """The first of them."""
+
+    def add(self, record: Record) -> None:
+        """Count one answer."""
+        completion = record.completion
+        says = bool(completion.text.strip())
+        self.answers += 1
+        self.firsts += record.repeat == 1
+        self.usable += completion.finish_reason == "stop" and says
+        self.errors += record.error is not None
+        self.cut += completion.finish_reason == "length"
+        self.empty += record.error is None and not says
+        self.unscored += any(score.value is None for score in record.scores.values())
+        self.text_kept &= record.text_kept
+        for trouble in troubles(record):
+            self.troubled += 1
+            if len(self.troubles) < MOST_TROUBLES:
+                self.troubles.append(trouble)
+
+
+def read(
+    source: Iterable[tuple[int, str, Record]], suites: Iterable[SuiteInfo], tallies: dict[str, dict[str, Tally]]
+) -> Iterator[tuple[str, str, AnswerSummary]]:
+    """First answers of baseline and tuned with suite and variant, one at a time; all answers go to `tallies`."""
+    infos = {suite.name: suite for suite in suites}
+    for number, suite, record in source:
+        tallies[suite].setdefault(record.variant, Tally()).add(record)
+        if record.repeat == 1 and record.variant in (BASELINE, CANDIDATE):
+            info = infos[suite]
+            yield suite, record.variant, brief(record, info.metrics, info.slices, number)
+
+
+def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (), number: int = 0) -> AnswerSummary:
+    """One answer without its text."""
+    return AnswerSummary(
+        case=_name(record, slices),
+        number=number,
+        values=tuple(case_value(record, metric) for metric in metrics),
+        claims=tuple(fabrications(record)),
+        keys=b"".join(map(_key, (record.input_hash, record.prompt_hash, record.expected_hash))),
+        failed=record.error is not None or any(score.failed for score in record.scores.values()),
+        text_kept=record.text_kept,
+        size=_bytes(record.completion.text),
+    )
+
+
+def fabrications(record: Record) -> list[Fabrication]:
+    """Every claim of an answer that a scorer marks as not grounded."""
+    return [
+        Fabrication(scorer=name, quote=span.quote, kind=span.kind, verdict=span.verdict, reason=span.reason)
+        for name, score in record.scores.items()
+        for span in score.spans
+        if span.verdict in FABRICATED
+    ]
+
+
+def troubles(record: Record) -> list[AnswerError]:
+    """Why an answer is not usable or not scored: its error, or each scorer that gave no value."""
+    if record.error is not None:
+        return [AnswerError(case_id=record.case.id, reason=record.error)]
+    return [
+        AnswerError(case_id=record.case.id, scorer=name, failed=score.failed, reason=score.reason or "")
+        for name, score in record.scores.items()
+        if score.value is None
+    ]
+
+
+def _name(record: Record, slices: Iterable[str]) -> CaseName:
+    case = record.case
+    return CaseName(
+        id=case.id,
+        cluster=case.cluster,
+        slices=tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags),
+        size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
+    )
+
+
+def shown_input(given: Mapping[str, str]) -> str:
+    """What a case was asked about: its document, or all that its prompt was filled with."""
+    return given.get("document") or "\n\n".join(f"{name}: {text}" for name, text in given.items())
+
+
+def _key(text: str) -> bytes:
+    return hash(text).to_bytes(KEY, "little", signed=True)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", errors="replace"))

@@ -1,0 +1,67 @@
+"""Every drawing of a report as inline SVG: training curves here, intervals by their own module.
+
+Each comes in two widths, of which a page shows the one that fits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.sanitize import shown
+from reports.charts import intervals, svg
+from reports.charts.canvas import Look, saved, settings, sheet, short
+from reports.model import Curve, Intervals
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SERIES = (Look("", svg.MUTED, True), Look("o", svg.ACCENT, True), Look("s", svg.CAUTION, False))
+"""How the lines of a curve look, in order: the many points of a training loss, then the few of a check."""
+
+
+def draw(block: Curve | Intervals, narrow: bool = False) -> tuple[str, str]:
+    """A drawing as (svg, css). Raises MissingExtra where matplotlib is not installed."""
+    name = f"{block.id}-narrow" if narrow else block.id
+    with settings(name):
+        if isinstance(block, Curve):
+            kind, label, made = "curve", block.title, _curve(block, narrow)
+        else:
+            drawn = intervals.panels if any(row.panel for row in block.rows) else intervals.rows
+            label = f"{block.title}. The same numbers are in the table: {block.twin}"
+            kind, made = "intervals", drawn(block, narrow)
+        return svg.inline(saved(made), name, f"{kind} {'narrow' if narrow else 'wide'}", label)
+
+
+def _curve(curve: Curve, narrow: bool) -> Figure:
+    """Lines over steps, each with its name at the top."""
+    across, down = (324, 250) if narrow else (860, 280)
+    figure = sheet(across, down)
+    axes = figure.add_axes((48 / across, 44 / down, (across - 60) / across, (down - 80) / down))
+    for line, look in zip(curve.lines, (*SERIES, *[SERIES[-1]] * len(curve.lines)), strict=False):
+        x, y = zip(*line.points, strict=True)
+        axes.plot(
+            x,
+            y,
+            f"{look.shape}-",
+            color=look.colour,
+            markerfacecolor=look.colour if look.full else svg.PAPER,
+            label=short(shown(line.name)),
+            linewidth=2 if look.shape else 1.2,
+            markersize=5,
+        )
+    axes.patch.set_visible(False)
+    axes.set_xlabel(shown(curve.x), color=svg.MUTED, fontsize=11)
+    axes.set_title(short(shown(curve.y), 44), loc="left", color=svg.MUTED, fontsize=11, pad=8)
+    axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
+    axes.grid(axis="y", color=svg.GRID, linewidth=1)
+    axes.spines[:].set_color(svg.GRID)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.legend(
+        loc="lower right" if narrow else "upper right",
+        bbox_to_anchor=None if narrow else (1, 1.16),
+        ncols=1 if narrow else len(curve.lines),
+        frameon=False,
+        fontsize=11,
+        labelcolor=svg.INK,
+    )
+    return figure

@@ -1,0 +1,262 @@
+"""Draws values with their intervals: rows on one scale, or small multiples side by side. Knows no metric.
+
+Marks differ by shape and carry their words, so that neither colour nor sight of the line is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.sanitize import shown
+from harness.schema import Estimate
+from reports import number_format, sentences, wording
+from reports.charts import svg
+from reports.charts.canvas import Look, axes, rule, say, sheet, short
+from reports.model import Intervals, Mark, PlotRow, Tick
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+LOOKS = {
+    "baseline": Look("s", svg.MUTED, False),
+    "tuned": Look("o", svg.ACCENT, True),
+    "keyword_floor": Look("^", svg.MUTED, False),
+}
+OTHER = Look("D", svg.MUTED, False)
+READINGS = {
+    "better": Look("^", svg.GOOD, True),
+    "worse": Look("v", svg.BAD, True),
+    "undecided": Look("D", svg.MUTED, False),
+}
+TEXT = 16
+"""Height of a line of text."""
+BAR = 15
+"""Height of a line that names a gate's bar."""
+FOOT = 24
+"""Height of the scale's labels."""
+
+
+class Layout(NamedTuple):
+    """Where the parts of a row stand, in units."""
+
+    width: float
+    """Of the drawing."""
+    left: float
+    """Where the scale begins."""
+    scale: float
+    """Its length."""
+    words: float
+    """Where a mark's words begin."""
+    step: float
+    """From one mark to the next."""
+    named: float
+    """Height of the label above the marks; 0 where it stands beside them."""
+    below: float
+    """From a mark down to its words; 0 where they stand beside it."""
+
+
+WIDE = Layout(width=860, left=240, scale=350, words=608, step=24, named=0, below=0)
+NARROW = Layout(width=324, left=8, scale=308, words=0, step=40, named=38, below=17)
+PAD = 14
+
+
+def rows(plot: Intervals, narrow: bool) -> Figure:
+    """Rows of marks on one scale: labels on the left and words on the right, or all on lines of their own."""
+    own = NARROW if narrow else WIDE
+    heights = [_height(row, own) for row in plot.rows]
+    head = 26 if any(plot.ends) or _variants(plot) else 4
+    figure = sheet(own.width, head + sum(heights) + FOOT)
+    scale = axes(figure, own.left, head, own.scale, sum(heights))
+    _scale(scale, plot)
+    _legend(figure, plot, own)
+    top = 0.0
+    for row, height in zip(plot.rows, heights, strict=True):
+        rule(figure, head + top)
+        _bars(figure, scale, plot, row, head, (top + own.named, top + height), own)
+        _row(figure, scale, plot, row, head, top, own)
+        top += height
+    rule(figure, head + top)
+    return figure
+
+
+def panels(plot: Intervals, narrow: bool) -> Figure:
+    """Small multiples: one panel a metric, one line a label, the same line and scale in every panel of a rank."""
+    names = list(dict.fromkeys(row.panel for row in plot.rows))
+    labels = list(dict.fromkeys(row.label for row in plot.rows))
+    rank = 1 if narrow else min(3, len(names))
+    width, labelled, line, head = (324, 100, 24, 50) if narrow else (860, 176, 24, 50)
+    each = (width - labelled) / rank
+    height = line * len(labels) + 8
+    ranks = [names[i : i + rank] for i in range(0, len(names), rank)]
+    figure = sheet(width, (head + height + FOOT + 10) * len(ranks))
+    for number, some in enumerate(ranks):
+        top = (head + height + FOOT + 10) * number + head
+        for place, label in enumerate(labels):
+            say(figure, 0, top + 4 + line * (place + 0.5), short(label, 14 if narrow else 24))
+            rule(figure, top + 4 + line * place)
+        for column, name in enumerate(some):
+            left = labelled + each * column + 8
+            say(figure, left, top - 34, short(name, 34), bold=True)
+            scale = axes(figure, left, top, each - 78, height)
+            _scale(scale, plot)
+            for row in (row for row in plot.rows if row.panel == name):
+                y = 4 + line * (labels.index(row.label) + 0.5)
+                for mark in row.marks:
+                    look = _mark(scale, plot, mark, y, small=True)
+                    say(figure, left + each - 68, top + y, mark.brief, look.colour, 11, bold=look.full)
+        rule(figure, top + 4 + line * len(labels))
+    return figure
+
+
+def _scale(scale: Axes, plot: Intervals) -> None:
+    """The horizontal scale with its grid; 0 stands out where a change is drawn, with a word for either side."""
+    low, high = plot.ticks[0].at, plot.ticks[-1].at
+    scale.set_xlim(low, high)
+    scale.set_xticks([tick.at for tick in plot.ticks], [shown(tick.text) for tick in plot.ticks])
+    scale.grid(axis="x", color=svg.GRID, linewidth=1)
+    if low < 0 < high:
+        scale.axvline(0, color=svg.MUTED, linewidth=1.5)
+        for end, side, away in zip(plot.ends, ("right", "left"), (-9, 9), strict=False):
+            scale.annotate(
+                shown(end),
+                (0, 1),
+                (away, 9),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha=side,
+                fontsize=11,
+                color=svg.MUTED,
+            )
+
+
+def _height(row: PlotRow, own: Layout) -> float:
+    marks = own.step * len(row.marks)
+    beside = 0 if own.below else 2 * TEXT + 4
+    return PAD + own.named + max(marks, beside) + BAR * len(row.bars)
+
+
+def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float, top: float, own: Layout) -> None:
+    """Label, note, marks and words of one row."""
+    first = top + PAD / 2 + own.named + BAR * len(row.bars) + (8 if own.below else 12)
+    label = head + (top + PAD / 2 + 8 if own.below else first)
+    say(figure, 0, label, short(row.label), bold=True)
+    say(figure, 0, label + TEXT, short(row.note, 44), svg.MUTED, 11)
+    for number, mark in enumerate(row.marks):
+        y = first + own.step * number
+        look = _mark(scale, plot, mark, y)
+        _words(figure, mark, look, head + y + own.below, own)
+
+
+def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> None:
+    """What a mark says: its reading, then its numbers."""
+    if mark.reading:
+        word = sentences.READINGS[mark.reading]
+        if own.below:
+            say(figure, 0, y, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
+        else:
+            say(figure, own.words, y, word, look.colour, bold=True)
+            say(figure, own.words, y + TEXT, mark.text, size_=11.5)
+        return
+    said = f"{wording.variant(mark.variant)} {mark.text}" if own.below else mark.text
+    say(figure, own.words, y, said, svg.INK if look.full else svg.MUTED, bold=look.full, over=bool(own.below))
+
+
+def _bars(
+    figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float, ends: tuple[float, float], own: Layout
+) -> None:
+    """The bars that gates hold a row against, as dashed lines from one height to another with their words."""
+    top, bottom = ends
+    low, high = plot.ticks[0].at, plot.ticks[-1].at
+    for number, bar in enumerate(row.bars):
+        at = min(max(bar.at, low), high)
+        y = top + PAD / 2 + 4 + BAR * number
+        scale.plot([at, at], [y - 6, bottom - 4], "--", color=svg.CAUTION, linewidth=1.5, clip_on=False)
+        if own.below:
+            say(figure, 0, head + y, f"bar: {bar.text}", svg.CAUTION, 11, over=True)
+            continue
+        on_left = at > (low + high) / 2
+        scale.annotate(
+            shown(f"bar: {bar.text}"),
+            (at, y),
+            (-7 if on_left else 7, 0),
+            textcoords="offset points",
+            ha="right" if on_left else "left",
+            va="center_baseline",
+            fontsize=11,
+            color=svg.CAUTION,
+        )
+
+
+def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = False) -> Look:
+    """A value with its interval; what lies beyond the scale is drawn at its end."""
+    look = READINGS.get(mark.reading) or LOOKS.get(mark.variant, OTHER)
+    ends = plot.ticks[0].at, plot.ticks[-1].at
+    low, at, high = (min(max(x, ends[0]), ends[1]) for x in (mark.low, mark.value, mark.high))
+    scale.errorbar(
+        [at],
+        [y],
+        xerr=[[max(at - low, 0.0)], [max(high - at, 0.0)]],
+        fmt=look.shape,
+        color=look.colour,
+        markerfacecolor=look.colour if look.full else svg.PAPER,
+        markeredgewidth=1.8,
+        markersize=7 if small else 9,
+        elinewidth=2,
+        capsize=3 if small else 4,
+        capthick=2,
+        clip_on=False,
+    )
+    return look
+
+
+def _variants(plot: Intervals) -> list[str]:
+    """Variants that the plot tells apart, in drawing order."""
+    return list(dict.fromkeys(mark.variant for row in plot.rows for mark in row.marks if not mark.reading))
+
+
+def _legend(figure: Figure, plot: Intervals, own: Layout) -> None:
+    """Shapes of the variants with their names, in one line at the top."""
+    from matplotlib.lines import Line2D
+
+    names = _variants(plot)
+    looks = [LOOKS.get(name, OTHER) for name in names]
+    if names:
+        figure.legend(
+            handles=[
+                Line2D([], [], marker=look.shape, color=look.colour, linewidth=2, markersize=8, markeredgewidth=1.8,
+                       markerfacecolor=look.colour if look.full else svg.PAPER, label=shown(wording.variant(name)))
+                for name, look in zip(names, looks, strict=True)
+            ],
+            loc="upper left", bbox_to_anchor=(own.left / own.width, 1), ncols=len(names), frameon=False, fontsize=12,
+            labelcolor=svg.INK, borderpad=0, borderaxespad=0.1, handlelength=2.2, columnspacing=1.6,
+        )  # fmt: skip
+
+
+def share_ticks() -> list[Tick]:
+    """0% to 100% in quarters."""
+    return [Tick(at=at, text=number_format.tick(at, "share")) for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+
+def turned_ticks(reach: float) -> list[Tick]:
+    """A symmetric axis of percentage points around 0 that holds `reach`, a share; both sides count upwards."""
+    end = next((step for step in (0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if reach <= step), 1.0)
+    places = (-end, -end / 2, 0.0, end / 2, end)
+    return [Tick(at=at, text=number_format.tick(abs(at), "points").lstrip("+")) for at in places]
+
+
+def mark(variant: str, found: Estimate, unit: number_format.Unit = "share") -> Mark | None:
+    """An estimate as a mark, or None where nothing was measured."""
+    if found.value is None:
+        return None
+    low = found.value if found.low is None else found.low
+    high = found.value if found.high is None else found.high
+    return Mark(variant=variant, value=found.value, low=low, high=high, text=number_format.estimate(found, unit))
+
+
+def marks_of(found: Mapping[str, Estimate | None]) -> list[Mark]:
+    """One mark for each variant that has a number."""
+    made = [mark(name, estimate) for name, estimate in found.items() if estimate is not None]
+    return [m for m in made if m is not None]

@@ -1,0 +1,253 @@
+"""Every number a reader sees, in its unit. Knows no run and no file format.
+
+No other module of `reports` formats a number, so that all views and all terminals round alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from harness.gates.rules import GATE_RULES
+from harness.schema import Estimate, Verdict
+from reports import wording
+from reports.model import Cell
+
+Unit = Literal["share", "points", "ratio", "number", "coefficient", "seconds"]
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+NOT_MEASURED = "not measured"
+
+
+def percent(value: float) -> str:
+    """A share as a percentage with one decimal; only exactly 0 and 1 are shown as 0% and 100%."""
+    if value == 0:
+        return "0%"
+    if value == 1:
+        return "100%"
+    if 0 < value < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    return _minus(f"{value * 100:.1f}%")
+
+
+def points(value: float) -> str:
+    """A difference of two shares in signed percentage points; only exactly 0 is shown as 0."""
+    scaled = value * 100
+    if scaled == 0:
+        return "0.0"
+    if abs(scaled) < 0.05:
+        return _minus(f"{scaled:+.1g}")
+    return _minus(f"{scaled:+.1f}")
+
+
+def ratio(value: float) -> str:
+    """A quotient of two rates: `0.62×`."""
+    return f"{value:.2f}×"
+
+
+def number(value: float | int) -> str:
+    """Any other number, at three to four significant digits, with thousands separated."""
+    if isinstance(value, int) or float(value).is_integer():
+        return _minus(f"{int(value):,}")
+    if abs(value) >= 1000:
+        return _minus(f"{value:,.0f}")
+    return _minus(f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}")
+
+
+def coefficient(value: float) -> str:
+    """A coefficient of agreement: `0.32`; only exactly 1 is shown as 1."""
+    return ">0.99" if 0.995 <= value < 1 else _minus(f"{value:.2f}")
+
+
+def exact(value: float | int) -> str:
+    """A setting or a loss, as written: four significant digits, powers of ten where they are shorter."""
+    return _minus(f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
+
+
+def quantity(value: float, unit: Unit) -> str:
+    """A value in its unit, without the word for the unit."""
+    return FORMS[unit](value)
+
+
+def value(estimate: Estimate | None, unit: Unit = "share") -> str:
+    """The number of an estimate alone; `not measured` where there is none."""
+    if estimate is None or estimate.value is None:
+        return NOT_MEASURED
+    return quantity(estimate.value, unit) + (" points" if unit == "points" else "")
+
+
+def interval(estimate: Estimate | None, unit: Unit = "share") -> str:
+    """The interval of an estimate, or its one meaningful bound; empty where there is none."""
+    if estimate is None or estimate.value is None:
+        return ""
+    low = None if estimate.low is None or estimate.side == "upper" else quantity(estimate.low, unit)
+    high = None if estimate.high is None or estimate.side == "lower" else quantity(estimate.high, unit)
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    if low is not None:
+        return f"{low} or more"
+    return f"{high} or less" if high is not None else ""
+
+
+def estimate(found: Estimate | None, unit: Unit = "share") -> str:
+    """Value and interval in one phrase, as tables of terminals want it."""
+    if found is None:
+        return NOT_MEASURED
+    if found.value is None:
+        return f"{NOT_MEASURED}: {found.reason}"
+    bounds = interval(found, unit)
+    return f"{value(found, unit)} ({bounds})" if bounds else value(found, unit)
+
+
+def sized(found: Estimate | None, unit: Unit, cluster: str) -> str:
+    """An estimate with the cases and sources behind it, in one phrase."""
+    if found is None or found.value is None:
+        return estimate(found, unit)
+    return f"{estimate(found, unit)}, n {number(found.n)}, {sources(found, cluster)}"
+
+
+def sources(found: Estimate, cluster: str) -> str:
+    """`40 contracts`, and what their cases are worth where they share errors: `40 contracts, worth 77 independent`."""
+    said = wording.count(found.clusters, cluster)
+    if found.n_eff is None or found.n_eff > 0.95 * found.n:
+        return said
+    return f"{said}, worth {number(round(found.n_eff))} independent"
+
+
+def level(found: Estimate) -> str:
+    """What an interval is: `95% interval` or `95% bound, one-sided`."""
+    return percent(found.level).replace(".0%", "%") + (" interval" if found.side == "two" else " bound, one-sided")
+
+
+def margin(distance: float | None, unit: Unit) -> str:
+    """Distance from the deciding bound to the bar, signed; positive lies on the passing side."""
+    if distance is None:
+        return DASH
+    if unit in ("share", "points"):
+        return points(distance) + " points"
+    return _minus(f"{distance:+.2f}" + ("×" if unit == "ratio" else ""))
+
+
+def floor(found: float | None, unit: Unit) -> str:
+    """The largest change that needs no change of the model: `1.2 points`."""
+    if found is None:
+        return NOT_MEASURED
+    return f"{points(found).lstrip('+')} points" if unit == "points" else quantity(found, unit)
+
+
+def unit_of(verdict: Verdict) -> Unit:
+    """The unit of the number that a verdict judges; a level or difference beyond 1 is no share."""
+    unit: Unit = GATE_RULES[verdict.rule].unit
+    seen = verdict.observed
+    is_share = seen is None or seen.value is None or abs(seen.value) <= 1
+    return unit if is_share or unit == "ratio" else "number"
+
+
+def p_value(p: float | None) -> str:
+    """`p = 0.031`, never `p = 0`."""
+    if p is None:
+        return DASH
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Wall time: `850 ms`, `12.4 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(iso: str | None) -> str:
+    """A UTC time: `2026-11-25 01:17:30 UTC`."""
+    if not iso:
+        return NOT_MEASURED
+    return iso.replace("T", " ").removesuffix("Z") + " UTC" if iso.endswith("Z") else iso
+
+
+def short(digest: str | None) -> str:
+    """The first twelve digits of a digest, enough to compare by eye."""
+    if not digest:
+        return DASH
+    head, _, rest = digest.rpartition(":")
+    return f"{head}:{rest[:12]}" if head else rest[:12]
+
+
+def too_few(n: int, needed: int) -> str:
+    """What stands in place of a number on too few cases."""
+    return f"too few (n {n}, under {needed})"
+
+
+def clean(value: float) -> float:
+    """A computed number without what only the computer's rounding put there."""
+    return round(value, 9) + 0.0
+
+
+def tokens_per_second(rate: float) -> str:
+    """Throughput, at most one decimal."""
+    return f"{rate:,.0f} tokens/s" if rate >= 100 else f"{rate:,.1f} tokens/s"
+
+
+def test(p: float | None, name: str) -> str:
+    """A significance test in one phrase; empty where none was made."""
+    return f"{p_value(p)} ({name})" if p is not None and name else ""
+
+
+def setting(found: object, name: str = "") -> Cell:
+    """A recorded setting as a cell; the ending of its name tells its unit."""
+    if isinstance(found, bool) or found is None:
+        return Cell(text={True: "yes", False: "no", None: DASH}[found])
+    if isinstance(found, (list, tuple)):
+        return Cell(text=", ".join(setting(item).text for item in found) or DASH)
+    if not isinstance(found, (int, float)):
+        return Cell(text=str(found))
+    if name.endswith(("tokens_per_second", "tokens_per_s")):
+        return Cell(text=tokens_per_second(found))
+    if name == "seconds" or (name.endswith(("_seconds", "_s")) and not name.endswith("_per_s")):
+        return Cell(text=duration(found))
+    return Cell(text=bytes_of(found) if name.endswith("_bytes") else exact(found))
+
+
+def lowest(points_: list[tuple[float, float]]) -> str:
+    """Where a curve is lowest; the first such step where several are."""
+    step, least = min(points_, key=lambda point: (point[1], point[0]))
+    return f"{exact(least)} at step {number(step)}"
+
+
+def bytes_of(size: float) -> str:
+    """Memory in GiB or MiB."""
+    gib = size / 2**30
+    return f"{gib:,.1f} GiB" if gib >= 1 else f"{size / 2**20:,.0f} MiB"
+
+
+def tick(position: float, unit: Unit) -> str:
+    """The label of an axis mark."""
+    if unit == "share":
+        return f"{position * 100:.0f}%"
+    return "0" if position == 0 else _minus(f"{position * 100:+.0f}")
+
+
+def finite(found: float | None) -> float | None:
+    """A number that JSON can hold, or None."""
+    return None if found is None or not math.isfinite(found) else found
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", MINUS)
+
+
+FORMS = {
+    "share": percent,
+    "points": points,
+    "ratio": ratio,
+    "number": number,
+    "coefficient": coefficient,
+    "seconds": duration,
+}
+"""How each unit's values are written."""

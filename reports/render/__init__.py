@@ -1,0 +1,1 @@
+"""Views of the report model: HTML, Markdown, PDF and terminal."""

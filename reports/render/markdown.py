@@ -1,0 +1,167 @@
+"""The report as Markdown. Untrusted text stands only in fences longer than its own, or entity-escaped.
+
+Emphasis, headings and links come from here alone: nothing a model wrote can become one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.sanitize import shown
+from reports import number_format, wording
+from reports.model import (
+    Answer,
+    Block,
+    Cell,
+    Curve,
+    Exchange,
+    Facts,
+    Headline,
+    Intervals,
+    Piece,
+    ReportModel,
+    Section,
+    Table,
+    Text,
+)
+
+SPECIAL = re.compile(r"[&<>|`@*_\[\]!\\#~$]|:(?=//|[\w+-]+:)")
+LEADING = re.compile(r"^(\s*\d{0,9})([-+=]+|[.)])(?=\s|$)")
+ADDRESS = re.compile(r"\b(w)(ww\.)|\b(h)(ttps?:)|\b(f)(tp:)", re.IGNORECASE)
+
+
+def render(model: ReportModel) -> str:
+    """The whole report."""
+    lines = [f"# {escape(model.title)}", "", f"**{wording.outcome(model.outcome)}** · run {escape(model.run_id)}", ""]
+    for section in model.sections:
+        lines += _section(section)
+    lines += ["---", "", f"Run {escape(model.run_id)}. Content: {escape(model.seal)}"]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """One line of plain text: hidden characters shown, every mark-up character as an entity, breaks as spaces."""
+    line = " ".join(shown(text).split())
+    safe = SPECIAL.sub(lambda m: _entity(m[0]), line)
+    safe = LEADING.sub(lambda m: m[1] + "".join(map(_entity, m[2])), safe)
+    return ADDRESS.sub(lambda m: "".join(_entity(p) if len(p) == 1 else p for p in m.groups(default="")), safe)
+
+
+def fence(text: str) -> list[str]:
+    """Text as it is, in a fence longer than any run of backticks in it."""
+    body = shown(text)
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    bar = "`" * max(3, longest + 1)
+    return [f"{bar}text", *body.split("\n"), bar]
+
+
+def _entity(character: str) -> str:
+    return f"&#{ord(character)};"
+
+
+def _section(section: Section) -> list[str]:
+    lines = [f"## {escape(section.title)}", ""]
+    if section.lead:
+        lines += [escape(section.lead), ""]
+    for block in section.blocks:
+        lines += [*BLOCKS[type(block)](block), ""]
+    return lines
+
+
+def _text(block: Text) -> list[str]:
+    return [f"> {escape(block.text)}"] if block.tone == "caution" else [escape(block.text)]
+
+
+def _headline(block: Headline) -> list[str]:
+    return [
+        f"### {wording.outcome(block.outcome)}: {escape(block.suite)}",
+        "",
+        f"**{escape(block.sentence)}**",
+        "",
+        escape(block.reason),
+        "",
+        f"Aim: {escape(block.objective)}",
+    ]
+
+
+def _facts(block: Facts) -> list[str]:
+    rows = [[Cell(text=name), cell] for name, cell in block.pairs]
+    return _rows(block.caption, ["", ""], rows, [])
+
+
+def _table(block: Table) -> list[str]:
+    lines = _rows(block.caption, block.columns, block.rows, block.numeric)
+    return [*lines, "", escape(block.note)] if block.note else lines
+
+
+def _rows(caption: str, columns: list[str], rows: list[list[Cell]], numeric: list[int]) -> list[str]:
+    lines = [f"**{escape(caption)}**", ""]
+    if not rows:
+        return [*lines, "Nothing to show."]
+    lines.append(_line(escape(c) for c in columns))
+    lines.append(_line("---:" if i in numeric else "---" for i in range(len(columns))))
+    return lines + [_line(_cell(c) for c in row) for row in rows]
+
+
+def _line(cells: Iterator[str] | Any) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    note = escape("; ".join(cell.note.split("\n")))
+    return f"{text} ({note})" if note and text else text or note
+
+
+def _intervals(block: Intervals) -> list[str]:
+    return [f"Plot: {escape(block.title)}. The numbers are in the table: {escape(block.twin)}."]
+
+
+def _curve(block: Curve) -> list[str]:
+    return _table(block.twin)
+
+
+def _exchange(block: Exchange) -> list[str]:
+    lines = [
+        f"### {wording.title(block.kind)}: {escape(block.case_id)}",
+        "",
+        f"{escape(block.source)}. {escape(block.why)}.",
+        "",
+        f"Document ({escape(block.excerpt_note)}), untrusted text:",
+        "",
+        *fence(block.excerpt),
+        "",
+        "Expected:",
+        "",
+        *fence(block.expected),
+    ]
+    for answer in block.answers:
+        lines += ["", *_answer(answer)]
+    return lines
+
+
+def _answer(answer: Answer) -> list[str]:
+    head = f"{escape(answer.variant)} answered"
+    lines = [f"{head} ({escape(answer.status)}), untrusted text:" if answer.status else f"{head}, untrusted text:", ""]
+    lines += fence("".join(piece.text for piece in answer.pieces))
+    changed = [piece for piece in answer.pieces if piece.change != "same"]
+    if changed:
+        lines += ["", "Only this answer says:", "", *fence("\n".join(_change(piece) for piece in changed))]
+    return [*lines, "", *(f"- {escape(finding)}" for finding in answer.findings)] if answer.findings else lines
+
+
+def _change(piece: Piece) -> str:
+    return f"[{number_format.MINUS if piece.change == 'removed' else '+'} {piece.text.strip()} ]"
+
+
+BLOCKS: dict[type[Block], Callable[[Any], list[str]]] = {
+    Text: _text,
+    Headline: _headline,
+    Facts: _facts,
+    Table: _table,
+    Intervals: _intervals,
+    Curve: _curve,
+    Exchange: _exchange,
+}

@@ -1,0 +1,114 @@
+"""Verdicts and estimates on a terminal, in the wording of the reports. Knows no file.
+
+Text is put into rich as plain `Text`, so that markup and control characters in it do nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.runs.folder import RunData
+from harness.sanitize import shown
+from harness.schema import SuiteInfo, Verdict
+from reports import number_format, sentences, wording
+from reports.assemble import gather
+from reports.run_data import RunView, overall, unmet_first
+from reports.sections.verdict import cautions, sentence
+
+STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "skipped": "dim"}
+TONES = {"good": "green", "bad": "red", "plain": ""}
+
+
+def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> RenderableType:
+    """All verdicts in a frame titled with their common outcome, unmet ones first; `shapes` is by suite."""
+    outcome = overall(verdicts)
+    body = _verdicts(unmet_first(verdicts), shapes) if verdicts else _text("No gate was judged.")
+    title = _text(f"{wording.SYMBOLS[outcome]} {wording.outcome(outcome)}", f"bold {STYLES[outcome]}")
+    return Panel(body, title=title, border_style=STYLES[outcome])
+
+
+def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> RenderableType:
+    """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts.
+
+    `gates`, as (suite, id), keeps their verdicts and the estimates of their suites, and counts the others; where it is
+    empty, there are estimates and no verdicts.
+    """
+    evidence = gather(run, None)
+    chosen = {suite for suite, _ in gates or ()}
+    said = [*map(sentences.bar_moved, run.manifest.moved), *cautions(evidence)]
+    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in said]
+    for suite in evidence.suites:
+        if chosen and suite.name not in chosen:
+            continue
+        headline = f"{number_format.number(suite.asked)} cases" if run.is_long else sentence(evidence, suite)
+        parts += [_text(f"{suite.name}: {headline}", "bold"), _estimates(evidence, suite)]
+    verdicts = [v for v in run.verdicts if gates is None or (v.suite, v.gate) in gates]
+    if gates is None or verdicts:
+        parts.append(verdict_panel(verdicts, {suite.name: suite.shape for suite in evidence.suites}))
+    for name in sorted(chosen):
+        others = Counter(v.outcome for v in run.verdicts if v.suite == name and (v.suite, v.gate) not in (gates or ()))
+        if others:
+            counted = wording.outcomes(others)
+            parts.append(_text(f"{others.total()} other gates of {name} were not selected: {counted}", "yellow"))
+    return Group(*parts)
+
+
+def summary_lines(run: RunData, width: int = 100, gates: Collection[tuple[str, str]] | None = None) -> list[str]:
+    """The summary as plain lines of at most `width` columns, without colour."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run, gates))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def show(run: RunData) -> None:
+    """Print the summary to standard output, in colour where that is a terminal."""
+    Console().print(summary(run))
+
+
+def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
+    """One entry a gate: what is asked, what was seen and, where the gate is not met, why; fits any width."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for verdict in verdicts:
+        unit = number_format.unit_of(verdict)
+        seen = f"{number_format.estimate(verdict.observed, unit)}; margin {number_format.margin(verdict.margin, unit)}"
+        lines = [_text(wording.gate(verdict, shapes[verdict.suite]), "bold"), _text(seen)]
+        if verdict.outcome != "pass":
+            lines.append(_text(" ".join(filter(None, [verdict.reason, wording.needs(verdict.needed)])), "dim"))
+        said = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
+        table.add_row(_text(said, STYLES[verdict.outcome]), Text("\n").join(lines))
+    return table
+
+
+def _estimates(evidence: RunView, suite: SuiteInfo) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("metric", *map(wording.variant, evidence.variants), "change"):
+        table.add_column(heading, overflow="fold")
+    for metric in suite.metrics:
+        unit = evidence.unit(suite.name, metric)
+        levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
+        cells = [_text(number_format.sized(found, unit, suite.cluster)) for found in levels]
+        table.add_row(_text(wording.metric(metric.name, suite.shape)), *cells, _change(evidence, suite, metric.name))
+    return table
+
+
+def _change(evidence: RunView, suite: SuiteInfo, name: str) -> Text:
+    found = evidence.comparison(suite.name, name)
+    metric = next(m for m in suite.metrics if m.name == name)
+    if found is None:
+        return _text(number_format.DASH, "dim")
+    unit = evidence.unit_of_change(suite.name, metric)
+    said, tone = sentences.reading(found, metric.higher_is_better)
+    return _text(f"{number_format.estimate(found.difference, unit)}, {said}", TONES[tone])
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(shown(text), style=style)

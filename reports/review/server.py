@@ -1,0 +1,95 @@
+"""Starts the review server and prints each reviewer's link, once. Knows no page.
+
+The socket is bound before anything is printed, so that a link always leads somewhere. Requests are not logged.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from harness.errors import MissingExtra, UserError
+from reports.review.items import Material
+from reports.review.planning import progress
+from reports.review.schema import Reviewer
+from reports.review.storage import ReviewDatabase, secret_hash
+
+ADDRESS = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?/?")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+Say = Callable[[str], None]
+
+
+def serve(
+    state: ReviewDatabase,
+    material: Material,
+    say: Say,
+    host: str,
+    port: int,
+    address: str | None,
+    new_links: Sequence[str] = (),
+) -> None:
+    """Serve until interrupted. `address` is the origin that reviewers use, where it is not this machine's."""
+    try:
+        import python_multipart  # noqa: F401 - Starlette reads forms with it
+        import uvicorn
+
+        from reports.review.app import application
+    except ImportError as error:
+        raise MissingExtra("`tunegate review`", (error.name or "starlette").split(".")[0], "review") from None
+    origins = _origins(address)
+    bound = _bind(host, port)
+    with bound:
+        own = f"http://{{}}:{bound.getsockname()[1]}"
+        origins = origins or [own.format("127.0.0.1"), own.format("localhost")]
+        app = application(state, material, origins)
+        for line in _links(state, origins[0], new_links):
+            say(line)
+        if host not in LOOPBACK and not origins[0].startswith("https:"):
+            say(f"{host} can be reached by others, and nothing is encrypted on its way: put a proxy with TLS before it")
+        say("A link is shown this once, and whoever has it is that reviewer. Ctrl-C stops; the same command goes on.")
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[bound])
+    say("stopped: everything that was confirmed is saved, and the same command goes on")
+
+
+def _origins(address: str | None) -> list[str]:
+    if address is None:
+        return []
+    if not ADDRESS.fullmatch(address):
+        raise UserError(f"--address is {address!r}; expected scheme and name alone, such as https://review.example.org")
+    return [address.rstrip("/")]
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UserError(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Stop what listens there, or give another --port"
+        ) from None
+
+
+def _links(state: ReviewDatabase, origin: str, new_links: Sequence[str]) -> list[str]:
+    reviewers = state.reviewers()
+    unknown = set(new_links) - {reviewer.name for reviewer in reviewers}
+    if unknown:
+        raise UserError(f"--new-link: no reviewer '{sorted(unknown)[0]}' in this review")
+    return [_link(state, reviewer, origin, reviewer.name in new_links) for reviewer in reviewers]
+
+
+def _link(state: ReviewDatabase, reviewer: Reviewer, origin: str, is_new: bool) -> str:
+    begins = f"{reviewer.name}: {progress(state, reviewer)}"
+    if reviewer.packet_hash:
+        return f"{begins}; works with a packet"
+    if reviewer.token_hash and not is_new:
+        return f"{begins}; has a link (--new-link {reviewer.name!r} makes another, and ends this one)"
+    token = secrets.token_urlsafe(32)
+    state.change_reviewer(reviewer.name, token_hash=secret_hash(token))
+    state.end_sessions(reviewer.name)
+    return f"{begins}\n  {origin}/enter#{token}"

@@ -1,0 +1,236 @@
+"""Keeps a review in one SQLite file: plan, reviewers, sessions, tasks. Knows no page and no run.
+
+Every method is one transaction over a connection of its own, in write-ahead mode and flushed to the disk before it
+returns: a killed server has lost nothing that it confirmed, and several reviewers and commands may work at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import UserError
+from harness.runs.folder import now
+from reports.review.schema import Draft, Mode, Reviewer, ReviewPlan, Task
+
+FOLDER = "review"
+SCHEMA = """
+CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL);
+CREATE TABLE reviewers (name TEXT PRIMARY KEY, token_hash TEXT NOT NULL, json TEXT NOT NULL);
+CREATE TABLE sessions (hash TEXT PRIMARY KEY, reviewer TEXT NOT NULL REFERENCES reviewers (name));
+CREATE TABLE tasks (
+    id TEXT PRIMARY KEY,
+    reviewer TEXT NOT NULL REFERENCES reviewers (name),
+    position INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    UNIQUE (reviewer, position)
+);
+"""
+
+
+class Conflict(Exception):
+    """Someone else changed what was to be changed; the message is for the reviewer."""
+
+
+def state_file(run: Path, mode: Mode) -> Path:
+    """Where the review of a run lies: beside its sealed files, which it never touches."""
+    return run / FOLDER / f"{mode}.sqlite"
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept of a token or a session."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ReviewDatabase:
+    """The file of one review."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    @contextmanager
+    def _open(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        try:
+            db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", timeout=30, isolation_level=None, uri=True)
+            try:
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                with db:
+                    yield db
+            finally:
+                db.close()
+        except sqlite3.Error as error:
+            raise UserError(
+                f"{self.path}: cannot be used ({error}). Free space, or restore the file; what was confirmed is in it"
+            ) from None
+
+    def create(self, plan: ReviewPlan, reviewers: Iterable[Reviewer], tasks: Iterable[Task]) -> None:
+        """Make the file, whole or not at all."""
+        part = self.path.with_name(f".{self.path.name}.part")
+        try:
+            part.parent.mkdir(exist_ok=True)
+            part.unlink(missing_ok=True)
+            db = sqlite3.connect(part, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"{self.path}: cannot be written ({error}). Free space; the run is as it was") from None
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(SCHEMA)
+        db.execute("BEGIN")
+        db.execute("INSERT INTO plan VALUES (1, ?)", [_json(plan)])
+        _add(db, reviewers, tasks)
+        db.execute("COMMIT")
+        db.close()
+        part.replace(self.path)
+
+    def add(self, reviewers: Iterable[Reviewer], tasks: Iterable[Task]) -> None:
+        """Add reviewers after the start: those who decide differences."""
+        with self._open(write=True) as db:
+            _add(db, reviewers, tasks)
+
+    def plan(self) -> ReviewPlan:
+        with self._open() as db:
+            return msgspec.json.decode(db.execute("SELECT json FROM plan").fetchone()[0], type=ReviewPlan)
+
+    def reviewers(self) -> list[Reviewer]:
+        """In the order in which they were named."""
+        with self._open() as db:
+            rows = db.execute("SELECT json FROM reviewers ORDER BY rowid").fetchall()
+        return [msgspec.json.decode(row[0], type=Reviewer) for row in rows]
+
+    def reviewer(self, name: str) -> Reviewer:
+        with self._open() as db:
+            return _reviewer(db, name)
+
+    def change_reviewer(self, name: str, **changes: Any) -> Reviewer:
+        with self._open(write=True) as db:
+            changed = msgspec.structs.replace(_reviewer(db, name), **changes)
+            _put_reviewer(db, changed)
+            return changed
+
+    def by_token(self, token: str) -> Reviewer | None:
+        """Whose link it is."""
+        with self._open() as db:
+            row = db.execute("SELECT json FROM reviewers WHERE token_hash = ?", [secret_hash(token)]).fetchone()
+        return msgspec.json.decode(row[0], type=Reviewer) if row else None
+
+    def start_session(self, session: str, reviewer: str) -> None:
+        with self._open(write=True) as db:
+            db.execute("INSERT INTO sessions VALUES (?, ?)", [secret_hash(session), reviewer])
+
+    def end_sessions(self, reviewer: str) -> None:
+        with self._open(write=True) as db:
+            db.execute("DELETE FROM sessions WHERE reviewer = ?", [reviewer])
+
+    def by_session(self, session: str) -> Reviewer | None:
+        """Who is logged in."""
+        with self._open() as db:
+            row = db.execute("SELECT reviewer FROM sessions WHERE hash = ?", [secret_hash(session)]).fetchone()
+            return _reviewer(db, row[0]) if row else None
+
+    def tasks(self, reviewer: str) -> list[Task]:
+        """In the reviewer's order."""
+        with self._open() as db:
+            rows = db.execute("SELECT json FROM tasks WHERE reviewer = ? ORDER BY position", [reviewer]).fetchall()
+        return [msgspec.json.decode(row[0], type=Task) for row in rows]
+
+    def open_task(self, task_id: str) -> None:
+        """The task is on a page: its clock runs, if it does not yet."""
+        with self._open(write=True) as db:
+            task = _task(db, task_id)
+            if task.opened_at is None and task.submitted_at is None:
+                _put(db, task, opened_at=time.time())
+
+    def save(
+        self, reviewer: str, task_id: str, revision: int, draft: Draft, active_ms: int, submit: bool = False
+    ) -> Task:
+        """Keep a draft; `submit` closes the task. A closed task or a newer draft of another tab is a Conflict."""
+        with self._open(write=True) as db:
+            task = _task(db, task_id)
+            if task.reviewer != reviewer or task.submitted_at or _reviewer(db, reviewer).closed_at:
+                raise Conflict("This item is closed. Load the page again to go on.")
+            if task.revision != revision:
+                raise Conflict("This item was changed in another window. Load the page again to go on.")
+            opened = time.time() if task.opened_at is None else task.opened_at
+            wall_ms = task.wall_ms + max(0, int((time.time() - opened) * 1000))
+            closing: dict[str, Any] = {"wall_ms": wall_ms, "opened_at": None, "submitted_at": now()} if submit else {}
+            active = max(task.active_ms, min(active_ms, wall_ms))
+            return _put(db, task, draft=draft, revision=revision + 1, active_ms=active, **closing)
+
+    def reopen(self, reviewer: str, task_id: str) -> None:
+        """Take a submitted task back, so that it can be changed."""
+        with self._open(write=True) as db:
+            task = _task(db, task_id)
+            if task.reviewer != reviewer or not task.submitted_at or _reviewer(db, reviewer).closed_at:
+                raise Conflict("This item cannot be changed any more.")
+            _put(db, task, submitted_at=None, opened_at=time.time(), reopened=task.reopened + 1)
+
+    def change_task(self, task_id: str, **changes: Any) -> Task:
+        with self._open(write=True) as db:
+            return _put(db, _task(db, task_id), **changes)
+
+    def put_answers(self, name: str, tasks: Iterable[Task], **changes: Any) -> None:
+        """Keep a packet's tasks and close the review for its reviewer; once."""
+        with self._open(write=True) as db:
+            reviewer = _reviewer(db, name)
+            if reviewer.closed_at:
+                raise UserError(f"{name}'s answers were imported on {reviewer.closed_at}, by another command")
+            for task in tasks:
+                _put(db, task)
+            _put_reviewer(db, msgspec.structs.replace(reviewer, closed_at=now(), **changes))
+
+    @contextmanager
+    def recording(self, name: str) -> Iterator[tuple[Reviewer, list[str]]]:
+        """Holds the file while a reviewer's events are written; append the batch's name to the list that is given."""
+        with self._open(write=True) as db:
+            reviewer, written = _reviewer(db, name), list[str]()
+            yield reviewer, written
+            if written:
+                closed = msgspec.structs.replace(reviewer, recorded=written[0], closed_at=reviewer.closed_at or now())
+                _put_reviewer(db, closed)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _add(db: sqlite3.Connection, reviewers: Iterable[Reviewer], tasks: Iterable[Task]) -> None:
+    db.executemany("INSERT INTO reviewers VALUES (?, ?, ?)", [(r.name, r.token_hash, _json(r)) for r in reviewers])
+    db.executemany("INSERT INTO tasks VALUES (?, ?, ?, ?)", [(t.id, t.reviewer, t.position, _json(t)) for t in tasks])
+
+
+def _reviewer(db: sqlite3.Connection, name: str) -> Reviewer:
+    row = db.execute("SELECT json FROM reviewers WHERE name = ?", [name]).fetchone()
+    if row is None:
+        raise UserError(f"no reviewer '{name}' in this review")
+    return msgspec.json.decode(row[0], type=Reviewer)
+
+
+def _task(db: sqlite3.Connection, task_id: str) -> Task:
+    row = db.execute("SELECT json FROM tasks WHERE id = ?", [task_id]).fetchone()
+    if row is None:
+        raise Conflict("This item is not part of the review. Load the page again to go on.")
+    return msgspec.json.decode(row[0], type=Task)
+
+
+def _put(db: sqlite3.Connection, task: Task, **changes: Any) -> Task:
+    changed = msgspec.structs.replace(task, **changes)
+    db.execute("UPDATE tasks SET json = ? WHERE id = ?", [_json(changed), changed.id])
+    return changed
+
+
+def _put_reviewer(db: sqlite3.Connection, reviewer: Reviewer) -> None:
+    db.execute(
+        "UPDATE reviewers SET json = ?, token_hash = ? WHERE name = ?",
+        [_json(reviewer), reviewer.token_hash, reviewer.name],
+    )

@@ -1,0 +1,148 @@
+"""Look-ups over a loaded run that several sections share. Knows no wording and no layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from harness.runs.folder import RunData
+from harness.schema import (
+    BASELINE,
+    CANDIDATE,
+    FLOOR,
+    Comparison,
+    Estimate,
+    Metric,
+    Outcome,
+    SuiteInfo,
+    Verdict,
+)
+from harness.schema.constants import combine_outcomes
+from reports.assumptions import Assumptions
+from reports.cases import read
+from reports.cases.read import RecordSource, Tally, source_of
+from reports.cases.select import CaseIndex, CasePages, Joint, SelectedCase, choose
+
+TOO_FEW = 10
+"""Fewest cases of a slice on which a number is shown."""
+SEVERITY: dict[str, int] = {"fail": 0, "error": 1, "inconclusive": 2, "skipped": 3, "pass": 4}
+FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """An evaluation run, the training run behind it where there is one, and the digest of its seal.
+
+    The records of a run too large to be held lie on the disk, and `run.records` is empty: they are read once, sections
+    count by `tallies` and `joint`, and `source` reads a whole answer again where one is shown.
+    """
+
+    run: RunData
+    training: RunData | None = None
+    seal: str = ""
+    assumptions: Assumptions | None = None
+    """What the reader stated for the business estimate."""
+    _joint: dict[str, Joint] = field(default_factory=dict, compare=False)
+
+    @property
+    def suites(self) -> list[SuiteInfo]:
+        return self.run.manifest.suites
+
+    @property
+    def variants(self) -> list[str]:
+        """Baseline, tuned, keyword floor, then any other, as far as the run has them."""
+        known = {row.variant for row in self.run.metrics.metrics} | set(self.run.manifest.checkpoints)
+        return [v for v in FIRST_VARIANTS if v in known] + sorted(known - set(FIRST_VARIANTS))
+
+    def level(
+        self, suite: str, variant: str, metric: str, tag: str | None = None, value: str | None = None
+    ) -> Estimate | None:
+        """The estimate of one metric of one variant, over a suite or one slice value."""
+        for row in self.run.metrics.metrics:
+            if (row.suite, row.variant, row.metric, row.slice, row.slice_value) == (suite, variant, metric, tag, value):
+                return row.estimate
+        return None
+
+    def comparison(
+        self, suite: str, metric: str, tag: str | None = None, value: str | None = None
+    ) -> Comparison | None:
+        """The paired difference of one metric, over a suite or one slice value."""
+        for row in self.run.metrics.comparisons:
+            if (row.suite, row.comparison.metric, row.slice, row.slice_value) == (suite, metric, tag, value):
+                return row.comparison
+        return None
+
+    def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
+        """`share` unless the metric is no mean over labels and some value of it exceeds 1."""
+        if metric.over_labels:
+            return "share"
+        rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
+        return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"
+
+    def unit_of_change(self, suite: str, metric: Metric) -> Literal["points", "number"]:
+        """The unit of the paired change of a metric."""
+        return "points" if self.unit(suite, metric) == "share" else "number"
+
+    def slice_values(self, suite: str, tag: str) -> list[str]:
+        """Values of a slice tag that the run has numbers for, in alphabetical order."""
+        found = {r.slice_value for r in self.run.metrics.metrics if r.suite == suite and r.slice == tag}
+        return sorted(v for v in found if v is not None)
+
+    def verdicts(self, suite: str) -> list[Verdict]:
+        """Verdicts of one suite, unmet ones first."""
+        return unmet_first(v for v in self.run.verdicts if v.suite == suite)
+
+    @cached_property
+    def source(self) -> RecordSource:
+        """Reads the run's answers, and any one of them again."""
+        return source_of(self.run)
+
+    @cached_property
+    def tallies(self) -> dict[str, dict[str, Tally]]:
+        """What became of the answers, by suite and variant."""
+        return self._read[0]
+
+    @cached_property
+    def ledger(self) -> CaseIndex:
+        """A line on every answer and every case."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, dict[str, Tally]], CaseIndex]:
+        """Go through the run's answers, once."""
+        tallies, ledger = dict[str, dict[str, Tally]]({suite.name: {} for suite in self.suites}), CaseIndex(self.suites)
+        ledger.add(read.read(self.source, self.suites, tallies))
+        ledger.show(case for suite in self.suites for case in self._chosen(suite, ledger))
+        return tallies, ledger
+
+    def _chosen(self, suite: SuiteInfo, ledger: CaseIndex) -> Iterable[SelectedCase]:
+        return choose(suite, self.headline_metric(suite), ledger.pairs(suite.name), ledger.tuned(suite.name))
+
+    def joint(self, suite: str) -> Joint:
+        """What the cases of a suite come to."""
+        if suite not in self._joint:
+            self._joint[suite] = self.ledger.joint(suite)
+        return self._joint[suite]
+
+    @cached_property
+    def cases(self) -> CasePages:
+        """The cases of all suites in the order in which they are shown, and where."""
+        return CasePages(self.ledger)
+
+    def headline_metric(self, suite: SuiteInfo) -> Metric | None:
+        """The metric of the suite's first gate, or its first metric: what the plain sentence counts."""
+        by_name = {m.name: m for m in suite.metrics}
+        gated = [by_name[v.metric] for v in self.run.verdicts if v.suite == suite.name and v.metric in by_name]
+        return next(iter(gated or suite.metrics), None)
+
+
+def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Failed, then unmeasurable, inconclusive, not judged, passed; otherwise in their order."""
+    return sorted(verdicts, key=lambda v: SEVERITY[v.outcome])
+
+
+def overall(verdicts: Sequence[Verdict]) -> Outcome:
+    """All verdicts together: only passes make a pass, and no verdict at all is not judged."""
+    return combine_outcomes({v.outcome for v in verdicts})

@@ -1,0 +1,107 @@
+"""Regressions, worst first, then gains, then other cases worth reading: what was asked, expected and said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from reports import number_format, wording
+from reports import sentences as reports_sentences
+from reports.cases.exchange import exchange
+from reports.cases.select import REPORT, Page, SelectedCase
+from reports.model import Block, Cell, Kind, Section, Table, Text
+from reports.run_data import RunView
+
+LEAD = (
+    "Cases are ordered by how far the tuned answer moved over all metrics of the suite. The boxes hold untrusted text "
+    "from documents and models, shown as it is. [− …] marks words that only the baseline says, [+ …] words that only "
+    "the tuned model says, ✗ what a scorer rejects and ✓ what it accepts."
+)
+ALWAYS: tuple[Kind, ...] = ("regression", "gain")
+"""Kinds that are named even where there is none."""
+REST: tuple[Kind, ...] = ("fabrication", "error", "wrong", "unchanged")
+
+
+def section(evidence: RunView) -> Section | None:
+    compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
+    return _section(evidence, "changes", "Regressions and gains", ALWAYS, LEAD) if compared else None
+
+
+def others(evidence: RunView) -> Section | None:
+    """Cases that did not move: those that fabricate, failed or stay wrong, then the rest."""
+    lead = "Cases whose scores did not move, those with something to see in them first."
+    compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
+    return _section(evidence, "others", "Other cases", REST, lead if compared else f"{reports_sentences.ALONE} {LEAD}")
+
+
+def on_page(evidence: RunView, page: Page) -> list[Section]:
+    """The sections of a page of further cases."""
+    by_kind = groupby(page.cases, key=lambda case: case.kinds[0])
+    return [
+        Section(
+            id=kind, title=wording.capital(reports_sentences.noun(kind, 2)), blocks=_groups(evidence, list(cases), page)
+        )
+        for kind, cases in by_kind
+    ]
+
+
+def _section(evidence: RunView, name: str, title: str, kinds: Sequence[Kind], lead: str) -> Section | None:
+    report = evidence.cases.pages[0]
+    blocks: list[Block] = []
+    for kind in kinds:
+        here = [case for case in report.cases if case.kinds[0] == kind]
+        blocks += _groups(evidence, here, report, kind)
+    if kinds is REST:
+        blocks += _further(evidence)
+    return Section(id=name, title=title, lead=lead, blocks=blocks) if blocks else None
+
+
+def _groups(evidence: RunView, cases: list[SelectedCase], page: Page, kind: Kind | None = None) -> list[Block]:
+    """Cases of one kind suite by suite, each with a sentence on how many there are and where the others stand."""
+    own = kind or cases[0].kinds[0]
+    blocks: list[Block] = []
+    for suite in evidence.suites:
+        here = [case for case in cases if case.suite.name == suite.name]
+        of = evidence.cases.totals[suite.name, own]
+        named = kind in ALWAYS and evidence.joint(suite.name).pairs
+        if not (of if page.name == REPORT else here) and not named:
+            continue
+        said = reports_sentences.shown(own, len(here), of)
+        if not evidence.joint(suite.name).both_texts:
+            said += f"; {reports_sentences.NO_TEXT}, so the tuned answer stands alone"
+        blocks.append(Text(text=f"{suite.name}: {said}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}"))
+        blocks += [exchange(case, evidence.source) for case in here]
+    return blocks
+
+
+def _elsewhere(evidence: RunView, suite: str, kind: Kind, here: int, of: int, page: Page) -> str:
+    """Where the cases of a group that this page lacks are."""
+    if here == of:
+        return ""
+    placed = evidence.cases.placed[suite, kind]
+    return " " + reports_sentences.elsewhere([name for name in placed if name != page.name], of - placed.total())
+
+
+def _further(evidence: RunView) -> list[Block]:
+    """The pages beside this report, and what no page holds."""
+    pages, blocks = evidence.cases.pages[1:], list[Block]()
+    if pages:
+        rows = [
+            [
+                Cell(text=page.name, link=page.name),
+                Cell(text=number_format.number(len(page.cases))),
+                Cell(text=_holds(page.cases)),
+            ]
+            for page in pages
+        ]
+        blocks.append(
+            Table(caption="Pages with further cases", columns=["Page", "Cases", "Holds"], rows=rows, numeric=[1])
+        )
+    if left := evidence.cases.unplaced:
+        blocks.append(Text(text=reports_sentences.unplaced(left), tone="caution"))
+    return blocks
+
+
+def _holds(cases: Sequence[SelectedCase]) -> str:
+    counted = [(kind, len(list(group))) for kind, group in groupby(cases, key=lambda case: case.kinds[0])]
+    return wording.listing(f"{number_format.number(n)} {reports_sentences.noun(kind, n)}" for kind, n in counted)

@@ -1,0 +1,134 @@
+"""What was compared: which weights answered, and whether both got the same questions."""
+
+from __future__ import annotations
+
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, SuiteInfo
+from reports import number_format, wording
+from reports.model import Block, Cell, Section, Table, Text
+from reports.run_data import RunView
+
+DIGESTS = [
+    ("Content digest", "digest"),
+    ("Model folder", "base_digest"),
+    ("Adapter", "adapter_digest"),
+    ("Tokenizer and chat template", "tokenizer_digest"),
+]
+KINDS = {
+    "model": "whole model",
+    "adapter": "adapter over a base model",
+    "scripted": "rule without a model",
+    "accepted": "scores kept of an earlier run",
+}
+SERVED = {
+    "name": "a server's model; its weights are not known",
+    "trusted canary": "a server's model; trusted to have these weights",
+    "server process": "a server's model; its weights are known from the process that loaded them",
+}
+"""What an endpoint is called, by what pins its weights."""
+
+
+def section(evidence: RunView) -> Section:
+    blocks: list[Block] = [_checkpoints(evidence)]
+    blocks += [Text(text=text, tone="caution") for text in _doubts(evidence)]
+    if evidence.suites:
+        blocks.append(_questions(evidence))
+    return Section(
+        id="compared",
+        title="What was compared",
+        lead=f"{_prompts(evidence)}; equal digests mean equal weights.",
+        blocks=blocks,
+    )
+
+
+SAME_PROMPTS = "Both models received the same token ids with the same decoding"
+OWN_PROMPTS = (
+    "Baseline and tuned have different tokenizers or chat templates: each received its own prompt for the same case, "
+    "so the token IDs differ, and answers are paired by case ID and input"
+)
+
+
+def own_prompts(evidence: RunView, suite: SuiteInfo) -> bool:
+    """The models' tokenizers or chat templates differ, and so do the token ids of some prompt."""
+    joint = evidence.joint(suite.name)
+    return evidence.run.manifest.own_prompts(suite) and joint.same_prompt < joint.pairs
+
+
+def _prompts(evidence: RunView) -> str:
+    return OWN_PROMPTS if any(own_prompts(evidence, suite) for suite in evidence.suites) else SAME_PROMPTS
+
+
+def same_cases(evidence: RunView, suite: SuiteInfo) -> tuple[bool, str]:
+    """Whether every tuned answer has a baseline answer to the same case, input and prompt; with words for it."""
+    tallies = evidence.tallies[suite.name]
+    if BASELINE not in tallies or CANDIDATE not in tallies:
+        return False, "no baseline to compare with"
+    joint = evidence.joint(suite.name)
+    most = max(tallies[v].firsts for v in (BASELINE, CANDIDATE))
+    if most == joint.pairs == joint.same_prompt == joint.same_expected:
+        return True, f"yes: {wording.count(most, 'case')}, joined by id and input"
+    if most == joint.pairs == joint.same_expected and own_prompts(evidence, suite):
+        other = f"{number_format.number(most - joint.same_prompt)} with other token IDs"
+        return False, f"yes: {wording.count(most, 'case')}, joined by id and input; {other}, each model's own prompt"
+    return False, (
+        f"no: {number_format.number(joint.pairs)} of {wording.count(most, 'case')} joined by id and input, "
+        f"{number_format.number(joint.same_prompt)} with the same prompt, "
+        f"{number_format.number(joint.same_expected)} with the same expected answer"
+    )
+
+
+def _checkpoints(evidence: RunView) -> Table:
+    named = {
+        v: evidence.run.manifest.checkpoints[v] for v in evidence.variants if v in evidence.run.manifest.checkpoints
+    }
+    rows = [
+        [Cell(text="Checkpoint"), *(Cell(text=c.name) for c in named.values())],
+        [Cell(text="Kind"), *(Cell(text=KINDS.get(c.kind) or SERVED[c.pin]) for c in named.values())],
+    ]
+    rows += [[Cell(text=title), *(_digest(c, name) for c in named.values())] for title, name in DIGESTS]
+    return Table(caption="Checkpoints by variant", columns=["", *map(wording.variant, named)], rows=rows)
+
+
+def _digest(checkpoint: Checkpoint, name: str) -> Cell:
+    found: str | None = getattr(checkpoint, name)
+    return Cell(text=number_format.short(found), code=bool(found))
+
+
+def _doubts(evidence: RunView) -> list[str]:
+    checkpoints = evidence.run.manifest.checkpoints
+    before, after = checkpoints.get(BASELINE), checkpoints.get(CANDIDATE)
+    if before is None or after is None:
+        return []
+    found = []
+    if before.digest == after.digest:
+        found.append("Baseline and tuned have the same content digest: they are the same model.")
+    elif before.base_digest and _weights(before) == _weights(after):
+        found.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
+    if after.kind == "adapter" and before.kind == "model" and after.base_digest != before.base_digest:
+        found.append(
+            "The adapter sits on other weights than the baseline's; the difference is not the adapter's alone."
+        )
+    return found
+
+
+def _weights(checkpoint: Checkpoint) -> tuple[str, str | None]:
+    return checkpoint.base_digest, checkpoint.adapter_digest
+
+
+def _questions(evidence: RunView) -> Table:
+    rows = []
+    for suite in evidence.suites:
+        same, said = same_cases(evidence, suite)
+        rows.append(
+            [
+                Cell(text=suite.name, note=suite.title),
+                Cell(text=suite.shape),
+                Cell(text=number_format.number(suite.asked), note=f"of {number_format.number(suite.cases)}"),
+                Cell(text=said, tone="good" if same else "caution"),
+                Cell(text=number_format.short(suite.prompt_hash), code=True),
+                Cell(text=number_format.short(suite.cases_hash), code=True),
+                Cell(text=number_format.short(suite.scorers_hash), code=True),
+            ]
+        )
+    columns = ["Suite", "Task shape", "Cases asked", "Same cases for both", "Prompt hash", "Cases hash", "Scorers hash"]
+    note = "Numbers of two task shapes are never compared."
+    return Table(caption="Questions asked", columns=columns, rows=rows, numeric=[2], note=note)

@@ -1,0 +1,209 @@
+"""What changed, at a glance: which metrics got worse, stayed open or got better, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.gates.rules import GATE_RULES
+from harness.schema import Comparison, Estimate, Metric, SuiteInfo, Verdict
+from reports import number_format, sentences, wording
+from reports.charts.intervals import turned_ticks
+from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading, Section, Table, Tick
+from reports.run_data import TOO_FEW, RunView
+
+ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
+SURE = "How sure"
+HEADINGS: dict[Reading, str] = {"worse": "Got worse", "undecided": "No clear change", "better": "Got better"}
+NONE: dict[Reading, str] = {
+    "worse": "No metric is shown to be worse",
+    "undecided": "None: every metric is decided",
+    "better": "No metric is shown to be better",
+}
+MOST_SLICES = 3
+"""Slices that the summary names; the table by kind of case has all."""
+LEAD = "Tuned against baseline on the same cases; a line is the range in which the true change may lie."
+
+
+class Change(NamedTuple):
+    metric: Metric
+    found: Comparison
+    reading: Reading
+
+
+def section(evidence: RunView) -> Section | None:
+    blocks: list[Block] = []
+    for suite in evidence.suites:
+        changes = _changes(evidence, suite)
+        if changes:
+            blocks += [
+                _summary(evidence, suite, changes),
+                *_plot(evidence, suite, changes),
+                _twin(evidence, suite, changes),
+            ]
+    return Section(id="picture", title="What changed", lead=LEAD, blocks=blocks) if blocks else None
+
+
+def _changes(evidence: RunView, suite: SuiteInfo) -> list[Change]:
+    """Every metric that was compared, what got worse first."""
+    found = []
+    for metric in suite.metrics:
+        comparison = evidence.comparison(suite.name, metric.name)
+        if comparison is not None and comparison.difference.value is not None:
+            found.append(Change(metric, comparison, sentences.reading_of(comparison, metric.higher_is_better)))
+    return sorted(found, key=lambda change: ORDER.index(change.reading))
+
+
+def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Facts:
+    """The four answers that decide whether to read on."""
+    pairs = [
+        (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
+        (HEADINGS["better"], _metrics(changes, "better", "")),
+        (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
+        (SURE, _certainty(evidence, suite, changes)),
+    ]
+    return Facts(caption=suite.name, pairs=pairs)
+
+
+def glance(evidence: RunView, suite: SuiteInfo) -> list[tuple[str, str]]:
+    """What got worse and how sure that is, each in one line; nothing where nothing was compared."""
+    changes = _changes(evidence, suite)
+    if not changes:
+        return []
+    cells = [
+        (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
+        (SURE, _certainty(evidence, suite, changes)),
+    ]
+    return [(name, "; ".join([cell.text, *cell.note.splitlines()])) for name, cell in cells]
+
+
+def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
+    named = [wording.phrase(change.metric.name) for change in changes if change.reading == reading]
+    if not named:
+        return Cell(text=NONE[reading], note=note, tone="muted")
+    tone = sentences.TONES[reading]
+    return Cell(text=wording.capital(wording.listing(named)), note=note, tone=tone)
+
+
+def _cases(evidence: RunView, suite: SuiteInfo) -> str:
+    """Cases and slices that got worse, even where no metric did as a whole."""
+    totals = evidence.cases.totals
+    lost = totals[suite.name, "regression"]
+    of = sum(n for (name, _), n in totals.items() if name == suite.name)
+    said = [f"{number_format.number(lost)} of {wording.count(of, 'case')} regressed"]
+    if new := evidence.joint(suite.name).new:
+        said.append(wording.count(new, "new fabrication"))
+    if slices := _worse_slices(evidence, suite):
+        named = wording.listing(slices[:MOST_SLICES])
+        more = f" and {number_format.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
+        said.append(f"worse on {named}{more}")
+    return "\n".join(said)
+
+
+def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
+    """Slices on which a metric reads worse, of those with enough cases to say so."""
+    by_name = {metric.name: metric for metric in suite.metrics}
+    return list(
+        dict.fromkeys(
+            f"{row.slice_value} ({wording.phrase(row.comparison.metric)})"
+            for row in evidence.run.metrics.comparisons
+            if row.suite == suite.name and row.slice is not None and row.comparison.metric in by_name
+            if row.comparison.difference.n >= TOO_FEW
+            if sentences.reading_of(row.comparison, by_name[row.comparison.metric].higher_is_better) == "worse"
+        )
+    )
+
+
+def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Cell:
+    """The cases behind the first metric's change, and how wide its interval is."""
+    first = next((c for m in suite.metrics for c in changes if c.metric == m), changes[0])
+    found = first.found.difference
+    unit = evidence.unit_of_change(suite.name, first.metric)
+    size = f"n {number_format.number(found.n)}, {number_format.sources(found, suite.cluster)}"
+    if found.low is None or found.high is None:
+        return Cell(text=size)
+    half = number_format.floor((found.high - found.low) / 2, unit)
+    return Cell(text=size, note=f"{wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
+
+
+def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> list[Block]:
+    """Every share's change on one scale, turned so that right is better."""
+    shares = [c for c in changes if evidence.unit(suite.name, c.metric) == "share"]
+    rows = [_row(evidence, suite, change) for change in shares]
+    if not rows:
+        return []
+    reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
+    plot = Intervals(
+        id=f"changes-{wording.slug(suite.name)}",
+        title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, points, right is better",
+        ticks=turned_ticks(reach),
+        ends=("◀ worse", "better ▶"),
+        rows=rows,
+        twin=_caption(suite),
+    )
+    return [plot]
+
+
+def _row(evidence: RunView, suite: SuiteInfo, change: Change) -> PlotRow:
+    metric = change.metric
+    bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v, change)]
+    return PlotRow(
+        label=wording.title(metric.name),
+        note=wording.direction(metric.higher_is_better),
+        marks=[turned(change.found, metric, change.reading)],
+        bars=bars,
+    )
+
+
+def turned(found: Comparison, metric: Metric, reading: Reading) -> Mark:
+    """A paired change with its positions turned so that right is better, and its words as they are."""
+    sign = 1 if metric.higher_is_better else -1
+    difference = found.difference
+    value = difference.value or 0.0
+    low, high = (value if end is None else end for end in (difference.low, difference.high))
+    ends = sorted((sign * low, sign * high))
+    return Mark(
+        variant="change",
+        value=sign * value,
+        low=ends[0],
+        high=ends[1],
+        text=number_format.estimate(difference, "points"),
+        brief=number_format.points(value),
+        reading=reading,
+    )
+
+
+def _bar(verdict: Verdict, change: Change) -> list[Tick]:
+    """The bar of a gate on the change itself, recovered from the deciding bound and the margin."""
+    seen, margin = verdict.observed, verdict.margin
+    if GATE_RULES[verdict.rule].unit != "points" or verdict.slice is not None or seen is None or margin is None:
+        return []
+    near = seen.low if change.metric.higher_is_better else (None if seen.high is None else -seen.high)
+    if near is None or seen.value != change.found.difference.value:
+        return []
+    return [Tick(at=near - margin, text=verdict.bar)]
+
+
+def _twin(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Table:
+    rows = [
+        [
+            Cell(
+                text=wording.metric(change.metric.name, suite.shape),
+                note=wording.direction(change.metric.higher_is_better),
+            ),
+            _difference(change.found.difference, evidence.unit_of_change(suite.name, change.metric)),
+            Cell(text=sentences.READINGS[change.reading], tone=sentences.TONES[change.reading]),
+            Cell(text=sentences.tally(change.found.wins, change.found.losses, change.found.ties)),
+        ]
+        for change in changes
+    ]
+    columns = ["Metric", "Change, 95% interval", "Reading", "Cases"]
+    return Table(caption=_caption(suite), columns=columns, rows=rows, numeric=[1], folded=True)
+
+
+def _difference(found: Estimate, unit: number_format.Unit) -> Cell:
+    return Cell(text=number_format.value(found, unit), note=number_format.interval(found, unit), estimate=found)
+
+
+def _caption(suite: SuiteInfo) -> str:
+    return f"Changes of {suite.name} ({suite.shape}) as numbers"

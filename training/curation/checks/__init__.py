@@ -1,0 +1,1 @@
+"""Checks of training rows, one file per theme."""

@@ -1,0 +1,196 @@
+"""Turns texts into words that are equal whatever their case, marks and spacing, and into hashed runs of words.
+
+Words are what white space parts, in NFKC, casefolded, without what is neither letter nor digit: "Seller's," is
+"sellers". Words that only a mark parts ("and/or") are one. Hashes are 64 bits wide and the same in every process; two
+different runs share one by chance about once in 10^19 pairs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+TOKEN = re.compile(r"\S+")
+BASE = 0x9E3779B97F4A7C15
+"""Odd, so that multiplication by it loses nothing."""
+UNKNOWN = 0
+"""Number of a word that a vocabulary did not learn."""
+
+
+@lru_cache(maxsize=1 << 18)
+def word(token: str) -> str:
+    """The comparable form of one token, or the empty string."""
+    if token.isascii() and token.isalnum():
+        return token.lower()
+    return "".join(c for c in unicodedata.normalize("NFKC", token).casefold() if c.isalnum())
+
+
+def words(text: str) -> list[str]:
+    """All words of a text, in order."""
+    return [w for token in text.split() if (w := word(token))]
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    """Where each of `words(text)` stands."""
+    return [match.span() for match in TOKEN.finditer(text) if word(match[0])]
+
+
+class Numbered(NamedTuple):
+    """Texts as numbers of words, end to end; text `i` is `ids[starts[i] : starts[i + 1]]`."""
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+
+class Runs(NamedTuple):
+    """Runs of words: a hash, the text it stands in, and where it begins among all words."""
+
+    hashes: NDArray[np.uint64]
+    owners: NDArray[np.int32]
+    at: NDArray[np.int64]
+
+
+class Vocabulary:
+    """Gives each word a number, in the order in which it first saw them; UNKNOWN where it does not learn."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._tokens: dict[str, int] = {}
+
+    def number(self, texts: Sequence[str], learn: bool = True) -> Numbered:
+        """The texts' words as numbers. Without `learn`, words not seen before are all UNKNOWN."""
+        import numpy as np
+
+        parts: list[NDArray[np.int32]] = []
+        starts = np.zeros(len(texts) + 1, np.int64)
+        known = self._tokens
+        for index, text in enumerate(texts):
+            tokens = text.split()
+            for token in set(tokens).difference(known):
+                self._add(token, learn)
+            ids = [number for token in tokens if (number := known[token]) >= 0]
+            parts.append(np.array(ids, np.int32))
+            starts[index + 1] = starts[index] + len(ids)
+        return Numbered(np.concatenate(parts) if parts else np.zeros(0, np.int32), starts)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def _add(self, token: str, learn: bool) -> None:
+        """Remember the number of a token; -1 where it holds no letter or digit."""
+        form = word(token)
+        if not form:
+            self._tokens[token] = -1
+        elif learn:
+            self._tokens[token] = self._numbers.setdefault(form, len(self._numbers) + 1)
+        else:
+            self._tokens[token] = self._numbers.get(form, UNKNOWN)
+
+
+def runs(numbered: Numbered, size: int, short: bool = False) -> Runs:
+    """Every run of `size` words that lies within one text; with `short`, a shorter text is one run as it is."""
+    import numpy as np
+
+    ids, starts = numbered
+    lengths = np.diff(starts)
+    whole = np.maximum(lengths - size + 1, 0)
+    owners = np.repeat(np.arange(len(lengths), dtype=np.int32), whole)
+    at = np.arange(int(whole.sum()), dtype=np.int64)
+    at += np.repeat(starts[:-1] - np.concatenate(([0], np.cumsum(whole)[:-1])) if len(whole) else at[:0], whole)
+    mixed = _mixed(ids)
+    hashes = np.zeros(len(at), np.uint64)
+    base = np.uint64(BASE)
+    for step in range(size):
+        hashes *= base
+        hashes += mixed[at + step]
+    if not short:
+        return Runs(hashes, owners, at)
+    few = np.flatnonzero((lengths < size) & (lengths > 0))
+    more = lengths[few].astype(np.uint64)
+    for step in range(size - 1):
+        inside = lengths[few] > step
+        more *= base
+        more[inside] += mixed[starts[few][inside] + step]
+    return Runs(
+        np.concatenate((hashes, more)),
+        np.concatenate((owners, few.astype(np.int32))),
+        np.concatenate((at, starts[few])),
+    )
+
+
+def _mixed(ids: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """The ids spread over 64 bits (the finaliser of splitmix64, Steele, Lea and Flood 2014)."""
+    import numpy as np
+
+    x = (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(BASE)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+OPENING_WORDS = 5
+FEWEST_PROMPTS = 5
+
+
+def without_stock(prompts: Sequence[str]) -> list[str]:
+    """Each prompt without its task's stock lines."""
+    tasks: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(dict)
+    for prompt in prompts:
+        tasks[_opening(prompt)].setdefault(prompt, prompt.split("\n"))
+    stock = {task: _shared(list(lines.values())) for task, lines in tasks.items() if len(lines) >= FEWEST_PROMPTS}
+    return [_cut(prompt, stock.get(_opening(prompt), (0, 0))) for prompt in prompts]
+
+
+def _opening(prompt: str) -> tuple[str, ...]:
+    return tuple(prompt.split(None, OPENING_WORDS)[:OPENING_WORDS])
+
+
+def _shared(prompts: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """Lines that all prompts begin with, and lines that all end with."""
+    return _leading(prompts), _leading([lines[::-1] for lines in prompts])
+
+
+def _leading(prompts: Sequence[Sequence[str]]) -> int:
+    first = prompts[0]
+    count = min(map(len, prompts))
+    for lines in prompts:
+        count = next((at for at in range(count) if lines[at] != first[at]), count)
+    return count
+
+
+def _cut(prompt: str, stock: tuple[int, int]) -> str:
+    lead, trail = stock
+    if not lead and not trail:
+        return prompt
+    lines = prompt.split("\n")
+    return "\n".join(lines[lead : max(lead, len(lines) - trail)])
+
+
+T = TypeVar("T")
+FEWEST = 20_000
+"""Items from which new processes, which import all anew, cost less than they save."""
+CHUNK = 2_000
+
+
+def spread(work: Callable[..., list[T]], items: Sequence[Any], *more: Any) -> list[T]:
+    """`work(items, *more)`, a list with one result an item, done in chunks on all cores where there are many items.
+
+    `work` is a function at the top of a module.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if len(items) < FEWEST or cores < 2:
+        return work(items, *more)
+    chunks = [(items[at : at + CHUNK], *more) for at in range(0, len(items), CHUNK)]
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        return [result for done in pool.starmap(work, chunks, chunksize=1) for result in done]

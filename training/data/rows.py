@@ -1,0 +1,252 @@
+"""Reads and checks training rows, line by line. Knows no tokens.
+
+Two forms, one JSON object a line: {"instruction", "input", "output"} and {"messages": [{"role", "content"}]}. Either
+may name what it was made from, in "cluster", "document" or "source". Tables, folders and hub data sets have the same
+names as columns; their other columns are not read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import UserError, refuse_all
+from harness.files import digest, file_sha256
+from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
+
+FLOOR_ROWS = 1000
+LONGEST_LINE = 8 * 2**20
+"""Bytes; more than any model's context."""
+SNIFFED = 4096
+"""Bytes at the start of a file that tell text from something else."""
+
+
+class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    role: Literal["system", "user", "assistant"]
+    """Who speaks."""
+    content: str
+    """What is said."""
+
+
+class TrainingRow(Struct, frozen=True, kw_only=True):
+    messages: list[Turn]
+    """The conversation; every assistant turn is learnt."""
+    where: str
+    """`file:line`, or `table:row`, for messages."""
+    document: str = ""
+    """What the row was made from, where the line says so in one of DOCUMENT_FIELDS; not learnt."""
+
+    @property
+    def chat(self) -> list[dict[str, str]]:
+        """Messages as the renderer takes them."""
+        return [{"role": t.role, "content": t.content} for t in self.messages]
+
+
+class _Made(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a line of either form may say of where it comes from."""
+
+    cluster: str | int | None = None
+    document: str | int | None = None
+    source: str | int | None = None
+
+
+DOCUMENT_FIELDS = _Made.__struct_fields__
+
+
+class _Chat(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    messages: list[Turn]
+
+
+class _Instruction(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    instruction: str
+    output: str
+    input: str = ""
+
+
+Parsed = tuple[str, list[Turn], str]
+"""Form, conversation and document of a row."""
+
+
+def load_rows(files: Sequence[str], streaming: bool = False, most: int | None = None) -> list[TrainingRow]:
+    """Rows of all files in order. One UserError lists every bad line of every file.
+
+    With `streaming`, tables, folders and hub data sets are read row by row, and `most` rows of each are enough.
+    """
+    rows: list[TrainingRow] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            rows += _of_table(file, streaming, most, problems) if is_table(file) else _of_lines(file, problems)
+        except OSError as error:
+            problems.append(f"{file}: cannot be read: {error.strerror}. Name a JSONL file of training rows")
+        except UserError as error:
+            problems.append(str(error))
+    refuse_all(problems, f"{', '.join(files)}: rows that cannot be trained on")
+    return rows
+
+
+def _of_table(file: str, streaming: bool, most: int | None, problems: list[str]) -> list[TrainingRow]:
+    refuse_unpinned(file)
+    found = rows_of(file, [], Hub(streaming=streaming))
+    numbered = ((int(row.where.split()[1]), row) for row in islice(found, most if streaming else None))
+    return _read(file, numbered, lambda row: _form(_columns(row.cells, row.problem)), problems)
+
+
+def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
+    """The columns of a row that a line would have; an empty cell is one that is not there."""
+    if problem:
+        raise ValueError(problem)
+    form: type[_Made] = _Chat if cells.get("messages") else _Instruction
+    raw = {name: cells[name] for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
+    if form is _Chat and isinstance(raw["messages"], list):
+        fields = Turn.__struct_fields__
+        raw["messages"] = [{k: v for k, v in dict(turn).items() if k in fields} for turn in raw["messages"]]
+    return raw
+
+
+def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
+    with Path(file).open("rb") as lines:
+        start = lines.read(SNIFFED)
+        if b"\0" in start:
+            problems.append(f"{file}: a binary file, or text that is not UTF-8. Expected one JSON object a line")
+            return []
+        lines.seek(0)
+        before = len(problems)
+        numbered = ((n, x.removeprefix(b"\xef\xbb\xbf") if n == 1 else x) for n, x in enumerate(lines, 1))
+        rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
+    if not rows and len(problems) > before and start.lstrip()[:1] == b"[":
+        problems[before:] = [
+            f"{file}: a JSON array. Write its objects one a line, without brackets and commas around them"
+        ]
+    return rows
+
+
+def _read(
+    file: str, numbered: Iterable[tuple[int, Any]], parse: Callable[[Any], Parsed], problems: list[str]
+) -> list[TrainingRow]:
+    """Rows of one file. Neighbouring lines with one and the same fault are named together."""
+    rows: list[TrainingRow] = []
+    faults: list[tuple[int, int, str]] = []
+    forms: dict[str, int] = {}
+    for number, line in numbered:
+        try:
+            form, turns, document = parse(line)
+        except (ValueError, RecursionError) as error:
+            said = _said(error)
+            first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, said) else number
+            faults.append((first, number, said))
+            continue
+        forms.setdefault(form, number)
+        rows.append(TrainingRow(messages=turns, where=f"{file}:{number}", document=document))
+    problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {said}" for a, b, said in faults]
+    if len(forms) > 1:
+        both = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
+        problems.append(f"{file}: rows with {both}. Keep one form a file")
+    if not rows and not faults:
+        problems.append(f"{file}: no rows. Expected one JSON object a line")
+    return rows
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with a line, in one sentence."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 ({error.reason}). Save the file as UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deeply to be a row"
+    return f"{error}. Expected one JSON object a line" if type(error) is msgspec.DecodeError else str(error)
+
+
+def _line(line: bytes) -> Parsed:
+    """One line of a file; a ValueError says what is wrong with it."""
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE:,}. Cut its document up")
+    return _form(msgspec.json.decode(line))
+
+
+def _form(raw: Any) -> Parsed:
+    if not isinstance(raw, dict) or not ("messages" in raw or "instruction" in raw):
+        raise ValueError('expected an object with "messages", or with "instruction", "input" and "output"')
+    row: _Chat | _Instruction
+    if "messages" in raw:
+        form, row = "messages", msgspec.convert(raw, _Chat)
+        turns = row.messages
+    else:
+        form, row = "instruction", msgspec.convert(raw, _Instruction)
+        asked = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
+        turns = [Turn(role="user", content=asked), Turn(role="assistant", content=row.output)]
+    _check(turns)
+    named = next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), "")
+    return form, turns, str(named)
+
+
+def _check(turns: Sequence[Turn]) -> None:
+    for number, turn in enumerate(turns, 1):
+        if not turn.content.strip():
+            raise ValueError(f"message {number} ({turn.role}) is empty; every message needs text")
+        if turn.role == "system" and number > 1:
+            raise ValueError(f"message {number} is a system message; only the first may be")
+    spoken = [t.role for t in turns if t.role != "system"]
+    expected = ["user", "assistant"] * (len(spoken) // 2)
+    if not spoken or spoken != expected:
+        raise ValueError(
+            f"the roles are {', '.join(t.role for t in turns) or 'none'}; expected user and assistant in turn, "
+            "assistant last"
+        )
+
+
+def some_rows(rows: list[TrainingRow], wanted: int | None, seed: int) -> list[TrainingRow]:
+    """`wanted` rows drawn by the seed, in their order; all where it is None. A smaller draw is part of a larger one."""
+    if wanted is None:
+        return rows
+    if wanted > len(rows):
+        raise UserError(f"'data.rows' is {wanted}, but there are {len(rows)} training rows. Lower it, or leave it out")
+    drawn = list(range(len(rows)))
+    random.Random(f"rows/{seed}").shuffle(drawn)
+    return [rows[index] for index in sorted(drawn[:wanted])]
+
+
+def shared_rows(train: Sequence[TrainingRow], validation: Sequence[TrainingRow]) -> list[str]:
+    """One problem for every validation row whose conversation is also a training row."""
+    seen = {digest(row.chat): row.where for row in train}
+    return [
+        f"{row.where}: also a training row ({seen[key]}). Take it out of one of the two"
+        for row in validation
+        if (key := digest(row.chat)) in seen
+    ]
+
+
+def files_sha256(files: Sequence[str]) -> str:
+    """Digest of the contents of files and folders, and of the names of pinned hub data sets, in order."""
+    return digest([source_sha256(file) for file in files])
+
+
+def source_sha256(file: str) -> str:
+    """Digest of one of them."""
+    name, split = parted(file)
+    if name.startswith(HUB):
+        return digest(file)
+    path = Path(name)
+    if path.is_dir():
+        parts = sorted(part for part in path.rglob("*") if part.is_file())
+        return digest([split, [[part.relative_to(path).as_posix(), file_sha256(part)] for part in parts]])
+    return file_sha256(path)
+
+
+def is_there(file: str) -> bool:
+    """Whether a file or folder exists; a hub data set is looked for only when it is read."""
+    return file.startswith(HUB) or Path(file).is_file() or (is_table(file) and Path(parted(file)[0]).exists())
+
+
+def count_rows(files: Sequence[str], streaming: bool = False) -> int:
+    """How many rows there are, good or bad; a file that cannot be read is a UserError or an OSError."""
+    tables = [file for file in files if is_table(file)]
+    lines = (Path(file).read_bytes().split(b"\n") for file in files if file not in tables)
+    return sum(bool(line.strip()) for some in lines for line in some) + sum(
+        1 for file in tables for _ in rows_of(file, [], Hub(streaming=streaming))
+    )

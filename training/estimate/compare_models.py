@@ -1,0 +1,282 @@
+"""`tunegate models`: compares bases that might be tuned: size, context, licence, memory, who serves them, own scores.
+
+Sizes and memory are computed from shapes, licence and support are facts from known_models.toml, and scores are those of
+runs on this machine. Loads no weight and reaches no hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from rich.table import Table
+
+from harness.engines import usage
+from harness.errors import UserError
+from harness.runs import folder as runs_folder
+from harness.schema import Manifest
+from training.config import Config, Data
+from training.estimate import fit, known_models, memory, shapes
+from training.estimate.duration import Workload
+from training.estimate.fit import Fit
+from training.estimate.known_models import FoundConfig
+from training.estimate.memory import CACHED_TOKENS, Pass
+from training.estimate.report import CHECKPOINTED, gib, millions, text
+
+REFERENCE = Config(base="", data=Data(train=[]))
+"""Settings that memory is computed for: the defaults, so that `tunegate plan` of a default configuration agrees."""
+REFERENCE_PASS = Pass(tokens=REFERENCE.data.max_length, answers=REFERENCE.data.max_length // 8)
+"""The largest pass that the defaults allow: one row of data.max_length tokens. An eighth of them are learnt."""
+REFERENCE_WORK = Workload(
+    rows=1,
+    tokens=REFERENCE_PASS.tokens,
+    answer_tokens=REFERENCE_PASS.answers,
+    steps=1,
+    flops=0,
+    validation_flops=0,
+    asked=0,
+    largest=REFERENCE_PASS,
+    longest=REFERENCE_PASS,
+    exact=True,
+)
+"""What `tunegate plan` would read from one such row."""
+METHODS = {"LoRA": "none", "QLoRA": "nf4"}
+"""Ways to tune, each with its value of model.quantise."""
+BY_HAND = "not in known_models.toml: read the licence"
+
+
+class MeasuredModel(Struct, frozen=True, kw_only=True):
+    suite: str
+    """Suite name."""
+    metric: str
+    """The metric of its first gate."""
+    tuned: bool
+    """An adapter on this base; False for the base alone."""
+    value: float
+    """The estimate."""
+    low: float | None
+    """Lower end of its interval."""
+    high: float | None
+    """Upper end of its interval."""
+    n: int
+    """Cases behind it."""
+    run: str
+    """The run."""
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    name: str
+    """Hub id or folder."""
+    model_type: str
+    """Architecture."""
+    parameters: int
+    """All parameters."""
+    active_parameters: int
+    """What one token passes; the same but for a mixture of experts."""
+    context: int | None
+    """Most tokens that it reads."""
+    licence: str
+    """Name of the licence; empty where known_models.toml has none."""
+    means: str
+    """What the licence asks for, in one line."""
+    sources: list[str]
+    """Where licence and shapes were read."""
+    seen: str
+    """When; empty where nothing was."""
+    support: str
+    """Who serves it."""
+    fits: list[Fit]
+    """Peak memory and verdict of LoRA and QLoRA on every card, as `tunegate plan` gives them."""
+    serve_bytes: int
+    """To serve in bfloat16 with a full batch of keys and values."""
+    smallest: dict[str, str]
+    """Smallest card that has room, for `LoRA`, `QLoRA` and `serve`; empty where none has."""
+    scores: list[MeasuredModel]
+    """From the newest runs of this machine."""
+
+    def shown(self, method: str) -> Fit:
+        """The fit on the smallest card that has room, or on the largest card where none has."""
+        return _smallest([f for f in self.fits if f.quantise == METHODS[method]])
+
+
+def compare(names: Sequence[str], runs: Path) -> list[Candidate]:
+    """A row for each name: folder, hub id or alias; every base of known_models.toml where none is named."""
+    found = (
+        [known_models.find(n, reach_hub=False) for n in names]
+        if names
+        else [_kept(k) for k in known_models.facts().base]
+    )
+    manifests = list(_evaluations(runs))
+    return [_candidate(base, manifests) for base in found]
+
+
+def _kept(known: known_models.Known) -> FoundConfig:
+    return FoundConfig(name=known.hub, config=known.config, folder=None, known=known)
+
+
+def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> Candidate:
+    laid_out = shapes.of(base.config, base.name)
+    kept = known_models.facts()
+    licence = kept.licence[base.known.licence] if base.known else None
+    by_size = sorted((c for c in usage.cards() if c.planned), key=lambda c: c.memory_gb)
+    devices = [fit.of_card(card, REFERENCE) for card in by_size]
+    fits = [fit.judge(d, laid_out, REFERENCE, REFERENCE_WORK, form) for form in METHODS.values() for d in devices]
+    best = {name: _smallest([f for f in fits if f.quantise == form]) for name, form in METHODS.items()}
+    return Candidate(
+        name=base.name,
+        model_type=laid_out.model_type,
+        parameters=laid_out.parameters,
+        active_parameters=laid_out.active_parameters,
+        context=laid_out.context,
+        licence=licence.name if licence else "",
+        means=licence.means if licence else BY_HAND,
+        sources=[licence.source, base.known.licence_source, base.known.source] if licence and base.known else [],
+        seen=kept.seen if base.known else "",
+        support=kept.support.get(laid_out.model_type, f"transformers: {laid_out.model_type}"),
+        fits=fits,
+        serve_bytes=sum(memory.serving(laid_out)),
+        smallest={
+            **{method: found.device if found.fits == "yes" else "" for method, found in best.items()},
+            "serve": next((d.name for d in devices if fit.serves(d, laid_out)), ""),
+        },
+        scores=_scores(base, evaluations),
+    )
+
+
+def _smallest(fits: Sequence[Fit]) -> Fit:
+    """The first that has room, of fits ordered by the size of their cards; the last where none has."""
+    return next((f for f in fits if f.fits == "yes"), fits[-1])
+
+
+def _evaluations(runs: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Finished evaluations, newest first."""
+    for folder in sorted(runs.glob("*/"), reverse=True):
+        if (folder / runs_folder.SEAL).exists():
+            try:
+                manifest = runs_folder.load_manifest(folder)
+            except UserError:
+                continue
+            if manifest.kind == "eval":
+                yield folder, manifest
+
+
+def _scores(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> list[MeasuredModel]:
+    """The newest score of every suite, of the base alone and of an adapter on it."""
+    newest: dict[tuple[str, bool], MeasuredModel] = {}
+    for folder, manifest in evaluations:
+        for variant, checkpoint in manifest.checkpoints.items():
+            alone = checkpoint.kind == "model" and _names(base, checkpoint.name, checkpoint.path)
+            tuned = checkpoint.kind == "adapter" and _names(base, "", checkpoint.path)
+            if alone or tuned:
+                for found in _measured(folder, manifest, variant, tuned):
+                    newest.setdefault((found.suite, tuned), found)
+    return sorted(newest.values(), key=lambda s: (s.suite, s.tuned))
+
+
+def _names(base: FoundConfig, name: str, path: str) -> bool:
+    own = {base.name, base.known.hub, base.known.alias} if base.known else {base.name}
+    return (name != "" and name in own) or (base.folder is not None and Path(path) == base.folder)
+
+
+def _measured(folder: Path, manifest: Manifest, variant: str, tuned: bool) -> Iterator[MeasuredModel]:
+    metrics, verdicts = runs_folder.load_metrics(folder), runs_folder.load_verdicts(folder)
+    for suite in manifest.suites:
+        gated = [v.metric for v in verdicts if v.suite == suite.name] or [m.name for m in suite.metrics]
+        for row in metrics.metrics:
+            here = (row.suite, row.variant, row.slice) == (suite.name, variant, None)
+            if here and gated and row.metric == gated[0] and row.estimate.value is not None:
+                yield MeasuredModel(
+                    suite=suite.name,
+                    metric=row.metric,
+                    tuned=tuned,
+                    value=row.estimate.value,
+                    low=row.estimate.low,
+                    high=row.estimate.high,
+                    n=row.estimate.n,
+                    run=manifest.run_id,
+                )
+
+
+def as_json(candidates: Sequence[Candidate]) -> bytes:
+    """All candidates as one JSON list, with sources."""
+    table: list[Any] = [msgspec.to_builtins(c) for c in candidates]
+    return msgspec.json.format(msgspec.json.encode(table), indent=1)
+
+
+def show(candidates: Sequence[Candidate], width: int) -> str:
+    """The candidates as text."""
+    return text(
+        [
+            _table(candidates),
+            *_licences(candidates),
+            *_support(candidates),
+            *_score_cells(candidates),
+            *_notes(candidates),
+        ],
+        width,
+    )
+
+
+def _table(candidates: Sequence[Candidate]) -> Table:
+    table = Table(title="bases; memory in GiB and the smallest card with room for it", title_justify="left")
+    table.add_column("base", overflow="fold")
+    for name in ("parameters", "context", "LoRA", "QLoRA", "serve"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("licence", overflow="fold")
+    for c in candidates:
+        active = f", {millions(c.active_parameters)} active" if c.active_parameters < c.parameters else ""
+        table.add_row(
+            c.name.rpartition("/")[2],
+            millions(c.parameters) + active,
+            f"{c.context:,}" if c.context else "-",
+            *_cells(c),
+            c.licence.removesuffix(" Community") or "-",
+        )
+    return table
+
+
+def _cells(c: Candidate) -> list[str]:
+    """Peak memory and card for each use; a star where layers are computed again."""
+    shown = {method: c.shown(method) for method in METHODS}
+    peaks = {method: gib(f.needs.total) + "*" * f.checkpointing if f.needs else "-" for method, f in shown.items()}
+    peaks["serve"] = gib(c.serve_bytes)
+    return [f"{peak} {(c.smallest[use] or 'none').removesuffix(' GB')}" for use, peak in peaks.items()]
+
+
+def _licences(candidates: Sequence[Candidate]) -> list[str]:
+    """Each licence once, with its text's address and the day on which it was read."""
+    lines = []
+    for name in dict.fromkeys(c.licence or c.name for c in candidates):
+        c = next(c for c in candidates if (c.licence or c.name) == name)
+        where = f" ({c.sources[0]}, seen {c.seen})" if c.sources else ""
+        lines.append(f"{name}: {c.means}{where}")
+    return lines
+
+
+def _support(candidates: Sequence[Candidate]) -> list[str]:
+    return [f"served by: {line}" for line in dict.fromkeys(c.support for c in candidates)]
+
+
+def _score_cells(candidates: Sequence[Candidate]) -> list[str]:
+    lines = [f"{c.name}: {_score(s)}" for c in candidates for s in c.scores]
+    return lines or ["no run here has scored any of them: pytest evalsuites --checkpoint BASE"]
+
+
+def _score(s: MeasuredModel) -> str:
+    bounds = f" ({s.low:.3f} to {s.high:.3f})" if s.low is not None and s.high is not None else ""
+    return f"{s.suite} {s.metric} {s.value:.3f}{bounds}, n {s.n}, {'tuned' if s.tuned else 'as it is'}, run {s.run}"
+
+
+def _notes(candidates: Sequence[Candidate]) -> list[str]:
+    notes = [
+        f"memory to tune: the default settings, which are rank {REFERENCE.lora.r} on every linear layer and a row of "
+        f"{REFERENCE_PASS.tokens:,} tokens, {REFERENCE_PASS.answers} of them learned; `tunegate plan CONFIG` uses your "
+        f"settings and rows. To serve: bfloat16 and {CACHED_TOKENS:,} cached tokens. On a T4: float32 to tune",
+        "read the licence of the model you choose; these lines are no legal advice",
+    ]
+    if any(c.shown(method).checkpointing for c in candidates for method in METHODS):
+        notes.insert(1, CHECKPOINTED)
+    return notes

@@ -1,0 +1,213 @@
+"""Says on which devices a training fits, and which setting would make it fit where it does not. Loads nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from harness.engines import usage
+from harness.engines.usage import Card
+from training import model_checks
+from training.config import Config, Lora
+from training.estimate import memory
+from training.estimate.duration import Workload, device_name
+from training.estimate.memory import Memory, Pass
+from training.estimate.shapes import Shapes
+
+MARGIN = 1.15
+"""An estimate this much below the device's memory fits; what is nearer is called close. Measured peaks lay up to 13%
+above their estimates (benchmarks/memory_estimate.py)."""
+SHORTEST = 256
+"""Tokens below which data.max_length is not cut to make a training fit."""
+
+Answer = Literal["yes", "close", "no", "cannot"]
+CHECKPOINTING = {"off": (False,), "on": (True,), "auto": (False, True)}
+"""What a setting of train.gradient_checkpointing tries, until it fits."""
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    name: str
+    """What it is called."""
+    memory_bytes: int
+    """What it holds; of a processor, what is free now."""
+    dtype: str
+    """Number format of a base that is not quantised."""
+    nf4: bool
+    """It can compute with a base in NF4."""
+    on_cpu: bool
+    """It is a processor."""
+    peak: float | None
+    """Most FLOPs a second in `dtype`; None where nobody knows."""
+
+
+class Fit(Struct, frozen=True, kw_only=True):
+    device: str
+    """Device name."""
+    quantise: str
+    """`none` is LoRA, `nf4` is QLoRA."""
+    dtype: str
+    """What the base computes in."""
+    fits: Answer
+    """Whether the training has room; `cannot` where the device cannot compute it at all."""
+    needs: Memory | None
+    """The estimate."""
+    holds: int
+    """Bytes of the device."""
+    checkpointing: bool
+    """Layers are computed again in the backward pass."""
+    would_fit: str
+    """The settings that would make it fit; empty where it does, or where none would."""
+
+
+def of_card(card: Card, config: Config) -> Device:
+    """A card as `training.model_checks.chosen_dtype` would use it."""
+    able = card.bf16_tflops is not None
+    wanted = config.train.dtype
+    dtype = wanted if wanted != "auto" else "bfloat16" if able else "float32"
+    return Device(
+        name=card.name,
+        memory_bytes=int(card.memory_gb * 1e9),
+        dtype=dtype,
+        nf4=able,
+        on_cpu=False,
+        peak=card.peak(dtype),
+    )
+
+
+def this_machine(config: Config) -> Device:
+    """The CUDA device that a training would take, or the processor."""
+    import torch
+
+    dtype = model_checks.chosen_dtype(config) if config.model.quantise == "none" else "bfloat16"
+    given = None if config.train.peak_tflops is None else config.train.peak_tflops * 1e12
+    if not torch.cuda.is_available():
+        return Device(name="cpu", memory_bytes=free_bytes(), dtype=dtype, nf4=True, on_cpu=True, peak=given)
+    name = str(torch.cuda.get_device_name(0))
+    card = usage.find(name)
+    return Device(
+        name=device_name(name),
+        memory_bytes=int(torch.cuda.get_device_properties(0).total_memory),
+        dtype=dtype,
+        nf4=bool(torch.cuda.is_bf16_supported()),
+        on_cpu=False,
+        peak=given or (card.peak(dtype) if card else None),
+    )
+
+
+def needs_checkpointing(device: Device, shapes: Shapes, config: Config, size: Pass) -> bool:
+    """Whether the training as configured does not surely fit while every layer is kept."""
+    quantise = config.model.quantise
+    dtype = "bfloat16" if quantise == "nf4" else device.dtype
+    now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=size, checkpointing=False)
+    return _room(now.needs(shapes, device), device) != "yes"
+
+
+def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quantise: str) -> Fit:
+    """One device and one form of the base."""
+    dtype = "bfloat16" if quantise == "nf4" else device.dtype
+    if (quantise == "nf4" or dtype == "bfloat16") and not device.nf4:
+        return _answer(device, quantise, dtype, "cannot", None, False, "")
+    now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=work.largest, checkpointing=False)
+    for checkpointing in CHECKPOINTING[config.train.gradient_checkpointing]:
+        now = msgspec.structs.replace(now, checkpointing=checkpointing)
+        needs = now.needs(shapes, device)
+        fits = _room(needs, device)
+        if fits == "yes":
+            break
+    would = "" if fits == "yes" else _mended(device, shapes, config, work, now)
+    return _answer(device, quantise, dtype, fits, needs, now.checkpointing, would)
+
+
+def _answer(
+    device: Device, quantise: str, dtype: str, fits: Answer, needs: Memory | None, checkpointing: bool, would: str
+) -> Fit:
+    return Fit(
+        device=device.name,
+        quantise=quantise,
+        dtype=dtype,
+        fits=fits,
+        needs=needs,
+        holds=device.memory_bytes,
+        checkpointing=checkpointing,
+        would_fit=would,
+    )
+
+
+def _room(needs: Memory, device: Device) -> Answer:
+    if needs.total * MARGIN <= device.memory_bytes:
+        return "yes"
+    return "close" if needs.total <= device.memory_bytes else "no"
+
+
+def serves(device: Device, shapes: Shapes) -> bool:
+    """Whether base and a full cache of keys and values, both in bfloat16, have room for an evaluation."""
+    return sum(memory.serving(shapes)) * MARGIN <= device.memory_bytes
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What decides the memory of a training on one device."""
+
+    lora: Lora
+    """The adapter."""
+    dtype: str
+    """What the base computes in."""
+    quantise: str
+    """Form of the base."""
+    size: Pass
+    """The largest micro-batch."""
+    checkpointing: bool
+    """Layers are computed again in the backward pass."""
+
+    def needs(self, shapes: Shapes, device: Device) -> Memory:
+        """The estimate."""
+        return memory.estimate(
+            shapes, self.lora, self.dtype, self.quantise, self.size, device.on_cpu, self.checkpointing
+        )
+
+
+def _mended(device: Device, shapes: Shapes, config: Config, work: Workload, now: Setting) -> str:
+    """The first change that is enough alone, else the first two that are enough together; empty where none are."""
+    changes = list(_changes(device, config, work, now))
+    pairs = [
+        (f"{a}, {b}", first | second) for a, first in changes for b, second in changes if not first.keys() & second
+    ]
+    for said, change in [*changes, *pairs]:
+        needs = msgspec.structs.replace(now, **change).needs(shapes, device)
+        if _room(needs, device) == "yes":
+            return said
+    return ""
+
+
+def _changes(device: Device, config: Config, work: Workload, now: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Settings that save memory, the one that costs least first, each with the fields of Setting that it changes."""
+    if now.size.tokens > work.longest.tokens:
+        yield f"train.pack_tokens = {work.longest.tokens}", {"size": work.longest}
+    if not now.checkpointing:
+        yield 'train.gradient_checkpointing = "on"', {"checkpointing": True}
+    if now.dtype == "float32" and device.nf4:
+        yield 'train.dtype = "bfloat16"', {"dtype": "bfloat16"}
+    if now.quantise == "none" and device.nf4:
+        yield 'model.quantise = "nf4"', {"quantise": "nf4", "dtype": "bfloat16"}
+    if now.lora.r > 8:
+        yield "lora.r = 8", {"lora": msgspec.structs.replace(now.lora, r=8)}
+    length = config.data.max_length // 2
+    while length >= SHORTEST:
+        if length < work.longest.tokens:
+            size = Pass(tokens=length, answers=min(work.longest.answers, length))
+            yield f"data.max_length = {length}, train.pack_tokens = {length}", {"size": size}
+        length //= 2
+
+
+def free_bytes() -> int:
+    """Memory of this machine that is free now; all of it where the system does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

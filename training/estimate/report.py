@@ -1,0 +1,298 @@
+"""Shows a plan on a terminal: the work, memory by part, where it fits, how long it takes. Computes nothing."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+from harness.engines import usage
+from harness.errors import UserError
+from harness.formatting import format_duration
+from training import model_checks
+from training.config import Config
+from training.config_file import load
+from training.estimate import duration, fit, flops, known_models, memory, shapes
+from training.estimate.duration import Speed, Workload
+from training.estimate.fit import Device, Fit
+from training.estimate.known_models import FoundConfig
+from training.estimate.memory import PARTS
+from training.estimate.shapes import Shapes
+
+FORMS = ("none", "nf4")
+
+
+class DeviceEstimate(Struct, frozen=True, kw_only=True):
+    """One device."""
+
+    device: str
+    """Its name."""
+    here: bool
+    """It is this machine's."""
+    fits: list[Fit]
+    """LoRA, then QLoRA."""
+    speed: Speed | None
+    """How fast the configured form trains there; None where nobody knows, or it does not fit."""
+    seconds: float | None
+    """Training and validations at that speed."""
+    tokens_per_s: float | None
+    """Tokens of the rows by second at that speed."""
+    serves: bool
+    """Base and a full cache of keys and values have room for an evaluation, both in bfloat16."""
+
+
+class TrainingEstimate(Struct, frozen=True, kw_only=True):
+    base: str
+    """What the configuration names."""
+    shapes: Shapes
+    """The base."""
+    adapter_parameters: int
+    """What is trained."""
+    work: Workload
+    """What is to be done."""
+    quantise: str
+    """The form that the configuration asks for."""
+    rows: list[DeviceEstimate]
+    """This machine first."""
+    cache_bytes: int
+    """Keys and values of a full batch of an evaluation."""
+    trial: Any = None
+    """What a trial measured, where one was asked for."""
+
+
+def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
+    """Plan the training of a TOML file; `measure` trains so many steps here first. Bad settings are a UserError."""
+    found: list[FoundConfig] = []
+
+    def problems(config: Config) -> list[str]:
+        try:
+            base = known_models.find(config.base)
+        except UserError as error:
+            return [str(error)]
+        found.append(base)
+        return model_checks.shape_problems(config, base.config, str(base.folder or base.name))
+
+    config = load(config_path, problems)
+    base, laid_out = found[0], shapes.of(found[0].config, found[0].name)
+    adapted = memory.adapter_size(laid_out, config.lora)
+    work = duration.workload(config, base.folder, flops.count(laid_out, adapted))
+    here = fit.this_machine(config)
+    tried = _trial(config, base, here, measure) if measure else None
+    devices = [here, *(fit.of_card(card, config) for card in usage.cards() if card.planned)]
+    return TrainingEstimate(
+        base=config.base,
+        shapes=laid_out,
+        adapter_parameters=adapted,
+        work=work,
+        quantise=config.model.quantise,
+        rows=[_row(d, d is here, laid_out, config, work, base, runs, tried) for d in devices],
+        cache_bytes=memory.serving(laid_out)[1],
+        trial=tried,
+    )
+
+
+def _row(
+    device: Device,
+    here: bool,
+    laid_out: Shapes,
+    config: Config,
+    work: Workload,
+    base: FoundConfig,
+    runs: Path,
+    tried: Any,
+) -> DeviceEstimate:
+    fits = [fit.judge(device, laid_out, config, work, form) for form in FORMS]
+    asked = fits[FORMS.index(config.model.quantise)]
+    speed = None
+    if asked.fits in ("yes", "close"):
+        speed = _speed(device, here, asked.dtype, config, base, runs, tried)
+        speed = speed or duration.assumed(device.peak, laid_out.active_parameters)
+    return DeviceEstimate(
+        device=device.name,
+        here=here,
+        fits=fits,
+        speed=speed,
+        seconds=duration.seconds(work, speed) if speed else None,
+        tokens_per_s=duration.tokens_per_s(work, speed) if speed else None,
+        serves=fit.serves(device, laid_out),
+    )
+
+
+def _speed(
+    device: Device, here: bool, dtype: str, config: Config, base: FoundConfig, runs: Path, tried: Any
+) -> Speed | None:
+    """Measured now, or in an earlier training."""
+    if here and tried is not None:
+        return Speed(flops_per_s=tried.flops_per_s, said=f"measured now over {tried.steps} steps")
+    return duration.earlier(runs, base, dtype, config.model.quantise).get(device.name)
+
+
+def _trial(config: Config, base: FoundConfig, here: Device, steps: int) -> Any:
+    """Train so many steps of the configuration, here; the weights are loaded for it."""
+    from training.estimate.trial import WARM_UP, run
+    from training.job import prepare
+
+    job = prepare(config, lambda text: None, without_suites=True)
+    wanted = job.steps[: steps + WARM_UP]
+    return run(Path(job.base.path), job.train.documents, wanted, job.dtype, config.lora, config.train, config.model)
+
+
+def as_json(plan: TrainingEstimate) -> bytes:
+    """The plan as one JSON object, bytes and seconds unrounded."""
+    table = {
+        "base": plan.base,
+        "parameters": plan.shapes.parameters,
+        "active_parameters": plan.shapes.active_parameters,
+        "context": plan.shapes.context,
+        "adapter_parameters": plan.adapter_parameters,
+        "quantise": plan.quantise,
+        "work": duration.facts(plan.work),
+        "cache_bytes": plan.cache_bytes,
+        "devices": [
+            msgspec.to_builtins(row)
+            | {"needs_bytes": {f.quantise: f.needs.total if f.needs else None for f in row.fits}}
+            for row in plan.rows
+        ],
+        "trial": plan.trial,
+    }
+    return msgspec.json.format(msgspec.json.encode(table), indent=1)
+
+
+FORM_NAMES = {"none": "LoRA", "nf4": "QLoRA"}
+ANSWERS = {"yes": "fits", "close": "close", "no": "too much"}
+CHECKPOINTED = "* with gradient checkpointing: layers are computed again in the backward pass, a third slower"
+UNKNOWN = "no earlier training says how fast; --measure 5 on that machine does"
+WIDTH = 110
+
+
+def show(plan: TrainingEstimate, width: int = WIDTH) -> str:
+    """The plan as text."""
+    return text([*_lines(plan), _parts(plan), _devices(plan), *_advice(plan), *_times(plan), *_notes(plan)], width)
+
+
+def text(parts: Sequence[str | Table], width: int) -> str:
+    """Tables and lines for a terminal of `width` columns; a word that is longer, such as a path, stays whole."""
+    width = max(width, 80)
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    with console.capture() as shown:
+        for part in parts:
+            if isinstance(part, str):
+                part = textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False)
+            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    return "\n".join(line.rstrip() for line in shown.get().rstrip().splitlines())
+
+
+def gib(size: float) -> str:
+    """Bytes as GiB, two digits below ten."""
+    return f"{size / 2**30:.2f}" if size < 10 * 2**30 else f"{size / 2**30:.1f}"
+
+
+def millions(count: int) -> str:
+    """Parameters: `134.5M`, `8.03B`, `46.7B`."""
+    if count < 1e9:
+        return f"{count / 1e6:.1f}M"
+    return f"{count / 1e9:.2f}B" if count < 1e10 else f"{count / 1e9:.1f}B"
+
+
+def _lines(plan: TrainingEstimate) -> list[str]:
+    shapes, work = plan.shapes, plan.work
+    size = millions(shapes.parameters) + (f" ({millions(shapes.active_parameters)} active)" if shapes.idle else "")
+    counted = "counted by its tokenizer" if work.exact else "guessed at four characters a token: no tokenizer is here"
+    return [
+        f"base      {plan.base}: {size} parameters, context {shapes.context or 'unknown'}",
+        f"adapter   {millions(plan.adapter_parameters)} parameters, {FORM_NAMES[plan.quantise]} as configured",
+        f"data      {work.rows:,} rows, {work.tokens:,} tokens in all steps, {work.answer_tokens:,} learnt; {counted}",
+        f"steps     {work.steps:,}; largest pass {work.largest.tokens:,} tokens, {work.largest.answers:,} learnt",
+        *([f"answers   {work.asked:,} to cases, generated while training; not in the time"] if work.asked else []),
+        f"work      {work.flops / 1e12:,.1f} TFLOP of training, {work.validation_flops / 1e12:,.1f} of validation",
+    ]
+
+
+def _parts(plan: TrainingEstimate) -> Table:
+    """Memory by part: here as configured, and both forms on a card with bfloat16."""
+    here = plan.rows[0]
+    card = next((row for row in plan.rows[1:] if all(f.needs for f in row.fits)), here)
+    columns = [(here, here.fits[FORMS.index(plan.quantise)]), *((card, found) for found in card.fits)]
+    needed = [(row, found, found.needs) for row, found in columns if found.needs]
+    table = Table(title="memory at the peak, GiB", title_justify="left")
+    table.add_column("part")
+    for row, found, _ in needed:
+        where = "here" if row.here else "card"
+        table.add_column(f"{FORM_NAMES[found.quantise]} {found.dtype}, {where}", justify="right")
+    for part in PARTS:
+        table.add_row(part, *(gib(getattr(needs, part)) for *_, needs in needed))
+    table.add_row("while loading", *(gib(needs.loading) if needs.loading else "-" for *_, needs in needed))
+    table.add_row("most at once", *(gib(needs.total) for *_, needs in needed), style="bold")
+    return table
+
+
+def _devices(plan: TrainingEstimate) -> Table:
+    table = Table(title="where it fits, GiB", title_justify="left")
+    table.add_column("device")
+    for name in ("holds", "LoRA needs", "QLoRA needs", "evaluation", "time", "tokens/s"):
+        table.add_column(name, justify="right")
+    for row in plan.rows:
+        table.add_row(*_cells(row), style="bold" if row.here else "")
+    return table
+
+
+def _cells(row: DeviceEstimate) -> list[str]:
+    needs = [f"{gib(f.needs.total)} {_answer(f)}" if f.needs else "no bfloat16" for f in row.fits]
+    return [
+        f"{row.device} (here)" if row.here else row.device,
+        gib(row.fits[0].holds),
+        *needs,
+        "fits" if row.serves else "too much",
+        format_duration(row.seconds) if row.seconds is not None else "-",
+        f"{row.tokens_per_s:,.0f}" if row.tokens_per_s else "-",
+    ]
+
+
+def _answer(found: Fit) -> str:
+    return ANSWERS[found.fits] + ("*" if found.checkpointing else "")
+
+
+def _advice(plan: TrainingEstimate) -> list[str]:
+    """What would make it fit, for the form that the configuration asks for; devices with one answer share a line."""
+    asked = [(row.device, row.fits[FORMS.index(plan.quantise)]) for row in plan.rows]
+    by_change: dict[str, list[str]] = {}
+    for device, found in asked:
+        if found.fits in ("no", "close"):
+            by_change.setdefault(found.would_fit, []).append(device)
+    return [
+        f"{', '.join(devices)}: " + (f"set {change} to make it fit" if change else "no setting makes it fit")
+        for change, devices in by_change.items()
+    ]
+
+
+def _times(plan: TrainingEstimate) -> list[str]:
+    """Where each time comes from; those from one source share a line."""
+    by_source: dict[str, list[str]] = {}
+    for row in plan.rows:
+        if row.fits[FORMS.index(plan.quantise)].fits in ("yes", "close"):
+            by_source.setdefault(row.speed.said if row.speed else UNKNOWN, []).append(row.device)
+    return [f"time on {', '.join(devices)}: {said}" for said, devices in by_source.items()]
+
+
+def _notes(plan: TrainingEstimate) -> list[str]:
+    notes = [
+        f"evaluation: base in bfloat16 and {gib(plan.cache_bytes)} GiB of keys and values for a full batch",
+        "memory is an estimate, within 25% of what was measured on processors; no card was measured",
+    ]
+    if any(found.checkpointing for row in plan.rows for found in row.fits):
+        notes.append(CHECKPOINTED)
+    if plan.shapes.idle:
+        notes.append("experts stay 16-bit in QLoRA and get no adapter unless lora.target_parameters names them")
+    if plan.trial is not None:
+        used = plan.trial.peak_bytes - plan.trial.base_bytes
+        notes.append(
+            f"measured here: {plan.trial.tokens_per_s:,.0f} tokens/s, peak {gib(used)} GiB beyond the libraries"
+        )
+    return notes

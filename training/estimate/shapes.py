@@ -1,0 +1,256 @@
+"""The shapes of a model, told from its config.json alone: linear layers, embeddings, attention. Knows no weights.
+
+Llama-like decoders are laid out by arithmetic, at once. Any other model is built by transformers without memory for
+its weights, which takes seconds; both lay out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from harness.checkpoints.model_files import model_config
+from harness.errors import UserError
+
+
+class Linear(Struct, frozen=True, kw_only=True):
+    name: str
+    """Full module name, such as `model.layers.0.self_attn.q_proj`."""
+    inputs: int
+    """Width of what goes in."""
+    outputs: int
+    """Width of what comes out."""
+    bias: bool = False
+    """It adds one number an output."""
+    copies: int = 1
+    """Matrices of this shape under the name: the experts of a mixture."""
+    active: int = 1
+    """How many of them one token passes."""
+    own: bool = True
+    """A layer of its own: an adapter can go on it and 4 bits can hold it. transformers keeps routers and experts as
+    bare tensors, where neither works."""
+
+    @property
+    def parameters(self) -> int:
+        return self.copies * (self.inputs * self.outputs + (self.outputs if self.bias else 0))
+
+
+class Shapes(Struct, frozen=True, kw_only=True):
+    model_type: str
+    """What transformers calls the architecture."""
+    layers: int
+    """Decoder layers."""
+    width: int
+    """Size of a hidden state."""
+    attention_width: int
+    """Heads times head size: what queries are in sum."""
+    key_width: int
+    """Key heads times head size: what one token adds to the cache, twice."""
+    inner: int
+    """Width inside a feed-forward block, or inside one expert of it."""
+    query_norm: bool
+    """Queries and keys are normed."""
+    vocabulary: int
+    """Rows of the embedding."""
+    tied: bool
+    """The output head is the embedding."""
+    context: int | None
+    """Most tokens that the model reads; None where config.json does not say."""
+    linears: tuple[Linear, ...]
+    """Every linear layer but the output head."""
+    rest: int
+    """Parameters of norms and of anything else that is neither linear nor embedding."""
+
+    @property
+    def embeddings(self) -> int:
+        """Parameters of the embedding, and of the output head where it is another matrix."""
+        return self.vocabulary * self.width * (1 if self.tied else 2)
+
+    @property
+    def linear_parameters(self) -> int:
+        return sum(x.parameters for x in self.linears)
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return self.embeddings + self.linear_parameters + self.rest
+
+    @property
+    def idle(self) -> int:
+        """Parameters of the experts that one token does not pass."""
+        return sum((x.copies - x.active) * (x.parameters // x.copies) for x in self.linears)
+
+    @property
+    def active_parameters(self) -> int:
+        """Parameters that one token passes."""
+        return self.parameters - self.idle
+
+    def targets(self, wanted: str | Sequence[str]) -> list[Linear]:
+        """Layers that get an adapter, by PEFT's rule: `all-linear`, or a full name or its ending."""
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        own = [x for x in self.linears if x.own]
+        if names == ["all-linear"]:
+            return own
+        return [x for x in own if any(x.name == n or x.name.endswith(f".{n}") for n in names)]
+
+
+class Family(Struct, frozen=True, kw_only=True):
+    """How one architecture departs from plain Llama."""
+
+    biased: tuple[str, ...] = ()
+    """Attention layers that always have a bias."""
+    tied: bool = False
+    """Whether the output head is the embedding where config.json does not say."""
+    query_norm: bool = False
+    """Queries and keys are normed, head by head."""
+    experts: str = ""
+    """Key of config.json with the number of experts; empty where there are none."""
+    expert_width: str = "intermediate_size"
+    """Key of config.json with an expert's inner width."""
+
+
+FAMILIES = {
+    "llama": Family(),
+    "mistral": Family(),
+    "smollm3": Family(tied=True),
+    "qwen2": Family(biased=("q_proj", "k_proj", "v_proj")),
+    "qwen3": Family(query_norm=True),
+    "mixtral": Family(experts="num_local_experts"),
+    "qwen3_moe": Family(query_norm=True, experts="num_experts", expert_width="moe_intermediate_size"),
+}
+
+
+def of_folder(folder: Path) -> Shapes:
+    """Shapes of a model folder; only config.json is read. A file that is no model's is a UserError."""
+    return of(model_config(folder), str(folder / "config.json"))
+
+
+def of(config: dict[str, Any], where: str = "config.json") -> Shapes:
+    """Shapes from the fields of a config.json. What is missing is a UserError that names `where`."""
+    family = FAMILIES.get(config.get("model_type", ""))
+    try:
+        if family is None or config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
+            return build(config)
+        return _lay_out(config, family)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{where}: the model's shapes cannot be told from it: {type(error).__name__}: {error}. Expected the "
+            "config.json of a causal language model that transformers knows"
+        ) from None
+
+
+def _lay_out(config: dict[str, Any], family: Family) -> Shapes:
+    width, heads, layers = config["hidden_size"], config["num_attention_heads"], config["num_hidden_layers"]
+    key_heads = config.get("num_key_value_heads") or heads
+    size = config.get("head_dim") or width // heads
+    biased = ("q_proj", "k_proj", "v_proj", "o_proj") if config.get("attention_bias") else family.biased
+    attention = {
+        "q_proj": (width, heads * size),
+        "k_proj": (width, key_heads * size),
+        "v_proj": (width, key_heads * size),
+        "o_proj": (heads * size, width),
+    }
+    linears = []
+    for layer in range(layers):
+        prefix = f"model.layers.{layer}"
+        linears += [
+            Linear(name=f"{prefix}.self_attn.{name}", inputs=i, outputs=o, bias=name in biased)
+            for name, (i, o) in attention.items()
+        ]
+        linears += _experts(config, family, prefix) if family.experts else _mlp(config, prefix)
+    return Shapes(
+        model_type=config["model_type"],
+        layers=layers,
+        width=width,
+        attention_width=heads * size,
+        key_width=key_heads * size,
+        inner=config[family.expert_width],
+        query_norm=family.query_norm,
+        vocabulary=config["vocab_size"],
+        tied=bool(config.get("tie_word_embeddings", family.tied)),
+        context=config.get("max_position_embeddings"),
+        linears=tuple(linears),
+        rest=(2 * layers + 1) * width + (2 * layers * size if family.query_norm else 0),
+    )
+
+
+def _mlp(config: dict[str, Any], prefix: str) -> list[Linear]:
+    width, inner, bias = config["hidden_size"], config["intermediate_size"], bool(config.get("mlp_bias"))
+    sizes = {"gate_proj": (width, inner), "up_proj": (width, inner), "down_proj": (inner, width)}
+    return [Linear(name=f"{prefix}.mlp.{n}", inputs=i, outputs=o, bias=bias) for n, (i, o) in sizes.items()]
+
+
+def _experts(config: dict[str, Any], family: Family, prefix: str) -> list[Linear]:
+    width, inner = config["hidden_size"], config[family.expert_width]
+    every, active = config[family.experts], config["num_experts_per_tok"]
+    experts = {"gate_up_proj": (width, 2 * inner), "down_proj": (inner, width)}
+    router = Linear(name=f"{prefix}.mlp.gate", inputs=width, outputs=every, own=False)
+    return [
+        router,
+        *(
+            Linear(name=f"{prefix}.mlp.experts.{n}", inputs=i, outputs=o, copies=every, active=active, own=False)
+            for n, (i, o) in experts.items()
+        ),
+    ]
+
+
+def build(config: dict[str, Any]) -> Shapes:
+    """Shapes from the fields of a config.json. ValueError where transformers does not know the architecture."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    fields = dict(config)
+    known = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(known)
+    text = known.get_text_config()
+    heads, width = text.num_attention_heads, text.hidden_size
+    size = getattr(text, "head_dim", None) or width // heads
+    tables = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None}
+    linears = list(_linears(model, text, tables))
+    mixture = any(x.copies > 1 for x in linears)
+    total = sum({id(p): p.numel() for p in model.parameters()}.values())
+    embeddings = sum({id(p): p.numel() for p in model.parameters() if id(p) in tables}.values())
+    return Shapes(
+        model_type=known.model_type,
+        layers=text.num_hidden_layers,
+        width=width,
+        attention_width=heads * size,
+        key_width=(getattr(text, "num_key_value_heads", None) or heads) * size,
+        inner=(getattr(text, "moe_intermediate_size", None) if mixture else None) or text.intermediate_size,
+        query_norm=any(name.endswith("q_norm") for name, _ in model.named_modules()),
+        vocabulary=text.vocab_size,
+        tied=len(tables) == 1,
+        context=getattr(text, "max_position_embeddings", None),
+        linears=tuple(linears),
+        rest=total - embeddings - sum(x.parameters for x in linears),
+    )
+
+
+def _linears(model: Any, text: Any, tables: set[int]) -> Any:
+    """Linear layers but the output head; a bare three-dimensional tensor holds experts, one a row."""
+    import torch
+
+    every = next((n for k in ("num_local_experts", "num_experts") if (n := getattr(text, k, None))), 0)
+    active = getattr(text, "num_experts_per_tok", None) or 1
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            if id(module.weight) not in tables:
+                bias = module.bias is not None
+                yield Linear(name=name, inputs=module.in_features, outputs=module.out_features, bias=bias)
+            continue
+        for part, p in module.named_parameters(recurse=False):
+            if p.ndim == 3 and p.shape[0] == every:
+                yield Linear(
+                    name=f"{name}.{part}",
+                    inputs=p.shape[2],
+                    outputs=p.shape[1],
+                    copies=every,
+                    active=active,
+                    own=False,
+                )
+            elif p.ndim == 2 and every and tuple(p.shape) == (every, text.hidden_size):
+                yield Linear(name=name, inputs=p.shape[1], outputs=every, own=False)

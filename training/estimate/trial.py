@@ -1,0 +1,81 @@
+"""Trains for a few steps to see how fast and how large a training is. Keeps no adapter. Loads torch."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from training import model as models
+from training.checkpointing import TrainingState
+from training.config import Lora, Model, Optim, Train
+from training.data.tokenize import Document
+from training.hooks import Hooks
+from training.loop import Loop
+from training.throughput import by_second, peak_mib
+from training.validation import ValidationSet
+
+WARM_UP = 1
+"""Steps that are no part of the rate."""
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    steps: int
+    """Steps timed."""
+    tokens_per_s: float
+    """Tokens of the rows by second."""
+    flops_per_s: float
+    """Arithmetic by second."""
+    base_bytes: int
+    """Memory of this process before the model was loaded: the interpreter and its libraries. 0 on a CUDA device."""
+    peak_bytes: int
+    """Most memory in use at once, of this process or of the CUDA device."""
+
+
+def run(
+    folder: Path,
+    documents: Sequence[Document],
+    steps: Sequence[Sequence[int]],
+    dtype: str,
+    lora: Lora,
+    train: Train,
+    form: Model,
+) -> Trial:
+    """Load the model and train it on `steps`, which hold document indices; the first step warms up."""
+    base = reset_peak()
+    model = models.load(folder, lora, dtype, train.seed, form)
+    log: list[dict[str, Any]] = []
+    hooks = Hooks(log=log.append, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
+    loop = Loop(model, train, Optim(), hooks, TrainingState())
+    loop.run(documents, steps, ValidationSet())
+    timed = log[WARM_UP:] or log
+    done = {key: sum(row[key] for row in timed) for key in ("tokens", "answer_tokens", "flops", "seconds")}
+    device = loop.accelerator.device
+    on_cuda = device.type == "cuda"
+    return Trial(
+        steps=len(timed),
+        tokens_per_s=by_second(done, done["seconds"], None)["tokens_per_s"] or 0.0,
+        flops_per_s=done["flops"] / max(done["seconds"], 1e-9),
+        base_bytes=0 if on_cuda else base,
+        peak_bytes=peak_mib(device) * 2**20 if on_cuda else max(base, resident("VmHWM")),
+    )
+
+
+def reset_peak() -> int:
+    """Forget this process's highest memory so far, where the system lets it; returns the bytes in use now."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    return resident("VmRSS")
+
+
+def resident(field: str) -> int:
+    """Bytes of `VmRSS` (now) or `VmHWM` (most so far) of this process; the most so far where the system has neither."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,243 @@
+"""Attention for packed documents: one small attention a document, instead of one large one with most of it masked.
+
+On CUDA in 16 bits all documents go through one kernel for sequences of many lengths; elsewhere one after the other.
+Equal to transformers' own on the same mask. Knows no model; models whose layers do not pass `document_lengths` on get
+transformers' own.
+"""
+
+from __future__ import annotations
+
+import types
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional
+
+NAME = "tunegate_documents"
+
+
+def register() -> str:
+    """Make the attention known to transformers; returns the name to load a model with."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    return NAME
+
+
+def attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    document_lengths: list[int] | None = None,
+    shared_prefix: int = 0,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
+    """query: (1, heads, tokens, width); key, value: (1, key heads, tokens, width); returns (1, tokens, heads, width).
+
+    The mask, where there is one, is block-diagonal over documents, so its blocks say all. With a shared prefix it says
+    nothing: every document sees the prefix and itself, causally.
+    """
+    if document_lengths and _has_kernel(module, query, dropout):
+        return _at_once(query, key, value, shared_prefix, tuple(document_lengths), scaling), None
+    if shared_prefix and document_lengths:
+        return _after_prefix(query, key, value, shared_prefix, document_lengths, dropout, scaling), None
+    if not document_lengths or sum(document_lengths) != query.shape[2]:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        done: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
+        )
+        return done
+    parts = []
+    start = 0
+    for length in document_lengths:
+        inside = slice(start, start + length)
+        block = None if attention_mask is None else attention_mask[:, :, inside, inside]
+        parts.append(
+            functional.scaled_dot_product_attention(
+                query[:, :, inside],
+                key[:, :, inside],
+                value[:, :, inside],
+                attn_mask=block,
+                dropout_p=dropout,
+                scale=scaling,
+                is_causal=block is None,
+                enable_gqa=query.shape[1] != key.shape[1],
+            )
+        )
+        start += length
+    return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def _has_kernel(module: torch.nn.Module, query: torch.Tensor, dropout: float) -> bool:
+    """Whether torch's kernel for sequences of many lengths can do this layer: CUDA, 16 bits, plain causal scores."""
+    plain = not dropout and not getattr(module, "sliding_window", None)
+    return plain and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16)
+
+
+def _at_once(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    prefix: int,
+    lengths: tuple[int, ...],
+    scaling: float | None,
+) -> torch.Tensor:
+    """All documents in one call. Shapes as in `attention`.
+
+    A shared prefix is a sequence of its own, and its keys stand before those of every document once more: the causal
+    rule counts from the end of the keys, so each token sees the prefix and what precedes it in its own document.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    cuts = _cuts(lengths, prefix, query.device)
+    queries, keys, values = (x[0].transpose(0, 1) for x in (query, key, value))
+    if prefix:
+        keys, values = keys[cuts.keys], values[cuts.keys]
+    found = varlen_attn(
+        queries,
+        keys,
+        values,
+        cuts.queries_at,
+        cuts.keys_at,
+        cuts.longest,
+        prefix + cuts.longest,
+        scale=scaling,
+        window_size=(-1, 0),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    assert isinstance(found, torch.Tensor)
+    return found[None]
+
+
+class _Cuts(NamedTuple):
+    """Where sequences begin and end, on the device."""
+
+    queries_at: torch.Tensor
+    """(sequences + 1,), int32: cumulative numbers of queries."""
+    keys_at: torch.Tensor
+    """The same of keys."""
+    keys: torch.Tensor
+    """Index of every key, the prefix's once for each document."""
+    longest: int
+    """Most queries of one sequence."""
+
+
+@lru_cache(maxsize=8)
+def _cuts(lengths: tuple[int, ...], prefix: int, device: torch.device) -> _Cuts:
+    """Made once for all layers of a pass."""
+    sequences = [(prefix, 0)] if prefix else []
+    sequences += [(length, prefix) for length in lengths]
+    counts = torch.tensor(sequences).T
+    ends = torch.cat((torch.zeros(2, 1, dtype=torch.long), torch.stack((counts[0], counts.sum(0))).cumsum(1)), dim=1)
+    keys: list[int] = list(range(prefix))
+    start = prefix
+    for length in lengths:
+        keys += [*range(prefix), *range(start, start + length)]
+        start += length
+    queries_at, keys_at = ends.to(device=device, dtype=torch.int32)
+    return _Cuts(queries_at, keys_at, torch.tensor(keys, device=device), int(counts[0].max()))
+
+
+def _after_prefix(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    prefix: int,
+    lengths: list[int],
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """The prefix attends to itself; each document to the prefix and itself. Shapes as in `attention`."""
+    settings: dict[str, Any] = {
+        "dropout_p": dropout,
+        "scale": scaling,
+        "enable_gqa": query.shape[1] != key.shape[1],
+    }
+    head = slice(0, prefix)
+    attend = functional.scaled_dot_product_attention
+    parts = [attend(query[:, :, head], key[:, :, head], value[:, :, head], is_causal=True, **settings)]
+    start = prefix
+    for length in lengths:
+        own = slice(start, start + length)
+        keys = torch.cat((key[:, :, head], key[:, :, own]), dim=2)
+        values = torch.cat((value[:, :, head], value[:, :, own]), dim=2)
+        mask = torch.ones(length, prefix + length, dtype=torch.bool, device=query.device).tril(prefix)
+        parts.append(attend(query[:, :, own], keys, values, attn_mask=mask, **settings))
+        start += length
+    return torch.cat(parts, dim=2).transpose(1, 2)
+
+
+class _LoraLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:
+        """x: (..., in); weight: (out, in); a: (r, in); b: (out, r). Computes in the weight's number format."""
+        flat = x.reshape(-1, x.shape[-1]).to(weight.dtype)
+        a_low, b_low = a.to(weight.dtype), b.to(weight.dtype)
+        narrow = flat @ a_low.t()
+        y = functional.linear(flat, weight, bias)
+        y.addmm_(narrow, b_low.t(), alpha=scale)
+        ctx.save_for_backward(flat, narrow, weight, a_low, b_low)
+        ctx.scale, ctx.shape, ctx.given = scale, x.shape, x.dtype
+        return y.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+        flat, narrow, weight, a_low, b_low = ctx.saved_tensors
+        grad = grad.reshape(-1, grad.shape[-1])
+        grad_narrow = (grad @ b_low).mul_(ctx.scale)
+        grad_a = (grad_narrow.t() @ flat).float()
+        grad_b = (grad.t() @ narrow).float().mul_(ctx.scale)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (grad @ weight).addmm_(grad_narrow, a_low).view(ctx.shape).to(ctx.given)
+        return grad_x, None, None, grad_a, grad_b, None
+
+
+def apply(model: Any) -> int:
+    """Give every plain LoRA layer the shorter path; returns how many took it.
+
+    Layers with dropout, another base layer than torch's Linear, or a variant of LoRA keep PEFT's own path.
+    """
+    from peft.tuners.lora import Linear
+
+    changed = 0
+    for module in model.modules():
+        if isinstance(module, Linear) and _plain(module):
+            module.forward = types.MethodType(_forward, module)
+            changed += 1
+    return changed
+
+
+def _plain(module: Any) -> bool:
+    return (
+        type(module.base_layer) is torch.nn.Linear
+        and list(module.lora_A) == ["default"]
+        and isinstance(module.lora_dropout["default"], torch.nn.Identity)
+        and not module.lora_variant
+        and module.lora_B["default"].bias is None
+    )
+
+
+def _forward(module: Any, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    base = module.base_layer
+    if module.disable_adapters:
+        return functional.linear(x, base.weight, base.bias)
+    a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
+    result: torch.Tensor = _LoraLinear.apply(x, base.weight, base.bias, a, b, module.scaling["default"])
+    return result

@@ -1,0 +1,272 @@
+"""Reads a sweep file and checks every point of it, with every problem named at once. Trains nothing.
+
+Paths are relative to the sweep file; those among the values of [vary] to the training configuration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import UserError, refuse_all
+from harness.files import digest, read_toml
+from training import model_checks
+from training.batching import total_steps
+from training.config import Config
+from training.config_file import load as load_config
+from training.data.rows import count_rows, is_there
+from training.sweep.grid import Axis, Method, SweepPoint, combinations, draw, point_text, shown
+
+REFUSED = {
+    "output": "it changes no training; every point gets a run folder of its own",
+    "records": "it changes no training",
+    "select": "the points could not be compared by different measures",
+    "forgetting": "the points could not be compared by different measures",
+    "data.validation": "the points could not be compared on different rows",
+    "data.suites": "it changes no training",
+    "data.allow_contaminated": "it changes no training",
+    "train.peak_tflops": "it changes no training",
+    "train.seed": "a seed is no setting to choose by: the best of several seeds is luck, which no other seed repeats",
+}
+"""Tables and keys that no point may change, and why."""
+
+
+class SweepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sweep file."""
+
+    config: str
+    """The training configuration that every point changes."""
+    method: Method = "grid"
+    """`grid`: every combination; `random`: some of them."""
+    points: int | None = None
+    """Combinations that `random` draws."""
+    seed: int = 0
+    """Seed of that draw."""
+    confirm: bool = True
+    """Ask the winner the suite's test cases, once."""
+    vary: dict[str, Any]
+    """`table.key` to a list of values; keys parted by commas change together."""
+
+
+class SweepPlan(Struct, frozen=True, kw_only=True):
+    """A sweep that can begin."""
+
+    settings: SweepSettings
+    """The sweep file."""
+    config: Config
+    """The training configuration."""
+    points: list[SweepPoint]
+    """Every training."""
+    digest: str
+    """Of everything that decides the points."""
+
+
+def load(path: Path) -> SweepPlan:
+    """Read the sweep file, the configuration that it names, and the configuration of every point.
+
+    One UserError lists every problem of both files; where there is none, one lists those of all points.
+    """
+    path = Path(path)
+    raw = read_toml(path, "Expected a sweep, with config = ... and a table [vary]")
+    problems: list[str] = []
+    settings = _settings(raw, problems)
+    axes = _axes(settings.vary, problems)
+    problems += _draw_problems(settings, axes, raw)
+    file = (path.resolve().parent / Path(settings.config).expanduser()).resolve()
+    config, others = _config(file) if settings.config else (None, [])
+    problems += _nothing_to_choose_by(config, axes, settings.config) if config else []
+    refuse_all([*(f"{path}: {p}" for p in problems), *others], f"{path}: the sweep cannot be used")
+    assert config is not None
+    drawn = draw(axes, settings.method, settings.points, settings.seed)
+    decides = [settings.method, settings.points, settings.seed, settings.vary, file.read_text("utf-8")]
+    return SweepPlan(
+        settings=settings, config=config, points=_points(config, drawn, file.parent, path), digest=digest(decides)
+    )
+
+
+def _settings(raw: Mapping[str, Any], problems: list[str]) -> SweepSettings:
+    """What can be read; one problem for everything else."""
+    hints = get_type_hints(SweepSettings)
+    read: dict[str, Any] = {"config": "", "vary": {}}
+    for key, value in raw.items():
+        if key not in hints:
+            problems.append(f"'{key}' is unknown; {_near(key, list(hints))}")
+            continue
+        try:
+            read[key] = msgspec.convert(value, hints[key])
+        except msgspec.ValidationError as error:
+            problems.append(f"'{key}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}")
+    if "config" not in raw:
+        problems.append("'config' is missing. Name the training configuration that every point changes")
+    if not raw.get("vary"):
+        problems.append("'vary' is missing. Add a table [vary] with lines such as \"optim.lr\" = [3e-4, 1e-3]")
+    return SweepSettings(**read)
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def _draw_problems(settings: SweepSettings, axes: Sequence[Axis], raw: Mapping[str, Any]) -> Iterator[str]:
+    if raw.get("method", "grid") == "grid" and settings.points is not None:
+        yield "'points' is for method = \"random\"; a grid trains every combination. Leave it out"
+    if settings.method == "random":
+        total = combinations(axes)
+        if settings.points is None:
+            yield "'points' is missing. Say how many combinations method = \"random\" draws"
+        elif settings.points < 1:
+            yield f"'points' is {settings.points}; set it to 1 or more"
+        elif len(axes) == len(list(_flat(settings.vary))) and settings.points > total:
+            yield f"'points' is {settings.points}, but [vary] has {total} combinations. Set {total} or less"
+
+
+def _axes(vary: Mapping[str, Any], problems: list[str]) -> list[Axis]:
+    """The groups of keys with their values; `optim.lr`, a table to TOML without quotation marks, means the same."""
+    axes: list[Axis] = []
+    seen: set[str] = set()
+    for names, values in _flat(vary):
+        keys = tuple(key.strip() for key in names.split(","))
+        found = [*_bad_keys(keys), *_bad_values(names, keys, values)]
+        found += [f"'vary.{key}' is there twice. Keep one" for key in keys if key in seen or keys.count(key) > 1]
+        seen.update(keys)
+        problems += dict.fromkeys(found)
+        if not found:
+            rows = [(value,) for value in values] if len(keys) == 1 else [tuple(value) for value in values]
+            axes.append(Axis(keys=keys, values=rows))
+    return axes
+
+
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def settable() -> list[str]:
+    """Every `table.key` of a training configuration that a point may change."""
+    hints = get_type_hints(Config)
+    full = []
+    for name, hint in hints.items():
+        is_table = isinstance(hint, type) and issubclass(hint, Struct)
+        full += [f"{name}.{key}" for key in hint.__struct_fields__] if is_table else [name]
+    return [key for key in full if _refusal(key) is None]
+
+
+def _refusal(key: str) -> str | None:
+    return REFUSED.get(key) or REFUSED.get(key.partition(".")[0])
+
+
+def _bad_keys(keys: Sequence[str]) -> Iterator[str]:
+    known = settable()
+    for key in keys:
+        if reason := _refusal(key):
+            yield f"'vary.{key}' cannot be varied: {reason}. Set it in the training configuration"
+        elif key not in known:
+            within = [name for name in known if name.startswith(f"{key}.")]
+            said = f"name a key of it: {', '.join(within)}" if within else _near(key, known)
+            yield f"'vary.{key}' is unknown; {said}"
+
+
+def _bad_values(names: str, keys: Sequence[str], values: Any) -> Iterator[str]:
+    if not isinstance(values, list) or not values:
+        yield f"'vary.{names}' is {values!r}; expected a list of values, such as [8, 16]"
+        return
+    if len(keys) > 1:
+        for value in values:
+            if not isinstance(value, list) or len(value) != len(keys):
+                yield f"'vary.{names}' holds {value!r}; expected lists of {len(keys)} values, one for each key"
+    repeated = [value for place, value in enumerate(values) if value in values[:place]]
+    if repeated:
+        yield f"'vary.{names}' names {repeated[0]!r} twice. Keep one"
+
+
+def _config(file: Path) -> tuple[Config | None, list[str]]:
+    """The training configuration, or its problems."""
+    try:
+        return load_config(file, model_checks.model_problems), []
+    except UserError as error:
+        return None, said(error)
+
+
+def said(error: UserError) -> list[str]:
+    """The problems that a refusal lists, one an item."""
+    first, *listed = str(error).splitlines()
+    return [line.strip() for line in listed] or [first]
+
+
+def _nothing_to_choose_by(config: Config, axes: Sequence[Axis], name: str) -> Iterator[str]:
+    """What would leave the points without a number that tells one from another."""
+    if config.select.suite:
+        return
+    if not config.data.validation:
+        yield (
+            f"{name} has neither [select] nor data.validation, so nothing tells the points apart. Name a suite with "
+            "validation cases in [select], or rows in data.validation"
+        )
+    if any("base" in axis.keys for axis in axes):
+        yield (
+            "'vary.base' needs [select] in the training configuration: losses of two bases are by other tokens and "
+            "cannot be compared. Name a suite with validation cases there"
+        )
+
+
+def _points(config: Config, drawn: Sequence[Mapping[str, Any]], folder: Path, path: Path) -> list[SweepPoint]:
+    """Every point with its configuration, checked as a training checks it; one UserError lists the problems of all."""
+    points: list[SweepPoint] = []
+    problems: dict[str, list[int]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "point.toml"
+        for number, values in enumerate(drawn, 1):
+            text = point_text(config, number, values, folder)
+            file.write_text(text, "utf-8")
+            try:
+                whole = load_config(file, _point_problems)
+            except UserError as error:
+                for problem in said(error):
+                    problems.setdefault(problem.removeprefix(f"{file}: "), []).append(number)
+                continue
+            steps, seen = _planned(whole)
+            points.append(
+                SweepPoint(number=number, values=dict(values), config=whole, text=text, steps=steps, rows_seen=seen)
+            )
+    listed = [f"{path}: {_named(numbers, drawn)}: {problem}" for problem, numbers in problems.items()]
+    refuse_all(listed, f"{path}: points that cannot be trained")
+    return points
+
+
+def _named(numbers: Sequence[int], drawn: Sequence[Mapping[str, Any]]) -> str:
+    if len(numbers) > 1:
+        return "every point" if len(numbers) == len(drawn) else f"points {', '.join(map(str, numbers))}"
+    values = drawn[numbers[0] - 1]
+    return f"point {numbers[0]} ({', '.join(f'{key} = {shown(key, value)}' for key, value in values.items())})"
+
+
+def _point_problems(config: Config) -> list[str]:
+    """What a training would find before its first step: clashes with the model, and more rows wanted than there are."""
+    problems = model_checks.model_problems(config)
+    wanted = config.data.rows
+    if (
+        wanted
+        and all(map(is_there, config.data.train))
+        and wanted > (rows := count_rows(config.data.train, config.data.streaming))
+    ):
+        problems.append(f"'data.rows' is {wanted}, but there are {rows} training rows. Lower it, or leave it out")
+    return problems
+
+
+def _planned(config: Config) -> tuple[int, int]:
+    """Weight updates of a configuration, and the rows that they see."""
+    train = config.train
+    rows = config.data.rows or count_rows(config.data.train, config.data.streaming)
+    steps = total_steps(rows, train.rows_per_step, train.epochs, train.max_steps)
+    most = steps * train.rows_per_step
+    return steps, most if train.max_steps else min(most, round(rows * train.epochs))

@@ -1,0 +1,128 @@
+"""The Python API: evaluate, compare and train from a script or a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.runs.folder import Results
+
+SUITES = ("evalsuites",)
+
+
+def evaluate(
+    checkpoint: str | Path,
+    suites: Sequence[str | Path] = SUITES,
+    *,
+    engine: str | None = None,
+    thresholds: str | Path | None = None,
+    repeats: int | None = None,
+    runs: str | Path | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Run suites on one checkpoint, judge the gates that need no baseline, and write a run folder.
+
+    Args:
+        checkpoint: Hub ID, model folder, adapter folder, training run, or `smollm2-135m-instruct`.
+        suites: Suite folders, or folders that contain suites.
+        engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
+        thresholds: A copy of `evalsuites` whose gates.toml files are used in place of the suites' own.
+        repeats: Completions per case; by default what each suite says.
+        runs: Folder of the run folders; by default that of the project in the working directory.
+        quiet: Print no progress.
+
+    Returns:
+        The manifest, metrics and verdicts of the run, and the path of its folder.
+
+    Raises:
+        UserError: A suite, a checkpoint or an option cannot be used. The message is one line.
+        EngineFailed: The engine could not start or stopped; finished completions are cached.
+    """
+    return _run(checkpoint, None, suites, engine, thresholds, repeats, runs, quiet)
+
+
+def compare(
+    baseline: str | Path,
+    tuned: str | Path,
+    suites: Sequence[str | Path] = SUITES,
+    *,
+    engine: str | None = None,
+    thresholds: str | Path | None = None,
+    repeats: int | None = None,
+    runs: str | Path | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Run suites on two checkpoints, pair them by case, judge every gate, and write a run folder.
+
+    Checkpoints that share tokenizer and chat template receive identical token IDs; others render their own prompts from
+    the same cases, and the manifest says so.
+
+    Args:
+        baseline: Checkpoint to compare with, or `accepted` for each suite's baseline.json.
+        tuned: Checkpoint to judge.
+        suites: Suite folders, or folders that contain suites.
+        engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
+        thresholds: A copy of `evalsuites` whose gates.toml files and baselines are used in place of the suites' own.
+        repeats: Completions per case and checkpoint; by default what each suite says.
+        runs: Folder of the run folders; by default that of the project in the working directory.
+        quiet: Print no progress.
+
+    Returns:
+        The manifest, metrics and verdicts of the run, and the path of its folder. Only `pass` for every gate allows a
+        merge: this function does not raise for a failed gate.
+
+    Raises:
+        UserError: A suite, a checkpoint or an option cannot be used. The message is one line.
+        EngineFailed: The engine could not start or stopped; finished completions are cached.
+    """
+    return _run(tuned, baseline, suites, engine, thresholds, repeats, runs, quiet)
+
+
+def train(config: str | Path, *, fresh: bool = False, contamination_check: bool = True) -> Path:
+    """Train a LoRA adapter as a TOML file says; an interrupted run resumes.
+
+    Args:
+        config: Training configuration (docs/training.md).
+        fresh: Start over where a run could be resumed.
+        contamination_check: Refuse to train where no suite is found to compare the rows with.
+
+    Returns:
+        The run folder; the adapter is in its folder `adapter`.
+
+    Raises:
+        UserError: The configuration or its data cannot be used. All problems are in one message.
+    """
+    from training.run import train as run_training
+
+    return run_training(config, fresh=fresh, without_suites=not contamination_check)
+
+
+def _run(
+    candidate: str | Path,
+    baseline: str | Path | None,
+    suites: Sequence[str | Path],
+    engine: str | None,
+    thresholds: str | Path | None,
+    repeats: int | None,
+    runs: str | Path | None,
+    quiet: bool,
+) -> Results:
+    from harness.evaluation.plan import Job, SuiteJob
+    from harness.evaluation.run import find_suites, run
+    from harness.progress.progress import Progress
+    from harness.runs.folder import RunFolder
+    from harness.runs.project import runs_of
+
+    found = list(find_suites([str(folder) for folder in suites]))
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in found],
+        candidate=str(candidate),
+        baseline=None if baseline is None else str(baseline),
+        engine=engine,
+        bars=None if thresholds is None else Path(thresholds),
+        repeats=repeats,
+    )
+    folder = RunFolder.create(runs_of(runs, Path.cwd()), "compare" if baseline is not None else "eval")
+    return run(job, folder, Progress(quiet=quiet))

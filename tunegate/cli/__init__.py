@@ -1,0 +1,1 @@
+"""The tunegate command, one file per command group."""

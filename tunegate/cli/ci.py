@@ -1,0 +1,126 @@
+"""`tunegate ci`: what a CI job prints, writes and posts of a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_NOTHING_JUDGED, UserError
+from tunegate.cli.options import Runs
+
+if TYPE_CHECKING:
+    from reports.ci.export import Export
+    from reports.run_data import RunView
+
+app = typer.Typer(
+    name="ci", help="Show a run to a CI service: annotations, summary, comment, metrics.", no_args_is_help=True
+)
+
+Run = Annotated[str, typer.Argument(help="Run folder, a folder that holds one run, or a run's name.")]
+Bars = Annotated[Path | None, typer.Option(help="The copy of evalsuites that the run took its bars from.")]
+Changed = Annotated[
+    Path | None, typer.Option(help="File with the names of what guards the gate and the change edits, one a line.")
+]
+Out = Annotated[Path, typer.Option(help="File to write.")]
+
+
+def _evidence(run: str, runs: Path) -> RunView | None:
+    """The run's evidence, or None where the folder holds no run."""
+    from reports.ci import collect
+
+    path = collect.locate(run, runs)
+    return None if path is None else collect.evidence(path)
+
+
+def _collected(run: str, runs: Path, bars: Path | None = None, changed: Path | None = None) -> Export:
+    from reports.ci import collect
+
+    return collect.export(_evidence(run, runs), bars, changed)
+
+
+def _write(out: Path, raw: bytes) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(raw)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file with --out") from None
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
+    """Print GitHub annotations: what moved, and the gates that did not pass."""
+    from reports.ci import annotations
+
+    for line in annotations.lines(_collected(run, runs, bars, changed)):
+        typer.echo(line)
+
+
+@app.command()
+def summary(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
+    """Print the step summary, Markdown: append it to "$GITHUB_STEP_SUMMARY"."""
+    from reports.ci import collect, markdown
+
+    found = _evidence(run, runs)
+    typer.echo(markdown.summary(collect.export(found, bars, changed), collect.sections(found)), nl=False)
+
+
+@app.command()
+def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
+    """Write what a comment needs as one file that holds no model text, for a job that may post."""
+    from reports.ci.export import encode
+
+    _write(out, encode(_collected(run, runs, bars, changed)))
+
+
+@app.command()
+def metrics(run: Run, out: Out, runs: Runs = Path("runs")) -> None:
+    """Write the metrics as OpenMetrics text, for GitLab's metrics report."""
+    from reports.ci.openmetrics import render
+
+    found = _evidence(run, runs)
+    _write(out, render(found.run.metrics.metrics if found else []).encode())
+
+
+@app.command()
+def comment(
+    source: Annotated[str | None, typer.Argument(metavar="FILE_OR_RUN", help="An export, or a run.")] = None,
+    post: Annotated[
+        bool, typer.Option("--post", help="Put it on the pull request; the token is GITHUB_TOKEN.")
+    ] = False,
+    repo: Annotated[str | None, typer.Option(envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = None,
+    pr: Annotated[
+        int | None, typer.Option(min=1, help="Pull request; default: the one that GITHUB_EVENT_PATH is about.")
+    ] = None,
+    author: Annotated[str | None, typer.Option(help="Account that posts; default: github-actions[bot].")] = None,
+    says: Annotated[str | None, typer.Option(metavar="TEXT", help="In place of a verdict, such as: running.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Print the comment of each suite, or post them: one a suite, made once and then updated.
+
+    Printing the comment of a run that may claim no verdict ends with exit code 6.
+    """
+    from reports.ci import github, markdown
+
+    if (source is None) == (says is None):
+        raise UserError("give either FILE_OR_RUN or --says TEXT, to know what to comment")
+    found = None if source is None else _export(source, runs)
+    if not post:
+        bodies = markdown.comments(found).values() if found else [markdown.standing_in(says or "")]
+        typer.echo("\n".join(bodies), nl=False)
+        if found is not None and found.status != "finished":
+            raise typer.Exit(EXIT_NOTHING_JUDGED)
+        return
+    typer.echo(github.post(found, says or "not judged on this commit", repo or "", pr, author, os.environ))
+
+
+def _export(source: str, runs: Path) -> Export:
+    from reports.ci.export import load
+
+    path = Path(source)
+    if path.is_file() or path.suffix == ".json":
+        return load(path)
+    return _collected(source, runs)

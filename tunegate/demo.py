@@ -1,0 +1,123 @@
+"""`tunegate demo`: the pipeline on the embedded model: data, baseline, LoRA training, tuned model, gates, report.
+
+Every step keeps what it finished: the same command resumes where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import reports
+from evalsuites.general.basics import replay, test_basics
+from evalsuites.generated import write_rows
+from evalsuites.legal.clauses import test_clauses
+from evalsuites.legal.clauses.drafting import generate
+from harness.checkpoints.resolve import resolve
+from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
+from harness.evaluation.run import run
+from harness.files import digest
+from harness.progress.progress import Progress
+from harness.runs.folder import Results, RunFolder, load_run
+from harness.suites.suite import Suite
+from reports.render import terminal
+from training.run import train
+
+ROWS = 1600
+VALIDATION_ROWS = 64
+A_REPLAY_ROW = 6
+"""For so many rows one of the model's own answers to general requests, or it would forget how to give them."""
+SEED = 7
+
+CONFIG = """# Written by `tunegate demo`; run it alone with: tunegate train {path}
+base = "{base}"
+
+[data]
+train = ["data/train.jsonl", "data/replay.jsonl"]
+validation = ["data/validation.jsonl"]
+suites = {suites}
+
+[lora]
+r = 16
+alpha = 32
+
+[optim]
+lr = 1e-3
+
+[train]
+rows_per_step = 4
+epochs = {epochs}
+seed = {seed}
+validate_every = 100
+
+[output]
+dir = "{runs}"
+name = "demo"
+"""
+
+
+def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
+    """Run the line; returns the closing sentences. Raises UserError; an interruption loses nothing finished."""
+    progress = Progress()
+    rows = rows or ROWS
+    base = default_checkpoint()
+    folder = runs / f"demo-{digest([rows, SEED, CONFIG])[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    progress.say(f"[1/6] model: {base}")
+    resolve(base)
+    progress.say(f"[2/6] training data: {rows} rows, none of it shared with the suite, and some general answers")
+    config = write_data(folder, runs, rows, base)
+    write_replay(folder, rows, base, engine, progress)
+    suites = [test_clauses.suite, test_basics.suite]
+    progress.say("[3/6] baseline: the model as it is")
+    job = demo_job(suites, base, None, engine)
+    run(job, RunFolder.create(runs, "demo-baseline"), progress)
+    progress.say("[4/6] training a LoRA adapter")
+    trained = train(config)
+    progress.say("[5/6] tuned model against baseline")
+    job = demo_job(suites, str(trained), base, engine)
+    made = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
+    progress.say("[6/6] report")
+    files = reports.named(reports.publish([made.path, trained], folder))
+    terminal.show(load_run(made.path))
+    return closing(made, files)
+
+
+def demo_job(suites: list[Suite], candidate: str, baseline: str | None, engine: str | None) -> Job:
+    """Both suites, whole."""
+    parts = [SuiteJob(suite=s, cases=s.cases) for s in suites]
+    return Job(suites=parts, candidate=candidate, baseline=baseline, engine=engine)
+
+
+def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
+    """Write training and validation rows and the configuration; the same settings write the same bytes."""
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    generate.write("train", data / "train.jsonl", rows, SEED, None)
+    generate.write("dev", data / "validation.jsonl", VALIDATION_ROWS, SEED, None)
+    config = folder / "train.toml"
+    text = config_text(config, base, runs)
+    if not config.exists() or config.read_text("utf-8") != text:
+        config.write_text(text, "utf-8")
+    return config
+
+
+def config_text(path: Path, base: str, runs: Path) -> str:
+    """The demo's training configuration, which names the suites that its rows are compared with."""
+    folders = [str(suite.folder) for suite in (test_clauses.suite, test_basics.suite)]
+    return CONFIG.format(path=path, base=base, epochs=1, seed=SEED, runs=runs.resolve(), suites=json.dumps(folders))
+
+
+def write_replay(folder: Path, rows: int, base: str, engine: str | None, progress: Progress) -> None:
+    """Write general requests with the model's own answers; the answer cache has them the second time."""
+    wanted = max(1, min(rows // A_REPLAY_ROW, replay.ROWS))
+    found = replay.replay(base, wanted, SEED, engine=engine, progress=progress)
+    write_rows(folder / "data" / "replay.jsonl", found.rows)
+
+
+def closing(made: Results, files: list[str]) -> str:
+    """What the demo ends with: the line ran, what the gates said, where to read on."""
+    passed = sum(v.outcome == "pass" for v in made.verdicts)
+    word = "PASS" if passed == len(made.verdicts) else "NOT PASSED"
+    reports = "\n".join(f"report: {file}" for file in files)
+    return f"The line ran. The gates say {word}: {passed} of {len(made.verdicts)} passed.\n{reports}"

@@ -1,0 +1,1 @@
+"""pytest plugin: suites become ordinary test items."""

@@ -1,0 +1,213 @@
+"""One evaluation session: which suites run, when answers are made, which record and verdict an item reads.
+
+Knows neither pytest's hooks nor how a run is made; the plugin asks it, and it asks the runner.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from harness.baseline.compare import baseline_path
+from harness.baseline.format import load_accepted
+from harness.engines.openai.config import servers_of
+from harness.errors import Unavailable, UserError, refuse_all
+from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
+from harness.gates.config import load_suite_gates
+from harness.runs.folder import RunData
+from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Verdict
+from harness.suites.suite import Suite
+
+FEW = 5
+"""Most selected cases that the terminal shows in full."""
+
+
+class EvaluationSession:
+    """State between collection and the last item."""
+
+    def __init__(self, options: Any, run_path: str | None, runs: Path) -> None:
+        self.options = options
+        self.runs_folder = runs
+        self.run_path = Path(run_path) if run_path else None
+        self.problems: list[str] = []
+        self.deselected: list[str] = []
+        self.run: RunData | None = None
+        self.prepare_s = 0.0
+        self.gates_selected: list[tuple[str, str]] = []
+        self.shows_cases = False
+        self._reasons: dict[str, str] = {}
+        self._suites: dict[str, Suite] = {}
+        self._gates: dict[str, GateFile] = {}
+        self._jobs: list[SuiteJob] = []
+        self._records: dict[tuple[str, str, int], Record] = {}
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+
+    def add(self, suite: Suite, is_long: bool) -> bool:
+        """Take a suite into the session; False when it cannot run, with the reason in `why_not` or `problems`."""
+        if suite.name in self._suites:
+            return True
+        try:
+            if is_long and not self.options.long:
+                raise Unavailable(f"{suite.name} is marked long: run it with --long")
+            suite.cases  # noqa: B018 - loading them is the check
+            self._refuse_same_names(suite)
+            self._gates[suite.name] = load_suite_gates(suite, self._bars())
+            suite.slice_values()
+            if self.options.baseline == ACCEPTED:
+                load_accepted(baseline_path(suite, self._bars()), suite.name)
+        except Unavailable as missing:
+            self._reasons[suite.name] = str(missing)
+            return False
+        except UserError as error:
+            self.problems.append(str(error))
+            return False
+        self._suites[suite.name] = suite
+        return True
+
+    def _refuse_same_names(self, suite: Suite) -> None:
+        """Refuse cases that are called what an item of another case's repeat is called."""
+        repeats = [found for found in self.repeats(suite) if found[1]]
+        ids = dict.fromkeys(case.id for case in suite.cases) if repeats else {}
+        same = [
+            f"{suite.name}: case {case_id + suffix!r} and answer {repeat} of case {case_id!r} would be one test item: "
+            "rename a case"
+            for repeat, suffix in repeats
+            for case_id in ids
+            if case_id + suffix in ids
+        ]
+        refuse_all(same, f"{suite.name}: test items with the same name")
+
+    def _bars(self) -> Path | None:
+        return Path(self.options.bars) if self.options.bars else None
+
+    def runs(self, suite: Suite) -> bool:
+        """The suite can run and was taken in; a suite object that pytest met before its name counts too."""
+        return suite.name in self._suites or (
+            suite.name not in self._reasons and not self.problems and self.add(suite, is_long=False)
+        )
+
+    def why_not(self, suite: Suite) -> str | None:
+        return self._reasons.get(suite.name)
+
+    def not_run(self) -> list[str] | None:
+        """Gates that were deselected, and why suites did not run; None where no suite was collected."""
+        if not self._suites and not self._reasons:
+            return None
+        return [*self.deselected, *self._reasons.values()]
+
+    def notes(self) -> list[str]:
+        """Suites that did not run, and why."""
+        return [f"not run: {reason}" for reason in self._reasons.values()]
+
+    def cases(self, suite: Suite) -> Sequence[Case]:
+        return suite.cases[: self.options.limit] if self.options.limit else suite.cases
+
+    def repeats(self, suite: Suite) -> Iterable[tuple[int, str]]:
+        """Repeat numbers and the suffix of their items."""
+        repeats = self.options.repeats or suite.samples
+        return [(r, "" if r == 1 else f"-r{r}") for r in range(1, repeats + 1)]
+
+    def gates(self, suite: Suite) -> list[Gate]:
+        return self._gates[suite.name].gate
+
+    def gate_ids(self, suite: Suite) -> list[str]:
+        from harness.gates.config import gate_ids
+
+        return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values(), suite.name)]
+
+    def wanted(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
+        """Plan after deselection: a suite whose gates are selected is asked whole (or up to --limit)."""
+        chosen: dict[str, dict[str, Case]] = {}
+        for suite, case in cases:
+            chosen.setdefault(suite.name, {})[case.id] = case
+        is_part = any(len(found) < len(self.cases(self._suites[name])) for name, found in chosen.items())
+        self.shows_cases = len(cases) <= FEW and (is_part or not gates)
+        self.gates_selected = [(suite.name, gate_id) for suite, gate_id in gates]
+        for name in dict.fromkeys(name for name, _ in self.gates_selected):
+            chosen[name] = {case.id: case for case in self.cases(self._suites[name])}
+        self._jobs = [SuiteJob(suite=self._suites[n], cases=list(found.values())) for n, found in chosen.items()]
+
+    def job(self) -> Job:
+        options = self.options
+        return Job(
+            suites=self._jobs,
+            candidate=options.checkpoint or default_checkpoint(),
+            baseline=options.baseline,
+            engine=options.engine,
+            engines=options.engines,
+            tensor_parallel=options.tensor_parallel_size,
+            lora=options.lora,
+            repeats=options.repeats,
+            bars=self._bars(),
+            use_cache=not options.no_answer_cache,
+            script=Path(options.script) if options.script else None,
+            servers=servers_of(
+                options.engine,
+                options.url,
+                options.served_model,
+                options.served_baseline,
+                options.reuse_unpinned,
+                options.trust_server,
+            ),
+        )
+
+    def forecast(self) -> list[str]:
+        """What is about to run and how long that may take, in one or two lines."""
+        if not self._jobs:
+            return []
+        from harness.evaluation.plan import forecast
+
+        return forecast(self.job())
+
+    def prepare(self, terminal: TextIO | None = None) -> None:
+        """Make or read the run. With several workers the first makes it, the others wait and read.
+
+        `terminal` is where it may be shown; without one nothing is said of it.
+        """
+        if not self._jobs:
+            return
+        from harness.evaluation.run import run_once
+        from harness.progress.progress import Progress
+
+        progress = Progress(quiet=terminal is None, terminal=terminal)
+        begun = time.perf_counter()
+        self.run = run_once(self.job(), self.runs_folder, self.run_path, progress)
+        self.run_path = self.run.path
+        for record, suite in zip(self.run.records, self.run.suite_of, strict=True):
+            if record.variant == CANDIDATE:
+                self._records[suite, record.case.id, record.repeat] = record
+        self._verdicts = {(v.suite, v.gate): v for v in self.run.verdicts}
+        self.prepare_s = time.perf_counter() - begun
+
+    def record(self, suite: Suite, case: Case, repeat: int) -> Record:
+        """The candidate's record; Unavailable where the case is longer than the model's context."""
+        found = self._records.get((suite.name, case.id, repeat))
+        if found is None:
+            raise Unavailable(f"{case.id} is longer than the model's context and was left out")
+        return found
+
+    def case_text(self, suite: Suite, case: Case, repeat: int) -> str | None:
+        """One case in full; None where many are selected, or where it was left out."""
+        if not self.shows_cases or self.run is None or (suite.name, case.id, repeat) not in self._records:
+            return None
+        from tunegate.run_summary import case_text
+
+        asked = zip(self.run.records, self.run.suite_of, strict=True)
+        records = [r for r, name in asked if (name, r.case.id, r.repeat) == (suite.name, case.id, repeat)]
+        return case_text(suite, records, whole=self.options.verbose > 0)
+
+    def verdict(self, suite: Suite, gate_id: str) -> Verdict:
+        return self._verdicts[suite.name, gate_id]
+
+    def properties(self, verdict: Verdict) -> dict[str, str]:
+        """What JUnit carries of a verdict: value, interval, n and bar."""
+        found = {"outcome": verdict.outcome, "bar": verdict.bar}
+        found["run"] = str(self.run_path)
+        seen = verdict.observed
+        if seen is not None and seen.value is not None:
+            found |= {"value": f"{seen.value:.6g}", "n": str(seen.n), "clusters": str(seen.clusters)}
+            if seen.low is not None and seen.high is not None:
+                found |= {"low": f"{seen.low:.6g}", "high": f"{seen.high:.6g}"}
+        return found
