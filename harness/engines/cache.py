@@ -1,21 +1,19 @@
-"""The answer cache: every completion is kept as it arrives, so that resuming is reading. Starts no engine.
+"""Completion cache: one SQLite database per checkpoint, engine and version, so that resuming a run is reading it.
 
-One append-only file per checkpoint content, engine and version, below `cache_dir()/answers`. The first line is a
-header; every other line is one Completion. Errors are never kept. Nothing is rewritten;
-`harness.engines.cache_eviction` may drop whole files, of which none is in use. An answer brings the line break before
-it, not after: what a crash cut ends there, whoever writes next.
+    cache_dir()/answers/<digest>-<engine>-<version>/completions.sqlite
+                                                    in-use  what it holds, as JSON; locked while a process uses it
+
+Errors are never cached. `harness.engines.cache_eviction` removes whole folders that no process uses.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tempfile
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from hashlib import blake2b
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -26,229 +24,176 @@ from harness.errors import NOT_JSON, UserError
 from harness.files import digest, hold
 from harness.schema import Checkpoint, Completion, Request
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-MOST_NEW = 100_000
-"""Places beside the sorted ones; beyond, they are sorted in."""
-
-
-class Places:
-    """Places by key; of a key that is added twice both, the later one first."""
-
-    def __init__(self) -> None:
-        self._new: list[tuple[int, int]] = []
-        self._new_of: dict[int, list[int]] = {}
-        self._codes: NDArray[np.int64] | None = None
-        self._at: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self._new) + (0 if self._codes is None else len(self._codes))
-
-    def add(self, key: str, place: int) -> None:
-        """The answer to this key begins at this byte."""
-        code = _code(key)
-        self._new.append((code, place))
-        self._new_of.setdefault(code, []).append(place)
-        if len(self._new) >= MOST_NEW:
-            self._sort_in()
-
-    def of(self, key: str) -> list[int]:
-        """Where the answer to this key may begin."""
-        code = _code(key)
-        found = self._new_of.get(code, [])[::-1]
-        if self._codes is not None and self._at is not None:
-            first, last = self._codes.searchsorted(code, "left"), self._codes.searchsorted(code, "right")
-            found += self._at[first:last][::-1].tolist()
-        return found
-
-    def _sort_in(self) -> None:
-        import numpy as np
-
-        new = np.array(self._new, dtype=np.int64).reshape(-1, 2)
-        codes, at = new[np.argsort(new[:, 0], kind="stable")].T
-        if self._codes is not None and self._at is not None:
-            where = self._codes.searchsorted(codes, "right")
-            codes, at = np.insert(self._codes, where, codes), np.insert(self._at, where, at)
-        self._codes, self._at = np.ascontiguousarray(codes), np.ascontiguousarray(at)
-        self._new, self._new_of = [], {}
-
-
-def _code(key: str) -> int:
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), signed=True)
-
-
-LAYOUT = 1
-NEW = ".new-"
-"""Begins the name of a file that is being made."""
+LAYOUT = 2
+"""Version of the database; layout 1 was a file of JSON lines."""
+DATABASE, LOCK = "completions.sqlite", "in-use"
+WAIT_S = 60.0
+"""Longest wait for another process that writes."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
-    """First line of an answer file."""
+    """What a database holds completions of."""
 
-    tunegate_answers: int
-    """Version of this layout."""
     checkpoint: str
-    """Content digest of the checkpoint that answered."""
+    """Content digest of the checkpoint."""
     engine: str
     """Engine name."""
     version: str
     """Engine version."""
 
 
-class AnswerFile:
-    """Answers of one checkpoint by one engine version, in use until closed. Several processes may append at once.
+class CacheFile:
+    """Completions of one checkpoint by one engine version. Several processes may read and write at once.
 
-    Memory holds where they lie, not what they say. A line cut by a crash is passed over: its answer is asked again.
+    Raises UserError where the database cannot be read or written.
     """
 
-    def __init__(self, file: Path, header: Header) -> None:
-        self.file = file
-        self._places = Places()
-        self._decoder = msgspec.json.Decoder(Completion)
-        self._open_for_append: int | None = None
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.folder = folder
+        self.path = folder / DATABASE
         try:
-            self._held = _hold(file, header)
-            self._opened = file.open("rb")
-            self._read()
+            self._lock = _lock(folder, header)
         except OSError as error:
-            raise _refused(file, error) from None
-
-    def _read(self) -> None:
-        first = self._opened.readline().strip()
+            raise _refused(folder, error) from None
         try:
-            found: object = msgspec.json.decode(first, type=Header).tunegate_answers
-        except NOT_JSON:
-            found = "no header of answers"
-        if found != LAYOUT:
-            raise UserError(
-                f"{self.file}:1: layout {found}, expected {LAYOUT}. Another version of tunegate wrote it: use that "
-                "version, move the file away to ask again, or set TUNEGATE_CACHE to another folder"
-            )
-        place = self._opened.tell()
-        for line in self._opened:
-            completion = self._decoded(line)
-            if completion is not None:
-                self._places.add(completion.key, place)
-            place += len(line)
+            self._database = self._open()
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise _unreadable(self.path, error) from None
 
-    def _decoded(self, line: bytes) -> Completion | None:
-        try:
-            return self._decoder.decode(line)
-        except NOT_JSON:
-            return None
+    def _open(self) -> sqlite3.Connection:
+        if not os.access(self.folder, os.W_OK):  # A shared, read-only cache can still be read.
+            return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        database = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("BEGIN IMMEDIATE")
+        (layout,) = database.execute("PRAGMA user_version").fetchone()
+        if layout == 0:
+            database.execute("CREATE TABLE completions (key TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID")
+            self._import_lines(database)
+            database.execute(f"PRAGMA user_version = {LAYOUT}")
+        elif layout != LAYOUT:
+            raise sqlite3.DatabaseError(f"layout {layout}, expected {LAYOUT}")
+        database.execute("COMMIT")
+        return database
+
+    def _import_lines(self, database: sqlite3.Connection) -> None:
+        """Read the completions that layout 1 cached; the last one of a key counts, and a torn line is skipped."""
+        old = self.folder.with_name(f"{self.folder.name}.jsonl")
+        with suppress(FileNotFoundError), old.open("rb") as lines:
+            for line in lines:
+                with suppress(*NOT_JSON):
+                    completion = msgspec.json.decode(line, type=Completion)
+                    database.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", (completion.key, line.strip()))
 
     def get(self, key: str) -> Completion | None:
-        """The kept answer to this key, or None."""
-        for place in self._places.of(key):
-            self._opened.seek(place)
-            completion = self._decoded(self._opened.readline())
-            if completion is not None and completion.key == key:
-                return completion
-        return None
+        """The cached completion of this key, or None."""
+        try:
+            row = self._database.execute("SELECT json FROM completions WHERE key = ?", (key,)).fetchone()
+            return msgspec.json.decode(row[0], type=Completion) if row else None
+        except (sqlite3.Error, *NOT_JSON) as error:
+            raise _unreadable(self.path, error) from None
 
     def add(self, completion: Completion) -> None:
-        """Append one answer; it is on its way to the disk when this returns."""
-        line = b"\n" + msgspec.json.encode(completion)
+        """Store one completion. It survives the end of this process once this returns."""
+        row = (completion.key, msgspec.json.encode(completion))
         try:
-            if self._open_for_append is None:
-                self._open_for_append = os.open(self.file, os.O_WRONLY | os.O_APPEND)
-            written = os.write(self._open_for_append, line)
-        except OSError as error:
-            raise _refused(self.file, error) from None
-        if written != len(line):
-            raise UserError(f"{self.file}: the disk is full. Free space and run again; finished answers are kept")
-        self._places.add(completion.key, os.lseek(self._open_for_append, 0, os.SEEK_CUR) - len(line) + 1)
+            self._database.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", row)
+        except sqlite3.Error as error:
+            raise _refused(self.path, error) from None
 
     def close(self) -> None:
-        os.close(self._held)
-        self._opened.close()
-        if self._open_for_append is not None:
-            os.close(self._open_for_append)
+        self._database.close()
+        os.close(self._lock)
 
 
-def _refused(file: Path, error: OSError) -> UserError:
+def _lock(folder: Path, header: Header) -> int:
+    """Mark the folder as used, now and until the handle is closed; create it if it does not exist."""
+    lock = folder / LOCK
+    while True:
+        with suppress(PermissionError):  # A read-only folder that exists can be used.
+            folder.mkdir(parents=True, exist_ok=True)
+            if not lock.exists():
+                lock.write_bytes(msgspec.json.encode(header))
+            os.utime(lock)
+        try:
+            return hold(lock)
+        except FileNotFoundError:
+            if not os.access(folder.parent, os.W_OK):
+                raise
+
+
+def _refused(path: Path, error: OSError | sqlite3.Error) -> UserError:
     return UserError(
-        f"{file}: answers cannot be kept: {error.strerror or error}. Free space or make the folder writable "
-        "(TUNEGATE_CACHE names another), then run again; finished answers are kept"
+        f"{path}: completions cannot be cached: {getattr(error, 'strerror', None) or error}. Free space or make the "
+        "folder writable (TUNEGATE_CACHE names another), then run again; finished answers are kept"
     )
 
 
-def _hold(file: Path, header: Header) -> int:
-    """Keep the file from being dropped, and say that it was used now; make it where it is not there."""
-    while True:
-        try:
-            handle = hold(file)
-        except FileNotFoundError:
-            _create(file, header)
-            continue
-        with suppress(OSError):  # Where files may be read only, kept answers may be read all the same.
-            os.utime(file)
-        return handle
-
-
-def _create(file: Path, header: Header) -> None:
-    """Make the file with its header at once; a process that comes second finds it whole."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=NEW)
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(msgspec.json.encode(header))
-        os.link(temporary, file)
-    except FileExistsError:
-        return
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: not a completion cache of this version ({error}). Move its folder away to query the model again, or "
+        "set TUNEGATE_CACHE to another folder"
+    )
 
 
 def answers_dir() -> Path:
-    """Folder of all answer files."""
+    """Folder of all cached completions."""
     return cache_dir() / "answers"
 
 
+def header_of(folder: Path) -> Header:
+    """What a cache folder holds completions of. Raises OSError or msgspec.MsgspecError."""
+    return msgspec.json.decode((folder / LOCK).read_bytes(), type=Header)
+
+
+def count_completions(folder: Path) -> int:
+    """How many completions a cache folder holds. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(folder / DATABASE, timeout=WAIT_S)) as database:
+        (count,) = database.execute("SELECT COUNT(*) FROM completions").fetchone()
+    return int(count)
+
+
 class AnswerCache:
-    """Answers of all variants of one engine. Files are read when a variant is first looked up."""
+    """Completions of all variants of one engine. A database is opened when its variant is first looked up."""
 
     def __init__(self, engine: Engine, checkpoints: Mapping[str, Checkpoint], root: Path | None = None) -> None:
         self.engine = engine
         self.checkpoints = checkpoints
         self.root = root or answers_dir()
-        self._files: dict[Path, AnswerFile] = {}
-        self._of: dict[str, AnswerFile] = {}
+        self._files: dict[Path, CacheFile] = {}
+        self._of: dict[str, CacheFile] = {}
 
-    def _file(self, variant: str) -> AnswerFile:
+    def _file(self, variant: str) -> CacheFile:
         if variant in self._of:
             return self._of[variant]
         content = self.checkpoints[variant].digest
         stretch = self.engine.facts(variant).get("stretch", "")
-        header = Header(
-            tunegate_answers=LAYOUT, checkpoint=content, engine=self.engine.name, version=self.engine.version
-        )
+        header = Header(checkpoint=content, engine=self.engine.name, version=self.engine.version)
         version = re.sub(r"[^\w.+-]", "_", self.engine.version)
-        path = self.root / f"{digest(content + stretch)[:24]}-{self.engine.name}-{version}.jsonl"
-        if path not in self._files:
-            self._files[path] = AnswerFile(path, header)
-        self._of[variant] = self._files[path]
+        folder = self.root / f"{digest(content + stretch)[:24]}-{self.engine.name}-{version}"
+        if folder not in self._files:
+            self._files[folder] = CacheFile(folder, header)
+        self._of[variant] = self._files[folder]
         return self._of[variant]
 
     def get(self, request: Request) -> Completion | None:
-        """The kept answer to exactly this request, or None."""
+        """The cached completion of exactly this request, or None."""
         return self._file(request.variant).get(request.key)
 
     def add(self, request: Request, completion: Completion) -> None:
-        """Keep an answer; one that failed is not kept, so that it is asked again."""
+        """Store a completion; a failed one is not stored, so that it is requested again."""
         if completion.finish_reason != "error":
             self._file(request.variant).add(completion)
 
     def hold(self) -> None:
-        """Take the files of all variants in use, until the cache is closed."""
+        """Keep the databases of all variants from being evicted until the cache is closed."""
         for variant in self.checkpoints:
             self._file(variant)
 
     def close(self) -> None:
-        """Give the files free; they are read again when they are looked up again."""
+        """Close all databases; they are opened again when a variant is looked up again."""
         for file in self._files.values():
             file.close()
         self._files.clear()
@@ -261,20 +206,20 @@ def answered(
     cache: AnswerCache | None,
     on_answer: Callable[[Completion, bool], None] | None = None,
 ) -> Iterator[Completion]:
-    """Yield one completion per distinct key: kept ones first, then the missing ones as the engine finishes them.
+    """Yield one completion per distinct key: cached ones first, then the others as the engine finishes them.
 
-    Each new answer is kept before it is handed on. `on_answer` is told every completion and whether it was kept.
-    The engine is not touched when nothing is missing.
+    Each new completion is stored before it is yielded. `on_answer` receives every completion and whether it was cached.
+    The engine is not used when nothing is missing.
     """
     missing: list[Request] = []
     for request in in_order(requests):
-        kept = cache.get(request) if cache else None
-        if kept is None:
+        cached = cache.get(request) if cache else None
+        if cached is None:
             missing.append(request)
             continue
         if on_answer:
-            on_answer(kept, True)
-        yield kept
+            on_answer(cached, True)
+        yield cached
     if not missing:
         return
     by_key = {request.key: request for request in missing}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from msgspec import Struct
 
 from harness.checkpoints.merge import FACTS, MAKING, merged_dir
 from harness.checkpoints.resolve import cache_dir
-from harness.engines.cache import NEW, Header, answers_dir
+from harness.engines.cache import LOCK, answers_dir, count_completions, header_of
 from harness.env import CACHE_MAX
 from harness.errors import UserError
 from harness.files import claimed
@@ -30,7 +31,7 @@ DEFAULT = "20GB"
 OFF = "off"
 DROPPED = "dropped-"
 """Begins the name of a merged folder that is being dropped."""
-TEMPORARY = ("tmp", NEW, MAKING, DROPPED)
+TEMPORARY = ("tmp", MAKING, DROPPED)
 """Beginnings of names of what a process needs for a moment, and leaves behind when it is killed."""
 LEFT_AFTER_S = 24 * 3600.0
 """Nobody needs something temporary that is older."""
@@ -59,7 +60,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
     @property
     def lock(self) -> Path:
         """The file that is held while the entry is in use, and whose time is when it was last used."""
-        return self.path / FACTS if self.kind == "merged" else self.path
+        return self.path / {"merged": FACTS, "answers": LOCK}.get(self.kind, "") if self.path.is_dir() else self.path
 
     @property
     def says(self) -> str:
@@ -128,11 +129,11 @@ def table() -> list[str]:
 
 
 def _answers(entry: CacheEntry) -> str:
-    """How many answers are in a file of answers; its first line is a header."""
-    if entry.kind != "answers":
-        return ""
-    with entry.path.open("rb") as opened:
-        return f"{sum(1 for line in opened if line.strip()) - 1:,}"
+    """How many completions a database holds; empty for other entries."""
+    if entry.kind == "answers" and entry.path.is_dir():
+        with suppress(sqlite3.Error):
+            return f"{count_completions(entry.path):,}"
+    return ""
 
 
 def is_used(entry: CacheEntry) -> bool:
@@ -206,14 +207,18 @@ def _entry(path: Path, folder: Path) -> CacheEntry:
     stats = [file.lstat() for file in _files(path)]
     latest = max((s.st_mtime for s in stats), default=path.lstat().st_mtime)
     kind = _kind(path, folder, latest)
-    used = (path / FACTS).stat().st_mtime if kind == "merged" else latest
-    return CacheEntry(kind=kind, path=path, what=_what(path, kind), bytes=sum(s.st_size for s in stats), last_used=used)
+    entry = CacheEntry(
+        kind=kind, path=path, what=_what(path, kind), bytes=sum(s.st_size for s in stats), last_used=latest
+    )
+    return (
+        msgspec.structs.replace(entry, last_used=entry.lock.stat().st_mtime) if kind in ("merged", "answers") else entry
+    )
 
 
 def _what(path: Path, kind: Kind) -> str:
     if kind == "answers":
-        with suppress(msgspec.MsgspecError), path.open("rb") as opened:
-            header = msgspec.json.decode(opened.readline(), type=Header)
+        with suppress(OSError, msgspec.MsgspecError):
+            header = header_of(path)
             return f"{header.checkpoint[:12]} {header.engine} {header.version}"
     if kind == "merged":
         base, adapter = path.name.split("-")[:2]
@@ -224,8 +229,8 @@ def _what(path: Path, kind: Kind) -> str:
 def _kind(path: Path, folder: Path, latest: float) -> Kind:
     if path.name.startswith(TEMPORARY):
         return "left over" if time.time() - latest > LEFT_AFTER_S else "other"
-    if folder == answers_dir() and path.suffix == ".jsonl":
-        return "answers"
+    if folder == answers_dir() and ((path / LOCK).is_file() or path.suffix == ".jsonl"):
+        return "answers"  # Files of JSON lines are the cache of earlier versions.
     return "merged" if folder == merged_dir() and (path / FACTS).is_file() else "other"
 
 

@@ -10,9 +10,11 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def moments(total: int, seed: int) -> list[tuple[int, float]]:
 
 def life(root: Path, name: str, moment: tuple[int, float] | None, together: Any) -> None:
     """One process: `tunegate compare`, as the command line starts it, until its moment or its end."""
-    from harness.engines.cache import AnswerFile
+    from harness.engines.cache import CacheFile
     from harness.engines.transformers import generate
     from tunegate.cli import main as cli_main
 
@@ -46,7 +48,7 @@ def life(root: Path, name: str, moment: tuple[int, float] | None, together: Any)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     asked = os.open(f"{name}.asked", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    run, add = generate.Answerer.run, AnswerFile.add
+    run, add = generate.Answerer.run, CacheFile.add
     count = len(kept_keys(root))
     reached = threading.Event()
 
@@ -66,7 +68,7 @@ def life(root: Path, name: str, moment: tuple[int, float] | None, together: Any)
 
     generate.BATCH = AT_ONCE
     generate.Answerer.run = noting  # type: ignore[method-assign]
-    AnswerFile.add = counting  # type: ignore[method-assign]
+    CacheFile.add = counting  # type: ignore[method-assign]
     if moment:
         if count >= moment[0]:
             reached.set()
@@ -85,14 +87,11 @@ def kill(reached: threading.Event, cpu_s: float) -> None:
 
 
 def kept_keys(root: Path) -> list[str]:
-    """Keys of all whole answers on the disk."""
-    keys = []
-    for file in (root / "cache" / "answers").glob("*.jsonl"):
-        for line in file.read_bytes().split(b"\n")[1:]:
-            try:
-                keys.append(json.loads(line)["key"])
-            except ValueError:
-                continue
+    """Keys of all completions on the disk."""
+    keys: list[str] = []
+    for file in (root / "cache" / "answers").glob("*/completions.sqlite"):
+        with closing(sqlite3.connect(file, timeout=60)) as database:
+            keys += [key for (key,) in database.execute("SELECT key FROM completions")]
     return keys
 
 

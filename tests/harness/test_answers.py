@@ -1,14 +1,18 @@
 """The answer cache: every answer survives, nothing is asked twice, and nothing foreign is read."""
 
-import json
 import multiprocessing
 import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.engines.base import request_key
-from harness.engines.cache import AnswerCache, answered
+from harness.engines.cache import AnswerCache, answered, count_completions, header_of
 from harness.engines.fake import FakeEngine
 from harness.errors import UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -61,11 +65,15 @@ def test_a_second_run_does_not_touch_the_engine(tmp_path: Path) -> None:
     assert second.asked == []
 
 
+def stored(root: Path) -> int:
+    """Completions that another process finds on the disk."""
+    return sum(count_completions(folder) for folder in root.iterdir())
+
+
 def test_every_answer_is_on_disk_before_it_is_handed_on(tmp_path: Path) -> None:
     kept = cache(tmp_path)
     for i, _ in enumerate(answered(FakeEngine(), requests(3), kept), start=1):
-        lines = [line for file in tmp_path.iterdir() for line in file.read_bytes().splitlines()]
-        assert len(lines) == i + len(list(tmp_path.iterdir()))
+        assert stored(tmp_path) == i
 
 
 def test_an_error_is_handed_on_but_not_kept(tmp_path: Path) -> None:
@@ -98,47 +106,35 @@ def test_without_a_cache_everything_is_asked(tmp_path: Path) -> None:
     assert len(engine.asked) == 4
 
 
-def test_variants_of_other_content_have_files_of_their_own(tmp_path: Path) -> None:
+def test_variants_of_other_content_have_databases_of_their_own(tmp_path: Path) -> None:
     texts(FakeEngine(), requests(1), tmp_path)
-    headers = [json.loads(file.read_bytes().splitlines()[0]) for file in tmp_path.iterdir()]
-    assert {h["checkpoint"] for h in headers} == {"b" * 64, "d" * 64}
-    assert all((h["engine"], h["version"], h["tunegate_answers"]) == ("fake", "1", 1) for h in headers)
+    headers = [header_of(folder) for folder in tmp_path.iterdir()]
+    assert {h.checkpoint for h in headers} == {"b" * 64, "d" * 64}
+    assert all((h.engine, h.version) == ("fake", "1") for h in headers)
 
 
-def test_a_line_cut_by_a_crash_is_asked_again(tmp_path: Path) -> None:
-    asked = [request("a"), request("b", ids=(7,))]
-    first = texts(FakeEngine(), asked, tmp_path)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:-9])
-    resumed = FakeEngine()
-    assert texts(resumed, asked, tmp_path) == first
-    assert [r.key for r in resumed.asked] == ["b"]
-    untouched = FakeEngine()
-    assert texts(untouched, asked, tmp_path) == first
-    assert untouched.asked == []
-
-
-def test_a_line_that_another_process_was_killed_in_costs_no_other_answer(tmp_path: Path) -> None:
-    kept = cache(tmp_path)
-    kept.add(request("before"), completion("before"))
-    (file,) = tmp_path.iterdir()
-    with file.open("ab") as opened:
-        opened.write(b'\n{"key":"cut","text":"ye')
-    kept.add(request("after"), completion("after"))
+def lines_of_layout_1(root: Path, *lines: bytes) -> Path:
+    """A cache as earlier versions wrote it, where the database of the tuned model will be."""
+    kept = cache(root)
+    kept.get(request("any"))
+    (folder,) = root.iterdir()
     kept.close()
-    again = cache(tmp_path)
-    assert again.get(request("before")) is not None and again.get(request("after")) is not None
-    assert again.get(request("cut")) is None
+    shutil.rmtree(folder)
+    old = folder.with_name(f"{folder.name}.jsonl")
+    old.write_bytes(b"\n".join([b'{"tunegate_answers":1,"checkpoint":"d","engine":"fake","version":"1"}', *lines]))
+    return old
 
 
-def test_answers_that_an_earlier_version_kept_are_read_and_added_to(tmp_path: Path) -> None:
-    """It wrote a line break after each line; now one is written before."""
-    texts(FakeEngine(), [request("a")], tmp_path)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes() + b"\n")
-    assert len(texts(FakeEngine(), [request("a"), request("b", ids=(7,))], tmp_path)) == 2
-    untouched = FakeEngine(interrupt_after=0)
-    assert len(texts(untouched, [request("a"), request("b", ids=(7,))], tmp_path)) == 2
+def test_completions_of_an_earlier_version_are_read_but_for_a_line_that_a_crash_cut(tmp_path: Path) -> None:
+    whole, later = (msgspec.json.encode(completion("a", text)) for text in ("first", "second"))
+    old = lines_of_layout_1(tmp_path, whole, later, msgspec.json.encode(completion("cut"))[:-9])
+    before = old.read_bytes()
+    kept = cache(tmp_path)
+    found = kept.get(request("a"))
+    assert found is not None and found.text == "second"
+    assert kept.get(request("cut")) is None
+    assert old.read_bytes() == before
+    kept.close()
 
 
 class Server(FakeEngine):
@@ -159,49 +155,64 @@ def test_answers_of_one_server_lie_in_a_file_for_each_stretch(tmp_path: Path) ->
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def database_of(root: Path) -> Path:
+    (folder,) = root.iterdir()
+    return folder / "completions.sqlite"
+
+
+def spoil_version(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA user_version = 99")
+
+
 @pytest.mark.parametrize(
-    "first_line", [b'{"tunegate_answers":99,"checkpoint":"","engine":"","version":""}', b"{}", b""]
+    ("spoil", "named"),
+    [(spoil_version, "layout 99, expected 2"), (lambda file: file.write_bytes(b"junk" * 999), "not a database")],
 )
-def test_a_file_of_another_layout_is_refused_and_left_alone(first_line: bytes, tmp_path: Path) -> None:
+def test_a_database_of_another_layout_or_none_is_refused_and_left_alone(
+    spoil: Callable[[Path], None], named: str, tmp_path: Path
+) -> None:
     texts(FakeEngine(), [request("a")], tmp_path)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(first_line + b"\n")
-    with pytest.raises(UserError) as caught:
+    file = database_of(tmp_path)
+    spoil(file)
+    before = file.read_bytes()
+    with pytest.raises(UserError, match=named) as caught:
         texts(FakeEngine(), [request("a")], tmp_path)
-    said = str(caught.value)
-    assert said.startswith(f"{file}:1: layout ") and "expected 1" in said and "move the file away" in said
-    assert file.read_bytes() == first_line + b"\n"
+    assert str(caught.value).startswith(str(file)) and "Move its folder away" in str(caught.value)
+    assert file.read_bytes() == before
 
 
-def test_a_full_disk_is_one_line_and_finished_answers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.write
-    count = iter(range(100))
-
-    def write(handle: int, line: bytes) -> int:
-        if next(count) >= 2:
-            raise OSError(28, "No space left on device")
-        return real(handle, line)
-
-    monkeypatch.setattr(os, "write", write)
-    with pytest.raises(UserError, match="No space left on device") as caught:
-        texts(FakeEngine(), requests(5), tmp_path)
-    assert "\n" not in str(caught.value)
-    monkeypatch.undo()
-    resumed = FakeEngine()
-    assert len(texts(resumed, requests(5), tmp_path)) == 10
-    assert len(resumed.asked) == 8
+def test_a_full_disk_is_one_line_and_finished_answers_stay(tmp_path: Path) -> None:
+    few = requests(2)
+    texts(FakeEngine(), few, tmp_path)
+    engine = FakeEngine(lambda request: "x" * 100_000)
+    kept = cache(tmp_path, engine)
+    kept.hold()
+    for file in kept._files.values():
+        (pages,) = file._database.execute("PRAGMA page_count").fetchone()
+        file._database.execute(f"PRAGMA max_page_count = {pages + 1}")  # what a full disk answers, without filling one
+    with pytest.raises(UserError, match="database or disk is full") as caught:
+        list(answered(engine, requests(5), kept))
+    assert "\n" not in str(caught.value) and "Free space" in str(caught.value)
+    kept.close()
+    untouched = FakeEngine(interrupt_after=0)
+    assert len(texts(untouched, few, tmp_path)) == 4
 
 
-def test_a_short_write_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda handle, line: real(handle, line[:5]))
-    with pytest.raises(UserError, match="the disk is full"):
-        texts(FakeEngine(), requests(1), tmp_path)
+def test_a_cache_that_may_only_be_read_is_read(tmp_path: Path) -> None:
+    texts(FakeEngine(), [request("a")], tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        kept = cache(tmp_path)
+        assert kept.get(request("a")) is not None
+        with pytest.raises(UserError, match="completions cannot be cached"):
+            kept.add(request("b"), completion("b"))
+        kept.close()
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="answers cannot be kept"):
+    with pytest.raises(UserError, match="completions cannot be cached"):
         texts(FakeEngine(), requests(1), tmp_path / "file" / "answers")
 
 
@@ -220,8 +231,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         writer.join()
     kept = cache(tmp_path)
     assert all(kept.get(request(f"k{i}")) is not None for i in range(600))
-    (file,) = tmp_path.iterdir()
-    assert len(file.read_bytes().splitlines()) == 601
+    assert stored(tmp_path) == 600
 
 
 def test_a_key_changes_with_everything_that_changes_an_answer() -> None:
@@ -253,17 +263,6 @@ def test_a_checkpoint_of_equal_content_and_another_name_has_the_same_key() -> No
     twin = Checkpoint(name="elsewhere", kind="scripted", path="/x", digest="d" * 64)
     arguments = ({"engine": "fake"}, [1], Sampling(max_tokens=1))
     assert request_key(twin, *arguments) == request_key(CHECKPOINTS["tuned"], *arguments)
-
-
-def test_answers_whose_places_collide_are_told_apart_by_their_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.engines.cache._code", lambda key: 1)
-    asked = requests(4)
-    first = texts(FakeEngine(), asked, tmp_path)
-    untouched = FakeEngine(interrupt_after=0)
-    assert texts(untouched, asked, tmp_path) == first
-    assert cache(tmp_path).get(request("another")) is None
 
 
 def test_an_answer_is_found_right_after_it_was_kept_though_another_process_writes_too(tmp_path: Path) -> None:

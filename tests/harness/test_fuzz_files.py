@@ -18,7 +18,7 @@ from harness import json_schema
 from harness.baseline.format import load_accepted
 from harness.checkpoints import model_files
 from harness.checkpoints.resolve import resolve
-from harness.engines.cache import AnswerFile, Header
+from harness.engines.cache import DATABASE, CacheFile, Header
 from harness.engines.vllm import adapters
 from harness.errors import UserError
 from harness.evaluation import noise_file
@@ -66,8 +66,6 @@ any_of = ["thank you"]
 """
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}, "required": ["a"]}
 NOISE = {"schema_version": 1, "noise": []}
-COMPLETION = {"key": "k", "text": "t", "finish_reason": "stop", "prompt_tokens": 1, "output_tokens": 1}
-HEADER = {"tunegate_answers": 1, "checkpoint": "c", "engine": "fake", "version": "1"}
 
 
 @contextmanager
@@ -84,7 +82,10 @@ def used_schema(path: Path) -> None:
 
 
 def answers(path: Path) -> None:
-    found = AnswerFile(path, Header(**HEADER))
+    folder = path.parent / "k-fake-1"
+    folder.mkdir()
+    path.rename(folder / DATABASE)
+    found = CacheFile(folder, Header(checkpoint="c", engine="fake", version="1"))
     try:
         found.get("k")
     finally:
@@ -101,7 +102,7 @@ READERS: dict[str, tuple[str, st.SearchStrategy[bytes], Callable[[Path], Any]]] 
     "style guide": ("style.toml", as_toml(STYLE), style_guide.load),
     "JSON schema": ("schema.json", as_json(SCHEMA), used_schema),
     "noise": ("noise.json", as_json(NOISE), noise_file.load_noise),
-    "answers kept": ("a.jsonl", as_lines(HEADER, COMPLETION), answers),
+    "answers kept": ("a.sqlite", st.binary(), answers),
 }
 
 
@@ -142,7 +143,7 @@ GOOD = {
     "style.toml": STYLE,
     "schema.json": json.dumps(SCHEMA),
     "noise.json": json.dumps(NOISE),
-    "a.jsonl": f"{json.dumps(HEADER)}\n{json.dumps(COMPLETION)}",
+    "a.sqlite": "",
 }
 
 

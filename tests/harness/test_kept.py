@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from harness.checkpoints.merge import merged_path
-from harness.engines.cache import AnswerCache, answered
+from harness.engines.cache import LOCK, AnswerCache, answered
 from harness.engines.cache_eviction import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
 from harness.engines.dispatch import Dispatcher
 from harness.engines.fake import FakeEngine
@@ -49,7 +49,8 @@ def answers_of(name: str, age: float = 0.0) -> Path:
     cache = cache_of(name)
     (file,) = cache._files
     cache.close()
-    return aged(file, age)
+    aged(file / LOCK, age)
+    return file
 
 
 def aged(file: Path, age: float) -> Path:
@@ -180,10 +181,10 @@ def test_models_cases_and_young_temporary_files_are_never_dropped(root: Path) ->
 
 def test_what_a_killed_process_left_over_goes_first_once_it_is_old(root: Path) -> None:
     answers = answers_of("a", age=99 * HOUR)
-    left = [other(root, "tmp1234"), other(root, "answers/.new-x"), other(root, "merged/dropped-1-x/model.safetensors")]
+    left = [other(root, "tmp1234"), other(root, "answers/tmp-x"), other(root, "merged/dropped-1-x/model.safetensors")]
     for file in left:
         aged(file, 25 * HOUR)
-    found = trim(answers.stat().st_size)
+    found = trim(size_of(answers))
     assert [entry.kind for entry in found.dropped] == ["left over"] * 3
     assert answers.exists() and not any(file.exists() for file in left)
 
