@@ -8,11 +8,11 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from harness.evaluation.plan import Job, PlannedRequest, RunPlan, counts, longest, shares
+from harness.evaluation.plan import Job, PlannedRequest, RunPlan, longest
 from harness.files import digest
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, now
-from harness.schema import BASELINE, CANDIDATE, FLOOR, Case, Checkpoint, Completion, Record
+from harness.schema import CANDIDATE, FLOOR, Case, Checkpoint, Completion, Record
 from harness.scoring.base import run as score
 from harness.suites.suite import Suite
 
@@ -50,17 +50,11 @@ def answer(
         say=progress.say,
     )
     suites = [part.suite for part in job.suites]
-    known = {(name, BASELINE): len(records) for name, records in accepted.items() if records}
-    asked = {(suites[index].name, variant): n for (index, variant), n in counts(questions).items()}
     waiting: list[tuple[str, Record]] = []
     start = time.monotonic()
     tokens = {"prompt_tokens": 0, "output_tokens": 0}
     truncated = dict.fromkeys(checkpoints, 0)
-    to_come = shares(known | asked, suites, job.bars)
-    with progress.stage(f"{ANSWERS} ({broker.says})", len(questions), shares=to_come) as stage:
-        for name, records in accepted.items():
-            for record in records:
-                stage.scored(name, record)
+    with progress.stage(f"{ANSWERS} ({broker.says})", len(questions)) as stage:
         for question, completion in broker.answers(questions):
             suite = suites[question.suite]
             record = make_record(suite, question, completion)
@@ -69,7 +63,6 @@ def answer(
             tokens["output_tokens"] += completion.output_tokens
             truncated[question.variant] += completion.finish_reason == "length"
             stage.answered(completion, broker.was_kept)
-            stage.scored(suite.name, record)
             if len(waiting) >= FLUSH_EVERY:
                 _flush(folder, waiting)
         _flush(folder, waiting)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,8 @@ from harness.engines.openai.config import NO_SERVER, Servers, endpoint
 from harness.errors import MissingExtra, UserError, refuse_all
 from harness.files import digest, read_text, shown_path
 from harness.formatting import format_duration
-from harness.gates.config import load_suite_gates
-from harness.progress.progress import StageShare
 from harness.runs import redaction
-from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, Metric, Sampling
+from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, Sampling
 from harness.stats.spilled_columns import Column, Shelf
 from harness.suites.prompts import Rendering, messages
 from harness.suites.suite import Suite
@@ -139,14 +136,6 @@ class RequestQueue(Sequence[PlannedRequest]):
         return same, cases
 
 
-def counts(questions: Iterable[PlannedRequest]) -> dict[tuple[int, str], int]:
-    """How many questions each suite, by its index, has for each variant; in the order in which they are asked."""
-    if isinstance(questions, RequestQueue):
-        asked = {v: [len(part.asked) * part.repeats for part in parts] for v, parts in questions.parts.items()}
-        return {(suite, variant): n for variant, each in asked.items() for suite, n in enumerate(each) if n}
-    return Counter((ask.suite, ask.variant) for ask in questions)
-
-
 class Sized(Protocol):
     """A question with a prompt and a limit on its answer."""
 
@@ -238,23 +227,6 @@ def default_checkpoint() -> str:
     from harness.checkpoints.bundled_model import EMBEDDED
 
     return EMBEDDED
-
-
-def shares(counts: Mapping[tuple[str, str], int], suites: Iterable[Suite], bars: Path | None) -> list[StageShare]:
-    """What each variant is asked of each suite, by suite name and variant; suites without a metric are left out."""
-    found = []
-    by_name = {suite.name: suite for suite in suites}
-    for (name, variant), total in counts.items():
-        if metric := headline(by_name[name], bars):
-            found.append(StageShare(suite=name, variant=variant, total=total, metric=metric))
-    return found
-
-
-def headline(suite: Suite, bars: Path | None) -> Metric | None:
-    """The metric of a suite's first gate, or its first metric: what is said where there is room for one."""
-    by_name = {metric.name: metric for metric in suite.metrics}
-    first = [by_name[gate.metric] for gate in load_suite_gates(suite, bars).gate]
-    return next(iter(first or suite.metrics), None)
 
 
 def variants(job: Job) -> dict[str, Checkpoint]:

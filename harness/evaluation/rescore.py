@@ -6,7 +6,6 @@ verdicts that follow lie beside them in the batch.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from msgspec import Struct
 
 from harness.baseline.compare import without_stale
 from harness.errors import UserError
-from harness.evaluation.plan import shares
 from harness.evaluation.run import GATES, estimate_and_judge
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
@@ -53,16 +51,15 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         raise UserError(f"{run_path}: holds {', '.join(known) or 'no suite'}; none of them is among the suites given")
     events: list[ScoreEvent] = []
     records: list[Record] = []
+    scored = 0
     by_name = {suite.name: suite for suite in at_hand}
-    counted = [(n, r) for n, r in zip(run.suite_of, run.records, strict=True) if n in by_name and r.text_kept]
-    asked = Counter((name, record.variant) for name, record in counted)
-    with progress.stage("scores", len(run.records), shares=shares(asked, at_hand, bars)) as stage:
+    with progress.stage("scores", len(run.records)) as stage:
         for record, name in zip(run.records, run.suite_of, strict=True):
             if name in by_name and record.text_kept:
                 found = score(by_name[name].scorers, record.case, record.completion)
                 events += _differing(name, record, found, by_name[name])
                 record = msgspec.structs.replace(record, scores=record.scores | found)
-                stage.scored(name, record)
+                scored += 1
             records.append(record)
             stage.advance()
     scorers = {suite.name: suite.scorers_hash for suite in at_hand}
@@ -80,7 +77,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     }
     return Rescored(
         path=append(run_path, "code", events, about),
-        records=len(counted),
+        records=scored,
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,

@@ -7,30 +7,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TextIO
 
-from msgspec import Struct
-
 from harness.formatting import format_duration
 from harness.progress.terminal import terminal_of
-from harness.schema import Completion, Metric, Record
+from harness.schema import Completion
 
 LINE_EVERY_S = 15.0
-
-
-class StageShare(Struct, frozen=True, kw_only=True):
-    """What one variant is asked of one suite."""
-
-    suite: str
-    """Name of the suite."""
-    variant: str
-    """Who is asked."""
-    total: int
-    """Answers that will come."""
-    metric: Metric
-    """The suite's first: what running estimates and misses speak of."""
 
 
 class Stage(Protocol):
@@ -39,11 +24,8 @@ class Stage(Protocol):
     def advance(self, done: int = 1, tokens: int = 0) -> None:
         """`done` more units of the total are finished, `tokens` tokens went through."""
 
-    def answered(self, completion: Completion, kept: bool) -> None:
-        """One unit more: an answer, new or `kept` from an earlier run."""
-
-    def scored(self, suite: str, record: Record) -> None:
-        """What the scorers say of an answer; counts nothing."""
+    def answered(self, completion: Completion, cached: bool) -> None:
+        """One unit more: an answer, new or `cached`."""
 
 
 class View(Protocol):
@@ -55,9 +37,7 @@ class View(Protocol):
     def work(self, *names: str) -> AbstractContextManager[None]:
         """Stages of these names belong together and follow one another."""
 
-    def stage(
-        self, name: str, total: int | None, unit: str, shares: Sequence[StageShare]
-    ) -> AbstractContextManager[Stage]:
+    def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Stage]:
         """One stage until the block ends."""
 
 
@@ -75,11 +55,9 @@ class Progress:
         """Stages of these names belong together and follow one another."""
         return self._view.work(*names)
 
-    def stage(
-        self, name: str, total: int | None = None, unit: str = "answers", shares: Sequence[StageShare] = ()
-    ) -> AbstractContextManager[Stage]:
+    def stage(self, name: str, total: int | None = None, unit: str = "answers") -> AbstractContextManager[Stage]:
         """One stage until the block ends; without a `total` where nobody can tell how much it is."""
-        return self._view.stage(name, total, unit, shares)
+        return self._view.stage(name, total, unit)
 
 
 def _view(quiet: bool, stream: TextIO) -> View:
@@ -102,18 +80,13 @@ class Silent:
     def work(self, *names: str) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def stage(
-        self, name: str, total: int | None, unit: str, shares: Sequence[StageShare]
-    ) -> AbstractContextManager[Stage]:
+    def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Stage]:
         return nullcontext(self)
 
     def advance(self, done: int = 1, tokens: int = 0) -> None:
         pass
 
-    def answered(self, completion: Completion, kept: bool) -> None:
-        pass
-
-    def scored(self, suite: str, record: Record) -> None:
+    def answered(self, completion: Completion, cached: bool) -> None:
         pass
 
 
@@ -127,7 +100,7 @@ class Lines:
         return nullcontext()
 
     @contextmanager
-    def stage(self, name: str, total: int | None, unit: str, shares: Sequence[StageShare]) -> Iterator[Stage]:
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Stage]:
         if total is None:
             yield Silent()
             return
@@ -151,11 +124,8 @@ class _StageLines:
             self.last = time.monotonic()
             self.close()
 
-    def answered(self, completion: Completion, kept: bool) -> None:
+    def answered(self, completion: Completion, cached: bool) -> None:
         self.advance(1, completion.prompt_tokens + completion.output_tokens)
-
-    def scored(self, suite: str, record: Record) -> None:
-        pass
 
     def close(self) -> None:
         """Say where it stands."""

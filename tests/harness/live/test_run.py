@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.progress.evaluation_view import DECIDES_NOTHING, UNTRUSTED
 from harness.runs.folder import load_manifest
 from tests import forked
 from tests.harness.live.pseudo import CTRL_C, UNSET, Seen, run_on_terminal
@@ -74,29 +73,18 @@ def slowly(seconds: float) -> str:
 def assert_is_sane(seen: Seen) -> None:
     """The cursor is back, nothing of a picture is left, and nothing but pictures moved it."""
     assert seen.cursor_is_shown
-    assert DECIDES_NOTHING not in seen.text and "plan > answers" not in seen.text
+    assert "plan > answers" not in seen.text
     assert seen.unknown == []
 
 
-def test_a_comparison_shows_stage_rate_estimates_and_misses_and_leaves_a_line(
-    compared: tuple[Path, Seen],
-) -> None:
+def test_a_comparison_shows_stage_rate_and_time_left_and_leaves_a_line(compared: tuple[Path, Seen]) -> None:
     _, seen = compared
     assert seen.code in (0, 1), seen.text
     assert_is_sane(seen)
     frames = "\n".join(seen.frames)
     assert "plan > answers > gates > writing" in frames
-    assert "baseline is answering" in frames and "tuned is answering" in frames
-    assert re.search(r"\d+\.\d answers/s · \d+ tokens/s · \d s · about \d s left", frames)
-    assert re.search(
-        rf"{DECIDES_NOTHING}\nlegal/mini clause_recall\n +baseline +\d+/40 +0\.0% +0\.0 to \d+\.\d%", frames
-    )
-    assert re.search(r"tuned +\d+/40 +\d+\.\d% +\d+\.\d to \d+\.\d%", frames)
-    assert UNTRUSTED in frames
-    assert (
-        "tuned c1 clause_recall\n  expected assignment; got ⟨U+001B⟩[2J⟨U+001B⟩[31m[red]evil[/red] ⟨U+202E⟩gnp"
-        in frames
-    )
+    assert re.search(r"answers \(fake 1\) .* \d+/80 +answers 0:00:\d\d 0:00:\d\d", frames)
+    assert re.search(r"\d+\.\d answers/s", frames)
     assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", seen.text, re.MULTILINE)
     assert "Misses 19 fewer of 20 clauses" in seen.text.split("answers (fake 1): 80/80")[1], "the verdict follows"
 
@@ -122,14 +110,12 @@ def test_a_narrow_or_low_terminal_is_no_trouble(root: Path, columns: int, rows_:
     assert seen.code in (0, 1), seen.text
     assert seen.cursor_is_shown and seen.unknown == []
     assert "live view ended" not in seen.text
-    assert rows_ < 24 or any(DECIDES_NOTHING in frame for frame in seen.frames)
+    assert rows_ < 24 or any("/80" in frame for frame in seen.frames)
 
 
 @pytest.mark.parametrize("ending", [CTRL_C, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_gives_the_terminal_back(root: Path, ending: bytes | signal.Signals) -> None:
-    seen = run_on_terminal(
-        COMPARE, root, environment(root), type_when=(lambda text: "baseline is answering" in text, ending)
-    )
+    seen = run_on_terminal(COMPARE, root, environment(root), type_when=(lambda text: "/80" in text, ending))
     assert seen.code == 2
     assert "tunegate: interrupted; finished answers" in seen.text
     assert "\x1b[?25l" in seen.written
@@ -144,7 +130,7 @@ def test_pytest_shows_the_run_before_the_first_item(root: Path, words: list[str]
     seen = run_on_terminal([*PYTEST, *words], root, environment(root))
     assert seen.code in (0, 1), seen.text
     assert_is_sane(seen)
-    assert any("baseline is answering" in frame for frame in seen.frames)
+    assert any("/80" in frame for frame in seen.frames)
     before, after = seen.text.split("answers (fake 1): 80/80 answers")
     assert "tunegate: 80 answers for baseline old" in before
     assert "%]" not in before and "PASSED" not in before
@@ -157,13 +143,11 @@ def test_pytest_draws_nothing_for_workers_and_the_very_quiet(root: Path, words: 
     seen = run_on_terminal([*PYTEST, *words], root, environment(root))
     assert seen.code in (0, 1), seen.text
     assert seen.frames == [] or "-n" in words
-    assert "answering" not in seen.written and "answers (fake 1)" not in seen.written
+    assert "/80" not in seen.written.replace("80/80", "") and "answers (fake 1)" not in seen.written
 
 
 def test_ctrl_c_in_pytest_gives_the_terminal_back(root: Path) -> None:
-    seen = run_on_terminal(
-        PYTEST, root, environment(root), type_when=(lambda text: "baseline is answering" in text, CTRL_C)
-    )
+    seen = run_on_terminal(PYTEST, root, environment(root), type_when=(lambda text: "/80" in text, CTRL_C))
     assert seen.code == 2
     assert_is_sane(seen)
     assert "KeyboardInterrupt" in seen.text
@@ -184,6 +168,6 @@ def test_a_terminal_that_asks_for_plain_lines_gets_them(root: Path, setting: dic
     seen = run_on_terminal(COMPARE, root, environment(root) | setting)
     assert seen.code in (0, 1), seen.text
     assert seen.frames == []
-    assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, 0 s$", seen.text, re.MULTILINE)
+    assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", seen.text, re.MULTILINE)
     progress, _, _ = seen.written.partition("answers (fake 1)")
     assert "\x1b" not in progress
