@@ -26,13 +26,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from harness.runs import redaction
-from harness.files import file_sha256
 from harness.errors import NothingJudged, UserError, refuse_newer
 from harness.files import claimed as not_held
-from harness.files import hold
-from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
+from harness.files import file_sha256, hold
+from harness.runs import redaction
 from harness.runs.status import Standing, claimed, standing
+from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
 
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"

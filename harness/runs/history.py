@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from msgspec import Struct, field
-from harness.files import digest
-from harness.errors import UserError
-from harness.schema.constants import combine_outcomes
-from harness.schema import CANDIDATE, FLOOR, Manifest, Outcome, SuiteInfo, Verdict
-from harness.runs.status import claimed
-from harness.runs.folder import SEAL, SEALED, decode, load_manifest, recorded_verdicts, standing_of
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
-from itertools import islice
-from typing import TypeVar
-import msgspec
-from filelock import FileLock
-from harness.runs.folder import SEAL, SEALED, is_being_written
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import get_args, get_type_hints
-from msgspec import Struct
-from harness.schema import Manifest
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar, get_args, get_type_hints
 
+import msgspec
+from filelock import FileLock
+from msgspec import Struct, field
+
+from harness.errors import UserError
+from harness.files import digest
+from harness.runs.folder import SEAL, SEALED, decode, is_being_written, load_manifest, recorded_verdicts, standing_of
+from harness.runs.status import claimed
+from harness.schema import CANDIDATE, FLOOR, Manifest, Outcome, SuiteInfo, Verdict
+from harness.schema.constants import combine_outcomes
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
 SHOWN = ("run.json", "metrics.json", "verdicts.json")

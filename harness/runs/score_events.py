@@ -20,10 +20,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.runs import redaction
 from harness.errors import NOT_JSON, UserError
-from harness.schema import RecordKey, Score, ScoreEvent, Scores
+from harness.runs import redaction
 from harness.runs.folder import RunData
+from harness.schema import RecordKey, Score, ScoreEvent, Scores
 
 FOLDER = "later"
 

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,13 @@ def test_what_an_image_copies_is_there_and_is_let_through(path: Path) -> None:
             *sources, _ = rest.split()
             for source in sources:
                 assert (ROOT / source).exists() and {source, source.split("/")[0]} & let_through
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_an_image_is_built_from_every_package_of_the_wheel(path: Path) -> None:
+    included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    copied = {rest.split()[0] for word, rest in instructions(path) if word == "COPY"}
+    assert {pattern.rstrip("*") for pattern in included} <= copied
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

@@ -1,0 +1,1 @@
+"""Run folders: writing, sealing, redaction, provenance, approval and history."""
