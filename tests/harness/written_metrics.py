@@ -73,7 +73,12 @@ def offline_library(root):
         patch.setattr(evaluate.config, "HF_METRICS_CACHE", root / "metrics")
         patch.setattr(evaluate.config, "HF_EVALUATE_OFFLINE", True)
         patch.syspath_prepend(str(root / "modules"))
+        _forget_loaded_scripts()
         yield evaluate
-    # While the package of the loaded scripts stays imported, those of later caches are looked for where these lie.
+    _forget_loaded_scripts()
+
+
+def _forget_loaded_scripts():
+    """While their package stays imported, scripts of another cache are looked for in the folder of the first one."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "evaluate_modules"]:
         del sys.modules[name]
