@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 
 from harness.threads import before_torch
-from tests import forked
-from tests.browser import browser, new_context  # noqa: F401 - fixtures
+from tests.support import forked
+from tests.support.browser import browser, new_context  # noqa: F401 - fixtures
 
 
 def share_processors() -> None:

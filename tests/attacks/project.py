@@ -14,8 +14,8 @@ import msgspec
 from harness.runs.folder import SEAL, RunFolder, load_manifest
 from harness.schema import Manifest
 from tests.conftest import save_tiny_model
-from tests.harness.adapters import save_adapter
-from tests.harness.gated import PASS_ON_BOTH, change, evaluate, later, reseal, write_project, wrong
+from tests.support.adapters import save_adapter
+from tests.support.gated import PASS_ON_BOTH, change, evaluate, later, reseal, write_project, wrong
 
 EASY = PASS_ON_BOTH.replace("0.5", "0.01").replace("at_least", "at_most").replace("0.01", "0.99")
 """Gates of the same suite that a model that is always wrong passes."""

@@ -24,9 +24,9 @@ from harness.runs.score_events import append
 from harness.schema import Checkpoint, Score, ScoreEvent
 from tests.attacks.project import EASY, Target
 from tests.conftest import save_tiny_model
-from tests.harness.adapters import change_json, save_adapter
-from tests.harness.gated import PASS_ON_BOTH, approve_of, change, checkpoint_of, reseal, tunegate, wrong
-from tests.harness.mini import pytest_in, right, rows, write_script
+from tests.support.adapters import change_json, save_adapter
+from tests.support.gated import PASS_ON_BOTH, approve_of, change, checkpoint_of, reseal, tunegate, wrong
+from tests.support.mini import pytest_in, right, rows, write_script
 
 FAILED = "has 2 of 2 gates not passed"
 NO_RUN = "no run in .* evaluated these weights on it"

@@ -8,8 +8,8 @@ import pytest
 
 from harness.runs.folder import RunData, load_run
 from tests.ci.runner import Job, commit_all, copy_of, git, run_job
-from tests.harness.mini import right, rows, write_script, write_suite
 from tests.reports.conftest import write_run
+from tests.support.mini import right, rows, write_script, write_suite
 
 __all__ = ["write_run"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from tests import forked
+from tests.support import forked
 
 ROOT = Path(__file__).parents[2]
 KNOWN = {

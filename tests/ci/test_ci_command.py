@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from reports.ci.export import encode, load
-from tests import forked
 from tests.ci.runner import environment
 from tests.ci.sample import export, suite, verdict
 from tests.reports.conftest import Writer
+from tests.support import forked
 
 HEAVY = {
     "torch",

@@ -12,7 +12,7 @@ from reports.ci import collect
 from reports.ci.export import MOST_BYTES, Export, decode, encode, load
 from tests.ci.sample import export, suite, verdict
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_manifest, make_records, with_text
+from tests.support.sample import make_manifest, make_records, with_text
 
 
 def read(written: Path) -> Export:

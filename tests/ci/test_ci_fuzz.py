@@ -14,7 +14,7 @@ from reports.ci import annotations, markdown, openmetrics
 from reports.ci.export import decode, encode, inert
 from tests.ci.runner import commands
 from tests.ci.sample import full_of, headings, tables_are_whole, tokens
-from tests.reports.hostile import ALPHABET, ATTACKS
+from tests.support.hostile import ALPHABET, ATTACKS
 
 HOSTILE = [text.replace("\ud800", "") for text in ATTACKS]
 CHARACTERS = st.one_of(

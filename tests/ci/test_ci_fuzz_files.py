@@ -10,7 +10,7 @@ from hypothesis import given
 from reports.ci import github
 from reports.ci.export import decode, encode
 from tests.ci.sample import full_of
-from tests.fuzzing import FEW, JUNK, as_json, survives
+from tests.support.fuzzing import FEW, JUNK, as_json, survives
 
 SHA = "a" * 40
 EVENT = {

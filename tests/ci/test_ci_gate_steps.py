@@ -12,7 +12,7 @@ from reports.ci import collect
 from reports.ci.export import Export, load
 from tests.ci.conftest import FAKE, Change
 from tests.ci.runner import bash, commands, commit_all, environment, git, workflow
-from tests.harness.mini import GATES, TEST, right, rows, write_script, write_suite
+from tests.support.mini import GATES, TEST, right, rows, write_script, write_suite
 
 BARS = "Take bars and accepted baselines from the base commit"
 JUDGE = "Evaluate and judge"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ci.conftest import FAKE
 from tests.ci.runner import bash, commit_all, copy_of, environment, git, workflow
-from tests.harness.mini import GATES, right, rows, write_script, write_suite
+from tests.support.mini import GATES, right, rows, write_script, write_suite
 
 JOB = workflow("docs/ci/gitlab-ci.yml")["eval-gate"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tests.harness.mini import TEST, pytest_in, right, rows, write_script, write_suite
+from tests.support.mini import TEST, pytest_in, right, rows, write_script, write_suite
 
 ILLEGAL = 'NUL \x00 ESC \x1b[31m bell \x07 noncharacter \ufffe ]]> <failure> & " \u202e'
 SAYS = (

@@ -11,8 +11,8 @@ from reports.review import planning
 from reports.review.items import load_material
 from reports.review.packet import Answered, Envelope, PacketAnswers
 from tests.docs.places import a_suite, name_the_newest
-from tests.harness.reviewed_run import fixed, review
 from tests.reports.review.drafts import plain
+from tests.support.reviewed_run import fixed, review
 
 AT = "2026-11-25T10:00:00Z"
 

@@ -21,7 +21,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder
 from tests.conftest import save_tokenizer
 from tests.docs.blocks import ROOT, files_of
-from tests.harness.mini import rows, write_suite
+from tests.support.mini import rows, write_suite
 
 COPIED = ("docs", "evalsuites", "benchmarks", "requirements", "Makefile", "pyproject.toml")
 """What commands of a checkout read."""
@@ -132,8 +132,8 @@ def write_table(path: Path, columns: tuple[str, ...], table: list[tuple[str, ...
 def with_approved_adapter(folder: Path) -> None:
     """ADAPTER, and the real run that approved it."""
     from harness.checkpoints.resolve import embedded_model
-    from tests.harness.adapters import save_adapter
     from tests.harness.serving.test_merged import PASSES
+    from tests.support.adapters import save_adapter
 
     write_suite(folder, rows(12), gates=PASSES)
     save_adapter(embedded_model(), folder / "ADAPTER", seed=1, std=0.02, r=8, lora_alpha=16)

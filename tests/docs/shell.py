@@ -17,8 +17,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tests import forked
 from tests.docs.blocks import Block
+from tests.support import forked
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 PROGRAMS = Path(sys.executable).parent

@@ -16,7 +16,7 @@ from harness.engines.base import EngineEntry
 from harness.errors import UserError
 from harness.schema import Request, Sampling
 from tests.docs.blocks import files_of
-from tests.harness.mini import pytest_in, write_script
+from tests.support.mini import pytest_in, write_script
 
 DOCS = Path(__file__).parents[2] / "docs"
 CASES = [

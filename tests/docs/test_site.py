@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.browser import NewContext
 from tests.docs.links import Reader, pages, shown
+from tests.support.browser import NewContext
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -11,7 +11,7 @@ from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdic
 from harness.scoring.base import run
 from harness.stats.estimates import estimate, observations
 from harness.suites.suite import Suite
-from tests import forked
+from tests.support import forked
 
 ROOT = Path(__file__).parents[2]
 

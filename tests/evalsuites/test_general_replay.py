@@ -16,7 +16,7 @@ from harness.progress.progress import Progress
 from harness.schema import Case, Completion
 from harness.suites.cases import load_cases
 from harness.suites.prompts import PlainRenderer, Renderer
-from tests import forked
+from tests.support import forked
 from training.curation.check import CheckSettings, Sample
 from training.curation.checks import contamination
 from training.data.rows import load_rows

@@ -18,8 +18,8 @@ from harness.schema import Case, Completion
 from harness.scoring.legal import clauses
 from harness.suites.cases import load_cases
 from harness.suites.prompts import Renderer, load_template, messages
-from tests import forked
 from tests.evalsuites.judging import answered, judged_by_pytest, outcomes, verdicts
+from tests.support import forked
 
 SUITE = Path(generate.__file__).parents[1]
 CASES = load_cases(SUITE / "cases.jsonl")

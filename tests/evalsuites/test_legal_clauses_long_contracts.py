@@ -15,8 +15,8 @@ from evalsuites.legal.clauses_long import bank, cases
 from evalsuites.legal.clauses_long.bank import CLAUSE_PLACES
 from evalsuites.legal.clauses_long.contract import contracts
 from harness.errors import UserError
-from tests import forked
 from tests.evalsuites.long_contracts import BANKS, CASES, KEYS, SUITE, asked, near_misses, right
+from tests.support import forked
 
 
 def marked(mark_clause: str, mark_miss: str) -> bank.LongBank:

@@ -13,9 +13,9 @@ from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from evalsuites.legal.clauses_long import bank, generate
 from harness.schema import Case
 from harness.suites.cases import load_cases
-from tests import forked
 from tests.evalsuites.long_contracts import BANKS, CASES, SUITE, right
 from tests.evalsuites.separation import shared_figures, shared_runs
+from tests.support import forked
 
 STATUTE = re.compile(r"O\.C\.G\.A\. § ([\d.A-Z-]+\d)")
 

@@ -19,9 +19,9 @@ from harness.scoring.policy.handbook import departments_in, ids_in, lines, regis
 from harness.scoring.text.quantities import figures_in
 from harness.suites.cases import load_cases
 from harness.suites.prompts import Renderer, load_template, messages
-from tests import forked
 from tests.evalsuites import judging, separation
 from tests.evalsuites.judging import judged_by_pytest
+from tests.support import forked
 
 SUITE = generate.FOLDER
 CASES = load_cases(SUITE / "cases.jsonl")

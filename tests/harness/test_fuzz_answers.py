@@ -20,8 +20,8 @@ from harness.schema import Case, Completion, Request, Sampling
 from harness.scoring import exact_match, json_answer, labels, multiple_choice, numeric
 from harness.scoring.base import run
 from harness.suites.suite import Scorer, Suite
-from tests.fuzzing import BYTES, FEW, JUNK, as_json, changed, survives
-from tests.harness.test_scoring_properties import FRAGMENTS
+from tests.harness.scoring.test_properties import FRAGMENTS
+from tests.support.fuzzing import BYTES, FEW, JUNK, as_json, changed, survives
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in (ROOT / "evalsuites").rglob("gates.toml"))

@@ -31,10 +31,10 @@ from harness.runs.folder import RunData
 from harness.scoring.brand import style_guide
 from harness.scoring.grounding import registry
 from harness.suites import cases
-from tests.fuzzing import FEW, as_json, as_lines, as_toml, survives
-from tests.harness.adapters import save_adapter
-from tests.harness.mini import GATES, rows
-from tests.harness.scored_run import make
+from tests.support.adapters import save_adapter
+from tests.support.fuzzing import FEW, as_json, as_lines, as_toml, survives
+from tests.support.mini import GATES, rows
+from tests.support.scored_run import make
 
 RUBRIC = 'name = "grounded"\nquestion = "Is it?"\nlabels = ["no", "yes"]\n'
 REDACT = "words = ['Acme']\n[patterns]\nmatter = 'M-[0-9]{6}'\n"

@@ -10,8 +10,8 @@ import pytest
 
 from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import Metrics
-from tests.reports.sample import SUITE, make_manifest, make_metrics, make_records, make_training, make_verdicts
-from tests.reports.visits import visit  # noqa: F401 - a fixture
+from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_training, make_verdicts
+from tests.support.visits import visit  # noqa: F401 - a fixture
 
 Writer = Callable[..., Path]
 

@@ -13,8 +13,8 @@ from reports.render import markdown, terminal
 from reports.render.html import render
 from reports.write import to_json
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_checkpoint, make_manifest, make_records, make_suite
 from tests.reports.test_report import all_text, part
+from tests.support.sample import make_checkpoint, make_manifest, make_records, make_suite
 
 KEPT = "the accepted baseline keeps scores, not answers"
 INFO = AcceptedInfo(digest="9" * 64, model="org/small-instruct", accepted_at="2026-01-02T03:04:05Z", run_id="r1")

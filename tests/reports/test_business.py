@@ -15,9 +15,9 @@ from reports.assemble import build, read
 from reports.assumptions import Assumptions
 from reports.model import Facts, Section, Table, Text
 from reports.sections import business as shown
-from tests import forked
 from tests.reports.conftest import Writer
-from tests.reports.sample import (
+from tests.support import forked
+from tests.support.sample import (
     METRICS,
     SUITE,
     interval,

@@ -9,7 +9,7 @@ from harness.schema import Completion
 from reports.assemble import build
 from reports.model import Cell, Facts, Section, Table
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_checkpoint, make_manifest
+from tests.support.sample import make_checkpoint, make_manifest
 
 SPENT = {
     "answers": 10,

@@ -10,7 +10,7 @@ from reports.model import Headline, Text
 from reports.run_data import RunView
 from reports.sections import verdict
 from tests.reports.conftest import Writer
-from tests.reports.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
+from tests.support.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
 
 
 def evidence_of(write_run: Writer, **parts: object) -> RunView:

@@ -11,10 +11,10 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import RunData
 from reports.cases import select
-from tests.browser import NewContext
 from tests.reports.conftest import Writer
 from tests.reports.review.conftest import write_sealed
-from tests.reports.sample import make_record, make_records
+from tests.support.browser import NewContext
+from tests.support.sample import make_record, make_records
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

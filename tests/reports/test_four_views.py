@@ -12,9 +12,9 @@ import pytest
 import reports
 from harness.runs.folder import RunData
 from reports.model import Curve, Facts, ReportModel, Table
-from tests.reports.tagged import read
 from tests.reports.test_views import numbers
-from tests.reports.visits import Open
+from tests.support.tagged import read
+from tests.support.visits import Open
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGE = "main tbody tr > *, main dl.facts dt, main dl.facts dd"

@@ -19,9 +19,9 @@ from reports.assemble import gather
 from reports.model import Cell, ReportModel, Section, Table, Text
 from reports.render import html, markdown
 from reports.sections import human_review, limits
-from tests.harness.reviewed_run import answer, both, compared, fixed, review, skipped
 from tests.reports.conftest import Writer
-from tests.reports.sample import SUITE, make_record
+from tests.support.reviewed_run import answer, both, compared, fixed, review, skipped
+from tests.support.sample import SUITE, make_record
 
 TEXT = "Audit Rights, see O.C.G.A. § 44-99-999 for the duty to keep books."
 IDS = [f"lease-{number:03d}" for number in range(30)]

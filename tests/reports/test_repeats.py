@@ -5,7 +5,7 @@ from harness.runs.folder import RunData, load_run
 from harness.schema import Noise, NoiseFloor
 from reports.render import markdown
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_checkpoint, make_manifest, make_record, make_suite
+from tests.support.sample import make_checkpoint, make_manifest, make_record, make_suite
 
 TWICE = {"baseline": make_checkpoint("org/m", "1"), "tuned": make_checkpoint("org/m", "1")}
 

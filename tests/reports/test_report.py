@@ -13,7 +13,7 @@ from harness.runs.folder import RunData
 from harness.schema import Completion, Metrics, Score, Scores
 from reports.model import Curve, Exchange, Facts, Headline, ReportModel, Section, Table
 from tests.reports.conftest import Writer
-from tests.reports.sample import (
+from tests.support.sample import (
     cite,
     make_manifest,
     make_metrics,

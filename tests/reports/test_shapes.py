@@ -11,7 +11,7 @@ from reports import wording
 from reports.model import Cell, Intervals, Table
 from reports.sections import results
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_manifest, make_metrics, make_suite, make_verdicts
+from tests.support.sample import make_manifest, make_metrics, make_suite, make_verdicts
 
 SHAPES = ("whole contract", "clause given")
 OTHER = "legal/given"

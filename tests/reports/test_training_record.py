@@ -10,7 +10,7 @@ from harness.schema import Metrics
 from reports.assemble import build
 from reports.model import Cell, Facts, Section, Table
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_training
+from tests.support.sample import make_training
 
 RECORD: dict[str, Any] = {
     "name": "clauses",

@@ -11,7 +11,7 @@ from reports.render import markdown
 from reports.sections import validity
 from reports.sections.validity import Validity, ValidityFigure
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_manifest, make_suite
+from tests.support.sample import make_manifest, make_suite
 
 RATE = next(m for m in facts.fabricated.metrics if m.name == "fabrication_rate")
 OTHERS = Metric(name="fabrication_rate", scorer="fact_sheets", numerator="fabricated", higher_is_better=False)

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.runs.folder import RunData
 from reports.model import Curve, ReportModel, Table
 from tests.reports.conftest import Writer
-from tests.reports.sample import make_metrics
+from tests.support.sample import make_metrics
 
 NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from harness.errors import EXIT_USAGE
-from tests.training.real import finish, start
+from tests.support.training_process import finish, start
 from tunegate.cli import main
 
 GOOD = json.dumps({"instruction": "Say it", "output": "none"}).encode()

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from harness.engines.transformers import generate
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 from harness.runs.folder import load_run
-from tests.harness.mini import rows as cases
-from tests.harness.mini import write_suite
-from tests.training.real import ACCELERATE, ONE_SUITE, Launched, losses, only_run, train_here
+from tests.support.mini import rows as cases
+from tests.support.mini import write_suite
+from tests.support.training_process import ACCELERATE, ONE_SUITE, Launched, losses, only_run, train_here
 from tests.training.test_run import stop_at
 from training import distributed
 from training.config import Config

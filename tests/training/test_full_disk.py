@@ -9,7 +9,7 @@ import torch
 
 from harness.errors import EXIT_USAGE, UserError
 from harness.runs.folder import load_run
-from tests.training.real import ONE_SUITE, finish, losses, only_run, start, train_here, weights
+from tests.support.training_process import ONE_SUITE, finish, losses, only_run, start, train_here, weights
 from tests.training.test_run import stop_at
 from training import session
 from training.checkpointing import FILE, written

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzzing import BYTES, FEW, as_json, as_lines, as_toml, changed, survives
+from tests.support.fuzzing import BYTES, FEW, as_json, as_lines, as_toml, changed, survives
 from training.config_file import load
 from training.data import rows
 from training.estimate import shapes

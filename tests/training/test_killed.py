@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import EXIT_OK
 from harness.runs.folder import check_seal, load_run
-from tests.training.real import ONE_SUITE, finish, losses, only_run, start, wait_for, weights
+from tests.support.training_process import ONE_SUITE, finish, losses, only_run, start, wait_for, weights
 from training.checkpointing import FILE
 from training.run import LAST
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from harness.runs.folder import load_manifest
 from harness.sanitize import is_hidden
-from tests import forked
-from tests.harness.live.pseudo import CTRL_C, UNSET, run_on_terminal
+from tests.support import forked
+from tests.support.pseudo_terminal import CTRL_C, UNSET, run_on_terminal
 from training.hooks import TRAINING, VALIDATION, Update
 from training.progress import TrainingPicture
 from training.validation import Validation

@@ -11,7 +11,7 @@ from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
-from tests.harness.gated import write_project, write_run
+from tests.support.gated import write_project, write_run
 from training import model_card
 from training.merge import merge
 from training.run import train

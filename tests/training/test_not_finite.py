@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from harness.errors import EXIT_USAGE, UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
+from tests.support.training_process import ONE_SUITE, only_run
 from tests.training.conftest import asked
-from tests.training.real import ONE_SUITE, only_run
 from tests.training.test_run import losses, quiet, stop_at, weights
 from training.batching import order
 from training.checkpointing import FILE

@@ -11,7 +11,7 @@ from harness.checkpoints import merge as checkpoints_merge
 from harness.checkpoints import quantization
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
-from tests.harness.adapters import change_json
+from tests.support.adapters import change_json
 from training import model as models
 from training import session
 from training.batching import pack

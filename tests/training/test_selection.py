@@ -7,7 +7,7 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.schema import Estimate, Metric
-from tests.harness.mini import TEST, rows, write_suite
+from tests.support.mini import TEST, rows, write_suite
 from training import loop
 from training.run import train
 from training.validation import Validation, is_better

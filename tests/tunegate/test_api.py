@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tunegate
-from tests.harness.mini import rows, write_suite
+from tests.support.mini import rows, write_suite
 
 
 @pytest.fixture

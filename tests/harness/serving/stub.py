@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.serving.platforms import Platform
 from harness.suites.prompts import Renderer
-from tests.harness.openai.stub_server import Body, Response, Stub, as_json
+from tests.harness.engines.openai.stub_server import Body, Response, Stub, as_json
 
 
 class ServingStub(Stub):

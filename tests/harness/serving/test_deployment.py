@@ -24,10 +24,10 @@ from harness.serving import deploy, judge_merged, server
 from harness.serving.deploy import DeployOptions, plan_deployment, serve
 from harness.serving.routing import Access, Route
 from harness.serving.server import Child
-from tests import forked
-from tests.harness.adapters import save_adapter
-from tests.harness.gated import write_project, write_run
 from tests.harness.serving.test_process import runs as is_running
+from tests.support import forked
+from tests.support.adapters import save_adapter
+from tests.support.gated import write_project, write_run
 
 pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
 ROOT = Path(__file__).parents[3]

@@ -24,10 +24,10 @@ from harness.serving import judge_merged
 from harness.serving.deploy import Deployment, DeployOptions
 from harness.serving.smoke_test import load_recorded
 from harness.suites.suite import Suite
-from tests.harness.adapters import save_adapter
-from tests.harness.gated import edit_json
-from tests.harness.mini import rows, write_suite
 from tests.harness.serving.routes import route
+from tests.support.adapters import save_adapter
+from tests.support.gated import edit_json
+from tests.support.mini import rows, write_suite
 
 PASSES = """[objective]
 text = "A model of random weights is seldom right."

@@ -12,9 +12,9 @@ from harness.schema import Case, Sampling
 from harness.serving.platforms import find_platform
 from harness.serving.routing import Access, Route
 from harness.serving.smoke_test import Recorded, SmokeCheck, ask, smoke
-from tests.harness.adapters import save_adapter
 from tests.harness.serving.routes import access, route
 from tests.harness.serving.stub import ServingStub
+from tests.support.adapters import save_adapter
 
 KEY = "a-long-random-text"
 OTHER = "another-servers-key"

@@ -19,9 +19,9 @@ from harness.checkpoints.resolve import EMBEDDED, embedded_model
 from harness.runs.folder import load_manifest
 from harness.schema import Manifest
 from harness.serving.smoke_test import probe
-from tests.harness.adapters import save_adapter
-from tests.harness.mini import rows, write_suite
 from tests.harness.serving.test_merged import PASSES
+from tests.support.adapters import save_adapter
+from tests.support.mini import rows, write_suite
 
 KEY = "key-of-the-test"
 PATIENCE_S = 1500

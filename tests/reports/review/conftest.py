@@ -19,9 +19,9 @@ from harness.schema import Record
 from reports.review.items import load_material
 from reports.review.planning import ReviewOptions, planned
 from reports.review.storage import ReviewDatabase
-from tests.browser import NewContext
-from tests.forked import Forked
-from tests.reports.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
+from tests.support.browser import NewContext
+from tests.support.forked import Forked
+from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from harness.schema import Record
-from tests.browser import NewContext
-from tests.reports.hostile import ATTACKS, RUN, random_texts
 from tests.reports.review.conftest import Live, WriteRun
 from tests.reports.review.typing import begin, go_on, open_link, practise, press, stage
-from tests.reports.sample import make_record
+from tests.support.browser import NewContext
+from tests.support.hostile import ATTACKS, RUN, random_texts
+from tests.support.sample import make_record
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Route

@@ -13,12 +13,12 @@ from harness.runs.score_events import batches
 from reports.review.items import load_material
 from reports.review.planning import ReviewOptions, planned
 from reports.review.results import record
-from tests.browser import NewContext
 from tests.reports.review.conftest import Live, WriteRun
 from tests.reports.review.drafts import answer_all
 from tests.reports.review.test_adjudication import harsh
 from tests.reports.review.typing import begin, go_on, open_link, practise, press, rate, stage, wait_saved, wait_status
-from tests.reports.sample import make_records, with_text
+from tests.support.browser import NewContext
+from tests.support.sample import make_records, with_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

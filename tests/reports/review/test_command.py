@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import forked
 from tests.reports.review.conftest import WriteRun
+from tests.support import forked
 
 ROOT = Path(__file__).parents[3]
 WITHOUT = (

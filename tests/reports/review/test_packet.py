@@ -15,9 +15,9 @@ from harness.runs.score_events import batches
 from reports.review import ReviewOptions, finish, import_answers, packet, plan
 from reports.review.items import load_material
 from reports.review.planning import existing
-from tests.browser import NewContext
 from tests.reports.review.conftest import WriteRun
 from tests.reports.review.typing import press
+from tests.support.browser import NewContext
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

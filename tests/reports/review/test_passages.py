@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from harness.sanitize import is_hidden
 from reports.review.passages import Passage, cut, sentences
-from tests.reports.hostile import ATTACKS, random_texts
+from tests.support.hostile import ATTACKS, random_texts
 
 
 def exact(passages: list[Passage]) -> str:

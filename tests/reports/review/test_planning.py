@@ -15,7 +15,7 @@ from reports.review.planning import ReviewOptions, existing, planned
 from reports.review.rubric import OWN, load_rubric
 from reports.review.schema import AnswerKey, Opinion
 from tests.reports.review.conftest import Planned, WriteRun
-from tests.reports.sample import SUITE, make_record, make_records
+from tests.support.sample import SUITE, make_record, make_records
 
 
 def test_cases_that_both_variants_answered_can_be_reviewed_and_the_others_are_counted(write_run: WriteRun) -> None:

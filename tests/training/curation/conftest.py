@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.harness.mini import write_suite
+from tests.support.mini import write_suite
 from training.curation.check import Sample
 from training.data.rows import TrainingRow, Turn
 

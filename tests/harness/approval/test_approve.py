@@ -1,0 +1,357 @@
+"""Merging and serving need every suite of the project's policy passed by exactly these weights, or a reason."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.approval.approve import Approval, Where, approve, may_merge, verdict_on
+from harness.checkpoints.resolve import resolve
+from harness.errors import GateFailed, UserError
+from harness.files import digest, file_sha256
+from harness.runs.folder import RunFolder, now
+from harness.schema import Manifest
+from tests.conftest import save_tiny_model
+from tests.support.adapters import change_json, save_adapter
+from tests.support.gated import (
+    GATES,
+    PASS_ON_BOTH,
+    approve_of,
+    change,
+    evaluate,
+    later,
+    write_project,
+    write_run,
+    wrong,
+)
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_adapter(tiny_model, tmp_path_factory.mktemp("approval") / "adapter")
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the runs of a project, which is the working directory."""
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+def merge(adapter: Path, runs: Path, **more: object) -> Approval:
+    return may_merge(str(adapter), Where(runs=runs, **more), None)  # type: ignore[arg-type]
+
+
+def second_suite(root: Path) -> Path:
+    """A suite legal/other beside the first, with one gate."""
+    made = shutil.copytree(root / "evalsuites" / "legal" / "mini", root / "evalsuites" / "legal" / "other")
+    (made / "test_mini.py").rename(made / "test_other.py")
+    (made / "gates.toml").write_text(PASS_ON_BOTH.rpartition("[[gate]]")[0])
+    return made
+
+
+def test_a_run_whose_gates_all_passed_approves_and_is_named_with_its_digests(adapter: Path, runs: Path) -> None:
+    run = evaluate(runs, adapter)
+    found = merge(adapter, runs)
+    assert found.says == f"approved by evalsuites/approval.toml: legal/mini by run {run.name}, 2 gates passed"
+    (one,) = found.passed
+    assert (one.suite, one.run, one.gates) == ("legal/mini", run, GATES)
+    gates = digest(Path("evalsuites/legal/mini/gates.toml").read_bytes())
+    seal = file_sha256(run / "MANIFEST.sha256")
+    assert one.says == (f"legal/mini: run {run.name} (seal {seal}) passed {GATES[0]}, {GATES[1]} (gates.toml {gates})")
+
+
+@pytest.mark.parametrize("other", ["fail", "inconclusive", "skipped", "error"])
+def test_one_gate_that_did_not_pass_refuses(adapter: Path, runs: Path, other: str) -> None:
+    write_run(runs, adapter, "pass", other)  # type: ignore[arg-type]
+    said = rf"1 of 2 gates not passed \({GATES[1]}: {other}\).*--ungated REASON"
+    with pytest.raises(GateFailed, match=said) as caught:
+        merge(adapter, runs)
+    assert caught.value.exit_code == 1 and "\n" not in str(caught.value)
+
+
+def test_no_run_at_all_refuses(adapter: Path, runs: Path) -> None:
+    with pytest.raises(GateFailed, match=r"legal/mini: no run in .* evaluated these weights on it"):
+        merge(adapter, runs)
+
+
+def test_a_pass_on_another_suite_does_not_approve(adapter: Path, runs: Path) -> None:
+    """The run that once approved: newest on these weights, every gate passed, and of a suite that nobody required."""
+    failed = evaluate(runs, adapter, answers=wrong())
+    second_suite(runs.parent)
+    later(evaluate(runs, adapter, suites=["legal/other"]), 1)
+    with pytest.raises(GateFailed, match=rf"legal/mini: {failed.name} has 2 of 2 gates not passed"):
+        merge(adapter, runs)
+
+
+def test_every_suite_of_the_policy_must_have_passed_each_in_its_newest_run(adapter: Path, runs: Path) -> None:
+    second_suite(runs.parent)
+    approve_of(runs.parent)
+    first = evaluate(runs, adapter, suites=["legal/mini"])
+    with pytest.raises(GateFailed, match=r"legal/other: no run in .* evaluated these weights on it"):
+        merge(adapter, runs)
+    second = later(evaluate(runs, adapter, suites=["legal/other"]), 1)
+    assert merge(adapter, runs).runs == {first: ["legal/mini"], second: ["legal/other"]}
+
+
+def test_a_later_fail_revokes_and_a_later_pass_approves_again(adapter: Path, runs: Path) -> None:
+    evaluate(runs, adapter)
+    later(evaluate(runs, adapter, answers=wrong()), 1)
+    with pytest.raises(GateFailed, match="2 of 2 gates not passed"):
+        merge(adapter, runs)
+    again = later(evaluate(runs, adapter), 2)
+    assert merge(adapter, runs).passed[0].run == again
+
+
+def test_newest_is_by_the_start_of_the_run_and_not_by_the_name_of_its_folder(adapter: Path, runs: Path) -> None:
+    passed = evaluate(runs, adapter)
+    later(evaluate(runs, adapter, answers=wrong()), 1)
+    shutil.move(passed, runs / f"9{passed.name}")
+    with pytest.raises(GateFailed, match="2 of 2 gates not passed"):
+        merge(adapter, runs)
+
+
+def test_of_two_runs_that_started_in_one_second_both_must_pass(adapter: Path, runs: Path) -> None:
+    for answers in (None, wrong(), None):
+        later(evaluate(runs, adapter, answers=answers), 1)
+    with pytest.raises(GateFailed, match="2 of 2 gates not passed"):
+        merge(adapter, runs)
+
+
+def test_a_run_that_was_stopped_neither_approves_nor_revokes(adapter: Path, runs: Path) -> None:
+    run = evaluate(runs, adapter)
+    stopped = later(evaluate(runs, adapter, answers=wrong()), 1)
+    change(stopped, lambda m: msgspec.structs.replace(m, status="interrupted"))
+    (stopped / "MANIFEST.sha256").unlink()
+    assert merge(adapter, runs).passed[0].run == run
+
+
+def test_a_suite_that_is_asked_for_must_pass_besides_those_of_the_policy(adapter: Path, runs: Path) -> None:
+    evaluate(runs, adapter)
+    other = second_suite(runs.parent)
+    with pytest.raises(GateFailed, match="legal/other: no run in"):
+        merge(adapter, runs, suites=(str(other),))
+    later(evaluate(runs, adapter, suites=["legal/other"]), 1)
+    assert len(merge(adapter, runs, suites=(str(other),)).passed) == 2
+    shutil.rmtree(runs)
+    later(evaluate(runs, adapter, suites=["legal/other"]), 1)
+    with pytest.raises(GateFailed, match="legal/mini: no run in"):
+        merge(adapter, runs, suites=(str(other),))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        ("gates.toml", "value = 0.5", "value = 0.1", "gates"),
+        ("cases.jsonl", "Contract 0.", "Contract zero.", "cases"),
+        ("prompt.jinja", "Which", "What", "prompt"),
+        ("test_mini.py", '"as is"]', '"as is", "rent"]', "scorers"),
+    ],
+)
+def test_what_a_suite_consists_of_is_as_the_policy_names_it(
+    adapter: Path, runs: Path, file: str, old: str, new: str, what: str
+) -> None:
+    """Changed and evaluated again, it does not count until somebody renews the policy."""
+    path = Path("evalsuites/legal/mini") / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
+    evaluate(runs, adapter)
+    with pytest.raises(GateFailed, match=rf"its {what} .*changed since the policy was written.*`tunegate approval`"):
+        merge(adapter, runs)
+
+
+def test_a_run_by_the_gates_of_before_does_not_count_once_the_policy_is_renewed(adapter: Path, runs: Path) -> None:
+    run = evaluate(runs, adapter)
+    Path("evalsuites/legal/mini/gates.toml").write_text(PASS_ON_BOTH.replace("0.5", "0.6"))
+    approve_of(runs.parent)
+    with pytest.raises(GateFailed, match=rf"{run.name} had other gates than the policy names"):
+        merge(adapter, runs)
+
+
+def test_policy_and_gates_of_the_target_branch_decide(adapter: Path, runs: Path) -> None:
+    """A change lowers its threshold, renews its policy and passes; the copy of the target branch refuses it."""
+    shutil.copytree("evalsuites", "bars")
+    Path("evalsuites/legal/mini/gates.toml").write_text(PASS_ON_BOTH.replace("0.5", "0.1"))
+    approve_of(runs.parent)
+    evaluate(runs, adapter)
+    assert merge(adapter, runs).passed
+    with pytest.raises(GateFailed, match=r"not approved by bars/approval.toml: .* had other gates"):
+        merge(adapter, runs, bars=Path("bars"))
+    later(evaluate(runs, adapter, bars=Path("bars")), 1)
+    assert merge(adapter, runs, bars=Path("bars")).passed
+
+
+def test_another_adapters_run_does_not_count(adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path) -> None:
+    evaluate(runs, save_adapter(tiny_model, tmp_path / "other", seed=2))
+    with pytest.raises(GateFailed, match="no run in"):
+        merge(adapter, runs)
+
+
+def test_the_right_name_on_other_weights_is_not_approved(tiny_model: Path, runs: Path, tmp_path: Path) -> None:
+    """Approval goes by digest: the adapter is trained again into the folder, and under the name, that passed."""
+    folder = save_adapter(tiny_model, tmp_path / "adapter", seed=1)
+    evaluate(runs, folder)
+    assert merge(folder, runs).passed
+    shutil.rmtree(folder)
+    save_adapter(tiny_model, folder, seed=2)
+    with pytest.raises(GateFailed, match=r"adapter: not approved .* evaluated these weights"):
+        merge(folder, runs)
+
+
+def test_the_right_weights_under_another_name_are_approved(adapter: Path, runs: Path, tmp_path: Path) -> None:
+    evaluate(runs, adapter)
+    assert merge(shutil.copytree(adapter, tmp_path / "renamed"), runs).passed
+
+
+@pytest.mark.parametrize("what", ["seal", "verdicts", "no verdict"])
+def test_a_run_without_gates_or_seal_or_with_a_changed_file_does_not_count(
+    adapter: Path, runs: Path, what: str
+) -> None:
+    run = write_run(runs, adapter, *[] if what == "no verdict" else ["pass", "fail"])
+    if what == "seal":
+        (run / "MANIFEST.sha256").unlink()
+    if what == "verdicts":
+        (run / "verdicts.json").write_text((run / "verdicts.json").read_text().replace('"fail"', '"pass"'))
+    with pytest.raises(GateFailed):
+        merge(adapter, runs)
+
+
+def test_verdicts_that_do_not_follow_from_the_answers_do_not_count(adapter: Path, runs: Path) -> None:
+    """Somebody who can write the folder edits the verdicts and seals it again: the answers are judged again."""
+    run = evaluate(runs, adapter, answers=wrong())
+    file = run / "verdicts.json"
+    file.write_text(file.read_text().replace('"outcome": "fail"', '"outcome": "pass"'))
+    change(run, lambda manifest: manifest)
+    with pytest.raises(GateFailed, match=r"its answers judged again, has 2 of 2 gates not passed"):
+        merge(adapter, runs)
+
+
+def test_a_reason_overrides_and_an_empty_one_does_not(adapter: Path, tmp_path: Path) -> None:
+    where = Where(runs=tmp_path)
+    assert may_merge(str(adapter), where, " pilot ").says == "merged without a passing verdict: pilot"
+    with pytest.raises(UserError, match="needs a reason"):
+        may_merge(str(adapter), where, " ")
+
+
+def test_a_whole_model_is_no_adapter(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a whole model, not an adapter"):
+        may_merge(str(tiny_model), Where(runs=tmp_path), None)
+
+
+def test_a_model_asked_twice_neither_approves_nor_hides_the_run_that_does(adapter: Path, runs: Path) -> None:
+    run = evaluate(runs, adapter)
+    twice = RunFolder(runs / f"9{run.name}")
+    twice.path.mkdir()
+    same = resolve(str(adapter))
+    manifest = Manifest(run_id=twice.path.name, kind="eval", status="finished", started=now())
+    twice.write_manifest(msgspec.structs.replace(manifest, checkpoints={"baseline": same, "tuned": same}))
+    twice.write_verdicts([])
+    twice.seal()
+    assert merge(adapter, runs).passed[0].run == run
+
+
+def test_an_adapter_put_onto_another_base_is_not_what_was_evaluated(adapter: Path, runs: Path, tmp_path: Path) -> None:
+    evaluate(runs, adapter)
+    other = save_tiny_model(tmp_path / "other", seed=5)
+    moved = shutil.copytree(adapter, tmp_path / "moved")
+    change_json(moved / "adapter_config.json", base_model_name_or_path=str(other))
+    assert resolve(str(moved)).adapter_digest == resolve(str(adapter)).adapter_digest
+    with pytest.raises(GateFailed, match="evaluated these weights"):
+        merge(moved, runs)
+
+
+def test_a_whole_model_is_approved_for_serving_as_an_adapter_is(tiny_model: Path, runs: Path) -> None:
+    model, where = resolve(str(tiny_model)), Where(runs=runs)
+    with pytest.raises(GateFailed, match="or serve with --ungated REASON"):
+        approve(model, where, None, "serve")
+    run = evaluate(runs, tiny_model)
+    assert list(approve(model, where, None, "serve").runs) == [run]
+    ungated = approve(model, where, "pilot", "serve")
+    assert (ungated.says, ungated.passed) == ("served without a passing verdict: pilot", ())
+
+
+COMPARED = """[objective]
+text = "Find more clauses than the base does."
+
+[[gate]]
+metric = "clause_recall"
+rule = "improves"
+margin = 0.1
+"""
+
+
+def test_a_comparison_counts_only_with_the_base_or_a_baseline_that_the_policy_names(
+    adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path
+) -> None:
+    write_project(runs.parent, gates=COMPARED)
+    assert merge_after(adapter, runs, tiny_model, 1).passed
+    weak = save_tiny_model(tmp_path / "weak", seed=9)
+    with pytest.raises(GateFailed, match=r"compared with .*weak \([0-9a-f]{64}\), which is neither the base"):
+        merge_after(adapter, runs, weak, 2)
+    policy = Path("evalsuites/approval.toml")
+    policy.write_text(policy.read_text() + f'baselines = ["{resolve(str(weak)).digest}"]\n')
+    assert merge(adapter, runs).passed
+    approve_of(runs.parent)
+    assert merge(adapter, runs).passed
+
+
+def test_the_base_with_another_chat_template_counts_only_where_the_policy_names_it(
+    adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path
+) -> None:
+    """A base whose prompts are cut answers badly, so that any model would look better."""
+    write_project(runs.parent, gates=COMPARED)
+    twin = Path(shutil.copytree(tiny_model, tmp_path / "twin"))
+    (twin / "chat_template.jinja").write_text("{{ messages[0]['content'][:3] }}")
+    with pytest.raises(GateFailed, match=r"compared with .*twin \([0-9a-f]{64}\), which is neither the base"):
+        merge_after(adapter, runs, twin, 1)
+    policy = Path("evalsuites/approval.toml")
+    policy.write_text(policy.read_text() + f'baselines = ["{resolve(str(twin)).digest}"]\n')
+    assert merge(adapter, runs).passed
+
+
+def merge_after(adapter: Path, runs: Path, baseline: Path, day: int) -> Approval:
+    later(evaluate(runs, adapter, baseline=baseline), day)
+    return merge(adapter, runs)
+
+
+@pytest.mark.parametrize(
+    ("pin", "allowed", "passes"),
+    [
+        ("digest", False, True),
+        ("server process", False, True),
+        ("trusted canary", False, False),
+        ("trusted canary", True, True),
+        ("name", True, False),
+    ],
+)
+def test_a_server_that_is_only_trusted_approves_where_the_policy_allows_it(
+    adapter: Path, runs: Path, pin: str, allowed: bool, passes: bool
+) -> None:
+    policy = Path("evalsuites/approval.toml")
+    policy.write_text(policy.read_text().replace("trust_server = false", f"trust_server = {str(allowed).lower()}"))
+    evaluate(runs, msgspec.structs.replace(resolve(str(adapter)), pinned_by=pin))
+    if passes:
+        assert merge(adapter, runs).passed
+    else:
+        with pytest.raises(GateFailed, match="server"):
+            merge(adapter, runs)
+    approve_of(runs.parent)
+    assert f"trust_server = {str(allowed).lower()}" in policy.read_text()
+
+
+def test_a_card_says_which_suites_passed_or_why_not(adapter: Path, runs: Path) -> None:
+    checkpoint, where = resolve(str(adapter)), Where(runs=runs)
+    assert verdict_on(checkpoint, where) is None
+    run = evaluate(runs, adapter)
+    said = verdict_on(checkpoint, where) or ""
+    assert said.splitlines()[0] == (
+        f"Approved by evalsuites/approval.toml: legal/mini by run {run.name}, 2 gates passed."
+    )
+    assert said.splitlines()[-1].startswith(f"- legal/mini: run {run.name} (seal ")
+    later(evaluate(runs, adapter, answers=wrong()), 1)
+    assert (verdict_on(checkpoint, where) or "").startswith(
+        "Not approved: not approved by evalsuites/approval.toml: legal/mini: "
+    )

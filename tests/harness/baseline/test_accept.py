@@ -1,0 +1,307 @@
+"""baseline.json: what is accepted, what is refused, and that comparing with it is comparing with the model itself."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.baseline.accept import accept, baseline_of
+from harness.baseline.format import encode, load_accepted, records, sealed
+from harness.errors import GateFailed, NothingJudged, UserError
+from harness.gates.judge import judge
+from harness.judges.human_labels import add_labels
+from harness.judges.llm_judge import items
+from harness.judges.rubric import SIDES, JudgeRubric
+from harness.runs.folder import RunData
+from harness.schema import ACCEPTED, Gate, GateFile, Metric, Objective, Record, Score
+from harness.stats.summary import summarise
+from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, evaluate, suites, write
+from tests.support.mini import right
+
+SUITE = "legal/mini"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose suite has accepted the old model."""
+    made = tmp_path_factory.mktemp("project")
+    write(made)
+    accept(evaluate(made, OLD).path, suites(made), SAID)
+    return made
+
+
+@pytest.fixture
+def root(project: Path, tmp_path: Path) -> Path:
+    """The project, for one test to change."""
+    return Path(shutil.copytree(project, tmp_path / "project"))
+
+
+def file(root: Path) -> Path:
+    return root / "evalsuites" / "legal" / "mini" / "baseline.json"
+
+
+def test_comparing_with_the_accepted_file_is_comparing_with_the_model(root: Path) -> None:
+    live, kept = evaluate(root, NEW, OLD), evaluate(root, NEW, ACCEPTED)
+    assert {v.outcome for v in live.verdicts} > {"pass"} and len(live.verdicts) == 6
+    assert kept.verdicts == live.verdicts
+    assert kept.metrics == live.metrics
+    assert {r.variant for r in kept.records} == {"baseline", "tuned"}
+    assert kept.manifest.moved == []
+
+
+def test_no_question_goes_to_a_baseline_that_was_accepted(root: Path) -> None:
+    made = evaluate(root, NEW, ACCEPTED)
+    assert made.manifest.engine["prompt_tokens"] == evaluate(root, NEW).manifest.engine["prompt_tokens"]
+    assert {r.text_kept for r in made.records if r.variant == "baseline"} == {False}
+    (info,) = made.manifest.suites
+    assert info.accepted is not None and info.accepted.says == "accepted baseline of 2026-01-02, model fake:new"
+    assert made.manifest.checkpoints["baseline"].kind == "accepted"
+    assert "legal/mini: compared with the accepted baseline of 2026-01-02, model fake:new" in made.manifest.notes
+
+
+def repeated(run: RunData) -> RunData:
+    """The run with four answers a case: of the second every tenth has one score less, one third was not given, and on
+    one fourth a scorer broke."""
+    made: list[Record] = []
+    for at, record in enumerate(run.records):
+        second = dict(run.records[(at * 7 + 3) % len(run.records)].scores)
+        if at % 10 == 0:
+            second["likeness"] = msgspec.structs.replace(second["likeness"], value=None, reason="the model's own words")
+        third = record.completion
+        if at == 30:
+            third = msgspec.structs.replace(third, finish_reason="error", error="timed out")
+        fourth = dict(record.scores)
+        if at == 41:
+            fourth["likeness"] = Score(name="likeness", value=None, reason="it raised", failed=True)
+        made += [
+            record,
+            msgspec.structs.replace(record, repeat=2, scores=second),
+            msgspec.structs.replace(record, repeat=3, completion=third),
+            msgspec.structs.replace(record, repeat=4, scores=fourth),
+        ]
+    return msgspec.structs.replace(run, records=made, suite_of=[SUITE] * len(made))
+
+
+def test_repeats_unscored_answers_and_errors_come_back_as_they_were(root: Path) -> None:
+    run, (suite,) = repeated(evaluate(root, OLD)), suites(root)
+    found = msgspec.json.decode(encode(baseline_of(run, suite, SAID)))
+    assert [len(case["answers"]) for case in found["cases"].values()] == [4] * 60
+    before = [msgspec.structs.replace(r, variant="baseline") for r in run.records]
+    asked = {r.case.id: r.prompt_hash for r in before}
+    after = records(baseline_of(run, suite, SAID), suite.cases, asked)
+    tuned = evaluate(root, NEW).by_variant(SUITE)["tuned"]
+    live, kept = ({"tuned": tuned, "baseline": sorted(b, key=lambda r: (r.case.id, r.repeat))} for b in (before, after))
+    assert sum(r.error is not None for r in after) == sum(r.scores["likeness"].failed for r in after) == 1
+    assert summarise(kept, suite.metrics, suite.slices, SUITE) == summarise(live, suite.metrics, suite.slices, SUITE)
+    every = [gate(m) for m in suite.metrics if m.kind != "ratio" or not m.higher_is_better]
+    bars = GateFile(objective=Objective(text="all"), gate=every)
+    judged = [
+        judge(SUITE, bars, suite.metrics, b, expected_cases=60, slices=suite.slice_values()) for b in (kept, live)
+    ]
+    assert judged[0] == judged[1] and len(judged[0]) == len(every) > 3
+
+
+def gate(metric: Metric) -> Gate:
+    return Gate(metric=metric.name, rule="no_worse", margin=0.03)
+
+
+def test_the_file_holds_no_text_of_a_prompt_a_document_or_a_model(root: Path) -> None:
+    text = file(root).read_text()
+    assert "the tenant's own words" in {r.completion.text for r in evaluate(root, OLD).records}
+    for hidden in ("Contract 1", "Which clauses", "tenant", "own words", str(root)):
+        assert hidden not in text, hidden
+    assert '"(not expected anywhere)"' in text
+
+
+def test_equal_input_gives_equal_bytes_and_one_line_a_case(root: Path) -> None:
+    before = file(root).read_bytes()
+    (run,) = (root / "runs").iterdir()
+    accept(run, suites(root), SAID)
+    assert file(root).read_bytes() == before
+    lines = before.decode().splitlines()
+    assert sum(line.startswith(' "c') and '"case_hash"' in line for line in lines) == 60
+    found = load_accepted(file(root), SUITE)
+    assert found is not None and encode(found) == before
+    assert list(json.loads(before)) == sorted(json.loads(before))
+
+
+def test_a_case_takes_few_bytes(root: Path) -> None:
+    """2,000 cases with two scorers stay well under a megabyte."""
+    assert file(root).stat().st_size / 60 * 2000 < 700_000
+
+
+def test_accepting_needs_gates_that_passed_or_a_reason(root: Path) -> None:
+    run = evaluate(root, OLD, ACCEPTED)
+    before = file(root).read_bytes()
+    with pytest.raises(GateFailed, match=r"4 of 6 gates did not pass, the first: legal/mini .*--although REASON") as e:
+        accept(run.path, suites(root), msgspec.structs.replace(SAID, although="  "))
+    assert e.value.exit_code == 1 and file(root).read_bytes() == before
+    accept(run.path, suites(root), SAID)
+    assert json.loads(file(root).read_text())["although"] == "a first baseline"
+
+
+def test_a_reason_to_accept_although_is_kept_only_where_it_was_needed(tmp_path: Path) -> None:
+    write(tmp_path, gates=LEVEL)
+    run = evaluate(tmp_path, NEW)
+    assert [v.outcome for v in run.verdicts] == ["pass"]
+    accept(run.path, suites(tmp_path), SAID)
+    found = load_accepted(file(tmp_path), SUITE)
+    assert found is not None and (found.although, found.reason) == ("", "the model in production")
+
+
+def test_an_empty_reason_is_refused(root: Path) -> None:
+    with pytest.raises(UserError, match="--reason is empty"):
+        accept(evaluate(root, NEW).path, suites(root), msgspec.structs.replace(SAID, reason=" "))
+
+
+def test_a_partial_run_is_no_baseline(root: Path) -> None:
+    with pytest.raises(UserError, match="10 of 60 cases were answered; a partial run is no baseline"):
+        accept(evaluate(root, NEW, limit=10).path, suites(root), SAID)
+
+
+def test_a_changed_or_unsealed_run_is_refused(root: Path) -> None:
+    run = evaluate(root, NEW)
+    scores = run.path / "scores.jsonl"
+    kept = scores.read_bytes()
+    scores.write_bytes(kept.replace(b'"value":0.0', b'"value":1.0', 1))
+    with pytest.raises(NothingJudged, match=r"scores\.jsonl changed after the run was sealed\. Only a finished"):
+        accept(run.path, suites(root), SAID)
+    scores.write_bytes(kept)
+    (run.path / "MANIFEST.sha256").unlink()
+    with pytest.raises(NothingJudged, match="the run was not sealed"):
+        accept(run.path, suites(root), SAID)
+
+
+@pytest.mark.parametrize(("change", "what"), [
+    ({"cases": CASES[:-1]}, "cases of the run"),
+    ({"gates": GATES.replace("0.2", "0.1")}, r"gates\.toml of the run"),
+    ({"test": "SCORER"}, "scorers of the run"),
+])  # fmt: skip
+def test_a_run_of_another_suite_than_the_one_now_is_refused(root: Path, change: dict[str, Any], what: str) -> None:
+    run = evaluate(root, NEW)
+    write(root, **(change if change != {"test": "SCORER"} else {"test": other_scorer()}))
+    with pytest.raises(UserError, match=f"legal/mini: {what} and of the suite as it is now are not the same"):
+        accept(run.path, suites(root), SAID)
+
+
+def other_scorer() -> str:
+    from tests.support.accepted_suite import TEST
+
+    return TEST.replace("% 7) / 7", "% 5) / 5")
+
+
+def test_a_run_without_one_of_the_suites_is_named(root: Path) -> None:
+    with pytest.raises(UserError, match="holds legal/mini; none of them is among the suites given"):
+        accept(evaluate(root, NEW).path, [], SAID)
+
+
+def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(root: Path) -> None:
+    run = evaluate(root, NEW, ACCEPTED)
+    rubric = JudgeRubric(name="right", question="Is it right?", labels=("no", "yes"))
+    assert {item.record.variant for item in items(run, rubric)} == {"tuned"}
+    with pytest.raises(UserError, match="no baseline whose answers are kept"):
+        list(items(run, JudgeRubric(name="better", question="Which?", labels=SIDES, compare=True)))
+    line = {"suite": SUITE, "case_id": "c1", "variant": "baseline", "label": "yes"}
+    (root / "labels.jsonl").write_text(json.dumps(line))
+    with pytest.raises(UserError, match="the run has no answer of 'baseline' to legal/mini c1"):
+        add_labels(run, rubric, root / "labels.jsonl", "r1")
+
+
+def test_judging_never_writes_a_baseline(root: Path) -> None:
+    before = file(root).read_bytes()
+    evaluate(root, right(CASES), ACCEPTED)
+    assert file(root).read_bytes() == before
+    file(root).unlink()
+    evaluate(root, right(CASES), ACCEPTED)
+    assert not file(root).exists()
+
+
+def rewritten(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    found = json.loads(file(root).read_text())
+    change(found)
+    file(root).write_text(json.dumps(found))
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda p: p.write_text(""), "is no accepted baseline"),
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-200]), "is no accepted baseline"),
+    "no JSON": (lambda p: p.write_text("accepted"), "is no accepted baseline"),
+    "not a number": (lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": NaN')), "is no accepted"),
+    "too large": (lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": 1e999')), "is no accepted"),
+    "not text": (lambda p: p.write_bytes(b"\xff\xfe" + p.read_bytes()), "is no accepted baseline"),
+    "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read"),
+    "a dead link": (lambda p: (p.unlink(), p.symlink_to(p.parent / "gone")), "leads nowhere"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_file_that_cannot_be_read_is_a_mistake_and_never_a_pass(root: Path, how: str) -> None:
+    spoil, said = BROKEN[how]
+    spoil(file(root))
+    with pytest.raises(UserError, match=said) as error:
+        evaluate(root, right(CASES), ACCEPTED)
+    assert error.value.exit_code == 4 and "tunegate accept" in str(error.value)
+
+
+EDITED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "newer": (lambda f: f.update(schema_version=2, colour="red"), r"written by a newer tunegate \(schema 2"),
+    "unknown version": (lambda f: f.update(schema_version=0), "schema 0 is unknown"),
+    "unknown key": (lambda f: f.update(colour="red"), "unknown field `colour`"),
+    "unknown key of a case": (lambda f: f["cases"]["c1"].update(colour=1), "unknown field `colour`"),
+    "missing key": (lambda f: f.pop("cases_hash"), "missing required field `cases_hash`"),
+    "another suite": (lambda f: f.update(suite="legal/other"), "it is the baseline of legal/other"),
+    "a score": (lambda f: f["cases"]["c1"]["answers"][0]["scores"].update(likeness=[0.5]), "does not match its digest"),
+    "a reason": (lambda f: f.update(reason="better"), "does not match its digest"),
+    "a removed case": (lambda f: f["cases"].pop("c1"), "does not match its digest"),
+}
+
+
+@pytest.mark.parametrize("how", EDITED)
+def test_a_file_that_was_edited_is_a_mistake_and_never_a_pass(root: Path, how: str) -> None:
+    change, said = EDITED[how]
+    rewritten(root, change)
+    with pytest.raises(UserError, match=said) as error:
+        evaluate(root, right(CASES), ACCEPTED)
+    assert error.value.exit_code == 4
+
+
+def test_scores_that_do_not_fit_their_counts_are_refused_even_under_a_right_digest(root: Path) -> None:
+    found = load_accepted(file(root), SUITE)
+    assert found is not None
+    found.cases["c1"].answers[0].scores["likeness"].append(3)
+    file(root).write_bytes(encode(sealed(found)))
+    with pytest.raises(UserError, match="scores of case 'c1' do not fit"):
+        load_accepted(file(root), SUITE)
+
+
+def test_a_suite_without_an_accepted_baseline_skips_its_comparisons_and_says_the_command(root: Path) -> None:
+    file(root).unlink()
+    made = evaluate(root, right(CASES), ACCEPTED)
+    found = {v.rule: (v.outcome, v.reason) for v in made.verdicts}
+    way = "tunegate accept RUN --suite evalsuites/legal/mini --reason TEXT"
+    assert found["improves"] == ("skipped", f"no accepted baseline: make one with `{way}`")
+    assert found["at_least"][0] == "pass"
+    assert made.manifest.notes == ["no accepted baseline: legal/mini; their comparative gates skip"]
+
+
+def test_an_engine_that_fails_on_a_third_of_the_cases_measures_nothing(root: Path) -> None:
+    failing = [str(c["id"]) for c in CASES[::3]]
+    made = evaluate(root, {k: v for k, v in right(CASES).items() if k not in failing}, ACCEPTED, fail=failing)
+    assert {v.outcome for v in made.verdicts} == {"fail"}
+    assert all(v.reason.startswith("Not measured: ") and "(33" in v.reason for v in made.verdicts)
+
+
+def test_an_accepted_run_that_failed_on_a_third_of_the_cases_measures_nothing_either(root: Path) -> None:
+    failing = [str(c["id"]) for c in CASES[::3]]
+    accept(evaluate(root, {k: v for k, v in OLD.items() if k not in failing}, fail=failing).path, suites(root), SAID)
+    made = evaluate(root, right(CASES), ACCEPTED)
+    assert {(v.rule, v.outcome) for v in made.verdicts if v.rule != "at_least"} == {
+        ("improves", "fail"),
+        ("no_worse", "fail"),
+        ("reduces", "fail"),
+    }
+    assert all("baseline: " in v.reason for v in made.verdicts if v.outcome == "fail")

@@ -1,0 +1,190 @@
+"""Merging: the sum is right, made once, and its distance from the adapter is known."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.checkpoints import merge
+from harness.checkpoints.merge import merged_folder, read_facts
+from harness.checkpoints.resolve import resolve
+from harness.engines.cache_eviction import trim
+from harness.errors import UserError
+from tests.support.adapters import save_adapter
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def test_merged_weights_are_base_plus_scaled_product(tiny_model: Path, tmp_path: Path) -> None:
+    """W' = W + (alpha / r) B A (LoRA, arXiv 2106.09685, section 4.1), computed here from the files."""
+    import torch
+    from safetensors.torch import load_file
+
+    adapter = save_adapter(tiny_model, tmp_path / "a0", r=4, lora_alpha=8)
+    parts = load_file(adapter / "adapter_model.safetensors")
+    before, after = weights(tiny_model), weights(merged_folder(resolve(str(adapter))))
+    for name in ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj"):
+        a, b = (parts[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB")
+        expected = before[f"{name}.weight"] + 2.0 * (b @ a)
+        assert torch.allclose(after[f"{name}.weight"], expected, atol=1e-6)
+    assert torch.equal(after["model.embed_tokens.weight"], before["model.embed_tokens.weight"])
+
+
+def test_the_sum_is_made_in_fp32_and_rounded_once(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    half = save_half(tiny_model, tmp_path / "half")
+    adapter = save_adapter(half, tmp_path / "a0", r=4, lora_alpha=8)
+    parts = load_file(adapter / "adapter_model.safetensors")
+    before, after = weights(half), weights(merged_folder(resolve(str(adapter))))
+    name = "model.layers.0.mlp.up_proj"
+    a, b = (parts[f"base_model.model.{name}.lora_{side}.weight"].float() for side in "AB")
+    exact = before[f"{name}.weight"].float() + 2.0 * (b @ a)
+    assert after[f"{name}.weight"].dtype == torch.bfloat16
+    assert torch.equal(after[f"{name}.weight"], exact.to(torch.bfloat16))
+    twice = before[f"{name}.weight"] + (2.0 * (b @ a)).to(torch.bfloat16)
+    assert not torch.equal(after[f"{name}.weight"], twice)
+
+
+def test_a_second_merge_does_no_work(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = save_adapter(tiny_model, tmp_path / "a0")
+    first = merged_folder(resolve(str(adapter)))
+
+    def never(*_: object) -> None:
+        raise AssertionError("merged again")
+
+    monkeypatch.setattr(merge, "merge_into", never)
+    twin = Path(shutil.copytree(adapter, tmp_path / "elsewhere"))
+    assert merged_folder(resolve(str(twin))) == first
+
+
+def test_another_adapter_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:
+    one, other = (save_adapter(tiny_model, tmp_path / f"a{seed}", seed=seed) for seed in (1, 2))
+    assert merged_folder(resolve(str(one))) != merged_folder(resolve(str(other)))
+
+
+def test_a_tokenizer_that_changed_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:
+    """A merged folder holds the tokenizer that its answers are read with."""
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    adapter = save_adapter(base, tmp_path / "a0")
+    before = merged_folder(resolve(str(adapter)))
+    (base / "chat_template.jinja").write_text((base / "chat_template.jinja").read_text() + "{# changed #}")
+    after = merged_folder(resolve(str(adapter)))
+    assert after != before
+    assert (after / "chat_template.jinja").read_bytes() == (base / "chat_template.jinja").read_bytes()
+
+
+def test_a_merged_folder_is_in_use_until_the_process_ends_and_is_made_again_when_it_was_dropped(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    folder = merged_folder(adapter)
+    assert [entry.path for entry in trim(0).refused] == [folder]
+    os.close(merge._in_use.pop(folder))
+    assert [entry.path for entry in trim(0).dropped] == [folder] and not folder.exists()
+    assert merged_folder(adapter) == folder and (folder / "model.safetensors").is_file()
+
+
+def test_a_merged_folder_that_lost_its_facts_is_made_again(tiny_model: Path, tmp_path: Path) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    folder = merged_folder(adapter)
+    (folder / "merge.json").unlink()
+    (folder / "model.safetensors").write_bytes(b"")
+    assert merged_folder(adapter) == folder and weights(folder)
+
+
+def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    folder = merged_folder(adapter)
+    found = resolve(str(folder))
+    assert found.kind == "model" and found.tokenizer_digest == adapter.tokenizer_digest
+    assert found.base_digest != adapter.base_digest
+    stops = [json.loads((f / "generation_config.json").read_text())["eos_token_id"] for f in (folder, tiny_model)]
+    assert stops[0] == stops[1]
+
+
+def test_the_gap_to_the_adapter_is_reported(tiny_model: Path, tmp_path: Path) -> None:
+    exact = read_facts(merged_folder(resolve(str(save_adapter(tiny_model, tmp_path / "a0")))))
+    assert exact.dtype == "float32" and exact.logprob_gap < 1e-4
+    half = save_half(tiny_model, tmp_path / "half")
+    rounded = read_facts(merged_folder(resolve(str(save_adapter(half, tmp_path / "a1")))))
+    assert rounded.dtype == "bfloat16" and 1e-4 < rounded.logprob_gap < 1.0
+    assert 0 < rounded.changed_tensors < rounded.tensors
+    assert f"{rounded.changed_tensors} of {rounded.tensors} tensors changed" in rounded.says
+
+
+def save_half(tiny_model: Path, out: Path) -> Path:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shutil.copytree(tiny_model, out)
+    AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).save_pretrained(out)
+    return out
+
+
+def test_an_adapter_without_effect_changes_no_tensor(tiny_model: Path, tmp_path: Path) -> None:
+    folder = merged_folder(resolve(str(save_adapter(tiny_model, tmp_path / "zero", zero=True))))
+    assert read_facts(folder).changed_tensors == 0
+
+
+@pytest.mark.parametrize(
+    "config", [{"use_dora": True}, {"init_lora_weights": "pissa"}, {"modules_to_save": ["lm_head"]}]
+)
+def test_what_vllm_cannot_serve_merges_to_what_peft_computes(
+    config: dict[str, Any], tiny_model: Path, tmp_path: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    folder = save_adapter(tiny_model, tmp_path / "a0", **config)
+    if "modules_to_save" in config:
+        move_head(folder)
+    tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), str(folder)).eval()
+    merged = AutoModelForCausalLM.from_pretrained(merged_folder(resolve(str(folder)))).eval()
+    ids = torch.tensor([[5, 17, 42, 7]])
+    with torch.inference_mode():
+        assert torch.allclose(tuned(input_ids=ids).logits, merged(input_ids=ids).logits, atol=2e-4)
+
+
+def move_head(adapter: Path) -> None:
+    """Change the saved output layer, so that it differs from the tied embedding."""
+    from safetensors.torch import load_file, save_file
+
+    parts = load_file(adapter / "adapter_model.safetensors")
+    (name,) = (n for n in parts if n.endswith("lm_head.weight"))
+    save_file(parts | {name: parts[name] * 1.5}, adapter / "adapter_model.safetensors")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match="cannot write the merged model"):
+        merged_folder(adapter)
+
+
+def test_a_failed_merge_leaves_no_folder(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    real = merge._changed
+    monkeypatch.setattr(merge, "_changed", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        merged_folder(adapter)
+    assert [p for p in (tmp_path / "cache" / "merged").iterdir() if p.is_dir()] == []
+    monkeypatch.setattr(merge, "_changed", real)
+    assert (merged_folder(adapter) / "model.safetensors").exists()

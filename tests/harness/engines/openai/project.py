@@ -1,0 +1,64 @@
+"""Engines that ask stub servers, for the tests beside it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from harness.engines.base import EngineSettings, open_engine, request_key
+from harness.engines.openai.config import endpoint
+from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.prompts import Renderer
+from tests.harness.engines.openai.stub_server import Body, Stub, is_canary
+
+MODELS = {"base": 1, "clauses": 2}
+
+
+class Project:
+    """A tokenizer, and engines that are closed after the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.renderer = Renderer(folder)
+        self.said: list[str] = []
+        self.opened: list[Any] = []
+
+    def checkpoints(self, tuned: str = "clauses", baseline: str | None = None) -> dict[str, Checkpoint]:
+        found = {"baseline": endpoint(baseline, str(self.folder))} if baseline else {}
+        return found | {"tuned": endpoint(tuned, str(self.folder))}
+
+    def open(self, *stubs: Stub, baseline: str | None = None, tuned: str = "clauses", **settings: Any) -> Any:
+        given: dict[str, Any] = {"timeout_s": 5.0, "patience_s": 5.0, "say": self.said.append} | settings
+        urls = tuple(stub.url for stub in stubs)
+        checkpoints = self.checkpoints(tuned, baseline)
+        engine = open_engine("openai", checkpoints, max_model_len=64, settings=EngineSettings(urls=urls, **given))
+        self.opened.append(engine)
+        return engine
+
+    def requests(self, n: int, variants: tuple[str, ...] = ("tuned",), **sampling: Any) -> list[Request]:
+        how = Sampling(**({"max_tokens": 6, "stop_ids": self.renderer.stop_ids} | sampling))
+        return [
+            Request(key=f"{variant}-{i}", ids=(3 + i, 7, 9 + i % 5), sampling=how, variant=variant)
+            for variant in variants
+            for i in range(n)
+        ]
+
+    def keyed(self, engine: Any, n: int) -> list[Request]:
+        """The same with the keys that the answer cache goes by."""
+        checkpoint, facts = self.checkpoints()["tuned"], engine.facts("tuned")
+        return [structs.replace(r, key=request_key(checkpoint, facts, r.ids, r.sampling)) for r in self.requests(n)]
+
+
+def answers(engine: Any, requests: list[Request]) -> dict[str, Completion]:
+    return {completion.key: completion for completion in engine.generate(requests)}
+
+
+def texts(engine: Any, requests: list[Request]) -> dict[str, str]:
+    return {key: completion.text for key, completion in answers(engine, requests).items()}
+
+
+def once(*faults: Any) -> Callable[[Body], Any]:
+    """Each fault once, for the first questions; the canary is spared."""
+    waiting = list(faults)
+    return lambda body: waiting.pop(0) if waiting and not is_canary(body) else None

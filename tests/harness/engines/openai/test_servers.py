@@ -1,0 +1,135 @@
+"""Several servers: load is shared, and what is slow, down or wrong is left out and said."""
+
+import time
+from typing import Any
+
+import pytest
+
+from harness.engines.base import EngineSettings, open_engine
+from harness.engines.openai import pool
+from harness.errors import EngineFailed, UserError
+from harness.schema import Completion
+from tests.harness.engines.openai.project import Project, answers, once, texts
+from tests.harness.engines.openai.stub_server import CUT, as_json, is_canary
+
+
+def test_a_request_that_takes_too_long_is_given_to_another_server(serve: Any, project: Project) -> None:
+    slow, well = serve(), serve()
+    engine = project.open(slow, well, timeout_s=1.0, batch=2)
+    slow.fault = once(3.0)
+    found = answers(engine, project.requests(10))
+    assert all(c.error is None for c in found.values()) and len(found) == 10
+    assert engine.describe()["servers"][slow.url]["faults"]["timeout"] >= 1
+
+
+@pytest.mark.parametrize("fault", [1.0, CUT, as_json(500, {"error": "boom"})])
+def test_a_request_that_only_ever_fails_fails_alone(fault: Any, serve: Any, project: Project) -> None:
+    stub = serve()
+    engine = project.open(stub, timeout_s=0.5)
+    asked = project.requests(6)
+    stub.fault = lambda body: fault if body["prompt"] == list(asked[2].ids) else None
+    found = answers(engine, asked)
+    assert [key for key, c in found.items() if c.error] == ["tuned-2"]
+    assert "4 times, while other requests were answered" in str(found["tuned-2"].error)
+
+
+def test_load_is_shared_and_never_above_the_limit(serve: Any, project: Project) -> None:
+    stubs = [serve(), serve(), serve()]
+    engine = project.open(*stubs, batch=6)
+    for stub in stubs:
+        stub.slow_s, stub.most_busy = 0.01, 0
+    assert len(answers(engine, project.requests(120))) == 120
+    counts = [len(stub.questions) for stub in stubs]
+    assert sum(counts) == 120 and min(counts) >= 30
+    assert sum(stub.most_busy for stub in stubs) <= 12  # at different times; 6 each would be 18
+
+
+def test_a_server_that_dies_is_left_out_and_every_answer_arrives_once(serve: Any, project: Project) -> None:
+    dies, stays = serve(), serve()
+    engine = project.open(dies, stays)
+    expected = texts(engine, project.requests(60))
+    for stub in (dies, stays):
+        stub.slow_s = 0.005
+    found: list[Completion] = []
+    for completion in engine.generate(project.requests(60)):
+        found.append(completion)
+        if len(found) == 10:
+            dies.stop()
+    assert {c.key: c.text for c in found} == expected and len(found) == 60
+    dies.start()
+
+
+def test_a_server_that_is_down_at_the_start_is_left_out_and_said(serve: Any, project: Project) -> None:
+    down, up = serve(), serve()
+    down.stop()
+    engine = project.open(down, up)
+    assert any(text.startswith(f"{down.url} does not answer (connection: ") for text in project.said)
+    assert len(answers(engine, project.requests(5))) == 5 and len(up.questions) == 5
+    down.start()
+
+
+def test_a_server_that_fails_while_it_is_met_is_left_out_too(serve: Any, project: Project) -> None:
+    fails, up = serve(), serve()
+    fails.fault = lambda body: as_json(500, {"error": "boom"}) if is_canary(body) else None
+    engine = project.open(fails, up)
+    assert any(
+        text.startswith(f"{fails.url} does not answer the canary (5xx: HTTP 500: boom)") for text in project.said
+    )
+    assert len(answers(engine, project.requests(5))) == 5 and fails.questions == []
+    with pytest.raises(EngineFailed, match=rf"no server answers the canary: {fails.url}: 5xx: HTTP 500: boom"):
+        project.open(fails)
+
+
+def test_a_server_that_hangs_when_it_is_met_is_left_out_soon(
+    serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "LOOK_S", 0.1)
+    hangs, up = serve(), serve()
+    monkeypatch.setattr(hangs, "_response", lambda path, body, life: time.sleep(0.5) or CUT)
+    start = time.monotonic()
+    project.open(hangs, up, timeout_s=60.0)
+    assert time.monotonic() - start < 10
+    assert f"{hangs.url} does not answer (timeout: no answer in 0.1 s): left out until it does" in project.said
+
+
+def test_a_server_with_none_of_the_models_is_said_and_not_asked(serve: Any, project: Project) -> None:
+    other, up = serve({"something": 9}), serve()
+    other.version = "0.1"
+    engine = project.open(other, up)
+    assert f"{other.url} has none of the models and is not asked" in project.said
+    assert len(answers(engine, project.requests(5))) == 5 and other.answered == []
+
+
+def test_how_an_adapter_is_served_is_not_for_this_engine_to_say(serve: Any, project: Project) -> None:
+    stub = serve()
+    with pytest.raises(UserError, match=r"--lora merge: .*Leave --lora out"):
+        open_engine(
+            "openai", project.checkpoints(), max_model_len=64, lora="merge", settings=EngineSettings(urls=(stub.url,))
+        )
+
+
+def test_what_a_server_counted_is_in_the_record_through_a_restart(serve: Any, project: Project) -> None:
+    stub = serve()
+    engine = project.open(stub)
+    asked = project.requests(20)
+    answers(engine, asked[:8])
+    stub.stop()
+    stub.counted_from = len(stub.answered)
+    stub.start()
+    answers(engine, asked[8:])
+    counted = engine.describe()["servers"][stub.url]["counted"]
+    fewest, most = (sum(len(body["prompt"]) for body in seen) for seen in (stub.questions, stub.answered))
+    assert fewest <= counted["prompt_tokens"] <= most  # the last looks come before the last canaries
+    assert 2 * len(stub.questions) <= counted["generated_tokens"] <= 2 * len(stub.answered)
+    assert counted["prefix_hit_rate"] == 0.25
+
+
+@pytest.mark.parametrize("page", [None, (500, {}, b"boom"), (200, {}, b"<html>\x00\xff</html>")])
+def test_a_server_that_counts_nothing_is_asked_all_the_same(page: Any, serve: Any, project: Project) -> None:
+    stub = serve()
+    stub.counts = page is not None
+    if page is not None:
+        stub._metrics = lambda: page[2].decode("latin-1")
+    engine = project.open(stub)
+    assert len(answers(engine, project.requests(3))) == 3
+    assert engine.describe()["servers"][stub.url]["counted"] == {}

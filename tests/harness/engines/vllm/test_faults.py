@@ -1,0 +1,392 @@
+"""vLLM's faults: processes that die, hang or run out of memory. By rule with stand-ins, then with real processes."""
+
+import json
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from harness.checkpoints.resolve import embedded_model, resolve
+from harness.engines.base import EngineSettings
+from harness.engines.vllm import engine as vllm_engine
+from harness.engines.vllm import environment, memory
+from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.memory import AtOnce, OutOfMemory, is_out_of_memory
+from harness.engines.vllm.model import VllmModel
+from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
+from harness.errors import EngineFailed
+from harness.schema import Completion, Request, Sampling
+from harness.suites.prompts import Renderer
+from tests.support import forked
+
+ROOT = Path(__file__).parents[4]
+WAIT_S, LIMIT_S = 60.0, 3600
+TRACEBACK = """EngineCore encountered a fatal error.
+Traceback (most recent call last):
+  File "core.py", line 1496, in run_engine_core
+    engine_core.run_busy_loop()
+  File "linear.py", line 3, in forward
+    raise ValueError("x")
+torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB
+"""
+
+
+class Core:
+    """What a watch looks at of an engine in a process of its own."""
+
+    def __init__(self, exitcode: int | None = None) -> None:
+        self.outputs_queue: queue.Queue[Any] = queue.Queue()
+        self.utility_results: dict[int, Future[Any]] = {}
+        manager = SimpleNamespace(processes=[SimpleNamespace(exitcode=exitcode)])
+        self.resources = SimpleNamespace(engine_dead=False, engine_manager=manager)
+
+    def step(self) -> None:
+        """Waits as vLLM does, but not for ever."""
+        found = self.outputs_queue.get(timeout=WAIT_S)
+        if isinstance(found, Exception):
+            raise found
+
+
+@pytest.fixture
+def watches() -> Iterator[list[Watch]]:
+    made: list[Watch] = []
+    yield made
+    for watch in made:
+        watch.close()
+
+
+def test_whoever_waits_for_a_killed_process_is_woken_and_told(watches: list[Watch]) -> None:
+    core = Core(exitcode=-9)
+    watch = Watch(core, 3600, print)
+    watches.append(watch)
+    threading.Timer(0.2, lambda: setattr(core.resources, "engine_dead", True)).start()
+    with pytest.raises(RuntimeError, match=r"killed \(signal 9\)"), watch.waiting():
+        core.step()
+    assert watch.reason == "its process was killed (signal 9), by hand or by the system" and not watch.silent
+
+
+def test_whoever_waits_for_a_call_to_a_dead_process_is_woken_too(watches: list[Watch]) -> None:
+    core = Core(exitcode=1)
+    core.utility_results[0] = call = Future()
+    watch = Watch(core, 3600, print)
+    watches.append(watch)
+    core.resources.engine_dead = True
+    with pytest.raises(RuntimeError, match="ended with exit code 1"), watch.waiting():
+        call.result(WAIT_S)
+
+
+def test_a_silent_process_is_given_up_after_the_patience(watches: list[Watch]) -> None:
+    core = Core()
+    watch = Watch(core, 0.4, print)
+    watches.append(watch)
+    with pytest.raises(RuntimeError, match=r"no token came for"), watch.waiting():
+        core.step()
+    assert watch.silent
+
+
+def test_tokens_and_the_callers_own_time_are_no_silence(watches: list[Watch]) -> None:
+    core = Core()
+    watch = Watch(core, 2.0, print)
+    watches.append(watch)
+    for turn in range(8):
+        threading.Timer(0.6, core.outputs_queue.put, [None]).start()
+        with watch.waiting():
+            core.step()
+            if turn % 2:
+                watch.progress()
+    time.sleep(2.5)
+    with watch.waiting():
+        pass
+    assert watch.reason is None
+
+
+def test_steps_in_this_process_that_bring_nothing_are_given_up(watches: list[Watch]) -> None:
+    watch = Watch(object(), 0.3, print)
+    watches.append(watch)
+    with pytest.raises(TimeoutError, match="no token came"):
+        for _ in range(100):
+            with watch.waiting():
+                time.sleep(0.05)
+    assert watch.silent
+
+
+def test_a_step_in_this_process_that_does_not_come_back_is_told(watches: list[Watch]) -> None:
+    said: list[str] = []
+    watch = Watch(object(), 0.3, said.append)
+    watches.append(watch)
+    with pytest.raises(TimeoutError), watch.waiting():
+        time.sleep(1.0)
+    assert len(said) == 1 and "cannot be stopped from here" in said[0]
+
+
+@pytest.mark.parametrize("text", [
+    "CUDA out of memory. Tried to allocate 2.00 GiB", "torch.OutOfMemoryError", "MemoryError", "std::bad_alloc",
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+    "1125899906842624 bytes. Error code 12 (Cannot allocate memory)",
+    "No available memory for the cache blocks. Try increasing `gpu_memory_utilization`",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+])  # fmt: skip
+def test_what_running_out_of_memory_looks_like(text: str) -> None:
+    assert is_out_of_memory(text)
+
+
+@pytest.mark.parametrize("text", [
+    "EngineCore encountered an issue. See stack trace (above) for the root cause.", "LoRA rank 64 is greater than 16",
+    "To serve at least one request with the model's max seq len (4096), 2.0 GiB KV cache is needed, which is larger "
+    "than the available KV cache memory (1.0 GiB).",
+])  # fmt: skip
+def test_what_no_smaller_batch_helps_is_not_taken_for_it(text: str) -> None:
+    assert not is_out_of_memory(text)
+
+
+def test_the_systems_own_count_of_kills_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KILLS", tmp_path / "vmstat")
+    assert memory.killed_for_memory() == 0
+    (tmp_path / "vmstat").write_text("pgfault 12\noom_kill 3\ndrop_slab 0\n")
+    assert memory.killed_for_memory() == 3
+
+
+def test_halving_goes_down_to_one_request_and_keeps_arguments_valid() -> None:
+    at_once, seen = AtOnce(requests=1024, tokens=16384, kv_cache_bytes=1 << 34), []
+    while at_once is not None:
+        seen.append(at_once)
+        at_once = at_once.halved()  # type: ignore[assignment]
+    assert [s.requests for s in seen] == [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1]
+    assert all(s.tokens >= s.requests and s.tokens >= 256 for s in seen) and seen[-1].tokens == 256
+    assert seen[-1].kv_cache_bytes == 1 << 24
+    assert AtOnce(requests=2, tokens=64, kv_cache_bytes=8).halved() == AtOnce(requests=1, tokens=64, kv_cache_bytes=4)
+
+
+def test_limits_only_lower_what_was_asked_and_leave_room_for_the_longest_request() -> None:
+    at_once = AtOnce(requests=32, tokens=1024, kv_cache_bytes=100)
+    lora = {"max_num_seqs": 64, "max_num_batched_tokens": 512, "kv_cache_memory_bytes": 1000, "model": "/m"}
+    assert at_once.limits(lora, least_kv_cache_bytes=10) == lora | {"max_num_seqs": 32, "kv_cache_memory_bytes": 100}
+    assert at_once.limits(lora, least_kv_cache_bytes=400)["kv_cache_memory_bytes"] == 400
+
+
+def test_the_log_gives_the_exception_of_the_last_fatal_error_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = ErrorLog()
+    monkeypatch.setattr(log, "_file", tmp_path / "errors.log")
+    assert log.fatal() == "" and raised("") is None
+    (tmp_path / "errors.log").write_text(
+        "Failed to compile grammar\nTraceback (most recent\nMemoryError: of a grammar\n"
+    )
+    assert log.fatal() == ""
+    with (tmp_path / "errors.log").open("a") as file:
+        file.write(TRACEBACK)
+    assert "of a grammar" not in log.fatal()
+    assert str(raised(log.fatal())).startswith("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+class StandIn:
+    """In VllmModel's place: answers, and runs out of memory where its plan says so."""
+
+    plan: ClassVar[list[int | None]] = []
+    """For each load, answers before memory runs out; -1 while it starts, None never."""
+    asked: ClassVar[list[list[str]]] = []
+    """Keys that each load was asked."""
+    proven: ClassVar[list[int]] = []
+    """Places of the loads that the canary was asked of."""
+    started: ClassVar[list[dict[str, Any]]] = []
+    """Arguments of each load."""
+
+    def __init__(self, arguments: dict[str, Any], adapters: Any, name: str, settings: EngineSettings) -> None:
+        self.started.append(arguments)
+        self.broken = self.structured = False
+        self.cached_tokens = 0
+        self.renderer = Renderer(arguments["model"])
+        self.at_once = memory.asked_at_once(arguments)
+        self.most = self.plan[len(self.started) - 1]
+        self.asked.append([])
+        if self.most == -1:
+            raise OutOfMemory("MemoryError: no room for the weights")
+
+    def answer(self, requests: list[Request], max_model_len: int) -> Iterator[Completion]:
+        for done, request in enumerate(requests):
+            if self.most is not None and not request.key.startswith("canary") and done >= self.most:
+                self.broken = True
+                raise OutOfMemory("torch.OutOfMemoryError: CUDA out of memory")
+            if request.key.startswith("canary"):
+                self.proven.append(len(self.started))
+            else:
+                self.asked[-1].append(request.key)
+            yield Completion(
+                key=request.key, text="x", finish_reason="stop", prompt_tokens=1, output_tokens=1, logprobs=(-1.0,),
+                output_ids=(3,),
+            )  # fmt: skip
+
+    def device_bytes(self) -> int:
+        return 1 << 40
+
+    def encode(self, text: str) -> list[int]:
+        return [1, 2, 3]
+
+    def reset(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Asks five questions of an engine whose loads run out of memory as planned; gives answers and what was said."""
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path))
+    monkeypatch.setenv(environment.IN_PROCESS, "1")
+    monkeypatch.setattr(vllm_engine, "VllmModel", StandIn)
+    monkeypatch.setattr(StandIn, "asked", [])
+    monkeypatch.setattr(StandIn, "started", [])
+    monkeypatch.setattr(StandIn, "proven", [])
+
+    def ask(plan: list[int | None], batch: int) -> tuple[list[str], list[str], list[str]]:
+        """Keys answered, what each load was asked, and what was said."""
+        monkeypatch.setattr(StandIn, "plan", plan)
+        said: list[str] = []
+        found: list[str] = []
+        base = {"baseline": resolve(str(tiny_model))}
+        ways = SimpleNamespace(ways={"baseline": "plain"}, max_lora_rank=16, reasons={})
+        settings = EngineSettings(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
+        engine = VllmEngine(base, ways, 64, True, settings)  # type: ignore[arg-type]
+        asked = [
+            Request(key=f"k{i}", ids=(i + 1,), sampling=Sampling(max_tokens=4), variant="baseline") for i in range(5)
+        ]
+        try:
+            for completion in engine.generate(asked):
+                found.append(completion.key)
+        except EngineFailed as error:
+            said.append(f"EngineFailed: {error}")
+        return found, ["".join(keys) for keys in StandIn.asked], said
+
+    yield ask
+
+
+def test_out_of_memory_halves_the_batch_and_asks_only_what_is_not_answered(short: Any) -> None:
+    found, asked, said = short([2, 1, None], batch=8)
+    assert found == ["k0", "k1", "k2", "k3", "k4"] and asked == ["k0k1", "k2", "k3k4"]
+    assert [s["max_num_seqs"] for s in StandIn.started] == [8, 4, 2] and set(StandIn.proven) == {1, 2, 3}
+    assert [s["kv_cache_memory_bytes"] for s in StandIn.started] == [1 << 24, 1 << 23, 1 << 22]
+    halved = [line for line in said if "ran out of memory" in line]
+    assert len(halved) == 2 and "with 8 requests at once (torch.OutOfMemoryError" in halved[0]
+    assert "loaded again for 4" in halved[0] and "loaded again for 2" in halved[1]
+
+
+def test_out_of_memory_while_it_starts_halves_the_batch_too(short: Any) -> None:
+    found, _, said = short([-1, None], batch=8)
+    assert len(found) == 5 and [s["max_num_seqs"] for s in StandIn.started] == [8, 4]
+    assert any("no room for the weights" in line for line in said)
+
+
+def test_out_of_memory_with_one_request_at_a_time_says_what_to_do(short: Any) -> None:
+    found, asked, said = short([1, 0], batch=2)
+    assert found == ["k0"] and asked == ["k0", ""]
+    assert said[-1].startswith("EngineFailed: vllm ran out of memory with one request at a time: torch.OutOfMemory")
+    assert "a smaller model or a larger device; finished answers are kept" in said[-1]
+
+
+class Abandoned:
+    """vLLM's engine core client, whose shutdown kills a process that takes too long, and does not wait for its end."""
+
+    def __init__(self) -> None:
+        self.process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), name="EngineCore")
+        self.process.start()
+
+    def shutdown(self, timeout: float) -> None:
+        os.kill(self.process.pid or 0, signal.SIGKILL)
+
+    def state(self) -> str:
+        """Its letter in /proc, or "gone" where it is there no more."""
+        try:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return "gone"
+
+
+def loaded(core: Abandoned) -> VllmModel:
+    """A model as it is once loaded, for its end alone."""
+    model = object.__new__(VllmModel)
+    model._llm = SimpleNamespace(llm_engine=SimpleNamespace(engine_core=core))
+    model._watch = Watch(core, 3600, print)
+    return model
+
+
+def test_a_closed_model_leaves_no_defunct_process() -> None:
+    core = Abandoned()
+    assert core.state() in "RS"
+    loaded(core).close()
+    assert core.state() == "gone"
+
+
+def test_a_process_that_was_killed_before_is_reaped_by_closing() -> None:
+    core = Abandoned()
+    os.kill(core.process.pid or 0, signal.SIGKILL)
+    end = time.monotonic() + WAIT_S
+    while core.state() != "Z" and time.monotonic() < end:
+        time.sleep(0.01)
+    core.shutdown = lambda timeout: None  # type: ignore[method-assign]
+    loaded(core).close()
+    assert core.state() == "gone"
+
+
+@pytest.fixture(scope="session")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Findings of tests/support/vllm_faults.py."""
+    root = tmp_path_factory.mktemp("faults")
+    (root / "cache").mkdir()
+    (root / "cache" / "models").symlink_to(embedded_model().parent)
+    out = root / "found.json"
+    given = os.environ | {
+        "TUNEGATE_CACHE": str(root / "cache"),
+        environment.IN_PROCESS: "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+    given |= {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
+    done = forked.run("tests.support.vllm_faults", str(out), cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+class TestRealProcesses:
+    def test_a_killed_process_ends_as_one_line_and_finished_answers_are_kept(self, faults: Any) -> None:
+        killed = faults["killed"]
+        assert killed["found"] == ["first0"] and killed["error"] == (
+            "EngineFailed: vllm stopped with 3 answers to go: its process was killed (signal 9), by hand or by the "
+            "system. Finished answers are kept; run again to ask the rest"
+        )
+
+    def test_the_next_start_asks_only_the_rest(self, faults: Any) -> None:
+        resumed = faults["resumed"]
+        assert resumed["reached"] == ["first1", "first2", "first3"] and resumed["error"] == ""
+        assert sorted(resumed["found"]) == ["first0", "first1", "first2", "first3"]
+
+    def test_out_of_memory_in_the_engines_process_halves_the_batch(self, faults: Any) -> None:
+        starved = faults["starved"]
+        assert sorted(starved["found"]) == [f"starved{i}" for i in range(6)] and starved["error"] == ""
+        halved = [line for line in starved["said"] if "ran out of memory" in line]
+        assert len(halved) == 1 and "with 4 requests at once (RuntimeError: " in halved[0]
+        assert "can't allocate memory" in halved[0] and "loaded again for 2; finished answers are kept" in halved[0]
+
+    def test_a_hung_process_is_given_up_and_ended(self, faults: Any) -> None:
+        hung = faults["hung"]
+        assert 1 <= len(hung["found"]) < 6
+        left = 6 - len(hung["found"])
+        assert hung["error"].startswith(
+            f"EngineFailed: vllm stopped with {left} answers to go: no token came for 10 s."
+        )
+        assert faults["left_behind"] == []
+
+    def test_no_process_stays_defunct_while_the_session_goes_on(self, faults: Any) -> None:
+        assert faults["killed"]["defunct"] == [] and faults["hung"]["defunct"] == []

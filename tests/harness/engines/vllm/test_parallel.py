@@ -1,0 +1,150 @@
+"""A model that vLLM splits over several devices: what is refused, what is given to vLLM, and the same tokens."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.checkpoints.resolve import resolve
+from harness.engines.base import EngineSettings, installed
+from harness.engines.dispatch import Dispatcher
+from harness.engines.vllm import memory, parallel
+from harness.engines.vllm.model import llm_arguments
+from harness.engines.vllm.parallel import check_parallel
+from harness.errors import UserError
+from tests.conftest import save_tiny_model
+from tests.support import forked
+from tests.support.mini import pytest_in, write_suite
+
+ROOT = Path(__file__).parents[4]
+LIMIT_S = 900
+needs_vllm = pytest.mark.skipif(not installed("vllm"), reason="vLLM is not installed here")
+
+
+def config(folder: Path, **own: Any) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(own))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_cores", lambda: 8)
+
+
+SMOLLM2 = {"num_attention_heads": 9, "num_key_value_heads": 3, "intermediate_size": 1536}
+LLAMA_70B = {"num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672}
+
+
+@pytest.mark.parametrize(
+    ("own", "size", "says"),
+    [
+        (SMOLLM2, 2, "its 9 attention heads cannot be divided by 2"),
+        (SMOLLM2, 2, "its 3 key-value heads and 2 devices: neither divides the other"),
+        ({"text_config": SMOLLM2}, 4, "its 9 attention heads cannot be divided by 4"),
+        (LLAMA_70B | {"intermediate_size": 28671}, 2, "its layers of width 28,671 cannot be divided by 2"),
+        (LLAMA_70B, 16, "this machine has 8 CPU cores. Use at most as many"),
+    ],
+)
+def test_a_model_that_cannot_be_split_is_refused_before_vllm_starts(
+    own: dict[str, Any], size: int, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        check_parallel(size, [config(tmp_path / "model", **own)], on_cpu=True)
+    assert f"--tensor-parallel-size {size}: " in str(caught.value) and says in str(caught.value)
+
+
+@pytest.mark.parametrize(("own", "size"), [(LLAMA_70B, 1), (LLAMA_70B, 2), (LLAMA_70B, 8), (SMOLLM2, 3), (SMOLLM2, 1)])
+def test_a_model_that_can_be_split_is_not(own: dict[str, Any], size: int, tmp_path: Path) -> None:
+    check_parallel(size, [config(tmp_path / "model", **own)], on_cpu=True)
+
+
+def test_more_gpus_than_there_are_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_cards", lambda: 1)
+    with pytest.raises(UserError, match="--tensor-parallel-size 2: this machine has 1 GPUs"):
+        check_parallel(2, [config(tmp_path / "model", **LLAMA_70B)], on_cpu=False)
+
+
+def test_vllm_is_given_the_number_of_devices_and_nothing_for_one() -> None:
+    given: dict[str, Any] = {
+        "dtype": "bfloat16", "max_model_len": 64, "kv_cache_bytes": 1, "on_cpu": False, "adapters": 0,
+        "max_lora_rank": 1,
+    }  # fmt: skip
+    assert llm_arguments(Path("/m"), tensor_parallel=4, **given)["tensor_parallel_size"] == 4
+    assert "tensor_parallel_size" not in llm_arguments(Path("/m"), **given)
+
+
+def test_each_device_keeps_its_share_of_the_cache_and_of_the_weights() -> None:
+    """Llama-3.1-70B: 80 layers, 8 key-value heads of 128, bf16: 327,680 bytes a token."""
+    own = {"num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 128}
+    assert memory.bytes_per_token(own, "bfloat16") == 327_680
+    assert [memory.bytes_per_token(own, "bfloat16", n) for n in (2, 8, 16)] == [163_840, 40_960, 40_960]
+
+
+def test_weights_that_fit_no_single_card_fit_two(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CUDA_RESERVE_BYTES", 0)
+    weights = sum(file.stat().st_size for file in tiny_model.glob("*.safetensors"))
+    card = int(weights * 0.9 / memory.CUDA_SHARE)
+    with pytest.raises(UserError, match=r"of KV cache, and 0\.0 GiB can be had"):
+        memory.kv_cache_bytes(tiny_model, "float32", 64, False, device_bytes=card)
+    room = memory.kv_cache_bytes(tiny_model, "float32", 64, False, device_bytes=card, parallel=2)
+    assert 0 < room <= weights * 0.4 + 1
+
+
+@needs_vllm
+def test_the_number_of_devices_is_part_of_an_answers_key_where_there_are_several(tmp_path: Path) -> None:
+    from harness.engines.vllm.engine import start
+
+    model = {"baseline": resolve(str(save_tiny_model(tmp_path / "model", "llama3")))}
+    facts = [start(model, 64, "auto", EngineSettings(tensor_parallel=size)).facts("baseline") for size in (1, 2)]
+    assert facts[1] == facts[0] | {"tensor_parallel_size": "2"}
+
+
+@pytest.mark.parametrize("engine", ["transformers", "ray", "fake", "openai"])
+def test_only_vllm_splits_a_model(engine: str, tiny_model: Path) -> None:
+    if not installed(engine):
+        pytest.skip(f"{engine} is not installed here")
+    with pytest.raises(UserError, match="--tensor-parallel-size 2: only for --engine vllm"):
+        Dispatcher(engine, {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=2)
+
+
+def test_no_device_at_all_is_refused(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match="--tensor-parallel-size 0: expected 1 or more"):
+        Dispatcher("vllm", {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=0)
+
+
+@needs_vllm
+@pytest.mark.parametrize("command", ["pytest", "compare", "noise"])
+def test_the_option_of_every_command_reaches_vllm(command: str, tiny_model: Path, tmp_path: Path) -> None:
+    """Three devices for four heads, which vLLM's own checks would refuse minutes later."""
+    write_suite(tmp_path)
+    model, words = str(tiny_model), ["--engine", "vllm", "--tensor-parallel-size", "3"]
+    if command == "pytest":
+        done = pytest_in(tmp_path, "--checkpoint", model, *words)
+    else:
+        given = [model, model] if command == "compare" else [model]
+        done = forked.run("tunegate.cli.main", command, *given, *words, cwd=tmp_path, libraries="training")
+    assert done.returncode != 0
+    assert "--tensor-parallel-size 3: " in done.stdout + done.stderr
+    assert "its 4 attention heads cannot be divided by 3" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@needs_vllm
+def test_two_devices_give_the_tokens_of_one(tmp_path: Path) -> None:
+    """On a CPU, where each worker takes a core; base and merged adapter, float32, greedy."""
+    out = tmp_path / "found.json"
+    given = os.environ | {"TUNEGATE_CACHE": str(tmp_path / "cache"), "OMP_WAIT_POLICY": "PASSIVE"}
+    words = ["tests.support.vllm_parallel", str(tmp_path), str(out)]
+    done = forked.run(*words, cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(out.read_text())
+    one, two = found["1"], found["2"]
+    assert one["ids"] == two["ids"] and len(one["ids"]) == 6
+    assert len({tuple(ids) for ids in one["ids"].values()}) > 2
+    assert two["describe"]["device"] == "2 x cpu" and two["facts"]["tensor_parallel_size"] == "2"
+    assert {a["tensor_parallel_size"] for a in two["describe"]["arguments"].values()} == {2}
+    assert two["describe"]["canary"]["tuned"]["effect"] > 0 and found["workers left"] == []

@@ -1,0 +1,266 @@
+"""Checkpoints with other tokenizers or chat templates are compared: each gets its own prompts, and the run says so.
+
+Two tiny models with random weights and other tokenizers answer through transformers, whole runs through.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.baseline.accept import Acceptance, accept
+from harness.errors import UserError
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.files import digest
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run
+from harness.schema import ACCEPTED, Record
+from harness.suites.prompts import Renderer
+from tests.support.adapters import change_json, save_adapter
+from tests.support.mini import TEST, rows, write_suite
+from tunegate.run_summary import lines
+
+COMPARED = """[objective]
+text = "Find the clauses."
+
+[[gate]]
+metric = "clause_recall"
+rule = "at_least"
+value = 0.01
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "no_worse"
+margin = 0.9
+"""
+SHORT_TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}Answer:"
+SAID = Acceptance(reason="the first", accepted_at="2026-01-02T00:00:00Z", although="random weights")
+FITTING = TEST.replace("max_tokens=8", "max_tokens=8, leave_out_long=True")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    write_suite(tmp_path, rows(12), gates=COMPARED)
+    return tmp_path
+
+
+def compare(root: Path, tuned: Path, baseline: Path | str | None, engine: str = "transformers") -> RunData:
+    """A whole run, as `tunegate compare` makes it."""
+    (suite,) = find_suites([str(root / "evalsuites")])
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate=str(tuned),
+        baseline=None if baseline is None else str(baseline),
+        engine=engine,
+    )
+    return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)
+
+
+def copy(model: Path, out: Path, template: str | None = None) -> Path:
+    """A copy of a model folder, with another chat template where one is given."""
+    shutil.copytree(model, out)
+    if template is not None:
+        (out / "chat_template.jinja").write_text(template)
+    return out
+
+
+def adapter_with(base: Path, out: Path, template: str) -> Path:
+    """An adapter of the base that brings the base's tokenizer with another chat template."""
+    save_adapter(base, out)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base / name, out / name)
+    (out / "chat_template.jinja").write_text(template)
+    return out
+
+
+def prompts(folder: Path, cases: Sequence[str]) -> dict[str, str]:
+    """By case, the hash of the token ids of the suite's prompt as transformers alone renders it."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    found = {}
+    for case in cases:
+        chat = [{"role": "user", "content": f"Which clauses? Contract {case[1:]}."}]
+        found[case] = digest(list(tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]))
+    return found
+
+
+def of(made: RunData, variant: str) -> dict[str, Record]:
+    return {r.case.id: r for r in made.records if r.variant == variant}
+
+
+def hashes(made: RunData, variant: str) -> dict[str, str]:
+    return {name: record.prompt_hash for name, record in of(made, variant).items()}
+
+
+CASES = [f"c{i}" for i in range(12)]
+
+
+def test_two_families_are_compared_each_with_prompts_of_its_own(root: Path, tiny_models: dict[str, Path]) -> None:
+    made = compare(root, tiny_models["llama3"], tiny_models["qwen"])
+    assert made.manifest.status == "finished" and not any(r.error for r in made.records)
+    assert hashes(made, "baseline") == prompts(tiny_models["qwen"], CASES)
+    assert hashes(made, "tuned") == prompts(tiny_models["llama3"], CASES)
+    assert {v.rule: v.outcome for v in made.verdicts}["no_worse"] in ("pass", "fail", "inconclusive")
+    exact = next(c.comparison for c in made.metrics.comparisons if c.comparison.metric == "clause_exact_set")
+    assert exact.difference.n == 12
+    with pytest.raises(StopIteration):
+        next(n for n, r in of(made, "tuned").items() if r.input_hash != of(made, "baseline")[n].input_hash)
+
+
+def test_the_run_and_the_terminal_say_that_the_token_ids_differ(root: Path, tiny_models: dict[str, Path]) -> None:
+    made = compare(root, tiny_models["llama3"], tiny_models["qwen"])
+    said = (
+        f"{tiny_models['qwen']} (baseline) and {tiny_models['llama3']} (tuned) have different tokenizers and chat "
+        "templates, so each received prompts of its own: the token IDs differ for 12 of 12 cases. Answers are paired "
+        "by case ID and input"
+    )
+    assert said in made.manifest.notes
+    assert made.manifest.own_prompts(made.manifest.suites[0])
+    assert said.replace(" ", "") in "".join(lines(made.path, 110)).replace(" ", "")
+
+
+def test_models_of_one_family_still_receive_identical_token_ids(root: Path, tiny_models: dict[str, Path]) -> None:
+    made = compare(root, save_adapter(tiny_models["qwen"], root / "adapter"), tiny_models["qwen"])
+    assert hashes(made, "tuned") == hashes(made, "baseline") == prompts(tiny_models["qwen"], CASES)
+    assert made.manifest.notes == []
+    assert not made.manifest.own_prompts(made.manifest.suites[0])
+
+
+def test_an_adapter_with_another_chat_template_than_its_base_is_named(root: Path, tiny_model: Path) -> None:
+    """An easier prompt for the tuned model alone must be seen."""
+    adapter = adapter_with(tiny_model, root / "adapter", SHORT_TEMPLATE)
+    made = compare(root, adapter, tiny_model)
+    assert hashes(made, "baseline") == prompts(tiny_model, CASES)
+    assert hashes(made, "tuned") == prompts(adapter, CASES)
+    assert any("have different chat templates, so each" in note for note in made.manifest.notes)
+    own = f"{adapter} (tuned): the adapter brings another chat template than its base model; its prompts are rendered"
+    assert any(note.startswith(own) for note in made.manifest.notes)
+
+
+def test_an_adapter_with_a_chat_template_of_its_own_is_named_without_a_baseline(root: Path, tiny_model: Path) -> None:
+    adapter = adapter_with(tiny_model, root / "adapter", SHORT_TEMPLATE)
+    made = compare(root, adapter, None)
+    assert hashes(made, "tuned") == prompts(adapter, CASES)
+    assert [n for n in made.manifest.notes if "brings another chat template than its base model" in n]
+
+
+def test_a_chat_template_that_changes_no_prompt_is_said_to_change_none(root: Path, tiny_model: Path) -> None:
+    template = (tiny_model / "chat_template.jinja").read_text()
+    made = compare(root, copy(tiny_model, root / "twin", f"{template}{{# a comment #}}"), tiny_model)
+    (note,) = made.manifest.notes
+    assert "have different chat templates, but the token IDs of all 12 prompts are the same" in note
+
+
+def test_the_same_weights_with_another_chat_template_are_said_to_be_the_same(root: Path, tiny_model: Path) -> None:
+    made = compare(root, copy(tiny_model, root / "twin", SHORT_TEMPLATE), tiny_model)
+    (note,) = made.manifest.notes
+    assert note.endswith("The weights are the same, so the prompts are all that differs")
+
+
+def test_a_case_too_long_for_one_of_them_names_that_one(root: Path, tiny_models: dict[str, Path]) -> None:
+    small = copy(tiny_models["llama3"], root / "small")
+    change_json(small / "config.json", max_position_embeddings=30)
+    for tuned, baseline, who in ((tiny_models["qwen"], small, "baseline"), (small, tiny_models["qwen"], "tuned")):
+        with pytest.raises(UserError, match=rf"cases are longer than the 30 tokens of '{who}' with their answer"):
+            compare(root, tuned, baseline)
+
+
+def test_cases_that_the_baseline_cannot_read_are_left_out_of_it_and_nothing_is_compared(
+    root: Path, tiny_models: dict[str, Path]
+) -> None:
+    """The tuned model still answers them: a baseline with a short context must not make its test easier."""
+    write_suite(root, rows(12), test=FITTING, gates=COMPARED)
+    small = copy(tiny_models["llama3"], root / "small")
+    longest = max(len(ids) for ids in token_ids(small))
+    change_json(small / "config.json", max_position_embeddings=longest + 7)
+    made = compare(root, tiny_models["qwen"], small)
+    long = [c for c, ids in zip(CASES, token_ids(small), strict=True) if len(ids) == longest]
+    assert set(of(made, "tuned")) == set(CASES) and set(of(made, "baseline")) == set(CASES) - set(long)
+    assert made.manifest.suites[0].left_out == []
+    share = f"{len(long)} of 12 cases ({len(long) / 12:.1%})"
+    said = f"legal/mini: {share} are longer than the baseline's {longest + 7} tokens"
+    assert any(note.startswith(said) for note in made.manifest.notes)
+    (no_worse,) = [v for v in made.verdicts if v.rule == "no_worse"]
+    assert no_worse.outcome == "skipped" and f"answered only {12 - len(long)} of 12 cases" in no_worse.reason
+
+
+def token_ids(folder: Path) -> list[tuple[int, ...]]:
+    chats = [[{"role": "user", "content": f"Which clauses? Contract {i}."}] for i in range(12)]
+    return [Renderer(folder).prompt(chat).ids for chat in chats]
+
+
+def test_a_template_that_fails_is_one_line_that_names_the_variant(root: Path, tiny_models: dict[str, Path]) -> None:
+    odd = copy(tiny_models["llama3"], root / "odd", "{{ raise_exception('only tools') }}")
+    said = rf"^baseline: {re.escape(str(odd))}: the chat template cannot be used: .*only tools"
+    with pytest.raises(UserError, match=said):
+        compare(root, tiny_models["qwen"], odd)
+
+
+def test_an_accepted_baseline_of_another_family_is_compared_and_said(root: Path, tiny_models: dict[str, Path]) -> None:
+    suites = list(find_suites([str(root / "evalsuites")]))
+    before = compare(root, tiny_models["qwen"], None)
+    accept(before.path, suites, SAID)
+    made = compare(root, tiny_models["llama3"], ACCEPTED)
+    (info,) = made.manifest.suites
+    assert info.accepted is not None and info.accepted.unlike == [] and info.accepted.own_prompts
+    assert made.manifest.moved == [] and made.metrics.comparisons
+    said = "legal/mini: the accepted baseline has another tokenizer or chat template: the token IDs differ for 12 of 12"
+    assert any(note.startswith(said) for note in made.manifest.notes)
+    asked = {name: record.prompt_hash[:16] for name, record in of(before, "tuned").items()}
+    assert hashes(made, "baseline") == asked
+    live = compare(root, tiny_models["llama3"], tiny_models["qwen"])
+    assert made.verdicts == live.verdicts and made.metrics == live.metrics
+
+
+def test_changed_cases_are_still_refused_across_families(root: Path, tiny_models: dict[str, Path]) -> None:
+    accept(compare(root, tiny_models["qwen"], None).path, list(find_suites([str(root / "evalsuites")])), SAID)
+    cases = rows(12)
+    cases[3]["input"] = {"document": "Contract 3, changed."}
+    write_suite(root, cases, gates=COMPARED)
+    made = compare(root, tiny_models["llama3"], ACCEPTED)
+    (no_worse,) = [v for v in made.verdicts if v.rule == "no_worse"]
+    assert no_worse.outcome == "error" and "changed in the input (c3)" in no_worse.reason
+
+
+def test_judging_again_with_an_accepted_baseline_of_another_family_says_so_too(
+    root: Path, tiny_models: dict[str, Path]
+) -> None:
+    from harness.evaluation.rejudge import regate
+
+    suites = list(find_suites([str(root / "evalsuites")]))
+    accept(compare(root, tiny_models["qwen"], None).path, suites, SAID)
+    alone = compare(root, tiny_models["llama3"], None)
+    found = regate(alone.path, suites, None, ACCEPTED).run
+    (no_worse,) = [v for v in found.verdicts if v.rule == "no_worse"]
+    assert no_worse.outcome in ("pass", "fail", "inconclusive")
+    assert any("the accepted baseline has another tokenizer or chat template" in n for n in found.manifest.notes)
+
+
+def test_each_option_of_a_question_has_the_first_token_of_its_own_family(
+    root: Path, tiny_models: dict[str, Path]
+) -> None:
+    from harness.evaluation.families import renderers
+    from harness.evaluation.plan import make_plan, variants
+
+    folder = write_suite(root, rows(12), test=TEST.replace("max_tokens=8", 'max_tokens=8, options=["A", "B"]'))
+    (suite,) = find_suites([str(folder.parents[1])])
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate=str(tiny_models["llama3"]),
+        baseline=str(tiny_models["qwen"]),
+        engine="transformers",
+    )
+    found = make_plan(job, renderers(job.engine, variants(job))).asks
+    for variant, family in (("baseline", "qwen"), ("tuned", "llama3")):
+        vocabulary = json.loads((tiny_models[family] / "tokenizer.json").read_text())["model"]["vocab"]
+        (ids,) = {ask.sampling.logprob_ids for ask in found.of(variant)}
+        assert ids == (vocabulary["A"], vocabulary["B"])
+        ends = {ask.sampling.stop_ids for ask in found.of(variant)}
+        generation = json.loads((tiny_models[family] / "generation_config.json").read_text())
+        assert all(set(generation["eos_token_id"]) <= set(end) for end in ends)

@@ -1,0 +1,332 @@
+"""One checkpoint asked twice: what moves, whose scores flip, and the margins that are held against it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.errors import UserError
+from harness.evaluation.noise import measure
+from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.gates.config import GateId
+from harness.gates.evidence import within_noise
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, check_seal, load_run
+from harness.schema import BASELINE, CANDIDATE, Gate, Noise, NoiseFloor
+from harness.stats.noise import flips, floors, repeat_flips
+from tests.harness.gates.test_power import tunegate
+from tests.support.mini import right, rows, write_script, write_suite
+from tests.support.scored import ACCURACY, ERROR_RATE, MACRO_F1, answers, record
+
+GATES = """[objective]
+text = "Find the clauses."
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "no_worse"
+margin = 0.05
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "no_worse"
+margin = 0.30
+"""
+FLIPPED = ["c1", "c3", "c5"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A suite whose three cases are answered rightly by the first pass alone, and one the other way round."""
+    write_suite(tmp_path, gates=GATES)
+    first, second = right(rows()), right(rows())
+    second |= dict.fromkeys(FLIPPED, "none")
+    first["c7"] = "none"
+    write_script(tmp_path, baseline=first, tuned=second)
+    return tmp_path
+
+
+def noise_file(root: Path) -> Path:
+    return root / "evalsuites" / "legal" / "mini" / "noise.json"
+
+
+def job_of(root: Path, **more: object) -> Job:
+    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(root / "evalsuites")])]
+    named = {"candidate": "mini", "engine": "fake", "script": root / "script.json"}
+    return Job(suites=suites, **{**named, **more})  # type: ignore[arg-type]
+
+
+def compared(root: Path, **more: object):
+    folder = RunFolder.create(root / "runs", "compare")
+    return load_run(run(job_of(root, baseline="mini", **more), folder, Progress(quiet=True)).path)
+
+
+def measured(root: Path, **more: object):
+    folder = RunFolder.create(root / "runs", "noise")
+    (found,) = measure(job_of(root, **more), folder, Progress(quiet=True), 1)
+    return found, load_run(folder.path)
+
+
+def test_two_passes_give_a_floor_flips_and_a_run_without_a_verdict(project: Path) -> None:
+    found, made = measured(project)
+    floor = found.noise.of("clause_exact_set", None, None)
+    assert floor is not None and (floor.flips, floor.cases, floor.contracts) == (4, 40, 40)
+    assert floor.level == pytest.approx(39 / 40) and floor.change == pytest.approx(-2 / 40)
+    half = 2.0227 * ((4 - 40 * 0.05**2) / 39 / 40) ** 0.5  # t(39), and the standard error of the mean difference
+    assert floor.floor == pytest.approx(0.05 + half, abs=1e-4)
+    assert made.verdicts == [] and check_seal(made.path) == []
+    assert made.manifest.asked_twice and made.manifest.status == "finished"
+    assert "what differs is noise" in made.manifest.notes[0]
+    assert sorted(made.by_variant("legal/mini")) == ["baseline", "tuned"]
+    assert made.manifest.engine["passes"] == ["the engine's own batch", "batch 1"]
+    assert made.manifest.engine["generated"] == 80 and made.manifest.engine["truncated"] == {"baseline": 0, "tuned": 0}
+    assert found.lines[0] == "legal/mini: 4 of 40 answers differ (the engine's own batch; batch 1)"
+    line = next(x for x in found.lines if "clause_exact_set 97.5%" in x)
+    assert "noise floor 15.1 points" in line and line.endswith("4 of 40 cases flip between the passes: c1, c3, c5, c7")
+
+
+def test_no_pass_is_answered_from_the_cache(project: Path) -> None:
+    compared(project)
+    _, made = measured(project)
+    assert made.manifest.engine["cached"] == 0
+    again, _ = measured(project)
+    assert again.noise.of("clause_exact_set", None, None).flips == 4  # type: ignore[union-attr]
+
+
+def test_a_margin_within_the_noise_is_an_error_and_a_wider_one_is_judged(project: Path) -> None:
+    assert [v.outcome for v in compared(project).verdicts] == ["inconclusive", "pass"]
+    found, _ = measured(project)
+    save_noise(noise_file(project), found.noise)
+    made = compared(project)
+    tight, wide = made.verdicts
+    assert (tight.outcome, wide.outcome) == ("error", "pass")
+    assert tight.reason == (
+        f"Not judged: the margin of 5.0 points is below the noise of 15.1 points that {found.noise.run_id} measured by "
+        "asking one model twice."
+    )
+    assert made.manifest.suites[0].noise == found.noise
+    assert not any("noise.json" in note for note in made.manifest.notes)
+    assert load_run(made.path).manifest == made.manifest
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("engine_version", "0", "engine"),
+        ("dtype", "float16", "engine"),
+        ("tokenizer_digest", "x", "family of models"),
+        ("cases_hash", "x", "set of cases"),
+        ("prompt_hash", "x", "prompt"),
+        ("scorers_hash", "x", "set of scorers"),
+        ("samples", 5, "number of answers a case"),
+    ],
+)
+def test_noise_of_something_else_is_passed_over_with_a_note(
+    project: Path, field: str, value: object, what: str
+) -> None:
+    found, _ = measured(project)
+    save_noise(noise_file(project), msgspec.structs.replace(found.noise, **{field: value}))
+    made = compared(project)
+    assert [v.outcome for v in made.verdicts] == ["inconclusive", "pass"]
+    assert made.manifest.suites[0].noise is None
+    assert made.manifest.notes[-1] == (
+        f"legal/mini: noise.json was measured with another {what}, so no margin is held to it; measure again with "
+        "`tunegate noise`"
+    )
+
+
+def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: Path) -> None:
+    compared(project)
+    (before,) = (project / "runs").iterdir()
+    tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
+    done = tunegate(project, "gate", before.name)
+    assert done.returncode == 1
+    assert "changed: legal/mini clause_exact_set-no_worse-0.05: inconclusive -> error" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"{", "cannot be read"),
+        (b'{"schema_version": 1, "noise": [], "more": 1}', "unknown field"),
+        (b'{"schema_version": 2, "noise": [], "more": 1}', "written by a newer tunegate"),
+        (b'{"schema_version": 0, "noise": []}', "layout 0, expected 1"),
+        (b'{"schema_version": 1, "noise": [{"run_id": "x"}]}', "missing required field"),
+    ],
+)
+def test_a_noise_file_that_cannot_be_used_ends_a_run_before_anything_is_asked(
+    project: Path, content: bytes, says: str
+) -> None:
+    noise_file(project).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        compared(project)
+    for words in (("compare", "old", "new"), ("noise", "mini")):
+        done = tunegate(project, *words, "--engine", "fake", "--script", "script.json")
+        assert done.returncode == 4 and len(done.stderr.strip().splitlines()) == 1
+        assert says in done.stderr
+
+
+def test_the_command_writes_the_file_and_says_what_is_held_back(project: Path) -> None:
+    done = tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
+    assert done.returncode == 0, done.stderr
+    assert "clause_exact_set-no_worse-0.05 will not be judged: the margin of 5.0 points" in done.stdout
+    written = json.loads(noise_file(project).read_text())
+    assert written["schema_version"] == 1 and len(written["noise"]) == 1
+    assert {f["metric"] for f in written["noise"][0]["floors"]} >= {"clause_exact_set", "clause_macro_f1"}
+    (folder,) = (project / "runs").iterdir()
+    report = tunegate(project, "report", folder.name)
+    assert report.returncode == 0, report.stderr
+    text = (folder / "report" / "report.md").read_text()
+    assert "c7" in text and "15.1 points" in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_checkpoint_that_gives_no_answer_has_no_noise_and_the_file_stays(project: Path) -> None:
+    noise_file(project).unlink(missing_ok=True)
+    ids = list(right(rows()))
+    write_script(project, fail={"baseline": ids, "tuned": ids})
+    done = tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
+    assert done.returncode == 6, done.stdout + done.stderr
+    assert "no metric could be measured" in done.stderr and not noise_file(project).exists()
+
+
+def noise(**more: object) -> Noise:
+    named = dict.fromkeys(Noise.__struct_fields__, "x")
+    floor = NoiseFloor(
+        metric="accuracy", level=0.5, change=0.0, low=-0.012, high=0.010, cases=100, contracts=100, flips=3
+    )
+    return Noise(**{**named, "passes": [], "samples": 1, "floors": [floor], **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("gate", "shown"),
+    [
+        ({"rule": "no_worse", "margin": 0.005}, "the margin of 0.5 points is below the noise of 1.2 points"),
+        ({"rule": "no_worse", "margin": 0.012}, None),
+        ({"rule": "improves"}, None),
+        ({"rule": "improves", "margin": 0.01}, "the margin of 1.0 points is below the noise of 1.2 points"),
+        ({"rule": "improves", "margin": 0.02, "unit": "relative"}, "the margin of 1.0 points"),
+        ({"rule": "improves", "margin": 0.03, "unit": "relative"}, None),
+        ({"rule": "reduces", "ratio": 0.98}, "the cut of 1.0 points is below the noise of 1.2 points"),
+        ({"rule": "reduces", "ratio": 0.75}, None),
+        ({"rule": "reduces", "ratio": 1.0}, None),
+        ({"rule": "at_least", "value": 0.5}, None),
+        ({"rule": "no_worse", "margin": 0.005, "slice": "kind"}, None),
+    ],
+)
+def test_only_a_change_smaller_than_the_floor_is_within_the_noise(gate: dict[str, object], shown: str | None) -> None:
+    asked = GateId(id="g", gate=Gate(metric="accuracy", **gate), slice_value="a" if "slice" in gate else None)
+    why = within_noise(asked, noise())
+    assert (why is None) if shown is None else (why is not None and why.startswith(shown))
+    assert within_noise(asked, None) is None
+
+
+def test_an_entry_replaces_the_one_of_its_engine_and_family_alone(tmp_path: Path) -> None:
+    path = tmp_path / "noise.json"
+    save_noise(path, noise(run_id="first"))
+    save_noise(path, noise(run_id="other", engine="vllm"))
+    save_noise(path, noise(run_id="again"))
+    assert [n.run_id for n in load_noise(path)] == ["other", "again"]
+    assert msgspec.json.decode(path.read_bytes(), type=NoiseFile).schema_version == 1
+
+
+def test_a_floor_is_the_clustered_error_of_the_difference_and_nothing_where_nothing_flips() -> None:
+    rng = np.random.default_rng(3)
+    first, second = (rng.random(90) < 0.7).astype(int), (rng.random(90) < 0.7).astype(int)
+    records = {BASELINE: answers(list(first), 3, variant=BASELINE), CANDIDATE: answers(list(second), 3)}
+    (found,) = floors(records, [ACCURACY], [])
+    sums = (second - first).reshape(30, 3).sum(axis=1)
+    se = np.sqrt(30 / 29 * ((sums - sums.mean()) ** 2).sum()) / 90
+    assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 29) * se)  # type: ignore[operator]
+    (same,) = floors(dict.fromkeys(records, records[BASELINE]), [MACRO_F1], [])
+    assert (same.low, same.high, same.floor, same.flips) == (0.0, 0.0, 0.0, 0)
+
+
+def test_flips_are_of_the_score_not_of_the_words() -> None:
+    records = {BASELINE: answers([1, 1, 0, 0], variant=BASELINE), CANDIDATE: answers([1, 0, 1, 0])}
+    assert flips(records, ACCURACY) == flips(records, ERROR_RATE) == flips(records, MACRO_F1) == ["case-1", "case-2"]
+    (whole,) = floors(records, [ACCURACY], [])
+    assert (whole.flips, whole.change) == (2, 0.0)
+
+
+def test_repeats_that_do_not_score_alike_are_named() -> None:
+    steady = [record(0, 1, repeat=i) for i in (1, 2, 3)]
+    flipping = [record(1, score, repeat=i) for i, score in enumerate((1, 1, 0), 1)]
+    unscored = [record(2, None, repeat=1), record(2, 1, repeat=2)]
+    assert repeat_flips([*steady, *flipping, *unscored], ACCURACY) == ["case-1"]
+    assert repeat_flips([*steady, *flipping], MACRO_F1) == ["case-1"]
+
+
+def test_an_error_in_one_pass_is_a_flip_and_not_hidden() -> None:
+    first = answers([1, 1], variant=BASELINE)
+    records = {BASELINE: first, CANDIDATE: [record(0, 1, error=True), *answers([1, 1])[1:]]}
+    assert flips(records, ACCURACY) == ["case-0"]
+
+
+def test_nothing_measured_gives_no_floor_and_refuses_nothing() -> None:
+    (found,) = floors({BASELINE: answers([None], variant=BASELINE), CANDIDATE: answers([None])}, [ACCURACY], [])
+    assert (found.floor, found.level, found.flips) == (None, None, 0)
+    asked = GateId(id="g", gate=Gate(metric="accuracy", rule="no_worse", margin=0.001))
+    assert within_noise(asked, noise(floors=[found])) is None
+
+
+def test_sampled_answers_get_other_seeds_and_flips_between_repeats_are_told(project: Path, tmp_path: Path) -> None:
+    folder = project / "evalsuites" / "legal" / "mini"
+    test = (folder / "test_mini.py").read_text().replace("max_tokens=8", "max_tokens=8, temperature=0.7, samples=2")
+    (folder / "test_mini.py").write_text(test)
+    seen: list[tuple[str, int, int]] = []
+    from harness.engines import fake
+
+    real = fake.FakeEngine.generate
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        seen.extend((r.variant, r.sampling.seed, len(requests)) for r in requests)
+        return real(self, requests)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(fake.FakeEngine, "generate", generate)
+    try:
+        found, made = measured(project)
+    finally:
+        patch.undo()
+    assert {(v, s) for v, s, _ in seen} == {("baseline", 0), ("baseline", 1), ("tuned", 2), ("tuned", 3)}
+    assert made.manifest.engine["passes"][1] == "batch 1, other seeds"
+    assert sum("no case flips between repeats of the" in line for line in found.lines) >= 2
+
+
+def test_a_small_real_model_is_asked_in_two_batch_sizes(tmp_path: Path, tiny_model: Path) -> None:
+    """Greedy answers of an fp32 model through transformers; what moves is what the texts say, however little it is."""
+    write_suite(tmp_path, gates=GATES, cases=rows(12))
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    seen: list[int] = []
+    from harness.engines.transformers.generate import Answerer
+
+    real = Answerer.run
+
+    def ask(self, model, batch):  # type: ignore[no-untyped-def]
+        seen.append(len(batch))
+        return real(self, model, batch)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Answerer, "run", ask)
+    try:
+        found, made = measured(tmp_path, candidate=str(model), engine="transformers", script=None)
+    finally:
+        patch.undo()
+    assert max(seen) == 12 and seen.count(12) == 1
+    by_variant = made.by_variant("legal/mini")
+    assert len(by_variant["baseline"]) == len(by_variant["tuned"]) == 12
+    texts = [{r.case.id: r.completion.text for r in by_variant[v]} for v in ("baseline", "tuned")]
+    differing = sum(texts[0][case_id] != texts[1][case_id] for case_id in texts[0])
+    assert found.lines[0].startswith(f"legal/mini: {differing} of 12 answers differ")
+    assert found.noise.engine == "transformers" and found.noise.tokenizer_digest
+    assert made.manifest.engine["canary"] == {}

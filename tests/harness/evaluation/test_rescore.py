@@ -1,0 +1,78 @@
+"""Scoring a finished run again: no model, nothing overwritten, verdicts that follow the scorers and bars of now."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.evaluation.rescore import rescore
+from harness.progress.progress import Progress
+from harness.runs.folder import check_seal, load_run
+from harness.runs.score_events import batches
+from tests.support.forked import tunegate
+from tests.support.mini import TEST, write_suite
+from tests.support.scored_run import make, suites
+
+RELAXED = TEST.replace(
+    'scorers=[clauses.among(["holdover", "assignment", "as is"])]',
+    'scorers=[clauses.among(["holdover", "assignment", "as is"], {"nothing to see": "holdover"})]',
+)
+
+
+def test_scoring_again_with_the_same_scorers_changes_nothing(tmp_path: Path):
+    run = make(tmp_path)
+    found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+    assert (found.records, found.changed) == (80, 0)
+    assert found.verdicts == run.verdicts and found.metrics == run.metrics
+
+
+def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
+    wrong = {f"c{i}": "nothing to see" for i in range(40)}
+    run = make(tmp_path, tuned=wrong)
+    assert {v.outcome for v in run.verdicts} == {"fail"}
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    write_suite(tmp_path, test=RELAXED)
+    found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+    assert found.changed == 40
+    level = {m.metric: m.estimate.value for m in found.metrics.metrics if m.variant == "tuned" and m.slice is None}
+    assert level["clause_recall"] == pytest.approx(7 / 20)  # "holdover" is right for 7 of the 20 cases with a clause
+    assert {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()} == before
+    assert check_seal(run.path) == [] and len(batches(run.path)) == 1
+    again = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+    assert again.changed == 0
+
+
+def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
+    run = make(tmp_path)
+    bars = tmp_path / "bars"
+    shutil.copytree(tmp_path / "evalsuites", bars)
+    gates = bars / "legal" / "mini" / "gates.toml"
+    gates.write_text(gates.read_text().replace("value = 0.5", "value = 0.999"))
+    found = rescore(run.path, suites(tmp_path), bars, Progress(quiet=True))
+    assert {v.outcome for v in found.verdicts} == {"inconclusive"}
+
+
+def test_a_changed_run_is_not_rescored(tmp_path: Path):
+    run = make(tmp_path)
+    scores = run.path / "scores.jsonl"
+    scores.write_bytes(scores.read_bytes().replace(b"holdover", b"holdouts", 1))
+    with pytest.raises(UserError, match=r"scores\.jsonl changed after the run was sealed"):
+        rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+
+
+def test_a_run_of_other_suites_is_named(tmp_path: Path):
+    run = make(tmp_path)
+    with pytest.raises(UserError, match="holds legal/mini; none of them"):
+        rescore(run.path, [], None, Progress(quiet=True))
+
+
+def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
+    run = make(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
+    gates = (tmp_path / "evalsuites/legal/mini/gates.toml").read_text()
+    write_suite(tmp_path, test=RELAXED, gates=gates.replace("0.5", "0.02"))
+    done = tunegate(tmp_path, "rescore", run.path.name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "80 answers scored again, 40 findings differ" in done.stdout
+    assert "changed: legal/mini clause_recall-at_least-0.02: not judged -> pass" in done.stdout
+    assert load_run(run.path).verdicts == run.verdicts

@@ -1,0 +1,29 @@
+"""What a run records of its engine beside what the engine says of itself."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, load_run
+from tests.support.mini import right, rows, write_script, write_suite
+
+LONG = "this answer has more words than the eight that it may have"
+
+
+def test_answers_cut_at_their_limit_are_counted_by_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    write_suite(tmp_path)
+    long = right(rows()) | {"c1": LONG, "c2": LONG, "c30": LONG}
+    script = write_script(tmp_path, baseline=right(rows()), tuned=long)
+    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
+    job = Job(suites=suites, candidate="new", baseline="old", engine="fake", script=script)
+    made = load_run(run(job, RunFolder.create(tmp_path / "runs", "test"), Progress(quiet=True)).path)
+    assert made.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}
+    cut = {r.case.id for r in made.records if r.completion.finish_reason == "length"}
+    assert cut == {"c1", "c2", "c30"}
+    kept = load_run(run(job, RunFolder.create(tmp_path / "runs", "again"), Progress(quiet=True)).path)
+    assert kept.manifest.engine["generated"] == 0
+    assert kept.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}

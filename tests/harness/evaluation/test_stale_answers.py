@@ -1,0 +1,135 @@
+"""No old answer: whatever changes what a model would say is asked anew, through whole runs on a real tiny model.
+
+Each test first shows that the same run again reads every answer, so that reading none afterwards means something.
+"""
+
+import functools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.engines import base, dispatch
+from harness.engines.transformers import engine as transformers_engine
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunFolder, load_run
+from tests.support.adapters import enliven, save_adapter
+from tests.support.mini import rows, write_suite
+
+CASES = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Waiting threads cost a busy machine much."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def lively(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return enliven(tiny_model, tmp_path_factory.mktemp("model") / "lively")
+
+
+@pytest.fixture
+def model(lively: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return Path(shutil.copytree(lively, tmp_path / "model"))
+
+
+class Asking:
+    """Runs one suite on a checkpoint, as `tunegate` does."""
+
+    def __init__(self, root: Path) -> None:
+        (self.suite,) = find_suites([str(write_suite(root, rows(CASES)))])
+        self.root = root
+
+    def __call__(self, checkpoint: Path, lora: str = "auto", use_cache: bool = True) -> tuple[int, dict[str, str]]:
+        """How many answers were read from the cache, and all answers."""
+        job = Job(
+            suites=[SuiteJob(suite=self.suite, cases=self.suite.cases)],
+            candidate=str(checkpoint),
+            engine="transformers",
+            lora=lora,
+            use_cache=use_cache,
+        )
+        made = run(job, RunFolder.create(self.root / "runs", "eval"), Progress(quiet=True))
+        found = load_run(made.path)
+        engine = found.manifest.engine
+        assert engine["cached"] + engine["generated"] == CASES
+        assert all(record.completion.error is None for record in found.records)
+        return engine["cached"], {r.case.id: r.completion.text for r in found.records}
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Asking:
+    return Asking(tmp_path)
+
+
+@pytest.mark.parametrize("lora", ["auto", "merge"])
+def test_retraining_to_the_same_path(lora: str, ask: Asking, model: Path, tmp_path: Path) -> None:
+    adapter = save_adapter(model, tmp_path / "adapter", seed=1)
+    first = ask(adapter, lora)
+    assert ask(adapter, lora) == (CASES, first[1])
+    before = {file.name: file.stat().st_size for file in adapter.iterdir()}
+    save_adapter(model, adapter, seed=2)
+    assert {file.name: file.stat().st_size for file in adapter.iterdir()} == before
+    second = ask(adapter, lora)
+    assert second[0] == 0
+    assert second[1] == ask(adapter, lora, use_cache=False)[1] != first[1]
+    save_adapter(model, adapter, seed=1)
+    assert ask(adapter, lora) == (CASES, first[1])
+
+
+def test_weights_of_a_whole_model_that_were_replaced(ask: Asking, model: Path, tiny_model: Path) -> None:
+    first = ask(model)
+    assert ask(model) == (CASES, first[1])
+    shutil.rmtree(model)
+    enliven(tiny_model, model, seed=8)
+    second = ask(model)
+    assert second[0] == 0 and second[1] != first[1]
+
+
+@pytest.mark.parametrize("change", ["{# no word of a prompt changes #}", "Be brief."])
+def test_another_chat_template(change: str, ask: Asking, model: Path) -> None:
+    first = ask(model)
+    assert ask(model) == (CASES, first[1])
+    template = model / "chat_template.jinja"
+    before = template.read_text()
+    template.write_text(change + before)
+    second = ask(model)
+    assert second[0] == 0
+    assert (second[1] == first[1]) is change.startswith("{#")
+    template.write_text(before)
+    assert ask(model) == (CASES, first[1])
+
+
+def test_another_version_of_the_engine(ask: Asking, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ask(model)
+    assert ask(model) == (CASES, first[1])
+    monkeypatch.setattr(transformers_engine, "engine_version", lambda name: "99.0")
+    assert ask(model) == (0, first[1])
+    assert ask(model) == (CASES, first[1])
+
+
+def test_another_data_type(ask: Asking, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ask(model)
+    assert ask(model) == (CASES, first[1])
+    for dtype in ("bfloat16", "float16"):
+        monkeypatch.setattr(dispatch, "EngineSettings", functools.partial(base.EngineSettings, dtype=dtype))
+        assert ask(model)[0] == 0
+        assert ask(model)[0] == CASES
+    monkeypatch.setattr(dispatch, "EngineSettings", functools.partial(base.EngineSettings, dtype="float32"))
+    assert ask(model) == (CASES, first[1])

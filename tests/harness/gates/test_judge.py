@@ -1,0 +1,325 @@
+"""Verdicts: every rule's pass, fail and inconclusive, the order of judgement, slices, Holm, and mutants."""
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.gates.judge import judge
+from harness.gates.rules import COMPARATIVE
+from harness.schema import Gate, GateFile, Objective
+from tests.support.scored import METRICS, answers, record
+
+AT_LEAST = Gate(metric="accuracy", rule="at_least", value=0.90)
+AT_MOST = Gate(metric="error_rate", rule="at_most", value=0.10)
+IMPROVES = Gate(metric="accuracy", rule="improves")
+FEWER_ERRORS = Gate(metric="error_rate", rule="improves")
+IMPROVES_20_POINTS = Gate(metric="accuracy", rule="improves", margin=0.20)
+IMPROVES_30_PERCENT = Gate(metric="accuracy", rule="improves", margin=0.30, unit="relative")
+HALVES_ERRORS = Gate(metric="error_rate", rule="improves", margin=0.50, unit="relative")
+NO_WORSE = Gate(metric="accuracy", rule="no_worse", margin=0.02)
+NO_MORE_ERRORS = Gate(metric="error_rate", rule="no_worse", margin=0.02)
+REDUCES = Gate(metric="fabrication", rule="reduces", ratio=0.75)
+REDUCES_AT_ALL = Gate(metric="fabrication", rule="reduces", ratio=1.0)
+NEVER = Gate(metric="fabrication", rule="never", n_min=300)
+F1_AT_LEAST = Gate(metric="macro_f1", rule="at_least", value=0.80)
+F1_IMPROVES = Gate(metric="macro_f1", rule="improves")
+ALL_GATES = [AT_LEAST, AT_MOST, IMPROVES, IMPROVES_20_POINTS, IMPROVES_30_PERCENT, NO_WORSE, REDUCES, NEVER]
+ALL_GATES += [F1_AT_LEAST, F1_IMPROVES, REDUCES_AT_ALL, FEWER_ERRORS, NO_MORE_ERRORS]
+
+
+def scores(right, of, better=0, worse=0):
+    """Tuned and baseline 0/1 scores: `right` of `of` in the tuned, after `better` repairs and `worse` breaks."""
+    tuned = np.array([1] * right + [0] * (of - right))
+    baseline = tuned.copy()
+    baseline[:better] = 0
+    if worse:
+        baseline[-worse:] = 1
+    return list(tuned), list(baseline)
+
+
+def verdicts(gates, tuned, baseline=None, *, per_contract=1, slices=None, comparable=None, expected=None):
+    records = {"tuned": tuned if not tuned or hasattr(tuned[0], "case") else answers(tuned, per_contract)}
+    if baseline is not None:
+        is_made = not baseline or hasattr(baseline[0], "case")
+        records["baseline"] = baseline if is_made else answers(baseline, per_contract, variant="baseline")
+    return judge(
+        "legal/clauses",
+        GateFile(objective=Objective(text="x"), gate=gates),
+        METRICS,
+        records,
+        expected_cases=len(records["tuned"]) if expected is None else expected,
+        slices=slices or {},
+        comparable=comparable,
+    )
+
+
+def verdict(gate, tuned, baseline=None, **more):
+    return verdicts([gate], tuned, baseline, **more)[0]
+
+
+@pytest.mark.parametrize(
+    ("gate", "data", "outcome", "said"),
+    [
+        (AT_LEAST, scores(192, 200), "pass", "accuracy is 96.0% in 200 cases from 200 contracts"),
+        (AT_LEAST, scores(160, 200), "fail", "the bar of at least 90.0% is missed"),
+        (AT_LEAST, scores(184, 200), "inconclusive", "the point meets the bar, its bound does not"),
+        (AT_LEAST, scores(176, 200), "inconclusive", "the point misses the bar, but may be chance"),
+        (AT_MOST, scores(192, 200), "pass", "error_rate is 4.0% in 200 cases"),
+        (AT_MOST, scores(160, 200), "fail", "the bar of at most 10.0% is missed"),
+        (AT_MOST, scores(184, 200), "inconclusive", "the point meets the bar, its bound does not"),
+        (IMPROVES, scores(190, 200, better=30), "pass", "went from 80.0% to 95.0%"),
+        (IMPROVES, scores(190, 200, better=4), "inconclusive", "an improvement is not shown"),
+        (IMPROVES, scores(150, 200, worse=30), "fail", "no such improvement"),
+        (IMPROVES, scores(150, 200), "fail", "no such improvement"),
+        (FEWER_ERRORS, scores(190, 200, better=30), "pass", "went from 20.0% to 5.0%"),
+        (FEWER_ERRORS, scores(150, 200, worse=30), "fail", "no such improvement"),
+        (IMPROVES_20_POINTS, scores(190, 200, better=60), "pass", "went from 65.0% to 95.0%"),
+        (IMPROVES_20_POINTS, scores(190, 200, better=44), "inconclusive", "not shown"),
+        (IMPROVES_20_POINTS, scores(190, 200, better=20), "fail", "no such improvement"),
+        (IMPROVES_30_PERCENT, scores(190, 200, better=60), "pass", "of tuned minus 1.3 times baseline"),
+        (IMPROVES_30_PERCENT, scores(190, 200, better=46), "inconclusive", "not shown"),
+        (IMPROVES_30_PERCENT, scores(190, 200, better=20), "fail", "no such improvement"),
+        (HALVES_ERRORS, scores(190, 200, better=60), "pass", "of tuned minus 0.5 times baseline"),
+        (HALVES_ERRORS, scores(150, 200, better=10), "fail", "no such improvement"),
+        (NO_WORSE, scores(570, 600, better=12, worse=2), "pass", "at most 2.0 points worse than the baseline"),
+        (NO_WORSE, scores(570, 600, worse=30), "fail", "worse by more than the margin"),
+        (NO_WORSE, scores(180, 200, better=6, worse=6), "inconclusive", "it sees losses of"),
+        (NO_MORE_ERRORS, scores(570, 600, better=12, worse=2), "pass", "at most 2.0 points worse"),
+        (NO_MORE_ERRORS, scores(570, 600, worse=30), "fail", "worse by more than the margin"),
+        (REDUCES, scores(380, 400, better=80), "pass", "tuned is 0.20 of the baseline"),
+        (REDUCES, scores(320, 400, better=30), "inconclusive", "not shown"),
+        (REDUCES, scores(80, 100, better=5), "inconclusive", "tuned is 0.80 of the baseline"),
+        (REDUCES, scores(280, 400, better=40, worse=60), "fail", "the cut asked for is ruled out"),
+        (REDUCES_AT_ALL, scores(320, 400, better=40), "pass", "less than the baseline's"),
+        (REDUCES_AT_ALL, scores(320, 400), "inconclusive", "tuned is 1.00 of the baseline"),
+        (NEVER, scores(300, 300), "pass", "the true share is under 0.99% (3/n)"),
+        (NEVER, scores(299, 300), "fail", "found in 1 of 300 cases, and none is allowed: case-299"),
+        (NEVER, scores(299, 299), "inconclusive", "Too few: 299 cases, and this gate asks for 300"),
+        (F1_AT_LEAST, scores(192, 200), "fail", "macro_f1 is 49.0%"),
+        (F1_IMPROVES, scores(190, 200, better=60), "pass", "macro_f1 went from"),
+        (F1_IMPROVES, scores(190, 200), "fail", "no such improvement"),
+    ],
+)
+def test_verdict_of_every_rule(gate, data, outcome, said):
+    made = verdict(gate, *data)
+    assert (made.outcome, said in made.reason) == (outcome, True), made.reason
+    assert made.needed or outcome != "inconclusive"
+    assert made.margin is None or (made.margin > 0) is (outcome == "pass") or gate in (IMPROVES, FEWER_ERRORS, NEVER)
+
+
+def test_the_margin_is_the_distance_from_the_deciding_bound_to_the_bar():
+    made = verdict(AT_LEAST, scores(192, 200)[0])
+    assert made.margin == pytest.approx(made.observed.low - 0.90) and made.observed.side == "lower"
+    made = verdict(AT_MOST, scores(160, 200)[0])
+    assert made.margin == pytest.approx(0.10 - made.observed.high)
+    made = verdict(NO_MORE_ERRORS, *scores(570, 600, better=12, worse=2))
+    assert made.margin == pytest.approx(0.02 - made.observed.high)
+
+
+def test_a_level_is_judged_one_sided_and_a_gain_two_sided():
+    assert verdict(AT_LEAST, scores(192, 200)[0]).observed.side == "lower"
+    assert verdict(IMPROVES, *scores(190, 200, better=30)).observed.side == "two"
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (AT_LEAST, "at least 90.0%"),
+        (IMPROVES, "better than the baseline"),
+        (IMPROVES_20_POINTS, "better than the baseline by more than 20.0 points"),
+        (IMPROVES_30_PERCENT, "better than the baseline by more than 30% of it"),
+        (NO_WORSE, "at most 2.0 points worse than the baseline"),
+        (REDUCES, "at most 75% of the baseline's"),
+        (NEVER, "none in at least 300 cases"),
+        (REDUCES_AT_ALL, "less than the baseline's"),
+        (Gate(metric="length", rule="at_most", value=120), "at most 120.000"),
+    ],
+)
+def test_the_bar_is_said_in_words(gate, words):
+    assert verdict(gate, [1] * 20, [1] * 20).bar == words
+
+
+@pytest.mark.parametrize("gate", [g for g in ALL_GATES if g.rule in COMPARATIVE])
+def test_a_changed_suite_is_an_error_before_anything_else(gate):
+    made = verdict(gate, [], [], comparable="the cases changed since the baseline was accepted", expected=5)
+    assert made.outcome == "error" and "the cases changed" in made.reason
+
+
+@pytest.mark.parametrize("gate", [g for g in ALL_GATES if g.rule not in COMPARATIVE])
+def test_a_changed_suite_leaves_bars_that_need_no_baseline_to_be_judged(gate):
+    moved = "the cases changed since the baseline was accepted"
+    assert verdict(gate, [1] * 400, comparable=moved) == verdict(gate, [1] * 400)
+
+
+@pytest.mark.parametrize("gate", ALL_GATES)
+def test_an_empty_suite_fails(gate):
+    assert verdict(gate, [], [], expected=0).outcome == "fail"
+    made = verdict(gate, [record(i, None) for i in range(400)], [1] * 400)
+    assert made.outcome == "fail" and made.reason.startswith("Nothing was evaluated")
+
+
+@pytest.mark.parametrize("gate", ALL_GATES)
+def test_a_partial_population_is_skipped_and_never_passes(gate):
+    made = verdict(gate, *scores(400, 400, better=200), expected=401)
+    assert made.outcome == "skipped" and made.reason == "Only 400 of 401 cases were answered; a gate judges all."
+
+
+def test_a_comparative_rule_without_a_baseline_is_skipped_with_the_way_out():
+    for gate in (IMPROVES, NO_WORSE, REDUCES):
+        made = verdict(gate, [1] * 400)
+        assert (made.outcome, made.reason) == ("skipped", "no baseline was given: use --baseline")
+    assert verdict(AT_LEAST, [1] * 400).outcome == "pass"
+    assert verdict(IMPROVES, [1] * 400, [0] * 399).outcome == "skipped"
+
+
+def test_a_baseline_that_answered_other_inputs_is_an_error():
+    baseline = [record(i, 0, variant="baseline", input_hash="last week") for i in range(400)]
+    made = verdict(IMPROVES, [1] * 400, baseline)
+    assert made.outcome == "error" and "400 cases differ in input" in made.reason
+
+
+def test_a_baseline_without_scores_compares_nothing():
+    baseline = [record(i, None, variant="baseline") for i in range(400)]
+    assert verdict(IMPROVES, [1] * 400, baseline).outcome == "fail"
+
+
+@pytest.mark.parametrize("gate", ALL_GATES)
+def test_errors_over_the_cap_fail_as_not_measured(gate):
+    tuned = [record(i, 1, error=i < 5) for i in range(400)]
+    made = verdict(gate, tuned, [0] * 400)
+    assert made.outcome == "fail" and made.reason.startswith("Not measured: ") and "5 of 400" in made.reason
+
+
+def test_errors_of_the_baseline_over_the_cap_fail_the_comparison():
+    baseline = [record(i, 0, variant="baseline", error=i < 5) for i in range(400)]
+    made = verdict(IMPROVES, [1] * 400, baseline)
+    assert made.outcome == "fail" and "baseline: the engine or the scorer failed on 5 of 400" in made.reason
+
+
+@pytest.mark.parametrize("gate", [IMPROVES, FEWER_ERRORS, NO_WORSE], ids=lambda gate: f"{gate.metric} {gate.rule}")
+def test_answers_that_the_baseline_failed_to_give_count_as_right_for_it(gate):
+    """A crash of the baseline's engine is no gain of the tuned model: 2 of 200 answers would be 1 point."""
+    made = verdict(gate, [1] * 200, [record(i, 1, variant="baseline", error=i < 2) for i in range(200)])
+    assert made.observed.value == 0.0
+
+
+def test_errors_under_the_cap_are_wrong_and_named():
+    made = verdict(AT_LEAST, [record(i, 1, error=i < 3) for i in range(400)])
+    assert made.observed.value == pytest.approx(397 / 400)
+    assert "3 answers failed, in the engine or the scorer, and count against the claim" in made.reason
+    assert verdict(NEVER, [record(i, 1, error=i < 1) for i in range(400)]).outcome == "fail"
+
+
+@pytest.mark.parametrize("gate", [AT_LEAST, AT_MOST, IMPROVES, NO_WORSE, REDUCES, F1_AT_LEAST])
+def test_fewer_than_ten_contracts_are_shown_but_not_judged(gate):
+    made = verdict(gate, [1, 0] * 45, [0, 1] * 45, per_contract=10)
+    assert made.outcome == "inconclusive" and made.needed == "10 contracts; has 9"
+    assert made.observed is not None and made.observed.value is not None
+
+
+def test_a_mean_over_labels_is_not_judged_where_a_label_is_expected_in_few_contracts():
+    def labelled(rare):
+        names = ["tax"] * rare + ["lien"] * (200 - rare)
+        return [record(i, 1, labels=([name], [], []), expected=[name]) for i, name in enumerate(names)]
+
+    made = verdict(F1_AT_LEAST, labelled(4))
+    assert made.outcome == "inconclusive" and made.needed == "5 contracts with 'tax'; has 4"
+    assert "4 contracts hold 'tax'" in made.reason
+    assert verdict(F1_AT_LEAST, labelled(5)).outcome == "pass"
+    assert verdict(AT_LEAST, labelled(4)).outcome == "pass"
+
+
+def test_never_fails_on_one_event_however_small_the_suite():
+    assert verdict(NEVER, [1, 1, 0]).outcome == "fail"
+    assert verdict(NEVER, [1, 1, 1]).outcome == "inconclusive"
+
+
+def test_each_slice_is_judged_alone_and_a_small_one_says_too_few():
+    kinds = ["deed"] * 200 + ["lease"] * 200 + ["note"] * 20
+    right = [1] * 200 + [0] * 60 + [1] * 160
+    tuned = [record(i, r, tags={"kind": k}) for i, (k, r) in enumerate(zip(kinds, right, strict=True))]
+    gate = Gate(metric="accuracy", rule="at_least", value=0.90, slice="kind", n_min=30)
+    made = verdicts([gate], tuned, slices={"kind": ["deed", "lease", "note"]})
+    assert [(v.gate, v.slice_value, v.outcome) for v in made] == [
+        ("accuracy-at_least-0.9[kind=deed]", "deed", "pass"),
+        ("accuracy-at_least-0.9[kind=lease]", "lease", "fail"),
+        ("accuracy-at_least-0.9[kind=note]", "note", "inconclusive"),
+    ]
+    assert made[2].reason == "Too few: 20 cases, and this gate asks for 30." and made[2].needed == "30 cases; has 20"
+
+
+def test_several_improvement_claims_are_corrected_by_holm():
+    """8 better, 1 worse: p .039 alone passes; as one of two such claims, .078, it does not."""
+    data = scores(190, 200, better=8, worse=1)
+    assert verdict(IMPROVES, *data).outcome == "pass"
+    both = verdicts([IMPROVES, FEWER_ERRORS], *data)
+    assert [v.outcome for v in both] == ["inconclusive", "inconclusive"]
+    assert "p 0.078 after Holm over 2" in both[0].reason
+    assert verdicts([IMPROVES, AT_LEAST, NO_WORSE], *data)[0].outcome == "pass"
+
+
+def test_an_inconclusive_no_worse_says_what_it_sees_and_needs():
+    made = verdict(NO_WORSE, *scores(220, 240, better=15, worse=15))
+    assert "guards 2.0 points" in made.reason and "sees losses of 5.9 points or more" in made.reason
+    assert made.needed == "about 2,000 cases would settle it; has 240"
+
+
+def test_no_change_in_few_contracts_is_no_proof_of_equality():
+    made = verdict(NO_WORSE, [1] * 100, [1] * 100)
+    assert made.outcome == "inconclusive" and made.needed == "about 150 cases would settle it; has 100"
+    assert verdict(NO_WORSE, [1] * 150, [1] * 150).outcome == "pass"
+
+
+def test_a_perfect_score_needs_as_many_contracts_as_the_bar_asks():
+    gate = Gate(metric="accuracy", rule="at_least", value=0.98)
+    assert verdict(gate, [1] * 132).outcome == "inconclusive"
+    assert verdict(gate, [1] * 133).outcome == "pass"
+    assert verdict(gate, [1] * 400, per_contract=4).outcome == "inconclusive"
+
+
+def test_a_baseline_without_any_event_leaves_nothing_to_reduce():
+    made = verdict(REDUCES, [1] * 400, [1] * 400)
+    assert made.outcome == "inconclusive" and "baseline's rate is 0" in made.reason
+
+
+@pytest.mark.parametrize("gate", ALL_GATES)
+@pytest.mark.parametrize("tuned", [[], [1], [0], [1, 0], [1] * 9, [0] * 9, [1] * 12, [0] * 12])
+@pytest.mark.parametrize("per_contract", [1, 3, 1000])
+def test_edges_never_pass_by_accident_and_never_yield_nan(gate, tuned, per_contract):
+    made = verdict(gate, tuned, tuned, per_contract=per_contract)
+    assert made.outcome != "pass"
+    assert made.margin is None or math.isfinite(made.margin)
+
+
+@pytest.mark.parametrize("name", ["always wrong", "shuffled", "a third failed", "empty", "limited"])
+def test_mutants_do_not_merge(name):
+    rng = np.random.default_rng(1)
+    good = [record(i, int(rng.random() < 0.97)) for i in range(400)]
+    baseline = [record(i, int(rng.random() < 0.75), variant="baseline") for i in range(400)]
+    gates = [AT_LEAST, IMPROVES]
+    assert [v.outcome for v in verdicts(gates, good, baseline)] == ["pass", "pass"]
+    mutants = {
+        "always wrong": [record(i, 0) for i in range(400)],
+        "shuffled": [record(i, int(rng.random() < 0.1)) for i in range(400)],
+        "a third failed": [record(i, 1, error=i % 3 == 0) for i in range(400)],
+        "empty": [],
+        "limited": good[:50],
+    }
+    assert all(v.outcome != "pass" for v in verdicts(gates, mutants[name], baseline, expected=400))
+
+
+def test_a_model_that_always_says_yes_fails_where_half_the_cases_have_no_clause():
+    yes = [record(i, 1, labels=(["lien"], [], []) if i % 2 else ([], ["lien"], [])) for i in range(400)]
+    assert verdict(F1_AT_LEAST, yes).outcome == "fail"
+
+
+def test_a_lowered_bar_shows_in_the_name_of_the_gate():
+    lowered = Gate(metric="accuracy", rule="at_least", value=0.5)
+    assert verdict(lowered, [1] * 20).gate != verdict(AT_LEAST, [1] * 20).gate
+
+
+def test_verdicts_come_in_file_order_and_name_their_suite():
+    made = verdicts(ALL_GATES, *scores(380, 400, better=60))
+    assert [v.rule for v in made] == [g.rule for g in ALL_GATES]
+    assert {v.suite for v in made} == {"legal/clauses"}

@@ -1,0 +1,276 @@
+"""What gates can show before anything is asked: counts from the suite's own scorers, words, and the command."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.evaluation.run import find_suites
+from harness.gates import power_view
+from harness.gates.config import GateId, load_gates
+from harness.gates.power import GatePower, measured, suite_power
+from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, PowerInputs, from_run, perfect_evidence
+from harness.gates.rules.power import NEEDS_RUN, Assumed
+from harness.schema import BASELINE, CANDIDATE, Gate
+from tests.support.forked import tunegate
+from tests.support.mini import right, rows, write_script, write_suite
+from tests.support.scored import ACCURACY, MACRO_F1, answers
+
+GATES = """[objective]
+text = "Find the clauses."
+
+[[gate]]
+metric = "clause_recall"
+rule = "at_least"
+value = 0.5
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "at_least"
+value = 0.98
+slice = "instrument"
+
+[[gate]]
+metric = "clause_precision"
+rule = "no_worse"
+margin = 0.05
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "improves"
+
+[[gate]]
+metric = "clause_macro_f1"
+rule = "at_least"
+value = 0.5
+
+[[gate]]
+metric = "false_alarm_rate"
+rule = "reduces"
+ratio = 0.75
+
+[[gate]]
+metric = "false_alarm_rate"
+rule = "never"
+n_min = 20
+"""
+TERMS = '''"""Mini: how long an answer is."""
+
+from harness import Suite
+from harness.scoring import short_answer
+
+suite = Suite(scorers=[short_answer.given], max_tokens=8)
+'''
+LENGTH = """[objective]
+text = "Say it shortly."
+
+[[gate]]
+metric = "answer_words"
+rule = "at_most"
+value = 20
+
+[[gate]]
+metric = "answer_rate"
+rule = "at_least"
+value = 0.9
+"""
+
+
+def suite_in(root: Path, **more: object):
+    (suite,) = find_suites([str(write_suite(root, **more))])  # type: ignore[arg-type]
+    return suite, load_gates(suite.gates_path)
+
+
+def by_gate(root: Path, assumed: Assumed | None = None, **more: object) -> dict[str, GatePower]:
+    return {row.gate: row for row in suite_power(*suite_in(root, **more), assumed or Assumed())}
+
+
+def asked(metric: str, rule: str, **more: object) -> GateId:
+    return GateId(id=f"{metric}-{rule}", gate=Gate(metric=metric, rule=rule, **more))  # type: ignore[arg-type]
+
+
+def test_a_denominator_that_no_answer_changes_is_known(tmp_path: Path) -> None:
+    suite, _ = suite_in(tmp_path)
+    foresight, metrics = PowerInputs(suite), {m.name: m for m in suite.metrics}
+    recall = foresight.counted(asked("clause_recall", "at_least", value=0.5), metrics["clause_recall"])
+    assert (len(recall.cases), recall.assumed, recall.is_share) == (20, "", True)
+    alarms = foresight.counted(asked("false_alarm_rate", "at_most", value=0.1), metrics["false_alarm_rate"])
+    assert {c.case_id for c in alarms.cases} == {f"c{i}" for i in range(0, 40, 2)}
+    precision = foresight.counted(asked("clause_precision", "at_least", value=0.5), metrics["clause_precision"])
+    assert (len(precision.cases), precision.assumed) == (20, AS_EXPECTED)
+    macro = foresight.counted(asked("clause_macro_f1", "at_least", value=0.5), metrics["clause_macro_f1"])
+    assert not macro.is_share
+    assert sum(tp for case in macro.cases for tp, _, _ in case.labels.values()) == 20
+
+
+def test_a_number_of_words_is_no_share_of_right_answers(tmp_path: Path) -> None:
+    rows_ = by_gate(tmp_path, test=TERMS, gates=LENGTH)
+    assert rows_["answer_words-at_most-20"].says == [NEEDS_RUN]
+    assert rows_["answer_rate-at_least-0.9"].allowed == 0
+
+
+def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) -> None:
+    found = by_gate(tmp_path, gates=GATES)
+    recall = found["clause_recall-at_least-0.5"]
+    assert (recall.units, recall.cases, recall.contracts, recall.can_pass) == (20, 20, 20, True)
+    assert recall.allowed == 6 and recall.says[0] == "passes with at most 6 errors in 20"
+    assert recall.chance == pytest.approx(0.7858, abs=1e-4)  # Bin(20, 1/4) is at most 6
+    lease = found["clause_exact_set-at_least-0.98[instrument=lease]"]
+    assert (lease.units, lease.slice_value, lease.can_pass) == (20, "lease", False)
+    assert "without any error in 20 the bound is 88.1%" in lease.says[0]
+    assert lease.contracts_needed == pytest.approx(133, rel=0.03)
+    cut = found["false_alarm_rate-reduces-0.75"]
+    assert not cut.can_pass and cut.says[0].startswith("with none left of a baseline rate of 20%, the bound is 100%")
+    assert found["false_alarm_rate-never"].needed == pytest.approx(1 - 0.05 ** (1 / 20))
+    assert found["clause_macro_f1-at_least-0.5"].says == [NEEDS_RUN]
+    assert found["clause_macro_f1-at_least-0.5"].can_pass
+
+
+def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Path) -> None:
+    row = by_gate(tmp_path, gates=GATES)["clause_precision-no_worse-0.05"]
+    assert not row.can_pass
+    assert row.says[0] == (
+        "with no case changed, 20 contracts rule out losses over 13.9 points only; it takes about 59 contracts "
+        "(39 more), or 20 that change"
+    )
+    assert row.chance == pytest.approx(0.0, abs=0.01) and row.contracts_needed and row.contracts_needed > 200
+
+
+def test_too_few_contracts_are_said_before_anything_else(tmp_path: Path) -> None:
+    found = by_gate(tmp_path, cases=rows(16), gates=GATES)
+    row = found["clause_recall-at_least-0.5"]
+    assert not row.can_pass and row.chance is None
+    assert row.says == ["8 cases from 8 contracts are shown but not judged: a gate needs 10 contracts."]
+
+
+def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
+    few = by_gate(tmp_path, gates=GATES)["clause_exact_set-improves"]
+    many = by_gate(tmp_path, Assumed(discordance=0.4, power=0.9), gates=GATES)["clause_exact_set-improves"]
+    assert few.needed and many.needed and many.needed > few.needed
+    assert (
+        "every change is a gain" in few.says[0]
+        and "40% of cases change" in many.says[0]
+        and "90% of the time" in many.says[0]
+    )
+    clustered = [{**row, "cluster": f"k{i // 4}"} for i, row in enumerate(rows(80))]
+    alike, apart = (
+        by_gate(tmp_path, Assumed(icc=icc), cases=clustered, gates=GATES)["clause_recall-at_least-0.5"]
+        for icc in (0.6, 0.0)
+    )
+    assert (alike.contracts, apart.deff) == (20, 1.0)
+    assert alike.deff == pytest.approx(1.6) and alike.chance < apart.chance  # type: ignore[operator]
+
+
+def test_the_best_model_is_judged_by_the_rule_itself(tmp_path: Path) -> None:
+    suite, _ = suite_in(tmp_path)
+    foresight, metrics = PowerInputs(suite), {m.name: m for m in suite.metrics}
+    counted = foresight.counted(asked("clause_exact_set", "improves"), metrics["clause_exact_set"])
+    assert perfect_evidence(counted, 0.2).pairs.values == (1.0, 0.0)  # type: ignore[union-attr]
+    cut = foresight.counted(asked("false_alarm_rate", "reduces", ratio=0.75), metrics["false_alarm_rate"])
+    assert perfect_evidence(cut, 0.2).pairs.values == (0.0, 0.2)  # type: ignore[union-attr]
+    kept = foresight.counted(asked("clause_recall", "no_worse", margin=0.05), metrics["clause_recall"])
+    assert perfect_evidence(kept, 0.2).pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
+
+
+def run_of(tuned: list[int], baseline: list[int], per_contract: int = 1):
+    return {
+        CANDIDATE: answers(tuned, per_contract),
+        BASELINE: answers(baseline, per_contract, variant=BASELINE),
+    }
+
+
+def test_a_run_takes_the_place_of_assumptions() -> None:
+    records = run_of([1] * 6 + [0] * 2 + [1] * 92, [0] * 6 + [1] * 2 + [1] * 92)
+    counted = from_run(asked("accuracy", "no_worse", margin=0.05), ACCURACY, records)
+    own = measured(counted, Assumed())
+    assert (own.discordance, own.baseline_rate) == (pytest.approx(0.08), pytest.approx(0.94))
+    alike = from_run(asked("accuracy", "at_least", value=0.5), ACCURACY, run_of([1] * 40 + [0] * 40, [1] * 80, 4))
+    assert measured(alike, Assumed()).icc == pytest.approx(0.95)
+    apart = from_run(asked("accuracy", "at_least", value=0.5), ACCURACY, run_of([1, 0, 1, 1] * 20, [1] * 80, 4))
+    assert measured(apart, Assumed()).icc == 0.0
+
+
+def test_a_run_gives_macro_means_a_standard_error() -> None:
+    from harness.gates.rules.power import PowerQuestion, answer
+
+    records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
+    gate = asked("macro_f1", "at_least", value=0.5)
+    counted = from_run(gate, MACRO_F1, records)
+    found = answer(PowerQuestion(counted, Assumed(), "contract", 1, perfect_evidence(counted, 0.2)))
+    assert 0.5 < found["needed"] < 0.75
+    assert found["says"][0].startswith("passes 80% of the time at a true ")
+    wide, fine = (from_run(asked("macro_f1", "no_worse", margin=m), MACRO_F1, records) for m in (0.05, 0.01))
+    found = answer(PowerQuestion(wide, Assumed(), "contract", 1, perfect_evidence(wide, 0.2)))
+    assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
+    found = answer(PowerQuestion(fine, Assumed(), "contract", 1, perfect_evidence(fine, 0.2)))
+    assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
+
+
+def row(**more: object) -> GatePower:
+    named = {"suite": "legal/mini", "gate": "a-at_least-0.5", "rule": "at_least", "bar": "at least 50.0%"}
+    sizes = {"units": 40, "cases": 40, "contracts": 40, "cluster": "contract", "can_pass": True, "says": ["fine"]}
+    return GatePower(**{**named, **sizes, **more})  # type: ignore[arg-type]
+
+
+def test_what_cannot_pass_comes_first_and_loudly() -> None:
+    made = [row(), row(gate="b-never", can_pass=False, says=["too few"], units=50, contracts=20)]
+    head = power_view.heading(made, Assumed())
+    assert head[0].startswith("1 of 2 gates cannot pass")
+    lines = power_view.plain_lines(made, head)
+    assert lines[3:5] == [
+        "CANNOT PASS  legal/mini  b-never  (50 counted in 40 cases from 20 contracts)",
+        "    CANNOT PASS: too few",
+    ]
+    assert "| **b-never** |" in power_view.markdown(made, head) and "| `a-at_least-0.5` |" in power_view.markdown(
+        made, head
+    )
+    shown = power_view.terminal_text(made, head, 90)
+    assert shown.index("b-never") < shown.index("a-at_least") and "\x1b[1;31m" in shown
+
+
+def test_slice_values_that_say_the_same_share_a_row() -> None:
+    made = [
+        row(gate="a-at_least-0.5[kind=x]", slice_value="x"),
+        row(gate="a-at_least-0.5[kind=y]", slice_value="y", says=["other"]),
+        row(gate="a-at_least-0.5[kind=z]", slice_value="z"),
+    ]
+    assert [r.gate for r in power_view.loud_first(made)] == ["a-at_least-0.5[kind=x, z]", "a-at_least-0.5[kind=y]"]
+
+
+def test_an_amount_counts_once_a_case() -> None:
+    assert power_view.sentences(row(assumes=AN_AMOUNT_SAYS)) == ["fine", AN_AMOUNT_SAYS]
+
+
+def test_the_command_says_prints_json_and_is_strict_when_asked(tmp_path: Path) -> None:
+    write_suite(tmp_path, gates=GATES)
+    done = tunegate(tmp_path, "power", "evalsuites/legal/mini")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4 of 8 gates cannot pass")
+    assert "10% of cases change" in done.stdout
+    strict = tunegate(tmp_path, "power", "--strict", "--json", "--discordance", "0.3")
+    assert strict.returncode == 1
+    found = json.loads(strict.stdout)
+    assert found["assumed"]["discordance"] == 0.3
+    assert [g["gate"] for g in found["gates"] if not g["can_pass"]] == [
+        "clause_exact_set-at_least-0.98[instrument=deed]",
+        "clause_exact_set-at_least-0.98[instrument=lease]",
+        "clause_precision-no_worse-0.05",
+        "false_alarm_rate-reduces-0.75",
+    ]
+    wrong = tunegate(tmp_path, "power", "--icc", "2")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (4, 1)
+    assert "--icc 2: expected a number between 0 and 1" in wrong.stderr
+
+
+def test_the_command_takes_a_run(tmp_path: Path) -> None:
+    write_suite(tmp_path, gates=GATES)
+    cases = right(rows())
+    half = {name: text if i % 4 else "none" for i, (name, text) in enumerate(cases.items())}
+    write_script(tmp_path, tuned=cases, baseline=half)
+    tunegate(tmp_path, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
+    (run,) = (tmp_path / "runs").iterdir()
+    done = tunegate(tmp_path, "power", "--from", run.name[-8:])
+    assert done.returncode == 0, done.stderr
+    assert f"Measured in {run.name}" in done.stdout
+    assert "the baseline of the run has none of it to reduce" in done.stdout
+    assert NEEDS_RUN not in done.stdout

@@ -1,0 +1,96 @@
+"""People's labels: every bad line named, nothing written then; agreement as statsmodels has it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.judges.human_labels import add_labels, agreement, judged_by
+from harness.judges.rubric import JudgeRubric
+from harness.runs.folder import RunData
+from harness.runs.score_events import append
+from harness.schema import Score, ScoreEvent
+from tests.support.scored_run import make
+
+RUBRIC = JudgeRubric(name="grounded", question="Is it?", labels=("no", "partly", "yes"))
+
+
+def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
+    run = make(tmp_path)
+    file = tmp_path / "labels.jsonl"
+    good = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
+    bad = [good | {"label": "maybe"}, good | {"case_id": "c99"}, {"label": "yes"}]
+    file.write_text("\n".join([json.dumps(good), *map(json.dumps, bad), "{"]))
+    with pytest.raises(UserError) as error:
+        add_labels(run, RUBRIC, file, "r1")
+    said = str(error.value)
+    assert "labels.jsonl:2: the label is 'maybe', expected one of no, partly, yes" in said
+    assert "labels.jsonl:3: the run has no answer of 'tuned' to legal/mini c99" in said
+    assert "labels.jsonl:4" in said and "labels.jsonl:5" in said
+    assert not (run.path / "later").exists()
+
+
+def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
+    run = make(tmp_path)
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(UserError, match="holds no label"):
+        add_labels(run, RUBRIC, tmp_path / "empty.jsonl", "r1")
+    with pytest.raises(UserError, match="cannot be read"):
+        add_labels(run, RUBRIC, tmp_path / "none.jsonl", "r1")
+
+
+def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
+    run = make(tmp_path)
+    file = tmp_path / "labels.jsonl"
+    file.write_text(json.dumps({"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}))
+    add_labels(run, RUBRIC, file, "r1")
+    assert agreement(run, RUBRIC) == []
+
+
+def preferences(run: RunData, choices: dict[str, str]) -> None:
+    """One person's preferences, as a review writes them."""
+    value = {"tuned": 1.0, "baseline": 0.0}
+    events = [
+        event(case, "human", Score(name="human_preference", value=value.get(c, 0.5), extracted={"choice": [c]}))
+        for case, c in choices.items()
+    ]
+    append(run.path, "human", events, {"kind": "review"})
+
+
+def event(case: str, kind: str, score: Score, rubric: str = "") -> ScoreEvent:
+    return ScoreEvent(
+        suite="legal/mini", case_id=case, variant="tuned", repeat=1, kind=kind, score=score, author="r1", rubric=rubric
+    )
+
+
+def comparing_judge(run: RunData, labels: dict[str, str]) -> JudgeRubric:
+    rubric = JudgeRubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True)
+    events = [
+        event(case, "judge", Score(name="judge_better", value=0.5, extracted={"label": [label]}), rubric.hash)
+        for case, label in labels.items()
+    ]
+    about = {"name": rubric.name, "question": rubric.question, "labels": list(rubric.labels)}
+    append(run.path, "judge", events, {"kind": "judge", "rubric": about})
+    return rubric
+
+
+@pytest.mark.parametrize(("said", "kappa"), [("tie", 1 - 6 / 34), ("second", 1 - 24 / 40)])
+def test_a_comparing_judge_is_held_against_preferences_and_a_tie_lies_in_the_middle(
+    tmp_path: Path, said: str, kappa: float
+):
+    """The judge differs on 6 of 40 pairs that the person decides for the tuned answer: by one step, or by two.
+
+    Squared distances, second 0, tie 1, first 2: seen 6 * 1 or 6 * 4; by chance 1360 / 40 or 1600 / 40.
+    """
+    run = make(tmp_path)
+    choices = {f"c{i}": ("tuned", "baseline", "tie", "both_bad")[i % 4] for i in range(40)}
+    preferences(run, choices)
+    labels = {"tuned": "first", "baseline": "second", "tie": "tie", "both_bad": "tie"}
+    judged = {case: labels[c] for case, c in choices.items()}
+    judged |= {f"c{i}": said for i in range(0, 24, 4)}
+    rubric = comparing_judge(run, judged)
+    assert judged_by(run.path) == [rubric]
+    (found,) = agreement(run, rubric)
+    assert found.exact.value == pytest.approx(34 / 40)
+    assert found.kappa.value == pytest.approx(kappa)

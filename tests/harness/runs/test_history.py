@@ -1,0 +1,166 @@
+"""Past runs: what each folder says, broken ones too, and which of them are wanted."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.runs.history import RunFilter, levels, past_runs, wanted
+from harness.schema import AcceptedInfo
+from tests.support.runs import SUITE, SUITES, make_suite, make_verdict, name_of, write_history, write_run
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two evaluations, a training, an evaluation that was not sealed, a folder of something else."""
+    return write_history(tmp_path / "runs")
+
+
+def test_runs_come_oldest_first_with_what_they_were(root: Path) -> None:
+    found = past_runs(root)
+    assert [run.name for run in found] == [name_of(1), name_of(2), name_of(3), name_of(4, "train")]
+    second = found[1]
+    assert (second.kind, second.status, second.sealed, second.started) == (
+        "eval",
+        "finished",
+        True,
+        "2026-11-02T08:00:00Z",
+    )
+    assert {v: m.name for v, m in second.models.items()} == {"tuned": "runs/adapter-2", "baseline": "org/base"}
+    assert (second.outcome, second.counts) == ("fail", {"pass": 1, "fail": 1})
+    assert [(s.name, s.gated, s.whole) for s in second.suites] == [(SUITE, ["clause_recall"], True)]
+    assert (found[2].status, found[2].sealed, found[3].suites) == ("interrupted", False, [])
+
+
+def test_levels_are_the_judged_models_over_whole_suites(root: Path) -> None:
+    found = [level for level in levels(root, [SUITE]) if level.run == name_of(2)]
+    words, recall = found
+    assert (recall.metric, recall.value, recall.low, recall.high) == ("clause_recall", 0.8, 0.75, pytest.approx(0.85))
+    assert (recall.n, recall.clusters, recall.is_share, recall.higher_is_better) == (80, 40, True, True)
+    assert (words.value, words.low, words.is_share, words.higher_is_better) == (61.5, None, False, False)
+    assert levels(root, ["legal/other"]) == []
+
+
+def test_two_runs_are_asked_the_same_only_where_cases_prompt_and_scorers_are(tmp_path: Path) -> None:
+    for day, changed in enumerate(["gates_hash", "cases_hash", "prompt_hash", "scorers_hash"], 1):
+        write_run(tmp_path, day, suites=[make_suite(**{changed: "0" * 64})])
+    questions = [run.suites[0].questions for run in past_runs(tmp_path)]
+    assert len(set(questions)) == 4
+    write_run(tmp_path, 5)
+    assert past_runs(tmp_path)[-1].suites[0].questions == questions[0]
+
+
+def test_the_accepted_run_is_known(tmp_path: Path) -> None:
+    write_run(tmp_path, 5, suites=[make_suite(accepted=AcceptedInfo(digest="d", run_id=name_of(1)))])
+    assert past_runs(tmp_path)[0].suites[0].accepted_run == name_of(1)
+
+
+def test_no_folder_is_no_run(tmp_path: Path) -> None:
+    assert past_runs(tmp_path / "none") == []
+    assert levels(tmp_path / "none", SUITES) == []
+    assert not (tmp_path / "none").exists()
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "no manifest": lambda p: (p / "run.json").unlink(),
+    "empty manifest": lambda p: (p / "run.json").write_bytes(b""),
+    "torn manifest": lambda p: (p / "run.json").write_bytes((p / "run.json").read_bytes()[:100]),
+    "no text": lambda p: (p / "run.json").write_bytes(b'{"run_id": "\xff"}'),
+    "deep": lambda p: (p / "run.json").write_bytes(b'{"engine": ' + b"[" * 100_000),
+    "another kind": lambda p: (p / "run.json").write_text("[1, 2]"),
+    "newer": lambda p: (p / "run.json").write_text(
+        json.dumps(json.loads((p / "run.json").read_text()) | {"schema_version": 99})
+    ),
+    "manifest is a folder": lambda p: ((p / "run.json").unlink(), (p / "run.json").mkdir()),
+    "torn metrics": lambda p: (p / "metrics.json").write_text('{"metrics": [{"suite"'),
+    "no verdicts": lambda p: (p / "verdicts.json").write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
+def test_a_broken_folder_is_listed_with_the_reason(root: Path, damage: Callable[[Path], object]) -> None:
+    damage(root / name_of(2))
+    for _ in range(2):
+        found = past_runs(root)
+        assert [run.name for run in found] == [name_of(1), name_of(2), name_of(3), name_of(4, "train")]
+        assert (found[1].status, found[1].kind, found[1].started) == ("broken", "", "2026-11-02T08:00:00Z")
+        assert found[1].problem and "\n" not in found[1].problem
+    assert [run.problem for run in found if run.name != name_of(2)] == ["", "", ""]
+    assert name_of(2) not in {level.run for level in levels(root, SUITES)}
+
+
+def test_a_folder_is_read_again_once_it_is_whole(root: Path) -> None:
+    file = root / name_of(2) / "run.json"
+    content = file.read_bytes()
+    file.write_bytes(content[:40])
+    assert past_runs(root)[1].status == "broken"
+    file.write_bytes(content)
+    assert past_runs(root)[1].status == "finished"
+
+
+def test_a_name_that_is_no_text_is_written_out(root: Path) -> None:
+    try:
+        os.mkdir(os.fsencode(root) + b"/20261105T080000Z-\xff-00000005")  # noqa: PTH102 - a name of bytes
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    for _ in range(2):
+        assert past_runs(root)[-1].name == "20261105T080000Z-\\xff-00000005"
+
+
+def names(root: Path, asked: RunFilter) -> list[int]:
+    """Days of the runs that are wanted."""
+    return [int(run.started[8:10]) for run in past_runs(root) if asked.is_met(run)]
+
+
+def test_runs_are_picked_by_suite_kind_checkpoint_time_and_outcome(root: Path) -> None:
+    write_run(root, 5, suites=[make_suite(name="policy/handbook")], outcomes=())
+    write_run(root, 6, ("inconclusive", "pass"))
+    (root / name_of(7)).mkdir()
+    assert names(root, wanted()) == [1, 2, 3, 4, 5, 6, 7]
+    assert names(root, wanted(suites=["evalsuites/legal/clauses/"])) == [1, 2, 3, 6]
+    assert names(root, wanted(suites=["policy/*", "legal/nothing"])) == [5]
+    assert names(root, wanted(kind="train")) == [4]
+    assert names(root, wanted(checkpoint="adapter-2")) == [2]
+    assert names(root, wanted(checkpoint="0606")) == [6]
+    assert names(root, wanted(since="2026-11-03")) == [3, 4, 5, 6, 7]
+    assert names(root, wanted(since="2026-11-03T09:00:00+01:00")) == [3, 4, 5, 6, 7]
+    assert names(root, wanted(since="2026-11-03T08:00:01")) == [4, 5, 6, 7]
+    assert names(root, wanted(outcome="pass")) == [1]
+    assert names(root, wanted(outcome="skipped")) == [3, 5]
+    assert names(root, wanted(outcome="inconclusive", suites=["legal/clauses"])) == [6]
+
+
+def test_how_long_ago_is_counted_from_now() -> None:
+    hours = [
+        (time.time() - time.mktime(time.strptime(wanted(since=said).since, "%Y-%m-%dT%H:%M:%SZ")) + time.timezone)
+        / 3600
+        for said in ("12h", "7d", "4w")
+    ]
+    assert hours == [pytest.approx(12, abs=0.1), pytest.approx(7 * 24, abs=0.1), pytest.approx(28 * 24, abs=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"kind": "evals"}, "--kind evals: expected one of eval, train"),
+        ({"outcome": "PASS"}, "--outcome PASS: expected one of pass, fail, inconclusive, skipped"),
+        ({"since": "yesterday"}, "--since yesterday: not a time"),
+        ({"since": "99999999999w"}, "not a time"),
+    ],
+)
+def test_what_does_not_exist_is_refused(asked: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        wanted(**asked)  # type: ignore[arg-type]
+
+
+def test_verdicts_of_another_suite_do_not_count(tmp_path: Path) -> None:
+    from harness.runs.folder import RunFolder
+
+    path = write_run(tmp_path, 1, seal=False)
+    RunFolder(path).write_verdicts([make_verdict("fail", suite="legal/other"), make_verdict("pass")])
+    RunFolder(path).seal()
+    assert past_runs(tmp_path)[0].suites[0].counts == {"pass": 1}

@@ -1,0 +1,54 @@
+"""Scores given after sealing: appended in sealed batches, the later one read, nothing overwritten."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.runs.folder import check_seal, load_run
+from harness.runs.score_events import append, batches, latest, with_later
+from harness.schema import Score, ScoreEvent
+from tests.support.scored_run import make
+
+
+def event(value: float, **more: object) -> ScoreEvent:
+    found = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "repeat": 1, "supersedes": True} | more
+    return ScoreEvent(score=Score(name="clauses", value=value), **found)  # type: ignore[arg-type]
+
+
+def test_a_later_finding_is_read_in_place_of_the_runs_own_and_the_run_stays_sealed(tmp_path: Path):
+    run = make(tmp_path)
+    append(run.path, "code", [event(0.25)], {"why": "first"})
+    append(run.path, "code", [event(0.5)], {"why": "second"})
+    assert check_seal(run.path) == []
+    kept = {r.case.id: r.scores["clauses"].value for r in load_run(run.path).records if r.variant == "tuned"}
+    read = {
+        r.case.id: r.scores["clauses"].value for r in with_later(load_run(run.path)).records if r.variant == "tuned"
+    }
+    assert (kept["c1"], read["c1"]) == (1.0, 0.5)
+    assert {k: v for k, v in read.items() if k != "c1"} == {k: v for k, v in kept.items() if k != "c1"}
+    assert [b.about["why"] for b in batches(run.path)] == ["first", "second"]
+    assert [e.score.value for b in batches(run.path) for e in b.events] == [0.25, 0.5]
+
+
+def test_peoples_labels_do_not_enter_the_records(tmp_path: Path):
+    run = make(tmp_path)
+    append(run.path, "human", [event(0.0, kind="human", author="r1")], {})
+    assert with_later(run) == run
+
+
+def test_a_changed_batch_is_refused(tmp_path: Path):
+    run = make(tmp_path)
+    path = append(run.path, "code", [event(0.5)], {})
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.9"))
+    with pytest.raises(UserError, match="differs from its seal"):
+        batches(run.path)
+
+
+def test_each_reviewer_supersedes_only_their_own(tmp_path: Path):
+    given = [
+        event(0.0, kind="human", author="r1"),
+        event(1.0, kind="human", author="r2"),
+        event(0.5, kind="human", author="r1"),
+    ]
+    assert sorted((e.author, e.score.value) for e in latest(given)) == [("r1", 0.5), ("r2", 1.0)]

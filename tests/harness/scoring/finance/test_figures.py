@@ -1,0 +1,202 @@
+"""Figures of reports against a fact sheet: places, signs, units and arithmetic, each both ways."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.schema import Case, Completion
+from harness.scoring.finance import report
+from harness.scoring.finance.answer_parser import signed_figures
+from harness.scoring.finance.vocabulary import read_words
+from harness.scoring.text.quantities import figures_in
+from tests.support.fund_sheet import DOCUMENT, IN, RIGHT, scored
+
+
+def verdicts(text: str) -> dict[str, str]:
+    """Verdict of each figure and rating by its text."""
+    kinds = ("money", "percent", "count", "duration", "date", "name")
+    return {span.quote: span.verdict for span in scored(text).spans if span.kind in kinds}
+
+
+def test_a_right_paragraph_is_clean_and_its_spans_point_into_the_sheet():
+    score = scored(RIGHT)
+    assert (score.value, score.counts["required"], score.counts["required_found"]) == (1.0, 3, 3)
+    cells = [DOCUMENT[s.source.start : s.source.end] for s in score.spans]
+    assert cells == ["3,420", "3,110", "3,110"]
+
+
+SUPPORTED = [
+    f"In Q2 2025, {IN} had rental revenue of $3.42 million.",
+    f"In Q2 2025, {IN} had rental revenue of $3,420,000.",
+    f"In Q2 2025, {IN} had rental revenue of $3,420 thousand.",
+    f"In Q2 2025, {IN} had rental revenue of USD 3.42 million.",
+    f"In the second quarter of 2025, {IN} had rental revenue of $3.42M.",
+    f"For the quarter ended June 30, 2025, rental revenue at {IN} was $3.42 million.",
+    f"{IN}'s rental revenue was $3.42 million (Q2 2025).",
+    f"In Q1 2025 the rental revenue of {IN} was $3.11 million and in Q2 2025 it was $3.42 million.",
+    f"Rental revenue of {IN} rose from $3.11 million in Q1 2025 to $3.42 million in Q2 2025.",
+    f"In Q2 2025, rental revenue at {IN} was $3.42 million, up from $3.11 million in the prior quarter.",
+    f"In Q2 2025, {IN} made a net loss of $1.24 million.",
+    f"In Q2 2025, {IN} lost $1.24 million.",
+    f"In Q2 2025, {IN} had net income of -$1.24 million.",
+    f"In Q2 2025, {IN} had net income of $-1.24 million.",
+    f"In Q2 2025, {IN} had net income of $(1.24) million.",
+    f"In Q2 2025, {IN} had net income of ($1.24 million).",
+    f"In Q2 2025, {IN} had net income of \u2212$1.24 million.",
+    f"In Q2 2025, {IN} returned -2.3%.",
+    f"In Q2 2025, {IN} had a total return of (2.3)%.",
+    f"In Q2 2025, the total return of {IN} fell 2.3%.",
+    f"In Q2 2025, the total return of {IN} was negative, at 2.3%.",
+    f"In Q2 2025, {IN} had an expense ratio of 0.85%.",
+    f"In Q2 2025, {IN} had an expense ratio of 85 basis points.",
+    f"In Q2 2025, {IN} had a 94.1% occupancy rate.",
+    f"In Q2 2025, {IN} was 94.1% occupied.",
+    f"In Q2 2025, {IN} was rated Hallam A+.",
+    "In Q2 2025, Cedar Loft Growth Fund had rental revenue of $2.75 million.",
+    "In Q2 2025, rental revenue was $3.42 million at Cedar Loft Income and $2.75 million at Cedar Loft Growth.",
+    f"In Q2 2025, {IN} and Cedar Loft Growth Fund had rental revenue of $3.42 million and $2.75 million.",
+    "In Q2 2025, occupancy was 94.1% for Cedar Loft Income Fund, while Cedar Loft Growth Fund stood at 88.4%.",
+    f"In Q2 2025, {IN} had rental revenue of $3.42 million, against $3.11 million in Q1 2025, and occupancy was 94.1%.",
+    f"The Orchard 70 Index returned 1.9% in Q2 2025, while {IN} returned -2.3%.",
+    "Rental revenue was $3.42 million.",
+    "Q2 2025 occupancy was 94.1% (Q1 2025: 92.1%).",
+    "- Rental revenue, Q2 2025: $3.42 million\n- Rental revenue, Q1 2025: $3.11 million",
+    f"In Q2 2025, {IN} had rental revenue of 3,420 USD thousands.",
+    f"{IN} beat Cedar Loft Growth Fund in Q2 2025, with rental revenue of $3.42 million versus $2.75 million.",
+    "In Q2 2025 occupancy was 94.1% for the Income Fund and 88.4% for the Growth Fund.",
+    f"In Q2 2025, {IN} saw net income swing to a loss of $1.24 million from $0.98 million in Q1 2025.",
+    f"In Q2 2025, {IN}'s occupancy and expense ratio were 94.1% and 0.85%.",
+]
+
+
+@pytest.mark.parametrize("text", SUPPORTED)
+def test_a_figure_in_its_place_is_supported(text):
+    found = verdicts(text)
+    assert found
+    assert set(found.values()) == {"supported"}
+
+
+WRONG = [
+    ("mispaired", "$3.11 million", f"In Q2 2025, {IN} had rental revenue of $3.11 million."),
+    ("mispaired", "$2.75 million", f"In Q2 2025, {IN} had rental revenue of $2.75 million."),
+    ("mispaired", "$3.42 million", f"{IN} had rental revenue of $3.42 million in Q1 2025."),
+    ("mispaired", "$3.42 million", f"In Q2 2025, {IN} had a net income of $3.42 million."),
+    ("mispaired", "88.4%", f"In Q2 2025, Cedar Loft Growth Fund did well. Occupancy at {IN} was 88.4%."),
+    ("mispaired", "1.9%", f"In Q2 2025, {IN} had a total return of 1.9%."),
+    ("mispaired", "Hallam B+", f"In Q2 2025, {IN} was rated Hallam B+."),
+    ("mispaired", "94.1%", f"In Q4 2019, {IN} had an occupancy rate of 94.1%."),
+    ("mispaired", "$2.75 million", f"In Q2 2025, rental revenue was $2.75 million at {IN} and more elsewhere."),
+    ("wrong_sign", "$1.24 million", f"In Q2 2025, {IN} had net income of $1.24 million."),
+    ("wrong_sign", "2.3%", f"In Q2 2025, {IN} had a total return of 2.3%."),
+    ("wrong_sign", "-94.1%", f"In Q2 2025, {IN} had an occupancy rate of -94.1%."),
+    ("wrong_sign", "$980,000", f"In Q1 2025, {IN} made a net loss of $980,000."),
+    ("wrong_unit", "$3,420", f"In Q2 2025, {IN} had rental revenue of $3,420."),
+    ("wrong_unit", "$3,420 million", f"In Q2 2025, {IN} had rental revenue of $3,420 million."),
+    ("wrong_unit", "3,420", f"In Q2 2025, {IN} had rental revenue of 3,420."),
+    ("wrong_unit", "$57.3 thousand", f"In Q2 2025, {IN} had a net asset value of $57.3 thousand."),
+    ("wrong_unit", "85%", f"In Q2 2025, {IN} had an expense ratio of 85%."),
+    ("wrong_unit", "94.1 basis points", f"In Q2 2025, {IN} had an occupancy rate of 94.1 basis points."),
+    ("wrong_unit", "94.1 percentage points", f"In Q2 2025, occupancy at {IN} was 94.1 percentage points."),
+    ("ungrounded", "$4.18 million", f"In Q2 2025, {IN} had rental revenue of $4.18 million."),
+    ("ungrounded", "$3.4 million", f"In Q2 2025, {IN} had rental revenue of $3.4 million."),
+    ("ungrounded", "14", f"In Q2 2025, {IN} held 14 buildings."),
+    ("ungrounded", "seven years", f"{IN} has grown for seven years."),
+]
+
+
+@pytest.mark.parametrize(("verdict", "quote", "text"), WRONG)
+def test_a_figure_out_of_its_place_is_fabricated(verdict, quote, text):
+    assert verdicts(text).get(quote) == verdict
+    assert scored(text).counts["fabricated"] == 1
+
+
+BETWEEN = f"Between Q1 2025 and Q2 2025, {IN} saw "
+DERIVED = [
+    ("10.0%", BETWEEN + "rental revenue rise by 10.0%."),
+    ("10%", BETWEEN + "rental revenue rise by 10%."),
+    ("9.97%", BETWEEN + "rental revenue rise 9.97%."),
+    ("$310,000", BETWEEN + "a rental revenue increase of $310,000."),
+    ("2.0 percentage points", BETWEEN + "occupancy rise by 2.0 percentage points."),
+    ("2 pp", BETWEEN + "occupancy rise by 2 pp."),
+    ("200 basis points", BETWEEN + "occupancy rise by 200 basis points."),
+    ("$2.22 million", BETWEEN + "net income fall by $2.22 million."),
+    ("226.5%", BETWEEN + "net income fall by 226.5%."),
+    ("$6.53 million", f"In Q1 2025 and Q2 2025 together, {IN} had rental revenue of $6.53 million."),
+    ("$6.17 million", f"In Q2 2025, {IN} and Cedar Loft Growth Fund had a combined rental revenue of $6.17 million."),
+    ("$670,000", f"In Q2 2025, rental revenue at {IN} was $670,000 higher than at Cedar Loft Growth Fund."),
+    ("5.7 percentage points", f"In Q2 2025, occupancy at {IN} was 5.7 percentage points above Cedar Loft Growth Fund."),
+    ("10.0%", f"Rental revenue of {IN}: $3.42 million (Q2 2025), $3.11 million (Q1 2025). Change: +10.0%."),
+    ("$3.4 million", f"In Q2 2025, {IN} had rental revenue of about $3.4 million."),
+    ("94%", f"In Q2 2025, {IN} had an occupancy rate of roughly 94%."),
+]
+
+
+@pytest.mark.parametrize(("quote", "text"), DERIVED)
+def test_a_change_or_sum_by_a_stated_rule_is_derived(quote, text):
+    assert verdicts(text)[quote] == "derived"
+
+
+MISCOUNTED = [
+    ("wrong_arithmetic", "12.4%", BETWEEN + "rental revenue rise by 12.4%."),
+    ("wrong_arithmetic", "10.0%", BETWEEN + "rental revenue fall by 10.0%."),
+    ("wrong_arithmetic", "$410,000", BETWEEN + "a rental revenue increase of $410,000."),
+    ("wrong_arithmetic", "3.0 percentage points", BETWEEN + "occupancy rise by 3.0 percentage points."),
+    ("wrong_unit", "2.0%", BETWEEN + "occupancy rise by 2.0%."),
+    ("wrong_unit", "10.0 percentage points", BETWEEN + "rental revenue rise by 10.0 percentage points."),
+    (
+        "wrong_arithmetic",
+        "$7.53 million",
+        f"In Q1 2025 and Q2 2025, {IN} had combined rental revenue of $7.53 million.",
+    ),
+    ("ungrounded", "$3.6 million", f"In Q2 2025, {IN} had rental revenue of about $3.6 million."),
+]
+
+
+@pytest.mark.parametrize(("verdict", "quote", "text"), MISCOUNTED)
+def test_wrong_arithmetic_is_fabricated(verdict, quote, text):
+    assert verdicts(text).get(quote) == verdict
+    assert scored(text).counts["arithmetic_errors"] == int(verdict == "wrong_arithmetic")
+
+
+MONEY = st.integers(1, 99_999).map(lambda n: f"${n / 100:,.2f} million")
+SHARE = st.integers(1, 9_999).map(lambda n: f"{n / 100}%")
+WORDS = st.sampled_from(["in", "rose to", "and", ";", "the fund", "(", ")", "-", "about", "$", "5", "two", "1,2", "%"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(MONEY, SHARE, WORDS), min_size=1, max_size=8).map(" ".join))
+def test_the_short_way_to_read_figures_gives_what_the_long_way_gives(text):
+    short = [
+        (f.start, f.end, f.unit, f.value, f.step) for f, minus in signed_figures(text, read_words(text)) if not minus
+    ]
+    long = [(f.start, f.end, f.unit, f.value, f.step) for f in figures_in(text)]
+    assert set(short) <= set(long)
+    assert len(short) == len(long) or any(minus for _, minus in signed_figures(text, read_words(text)))
+
+
+FORMS = {
+    "${cell},000": False,
+    "${cell} thousand": False,
+    "USD {cell} thousand": False,
+    "${million} million": False,
+    "${million}M": False,
+    "-${million} million": True,
+    "$({million}) million": True,
+    "(${million} million)": True,
+    "a loss of ${million} million": True,
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(100, 9_990), st.sampled_from(sorted(FORMS)))
+def test_an_amount_in_any_form_is_matched_to_its_row_and_to_no_other(thousands, form):
+    cell = f"{thousands:,}"
+    written = form.format(cell=cell, million=f"{thousands / 1000:.3f}")
+    text = f"In Q2 2025, Elm Row Fund had net income of {written}."
+    for shown, wrong in ((cell, FORMS[form]), (f"({cell})", not FORMS[form]), (f"{thousands + 1:,}", True)):
+        document = (
+            f"entity | period | metric | unit | value\nElm Row Fund | Q2 2025 | net income | USD thousands | {shown}"
+        )
+        case = Case(id="x", input={"document": document}, expected=[], cluster="s")
+        said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        assert report.report(case, said).counts["fabricated"] == int(wrong)

@@ -1,0 +1,225 @@
+"""Answers about a handbook: what they cite, name and state, and whether they decline."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.schema import Case, Completion
+from harness.scoring.base import run
+from harness.scoring.policy import guidelines
+from harness.scoring.policy.guidelines import answered
+from tests.support.harlow_handbook import DEPARTMENTS, DOCUMENT, IDS
+
+
+def asks(question: str, *expected: str) -> Case:
+    given_input = {"document": DOCUMENT, "question": question, "guidelines": IDS, "departments": DEPARTMENTS}
+    return Case(id="x", input=given_input, expected=list(expected), cluster="harlow")
+
+
+def says(text: str, finish_reason: str = "stop") -> Completion:
+    error = "lost" if finish_reason == "error" else None
+    return Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=1, output_tokens=1, error=error)
+
+
+VALUE = asks("How much is paid for a berth on a night train?", "Guideline 4.2", "$45")
+ROLE = asks("How many shifts may shop staff swap?", "Guideline 4.3", "8")
+WHO = asks("Which department settles claims for berths?", "Guideline 4.2", "Claims Team")
+WHERE = asks("Which guideline is about berths?", "Guideline 4.2")
+NOTHING = asks("Under Guideline 4.5, what does the Marine Desk pay for a berth, $95?", "The handbook does not say.")
+
+
+def verdicts(case: Case, text: str, kind: str) -> list[tuple[str, str]]:
+    return [(s.quote, s.verdict) for s in answered(case, says(text)).spans if s.kind == kind]
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        (VALUE, "$45 (Guideline 4.2)."),
+        (VALUE, "Guideline 4.2; $45"),
+        (VALUE, "Forty-five dollars a night, under guideline 4.2, and the Claims Team settles it."),
+        (VALUE, "It is $45.00 (4.2)"),
+        (VALUE, "Guideline\u00a04.2 pays $45 \U0001f686."),
+        (ROLE, "8 shifts (Guideline 4.3)"),
+        (ROLE, "Eight, says Guideline 4.3."),
+        (WHO, "The Claims Team (Guideline 4.2)."),
+        (WHO, "Guideline 4.2: the claims department."),
+        (WHERE, "Guideline 4.2."),
+        (WHERE, "Guideline 4.2, which pays up to $45 and names the Claims Team."),
+        (NOTHING, "The handbook does not say."),
+        (NOTHING, "There is no Guideline 4.5 and no Marine Desk."),
+        (NOTHING, "The handbook does not say; Guideline 4.2 covers only berths. Ask the Claims Team."),
+        (NOTHING, "Guideline 4.2 does not say what the Marine Desk pays."),
+    ],
+)
+def test_a_right_answer_is_right(case, text):
+    assert answered(case, says(text)).value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        (VALUE, "$45."),
+        (VALUE, "Guideline 4.2."),
+        (VALUE, "$60 (Guideline 4.2)."),
+        (VALUE, "$45 or $60 (Guideline 4.2)."),
+        (VALUE, "$45 (Guideline 4.3)."),
+        (VALUE, "$45 (Guidelines 4.2 and 4.3)."),
+        (VALUE, "$45 (Guideline 9.9)."),
+        (VALUE, "$45 (Guideline 4.2), paid by the Rota Office."),
+        (VALUE, "$45 (Guideline 4.2), paid by Human Resources."),
+        (VALUE, "The handbook does not say."),
+        (VALUE, "Yes."),
+        (VALUE, ""),
+        (VALUE, DOCUMENT),
+        (ROLE, "4 shifts (Guideline 4.3)."),
+        (ROLE, "4 or 8 shifts (Guideline 4.3)."),
+        (WHO, "The Rota Office (Guideline 4.2)."),
+        (WHO, "The Claims Team or the Rota Office (Guideline 4.2)."),
+        (NOTHING, "$95 (Guideline 4.5)."),
+        (NOTHING, "$45 (Guideline 4.2)."),
+        (NOTHING, "The Claims Team."),
+        (NOTHING, "The handbook does not say, but it is $45."),
+        (NOTHING, "The handbook does not say. The Claims Team pays it."),
+        (NOTHING, "No."),
+        (NOTHING, "none"),
+        (NOTHING, ""),
+        (NOTHING, DOCUMENT),
+    ],
+)
+def test_a_wrong_or_hedged_answer_is_wrong(case, text):
+    assert answered(case, says(text)).value == 0.0
+
+
+def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_invented():
+    text = "Guidelines 4.2, 4.3, 4.7, 4.9 and 9.1 say so."
+    assert verdicts(VALUE, text, "guideline") == [
+        ("4.2", "supported"),
+        ("4.3", "misgrounded"),
+        ("4.7", "misgrounded"),
+        ("4.9", "invented"),
+        ("9.1", "invented"),
+    ]
+    score = answered(VALUE, says(text))
+    assert (score.hits, score.cited, score.misgrounds, score.invents_guideline) == (1, 5, 1, 1)
+    assert (score.misgrounded, score.invented) == (["4.3", "4.7"], ["4.9", "9.1"])
+
+
+def test_a_chapter_that_exists_is_misgrounded_and_one_that_does_not_invented():
+    assert verdicts(VALUE, "Guideline 4 says so.", "guideline") == [("4", "misgrounded")]
+    assert verdicts(VALUE, "Guideline 7 says so.", "guideline") == [("7", "invented")]
+
+
+def test_an_id_outside_the_excerpt_is_not_invented():
+    assert verdicts(NOTHING, "Guideline 2.4.", "guideline") == [("2.4", "misgrounded")]
+
+
+def test_what_the_question_invents_may_be_denied_but_not_affirmed():
+    denied = "There is no Guideline 4.5, and the Marine Desk is not a department of this company."
+    assert {verdict for _, verdict in verdicts(NOTHING, denied, "guideline")} == {"unclaimed"}
+    assert {verdict for _, verdict in verdicts(NOTHING, denied, "department")} == {"unclaimed"}
+    assert verdicts(NOTHING, "Guideline 4.5 says so.", "guideline") == [("4.5", "invented")]
+    assert verdicts(NOTHING, "The Marine Desk pays.", "department") == [("Marine Desk", "invented")]
+    assert verdicts(NOTHING, "The handbook does not say; see Guideline 8.8.", "guideline") == [("8.8", "invented")]
+
+
+def test_spans_point_at_the_line_that_bears_the_answer_out():
+    for span in answered(VALUE, says("The Claims Team pays $45 (Guideline 4.2).")).spans:
+        assert span.verdict == "supported"
+        shown = DOCUMENT[span.source.start : span.source.end]
+        assert shown.startswith("Guideline 4.2") if span.kind == "guideline" else shown in ("Claims Team", "$45")
+
+
+PIECES = ["Guideline 4.2", "\U0001f686", "the Rota Office", "e\u0301", "$45", "\r\n", "\u00ad", "\ufb01", " ", ". "]
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+def test_spans_quote_the_untouched_text(pieces):
+    text = " ".join(pieces)
+    for span in answered(VALUE, says(text)).spans:
+        assert text[span.start : span.end] == span.quote
+        assert 0 <= span.start < span.end
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_scored(text):
+    for case in (VALUE, NOTHING):
+        assert not run([answered], case, says(text)).guidelines.failed
+
+
+def test_a_cut_answer_is_wrong_and_its_last_word_is_not_judged():
+    score = answered(VALUE, says("The Claims Team pays $45 under Guideline 4.2 and Guideline 9.9", "length"))
+    assert score.value == 0.0
+    assert score.invented == []
+    assert answered(VALUE, says("$45 (Guideline 4.2)", "length")).value == 0.0
+
+
+def test_a_failed_answer_counts_against_every_rate():
+    asked, unasked = answered(VALUE, says("", "error")), answered(NOTHING, says("", "error"))
+    assert (asked.correct, asked.hits, asked.expected_ids, asked.cited, asked.refused) == (0, 0, 1, 1, 1)
+    assert (asked.invents_guideline, asked.invents_department, asked.misgrounds) == (1, 1, 1)
+    assert (unasked.answered_unanswerable, unasked.unanswerable, unasked.answerable) == (1, 1, 0)
+
+
+def test_an_empty_answer_refuses_where_there_is_an_answer_and_declines_nothing_where_there_is_none():
+    assert answered(VALUE, says(" \n")).refused == 1
+    assert answered(NOTHING, says("")).answered_unanswerable == 1
+
+
+def test_declining_is_a_refusal_only_where_there_is_an_answer():
+    silent = says("The handbook does not say.")
+    assert (answered(VALUE, silent).refused, answered(VALUE, silent).answered_unanswerable) == (1, 0)
+    assert (answered(NOTHING, silent).refused, answered(NOTHING, silent).answered_unanswerable) == (0, 0)
+
+
+def test_a_case_that_expects_nothing_is_unanswerable_too():
+    case = asks("Who pays?")
+    assert answered(case, says("Not in the handbook.")).value == 1.0
+    assert answered(case, says("")).value == 0.0
+
+
+def test_every_metric_reads_a_count_that_is_always_there():
+    for case in (VALUE, NOTHING):
+        for completion in (says(""), says("x", "error"), says("Guideline 9.9"), says("y", "length")):
+            assert run([answered], case, completion).guidelines.reason is None
+
+
+def test_what_is_worse_is_marked_so():
+    better = {"answer_correct", "guideline_recall", "guideline_precision"}
+    assert {metric.name for metric in guidelines.METRICS if metric.higher_is_better} == better
+
+
+def test_the_source_read_as_an_answer_holds_nothing_invented():
+    score = answered(VALUE, says(DOCUMENT))
+    assert (score.invented, score.invented_departments) == ([], [])
+
+
+def test_a_case_without_a_register_is_refused():
+    with pytest.raises(UserError, match="input lacks 'guidelines'"):
+        answered(Case(id="x", input={"document": DOCUMENT}, expected=[], cluster="c"), says("x"))
+
+
+def test_an_expected_guideline_outside_the_register_is_refused():
+    with pytest.raises(UserError, match=r"'Guideline 7\.7' is not in the handbook's list"):
+        answered(asks("Where?", "Guideline 7.7"), says("x"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "." * 10**6,
+        ".)" * 500_000,
+        "not no " * 140_000,
+        "A " * 500_000,
+        "\x00\u202e" * 500_000,
+        "Guideline 4.2, " * 60_000,
+    ],
+    ids=["dots", "brackets", "no", "capitals", "control", "ids"],
+)
+def test_an_enormous_answer_is_scored_in_seconds(text):
+    start = time.process_time()
+    assert answered(VALUE, says(text)).value == 0.0
+    assert time.process_time() - start < 10

@@ -1,0 +1,169 @@
+"""The `evaluate` library itself: its traps, what it leaves on disk, and the project's metrics in it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.scoring import base, evaluate_bridge, evaluate_metrics
+from harness.scoring.grounding import facts
+from harness.scoring.legal import clauses, cuad
+from tests.support.written_metrics import ANY_OF, GOOD, TEXTS, answer, case, offline_library, scored, write
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library(tmp_path_factory):
+    """The `evaluate` library with caches of its own and no network."""
+    with offline_library(tmp_path_factory.mktemp("cache")) as evaluate:
+        yield evaluate
+
+
+@pytest.mark.parametrize(
+    ("text", "raised"),
+    [
+        (f"import datasets, evaluate\n{GOOD}", ImportError),
+        (f"import evaluate\nimport neighbour\n{GOOD}", ImportError),
+        # The base class that a script imports is taken for its metric, and has no description of itself.
+        ("from evaluate import Metric\nclass Own(Metric):\n    own = True\n", NotImplementedError),
+    ],
+)
+def test_the_traps_are_still_there(library, tmp_path, text, raised):
+    """What the refusals above guard against; where a later `evaluate` loads these, the rules can go."""
+    (tmp_path / "neighbour.py").write_text("x = 1\n")
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(raised):
+        library.load(str(tmp_path / "own.py"), keep_in_memory=True)
+
+
+# Nothing is kept, nothing is reached
+
+CHILD = """
+import json
+import socket
+import sys
+
+
+def refuse(*given, **more):
+    raise AssertionError("the network was reached for")
+
+
+socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
+from harness.schema import Case, Completion
+from harness.scoring import evaluate_bridge
+from harness.scoring.base import run
+
+made = evaluate_bridge.metric(sys.argv[1], worst=0.0, best=1.0)
+assert "evaluate" not in sys.modules and "datasets" not in sys.modules and "numpy" not in sys.modules
+sys.modules["transformers"] = None
+import evaluate
+del sys.modules["transformers"]
+case = Case(id="a", input={"document": sys.argv[2]}, expected=[sys.argv[3]], cluster="c")
+for text in sys.argv[4:]:
+    completion = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    score = run([made], case, completion)[made.name]
+    print(json.dumps([score.value, score.failed, score.reason]))
+"""
+
+
+def test_no_text_of_a_case_is_left_on_disk_and_nothing_is_reached(tmp_path):
+    """Also after an answer at which the metric raised, which by the library's default leaves its file behind."""
+    secret = ["Harrowgate-Document", "Harrowgate-Expected", "Harrowgate-Answer", "Harrowgate-Raises"]
+    body = "assert 'Raises' not in predictions[0]\n        " + ANY_OF
+    path = write(tmp_path / "scripts", body, TEXTS)
+    caches = tmp_path / "caches"
+    caches.mkdir()
+    names = ("HF_HOME", "XDG_CACHE_HOME", "TMPDIR", "HOME")
+    settings = {name: str(caches / name.lower()) for name in names} | {
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    for name in names:
+        Path(settings[name]).mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_"))}
+    command = [sys.executable, "-c", CHILD, str(path), *secret]
+    done = subprocess.run(command, capture_output=True, text=True, env=kept | settings, cwd=caches, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0] == [0.0, False, None] and lines[1][1] is True and "AssertionError" in lines[1][2]
+    files = [path for path in caches.rglob("*") if path.is_file()]
+    assert any(path.name == "overlap.py" for path in files)
+    assert not [path for path in files if b"Harrowgate" in path.read_bytes()]
+    assert not [path for path in files if path.suffix == ".arrow"]
+
+
+def test_the_library_s_default_does_leave_text_on_disk(library, tmp_path):
+    """What keep_in_memory is for: the same call without it, on a metric that raises."""
+    path = write(tmp_path / "scripts", "raise RuntimeError", TEXTS)
+    careless = library.load(str(path), cache_dir=str(tmp_path / "cache"))
+    with pytest.raises(RuntimeError):
+        careless.compute(predictions=["Harrowgate"], references=[["b"]])
+    assert [p for p in (tmp_path / "cache").rglob("*.arrow") if b"Harrowgate" in p.read_bytes()]
+
+
+# The project's metrics in evaluate
+
+
+def load(library, name):
+    return library.load(evaluate_metrics.script(name), keep_in_memory=True)
+
+
+def test_clause_lists_agree_with_the_project_s_scorer(library):
+    gold = [["Insurance", "Audit Rights"], [], ["Holdover"], ["As Is", "Holdover"]]
+    named = [["insurance", "Audit rights."], ["Insurance"], [], ["As Is", "Deposit", "As Is"]]
+    found = load(library, "clause_lists").compute(predictions=named, references=gold)
+    assert found == pytest.approx(
+        {"exact_set": 0.25, "recall": 3 / 5, "precision": 3 / 5, "f1": 3 / 5, "tp": 3, "fp": 2, "fn": 2}
+    )
+    scorer = clauses.among(["Insurance", "Audit Rights", "Holdover", "As Is", "Deposit"])
+    scores = [
+        scorer(case(*there), answer("; ".join(given) or "none")).counts
+        for given, there in zip(named, gold, strict=True)
+    ]
+    assert [sum(s[count] for s in scores) for count in ("tp", "fp", "fn")] == [found[c] for c in ("tp", "fp", "fn")]
+
+
+def test_clause_lists_with_nothing_to_count_have_no_rate(library):
+    found = load(library, "clause_lists").compute(predictions=[[]], references=[[]])
+    assert (found["exact_set"], found["recall"], found["precision"], found["f1"]) == (1.0, None, None, None)
+
+
+def test_cuad_spans_follow_cuad_s_rule(library):
+    metric = load(library, "cuad_spans")
+    gold = [["a b c d"], [], ["one two"], ["Oakmere LLC"]]
+    quoted = [["a b x c", "q"], ["z"], [], ["by Oakmere LLC of the first part and others"]]
+    found = metric.compute(predictions=quoted, references=gold)
+    assert (found["tp"], found["fp"], found["fn"]) == (1, 3, 2)
+    assert (found["precision"], found["recall"], found["f1"]) == pytest.approx((1 / 4, 1 / 3, 2 / 7))
+    assert found["f2"] == pytest.approx(5 / (5 + 3 + 4 * 2)) and "aupr" not in found
+    parties = metric.compute(predictions=quoted, references=gold, questions=["w", "x", "y", "z Parties"])
+    assert (parties["tp"], parties["fp"], parties["fn"]) == (2, 2, 1)
+
+
+def test_cuad_spans_have_a_curve_where_there_are_confidences(library):
+    gold, quoted, sure = [["a b"], ["c d"]], [["a b", "x"], ["c d"]], [[0.9, 0.5], [0.3]]
+    found = load(library, "cuad_spans").compute(predictions=quoted, references=gold, confidences=sure)
+    points = cuad.curve({"0": ["a b"], "1": ["c d"]}, {"0": [("a b", 0.9), ("x", 0.5)], "1": [("c d", 0.3)]})
+    assert found["aupr"] == cuad.aupr(points) == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert found["precision_at_80_recall"] == pytest.approx(2 / 3)
+
+
+def test_checkable_facts_agree_with_the_project_s_scorer(library):
+    source = "Rent is $1,200 a month. Notice is thirty (30) days."
+    texts = ["The rent is $1,200.", "The rent is $1,300 on 45 days' notice.", "It says nothing."]
+    found = load(library, "checkable_facts").compute(predictions=texts, sources=[source] * 3)
+    scores = [facts.fabricated(case(document=source), answer(text)).counts for text in texts]
+    assert found["claims"] == sum(s["claims"] for s in scores) == 3
+    assert found["fabricated"] == sum(s["fabricated"] for s in scores) == 2
+    assert (found["fabrication_rate"], found["fabrication_response_rate"]) == pytest.approx((2 / 3, 1 / 3))
+    assert load(library, "checkable_facts").compute(predictions=texts[2:], sources=[source])["fabrication_rate"] is None
+
+
+def test_a_metric_of_the_project_comes_back_over_the_bridge():
+    made = evaluate_bridge.metric(
+        evaluate_metrics.script("checkable_facts"), field="fabrication_response_rate", worst=1.0, best=0.0
+    )
+    assert base.metrics_of([made])[0].name == "checkable_facts_fabrication_response_rate"
+    assert [scored(made, text, document="Rent is $1,200.").value for text in ("It is $1,200.", "It is $9.")] == [0, 1]

@@ -1,0 +1,262 @@
+"""How likely a rule is to pass: what is predicted against what the rules say of simulated suites."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+
+from harness.gates.evidence import Evidence
+from harness.gates.judge import RULES
+from harness.schema import Gate
+from harness.stats import intervals, power, power_exact
+from harness.stats.estimates import Observations
+from harness.stats.paired import pair, superiority
+from harness.stats.power import Design, design_of
+from tests.support.scored import ACCURACY, FABRICATION, correlated, observed
+
+POINTS = 0.03
+"""How far a prediction may be from a simulation."""
+UNEQUAL = 0.05
+"""The same where contracts differ in size: the judge then takes the larger of two estimates of the variance."""
+
+
+def passes(gate, pairs):
+    p = superiority(pairs)[0] if gate.rule == "improves" and gate.margin == 0 else None
+    evidence = Evidence(gate=gate, metric=pairs.metric, level=observed([1]), pairs=pairs, p_value=p)
+    return RULES[gate.rule](evidence).outcome == "pass"
+
+
+def level_passes(errors, cases, bar):
+    gate = Gate(metric="accuracy", rule="at_least", value=bar)
+    level = observed([0] * errors + [1] * (cases - errors))
+    return RULES["at_least"](Evidence(gate=gate, metric=ACCURACY, level=level)).outcome == "pass"
+
+
+class Bench:
+    """Pairs of 0/1 answers to the same cases; making thousands of them new would take most of the time."""
+
+    def __init__(self, cases, per_contract=1, metric=ACCURACY):
+        self.metric, self.answers = metric, [observed([score] * cases, per_contract).cases for score in (0, 1)]
+
+    def pairs(self, tuned, baseline):
+        own, other = ([self.answers[int(s)][i] for i, s in enumerate(scores)] for scores in (tuned, baseline))
+        n = len(own)
+        return pair(Observations(cases=own, records=n), Observations(cases=other, records=n), self.metric)
+
+    def flips(self, better, worse):
+        same = [1] * (len(self.answers[0]) - better - worse)
+        return self.pairs([1] * better + [0] * worse + same, [0] * better + [1] * worse + same)
+
+
+def simulated(gate, cases, better, worse, draws):
+    """Share of suites that pass, one case a contract; equal outcomes are judged once."""
+    drawn = np.random.default_rng(5).multinomial(cases, [better, worse, 1 - better - worse], size=draws)
+    bench = Bench(cases)
+    judged = cache(lambda b, c: passes(gate, bench.flips(b, c)))
+    return float(np.mean([judged(int(b), int(c)) for b, c, _ in drawn]))
+
+
+@pytest.mark.parametrize(("cases", "better", "worse", "stated"), [(29, 0.29, 0.01, 0.81), (370, 0.08, 0.03, 0.81)])
+def test_a_gain_passes_as_often_as_predicted_and_as_the_design_says(cases, better, worse, stated):
+    predicted = power_exact.chance_of_gain(Design(cases), better + worse, better - worse)
+    found = simulated(Gate(metric="accuracy", rule="improves"), cases, better, worse, 1500)
+    assert predicted == pytest.approx(found, abs=POINTS)
+    assert predicted == pytest.approx(stated, abs=0.01)
+
+
+def test_no_worse_passes_as_often_as_predicted_and_as_the_design_says():
+    predicted = power_exact.chance_of_no_worse(Design(1546), 0.10, 0.02)
+    found = simulated(Gate(metric="accuracy", rule="no_worse", margin=0.02), 1546, 0.05, 0.05, 500)
+    assert predicted == pytest.approx(found, abs=POINTS)
+    assert predicted == pytest.approx(0.79, abs=0.015)
+
+
+@pytest.mark.parametrize("cases", [60, 124, 248])
+def test_few_changes_keep_no_worse_from_passing_as_predicted(cases):
+    """The few-flips guard: the plan without it says 80% for the two larger ones at 5 and 10% of changes."""
+    changed = {60: 0.10, 124: 0.05, 248: 0.10}[cases]
+    predicted = power_exact.chance_of_no_worse(Design(cases), changed, 0.05)
+    gate = Gate(metric="accuracy", rule="no_worse", margin=0.05)
+    assert predicted == pytest.approx(simulated(gate, cases, changed / 2, changed / 2, 800), abs=POINTS)
+    assert predicted < 0.75
+
+
+@pytest.mark.parametrize(
+    ("cases", "truth", "stated"),
+    [
+        (133, 0.99, 0.26),
+        (300, 0.99, 0.42),
+        (500, 0.99, 0.44),
+        (1000, 0.99, 0.79),
+        (133, 0.98, 0.07),
+        (300, 0.98, 0.06),
+        (500, 0.98, 0.03),
+        (1000, 0.98, 0.04),
+    ],
+)
+def test_a_level_passes_as_often_as_predicted_and_as_the_design_says(cases, truth, stated):
+    predicted = power_exact.chance_of_level(Design(cases), 0.98, truth)
+    errors = np.random.default_rng(6).binomial(cases, 1 - truth, size=4000)
+    judged = {int(k): level_passes(int(k), cases, 0.98) for k in np.unique(errors)}
+    assert predicted == pytest.approx(np.mean([judged[int(k)] for k in errors]), abs=POINTS)
+    assert predicted == pytest.approx(stated, abs=0.005)
+
+
+def test_133_cases_without_an_error_pass_98_percent_and_132_do_not():
+    assert power_exact.allowed(Design(133), 0.98).few == 0
+    assert power_exact.allowed(Design(132), 0.98).few is None
+    assert [level_passes(0, n, 0.98) for n in (132, 133)] == [False, True]
+    assert power_exact.chance_of_level(Design(132), 0.98, 1.0) == 0.0
+
+
+@pytest.mark.parametrize("bar", [0.1, 0.2, 0.35, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("cases", [20, 45, 130])
+def test_the_errors_that_are_allowed_are_those_that_the_rule_lets_pass(cases, bar):
+    judged = [errors for errors in range(cases + 1) if level_passes(errors, cases, bar)]
+    assert power_exact.allowed(Design(cases), bar).few == max(judged, default=None)
+
+
+@pytest.mark.parametrize(
+    ("contracts", "cases", "icc", "bar", "truth"),
+    [
+        (100, 3, 0.2, 0.95, 0.98),
+        (168, 4, 0.2, 0.95, 0.98),
+        (91, 7, 0.2, 0.95, 0.98),
+        (91, 7, 0.2, 0.80, 0.86),
+        (34, 9, 0.2, 0.75, 0.85),
+        (40, 8, 0.3, 0.85, 0.93),
+        (30, 4, 0.2, 0.30, 0.45),
+    ],
+)
+def test_levels_of_clustered_suites_pass_as_often_as_predicted(contracts, cases, icc, bar, truth):
+    right = correlated(np.random.default_rng(7), 1500, contracts, cases, truth, icc).astype(float)
+    sizes, codes = np.full(contracts, float(cases)), np.arange(contracts)
+    found = np.mean([intervals.proportion(row, sizes, codes, 0.95, "lower").low >= bar for row in right])
+    design = design_of(sizes, icc)
+    assert (design.contracts, design.units) == (contracts, contracts * cases)
+    assert power_exact.chance_of_level(design, bar, truth) == pytest.approx(found, abs=POINTS)
+
+
+def test_contracts_of_mixed_sizes_pass_as_often_as_predicted():
+    rng, sizes = np.random.default_rng(8), np.resize([1, 2, 9], 60)
+    shares = rng.beta(0.93 * 4, 0.07 * 4, size=(1500, 60))
+    right = rng.binomial(sizes, shares).astype(float)
+    found = np.mean(
+        [intervals.proportion(r, sizes.astype(float), np.arange(60), 0.95, "lower").low >= 0.85 for r in right]
+    )
+    assert power_exact.chance_of_level(design_of(sizes.astype(float), 0.2), 0.85, 0.93) == pytest.approx(
+        found, abs=UNEQUAL
+    )
+
+
+def clustered(bench, rng, contracts, cases, icc, better, worse):
+    """One suite whose contracts differ in how many of their cases change: a Dirichlet-multinomial."""
+    spread = (1 - icc) / icc
+    shares = rng.dirichlet(spread * np.array([better, max(worse, 1e-9), 1 - better - worse]), size=contracts)
+    u = rng.random((contracts, cases))
+    gained, lost = u < shares[:, :1], u >= 1 - shares[:, 1:2]
+    return bench.pairs((~lost).ravel(), (~gained).ravel())
+
+
+@pytest.mark.parametrize(
+    ("rule", "contracts", "cases", "better", "worse", "margin"),
+    [
+        ("improves", 100, 4, 0.10, 0.03, 0.0),
+        ("improves", 34, 9, 0.12, 0.04, 0.0),
+        ("improves", 60, 4, 0.06, 0.0, 0.0),
+        ("improves", 91, 7, 0.09, 0.04, 0.01),
+        ("no_worse", 100, 4, 0.05, 0.05, 0.05),
+        ("no_worse", 60, 4, 0.05, 0.05, 0.05),
+    ],
+)
+def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
+    rule, contracts, cases, better, worse, margin
+):
+    rng, gate = np.random.default_rng(9), Gate(metric="accuracy", rule=rule, margin=margin)
+    bench = Bench(contracts * cases, cases)
+    found = np.mean([passes(gate, clustered(bench, rng, contracts, cases, 0.2, better, worse)) for _ in range(250)])
+    design = Design(contracts, ((cases, 1.0),), 0.2)
+    if rule == "improves":
+        predicted = power_exact.chance_of_gain(design, better + worse, better - worse, margin=margin)
+    else:
+        predicted = power_exact.chance_of_no_worse(design, better + worse, margin)
+    assert predicted == pytest.approx(found, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("cases", "baseline", "ratio", "bar"),
+    [(187, 0.4, 0.75, 1.0), (100, 0.2, 0.2, 0.75), (100, 0.2, 0.1, 0.75), (100, 0.1, 0.375, 0.75)],
+)
+def test_a_cut_passes_about_as_often_as_predicted_and_never_less(cases, baseline, ratio, bar):
+    tuned = baseline * ratio
+    most = math.sqrt(tuned * (1 - baseline) / (baseline * (1 - tuned)))
+    r = min(0.5, most)
+    both = baseline * tuned + r * math.sqrt(baseline * tuned * (1 - baseline) * (1 - tuned))
+    drawn = np.random.default_rng(3).multinomial(
+        cases, [both, baseline - both, tuned - both, 1 - baseline - tuned + both], size=150
+    )
+    gate, bench = Gate(metric="fabrication", rule="reduces", ratio=bar), Bench(cases, metric=FABRICATION)
+
+    def judge(b, gone, new):
+        was = [1] * (b + gone) + [0] * (cases - b - gone)
+        now = [1] * b + [0] * gone + [1] * new + [0] * (cases - b - gone - new)
+        return passes(gate, bench.pairs(now, was))
+
+    found = np.mean([judge(*map(int, row[:3])) for row in drawn])
+    assert -0.12 < power_exact.chance_of_cut(Design(cases), baseline, ratio, bar, 0.5) - found < 0.08
+
+
+def test_a_truth_at_the_bar_is_rarely_shown_to_be_over_it():
+    at_the_bar = power_exact.chance_of_level(Design(1000), 0.90, 0.90)
+    assert 0.02 < at_the_bar < 0.06
+    assert power_exact.chance_of_cut(Design(400), 0.3, 0.75, 0.75, 0.5) == 0.0
+    assert power_exact.chance_of_gain(Design(400), 0.1, 0.0) < 0.03
+
+
+def test_what_is_needed_has_the_chance_that_was_asked_for():
+    design = Design(500)
+    truth = power_exact.rate_needed(design, 0.98)
+    assert power_exact.chance_of_level(design, 0.98, truth) == pytest.approx(0.80, abs=0.005)
+    gain = power_exact.smallest_gain(design, 0.10, 0.9)
+    assert power_exact.chance_of_gain(design, 0.10, gain) == pytest.approx(0.90, abs=0.005)
+    margin = power_exact.smallest_margin(design, 0.10)
+    assert power_exact.chance_of_no_worse(design, 0.10, margin) == pytest.approx(0.80, abs=0.02)
+    ratio = power_exact.largest_ratio(design, 0.2, 0.75, 0.5)
+    assert power_exact.chance_of_cut(design, 0.2, ratio, 0.75, 0.5) == pytest.approx(0.80, abs=0.02)
+
+
+def test_more_contracts_are_found_that_reach_the_chance():
+    wanted = power_exact.contracts_needed(Design(240), lambda d: power_exact.chance_of_no_worse(d, 0.10, 0.02))
+    assert wanted == pytest.approx(1546, rel=0.03)
+    assert power_exact.contracts_needed(Design(240), lambda d: 0.5) is None
+    assert power_exact.contracts_needed(Design(240), lambda d: 0.9) <= 240
+
+
+def test_a_faultless_model_is_judged_by_contracts_not_by_cases():
+    many = Design(100, ((50, 1.0),), 0.2)
+    assert power_exact.chance_of_level(many, 0.97, 1.0) == 1.0
+    assert power_exact.chance_of_level(many, 0.98, 1.0) == 0.0
+    assert power_exact.allowed(many, 0.98).few is None
+
+
+def test_the_design_effect_grows_with_size_and_correlation():
+    assert Design(10, ((4, 1.0),), 0.2).deff == pytest.approx(1.6)
+    assert Design(10, ((1, 0.5), (3, 0.5)), 0.5).deff == power.design_effect(2.5, 0.5) == pytest.approx(1.75)
+    assert Design(10).deff == 1.0 and Design(10).is_plain
+
+
+@pytest.mark.parametrize("icc", [0.0, 0.2])
+def test_events_of_a_contract_have_the_mean_and_the_variance_of_correlated_cases(icc):
+    chance, k = Design(1, ((5, 1.0),), icc).events(0.3), np.arange(6)
+    mean = float(chance @ k)
+    assert chance.sum() == pytest.approx(1.0)
+    assert mean == pytest.approx(1.5)
+    assert float(chance @ (k - mean) ** 2) == pytest.approx(5 * 0.3 * 0.7 * (1 + 4 * icc))
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_nothing_and_everything_are_certain(rate):
+    chance = Design(1, ((3, 1.0),), 0.2).events(rate)
+    assert chance[3 if rate else 0] == pytest.approx(1.0)
+    assert power_exact.chance_of_gain(Design(50), 0.0, 0.0) == 0.0

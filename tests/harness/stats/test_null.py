@@ -1,0 +1,117 @@
+"""How often a rule lets through what it must not, and what it must: exact sums over outcomes, and simulations."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.gates.evidence import Evidence
+from harness.gates.judge import RULES
+from harness.schema import Gate
+from harness.stats.paired import difference, rate_ratio, superiority
+from tests.support.scored import FABRICATION, flips, observed, paired
+
+IMPROVES = Gate(metric="accuracy", rule="improves")
+NO_WORSE = Gate(metric="accuracy", rule="no_worse", margin=0.02)
+
+
+def passes(gate, pairs):
+    p = superiority(pairs)[0] if gate.rule == "improves" else None
+    evidence = Evidence(gate=gate, metric=pairs.metric, level=observed([1]), pairs=pairs, p_value=p)
+    return RULES[gate.rule](evidence).outcome == "pass"
+
+
+def chance(cases, better, worse, decide, least=1e-7):
+    """Probability that `decide(b, c)` holds, summed over the outcomes of independent flips."""
+    total = 0.0
+    for c in range(cases + 1):
+        outer = stats.binom.pmf(c, cases, worse)
+        for b in range(cases + 1 - c) if outer > least else ():
+            inner = stats.binom.pmf(b, cases - c, better / (1 - worse))
+            if outer * inner > least and decide(b, c):
+                total += outer * inner
+    return total
+
+
+def test_improves_under_the_null_passes_about_one_in_eighty():
+    assert chance(100, 0.05, 0.05, lambda b, c: passes(IMPROVES, flips(b, c, 100))) == pytest.approx(0.012, abs=0.002)
+
+
+def t_bound(b, c, cases, level):
+    """Lower bound of the paired t interval: the plain method, which nothing guards."""
+    mean = (b - c) / cases
+    se = math.sqrt(((b + c) / cases - mean * mean) / (cases - 1))
+    return mean - stats.t.ppf(level, cases - 1) * se
+
+
+def test_the_bound_alone_would_pass_one_in_forty():
+    assert 0.020 <= chance(100, 0.05, 0.05, lambda b, c: t_bound(b, c, 100, 0.975) > 0) <= 0.028
+    assert chance(100, 0.05, 0.05, lambda b, c: difference(flips(b, c, 100)).low > 0) <= 0.025
+
+
+@pytest.mark.parametrize(
+    ("cases", "bare", "guarded"), [(50, 0.357, 0.0), (100, 0.133, 0.0), (200, 0.091, 0.018), (400, 0.104, 0.044)]
+)
+def test_no_worse_at_its_margin_passes_rarely_and_only_thanks_to_the_guard(cases, bare, guarded):
+    def unguarded(b, c):
+        return t_bound(b, c, cases, 0.95) > -0.02
+
+    assert chance(cases, 0.0, 0.02, unguarded) == pytest.approx(bare, abs=0.02)
+    assert chance(cases, 0.0, 0.02, lambda b, c: passes(NO_WORSE, flips(b, c, cases))) == pytest.approx(
+        guarded, abs=0.005
+    )
+
+
+@pytest.mark.slow
+def test_no_worse_at_its_margin_passes_rarely_in_clustered_suites():
+    rng, suites = np.random.default_rng(1), 1500
+    bare = guarded = 0
+    for _ in range(suites):
+        u = rng.random(400)
+        tuned, baseline = np.where(u < 0.04, 0, 1), np.where((u >= 0.04) & (u < 0.06), 0, 1)
+        pairs = paired(tuned, baseline, per_contract=4)
+        change = (tuned - baseline).reshape(100, 4).mean(axis=1)
+        bare += change.mean() - stats.t.ppf(0.95, 99) * stats.sem(change) > -0.02
+        guarded += passes(NO_WORSE, pairs)
+    assert bare / suites > 0.05
+    assert guarded / suites <= 0.03
+
+
+@pytest.mark.parametrize(("contracts", "rate"), [(30, 0.10), (60, 0.05), (60, 0.20)])
+def test_a_cut_that_only_just_misses_the_bar_passes_rarely(contracts, rate):
+    """True ratio 0.75, independent variants: the rule may pass no more often than its 2.5% says, with some slack."""
+    rng, suites = np.random.default_rng(2), 150
+    gate = Gate(metric="fabrication", rule="reduces", ratio=0.75)
+    passed = 0
+    for _ in range(suites):
+        tuned, baseline = rng.random(contracts) < 0.75 * rate, rng.random(contracts) < rate
+        pairs = paired(tuned, baseline, metric=FABRICATION)
+        passed += passes(gate, pairs)
+    assert passed / suites <= 0.08
+
+
+def test_a_cut_to_nothing_in_a_tiny_suite_is_not_shown():
+    pairs = paired([0] * 30, [1] * 3 + [0] * 27, metric=FABRICATION)
+    assert rate_ratio(pairs).value == 0
+    assert not passes(Gate(metric="fabrication", rule="reduces", ratio=0.75), pairs)
+
+
+@pytest.mark.parametrize(
+    ("cases", "better", "worse"),
+    [(29, 0.29, 0.01), pytest.param(57, 0.24, 0.04, marks=pytest.mark.slow)],
+)
+def test_a_large_gain_is_shown_in_four_suites_of_five_at_the_planned_size(cases, better, worse):
+    power = chance(cases, better, worse, lambda b, c: passes(IMPROVES, flips(b, c, cases)), least=1e-5)
+    assert 0.78 <= power <= 0.84
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("gate", "cases", "better", "worse"), [(IMPROVES, 370, 0.08, 0.03), (NO_WORSE, 1546, 0.05, 0.05)]
+)
+def test_a_small_effect_is_shown_in_four_suites_of_five_at_the_planned_size(gate, cases, better, worse):
+    rng, suites = np.random.default_rng(3), 800
+    drawn = rng.multinomial(cases, [better, worse, 1 - better - worse], size=suites)
+    seen = {(b, c): passes(gate, flips(b, c, cases)) for b, c in {(int(d[0]), int(d[1])) for d in drawn}}
+    assert np.mean([seen[int(d[0]), int(d[1])] for d in drawn]) == pytest.approx(0.80, abs=0.04)

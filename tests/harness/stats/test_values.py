@@ -1,0 +1,52 @@
+"""Which answer is wrong, and by how much."""
+
+import msgspec
+import pytest
+
+from harness.schema import Completion, Metric, Score
+from harness.stats.estimates import case_value, is_wrong
+from tests.support.sample import METRICS, make_record
+
+RECALL, FABRICATION = METRICS
+
+
+@pytest.mark.parametrize(("metric", "worst"), [(RECALL, 0.0), (FABRICATION, 1.0)])
+def test_an_engine_error_is_the_worst_value(metric: Metric, worst: float) -> None:
+    failed = Completion(
+        key="k", text="", finish_reason="error", prompt_tokens=1, output_tokens=0, error="out of memory"
+    )
+    record = make_record(1, "tuned", "", completion=failed, scores={})
+    assert case_value(record, metric) == worst
+    assert is_wrong(record, metric) is True
+
+
+def test_an_unscored_answer_is_neither_right_nor_wrong() -> None:
+    record = make_record(1, "tuned", "x")
+    unscored = Score(name="clauses", value=None, reason="no gold")
+    assert is_wrong(msgspec.structs.replace(record, scores={"clauses": unscored}), RECALL) is None
+
+
+def test_macro_f1_of_one_case_comes_from_its_label_lists() -> None:
+    score = Score(name="clauses", value=0.0, extracted={"found": ["a", "b"], "missing": ["c"], "invented": ["d"]})
+    record = msgspec.structs.replace(make_record(1, "tuned", "x"), scores={"clauses": score})
+    f1 = case_value(record, Metric(name="f1", scorer="clauses", numerator="", kind="macro_f1"))
+    assert f1 == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+
+
+def test_a_mean_over_labels_that_names_no_count_reads_the_lists_of_one_case() -> None:
+    score = Score(name="clauses", value=0.0, extracted={"found": ["a", "b"], "missing": ["c"], "invented": ["d"]})
+    record = msgspec.structs.replace(make_record(1, "tuned", "x"), scores={"clauses": score})
+    recall = case_value(record, Metric(name="recall", scorer="clauses", numerator="", kind="macro_recall"))
+    assert recall == pytest.approx(2 / 3)
+
+
+def test_a_mean_is_the_score_itself_and_a_failed_scorer_its_worst_value() -> None:
+    loss = Metric(name="loss", scorer="own", numerator="", kind="mean", worst=5.0, best=0.0, higher_is_better=False)
+    record = make_record(1, "tuned", "x")
+    scored = msgspec.structs.replace(record, scores={"own": Score(name="own", value=1.5)})
+    failed = msgspec.structs.replace(
+        record, scores={"own": Score(name="own", value=None, reason="raised", failed=True)}
+    )
+    perfect = msgspec.structs.replace(record, scores={"own": Score(name="own", value=0.0)})
+    assert [case_value(r, loss) for r in (scored, failed, perfect)] == [1.5, 5.0, 0.0]
+    assert [is_wrong(r, loss) for r in (scored, failed, perfect)] == [True, True, False]

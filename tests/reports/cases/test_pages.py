@@ -1,0 +1,196 @@
+"""Cases over pages: order, addresses, what is left out and where it is; the same from memory and from the disk."""
+
+import csv
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import reports
+from harness.runs.folder import load_run
+from harness.schema import Record
+from reports import assemble
+from reports.cases import read, select
+from reports.cases.select import anchor
+from reports.model import Exchange, ReportModel, Table
+from tests.reports.conftest import Writer
+from tests.support.sample import SUITE, cite, make_manifest, make_record, make_records, make_suite
+
+LINK = re.compile(r'href="([^"#]*)#([^"?]+)"')
+
+
+def many(count: int = 60) -> list[Record]:
+    """Contracts by number: a third regresses, a third gains, a sixth fabricates in both answers, the rest is equal."""
+    records = []
+    for number in range(100, 100 + count):
+        invented = f"See O.C.G.A. § 44-99-{number}."
+        spans = (cite(invented, f"O.C.G.A. § 44-99-{number}"),)
+        fabricates = number % 6 == 5
+        for variant, found in (("baseline", number % 3 != 1), ("tuned", number % 3 != 0)):
+            text = invented if fabricates else f"Answer {number} of {variant}."
+            records.append(make_record(number, variant, text, found, spans if fabricates else ()))
+    return records
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "ROOM", 10 * select.FRAME)
+
+
+def written(folder: Path, out: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in reports.publish([folder], out)}
+
+
+def anchors(page: bytes) -> list[str]:
+    return re.findall(r'<div class="body" id="([^"]+)"', page.decode())
+
+
+def pages_of(files: dict[str, bytes]) -> list[str]:
+    return [name for name in files if name == "report.html" or name.startswith("cases-0")]
+
+
+def exchanges(model: ReportModel) -> list[Exchange]:
+    return [b for section in model.sections for b in section.blocks if isinstance(b, Exchange)]
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_every_case_stands_on_one_page_regressions_first(write_run: Writer, tmp_path: Path) -> None:
+    files = written(write_run(records=many()), tmp_path / "out")
+    names = pages_of(files)
+    assert names[:2] == ["report.html", "cases-0001.html"] and len(names) > 5
+    found = [a for name in names for a in anchors(files[name])]
+    assert len(found) == len(set(found)) == 60
+    kinds = re.findall(r'<details class="exchange (\w+)"', b"".join(files[name] for name in names).decode())
+    order = list(select.ORDER)
+    assert kinds == sorted(kinds, key=order.index)
+    assert (kinds.count("regression"), kinds.count("gain"), kinds.count("fabrication")) == (20, 20, 10)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_every_link_between_the_pages_leads_to_its_place(write_run: Writer, tmp_path: Path) -> None:
+    files = written(write_run(records=many()), tmp_path / "out")
+    ids = {name: set(re.findall(r' id="([^"]+)"', files[name].decode())) for name in pages_of(files)}
+    followed = 0
+    for name in ids:
+        for file, place in LINK.findall(files[name].decode()):
+            assert place in ids[file or name], (name, file, place)
+            followed += bool(file)
+        for file in re.findall(r'href="([^"#]+)"', files[name].decode()):
+            assert file in files
+    assert followed >= 10, "the table of fabrications leads to other pages"
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_what_a_page_lacks_is_counted_with_its_place(write_run: Writer, tmp_path: Path) -> None:
+    folder = write_run(records=many())
+    model = reports.build([folder])
+    said = msgspec.json.encode(model).decode()
+    others = r"The others are on cases-0001.html and cases-0002.html\."
+    assert re.search(rf"legal/clauses: \d+ of 20 regressions shown\. {others}", said)
+    table = next(
+        b for s in model.sections for b in s.blocks if isinstance(b, Table) and b.caption == "Pages with further cases"
+    )
+    held = sum(int(row[1].text) for row in table.rows)
+    assert held + len(exchanges(model)) == 60
+    assert [row[0].link for row in table.rows] == pages_of(written(folder, tmp_path / "out"))[1:]
+
+
+def test_cases_beyond_the_most_are_in_the_table_of_all_and_said_to_be(
+    write_run: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(select, "MOST", 25)
+    files = written(write_run(records=many()), tmp_path / "out")
+    assert sum(len(anchors(files[name])) for name in pages_of(files)) == 25
+    page = files["report.html"].decode()
+    assert "35 cases stand on no page: cases.csv has a line on each" in page
+    assert "5 of 20 gains shown. 15 are in cases.csv alone." in page
+    rows = list(csv.DictReader(files["cases.csv"].decode().splitlines()))
+    assert [len(rows), sum(not row["shown_in"] for row in rows)] == [60, 35]
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_the_table_of_all_cases_has_scores_and_places(write_run: Writer, tmp_path: Path) -> None:
+    files = written(write_run(records=many()), tmp_path / "out")
+    rows = {row["case_id"]: row for row in csv.DictReader(files["cases.csv"].decode().splitlines())}
+    lost = rows["lease-102"]
+    assert (lost["shown_for"], lost["change"]) == ("regression wrong", "-1.0")
+    assert (lost["baseline clause_recall"], lost["tuned clause_recall"]) == ("1.0", "0.0")
+    assert (lost["suite"], lost["source"], lost["slices"]) == (SUITE, "contract-102", "instrument: deed")
+    for row in rows.values():
+        name, place = row["shown_in"].split("#")
+        assert place in anchors(files[name])
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_two_reports_of_one_run_give_equal_bytes_and_pages_of_an_older_one_go(
+    write_run: Writer, tmp_path: Path
+) -> None:
+    folder = write_run(records=many())
+    first = written(folder, tmp_path / "a")
+    assert first == written(folder, tmp_path / "b")
+    written(write_run(records=make_records()[:9]), tmp_path / "a")
+    assert [file.name for file in (tmp_path / "a").glob("cases-*.html")] == []
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_run_on_the_disk_gives_the_report_of_a_run_in_memory(
+    write_run: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run(records=[*many(), *make_records()])
+    held = written(folder, tmp_path / "held")
+    monkeypatch.setattr(read, "MOST_HELD", 0)
+    assert assemble.read([folder]).run.records == []
+    assert written(folder, tmp_path / "streamed") == held
+
+
+def test_repeats_are_told_from_the_disk_too(write_run: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [make_record(n, "tuned", "x", found=n != 2 or r == 1, repeat=r) for n in range(3) for r in (1, 2)]
+    folder = write_run(manifest=make_manifest(suites=[make_suite(samples=2)]), records=records)
+    held = reports.build([folder])
+    monkeypatch.setattr(read, "MOST_HELD", 0)
+    assert reports.build([folder]) == held
+    assert "flip between repeats" in msgspec.json.encode(held).decode()
+
+
+def test_an_answer_on_the_disk_is_found_by_its_number(write_run: Writer) -> None:
+    folder = write_run(records=[*many(), *make_records()])
+    run, disk = load_run(folder), read.OnDisk(folder)
+    found = list(disk)
+    assert [suite for _, suite, _ in found] == run.suite_of
+    for (number, _, streamed), record in reversed(list(zip(found, run.records, strict=True))):
+        assert disk.read(number) == streamed == record
+
+
+def test_a_report_of_two_thousand_long_cases_is_one_file_under_three_megabytes(
+    write_run: Writer, tmp_path: Path
+) -> None:
+    answer = " ".join(f"word{i % 97}" for i in range(230))
+    records = []
+    for number in range(2000):
+        base = make_record(number, "baseline", answer, number % 10 != 0)
+        case = msgspec.structs.replace(base.case, input={"document": "§ " * 4000})
+        records.append(msgspec.structs.replace(base, case=case))
+        tuned = make_record(number, "tuned", answer.replace("word5 ", "other "), number % 10 != 1)
+        records.append(msgspec.structs.replace(tuned, case=case))
+    files = written(write_run(records=records), tmp_path / "out")
+    assert 300_000 < len(files["report.html"]) < 3_000_000
+    assert max(len(files[name]) for name in pages_of(files)) < 3_000_000
+    assert sum(len(anchors(files[name])) for name in pages_of(files)) == 2000
+
+
+@pytest.mark.parametrize("case_id", ["a/b c", "A\u202eB", "\ud800", "x" * 300, "§", "#?&'\"<", "case"])
+def test_an_address_is_safe_and_tells_cases_apart(case_id: str) -> None:
+    found = anchor("s", case_id)
+    assert re.fullmatch(r"case-[a-z0-9-]*[0-9a-f]{8}", found) and len(found) < 60
+    assert found != anchor("s", case_id + " ") != anchor("t", case_id + " ")
+
+
+def test_a_run_without_a_baseline_shows_its_answers_alone(write_run: Writer) -> None:
+    records = [r for r in many(12) if r.variant == "tuned"]
+    manifest = make_manifest(checkpoints={"tuned": make_manifest().checkpoints["tuned"]})
+    model = reports.build([write_run(records=records, manifest=manifest, verdicts=[])])
+    shown = exchanges(model)
+    assert [e.kind for e in shown] == ["fabrication"] * 2 + ["wrong"] * 4 + ["unchanged"] * 6
+    assert {len(e.answers) for e in shown} == {1}
+    assert {p.change for e in shown for a in e.answers for p in a.pieces} == {"same"}

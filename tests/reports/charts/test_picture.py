@@ -1,0 +1,108 @@
+"""What changed, at a glance: right is better whatever the metric's direction, and what got worse is said first."""
+
+import msgspec
+import pytest
+
+import reports
+from harness.runs.folder import RunData
+from harness.schema import Comparison, ComparisonRow, Metrics
+from reports.charts.intervals import turned_ticks
+from reports.model import Facts, Headline, Intervals, Section, Table
+from tests.reports.conftest import Writer
+from tests.support.sample import SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
+
+
+def picture(model: reports.ReportModel) -> Section:
+    return next(section for section in model.sections if section.id == "picture")
+
+
+def with_changes(*changes: tuple[str, float, float, float], **sliced: str) -> Metrics:
+    """The sample's levels with these changes of metrics: value, low, high."""
+    rows = [
+        ComparisonRow(suite=SUITE, comparison=Comparison(metric=name, difference=interval(*found), losses=3), **sliced)
+        for name, *found in changes
+    ]
+    return Metrics(metrics=make_metrics().metrics, comparisons=rows)
+
+
+def test_a_fall_of_a_metric_where_less_is_better_points_right_and_keeps_its_numbers(run: RunData) -> None:
+    plot = next(b for b in picture(reports.build([run])).blocks if isinstance(b, Intervals))
+    (mark,) = next(row for row in plot.rows if row.label == "Fabrication rate").marks
+    assert (mark.low, mark.value, mark.high) == (0.028, 0.085, 0.142)
+    assert (mark.text, mark.reading) == ("−8.5 points (−14.2 to −2.8)", "better")
+    assert plot.ends == ("◀ worse", "better ▶")
+
+
+def test_what_got_worse_stands_first_with_the_cases_that_did(write_run: Writer) -> None:
+    worse = with_changes(("clause_recall", 0.1, 0.05, 0.15), ("fabrication_rate", 0.2, 0.1, 0.3))
+    blocks = picture(reports.build([write_run(metrics=worse)])).blocks
+    summary, plot, twin = blocks
+    assert isinstance(summary, Facts) and isinstance(plot, Intervals) and isinstance(twin, Table)
+    name, cell = summary.pairs[0]
+    assert (name, cell.text, cell.tone) == ("Got worse", "Fabrication rate", "bad")
+    assert cell.note == "1 of 10 cases regressed\n1 new fabrication"
+    assert [row.label for row in plot.rows] == ["Fabrication rate", "Clause recall"]
+    assert plot.rows[0].marks[0].value == -0.2, "worse lies on the left"
+    assert [row[2].text for row in twin.rows] == ["Worse", "Better"]
+    assert twin.folded and twin.caption == plot.twin
+
+
+def test_a_slice_that_got_worse_is_named_even_where_no_metric_did(write_run: Writer) -> None:
+    whole = with_changes(("clause_recall", 0.1, 0.05, 0.15))
+    part = with_changes(("clause_recall", -0.1, -0.2, -0.05), slice="instrument", slice_value="deed")
+    both = msgspec.structs.replace(whole, comparisons=[*whole.comparisons, *part.comparisons])
+    summary = picture(reports.build([write_run(metrics=both)])).blocks[0]
+    assert isinstance(summary, Facts)
+    assert summary.pairs[0][1].text == "No metric is shown to be worse"
+    assert summary.pairs[0][1].note.endswith("worse on deed (clause recall)")
+
+
+def test_how_sure_is_the_half_of_the_first_metrics_interval(run: RunData) -> None:
+    summary = picture(reports.build([run])).blocks[0]
+    assert isinstance(summary, Facts)
+    name, cell = summary.pairs[-1]
+    assert (name, cell.text) == ("How sure", "n 240, 40 contracts")
+    assert cell.note == "clause recall known to ±7.4 points, 95% interval"
+
+
+@pytest.mark.parametrize(
+    ("rule", "observed", "margin", "at"),
+    [
+        ("improves", (0.175, 0.101, 0.249), 0.101, 0.0),
+        ("improves", (0.175, 0.101, 0.249), 0.051, 0.05),
+        ("no_worse", (0.175, 0.12, 0.249), 0.15, -0.03),
+    ],
+)
+def test_the_bar_of_a_gate_on_a_change_is_found_again(
+    write_run: Writer, rule: str, observed: tuple[float, float, float], margin: float, at: float
+) -> None:
+    verdict = msgspec.structs.replace(make_verdicts()[0], rule=rule, observed=interval(*observed), margin=margin)
+    plot = next(b for b in picture(reports.build([write_run(verdicts=[verdict])])).blocks if isinstance(b, Intervals))
+    (bar,) = next(row for row in plot.rows if row.label == "Clause recall").bars
+    assert bar.at == pytest.approx(at)
+
+
+def test_several_suites_say_what_got_worse_in_their_verdicts(write_run: Writer) -> None:
+    metrics = make_metrics()
+    other = [msgspec.structs.replace(r, suite="b/other") for r in metrics.comparisons]
+    both = msgspec.structs.replace(metrics, comparisons=[*metrics.comparisons, *other])
+    manifest = make_manifest(suites=[make_suite(), make_suite(name="b/other")])
+    headlines = [
+        b for b in reports.build([write_run(manifest=manifest, metrics=both)]).sections[0].blocks
+        if isinstance(b, Headline)
+    ]  # fmt: skip
+    assert [name for h in headlines for name, _ in h.glance] == ["Got worse", "How sure"] * 2
+    assert headlines[0].glance[0][1] == "No metric is shown to be worse; 1 of 10 cases regressed; 1 new fabrication"
+
+
+def test_without_a_comparison_there_is_no_picture(write_run: Writer) -> None:
+    alone = Metrics(metrics=[m for m in make_metrics().metrics if m.variant == "tuned"])
+    model = reports.build([write_run(metrics=alone, verdicts=[])])
+    assert "picture" not in [section.id for section in model.sections]
+
+
+@pytest.mark.parametrize("reach", [0.003, 0.02, 0.05, 0.17, 0.249, 0.9, 1.0])
+def test_the_labels_of_a_scale_are_its_places(reach: float) -> None:
+    ticks = turned_ticks(reach)
+    assert ticks[-1].at >= reach and ticks[0].at == -ticks[-1].at
+    assert [float(tick.text) for tick in ticks] == pytest.approx([abs(tick.at) * 100 for tick in ticks])

@@ -1,0 +1,161 @@
+"""A project with a suite and an approval policy, and runs in which checkpoints passed it or did not.
+
+The fake engine answers, and the run is then sealed as one of the weights in question: what an engine that loads them
+would have written.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from harness.approval.policy import renew
+from harness.checkpoints.resolve import resolve
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import find_suites, run
+from harness.progress.progress import Progress
+from harness.runs.folder import SEAL, RunFolder, load_manifest, recorded_verdicts
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest, Outcome
+from harness.suites.suite import Suite
+from tests.support.mini import right, rows, write_script, write_suite
+from tunegate.cli.main import main
+
+SUITE = "legal/mini"
+CASES = 40
+PASS_ON_BOTH = """[objective]
+text = "Find the clauses."
+
+[[gate]]
+metric = "clause_recall"
+rule = "at_least"
+value = 0.5
+
+[[gate]]
+metric = "clause_exact_set"
+rule = "at_least"
+value = 0.5
+"""
+GATES = ["clause_recall-at_least-0.5", "clause_exact_set-at_least-0.5"]
+Answers = Mapping[str, str]
+
+
+def write_project(root: Path, gates: str = PASS_ON_BOTH) -> Path:
+    """A suite, and a policy that names it."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = write_suite(root, rows(CASES), gates=gates)
+    approve_of(root)
+    return folder
+
+
+def approve_of(root: Path) -> None:
+    """Let the policy name every suite of the project as it is now: what `tunegate approval` does."""
+    with chdir(root):
+        renew(suites_of(root), more=True)
+
+
+def suites_of(root: Path) -> list[Suite]:
+    return list(find_suites([str(root / "evalsuites")]))
+
+
+def wrong() -> dict[str, str]:
+    """An answer to every case that invents a clause, or misses the one that is there."""
+    return {str(case["id"]): "none" if case["expected"] else "as is" for case in rows(CASES)}
+
+
+def evaluate(
+    runs: Path,
+    weights: Path | Checkpoint,
+    *,
+    answers: Answers | None = None,
+    baseline: Path | Checkpoint | str | None = None,
+    asked: int | None = None,
+    suites: list[str] | None = None,
+    bars: Path | None = None,
+) -> Path:
+    """Evaluate weights on the project around the folder of runs; without `answers`, they are all right."""
+    root = runs.parent
+    found = [suite for suite in suites_of(root) if suites is None or suite.name in suites]
+    script = write_script(root, tuned=dict(answers or right(rows(CASES))), baseline=wrong())
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases[:asked]) for suite in found],
+        candidate="tuned",
+        baseline=baseline if isinstance(baseline, str) else "base" if baseline else None,
+        engine="fake",
+        script=script,
+        use_cache=False,
+        bars=bars,
+    )
+    made = run(job, RunFolder.create(runs, "eval"), Progress(quiet=True)).path
+    script.unlink()
+    checkpoints = {CANDIDATE: checkpoint_of(weights)}
+    if baseline and not isinstance(baseline, str):
+        checkpoints[BASELINE] = checkpoint_of(baseline)
+    change(made, lambda m: msgspec.structs.replace(m, checkpoints=m.checkpoints | checkpoints))
+    return made
+
+
+def checkpoint_of(weights: Path | Checkpoint) -> Checkpoint:
+    return weights if isinstance(weights, Checkpoint) else resolve(str(weights))
+
+
+def change(folder: Path, edit: Callable[[Manifest], Manifest]) -> None:
+    """Edit a run's manifest, and seal the run again."""
+    manifest = edit(load_manifest(folder))
+    (folder / SEAL).unlink(missing_ok=True)
+    RunFolder(folder).write_manifest(manifest)
+    RunFolder(folder).seal()
+
+
+def reseal(folder: Path) -> None:
+    """Seal a run as it is now."""
+    change(folder, lambda manifest: manifest)
+
+
+def later(folder: Path, day: int) -> Path:
+    """Let a run have started on this day of a later month."""
+    change(folder, lambda m: msgspec.structs.replace(m, started=f"2027-01-{day:02d}T08:00:00Z"))
+    return folder
+
+
+def write_run(runs: Path, weights: Path | Checkpoint, *outcomes: Outcome, **more: Any) -> Path:
+    """An evaluation whose answers are right, and whose gates are said to have come to these outcomes."""
+    if not (runs.parent / "evalsuites").exists():
+        write_project(runs.parent)
+    folder = evaluate(runs, weights, **more)
+    found = recorded_verdicts(folder)
+    said = [msgspec.structs.replace(v, outcome=o) for v, o in zip(found, outcomes, strict=False)]
+    (folder / "verdicts.json").write_bytes(msgspec.json.encode(said))
+    reseal(folder)
+    return folder
+
+
+class Done(NamedTuple):
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def tunegate(root: Path, *words: str) -> Done:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(root)
+        patch.setattr(sys, "argv", ["tunegate", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+    return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def edit_json(file: Path, edit: Callable[[Any], Any]) -> None:
+    """Change a file of JSON."""
+    file.write_text(json.dumps(edit(json.loads(file.read_text()))))

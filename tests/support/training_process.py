@@ -1,0 +1,118 @@
+"""The real command in processes of its own, as a user starts it, and what it leaves behind."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from harness.checkpoints.resolve import file_sha256
+from harness.runs.folder import load_run
+from tests.support import forked
+from training.run import train
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 180
+"""A training that takes longer hangs."""
+MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
+ONE_SUITE = {"data__suites": [str(ROOT / "evalsuites" / "general" / "basics")]}
+"""Rows are compared with this suite alone, which takes less time than all."""
+LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def environment(**more):
+    """This one's, without what a launcher would have set; one thread, for which a tiny model is too small already."""
+    kept = {key: value for key, value in os.environ.items() if key not in LAUNCHED}
+    return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
+
+
+def start(config, room=None):
+    """`tunegate train CONFIG`, running; `room` is the bytes of its largest file."""
+    words = ("tunegate.cli.main", "train", str(config))
+    return forked.Forked(*words, cwd=config.parent, env=environment(), libraries="training", room=room)
+
+
+def finish(process):
+    """Exit code, stdout and stderr lines of a started command."""
+    try:
+        out, error = process.communicate(timeout=LIMIT_S)
+    finally:
+        process.kill()
+    return process.returncode, out.splitlines(), error.splitlines()
+
+
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--redirects=3", "--log-dir=logs"]
+TORCHRUN += ["--no-python"]
+ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
+ACCELERATE += ["--num_machines=1", "--mixed_precision=bf16", "--dynamo_backend=eager", "--tee=3", "--log_dir=logs"]
+ACCELERATE += ["--no_python"]
+
+
+class Launched:
+    """What two processes of a launcher did, as spy.py tells it, and what each of them printed."""
+
+    def __init__(self, folder, config, *, launcher=TORCHRUN, **more):
+        folder.mkdir()
+        spy = forked.program("tests.support.launcher_spy", "training")
+        command = [sys.executable, "-m", *launcher, *spy, "train", str(config)]
+        self.folder = folder
+        told = environment(TOLD=str(folder), **more)
+        process = subprocess.Popen(command, cwd=folder, env=told, stderr=subprocess.PIPE, text=True)
+        try:
+            _, self.launcher = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # The launcher ends the processes that hang before it ends itself.
+            process.communicate()
+            raise
+        self.code = process.returncode
+
+    def told(self, kind, process):
+        file = self.folder / f"{kind}-{process}"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def left(self, process):
+        """Exit code; None where it was killed."""
+        return next(iter(self.told("left", process)), None)
+
+    def printed(self, process, stream="stderr"):
+        (file,) = self.folder.glob(f"logs/*/*/{process}/{stream}.log")
+        return file.read_text().splitlines()
+
+
+def wait_for(found, process):
+    """The first true answer of `found` while the process runs."""
+    end = time.monotonic() + LIMIT_S
+    while not (answer := found()):
+        assert process.poll() is None, f"ended before the moment came: {process.communicate()}"
+        assert time.monotonic() < end, "the moment never came"
+        time.sleep(0.002)
+    return answer
+
+
+def train_here(config, progress=lambda update: None):
+    """Train in this process, with the threads that the command has: they decide in which order sums are made."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train(config, progress=progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def losses(folder):
+    """The log without what was measured of the machine."""
+    return [{k: v for k, v in row.items() if k not in MEASURED} for row in load_run(folder).train_log]
+
+
+def weights(folder):
+    """Digest of the adapter."""
+    return file_sha256(folder / "adapter" / "adapter_model.safetensors")
+
+
+def only_run(root):
+    """The one run folder below `root`."""
+    (folder,) = root.glob("*/")
+    return folder

@@ -1,0 +1,227 @@
+"""A plan counts what the training then does, opens no weight, and says what fits where and what would make it fit."""
+
+import json
+import shutil
+
+import msgspec
+import pytest
+
+from harness.engines import usage
+from harness.errors import UserError
+from harness.runs.folder import load_run
+from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M
+from training.config import Config, Data, Lora, Train
+from training.estimate import duration, fit, memory, report, shapes
+from training.estimate.duration import Workload
+from training.estimate.memory import Pass
+from training.estimate.report import show
+from training.run import train
+
+EIGHT = shapes.of(LLAMA_31_8B)
+
+
+def quiet(update):
+    pass
+
+
+@pytest.fixture
+def without_weights(tiny_model, tmp_path):
+    """The tiny model's folder, but for its weights."""
+    folder = tmp_path / "no-weights"
+    shutil.copytree(tiny_model, folder)
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+def rebased(config, folder):
+    first = config.read_text().splitlines()[0]
+    config.write_text(config.read_text().replace(first, f"base = {json.dumps(str(folder))}"))
+    return config
+
+
+def test_a_plan_counts_what_the_training_then_does(write_config, tmp_path):
+    config = write_config(train__max_steps=4)
+    found = report.plan(config, tmp_path / "none")
+    steps = [row for row in load_run(train(config, progress=quiet)).train_log if "loss" in row]
+    assert found.work.steps == len(steps) == 4
+    assert found.work.exact
+    for name in ("tokens", "answer_tokens", "flops"):
+        assert getattr(found.work, name) == sum(row[name] for row in steps), name
+    often = report.plan(write_config(train__max_steps=4, train__validate_every=1), tmp_path / "none")
+    assert often.work.validation_flops == 2 * found.work.validation_flops > 0, "4 validations against 2"
+
+
+def test_a_plan_opens_no_weight(write_config, without_weights, tmp_path):
+    found = report.plan(rebased(write_config(), without_weights), tmp_path / "none")
+    assert found.rows[0].here and found.rows[0].fits[0].fits == "yes"
+
+
+def test_without_a_tokenizer_lengths_are_guessed_and_said(write_config, without_weights, tmp_path):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (without_weights / name).unlink()
+    found = report.plan(rebased(write_config(), without_weights), tmp_path / "none")
+    assert not found.work.exact and found.work.tokens > 0
+    assert "guessed at four characters a token" in show(found)
+
+
+def test_a_base_that_is_not_here_is_planned_from_the_kept_facts(write_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found = report.plan(rebased(write_config(), "Llama-3.1-8B-Instruct"), tmp_path / "none")
+    assert found.shapes.parameters == 8_030_261_248
+    assert {row.device: row.fits[0].fits for row in found.rows}["H100 80 GB"] == "yes"
+
+
+def test_bad_settings_are_refused_together(write_config, tmp_path):
+    config = write_config(lora__r=0, data__max_length=100000)
+    with pytest.raises(UserError) as refused:
+        report.plan(config, tmp_path)
+    assert "'lora.r' is 0" in str(refused.value) and "'data.max_length' is 100000" in str(refused.value)
+
+
+def test_an_earlier_training_of_the_base_tells_the_speed(write_config, without_weights):
+    config = write_config(train__max_steps=4)
+    runs = config.parent / "runs"
+    assert report.plan(config, runs).rows[0].speed is None
+    record = load_run(train(config, progress=quiet)).manifest.training
+    (here, *others) = report.plan(write_config(train__max_steps=40), runs).rows
+    assert here.speed.flops_per_s == record["rates"]["tflops_per_s"] * 1e12
+    assert here.speed.said.startswith("as in 4 steps of run ")
+    longer = report.plan(write_config(train__max_steps=40), runs)
+    assert here.seconds == pytest.approx((longer.work.flops + longer.work.validation_flops) / here.speed.flops_per_s)
+    assert all(row.speed is None for row in others), "a small model's speed on a card is not assumed"
+    half = write_config(train__max_steps=4, train__dtype="bfloat16")
+    assert report.plan(half, runs).rows[0].speed is None, "another number format is another speed"
+    other = rebased(write_config(train__max_steps=4), without_weights)
+    assert report.plan(other, runs).rows[0].speed is None, "another base is another speed"
+
+
+def test_a_trial_measures_speed_and_memory(write_config, tmp_path):
+    found = report.plan(write_config(), tmp_path / "none", measure=2)
+    assert found.trial.steps == 2 and found.trial.tokens_per_s > 0
+    assert found.rows[0].speed.said == "measured now over 2 steps"
+    assert found.trial.peak_bytes >= found.trial.base_bytes > 0
+    assert "measured here" in show(found)
+
+
+WORK = Workload(
+    rows=100,
+    tokens=90_000,
+    answer_tokens=9_000,
+    steps=10,
+    flops=10**15,
+    validation_flops=0,
+    asked=0,
+    largest=Pass(tokens=1024, answers=128),
+    longest=Pass(tokens=300, answers=60),
+    exact=True,
+)
+AUTO = Config(base="b", data=Data(train=["x"], max_length=1024))
+CONFIG = msgspec.structs.replace(AUTO, train=Train(gradient_checkpointing="off"))
+AGAIN = msgspec.structs.replace(AUTO, train=Train(gradient_checkpointing="on"))
+
+
+def device(name, config=CONFIG):
+    return fit.of_card(next(c for c in usage.cards() if c.name == name), config)
+
+
+@pytest.mark.parametrize(
+    ("card", "lora", "qlora"),
+    [
+        ("H100 80 GB", "yes", "yes"),
+        ("A100 40 GB", "yes", "yes"),
+        ("L4 24 GB", "no", "yes"),
+        ("T4 16 GB", "no", "cannot"),
+    ],
+)
+def test_where_an_8b_model_fits(card, lora, qlora):
+    found = [fit.judge(device(card), EIGHT, CONFIG, WORK, form).fits for form in ("none", "nf4")]
+    assert found == [lora, qlora]
+
+
+def test_layers_are_computed_again_only_where_it_does_not_fit_without():
+    found = {
+        name: fit.judge(device(name), EIGHT, AUTO, WORK, "none") for name in ("H100 80 GB", "L4 24 GB", "T4 16 GB")
+    }
+    assert {name: (f.fits, f.checkpointing) for name, f in found.items()} == {
+        "H100 80 GB": ("yes", False), "L4 24 GB": ("yes", True), "T4 16 GB": ("no", True),
+    }  # fmt: skip
+    kept = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, WORK, "none").needs
+    again = found["L4 24 GB"].needs
+    assert again.activations < kept.activations / 4
+    assert msgspec.structs.replace(again, activations=kept.activations) == kept
+    assert fit.needs_checkpointing(device("L4 24 GB"), EIGHT, AUTO, WORK.largest)
+    assert not fit.needs_checkpointing(device("H100 80 GB"), EIGHT, AUTO, WORK.largest)
+
+
+def test_the_named_setting_makes_it_fit():
+    found = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, WORK, "none")
+    assert found.would_fit == "train.pack_tokens = 300"
+    then = msgspec.structs.replace(WORK, largest=WORK.longest)
+    assert fit.judge(device("L4 24 GB"), EIGHT, CONFIG, then, "none").fits == "yes"
+
+
+def test_checkpointing_then_quantising_is_named_where_shorter_passes_do_not_help():
+    long = msgspec.structs.replace(WORK, longest=WORK.largest)
+    found = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, long, "none")
+    assert found.would_fit == 'train.gradient_checkpointing = "on"'
+    small = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=16 * 10**9)
+    assert fit.judge(small, EIGHT, AGAIN, long, "none").would_fit == 'model.quantise = "nf4"'
+
+
+def test_two_settings_are_named_where_one_is_not_enough():
+    def total(rank, tokens):
+        size = Pass(tokens=tokens, answers=128)
+        return memory.estimate(EIGHT, Lora(r=rank), "bfloat16", "nf4", size, False, checkpointing=True).total
+
+    room = int(fit.MARGIN * total(8, 256)) + 1
+    assert min(total(8, 1024), total(64, 256)) * fit.MARGIN > room
+    small = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=room)
+    config = msgspec.structs.replace(AGAIN, lora=Lora(r=64))
+    work = msgspec.structs.replace(WORK, longest=WORK.largest)
+    assert fit.judge(small, EIGHT, config, work, "nf4").would_fit == (
+        "lora.r = 8, data.max_length = 256, train.pack_tokens = 256"
+    )
+
+
+def test_nothing_is_named_where_nothing_helps():
+    assert fit.judge(device("T4 16 GB"), EIGHT, CONFIG, WORK, "none").would_fit == ""
+
+
+def test_what_barely_fits_is_called_close():
+    needs = memory.estimate(EIGHT, Lora(), "bfloat16", "none", WORK.largest, False).total
+    tight = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=int(1.05 * needs))
+    assert fit.judge(tight, EIGHT, CONFIG, WORK, "none").fits == "close"
+
+
+def test_a_large_models_speed_is_assumed_and_said():
+    speed = duration.assumed(989e12, EIGHT.active_parameters)
+    assert speed.flops_per_s == pytest.approx(duration.ASSUMED_MFU * 989e12) and speed.said.startswith("assumed: 30%")
+    assert duration.seconds(WORK, speed) == pytest.approx(10**15 / speed.flops_per_s)
+    assert duration.assumed(989e12, shapes.of(SMOLLM2_135M).active_parameters) is None
+    assert duration.assumed(None, EIGHT.active_parameters) is None
+
+
+def test_float32_asked_for_is_float32_planned():
+    assert device("H100 80 GB", msgspec.structs.replace(CONFIG, train=Train(dtype="float32"))).dtype == "float32"
+    assert device("T4 16 GB").dtype == "float32"
+
+
+def test_the_plan_as_text_and_as_json_say_the_same(write_config, tmp_path):
+    found = report.plan(write_config(), tmp_path / "none")
+    table = json.loads(report.as_json(found))
+    assert table["work"]["steps"] == found.work.steps
+    assert [d["device"] for d in table["devices"]] == [row.device for row in found.rows]
+    shown = show(found)
+    for row in found.rows:
+        assert row.device in shown
+    for part in ("weights", "activations", "optimizer", "most at once", "while loading"):
+        assert part in shown
+
+
+def test_answers_to_cases_are_counted_and_said_not_to_be_in_the_time(write_config, write_rows, tmp_path):
+    write_rows("dev.jsonl", [{"id": n} for n in range(7)])
+    asked = {"select__suite": str(tmp_path), "select__cases": ["dev.jsonl"], "select__metric": "recall"}
+    found = report.plan(write_config(**asked), tmp_path / "none")
+    assert found.work.asked == 7 * 4, "at steps 0, 2, 4 and 6"
+    assert "answers   28 to cases, generated while training; not in the time" in show(found)
+    assert "answers  " not in show(report.plan(write_config(), tmp_path / "none"))

@@ -1,0 +1,239 @@
+"""Variants of LoRA: each is the sum its paper gives, and what it means for serving is said before the first step."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from harness.checkpoints import quantization
+from harness.engines.vllm.adapters import examine
+from harness.errors import UserError
+from tests.support.adapters import change_json
+from training import lora as training_lora
+from training import model as models
+from training import session
+from training.config import Config, Data, Lora, Model, Output
+from training.config_file import load
+from training.estimate import shapes
+from training.job import prepare
+from training.model_checks import model_problems
+
+Q_PROJ, UP_PROJ = "model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj"
+IDS = torch.tensor([[5, 9, 60, 3, 17, 44, 8]])
+PATTERNS = Lora(r=4, alpha=8, rank_pattern={"q_proj": 6, "layers.1.mlp.up_proj": 2}, alpha_pattern={"q_proj": 30})
+
+# Name, settings, and the scale of q_proj and up_proj in the second layer.
+VARIANTS = [
+    ("plain", Lora(r=4, alpha=8), 2.0, 2.0),
+    ("rslora", Lora(r=4, alpha=8, rslora=True), 4.0, 4.0),
+    ("patterns", PATTERNS, 5.0, 4.0),
+    ("dora", Lora(r=4, alpha=8, dora=True), 2.0, 2.0),
+]
+
+
+def filled(base, lora, out, form=models.PLAIN):
+    """A model with random values on both sides of its adapter, and the adapter written."""
+    model = models.load(base, lora, "float32", seed=1, form=form)
+    torch.manual_seed(3)
+    for name, parameter in model.adapter():
+        if "magnitude" in name:
+            parameter.data.mul_(1.5)
+        else:
+            parameter.data.normal_(0, 0.2)
+    session.write_adapter(model, str(base), out, form.quantise)
+    return model
+
+
+def logits(model):
+    with torch.inference_mode():
+        return model.eval()(input_ids=IDS).logits
+
+
+def weights(file):
+    from safetensors.torch import load_file
+
+    return load_file(file)
+
+
+@pytest.mark.parametrize(("lora", "q_scale", "up_scale"), [v[1:] for v in VARIANTS], ids=[v[0] for v in VARIANTS])
+def test_each_variant_is_the_sum_of_its_paper_trained_written_and_merged(tiny_model, tmp_path, lora, q_scale, up_scale):
+    """LoRA: W + s B A. DoRA (section 4.1): the same, each row then brought to the learnt length."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from training.merge import merge
+
+    model = filled(tiny_model, lora, tmp_path / "adapter")
+    parts = weights(tmp_path / "adapter" / "adapter_model.safetensors")
+    report = merge(str(tmp_path / "adapter"), tmp_path / "merged")
+    before, after = weights(tiny_model / "model.safetensors"), weights(tmp_path / "merged" / "model.safetensors")
+    for name, scale in ((Q_PROJ, q_scale), (UP_PROJ, up_scale)):
+        prefix = f"base_model.model.{name}"
+        a, b = (parts[f"{prefix}.lora_{side}.weight"] for side in "AB")
+        expected = before[f"{name}.weight"] + scale * (b @ a)
+        if lora.dora:
+            lengths = parts[f"{prefix}.lora_magnitude_vector"]
+            expected = expected * (lengths / expected.norm(dim=1))[:, None]
+        assert torch.allclose(after[f"{name}.weight"], expected, atol=1e-5)
+    base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    by_peft = logits(PeftModel.from_pretrained(base, tmp_path / "adapter"))
+    assert torch.allclose(logits(model.model), by_peft, atol=1e-4)
+    assert report.max_kl < 1e-4 < report.effect_kl
+
+
+def test_patterns_give_layers_their_own_rank(tiny_model):
+    model = models.load(tiny_model, PATTERNS, "float32", seed=0)
+    ranks = {name.split(".lora_A")[0].split("model.layers.")[1]: p.shape[0] for name, p in model.adapter()
+             if "lora_A" in name}  # fmt: skip
+    assert ranks["0.self_attn.q_proj"] == ranks["1.self_attn.q_proj"] == 6
+    assert (ranks["1.mlp.up_proj"], ranks["0.mlp.up_proj"], ranks["1.mlp.down_proj"]) == (2, 4, 4)
+
+
+def test_dora_on_nf4_keeps_every_adapter_tensor_in_float32(tiny_model):
+    model = models.load(tiny_model, Lora(r=4, dora=True), "bfloat16", seed=0, form=Model(quantise="nf4"))
+    assert any("magnitude" in name for name, _ in model.adapter())
+    assert {p.dtype for _, p in model.adapter()} == {torch.float32}
+
+
+def test_an_output_head_that_is_trained_whole_is_saved_and_merged(tiny_models, tmp_path):
+    from training.merge import merge
+
+    lora = Lora(r=4, target_modules=["q_proj"], modules_to_save=["lm_head"])
+    filled(tiny_models["mixtral"], lora, tmp_path / "adapter")
+    head = weights(tmp_path / "adapter" / "adapter_model.safetensors")["base_model.model.lm_head.weight"]
+    report = merge(str(tmp_path / "adapter"), tmp_path / "merged")
+    assert torch.equal(weights(tmp_path / "merged" / "model.safetensors")["lm_head.weight"], head)
+    assert report.max_kl < 1e-4 < report.effect_kl
+
+
+def config_of(lora, quantise="none", serve="auto"):
+    return Config(
+        base="b", data=Data(train=["t"]), lora=lora, model=Model(quantise=quantise), output=Output(serve=serve)
+    )
+
+
+# Settings, form of the base, and a word of what is said.
+CONSEQUENCES = [
+    (Lora(), "none", ""),
+    (Lora(rslora=True), "none", ""),
+    (PATTERNS, "none", ""),
+    (Lora(r=512), "none", ""),
+    (Lora(dora=True), "none", "DoRA"),
+    (Lora(r=600), "none", "rank 600 is above vLLM's 512"),
+    (Lora(rank_pattern={"q_proj": 1024}), "none", "rank 1024"),
+    (Lora(modules_to_save=["lm_head"]), "none", "modules_to_save"),
+    (Lora(), "nf4", "NF4 base"),
+]
+
+
+@pytest.mark.parametrize(("lora", "quantise", "word"), CONSEQUENCES)
+def test_what_vllm_cannot_serve_is_said_one_line_each(tiny_model, lora, quantise, word):
+    facts = shapes.of_folder(tiny_model)
+    said = training_lora.consequences(config_of(lora, quantise), facts)
+    assert len(said) == bool(word) and all(word in text for text in said)
+    assert training_lora.consequences(config_of(lora, quantise, "merge"), facts) == []
+    refused = training_lora.problems(config_of(lora, quantise, "lora"), facts)
+    assert any("'output.serve' is lora" in text and word in text for text in refused) == bool(word)
+
+
+@pytest.mark.parametrize("lora", [v[1] for v in VARIANTS], ids=[v[0] for v in VARIANTS])
+def test_what_is_said_before_training_is_what_preflight_finds_after_it(tiny_model, tmp_path, lora):
+    filled(tiny_model, lora, tmp_path / "adapter")
+    found = examine(tmp_path / "adapter", tiny_model)
+    assert found.reasons == training_lora.why_merged(config_of(lora))
+    assert found.way == ("merge" if lora.dora else "lora")
+
+
+def test_consequences_are_said_before_a_weight_is_loaded(write_config):
+    said = []
+    prepare(load(write_config(lora__dora=True), model_problems), said.append)
+    assert any("must be merged before vLLM can serve it: it uses DoRA" in text for text in said)
+
+
+EVERY_ERROR = """
+base = {base}
+learning_rate = 1e-4
+[data]
+train = ["train.jsonl"]
+max_length = 100000
+[model]
+quantise = "nf4"
+[lora]
+alpha = 0
+dora = true
+rank_pattern = {{ "q_proj" = 0 }}
+alpha_pattern = {{ "nose" = 2, "(" = 2 }}
+target_modules = ["lm_head", "nose_proj"]
+target_parameters = ["mlp.experts.down_proj"]
+modules_to_save = ["embed_tokens", "q_proj"]
+[optim]
+warmup_ratio = 0.9
+[train]
+max_steps = 3
+dtype = "float32"
+[output]
+serve = "lora"
+[records]
+trackers = ["paper"]
+"""
+
+
+def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, tmp_path, monkeypatch):
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    (model / "model.safetensors").unlink()
+    monkeypatch.setattr(quantization, "installed", lambda: False)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "1")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    (tmp_path / "train.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
+    (tmp_path / "train.toml").write_text(EVERY_ERROR.format(base=json.dumps(str(model))))
+    with pytest.raises(UserError) as refused:
+        load(tmp_path / "train.toml", model_problems)
+    said = str(refused.value)
+    expected = [
+        "'learning_rate' is unknown",
+        "'data.max_length' is 100000",
+        "'lora.alpha' is 0",
+        "'lora.rank_pattern' is {'q_proj': 0}",
+        "'lora.alpha_pattern' has the key 'nose', which matches no adapted layer",
+        "'lora.alpha_pattern' has the key '(', which is no regular expression",
+        "'lora.target_modules' names lm_head; this model ties",
+        "'lora.target_modules' names nose_proj, which the model does not have",
+        "'lora.target_parameters' names mlp.experts.down_proj, which the model does not have. It has no experts",
+        "'lora.dora' is set with lora.target_parameters",
+        "'lora.modules_to_save' names q_proj; only embeddings",
+        "'lora.modules_to_save' names embed_tokens; this model ties",
+        "'output.serve' is lora, and the adapter cannot be served as LoRA: it was trained on an NF4 base",
+        "as LoRA: it saves whole modules (modules_to_save)",
+        "as LoRA: it uses DoRA",
+        "as LoRA: it targets bare parameters",
+        "'optim.warmup_ratio' is 0.9: 3 of 3 steps would be warm-up",
+        "'model.quantise' is nf4, which needs the package 'bitsandbytes'",
+        "'train.dtype' is float32; a base in nf4 computes in bfloat16",
+        "'model.quant_storage' is uint8; FSDP",
+        "accelerate shards on accelerators alone",
+        "Add --fsdp_version 2 to accelerate launch",
+        "'records.trackers' is ['paper']",
+    ]
+    assert [text for text in expected if text not in said] == []
+    assert f"{len(expected)} problems" in said
+
+
+def test_a_device_without_bfloat16_is_told_for_both_settings_that_need_it(write_config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    with pytest.raises(UserError) as refused:
+        load(write_config(model__quantise="nf4", train__dtype="bfloat16"), model_problems)
+    assert "'train.dtype' is bfloat16; it needs bfloat16, which this device cannot compute" in str(refused.value)
+    assert "'model.quantise' is nf4; it needs bfloat16" in str(refused.value)
+
+
+def test_a_quantised_base_is_refused(write_config, tiny_model, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    change_json(model / "config.json", quantization_config={"quant_method": "awq"})
+    config = write_config()
+    config.write_text(config.read_text().replace(str(tiny_model), str(model)))
+    with pytest.raises(UserError, match=r"which is quantised\. Name the 16-bit or 32-bit model"):
+        load(config, model_problems)

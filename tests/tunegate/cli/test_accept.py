@@ -1,0 +1,133 @@
+"""Accepting, comparing and judging again as a user does it: `tunegate` and pytest in processes of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.runs.folder import load_run
+from tests.support.accepted_suite import CASES, GATES, LEVEL, OLD, write
+from tests.support.forked import tunegate
+from tests.support.mini import pytest_in, right, write_script
+
+REASON = ("--reason", "in production", "--although", "a first baseline")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with one run of the old model, which is not accepted yet."""
+    write(tmp_path)
+    write_script(tmp_path, tuned=OLD)
+    pytest_in(tmp_path, "-q")
+    return tmp_path
+
+
+def by_age(root: Path) -> list[Path]:
+    """Finished runs, oldest first."""
+    return [seal.parent for seal in sorted(root.glob("runs/*/MANIFEST.sha256"), key=lambda p: p.stat().st_mtime_ns)]
+
+
+def first_run(root: Path) -> str:
+    return by_age(root)[0].name
+
+
+def file(root: Path) -> Path:
+    return root / "evalsuites" / "legal" / "mini" / "baseline.json"
+
+
+def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
+    refused = tunegate(root, "accept", first_run(root), "--reason", "in production")
+    assert refused.returncode == 1 and "5 of 6 gates did not pass" in refused.stderr
+    assert not file(root).exists()
+    done = tunegate(root, "accept", first_run(root), *REASON, "--by", "A. Reviewer")
+    assert done.returncode == 0, done.stderr
+    assert "accepted: " in done.stdout and "baseline.json (" in done.stdout
+    assert json.loads(file(root).read_text())["approved_by"] == "A. Reviewer"
+    write_script(root, tuned=right(CASES))
+    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)
+    compared = tunegate(root, "compare", "accepted", "new", "--engine", "fake", "--script", "script.json")
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    flat = " ".join(compared.stdout.split())
+    assert flat.index("The bar moved: ") < flat.index("compared with the accepted baseline of") < flat.index("PASS")
+    assert "baseline old" not in compared.stderr and "answers (fake" in compared.stderr
+    made = by_age(root)[-1]
+    assert (made / "report" / "report.html").exists()
+    again = tunegate(root, "gate", made.name, "--require-gates")
+    assert again.returncode == 0, again.stdout + again.stderr
+    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL.replace("value = 0.2", "value = 0.999") + IMPROVES)
+    stricter = tunegate(root, "gate", made.name)
+    assert stricter.returncode == 1
+    assert "changed: legal/mini clause_recall-at_least-0.999: not judged -> inconclusive" in stricter.stdout
+    assert "changed: legal/mini clause_recall-at_least-0.2: pass -> no longer a gate" in stricter.stdout
+    assert tunegate(root, "gate", made.name, "--baseline", "old").returncode == 4
+
+
+IMPROVES = '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n'
+
+
+def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> None:
+    tunegate(root, "accept", first_run(root), *REASON)
+    write_script(root, tuned=right(CASES))
+    done = pytest_in(
+        root, "-q", "--baseline", "accepted", "--require-gates", "-k", "gate and not macro and not likeness"
+    )
+    assert "gates that did not run" in done.stdout and done.returncode == 1  # deselected gates are not judged
+    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)
+    done = pytest_in(root, "--baseline", "accepted", "--require-gates")
+    assert done.returncode == 0, done.stdout + done.stderr
+    flat = " ".join(done.stdout.split())
+    assert "compared with the accepted baseline of" in flat and "model fake:smollm2-135m-instruct" in flat
+    assert "The bar moved: legal/mini, since the accepted baseline of" in flat
+    run = load_run(by_age(root)[-1])
+    assert len(run.manifest.moved) == 3 and [v.outcome for v in run.verdicts] == ["pass", "pass"]
+
+
+def test_pytest_without_an_accepted_baseline_skips_and_is_red_where_gates_are_required(root: Path) -> None:
+    done = pytest_in(root, "-q", "--baseline", "accepted", "-rs")
+    assert done.returncode == 0, done.stdout
+    assert "5 skipped" in done.stdout and "tunegate accept RUN --suite evalsuites/legal/mini" in done.stdout
+    required = pytest_in(root, "-q", "--baseline", "accepted", "--require-gates")
+    assert required.returncode == 1 and "gates that did not run" in required.stdout
+    judged = tunegate(root, "gate", first_run(root), "--require-gates")
+    assert judged.returncode == 1 and "--require-gates: gates that did not run" in judged.stderr
+    assert tunegate(root, "gate", first_run(root)).returncode == 0
+
+
+def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
+    file(root).write_text("{")
+    for done in (
+        pytest_in(root, "-q", "--baseline", "accepted"),
+        tunegate(root, "compare", "accepted", "new", "--engine", "fake", "--script", "script.json"),
+        tunegate(root, "gate", first_run(root), "--baseline", "accepted"),
+    ):
+        said = done.stdout + done.stderr
+        assert done.returncode == 4 and "is no accepted baseline" in said and "Traceback" not in said, said
+    assert pytest_in(root, "-q").returncode == 0
+
+
+def test_workers_share_the_accepted_baseline(root: Path) -> None:
+    tunegate(root, "accept", first_run(root), *REASON)
+    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)
+    write_script(root, tuned=right(CASES))
+    done = pytest_in(root, "-q", "--baseline", "accepted", "-n", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_suite_without_cases_is_a_usage_error_when_judged_again(root: Path) -> None:
+    write(root, cases=[])
+    done = tunegate(root, "gate", first_run(root))
+    assert done.returncode == 4 and "no cases were found" in done.stderr
+
+
+def test_a_lowered_bar_shows_first_and_the_other_copy_decides(root: Path) -> None:
+    (root / "bars" / "legal").mkdir(parents=True)
+    (root / "evalsuites" / "legal" / "mini").rename(root / "bars" / "legal" / "mini")
+    write(root, gates=GATES.replace("value = 0.2", "value = 0.01"))
+    write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
+    done = pytest_in(root, "-q", "--bars", "bars", "-k", "gate")
+    assert done.returncode == 1
+    said = "The bar moved: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet"
+    assert said in " ".join(done.stdout.split())
+    assert "FAILED evalsuites/legal/mini/gates.toml::gate[clause_recall-at_least-0.2]" in done.stdout.replace(
+        "test_mini.py", "gates.toml"
+    )

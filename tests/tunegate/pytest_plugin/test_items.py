@@ -1,0 +1,294 @@
+"""The pytest plugin, run as a user runs it: cases, gates, exit codes, partial runs, workers."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from harness.runs.folder import load_run
+from tests.support.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
+
+CASES = rows()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with the mini suite whose model is always right."""
+    write_suite(tmp_path)
+    write_script(tmp_path, tuned=right(CASES))
+    return tmp_path
+
+
+def only_run(root: Path) -> Path:
+    (found,) = [p for p in (root / "runs").iterdir() if p.is_dir()]
+    return found
+
+
+def test_a_right_model_passes_with_one_item_a_case_and_a_gate_a_slice(root: Path) -> None:
+    done = pytest_in(root, "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "63 passed" in done.stdout  # 40 cases, 20 without a clause, 1 gate and one for each of 2 slice values
+    run = load_run(only_run(root))
+    assert [v.outcome for v in run.verdicts] == ["pass"] * 3
+    assert run.manifest.status == "finished"
+
+
+def test_a_wrong_model_fails_its_gates_and_its_misses_do_not_fail_the_cases(root: Path) -> None:
+    write_script(root, tuned=dict.fromkeys(right(CASES), "holdover"))
+    done = pytest_in(root, "-v", "-rf")
+    assert done.returncode == 1
+    assert "MISS" in done.stdout
+    assert "gate[clause_exact_set-at_least-0.5" in done.stdout
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert failed and all("gate[" in line for line in failed)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_a_miss_never_stops_the_session(root: Path, workers: list[str]) -> None:
+    answers = right(CASES) | {"c1": "none"}
+    write_script(root, tuned=answers)
+    done = pytest_in(root, "-x", "-q", *workers)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 miss" in done.stdout and "62 passed" in done.stdout
+
+
+def test_must_makes_a_miss_a_failure(root: Path) -> None:
+    write_suite(root, test=TEST.replace("@suite.case\n", "@suite.case(must=True)\n"))
+    write_script(root, tuned=right(CASES) | {"c1": "none"})
+    done = pytest_in(root, "-q")
+    assert done.returncode == 1
+    assert "FAILED evalsuites/legal/mini/test_mini.py::test_finds_every_clause[c1]" in done.stdout
+    assert "assert ['assignment'] == []" in done.stdout
+
+
+def test_any_other_exception_is_a_real_failure(root: Path) -> None:
+    write_suite(root, test=TEST.replace("record.scores.clauses.missing", "record.scores.nothing"))
+    done = pytest_in(root, "-q")
+    assert done.returncode == 1
+    assert "no scorer named 'nothing' ran" in done.stdout
+
+
+def test_xfail_on_a_case_test_is_honoured(root: Path) -> None:
+    marked = TEST.replace("@suite.case\ndef", "@suite.case\n@pytest.mark.xfail\ndef").replace(
+        "from harness import", "import pytest\nfrom harness import"
+    )
+    write_suite(root, test=marked)
+    write_script(root, tuned=right(CASES) | {"c1": "none"})
+    done = pytest_in(root, "-q")
+    assert "1 xfailed" in done.stdout and "39 xpassed" in done.stdout
+
+
+def test_junit_shows_a_miss_as_passed_and_a_gate_with_value_interval_n_and_bar(root: Path) -> None:
+    write_script(root, tuned=right(CASES) | {"c1": "none"})
+    pytest_in(root, "-q", "--junitxml=junit.xml")
+    cases = {c.get("name"): c for c in ET.parse(root / "junit.xml").iter("testcase")}
+    miss = cases["test_finds_every_clause[c1]"]
+    assert miss.find("failure") is None
+    assert {p.get("name") for p in miss.iter("property")} == {"miss"}
+    gate = {p.get("name"): p.get("value") for p in cases["gate[clause_recall-at_least-0.5]"].iter("property")}
+    assert gate["n"] == "20" and gate["value"] == "0.95" and gate["outcome"] == "pass"
+    assert 0 < float(gate["low"]) < 0.95 < float(gate["high"]) <= 1
+    assert gate["bar"] == "at least 50.0%"
+
+
+def test_deselecting_cases_leaves_gates_whole(root: Path) -> None:
+    done = pytest_in(root, "-q", "-k", "c1 or gate")
+    assert done.returncode == 0, done.stdout
+    assert {r.case.id for r in load_run(only_run(root)).records} == {str(c["id"]) for c in CASES}
+
+
+def test_without_gates_only_the_selected_cases_are_asked(root: Path) -> None:
+    done = pytest_in(root, "-q", "-k", "c1 and not gate and not c10")
+    assert "No gate was judged" in done.stdout
+    asked = {r.case.id for r in load_run(only_run(root)).records}
+    assert "c1" in asked and "c10" not in asked and "c2" not in asked
+
+
+def test_a_partial_population_skips_its_gates(root: Path) -> None:
+    done = pytest_in(root, "-q", "--limit", "10", "-rs")
+    assert done.returncode == 6
+    assert "3 skipped" in done.stdout and "10 of 40 cases" in done.stdout
+
+
+def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> None:
+    assert pytest_in(root, "-q", "--require-gates").returncode == 0
+    partial = pytest_in(root, "-q", "--require-gates", "--limit", "10")
+    assert partial.returncode == 1 and "gates that did not run" in partial.stdout
+    assert pytest_in(root, "-q", "--require-gates", "-k", "not gate").returncode == 1
+
+
+def test_repeats_are_items_of_their_own(root: Path) -> None:
+    done = pytest_in(root, "--collect-only", "-q", "--repeats", "2")
+    assert "test_finds_every_clause[c0]" in done.stdout and "test_finds_every_clause[c0-r2]" in done.stdout
+
+
+def test_collecting_asks_no_engine_and_writes_no_run(root: Path) -> None:
+    done = pytest_in(root, "--collect-only", "-q")
+    assert "63 tests collected" in done.stdout
+    assert not (root / "runs").exists()
+
+
+def test_gates_are_collected_after_the_cases(root: Path) -> None:
+    names = [line for line in pytest_in(root, "--collect-only", "-q").stdout.splitlines() if "::" in line]
+    assert ["gate[" in n for n in names] == [False] * 60 + [True] * 3
+
+
+def test_several_workers_make_one_run(root: Path) -> None:
+    done = pytest_in(root, "-q", "-n", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "63 passed" in done.stdout
+    assert len(load_run(only_run(root)).records) == 40
+
+
+def test_keywords_reach_the_tags(root: Path) -> None:
+    done = pytest_in(root, "--collect-only", "-q", "-k", "deed and not gate")
+    assert "30/63 tests collected" in done.stdout
+
+
+def test_keywords_do_not_search_a_text_in_a_tag(root: Path) -> None:
+    text = "The deed, the lease and whatever else a summary of the contract may name."
+    write_suite(root, [case | {"tags": {**case["tags"], "summary": text}} for case in CASES])
+    done = pytest_in(root, "--collect-only", "-q", "-k", "deed and not gate")
+    assert "30/63 tests collected" in done.stdout
+
+
+def test_the_baseline_answers_in_the_same_run_and_is_compared(root: Path) -> None:
+    gates = GATES + '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n'
+    write_suite(root, gates=gates)
+    write_script(root, tuned=right(CASES), baseline=dict.fromkeys(right(CASES), "none"))
+    done = pytest_in(root, "-q", "--checkpoint", "new", "--baseline", "old")
+    assert done.returncode == 0, done.stdout
+    run = load_run(only_run(root))
+    (row,) = [c for c in run.metrics.comparisons if c.comparison.metric == "clause_exact_set" and c.slice is None]
+    assert (row.comparison.wins, row.comparison.losses, row.comparison.ties) == (20, 0, 20)
+    assert [v.outcome for v in run.verdicts if v.rule == "improves"] == ["pass"]
+
+
+def test_a_comparison_without_baseline_skips_and_says_so(root: Path) -> None:
+    write_suite(root, gates=GATES + '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n')
+    done = pytest_in(root, "-q", "-rs")
+    assert done.returncode == 0
+    assert "1 skipped" in done.stdout and "--baseline" in done.stdout
+
+
+def test_the_summary_shows_estimate_interval_n_and_verdict(root: Path) -> None:
+    text = pytest_in(root).stdout
+    assert "Clause recall" in text and "n 20" in text and "100%" in text and "PASS" in text
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({"gates": GATES.replace("clause_recall", "clause_recal")}, "clause_recal"),
+    ({"gates": GATES.replace("at_least", "atleast")}, "atleast"),
+    ({"gates": GATES + "colour = 1\n"}, "colour"),
+    ({"gates": GATES.replace('"instrument"', '"county"')}, "county"),
+    ({"cases": [{"id": "a"}]}, "cases.jsonl:1"),
+    ({"cases": []}, "no cases were found"),
+])  # fmt: skip
+def test_a_faulty_suite_is_a_usage_error_in_plain_words(tmp_path: Path, change: dict, expected: str) -> None:
+    write_suite(tmp_path, **change)
+    write_script(tmp_path, tuned={})
+    done = pytest_in(tmp_path, "-q")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert expected in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_an_unknown_checkpoint_is_a_usage_error(root: Path) -> None:
+    done = pytest_in(root, "-q", "--engine", "transformers", "--checkpoint", "./nowhere")
+    assert done.returncode == 4
+    assert "nowhere" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_plugin_is_silent_in_a_project_without_suites(tmp_path: Path) -> None:
+    (tmp_path / "evalsuites").mkdir()
+    (tmp_path / "evalsuites" / "test_plain.py").write_text("def test_plain():\n    assert sum([1, 2]) == 3\n")
+    (tmp_path / "script.json").write_text("{}")
+    done = pytest_in(tmp_path, "-q")
+    assert done.returncode == 0
+    assert "tunegate" not in done.stdout and not (tmp_path / "runs").exists()
+
+
+def test_a_suite_marked_long_waits_for_the_option(root: Path) -> None:
+    write_suite(root, test=TEST.replace("suite = ", "import pytest\n\npytestmark = pytest.mark.long\nsuite = "))
+    without = pytest_in(root, "-q")
+    assert "marked long" in without.stdout and "63 passed" not in without.stdout
+    assert "63 passed" in pytest_in(root, "-q", "--long").stdout
+
+
+def test_bars_come_from_another_folder(root: Path) -> None:
+    bars = root / "bars" / "legal" / "mini"
+    bars.mkdir(parents=True)
+    (bars / "gates.toml").write_text(GATES.replace("0.5", "0.999"))
+    done = pytest_in(root, "-q", "--bars", "bars")
+    assert done.returncode == 1
+    assert "clause_recall-at_least-0.999" in done.stdout
+
+
+def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -> None:
+    write_script(root, tuned={k: v for k, v in right(CASES).items() if k != "c1"}, fail={"tuned": ["c1"]})
+    done = pytest_in(root, "-q")
+    assert done.returncode == 1  # 1 of 40 is above the cap of 1%
+    run = load_run(only_run(root))
+    assert [r.case.id for r in run.records if r.error] == ["c1"]
+    assert {v.slice_value: v.outcome for v in run.verdicts} == {None: "fail", "lease": "fail", "deed": "pass"}
+
+
+def test_the_manifest_holds_no_command_line(root: Path) -> None:
+    pytest_in(root, "-q", env={"SECRET_KEY": "hush-hush"})
+    text = (only_run(root) / "run.json").read_text()
+    assert "hush-hush" not in text and "--engine" not in text
+    assert json.loads(text)["suites"][0]["name"] == "legal/mini"
+
+
+SAMPLED = TEST.replace("max_tokens=8", "max_tokens=8, samples=3, temperature=0.7")
+FITTING = TEST.replace("max_tokens=8", "max_tokens=8, leave_out_long=True")
+
+
+def test_a_suite_may_ask_for_several_samples_a_case(root: Path) -> None:
+    write_suite(root, test=SAMPLED)
+    done = pytest_in(root, "--collect-only", "-q")
+    assert "test_finds_every_clause[c1-r3]" in done.stdout and "[c1-r4]" not in done.stdout
+
+
+def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(root: Path) -> None:
+    cases = rows()
+    cases[3]["input"] = {"document": "long " * 400}
+    write_suite(root, cases=cases, test=FITTING)
+    (root / "conftest.py").write_text(
+        "import harness.suites.prompts\nharness.suites.prompts.PlainRenderer.max_positions = 500\n"
+    )
+    done = pytest_in(root, "-q", "-rs")
+    assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
+    assert "c3 is longer than the model's context and was left out" in done.stdout
+    assert done.returncode == 0, done.stdout
+    assert load_run(only_run(root)).manifest.suites[0].left_out == ["c3"]
+
+
+def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allow_it(root: Path) -> None:
+    cases = rows()
+    cases[3]["input"] = {"document": "long " * 400}
+    write_suite(root, cases=cases)
+    (root / "conftest.py").write_text(
+        "import harness.suites.prompts\nharness.suites.prompts.PlainRenderer.max_positions = 500\n"
+    )
+    done = pytest_in(root, "-q")
+    assert done.returncode == 4 and "1 cases are longer than the model's 500 tokens" in done.stdout + done.stderr
+
+
+def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:
+    test = TEST.replace("from harness.scoring import clauses", "from harness.scoring import clauses, short_answer")
+    write_suite(root, test=test.replace("scorers=[", "scorers=[short_answer.accepted, "), cases=wrongly_tagged())
+    done = pytest_in(root, "-q")
+    said = done.stdout + done.stderr
+    assert (
+        done.returncode == 4 and "case 'c1': tag match is 'like'" in said and "case 'c5': tag match is 'like'" in said
+    )
+    assert not (root / "runs").exists()
+
+
+def wrongly_tagged() -> list[dict[str, object]]:
+    cases = rows()
+    for at in (1, 5):
+        cases[at]["tags"] = {"match": "like", "instrument": "lease", "kind": "clause"}
+    return cases
