@@ -1,4 +1,4 @@
-# make demo | make test | make coverage | make check | make setup [DEVICE=cpu|cuda]
+# make demo | make test | make test-all | make coverage | make check | make setup [DEVICE=cpu|cuda]
 PYTHON ?= python3
 DEVICE ?= cpu
 VENV := .venv
@@ -9,15 +9,18 @@ TESTS ?= tests
 # One more than there are processors was tried: each test then takes more processor time, and the whole is no faster.
 JOBS ?= auto
 AT_ONCE := -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Tests that take minutes each and a machine of their own: Ray, servers, the tutorial, empty environments.
+OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py tests/harness/serving/test_vllm.py \
+	tests/docs/test_real.py tests/packaging/test_install.py
 
 # Tests start hundreds of processes: compiled modules are kept, whatever else the environment wants.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check format docs reference power examples audit install lock notices clean
+.PHONY: help setup demo test test-all coverage check format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(READY) ## make .venv and install; DEVICE=cuda for a GPU
 
@@ -40,7 +43,11 @@ demo: $(READY) ## the whole line on a small real model: baseline, training, tune
 test: $(READY) ## the whole test suite, a file a process, as many at once as there are cores, four at most
 	$(BIN)/python -m pytest $(AT_ONCE) --durations 25 $(TESTS)
 
-coverage: $(READY) ## the same with the share of lines and branches that ran, in build/coverage
+test-all: test ## make test, then what is opt-in, one test after another: Ray, servers, tutorial, installation
+	TUNEGATE_RAY=1 TUNEGATE_SERVERS=1 TUNEGATE_TUTORIAL=1 TUNEGATE_INSTALL=1 \
+		$(BIN)/python -m pytest --durations 25 $(OPT_IN)
+
+coverage: $(READY) ## the tests of make test, with the share of lines and branches that ran, in build/coverage
 	@mkdir -p build
 	$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report term:skip-covered \
 		--cov-report html:build/coverage $(TESTS)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.ci.runner import ROOT, workflow
+from tests.docs.needs import REAL
 
 WORKFLOWS = sorted(path.name for path in (ROOT / ".github" / "workflows").glob("*.yml"))
 GITLAB = "docs/ci/gitlab-ci.yml"
 FILES = [*(f".github/workflows/{name}" for name in WORKFLOWS), GITLAB]
+OPT_IN = re.compile(r"not os\.environ\.get\(\"(TUNEGATE_[A-Z]+)\"\)")
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40}")
 
 
@@ -28,8 +30,8 @@ def code(name: str) -> str:
     return re.sub(r"(^|\s)#.*", "", (ROOT / name).read_text(), flags=re.MULTILINE)
 
 
-def test_all_three_workflows_are_looked_at() -> None:
-    assert WORKFLOWS == ["check.yml", "eval-gate-comment.yml", "eval-gate.yml"]
+def test_all_workflows_are_looked_at() -> None:
+    assert WORKFLOWS == ["check.yml", "eval-gate-comment.yml", "eval-gate.yml", "weekly.yml"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -96,6 +98,17 @@ def test_the_gate_reads_only_and_always_starts() -> None:
     always = [step["name"] for step in job["steps"] if step.get("if") == "always()"]
     assert always == ["Show the outcome", "Upload what the comment is made of"]
     assert file["defaults"]["run"]["shell"] == "bash"
+
+
+def test_every_week_the_opt_in_tests_run_too() -> None:
+    file = workflow(".github/workflows/weekly.yml")
+    assert set(file["on"]) == {"schedule", "workflow_dispatch"} and file["permissions"] == {"contents": "read"}
+    assert steps("weekly.yml")[-1]["run"] == "bash .ci/run test-all"
+    assert (ROOT / ".ci" / "run").read_text().endswith('make "${1:-test}"\n')
+    makefile = (ROOT / "Makefile").read_text()
+    opt_in = {name for path in (ROOT / "tests").rglob("test_*.py") for name in OPT_IN.findall(path.read_text())}
+    assert len(opt_in) >= 3
+    assert all(f"{name}=1" in makefile for name in opt_in | set(REAL.values()))
 
 
 def test_run_folders_with_answers_and_documents_are_no_artifact() -> None:
