@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import sanitize
-from harness.errors import UserError
+from harness.errors import MissingExtra, UserError
 from harness.runs.score_events import append, batches
 from harness.schema import BASELINE, CANDIDATE, Score, ScoreEvent, Span
 from harness.stats.human_review import SCALES
@@ -100,36 +100,17 @@ def restored(text: str, draft: str) -> str:
 
 
 def edits(draft: str, text: str) -> tuple[int, int]:
-    """Insertions, deletions and replacements from a draft to an edited text as shown, and the draft's length."""
+    """Count the edits from a draft to an edited text as shown, and the draft's characters.
+
+    The count is Levenshtein's distance (1966) in code points: insertions, deletions and replacements. Raises
+    MissingExtra where rapidfuzz is not installed.
+    """
+    try:
+        from rapidfuzz.distance import Levenshtein
+    except ImportError:
+        raise MissingExtra("The edit distance of a corrected draft", "rapidfuzz", "review") from None
     before = restored(sanitize.shown(draft), draft)
-    return distance(before, restored(text, draft)), len(before)
-
-
-def distance(before: str, after: str) -> int:
-    """Levenshtein's distance (1966), a row at a time (Wagner and Fischer 1974) after common ends are cut off."""
-    import numpy as np
-
-    start = _equal_letters(before, after)
-    before, after = before[start:], after[start:]
-    end = _equal_letters(before[::-1], after[::-1])
-    before, after = (text[: len(text) - end] for text in (before, after))
-    if not before or not after:
-        return len(before) + len(after)
-    letters = np.array([ord(c) for c in after])
-    steps = np.arange(len(after) + 1)
-    row = steps.copy()
-    for number, letter in enumerate(before, 1):
-        reached = np.empty_like(row)
-        reached[0] = number
-        reached[1:] = np.minimum(row[1:] + 1, row[:-1] + (letters != ord(letter)))
-        row = np.minimum.accumulate(reached - steps) + steps
-    return int(row[-1])
-
-
-def _equal_letters(one: str, other: str) -> int:
-    """How many letters two texts begin with in common."""
-    pairs = zip(one, other, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    return Levenshtein.distance(before, restored(text, draft)), len(before)
 
 
 def record(state: ReviewDatabase, material: Material, name: str) -> str:
