@@ -29,6 +29,11 @@ EXIT_NOTHING_JUDGED = 6
 """The command did its work, but no gate was judged, or the run may claim no verdict."""
 
 
+def how_to_install(extra: str) -> str:
+    """How to install an extra. The command runs in a checkout, because tunegate is on no package index."""
+    return f"In a checkout of tunegate, run: pip install '.[{extra}]'"
+
+
 class UserError(Exception):
     """A mistake of the user's, or of the files they gave; the message is the whole story.
 
@@ -45,10 +50,7 @@ class MissingExtra(UserError):
     """A package that an optional part needs is not installed."""
 
     def __init__(self, needed_by: str, package: str, extra: str) -> None:
-        super().__init__(
-            f"{needed_by} needs the package '{package}', which is not installed. "
-            f"Install it with: pip install 'tunegate[{extra}]'"
-        )
+        super().__init__(f"{needed_by} needs the package '{package}', which is not installed. {how_to_install(extra)}")
 
 
 class Unavailable(UserError):

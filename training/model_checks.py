@@ -10,7 +10,7 @@ from typing import Any
 from harness.checkpoints import quantization
 from harness.checkpoints.model_files import model_config
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
-from harness.errors import UserError
+from harness.errors import UserError, how_to_install
 from training import distributed, lora, trackers
 from training.batching import total_steps
 from training.config import Config
@@ -70,10 +70,7 @@ def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
     if config.model.quantise == "none":
         return found
     if not quantization.installed():
-        found.append(
-            "'model.quantise' is nf4, which needs the package 'bitsandbytes'. Install it with: "
-            "pip install 'tunegate[train]'"
-        )
+        found.append(f"'model.quantise' is nf4, which needs the package 'bitsandbytes'. {how_to_install('train')}")
     if config.train.dtype == "float32":
         found.append("'train.dtype' is float32; a base in nf4 computes in bfloat16. Set it to auto")
     return found

@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.errors import how_to_install
+
 EXPERIMENT = "tunegate"
 SETTING_CHARS = 250
 """Longest value that MLflow's servers of any version keep whole."""
@@ -24,7 +26,7 @@ URI_ENV = "MLFLOW_TRACKING_URI"
 def missing(names: Sequence[str]) -> list[str]:
     """One problem for each tracker whose package is not installed."""
     return [
-        f"'records.trackers' names {name}, which is not installed. Install it with: pip install 'tunegate[track]'"
+        f"'records.trackers' names {name}, which is not installed. {how_to_install('track')}"
         for name in names
         if find_spec(name) is None
     ]

@@ -25,11 +25,13 @@ def make(words: list[str]) -> str:
 
 
 def pip(words: list[str]) -> str:
-    """Extras of tunegate that are named are there, and so are files."""
+    """Extras of tunegate that are named are there, and so are files. No package index has tunegate."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     named = [name for word in words for found in re.findall(r"\[([\w,-]+)\]", word) for name in found.split(",")]
     files = [word for word in words if word.startswith("requirements/")]
     wrong = [name for name in named if name not in extras] + [name for name in files if not (ROOT / name).exists()]
+    if any(re.match(r"tunegate\b(?! @)", word) for word in words):
+        return "tunegate is on no package index: name a checkout, such as '.[train]'"
     return f"there is no {', '.join(wrong)}" if wrong else ""
 
 

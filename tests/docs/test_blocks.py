@@ -1,6 +1,7 @@
 """Every command block of every page runs, or is tagged as needing what is not here."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from threading import Lock
 import pytest
 
 from tests.docs import places
-from tests.docs.blocks import NOT_RUN, commands_of, faults, pages, text_of
+from tests.docs.blocks import NOT_RUN, ROOT, commands_of, faults, pages, text_of
 from tests.docs.follow import follow, shell_for
 from tests.docs.needs import REAL
 from tests.docs.shell import Done
@@ -56,6 +57,15 @@ def test_what_is_not_run_is_tagged_and_counted() -> None:
 
 def test_no_command_stands_where_it_would_not_be_run() -> None:
     assert [fault for page in pages() for fault in faults(page, text_of(page))] == []
+
+
+def test_nothing_installs_tunegate_by_name_from_an_index() -> None:
+    texts = {page: text_of(page) for page in pages()}
+    for package in ("tunegate", "harness", "training", "reports"):
+        texts |= {path.as_posix(): path.read_text("utf-8") for path in (ROOT / package).rglob("*.py")}
+    assert [
+        place for place, text in texts.items() if re.search(r"install[^\n]* '?tunegate\[[\w,-]+\](?! @)", text)
+    ] == []
 
 
 @pytest.mark.parametrize(

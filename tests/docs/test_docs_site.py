@@ -33,7 +33,7 @@ FILES = {
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install 'tunegate[docs]'"),
+    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install '.[docs]'"),
 ]
 
 

@@ -40,8 +40,9 @@ def test_a_server_gets_ctrl_c_once_it_has_said_where_it_listens(shell: Shell) ->
     [
         ("make demo test", ""),
         ("make nothing-of-the-kind", "nothing-of-the-kind"),
-        ("pip install 'tunegate[train,review]'", ""),
-        ("pip install 'tunegate[train,butter]'", "there is no butter"),
+        ("pip install '.[train,review]'", ""),
+        ("pip install '.[train,butter]'", "there is no butter"),
+        ("pip install 'tunegate[train]'", "on no package index"),
         ("uv pip sync requirements/cpu.lock", ""),
         ("uv pip sync requirements/tpu.lock", "there is no requirements/tpu.lock"),
         ("pytest tests/docs", ""),

@@ -33,7 +33,7 @@ DIALECT = ("h1", "h2", "h3", "h4", "ol", "ul", "li", "table", "th", "td", "pre",
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install 'tunegate[docs]'"),
+    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install '.[docs]'"),
 ]
 
 

@@ -18,4 +18,4 @@ def test_lines_of_a_list_of_problems_stay_lines() -> None:
 
 
 def test_a_missing_package_names_the_command_that_installs_it() -> None:
-    assert "pip install 'tunegate[train]'" in str(MissingExtra("training", "torch", "train"))
+    assert "pip install '.[train]'" in str(MissingExtra("training", "torch", "train"))

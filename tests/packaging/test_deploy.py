@@ -175,7 +175,7 @@ def program(name: str) -> str:
     """A linter beside this Python, or on the path; the test skips where there is none."""
     found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if found is None:
-        pytest.skip(f"{name} is not installed: pip install 'tunegate[dev]'")
+        pytest.skip(f"{name} is not installed: pip install '.[dev]'")
     return found
 
 

@@ -26,7 +26,7 @@ NewContext = Callable[..., "BrowserContext"]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium, or the one that `playwright install chromium` brings; without either a skip."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install 'tunegate[dev]'")
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
     with api.sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, NAMES)), playwright.chromium.executable_path)
         if not Path(found).exists():

@@ -85,7 +85,7 @@ def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp
 
 def test_a_missing_package_is_one_line_before_anything_starts(write_config, monkeypatch):
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"names mlflow, which is not installed.*tunegate\[track\]"):
+    with pytest.raises(UserError, match=r"names mlflow, which is not installed.*pip install .\.\[track\]"):
         load(write_config(records__trackers=["mlflow"]), model_problems)
 
 

@@ -16,7 +16,7 @@ from harness.engines.base import engine_version, pick_engine
 from harness.engines.ray import worker
 from harness.engines.vllm import environment as vllm_environment
 from harness.env import CACHE
-from harness.errors import EngineFailed, UserError
+from harness.errors import EngineFailed, UserError, how_to_install
 from harness.threads import SPIN_COUNT, WAIT_POLICY
 
 OLDEST = (2, 60)
@@ -55,8 +55,8 @@ def refuse_old(version: str) -> None:
     found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if found < OLDEST:
         raise UserError(
-            f"ray {version} is installed, expected {'.'.join(map(str, OLDEST))} or later: older ones drop adapters "
-            "without a word. Install it with: pip install -U 'tunegate[ray]'"
+            f"ray {version} is installed, expected {'.'.join(map(str, OLDEST))} or later: older versions drop adapters "
+            f"silently. {how_to_install('ray')}"
         )
 
 

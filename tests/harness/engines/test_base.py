@@ -50,8 +50,8 @@ def test_a_missing_engine_is_one_line_with_the_command(monkeypatch: pytest.Monke
     monkeypatch.setattr(base, "installed", lambda name: False)
     with pytest.raises(MissingExtra) as caught:
         pick_engine("transformers")
-    assert "pip install 'tunegate[train]'" in str(caught.value)
-    with pytest.raises(MissingExtra, match=r"tunegate\[vllm"):
+    assert "pip install '.[train]'" in str(caught.value)
+    with pytest.raises(MissingExtra, match=r"'\.\[vllm"):
         pick_engine("vllm")
 
 

@@ -26,9 +26,7 @@ from tests.support.hostile import ATTACKS, model_of, random_texts
 from tests.support.tagged import Element, names, read, whole_text
 from tunegate.cli import main
 
-pytest.importorskip(
-    "weasyprint", reason="WeasyPrint or pango is missing: pip install 'tunegate[pdf]'", exc_type=OSError
-)
+pytest.importorskip("weasyprint", reason="WeasyPrint or pango is missing: pip install '.[pdf]'", exc_type=OSError)
 pytestmark = pytest.mark.slow
 
 ACTING = {"/JavaScript", "/JS", "/Launch", "/URI", "/Annots", "/OpenAction", "/AA", "/EmbeddedFiles", "/AcroForm"}
@@ -284,7 +282,7 @@ def test_without_weasyprint_one_line_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, run: RunData, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "weasyprint", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'tunegate\[pdf\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[pdf\]'"):
         reports.write(reports.build([run]), tmp_path / "out", with_pdf=True)
     assert not (tmp_path / "out").exists()
 

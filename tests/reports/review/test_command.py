@@ -65,6 +65,6 @@ def test_a_missing_package_is_one_line_and_a_packet_needs_none(
     serve = ["review", run, "--reviewer", "r1"]
     done = tunegate(code=WITHOUT.format(package=package, words=serve))
     assert done.returncode == 4 and len(done.stderr.strip().splitlines()) == 1
-    assert "pip install 'tunegate[review]'" in done.stderr and f"'{package}'" in done.stderr
+    assert "pip install '.[review]'" in done.stderr and f"'{package}'" in done.stderr
     offline = ["review", "packet", run, "--reviewer", "r1", "--out", str(tmp_path / "p.html")]
     assert tunegate(code=WITHOUT.format(package=package, words=offline)).returncode == 0

@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
+from harness.errors import how_to_install
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
 from training.curation.text import spread
 
@@ -58,9 +59,7 @@ def _look(pairs: Sequence[tuple[str, str]], expected: str) -> list[tuple[str, st
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Each row whose prompt, its stock lines aside, or answer is in another language."""
     if find_spec("py3langid") is None:
-        return CheckResult(
-            skipped="the package py3langid is not installed. Install it with: pip install 'tunegate[data]'"
-        )
+        return CheckResult(skipped=f"the package py3langid is not installed. {how_to_install('data')}")
     pairs = list(zip(sample.contents, sample.answers, strict=True))
     seen: list[tuple[str, str]] = spread(_look, pairs, settings.language)
     findings = [

@@ -18,7 +18,7 @@ from harness.schema import Completion, Request, Sampling
 from tests.support.adapters import save_adapter
 
 Row = dict[str, Any]
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install 'tunegate[ray]'")
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install '.[ray]'")
 
 
 class Pipelines:
