@@ -27,9 +27,15 @@ EMAIL = re.compile(r"(?<![\w.+-])[\w.+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,40}")
 SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}([ -])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
 DIGIT_RUN = re.compile(r"(?<![\w.,])\d+(?:[ -]\d+)*(?![\w-])")
-NANP = r"(?<![\w.-])(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\)[ .-]?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}(?![\w-])"
-INTERNATIONAL = r"(?<![\w+])\+[1-9](?:[ ./-]?(?:\(\d{1,4}\)|\d)){7,14}(?!\w)"
-PHONE = re.compile(f"{NANP}|{INTERNATIONAL}")
+US_PHONE = (
+    r"(?:(?<![^\W_])(?<![.-])(?:\+?1[ ./-]?)?[2-9]\d{2}(?:[ .-]|- | ?/ ?)"
+    r"|(?:(?<![^\W_])(?<![.-])\+?1[ ./-]?)?\( ?[2-9]\d{2} ?\)(?:[ ./-]|  )?)"
+    r"[2-9]\d{2}(?:[ .-]|- )\d{4}(?![^\W_]|-)"
+)
+"""Numbers of the North American plan: an area code, in parentheses or not, then groups of three and four digits."""
+INTERNATIONAL_PHONE = r"(?<![^\W_])(?<!\+)\+(?: (?=\d{1,3}[ (]))?[1-9](?:[ ./-]?(?:\(\d{1,4}\)|\d)){7,14}(?!\w)"
+"""A plus sign and 8 to 15 digits (ITU-T E.164)."""
+PHONE = re.compile(f"{US_PHONE}|{INTERNATIONAL_PHONE}")
 IP4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?!\w)(?!\.\d)")
 IP6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
 NUMBERED = re.compile(r"(?:§+|\b(?:sections?|clauses?|articles?|paragraphs?|rules?|versions?|v|no|nos)\b\.?)\s*$", re.I)

@@ -13,7 +13,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -178,19 +180,19 @@ def _cut(prompt: str, stock: tuple[int, int]) -> str:
 
 
 T = TypeVar("T")
-FEWEST = 20_000
-"""Items from which new processes, which import all anew, cost less than they save."""
+PARALLEL_FROM = 20_000
+"""Items from which worker processes, each of which imports its libraries again, save more time than they cost."""
 CHUNK = 2_000
 
 
 def spread(work: Callable[..., list[T]], items: Sequence[Any], *more: Any) -> list[T]:
-    """`work(items, *more)`, a list with one result an item, done in chunks on all cores where there are many items.
+    """Return `work(items, *more)`, a list of one result per item, computed on all cores where there are many items.
 
-    `work` is a function at the top of a module.
+    `work` is a function at the top level of a module, so that worker processes can import it.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(items) < FEWEST or cores < 2:
+    if len(items) < PARALLEL_FROM or cores < 2:
         return work(items, *more)
-    chunks = [(items[at : at + CHUNK], *more) for at in range(0, len(items), CHUNK)]
-    with multiprocessing.get_context("spawn").Pool(cores) as pool:
-        return [result for done in pool.starmap(work, chunks, chunksize=1) for result in done]
+    chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return [result for results in pool.map(work, chunks, *map(repeat, more)) for result in results]

@@ -10,6 +10,7 @@ from tests.training.curation.conftest import sample
 from training.curation.check import CheckSettings
 from training.curation.checks import pii
 from training.curation.personal_data import IBAN_LENGTHS, Mask, places
+from training.curation.text import spread
 
 ALPHANUMERIC = string.digits + string.ascii_uppercase
 
@@ -80,6 +81,8 @@ def test_an_iban_with_other_check_digits_is_none(parts, off):
     ("dana.cole+x@mail.example.co.uk.", ["EMAIL"]),
     ("SSN 123-45-6789", ["SSN"]),
     ("call (404) 555-0142 or 404.555.0143 or +44 20 7946 0958", ["PHONE"] * 3),
+    ("fax 214/905-0514 or 1/800/451-0093 or 713 / 880-6500 or (800) 566- 9347", ["PHONE"] * 4),
+    ("_(877) 472-6716_ and CA 95819(916) 736-3966 and + 86 (21) 6086 7111, +847.576.4688", ["PHONE"] * 4),
     ("at 203.0.113.77 and 2001:db8::8a2e:370:7334", ["IP", "IP"]),
     ("4111 1111 1111 1111 123 and 12 3782 822463 10005", ["CARD", "CARD"]),
     ("４１１１ １１１１ １１１１ １１１１ and a\u200bb@example.com", ["CARD", "EMAIL"]),
@@ -95,6 +98,7 @@ def test_each_form_is_found(text, expected):
     "300.1.2.3 and 127.0.0.1\n1.1.1.2 the Receiving Party",
     "meet @ noon, user@localhost, 1234567890123456, area 123-456-7890",
     "1111 2222 3333 4444 5555",
+    "patent AU 2014240948 of account 3302444451, DB2/ 26356633.19, Global 800 / 850 / 1900, 5 + 2025550142",
 ])  # fmt: skip
 def test_numbers_of_contracts_are_none(text):
     assert types(text) == []
@@ -134,3 +138,11 @@ def test_findings_count_by_type_and_quote_nothing_personal():
     assert found.counts == {"EMAIL": 2, "SSN": 1}
     assert [r for r in found.tables[0].rows if r[1] != "0"] == [["EMAIL", "2", "1"], ["SSN", "1", "1"]]
     assert all("example" not in f.quote and "6789" not in f.quote for f in found.findings)
+
+
+def test_worker_processes_give_the_rows_in_order(monkeypatch):
+    rows = [(f"{n} of a{n}@x.example",) if n % 3 else (f"{n}",) for n in range(40)]
+    serial = pii._look(rows)
+    monkeypatch.setattr("training.curation.text.PARALLEL_FROM", 10)
+    monkeypatch.setattr("training.curation.text.CHUNK", 7)
+    assert spread(pii._look, rows) == serial and len(serial) == 40
