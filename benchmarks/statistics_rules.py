@@ -15,8 +15,9 @@ import numpy as np
 from scipy import stats
 from statistics_suites import ACCURACY, FABRICATION, UNEQUAL, Design, Scores, Suite, both, flips, levels
 
-from harness.gates.evidence import Evidence, after_holm, too_few
-from harness.gates.judge import RULES
+from harness.gates.evidence import after_holm, too_few
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import Evidence
 from harness.schema import Gate, Metric
 from harness.stats import power as stats_power
 from harness.stats import power_exact
@@ -78,7 +79,7 @@ def _judged(family: list[Evidence]) -> list[bool]:
     """Verdicts of gates that Holm corrects together; what would settle one takes most of the time and is left out."""
     corrected = [e for e in after_holm(family) if isinstance(e, Evidence)]
     with mock.patch.multiple(stats_power, for_level=_unasked, for_difference=_unasked, for_ratio=_unasked):
-        return [too_few(e) is None and RULES[e.gate.rule](e).outcome == "pass" for e in corrected]
+        return [too_few(e) is None and GATE_RULES[e.gate.rule].judge(e).outcome == "pass" for e in corrected]
 
 
 def _unasked(*_: Any, **__: Any) -> stats_power.Need:

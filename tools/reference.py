@@ -25,7 +25,6 @@ from harness.approval import policy
 from harness.baseline import format as baseline_format
 from harness.evaluation import noise_file
 from harness.gates import config as gates_config
-from harness.gates import judge
 from harness.gates.rules import GATE_RULES
 from harness.judges import rubric
 from harness.runs import folder, redaction
@@ -132,10 +131,9 @@ def _gates() -> Iterator[str]:
     yield "### [[gate]]"
     yield entries(fields(schema.Gate, _name))
     rows = []
-    for rule, function in judge.RULES.items():
-        keys = GATE_RULES[rule]
-        marked = [", ".join(f"`{key}`" for key in named) for named in (keys.needs, keys.takes)]
-        rows.append((f"`{rule}`", *marked, one_line(function.__doc__)))
+    for name, rule in GATE_RULES.items():
+        marked = [", ".join(f"`{key}`" for key in named) for named in (rule.needs, rule.takes)]
+        rows.append((f"`{name}`", *marked, one_line(rule.judge.__doc__)))
     yield table(("rule", "needs", "may have", "verdict"), rows)
     yield "Each rule takes " + ", ".join(f"`{key}`" for key in gates_config.ALWAYS) + " besides."
 

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from harness.errors import NOT_JSON, UserError, refuse_all, refuse_newer
 from harness.files import digest
+from harness.gates.rules import unknown_rule
 from harness.schema import BASELINE, Case, Completion, Gate, Record, Score, Scores
 from harness.suites.cases import case_hash
 
@@ -191,6 +192,9 @@ def _problems(found: Accepted, suite: str) -> Iterator[str]:
         yield f"it is the baseline of {found.suite}, expected {suite}"
     if found.digest != sealed(found).digest:
         yield "its content does not match its digest: it was changed after it was written"
+    unknown = unknown_rule(gate.rule for gate in found.gates)
+    if unknown:
+        yield unknown
     for case_id, case in found.cases.items():
         if not all(_fits(answer, found.counts) for answer in case.answers):
             yield f"the scores of case '{case_id}' do not fit its `counts`"

@@ -14,7 +14,6 @@ from msgspec import Struct
 from harness.errors import refuse_all
 from harness.files import read_toml, shown_path
 from harness.gates.rules import GATE_RULES
-from harness.gates.thresholds import problems as threshold_problems
 from harness.schema import Gate, GateFile, Metric, Objective
 from harness.suites.suite import Suite
 
@@ -82,7 +81,7 @@ def _gate(table: Any, number: int, problems: list[str]) -> Gate | None:
     for key, value in table.items():
         if key not in types:
             own.append(f"unknown key '{key}'. Known: {', '.join(types)}")
-        elif key == "rule" and value not in GATE_RULES:
+        elif key == "rule" and str(value) not in GATE_RULES:
             own.append(f"unknown rule '{value}'. Known: {', '.join(GATE_RULES)}")
         else:
             own += _type_problem(key, value, types[key])
@@ -139,7 +138,7 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
         elif GATE_RULES[gate.rule].is_for_fewer and (metric.higher_is_better or metric.kind != "ratio"):
             problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
         else:
-            problems += [f"{where}: {problem}" for problem in threshold_problems(gate, metric)]
+            problems += [f"{where}: {problem}" for problem in GATE_RULES[gate.rule].idle(gate, metric)]
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")
     refuse_all(problems, f"{name}: gates that do not fit the suite")

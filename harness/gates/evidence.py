@@ -1,6 +1,6 @@
-"""Gathers what a gate is judged on, or says why it cannot be judged. Knows records and bars, and judges by no rule.
+"""Collect the evidence of a gate, or say why the gate cannot be judged.
 
-The checks run in the order in which they are said: not comparable, nothing evaluated, a partial population, no
+The checks run in the order in which they are reported: not comparable, nothing evaluated, a partial population, no
 baseline, a margin within the noise, too many errors, too few contracts, too few cases. Numeric libraries load when
 they are needed.
 """
@@ -8,21 +8,19 @@ they are needed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.formatting import number, points
+from harness.formatting import points
 from harness.gates.config import GateId
 from harness.gates.rules import COMPARATIVE, is_tested
-from harness.schema import BASELINE, CANDIDATE, Estimate, Gate, Metric, Noise, Outcome
+from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
+from harness.schema import BASELINE, CANDIDATE, Gate, Metric, Noise
 
 if TYPE_CHECKING:
-    from harness.stats.estimates import Answers, Observations
+    from harness.stats.estimates import Answers
     from harness.stats.intervals import Array
-    from harness.stats.paired import Pairs
 
-FEWEST_CLUSTERS = 10
-"""No gate passes on fewer contracts; one that a single case breaks can still fail."""
 FEWEST_EQUAL = 5
 """No gate judges on contracts of unequal size that are worth fewer of one size: the largest then decide by themselves.
 
@@ -32,70 +30,6 @@ below it simulated lower bounds hold as little as 89.8% of the time.
 FEWEST_OF_A_LABEL = 5
 """No gate judges a mean over labels where fewer contracts expect one of them: its own number is then by chance."""
 NO_BASELINE = "no baseline was given: use --baseline"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What one gate is judged on."""
-
-    gate: Gate
-    metric: Metric
-    level: Observations
-    """The candidate's cases, errors wrong."""
-    pairs: Pairs | None = None
-    """The candidate's and the baseline's cases, for comparative rules."""
-    p_value: float | None = None
-    """Of `improves` without a margin, after Holm over all such claims of the suite."""
-    claims: int = 1
-    """How many claims Holm corrects for."""
-
-    @property
-    def cases(self) -> int:
-        return len(self.pairs.tuned if self.pairs else self.level.table.counted)
-
-    @property
-    def clusters(self) -> int:
-        return self.pairs.count if self.pairs else self.level.table.counted.cluster_count
-
-    @property
-    def largest(self) -> tuple[str, Array]:
-        """The contract that counts most, and the shares of all contracts, largest first."""
-        table = self.pairs.tuned if self.pairs else self.level.table.counted
-        counted = self.pairs.counted if self.pairs else table.sums[:, 1]
-        order = counted.argsort()[::-1]
-        return table.cluster_names[table.cluster_numbers[order[0]]], counted[order] / counted.sum()
-
-    @property
-    def population(self) -> str:
-        return f"{self.cases} cases from {self.clusters} contracts"
-
-    @property
-    def is_share(self) -> bool:
-        """The metric lies in [0, 1], so that its level is a percentage and its differences are points."""
-        if self.metric.kind != "ratio":
-            return True
-        if self.pairs:
-            return self.pairs.is_rate
-        return self.level.table.is_share
-
-    @property
-    def move(self) -> str:
-        """`went from 70.0% to 98.0%`, baseline to tuned, on the cases that both answered."""
-        if self.pairs is None or self.pairs.values is None:
-            return "is not defined for both variants"
-        tuned, baseline = self.pairs.values
-        return f"went from {number(baseline, self.is_share)} to {number(tuned, self.is_share)}"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a rule says of its evidence."""
-
-    outcome: Outcome
-    reason: str
-    observed: Estimate | None = None
-    margin: float | None = None
-    needed: str | None = None
 
 
 def screen(

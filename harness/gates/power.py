@@ -1,6 +1,6 @@
-"""Puts together what every gate of a suite can show, from its cases or from a run's records. Knows no terminal.
+"""What every gate of a suite can show, from its cases or from a run's records.
 
-Whether a gate can pass at all is asked of the rule itself, with the answers of the best model there can be.
+Whether a gate can pass at all is decided by the rule itself, on the answers of the best model there can be.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from harness.gates.config import gate_ids
-from harness.gates.evidence import Evidence, after_holm, too_few
-from harness.gates.judge import RULES
-from harness.gates.power_inputs import Counted, PowerInputs, from_run, perfect_evidence
-from harness.gates.rules import COMPARATIVE, bar_in_words, is_tested
-from harness.gates.rules.power import Assumed, PowerQuestion, answer
-from harness.schema import GateFile, Record, Rule
+from harness.gates.config import GateId, gate_ids
+from harness.gates.evidence import after_holm, too_few
+from harness.gates.power_inputs import PowerInputs, from_run, perfect_evidence
+from harness.gates.rules import COMPARATIVE, GATE_RULES, is_tested, threshold_in_words
+from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed, Counted, Evidence, PowerQuestion
+from harness.schema import Gate, GateFile, Record
 from harness.suites.suite import Suite
 
 
@@ -28,7 +27,7 @@ class GatePower(Struct, frozen=True, kw_only=True):
     """Suite name."""
     gate: str
     """Stable id of rule and slice."""
-    rule: Rule
+    rule: str
     """Rule name."""
     slice_value: str | None = None
     """The value of the slice that it judges."""
@@ -68,38 +67,43 @@ def suite_power(
     """What every gate and slice value can show, in file order; by `records` (by variant) as far as they tell."""
     metrics = {m.name: m for m in suite.metrics}
     ids = gate_ids(gates, suite.slice_values(), suite.name)
-    foresight = PowerInputs(suite)
-    found = [
+    inputs = PowerInputs(suite)
+    counts = [
         (records and from_run(asked, metrics[asked.gate.metric], records))
-        or foresight.counted(asked, metrics[asked.gate.metric])
+        or inputs.counted(asked, metrics[asked.gate.metric])
         for asked in ids
     ]
     claims = max(1, sum(is_tested(i.gate) for i in ids))
-    own = [measured(counted, assumed) for counted in found]
-    best = after_holm([perfect_evidence(c, a.baseline_rate) for c, a in zip(found, own, strict=True)])
-    made = []
-    for counted, known, evidence in zip(found, own, best, strict=True):
+    own = [measured(counted, assumed) for counted in counts]
+    best = after_holm([perfect_evidence(c, a.baseline_rate) for c, a in zip(counts, own, strict=True)])
+    rows = []
+    for asked, counted, known, evidence in zip(ids, counts, own, best, strict=True):
         assert isinstance(evidence, Evidence)
-        made.append(_gate(suite, PowerQuestion(counted, known, suite.cluster, claims, evidence)))
-    return made
+        rows.append(_gate(suite, asked, PowerQuestion(counted, known, suite.cluster, claims, evidence)))
+    return rows
 
 
-def _gate(suite: Suite, question: PowerQuestion) -> GatePower:
-    counted = question.counted
-    gate, lacking = counted.asked.gate, too_few(question.best)
+def clusters_enough(gate: Gate, assumed: Assumed | None = None) -> int | None:
+    """Clusters of one case each with which a good model passes as often as the power asks; None over 20,000."""
+    needed = GATE_RULES[gate.rule].clusters_needed(gate, assumed or Assumed())
+    return None if needed is None else max(FEWEST_CLUSTERS, gate.n_min, needed)
+
+
+def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
+    counted, rule, lacking = question.counted, GATE_RULES[asked.gate.rule], too_few(question.best)
     return GatePower(
         suite=suite.name,
-        gate=counted.asked.id,
-        rule=gate.rule,
-        slice_value=counted.asked.slice_value,
-        bar=bar_in_words(gate),
+        gate=asked.id,
+        rule=asked.gate.rule,
+        slice_value=asked.slice_value,
+        bar=threshold_in_words(asked.gate),
         units=question.design.units if counted.is_share else len(counted.cases),
         cases=len(counted.cases),
-        contracts=counted.contracts,
+        contracts=counted.clusters,
         cluster=suite.cluster,
-        can_pass=lacking is None and RULES[gate.rule](question.best).outcome == "pass",
+        can_pass=lacking is None and rule.judge(question.best).outcome == "pass",
         assumes=counted.assumed,
-        **({"says": [lacking[0]]} if lacking else answer(question)),
+        **({"says": [lacking[0]]} if lacking else rule.power(question)),
     )
 
 
@@ -111,7 +115,7 @@ def measured(counted: Counted, assumed: Assumed) -> Assumed:
     if counted.level is None:
         return assumed
     changes: dict[str, float] = {}
-    pairs = counted.pairs if counted.asked.gate.rule in COMPARATIVE else None
+    pairs = counted.pairs if counted.gate.rule in COMPARATIVE else None
     if pairs and not pairs.unusable:
         found = difference(pairs)
         changes |= _changes_of(pairs) if counted.is_share else {}

@@ -7,24 +7,17 @@ the source. A denominator that no answer changes is known before a run. With a r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.files import digest
 from harness.gates.config import GateId
-from harness.gates.evidence import Evidence
-from harness.gates.rules import COMPARATIVE
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import Counted, Evidence
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Metric, Observation, Record
 from harness.scoring.base import run as score
 from harness.suites.suite import Suite
-
-if TYPE_CHECKING:
-    from harness.stats.estimates import Observations
-    from harness.stats.paired import Pairs
-    from harness.stats.power import Design
 
 AN_AMOUNT = 25
 """More units a case than this are an amount, such as words, and no number of right and wrong claims."""
@@ -34,74 +27,18 @@ ONE_EACH = "taken as one in each case, since how many there are depends on the m
 AN_AMOUNT_SAYS = "taken as one score in each case, which is on the careful side"
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What one gate will count."""
-
-    asked: GateId
-    metric: Metric
-    cases: list[Observation]
-    """Cases of the slice that count something, answered without a fault."""
-    is_share: bool
-    """Scores of 0 and 1, so that errors can be counted; otherwise only a run tells how they vary."""
-    assumed: str = ""
-    """How the units were counted where that is not known for sure."""
-    pairs: Pairs | None = None
-    """Both variants of the run that was given."""
-    level: Observations | None = None
-    """The tuned variant of the run that was given."""
-
-    @property
-    def contracts(self) -> int:
-        return len({c.cluster for c in self.cases})
-
-    def design(self, icc: float) -> Design:
-        """How the units lie in contracts."""
-        import numpy as np
-
-        from harness.stats.power import design_of
-
-        sums: dict[str, float] = {}
-        for case in self.cases:
-            sums[case.cluster] = sums.get(case.cluster, 0.0) + case.denominator
-        return design_of(np.array(list(sums.values())), icc)
-
-
 def perfect_evidence(counted: Counted, baseline_rate: float) -> Evidence:
-    """What the gate would be judged on with the best model: faultless, or for 'no worse' one that changes nothing.
-
-    Its baseline is wrong throughout, and for 'reduces' shows what is counted at `baseline_rate`.
-    """
+    """What the gate would be judged on with the best model: faultless, against the baseline that its rule names."""
     from harness.stats.estimates import Observations
     from harness.stats.paired import pair
 
-    gate, metric, cases = counted.asked.gate, counted.metric, counted.cases
+    gate, metric, cases = counted.gate, counted.metric, counted.cases
     level = Observations(cases=cases, records=len(cases))
-    if gate.rule not in COMPARATIVE:
+    best_baseline = GATE_RULES[gate.rule].best_baseline
+    if best_baseline is None:
         return Evidence(gate=gate, metric=metric, level=level)
-    others = cases
-    if gate.rule == "improves":
-        others = [_worst(case, metric) for case in cases]
-    elif gate.rule == "reduces":
-        others = _at_rate(cases, baseline_rate)
-    return Evidence(gate=gate, metric=metric, level=level, pairs=pair(level, Observations(cases=others), metric))
-
-
-def _worst(case: Observation, metric: Metric) -> Observation:
-    worst = metric.limits[0] if metric.higher_is_better else metric.limits[1]
-    labels = {label: (0, 0, tp) for label, (tp, _, _) in case.labels.items()}
-    return msgspec.structs.replace(case, numerator=worst * case.denominator, labels=labels)
-
-
-def _at_rate(cases: Sequence[Observation], rate: float) -> list[Observation]:
-    """Events spread evenly, `rate` of all units."""
-    made, units, given = [], 0.0, 0
-    for case in cases:
-        units += case.denominator
-        events = round(units * rate) - given
-        given += events
-        made.append(msgspec.structs.replace(case, numerator=float(min(events, case.denominator))))
-    return made
+    baseline = Observations(cases=best_baseline(cases, metric, baseline_rate))
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pair(level, baseline, metric))
 
 
 class PowerInputs:
@@ -133,7 +70,7 @@ class PowerInputs:
         if is_share and sum(known.values()) > AN_AMOUNT * len(known):
             known, assumed = dict.fromkeys(known, 1.0), AN_AMOUNT_SAYS
         cases = [_faultless(case, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0]
-        return Counted(asked, metric, cases, is_share, assumed if is_share else "")
+        return Counted(gate, metric, cases, is_share, assumed if is_share else "")
 
 
 def from_run(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Counted | None:
@@ -147,7 +84,7 @@ def from_run(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Recor
     pairs = pair(level, other, metric) if other.cases else None
     is_share = Evidence(gate=asked.gate, metric=metric, level=level, pairs=pairs).is_share and metric.kind == "ratio"
     cases = [_faultless(case, metric, case.denominator) for case in level.cases if case.denominator > 0]
-    return Counted(asked, metric, cases, is_share, pairs=pairs, level=level) if cases else None
+    return Counted(asked.gate, metric, cases, is_share, pairs=pairs, level=level) if cases else None
 
 
 def _faultless(case: Observation, metric: Metric, units: float) -> Observation:

@@ -12,10 +12,9 @@ from msgspec import structs
 
 from harness.formatting import round_to_two_digits
 from harness.gates.config import GateId, gate_ids
-from harness.gates.evidence import FEWEST_CLUSTERS
-from harness.gates.power import GatePower, suite_power
-from harness.gates.rules.enough import GOOD_MODELS, contracts_enough
-from harness.gates.rules.power import Assumed
+from harness.gates.power import GatePower, clusters_enough, suite_power
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed
 from harness.schema import GateFile
 from harness.suites.suite import Suite
 
@@ -130,8 +129,8 @@ def _says(row: GatePower, asked: GateId) -> str:
     of = f"{cases} from {row.contracts:,} {row.cluster}s" if row.contracts != row.cases else cases
     if row.can_pass:
         return f"{of}: {'; '.join(row.says)}"
-    enough = row.contracts_needed or contracts_enough(asked.gate)
+    enough = row.contracts_needed or clusters_enough(asked.gate)
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
     few = f"with {of} this can only ever be inconclusive; {many} {row.cluster}s are needed"
     why = f" ({'; '.join(row.says)})" if row.contracts >= FEWEST_CLUSTERS else ""
-    return f"{few}, for a model that {GOOD_MODELS[row.rule].does}{why}"
+    return f"{few}, for a model that {GATE_RULES[row.rule].good_model}{why}"

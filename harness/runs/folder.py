@@ -29,6 +29,7 @@ from msgspec import Struct
 from harness.errors import NothingJudged, UserError, refuse_newer
 from harness.files import claimed as not_held
 from harness.files import file_sha256, hold
+from harness.gates.rules import unknown_rule
 from harness.runs import redaction
 from harness.runs.status import Standing, claimed, standing
 from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent, Scores, Verdict
@@ -325,7 +326,11 @@ def load_verdicts(path: Path) -> list[Verdict]:
 def recorded_verdicts(path: Path) -> list[Verdict]:
     """verdicts.json as it is written, whatever the run may claim; empty where there is none."""
     file = path / "verdicts.json"
-    return decode(file, list[Verdict]) if file.exists() else []
+    verdicts = decode(file, list[Verdict]) if file.exists() else []
+    unknown = unknown_rule(verdict.rule for verdict in verdicts)
+    if unknown:
+        raise UserError(f"{file}: {unknown}. Read the run with the version that wrote it")
+    return verdicts
 
 
 def load_metrics(path: Path) -> Metrics:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from harness.formatting import round_to_two_digits
-from harness.gates.rules.enough import GAIN, contracts_enough
+from harness.gates.power import clusters_enough
+from harness.gates.rules.improves import GAIN
 from harness.scaffold.wizard import Known
 from harness.schema import Gate
 
@@ -89,7 +90,7 @@ def _invented(known: Known) -> Bar:
 
 
 def _many(gate: Gate, source: str) -> str:
-    enough = contracts_enough(gate)
+    enough = clusters_enough(gate)
     return f"It takes {'more than 20,000' if enough is None else f'about {round_to_two_digits(enough):,}'} {source}s"
 
 

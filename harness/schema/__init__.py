@@ -5,7 +5,7 @@ changes together, to be read in this order: names, asking, scoring, measuring, j
 """
 
 from harness.schema.case import Case, Checkpoint, Completion, Prompt, Request, Sampling
-from harness.schema.constants import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEMA_VERSION, Outcome, Rule, Side
+from harness.schema.constants import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEMA_VERSION, Outcome, Side
 from harness.schema.gate import Gate, GateFile, Objective, Verdict
 from harness.schema.manifest import AcceptedInfo, Manifest, SuiteInfo
 from harness.schema.metric import (
@@ -49,7 +49,6 @@ __all__ = [
     "Record",
     "RecordKey",
     "Request",
-    "Rule",
     "Sampling",
     "Score",
     "ScoreEvent",

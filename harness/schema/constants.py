@@ -14,7 +14,6 @@ ACCEPTED = "accepted"
 """Given for a baseline: each suite's own baseline.json."""
 
 Outcome = Literal["pass", "fail", "inconclusive", "skipped", "error"]
-Rule = Literal["at_least", "at_most", "improves", "no_worse", "reduces", "never"]
 Side = Literal["two", "lower", "upper"]
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from harness.schema.constants import Outcome, Rule
+from harness.schema.constants import Outcome
 from harness.schema.metric import Estimate
 
 
@@ -13,8 +13,8 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     metric: str
     """Metric name."""
-    rule: Rule
-    """How it is judged."""
+    rule: str
+    """How it is judged: a rule of `harness.gates.rules`."""
     value: float | None = None
     """Bar of at_least and at_most."""
     margin: float = 0.0
@@ -56,7 +56,7 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stable id of rule and slice, such as `clause_recall-at_least-0.95`."""
     metric: str
     """Metric name."""
-    rule: Rule
+    rule: str
     """Rule name."""
     slice: str | None = None
     """Slice tag."""

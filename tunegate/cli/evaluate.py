@@ -271,7 +271,7 @@ def power(
     from harness.gates import power_view
     from harness.gates.config import load_suite_gates
     from harness.gates.power import suite_power
-    from harness.gates.rules.power import Assumed
+    from harness.gates.rules.base import Assumed
 
     assumed = Assumed(
         power=_inside(wanted, "--power"),

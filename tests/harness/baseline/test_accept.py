@@ -278,6 +278,15 @@ def test_scores_that_do_not_fit_their_counts_are_refused_even_under_a_right_dige
         load_accepted(file(root), SUITE)
 
 
+def test_a_baseline_with_a_rule_of_another_version_is_refused(root: Path) -> None:
+    accepted = load_accepted(file(root), SUITE)
+    assert accepted is not None
+    gates = [msgspec.structs.replace(accepted.gates[0], rule="half")]
+    file(root).write_bytes(encode(sealed(msgspec.structs.replace(accepted, gates=gates))))
+    with pytest.raises(UserError, match="unknown rule 'half'"):
+        load_accepted(file(root), SUITE)
+
+
 def test_a_suite_without_an_accepted_baseline_skips_its_comparisons_and_says_the_command(root: Path) -> None:
     file(root).unlink()
     made = evaluate(root, right(CASES), ACCEPTED)

@@ -10,7 +10,8 @@ from harness.gates import power_view
 from harness.gates.config import GateId, load_gates
 from harness.gates.power import GatePower, measured, suite_power
 from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, PowerInputs, from_run, perfect_evidence
-from harness.gates.rules.power import NEEDS_RUN, Assumed
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Gate
 from tests.support.forked import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
@@ -105,7 +106,7 @@ def test_a_denominator_that_no_answer_changes_is_known(tmp_path: Path) -> None:
 
 def test_a_number_of_words_is_no_share_of_right_answers(tmp_path: Path) -> None:
     rows_ = by_gate(tmp_path, test=TERMS, gates=LENGTH)
-    assert rows_["answer_words-at_most-20"].says == [NEEDS_RUN]
+    assert rows_["answer_words-at_most-20"].says == NEEDS_RUN["says"]
     assert rows_["answer_rate-at_least-0.9"].allowed == 0
 
 
@@ -122,7 +123,7 @@ def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) 
     cut = found["false_alarm_rate-reduces-0.75"]
     assert not cut.can_pass and cut.says[0].startswith("with none left of a baseline rate of 20%, the bound is 100%")
     assert found["false_alarm_rate-never"].needed == pytest.approx(1 - 0.05 ** (1 / 20))
-    assert found["clause_macro_f1-at_least-0.5"].says == [NEEDS_RUN]
+    assert found["clause_macro_f1-at_least-0.5"].says == NEEDS_RUN["says"]
     assert found["clause_macro_f1-at_least-0.5"].can_pass
 
 
@@ -172,6 +173,10 @@ def test_the_best_model_is_judged_by_the_rule_itself(tmp_path: Path) -> None:
     assert perfect_evidence(kept, 0.2).pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
 
 
+def power_of(question: PowerQuestion) -> dict:
+    return GATE_RULES[question.gate.rule].power(question)
+
+
 def run_of(tuned: list[int], baseline: list[int], per_contract: int = 1):
     return {
         CANDIDATE: answers(tuned, per_contract),
@@ -191,18 +196,16 @@ def test_a_run_takes_the_place_of_assumptions() -> None:
 
 
 def test_a_run_gives_macro_means_a_standard_error() -> None:
-    from harness.gates.rules.power import PowerQuestion, answer
-
     records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
     gate = asked("macro_f1", "at_least", value=0.5)
     counted = from_run(gate, MACRO_F1, records)
-    found = answer(PowerQuestion(counted, Assumed(), "contract", 1, perfect_evidence(counted, 0.2)))
+    found = power_of(PowerQuestion(counted, Assumed(), "contract", 1, perfect_evidence(counted, 0.2)))
     assert 0.5 < found["needed"] < 0.75
     assert found["says"][0].startswith("passes 80% of the time at a true ")
     wide, fine = (from_run(asked("macro_f1", "no_worse", margin=m), MACRO_F1, records) for m in (0.05, 0.01))
-    found = answer(PowerQuestion(wide, Assumed(), "contract", 1, perfect_evidence(wide, 0.2)))
+    found = power_of(PowerQuestion(wide, Assumed(), "contract", 1, perfect_evidence(wide, 0.2)))
     assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
-    found = answer(PowerQuestion(fine, Assumed(), "contract", 1, perfect_evidence(fine, 0.2)))
+    found = power_of(PowerQuestion(fine, Assumed(), "contract", 1, perfect_evidence(fine, 0.2)))
     assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
 
 
@@ -273,4 +276,4 @@ def test_the_command_takes_a_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"Measured in {run.name}" in done.stdout
     assert "the baseline of the run has none of it to reduce" in done.stdout
-    assert NEEDS_RUN not in done.stdout
+    assert NEEDS_RUN["says"][0] not in done.stdout

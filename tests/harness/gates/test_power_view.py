@@ -7,9 +7,10 @@ from scipy import stats
 
 from harness.evaluation.run import find_suites
 from harness.gates.config import load_gates
+from harness.gates.power import clusters_enough
 from harness.gates.power_view import power_summary
-from harness.gates.rules.enough import GAIN, contracts_enough
-from harness.gates.rules.power import Assumed
+from harness.gates.rules.base import Assumed
+from harness.gates.rules.improves import GAIN
 from harness.schema import Gate
 from tests.support.mini import GATES, rows, write_suite
 
@@ -31,14 +32,14 @@ def chance_of_level(n: int, bar: float, truth: float) -> float:
 @pytest.mark.parametrize("rule", ["at_least", "at_most"])
 def test_so_many_cases_let_a_good_model_pass_four_times_in_five(rule, bar):
     gate = Gate(metric="x", rule=rule, value=bar if rule == "at_least" else 1 - bar)
-    enough = contracts_enough(gate)
+    enough = clusters_enough(gate)
     assert chance_of_level(enough, bar, (1 + bar) / 2) >= 0.8
     assert chance_of_level(math.floor(enough * 0.85), bar, (1 + bar) / 2) < 0.8
 
 
 def test_a_gain_needs_about_what_the_paired_normal_formula_says():
     own = Assumed()
-    enough = contracts_enough(Gate(metric="x", rule="improves"), own)
+    enough = clusters_enough(Gate(metric="x", rule="improves"), own)
     variance = own.discordance + GAIN - GAIN**2
     plan = ((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / GAIN) ** 2 * variance
     assert plan == pytest.approx(enough, rel=0.15)
@@ -47,13 +48,13 @@ def test_a_gain_needs_about_what_the_paired_normal_formula_says():
 def test_equal_models_need_about_what_the_one_sided_formula_says():
     gate = Gate(metric="x", rule="no_worse", margin=0.02)
     plan = ((stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) / 0.02) ** 2 * 0.10
-    assert plan == pytest.approx(contracts_enough(gate), rel=0.05)
+    assert plan == pytest.approx(clusters_enough(gate), rel=0.05)
 
 
 def test_a_cut_needs_fewer_than_a_smaller_one_does():
     """Statistics of the design: a true cut of half, shown to be a quarter, takes 335 at a baseline rate of 20%."""
     gate = Gate(metric="x", rule="reduces", ratio=0.75)
-    assert 100 < contracts_enough(gate, Assumed(baseline_rate=0.2, correlation=0.5)) < 335
+    assert 100 < clusters_enough(gate, Assumed(baseline_rate=0.2, correlation=0.5)) < 335
 
 
 @pytest.mark.parametrize(("gate", "enough"), [
@@ -64,11 +65,11 @@ def test_a_cut_needs_fewer_than_a_smaller_one_does():
     (Gate(metric="x", rule="at_least", value=0.9999), None),
 ])  # fmt: skip
 def test_the_fewest_cases_of_a_gate_count_too_and_beyond_twenty_thousand_there_is_no_number(gate, enough):
-    assert contracts_enough(gate) == enough
+    assert clusters_enough(gate) == enough
 
 
 def test_more_of_a_bar_needs_more_cases():
-    needs = [contracts_enough(Gate(metric="x", rule="at_least", value=bar)) for bar in (0.5, 0.8, 0.9, 0.95, 0.98)]
+    needs = [clusters_enough(Gate(metric="x", rule="at_least", value=bar)) for bar in (0.5, 0.8, 0.9, 0.95, 0.98)]
     assert needs == sorted(set(needs))
 
 

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from harness.gates.evidence import Evidence
-from harness.gates.judge import RULES
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import Evidence
 from harness.schema import Gate
 from harness.stats import intervals, power, power_exact
 from harness.stats.estimates import Observations
@@ -24,13 +24,13 @@ UNEQUAL = 0.05
 def passes(gate, pairs):
     p = superiority(pairs)[0] if gate.rule == "improves" and gate.margin == 0 else None
     evidence = Evidence(gate=gate, metric=pairs.metric, level=observed([1]), pairs=pairs, p_value=p)
-    return RULES[gate.rule](evidence).outcome == "pass"
+    return GATE_RULES[gate.rule].judge(evidence).outcome == "pass"
 
 
 def level_passes(errors, cases, bar):
     gate = Gate(metric="accuracy", rule="at_least", value=bar)
     level = observed([0] * errors + [1] * (cases - errors))
-    return RULES["at_least"](Evidence(gate=gate, metric=ACCURACY, level=level)).outcome == "pass"
+    return GATE_RULES["at_least"].judge(Evidence(gate=gate, metric=ACCURACY, level=level)).outcome == "pass"
 
 
 class Bench:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.gates.evidence import Evidence
-from harness.gates.judge import RULES
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import Evidence
 from harness.schema import Gate
 from harness.stats.paired import difference, rate_ratio, superiority
 from tests.support.scored import FABRICATION, flips, observed, paired
@@ -19,7 +19,7 @@ NO_WORSE = Gate(metric="accuracy", rule="no_worse", margin=0.02)
 def passes(gate, pairs):
     p = superiority(pairs)[0] if gate.rule == "improves" else None
     evidence = Evidence(gate=gate, metric=pairs.metric, level=observed([1]), pairs=pairs, p_value=p)
-    return RULES[gate.rule](evidence).outcome == "pass"
+    return GATE_RULES[gate.rule].judge(evidence).outcome == "pass"
 
 
 def chance(cases, better, worse, decide, least=1e-7):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from harness.gates.evidence import FEWEST_EQUAL, Evidence, too_few
+from harness.gates.evidence import FEWEST_EQUAL, too_few
 from harness.gates.judge import judge
+from harness.gates.rules.base import Evidence
 from harness.schema import BASELINE, CANDIDATE, Gate, GateFile, Objective
 from harness.stats import cluster_variance, power_exact
 from harness.stats.estimates import observations

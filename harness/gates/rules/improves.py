@@ -1,0 +1,151 @@
+"""The rule `improves`: better than the baseline, by any size or by more than a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from harness.formatting import interval, p_value, worth
+from harness.gates.rules.base import (
+    NEEDS_RUN,
+    Assumed,
+    Evidence,
+    Finding,
+    GateRule,
+    PowerNumbers,
+    PowerQuestion,
+    fewest_clusters,
+    how_often,
+    idle_margin,
+    not_measured,
+    oriented,
+    unsigned,
+)
+from harness.schema import Gate, Metric, Observation
+
+if TYPE_CHECKING:
+    from harness.stats.power import Design
+
+ALPHA = 0.05
+"""`improves` without a margin needs a p value under this, after Holm."""
+GAIN = 0.10
+"""How much better than the baseline a good model is taken to be."""
+
+
+def _in_words(gate: Gate) -> str:
+    if not gate.margin:
+        return "better than the baseline"
+    by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else unsigned(gate.margin)
+    return f"better than the baseline by more than {by}"
+
+
+def _idle(gate: Gate, metric: Metric) -> list[str]:
+    return idle_margin(gate, metric, "no gain is larger than {range:g}, so the gate cannot pass")
+
+
+def _judge(evidence: Evidence) -> Finding:
+    """Pass: the paired lower bound is over the margin and, without a margin, p < .05. Fail: the upper bound is not."""
+    from harness.stats import power
+    from harness.stats.paired import changed_clusters, difference
+
+    gate, name = evidence.gate, evidence.metric.name
+    assert evidence.pairs is not None
+    sign = 1 if evidence.metric.higher_is_better else -1
+    is_relative = gate.unit == "relative"
+    threshold = 0.0 if is_relative else gate.margin
+    factor = 1 + sign * gate.margin if is_relative else 1.0
+    change = difference(evidence.pairs, factor=factor)
+    low, high = oriented(change, sign)
+    if change.value is None or low is None or high is None:
+        return not_measured(change)
+    margin = low - threshold
+    is_shown = gate.margin > 0 or (evidence.p_value is not None and evidence.p_value < ALPHA)
+    seen = f"{name} {evidence.move} in {evidence.population}{worth(change)}; {interval(change, evidence.is_share)}"
+    if is_relative and gate.margin:
+        seen += f" of tuned minus {factor:g} times baseline"
+    if evidence.p_value is not None:
+        seen += f", p {p_value(evidence.p_value)}" + (
+            f" after Holm over {evidence.claims}" if evidence.claims > 1 else ""
+        )
+    if margin > 0 and is_shown:
+        return Finding("pass", f"{seen}: better than the baseline by the bar.", change, margin)
+    if high <= threshold or changed_clusters(evidence.pairs)[0] == 0:
+        return Finding("fail", f"{seen}: no such improvement.", change, margin)
+    level = 1 - (1 - change.level) / evidence.claims
+    need = power.for_difference(evidence.pairs, sign * threshold, level=level, factor=factor)
+    return Finding("inconclusive", f"{seen}: an improvement is not shown.", change, margin, evidence.settle(need))
+
+
+def _all_wrong(cases: Sequence[Observation], metric: Metric, rate: float) -> Sequence[Observation]:
+    """A baseline that is wrong throughout."""
+    worst = metric.limits[0] if metric.higher_is_better else metric.limits[1]
+    return [
+        structs.replace(
+            case,
+            numerator=worst * case.denominator,
+            labels={label: (0, 0, tp) for label, (tp, _, _) in case.labels.items()},
+        )
+        for case in cases
+    ]
+
+
+def _margin_in_points(gate: Gate, assumed: Assumed) -> float:
+    return gate.margin * assumed.baseline_rate if gate.unit == "relative" else gate.margin
+
+
+def _power(question: PowerQuestion) -> PowerNumbers:
+    from harness.stats import power_exact
+
+    if not question.counted.is_share:
+        return _power_of_scores(question)
+    gate, design, assumed = question.gate, question.design, question.assumed
+    margin = _margin_in_points(gate, assumed)
+    claims = 1 if gate.margin else question.claims
+    gain = power_exact.smallest_gain(design, assumed.discordance, assumed.power, margin=margin, alpha=ALPHA / claims)
+    if gain is None:
+        says = f"shows no gain {how_often(assumed.power)}, however large"
+    else:
+        is_mixed = gain <= assumed.discordance
+        where = f"{assumed.discordance:.0%} of cases change" if is_mixed else "every change is a gain"
+        says = f"shows true gains of {unsigned(gain)} or more {how_often(assumed.power)}, where {where}"
+    says += f" (after Holm over {claims} claims)" if claims > 1 else ""
+    return {"deff": design.deff, "needed": gain, "says": [says]}
+
+
+def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
+    measured = question.measured("two")
+    if measured is None:
+        return NEEDS_RUN
+    gain = measured[2] + question.gate.margin
+    says = f"shows true gains of {unsigned(gain, question.is_share)} or more {how_often(question.assumed.power)}"
+    return {"needed": gain, "says": [says]}
+
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    from harness.stats import power_exact
+
+    margin = _margin_in_points(gate, assumed)
+    gain = margin + GAIN
+
+    def chance(design: Design) -> float:
+        return power_exact.chance_of_gain(design, assumed.discordance + gain, gain, margin=margin)
+
+    return fewest_clusters(chance, assumed.power)
+
+
+IMPROVES = GateRule(
+    takes=("margin", "unit"),
+    unit="points",
+    lower_is_easier=True,
+    compares=True,
+    is_tested=True,
+    in_words=_in_words,
+    idle=_idle,
+    judge=_judge,
+    best_baseline=_all_wrong,
+    power=_power,
+    good_model=f"is right in {GAIN * 100:g} more of 100",
+    clusters_needed=_clusters_needed,
+)

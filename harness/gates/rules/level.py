@@ -1,0 +1,214 @@
+"""The rules `at_least` and `at_most`: the level of a metric against a fixed threshold."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness.formatting import number, worth
+from harness.gates.rules.base import (
+    NEEDS_RUN,
+    Assumed,
+    Evidence,
+    Finding,
+    GateRule,
+    PowerNumbers,
+    PowerQuestion,
+    fewest_clusters,
+    how_often,
+    not_measured,
+    percent_typo,
+    value_range,
+)
+from harness.schema import Gate, Metric, Side
+
+if TYPE_CHECKING:
+    from harness.stats.power import Design
+    from harness.stats.power_exact import Allowed
+
+
+def _value(gate: Gate) -> float:
+    assert gate.value is not None
+    return gate.value
+
+
+def _in_words(gate: Gate) -> str:
+    value = gate.value if gate.value is not None else 0.0
+    words = "at least" if gate.rule == "at_least" else "at most"
+    return f"{words} {number(value, abs(value) <= 1)}"
+
+
+def _at_least(evidence: Evidence) -> Finding:
+    """Pass: the one-sided lower bound meets the threshold. Fail: the upper bound is under it."""
+    return _judge(evidence, "lower")
+
+
+def _at_most(evidence: Evidence) -> Finding:
+    """Pass: the one-sided upper bound meets the threshold. Fail: the lower bound is over it."""
+    return _judge(evidence, "upper")
+
+
+def _judge(evidence: Evidence, side: Side) -> Finding:
+    from harness.stats import power
+    from harness.stats.estimates import estimate
+
+    threshold, name = _value(evidence.gate), evidence.metric.name
+    level = estimate(evidence.level, evidence.metric, side=side)
+    if level.value is None or level.low is None or level.high is None:
+        return not_measured(level)
+    sign = 1 if side == "lower" else -1
+    near, far = (level.low, level.high) if side == "lower" else (level.high, level.low)
+    margin = sign * (near - threshold)
+    bound, value = (number(shown, evidence.is_share, threshold) for shown in (near, level.value))
+    seen = f"{name} is {value} in {evidence.population}{worth(level)}, with a one-sided 95% bound of {bound}"
+    if margin >= 0:
+        return Finding("pass", f"{seen}: it is {_in_words(evidence.gate)}.", level, margin)
+    if sign * (far - threshold) < 0:
+        return Finding("fail", f"{seen}: the bar of {_in_words(evidence.gate)} is missed.", level, margin)
+    is_met = sign * (level.value - threshold) >= 0
+    why = "the point meets the bar, its bound does not" if is_met else "the point misses the bar, but may be chance"
+    need = power.for_level(evidence.level, evidence.metric, threshold, side)
+    return Finding("inconclusive", f"{seen}: {why}.", level, margin, evidence.settle(need))
+
+
+def _idle(gate: Gate, metric: Metric) -> list[str]:
+    value, (low, high) = _value(gate), value_range(metric)
+    start = f"'value' is {value:g}: "
+    if not low <= value <= high:
+        if (low, high) == (0.0, 1.0) and 2 <= value <= 100:
+            return [start + percent_typo(value) + _declare(metric)]
+        return [f"{start}'{metric.name}' is {_range(low, high)}" + (_declare(metric) if value > high else "")]
+    at_least = gate.rule == "at_least"
+    easy, hard = (low, high) if at_least else (high, low)
+    if value == easy:
+        which = "least" if at_least else "most"
+        return [
+            f"{start}every model is at {which} {value:g}, so the gate cannot fail. Use another value or remove the gate"
+        ]
+    if value == hard:
+        never = ". Use rule 'never' where none is allowed" if not at_least and metric.kind == "ratio" else ""
+        return [f"{start}no number of cases shows {value:g}, so the gate cannot pass{never or '. Use another value'}"]
+    return []
+
+
+def _declare(metric: Metric) -> str:
+    if metric.kind != "ratio":
+        return ""
+    return f" If '{metric.name}' can be more than 1, declare it with Metric(unbounded=True)"
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(high):
+        return f"a number of {low:g} or more"
+    return f"a {'share,' if (low, high) == (0.0, 1.0) else 'number'} from {low:g} to {high:g}"
+
+
+def _power(question: PowerQuestion) -> PowerNumbers:
+    """at_least, and at_most as the same claim on what is left to 1."""
+    from harness.stats import power_exact
+
+    if not question.counted.is_share:
+        return _power_of_scores(question)
+    design, power, value = question.design, question.assumed.power, _value(question.gate)
+    at_least = question.gate.rule == "at_least"
+
+    def turned(share: float) -> float:
+        return share if at_least else 1 - share
+
+    def shown(share: float) -> str:
+        return number(turned(share), True, value)
+
+    threshold = turned(value)
+    good = (1 + threshold) / 2
+    allowed = power_exact.allowed(design, threshold)
+    chance = power_exact.chance_of_level(design, threshold, good)
+    needed = power_exact.rate_needed(design, threshold, power)
+    numbers = {
+        "deff": design.deff,
+        "allowed": allowed.few,
+        "truth": turned(good),
+        "chance": chance,
+        "needed": None if needed is None else turned(needed),
+    }
+    if allowed.few is None:
+        return numbers | _out_of_reach(question, threshold)
+    says = f"a model at {shown(good)} passes {how_often(chance)}"
+    clusters = None
+    if chance < power:
+        clusters = power_exact.contracts_needed(
+            design, lambda d: power_exact.chance_of_level(d, threshold, good), power
+        )
+        says += question.for_power(None if needed is None else f"it must be at {shown(needed)}", clusters)
+    elif needed is not None and shown(needed) != shown(good):
+        says += f"; for {power:.0%} it must be at {shown(needed)}"
+    return numbers | {"contracts_needed": clusters, "says": [_allowed(allowed, question), says]}
+
+
+def _allowed(allowed: Allowed, question: PowerQuestion) -> str:
+    """`passes with at most 4 errors in 500`, with what the few-errors guard leaves where errors are scattered."""
+    assert allowed.few is not None
+    noun = ("error" if question.gate.rule == "at_least" else "hit") + ("" if allowed.few == 1 else "s")
+    says = f"passes with at most {allowed.few:,} {noun} in {question.design.units:,}"
+    if allowed.scattered is not None and allowed.scattered >= max(10, allowed.few + 1):
+        says += f" ({allowed.scattered:,} where ten {question.cluster}s or more hold one)"
+    return says
+
+
+def _out_of_reach(question: PowerQuestion, threshold: float) -> PowerNumbers:
+    """A level that no faultless model is shown to have."""
+    from harness.stats import power_exact
+
+    side: Side = "lower" if question.gate.rule == "at_least" else "upper"
+    seen = _judge(question.best, side).observed
+    bound = seen and (seen.low if side == "lower" else seen.high)
+    clusters = power_exact.contracts_needed(question.design, lambda d: power_exact.chance_of_level(d, threshold, 1.0))
+    says = (
+        f"without any error in {question.design.units:,} the bound is {number(bound or 0.0, True, question.gate.value)}"
+        f"; it takes {question.more(clusters)}"
+    )
+    return {"contracts_needed": clusters, "says": [says]}
+
+
+def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
+    measured = question.measured("lower")
+    if measured is None:
+        return NEEDS_RUN
+    value, _, visible = measured
+    at = _value(question.gate) + (visible if question.gate.rule == "at_least" else -visible)
+    says = f"passes {how_often(question.assumed.power)} at a true {number(at, question.is_share)}; the run measured "
+    return {"needed": at, "says": [says + number(value, question.is_share)]}
+
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    from harness.stats import power_exact
+
+    threshold = _value(gate) if gate.rule == "at_least" else 1 - _value(gate)
+
+    def chance(design: Design) -> float:
+        return power_exact.chance_of_level(design, threshold, (1 + threshold) / 2)
+
+    return fewest_clusters(chance, assumed.power)
+
+
+AT_LEAST = GateRule(
+    needs=("value",),
+    unit="share",
+    lower_is_easier=True,
+    in_words=_in_words,
+    idle=_idle,
+    judge=_at_least,
+    power=_power,
+    good_model="makes half of the errors that the bar allows",
+    clusters_needed=_clusters_needed,
+)
+AT_MOST = GateRule(
+    needs=("value",),
+    unit="share",
+    lower_is_easier=False,
+    in_words=_in_words,
+    idle=_idle,
+    judge=_at_most,
+    power=_power,
+    good_model="does it half as often as the bar allows",
+    clusters_needed=_clusters_needed,
+)

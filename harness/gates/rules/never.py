@@ -1,0 +1,69 @@
+"""The rule `never`: one event in any case fails the gate."""
+
+from __future__ import annotations
+
+from harness.gates.rules.base import Assumed, Evidence, Finding, GateRule, PowerNumbers, PowerQuestion, how_often
+from harness.schema import Estimate, Gate
+
+
+def _in_words(gate: Gate) -> str:
+    return f"none in at least {gate.n_min} cases"
+
+
+def _judge(evidence: Evidence) -> Finding:
+    """Pass: none in at least n_min cases. Fail: one or more, whatever the number of cases."""
+    from harness.stats.estimates import estimate
+    from harness.stats.intervals import rule_of_three
+
+    name, cases = evidence.metric.name, evidence.cases
+    events = evidence.level.table.take(evidence.level.table.numerators > 0)
+    level = estimate(evidence.level, evidence.metric, side="upper")
+    if events:
+        named = ", ".join(c.case_id for c in events[:3]) + (" ..." if len(events) > 3 else "")
+        return Finding("fail", f"{name}: found in {len(events)} of {cases} cases, and none is allowed: {named}.", level)
+    bound = rule_of_three(cases)
+    if level.value is not None:
+        level = Estimate(
+            value=0.0,
+            low=0.0,
+            high=bound,
+            n=cases,
+            clusters=evidence.clusters,
+            n_eff=float(cases),
+            method="exact upper bound of zero events (rule of three)",
+            side="upper",
+            errors=level.errors,
+            unscored=level.unscored,
+        )
+    seen = f"{name}: 0 found in {evidence.population}; the true share is under {bound:.2%} (3/n), one-sided 95%"
+    return Finding("pass", f"{seen}, cases taken as independent.", level, 0.0)
+
+
+def _power(question: PowerQuestion) -> PowerNumbers:
+    from harness.stats.intervals import rule_of_three
+
+    cases = question.best.cases
+    missed = 0.99**cases
+    says = [
+        f"passes with none found in {cases:,} cases, which shows a true share under {rule_of_three(cases):.2%} (3/n)",
+        f"a model that does it in 1 case of 100 passes {how_often(missed)}",
+    ]
+    return {"allowed": 0, "truth": 0.01, "chance": missed, "needed": rule_of_three(cases), "says": says}
+
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    return gate.n_min
+
+
+NEVER = GateRule(
+    needs=("n_min",),
+    unit="share",
+    lower_is_easier=True,
+    is_for_fewer=True,
+    one_decides=True,
+    in_words=_in_words,
+    judge=_judge,
+    power=_power,
+    good_model="never does it",
+    clusters_needed=_clusters_needed,
+)

@@ -1,0 +1,166 @@
+"""The rule `no_worse`: at most a margin worse than the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.formatting import points, worth
+from harness.gates.rules.base import (
+    NEEDS_RUN,
+    Assumed,
+    Evidence,
+    Finding,
+    GateRule,
+    PowerNumbers,
+    PowerQuestion,
+    fewest_clusters,
+    how_often,
+    idle_margin,
+    not_measured,
+    oriented,
+    unsigned,
+)
+from harness.schema import Gate, Metric, Observation, Side
+
+if TYPE_CHECKING:
+    from harness.stats.power import Design, Need
+
+
+def _in_words(gate: Gate) -> str:
+    return f"at most {unsigned(gate.margin)} worse than the baseline"
+
+
+def _idle(gate: Gate, metric: Metric) -> list[str]:
+    return idle_margin(gate, metric, "no loss is larger than {range:g}, so the gate cannot fail")
+
+
+def _judge(evidence: Evidence) -> Finding:
+    """Pass: the one-sided bound of the loss is inside the margin. Fail: even the other bound is outside."""
+    from harness.stats.paired import difference, guarded
+
+    margin, metric = evidence.gate.margin, evidence.metric
+    assert evidence.pairs is not None
+    sign = 1 if metric.higher_is_better else -1
+    change = guarded(difference(evidence.pairs, side="lower" if sign > 0 else "upper"), evidence.pairs)
+    low, high = oriented(change, sign)
+    if change.value is None or low is None or high is None:
+        return not_measured(change)
+    bound = points(sign * low, evidence.is_share)
+    seen = (
+        f"{metric.name} {evidence.move} in {evidence.population}{worth(change)}, with a one-sided 95% bound of {bound}"
+    )
+    if low > -margin:
+        return Finding("pass", f"{seen}: {_in_words(evidence.gate)}.", change, low + margin)
+    if high <= -margin:
+        return Finding("fail", f"{seen}: worse by more than the margin.", change, low + margin)
+    need = _need(evidence, change.side)
+    visible, guards = (unsigned(loss, evidence.is_share) for loss in (need.apart, margin))
+    reason = f"{seen}: it sees losses of {visible} or more and guards {guards}."
+    return Finding("inconclusive", reason, change, low + margin, evidence.settle(need))
+
+
+def _need(evidence: Evidence, side: Side) -> Need:
+    """What an equally good model needs, by the interval and by the few-flips guard."""
+    from harness.stats import power
+    from harness.stats.paired import FEW_CHANGED_CLUSTERS, changed_clusters, flip_bound
+
+    assert evidence.pairs is not None
+    margin, clusters = evidence.gate.margin, evidence.clusters
+    need = power.for_difference(evidence.pairs, -margin if side == "lower" else margin, side=side, at=0.0)
+    changed, worse = changed_clusters(evidence.pairs)
+    if changed >= FEW_CHANGED_CLUSTERS:
+        return need
+    each = evidence.pairs.effective / clusters
+    by_guard = power.contracts_for_few_flips(worse, changed, clusters, margin, each)
+    times = None if by_guard is None or need.times is None else max(need.times, by_guard / clusters)
+    return power.Need(times, max(need.apart, flip_bound(evidence.pairs)))
+
+
+def _unchanged(cases: Sequence[Observation], metric: Metric, rate: float) -> Sequence[Observation]:
+    """A baseline with the same answers: the best that can be shown is that nothing changed."""
+    return cases
+
+
+def _power(question: PowerQuestion) -> PowerNumbers:
+    from harness.stats import power_exact
+
+    if not question.counted.is_share:
+        return _power_of_scores(question)
+    margin, design, assumed = question.gate.margin, question.design, question.assumed
+    chance = power_exact.chance_of_no_worse(design, assumed.discordance, margin)
+    smallest = power_exact.smallest_margin(design, assumed.discordance, assumed.power)
+    line = f"guards losses of {unsigned(margin)}; where {assumed.discordance:.0%} of cases change, an equally good "
+    line += f"model passes {how_often(chance)}"
+    clusters = None
+    if chance < assumed.power:
+        clusters = power_exact.contracts_needed(
+            design, lambda d: power_exact.chance_of_no_worse(d, assumed.discordance, margin), assumed.power
+        )
+        way = None if smallest is None else f"the margin must be {unsigned(smallest)}"
+        line += question.for_power(way, clusters)
+    return {
+        "deff": design.deff,
+        "truth": 0.0,
+        "chance": chance,
+        "needed": smallest,
+        "contracts_needed": clusters,
+        "says": [*_if_nothing_changed(question), line],
+    }
+
+
+def _if_nothing_changed(question: PowerQuestion) -> list[str]:
+    """What too few clusters rule out where no case changed; nothing where they are enough."""
+    margin, clusters = question.gate.margin, question.design.contracts
+    unchanged = _judge(question.best)
+    if unchanged.outcome == "pass":
+        return []
+    bound = margin - (unchanged.margin or 0.0)
+    # 1 - 0.05^(1/C) of a loss that was never seen: C falls as the logarithm of what is left.
+    needed = math.ceil(clusters * math.log1p(-bound) / math.log1p(-margin)) if bound < 1 else None
+    return [
+        f"with no case changed, {clusters:,} {question.cluster}s rule out losses over {unsigned(bound)} "
+        f"only; it takes {question.more(needed)}, or 20 that change"
+    ]
+
+
+def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
+    from harness.stats import power
+
+    measured, margin, counted = question.measured("lower"), question.gate.margin, question.counted
+    if measured is None:
+        return NEEDS_RUN
+    _, error, visible = measured
+    says = f"guards losses of {unsigned(margin, question.is_share)}; an equally good model passes "
+    if visible <= margin:
+        return {"needed": visible, "says": [f"{says}{question.assumed.power:.0%} of the time or more"]}
+    cases = power.cases_for_gap(error, len(counted.cases), margin, "lower", power=question.assumed.power)
+    clusters = cases and round(cases * counted.clusters / len(counted.cases))
+    way = f"the margin must be {unsigned(visible, question.is_share)}"
+    says += f"less often than asked for{question.for_power(way, clusters)}"
+    return {"needed": visible, "contracts_needed": clusters, "says": [says]}
+
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    from harness.stats import power_exact
+
+    def chance(design: Design) -> float:
+        return power_exact.chance_of_no_worse(design, assumed.discordance, gate.margin)
+
+    return fewest_clusters(chance, assumed.power)
+
+
+NO_WORSE = GateRule(
+    needs=("margin",),
+    unit="points",
+    lower_is_easier=False,
+    compares=True,
+    in_words=_in_words,
+    idle=_idle,
+    judge=_judge,
+    best_baseline=_unchanged,
+    power=_power,
+    good_model="is as good",
+    clusters_needed=_clusters_needed,
+)

@@ -1,0 +1,124 @@
+"""The rule `reduces`: a rate where fewer is better is cut to a share of the baseline's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from harness.gates.rules.base import (
+    NEEDS_RUN,
+    Assumed,
+    Evidence,
+    Finding,
+    GateRule,
+    PowerNumbers,
+    PowerQuestion,
+    how_often,
+)
+from harness.schema import Gate, Metric, Observation
+
+
+def _in_words(gate: Gate) -> str:
+    ratio = gate.ratio if gate.ratio is not None else 1.0
+    return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
+
+
+def _judge(evidence: Evidence) -> Finding:
+    """Pass: the upper bound of tuned over baseline is at most the ratio. Fail: the lower bound is over it."""
+    from harness.stats import power
+    from harness.stats.intervals import rule_of_three
+    from harness.stats.paired import rate_ratio
+
+    threshold, name = evidence.gate.ratio, evidence.metric.name
+    assert evidence.pairs is not None and threshold is not None
+    ratio = rate_ratio(evidence.pairs)
+    seen = f"{name} {evidence.move} in {evidence.population}"
+    if ratio.value is None:
+        none = f"a baseline with some to reduce; with 0 in {evidence.cases:,} cases its rate is under "
+        return Finding(
+            "inconclusive", f"{seen}: {ratio.reason}.", ratio, needed=f"{none}{rule_of_three(evidence.cases):.2%}"
+        )
+    upper = "no finite upper bound" if ratio.high is None else f"{ratio.high:.2f}"
+    seen += f"; tuned is {ratio.value:.2f} of the baseline, 95% interval {ratio.low or 0:.2f} to {upper}"
+    margin = None if ratio.high is None else threshold - ratio.high
+    if margin is not None and (margin > 0 or (margin == 0 and threshold < 1)):
+        return Finding("pass", f"{seen}: {_in_words(evidence.gate)}.", ratio, margin)
+    if ratio.low is not None and ratio.low > threshold:
+        return Finding("fail", f"{seen}: the cut asked for is ruled out.", ratio, margin)
+    need = power.for_ratio(evidence.pairs, threshold)
+    return Finding("inconclusive", f"{seen}: not shown.", ratio, margin, evidence.settle(need))
+
+
+def _at_rate(cases: Sequence[Observation], metric: Metric, rate: float) -> Sequence[Observation]:
+    """A baseline with events spread evenly, `rate` of all units."""
+    baseline, units, given = [], 0.0, 0
+    for case in cases:
+        units += case.denominator
+        events = round(units * rate) - given
+        given += events
+        baseline.append(structs.replace(case, numerator=float(min(events, case.denominator))))
+    return baseline
+
+
+def _power(question: PowerQuestion) -> PowerNumbers:
+    from harness.stats import power, power_exact
+
+    if not question.counted.is_share:
+        return NEEDS_RUN
+    threshold, design, assumed = question.gate.ratio, question.design, question.assumed
+    assert threshold is not None
+    truth, before, correlation = threshold / 2, assumed.baseline_rate, assumed.correlation
+    if before <= 0:
+        return {"deff": design.deff, "says": ["the baseline of the run has none of it to reduce"]}
+    chance = power_exact.chance_of_cut(design, before, truth, threshold, correlation)
+    largest = power_exact.largest_ratio(design, before, threshold, correlation, assumed.power)
+    says = f"a model at {truth:.0%} of a baseline rate of {before:.0%} passes {how_often(chance)}"
+    clusters = None
+    if chance < assumed.power:
+        cases = power.cases_for_cut(before, truth, threshold, correlation, assumed.power)
+        clusters = cases and round(cases * design.deff / design.per_contract)
+        says += question.for_power(None if largest is None else f"it must be at {largest:.0%} of it", clusters)
+    elif largest is not None and f"{largest:.0%}" != f"{truth:.0%}":
+        says += f"; for {assumed.power:.0%} it must be at {largest:.0%} of it"
+    return {
+        "deff": design.deff,
+        "truth": truth,
+        "chance": chance,
+        "needed": largest,
+        "contracts_needed": clusters,
+        "says": [*_if_none_left(question), says],
+    }
+
+
+def _if_none_left(question: PowerQuestion) -> list[str]:
+    """The bound of a model that does it in no case, where even that is too high."""
+    none_left = _judge(question.best)
+    if none_left.outcome == "pass":
+        return []
+    high = none_left.observed and none_left.observed.high
+    bound = "there is no bound" if high is None else f"the bound is {high:.0%}"
+    before = question.assumed.baseline_rate
+    return [f"with none left of a baseline rate of {before:.0%}, {bound} of the baseline's rate"]
+
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    from harness.stats import power
+
+    assert gate.ratio is not None
+    return power.cases_for_cut(assumed.baseline_rate, gate.ratio / 2, gate.ratio, assumed.correlation, assumed.power)
+
+
+REDUCES = GateRule(
+    needs=("ratio",),
+    unit="ratio",
+    lower_is_easier=False,
+    compares=True,
+    is_for_fewer=True,
+    in_words=_in_words,
+    judge=_judge,
+    best_baseline=_at_rate,
+    power=_power,
+    good_model="has half of the rate that the bar allows",
+    clusters_needed=_clusters_needed,
+)
