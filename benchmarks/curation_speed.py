@@ -158,7 +158,7 @@ def main() -> None:
         found = review([str(path)], CheckSettings(base=args.base), mark)
         mark()
     print(f"{'check':24}{'seconds':>9}{'CPU s':>9}{'GB':>7}{'rows':>9}{'planted':>9}")
-    counts = [("reading", 0), *((result.name, len(result.found.findings)) for result in found.results)]
+    counts = [("reading", 0), *((result.name, len(result.result.findings)) for result in found.results)]
     for (name, rows), before, after in zip(counts, marks, marks[1:], strict=False):
         print(f"{name:24}{spent(before, after)}{rows or '':>9}{planted.get(name, ''):>9}")
     most = marks[-1]._replace(peak=max(one.peak for one in marks[1:]))

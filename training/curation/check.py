@@ -1,4 +1,4 @@
-"""The rows under review, with the forms of them that several checks look at. Knows no check."""
+"""The interface of a check, its settings, and the rows that it looks at."""
 
 from __future__ import annotations
 
@@ -9,143 +9,151 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from training.curation.personal_data import Mask
-from training.curation.text import without_stock
+from training.curation.text import without_boilerplate
 from training.data.rows import TrainingRow
 
 Action = Literal["drop", "mask", "flag", "keep"]
-"""What `clean` does with a row that a check finds: leave it out, mask the places, keep it and list it. `keep` is the
-action of checks that describe all rows together and find none."""
+"""What `clean` does with a row that a check reports: leave it out, mask the passages, or keep and list it. Checks that
+only describe the rows as a whole have the action `keep`."""
 
 
 class RowFinding(Struct, frozen=True, kw_only=True):
+    """Why a check reports a row."""
+
     row: int
     """Index of the row in the sample."""
     reason: str
     """Why, in one sentence."""
     quote: str = ""
-    """What stands there; personal data is masked in it."""
+    """The passage in question, with personal data masked."""
     other: str = ""
-    """The row (`file:line`) or the suite's case that it was compared with."""
+    """The row (`file:line`) or the suite's case that it matches."""
     other_quote: str = ""
-    """What stands there."""
+    """The passage of that row."""
 
 
 class FindingTable(Struct, frozen=True, kw_only=True):
+    """A table for the report."""
+
     title: str
-    """What it shows."""
+    """Caption."""
     headings: list[str]
-    """One a column."""
+    """One per column."""
     rows: list[list[str]]
-    """Cells, ready to be shown."""
+    """Formatted cells."""
     bars: list[float] = []
-    """Where given, one share between 0 and 1 a row, drawn beside it."""
+    """Optional shares between 0 and 1, one per row, drawn as bars."""
 
 
 class CheckResult(Struct, frozen=True, kw_only=True):
+    """What a check reports."""
+
     findings: list[RowFinding] = []
-    """At most one a row, in the rows' order."""
+    """At most one per row, in the rows' order."""
     notes: list[str] = []
-    """What else is worth knowing, in sentences."""
+    """Further remarks, as sentences."""
     tables: list[FindingTable] = []
-    """Figures about all rows."""
+    """Statistics of all rows."""
     counts: dict[str, int] = {}
-    """Figures for the manifest."""
+    """Numbers for the manifest."""
     skipped: str = ""
-    """Why nothing was checked, where that is so."""
+    """Why the check did not run; empty if it did."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
+    """One check of training rows."""
+
     name: str
-    """Its name on the command line."""
-    says: str
+    """Name on the command line."""
+    description: str
     """What it looks for, in one sentence."""
     action: Action
-    """What `clean` does with what it finds, unless told otherwise."""
+    """Default action of `clean` for the rows that it reports."""
     find: Callable[[Sample, CheckSettings], CheckResult]
-    """The check itself."""
+    """Run the check."""
 
 
-QUOTED = 160
-"""Characters of a row that are shown."""
+QUOTE_CHARS = 160
+"""Maximum length of a quotation, in characters."""
 
 
 class Sample:
-    """Rows in the files' order; what is derived from them is made once."""
+    """Rows in the files' order, with cached values derived from them."""
 
     def __init__(self, rows: Sequence[TrainingRow]) -> None:
         self.rows = rows
-        self._made: dict[Any, Any] = {}
+        self._cache: dict[Any, Any] = {}
 
     @cached_property
     def prompts(self) -> list[str]:
-        """All that is not learnt of each row, as one text."""
+        """The messages of each row that are not learnt, as one text per row."""
         return ["\n".join(t.content for t in row.messages if t.role != "assistant") for row in self.rows]
 
     @cached_property
     def answers(self) -> list[str]:
-        """All that is learnt of each row, as one text."""
+        """The assistant messages of each row, as one text per row."""
         return ["\n".join(t.content for t in row.messages if t.role == "assistant") for row in self.rows]
 
     @cached_property
     def contents(self) -> list[str]:
         """Each prompt without the lines that all prompts of its task share."""
-        return without_stock(self.prompts)
+        return without_boilerplate(self.prompts)
 
-    def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` gave the first time that it was asked for under this key."""
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+    def cached(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """Return the value of `compute`, which runs only on the first call with this key."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
 
     def where(self, index: int) -> str:
-        """`file:line` of a row."""
+        """Return `file:line` of a row."""
         return self.rows[index].where
 
     def quote(self, index: int) -> str:
-        """The start of a row's own text."""
+        """Quote the start of a row, without boilerplate."""
         return short(self.contents[index] or self.answers[index])
 
 
-def short(text: str, most: int = QUOTED) -> str:
-    """A text on one line, cut to `most` characters, personal data masked."""
-    flat = " ".join(Mask()(text[: 4 * most]).split())
-    return flat if len(flat) <= most else flat[: most - 1].rstrip() + "…"
+def short(text: str, max_chars: int = QUOTE_CHARS) -> str:
+    """Put a text on one line, mask personal data and cut it to `max_chars` characters."""
+    flat = " ".join(Mask()(text[: 4 * max_chars]).split())
+    return flat if len(flat) <= max_chars else flat[: max_chars - 1].rstrip() + "…"
 
 
 def around(text: str, start: int, end: int) -> str:
-    """What stands at a place and around it, on one line, personal data masked."""
-    first, last = max(0, start - 2 * QUOTED), end + 2 * QUOTED
+    """Quote a passage with its surroundings on one line, with personal data masked."""
+    first, last = max(0, start - 2 * QUOTE_CHARS), end + 2 * QUOTE_CHARS
     mask = Mask()
     before, place, after = mask(text[first:start]), mask(text[start:end]), mask(text[end:last])
-    before = before if first == 0 and len(before) <= QUOTED // 2 else "…" + before[-QUOTED // 2 :]
-    after = after if len(after) <= QUOTED // 2 else after[: QUOTED // 2] + "…"
+    before = before if first == 0 and len(before) <= QUOTE_CHARS // 2 else "…" + before[-QUOTE_CHARS // 2 :]
+    after = after if len(after) <= QUOTE_CHARS // 2 else after[: QUOTE_CHARS // 2] + "…"
     return " ".join(f"{before}{place}{after}".split())
 
 
 def shown(text: str) -> str:
-    """A text with the names of characters that would not be seen, or would move others, in their place."""
+    """Replace invisible and direction-changing characters by their code points."""
     return text if text.isprintable() else "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
 
 
 NEAR = 0.8
-"""Share of runs of five words that two near copies have in common, of all that either has."""
+"""Jaccard similarity of the five-word runs of two rows from which they are near copies."""
 MAX_LENGTH = 2048
 
 
 class CheckSettings(Struct, frozen=True, kw_only=True):
-    """Settings of all checks; the manifest holds them."""
+    """Settings of all checks, as recorded in the manifest."""
 
     suites: list[str] = []
-    """Folders of suites that no row may come from; none given: those of the project."""
+    """Folders of suites whose cases no row may contain; empty for the project's suites."""
     style: str = ""
-    """Style guide whose banned terms, names and tone the answers are held to."""
+    """Style guide (TOML) to check answers against."""
     base: str = ""
-    """Base model whose tokens are counted; without it words are."""
+    """Base model whose tokenizer counts tokens; without one, words are counted."""
     max_length: int = MAX_LENGTH
-    """Most tokens of a row, as `data.max_length` of the training configuration."""
+    """Maximum tokens per row, as `data.max_length` of the training configuration."""
     near: float = NEAR
     """Jaccard similarity from which two rows are near copies."""
     language: str = "en"
-    """Language that the rows should be in, as an ISO 639-1 code."""
+    """Expected language of the rows, as an ISO 639-1 code."""
     actions: dict[str, str] = {}
-    """Actions by check, where they are not the check's own; `skip` does not run it."""
+    """Actions by check, in place of the defaults; `skip` does not run the check."""

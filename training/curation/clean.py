@@ -1,8 +1,8 @@
-"""Writes the rows that a review keeps, with personal data masked, a data card, a manifest and the report.
+"""`tunegate data clean`: the rows that a review keeps, with personal data masked, a data card, a manifest and a report.
 
     <out>/<name of each file>.jsonl   dropped.jsonl   data_card.md   report.html   manifest.json
 
-Rows that are not masked are written byte for byte as they were read.
+Rows without masks are written byte for byte as they were read.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from training.data.rows import DOCUMENT_FIELDS, TrainingRow, source_sha256
 
 
 def place(row: TrainingRow) -> tuple[str, int]:
-    """File and line of a row."""
+    """Return file and line of a row."""
     file, _, number = row.where.rpartition(":")
     return file, int(number)
 
 
 def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
-    """Index and line of every row, without the line's end; rows are in the order of their files' lines."""
+    """Yield index and line of every row, without the line end; rows must be in the order of their files' lines."""
     waiting = list(enumerate(rows))[::-1]
     while waiting:
         file = place(waiting[-1][1])[0]
@@ -49,13 +49,13 @@ def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
 
 
 def _as_line(row: TrainingRow) -> bytes:
-    """The row of a table as a line of JSON."""
+    """Encode the row of a table as a line of JSON."""
     source = {"document": row.document} if row.document else {}
     return json.dumps({"messages": row.chat, **source}, ensure_ascii=False).encode()
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
-    """Write lines and return what a manifest says of the file."""
+    """Write lines and return the file's entry for a manifest."""
     count = 0
     with path.open("wb") as file:
         for line in lines:
@@ -65,7 +65,7 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
 
 
 def inputs(rows: Sequence[TrainingRow]) -> list[dict[str, Any]]:
-    """What a manifest says of the files that rows came from."""
+    """Return the manifest entries of the files that rows came from."""
     counts: dict[str, int] = {}
     for row in rows:
         file = place(row)[0]
@@ -74,19 +74,22 @@ def inputs(rows: Sequence[TrainingRow]) -> list[dict[str, Any]]:
 
 
 def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:
-    """Write manifest.json. It holds no time, so that equal work gives equal bytes."""
+    """Write manifest.json, without a time so that equal input gives equal bytes; return its path."""
     path = folder / "manifest.json"
-    whole = {"made_by": made_by, "tunegate": version("tunegate"), **content}
-    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    manifest = {"made_by": made_by, "tunegate": version("tunegate"), **content}
+    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return path
 
 
 def output_folder(out: Path, files: Sequence[str], names: Iterable[str]) -> Path:
-    """Make a folder for files of these names; one that would write over an input is a UserError."""
-    read = {Path(file).resolve() for file in files}
-    over = [name for name in names if (out / name).resolve() in read]
-    if over:
-        raise UserError(f"{out / over[0]} is also read. Choose another folder with --out")
+    """Create a folder for files of these names.
+
+    Raises UserError where it cannot be created, and where a file would overwrite one of the input `files`.
+    """
+    input_paths = {Path(file).resolve() for file in files}
+    overwritten = [name for name in names if (out / name).resolve() in input_paths]
+    if overwritten:
+        raise UserError(f"{out / overwritten[0]} is an input file. Choose another folder with --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,35 +102,40 @@ TEXT_FIELDS = ("instruction", "input", "output", *DOCUMENT_FIELDS)
 
 
 def clean(review: Review, out: Path) -> list[Path]:
-    """Write everything into `out` and return the paths. No row left, or two files of one name, is a UserError."""
+    """Write everything into `out` and return the paths.
+
+    Raises UserError where no row is left, and where two input files have the same name.
+    """
     names = [Path(file).name for file in review.files]
     twice = [name for name, count in Counter([*names, DROPPED]).items() if count > 1]
     if twice:
-        raise UserError(f"{twice[0]}: two files would be written under that name. Clean them one at a time")
+        raise UserError(f"{twice[0]}: two files have that name. Clean them one at a time")
     if not review.rows_after:
-        raise UserError(f"{', '.join(review.files)}: no row is left. Look at the report of `tunegate data check`")
+        raise UserError(f"{', '.join(review.files)}: no row is left. See the report of `tunegate data check`")
     folder = output_folder(out, review.files, [*names, DROPPED, CARD, REPORT, "manifest.json"])
     masks: Counter[str] = Counter()
-    kept = _kept(review, masks)
-    outputs = [write_lines(folder / name, kept[file]) for file, name in zip(review.files, names, strict=True)]
+    lines = _kept_lines(review, masks)
+    outputs = [write_lines(folder / name, lines[file]) for file, name in zip(review.files, names, strict=True)]
     outputs.append(write_lines(folder / DROPPED, _dropped(review)))
-    left = _left(review, [str(folder / name) for file, name in zip(review.files, names, strict=True) if kept[file]])
+    left = _review_written(
+        review, [str(folder / name) for file, name in zip(review.files, names, strict=True) if lines[file]]
+    )
     facts = manifest(review, left, outputs, masks)
     (folder / CARD).write_text(data_card.render(review, left, facts), "utf-8")
     (folder / REPORT).write_text(render.render_html(review), "utf-8")
-    made = write_manifest(folder, "tunegate data clean", facts)
-    return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, made]
+    manifest_path = write_manifest(folder, "tunegate data clean", facts)
+    return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, manifest_path]
 
 
-def _left(review: Review, files: Sequence[str]) -> Review:
-    """The rows that were written, read again: their figures, and the personal data in them."""
+def _review_written(review: Review, files: Sequence[str]) -> Review:
+    """Review the written rows: their statistics, and the personal data left in them."""
     others = {check.name: SKIP for check in CHECKS if check.action != "keep" and check is not pii.CHECK}
     actions = {pii.CHECK.name: "flag", **others}
     return run(files, msgspec.structs.replace(review.settings, actions=actions))
 
 
-def _kept(review: Review, masks: Counter[str]) -> dict[str, list[bytes]]:
-    """Lines to write by file; masked places are counted by type."""
+def _kept_lines(review: Review, masks: Counter[str]) -> dict[str, list[bytes]]:
+    """Return the lines to write by file, and count the masked passages by type in `masks`."""
     lines: dict[str, list[bytes]] = {file: [] for file in review.files}
     for index, line in raw_lines(review.sample.rows):
         if index in review.drops:
@@ -139,7 +147,7 @@ def _kept(review: Review, masks: Counter[str]) -> dict[str, list[bytes]]:
 
 
 def masked(line: bytes, counts: Counter[str]) -> bytes:
-    """One row's line with the personal data of its texts masked, and counted by type."""
+    """Mask the personal data in one row's line, and count it by type in `counts`."""
     raw: dict[str, Any] = msgspec.json.decode(line)
     mask = Mask()
     for name in TEXT_FIELDS:
@@ -152,16 +160,16 @@ def masked(line: bytes, counts: Counter[str]) -> bytes:
 
 
 def _dropped(review: Review) -> Iterator[bytes]:
-    """Each row left out: where it stood, which check says so, and why."""
-    found = {(result.name, f.row): f for result in review.results for f in result.found.findings}
+    """Yield a line for each dropped row: its place, the check that drops it, and why."""
+    findings = {(run.name, f.row): f for run in review.results for f in run.result.findings}
     for index, check in sorted(review.drops.items()):
-        finding = found[check, index]
+        finding = findings[check, index]
         row = {"row": review.sample.where(index), "check": check, "reason": finding.reason, "other": finding.other}
         yield json.dumps(row, ensure_ascii=False).encode()
 
 
 def manifest(review: Review, left: Review, outputs: Sequence[dict[str, Any]], masks: Counter[str]) -> dict[str, Any]:
-    """What was read, done and written, and what is left."""
+    """Return the manifest's facts: input, settings, counts and output."""
     unit, before, _ = review.size
     return {
         "inputs": inputs(review.sample.rows),
@@ -171,13 +179,13 @@ def manifest(review: Review, left: Review, outputs: Sequence[dict[str, Any]], ma
         unit: {"before": before, "after": left.size[1]},
         "dropped": dict(sorted(review.dropped_by.items())),
         "masks": dict(sorted(masks.items())),
-        "pii_left": sum(len(r.found.findings) for r in left.results if r.name == pii.CHECK.name),
+        "pii_left": sum(len(r.result.findings) for r in left.results if r.name == pii.CHECK.name),
         "checks": {
             result.name: {
                 "action": result.action,
-                "rows": len(result.found.findings),
-                "skipped": result.found.skipped,
-                "counts": result.found.counts,
+                "rows": len(result.result.findings),
+                "skipped": result.result.skipped,
+                "counts": result.result.counts,
             }
             for result in review.results
         },

@@ -1,4 +1,4 @@
-"""Writes the data card of cleaned rows: what they come from, what was done, what is known and not known of them."""
+"""The data card of cleaned rows: origin, cleaning, statistics and limits."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from training.curation.review import Review
 
 MARKS = re.compile(r"([\\`*_{}\[\]<>|#~])")
 DONE = {"drop": "left out", "mask": "masked", "flag": "kept, listed in the report"}
-LIMITS = """- Near copies are those with many runs of five words in common; a paraphrase is none.
-- Contamination is text that stands in a suite's case, edited or not; a paraphrase or translation of one is not found.
-- Personal data is what has a form or a check sum: names, street addresses and dates of birth are not looked for.
-- Typos, tone and swaps know English only; what the rules miss is in docs/data.md.
-- Nothing here tells whether an answer is right."""
+LIMITS = """- Near copies are rows with many runs of five words in common; paraphrases are not detected.
+- Contamination is text of a suite's case, edited or not; paraphrases and translations are not detected.
+- Personal data is what has a fixed form or a check sum; names, street addresses and dates of birth are not detected.
+- The checks for typos, tone and swapped words cover English only; docs/data.md lists what they miss.
+- No check tells whether an answer is right."""
 
 
 def render(review: Review, left: Review, facts: dict[str, Any]) -> str:
-    """The card as Markdown: the review that was acted on, one of the rows that are left, and the manifest's facts."""
+    """Render the card as Markdown, from the review before cleaning, the one after, and the manifest's facts."""
     unit, before, _ = review.size
     masks = ", ".join(f"{count:,} {kind}" for kind, count in facts["masks"].items()) or "none"
-    figures = [result.found for result in left.results if result.action == "keep"]
+    results = [run.result for run in left.results if run.action == "keep"]
     parts = [
         "# Data card",
         "",
@@ -41,8 +41,8 @@ def render(review: Review, left: Review, facts: dict[str, Any]) -> str:
         "",
         "## What is in the rows",
         "",
-        *(line for found in figures for line in _figures(found.tables)),
-        *(f"- {escape(note)}" for found in figures for note in found.notes),
+        *(line for result in results for line in _tables(result.tables)),
+        *(f"- {escape(note)}" for result in results for note in result.notes),
         "",
         "## Limits",
         "",
@@ -56,25 +56,25 @@ def render(review: Review, left: Review, facts: dict[str, Any]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown takes as it is."""
+    """Escape text for Markdown."""
     return MARKS.sub(r"\\\1", shown(text))
 
 
-def _file(facts: dict[str, Any], said: str) -> list[str]:
-    return [escape(f"{said}{facts['file']}"), f"{facts['rows']:,}", f"`{facts['sha256']}`"]
+def _file(facts: dict[str, Any], prefix: str) -> list[str]:
+    return [escape(f"{prefix}{facts['file']}"), f"{facts['rows']:,}", f"`{facts['sha256']}`"]
 
 
 def _checks(review: Review) -> list[list[str]]:
     rows = []
     for result in review.results:
-        if result.found.skipped:
-            rows.append([escape(result.name), "-", escape(f"not run: {result.found.skipped}")])
+        if result.result.skipped:
+            rows.append([escape(result.name), "-", escape(f"not run: {result.result.skipped}")])
         elif result.action != "keep":
-            rows.append([escape(result.name), f"{len(result.found.findings):,}", DONE[result.action]])
+            rows.append([escape(result.name), f"{len(result.result.findings):,}", DONE[result.action]])
     return rows
 
 
-def _figures(tables: list[FindingTable]) -> list[str]:
+def _tables(tables: list[FindingTable]) -> list[str]:
     lines = []
     for table in tables:
         rows = [[escape(cell) for cell in row] for row in table.rows]

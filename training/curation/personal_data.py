@@ -1,7 +1,7 @@
-"""Forms of personal data that a check sum or a strict pattern can tell: e-mail, IBAN, card, SSN, phone, IP address.
+"""Detection and masking of personal data with a check sum or a strict form: e-mail, IBAN, card, SSN, phone, IP address.
 
-Knows no names, street addresses, dates of birth, passports or licence numbers, and no number without its separators
-but cards and IBANs: ten digits in a row are as often an account or a docket as a phone.
+Names, street addresses, dates of birth, passports and licence numbers are not detected. Numbers without separators
+are only detected as cards and IBANs: ten digits in a row are as often an account or a docket as a phone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.scoring.text.normalize import normalise
 
 
 class Form(NamedTuple):
-    """One type of personal data; only a text that holds `mark` is searched."""
+    """One type of personal data; only texts that match `mark` are searched."""
 
     name: str
     mark: re.Pattern[str]
@@ -39,13 +39,13 @@ PHONE = re.compile(f"{US_PHONE}|{INTERNATIONAL_PHONE}")
 IP4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?!\w)(?!\.\d)")
 IP6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
 NUMBERED = re.compile(r"(?:§+|\b(?:sections?|clauses?|articles?|paragraphs?|rules?|versions?|v|no|nos)\b\.?)\s*$", re.I)
-"""What stands before a number of four parts that is no address."""
+"""What precedes a number of four parts that is no IP address."""
 OPENS = re.compile(r"(?:^|[\n.;:)\]])\s*$")
 SECTIONS = 32
-"""Where a line or sentence opens, four parts that are all below this are a section's number."""
+"""At the start of a line or sentence, four parts that are all below this are a section number."""
 CARD_DIGITS = range(13, 20)
 CARD_GROUPS = {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (6, 13), (4, 4, 5)}
-"""Ways of writing a card number in groups; whole is one more."""
+"""Layouts of card numbers in groups of digits."""
 IBAN_LENGTHS = {
     country: int(length)
     for country, length in re.findall(
@@ -82,7 +82,7 @@ def _emails(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _ibans(text: str) -> Iterator[tuple[int, int]]:
-    """As many characters as the country's IBANs have, where no letter or digit follows at once."""
+    """Yield spans with as many characters as the country's IBANs have, if no letter or digit follows."""
     for match in IBAN.finditer(text):
         length = IBAN_LENGTHS.get(match[0][:2].upper(), 0)
         places = [at for at in range(*match.span()) if text[at].isalnum()]
@@ -94,7 +94,7 @@ def _ibans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
-    """Numbers of 13 to 19 digits, whole or in a card's groups, that start as payment cards do and pass Luhn's check."""
+    """Yield numbers of 13 to 19 digits, whole or in card layouts, with a card's first digit and Luhn check digit."""
     for run in DIGIT_RUN.finditer(text):
         if len(run[0]) < CARD_DIGITS[0]:
             continue
@@ -123,7 +123,7 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """IPv4 and IPv6 addresses, numbers of sections and versions aside; none of this machine or of nowhere."""
+    """Yield IPv4 and IPv6 addresses, without section and version numbers, loopback and unspecified addresses."""
     for pattern in (IP4, IP6):
         for match in pattern.finditer(text):
             try:
@@ -146,11 +146,11 @@ FORMS = (
     Form("PHONE", DIGIT, _phones),
     Form("IP", re.compile(r"\.\d|:[0-9A-Fa-f]*:"), _addresses),
 )
-"""In the order in which they claim a place."""
+"""In order of precedence."""
 
 
 class Place(NamedTuple):
-    """Where personal data stands in a text, and of which type it is."""
+    """The span of personal data in a text, and its type."""
 
     start: int
     end: int
@@ -158,31 +158,31 @@ class Place(NamedTuple):
 
 
 def places(text: str) -> list[Place]:
-    """Every place of personal data in a text, in order; each is claimed by one type."""
+    """Return every span of personal data in a text, in order and without overlaps."""
     normal = normalise(text)
     taken = bytearray(len(normal.text))
-    found = []
+    spans = []
     for form in FORMS:
         if form.mark.search(normal.text):
             for start, end in form.spans(normal.text):
                 if 1 not in taken[start:end]:
                     taken[start:end] = b"\1" * (end - start)
-                    found.append(Place(*normal.original(start, end), form.name))
-    return sorted(found)
+                    spans.append(Place(*normal.original(start, end), form.name))
+    return sorted(spans)
 
 
 class Mask:
-    """Masks the texts of one row: the same value is the same mask wherever it stands, `[EMAIL_1]`, `[EMAIL_2]`."""
+    """Masks the texts of one row; equal values get the same mask, such as `[EMAIL_1]`."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._masks: dict[tuple[str, str], str] = {}
 
     def __call__(self, text: str) -> str:
-        """The text with every place masked; masking goes on until none is left."""
-        while found := places(text):
+        """Mask every span, repeatedly until none is left."""
+        while spans := places(text):
             pieces, at = [], 0
-            for place in found:
+            for place in spans:
                 pieces += [text[at : place.start], self._mask(place.type, text[place.start : place.end])]
                 at = place.end
                 self.counts[place.type] += 1

@@ -1,4 +1,4 @@
-"""Shows a review on a terminal. Text of rows is put into rich as plain `Text`, so that markup in it does nothing."""
+"""A review as terminal output and as an HTML page. Markup in the rows' text has no effect in either."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from training.curation import check
 from training.curation.check import shown
-from training.curation.review import Result, Review
+from training.curation.review import CheckRun, Review
 
 EXAMPLES = 3
 BAR = 24
@@ -24,12 +24,12 @@ STYLES = {"drop": "red", "mask": "yellow", "flag": "yellow", "keep": ""}
 
 
 def show(review: Review, console: Console | None = None) -> None:
-    """Print the review to standard output, in colour where that is a terminal."""
+    """Print the review to standard output, in colour on a terminal."""
     (console or Console()).print(render_terminal(review))
 
 
 def render_terminal(review: Review) -> RenderableType:
-    """Effect, one line a check, then examples, notes and figures of each."""
+    """Render the effect on the rows, one line per check, then examples, notes and tables of each."""
     unit, before, after = review.size
     rows = f"rows: {review.rows_before:,}, after cleaning {review.rows_after:,}"
     head = _text(f"{rows}; {unit}: {before:,}, after cleaning {after:,}", "bold")
@@ -43,32 +43,32 @@ def _overview(review: Review) -> Table:
     table.add_column("action")
     table.add_column("looks for", overflow="fold")
     for result in review.results:
-        count = "-" if result.found.skipped or result.action == "keep" else f"{len(result.found.findings):,}"
-        action = "not run" if result.found.skipped else result.action
-        style = STYLES[result.action] if result.found.findings else "dim"
-        table.add_row(_text(result.name), count, _text(action, style), _text(result.says, "dim"))
+        count = "-" if result.result.skipped or result.action == "keep" else f"{len(result.result.findings):,}"
+        action = "not run" if result.result.skipped else result.action
+        style = STYLES[result.action] if result.result.findings else "dim"
+        table.add_row(_text(result.name), count, _text(action, style), _text(result.description, "dim"))
     return table
 
 
-def _details(review: Review, result: Result) -> RenderableType:
-    """What a check has to tell, or nothing."""
-    found = result.found
+def _details(review: Review, check_run: CheckRun) -> RenderableType:
+    """Render the findings, notes and tables of a check, or nothing."""
+    details = check_run.result
     parts: list[RenderableType] = []
-    if found.skipped:
-        parts.append(_text(f"not run: {found.skipped}", "dim"))
-    for finding in found.findings[:EXAMPLES]:
+    if details.skipped:
+        parts.append(_text(f"not run: {details.skipped}", "dim"))
+    for finding in details.findings[:EXAMPLES]:
         parts.append(_text(f"{review.sample.where(finding.row)}: {finding.reason}"))
         parts += [Padding(_text(f"“{q}”", "dim"), (0, 0, 0, 2)) for q in (finding.quote, finding.other_quote) if q]
-    if len(found.findings) > EXAMPLES:
-        parts.append(_text(f"and {len(found.findings) - EXAMPLES:,} more", "dim"))
-    parts += [_text(note) for note in found.notes]
-    parts += [_figures(table) for table in found.tables]
+    if len(details.findings) > EXAMPLES:
+        parts.append(_text(f"and {len(details.findings) - EXAMPLES:,} more", "dim"))
+    parts += [_text(note) for note in details.notes]
+    parts += [_grid(table) for table in details.tables]
     if not parts:
         return Group()
-    return Group("", _text(result.name, "bold"), *(Padding(part, (0, 0, 0, 2)) for part in parts))
+    return Group("", _text(check_run.name, "bold"), *(Padding(part, (0, 0, 0, 2)) for part in parts))
 
 
-def _figures(shown_table: check.FindingTable) -> Table:
+def _grid(shown_table: check.FindingTable) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left", title_style="")
     for place, heading in enumerate(shown_table.headings):
         table.add_column(_text(heading), justify="left" if place == 0 else "right", overflow="fold")
@@ -88,7 +88,7 @@ HERE = Path(__file__).parent
 
 
 def render_html(review: Review) -> str:
-    """The whole page."""
+    """Render the review as a self-contained HTML page."""
     style = (HERE / "report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = jinja2.Environment(

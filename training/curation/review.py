@@ -1,7 +1,6 @@
-"""Runs every check over files of training rows and says what `clean` would do. Changes no file.
+"""The table of checks, and a review: every check run over files of training rows, without changing them.
 
-found = review(["train.jsonl"], Settings(base="smollm2-135m-instruct"))
-found.drops                      # row index to the check that drops it
+review(["train.jsonl"], CheckSettings(base="smollm2-135m-instruct")).drops     # row index -> check that drops it
 """
 
 from __future__ import annotations
@@ -42,22 +41,22 @@ CHECKS: tuple[Check, ...] = (
 SKIP = "skip"
 
 
-class Result(Struct, frozen=True, kw_only=True):
-    """What one check found."""
+class CheckRun(Struct, frozen=True, kw_only=True):
+    """A check that ran, its action and its result."""
 
     name: str
-    says: str
+    description: str
     action: str
-    """What `clean` does with its rows: drop, mask, flag or keep."""
-    found: CheckResult
+    """What `clean` does with the rows: drop, mask, flag or keep."""
+    result: CheckResult
     seconds: float
 
 
 class Review:
-    """Rows, settings and what every check found."""
+    """Rows, settings and the result of every check."""
 
     def __init__(
-        self, files: Sequence[str], sample: Sample, settings: CheckSettings, results: Sequence[Result]
+        self, files: Sequence[str], sample: Sample, settings: CheckSettings, results: Sequence[CheckRun]
     ) -> None:
         self.files = list(files)
         self.sample = sample
@@ -66,17 +65,17 @@ class Review:
 
     @cached_property
     def drops(self) -> dict[int, str]:
-        """Rows that are left out, by index, with the first check that says so."""
+        """Index of each row that `clean` drops, with the first check that drops it."""
         return self._first("drop")
 
     @cached_property
     def masked(self) -> set[int]:
-        """Rows that are kept and masked."""
+        """Indices of rows that are kept with personal data masked."""
         return set(self._first("mask")) - set(self.drops)
 
     @cached_property
     def dropped_by(self) -> Counter[str]:
-        """Rows left out by check; a row counts once."""
+        """Number of dropped rows by check; a row counts once."""
         return Counter(self.drops.values())
 
     @property
@@ -89,21 +88,24 @@ class Review:
 
     @cached_property
     def size(self) -> tuple[str, int, int]:
-        """Tokens (words where no base model is given) before and after; masks are not measured again."""
-        unit, found = sizes(self.sample, self.settings)
-        return unit, sum(found), sum(size for index, size in enumerate(found) if index not in self.drops)
+        """Unit (`tokens`, or `words` without a base model), size before and size after; masks do not change it."""
+        unit, lengths = sizes(self.sample, self.settings)
+        return unit, sum(lengths), sum(length for row, length in enumerate(lengths) if row not in self.drops)
 
     def _first(self, action: str) -> dict[int, str]:
         rows: dict[int, str] = {}
         for result in self.results:
             if result.action == action:
-                for finding in result.found.findings:
+                for finding in result.result.findings:
                     rows.setdefault(finding.row, result.name)
         return rows
 
 
 def review(files: Sequence[str], settings: CheckSettings, say: Callable[[str], None] = lambda _: None) -> Review:
-    """Read the files and run the checks. Unreadable rows and settings are UserErrors; `say` hears of each check."""
+    """Read the files and run the checks; `say` receives a line per check.
+
+    Raises UserError for unreadable rows and bad settings.
+    """
     refuse_all(action_problems(settings.actions), "actions that cannot be taken")
     sample = Sample(load_rows(files))
     results = []
@@ -111,28 +113,30 @@ def review(files: Sequence[str], settings: CheckSettings, say: Callable[[str], N
         action = settings.actions.get(check.name, check.action)
         if action == SKIP:
             continue
-        say(f"{check.name}: {check.says}")
+        say(f"{check.name}: {check.description}")
         started = time.perf_counter()
-        found = check.find(sample, settings)
+        result = check.find(sample, settings)
         seconds = time.perf_counter() - started
-        results.append(Result(name=check.name, says=check.says, action=action, found=found, seconds=seconds))
+        results.append(
+            CheckRun(name=check.name, description=check.description, action=action, result=result, seconds=seconds)
+        )
     return Review(files, sample, settings, results)
 
 
 def action_problems(actions: Mapping[str, str]) -> list[str]:
-    """One problem for each action that a check does not have, or a check that is not there."""
+    """Return one problem for each unknown check and each action that a check does not allow."""
     checks = {check.name: check for check in CHECKS}
     problems = []
     for name, action in actions.items():
         if name not in checks:
-            problems.append(f"--action {name}={action}: no check has that name. Known: {', '.join(checks)}")
+            problems.append(f"--action {name}={action}: unknown check. Known: {', '.join(checks)}")
         elif action not in (allowed := actions_of(checks[name])):
             problems.append(f"--action {name}={action}: expected one of {', '.join(allowed)}")
     return problems
 
 
 def actions_of(check: Check) -> tuple[str, ...]:
-    """What can be done with what a check finds."""
+    """Return the actions that a check allows."""
     if check.action == "keep":
         return ("keep", SKIP)
     return ("drop", *(("mask",) if check.action == "mask" else ()), "flag", SKIP)

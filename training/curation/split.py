@@ -1,8 +1,8 @@
-"""Splits rows into train, validation and test so that no document, and no near copy of one, is in two of them.
+"""`tunegate data split`: train, validation and test rows that share no document and no near copies.
 
-Rows belong together where they name the same document (their field "cluster", "document" or "source"), or have the
-same or nearly the same prompt, stock lines aside. Whole groups are drawn, in an order that the seed and the rows' own
-content decide: the same rows in another order, or under other file names, are split alike.
+Rows stay together if they name the same document (field "cluster", "document" or "source"), or have the same or nearly
+the same prompt, without boilerplate lines. Whole groups are drawn in an order that depends on the seed and the rows'
+content only, not on the order of the rows or the names of the files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from harness.errors import UserError
 from training.curation.check import NEAR, Sample
-from training.curation.checks.duplicates import key, links
+from training.curation.checks.duplicates import all_links, key
 from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
 from training.data.rows import DOCUMENT_FIELDS, load_rows
 
@@ -28,54 +28,57 @@ PARTS = ("train", "validation", "test")
 
 
 class SplitSettings(Struct, frozen=True, kw_only=True):
-    """How rows are split; the manifest holds it."""
+    """Settings of a split, as recorded in the manifest."""
 
     validation: float = 0.1
     """Share of the rows for validation."""
     test: float = 0.0
     """Share of the rows for the test."""
     seed: int = 0
-    """Another seed draws other groups."""
+    """Seed of the draw."""
     by: By = "auto"
-    """By the documents that every row must name, by the prompts alone, or by the document where a row names one."""
+    """`document`: every row must name one; `input`: by prompts alone; `auto`: by the document where a row names one."""
     near: float = NEAR
-    """Similarity from which two prompts are kept together."""
+    """Jaccard similarity from which two prompts stay together."""
 
 
 class Split(Struct, frozen=True, kw_only=True):
-    """The part of every row, and how it came about."""
+    """The part of every row."""
 
     parts: list[str]
-    """`train`, `validation` or `test`, a row each."""
+    """`train`, `validation` or `test`, one per row."""
     groups: int
-    """Groups that were drawn."""
+    """Number of groups."""
     largest: int
     """Rows of the largest group."""
     linked: int
-    """Groups that were joined since their prompts are near copies."""
+    """Groups that were joined because their prompts are near copies."""
 
 
 def assign(sample: Sample, settings: SplitSettings) -> Split:
-    """Draw a part for every group of rows. A share without a row is a UserError."""
+    """Draw a part for every group of rows.
+
+    Raises UserError for bad settings, and where a part would get no row.
+    """
     _check(sample, settings)
     group_of, linked = _groups(sample, settings)
     members: dict[int, list[int]] = defaultdict(list)
     for index, group in enumerate(group_of):
         members[group].append(index)
-    named = {min(key(sample.prompts[i], sample.answers[i]) for i in rows): rows for rows in members.values()}
-    order = [rows for _, rows in sorted(named.items())]
+    by_key = {min(key(sample.prompts[i], sample.answers[i]) for i in rows): rows for rows in members.values()}
+    order = [rows for _, rows in sorted(by_key.items())]
     random.Random(settings.seed).shuffle(order)
     count = len(sample.rows)
-    left = {"test": round(settings.test * count), "validation": round(settings.validation * count)}
-    wanted = {part for part in left if getattr(settings, part)}
+    room = {"test": round(settings.test * count), "validation": round(settings.validation * count)}
+    requested = {part for part in room if getattr(settings, part)}
     parts = ["train"] * count
     for rows in order:
-        part = next((name for name in ("test", "validation") if len(rows) <= left[name]), "train")
+        part = next((name for name in ("test", "validation") if len(rows) <= room[name]), "train")
         if part != "train":
-            left[part] -= len(rows)
+            room[part] -= len(rows)
         for index in rows:
             parts[index] = part
-    empty = [part for part in PARTS if part not in parts and (part == "train" or part in wanted)]
+    empty = [part for part in PARTS if part not in parts and (part == "train" or part in requested)]
     largest = max(map(len, members.values()))
     if empty:
         raise UserError(
@@ -104,7 +107,7 @@ def _check(sample: Sample, settings: SplitSettings) -> None:
 
 
 def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
-    """A number for each row, equal for rows that stay together; and how many groups near copies joined."""
+    """Return a group number for each row, and how many groups near copies joined (union-find)."""
     parent = list(range(len(sample.rows)))
 
     def root(index: int) -> int:
@@ -113,47 +116,50 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
             index = parent[index]
         return index
 
-    same: dict[Any, int] = {}
+    by_document: dict[Any, int] = {}
     distinct: dict[bytes, int] = {}
     for index, row in enumerate(sample.rows):
         content = sample.contents[index]
-        said = key(content) if content else key(sample.prompts[index], sample.answers[index])
-        parent[root(index)] = root(distinct.setdefault(said, index))
+        row_key = key(content) if content else key(sample.prompts[index], sample.answers[index])
+        parent[root(index)] = root(distinct.setdefault(row_key, index))
         if row.document and settings.by != "input":
-            parent[root(index)] = root(same.setdefault(row.document, index))
+            parent[root(index)] = root(by_document.setdefault(row.document, index))
     rows = list(distinct.values())
 
-    def together(one: int, other: int) -> bool:
+    def is_joined(one: int, other: int) -> bool:
         return root(rows[one]) == root(rows[other])
 
     linked = 0
-    for link in links([(sample.contents[row],) for row in rows], settings.near, together):
+    for link in all_links([(sample.contents[row],) for row in rows], settings.near, is_joined):
         parent[root(rows[link.row])] = root(rows[link.other])
         linked += 1
     return [root(index) for index in range(len(parent))], linked
 
 
 def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Split, list[Path]]:
-    """Split the rows of the files; writes train.jsonl, validation.jsonl, test.jsonl where asked for, manifest.json."""
+    """Split the rows of the files into `out`; return the split and the paths of its files and manifest.json.
+
+    Raises UserError for unreadable rows, bad settings, and files of both row forms.
+    """
     sample = Sample(load_rows(files))
-    found = assign(sample, settings)
-    lines: dict[str, list[bytes]] = {part: [] for part in PARTS if part in found.parts}
+    result = assign(sample, settings)
+    lines: dict[str, list[bytes]] = {part: [] for part in PARTS if part in result.parts}
     forms = set()
     for index, line in raw_lines(sample.rows):
         forms.add("messages" in msgspec.json.decode(line))
-        lines[found.parts[index]].append(line)
+        lines[result.parts[index]].append(line)
     if len(forms) > 1:
-        raise UserError(f"{', '.join(files)}: files of two forms cannot be split into one. Split them one at a time")
+        raise UserError(f"{', '.join(files)}: files of two forms cannot be split together. Split them one at a time")
     folder = output_folder(out, files, [*(f"{part}.jsonl" for part in PARTS), "manifest.json"])
-    outputs = [write_lines(folder / f"{part}.jsonl", some) for part, some in lines.items()]
+    outputs = [write_lines(folder / f"{part}.jsonl", part_lines) for part, part_lines in lines.items()]
     facts = {
         "inputs": inputs(sample.rows),
         "outputs": outputs,
         "settings": msgspec.to_builtins(settings),
-        "rows": dict(Counter(found.parts)),
-        "groups": found.groups,
-        "largest_group": found.largest,
-        "joined_by_near_copies": found.linked,
+        "rows": dict(Counter(result.parts)),
+        "groups": result.groups,
+        "largest_group": result.largest,
+        "joined_by_near_copies": result.linked,
     }
-    made = write_manifest(folder, "tunegate data split", facts)
-    return found, [*(folder / f"{part}.jsonl" for part in lines), made]
+    manifest = write_manifest(folder, "tunegate data split", facts)
+    return result, [*(folder / f"{part}.jsonl" for part in lines), manifest]

@@ -1,8 +1,8 @@
-"""Turns texts into words that are equal whatever their case, marks and spacing, and into hashed runs of words.
+"""Text as comparable words and hashed runs of words, prompts without boilerplate lines, and work on all cores.
 
-Words are what white space parts, in NFKC, casefolded, without what is neither letter nor digit: "Seller's," is
-"sellers". Words that only a mark parts ("and/or") are one. Hashes are 64 bits wide and the same in every process; two
-different runs share one by chance about once in 10^19 pairs.
+White space separates words. They are normalised (NFKC), casefolded and stripped of everything but letters and digits:
+"Seller's," is "sellers", and "and/or" is one word. Hashes have 64 bits and are the same in every process; two different
+runs collide about once in 10^19 pairs.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ if TYPE_CHECKING:
 
 TOKEN = re.compile(r"\S+")
 BASE = 0x9E3779B97F4A7C15
-"""Odd, so that multiplication by it loses nothing."""
+"""Odd, so that multiplication modulo 2^64 is invertible."""
 UNKNOWN = 0
-"""Number of a word that a vocabulary did not learn."""
+"""Number of a word that is not in the vocabulary."""
 
 
 @lru_cache(maxsize=1 << 18)
 def word(token: str) -> str:
-    """The comparable form of one token, or the empty string."""
+    """Return the comparable form of one token, or the empty string."""
     if token.isascii() and token.isalnum():
         return token.lower()
     return "".join(c for c in unicodedata.normalize("NFKC", token).casefold() if c.isalnum())
 
 
 def words(text: str) -> list[str]:
-    """All words of a text, in order."""
+    """Return all words of a text, in order."""
     return [w for token in text.split() if (w := word(token))]
 
 
 def places(text: str) -> list[tuple[int, int]]:
-    """Where each of `words(text)` stands."""
+    """Return the span of each of `words(text)`."""
     return [match.span() for match in TOKEN.finditer(text) if word(match[0])]
 
 
 class Numbered(NamedTuple):
-    """Texts as numbers of words, end to end; text `i` is `ids[starts[i] : starts[i + 1]]`."""
+    """The word numbers of concatenated texts; text `i` is `ids[starts[i] : starts[i + 1]]`."""
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int64]
 
 
 class Runs(NamedTuple):
-    """Runs of words: a hash, the text it stands in, and where it begins among all words."""
+    """Runs of words, one per row of three arrays of shape (runs,): hash, index of the text, index of the first word."""
 
     hashes: NDArray[np.uint64]
     owners: NDArray[np.int32]
@@ -64,14 +64,14 @@ class Runs(NamedTuple):
 
 
 class Vocabulary:
-    """Gives each word a number, in the order in which it first saw them; UNKNOWN where it does not learn."""
+    """Numbers words in the order of their first occurrence."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._tokens: dict[str, int] = {}
 
     def number(self, texts: Sequence[str], learn: bool = True) -> Numbered:
-        """The texts' words as numbers. Without `learn`, words not seen before are all UNKNOWN."""
+        """Return the texts' words as numbers; without `learn`, new words are all UNKNOWN."""
         import numpy as np
 
         parts: list[NDArray[np.int32]] = []
@@ -90,7 +90,7 @@ class Vocabulary:
         return len(self._numbers)
 
     def _add(self, token: str, learn: bool) -> None:
-        """Remember the number of a token; -1 where it holds no letter or digit."""
+        """Store the number of a token; -1 where it has no letter or digit."""
         form = word(token)
         if not form:
             self._tokens[token] = -1
@@ -101,38 +101,40 @@ class Vocabulary:
 
 
 def runs(numbered: Numbered, size: int, short: bool = False) -> Runs:
-    """Every run of `size` words that lies within one text; with `short`, a shorter text is one run as it is."""
+    """Return every run of `size` words within one text; with `short`, a shorter text is one run."""
     import numpy as np
 
     ids, starts = numbered
     lengths = np.diff(starts)
-    whole = np.maximum(lengths - size + 1, 0)
-    owners = np.repeat(np.arange(len(lengths), dtype=np.int32), whole)
-    at = np.arange(int(whole.sum()), dtype=np.int64)
-    at += np.repeat(starts[:-1] - np.concatenate(([0], np.cumsum(whole)[:-1])) if len(whole) else at[:0], whole)
-    mixed = _mixed(ids)
+    run_counts = np.maximum(lengths - size + 1, 0)
+    owners = np.repeat(np.arange(len(lengths), dtype=np.int32), run_counts)
+    at = np.arange(int(run_counts.sum()), dtype=np.int64)
+    at += np.repeat(
+        starts[:-1] - np.concatenate(([0], np.cumsum(run_counts)[:-1])) if len(run_counts) else at[:0], run_counts
+    )
+    spread_ids = _spread_bits(ids)
     hashes = np.zeros(len(at), np.uint64)
     base = np.uint64(BASE)
     for step in range(size):
         hashes *= base
-        hashes += mixed[at + step]
+        hashes += spread_ids[at + step]
     if not short:
         return Runs(hashes, owners, at)
-    few = np.flatnonzero((lengths < size) & (lengths > 0))
-    more = lengths[few].astype(np.uint64)
+    short_texts = np.flatnonzero((lengths < size) & (lengths > 0))
+    short_hashes = lengths[short_texts].astype(np.uint64)
     for step in range(size - 1):
-        inside = lengths[few] > step
-        more *= base
-        more[inside] += mixed[starts[few][inside] + step]
+        inside = lengths[short_texts] > step
+        short_hashes *= base
+        short_hashes[inside] += spread_ids[starts[short_texts][inside] + step]
     return Runs(
-        np.concatenate((hashes, more)),
-        np.concatenate((owners, few.astype(np.int32))),
-        np.concatenate((at, starts[few])),
+        np.concatenate((hashes, short_hashes)),
+        np.concatenate((owners, short_texts.astype(np.int32))),
+        np.concatenate((at, starts[short_texts])),
     )
 
 
-def _mixed(ids: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """The ids spread over 64 bits (the finaliser of splitmix64, Steele, Lea and Flood 2014)."""
+def _spread_bits(ids: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """Spread the ids over 64 bits (the finaliser of splitmix64, Steele, Lea and Flood 2014)."""
     import numpy as np
 
     x = (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(BASE)
@@ -142,16 +144,19 @@ def _mixed(ids: NDArray[np.int32]) -> NDArray[np.uint64]:
 
 
 OPENING_WORDS = 5
-FEWEST_PROMPTS = 5
+MIN_PROMPTS = 5
 
 
-def without_stock(prompts: Sequence[str]) -> list[str]:
-    """Each prompt without its task's stock lines."""
+def without_boilerplate(prompts: Sequence[str]) -> list[str]:
+    """Return each prompt without the lines that all prompts of its task begin and end with.
+
+    Prompts with the same first five words belong to one task; fewer than five different prompts keep their lines.
+    """
     tasks: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(dict)
     for prompt in prompts:
         tasks[_opening(prompt)].setdefault(prompt, prompt.split("\n"))
-    stock = {task: _shared(list(lines.values())) for task, lines in tasks.items() if len(lines) >= FEWEST_PROMPTS}
-    return [_cut(prompt, stock.get(_opening(prompt), (0, 0))) for prompt in prompts]
+    boilerplate = {task: _shared(list(lines.values())) for task, lines in tasks.items() if len(lines) >= MIN_PROMPTS}
+    return [_cut(prompt, boilerplate.get(_opening(prompt), (0, 0))) for prompt in prompts]
 
 
 def _opening(prompt: str) -> tuple[str, ...]:
@@ -159,7 +164,7 @@ def _opening(prompt: str) -> tuple[str, ...]:
 
 
 def _shared(prompts: Sequence[Sequence[str]]) -> tuple[int, int]:
-    """Lines that all prompts begin with, and lines that all end with."""
+    """Return how many lines all prompts begin with, and how many all end with."""
     return _leading(prompts), _leading([lines[::-1] for lines in prompts])
 
 
@@ -171,12 +176,12 @@ def _leading(prompts: Sequence[Sequence[str]]) -> int:
     return count
 
 
-def _cut(prompt: str, stock: tuple[int, int]) -> str:
-    lead, trail = stock
-    if not lead and not trail:
+def _cut(prompt: str, boilerplate: tuple[int, int]) -> str:
+    first, last = boilerplate
+    if not first and not last:
         return prompt
     lines = prompt.split("\n")
-    return "\n".join(lines[lead : max(lead, len(lines) - trail)])
+    return "\n".join(lines[first : max(first, len(lines) - last)])
 
 
 T = TypeVar("T")

@@ -87,7 +87,7 @@ def export(run: Path, out: Path, suites: Sequence[str] = (), drafts: Sequence[st
     free = [number for number in range(len(fixed)) if number not in held]
     rows = _rows([fixed[number] for number in free], manifest, drafts)
     for leak in overlap(Sample(rows), index).leaks if index else ():
-        held.setdefault(free[leak.row], f"{leak.says}: {leak.case}")
+        held.setdefault(free[leak.row], f"{leak.size}: {leak.case}")
     kept = [(fixed[number], row) for number, row in zip(free, rows, strict=True) if number not in held]
     if kept:
         _write(out, [_line(said, row, manifest) for said, row in kept])

@@ -105,7 +105,7 @@ def test_text_of_rows_does_nothing_in_the_report(reviewed, tmp_path):
 def test_no_check_quotes_personal_data(reviewed):
     mail = row(f"a@x.example {prose(60)}", "gonna write to b@x.example")
     found = reviewed([mail, mail, row(f"a@x.example {prose(60)} The tenent.", "c@x.example")])
-    names = {result.name for result in found.results if result.found.findings}
+    names = {result.name for result in found.results if result.result.findings}
     assert names >= {"exact_duplicates", "pii", "informal", "typos"}
     assert places(render.render_html(found)) == []
 
@@ -125,7 +125,7 @@ def test_actions_can_be_changed(reviewed, tmp_path):
 
 @pytest.mark.parametrize(("actions", "said"), [
     ({"pii": "keep"}, "--action pii=keep: expected one of drop, mask, flag, skip"),
-    ({"typo": "drop"}, "--action typo=drop: no check has that name. Known: row_floor, "),
+    ({"typo": "drop"}, "--action typo=drop: unknown check. Known: row_floor, "),
     ({"lengths": "drop"}, "--action lengths=drop: expected one of keep, skip"),
 ])  # fmt: skip
 def test_an_action_that_cannot_be_taken_is_one_line(reviewed, actions, said):

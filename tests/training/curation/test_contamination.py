@@ -66,7 +66,7 @@ def test_a_short_case_is_found_where_it_is_the_prompt(find):
 def test_a_formula_that_contracts_share_is_said_and_not_counted(find, around):
     found = find([f"{prose(1, around)} {LAW}."], f"{prose(3, 25)} {LAW} {prose(4, 20)}")
     assert found.findings == []
-    assert "a run of 13 words with a case, and too little else, are not counted: 1." in found.notes[1]
+    assert "a run of 13 words with a case, but too little else, are not counted: 1." in found.notes[1]
     assert "governed by and construed" in found.notes[1]
 
 

@@ -38,7 +38,7 @@ def test_links_are_those_of_the_definition(threshold):
         for b in range(a)
         if runs(texts[a]) and similarity(runs(texts[a]), runs(texts[b])) >= threshold
     }
-    assert {(a, b) for a, b, _ in duplicates.links([(t,) for t in texts], threshold, together=apart)} == expected
+    assert {(a, b) for a, b, _ in duplicates.all_links([(t,) for t in texts], threshold, apart)} == expected
     assert len(expected) > 10
 
 
@@ -46,20 +46,17 @@ def test_a_pair_that_is_just_as_similar_as_asked_is_found():
     """Of 25 runs, 14 shared; 0.56 * 25 is a little more than 14 in floating point."""
     one, other = prose(1, 29), " ".join(prose(1, 29).split()[:18])
     assert similarity(runs(one), runs(other)) == 0.56
-    assert [(a, b) for a, b, _ in duplicates.links([(one,), (other,)], 0.56)] == [(1, 0)]
-    assert [(a, b) for a, b, _ in duplicates.links([(other,), (one,)], 0.56)] == [(1, 0)]
+    assert [(a, b) for a, b, _ in duplicates.nearest_links([(one,), (other,)], 0.56)] == [(1, 0)]
+    assert [(a, b) for a, b, _ in duplicates.nearest_links([(other,), (one,)], 0.56)] == [(1, 0)]
 
 
 def test_a_linked_row_is_not_compared_again():
     first = prose(1, 100)
     second = edited(first, 20)
     third = edited(second, 40, 60)
-    found = list(duplicates.links([(first,), (second,), (third,)], 0.8))
-    assert [(link.row, link.other) for link in found] == [(1, 0)]
-    assert {(a, b) for a, b, _ in duplicates.links([(first,), (second,), (third,)], 0.8, together=apart)} == {
-        (1, 0),
-        (2, 1),
-    }
+    texts = [(first,), (second,), (third,)]
+    assert [(link.row, link.other) for link in duplicates.nearest_links(texts, 0.8)] == [(1, 0)]
+    assert {(a, b) for a, b, _ in duplicates.all_links(texts, 0.8, apart)} == {(1, 0), (2, 1)}
 
 
 def test_long_instructions_do_not_make_short_texts_alike():

@@ -134,7 +134,7 @@ def test_one_value_is_one_mask_in_the_whole_row():
 
 def test_findings_count_by_type_and_quote_nothing_personal():
     found = pii.find(sample("Ask a@x.example or b@x.example", "SSN 123-45-6789", "Nothing here"), CheckSettings())
-    assert [(f.row, f.reason) for f in found.findings] == [(0, "holds EMAIL (2)"), (1, "holds SSN")]
+    assert [(f.row, f.reason) for f in found.findings] == [(0, "contains EMAIL (2)"), (1, "contains SSN")]
     assert found.counts == {"EMAIL": 2, "SSN": 1}
     assert [r for r in found.tables[0].rows if r[1] != "0"] == [["EMAIL", "2", "1"], ["SSN", "1", "1"]]
     assert all("example" not in f.quote and "6789" not in f.quote for f in found.findings)
@@ -142,7 +142,7 @@ def test_findings_count_by_type_and_quote_nothing_personal():
 
 def test_worker_processes_give_the_rows_in_order(monkeypatch):
     rows = [(f"{n} of a{n}@x.example",) if n % 3 else (f"{n}",) for n in range(40)]
-    serial = pii._look(rows)
+    serial = pii._types_of(rows)
     monkeypatch.setattr("training.curation.text.PARALLEL_FROM", 10)
     monkeypatch.setattr("training.curation.text.CHUNK", 7)
-    assert spread(pii._look, rows) == serial and len(serial) == 40
+    assert spread(pii._types_of, rows) == serial and len(serial) == 40

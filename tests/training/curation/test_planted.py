@@ -11,14 +11,14 @@ CASE = prose("case", 80)
 NEAR = edited(prose(5), 30)
 
 
-def found(path, suites, **settings):
+def checked(path, suites, **settings):
     """Findings by check, for checks that found something."""
     done = review([str(path)], CheckSettings(suites=[suites], **settings))
-    return {result.name: result.found.findings for result in done.results if result.found.findings}, done
+    return {result.name: result.result.findings for result in done.results if result.result.findings}, done
 
 
 def test_clean_rows_give_no_finding_in_any_check(write_jsonl, write_cases):
-    findings, done = found(write_jsonl(CLEAN), write_cases([case(1, CASE)]))
+    findings, done = checked(write_jsonl(CLEAN), write_cases([case(1, CASE)]))
     assert findings == {}
     assert {result.name for result in done.results} == {check.name for check in CHECKS}
     assert done.drops == {} and done.masked == set()
@@ -26,10 +26,10 @@ def test_clean_rows_give_no_finding_in_any_check(write_jsonl, write_cases):
 
 @pytest.mark.parametrize(("planted", "check", "reason", "other"), [
     (row(prose(3).upper() + " \n", "None"), "exact_duplicates", "repeats {file}:4", "{file}:4"),
-    (row(NEAR, "repair"), "near_duplicates", "of the runs of 5 words in it and {file}:6 are in both", "{file}:6"),
+    (row(NEAR, "repair"), "near_duplicates", "of its runs of 5 words with {file}:6", "{file}:6"),
     (row(CASE), "contamination", "100% of the row and 100% of the case: suite legal/mini, case c1 of k1",
      "legal/mini: c1"),
-    (row(f"{prose(90)} Pay to DE89 3704 0044 0532 0130 00."), "pii", "holds IBAN", ""),
+    (row(f"{prose(90)} Pay to DE89 3704 0044 0532 0130 00."), "pii", "contains IBAN", ""),
     (row(f"{prose(91)} The tenent agrees."), "typos", "“tenent”: not a word of the list", ""),
     (row(prose(92), "gonna fix that, lol"), "informal", "“gonna”, “lol”: slang; write “going to”", ""),
     (row(prose(4), "insurance"), "conflicting_answers", "the prompt of {file}:5 with another answer", "{file}:5"),
@@ -38,7 +38,7 @@ def test_clean_rows_give_no_finding_in_any_check(write_jsonl, write_cases):
 ])  # fmt: skip
 def test_a_planted_fault_is_found_once_with_its_reason(write_jsonl, write_cases, planted, check, reason, other):
     path = write_jsonl([*CLEAN, planted])
-    findings, _ = found(path, write_cases([case(1, CASE)]))
+    findings, _ = checked(path, write_cases([case(1, CASE)]))
     findings.pop("typos", None) if check == "language" else None
     assert list(findings) == [check]
     (finding,) = findings[check]
@@ -55,7 +55,7 @@ def test_all_faults_together_are_each_found_once(write_jsonl, write_cases):
         row(f"{prose(90)} Pay to DE89 3704 0044 0532 0130 00."),
         row(f"{prose(91)} The tenent agrees."),
     ]
-    findings, done = found(write_jsonl([*CLEAN, *planted]), write_cases([case(1, CASE)]))
+    findings, done = checked(write_jsonl([*CLEAN, *planted]), write_cases([case(1, CASE)]))
     expected = ["contamination", "exact_duplicates", "near_duplicates", "pii", "typos"]
     assert {name: [f.row for f in some] for name, some in findings.items()} == dict(
         zip(expected, ([14], [12], [13], [15], [16]), strict=True)
@@ -66,10 +66,10 @@ def test_all_faults_together_are_each_found_once(write_jsonl, write_cases):
 
 def test_a_word_of_five_rows_is_a_term_and_said(write_jsonl, write_cases):
     rows = [*CLEAN, *(row(f"{prose(100 + n)} The tenqor agrees.") for n in range(5))]
-    findings, done = found(write_jsonl(rows), write_cases([case(1, CASE)]))
+    findings, done = checked(write_jsonl(rows), write_cases([case(1, CASE)]))
     assert findings == {}
-    (typos,) = [result.found for result in done.results if result.name == "typos"]
-    assert typos.notes == ["Unknown words in 5 rows or more, taken for terms: tenqor (5)."]
+    (typos,) = [result.result for result in done.results if result.name == "typos"]
+    assert typos.notes == ["Unknown words in 5 rows or more, treated as terms: tenqor (5)."]
 
 
 def test_a_style_guide_decides_what_is_banned(write_jsonl, write_cases, tmp_path):
@@ -78,7 +78,7 @@ def test_a_style_guide_decides_what_is_banned(write_jsonl, write_cases, tmp_path
     tone = "".join(f"{name} = {str(name != 'contractions').lower()}\n" for name in switches)
     guide.write_text(f'client = "A"\n[tone]\n{tone}[[banned]]\nid = "cheap"\nterms = ["cheap"]\nuse = ["fair"]\n')
     path = write_jsonl([*CLEAN, row(prose(92), "A cheap flat."), row(prose(93), "It doesn't matter here.")])
-    findings, _ = found(path, write_cases([case(1, CASE)]), style=str(guide))
+    findings, _ = checked(path, write_cases([case(1, CASE)]), style=str(guide))
     assert {name: [(f.row, f.reason) for f in some] for name, some in findings.items()} == {
         "banned_terms": [(12, "“cheap”: banned.cheap; write “fair”")],
         "informal": [(13, "“doesn't”: no contractions")],
@@ -91,8 +91,8 @@ def test_too_few_rows_warn_and_block_nothing(write_jsonl, write_cases, rows, war
     path = write_jsonl([row(f"Row {n}") for n in range(rows)])
     done = review([str(path)], CheckSettings(actions=skipped))
     (floor,) = done.results
-    assert floor.found.findings == [] and done.rows_after == rows
-    assert [note[:40] for note in floor.found.notes] == ["999 rows; at least 1,000 are recommended"] * warned
+    assert floor.result.findings == [] and done.rows_after == rows
+    assert [note[:40] for note in floor.result.notes] == ["999 rows; at least 1,000 are recommended"] * warned
 
 
 def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_cases):
@@ -101,10 +101,10 @@ def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_
     same = [row(prose(95) + " He pays.", "granted"), row(prose(95) + " She pays.", "granted")]
     skipped = {check.name: "skip" for check in CHECKS if check.name != "counterfactual_swaps"}
     done = review([str(write_jsonl([*pair, *same, row(he, "refused")]))], CheckSettings(actions=skipped))
-    (finding,) = done.results[0].found.findings
+    (finding,) = done.results[0].result.findings
     assert (finding.row, finding.quote, finding.other_quote) == (1, "refused", "granted")
-    assert done.results[0].found.notes[0].startswith("A screen, no proof.")
-    assert done.results[0].found.counts == {"both": 0, "he": 3, "she": 2}
+    assert done.results[0].result.notes[0].startswith("A screen, not a proof.")
+    assert done.results[0].result.counts == {"both": 0, "he": 3, "she": 2}
 
 
 def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, write_cases, tiny_model):
@@ -113,7 +113,7 @@ def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, wr
     skipped = {check.name: "skip" for check in CHECKS if check.name not in wanted}
     settings = CheckSettings(base=str(tiny_model), max_length=64, actions=skipped)
     done = review([str(write_jsonl(rows))], settings)
-    assert {r.name: [f.row for f in r.found.findings] for r in done.results} == {
+    assert {r.name: [f.row for f in r.result.findings] for r in done.results} == {
         "long_answers": [2], "long_prompts": [1], "lengths": [],
     }  # fmt: skip
     assert done.drops == {2: "long_answers"}
@@ -132,6 +132,6 @@ def test_shares_of_labels_and_of_negatives_are_of_all_rows(write_jsonl, write_ca
     skipped = {check.name: "skip" for check in CHECKS if check.name not in wanted}
     rows = [row(prose(n), answer) for n, answer in enumerate(answers * 3)]
     done = review([str(write_jsonl(rows))], CheckSettings(actions=skipped))
-    negatives, balance = (result.found for result in done.results)
+    negatives, balance = (result.result for result in done.results)
     assert negatives.counts == {"none": 9, "declines": 3, "answers": 18}
     assert balance.counts == {"repair": 18, "insurance": 12, "none": 9, "the document does not say": 3}

@@ -32,7 +32,7 @@ def test_a_leaked_row_is_refused_with_row_suite_case_and_passage(prepared, tmp_p
     with pytest.raises(UserError) as refused:
         prepared()
     said = str(refused.value)
-    assert said.startswith("rows that hold text of a suite's cases, so that its scores would mean nothing: 1.")
+    assert said.startswith("rows that contain text of a suite's cases, so that its scores would mean nothing: 1.")
     assert f"{tmp_path / 'train.jsonl'}:13: 80 words" in said
     assert "suite legal/mini, case c1 of k1" in said and CASE[:40] in said
     assert "'data.allow_contaminated'" in said
@@ -49,14 +49,14 @@ def test_a_reason_lets_the_rows_stay_and_is_recorded(prepared):
     assert [(leak["suite"], leak["case"], leak["words"]) for leak in job.contamination["leaks"]] == [
         ("legal/mini", "c1", 80)
     ]
-    assert "training: rows that hold text of a suite's cases: 1; allowed: shows what a leak is worth" in said
+    assert "training: rows that contain text of a suite's cases: 1; allowed: shows what a leak is worth" in said
     assert not any(key.startswith("data.") and "contaminated" in key for key in job.fingerprint)
 
 
 def test_clean_rows_pass_and_the_number_of_cases_is_said(prepared):
     job, said = prepared(leaked=())
     assert job.contamination == {"cases": 1, "suites": {"legal/mini": 1}, "rows": 0}
-    assert any(text.startswith("training: no row holds text of the 1 cases of 1 suites") for text in said)
+    assert any(text.startswith("training: no row contains text of the 1 cases of 1 suites") for text in said)
 
 
 def test_a_training_whose_suites_are_not_found_is_refused_and_says_where_it_looked(write_config, tmp_path, monkeypatch):
@@ -82,7 +82,7 @@ def test_without_suites_the_option_lets_it_train_and_the_run_records_it(write_co
 
 
 def test_the_option_does_not_let_leaked_rows_through_where_suites_are_found(prepared):
-    with pytest.raises(UserError, match="rows that hold text of a suite's cases"):
+    with pytest.raises(UserError, match="rows that contain text of a suite's cases"):
         prepared(without_suites=True)
 
 

@@ -101,6 +101,6 @@ def test_one_document_cannot_be_split(write_jsonl, tmp_path):
 def test_an_input_is_never_written_over(write_jsonl, tmp_path):
     path = write_jsonl(near_pairs(20))
     before = path.read_bytes()
-    with pytest.raises(UserError, match=r"train\.jsonl is also read"):
+    with pytest.raises(UserError, match=r"train\.jsonl is an input file"):
         split([str(path)], tmp_path, SplitSettings())
     assert path.read_bytes() == before

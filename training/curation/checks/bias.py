@@ -1,7 +1,7 @@
-"""Screens for bias by swapped words: rows that are equal but for "he" and "she" and have other answers. A screen only.
+"""A screen for bias: rows that differ only in words such as "he" and "she" and have different answers.
 
-It compares the rows that are there, and invents none. It sees the words of `swaps.toml`, two groups, and English; that
-it finds nothing does not make data fair, and a difference in shares may have a good reason.
+It compares existing rows and generates none. It covers two groups, the words of `swaps.toml` and English. No finding
+does not mean that the data is fair, and different shares may have a good reason.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from training.curation.checks.labels import counted, labels
 WORDS = Path(__file__).with_name("swaps.toml")
 WORD = re.compile(r"[a-z]+")
 SHOWN_LABELS = 10
-FEWEST_ROWS = 30
-"""Rows of each group from which shares of labels are compared."""
+MIN_ROWS = 30
+"""Shares of labels are compared if each group has this many rows."""
 APART = 0.1
-"""Difference of shares from which a label is named."""
+"""Labels are reported from this difference of shares on."""
 
 
 class Swaps(NamedTuple):
-    """The two groups' names, and for each word its group and what stands for it and its counterparts."""
+    """The names of the two groups, and for each word its group and the placeholder of it and its counterparts."""
 
     names: tuple[str, str]
     words: dict[str, tuple[int, str]]
@@ -36,7 +36,7 @@ class Swaps(NamedTuple):
 
 @lru_cache(maxsize=1)
 def swaps() -> Swaps:
-    """The project's own list."""
+    """Read `swaps.toml`."""
     listed = tomllib.loads(WORDS.read_text("utf-8"))
     words = {
         word: (group, f"<{number}>")
@@ -48,14 +48,14 @@ def swaps() -> Swaps:
 
 
 class Neutral(NamedTuple):
-    """A text with the words of both groups replaced, and the groups that it names."""
+    """A text with placeholders for the words of both groups, and the groups that occur in it."""
 
     text: str
     groups: frozenset[int]
 
 
 def neutral(text: str) -> Neutral:
-    """The text, folded, without what tells the groups apart."""
+    """Fold a text and replace the words of both groups."""
     words = swaps().words
     groups = set()
 
@@ -70,9 +70,9 @@ def neutral(text: str) -> Neutral:
 
 
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row that equals an earlier one but for the words of the groups, and has another answer."""
+    """Report each row that differs from an earlier one only in the words of the groups, and has another answer."""
     if settings.language != "en":
-        return CheckResult(skipped=f"only English words are known, and the language is {settings.language}")
+        return CheckResult(skipped=f"this check covers English only, and --language is {settings.language}")
     prompts = [neutral(text) for text in sample.contents]
     earlier: dict[str, list[int]] = defaultdict(list)
     findings = []
@@ -92,7 +92,7 @@ def _finding(sample: Sample, index: int, other: int) -> RowFinding:
     first, second = swaps().names
     return RowFinding(
         row=index,
-        reason=f"equals {sample.where(other)} but for words such as “{first}” and “{second}”, and has another answer",
+        reason=f"differs from {sample.where(other)} only in words such as “{first}” and “{second}”, another answer",
         quote=short(sample.answers[index]),
         other=sample.where(other),
         other_quote=short(sample.answers[other]),
@@ -100,25 +100,25 @@ def _finding(sample: Sample, index: int, other: int) -> RowFinding:
 
 
 def _shares(sample: Sample, groups: Sequence[frozenset[int]], findings: list[RowFinding]) -> CheckResult:
-    """The findings with how many rows name each group alone, and the labels that one group is given more often."""
+    """Add to the findings the number of rows of each group, and the labels that one group gets more often."""
     names = swaps().names
-    alone = [[index for index, some in enumerate(groups) if some == {group}] for group in (0, 1)]
-    both = sum(len(some) == 2 for some in groups)
+    alone = [[index for index, row_groups in enumerate(groups) if row_groups == {group}] for group in (0, 1)]
+    both = sum(len(row_groups) == 2 for row_groups in groups)
     notes = [
-        f"A screen, no proof. Rows with words such as “{names[0]}” alone: {len(alone[0]):,}; such as “{names[1]}” "
+        f"A screen, not a proof. Rows with words such as “{names[0]}” alone: {len(alone[0]):,}; such as “{names[1]}” "
         f"alone: {len(alone[1]):,}; both: {both:,}.",
     ]
-    found = labels(sample.answers)
+    by_row = labels(sample.answers)
     tables = []
-    if found is not None and min(map(len, alone)) >= FEWEST_ROWS:
-        shares = [{label: count / len(rows) for label, count in counted([found[i] for i in rows])} for rows in alone]
+    if by_row is not None and min(map(len, alone)) >= MIN_ROWS:
+        shares = [{label: count / len(rows) for label, count in counted([by_row[i] for i in rows])} for rows in alone]
         apart = {label: shares[0].get(label, 0.0) - shares[1].get(label, 0.0) for label in shares[0] | shares[1]}
-        most = sorted(apart, key=lambda label: (-abs(apart[label]), label))[:SHOWN_LABELS]
-        rows = [[short(x, 60), f"{shares[0].get(x, 0):.1%}", f"{shares[1].get(x, 0):.1%}"] for x in most]
+        largest = sorted(apart, key=lambda label: (-abs(apart[label]), label))[:SHOWN_LABELS]
+        rows = [[short(x, 60), f"{shares[0].get(x, 0):.1%}", f"{shares[1].get(x, 0):.1%}"] for x in largest]
         tables.append(FindingTable(title="Labels by group", headings=["label", *names], rows=rows))
-        far = [short(label, 60) for label in most if abs(apart[label]) >= APART]
-        if far:
-            notes.append(f"Shares differ by {APART:.0%} of the rows or more for: {', '.join(far)}.")
+        differing = [short(label, 60) for label in largest if abs(apart[label]) >= APART]
+        if differing:
+            notes.append(f"Shares differ by {APART:.0%} of the rows or more for: {', '.join(differing)}.")
     return CheckResult(findings=findings, notes=notes, tables=tables, counts={"both": both, **_by_name(names, alone)})
 
 
@@ -128,7 +128,7 @@ def _by_name(names: Sequence[str], alone: Sequence[Sequence[int]]) -> dict[str, 
 
 CHECK = Check(
     name="counterfactual_swaps",
-    says="A screen for bias: rows that are equal but for words such as “he” and “she”, and have other answers.",
+    description="A screen for bias: rows that differ only in words such as “he” and “she”, with different answers.",
     action="flag",
     find=find,
 )

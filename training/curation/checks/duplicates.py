@@ -1,9 +1,10 @@
-"""Finds rows that nearly repeat an earlier one, exactly: no pair above the threshold is missed or guessed.
+"""Exact duplicates, near duplicates and conflicting answers.
 
-Two rows are compared by the Jaccard similarity of their runs of five words, the stock lines of their prompts aside.
-Only rows that share one of their rarest runs can reach the threshold t: of n runs in order of rarity, the first
-n - ceil(t n) + 1 are enough to look at (prefix filter: Chaudhuri, Ganti, Kaushik 2006; Bayardo, Ma, Srikant 2007).
-A run that stands in one row alone finds nothing, so most rows are done after counting.
+The near-duplicate search is exact: it finds every pair above the threshold and no other. Similarity is the Jaccard
+index of the rows' five-word runs, without the boilerplate lines of their prompts. Only rows that share one of their
+rarest runs can reach the threshold t: of n runs in order of rarity, the first n - ceil(t n) + 1 are enough to look up
+(prefix filter: Chaudhuri, Ganti, Kaushik 2006; Bayardo, Ma, Srikant 2007). A run of one row alone matches nothing, so
+most rows are done after counting.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
@@ -24,18 +26,18 @@ if TYPE_CHECKING:
 
 
 def folded(text: str) -> str:
-    """Equal for texts that differ in letter case, white space and compatibility forms alone."""
-    even = text if text.isascii() else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(even.casefold().split())
+    """Normalise letter case, white space and Unicode compatibility forms (NFKC)."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(plain.casefold().split())
 
 
 def key(*texts: str) -> bytes:
-    """Digest of texts, folded."""
+    """Return a digest of the folded texts."""
     return hashlib.sha256("\0".join(map(folded, texts)).encode()).digest()
 
 
 def find_exact(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row whose prompt and answer an earlier row has too."""
+    """Report each row with the prompt and answer of an earlier row."""
     first: dict[bytes, int] = {}
     findings = []
     for index, (prompt, answer) in enumerate(zip(sample.prompts, sample.answers, strict=True)):
@@ -54,16 +56,19 @@ def find_exact(sample: Sample, settings: CheckSettings) -> CheckResult:
 
 
 EXACT = Check(
-    name="exact_duplicates", says="Rows that repeat an earlier row word for word.", action="drop", find=find_exact
+    name="exact_duplicates",
+    description="Rows that repeat an earlier row word for word.",
+    action="drop",
+    find=find_exact,
 )
 
 
 RUN = 5
 ROUNDING = 1e-9
-"""What a threshold may be too high by in floating point."""
+"""Tolerance for thresholds that floating point makes too high."""
 WORDS_BEFORE = 6
 LABEL_WORDS = 12
-"""Answers of at most so many words must be equal: one other word is another answer."""
+"""Answers of at most this many words must be equal, because one different word is another answer."""
 
 
 class Link(NamedTuple):
@@ -74,76 +79,98 @@ class Link(NamedTuple):
     similarity: float
 
 
-def links(
-    texts: Sequence[Sequence[str]], threshold: float, together: Callable[[int, int], bool] | None = None
-) -> Iterator[Link]:
-    """For each row, given as its texts, the most similar earlier row, if any reaches the threshold.
+def nearest_links(texts: Sequence[Sequence[str]], threshold: float) -> Iterator[Link]:
+    """Yield for each row, given as its texts, the most similar earlier row, if any reaches the threshold.
 
-    Rows that were linked are not compared with later ones. With `together` all are, and every link is given but those
-    between rows that it says belong together already.
+    Later rows are not compared with rows that were linked.
     """
-    import numpy as np
+    index = _RunIndex(texts, threshold)
+    for row in index.rows:
+        row_links = list(index.links(row, lambda other: False))
+        if row_links:
+            yield max(row_links, key=lambda link: (link.similarity, -link.other))
+        else:
+            index.add(row)
 
-    threshold -= ROUNDING
-    sets = _sets(texts)
-    postings: dict[int, list[int]] = defaultdict(list)
-    marked = np.zeros(sets.kinds, bool)
-    for row in np.flatnonzero(sets.sizes):
-        size, shared = int(sets.sizes[row]), sets.shared(row)
-        prefix = size - math.ceil(threshold * size) + 1 - (size - len(shared))
-        if prefix <= 0:
-            continue
-        rarest = shared[:prefix].tolist()
-        found: list[Link] = []
-        marked[shared] = True
-        for other in sorted({o for run in rarest for o in postings[run]}):
-            if together and together(int(row), other):
+
+def all_links(
+    texts: Sequence[Sequence[str]], threshold: float, is_joined: Callable[[int, int], bool]
+) -> Iterator[Link]:
+    """Yield every pair of rows that reaches the threshold, without pairs for which `is_joined` is true already."""
+    index = _RunIndex(texts, threshold)
+    for row in index.rows:
+        yield from index.links(row, partial(is_joined, row))
+        index.add(row)
+
+
+class _RunIndex:
+    """Rows by their rarest runs."""
+
+    def __init__(self, texts: Sequence[Sequence[str]], threshold: float) -> None:
+        import numpy as np
+
+        self.threshold = threshold - ROUNDING
+        self.sets = _shared_runs(texts)
+        self.rows = [row for row in np.flatnonzero(self.sets.sizes).tolist() if self._prefix(row) > 0]
+        self.rows_with: dict[int, list[int]] = defaultdict(list)
+        self.marked = np.zeros(self.sets.distinct, bool)
+
+    def _prefix(self, row: int) -> int:
+        """Return how many of the row's shared runs to look up."""
+        size = int(self.sets.sizes[row])
+        return len(self.sets.shared(row)) - math.ceil(self.threshold * size) + 1
+
+    def add(self, row: int) -> None:
+        """Let later rows find this one."""
+        for run in self.sets.shared(row)[: self._prefix(row)].tolist():
+            self.rows_with[run].append(row)
+
+    def links(self, row: int, skip: Callable[[int], bool]) -> Iterator[Link]:
+        """Yield the links from a row to the rows added before, in their order."""
+        shared, size = self.sets.shared(row), int(self.sets.sizes[row])
+        self.marked[shared] = True
+        rarest = shared[: self._prefix(row)].tolist()
+        for other in sorted({other for run in rarest for other in self.rows_with[run]}):
+            other_size = int(self.sets.sizes[other])
+            if skip(other) or min(size, other_size) < self.threshold * max(size, other_size):
                 continue
-            smaller, larger = sorted((size, int(sets.sizes[other])))
-            if smaller >= threshold * larger:
-                common = int(marked[sets.shared(other)].sum())
-                similarity = common / (size + int(sets.sizes[other]) - common)
-                if similarity >= threshold:
-                    found.append(Link(int(row), other, similarity))
-                    if together:
-                        yield found[-1]
-        marked[shared] = False
-        if found and not together:
-            yield max(found, key=lambda link: (link.similarity, -link.other))
-        if together or not found:
-            for run in rarest:
-                postings[run].append(int(row))
+            common = int(self.marked[self.sets.shared(other)].sum())
+            similarity = common / (size + other_size - common)
+            if similarity >= self.threshold:
+                yield Link(row, other, similarity)
+        self.marked[shared] = False
 
 
-class _Sets(NamedTuple):
-    """Runs of every row that another row has too, the rarest first, and the number of all its runs."""
+class _SharedRuns(NamedTuple):
+    """The runs of every row that occur in another row too, rarest first."""
 
     runs: NDArray[np.int32]
     starts: NDArray[np.int64]
     sizes: NDArray[np.int64]
-    kinds: int
+    """Number of all runs of each row."""
+    distinct: int
 
     def shared(self, row: int) -> NDArray[np.int32]:
         return self.runs[self.starts[row] : self.starts[row + 1]]
 
 
-def _sets(texts: Sequence[Sequence[str]]) -> _Sets:
+def _shared_runs(texts: Sequence[Sequence[str]]) -> _SharedRuns:
     import numpy as np
 
     count = len(texts)
     flat = [text for row in texts for text in row]
     rows_of = np.repeat(np.arange(count, dtype=np.int32), [len(row) for row in texts])
-    made = runs(Vocabulary().number(flat), RUN, short=True)
-    order = np.argsort(made.hashes, kind="stable")
-    hashes, rows = made.hashes[order], rows_of[made.owners][order]
-    del made, order
+    all_runs = runs(Vocabulary().number(flat), RUN, short=True)
+    order = np.argsort(all_runs.hashes, kind="stable")
+    hashes, rows = all_runs.hashes[order], rows_of[all_runs.owners][order]
+    del all_runs, order
     new_run = np.ones(len(hashes), bool)
     new_run[1:] = hashes[1:] != hashes[:-1]
-    again = np.zeros(len(hashes), bool)
-    again[1:] = ~new_run[1:] & (rows[1:] == rows[:-1])
+    repeated = np.zeros(len(hashes), bool)
+    repeated[1:] = ~new_run[1:] & (rows[1:] == rows[:-1])
     kind = (np.cumsum(new_run) - 1).astype(np.int32)
-    kind, rows = kind[~again], rows[~again]
-    del hashes, new_run, again
+    kind, rows = kind[~repeated], rows[~repeated]
+    del hashes, new_run, repeated
     sizes = np.bincount(rows, minlength=count).astype(np.int64)
     frequency = np.bincount(kind)
     common = frequency[kind] > 1
@@ -153,22 +180,22 @@ def _sets(texts: Sequence[Sequence[str]]) -> _Sets:
     ranked = rarity[kind]
     order = np.lexsort((ranked, rows))
     starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=count))))
-    return _Sets(ranked[order], starts, sizes, len(frequency))
+    return _SharedRuns(ranked[order], starts, sizes, len(frequency))
 
 
 def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row that nearly repeats an earlier one; exact copies belong to another check."""
-    seen: dict[bytes, int] = {}
+    """Report each row that nearly repeats an earlier one; another check reports exact copies."""
+    first: dict[bytes, int] = {}
     for index, (prompt, answer) in enumerate(zip(sample.prompts, sample.answers, strict=True)):
-        seen.setdefault(key(prompt, answer), index)
-    rows = sorted(seen.values())
+        first.setdefault(key(prompt, answer), index)
+    rows = sorted(first.values())
     texts = [(sample.contents[row], sample.answers[row]) for row in rows]
-    linked = [(rows[a], rows[b], similarity) for a, b, similarity in links(texts, settings.near)]
+    linked = [(rows[a], rows[b], similarity) for a, b, similarity in nearest_links(texts, settings.near)]
     same = [link for link in linked if _same_answer(sample.answers[link[0]], sample.answers[link[1]])]
     findings = [
         RowFinding(
             row=row,
-            reason=f"{similarity:.0%} of the runs of {RUN} words in it and {sample.where(other)} are in both",
+            reason=f"shares {similarity:.0%} of its runs of {RUN} words with {sample.where(other)}",
             quote=_from(sample, row, start),
             other=sample.where(other),
             other_quote=_from(sample, other, start),
@@ -176,7 +203,7 @@ def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
         for row, other, similarity in same
         for start in [_difference(sample, row, other)]
     ]
-    return CheckResult(findings=findings, notes=_notes(same, len(linked) - len(same), sample))
+    return CheckResult(findings=findings, notes=_near_notes(same, len(linked) - len(same), sample))
 
 
 def _texts(sample: Sample, row: int) -> list[str]:
@@ -184,23 +211,23 @@ def _texts(sample: Sample, row: int) -> list[str]:
 
 
 def _difference(sample: Sample, one: int, other: int) -> int:
-    """A few words before the first that two rows do not share."""
+    """Return the index of a word shortly before the first difference of two rows."""
     pairs = zip(_texts(sample, one), _texts(sample, other), strict=False)
     return max(0, next((at for at, (a, b) in enumerate(pairs) if a != b), 0) - WORDS_BEFORE)
 
 
 def _from(sample: Sample, row: int, start: int) -> str:
-    """A row from its word `start` on."""
+    """Quote a row from its word `start` on."""
     return ("… " if start else "") + short(" ".join(_texts(sample, row)[start:]))
 
 
 def _same_answer(one: str, other: str) -> bool:
-    """Whether answers are equal, or so long that the similarity of the whole rows speaks for them too."""
+    """Whether answers are equal, or so long that the similarity of the whole rows covers them."""
     long = min(len(one.split()), len(other.split())) > LABEL_WORDS
     return long or folded(one) == folded(other)
 
 
-def _notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sample) -> list[str]:
+def _near_notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sample) -> list[str]:
     notes = []
     if other_answer:
         notes.append(f"Rows that nearly repeat a row's prompt with another answer are not counted: {other_answer:,}.")
@@ -211,11 +238,13 @@ def _notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sa
     return notes
 
 
-NEAR = Check(name="near_duplicates", says="Rows that nearly repeat an earlier row.", action="drop", find=find_near)
+NEAR = Check(
+    name="near_duplicates", description="Rows that nearly repeat an earlier row.", action="drop", find=find_near
+)
 
 
 def find_conflicts(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row whose prompt an earlier row has too, with another answer."""
+    """Report each row with the prompt of an earlier row and another answer."""
     first: dict[bytes, int] = {}
     findings = []
     for index, prompt in enumerate(sample.prompts):
@@ -235,7 +264,7 @@ def find_conflicts(sample: Sample, settings: CheckSettings) -> CheckResult:
 
 CONFLICTS = Check(
     name="conflicting_answers",
-    says="Rows with the prompt of an earlier row and another answer.",
+    description="Rows with the prompt of an earlier row and another answer.",
     action="flag",
     find=find_conflicts,
 )

@@ -1,8 +1,8 @@
-"""Finds rows in another language than the one asked for, by `py3langid` (naive Bayes over byte n-grams, 97 languages).
+"""Rows in another language than the expected one, by `py3langid` (naive Bayes over byte n-grams, 97 languages).
 
-English is told without it where a fifth of a text's words are common English ones, which saves nearly all of the time.
-Texts of fewer than eight words, and those that it is not sure of, are not judged; a row that mixes languages is judged
-as one text.
+A text with a fifth of common English words counts as English without `py3langid`, which saves nearly all of the time.
+Texts of fewer than eight words and uncertain verdicts are not reported; a row that mixes languages is judged as one
+text.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.errors import how_to_install
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
 from training.curation.text import spread
 
-FEWEST_WORDS = 8
-SURE = 0.9
+MIN_WORDS = 8
+MIN_PROBABILITY = 0.9
 """Probability from which a verdict counts."""
 COMMON_SHARE = 0.2
 COMMON_WORDS = (
@@ -26,7 +26,7 @@ COMMON_WORDS = (
     "what your you were been would may must than"
 )
 COMMON = frozenset(COMMON_WORDS.split())
-"""English words that no other language of the Latin script has among its own common ones, or hardly any."""
+"""English words that are hardly common in any other language of the Latin script."""
 
 
 @lru_cache(maxsize=1)
@@ -37,37 +37,37 @@ def _identifier() -> Any:
 
 
 def _language(text: str, expected: str) -> str:
-    """The language of a text where it is surely not the expected one, or the empty string."""
-    said = text.lower().split()
-    if len(said) < FEWEST_WORDS:
+    """Return the language of a text that is surely not in the expected one, else the empty string."""
+    words = text.lower().split()
+    if len(words) < MIN_WORDS:
         return ""
-    if expected == "en" and sum(word in COMMON for word in said) >= COMMON_SHARE * len(said):
+    if expected == "en" and sum(word in COMMON for word in words) >= COMMON_SHARE * len(words):
         return ""
-    found, probability = _identifier().classify(text)
-    return str(found) if found != expected and probability >= SURE else ""
+    language, probability = _identifier().classify(text)
+    return str(language) if language != expected and probability >= MIN_PROBABILITY else ""
 
 
-def _look(pairs: Sequence[tuple[str, str]], expected: str) -> list[tuple[str, str]]:
-    """Another language and the text that is in it, of every row: its prompt or its answer."""
+def _identify(pairs: Sequence[tuple[str, str]], expected: str) -> list[tuple[str, str]]:
+    """Return the unexpected language of each (prompt, answer) and a quotation of it, or two empty strings."""
     rows = []
     for pair in pairs:
-        found = [(language, short(text)) for text in pair if (language := _language(text, expected))]
-        rows.append(found[0] if found else ("", ""))
+        foreign = [(language, short(text)) for text in pair if (language := _language(text, expected))]
+        rows.append(foreign[0] if foreign else ("", ""))
     return rows
 
 
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row whose prompt, its stock lines aside, or answer is in another language."""
+    """Report each row whose answer, or prompt without its boilerplate lines, is in another language."""
     if find_spec("py3langid") is None:
         return CheckResult(skipped=f"the package py3langid is not installed. {how_to_install('data')}")
     pairs = list(zip(sample.contents, sample.answers, strict=True))
-    seen: list[tuple[str, str]] = spread(_look, pairs, settings.language)
+    languages: list[tuple[str, str]] = spread(_identify, pairs, settings.language)
     findings = [
         RowFinding(row=index, reason=f"in {language}, not {settings.language}", quote=quote)
-        for index, (language, quote) in enumerate(seen)
+        for index, (language, quote) in enumerate(languages)
         if language
     ]
-    return CheckResult(findings=findings, counts=dict(Counter(language for language, _ in seen if language)))
+    return CheckResult(findings=findings, counts=dict(Counter(language for language, _ in languages if language)))
 
 
-CHECK = Check(name="language", says="Rows in another language than the one asked for.", action="flag", find=find)
+CHECK = Check(name="language", description="Rows in another language than --language.", action="flag", find=find)

@@ -1,6 +1,6 @@
-"""Finds rows that are longer than the training takes, by the tokens of the base model and the project's own rendering.
+"""Row lengths, in tokens of the base model as training renders them: too long for `max_length`, and a histogram.
 
-Loads the model's tokenizer and config.json, and no weight.
+Loads the model's tokenizer and config.json, and no weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from training.curation.check import Check, CheckResult, CheckSettings, FindingTa
 from training.curation.text import spread
 from training.data.tokenize import cut_prompt
 
-NO_BASE = "no base model is given, so tokens are not counted. Name one with --base"
+NO_BASE = "no base model is given, so tokens are not counted. Set one with --base"
 
 
 @lru_cache(maxsize=2)
@@ -26,8 +26,8 @@ def _renderer(folder: str) -> Any:
     return Renderer(folder)
 
 
-def _look(chats: Sequence[list[dict[str, str]]], folder: str, max_length: int) -> list[tuple[int, bool]]:
-    """Tokens of every row, and whether its answer still fits where it is longer than `max_length`."""
+def _measure(chats: Sequence[list[dict[str, str]]], folder: str, max_length: int) -> list[tuple[int, bool]]:
+    """Return the tokens of every row, and whether its answer fits into `max_length`."""
     renderer = _renderer(folder)
     rows = []
     for chat in chats:
@@ -38,31 +38,34 @@ def _look(chats: Sequence[list[dict[str, str]]], folder: str, max_length: int) -
 
 
 def tokens(sample: Sample, settings: CheckSettings) -> list[tuple[int, bool]]:
-    """Tokens of every row and whether its answer fits; a base model that is no model is a UserError."""
+    """Return the tokens of every row and whether its answer fits.
+
+    Raises UserError where `settings.base` is no model or reads fewer tokens than `settings.max_length`.
+    """
     from training.model_checks import base_folder
 
-    def make() -> list[tuple[int, bool]]:
+    def count() -> list[tuple[int, bool]]:
         folder = base_folder(settings.base)
-        most = _renderer(str(folder)).max_positions
-        if settings.max_length > most:
+        limit = _renderer(str(folder)).max_positions
+        if settings.max_length > limit:
             raise UserError(
-                f"--max-length is {settings.max_length:,}; {settings.base} reads at most {most:,} tokens. "
-                f"Set {most:,} or less"
+                f"--max-length is {settings.max_length:,}; {settings.base} reads at most {limit:,} tokens. "
+                f"Set {limit:,} or less"
             )
-        return spread(_look, [row.chat for row in sample.rows], str(folder), settings.max_length)
+        return spread(_measure, [row.chat for row in sample.rows], str(folder), settings.max_length)
 
-    made: list[tuple[int, bool]] = sample.once("tokens", make)
-    return made
+    counts: list[tuple[int, bool]] = sample.cached("tokens", count)
+    return counts
 
 
 def find_cut(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row whose prompt a training would shorten."""
+    """Report each row whose prompt training would shorten."""
     if not settings.base:
         return CheckResult(skipped=NO_BASE)
     findings = [
         RowFinding(
             row=index,
-            reason=f"{count:,} tokens: {count - settings.max_length:,} of its prompt are left out by a training",
+            reason=f"{count:,} tokens: training drops {count - settings.max_length:,} of its prompt",
             quote=sample.quote(index),
         )
         for index, (count, fits) in enumerate(tokens(sample, settings))
@@ -72,13 +75,13 @@ def find_cut(sample: Sample, settings: CheckSettings) -> CheckResult:
 
 
 def find_refused(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row that a training refuses, since its answer alone is too long."""
+    """Report each row that training refuses because its answer alone is too long."""
     if not settings.base:
         return CheckResult(skipped=NO_BASE)
     findings = [
         RowFinding(
             row=index,
-            reason=f"{count:,} tokens: its answer does not fit into {settings.max_length:,}, and a training refuses it",
+            reason=f"{count:,} tokens: its answer does not fit into {settings.max_length:,}, so training refuses it",
             quote=sample.quote(index),
         )
         for index, (count, fits) in enumerate(tokens(sample, settings))
@@ -89,13 +92,13 @@ def find_refused(sample: Sample, settings: CheckSettings) -> CheckResult:
 
 CUT = Check(
     name="long_prompts",
-    says="Rows whose prompt is shortened to fit the longest length of a training.",
+    description="Rows whose prompt training shortens to fit the maximum length.",
     action="flag",
     find=find_cut,
 )
 REFUSED = Check(
     name="long_answers",
-    says="Rows whose answer does not fit, which a training refuses.",
+    description="Rows whose answer does not fit, which training refuses.",
     action="drop",
     find=find_refused,
 )
@@ -103,11 +106,11 @@ REFUSED = Check(
 
 BARS = 12
 UNUSUAL = 5
-"""A row is unusually long or short where it is so many times as long or as short as the median."""
+"""A row is unusually long or short where its length differs from the median by this factor."""
 
 
 def sizes(sample: Sample, settings: CheckSettings) -> tuple[str, list[int]]:
-    """The unit, and the length of every row in it."""
+    """Return the unit (`tokens` or `words`) and the length of every row."""
     if settings.base:
         return "tokens", [count for count, _ in tokens(sample, settings)]
     pairs = zip(sample.prompts, sample.answers, strict=True)
@@ -115,29 +118,29 @@ def sizes(sample: Sample, settings: CheckSettings) -> tuple[str, list[int]]:
 
 
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """A histogram of the rows' lengths, with quantiles."""
-    unit, found = sizes(sample, settings)
-    ordered = sorted(found)
+    """Describe the rows' lengths with quantiles and a histogram."""
+    unit, lengths = sizes(sample, settings)
+    ordered = sorted(lengths)
     middle = median(ordered)
-    at = {name: ordered[round(share * (len(ordered) - 1))] for name, share in (("5 %", 0.05), ("95 %", 0.95))}
+    quantiles = {name: ordered[round(share * (len(ordered) - 1))] for name, share in (("5 %", 0.05), ("95 %", 0.95))}
     answers = sum(len(answer.split()) for answer in sample.answers)
-    unusual = sum(size > UNUSUAL * middle or size < middle / UNUSUAL for size in found)
+    unusual = sum(size > UNUSUAL * middle or size < middle / UNUSUAL for size in lengths)
     notes = [
-        f"{sum(found):,} {unit} in all. A row has {ordered[0]:,} to {ordered[-1]:,}, half of them at most "
-        f"{middle:,.0f}, nine in ten from {at['5 %']:,} to {at['95 %']:,}. Answers have {answers:,} words.",
+        f"{sum(lengths):,} {unit} in all. A row has {ordered[0]:,} to {ordered[-1]:,}, half of them at most "
+        f"{middle:,.0f}, nine in ten from {quantiles['5 %']:,} to {quantiles['95 %']:,}. Answers: {answers:,} words.",
     ]
     if unusual:
         notes.append(f"Rows more than {UNUSUAL} times as long, or as short, as the one in the middle: {unusual:,}.")
     return CheckResult(
-        tables=[_histogram(unit, found)], notes=notes, counts={unit: sum(found), "unusual_length": unusual}
+        tables=[_histogram(unit, lengths)], notes=notes, counts={unit: sum(lengths), "unusual_length": unusual}
     )
 
 
-def _histogram(unit: str, found: Sequence[int]) -> FindingTable:
-    width = _width(min(found), max(found))
-    first = min(found) // width
-    counts = [0] * (max(found) // width + 1 - first)
-    for size in found:
+def _histogram(unit: str, lengths: Sequence[int]) -> FindingTable:
+    width = _width(min(lengths), max(lengths))
+    first = min(lengths) // width
+    counts = [0] * (max(lengths) // width + 1 - first)
+    for size in lengths:
         counts[size // width - first] += 1
     bars = list(enumerate(counts, first))
     return FindingTable(
@@ -149,11 +152,11 @@ def _histogram(unit: str, found: Sequence[int]) -> FindingTable:
 
 
 def _width(shortest: int, longest: int) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 50 ... that gives at most BARS bars."""
+    """Return the smallest bar width of 1, 2, 5, 10, 20, 50 ... that gives at most BARS bars."""
     width, steps = 1, cycle((2, 2.5, 2))
     while longest // width - shortest // width >= BARS:
         width = round(width * next(steps))
     return width
 
 
-CHECK = Check(name="lengths", says="How long the rows are.", action="keep", find=find)
+CHECK = Check(name="lengths", description="Lengths of the rows.", action="keep", find=find)

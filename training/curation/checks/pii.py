@@ -1,4 +1,4 @@
-"""Finds rows that hold personal data, by type. What is personal data is said in `pii_forms.py`."""
+"""Rows that contain personal data, by type; `training.curation.personal_data` defines the types."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from training.curation.personal_data import FORMS, places
 from training.curation.text import spread
 
 
-class _Seen(NamedTuple):
-    """Types in a row, and a quotation with them masked."""
+class _RowTypes(NamedTuple):
+    """Types in a row, and a quotation in which they are masked."""
 
     types: tuple[str, ...]
     quote: str
 
 
-def _look(rows: Sequence[tuple[str, ...]]) -> list[_Seen]:
-    """What each row, given as its texts, holds."""
-    seen = []
+def _types_of(rows: Sequence[tuple[str, ...]]) -> list[_RowTypes]:
+    """Return the types of each row, which is given as its texts."""
+    results = []
     for texts in rows:
-        found = [(text, place) for text in texts for place in places(text)]
-        quote = around(found[0][0], *found[0][1][:2]) if found else ""
-        seen.append(_Seen(tuple(place.type for _, place in found), quote))
-    return seen
+        hits = [(text, place) for text in texts for place in places(text)]
+        quote = around(hits[0][0], *hits[0][1][:2]) if hits else ""
+        results.append(_RowTypes(tuple(place.type for _, place in hits), quote))
+    return results
 
 
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
-    """Each row that holds personal data, with its types."""
+    """Report each row that contains personal data, with its types."""
     documents = [row.document for row in sample.rows]
-    seen: list[_Seen] = spread(_look, list(zip(sample.prompts, sample.answers, documents, strict=True)))
-    places_of = Counter(kind for row in seen for kind in row.types)
-    rows_of = Counter(kind for row in seen for kind in set(row.types))
+    row_types: list[_RowTypes] = spread(_types_of, list(zip(sample.prompts, sample.answers, documents, strict=True)))
+    places_of = Counter(kind for row in row_types for kind in row.types)
+    rows_of = Counter(kind for row in row_types for kind in set(row.types))
     findings = [
-        RowFinding(row=index, reason=f"holds {_list(row.types)}", quote=row.quote)
-        for index, row in enumerate(seen)
+        RowFinding(row=index, reason=f"contains {_list(row.types)}", quote=row.quote)
+        for index, row in enumerate(row_types)
         if row.types
     ]
     table = FindingTable(
@@ -53,7 +53,7 @@ def _list(types: Sequence[str]) -> str:
 
 CHECK = Check(
     name="pii",
-    says="Personal data: e-mail, IBAN, card, SSN, phone, IP address. Names are not looked for.",
+    description="Personal data: e-mail, IBAN, card, SSN, phone, IP address. Names are not detected.",
     action="mask",
     find=find,
 )

@@ -1,9 +1,8 @@
-"""The texts of suites' cases, ready to be searched for runs of words. Knows no training row.
+"""An index of the texts of suites' cases by runs of words.
 
-A case's text is what its input and its longer expected answers say. The prompt template around them is not in it, so a
-training row may use a suite's own prompt. Runs of 13 words that stand in many documents of a suite (clusters of its
-cases: at least five, and a tenth of all) are boilerplate: closed lists of names, standing tasks and questions,
-statements that are asked of every contract, legal formulas.
+A case's text is its input and its longer expected answers, without the prompt template, so a training row may use a
+suite's own prompt. Runs of 13 words that are in many documents of a suite (clusters of its cases: at least five, and a
+tenth of all) are boilerplate: closed lists of names, recurring tasks and questions, legal formulas.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
     from harness.suites.suite import Suite
 
 RUN = 13
-"""Words of a run (13 in Brown et al. 2020, appendix C)."""
+"""Words per run (13 in Brown et al. 2020, appendix C)."""
 PIECE = 5
-"""Words of the runs by which a row and a case are compared in full."""
-BRIEFEST = 4
-"""Fewest words by which a short case is known."""
+"""Words per run in the full comparison of a row and a case."""
+MIN_WORDS = 4
+"""Cases with fewer words are not searched for."""
 LONGEST_WORD = 40
 """Characters; a part with more than 13 times as many is not short."""
 FEWEST_DOCUMENTS = 5
@@ -39,7 +38,7 @@ Piece = tuple[str, ...]
 
 
 class CasePart(NamedTuple):
-    """What a row may hold of a case: its input, or one expected answer."""
+    """A part of a case that a row may contain: its input, or one expected answer."""
 
     suite: str
     case_id: str
@@ -50,56 +49,56 @@ class CasePart(NamedTuple):
 
 
 class SuiteIndex(NamedTuple):
-    """All cases of all suites."""
+    """The texts of all cases of all suites."""
 
     suites: dict[str, int]
     """Number of cases by suite."""
     missing: list[str]
-    """Why other suites are not here, one sentence each."""
+    """Why suites are missing here, one sentence each."""
     vocabulary: Vocabulary
     texts: list[str]
-    """Every text once a suite."""
+    """The distinct texts of each suite."""
     parts: list[CasePart]
     holders: list[list[int]]
-    """Indices of the parts that hold a text."""
+    """Indices of the parts with each text."""
     hashes: NDArray[np.uint64]
-    """Hash of every run, sorted."""
+    """(runs,): hash of every run, sorted."""
     owners: NDArray[np.int32]
-    """Text of each."""
+    """(runs,): index of the run's text."""
     boilerplate: NDArray[np.bool_]
-    """Whether each stands in many documents of its text's suite."""
-    stock: dict[int, list[int]]
-    """Where boilerplate runs begin in a text, by words, for texts that hold any."""
+    """(runs,): whether the run is in many documents of its suite."""
+    boilerplate_starts: dict[int, list[int]]
+    """Indices of the words at which boilerplate runs begin, by text."""
     brief: dict[tuple[str, ...], int]
-    """Parts by their words, where they have too few for a run; none that stands in many documents."""
+    """Parts with too few words for a run, by their words; none that is in many documents."""
 
     def pieces(self, number: int) -> tuple[int, set[Piece], set[Piece]]:
-        """How many words of a part are no boilerplate, their runs of five, and the runs of five of its boilerplate."""
+        """Return the number of words of a part outside boilerplate, and the five-word runs outside and inside it."""
         size = 0
         own: set[Piece] = set()
-        stock: set[Piece] = set()
+        boilerplate: set[Piece] = set()
         for text in self.parts[number].texts:
-            said = words(self.texts[text])
-            standing = bytearray(len(said))
-            for at in self.stock.get(text, ()):
-                standing[at : at + RUN] = b"\1" * RUN
-            size += len(said) - sum(standing)
-            for at, piece in enumerate(pieces_of(said)):
-                inside = standing[at : at + PIECE]
-                if not any(inside):
+            text_words = words(self.texts[text])
+            is_boilerplate = bytearray(len(text_words))
+            for start in self.boilerplate_starts.get(text, ()):
+                is_boilerplate[start : start + RUN] = b"\1" * RUN
+            size += len(text_words) - sum(is_boilerplate)
+            for start, piece in enumerate(pieces_of(text_words)):
+                marks = is_boilerplate[start : start + PIECE]
+                if not any(marks):
                     own.add(piece)
-                elif all(inside):
-                    stock.add(piece)
-        return size, own, stock
+                elif all(marks):
+                    boilerplate.add(piece)
+        return size, own, boilerplate
 
 
-def pieces_of(said: Sequence[str]) -> Iterator[Piece]:
-    """Runs of five words, in order."""
-    return zip(*(said[at:] for at in range(PIECE)), strict=False)
+def pieces_of(text_words: Sequence[str]) -> Iterator[Piece]:
+    """Return the runs of five words, in order."""
+    return zip(*(text_words[start:] for start in range(PIECE)), strict=False)
 
 
 def project_suites(folders: Sequence[str], shipped: bool = True) -> list[str]:
-    """The folders named; or `evalsuites` here; or the `shipped` suites of tunegate. None where there are none."""
+    """Return `folders`, or else `evalsuites` in the working directory, or else tunegate's own suites if `shipped`."""
     if folders:
         return list(folders)
     if Path("evalsuites").is_dir():
@@ -111,7 +110,10 @@ def project_suites(folders: Sequence[str], shipped: bool = True) -> list[str]:
 
 
 def load(folders: Sequence[str]) -> SuiteIndex:
-    """The index of all suites below the folders; made once a process. A folder without a suite is a UserError."""
+    """Return the index of all suites below the folders, cached per process.
+
+    Raises UserError where no suite is found.
+    """
     return _load(tuple(str(Path(folder).resolve()) for folder in folders))
 
 
@@ -137,9 +139,9 @@ class _Builder:
         self.texts: list[str] = []
         self.parts: list[CasePart] = []
         self.spans: list[tuple[int, int, dict[str, int]]] = []
-        """Texts of each suite, from and to, and its documents by name."""
+        """First and last text of each suite, and its documents by name."""
         self.documents: list[tuple[int, ...]] = []
-        """Documents that a text stands in."""
+        """The documents with each text."""
 
     def add(self, suite: Suite) -> None:
         cases = suite.cases
@@ -147,7 +149,7 @@ class _Builder:
         start = len(self.texts)
         known: dict[str, int] = {}
         names: dict[str, int] = {}
-        standing: list[set[int]] = []
+        documents_of_text: list[set[int]] = []
         for case in cases:
             document = names.setdefault(case.cluster, len(names))
             for answer, texts in _parts(case):
@@ -156,36 +158,36 @@ class _Builder:
                     index = known.setdefault(text, start + len(known))
                     if index == len(self.texts):
                         self.texts.append(text)
-                        standing.append(set())
-                    standing[index - start].add(document)
+                        documents_of_text.append(set())
+                    documents_of_text[index - start].add(document)
                     indices.append(index)
                 self.parts.append(CasePart(suite.name, case.id, case.cluster, tuple(indices), answer))
-        self.documents += [tuple(sorted(some)) for some in standing]
+        self.documents += [tuple(sorted(documents)) for documents in documents_of_text]
         self.spans.append((start, len(self.texts), names))
 
     def index(self, missing: list[str]) -> SuiteIndex:
         import numpy as np
 
         vocabulary = Vocabulary()
-        made = runs(vocabulary.number(self.texts), RUN)
-        boilerplate = np.zeros(len(made.hashes), bool)
+        suite_runs = runs(vocabulary.number(self.texts), RUN)
+        boilerplate = np.zeros(len(suite_runs.hashes), bool)
         for start, end, names in self.spans:
-            first, last = np.searchsorted(made.owners, [start, end])
-            most = max(FEWEST_DOCUMENTS, SHARE_OF_DOCUMENTS * len(names))
-            mine = made.owners[first:last]
-            boilerplate[first:last] = _frequent(made.hashes[first:last], mine, self.documents, most)
-        order = np.argsort(made.hashes, kind="stable")
+            first, last = np.searchsorted(suite_runs.owners, [start, end])
+            min_documents = max(FEWEST_DOCUMENTS, SHARE_OF_DOCUMENTS * len(names))
+            mine = suite_runs.owners[first:last]
+            boilerplate[first:last] = _frequent(suite_runs.hashes[first:last], mine, self.documents, min_documents)
+        order = np.argsort(suite_runs.hashes, kind="stable")
         holders: list[list[int]] = [[] for _ in self.texts]
         for number, part in enumerate(self.parts):
             for text in part.texts:
                 holders[text].append(number)
-        firsts = np.searchsorted(made.owners, np.arange(len(self.texts)))
-        stock: dict[int, list[int]] = {}
+        firsts = np.searchsorted(suite_runs.owners, np.arange(len(self.texts)))
+        boilerplate_starts: dict[int, list[int]] = {}
         for at in np.flatnonzero(boilerplate).tolist():
-            owner = int(made.owners[at])
-            stock.setdefault(owner, []).append(at - int(firsts[owner]))
+            owner = int(suite_runs.owners[at])
+            boilerplate_starts.setdefault(owner, []).append(at - int(firsts[owner]))
         return SuiteIndex(
-            stock=stock,
+            boilerplate_starts=boilerplate_starts,
             brief=self._brief(),
             suites=self.suites,
             missing=missing,
@@ -193,44 +195,44 @@ class _Builder:
             texts=self.texts,
             parts=self.parts,
             holders=holders,
-            hashes=made.hashes[order],
-            owners=made.owners[order],
+            hashes=suite_runs.hashes[order],
+            owners=suite_runs.owners[order],
             boilerplate=boilerplate[order],
         )
 
     def _brief(self) -> dict[tuple[str, ...], int]:
-        held: dict[tuple[str, ...], dict[str, int]] = {}
+        by_words: dict[tuple[str, ...], dict[str, int]] = {}
         for number, part in enumerate(self.parts):
             if sum(len(self.texts[text]) for text in part.texts) < RUN * LONGEST_WORD:
-                said = tuple(word for text in part.texts for word in words(self.texts[text]))
-                if BRIEFEST <= len(said) < RUN:
-                    held.setdefault(said, {}).setdefault(part.document, number)
-        return {said: min(by.values()) for said, by in held.items() if len(by) < FEWEST_DOCUMENTS}
+                part_words = tuple(word for text in part.texts for word in words(self.texts[text]))
+                if MIN_WORDS <= len(part_words) < RUN:
+                    by_words.setdefault(part_words, {}).setdefault(part.document, number)
+        return {part_words: min(by.values()) for part_words, by in by_words.items() if len(by) < FEWEST_DOCUMENTS}
 
 
 def _parts(case: Case) -> list[tuple[bool, list[str]]]:
-    """A case's input, and each expected answer that is long enough to be known again."""
+    """Return a case's input, and each expected answer that is long enough to be recognised."""
     answers = [(True, [text]) for text in case.expected if len(text.split()) >= RUN]
     return [(False, list(case.input.values())), *answers]
 
 
 def _frequent(
-    hashes: NDArray[np.uint64], owners: NDArray[np.int32], documents: Sequence[tuple[int, ...]], most: float
+    hashes: NDArray[np.uint64], owners: NDArray[np.int32], documents: Sequence[tuple[int, ...]], minimum: float
 ) -> NDArray[np.bool_]:
-    """Which runs stand in `most` documents or more."""
+    """Return which runs are in at least `minimum` documents; `hashes`, `owners` and the result have shape (runs,)."""
     import numpy as np
 
     counts = np.array([len(documents[owner]) for owner in owners.tolist()], np.int64)
     where = np.repeat(np.arange(len(hashes)), counts)
-    held = np.array([d for owner in owners.tolist() for d in documents[owner]], np.int64)
-    order = np.lexsort((held, hashes[where]))
-    run, document = hashes[where][order], held[order]
+    document_of = np.array([d for owner in owners.tolist() for d in documents[owner]], np.int64)
+    order = np.lexsort((document_of, hashes[where]))
+    run, document = hashes[where][order], document_of[order]
     new_run = np.ones(len(run), bool)
     new_run[1:] = run[1:] != run[:-1]
     distinct = new_run.copy()
     distinct[1:] |= document[1:] != document[:-1]
     kind = np.cumsum(new_run) - 1
-    often = np.bincount(kind, weights=distinct) >= most
+    is_frequent = np.bincount(kind, weights=distinct) >= minimum
     result = np.zeros(len(hashes), bool)
-    result[where[order]] = often[kind]
+    result[where[order]] = is_frequent[kind]
     return result
