@@ -33,8 +33,8 @@ def make(path: Path, rows: int, words: int, seed: int) -> Counter[str]:
     """Write the rows; returns how many of each kind were planted, by the check that should find them."""
     import numpy as np
 
-    from harness.evaluation.run import find_suites
     from harness.scoring.brand import spelling
+    from harness.suites.discovery import find_suites
 
     rng = np.random.default_rng(seed)
     known = sorted(word for word in spelling.words() if word.isalpha() and word.isascii() and len(word) > 3)

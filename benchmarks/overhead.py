@@ -133,8 +133,8 @@ def fill(root: Path) -> None:
     from harness.engines.dispatch import Dispatcher
     from harness.evaluation.families import renderers
     from harness.evaluation.plan import Job, SuiteJob, default_checkpoint, longest, make_plan, variants
-    from harness.evaluation.run import find_suites
     from harness.schema import Completion
+    from harness.suites.discovery import find_suites
 
     (suite,) = find_suites([str(root / "evalsuites")])
     job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=default_checkpoint(), engine="vllm")

@@ -1,4 +1,4 @@
-"""Reads files that a user wrote as UTF-8 text; an error names what was found in their place."""
+"""Read, write, digest and lock files; an error names what was found in place of what was expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -31,6 +31,45 @@ def file_sha256(file: Path) -> str:
     """Hex sha256 of a file's bytes."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path, hint: str | None = None, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that replaces `path` when the block ends: whole and on the disk, or not at all.
+
+    hint: what to do where the disk refuses, for a UserError; without it the OSError is raised
+    shared: several processes may write the file at the same time
+
+    Its folder is created. What is no regular file, such as /dev/stdout, is written to directly.
+    """
+    target = Path(os.path.realpath(path))
+    is_special = target.exists() and not target.is_file()
+    mark = f"{os.getpid()}." if shared else ""
+    part = target if is_special else target.with_name(f".{target.name}.{mark}part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            if not is_special:
+                os.fsync(file.fileno())
+        if not is_special:
+            with suppress(FileNotFoundError):
+                part.chmod(stat.S_IMODE(target.stat().st_mode))
+            part.replace(target)
+    except BaseException as error:
+        if not is_special:
+            with suppress(OSError):
+                part.unlink()
+        if hint is None or not isinstance(error, OSError):
+            raise
+        raise UserError(f"{path}: cannot be written ({_why(error)}). {hint}") from None
+
+
+def write_atomic(path: Path, data: bytes | str, hint: str | None = None, *, shared: bool = False) -> None:
+    """Write a whole file, text as UTF-8; see `replacing`."""
+    with replacing(path, hint, shared=shared) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
 
 
 def hold(file: Path) -> int:

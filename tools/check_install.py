@@ -86,7 +86,7 @@ def use(programs: Path, folder: Path) -> None:
     help_text = run(tunegate, "--help", cwd=folder)
     if "compare" not in help_text or "no runs in" not in run(tunegate, "runs", cwd=folder):
         raise SystemExit(f"{tunegate}: --help or runs did not say what they say elsewhere")
-    where = "import evalsuites, pathlib; print(pathlib.Path(evalsuites.__file__).parent.parent)"
+    where = "import harness, pathlib; print(pathlib.Path(harness.__file__).parent.parent)"
     installed = Path(run(python, "-c", where, cwd=folder).strip())
     if installed.is_relative_to(ROOT):
         raise SystemExit(f"{python} uses the checkout instead of what was installed")

@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.evaluation.plan import Job, PlannedRequest, SuiteJob, make_plan
-from harness.evaluation.run import find_suites
 from harness.files import digest
 from harness.schema import CANDIDATE, Case, Checkpoint, Estimate, Metric
 from harness.suites.cases import check_cases, load_cases
+from harness.suites.discovery import find_suites
 from harness.suites.prompts import Renderer, messages
 from harness.suites.suite import Suite
 from training.config import ValidationQuestions

@@ -110,10 +110,11 @@ def _run(
     quiet: bool,
 ) -> Results:
     from harness.evaluation.plan import Job, SuiteJob
-    from harness.evaluation.run import find_suites, run
+    from harness.evaluation.run import run
     from harness.progress.progress import Progress
     from harness.runs.folder import RunFolder
     from harness.runs.project import runs_of
+    from harness.suites.discovery import find_suites
 
     found = list(find_suites([str(folder) for folder in suites]))
     job = Job(

@@ -16,13 +16,14 @@ from harness.baseline.compare import compare_with_baselines, prompt_hashes
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, Unavailable, UserError
 from harness.evaluation.noise_file import read_floors, with_floors
-from harness.evaluation.run import estimate_and_judge, find_suites
+from harness.evaluation.run import estimate_and_judge
 from harness.files import digest, file_sha256
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
 from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.scoring.base import run as score
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from harness.baseline.compare import compare_with_baselines, how_to_accept
 from harness.engines.openai.canary import finish
-from harness.errors import UserError
 from harness.evaluation import families
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
@@ -37,7 +36,6 @@ from harness.schema import (
     SuiteInfo,
     Verdict,
 )
-from harness.suites.discovery import open_packages
 from harness.suites.prompts import Rendering
 from harness.suites.suite import Suite
 from harness.threads import before_torch
@@ -253,23 +251,3 @@ def estimate_and_judge(
             noise=info.noise,
         )
     return metrics, verdicts
-
-
-def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
-    """Suites below the given folders, for commands that run without pytest."""
-    import importlib.util
-    import sys
-
-    for root in folders:
-        files = sorted(Path(root).rglob("test_*.py")) if Path(root).is_dir() else [Path(root)]
-        if not files or not files[0].exists():
-            raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
-        for file in files:
-            name = ".".join(file.resolve().with_suffix("").parts[-4:])
-            open_packages(file.resolve())
-            spec = importlib.util.spec_from_file_location(name, file)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            spec.loader.exec_module(module)
-            yield from (v for v in vars(module).values() if isinstance(v, Suite) and v.folder == file.resolve().parent)

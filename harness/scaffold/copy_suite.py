@@ -1,7 +1,6 @@
 """Copies a suite that comes with tunegate under a new name. Knows no person's answers.
 
-The suites are found beside the installed harness, not by import: a folder `evalsuites` of the user's own would be found
-first. What a suite shares with others is copied beside it, so that the copy stands alone.
+What a suite shares with others is copied beside it, so that the copy stands alone.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import harness
 from harness import __version__
 from harness.errors import UserError
 from harness.scaffold.paths import copy_into, write_into
+from harness.suites.discovery import SHIPPED
 
-SHIPPED = Path(harness.__file__).parents[1] / "evalsuites"
-"""The suites that were installed with the harness."""
 DROPPED = {"baseline.json", "noise.json"}
 """What was accepted or measured for the shipped suite says nothing of a copy."""
 SKIPPED_FOLDERS = {"__pycache__"}

@@ -83,7 +83,7 @@ def _required(target: Path) -> str:
 
 def only_suite(folder: Path) -> Suite:
     """The one suite of a folder."""
-    from harness.evaluation.run import find_suites
+    from harness.suites.discovery import find_suites
 
     found = list(find_suites([str(folder)]))
     if len(found) != 1:

@@ -16,6 +16,12 @@ from harness.errors import UserError
 
 ROOT = Path("evalsuites")
 """The folder of the suites, below the current one."""
+ROOT_PACKAGE = '''"""Suites, one folder per domain and in it one per suite."""
+
+from pkgutil import extend_path
+
+__path__ = extend_path(__path__, __name__)  # The suites that came with tunegate stay importable.
+'''
 
 
 def refuse_taken(domain: str, suite: str) -> None:
@@ -71,10 +77,9 @@ def _packages(target: Path) -> Iterator[None]:
 
 def _as_package(folder: Path) -> Path:
     """Write an __init__.py, so that suites of one name in two domains stay apart under pytest."""
-    says = "Suites, one folder a domain and one inside it a suite." if folder.name == ROOT.name else "Suites."
     path = folder / "__init__.py"
     with path.open("x", encoding="utf-8") as file:
-        file.write(f'"""{says}"""\n')
+        file.write(ROOT_PACKAGE if folder.name == ROOT.name else '"""Suites."""\n')
     return path
 
 

@@ -1,37 +1,104 @@
-"""Lets a suite import its own modules by the names of the folders around it. Knows no suite.
-
-A folder `evalsuites` of a user's own has the name of the one that came with tunegate, and goes first. Nothing is put on
-the path, where a user's folder called `reports` would hide tunegate's.
-"""
+"""Find the suites below a folder, and make the packages around a suite's file importable."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+
+import harness
+from harness.errors import UserError
+from harness.files import shown_path
+from harness.suites.suite import Suite
+
+SUITES = "evalsuites"
+"""The folder of suites, in a project and in the installed package: one namespace that all of them share."""
+SHIPPED = Path(harness.__file__).parents[1] / SUITES
+"""The suites that were installed with the harness."""
+
+
+def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
+    """Import every test file below the folders and yield the suites that they declare, for commands without pytest.
+
+    Raises UserError where a folder has no test file, or where two suites have one name.
+    """
+    by_name: dict[str, Suite] = {}
+    files: dict[Path, None] = {}
+    for root in folders:
+        below = sorted(Path(root).rglob("test_*.py")) if Path(root).is_dir() else [Path(root)]
+        if not below or not below[0].exists():
+            raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
+        files |= {file.resolve(): None for file in below}
+    for file in files:
+        for suite in vars(_load(file)).values():
+            if not isinstance(suite, Suite) or suite.folder != file.parent or by_name.get(suite.name) is suite:
+                continue
+            if (first := by_name.setdefault(suite.name, suite)) is not suite:
+                raise UserError(name_clash(first, suite))
+            yield suite
+
+
+def name_clash(first: Suite, second: Suite) -> str:
+    """The error of two suites with one name, which one run could not tell apart."""
+    places = (shown_path(Path(suite.declared_at)) for suite in (first, second))
+    return (
+        f"{first.name} is the name of two suites, {' and '.join(places)}, expected one suite per "
+        "DOMAIN/SUITE folder. Move one of them into a folder with another name"
+    )
 
 
 def open_packages(file: Path) -> None:
-    """Make every package around `file` importable: of the folders above it those that hold an __init__.py."""
-    folders: list[Path] = []
-    folder = file.parent
-    while (folder / "__init__.py").is_file():
-        folders.insert(0, folder)
-        folder = folder.parent
+    """Make every package around `file` importable by its dotted name.
+
+    Packages are the folders above it that hold an __init__.py, and all up to one called `evalsuites`, with or without.
+    Installed suites stay importable; a user's own come first. Nothing is put on sys.path, where a user's folder called
+    `reports` would hide tunegate's.
+    """
+    folders = _packages_of(file)
     for depth, folder in enumerate(folders, 1):
         _open(".".join(part.name for part in folders[:depth]), folder)
 
 
-def _open(name: str, folder: Path) -> None:
-    known = sys.modules.get(name)
-    if known is not None:
-        if hasattr(known, "__path__") and str(folder) not in known.__path__:
-            known.__path__ = [str(folder), *known.__path__]
-        return
-    spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
+def _load(file: Path) -> ModuleType:
+    open_packages(file)
+    name = ".".join(file.with_suffix("").parts[-4:])
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def _packages_of(file: Path) -> list[Path]:
+    """Folders around `file` that are packages, the outermost first."""
+    root = next(folder for folder in file.parents if not (folder / "__init__.py").is_file())
+    suites = next((folder for folder in file.parents if folder.name == SUITES), None)
+    if suites is not None and root.is_relative_to(suites):
+        root = suites.parent
+    return [folder for folder in reversed(file.parents) if folder != root and folder.is_relative_to(root)]
+
+
+def _open(name: str, folder: Path) -> None:
+    package = sys.modules.get(name) or _new_package(name, folder)
+    if hasattr(package, "__path__"):
+        last = [str(SHIPPED)] if name == SUITES and SHIPPED.is_dir() else []
+        package.__path__ = list(dict.fromkeys([str(folder), *package.__path__, *last]))
+
+
+def _new_package(name: str, folder: Path) -> ModuleType:
+    """An imported package, or a namespace where the folder has no __init__.py."""
+    init = folder / "__init__.py"
+    if init.is_file():
+        spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+    else:
+        spec = ModuleSpec(name, None, is_package=True)
+    assert spec is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[name] = package
+    if spec.loader is not None:
+        spec.loader.exec_module(package)
+    return package

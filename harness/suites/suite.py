@@ -97,10 +97,12 @@ class Suite:
         licence: str = "",
         gates: str = "gates.toml",
     ) -> None:
-        file = Path(sys._getframe(1).f_globals["__file__"]).resolve()
+        frame = sys._getframe(1)
+        file = Path(frame.f_globals["__file__"]).resolve()
+        self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent
         self.name = f"{self.folder.parent.name}/{self.folder.name}"
-        self.title = ((sys._getframe(1).f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
+        self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)
         self.cluster = cluster
         self.slices = list(slices)

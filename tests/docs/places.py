@@ -16,9 +16,10 @@ from pathlib import Path
 from harness.checkpoints.bundled_model import EMBEDDED, MEMBER_SHA256
 from harness.checkpoints.resolve import cache_dir
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder
+from harness.suites.discovery import find_suites
 from tests.conftest import save_tokenizer
 from tests.docs.blocks import ROOT, files_of
 from tests.support.mini import rows, write_suite

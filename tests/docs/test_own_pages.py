@@ -30,8 +30,6 @@ def test_the_scorer_of_the_page_judges_a_suite(tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, "utf-8")
     folder = tmp_path / "evalsuites" / "letters" / "tone"
-    for package in (folder, folder.parent, folder.parent.parent):
-        (package / "__init__.py").touch()
     (folder / "cases.jsonl").write_text("\n".join(json.dumps(case) for case in CASES), "utf-8")
     (folder / "prompt.jinja").write_text("Answer: {{ document }}", "utf-8")
     answers = {f"c{n}": "Kindly wait, please." if n else "Wait." for n in range(60)}

@@ -11,12 +11,12 @@ import pytest
 
 from evalsuites.brand.voice import generate as voice
 from harness.errors import Unavailable
-from harness.evaluation.run import find_suites
 from harness.gates.config import load_gates
 from harness.gates.judge import judge
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, GateFile, Record, Verdict
 from harness.scoring.base import run
 from harness.scoring.grounding.facts import BORNE_OUT, FABRICATED, OTHER
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 
 ROOT = Path(__file__).parents[2]

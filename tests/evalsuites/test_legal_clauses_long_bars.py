@@ -9,9 +9,9 @@ from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from evalsuites.legal.clauses_long.bank import CLAUSE_PLACES
 from evalsuites.legal.clauses_long.floor import keyword_floor
 from evalsuites.legal.clauses_long.scoring import each, slug
-from harness.evaluation.run import find_suites
 from harness.schema import Case, Completion
 from harness.scoring.legal import clauses
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 from tests.evalsuites.judging import answered, outcomes
 from tests.evalsuites.long_contracts import CASES, KEYS, SUITE, asked, near_misses, right

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from harness.engines.openai import metrics, protocol
 from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server, _retry_after, _said
 from harness.errors import Unavailable
-from harness.evaluation.run import find_suites
 from harness.judges import rubric
 from harness.schema import Case, Completion, Request, Sampling
 from harness.scoring import exact_match, json_answer, labels, multiple_choice, numeric
 from harness.scoring.base import run
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Scorer, Suite
 from tests.harness.scoring.test_properties import FRAGMENTS
 from tests.support.fuzzing import BYTES, FEW, JUNK, as_json, changed, survives

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from harness.baseline.accept import Acceptance
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import ACCEPTED
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 from tests.support.mini import NAMES, right, rows, write_script, write_suite
 

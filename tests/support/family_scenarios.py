@@ -14,10 +14,11 @@ from typing import Any
 
 from harness.evaluation import plan
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, check_seal, load_run
 from harness.schema import Sampling
+from harness.suites.discovery import find_suites
 from tests.conftest import save_tiny_model
 from tests.support.adapters import enliven, save_adapter
 from tests.support.mini import rows, write_suite

@@ -20,10 +20,11 @@ import pytest
 from harness.approval.policy import renew
 from harness.checkpoints.resolve import resolve
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import SEAL, RunFolder, load_manifest, recorded_verdicts
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest, Outcome
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 from tests.support.mini import right, rows, write_script, write_suite
 from tunegate.cli.main import main

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run
+from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 from tests.support.mini import right, rows, write_script, write_suite
 

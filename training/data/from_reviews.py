@@ -141,7 +141,7 @@ def _rows(found: Sequence[ReviewAnswer], manifest: Manifest, drafts: Sequence[st
 
 def _suites(names: set[str], manifest: Manifest, drafts: Sequence[str]) -> dict[str, Suite]:
     """Drafting suites by name, with the prompts of the run."""
-    from harness.evaluation.run import find_suites
+    from harness.suites.discovery import find_suites
 
     here = {suite.name: suite for suite in find_suites(drafts)} if names else {}
     asked = {info.name: info.prompt_hash for info in manifest.suites}

@@ -82,7 +82,7 @@ Approves = Annotated[
 
 def suites_here(folders: list[str] | None, left_out: list[str] | None = None) -> list[Suite]:
     """Suites below the folders whose data is here; the others are named, added to `left_out`, and left out."""
-    from harness.evaluation.run import find_suites
+    from harness.suites.discovery import find_suites
 
     kept: list[Suite] = []
     for suite in find_suites(folders or ["evalsuites"]):

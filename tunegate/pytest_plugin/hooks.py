@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
@@ -114,6 +115,15 @@ def pytest_configure_node(node: Any) -> None:
 
 
 pytest_configure_node = pytest.hookimpl(optionalhook=True)(pytest_configure_node)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """Let a suite import its own and installed modules as `evalsuites.DOMAIN.SUITE`, however pytest was started."""
+    if "evalsuites" in module_path.parts:
+        from harness.suites.discovery import open_packages
+
+        open_packages(module_path)
 
 
 @pytest.hookimpl(tryfirst=True)

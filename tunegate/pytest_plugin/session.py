@@ -18,6 +18,7 @@ from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
 from harness.gates.config import load_suite_gates
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Verdict
+from harness.suites.discovery import name_clash
 from harness.suites.suite import Suite
 
 FEW = 5
@@ -46,8 +47,11 @@ class EvaluationSession:
 
     def add(self, suite: Suite, is_long: bool) -> bool:
         """Take a suite into the session; False when it cannot run, with the reason in `why_not` or `problems`."""
-        if suite.name in self._suites:
+        if (known := self._suites.get(suite.name)) is suite:
             return True
+        if known is not None:
+            self.problems.append(name_clash(known, suite))
+            return False
         try:
             if is_long and not self.options.long:
                 raise Unavailable(f"{suite.name} is marked long: run it with --long")

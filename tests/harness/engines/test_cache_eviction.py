@@ -15,10 +15,11 @@ from harness.engines.fake import FakeEngine
 from harness.env import CACHE_MAX
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.discovery import find_suites
 from tests.support.forked import tunegate
 from tests.support.mini import rows, write_suite
 

@@ -13,9 +13,9 @@ from harness.engines.openai.protocol import body
 from harness.engines.vllm.model import llm_arguments, sampling_arguments
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob, make_plan, variants
-from harness.evaluation.run import find_suites
 from harness.files import digest
 from harness.schema import Checkpoint, Request, Sampling
+from harness.suites.discovery import find_suites
 from harness.suites.prompts import PlainRenderer
 from harness.suites.suite import Suite
 from tests.support.mini import TEST, pytest_in, write_script, write_suite

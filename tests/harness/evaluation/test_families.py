@@ -14,11 +14,12 @@ import pytest
 from harness.baseline.accept import Acceptance, accept
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.files import digest
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import ACCEPTED, Record
+from harness.suites.discovery import find_suites
 from harness.suites.prompts import Renderer
 from tests.support.adapters import change_json, save_adapter
 from tests.support.mini import TEST, rows, write_suite

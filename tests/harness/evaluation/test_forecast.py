@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.evaluation.plan import Job, SuiteJob, forecast
-from harness.evaluation.run import find_suites
+from harness.suites.discovery import find_suites
 from tests.support.mini import write_suite
 
 EMBEDDED = "smollm2-135m-instruct"

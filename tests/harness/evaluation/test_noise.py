@@ -13,13 +13,14 @@ from harness.errors import UserError
 from harness.evaluation.noise import measure
 from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.gates.config import GateId
 from harness.gates.evidence import within_noise
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, check_seal, load_run
 from harness.schema import BASELINE, CANDIDATE, Gate, Noise, NoiseFloor
 from harness.stats.noise import flips, floors, repeat_flips
+from harness.suites.discovery import find_suites
 from tests.harness.gates.test_power import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 from tests.support.scored import ACCURACY, ERROR_RATE, MACRO_F1, answers, record

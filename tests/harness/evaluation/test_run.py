@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_run
+from harness.suites.discovery import find_suites
 from tests.support.mini import right, rows, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"

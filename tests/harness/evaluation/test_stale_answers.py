@@ -13,9 +13,10 @@ import pytest
 from harness.engines import base, dispatch
 from harness.engines.transformers import engine as transformers_engine
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_run
+from harness.suites.discovery import find_suites
 from tests.support.adapters import enliven, save_adapter
 from tests.support.mini import rows, write_suite
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.evaluation.run import find_suites
 from harness.gates import power_view
 from harness.gates.config import GateId, load_gates
 from harness.gates.power import GatePower, measured, suite_power
@@ -13,6 +12,7 @@ from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, PowerInputs,
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Gate
+from harness.suites.discovery import find_suites
 from tests.support.forked import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 from tests.support.scored import ACCURACY, MACRO_F1, answers

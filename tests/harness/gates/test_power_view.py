@@ -5,13 +5,13 @@ import math
 import pytest
 from scipy import stats
 
-from harness.evaluation.run import find_suites
 from harness.gates.config import load_gates
 from harness.gates.power import clusters_enough
 from harness.gates.power_view import power_summary
 from harness.gates.rules.base import Assumed
 from harness.gates.rules.improves import GAIN
 from harness.schema import Gate
+from harness.suites.discovery import find_suites
 from tests.support.mini import GATES, rows, write_suite
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.evaluation.run import find_suites
 from harness.gates.config import validate
 from harness.schema import Gate, GateFile, Metric, Objective
+from harness.suites.discovery import find_suites
 from tests.support.forked import tunegate
 from tests.support.mini import GATES, pytest_in, write_script, write_suite
 

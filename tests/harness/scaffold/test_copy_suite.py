@@ -38,7 +38,9 @@ def test_the_shipped_suites_are_those_of_the_project() -> None:
 def test_every_copy_is_collected_by_pytest_and_found_by_the_commands(copies: Path) -> None:
     done = run_pytest(copies, "evalsuites", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    code = "from harness.evaluation.run import find_suites; print(*sorted(s.name for s in find_suites(['evalsuites'])))"
+    code = (
+        "from harness.suites.discovery import find_suites; print(*sorted(s.name for s in find_suites(['evalsuites'])))"
+    )
     found = subprocess.run([sys.executable, "-P", "-c", code], cwd=copies, capture_output=True, text=True, check=True)
     assert found.stdout.split() == sorted(f"mine/copy_{number}" for number in range(1, len(names()) + 1))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.evaluation.run import find_suites
 from harness.gates.config import load_gates
 from harness.schema import Case
 from harness.scoring import evaluate_metrics, published_metrics
 from harness.scoring.base import run
+from harness.suites.discovery import find_suites
 from tests.support.written_metrics import answer, offline_library
 
 SUITES = Path(__file__).parents[3] / "evalsuites"

@@ -54,7 +54,7 @@ class Approved:
         self.merged = merged_folder(resolve(str(self.adapter)))
 
     def suites(self) -> list[Suite]:
-        from harness.evaluation.run import find_suites
+        from harness.suites.discovery import find_suites
 
         return list(find_suites([str(self.root / "evalsuites")]))
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.evaluation.run import find_suites
 from harness.suites.cases import cases_hash, load_cases
+from harness.suites.discovery import find_suites
 from harness.suites.tables import Hub
 from harness.tabular.import_cases import ImportColumns, import_table
 from tests.support.mini import pytest_in, right, rows, write_script, write_suite

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evaluation.run import find_suites
 from harness.schema import Case
 from harness.suites.cases import check_cases, load_cases
+from harness.suites.discovery import find_suites
 from harness.suites.tables import TableRow
 from harness.tabular import import_cases
 from harness.tabular.import_cases import MOST_SHOWN, ImportColumns, group_messages, read_rows

@@ -111,5 +111,5 @@ def test_a_folder_without_a_suite_is_an_error(tmp_path):
 
 def test_without_any_suite_the_check_says_that_it_did_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(suite_index.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(suite_index, "SHIPPED", tmp_path / "evalsuites")
     assert "no folder evalsuites here" in contamination.find(sample(CASE), CheckSettings()).skipped

@@ -8,9 +8,10 @@ import pytest
 
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import find_suites, run
+from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run
+from harness.suites.discovery import find_suites
 from tests.support import forked
 from tests.support.mini import write_script, write_suite
 from tests.support.reviewed_run import fixed, review, skipped

@@ -7,13 +7,13 @@ tenth of all) are boilerplate: closed lists of names, recurring tasks and questi
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import Unavailable, UserError
+from harness.suites.discovery import SHIPPED, find_suites
 from training.curation.text import Vocabulary, runs, words
 
 if TYPE_CHECKING:
@@ -103,10 +103,7 @@ def project_suites(folders: Sequence[str], shipped: bool = True) -> list[str]:
         return list(folders)
     if Path("evalsuites").is_dir():
         return ["evalsuites"]
-    if not shipped:
-        return []
-    spec = importlib.util.find_spec("evalsuites")
-    return list(spec.submodule_search_locations or []) if spec else []
+    return [str(SHIPPED)] if shipped and SHIPPED.is_dir() else []
 
 
 def load(folders: Sequence[str]) -> SuiteIndex:
@@ -119,8 +116,6 @@ def load(folders: Sequence[str]) -> SuiteIndex:
 
 @lru_cache(maxsize=4)
 def _load(folders: tuple[str, ...]) -> SuiteIndex:
-    from harness.evaluation.run import find_suites
-
     builder = _Builder()
     missing = []
     for suite in find_suites(folders):

@@ -1,1 +1,0 @@
-"""Suites, one folder a domain and one inside it a suite. Imports the harness, never training or reports."""

@@ -1,0 +1,54 @@
+"""Suites are found once each, under one name, and import what lies in the folders around them."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.suites.discovery import find_suites
+from tests.support.mini import pytest_in, write_suite
+
+SECOND = "# A second suite.\nfrom harness import Suite\n\nsuite = Suite(scorers=[])\n"
+
+
+def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    test = folder / "test_mini.py"
+    test.write_text(test.read_text() + "\n\nalias = suite\n")
+    assert [suite.name for suite in find_suites([str(tmp_path), str(folder), str(test)])] == ["legal/mini"]
+
+
+@pytest.mark.parametrize("other", ["evalsuites/legal/mini/test_more.py", "copy/legal/mini/test_copy.py"])
+def test_two_suites_with_one_name_are_refused(tmp_path: Path, other: str) -> None:
+    folder = write_suite(tmp_path)
+    (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / other).write_text(SECOND)
+    places = f"{re.escape(str(folder / 'test_mini.py'))}:6 and {re.escape(str(tmp_path / other))}:4"
+    with pytest.raises(UserError, match=f"legal/mini is the name of two suites, {places}"):
+        list(find_suites([str(tmp_path / "evalsuites"), str(tmp_path / other)]))
+
+
+def test_pytest_refuses_two_suites_in_one_folder(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    (folder / "test_more.py").write_text(SECOND)
+    done = pytest_in(tmp_path, "--collect-only", "-q")
+    assert done.returncode == 4
+    assert "legal/mini is the name of two suites" in done.stdout + done.stderr
+    assert "test_mini.py:6 and evalsuites/legal/mini/test_more.py:4" in done.stdout + done.stderr
+
+
+def test_folders_without_an_init_are_packages_below_evalsuites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
+        monkeypatch.delitem(sys.modules, name)
+    folder = write_suite(tmp_path)
+    (folder / "answers.py").write_text("RIGHT = 'a'\n")
+    test = folder / "test_mini.py"
+    needs = (
+        "from evalsuites.general.basics import __doc__ as installed\nfrom evalsuites.legal.mini.answers import RIGHT\n"
+    )
+    test.write_text(test.read_text().replace("from harness import Suite", needs + "from harness import Suite"))
+    assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
+        monkeypatch.delitem(sys.modules, name)
