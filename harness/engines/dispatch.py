@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from harness.checkpoints.merge import merged_path
-from harness.engines.base import EngineSettings, open_engine, pick_engine, request_key
+from harness.engines.base import EngineSettings, open_engine, pick_engine, request_key, traits_of
 from harness.engines.cache import AnswerCache, answered
 from harness.engines.cache_eviction import keep_within_bound
 from harness.engines.openai.config import Servers
@@ -59,11 +59,11 @@ class Dispatcher:
         servers: Servers | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        if engines is not None and name != "ray":
+        if engines is not None and not traits_of(name).starts_engines:
             raise UserError(f"--engines {engines}: only for --engine ray. Add it, or leave --engines out")
         if tensor_parallel < 1:
             raise UserError(f"--tensor-parallel-size {tensor_parallel}: expected 1 or more")
-        if tensor_parallel != 1 and pick_engine(name) != "vllm":
+        if tensor_parallel != 1 and not traits_of(pick_engine(name)).splits_models:
             raise UserError(
                 f"--tensor-parallel-size {tensor_parallel}: only for --engine vllm. Leave it out, or start a vLLM "
                 "server with it and use --engine openai"
@@ -73,7 +73,7 @@ class Dispatcher:
         self._script = read_script(script) if script else {}
         self._texts: dict[str, str] = {}
         settings = EngineSettings(
-            replies=self._texts if name == "fake" else None,
+            replies=self._texts,
             batch=batch,
             engines=engines,
             tensor_parallel=tensor_parallel,

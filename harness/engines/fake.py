@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.engines.base import EngineSettings, failed, in_order, problem_of
+from harness.engines.base import EngineSettings, EngineTraits, failed, in_order, problem_of
 from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request
 
 Replies = Callable[[Request], str] | Mapping[str, str]
+
+
+TRAITS = EngineTraits(is_scripted=True, why_no_forecast="the answers are scripted; no model is loaded")
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> FakeEngine:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.baseline.compare import PAIRED
 from harness.checkpoints.resolve import brings_tokenizer, tokenizer_folder, tokenizers_differ
+from harness.engines.base import traits_of
 from harness.evaluation.plan import RunPlan
 from harness.schema import BASELINE, CANDIDATE, Checkpoint
 from harness.suites.prompts import PlainRenderer, Renderer, Rendering
@@ -14,7 +15,7 @@ from harness.suites.prompts import PlainRenderer, Renderer, Rendering
 
 def renderers(engine: str | None, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
     """The renderer of each variant. Variants with one tokenizer and chat template share it, the tuned model's first."""
-    if engine == "fake":
+    if traits_of(engine).is_scripted:
         return dict.fromkeys(checkpoints, PlainRenderer())
     shared: dict[str, Rendering] = {}
     for variant in sorted(checkpoints, key=lambda v: v != CANDIDATE):

@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from harness.checkpoints.bundled_model import EMBEDDED
+from harness.engines.base import traits_of
 from harness.engines.openai.config import NO_SERVER, Servers, endpoint
 from harness.errors import MissingExtra, UserError, refuse_all
 from harness.files import digest, read_text, shown_path
@@ -231,11 +232,12 @@ def default_checkpoint() -> str:
 
 def variants(job: Job) -> dict[str, Checkpoint]:
     """Resolve the checkpoints that a job asks; the baseline comes first."""
-    if job.engine == "fake":
+    traits = traits_of(job.engine)
+    if traits.is_scripted:
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
         script = _script(job)
         return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
-    if job.engine == "openai":
+    if traits.needs_url:
         return _served(job)
     from harness.checkpoints.resolve import resolve
 
@@ -276,9 +278,10 @@ def _script(job: Job) -> str:
 
 def judge_checkpoint(name: str, engine: str | None, script: Path | None, servers: Servers | None = None) -> Checkpoint:
     """Resolve the checkpoint that judges a run."""
-    if engine == "fake":
+    traits = traits_of(engine)
+    if traits.is_scripted:
         return _scripted(f"fake:{name}", read_text(script, SCRIPT) if script else "")
-    if engine == "openai":
+    if traits.needs_url:
         return _served(Job(suites=[], candidate=name, engine=engine, servers=servers))[CANDIDATE]
     from harness.checkpoints.resolve import resolve
 
@@ -426,14 +429,11 @@ def _named(who: str) -> Iterator[None]:
         raise UserError(f"{who}: {error}" if who else error) from None
 
 
-TOKENS_A_SECOND = {"vllm": 1600, "transformers": 400}
-"""Prompt and answer together, as measured with the embedded model on 2 cores."""
 CHARACTERS_A_TOKEN = 4
 TEMPLATE = 600
 """Characters around a case's own inputs."""
 ANSWERED = 0.5
 """Share of the answer's limit that answers take."""
-START_S = {"vllm": 45.0, "transformers": 15.0}
 
 
 def forecast(job: Job) -> list[str]:
@@ -449,16 +449,14 @@ def forecast(job: Job) -> list[str]:
     head = f"tunegate: {answers} answers for {who}: {suites}"
     if job.servers:
         return [head, f"tunegate: asked of {', '.join(job.servers.urls)}; how long that takes is up to them"]
-    if job.engine == "ray":
-        return [head, "tunegate: asked of vLLM engines on Ray; how long that takes is up to their devices"]
-    if job.engine == "fake":
-        return [head, "tunegate: the answers are scripted; no model is loaded"]
-    engine = job.engine or "vllm"
+    traits = traits_of(job.engine)
+    if traits.why_no_forecast:
+        return [head, f"tunegate: {traits.why_no_forecast}"]
     tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
-    if engine not in START_S or set(asked.values()) != {EMBEDDED}:
+    if traits.tokens_per_s is None or set(asked.values()) != {EMBEDDED}:
         amount = f"about {tokens:,.0f} tokens of prompts and answers"
         return [head, f"tunegate: {amount}; the time depends on model and device, and cached answers take none"]
-    seconds = len(asked) * START_S[engine] + tokens / TOKENS_A_SECOND[engine]
+    seconds = len(asked) * traits.start_s + tokens / traits.tokens_per_s
     return [
         head,
         f"tunegate: about {format_duration(seconds)} on 2 CPU cores with the embedded model; cached answers need none",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from harness.engines.base import traits_of
 from harness.engines.openai.canary import finish
 from harness.engines.openai.config import Servers
 from harness.errors import UserError
@@ -111,7 +112,7 @@ def judge(
     """Ask the judge about every answer of the run and append its verdicts to the run."""
     from harness.engines.dispatch import Dispatcher
 
-    renderer = PlainRenderer() if engine == "fake" else Renderer.of(judged_by)
+    renderer = PlainRenderer() if traits_of(engine).is_scripted else Renderer.of(judged_by)
     asked, decided = _plan(items(run, rubric), rubric, renderer)
     broker = Dispatcher(
         engine,

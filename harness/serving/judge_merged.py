@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.approval.approve import Approval, Where, approve, suites_here
 from harness.checkpoints.resolve import resolve
+from harness.engines.base import traits_of
 from harness.errors import GateFailed, refuse_all
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -41,7 +42,7 @@ def judge(
     for folder, names in approval.runs.items():
         original = load_manifest(folder)
         job = job_like(original, names, merged, list(suites_here(names, where.suites).values()), where.bars)
-        if job.engine in (None, "vllm"):
+        if traits_of(job.engine).splits_models:
             job.tensor_parallel = tensor_parallel
         made = run(job, RunFolder.create(where.runs, "merged"), progress)
         short = [f"{v.suite} {v.gate}: {v.outcome}" for v in made.verdicts if v.outcome != "pass"]
@@ -70,11 +71,12 @@ def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Seq
         problems.append(f"{asked.name}: the baseline had other weights. Evaluate the adapter again")
     refuse_all(problems, f"what approved the adapter, run {original.run_id}, cannot be repeated on the merged weights")
     samples = {i.samples for i in infos if i.samples != here[i.name].samples}
+    engine = original.engine.get("name")
     return Job(
         suites=[SuiteJob(suite=here[i.name], cases=here[i.name].cases) for i in infos],
         candidate=str(merged),
         baseline=ACCEPTED if accepted else baseline,
-        engine=None if original.engine.get("name") == "openai" else original.engine.get("name"),
+        engine=None if traits_of(engine).needs_url else engine,
         repeats=samples.pop() if samples else None,
         seed=int(original.sampling.get("seed", 0)),
         bars=bars,

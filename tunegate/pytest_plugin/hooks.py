@@ -69,14 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
         count = config.getoption(option)
         if count is not None and count < 1:
             raise pytest.UsageError(f"--{option} {count}: expected 1 or more")
-    if config.getoption("engine") == "openai" or config.getoption("url"):
-        _servers(config)
+    _servers(config)
     for option in ("checkpoint", "baseline"):
         _usage(config, option)
 
 
 def _servers(config: pytest.Config) -> None:
-    """Refuse servers that cannot be asked before anything is collected."""
+    """Refuse options for servers that do not fit before anything is collected."""
+    if not config.getoption("engine") and not config.getoption("url"):
+        return
     from harness.engines.openai.config import servers_of
 
     names = ("engine", "url", "served_model", "served_baseline", "reuse_unpinned", "trust_server")
@@ -90,15 +91,14 @@ def _servers(config: pytest.Config) -> None:
 def _usage(config: pytest.Config, option: str) -> None:
     """Refuse a checkpoint that does not exist before anything is collected."""
     text = config.getoption(option)
-    if (
-        not text
-        or (option, text) == ("baseline", ACCEPTED)
-        or config.getoption("collectonly")
-        or config.getoption("engine") in ("fake", "openai")
-    ):
+    if not text or (option, text) == ("baseline", ACCEPTED) or config.getoption("collectonly"):
         return
     from harness.checkpoints.resolve import resolve
+    from harness.engines.base import traits_of
 
+    traits = traits_of(config.getoption("engine"))
+    if traits.is_scripted or traits.needs_url:
+        return
     try:
         resolve(text)
     except UserError as error:

@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from evalsuites.generated import write_rows
+from harness.engines.base import traits_of
 from harness.engines.dispatch import Dispatcher
 from harness.errors import UserError
 from harness.evaluation.plan import PlannedRequest, judge_checkpoint, longest
@@ -153,7 +154,7 @@ def replay(
     if not 1 <= rows <= len(drawn):
         raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
     checkpoints = {CANDIDATE: judge_checkpoint(checkpoint, engine, script)}
-    renderer = PlainRenderer() if engine == "fake" else Renderer(checkpoints[CANDIDATE].path)
+    renderer = PlainRenderer() if traits_of(engine).is_scripted else Renderer(checkpoints[CANDIDATE].path)
     waiting = asks(drawn, renderer)
 
     def answers(now: Sequence[PlannedRequest]) -> dict[str, Completion]:

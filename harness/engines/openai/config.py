@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from harness.checkpoints.resolve import tokenizer_of
+from harness.engines.base import traits_of
 from harness.env import API_KEY
 from harness.errors import UserError, refuse_all
 from harness.files import digest
@@ -51,7 +52,7 @@ def servers_of(
         "--reuse-unpinned": reuse,
         "--trust-server": trust,
     }
-    if engine != "openai":
+    if engine is None or not traits_of(engine).needs_url:
         stray = [option for option, value in given.items() if value]
         if stray:
             raise UserError(f"{', '.join(stray)}: only for servers. Add --engine openai, or leave it out")

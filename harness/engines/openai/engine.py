@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.engines import canary
-from harness.engines.base import EngineSettings, failed, in_order, problem_of, vocabulary_of
+from harness.engines.base import EngineSettings, EngineTraits, failed, in_order, problem_of, vocabulary_of
 from harness.engines.openai import canary as openai_canary
 from harness.engines.openai import protocol, served_weights
 from harness.engines.openai.canary import Witness
@@ -27,6 +27,9 @@ KNOCKS = 3
 KNOCK_S = 1.0
 
 HandOn = Callable[[Completion], None]
+
+
+TRAITS = EngineTraits(needs_url=True)
 
 
 def start(

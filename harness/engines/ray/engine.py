@@ -17,6 +17,7 @@ from harness.checkpoints.resolve import cache_dir
 from harness.engines import canary
 from harness.engines.base import (
     EngineSettings,
+    EngineTraits,
     common_dtype,
     engine_version,
     failed,
@@ -39,6 +40,11 @@ from harness.suites.prompts import Renderer
 
 WINDOWS = 8
 """Usual windows of questions that each engine gets at once, as engines start anew for each."""
+
+
+TRAITS = EngineTraits(
+    starts_engines=True, why_no_forecast="asked of vLLM engines on Ray; how long that takes is up to their devices"
+)
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> RayEngine:

@@ -14,12 +14,22 @@ from typing import Any
 from harness.checkpoints import safety
 from harness.checkpoints.merge import merged_folder
 from harness.engines import canary
-from harness.engines.base import EngineSettings, common_dtype, engine_version, explain, in_order, refuse_structure
+from harness.engines.base import (
+    EngineSettings,
+    EngineTraits,
+    common_dtype,
+    engine_version,
+    explain,
+    in_order,
+    refuse_structure,
+)
 from harness.engines.transformers.generate import BATCH, BATCH_TOKENS, Answerer
 from harness.engines.vllm.adapters import peft_ways
 from harness.errors import EngineFailed, MissingExtra, UserError, first_line
 from harness.schema import BASELINE, Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
+
+TRAITS = EngineTraits(start_s=15.0, tokens_per_s=400)
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> HfEngine:

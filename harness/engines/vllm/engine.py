@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from harness.checkpoints.merge import merged_folder, read_facts
 from harness.engines import canary
-from harness.engines.base import EngineSettings, common_dtype, engine_version, in_order
+from harness.engines.base import EngineSettings, EngineTraits, common_dtype, engine_version, in_order
 from harness.engines.usage import UsageMeter
 from harness.engines.vllm import environment
 from harness.engines.vllm.adapters import AdapterPlan, plan
@@ -41,6 +41,9 @@ class Unit(Struct, frozen=True, kw_only=True):
     """Variants answered without an adapter."""
     adapters: dict[str, Checkpoint]
     """Variants answered as LoRA."""
+
+
+TRAITS = EngineTraits(splits_models=True, start_s=45.0, tokens_per_s=1600)
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> VllmEngine:

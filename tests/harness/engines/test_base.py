@@ -5,11 +5,23 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from harness.engines import base
-from harness.engines.base import answer_ids, engine_version, explain, finished, in_order, open_engine, pick_engine
+from harness.engines.base import (
+    answer_ids,
+    engine_version,
+    explain,
+    finished,
+    in_order,
+    open_engine,
+    pick_engine,
+    traits_of,
+)
 from harness.errors import MissingExtra, UserError
 from harness.schema import Request, Sampling
+
+OWN = {"vllm", "transformers", "openai", "ray", "fake"}
 
 
 def request(key: str, ids: tuple[int, ...], variant: str = "tuned", **sampling: object) -> Request:
@@ -92,8 +104,19 @@ def test_text_and_reason_follow_from_ids_alone() -> None:
 
 def test_the_table_opens_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {name: entry for name, entry in base.ENGINES.items() if name not in base.others()}
-    assert {"vllm", "transformers", "openai", "ray", "fake"} == set(own)
+    assert set(own) == OWN
     assert all(entry.module.startswith("harness.engines.") for entry in own.values())
+
+
+def test_the_core_reads_what_differs_between_engines_from_their_traits() -> None:
+    on = {name: {trait for trait, value in structs.asdict(traits_of(name)).items() if value is True} for name in OWN}
+    assert on == {
+        "vllm": {"splits_models"},
+        "transformers": set(),
+        "openai": {"needs_url"},
+        "ray": {"starts_engines"},
+        "fake": {"is_scripted"},
+    }
 
 
 def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_ours(tmp_path: Path) -> None:
@@ -101,7 +124,9 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
     import subprocess
 
     (tmp_path / "echoes.py").write_text(
-        "from harness.engines.fake import start as fake\n\n\n"
+        "from harness.engines.base import EngineTraits\n"
+        "from harness.engines.fake import start as fake\n\n"
+        "TRAITS = EngineTraits(is_scripted=True)\n\n\n"
         "def start(checkpoints, max_model_len, lora, settings):\n"
         "    made = fake(checkpoints, max_model_len, lora, settings)\n"
         "    made.name = 'echo'\n"
@@ -113,13 +138,14 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
     (known / "entry_points.txt").write_text("[tunegate.engines]\necho = echoes\nfake = echoes\ngone = nowhere.at_all\n")
     code = (
         "from harness.engines import ENGINES, open_engine, pick_engine\n"
-        "from harness.engines.base import engine_version\n"
+        "from harness.engines.base import engine_version, traits_of\n"
         "print(open_engine('echo', {}, max_model_len=9).name, engine_version('echo'), ENGINES['fake'].module)\n"
+        "print(traits_of('echo').is_scripted, traits_of('of another machine').is_scripted)\n"
         "pick_engine('gone')\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.split() == ["echo", "3.1", "harness.engines.fake"]
+    assert done.stdout.split() == ["echo", "3.1", "harness.engines.fake", "True", "False"]
     assert "the engine 'gone' needs the package nowhere, which does not import" in done.stderr
 
 
