@@ -1,4 +1,4 @@
-"""What mkdocs cannot be told in mkdocs.yml: pages that lie beside docs/, and stars in the navigation.
+"""Hooks of mkdocs: pages outside docs/, stars in the navigation, and a link to the published repository.
 
 A link in a page leads where it leads in the repository: pages outside docs/ that the navigation names become pages of
 the site, other files that are linked to are copied to it. Reports below docs/examples are copied as they are.
@@ -6,6 +6,7 @@ the site, other files that are linked to are copied to it. Reports below docs/ex
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,13 +22,17 @@ BEHIND = re.compile(r"^( *`{3,}\w+) .*$", re.M)
 """The opening line of a block of Markdown with more than its language."""
 REPORTS = "examples/*/*.md"
 """Markdown that is no page."""
+REPOSITORY = "TUNEGATE_REPOSITORY"
+"""Environment variable with the address of the published repository. The theme's `repo_url` would query its host."""
 SHOWN: Any = {"inclusion": InclusionLevel.INCLUDED}
 """Whatever patterns say that are meant for docs/."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put in what the navigation's stars stand for."""
+    """Put in what the navigation's stars stand for, and a link to the repository below every page."""
     config.nav = _spread(config.nav)
+    if address := os.environ.get(REPOSITORY):
+        config.extra["social"] = [{"icon": "fontawesome/brands/git-alt", "link": address, "name": "Repository"}]
     return config
 
 
@@ -70,7 +75,7 @@ class AsItIs(File):
 
 
 def _outside(path: str, config: MkDocsConfig) -> File:
-    """A file beside docs/; on the site it has its path in the repository, where no folder is hidden."""
+    """A file outside docs/; on the site it has its path in the repository, where no folder is hidden."""
     shown = "/".join(part.lstrip(".") for part in PurePosixPath(path.removeprefix(OUTSIDE)).parts)
     place = File(shown, None, config.site_dir, config.use_directory_urls)
     return File(path, str(DOCS), config.site_dir, config.use_directory_urls, dest_uri=place.dest_uri, **SHOWN)

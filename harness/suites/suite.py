@@ -58,23 +58,24 @@ class CaseTest:
 class Suite:
     """Cases, prompt, scorers, tests and gates of one domain task, in the folder of the file that declares it.
 
-    cases: JSONL, CSV or Parquet file in the folder, `hf:owner/name@COMMIT#SPLIT`, or a function that returns cases; it
-        raises Unavailable where they cannot be had
-    prompt: template of the user message, in the folder
-    scorers: what is looked for in each answer; one of a family
-    cluster: the word for what cases share, such as contract, which intervals and tests count
-    slices: tags whose values are reported apart, and that gates may name
-    shape: task shape, such as `clause given`, `excerpt` or `whole contract`; metrics of two shapes are never compared
-    max_tokens: most tokens of an answer; one that is cut there is wrong
-    samples: answers a case, averaged inside the case
-    temperature: at which they are drawn; 0 is greedy
-    options: possible answers of a multiple-choice question; the engine also gives each one's log probability
-    choice: texts, one of which an answer is held to be
-    json_schema: a mapping, or a file in the folder; an answer is held to be JSON that obeys it
-    leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
-    floor: an answer by rule that every model must beat
-    licence: licence of the cases
-    gates: file of the bars, in the folder
+    Args:
+        cases: JSONL, CSV or Parquet file in the folder, `hf:owner/name@COMMIT#SPLIT`, or a function that returns cases;
+            it raises Unavailable where they cannot be had
+        prompt: template of the user message, in the folder
+        scorers: what is looked for in each answer; one of a family
+        cluster: the word for what cases share, such as contract, which intervals and tests count
+        slices: tags whose values are reported separately, and that gates may name
+        shape: task shape, such as `excerpt` or `whole contract`; metrics of two shapes are never compared
+        max_tokens: maximum number of tokens of an answer; a truncated answer is wrong
+        samples: answers per case, averaged inside the case
+        temperature: sampling temperature; 0 is greedy
+        options: possible answers of a multiple-choice question; the engine also gives each one's log probability
+        choice: the only texts that an answer may be
+        json_schema: a mapping, or a file in the folder; an answer must be JSON that obeys it
+        leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
+        floor: an answer by rule that every model must beat
+        licence: licence of the cases
+        gates: file of the gates, in the folder
     """
 
     def __init__(

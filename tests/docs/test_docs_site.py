@@ -33,11 +33,11 @@ FILES = {
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install '.[docs]'"),
+    pytest.mark.skipif(find_spec("mkdocstrings") is None, reason="needs mkdocs: pip install '.[docs]'"),
 ]
 
 
-def build(folder: Path, **changed: str) -> tuple[int, str]:
+def build(folder: Path, repository: str = "", **changed: str) -> tuple[int, str]:
     """Build a project with the settings of this one, but for its navigation; what mkdocs ends with and says."""
     settings = (ROOT / "mkdocs.yml").read_text("utf-8").partition("nav:\n")[0]
     for path, text in {**FILES, "mkdocs.yml": settings + NAV, **changed}.items():
@@ -46,7 +46,7 @@ def build(folder: Path, **changed: str) -> tuple[int, str]:
     (folder / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "docs_site.py", folder / "tools")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
-    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "TUNEGATE_REPOSITORY": repository}
     done = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -73,6 +73,14 @@ def test_reports_are_copied_as_they_are_and_scripts_are_not(tmp_path: Path) -> N
         "x/report.md",
     ]
     assert (examples / "x" / "report.html").read_text("utf-8") == FILES["docs/examples/x/report.html"]
+
+
+@pytest.mark.parametrize("address", ["https://git.example.org/tunegate", ""])
+def test_the_published_repository_is_linked_where_it_is_named(tmp_path: Path, address: str) -> None:
+    code, said = build(tmp_path, repository=address)
+    assert code == 0, said
+    links = Reader((tmp_path / "build" / "site" / "index.html").read_text("utf-8")).links
+    assert ("https://git.example.org/tunegate" in links) == bool(address)
 
 
 @pytest.mark.parametrize(
