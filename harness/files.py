@@ -34,20 +34,24 @@ def file_sha256(file: Path) -> str:
 
 
 @contextmanager
-def replacing(path: Path, hint: str | None = None, *, shared: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, hint: str | None = None, *, parents: bool = False, shared: bool = False
+) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` when the block ends: whole and on the disk, or not at all.
 
     hint: what to do where the disk refuses, for a UserError; without it the OSError is raised
+    parents: create its folder and the folders above where they are missing
     shared: several processes may write the file at the same time
 
-    Its folder is created. What is no regular file, such as /dev/stdout, is written to directly.
+    What is no regular file, such as /dev/stdout, is written to directly.
     """
     target = Path(os.path.realpath(path))
     is_special = target.exists() and not target.is_file()
     mark = f"{os.getpid()}." if shared else ""
     part = target if is_special else target.with_name(f".{target.name}.{mark}part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             yield file
             file.flush()
@@ -66,9 +70,11 @@ def replacing(path: Path, hint: str | None = None, *, shared: bool = False) -> I
         raise UserError(f"{path}: cannot be written ({_why(error)}). {hint}") from None
 
 
-def write_atomic(path: Path, data: bytes | str, hint: str | None = None, *, shared: bool = False) -> None:
+def write_atomic(
+    path: Path, data: bytes | str, hint: str | None = None, *, parents: bool = False, shared: bool = False
+) -> None:
     """Write a whole file, text as UTF-8; see `replacing`."""
-    with replacing(path, hint, shared=shared) as file:
+    with replacing(path, hint, parents=parents, shared=shared) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from harness.errors import UserError
+from harness.files import replacing, write_atomic
 
 FILE = "state.pt"
 
@@ -54,25 +55,20 @@ def save(folder: Path, state: TrainingState) -> None:
     """Write the state as one file, whole or not at all."""
     import torch
 
-    temporary = folder / f".{FILE}.part"
-    with written(folder / FILE, temporary):
-        folder.mkdir(exist_ok=True)
-        with temporary.open("wb") as file:
+    with written(folder / FILE):
+        with replacing(folder / FILE, parents=True) as file:
             torch.save({name: getattr(state, name) for name in state.__struct_fields__}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / FILE)
         _sync_folder(folder)
 
 
 @contextmanager
-def written(path: Path, part: Path) -> Iterator[None]:
-    """Turn a write that the disk refuses into a UserError, and take away the part that was written."""
+def written(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Turn a write that the disk refuses into a UserError, and remove the folder `part` that was written so far."""
     try:
         yield
     except Exception as error:
-        with suppress(OSError):
-            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
         reason = _refusal(error)
         if reason is None:
             raise
@@ -148,7 +144,5 @@ def rewind_log(file: Path, step: int) -> None:
                 kept.append(line)
         except msgspec.DecodeError:
             continue
-    temporary = file.with_name(f".{file.name}.part")
-    with written(file, temporary):
-        temporary.write_bytes(b"".join(kept))
-        temporary.replace(file)
+    with written(file):
+        write_atomic(file, b"".join(kept))

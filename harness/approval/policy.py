@@ -15,7 +15,7 @@ from msgspec import Meta, Struct, field
 from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
 from harness.errors import UserError
-from harness.files import digest, read_toml
+from harness.files import digest, read_toml, write_atomic
 from harness.gates.config import gates_path
 from harness.suites.suite import Suite
 
@@ -122,13 +122,7 @@ def moved(then: RequiredSuite, now: RequiredSuite) -> list[str]:
 def write_policy(path: Path, policy: Policy) -> None:
     """Write an approval policy, with a comment on what it is."""
     text = HEAD + f"trust_server = {str(policy.trust_server).lower()}\n" + "".join(map(_table, policy.suite))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, "utf-8", newline="\n")
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}). Give write access to its folder") from None
+    write_atomic(path, text, "Give write access to its folder", parents=True)
 
 
 def _table(one: RequiredSuite) -> str:

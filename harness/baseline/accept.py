@@ -24,7 +24,7 @@ from harness.baseline.format import (
     short,
 )
 from harness.errors import GateFailed, NothingJudged, UserError, refuse_all
-from harness.files import digest
+from harness.files import digest, write_atomic
 from harness.gates.config import load_gates
 from harness.runs.folder import RunData, load_sealed
 from harness.schema import CANDIDATE, Checkpoint, Metric, Record, SuiteInfo, Verdict
@@ -65,7 +65,7 @@ def accept(run_path: Path, suites: Sequence[Suite], said: Acceptance) -> list[Pa
     _check_gates(run, said)
     files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, said)) for suite in at_hand}
     for path, data in files.items():
-        _write(path, data)
+        write_atomic(path, data, "Accept needs to write into the suite's folder")
     return list(files)
 
 
@@ -216,14 +216,3 @@ def _answer(record: Record, counts: Mapping[str, Sequence[str]], labels: Mapping
         failed=[name for name, score in scores.items() if score.failed],
         error=record.error is not None,
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}). Accept needs to write into the suite's folder"
-        ) from None

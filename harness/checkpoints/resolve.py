@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from harness.checkpoints.model_files import (
 )
 from harness.env import CACHE
 from harness.errors import MissingExtra, UserError, cut
-from harness.files import digest, file_sha256
+from harness.files import digest, file_sha256, write_atomic
 from harness.schema import Checkpoint
 
 __all__ = ["EMBEDDED", "cache_dir", "embedded_model", "file_sha256", "resolve"]
@@ -305,16 +305,6 @@ def _memoised(files: Iterable[Path]) -> list[str]:
                 fresh[str(file)] = entry
         found.append(entry[-1])
     if fresh:
-        _replace(store, json.dumps(known | fresh))
+        with suppress(OSError):  # The store only saves time.
+            write_atomic(store, json.dumps(known | fresh), parents=True, shared=True)
     return found
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a whole file at once. The digest store only saves time, so a disk that refuses is no error."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as handle:
-            handle.write(text)
-        Path(handle.name).replace(file)
-    except OSError:
-        return

@@ -6,8 +6,8 @@ Greedy text is a weak sign (an adapter may change one text of twelve), so log pr
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from harness.checkpoints.merge import merged_folder, read_facts
 from harness.checkpoints.resolve import cache_dir
 from harness.errors import CanaryFailed
-from harness.files import digest
+from harness.files import digest, write_atomic
 from harness.schema import Checkpoint, Completion, Request, Sampling
 
 TEXTS = (
@@ -162,10 +162,5 @@ def load_reference(file: Path) -> Reference | None:
 
 def save_reference(file: Path, reference: Reference) -> None:
     """Keep canary rows; they only save time, so a disk that refuses is no error."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(f".{os.getpid()}.new")
-        temporary.write_bytes(msgspec.json.encode(reference))
-        temporary.replace(file)
-    except OSError:
-        return
+    with suppress(OSError):
+        write_atomic(file, msgspec.json.encode(reference), parents=True, shared=True)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from harness.errors import NOT_JSON, UserError, refuse_newer
+from harness.files import write_atomic
 from harness.gates.config import gates_path
 from harness.schema import CANDIDATE, Manifest, Noise, SuiteInfo
 from harness.suites.suite import Suite
@@ -61,10 +62,8 @@ def save_noise(path: Path, new: Noise) -> None:
     """Put an entry into noise.json, in place of one of the same engine, device, data type and family of models."""
     kept = [old for old in load_noise(path) if _place(old) != _place(new)]
     entries = sorted([*kept, new], key=_place)
-    try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(NoiseFile(noise=entries)), indent=1) + b"\n")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}). The run keeps what was measured") from None
+    text = msgspec.json.format(msgspec.json.encode(NoiseFile(noise=entries)), indent=1) + b"\n"
+    write_atomic(path, text, "The run keeps what was measured")
 
 
 def _place(noise: Noise) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from harness.errors import NothingJudged, UserError, refuse_newer
 from harness.files import claimed as not_held
-from harness.files import file_sha256, hold
+from harness.files import file_sha256, hold, write_atomic
 from harness.gates.rules import unknown_rule
 from harness.runs import redaction
 from harness.runs.status import Standing, claimed, standing
@@ -202,23 +202,16 @@ class RunFolder:
     def _replace(self, name: str, data: bytes) -> None:
         if (self.path / SEAL).exists():
             raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
-        temporary = self.path / f".{name}.part"
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path / name)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise _disk(self.path / name, error) from None
+        write_atomic(self.path / name, data, DISK_HINT)
+
+
+DISK_HINT = (
+    "Free space, or choose another folder, and run the same command again; finished answers and training steps are kept"
+)
 
 
 def _disk(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"{path}: cannot be written ({error.strerror}). Free space, or choose another folder, and run the same command "
-        "again; finished answers and training steps are kept"
-    )
+    return UserError(f"{path}: cannot be written ({error.strerror}). {DISK_HINT}")
 
 
 def load_results(path: Path) -> Results:

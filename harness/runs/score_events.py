@@ -10,7 +10,6 @@ Knows no scorer, no judge and no engine.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import NOT_JSON, UserError
+from harness.files import write_atomic
 from harness.runs import redaction
 from harness.runs.folder import RunData
 from harness.schema import RecordKey, Score, ScoreEvent, Scores
@@ -52,23 +52,13 @@ def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[st
     data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))
     (said,) = redactor.mask([msgspec.json.encode(dict(about))])
     counted = msgspec.json.decode(said) | ({"redacted": redactor.counts} if redactor.counts else {})
-    try:
-        path.parent.mkdir(exist_ok=True)
-        _write(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1))
-        _write(Path(f"{path}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode())
-        _write(path, data)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}). Free space; the run is as it was") from None
+    hint = "Free space; the run is as it was"
+    write_atomic(
+        path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1), hint, parents=True
+    )
+    write_atomic(Path(f"{path}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {name}\n", hint)
+    write_atomic(path, data, hint)
     return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def batches(run: Path) -> list[Batch]:

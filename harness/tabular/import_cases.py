@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from harness.errors import UserError
+from harness.files import write_atomic
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
 from harness.suites.tables import Hub, TableRow, is_table, rows_of
@@ -291,20 +291,7 @@ def present_cases(path: Path, mode: Mode | None) -> list[Case]:
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
     """Put the cases in place of the file at once: a failure leaves the old file."""
-    text = b"".join(msgspec.json.encode(case) + b"\n" for case in cases)
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".cases-", delete=False) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(0o644 if not path.exists() else path.stat().st_mode & 0o777)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); it is as it was") from None
+    write_atomic(path, b"".join(msgspec.json.encode(case) + b"\n" for case in cases), "The file is as it was")
 
 
 def summary(suite: Suite, cases: Sequence[Case], columns: ImportColumns) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from harness.errors import UserError
+from harness.files import write_atomic
 from harness.schema import Case
 from harness.suites.prompts import messages
 from harness.suites.tables import Hub, TableRow, rows_of
@@ -52,10 +52,7 @@ def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Pa
         for row in _rows(rows_of(source, columns.names, hub), columns, suite, problems)
     ]
     refuse_bad(source, problems, len(lines), "cannot be training rows, and nothing was written")
-    try:
-        out.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file with --out") from None
+    write_atomic(out, "".join(f"{line}\n" for line in lines), "Name another file with --out")
     return len(lines)
 
 

@@ -16,7 +16,8 @@ import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
-from harness.errors import MissingExtra, UserError
+from harness.errors import MissingExtra
+from harness.files import write_atomic
 from harness.runs.history import BROKEN, PastRun, levels
 from reports import number_format, wording
 from reports.charts import history as charts_history
@@ -95,11 +96,7 @@ def write(root: Path, runs: Sequence[PastRun], out: Path) -> Path:
     suites = {suite.name for run in runs for suite in run.suites}
     accepted = accepted_by(runs) | accepted_below(SUITES)
     page = render(root, runs, trends(runs, levels(root, suites), accepted), out.parent)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(page.encode("utf-8"))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file") from None
+    write_atomic(out, page, "Name another file", parents=True)
     return out
 
 

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from harness.errors import UserError, refuse_all, refuse_newer
-from harness.files import digest
+from harness.files import digest, write_atomic
 from reports.review import pages, results, workflow
 from reports.review.items import Material
 from reports.review.schema import Draft, Reviewer, Task
@@ -45,10 +45,7 @@ def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path
     token, packet = secrets.token_urlsafe(32), packet_hash(material, tasks, plan.rubric_digest)
     boot = {"token": token, "packet": packet, "reviewer": name}
     text = pages.document(parts, title=pages.TITLE, plan=plan, boot=boot, packet=True)
-    try:
-        out.write_bytes(text.encode("utf-8"))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Choose another --out") from None
+    write_atomic(out, text, "Choose another --out")
     state.change_reviewer(name, token_hash="", packet_token=token, packet_hash=packet)
     state.end_sessions(name)
     return sum(task.kind != "practice" for task in tasks)

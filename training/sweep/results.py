@@ -6,7 +6,6 @@ It is kept as sweep.json, which is written whole after every point. Trains nothi
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from harness.errors import NOT_JSON, UserError
+from harness.files import write_atomic
 from harness.schema import Estimate
 
 FURTHEST = 12.0
@@ -234,21 +234,10 @@ def as_json(table: SweepTable) -> bytes:
     return msgspec.json.format(msgspec.json.encode(whole), indent=1)
 
 
+REFUSED = "Free space; finished points are not trained again"
+"""What to do where the disk refuses a file of a sweep."""
+
+
 def write(table: SweepTable, folder: Path) -> None:
     """Write sweep.json, whole or not at all."""
-    replace_file(folder / FILE, as_json(table))
-
-
-def replace_file(file: Path, data: bytes) -> None:
-    """Put `data` in the place of a file in one move."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        with part.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(file)
-    except OSError as error:
-        raise UserError(
-            f"{file}: cannot be written ({error.strerror}). Free space; finished points are not trained again"
-        ) from None
+    write_atomic(folder / FILE, as_json(table), REFUSED)

@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from harness.checkpoints import resolve
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, UserError
-from harness.files import digest
+from harness.files import digest, write_atomic
 from harness.formatting import format_duration
 from harness.progress.progress import Progress
 from harness.progress.terminal import lent
@@ -278,7 +278,7 @@ def _train(point: SweepPoint, made: Sweep, processes: Processes, inputs: str, sa
     """Train one point in a process; its row. Interrupted where the user stopped it."""
     file = made.folder / "points" / f"{point.number:02d}.toml"
     head = f"# Point {point.number} of {made.path.name}: {point.says}\n# Train it alone with: tunegate train {file}\n"
-    results.replace_file(file, (head + point.text).encode())
+    write_atomic(file, head + point.text, results.REFUSED)
     ended = processes.train(file, lambda line: say(f"  {line}"))
     row = SweepRow(number=point.number, values=point.values, steps_planned=point.steps)
     if ended.run is not None:
@@ -298,7 +298,7 @@ def _keep(made: Sweep, *rows: SweepRow) -> Sweep:
     new = {row.number: row for row in rows}
     now = replace(made.table, rows=[new.get(row.number, row) for row in made.table.rows])
     results.write(now, made.folder)
-    results.replace_file(made.folder / "sweep.md", view.markdown(now).encode())
+    write_atomic(made.folder / "sweep.md", view.markdown(now), results.REFUSED)
     write_plot(now, made.folder / "sweep.svg")
     return replace(made, table=now)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EXIT_NOTHING_JUDGED, UserError
+from harness.files import write_atomic
 from tunegate.cli.options import Runs
 
 if TYPE_CHECKING:
@@ -42,11 +43,7 @@ def _collected(run: str, runs: Path, bars: Path | None = None, changed: Path | N
 
 
 def _write(out: Path, raw: bytes) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(raw)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file with --out") from None
+    write_atomic(out, raw, "Name another file with --out", parents=True)
     typer.echo(f"written: {out}")
 
 

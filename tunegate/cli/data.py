@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from harness.errors import EXIT_GATE_FAILED, UserError
+from harness.files import write_atomic
 
 if TYPE_CHECKING:
     from training.curation.review import Review
@@ -94,10 +95,7 @@ def check(
 
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
     found = _review(files, {**options, "near": near, "language": language}, action)
-    try:
-        html.write_text(render_html(found), "utf-8")
-    except OSError as error:
-        raise UserError(f"{html}: cannot be written ({error.strerror}). Name another file with --html") from None
+    write_atomic(html, render_html(found), "Name another file with --html")
     typer.echo(f"report: {html}")
     if strict and (found.drops or found.masked):
         raise typer.Exit(EXIT_GATE_FAILED)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import UserError
+from harness.files import replacing
 from harness.runs import redaction
 from tunegate.cli.options import Run, Runs, leave_unclaimed
 
@@ -77,16 +78,8 @@ def export(
 
 def write(out: Path, pieces: Iterator[str]) -> None:
     """Write a file piece by piece; one of that name stays as it was until the new one is whole."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(pieces)
-        part.replace(out)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file with --out") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(out, "Name another file with --out", parents=True) as file:
+        file.writelines(piece.encode() for piece in pieces)
     redaction.redact_files([out])
 
 

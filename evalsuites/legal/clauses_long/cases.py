@@ -16,7 +16,7 @@ from evalsuites.legal.clauses_long.bank import BANKS, load
 from evalsuites.legal.clauses_long.contract import Contract, contracts
 from harness.checkpoints.resolve import cache_dir
 from harness.errors import UserError
-from harness.files import digest
+from harness.files import digest, write_atomic
 from harness.schema import Case
 from harness.suites.cases import cases_hash
 
@@ -38,10 +38,7 @@ def cases() -> list[Case]:
         return msgspec.json.Decoder(Case).decode_lines(file.read_bytes())
     built = build()
     check(built)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{digest(str(id(built)))[:8]}.part")
-    part.write_bytes(msgspec.json.Encoder().encode_lines(built))
-    part.replace(file)
+    write_atomic(file, msgspec.json.Encoder().encode_lines(built), parents=True, shared=True)
     return built
 
 

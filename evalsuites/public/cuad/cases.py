@@ -14,7 +14,7 @@ from evalsuites.public.cuad.passages import Passage, labelled, unit_starts, unla
 from evalsuites.public.cuad.split import SPLITS, groups, side
 from harness.checkpoints.bundled_model import say_on_stderr
 from harness.checkpoints.resolve import cache_dir
-from harness.files import digest
+from harness.files import digest, write_atomic
 from harness.schema import Case
 
 PER_CONTRACT = {"train": 16, "validation": 4, "test": 4}
@@ -55,9 +55,7 @@ def _build_into(folder: Path, wanted: str) -> None:
             return
         say_on_stderr("cutting passages out of the CUAD contracts, once (under a minute)")
         for split, found in build(load_contracts(data_folder()), wanted).items():
-            part = folder / f"{split}.part"
-            part.write_bytes(msgspec.json.Encoder().encode_lines(found))
-            part.replace(folder / f"{split}.jsonl")
+            write_atomic(folder / f"{split}.jsonl", msgspec.json.Encoder().encode_lines(found))
 
 
 def build(contracts: Iterable[Contract], wanted: str = LAST) -> dict[str, list[Case]]:

@@ -6,7 +6,6 @@ Knows what was answered, not which answers may be read again.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,8 +20,8 @@ from harness.engines import canary
 from harness.engines.canary import MAX_TOKENS, TEXTS, Reference, widest
 from harness.engines.openai import protocol
 from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server
-from harness.errors import CanaryFailed, EngineFailed, UserError
-from harness.files import digest
+from harness.errors import CanaryFailed, EngineFailed
+from harness.files import digest, write_atomic
 from harness.schema import BASELINE, Checkpoint, Completion
 from harness.suites.prompts import Renderer
 
@@ -102,16 +101,8 @@ def _load(name: str) -> ReuseWindow | None:
 
 def _save(name: str, stretch: ReuseWindow) -> ReuseWindow:
     file = _file(name)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(f".{os.getpid()}.new")
-        temporary.write_bytes(msgspec.json.encode(stretch))
-        temporary.replace(file)
-    except OSError as error:
-        raise UserError(
-            f"{file}: cannot be written: {error.strerror or error}. Free space or make the folder writable "
-            "(TUNEGATE_CACHE names another), then run again; finished answers are kept"
-        ) from None
+    hint = "Free space or name another folder with TUNEGATE_CACHE, then run again; finished answers are kept"
+    write_atomic(file, msgspec.json.encode(stretch), hint, parents=True, shared=True)
     return stretch
 
 

@@ -1,6 +1,7 @@
 """Rows become cases, or are named with their line; a suite's cases change all at once or not at all."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -284,11 +285,9 @@ def test_a_suite_that_builds_its_cases_takes_none(tunegate):
 
 def test_a_full_disk_leaves_the_old_cases(tunegate, monkeypatch):
     before = CASES.read_bytes()
-    monkeypatch.setattr(
-        import_cases.os, "fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     code, _, err = tunegate("cases", "import", table(good(1)), *WORDS, *TAGS, "--append")
-    assert code == 4 and "cannot be written (No space left on device); it is as it was" in err
+    assert code == 4 and "cannot be written (No space left on device). The file is as it was" in err
     assert CASES.read_bytes() == before and sorted(p.name for p in CASES.parent.iterdir() if p.name[0] == ".") == []
 
 
