@@ -1,8 +1,9 @@
-"""Says the numbers of a verdict in words. Knows no rule; page-wide number formats belong to the reports."""
+"""Format durations, sizes, short lists and the numbers of a verdict; reports have their own number formats."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,13 +11,28 @@ if TYPE_CHECKING:
 
 
 def format_duration(seconds: float) -> str:
-    """`42 s`, `3 min 20 s`, `1 h 05 min`."""
+    """`42 s`, `3 min 5 s`, `1 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def format_bytes(size: int) -> str:
+    """`0 B`, `1.2 MB`, `269 MB`, in powers of 1000."""
+    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= one:
+            return f"{size / one:.{1 if size < 10 * one else 0}f} {unit}"
+    return f"{size} B"
+
+
+def first_few(items: Sequence[str], most: int, noun: str = "") -> str:
+    """`a, b and 3 more`, or `a, b and 3 more rows` with a plural noun: at most `most` of the items by name."""
+    rest = len(items) - most
+    more = f" and {rest:,} more{' ' if noun else ''}{noun}" if rest > 0 else ""
+    return ", ".join(items[:most]) + more
 
 
 def number(value: float, is_share: bool, apart_from: float | None = None) -> str:

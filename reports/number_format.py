@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from harness.formatting import NEARLY_ALL, format_duration
 from harness.gates.rules import GATE_RULES
 from harness.schema import Estimate, Verdict
 from reports import wording
@@ -111,7 +112,7 @@ def sized(found: Estimate | None, unit: Unit, cluster: str) -> str:
 def sources(found: Estimate, cluster: str) -> str:
     """`40 contracts`, and what their cases are worth where they share errors: `40 contracts, worth 77 independent`."""
     said = wording.count(found.clusters, cluster)
-    if found.n_eff is None or found.n_eff > 0.95 * found.n:
+    if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
         return said
     return f"{said}, worth {number(round(found.n_eff))} independent"
 
@@ -158,10 +159,7 @@ def duration(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return format_duration(seconds)
 
 
 def moment(iso: str | None) -> str:

@@ -16,6 +16,7 @@ import msgspec
 import torch
 from msgspec import Struct
 
+from harness.formatting import first_few
 from training import distributed
 from training.answering import ask
 from training.batching import Micro, pack, share
@@ -287,5 +288,4 @@ def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]
 
 
 def _named(rows: Sequence[Document]) -> str:
-    more = f" and {len(rows) - MOST_NAMED} more rows" if len(rows) > MOST_NAMED else ""
-    return ", ".join(row.where for row in rows[:MOST_NAMED]) + more
+    return first_few([row.where for row in rows], MOST_NAMED, "rows")

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.baseline.format import BASELINE_FILE, Accepted, short
 from harness.errors import UserError
 from harness.files import digest
+from harness.formatting import first_few
 from harness.gates.config import gates_path, load_gates
 from harness.gates.rules import GATE_RULES
 from harness.schema import Case, Gate
@@ -50,17 +51,12 @@ def cases_moved(before: Mapping[str, tuple[str, str]], now: Mapping[str, tuple[s
         "changed in the input": [name for name in both if now[name][1] != before[name][1]],
         "changed in the expected answer, contract or tags": [n for n in both if now[n][1] == before[n][1]],
     }
-    parts = [f"{_cases(len(names))} {kind} ({_named(names)})" for kind, names in kinds.items() if names]
+    parts = [f"{_cases(len(names))} {kind} ({first_few(names, MOST_NAMED)})" for kind, names in kinds.items() if names]
     return "; ".join(parts) or "the cases changed"
 
 
 def _cases(n: int) -> str:
     return "1 case was" if n == 1 else f"{n} cases were"
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def scorers_moved(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from harness.checkpoints import safety
 from harness.errors import NOT_JSON, UserError, refuse_all
+from harness.formatting import first_few
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -77,8 +78,7 @@ def found_in(path: Path) -> str:
     if not path.is_dir():
         return "it is a file"
     names = sorted(p.name + ("/" if p.is_dir() else "") for p in path.iterdir())
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f"it holds {', '.join(names[:6])}{more}" if names else "it is empty"
+    return f"it holds {first_few(names, 6)}" if names else "it is empty"
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.formatting import first_few
+
 TOKENIZER: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """What every tokenizer is loaded with."""
 MODEL: dict[str, Any] = {**TOKENIZER, "use_safetensors": True}
@@ -28,9 +30,8 @@ def pickles(folder: Path) -> list[str]:
 
 def refused(folder: Path, found: list[str]) -> str:
     """Why a folder with pickles is not loaded, and what to do."""
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return (
-        f"{folder}: holds pickles ({', '.join(found[:3])}{more}), and loading a pickle can run any code. Expected "
+        f"{folder}: holds pickles ({first_few(found, 3)}), and loading a pickle can run any code. Expected "
         "safetensors alone: move the pickles out of the folder or, where they are the weights, load the model where "
         "you trust it and save it again with save_pretrained"
     )

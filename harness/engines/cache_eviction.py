@@ -26,6 +26,7 @@ from harness.engines.cache import LOCK, answers_dir, count_completions, header_o
 from harness.env import CACHE_MAX
 from harness.errors import UserError
 from harness.files import claimed
+from harness.formatting import format_bytes
 
 DEFAULT = "20GB"
 OFF = "off"
@@ -65,7 +66,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
     @property
     def says(self) -> str:
         """A few words for people."""
-        return f"{self.kind} {self.what} ({say_bytes(self.bytes)})"
+        return f"{self.kind} {self.what} ({format_bytes(self.bytes)})"
 
 
 class Trimmed(Struct, frozen=True, kw_only=True):
@@ -93,14 +94,6 @@ def parse_bytes(text: str, where: str, more: str = "") -> int:
     return int(float(found[1]) * POWERS[found[2].lower()])
 
 
-def say_bytes(size: int) -> str:
-    """`0 B`, `1.2 MB`, `269 MB`."""
-    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= one:
-            return f"{size / one:.{1 if size < 10 * one else 0}f} {unit}"
-    return f"{size} B"
-
-
 def entries() -> list[CacheEntry]:
     """Everything in the cache folder: what may be dropped in the order of dropping, then the rest."""
     root = cache_dir()
@@ -117,14 +110,14 @@ def table() -> list[str]:
     for entry in found:
         used = f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}"
         state = "in use" if is_used(entry) else ""
-        rows.append((entry.kind, entry.what, _answers(entry), say_bytes(entry.bytes), used, state))
+        rows.append((entry.kind, entry.what, _answers(entry), format_bytes(entry.bytes), used, state))
     a, b, c, d, *_ = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = [
         f"{kind:{a}}  {what:{b}}  {answers:>{c}}  {size:>{d}}  {used:16}  {state}".rstrip()
         for kind, what, answers, size, used, state in (rows if found else [])
     ]
-    total = say_bytes(sum(entry.bytes for entry in found))
-    bounded = f"of at most {say_bytes(most)}" if most is not None else "without a bound"
+    total = format_bytes(sum(entry.bytes for entry in found))
+    bounded = f"of at most {format_bytes(most)}" if most is not None else "without a bound"
     return [*lines, f"{total} {bounded} ({CACHE_MAX}) in {cache_dir()}"]
 
 
@@ -168,8 +161,8 @@ def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> N
     if most is not None and dropped:
         kinds = [entry.kind for entry in dropped]
         counts = ", ".join(f"{kind}: {kinds.count(kind)}" for kind in DROPPABLE if kind in kinds)
-        size = say_bytes(sum(entry.bytes for entry in dropped))
-        limit = f"{say_bytes(most)} ({CACHE_MAX})"
+        size = format_bytes(sum(entry.bytes for entry in dropped))
+        limit = f"{format_bytes(most)} ({CACHE_MAX})"
         say(f"the cache was over {limit}: {size} that were not used for long are gone ({counts})")
 
 

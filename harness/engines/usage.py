@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -225,9 +226,25 @@ def _children(pid: str) -> list[str]:
 
 def _high_water(pid: str) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text("ascii")
+        return kernel_bytes(f"/proc/{pid}/status", "VmHWM") or 0
     except OSError:
         if pid == "self":
             raise
         return 0
-    return next((int(x.split()[1]) * 1024 for x in status.splitlines() if x.startswith("VmHWM:")), 0)
+
+
+def free_memory_bytes() -> int:
+    """Memory of this machine that new processes can have; all of it where the system does not say."""
+    free = None
+    with suppress(OSError):
+        free = kernel_bytes("/proc/meminfo", "MemAvailable")
+    return free if free is not None else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def kernel_bytes(file: str, field: str) -> int | None:
+    """Bytes of a field that a file below /proc has in kB, such as `VmRSS`; None without the field.
+
+    Raises OSError where the system has no such file.
+    """
+    lines = Path(file).read_text("ascii").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)

@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import write_atomic
+from harness.formatting import first_few
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
 from harness.suites.tables import Hub, TableRow, is_table, rows_of
@@ -308,11 +309,10 @@ def summary(suite: Suite, cases: Sequence[Case], columns: ImportColumns) -> list
     lines += [f"examples of `tunegate init` that are still there: {examples}"] if examples else []
     for tag in dict.fromkeys(tag for case in cases for tag in case.tags if tag not in EXAMPLE):
         values = Counter(case.tags[tag] for case in cases if tag in case.tags)
-        shown = ", ".join(f"{value!r} {count:,}" for value, count in values.most_common(12))
-        more = f" and {len(values) - 12:,} more" if len(values) > 12 else ""
+        shown = first_few([f"{value!r} {count:,}" for value, count in values.most_common()], 12)
         lacking = len(cases) - values.total()
         apart = "" if tag in suite.slices else f' (to judge them apart, write slices=["{tag}"] in the test file)'
-        lines.append(f"tag {tag}: {shown}{more}{f', without it {lacking:,}' if lacking else ''}{apart}")
+        lines.append(f"tag {tag}: {shown}{f', without it {lacking:,}' if lacking else ''}{apart}")
     if (suite.folder / "baseline.json").exists():
         lines.append("baseline.json was accepted on other cases: run the accepted model again and accept that run")
     return lines

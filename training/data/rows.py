@@ -18,11 +18,10 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.files import digest, file_sha256
+from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
 
 FLOOR_ROWS = 1000
-LONGEST_LINE = 8 * 2**20
-"""Bytes; more than any model's context."""
 SNIFFED = 4096
 """Bytes at the start of a file that tell text from something else."""
 
@@ -164,8 +163,10 @@ def _said(error: Exception) -> str:
 
 def _line(line: bytes) -> Parsed:
     """One line of a file; a ValueError says what is wrong with it."""
-    if len(line) > LONGEST_LINE:
-        raise ValueError(f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE:,}. Cut its document up")
+    if len(line) > LONGEST_LINE_BYTES:
+        raise ValueError(
+            f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE_BYTES:,}. Cut its document up"
+        )
     return _form(msgspec.json.decode(line))
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from harness.engines import usage
-from harness.engines.usage import Card
+from harness.engines.usage import Card, free_memory_bytes
 from training import model_checks
 from training.config import Config, Lora
 from training.estimate import memory
@@ -87,7 +84,7 @@ def this_machine(config: Config) -> Device:
     dtype = model_checks.chosen_dtype(config) if config.model.quantise == "none" else "bfloat16"
     given = None if config.train.peak_tflops is None else config.train.peak_tflops * 1e12
     if not torch.cuda.is_available():
-        return Device(name="cpu", memory_bytes=free_bytes(), dtype=dtype, nf4=True, on_cpu=True, peak=given)
+        return Device(name="cpu", memory_bytes=free_memory_bytes(), dtype=dtype, nf4=True, on_cpu=True, peak=given)
     name = str(torch.cuda.get_device_name(0))
     card = usage.find(name)
     return Device(
@@ -202,12 +199,3 @@ def _changes(device: Device, config: Config, work: Workload, now: Setting) -> It
             size = Pass(tokens=length, answers=min(work.longest.answers, length))
             yield f"data.max_length = {length}, train.pack_tokens = {length}", {"size": size}
         length //= 2
-
-
-def free_bytes() -> int:
-    """Memory of this machine that is free now; all of it where the system does not say."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

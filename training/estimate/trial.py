@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from harness.engines.usage import kernel_bytes
 from training import model as models
 from training.checkpointing import TrainingState
 from training.config import Lora, Model, Optim, Train
@@ -75,7 +76,6 @@ def reset_peak() -> int:
 def resident(field: str) -> int:
     """Bytes of `VmRSS` (now) or `VmHWM` (most so far) of this process; the most so far where the system has neither."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text("ascii").splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) * 1024
+        if (size := kernel_bytes("/proc/self/status", field)) is not None:
+            return size
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

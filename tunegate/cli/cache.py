@@ -28,12 +28,13 @@ def trim(
 
     Nothing that a run uses is dropped, and no model, case or canary.
     """
-    from harness.engines.cache_eviction import parse_bytes, say_bytes
+    from harness.engines.cache_eviction import parse_bytes
     from harness.engines.cache_eviction import trim as drop
+    from harness.formatting import format_bytes
 
     found = drop(parse_bytes(to, "--to"), dry_run=dry_run)
     for entry in found.dropped:
         typer.echo(f"{'would drop' if dry_run else 'dropped'}: {entry.says}")
     for entry in found.refused:
         typer.echo(f"stays, because it is in use or the system refuses: {entry.says}")
-    typer.echo(f"{say_bytes(found.left)} {'would be' if dry_run else 'are'} left")
+    typer.echo(f"{format_bytes(found.left)} {'would be' if dry_run else 'are'} left")

@@ -5,7 +5,6 @@ A size is always given: without one vLLM claims 92% of the machine, and on a CPU
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.checkpoints.model_files import read_json, weight_files
+from harness.engines.usage import free_memory_bytes
 from harness.errors import EngineFailed
 
 # A prefix is shared in whole blocks. The smallest that vLLM takes on a CPU: prompts of a suite often share no more than
@@ -61,7 +61,7 @@ def kv_cache_bytes(
     least = least_kv_cache_bytes(folder, dtype, max_model_len, parallel)
     wanted = least // 2 * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
     if on_cpu:
-        room = (_cpu_room() if device_bytes is None else int(device_bytes * CPU_SHARE)) // (sharing * parallel)
+        room = int((free_memory_bytes() if device_bytes is None else device_bytes) * CPU_SHARE) // (sharing * parallel)
     else:
         room = _cuda_room(folder, _device_bytes() if device_bytes is None else device_bytes, parallel)
     if room < least:
@@ -76,17 +76,6 @@ def least_kv_cache_bytes(folder: Path, dtype: str, max_model_len: int, parallel:
     """Room for two of the longest requests."""
     blocks = -(-max_model_len // BLOCK_TOKENS) + 1
     return 2 * bytes_per_token(read_json(folder / "config.json"), dtype, parallel) * blocks * BLOCK_TOKENS
-
-
-def _cpu_room() -> int:
-    """A share of the memory that is free now, in bytes."""
-    try:
-        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(int(line.split()[1]) * 1024 * CPU_SHARE)
-    except OSError:
-        pass
-    return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
 
 
 def _cuda_room(folder: Path, total: int, parallel: int) -> int:

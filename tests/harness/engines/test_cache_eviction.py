@@ -9,13 +9,14 @@ from msgspec import structs
 
 from harness.checkpoints.merge import merged_path
 from harness.engines.cache import LOCK, AnswerCache, answered
-from harness.engines.cache_eviction import bound, keep_within_bound, parse_bytes, say_bytes, table, trim
+from harness.engines.cache_eviction import bound, keep_within_bound, parse_bytes, table, trim
 from harness.engines.dispatch import Dispatcher
 from harness.engines.fake import FakeEngine
 from harness.env import CACHE_MAX
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
+from harness.formatting import format_bytes
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Completion, Request, Sampling
@@ -94,7 +95,7 @@ def test_the_table_names_every_file_with_its_answers_and_the_total_against_the_b
     assert told[1][1:5] == ["a" * 12, "fake", "1", "2"] and told[2][1] == "b" * 12
     assert told[0][1:4] == ["c" * 12, "with", "f" * 12]
     assert {row[1] for row in told[3:]} == {"smollm", "digests.json"}
-    assert lines[-1] == f"{say_bytes(size_of(root))} of at most 20 GB (TUNEGATE_CACHE_MAX) in {root}"
+    assert lines[-1] == f"{format_bytes(size_of(root))} of at most 20 GB (TUNEGATE_CACHE_MAX) in {root}"
 
 
 def test_an_empty_cache_is_one_line(root: Path) -> None:
@@ -283,7 +284,7 @@ def test_what_is_no_size_is_refused_and_says_where_it_stands(text: str, monkeypa
     (0, "0 B"), (999, "999 B"), (1234, "1.2 kB"), (9_960, "10.0 kB"), (269_060_552, "269 MB"), (20 * 10**9, "20 GB"),
 ])  # fmt: skip
 def test_sizes_are_said_in_three_figures_at_most(size: int, expected: str) -> None:
-    assert say_bytes(size) == expected
+    assert format_bytes(size) == expected
 
 
 def test_the_command_shows_trims_and_refuses(root: Path, tmp_path: Path) -> None:

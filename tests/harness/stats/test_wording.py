@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from harness.formatting import interval, number, p_value, points, settle, worth
+from harness.formatting import first_few, interval, number, p_value, points, settle, worth
 from harness.schema import Estimate
 
 
@@ -67,3 +67,16 @@ def test_what_cases_are_worth_is_said_where_contracts_share_errors():
 def test_p_values_and_intervals():
     assert (p_value(0.0004), p_value(0.0784)) == ("< 0.001", "0.078")
     assert interval(Estimate(value=0.02, low=-0.01, high=0.05), True) == "95% interval -1.0 to +5.0 points"
+
+
+@pytest.mark.parametrize(
+    ("items", "noun", "expected"),
+    [
+        ([], "", ""),
+        (["a", "b"], "", "a, b"),
+        (["a", "b", "c"], "", "a, b and 1 more"),
+        (["a"] * 2000, "rows", "a, a and 1,998 more rows"),
+    ],
+)
+def test_a_long_list_names_a_few_and_counts_the_rest(items: list[str], noun: str, expected: str) -> None:
+    assert first_few(items, 2, noun) == expected

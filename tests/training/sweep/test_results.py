@@ -154,7 +154,7 @@ def test_the_page_has_a_line_for_every_point_the_best_first():
     assert rows[0] == (
         "| rank | point | changes | clause_recall (95%) | loss | best step | tokens/s | MiB | time | diagnosis |"
     )
-    more = "n 100 | 1.0000 | 4 of 6 | 1,234 | 1,536 | 1 min 01 s | healthy |"
+    more = "n 100 | 1.0000 | 4 of 6 | 1,234 | 1,536 | 1 min 1 s | healthy |"
     assert rows[2:] == [
         f"| 1 | 2 | lr 0.002, r 8 | 0.800 (0.750 to 0.850), {more}",
         f"| 2 | 1 | lr 0.001, r 8 | 0.200 (0.150 to 0.250), {more}",
@@ -170,7 +170,7 @@ def test_a_terminal_of_80_columns_shows_everything():
     cells = [line.split() for line in lines]
     assert ["1", "2", "lr", "0.002", "0.800", "(0.750"] in [c[:6] for c in cells]
     shown = " ".join(" ".join(lines).split())
-    for part in ("loss 1.0000", "4 of 6", "1,234 tokens/s", "1,536 MiB", "1 min 01 s", "healthy", "waiting"):
+    for part in ("loss 1.0000", "4 of 6", "1,234 tokens/s", "1,536 MiB", "1 min 1 s", "healthy", "waiting"):
         assert part in shown
     assert "point 9 (lr 0.5, r 8) failed: the loss is nan" in shown
 

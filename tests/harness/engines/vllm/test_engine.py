@@ -153,7 +153,7 @@ def test_a_prompt_that_no_memory_holds_is_refused_before_the_start(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert memory.kv_cache_bytes(tiny_model, "float32", 64, on_cpu=True) > 0
-    monkeypatch.setattr(memory, "_cpu_room", lambda: 1000)
+    monkeypatch.setattr(memory, "free_memory_bytes", lambda: 2500)
     with pytest.raises(EngineFailed, match="GiB of KV cache"):
         memory.kv_cache_bytes(tiny_model, "float32", 64, on_cpu=True)
 
