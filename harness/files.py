@@ -17,6 +17,9 @@ import msgspec
 
 from harness.errors import UserError
 
+MEMORY_BYTES = 64 << 20
+"""Most bytes of cases, records or token ids that are held in memory; larger files are read from disk as needed."""
+
 
 def digest(value: object) -> str:
     """Hex sha256 of a string, bytes, or anything msgspec can write (keys sorted, so that order does not matter)."""
@@ -143,6 +146,11 @@ def size_of(path: Path, expected: str) -> int:
     if special:
         raise UserError(f"{shown_path(path)}: is {special}, expected a regular file. {expected}")
     return found.st_size
+
+
+def is_large(file: Path) -> bool:
+    """The file is too large to be held in memory."""
+    return file.exists() and file.stat().st_size > MEMORY_BYTES
 
 
 def read_bytes(path: Path, expected: str) -> bytes:

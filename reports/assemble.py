@@ -11,7 +11,6 @@ from harness.errors import UserError
 from harness.runs.folder import SEAL, RunData, load_run
 from reports import sentences, wording
 from reports.assumptions import Assumptions
-from reports.cases.read import fits
 from reports.model import CasePage, ReportModel
 from reports.run_data import RunView, overall
 from reports.sections import SECTIONS, cases
@@ -30,8 +29,8 @@ def build(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None
 
 
 def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> RunView:
-    """The runs of one report, as `build` wants them; the answers of a large run stay on the disk."""
-    loaded = [run if isinstance(run, RunData) else load_run(run, answers=fits(Path(run))) for run in runs]
+    """The runs of one report, as `build` needs them; the records of a large run stay on disk."""
+    loaded = [run if isinstance(run, RunData) else load_run(run, even_large=False) for run in runs]
     evals = [run for run in loaded if run.manifest.kind == "eval"]
     trainings = [run for run in loaded if run.manifest.kind == "train"]
     if len(evals) != 1 or len(trainings) > 1:

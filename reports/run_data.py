@@ -22,8 +22,10 @@ from harness.schema import (
 from harness.schema.constants import combine_outcomes
 from reports.assumptions import Assumptions
 from reports.cases import read
+from reports.cases.index import CaseIndex, Joint
+from reports.cases.pages import CasePages
 from reports.cases.read import RecordSource, Tally, source_of
-from reports.cases.select import CaseIndex, CasePages, Joint, SelectedCase, choose
+from reports.cases.select import SelectedCase, choose
 
 TOO_FEW = 10
 """Fewest cases of a slice on which a number is shown."""
@@ -35,8 +37,8 @@ FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
 class RunView:
     """An evaluation run, the training run behind it where there is one, and the digest of its seal.
 
-    The records of a run too large to be held lie on the disk, and `run.records` is empty: they are read once, sections
-    count by `tallies` and `joint`, and `source` reads a whole answer again where one is shown.
+    The records of a large run are on disk, and `run.records` is empty: they are read once, sections count by `tallies`
+    and `joint`, and `source` reads a whole answer again where one is shown.
     """
 
     run: RunData
@@ -105,31 +107,31 @@ class RunView:
         return self._read[0]
 
     @cached_property
-    def ledger(self) -> CaseIndex:
-        """A line on every answer and every case."""
+    def index(self) -> CaseIndex:
+        """Every first answer and every case, joined and sorted."""
         return self._read[1]
 
     @cached_property
     def _read(self) -> tuple[dict[str, dict[str, Tally]], CaseIndex]:
         """Go through the run's answers, once."""
-        tallies, ledger = dict[str, dict[str, Tally]]({suite.name: {} for suite in self.suites}), CaseIndex(self.suites)
-        ledger.add(read.read(self.source, self.suites, tallies))
-        ledger.show(case for suite in self.suites for case in self._chosen(suite, ledger))
-        return tallies, ledger
+        tallies, index = dict[str, dict[str, Tally]]({suite.name: {} for suite in self.suites}), CaseIndex(self.suites)
+        index.add(read.read(self.source, self.suites, tallies))
+        index.show(case for suite in self.suites for case in self._chosen(suite, index))
+        return tallies, index
 
-    def _chosen(self, suite: SuiteInfo, ledger: CaseIndex) -> Iterable[SelectedCase]:
-        return choose(suite, self.headline_metric(suite), ledger.pairs(suite.name), ledger.tuned(suite.name))
+    def _chosen(self, suite: SuiteInfo, index: CaseIndex) -> Iterable[SelectedCase]:
+        return choose(suite, self.headline_metric(suite), index.pairs(suite.name), index.tuned(suite.name))
 
     def joint(self, suite: str) -> Joint:
         """What the cases of a suite come to."""
         if suite not in self._joint:
-            self._joint[suite] = self.ledger.joint(suite)
+            self._joint[suite] = self.index.joint(suite)
         return self._joint[suite]
 
     @cached_property
     def cases(self) -> CasePages:
         """The cases of all suites in the order in which they are shown, and where."""
-        return CasePages(self.ledger)
+        return CasePages(self.index)
 
     def headline_metric(self, suite: SuiteInfo) -> Metric | None:
         """The metric of the suite's first gate, or its first metric: what the plain sentence counts."""

@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.runs import redaction
 from harness.runs.folder import RunData
 from reports.assumptions import Assumptions
-from reports.cases.select import TABLE
+from reports.cases.pages import TABLE
 from reports.model import ReportModel
 
 PAGES = "cases-[0-9][0-9][0-9][0-9].html"

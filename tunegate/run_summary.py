@@ -9,7 +9,7 @@ import msgspec
 
 from harness.errors import UserError
 from harness.runs import redaction
-from harness.runs.folder import RunData, load_results, load_run
+from harness.runs.folder import RunData, load_run
 from harness.sanitize import shown
 from harness.schema import Record, Score
 from harness.suites.prompts import messages
@@ -28,7 +28,7 @@ def lines(run_path: str | Path, width: int = 100, gates: Gates | None = None) ->
     With `gates`, only these and the estimates of their suites are shown; with none in it, estimates alone.
     """
     try:
-        run = load_run(Path(run_path), answers=not load_results(Path(run_path)).is_long)
+        run = load_run(Path(run_path), even_large=False)
     except UserError as error:
         return [str(error)]
     return [*lines_of(run, width, gates), f"run folder: {run.path}"]

@@ -20,7 +20,7 @@ import reports
 from harness.errors import UserError
 from harness.runs.folder import find_run
 from reports import wording
-from reports.cases import select
+from reports.cases import pages
 from reports.model import Headline, ReportModel
 from reports.render.markdown import escape
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 def write(name: str, runs: list[Path], out: Path) -> None:
     """Write one example into its own folder, in place of an older one."""
-    select.ROOM, select.MOST = ROOM, MOST
+    pages.ROOM, pages.MOST = ROOM, MOST
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / name
         files = reports.publish(runs, made, with_pdf=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,11 +18,10 @@ from harness.checkpoints.bundled_model import EMBEDDED
 from harness.engines.base import traits_of
 from harness.engines.openai.config import NO_SERVER, Servers, endpoint
 from harness.errors import MissingExtra, UserError, refuse_all
-from harness.files import digest, read_text, shown_path
+from harness.files import MEMORY_BYTES, digest, read_text, shown_path
 from harness.formatting import format_duration
 from harness.runs import redaction
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, Sampling
-from harness.stats.spilled_columns import Column, Shelf
 from harness.suites.prompts import Rendering, messages
 from harness.suites.suite import Suite
 
@@ -42,23 +44,35 @@ class PlannedRequest(Struct, frozen=True, kw_only=True):
 
 
 class TokenFile:
-    """Token ids of prompts by number, four bytes an id; eight once they are read, as equal ids are one object then."""
+    """Token ids of prompts by number: in memory while they are few, then in a temporary file, four bytes an id."""
 
     def __init__(self) -> None:
-        self._ids = Column(Shelf("token ids", "four bytes for each prompt token of the run"), "I")
+        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - lives as long as this
+        weakref.finalize(self, self._file.close)
         self._ends = array("Q", [0])
         self._same: dict[int, int] = {}
+        """Equal ids are one object, which halves the memory of a window of prompts."""
 
     def add(self, ids: Sequence[int]) -> None:
-        """Keep the ids of the next prompt."""
-        self._ids.extend(ids)
-        self._ends.append(len(self._ids))
+        """Keep the ids of the next prompt. UserError where the disk has no room for them."""
+        try:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(array("I", ids).tobytes())
+            self._file.flush()
+        except OSError as error:
+            raise UserError(
+                f"{tempfile.gettempdir()}: token ids cannot be stored ({error.strerror}). Free space, or set TMPDIR to "
+                "a folder with four bytes for each prompt token of the run"
+            ) from None
+        self._ends.append(self._file.tell())
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, number: int) -> tuple[int, ...]:
-        ids = self._ids.read(self._ends[number], self._ends[number + 1])
+        begin, end = self._ends[number], self._ends[number + 1]
+        self._file.seek(begin)
+        ids = array("I", self._file.read(end - begin))
         return tuple(map(self._same.setdefault, ids, ids))
 
 

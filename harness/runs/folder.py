@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from harness.errors import NothingJudged, UserError, refuse_newer
 from harness.files import claimed as not_held
-from harness.files import file_sha256, hold, write_atomic
+from harness.files import file_sha256, hold, is_large, write_atomic
 from harness.gates.rules import unknown_rule
 from harness.runs import redaction
 from harness.runs.status import Standing, claimed, standing
@@ -37,8 +37,6 @@ from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
 WRITING = ".writing"
-MOST_CASES = 50_000
-"""A run of more is long: it is judged from the disk."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What bytes that are no JSON of the expected kind raise."""
@@ -70,9 +68,9 @@ class Results(Struct, frozen=True, kw_only=True):
     """What the run may claim."""
 
     @property
-    def is_long(self) -> bool:
-        """It has so many answers that nothing should hold them all unasked."""
-        return sum(info.asked * info.samples for info in self.manifest.suites) > MOST_CASES
+    def is_large(self) -> bool:
+        """Its answers are too many to be held in memory."""
+        return is_large(self.path / "records.jsonl")
 
 
 class RunData(Results, frozen=True, kw_only=True):
@@ -225,10 +223,10 @@ def load_results(path: Path) -> Results:
     return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=verdicts, standing=found)
 
 
-def load_run(path: Path, answers: bool = True) -> RunData:
-    """Read a run folder back, whole; without `answers` its records stay on the disk."""
+def load_run(path: Path, even_large: bool = True) -> RunData:
+    """Read a run folder back, whole; unless `even_large`, the records of a large run stay on disk."""
     found = load_results(path)
-    pairs = list(stream(found.path)) if answers else []
+    pairs = list(stream(found.path)) if even_large or not found.is_large else []
     return RunData(
         path=found.path,
         manifest=found.manifest,

@@ -14,21 +14,8 @@ from numpy.typing import NDArray
 from harness.schema import Estimate, Metric, Observation, Record, Score, Side
 from harness.stats import intervals, permutation
 from harness.stats.intervals import Array, ClusterSums, Codes, Interval
-from harness.stats.score_table import (
-    ABSENT,
-    OUTCOMES,
-    UNEXPECTED,
-    Cases,
-    Labels,
-    ScoreColumns,
-    Small,
-    VariantColumns,
-    codes,
-    label_names,
-    ratio_arrays,
-    read,
-    read_all,
-)
+from harness.stats.score_columns import ABSENT, OUTCOMES, ScoreColumns, Small, VariantColumns, read, read_all
+from harness.stats.score_table import UNEXPECTED, Cases, Labels, codes, label_names, ratio_arrays
 
 __all__ = [
     "UNEXPECTED",
@@ -46,8 +33,6 @@ __all__ = [
 Role = Literal["candidate", "baseline"]
 """An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
 
-HELD_CASES = 1_000_000
-"""Cases in all tables of a metric that a reading keeps besides the newest; what is dropped is made again."""
 MAX_ERROR_SHARE = 0.01
 """Above this share of answers that the engine failed to give, nothing is measured."""
 
@@ -83,9 +68,9 @@ class Observations:
 
 
 class Scored(NamedTuple):
-    """What one scorer said of every answer."""
+    """The scores that one scorer gave to every answer."""
 
-    said: ScoreColumns
+    scores: ScoreColumns
     """Its columns."""
     failed: NDArray[np.bool_]
     """The engine gave no answer, or the scorer raised on it."""
@@ -163,7 +148,7 @@ class VariantScores:
         if not scored.failed.any():
             role = "candidate"  # The roles differ in failed answers alone, so that without any they share one table.
         if (metric, role) not in self._read:
-            _hold(self._read, (metric, role), self._reads(metric, role, scored))
+            self._read[metric, role] = self._reads(metric, role, scored)
         return self._read[metric, role]
 
     def _reads(self, metric: Metric, role: Role, scored: Scored) -> MetricScores:
@@ -221,17 +206,10 @@ def in_slice(records: Answers, tag: str | None, value: str | None) -> VariantSco
     return whole if tag is None else whole.part(tag, value)
 
 
-def _hold(held: dict[Any, MetricScores], key: Any, made: MetricScores) -> None:
-    """Keep a table more, and drop the oldest of too many."""
-    held[key] = made
-    while len(held) > 1 and sum(len(read.cases) for read in held.values()) > HELD_CASES:
-        del held[next(iter(held))]
-
-
 def _scored(columns: VariantColumns, scorer: str) -> Scored:
-    said = columns.said(scorer)
-    failed = columns.errors | said.failed
-    return Scored(said, failed, failed | ~np.isnan(said.values))
+    scores = columns.scores_of(scorer)
+    failed = columns.errors | scores.failed
+    return Scored(scores, failed, failed | ~np.isnan(scores.values))
 
 
 def _counts(columns: VariantColumns, metric: Metric, role: Role, scored: Scored, rows: Codes) -> tuple[Array, Array]:
@@ -241,32 +219,32 @@ def _counts(columns: VariantColumns, metric: Metric, role: Role, scored: Scored,
         return above, below
     plain = rows[~failed]
     if metric.kind == "mean":
-        above[~failed] = scored.said.values[plain]
+        above[~failed] = scored.scores.values[plain]
         _check_range(above, metric, columns, rows, failed)
         above[failed] = metric.best if role == "baseline" else metric.worst
         return above, below
-    above[~failed] = _count(scored.said, metric, metric.numerator, plain)
+    above[~failed] = _count(scored.scores, metric, metric.numerator, plain)
     if metric.denominator is not None:
-        below[~failed] = _count(scored.said, metric, metric.denominator, plain)
-        below[failed] = _weights(columns, scored.said, metric.denominator, rows[failed])
+        below[~failed] = _count(scored.scores, metric, metric.denominator, plain)
+        below[failed] = _weights(columns, scored.scores, metric.denominator, rows[failed])
     is_full = (role == "baseline") == metric.higher_is_better
     above[failed] = below[failed] if is_full else 0.0
     return above, below
 
 
-def _weights(columns: VariantColumns, said: ScoreColumns, denominator: str, rows: Codes) -> Codes:
+def _weights(columns: VariantColumns, scores: ScoreColumns, denominator: str, rows: Codes) -> Codes:
     """What failed answers weigh: what their scorer counted, or else what was expected, at least 1."""
     expected = columns.expected[rows]
-    counted = said.count(denominator)[rows]
+    counted = scores.count(denominator)[rows]
     weights: Codes = np.maximum(np.where(counted == ABSENT, expected, counted), 1)
     return weights
 
 
-def _count(said: ScoreColumns, metric: Metric, name: str, rows: Codes) -> Small:
-    counts: Small = said.count(name)[rows]
+def _count(scores: ScoreColumns, metric: Metric, name: str, rows: Codes) -> Small:
+    counts: Small = scores.count(name)[rows]
     lacking = rows[counts == ABSENT]
     if len(lacking):
-        counted = [other for other in said.counted if said.count(other)[lacking[0]] != ABSENT]
+        counted = [other for other, column in scores.counts.items() if column[lacking[0]] != ABSENT]
         raise ValueError(
             f"metric '{metric.name}' reads the count '{name}' of scorer '{metric.scorer}', which counted "
             f"{', '.join(counted) or 'nothing'}"
@@ -279,7 +257,7 @@ def _check_range(
 ) -> None:
     low, high = metric.limits
     for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
-        name, value = columns.cases.keys.ids[columns.case[rows[place]]], values[place]
+        (name, _), value = columns.cases.keys.name(columns.case[rows[place]]), values[place]
         raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
 
 
@@ -289,10 +267,12 @@ def _labels(columns: VariantColumns, role: Role, scored: Scored, times: Codes) -
     Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
     """
     scale = math.lcm(*(int(t) for t in np.unique(times[times > 0])))
-    shown = scored.said.shown
+    shown = scored.scores.shown
     known = {name: code for code, name in enumerate(shown.names)}
     outcome = OUTCOMES.index("found" if role == "baseline" else "missing")
-    failed = [(row, label) for row, labels in columns.wanted.items() if scored.failed[row] for label in labels]
+    failed = [
+        (row, label) for row, labels in columns.labels_of_failed.items() if scored.failed[row] for label in labels
+    ]
     kept = scored.counted[shown.row] & ~scored.failed[shown.row]
     row = np.concatenate([shown.row[kept], np.array([r for r, _ in failed], dtype=np.int64)])
     code = [known.setdefault(label, len(known)) for _, label in failed]

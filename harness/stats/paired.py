@@ -105,7 +105,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
     both = np.flatnonzero(found >= 0)
     both = both[own.denominators[both] + other.denominators[found[both]] > 0]
     kept, alone = own.take(both), own.numbers[found < 0]
-    ids = {other.keys.ids[i] for i in other.numbers} if len(alone) else set()
+    ids = {other.keys.name(i)[0] for i in other.numbers} if len(alone) else set()
     sides = (("tuned", tuned), ("baseline", baseline))
     too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
     return Pairs(
@@ -115,7 +115,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
         too_many_errors=too_many[0] if too_many else None,
-        changed_inputs=sum(own.keys.ids[i] in ids for i in alone),
+        changed_inputs=sum(own.keys.name(i)[0] in ids for i in alone),
     )
 
 

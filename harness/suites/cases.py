@@ -1,6 +1,6 @@
-"""Loads, validates and hashes cases. Knows no suite and no model.
+"""Loads, validates and hashes cases.
 
-A file of JSON lines larger than MEMORY_BYTES stays on the disk: its cases are read when they are asked for. Cases may
+A large file of JSON lines (`is_large`) stays on disk: its cases are read when they are needed. Cases may
 also be rows of a table, a folder or a hub data set, with the fields of a case as columns.
 """
 
@@ -17,14 +17,12 @@ from typing import Any, BinaryIO, TypeVar, overload
 import msgspec
 
 from harness.errors import NOT_JSON, UserError, refuse_all
-from harness.files import byte_order_mark, digest, not_utf8, read_bytes, shown_path, size_of
+from harness.files import byte_order_mark, digest, is_large, not_utf8, read_bytes, shown_path, size_of
 from harness.schema import Case
 from harness.suites.tables import HUB, Hub, is_table, refuse_unpinned, rows_of
 
 C = TypeVar("C", bound=Sequence[Case])
 
-MEMORY_BYTES = 64 << 20
-"""Largest file of cases that is held in memory."""
 LONGEST_LINE_BYTES = 8 << 20
 """Longest line of a file of cases; a line is read whole, so a file without line ends must not fill the memory."""
 EXPECTED = "Name the cases in Suite(cases=...)"
@@ -66,7 +64,8 @@ def load_cases(path: Path | str) -> Sequence[Case]:
         return _of_table(str(path))
     path = Path(path)
     where = shown_path(path)
-    if size_of(path, EXPECTED) > MEMORY_BYTES:
+    size_of(path, EXPECTED)
+    if is_large(path):
         return _on_disk(path)
     data = read_bytes(path, EXPECTED)
     _refuse_mark(data, where)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.schema import BASELINE, CANDIDATE
-from reports.cases.select import REPORT, CasePages, SelectedCase
+from reports.cases.pages import REPORT, CasePages
+from reports.cases.select import SelectedCase
 from reports.exports.records_csv import Value, line
 
 HEAD = ("suite", "case_id", "source", "slices", "shown_for", "change")

@@ -16,9 +16,6 @@ from harness.schema import BASELINE, CANDIDATE, Metric, Record, ScoreEvent, Scor
 from harness.scoring.grounding.facts import FABRICATED
 from harness.stats.estimates import case_value
 
-MOST_HELD = 64 * 2**20
-"""Bytes of records.jsonl up to which a run is held in memory whole."""
-
 
 class RecordSource(Protocol):
     """Answers in the order of the run, each with its number and suite; `read` finds one that came by its number."""
@@ -72,12 +69,6 @@ SCORE = msgspec.json.Decoder(ScoreEvent)
 def source_of(run: RunData) -> RecordSource:
     """Memory where the run's answers are there, otherwise its folder."""
     return InMemoryRecords(run) if run.records else OnDisk(run.path)
-
-
-def fits(path: Path) -> bool:
-    """The answers of a run folder are few enough to be held."""
-    records = path / "records.jsonl"
-    return not records.exists() or records.stat().st_size <= MOST_HELD
 
 
 def _ends(file: Path) -> Iterator[int]:

@@ -118,6 +118,6 @@ def _suite(found: RunView, suite: SuiteInfo) -> SuiteExport:
         sentence=cut(sentence(found, suite)),
         counts=dict(Counter(verdict.outcome for verdict in verdicts)),
         verdicts=verdicts[:MOST_VERDICTS],
-        worse=[cut(case_id) for case_id in found.ledger.worst(suite.name, MOST_IDS)],
+        worse=[cut(case_id) for case_id in found.index.worst(suite.name, MOST_IDS)],
         worse_total=found.joint(suite.name).worse,
     )

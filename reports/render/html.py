@@ -24,7 +24,7 @@ from msgspec import Struct
 from harness import sanitize
 from harness.errors import MissingExtra
 from reports import sentences, wording
-from reports.cases.select import REPORT
+from reports.cases.pages import REPORT
 from reports.charts import curves
 from reports.model import CasePage, Curve, Exchange, Facets, Intervals, Piece, ReportModel, Section, Table
 

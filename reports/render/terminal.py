@@ -47,7 +47,7 @@ def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> R
     for suite in evidence.suites:
         if chosen and suite.name not in chosen:
             continue
-        headline = f"{number_format.number(suite.asked)} cases" if run.is_long else sentence(evidence, suite)
+        headline = f"{number_format.number(suite.asked)} cases" if run.is_large else sentence(evidence, suite)
         parts += [_text(f"{suite.name}: {headline}", "bold"), _estimates(evidence, suite)]
     verdicts = [v for v in run.verdicts if gates is None or (v.suite, v.gate) in gates]
     if gates is None or verdicts:

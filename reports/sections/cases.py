@@ -8,7 +8,8 @@ from itertools import groupby
 from reports import number_format, wording
 from reports import sentences as reports_sentences
 from reports.cases.exchange import exchange
-from reports.cases.select import REPORT, Page, SelectedCase
+from reports.cases.pages import REPORT, Page
+from reports.cases.select import SelectedCase
 from reports.model import Block, Cell, Kind, Section, Table, Text
 from reports.run_data import RunView
 

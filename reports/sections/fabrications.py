@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from reports import sentences as reports_sentences
 from reports import wording
+from reports.cases.index import Joint
 from reports.cases.read import AnswerSummary, Fabrication
-from reports.cases.select import Joint
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
@@ -43,10 +43,10 @@ def _of_both(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
     said = reports_sentences.fabrication_counts(joint.new, joint.gone, joint.kept)
     blocks: list[Block] = [Text(text=f"{suite}: {said}.")]
     if joint.new:
-        new = (Claim(p.tuned, f) for p in evidence.ledger.having(suite, "new") for f in p.new)
+        new = (Claim(p.tuned, f) for p in evidence.index.having(suite, "new") for f in p.new)
         blocks.append(_table(evidence, suite, f"New fabrications in {suite}", new, joint.new))
     if joint.kept:
-        kept = (Claim(p.tuned, f) for p in evidence.ledger.having(suite, "kept") for f in p.persisting)
+        kept = (Claim(p.tuned, f) for p in evidence.index.having(suite, "kept") for f in p.persisting)
         blocks.append(_table(evidence, suite, f"Fabrications of both models in {suite}", kept, joint.kept))
     return blocks
 
@@ -61,7 +61,7 @@ def _of_tuned(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
         Text(text=f"{suite}: {count} of the tuned model; {why}, so new ones cannot be told from old ones.")
     ]
     if joint.claims:
-        answers = evidence.ledger.tuned(suite, fabricating=True)
+        answers = evidence.index.tuned(suite, fabricating=True)
         found = (Claim(answer, claim) for answer in answers for claim in answer.claims)
         blocks.append(_table(evidence, suite, f"Fabrications of the tuned model in {suite}", found, joint.claims))
     return blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.schema import SuiteInfo, Verdict
 from reports import business, number_format, sentences, wording
-from reports.cases.select import Joint
+from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
 from reports.run_data import RunView, overall
 from reports.sections import overview

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.folder import RunData
-from reports.cases import select
+from reports.cases import pages
 from tests.reports.conftest import Writer
 from tests.reports.review.conftest import write_sealed
 from tests.support.browser import NewContext
@@ -36,7 +36,7 @@ make = load("make")
 def _settings_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The script sets how many cases a report shows; other tests want their own."""
     for name in ("ROOM", "MOST"):
-        monkeypatch.setattr(select, name, getattr(select, name))
+        monkeypatch.setattr(pages, name, getattr(pages, name))
 
 
 def run_of(write_run: Writer, cases: int, text: str = "None.") -> Path:
@@ -59,9 +59,9 @@ def test_an_example_is_a_whole_small_report_in_the_index(
     names = {file.name for file in (out / "clauses").iterdir()}
     assert names >= {"report.html", "report.md", "report.json", "report.pdf", "cases.csv"}
     assert sum(file.stat().st_size for file in (out / "clauses").iterdir()) < make.LIMIT
-    pages = "".join(file.read_text("utf-8") for file in (out / "clauses").glob("*.html"))
-    assert pages.count('<details class="exchange') == make.MOST
-    assert "Loss by training step" in pages and "stand on no page" in pages
+    html = "".join(file.read_text("utf-8") for file in (out / "clauses").glob("*.html"))
+    assert html.count('<details class="exchange') == make.MOST
+    assert "Loss by training step" in html and "stand on no page" in html
     rows = (out / "README.md").read_text("utf-8").splitlines()[-2:]
     assert [row.split("]")[0] for row in rows] == ["| [alone", "| [clauses"]
     _, _, said, files, _ = rows[1].split("|")

@@ -1,10 +1,12 @@
 """The questions of a run: made one at a time, in one order, from token ids that may lie on a disk."""
 
+import tempfile
 from array import array
 
 import pytest
 
 from harness.engines.dispatch import windows
+from harness.errors import UserError
 from harness.evaluation.plan import RequestQueue, SuiteRequests, TokenFile, longest
 from harness.schema import Case, Sampling
 
@@ -49,11 +51,26 @@ def test_the_questions_of_one_variant() -> None:
 
 
 def test_ids_that_do_not_fit_into_memory_come_back_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.stats.spilled_columns.CHUNK", 10)
+    monkeypatch.setattr("harness.evaluation.plan.MEMORY_BYTES", 10)
     on_disk = planned()
-    assert on_disk._spool._ids._shelf._end > 0
+    assert on_disk._spool._file._rolled
     monkeypatch.undo()
-    assert list(on_disk) == list(planned())
+    in_memory = planned()
+    assert not in_memory._spool._file._rolled
+    assert list(on_disk) == list(in_memory)
+
+
+def test_a_disk_without_room_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.evaluation.plan.MEMORY_BYTES", 10)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(
+        UserError,
+        match=f"{tempfile.gettempdir()}: token ids cannot be stored .No space left.*TMPDIR .*four bytes",
+    ):
+        planned()
 
 
 def test_the_longest_is_known_without_reading_the_questions() -> None:

@@ -79,7 +79,7 @@ def test_a_run_that_may_claim_nothing_is_read_without_its_verdicts(
     make: Callable[[Path], Path], says: str, tmp_path: Path
 ) -> None:
     path = make(tmp_path)
-    for found in (load_results(path), load_run(path), load_run(path, answers=False)):
+    for found in (load_results(path), load_run(path), load_run(path, even_large=False)):
         (verdict,) = found.verdicts
         assert (verdict.outcome, verdict.reason, found.standing.says) == ("skipped", says, says)
 

@@ -23,7 +23,7 @@ def write(folder: Path, *rows: dict[str, object] | str) -> Path:
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test sees files that fit into memory, and files that do not."""
     if request.param == "on the disk":
-        monkeypatch.setattr(cases_module, "MEMORY_BYTES", -1)
+        monkeypatch.setattr("harness.files.MEMORY_BYTES", -1)
 
 
 def test_a_good_file_loads_in_order(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_file_that_does_not_fit_into_memory_reads_like_one_that_does(
     path = write(tmp_path, *rows[:20], "", "  ", *rows[20:])
     monkeypatch.undo()
     held = load_cases(path)
-    monkeypatch.setattr(cases_module, "MEMORY_BYTES", 10)
+    monkeypatch.setattr("harness.files.MEMORY_BYTES", 10)
     read = load_cases(path)
     assert isinstance(read, CasesOnDisk) and not isinstance(held, CasesOnDisk)
     assert list(read) == list(held) and len(read) == 50
@@ -99,7 +99,7 @@ def test_ids_used_three_times_are_named_each_time(tmp_path: Path) -> None:
 
 
 def test_a_file_on_the_disk_that_changes_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases_module, "MEMORY_BYTES", 10)
+    monkeypatch.setattr("harness.files.MEMORY_BYTES", 10)
     path = write(tmp_path, GOOD, {**GOOD, "id": "b"})
     read = load_cases(path)
     assert read[1].id == "b"

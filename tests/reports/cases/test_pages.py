@@ -11,7 +11,7 @@ import reports
 from harness.runs.folder import load_run
 from harness.schema import Record
 from reports import assemble
-from reports.cases import read, select
+from reports.cases import pages, read, select
 from reports.cases.select import anchor
 from reports.model import Exchange, ReportModel, Table
 from tests.reports.conftest import Writer
@@ -35,7 +35,7 @@ def many(count: int = 60) -> list[Record]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(select, "ROOM", 10 * select.FRAME)
+    monkeypatch.setattr(pages, "ROOM", 10 * select.FRAME)
 
 
 def written(folder: Path, out: Path) -> dict[str, bytes]:
@@ -99,7 +99,7 @@ def test_what_a_page_lacks_is_counted_with_its_place(write_run: Writer, tmp_path
 def test_cases_beyond_the_most_are_in_the_table_of_all_and_said_to_be(
     write_run: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(select, "MOST", 25)
+    monkeypatch.setattr(pages, "MOST", 25)
     files = written(write_run(records=many()), tmp_path / "out")
     assert sum(len(anchors(files[name])) for name in pages_of(files)) == 25
     page = files["report.html"].decode()
@@ -139,7 +139,7 @@ def test_a_run_on_the_disk_gives_the_report_of_a_run_in_memory(
 ) -> None:
     folder = write_run(records=[*many(), *make_records()])
     held = written(folder, tmp_path / "held")
-    monkeypatch.setattr(read, "MOST_HELD", 0)
+    monkeypatch.setattr("harness.files.MEMORY_BYTES", 0)
     assert assemble.read([folder]).run.records == []
     assert written(folder, tmp_path / "streamed") == held
 
@@ -148,7 +148,7 @@ def test_repeats_are_told_from_the_disk_too(write_run: Writer, monkeypatch: pyte
     records = [make_record(n, "tuned", "x", found=n != 2 or r == 1, repeat=r) for n in range(3) for r in (1, 2)]
     folder = write_run(manifest=make_manifest(suites=[make_suite(samples=2)]), records=records)
     held = reports.build([folder])
-    monkeypatch.setattr(read, "MOST_HELD", 0)
+    monkeypatch.setattr("harness.files.MEMORY_BYTES", 0)
     assert reports.build([folder]) == held
     assert "flip between repeats" in msgspec.json.encode(held).decode()
 

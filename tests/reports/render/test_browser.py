@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from reports.cases import select
+from reports.cases import pages, select
 from tests.reports.conftest import write_training, writer
 from tests.reports.render.test_accessible import luminance
 from tests.support.sample import make_records
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
     write = writer(root)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(select, "ROOM", 8 * select.FRAME)
+        patch.setattr(pages, "ROOM", 8 * select.FRAME)
         reports.publish([write(records=make_records()), write_training(write)], root / "out")
     return root / "out"
 

@@ -1,0 +1,225 @@
+"""Every first answer and every case of a run in one temporary SQLite database, which joins, adds up and sorts them.
+
+The database has no name. SQLite holds it in memory while it is small and then on disk (its page cache is 2 MB), so that
+a report on a million cases needs no more memory than one on a thousand.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import UserError
+from harness.schema import BASELINE, CANDIDATE, SuiteInfo
+from reports.cases.read import AnswerSummary
+from reports.cases.select import ORDER, Pair, SelectedCase
+from reports.model import Kind
+
+TABLES = """
+pragma journal_mode = off;
+create table answers (
+    number integer primary key, suite text, variant text, case_id blob, claims integer, brief blob
+);
+create table cases (
+    suite integer, case_id blob, cluster blob, tuned integer, baseline integer,
+    kind integer, kinds blob, shift real, away real, measured integer, wrong integer, wrong_before integer,
+    same_prompt integer, same_expected integer, textless integer, new integer, gone integer, kept integer
+);
+"""
+CASE = "insert into cases values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ANSWERS_BY = """
+create index by_suite on answers (suite, variant);
+create index by_case on answers (suite, variant, case_id);
+"""
+CASES_BY = """
+create index in_order on cases (kind, suite, away desc, case_id);
+create index by_name on cases (suite, case_id);
+"""
+PAIRS = """
+select b.brief, t.brief from answers t indexed by by_suite
+join answers b indexed by by_case on b.suite = t.suite and b.variant = ? and b.case_id = t.case_id
+where t.suite = ? and t.variant = ? order by t.number
+"""
+TUNED = "select brief from answers indexed by by_suite where suite = ? and variant = ? order by number"
+FABRICATING = TUNED.replace("order by", "and claims order by")
+CHOSEN = """
+select c.suite, c.kinds, c.shift, c.measured, c.wrong, c.wrong_before, b.brief, t.brief from cases c
+join answers t on t.number = c.tuned left join answers b on b.number = c.baseline
+"""
+SORTED = f"{CHOSEN} order by c.kind, c.suite, c.away desc, c.case_id"
+NAMED = f"{CHOSEN} where c.suite = ? and c.case_id = ?"
+WITH: dict[Literal["new", "kept"], str] = {
+    "new": f"{CHOSEN} where c.suite = ? and c.new order by c.tuned",
+    "kept": f"{CHOSEN} where c.suite = ? and c.kept order by c.tuned",
+}
+WORST = "select case_id from cases where suite = ? and shift < 0 order by shift, case_id limit ?"
+TOTALS = "select suite, kind, count(*) from cases group by suite, kind"
+JOINT = """
+select
+    (select count(*) from answers indexed by by_suite where suite = :name and variant = :tuned),
+    (select coalesce(sum(claims), 0) from answers indexed by by_suite where suite = :name and variant = :tuned),
+    count(baseline), count(distinct cluster), coalesce(sum(textless), 0),
+    coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0),
+    coalesce(sum(new), 0), coalesce(sum(gone), 0), coalesce(sum(kept), 0), coalesce(sum(shift < 0), 0),
+    coalesce(sum(measured), 0), count(distinct case when measured then cluster end),
+    coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0)
+from cases where suite = :suite
+"""
+"""In the order of `Joint`."""
+
+
+class Joint(Struct, frozen=True):
+    """What the cases of a suite come to."""
+
+    answers: int
+    """First answers of the tuned model."""
+    claims: int
+    """What they fabricate."""
+    pairs: int
+    """Cases with both answers; where there is none, the tuned answers stand alone and are the cases."""
+    contracts: int
+    """That the cases come from."""
+    textless: int
+    """Pairs of which one text is not kept."""
+    same_prompt: int
+    """Pairs whose answers are to the same prompt."""
+    same_expected: int
+    """Pairs whose answers are held to the same."""
+    new: int
+    """Fabricated by the tuned model only."""
+    gone: int
+    """Fabricated by the baseline only."""
+    kept: int
+    """Fabricated by both."""
+    worse: int
+    """Pairs whose tuned answer moved for the worse."""
+    measured: int
+    """Cases that the headline metric has values for."""
+    measured_contracts: int
+    """That those come from."""
+    wrong: int
+    """Of those, tuned answers that fall short of the best."""
+    wrong_before: int
+    """The same for the baseline."""
+
+    @property
+    def both_texts(self) -> bool:
+        """Both answers of every pair are kept."""
+        return not self.textless
+
+
+class CaseIndex:
+    """Every first answer of baseline and tuned, and every case that a report shows."""
+
+    def __init__(self, suites: Sequence[SuiteInfo]) -> None:
+        self._suites = list(suites)
+        self._place = {suite.name: place for place, suite in enumerate(suites)}
+        self._db = sqlite3.connect("")
+        weakref.finalize(self, self._db.close)
+        self._db.executescript(TABLES)
+
+    def add(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> None:
+        """Take in all answers, each with its suite and variant."""
+        rows = ((b.number, s, v, _bytes(b.case.id), len(b.claims), PACK.encode(b)) for s, v, b in answers)
+        with _kept():
+            self._db.executemany("insert into answers values (?, ?, ?, ?, ?, ?)", rows)
+            self._db.executescript(ANSWERS_BY)
+
+    def show(self, cases: Iterable[SelectedCase]) -> None:
+        """Take in all cases that a report shows."""
+        with _kept():
+            self._db.executemany(CASE, (_row(self._place[case.suite.name], case) for case in cases))
+            self._db.executescript(CASES_BY)
+
+    def pairs(self, suite: str) -> Iterator[Pair]:
+        """First answers of baseline and tuned to one case with the same input, in the order of the tuned ones."""
+        for before, after in self._db.execute(PAIRS, (BASELINE, suite, CANDIDATE)):
+            baseline, tuned = UNPACK.decode(before), UNPACK.decode(after)
+            if baseline.input_key == tuned.input_key:
+                yield Pair(baseline=baseline, tuned=tuned)
+
+    def tuned(self, suite: str, fabricating: bool = False) -> Iterator[AnswerSummary]:
+        """First answers of the tuned model in their order: all, or those that fabricate."""
+        for (found,) in self._db.execute(FABRICATING if fabricating else TUNED, (suite, CANDIDATE)):
+            yield UNPACK.decode(found)
+
+    def joint(self, suite: str) -> Joint:
+        """What the cases of a suite come to."""
+        asked = {"name": suite, "tuned": CANDIDATE, "suite": self._place[suite]}
+        return Joint(*self._db.execute(JOINT, asked).fetchone())
+
+    def cases(self, most: int = -1) -> Iterator[SelectedCase]:
+        """The cases, or the first of them, by their first kind, suite, shift and id."""
+        return self._chosen(f"{SORTED} limit ?", most)
+
+    def named(self, suite: str, case_id: str) -> SelectedCase | None:
+        """The case of this id; of several, the last that came in."""
+        *_, found = None, *self._chosen(NAMED, self._place.get(suite), _bytes(case_id))
+        return found
+
+    def having(self, suite: str, what: Literal["new", "kept"]) -> Iterator[Pair]:
+        """Pairs with new fabrications, or such as both answers make, in the order of the tuned answers."""
+        found = (case.pair for case in self._chosen(WITH[what], self._place[suite]))
+        return (pair for pair in found if pair is not None)
+
+    def worst(self, suite: str, most: int) -> list[str]:
+        """Ids of the cases that moved farthest for the worse."""
+        found = self._db.execute(WORST, (self._place[suite], most))
+        return [case_id.decode("utf-8", "surrogatepass") for (case_id,) in found]
+
+    def totals(self) -> Counter[tuple[str, Kind]]:
+        """How many cases of a suite are shown for each kind first of all."""
+        return Counter({(self._suites[suite].name, ORDER[kind]): n for suite, kind, n in self._db.execute(TOTALS)})
+
+    def _chosen(self, query: str, *values: Any) -> Iterator[SelectedCase]:
+        for suite, kinds, shift, measured, wrong, wrong_before, before, after in self._db.execute(query, values):
+            yield SelectedCase(
+                suite=self._suites[suite],
+                tuned=UNPACK.decode(after),
+                baseline=UNPACK.decode(before) if before else None,
+                kinds=tuple(ORDER[kind] for kind in kinds),
+                shift=shift,
+                measured=bool(measured),
+                wrong=bool(wrong),
+                wrong_before=bool(wrong_before),
+            )
+
+
+def _row(suite: int, case: SelectedCase) -> tuple[Any, ...]:
+    pair, kinds = case.pair, bytes(map(ORDER.index, case.kinds))
+    name = _bytes(case.tuned.case.id), _bytes(case.tuned.case.cluster)
+    numbers = case.tuned.number, case.baseline.number if case.baseline else None
+    found = (suite, *name, *numbers, kinds[0], kinds, case.shift, abs(case.shift))
+    headline = (case.measured, case.wrong, case.wrong_before)
+    if pair is None:
+        return (*found, *headline, 0, 0, 0, 0, 0, 0)
+    claims = map(len, (pair.new, pair.fixed, pair.persisting))
+    return (*found, *headline, *pair.same_question, not pair.has_both_texts, *claims)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+PACK = msgspec.msgpack.Encoder()
+UNPACK = msgspec.msgpack.Decoder(AnswerSummary)
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What the disk refuses is a user's to solve."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise UserError(
+            f"{tempfile.gettempdir()}: what a report counts cannot be kept ({error}). Free space, or set TMPDIR to a "
+            "folder with two kilobytes for each case of the run"
+        ) from None

@@ -1,0 +1,93 @@
+"""Lays the cases of a run out on the pages of its report, in the order in which a reader should see them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from reports.cases.index import CaseIndex
+from reports.cases.select import SelectedCase
+from reports.model import Facets, Kind
+
+REPORT = "report.html"
+TABLE = "cases.csv"
+ROOM = 1_200_000
+"""Bytes of cases on one page."""
+MOST = 5_000
+"""Most cases on all pages together."""
+
+
+class Page(NamedTuple):
+    name: str
+    """File."""
+    cases: Sequence[SelectedCase]
+    """In the report's order."""
+
+
+class CasePages:
+    """The cases of a run in the order in which a reader should see them, laid out on pages."""
+
+    def __init__(self, index: CaseIndex) -> None:
+        self._index = index
+
+    def __iter__(self) -> Iterator[SelectedCase]:
+        return self._index.cases()
+
+    @cached_property
+    def first(self) -> list[SelectedCase]:
+        """Those that are on pages."""
+        return list(self._index.cases(MOST))
+
+    @cached_property
+    def pages(self) -> list[Page]:
+        """The report first; every other page is full but the last."""
+        pages: list[Page] = []
+        start, room = 0, ROOM
+        for number, case in enumerate(self.first):
+            if case.size > room and number > start:
+                pages.append(_page(len(pages), self.first[start:number]))
+                start, room = number, ROOM
+            room -= case.size
+        return [*pages, _page(len(pages), self.first[start:])]
+
+    @cached_property
+    def totals(self) -> Counter[tuple[str, Kind]]:
+        """How many cases of a suite are shown for each kind first of all."""
+        return self._index.totals()
+
+    @cached_property
+    def placed(self) -> dict[tuple[str, Kind], Counter[str]]:
+        """How many of them each page holds, by file."""
+        found: dict[tuple[str, Kind], Counter[str]] = {group: Counter() for group in self.totals}
+        for page in self.pages:
+            for case in page.cases:
+                found[case.suite.name, case.kinds[0]][page.name] += 1
+        return found
+
+    @property
+    def unplaced(self) -> int:
+        """How many cases no page holds."""
+        return self.totals.total() - len(self.first)
+
+    def named(self, suite: str, case_id: str) -> tuple[str, Facets]:
+        """Where a case is shown, seen from the report, and what it can be filtered by; empty where no page has it."""
+        found = self._index.named(suite, case_id)
+        return (self.link(found), found.facets) if found else ("", Facets(suite=suite))
+
+    def link(self, case: SelectedCase) -> str:
+        """Where a case is shown, seen from the report: file and anchor; empty where no page has it."""
+        return self._links.get(case.anchor, "")
+
+    @cached_property
+    def _links(self) -> dict[str, str]:
+        return {
+            case.anchor: f"{'' if page.name == REPORT else page.name}#{case.anchor}"
+            for page in self.pages
+            for case in page.cases
+        }
+
+
+def _page(number: int, cases: Sequence[SelectedCase]) -> Page:
+    return Page(name=f"cases-{str(number).zfill(4)}.html" if number else REPORT, cases=cases)
