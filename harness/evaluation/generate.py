@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from harness.evaluation.plan import Job, PlannedRequest, RunPlan, longest
+from harness.evaluation.plan import Job, PlannedRequest, RequestQueue, RunPlan, longest
 from harness.files import digest
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, now
@@ -25,7 +25,7 @@ ANSWERS = "answers"
 def answer(
     job: Job,
     checkpoints: dict[str, Checkpoint],
-    questions: Collection[PlannedRequest],
+    questions: RequestQueue | Sequence[PlannedRequest],
     folder: RunFolder,
     progress: Progress,
     accepted: Mapping[str, Sequence[Record]] = MappingProxyType({}),

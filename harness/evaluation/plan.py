@@ -84,48 +84,38 @@ class SuiteRequests(Struct, kw_only=True):
     asked: array[int]
     """Places of those that are asked."""
     first: int
-    """Number of the first prompt in the spool; the others follow."""
+    """Number of the first prompt in the token file; the others follow."""
     sampling: Sampling
     """How to decode the first answer; each repeat has a seed of its own."""
     repeats: int
     """Answers per case and variant."""
 
 
-class RequestQueue(Sequence[PlannedRequest]):
-    """Every question of a run: variant by variant, suite by suite, case by case, repeats side by side."""
+class RequestQueue:
+    """Every request of a run: variant by variant, suite by suite, case by case, repeats next to each other."""
 
-    def __init__(self, parts: Mapping[str, Sequence[SuiteRequests]], spool: TokenFile, longest: int) -> None:
+    def __init__(self, parts: Mapping[str, Sequence[SuiteRequests]], tokens: TokenFile, longest: int) -> None:
         self.parts = parts
         """By variant, one a suite."""
         self.longest = longest
         """Tokens of the longest prompt and answer together."""
-        self._spool = spool
+        self._tokens = tokens
 
     def __len__(self) -> int:
         return sum(len(part.asked) * part.repeats for parts in self.parts.values() for part in parts)
-
-    def __getitem__(self, place: int) -> PlannedRequest:  # type: ignore[override]  # a slice of questions is not needed
-        place = range(len(self))[place]
-        for variant, parts in self.parts.items():
-            for suite, part in enumerate(parts):
-                count = len(part.asked) * part.repeats
-                if place < count:
-                    return self._ask(variant, suite, *divmod(place, part.repeats))
-                place -= count
-        raise IndexError(place)
 
     def __iter__(self) -> Iterator[PlannedRequest]:
         return self.of(*self.parts)
 
     def of(self, *variants: str) -> Iterator[PlannedRequest]:
-        """The questions to these variants."""
+        """The requests to these variants."""
         for variant in variants:
             for suite, part in enumerate(self.parts[variant]):
                 for number in range(len(part.asked)):
                     for repeat in range(part.repeats):
-                        yield self._ask(variant, suite, number, repeat)
+                        yield self._request(variant, suite, number, repeat)
 
-    def _ask(self, variant: str, suite: int, number: int, repeat: int) -> PlannedRequest:
+    def _request(self, variant: str, suite: int, number: int, repeat: int) -> PlannedRequest:
         part = self.parts[variant][suite]
         sampling = part.sampling
         if repeat:
@@ -135,7 +125,7 @@ class RequestQueue(Sequence[PlannedRequest]):
             case=part.cases[part.asked[number]],
             variant=variant,
             repeat=repeat + 1,
-            ids=self._spool[part.first + number],
+            ids=self._tokens[part.first + number],
             sampling=sampling,
         )
 
@@ -147,7 +137,7 @@ class RequestQueue(Sequence[PlannedRequest]):
                 twin = bisect_left(its.asked, place)
                 if twin < len(its.asked) and its.asked[twin] == place:
                     cases += 1
-                    same += self._spool[mine.first + number] == self._spool[its.first + twin]
+                    same += self._tokens[mine.first + number] == self._tokens[its.first + twin]
         return same, cases
 
 
@@ -368,7 +358,7 @@ def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
     A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out.
     """
     redaction.refuse(_secret_names(job), "Records are joined by these names, so they are not masked: rename them")
-    spool, most = TokenFile(), 1
+    tokens, most = TokenFile(), 1
     parts: dict[str, list[SuiteRequests]] = {}
     left_out: dict[str, dict[str, list[str]]] = {}
     is_shared = len({id(renderer) for renderer in renderers.values()}) == 1
@@ -376,15 +366,15 @@ def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
         twin = next((v for v in parts if renderers[v] is renderers[variant]), None)
         if twin is None:
             who, unread = "" if is_shared else variant, left_out.get(CANDIDATE, {})
-            parts[variant], left_out[variant], longest = _rendered(job, renderers[variant], spool, who, unread)
+            parts[variant], left_out[variant], longest = _rendered(job, renderers[variant], tokens, who, unread)
             most = max(most, longest)
         else:
             parts[variant], left_out[variant] = parts[twin], left_out[twin]
-    return RunPlan(asks=RequestQueue({v: parts[v] for v in renderers}, spool, most), left_out=left_out)
+    return RunPlan(asks=RequestQueue({v: parts[v] for v in renderers}, tokens, most), left_out=left_out)
 
 
 def _rendered(
-    job: Job, renderer: Rendering, spool: TokenFile, who: str, unread: Mapping[str, Sequence[str]]
+    job: Job, renderer: Rendering, tokens: TokenFile, who: str, unread: Mapping[str, Sequence[str]]
 ) -> tuple[list[SuiteRequests], dict[str, list[str]], int]:
     """Every suite as one renderer's variants receive it, what is left out, and the longest prompt with its answer.
 
@@ -404,18 +394,18 @@ def _rendered(
                 logprob_ids=option_ids(suite, renderer),
                 **suite.structure,
             )
-        asked, first = array("Q"), len(spool)
+        asked, first = array("Q"), len(tokens)
         for place, case in enumerate(part.cases):
             if case.id in nobody:
                 continue
             chat = messages(suite.template, case)
             with _named(who):
                 ids = renderer.prompt(chat, suite.prompt_hash).ids
-            tokens = len(ids) + suite.max_tokens
-            if tokens <= renderer.max_positions:
-                spool.add(ids)
+            length = len(ids) + suite.max_tokens
+            if length <= renderer.max_positions:
+                tokens.add(ids)
                 asked.append(place)
-                most = max(most, tokens)
+                most = max(most, length)
             elif suite.leave_out_long:
                 left_out.setdefault(suite.name, []).append(case.id)
             else:

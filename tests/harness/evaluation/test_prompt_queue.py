@@ -38,14 +38,6 @@ def test_questions_come_variant_by_variant_suite_by_suite_case_by_case() -> None
     assert found == [(variant, *rest) for variant in ("baseline", "tuned") for rest in of_one]
 
 
-def test_a_question_by_its_place_is_the_one_that_comes_at_that_place() -> None:
-    one_by_one = planned()
-    assert [one_by_one[i] for i in range(len(one_by_one))] == list(one_by_one)
-    assert one_by_one[-1] == list(one_by_one)[-1]
-    with pytest.raises(IndexError):
-        one_by_one[len(one_by_one)]
-
-
 def test_the_questions_of_one_variant() -> None:
     assert [a for a in planned() if a.variant == "tuned"] == list(planned().of("tuned"))
 
@@ -53,10 +45,10 @@ def test_the_questions_of_one_variant() -> None:
 def test_ids_that_do_not_fit_into_memory_come_back_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.evaluation.plan.MEMORY_BYTES", 10)
     on_disk = planned()
-    assert on_disk._spool._file._rolled
+    assert on_disk._tokens._file._rolled
     monkeypatch.undo()
     in_memory = planned()
-    assert not in_memory._spool._file._rolled
+    assert not in_memory._tokens._file._rolled
     assert list(on_disk) == list(in_memory)
 
 
