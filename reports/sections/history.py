@@ -29,8 +29,8 @@ def section(evidence: RunView) -> Section | None:
         return None
     path = evidence.run.path.resolve()
     began = (evidence.run.manifest.started, path.name)
-    earlier = [run for run in past_runs(path.parent, keep=False) if (run.started, run.name) < began]
-    found = levels(path.parent, {suite.name for suite in evidence.suites}, keep=False)
+    earlier = [run for run in past_runs(path.parent) if (run.started, run.name) < began]
+    found = levels(path.parent, {suite.name for suite in evidence.suites})
     blocks = [block for suite in evidence.suites for block in _suite(evidence, suite, earlier, found)]
     return Section(id="history", title="History", lead=LEAD, blocks=blocks)
 

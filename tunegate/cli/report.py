@@ -102,7 +102,6 @@ def list_runs(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write a page of trends, with links to reports.")] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew from the run folders.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
     """List the runs, newest last: kind, status, gates, checkpoints, suites.
@@ -116,7 +115,7 @@ def list_runs(
     asked = wanted(suite or (), kind, checkpoint, since, outcome)
     if out and not html:
         raise UserError(f"{out}: a file is written with --html only. Say `tunegate runs --html {out}`")
-    every = past_runs(runs, rebuild=rebuild)
+    every = past_runs(runs)
     met = [run for run in every if asked.is_met(run)]
     is_screen = sys.stdout.isatty() and not (as_json or html)
     most = limit if limit is not None else ON_A_SCREEN if is_screen else 0

@@ -59,6 +59,17 @@ def test_the_accepted_run_is_known(tmp_path: Path) -> None:
     assert past_runs(tmp_path)[0].suites[0].accepted_run == name_of(1)
 
 
+def test_a_list_says_what_the_folders_say_now(root: Path) -> None:
+    assert not past_runs(root)[2].sealed
+    (root / name_of(3) / "MANIFEST.sha256").write_text("")
+    write_run(root, 9)
+    (root / name_of(2)).rename(root.parent / "elsewhere")
+    found = {run.name: run for run in past_runs(root)}
+    assert found[name_of(3)].sealed and name_of(9) in found and name_of(2) not in found
+    assert {level.run for level in levels(root, SUITES)} == {name_of(1), name_of(9)}
+    assert list(root.glob(".*")) == []
+
+
 def test_no_folder_is_no_run(tmp_path: Path) -> None:
     assert past_runs(tmp_path / "none") == []
     assert levels(tmp_path / "none", SUITES) == []

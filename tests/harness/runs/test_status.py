@@ -115,7 +115,7 @@ def test_a_comment_of_it_says_why_and_no_pass(make: Callable[[Path], Path], says
 @each
 def test_a_listing_of_it_shows_no_pass(make: Callable[[Path], Path], says: str, tmp_path: Path) -> None:
     make(tmp_path / "runs")
-    for words in ((), ("--json",), ("--html",), ("--rebuild",)):
+    for words in ((), ("--json",), ("--html",)):
         done = tunegate(tmp_path, "runs", *words)
         assert "PASS" not in done.stdout and '"pass"' not in done.stdout
     assert "PASS" not in (tmp_path / "runs" / "index.html").read_text()

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.runs.history import INDEX
 from tests.support.runs import SUITE, make_suite, name_of, write_run
 from tunegate.cli.main import main
 
@@ -53,12 +52,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_runs_are_listed_newest_last_and_the_index_is_kept(project: Path) -> None:
+def test_runs_are_listed_newest_last_and_nothing_is_written(project: Path) -> None:
     done = listed(project)
     assert (done.returncode, done.stderr) == (0, "")
     assert names(done.stdout) == [name_of(1), name_of(2), name_of(3), name_of(4, "train")]
-    assert (project / "runs" / INDEX).exists()
-    assert listed(project).stdout == done.stdout == listed(project, "--rebuild").stdout
+    assert list((project / "runs").glob(".*")) == []
 
 
 @pytest.mark.parametrize(
