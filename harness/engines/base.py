@@ -69,10 +69,6 @@ class EngineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Devices that vLLM splits each model over."""
     urls: tuple[str, ...] = ()
     """The servers that the engine 'openai' asks."""
-    keep: bool = True
-    """Answers are kept, so that a later run may read them."""
-    reuse: bool = False
-    """Read the answers of earlier runs by servers whose weights are not known, where the canary's are the same."""
     timeout_s: float = 600.0
     """Longest wait for one answer of a server."""
     patience_s: float = 300.0

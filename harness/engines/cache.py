@@ -156,11 +156,14 @@ def count_completions(folder: Path) -> int:
 
 
 class AnswerCache:
-    """Completions of all variants of one engine. A database is opened when its variant is first looked up."""
+    """Completions of the variants whose weights are known by content; those of other variants are never cached.
+
+    A database is opened when its variant is first looked up.
+    """
 
     def __init__(self, engine: Engine, checkpoints: Mapping[str, Checkpoint], root: Path | None = None) -> None:
         self.engine = engine
-        self.checkpoints = checkpoints
+        self.checkpoints = {variant: found for variant, found in checkpoints.items() if found.is_known_by_content}
         self.root = root or answers_dir()
         self._files: dict[Path, CacheFile] = {}
         self._of: dict[str, CacheFile] = {}
@@ -169,10 +172,9 @@ class AnswerCache:
         if variant in self._of:
             return self._of[variant]
         content = self.checkpoints[variant].digest
-        stretch = self.engine.facts(variant).get("stretch", "")
         header = Header(checkpoint=content, engine=self.engine.name, version=self.engine.version)
         version = re.sub(r"[^\w.+-]", "_", self.engine.version)
-        folder = self.root / f"{digest(content + stretch)[:24]}-{self.engine.name}-{version}"
+        folder = self.root / f"{digest(content)[:24]}-{self.engine.name}-{version}"
         if folder not in self._files:
             self._files[folder] = CacheFile(folder, header)
         self._of[variant] = self._files[folder]
@@ -180,11 +182,11 @@ class AnswerCache:
 
     def get(self, request: Request) -> Completion | None:
         """The cached completion of exactly this request, or None."""
-        return self._file(request.variant).get(request.key)
+        return self._file(request.variant).get(request.key) if request.variant in self.checkpoints else None
 
     def add(self, request: Request, completion: Completion) -> None:
         """Store a completion; a failed one is not stored, so that it is requested again."""
-        if completion.finish_reason != "error":
+        if completion.finish_reason != "error" and request.variant in self.checkpoints:
             self._file(request.variant).add(completion)
 
     def hold(self) -> None:

@@ -48,7 +48,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
     """What is kept, or dropped, as one."""
 
     kind: Kind
-    """`other` is never dropped: models, digests, canaries, the stretches of servers, the cases of suites."""
+    """`other` is never dropped: models, digests, canaries, the cases of suites."""
     path: Path
     """File or folder."""
     what: str

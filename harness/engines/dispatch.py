@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -78,12 +78,13 @@ class Dispatcher:
             engines=engines,
             tensor_parallel=tensor_parallel,
             urls=servers.urls if servers else (),
-            keep=use_cache,
-            reuse=servers is not None and servers.reuse,
             say=say,
         )
         self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
         self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
+        unknown = {c.name: c.unpinned_because for c in checkpoints.values() if not c.is_known_by_content}
+        for served, why in unknown.items() if use_cache else ():
+            say(f"completions of '{served}' are not reused, even after an interruption: weights not proven ({why})")
         self.counts = {"cached": 0, "generated": 0}
         self.was_kept = False
         """The answer that was handed out last came from the cache."""
@@ -106,7 +107,7 @@ class Dispatcher:
             for q in questions
         ]
 
-    def answers(self, questions: Iterable[Q]) -> Iterator[tuple[Q, Completion]]:
+    def answers(self, questions: Iterable[Q]) -> Generator[tuple[Q, Completion]]:
         """Yield every question with its completion, as answers arrive; equal requests share one answer.
 
         The engine receives a window of questions at a time, so that a run of any length fits into memory. Equal

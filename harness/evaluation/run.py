@@ -10,7 +10,6 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness.baseline.compare import compare_with_baselines, how_to_accept
-from harness.engines.openai.canary import finish
 from harness.evaluation import families
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
@@ -86,7 +85,6 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
             finished = msgspec.structs.replace(answered, status="finished", ended=now())
             folder.write_manifest(finished)
             folder.seal()
-            finish(answered.engine.get("stretches", {}).values())
     return Results(path=folder.path, manifest=finished, metrics=metrics, verdicts=verdicts)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.engines.base import traits_of
-from harness.engines.openai.canary import finish
 from harness.engines.openai.config import Servers
 from harness.errors import UserError
 from harness.files import digest
@@ -139,7 +138,6 @@ def judge(
     }
     unscored = sum(event.score.value is None for event in events)
     path = append(run.path, JUDGE, events, about)
-    finish(broker.describe().get("stretches", {}).values())
     return JudgeResult(
         path=path, scored=len(events) - unscored, unscored=unscored, fooled=fooled, canaries=len(canaries)
     )

@@ -104,6 +104,11 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         return self.pinned_by or ("name" if self.kind == "endpoint" else "digest")
 
+    @property
+    def is_known_by_content(self) -> bool:
+        """The digest is of the weights that answer: tunegate, or a server's process here, loaded these bytes."""
+        return self.pin in ("digest", "server process")
+
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One question to one variant, as an engine takes it."""

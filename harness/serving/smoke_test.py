@@ -300,7 +300,7 @@ def ask(
     requests = [
         Request(key=str(place), ids=ask.ids, sampling=ask.sampling, variant=CANDIDATE) for place, ask in enumerate(asks)
     ]
-    settings = EngineSettings(urls=(access.url,), keep=False, patience_s=PATIENCE_S, say=say)
+    settings = EngineSettings(urls=(access.url,), patience_s=PATIENCE_S, say=say)
     with _asking(access):
         checkpoints = {CANDIDATE: config.endpoint(route.name, local)}
         engine = open_engine("openai", checkpoints, max_model_len=longest(requests), settings=settings)

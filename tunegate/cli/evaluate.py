@@ -15,7 +15,6 @@ from tunegate.cli.options import (
     Engine,
     Engines,
     RequireGates,
-    ReuseUnpinned,
     Run,
     Runs,
     ServedBaseline,
@@ -58,7 +57,6 @@ def compare(
     url: Url = None,
     served_model: ServedModel = None,
     served_baseline: ServedBaseline = None,
-    reuse_unpinned: ReuseUnpinned = False,
     trust_server: TrustServer = False,
     require_gates: RequireGates = None,
 ) -> None:
@@ -71,7 +69,7 @@ def compare(
     from harness.runs.folder import RunFolder
     from tunegate.run_summary import lines
 
-    servers = servers_of(engine, url, served_model, served_baseline, reuse_unpinned, trust_server)
+    servers = servers_of(engine, url, served_model, served_baseline, trust_server)
     left_out: list[str] = []
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in suites_here(suite, left_out)],

@@ -55,9 +55,6 @@ ServedModel = Annotated[
 ServedBaseline = Annotated[
     str | None, typer.Option(metavar="NAME", help="What the servers call the baseline (default: its name).")
 ]
-ReuseUnpinned = Annotated[
-    bool, typer.Option("--reuse-unpinned", help="Read servers' answers of finished runs, if the canary agrees.")
-]
 TrustServer = Annotated[
     bool, typer.Option("--trust-server", help="The servers have the weights that you name; recorded.")
 ]

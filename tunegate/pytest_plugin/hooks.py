@@ -46,7 +46,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--url", action="append", metavar="U", help="an OpenAI-compatible server for --engine openai; again for more")
     add("--served-model", metavar="NAME", help="what the servers call the checkpoint (default: its name)")
     add("--served-baseline", metavar="NAME", help="what the servers call the baseline (default: its name)")
-    add("--reuse-unpinned", action="store_true", help="read servers' answers of finished runs, if the canary agrees")
     add("--trust-server", action="store_true", help="the servers have the weights that you name; recorded")
     add("--lora", choices=("auto", "force", "merge"), default="auto", help="serve adapters as LoRA or merged")
     add("--runs", metavar="DIR", help="where run folders are written (default: runs in the project's folder)")
@@ -80,7 +79,7 @@ def _servers(config: pytest.Config) -> None:
         return
     from harness.engines.openai.config import servers_of
 
-    names = ("engine", "url", "served_model", "served_baseline", "reuse_unpinned", "trust_server")
+    names = ("engine", "url", "served_model", "served_baseline", "trust_server")
     given = (config.getoption(name) for name in names)
     try:
         servers_of(*given)

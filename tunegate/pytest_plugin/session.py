@@ -152,7 +152,6 @@ class EvaluationSession:
                 options.url,
                 options.served_model,
                 options.served_baseline,
-                options.reuse_unpinned,
                 options.trust_server,
             ),
         )

@@ -1,111 +1,20 @@
-"""The canary at servers: a model must answer the same everywhere, before and after a fault, and a tuned one otherwise.
-
-Knows what was answered, not which answers may be read again.
-"""
+"""The canary at servers: a model must answer alike at all of them, before and after a fault, unlike its baseline."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-import msgspec
-from msgspec import Struct, structs
-
-from harness.checkpoints.resolve import cache_dir
 from harness.engines import canary
-from harness.engines.canary import MAX_TOKENS, TEXTS, Reference, widest
 from harness.engines.openai import protocol
 from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server
 from harness.errors import CanaryFailed, EngineFailed
-from harness.files import digest, write_atomic
 from harness.schema import BASELINE, Checkpoint, Completion
 from harness.suites.prompts import Renderer
 
 SLACK = 3.0
 """Times the noise of repeated calls: the largest of a few draws, against which one more draw is held."""
-ALIKE = 0.01
-"""Difference of log probabilities that says nothing, whatever the noise was: an adapter's rows are rounded by the batch
-they are in, which repeated calls may not show (0.0015 with the embedded model on a CPU)."""
-OPEN_FOR = timedelta(hours=72)
-"""An interrupted run older than this is not gone on with."""
-
-
-class ReuseWindow(Struct, frozen=True, kw_only=True):
-    """Answers that one model of a server gave without a change that the canary could see."""
-
-    id: str
-    """Part of each request's key: name of the file, then random digits."""
-    started: datetime
-    """UTC."""
-    finished: bool
-    """The last run that used it came to its end."""
-    reference: Reference
-    """The canary's answers at its beginning."""
-
-
-def resume_or_start(
-    checkpoint: Checkpoint, facts: Mapping[str, str], now: Reference, reuse: bool, say: Callable[[str], None]
-) -> ReuseWindow:
-    """The stretch that a run's answers belong to: an earlier one that may go on, or a new one; kept on the disk.
-
-    `facts` tell servers apart, `now` is what the canary was answered just now. `reuse` allows finished stretches.
-    """
-    name = digest([checkpoint.digest, dict(facts), TEXTS, MAX_TOKENS])[:16]
-    kept = _load(name)
-    if kept is not None and (reuse or not kept.finished):
-        what = f"'{checkpoint.name}': the {'' if kept.finished else 'interrupted '}run of {kept.started:%Y-%m-%d %H:%M}"
-        if not same(kept.reference, now):
-            say(f"{what} UTC is not gone on with, because the canary is answered otherwise now")
-        elif not reuse and datetime.now(UTC) - kept.started > OPEN_FOR:
-            say(f"{what} UTC is not gone on with, because it is older than {OPEN_FOR / timedelta(hours=1):.0f} hours")
-        else:
-            say(f"{what} UTC is gone on with: the canary is answered as it was then. --no-answer-cache asks again")
-            return _save(name, structs.replace(kept, finished=False))
-    return _save(name, begin(name, now))
-
-
-def begin(name: str, now: Reference) -> ReuseWindow:
-    """A stretch of its own, on no disk."""
-    random = secrets.token_hex(4)
-    return ReuseWindow(id=f"{name}-{random}", started=datetime.now(UTC), finished=False, reference=now)
-
-
-def same(then: Reference, now: Reference) -> bool:
-    """Both are answers of one set of weights, as far as log probabilities can tell."""
-    return widest(then.rows, now.rows) <= max(SLACK * max(then.noise, now.noise), ALIKE)
-
-
-def finish(ids: Iterable[str]) -> None:
-    """The run that used these stretches is sealed: the next one asks anew."""
-    for one in ids:
-        name = one.partition("-")[0]
-        kept = _load(name)
-        if kept is not None and kept.id == one:
-            _save(name, structs.replace(kept, finished=True))
-
-
-def _file(name: str) -> Path:
-    return cache_dir() / "stretches" / f"{name}.json"
-
-
-def _load(name: str) -> ReuseWindow | None:
-    try:
-        return msgspec.json.decode(_file(name).read_bytes(), type=ReuseWindow)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def _save(name: str, stretch: ReuseWindow) -> ReuseWindow:
-    file = _file(name)
-    hint = "Free space or name another folder with TUNEGATE_CACHE, then run again; finished answers are kept"
-    write_atomic(file, msgspec.json.encode(stretch), hint, parents=True, shared=True)
-    return stretch
-
-
 AGREE = 0.25
 """Largest difference of log probabilities of one model at two servers, or before and after a fault, for which rounding
 is reason enough: a bf16 logit between 16 and 32 moves in steps of 0.125."""

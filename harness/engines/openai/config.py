@@ -30,8 +30,6 @@ class Servers(Struct, frozen=True, kw_only=True):
     """What the servers call the judged model; None: the checkpoint's name as it is written."""
     baseline: str | None = None
     """What they call the baseline; None: the baseline's name as it is written."""
-    reuse: bool = False
-    """Take answers of earlier, finished runs where the canary's answers are the same."""
     trust: bool = False
     """The user says that the servers have the weights of the checkpoints that are named."""
 
@@ -41,7 +39,6 @@ def servers_of(
     urls: Iterable[str] | None,
     model: str | None,
     baseline: str | None = None,
-    reuse: bool = False,
     trust: bool = False,
 ) -> Servers | None:
     """The options that concern servers, checked together; None for every other engine."""
@@ -49,7 +46,6 @@ def servers_of(
         "--url": urls,
         "--served-model": model,
         "--served-baseline": baseline,
-        "--reuse-unpinned": reuse,
         "--trust-server": trust,
     }
     if engine is None or not traits_of(engine).needs_url:
@@ -62,7 +58,7 @@ def servers_of(
         raise UserError(NO_SERVER)
     refuse_all([f"--url {shown(url)}: {why}" for url in listed if (why := _fault(url))], "servers")
     clean = [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in listed]
-    return Servers(urls=tuple(dict.fromkeys(clean)), model=model, baseline=baseline, reuse=reuse, trust=trust)
+    return Servers(urls=tuple(dict.fromkeys(clean)), model=model, baseline=baseline, trust=trust)
 
 
 def shown(url: str) -> str:

@@ -1,7 +1,7 @@
 """OpenAI-compatible servers as an engine: token ids to `/v1/completions`, answers as they come. Loads no model.
 
-A server's weights are not known by content, so its answers are bound to what it says to the canary: when the engine is
-opened, when a server comes back after a fault, and once all is asked.
+Every server answers the canary when the engine opens, when the server comes back after a fault, and at the end: a model
+whose answers change meanwhile stops the run.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from harness.engines import canary
 from harness.engines.base import EngineSettings, EngineTraits, failed, in_order, problem_of, vocabulary_of
-from harness.engines.openai import canary as openai_canary
 from harness.engines.openai import protocol, served_weights
 from harness.engines.openai.canary import Witness
 from harness.engines.openai.config import NO_SERVER
 from harness.engines.openai.pool import Background, Fault, Pool, RequestRefused, Server
 from harness.errors import EngineFailed, UserError
+from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
 
@@ -69,11 +69,12 @@ class OpenAiEngine:
         self.witness = Witness(checkpoints, self.renderers, settings.say)
         self.models, self.names = self.witness.models, self.witness.names
         self.latencies_ms: dict[str, list[float]] = {variant: [] for variant in checkpoints}
-        self._stretches: dict[str, openai_canary.ReuseWindow] = {}
+        self._commands: dict[str, Sequence[str]] = {}
+        """By URL, the command line of a server whose process pins the weights."""
         self._background = Background()
 
     def open(self) -> None:
-        """Meet every server, run the canary, and decide which kept answers may be read."""
+        """Meet every server and run the canary."""
         met = [server for server in self.pool.servers if self._meets(server)]
         if not met:
             raise EngineFailed(f"no server answers: {self.pool.faults()}. Start one, or correct --url")
@@ -92,17 +93,13 @@ class OpenAiEngine:
         if self.witness.references.keys() != self.models.keys():
             raise EngineFailed(f"no server answers the canary: {self.pool.faults()}. Run again once it works")
         self.witness.compare()
-        for name, checkpoint in self.models.items():
-            self._stretches[name] = self._stretch(checkpoint, self.witness.references[name])
-
-    def _stretch(self, checkpoint: Checkpoint, now: canary.Reference) -> openai_canary.ReuseWindow:
-        if not self.settings.keep:
-            return openai_canary.begin("unkept", now)
-        facts = {"engine": self.name, "version": self.version}
-        return openai_canary.resume_or_start(checkpoint, facts, now, self.settings.reuse, self.settings.say)
 
     def facts(self, variant: str) -> dict[str, str]:
-        return {"engine": self.name, "version": self.version, "stretch": self._stretches[self.names[variant]].id}
+        return {
+            "engine": self.name,
+            "version": self.version,
+            "commands": digest(sorted(map(list, self._commands.values()))),
+        }
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         vocabularies = {variant: vocabulary_of(found.config) for variant, found in self.renderers.items()}
@@ -194,7 +191,10 @@ class OpenAiEngine:
                 continue
             try:
                 now = served_weights.behind(server.url, name, server.models).digest
+                words = served_weights.listening(server.url).words
                 why = "" if now == checkpoint.digest else "it loaded other weights than when the run began"
+                if self._commands.setdefault(server.url, words) != words:
+                    why = "it was started with other options than when the run began"
             except served_weights.Unpinned as reason:
                 why = str(reason)
             if why:
@@ -210,8 +210,8 @@ class OpenAiEngine:
     def _is_known(self, server: Server) -> None:
         if server.version != self.version and self.models.keys() & server.models.keys():
             raise EngineFailed(
-                f"{server.url}: is {server.version}, and the other answers are of {self.version}. Ask servers of one "
-                "version; finished answers are kept"
+                f"{server.url}: is {server.version}, and the other answers are of {self.version}. Name servers of "
+                "one version"
             )
 
     async def _prove(self, server: Server) -> None:
@@ -235,7 +235,6 @@ class OpenAiEngine:
                 "text_from_ids": all(protocol.takes_extensions(self._card(name)) for name in self.models),
             },
             "canary": self.witness.found,
-            "stretches": {variant: self._stretches[name].id for variant, name in self.names.items()},
             "latency_ms": {v: percentiles(found) for v, found in self.latencies_ms.items() if found},
         }
 

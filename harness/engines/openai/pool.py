@@ -126,8 +126,7 @@ class Pool:
             having = [s for s in self.servers if model in s.models]
             if not having and all(s.proven for s in self.servers):
                 raise EngineFailed(
-                    f"HTTP 404: no server has the model '{model}' any more. Serve it again and run the same command; "
-                    "finished answers are kept"
+                    f"HTTP 404: no server has the model '{model}' any more. Serve it again and run the same command"
                 )
             now = time.monotonic()
             free = [s for s in having if s.proven and s.busy < s.room and now >= s.rests_until]
@@ -170,7 +169,7 @@ class Pool:
         if now - self._down_since >= self.patience_s and not any(s.busy for s in self.servers):
             raise EngineFailed(
                 f"no server has answered for {self.patience_s:g} s: {self.faults()}. Start it again, or name another "
-                "with --url, and run the same command; finished answers are kept and are not asked again"
+                "with --url, and run the same command"
             )
 
     def faults(self) -> str:
@@ -254,12 +253,12 @@ class Pool:
 def _ends(server: Server, got: httpx.Response) -> UserError:
     said = f"{server.url}: HTTP {got.status_code}: {_said(got)}"
     if got.status_code in (401, 403):
-        return EngineFailed(f"{said}. Set the server's key in {KEYS[0]}; finished answers are kept")
+        return EngineFailed(f"{said}. Set the server's key in {KEYS[0]}")
     if got.is_redirect:
         return EngineFailed(f"{said}. It sends to another address, and the key is sent nowhere else: name that one")
     return EngineFailed(
         f"{said}. Expected an OpenAI-compatible server with /v1/completions that has the model; no other model is "
-        "asked in its place. Finished answers are kept"
+        "queried in its place"
     )
 
 

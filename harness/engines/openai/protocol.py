@@ -79,7 +79,7 @@ def read(
     if said.get("model") not in (None, name):
         raise EngineFailed(
             f"{url}: the model '{name}' was asked and '{said['model']}' answered. Ask for it by that name, or serve "
-            f"'{name}'; finished answers are kept"
+            f"'{name}'"
         )
     if prompt_tokens != len(request.ids) or own_prompt not in (None, list(request.ids)):
         raise EngineFailed(

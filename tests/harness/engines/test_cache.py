@@ -137,24 +137,6 @@ def test_completions_of_an_earlier_version_are_read_but_for_a_line_that_a_crash_
     kept.close()
 
 
-class Server(FakeEngine):
-    """Answers that belong to a stretch, as a server's do."""
-
-    def __init__(self, stretch: str) -> None:
-        super().__init__(lambda request: f"in {stretch}")
-        self.stretch = stretch
-
-    def facts(self, variant: str) -> dict[str, str]:
-        return super().facts(variant) | {"stretch": self.stretch}
-
-
-def test_answers_of_one_server_lie_in_a_file_for_each_stretch(tmp_path: Path) -> None:
-    """Even under one key: the key holds the stretch as well, and the file does not rely on it."""
-    for stretch in ("first", "second", "first"):
-        assert texts(Server(stretch), [request("a")], tmp_path) == {"a": f"in {stretch}"}
-    assert len(list(tmp_path.iterdir())) == 2
-
-
 def database_of(root: Path) -> Path:
     (folder,) = root.iterdir()
     return folder / "completions.sqlite"

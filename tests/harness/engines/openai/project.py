@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
-
-from harness.engines.base import EngineSettings, open_engine, request_key
+from harness.engines.base import EngineSettings, open_engine
 from harness.engines.openai.config import endpoint
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
@@ -43,11 +41,6 @@ class Project:
             for variant in variants
             for i in range(n)
         ]
-
-    def keyed(self, engine: Any, n: int) -> list[Request]:
-        """The same with the keys that the answer cache goes by."""
-        checkpoint, facts = self.checkpoints()["tuned"], engine.facts("tuned")
-        return [structs.replace(r, key=request_key(checkpoint, facts, r.ids, r.sampling)) for r in self.requests(n)]
 
 
 def answers(engine: Any, requests: list[Request]) -> dict[str, Completion]:

@@ -1,121 +1,106 @@
-"""Answers of a server are kept and read again only while its weights answer the canary as they did."""
+"""Completions of a server are reused only where its process proves its weights; a server that changes stops the run."""
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from harness.engines.cache import AnswerCache, answered
-from harness.engines.openai import canary
+from harness.engines.dispatch import Dispatcher
+from harness.engines.openai import served_weights
+from harness.engines.openai.config import Servers
 from harness.errors import CanaryFailed, EngineFailed
-from harness.schema import Checkpoint, Completion, Request
+from harness.evaluation.plan import PlannedRequest
+from harness.schema import Case, Checkpoint, Completion, Sampling
 from tests.harness.engines.openai.project import Project, texts
 from tests.harness.engines.openai.stub_server import CUT, Stub
 
 
-def kept_answers(engine: Any, requests: list[Request], checkpoints: dict[str, Checkpoint]) -> dict[str, str]:
-    cache = AnswerCache(engine, checkpoints)
-    try:
-        return {"-".join(map(str, r.ids)): c.text for r, c in by_request(requests, answered(engine, requests, cache))}
-    finally:
-        cache.close()
+def asked(project: Project, n: int) -> list[PlannedRequest]:
+    how = Sampling(max_tokens=6, stop_ids=project.renderer.stop_ids)
+    cases = [Case(id=f"case-{i}", input={}, expected=[], cluster="c") for i in range(n)]
+    return [
+        PlannedRequest(suite=0, case=case, variant="tuned", repeat=1, ids=(3 + i, 7, 9 + i % 5), sampling=how)
+        for i, case in enumerate(cases)
+    ]
 
 
-def by_request(requests: list[Request], found: Iterator[Completion]) -> Iterator[tuple[Request, Completion]]:
-    of = {request.key: request for request in requests}
-    for completion in found:
-        yield of[completion.key], completion
+def answered(
+    project: Project, stub: Stub, checkpoint: Checkpoint, n: int, stop_after: int | None = None
+) -> dict[str, str]:
+    """Completions of a run, through the cache, by case; it is interrupted after so many."""
+    dispatcher = Dispatcher(
+        "openai",
+        {"tuned": checkpoint},
+        max_model_len=64,
+        servers=Servers(urls=(stub.url,)),
+        batch=2,
+        say=project.said.append,
+    )
+    stub.answered.clear()
+    with closing(dispatcher.answers(asked(project, n))) as arriving:
+        return {question.case.id: completion.text for question, completion in islice(arriving, stop_after)}
 
 
-def interrupted(project: Project, stub: Stub, n: int, after: int) -> None:
-    """A run whose only server dies for good after some answers."""
+@pytest.fixture
+def proven(project: Project, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+    """The model as a server process on this machine pins it."""
+    weights = structs.replace(project.checkpoints()["tuned"], digest="d", pinned_by="server process")
+    monkeypatch.setattr(served_weights, "behind", lambda url, name, cards: weights)
+    return weights
+
+
+@pytest.mark.parametrize("pin", ["name", "trusted canary"])
+def test_completions_of_a_server_that_does_not_prove_its_weights_are_not_reused(
+    pin: Any, serve: Any, project: Project
+) -> None:
+    stub = serve()
+    why = "http://192.0.2.1:8000 is not on this machine"
+    weights = structs.replace(project.checkpoints()["tuned"], pinned_by=pin, unpinned_because=why)
+    for _ in range(2):
+        assert len(answered(project, stub, weights, 10)) == 10
+        assert len(stub.questions) == 10
+    said = f"completions of 'clauses' are not reused, even after an interruption: weights not proven ({why})"
+    assert project.said.count(said) == 2
+
+
+def test_completions_of_proven_weights_are_reused_while_the_command_line_is_the_same(
+    serve: Any, project: Project, proven: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = serve()
+    expected = answered(project, stub, proven, 10)
+    assert len(stub.questions) == 10
+    assert answered(project, stub, proven, 12).items() >= expected.items()
+    assert len(stub.questions) == 2
+    real = served_weights.listening
+    monkeypatch.setattr(served_weights, "listening", lambda url: structs.replace(real(url), words=["vllm", "--dtype"]))
+    assert answered(project, stub, proven, 10) == expected
+    assert len(stub.questions) == 10
+    assert not any("not reused" in text for text in project.said)
+
+
+def test_an_interrupted_run_of_proven_weights_resumes(serve: Any, project: Project, proven: Checkpoint) -> None:
+    stub = serve()
+    first = answered(project, stub, proven, 30, stop_after=9)
+    before = {tuple(body["prompt"]) for body in stub.questions}
+    rest = answered(project, stub, proven, 30)
+    after = {tuple(body["prompt"]) for body in stub.questions}
+    assert len(first) == 9 and rest.items() >= first.items() and len(rest) == 30
+    assert len(after) <= 30 - 9 and len(before | after) == 30
+
+
+def test_a_run_whose_servers_are_all_down_says_so(serve: Any, project: Project) -> None:
+    stub = serve()
     engine = project.open(stub, batch=2, patience_s=0.3)
     stub.answered.clear()
-    stub.fault = lambda body: CUT if len(stub.questions) >= after else None
+    stub.fault = lambda body: CUT if len(stub.questions) >= 12 else None
     with pytest.raises(EngineFailed) as caught:
-        kept_answers(engine, project.keyed(engine, n), project.checkpoints())
+        texts(engine, project.requests(30))
     said = str(caught.value)
     assert f"no server has answered for 0.3 s: {stub.url}: connection: " in said and "run the same command" in said
-    stub.fault = lambda body: None
-    engine.close()
-
-
-def finish(engine: Any) -> None:
-    canary.finish(engine.describe()["stretches"].values())
-
-
-def test_when_all_are_down_what_was_answered_is_kept_and_the_next_start_asks_the_rest(
-    serve: Any, project: Project
-) -> None:
-    stub = serve()
-    unbroken = project.open(stub)
-    expected = kept_answers(unbroken, project.keyed(unbroken, 30), project.checkpoints())
-    finish(unbroken)
-    interrupted(project, stub, 30, after=12)
-    before = {tuple(body["prompt"]) for body in stub.questions}
-    stub.answered.clear()
-    again = project.open(stub)
-    assert kept_answers(again, project.keyed(again, 30), project.checkpoints()) == expected
-    asked = [tuple(body["prompt"]) for body in stub.questions]
-    assert len(asked) == 30 - len(before) and not before & set(asked)
-
-
-def test_answers_of_a_finished_run_are_not_read_unless_asked_for(serve: Any, project: Project) -> None:
-    stub = serve()
-    for reuse, expected in ((False, 10), (False, 10), (True, 0), (False, 10)):
-        engine = project.open(stub, reuse=reuse)
-        stub.answered.clear()
-        kept_answers(engine, project.keyed(engine, 10), project.checkpoints())
-        assert len(stub.questions) == expected
-        finish(engine)
-
-
-@pytest.mark.parametrize("reuse", [True, False])
-def test_a_model_trained_anew_under_the_same_name_never_gets_old_answers(
-    reuse: bool, serve: Any, project: Project
-) -> None:
-    stub = serve()
-    interrupted(project, stub, 20, after=9)
-    stub.models["clauses"] = 3
-    stub.answered.clear()
-    engine = project.open(stub, reuse=reuse)
-    found = kept_answers(engine, project.keyed(engine, 20), project.checkpoints())
-    assert len(stub.questions) == 20
-    assert any("not gone on with, because the canary is answered otherwise now" in text for text in project.said)
-    assert found == {"-".join(map(str, r.ids)): c.text for r, c in _plain(project, engine, 20)}
-
-
-def _plain(project: Project, engine: Any, n: int) -> Iterator[tuple[Request, Completion]]:
-    requests = project.requests(n)
-    return by_request(requests, engine.generate(requests))
-
-
-def test_an_interrupted_run_of_long_ago_is_not_gone_on_with(
-    serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stub = serve()
-    interrupted(project, stub, 20, after=9)
-    monkeypatch.setattr(canary, "OPEN_FOR", canary.timedelta(0))
-    stub.answered.clear()
-    engine = project.open(stub)
-    kept_answers(engine, project.keyed(engine, 20), project.checkpoints())
-    assert len(stub.questions) == 20
-
-
-def test_a_run_that_keeps_no_answers_leaves_the_interrupted_one_as_it_is(serve: Any, project: Project) -> None:
-    stub = serve()
-    interrupted(project, stub, 20, after=9)
-    project.said.clear()
-    unkept = project.open(stub, keep=False)
-    texts(unkept, project.requests(3))
-    finish(unkept)
-    assert project.said == []
-    stub.answered.clear()
-    engine = project.open(stub)
-    kept_answers(engine, project.keyed(engine, 20), project.checkpoints())
-    assert len(stub.questions) <= 20 - 9
-    assert any("interrupted run of" in text and "UTC is gone on with" in text for text in project.said)
 
 
 def test_a_server_that_is_killed_and_comes_back_with_the_same_weights_goes_on(serve: Any, project: Project) -> None:

@@ -158,7 +158,7 @@ def test_urls_are_taken_with_and_without_their_version_and_once() -> None:
 def test_server_options_belong_to_the_engine_that_asks_servers() -> None:
     with pytest.raises(UserError, match=r"no server is named\. Add --url"):
         servers_of("openai", None, "m")
-    with pytest.raises(UserError, match=r"--url, --reuse-unpinned: only for servers. Add --engine openai"):
+    with pytest.raises(UserError, match=r"--url, --trust-server: only for servers. Add --engine openai"):
         servers_of("vllm", ["http://h"], None, None, True)
     assert servers_of(None, None, None) is None
 
@@ -205,10 +205,9 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     for file in [*tmp_path.rglob("*.json*"), *tmp_path.rglob("*.toml")]:
         assert SECRET not in file.read_text("utf-8")
     assert SECRET not in done.stdout + done.stderr
-    again = pytest_here("--reuse-unpinned")
-    assert len(stub.questions) == 80, again.stdout + again.stderr
-    anew = pytest_here()
-    assert len(stub.questions) == 160, anew.stdout + anew.stderr
+    again = pytest_here()
+    assert len(stub.questions) == 160, again.stdout + again.stderr
+    assert "completions of 'clauses' are not reused, even after an interruption" in again.stdout + again.stderr
 
 
 def test_compare_asks_servers_too_and_its_report_says_what_they_are(

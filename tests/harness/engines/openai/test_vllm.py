@@ -119,7 +119,7 @@ def models() -> Path:
 
 @pytest.fixture(autouse=True)
 def own_cache(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The embedded model that is there, and no answer or stretch of another test."""
+    """The embedded model that is there, and no completion of another test."""
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "models").symlink_to(models)
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
@@ -180,6 +180,52 @@ def test_a_server_answers_as_the_engine_in_process_does(served: Served, referenc
     assert record["latency_ms"]["tuned"]["answers"] == 11
 
 
+def proven(served: Served) -> dict[str, Checkpoint]:
+    """Base and adapter, as the server's process pins them."""
+    local = {"baseline": ("base", str(embedded_model())), "tuned": ("clauses", str(served.adapter))}
+    servers = Servers(urls=(served.url,))
+    return {variant: pinned(endpoint(name, of), of, servers) for variant, (name, of) in local.items()}
+
+
+def test_a_run_of_proven_weights_that_was_stopped_resumes(served: Served, sent: Sent) -> None:
+    found = proven(served)
+    asked = short(Renderer(found["baseline"].path), found)
+    engine = opened(served, found, batch=1)
+    unbroken = {f"{r.variant} {r.ids}": c.text for r in asked for c in engine.generate([r])}
+    engine.close()
+    first, questions = run(served, found, asked, sent, stop_after=9)
+    assert len(first) == 9 and len(questions) < 16
+    rest, questions = run(served, found, asked, sent, stop_after=None)
+    assert rest == unbroken and len(questions) == 16 - 9
+    named = {(CHECKPOINTS[r.variant], r.ids): f"{r.variant} {r.ids}" for r in asked}
+    assert set(first).isdisjoint(named[question] for question in questions)
+
+
+def run(
+    served: Served,
+    found: dict[str, Checkpoint],
+    asked: list[Request],
+    sent: Sent,
+    stop_after: int | None,
+) -> tuple[dict[str, str], Sent]:
+    """Answers by variant and prompt through the answer cache, and what was sent for them."""
+    sent.clear()
+    engine = opened(served, found, batch=1)
+    facts = {variant: engine.facts(variant) for variant in found}
+    keyed = [structs.replace(r, key=request_key(found[r.variant], facts[r.variant], r.ids, r.sampling)) for r in asked]
+    by_key = {request.key: f"{request.variant} {request.ids}" for request in keyed}
+    cache = AnswerCache(engine, found)
+    texts: dict[str, str] = {}
+    arriving = answered(engine, keyed, cache)
+    for completion in arriving:
+        texts[by_key[completion.key]] = completion.text
+        if len(texts) == stop_after:
+            break
+    engine.close()
+    cache.close()
+    return texts, list(sent)
+
+
 def test_base_and_adapter_of_a_server_are_pinned_by_its_process(served: Served) -> None:
     servers = Servers(urls=(served.url,))
     local = {"base": str(embedded_model()), "clauses": str(served.adapter)}
@@ -229,44 +275,3 @@ def test_a_server_killed_in_mid_run_and_started_again_finishes_it(served: Served
     assert {c.key: c.text for c in arrived} == unbroken and len(arrived) == 40
     assert faults["connection"] >= 1 and 40 < len(sent) <= 40 + 4
     assert flushed.isdisjoint(prompt for _, prompt in sent[before:])
-
-
-def test_a_run_that_was_stopped_goes_on_where_it_was(served: Served, sent: Sent) -> None:
-    found = checkpoints()
-    asked = short(Renderer(found["baseline"].path), found)
-    unbroken, _ = run(served, found, asked, sent, stop_after=None)
-    first, questions = run(served, found, asked, sent, stop_after=9)
-    assert len(first) == 9 and len(questions) < 16
-    rest, questions = run(served, found, asked, sent, stop_after=None)
-    assert rest == unbroken and len(questions) == 16 - 9
-    named = {(CHECKPOINTS[r.variant], r.ids): f"{r.variant} {r.ids}" for r in asked}
-    assert set(first).isdisjoint(named[question] for question in questions)
-
-
-def run(
-    served: Served,
-    found: dict[str, Checkpoint],
-    asked: list[Request],
-    sent: Sent,
-    stop_after: int | None,
-) -> tuple[dict[str, str], Sent]:
-    """Answers by variant and prompt through the answer cache, and what was sent for them; a whole run is finished."""
-    from harness.engines.openai.canary import finish
-
-    sent.clear()
-    engine = opened(served, found, batch=1)
-    facts = {variant: engine.facts(variant) for variant in found}
-    keyed = [structs.replace(r, key=request_key(found[r.variant], facts[r.variant], r.ids, r.sampling)) for r in asked]
-    by_key = {request.key: f"{request.variant} {request.ids}" for request in keyed}
-    cache = AnswerCache(engine, found)
-    texts: dict[str, str] = {}
-    arriving = answered(engine, keyed, cache)
-    for completion in arriving:
-        texts[by_key[completion.key]] = completion.text
-        if len(texts) == stop_after:
-            break
-    engine.close()
-    cache.close()
-    if stop_after is None:
-        finish(engine.describe()["stretches"].values())
-    return texts, list(sent)
