@@ -1,10 +1,7 @@
-"""What several outcomes come to together, and whether every gate has to have one."""
+"""Names of variants, the outcomes of gates and what several come to together."""
 
-import os
 from collections.abc import Collection
 from typing import Literal
-
-from harness.env import in_ci
 
 SCHEMA_VERSION = 1
 BASELINE = "baseline"
@@ -25,10 +22,3 @@ def combine_outcomes(outcomes: Collection[Outcome]) -> Outcome:
     if found & {"fail", "error"}:
         return "fail"
     return "pass" if found == {"pass"} else "inconclusive"
-
-
-def required_by(flag: bool | None) -> str:
-    """What requires a verdict of every gate, or the empty string; without a flag, CI services do."""
-    if flag is not None:
-        return "--require-gates" if flag else ""
-    return "--require-gates (on because CI is set; --no-require-gates turns it off)" if in_ci(os.environ) else ""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.engines.base import ENGINES
+from harness.env import required_by
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, Unavailable, UserError
 from harness.runs.project import runs_of
-from harness.schema.constants import required_by
 
 if TYPE_CHECKING:
     from harness.schema import Verdict

@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from harness.errors import EXIT_GATE_FAILED, EXIT_INTERNAL, EXIT_NOTHING_JUDGED, EXIT_USAGE, UserError
+from harness.env import required_by
+from harness.errors import (
+    EXIT_GATE_FAILED,
+    EXIT_INTERNAL,
+    EXIT_NOTHING_COLLECTED,
+    EXIT_NOTHING_JUDGED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UserError,
+)
 from harness.schema import ACCEPTED
-from harness.schema.constants import required_by
 from tunegate.pytest_plugin.items import (
     ENDED,
     KEY,
@@ -305,7 +313,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ]
     if required and (not_run or not gates["ran"]):
         config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
-        if exitstatus in (0, 5):
+        if exitstatus in (EXIT_OK, EXIT_NOTHING_COLLECTED):
             session.exitstatus = EXIT_GATE_FAILED
     elif exitstatus == 0 and not gates["ran"]:
         session.exitstatus = EXIT_NOTHING_JUDGED

@@ -17,7 +17,7 @@ from harness.errors import Unavailable, UserError, refuse_all
 from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
 from harness.gates.config import load_suite_gates
 from harness.runs.folder import RunData
-from harness.schema import ACCEPTED, CANDIDATE, Case, Gate, GateFile, Record, Verdict
+from harness.schema import ACCEPTED, CANDIDATE, Case, GateFile, Record, Verdict
 from harness.suites.discovery import name_clash
 from harness.suites.suite import Suite
 
@@ -112,9 +112,6 @@ class EvaluationSession:
         """Repeat numbers and the suffix of their items."""
         repeats = self.options.repeats or suite.samples
         return [(r, "" if r == 1 else f"-r{r}") for r in range(1, repeats + 1)]
-
-    def gates(self, suite: Suite) -> list[Gate]:
-        return self._gates[suite.name].gate
 
     def gate_ids(self, suite: Suite) -> list[str]:
         from harness.gates.config import gate_ids

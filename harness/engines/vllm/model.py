@@ -20,8 +20,7 @@ from harness.engines.vllm.memory import (
     is_out_of_memory,
     killed_for_memory,
 )
-from harness.engines.vllm.reaping import reap
-from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
+from harness.engines.vllm.watchdog import ErrorLog, Watch, raised, reap
 from harness.errors import EngineFailed, UserError, first_line
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import multiprocessing
 import os
 import re
 import tempfile
@@ -164,3 +165,19 @@ def raised(traceback: str) -> str | None:
     """The exception that a traceback ends with, as its first line; None where there is none."""
     found = RAISED.findall(traceback)
     return found[-1][:300] if found else None
+
+
+ENGINE_PROCESS = "EngineCore"
+"""How vLLM's names of its processes begin."""
+REAP_S = 10.0
+"""Longest wait for a process that was killed; one that holds much memory takes a while."""
+
+
+def reap() -> None:
+    """Wait for the engines' processes, all of which have ended or were told to, so that none stays defunct.
+
+    vLLM kills a process that takes too long to end, and does not wait for it.
+    """
+    for process in multiprocessing.active_children():  # Asking for them reaps those that have ended.
+        if process.name.startswith(ENGINE_PROCESS):
+            process.join(REAP_S)
