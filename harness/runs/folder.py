@@ -1,14 +1,14 @@
-"""Run folders: written line by line, sealed at the end, never changed after. Knows no engine and no pytest.
+"""Write and read run folders: written line by line, sealed at the end, never changed after.
 
     runs/<utc>-<slug>-<8 hex>/
       run.json  records.jsonl  scores.jsonl  metrics.json  verdicts.json  train_log.jsonl
       MANIFEST.sha256   written last: the files above are sealed
       .writing          held by the process that writes the run, gone when the run ends
-      later/            scores given after sealing (events.py)
+      later/            scores given after sealing (score_events.py)
       report/           derived views
 
-A failed save is fatal: a run that cannot be kept did not happen. Secrets are masked before they reach the disk
-(redaction.py), and a run in which one is found all the same is not sealed.
+A failed write is fatal, because a run that is not on disk cannot be shown. Secrets are masked before they are written
+(redaction.py); a run that still contains one is not sealed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SEAL = "MANIFEST.sha256"
 WRITING = ".writing"
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What bytes that are no JSON of the expected kind raise."""
+"""Errors of decoding bytes that are not JSON of the expected type."""
 
 T = TypeVar("T")
 
@@ -50,11 +50,11 @@ class RecordLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suite: str
     """Suite name."""
     record: Record
-    """The record; its scores lie in scores.jsonl."""
+    """The record; its scores are in scores.jsonl."""
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """What a run came to, without its answers."""
+    """Results of a run, without its records."""
 
     path: Path
     """The run folder."""
@@ -69,12 +69,12 @@ class Results(Struct, frozen=True, kw_only=True):
 
     @property
     def is_large(self) -> bool:
-        """Its answers are too many to be held in memory."""
+        """Whether its answers are too many to be held in memory."""
         return is_large(self.path / "records.jsonl")
 
 
 class RunData(Results, frozen=True, kw_only=True):
-    """A run as it is read back, whole."""
+    """A whole run, read back from its folder."""
 
     records: list[Record]
     """Every record, scores attached."""
@@ -84,27 +84,27 @@ class RunData(Results, frozen=True, kw_only=True):
     """train_log.jsonl."""
 
     def by_variant(self, suite: str) -> dict[str, list[Record]]:
-        """Records of one suite by variant."""
-        found: dict[str, list[Record]] = {}
+        """Group the records of one suite by variant."""
+        records: dict[str, list[Record]] = {}
         for record, name in zip(self.records, self.suite_of, strict=True):
             if name == suite:
-                found.setdefault(record.variant, []).append(record)
-        return found
+                records.setdefault(record.variant, []).append(record)
+        return records
 
 
 def now() -> str:
-    """UTC time, ISO 8601 to the second."""
+    """Return the UTC time, ISO 8601 to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_run_id(slug: str) -> str:
-    """Name of a new run folder: time, slug, 8 hex digits."""
+    """Return a name for a new run folder: time, slug, 8 hex digits."""
     safe = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:40] or "run"
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{safe}-{secrets.token_hex(4)}"
 
 
 class RunFolder:
-    """Writes one run. Every method raises UserError when the disk refuses; what was written before stays."""
+    """Writer of one run. Every method raises UserError where the disk refuses a write; earlier files stay."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -115,7 +115,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, slug: str) -> RunFolder:
-        """Make a new, empty run folder below `root`."""
+        """Create a new, empty run folder below `root`."""
         path = root / new_run_id(slug)
         try:
             path.mkdir(parents=True)
@@ -124,7 +124,7 @@ class RunFolder:
         return cls(path)
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write run.json, with the counts of what was masked until now."""
+        """Write run.json, with the counts of the secrets masked so far."""
         (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
         counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
         if manifest.status == "running":
@@ -136,21 +136,21 @@ class RunFolder:
     def append_records(self, suite: str, records: Iterable[Record]) -> None:
         """Append records and their scores, flushed to disk before returning."""
         lines: list[bytes] = []
-        events: list[bytes] = []
+        score_lines: list[bytes] = []
         for record in records:
             bare = msgspec.structs.replace(record, scores={})
-            found = [
+            events = [
                 ScoreEvent(
                     case_id=record.case.id, suite=suite, variant=record.variant, repeat=record.repeat, score=score
                 )
                 for score in record.scores.values()
             ]
-            whole = [RecordLine(suite=suite, record=bare), *found]
+            whole = [RecordLine(suite=suite, record=bare), *events]
             line, *scores = self._redactor.mask([msgspec.json.encode(one) for one in whole])
             lines.append(line)
-            events += scores
+            score_lines += scores
         self._append("records.jsonl", lines)
-        self._append("scores.jsonl", events)
+        self._append("scores.jsonl", score_lines)
 
     def append_log(self, row: dict[str, Any]) -> None:
         """Append one line to train_log.jsonl."""
@@ -163,17 +163,17 @@ class RunFolder:
         self._replace("verdicts.json", msgspec.json.format(msgspec.json.encode(verdicts), indent=1))
 
     def seal(self) -> None:
-        """Write MANIFEST.sha256 over everything that counts; a secret in it is a UserError, and the run stays open."""
+        """Write MANIFEST.sha256 over all result files. Raises UserError where one contains a secret."""
         present = [name for name in SEALED if (self.path / name).exists()]
         redaction.refuse(
-            (found for name in present for found in self._redactor.found_in(self.path / name)),
-            "The run is not sealed: delete it, rename what holds the secret, and run again",
+            (finding for name in present for finding in self._redactor.found_in(self.path / name)),
+            "The run is not sealed: delete it, rename what contains the secret, and run again",
         )
         lines = [f"{file_sha256(self.path / name)}  {name}\n" for name in present]
         self._replace(SEAL, "".join(lines).encode())
 
     def _hold(self) -> None:
-        """Show others that a process writes this run, for as long as this object lives or until the run ends."""
+        """Mark the run as being written, for as long as this object lives or until the run ends."""
         if self._released is None:
             self._replace(WRITING, b"")
             self._released = weakref.finalize(self, os.close, hold(self.path / WRITING))
@@ -213,36 +213,36 @@ def _disk(path: Path, error: OSError) -> UserError:
 
 
 def load_results(path: Path) -> Results:
-    """Read back what a run came to, without its answers. An unreadable file or a newer schema is a UserError."""
+    """Read the results of a run, without its records. Raises UserError for an unreadable file or a newer schema."""
     path = Path(path)
     if not (path / "run.json").exists():
         raise UserError(f"{path}: not a run folder (no run.json). `tunegate runs` lists the runs")
     manifest = load_manifest(path)
-    found = standing_of(path, manifest)
-    verdicts = claimed(found, recorded_verdicts(path))
-    return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=verdicts, standing=found)
+    run_standing = standing_of(path, manifest)
+    verdicts = claimed(run_standing, recorded_verdicts(path))
+    return Results(path=path, manifest=manifest, metrics=load_metrics(path), verdicts=verdicts, standing=run_standing)
 
 
 def load_run(path: Path, even_large: bool = True) -> RunData:
     """Read a run folder back, whole; unless `even_large`, the records of a large run stay on disk."""
-    found = load_results(path)
-    pairs = list(stream(found.path)) if even_large or not found.is_large else []
+    results = load_results(path)
+    pairs = list(stream(results.path)) if even_large or not results.is_large else []
     return RunData(
-        path=found.path,
-        manifest=found.manifest,
-        metrics=found.metrics,
-        verdicts=found.verdicts,
-        standing=found.standing,
+        path=results.path,
+        manifest=results.manifest,
+        metrics=results.metrics,
+        verdicts=results.verdicts,
+        standing=results.standing,
         records=[record for _, record in pairs],
         suite_of=[suite for suite, _ in pairs],
-        train_log=list(_lines(found.path / "train_log.jsonl", dict)),
+        train_log=list(_lines(results.path / "train_log.jsonl", dict)),
     )
 
 
 def stream(path: Path) -> Iterator[tuple[str, Record]]:
-    """Suite and record, one after the other, scores attached; holds one at a time.
+    """Yield each record with its suite, scores attached; only one is in memory at a time.
 
-    Scores lie in the order of their records, which is how `append_records` writes them.
+    Scores are in the order of their records, as `append_records` writes them. Raises UserError where they are not.
     """
     events = _lines(path / "scores.jsonl", ScoreEvent)
     event = next(events, None)
@@ -261,18 +261,18 @@ def stream(path: Path) -> Iterator[tuple[str, Record]]:
 
 
 def load_sealed(path: Path, doing: str) -> RunData:
-    """Read an evaluation that may claim its verdicts; one that may not is NothingJudged. `doing` says what for."""
+    """Read an evaluation for a purpose, `doing`. Raises NothingJudged where the run may not claim its verdicts."""
     manifest = load_manifest(path)
     if manifest.kind != "eval":
-        raise UserError(f"{path}: a {manifest.kind} run, which holds no answers. Only an evaluation is {doing}")
-    found = load_run(path)
-    if not found.standing.is_claim:
-        raise NothingJudged(f"{path}: {found.standing.reason}. Only a finished, sealed and unchanged run is {doing}")
-    return found
+        raise UserError(f"{path}: a {manifest.kind} run, which has no answers. Only an evaluation is {doing}")
+    run = load_run(path)
+    if not run.standing.is_claim:
+        raise NothingJudged(f"{path}: {run.standing.reason}. Only a finished, sealed and unchanged run is {doing}")
+    return run
 
 
 def standing_of(path: Path, manifest: Manifest, names: Sequence[str] = SEALED) -> Standing:
-    """What the run in a folder may claim, by these of its files."""
+    """Decide what the run in a folder may claim, from these of its files."""
     is_sealed = (path / SEAL).exists()
     return standing(
         manifest.status,
@@ -283,7 +283,7 @@ def standing_of(path: Path, manifest: Manifest, names: Sequence[str] = SEALED) -
 
 
 def is_being_written(path: Path) -> bool:
-    """A process writes the run; also where that cannot be known, as on a file system without locks."""
+    """Whether a process writes the run; True where that cannot be known, as on a file system without locks."""
     if not (path / WRITING).exists():
         return False
     with not_held(path / WRITING) as free:
@@ -291,12 +291,12 @@ def is_being_written(path: Path) -> bool:
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Read run.json alone. An unreadable file or a newer schema is a UserError."""
+    """Read run.json alone. Raises UserError for an unreadable file or a newer schema."""
     return decode(path / "run.json", Manifest, SCHEMA_VERSION)
 
 
 def check_seal(path: Path, names: Sequence[str] = SEALED) -> list[str]:
-    """Which of these sealed files changed or vanished; a run without a seal gives the seal's name."""
+    """Return the names of sealed files that changed or are missing; of a run without a seal, the seal's own name."""
     if not (path / SEAL).exists():
         return [SEAL]
     listed: dict[str, str] = {}
@@ -310,12 +310,12 @@ def check_seal(path: Path, names: Sequence[str] = SEALED) -> list[str]:
 
 
 def load_verdicts(path: Path) -> list[Verdict]:
-    """The verdicts that the run in a folder may claim; empty where it has none."""
+    """Read the verdicts that the run in a folder may claim; empty where it has none."""
     return claimed(standing_of(path, load_manifest(path)), recorded_verdicts(path))
 
 
 def recorded_verdicts(path: Path) -> list[Verdict]:
-    """verdicts.json as it is written, whatever the run may claim; empty where there is none."""
+    """Read verdicts.json, whatever the run may claim; empty where there is no such file."""
     file = path / "verdicts.json"
     verdicts = decode(file, list[Verdict]) if file.exists() else []
     unknown = unknown_rule(verdict.rule for verdict in verdicts)
@@ -331,20 +331,20 @@ def load_metrics(path: Path) -> Metrics:
 
 
 def find_run(text: str, root: Path) -> Path:
-    """A run folder from its path, its name, or the unique start or end of its name."""
-    with suppress(OSError):  # A name may be longer than any file's.
+    """Find a run folder by its path, its name, or the unique start or end of its name. Raises UserError."""
+    with suppress(OSError):  # The text may be longer than a file name can be.
         if (Path(text) / "run.json").exists():
             return Path(text)
     names = [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
     hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
     if len(hits) == 1:
         return root / hits[0]
-    found = f"{len(hits)} runs match" if hits else "no run has that name"
-    raise UserError(f"run '{text}': {found} in {root.resolve()}. `tunegate runs` lists the runs")
+    problem = f"{len(hits)} runs match" if hits else "no run has that name"
+    raise UserError(f"run '{text}': {problem} in {root.resolve()}. `tunegate runs` lists the runs")
 
 
 def decode(path: Path, kind: type[T], version: int | None = None) -> T:
-    """Read one JSON file of a run. One that cannot be read, or is of a newer `version`, is a UserError."""
+    """Read one JSON file of a run. Raises UserError where it cannot be read or is newer than `version`."""
     try:
         data = path.read_bytes()
         if version is not None:
@@ -370,5 +370,5 @@ def _decoded(lines: Iterable[bytes], path: Path, decoder: msgspec.json.Decoder[T
             yield decoder.decode(line)
         except UNREADABLE as error:
             if not line.endswith(b"\n"):
-                return  # a torn last line is what a crash may leave
+                return  # A crash may leave a torn last line.
             raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None

@@ -1,4 +1,4 @@
-"""The runs below a folder: each without its answers, the levels of its judged model, and what a user filters by."""
+"""List and filter the runs below a folder, with the metric levels of their judged models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PastModel(Struct, frozen=True, kw_only=True):
 
 
 class PastSuite(Struct, frozen=True, kw_only=True):
-    """What one suite of a run came to."""
+    """Results of one suite of a run."""
 
     name: str
     """Domain and folder, such as `legal/clauses`."""
@@ -44,19 +44,19 @@ class PastSuite(Struct, frozen=True, kw_only=True):
     cases: int
     """Cases in the suite."""
     asked: int
-    """Cases asked in this run."""
+    """Cases run in this run."""
     questions: str
-    """What `questions_of` says of it."""
+    """Digest of its cases, prompt and scorers (`questions_of`)."""
     counts: dict[Outcome, int]
-    """How many gates came to each outcome."""
+    """Number of gates per outcome."""
     gated: list[str]
-    """Metrics that a gate judged, in the order of the gates."""
+    """Metrics judged by a gate, in the order of the gates."""
     accepted_run: str = ""
-    """The run behind the accepted baseline that it was compared with."""
+    """The run behind its accepted baseline; empty without one."""
 
     @property
     def whole(self) -> bool:
-        """Every case was asked."""
+        """Whether every case was run."""
         return self.asked == self.cases
 
 
@@ -66,11 +66,11 @@ class PastRun(Struct, frozen=True, kw_only=True):
     name: str
     """Name of the folder."""
     kind: str = ""
-    """What was done; empty where the manifest cannot be read."""
+    """Kind of run; empty where the manifest cannot be read."""
     status: str = BROKEN
-    """How it ended, and whether it is as it was sealed, in a word of `Standing`; `broken` where it cannot be read."""
+    """A word of `Standing`; `broken` where the folder cannot be read."""
     sealed: bool = False
-    """The folder was sealed."""
+    """Whether the folder was sealed."""
     started: str = ""
     """UTC time, ISO 8601."""
     ended: str | None = None
@@ -78,22 +78,22 @@ class PastRun(Struct, frozen=True, kw_only=True):
     models: dict[str, PastModel] = field(default_factory=dict)
     """By variant, without the keyword floor."""
     suites: list[PastSuite] = field(default_factory=list)
-    """Suites asked."""
+    """Suites that were run."""
     problem: str = ""
     """Why the folder cannot be read; empty where it can."""
 
     @property
     def counts(self) -> dict[Outcome, int]:
-        """How many gates of all suites came to each outcome."""
-        found: dict[Outcome, int] = {}
+        """Number of gates of all suites per outcome."""
+        counts: dict[Outcome, int] = {}
         for suite in self.suites:
             for outcome, count in suite.counts.items():
-                found[outcome] = found.get(outcome, 0) + count
-        return found
+                counts[outcome] = counts.get(outcome, 0) + count
+        return counts
 
     @property
     def outcome(self) -> Outcome:
-        """All gates together."""
+        """Outcome of all gates together."""
         return combine_outcomes(self.counts)
 
 
@@ -111,13 +111,13 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     low: float | None
     """Lower end of its interval."""
     high: float | None
-    """Upper end of it."""
+    """Upper end of its interval."""
     n: int
-    """Cases, or claims, behind it."""
+    """Cases, or claims, that it counts."""
     clusters: int
-    """Independent sources behind it."""
+    """Clusters that they come from."""
     is_share: bool
-    """It lies in [0, 1] as far as the run can tell."""
+    """Whether it is in [0, 1], as far as the run shows."""
     higher_is_better: bool
     """Direction of improvement."""
 
@@ -139,17 +139,17 @@ class _Row(Struct):
 
 
 class _Metrics(Struct):
-    """What a listing needs of metrics.json."""
+    """The fields of metrics.json that a listing needs."""
 
     metrics: list[_Row] = []
 
 
 def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
-    """What a run folder was, called `name`, and the levels of its judged model; one that cannot be read says why."""
+    """Read a run folder, called `name`, and the levels of its judged model; a broken one has its `problem`."""
     try:
         manifest = load_manifest(folder)
-        found = standing_of(folder, manifest, _worth_hashing(folder))
-        verdicts = claimed(found, recorded_verdicts(folder))
+        run_standing = standing_of(folder, manifest, _worth_hashing(folder))
+        verdicts = claimed(run_standing, recorded_verdicts(folder))
         rows = decode(folder / "metrics.json", _Metrics).metrics if (folder / "metrics.json").exists() else []
     except UserError as error:
         time = RUN_NAME.fullmatch(name)
@@ -159,7 +159,7 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
     run = PastRun(
         name=name,
         kind=manifest.kind,
-        status=found.word,
+        status=run_standing.word,
         sealed=(folder / SEAL).exists(),
         started=manifest.started,
         ended=manifest.ended,
@@ -170,9 +170,9 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
 
 
 def _worth_hashing(folder: Path) -> list[str]:
-    """Files that a listing is made of, and answers only where they were written after the seal.
+    """Return the files to check against the seal: those of a listing, and others only if written after the seal.
 
-    Answers may be gigabytes. Whoever sets their times back is found by everything that shows one run.
+    Records may be gigabytes. A change with its time set back is found by every command that shows one run.
     """
     sealed_at = _written_at(folder / SEAL)
     return [name for name in SEALED if name in SHOWN or _written_at(folder / name) > sealed_at]
@@ -186,7 +186,7 @@ def _written_at(file: Path) -> int:
 
 
 def questions_of(info: SuiteInfo) -> str:
-    """Digest of cases, prompt and scorers: levels of two runs are comparable where it is equal."""
+    """Return the digest of cases, prompt and scorers: two runs with an equal one have comparable levels."""
     return digest([info.cases_hash, info.prompt_hash, info.scorers_hash])
 
 
@@ -211,7 +211,7 @@ def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
 
 def _levels(manifest: Manifest, name: str, rows: Iterable[_Row]) -> Iterator[MetricLevel]:
     known = {(suite.name, metric.name): metric for suite in manifest.suites for metric in suite.metrics}
-    kept, over_one = {}, set()
+    by_metric, over_one = {}, set()
     for row in rows:
         key, estimate = (row.suite, row.metric), row.estimate
         if estimate.value is None or key not in known:
@@ -219,8 +219,8 @@ def _levels(manifest: Manifest, name: str, rows: Iterable[_Row]) -> Iterator[Met
         if estimate.value > 1:
             over_one.add(key)
         if row.variant == CANDIDATE and row.slice is None:
-            kept[key] = estimate
-    for key, estimate in kept.items():
+            by_metric[key] = estimate
+    for key, estimate in by_metric.items():
         assert estimate.value is not None
         yield MetricLevel(
             run=name,
@@ -237,19 +237,19 @@ def _levels(manifest: Manifest, name: str, rows: Iterable[_Row]) -> Iterator[Met
 
 
 def past_runs(root: Path) -> list[PastRun]:
-    """Every run folder below `root`, oldest first."""
-    found = [read(folder, name)[0] for name, folder in _folders(root)]
-    return sorted(found, key=lambda run: (run.started, run.name))
+    """List every run folder below `root`, oldest first."""
+    runs = [read(folder, name)[0] for name, folder in _folders(root)]
+    return sorted(runs, key=lambda run: (run.started, run.name))
 
 
 def levels(root: Path, suites: Collection[str]) -> list[MetricLevel]:
-    """Levels of these suites in every run below `root`, by suite, metric and name of the run."""
-    found = [level for name, folder in _folders(root) for level in read(folder, name)[1] if level.suite in suites]
-    return sorted(found, key=lambda level: (level.suite, level.metric, level.run))
+    """List the levels of these suites in every run below `root`, by suite, metric and name of the run."""
+    matching = [level for name, folder in _folders(root) for level in read(folder, name)[1] if level.suite in suites]
+    return sorted(matching, key=lambda level: (level.suite, level.metric, level.run))
 
 
 def _folders(root: Path) -> Iterator[tuple[str, Path]]:
-    """Every folder that is a run, or has a run's name. Bytes of a name that are no text are written out."""
+    """Yield the name and path of every folder that is a run or has a run's name. Other bytes are escaped."""
     if not root.is_dir():
         return
     for folder in root.iterdir():
@@ -259,27 +259,27 @@ def _folders(root: Path) -> Iterator[tuple[str, Path]]:
 
 KINDS: tuple[str, ...] = get_args(get_type_hints(Manifest)["kind"])
 OUTCOMES = ("pass", "fail", "inconclusive", "skipped")
-"""What all gates of a run together can come to."""
+"""Outcomes that all gates of a run together can have."""
 AGO = re.compile(r"(\d+)\s*([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
 
 class RunFilter(Struct, frozen=True, kw_only=True):
-    """What a run must be; what is empty is not asked."""
+    """A filter of runs; an empty field matches every run."""
 
     suites: tuple[str, ...] = ()
-    """Names of suites, `*` standing for anything; one of them is enough."""
+    """Names of suites, with `*` as a wildcard; one match is enough."""
     kind: str = ""
-    """What was done."""
+    """Kind of run."""
     checkpoint: str = ""
-    """Part of the name of a model, or the beginning of its content digest."""
+    """Part of the name of a model, or the start of its content digest."""
     since: str = ""
     """Earliest start, UTC time, ISO 8601."""
     outcome: str = ""
-    """What all gates together came to."""
+    """Outcome of all gates together."""
 
     def is_met(self, run: PastRun) -> bool:
-        """The run is wanted. One that cannot be read is nothing that was asked for, but its time."""
+        """Whether a run matches. One that cannot be read matches by its time alone."""
         return (
             (not self.suites or any(fnmatchcase(s.name, name) for s in run.suites for name in self.suites))
             and self.kind in ("", run.kind)
@@ -295,10 +295,10 @@ class RunFilter(Struct, frozen=True, kw_only=True):
 def wanted(
     suites: Iterable[str] = (), kind: str = "", checkpoint: str = "", since: str = "", outcome: str = ""
 ) -> RunFilter:
-    """What a user asks for. A kind, an outcome or a time that does not exist is a UserError."""
-    for option, said, known in (("--kind", kind, KINDS), ("--outcome", outcome, OUTCOMES)):
-        if said and said not in known:
-            raise UserError(f"{option} {said}: expected one of {', '.join(known)}")
+    """Make a filter from options. Raises UserError for an unknown kind or outcome, or an invalid time."""
+    for option, value, known in (("--kind", kind, KINDS), ("--outcome", outcome, OUTCOMES)):
+        if value and value not in known:
+            raise UserError(f"{option} {value}: expected one of {', '.join(known)}")
     return RunFilter(
         suites=tuple(_wanted_suite(name) for name in suites),
         kind=kind,
@@ -309,22 +309,22 @@ def wanted(
 
 
 def _wanted_suite(name: str) -> str:
-    """The name of a suite, where its folder may be given too."""
+    """Return the name of a suite, from its name or its folder."""
     return "/".join(part for part in name.split("/") if part not in ("", ".", "evalsuites"))
 
 
-def _since(said: str, now: datetime) -> str:
-    """A day, a time or so long ago, as UTC."""
-    ago = AGO.fullmatch(said.strip())
+def _since(text: str, now: datetime) -> str:
+    """Return a day, a time or a time ago such as `7d` as UTC, ISO 8601. Raises UserError."""
+    ago = AGO.fullmatch(text.strip())
     try:
         if ago:
-            found = now - timedelta(hours=int(ago[1]) * HOURS[ago[2]])
+            moment = now - timedelta(hours=int(ago[1]) * HOURS[ago[2]])
         else:
-            found = datetime.fromisoformat(said)
-            found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+            moment = datetime.fromisoformat(text)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise UserError(
-            f"--since {said}: not a time. Expected a day or a time in UTC, such as 2026-11-01 or 2026-11-01T08:30, or "
+            f"--since {text}: not a time. Expected a day or a time in UTC, such as 2026-11-01 or 2026-11-01T08:30, or "
             "how long ago: 12h, 7d, 4w"
         ) from None
-    return found.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The project that the user works in: where its run folders are, as `[tool.tunegate]` in its pyproject.toml says."""
+"""Find the user's project and its folder of runs, from `[tool.tunegate]` in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from harness.files import NOT_TOML, read_toml
 FILE = "pyproject.toml"
 SUITES = "evalsuites"
 DEFAULT = "runs"
-"""Folder of the run folders where nothing else is said."""
+"""Default folder of the run folders."""
 EXPECTED = '[tool.tunegate] takes one key: runs = "FOLDER"'
 
 
 def project_of(here: Path) -> Path:
-    """The nearest folder, from `here` upwards, whose pyproject.toml has [tool.tunegate] or is next to evalsuites.
+    """Find the nearest folder, from `here` upwards, whose pyproject.toml has [tool.tunegate] or is next to evalsuites.
 
-    `here` itself where there is none.
+    Returns `here` itself where there is none.
     """
     return next((folder for folder in (here, *here.parents) if _is_project(folder)), here)
 
 
 def runs_of(given: str | Path | None, here: Path) -> Path:
-    """Folder of the run folders: `given` as seen from `here`, or the one of the project of `here`."""
+    """Return the folder of the run folders: `given`, relative to `here`, or that of the project around `here`.
+
+    Raises UserError for a [tool.tunegate] that cannot be used.
+    """
     if given is not None:
         return here / given
     project = project_of(here)
@@ -44,11 +47,11 @@ def _is_project(folder: Path) -> bool:
         return False
     try:
         return (folder / SUITES).is_dir() or _section(tomllib.loads(file.read_text("utf-8"))) is not None
-    except (OSError, *NOT_TOML):  # Of another project, which is none of ours.
+    except (OSError, *NOT_TOML):  # The file of another project.
         return False
 
 
 def _section(content: dict[str, Any]) -> Any:
-    """[tool.tunegate], or what is there in its place."""
+    """Return [tool.tunegate], or whatever has its place."""
     tool = content.get("tool")
     return tool.get("tunegate") if isinstance(tool, dict) else None

@@ -1,4 +1,4 @@
-"""What a run says of where it was made: commit, packages, processor. Knows no run folder."""
+"""Describe where a run was made: commit, packages, processor."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 
 def git_state(folder: Path) -> dict[str, str | bool | None]:
-    """Commit of the working tree around `folder` and whether it has changes; empty outside git."""
+    """Return the commit of the working tree around `folder` and whether it has changes; empty outside git."""
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
+            completed = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
-        return done.stdout.strip()
+        return completed.stdout.strip()
 
     commit = git("rev-parse", "HEAD")
     return {"commit": commit, "dirty": bool(git("status", "--porcelain"))} if commit else {}
 
 
 def environment() -> dict[str, Any]:
-    """Python, packages that decide results, processor, cores and memory."""
+    """Return the versions of Python and of the packages that decide results, the processor and its cores."""
     names = (
         "tunegate",
         "torch",

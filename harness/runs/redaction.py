@@ -1,15 +1,14 @@
-"""Masks secrets before anything is written, and looks for them again in what was written. Knows no file layout.
+"""Mask secrets before anything is written, and search for them again in what was written.
 
-A user's own list stands in redact.toml, or in the file that TUNEGATE_REDACT names:
+A user's own list is in redact.toml, or in the file that TUNEGATE_REDACT names:
 
     words = ["Example Holdings", "Jane Example"]     # masked in any case, as whole words
 
     [patterns]
     matter = 'M-\\d{6}'                              # Python regular expressions by name
 
-Keys and tokens of known forms are masked always, and so are the values of environment variables that hold secrets.
-Each character becomes one block, so that offsets into a text stay what they were; kinds are counted, values kept
-nowhere.
+Keys and tokens of known forms are always masked, as are the values of environment variables that hold secrets. Each
+character becomes one block, so that offsets into a text stay valid; kinds are counted, values are not stored.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ WORDS = "word"
 ENVIRONMENT = "environment"
 """Kind of values of environment variables."""
 LABELS = ("expected", "extracted")
-"""Fields whose texts are compared with each other and counted: equal ones stay equal, and different ones different."""
+"""Fields whose texts are compared and counted: masking keeps equal ones equal and different ones different."""
 PIECES = (*LABELS, "quote", "reason")
-"""Fields whose texts may be pieces of a secret of the same record; those of PART characters or more are masked too."""
+"""Fields whose texts may be parts of a secret in the same record; parts of PART characters or more are masked too."""
 PART = 6
 MOST = 5
 """Places that one message names."""
@@ -59,8 +58,8 @@ FORMS = {
     "assigned secret": r"(?i:\b(?:api|access|secret|auth)[_-]?(?:access[_-]?)?(?:key|token)|\bpass(?:word|wd))"
     r"[\\\"']{0,2}\s{0,8}[:=]\s{0,8}[\\\"']{0,2}(?=\S{0,512}\d)[\w.~+/-]{12,4096}",
 }
-"""Forms that tokens have, by kind; none has the form of a digest or of a run's name. All lengths are bounded, so that
-no text takes long to look through."""
+"""Patterns of tokens, by kind; none matches a digest or a run's name. All lengths are bounded, so that no text takes
+long to search."""
 MARKS = {
     "private key": ("-----begin ",),
     "api key": ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_"),
@@ -75,16 +74,16 @@ MARKS = {
     "password in a url": ("://",),
     "assigned secret": ("key", "token", "passw"),
 }
-"""Pieces, in small letters, of which every text of a form holds one; most texts hold none, and no form is tried."""
+"""Lower-case pieces, one of which every match contains. Most texts contain none, and no pattern is tried on them."""
 SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[^\s/]\S{7,}")
 
 
 class Redactor:
-    """What is masked, and how often it was."""
+    """Masks secrets and counts them."""
 
     def __init__(self, own: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> None:
-        """`own`: a user's forms by kind. Values of secret variables are taken from `environment`."""
+        """`own`: a user's patterns by kind. Values of secret variables are taken from `environment`."""
         values = sorted({form for value in _values(environment or {}) for form in (value, _in_json(value))})
         known = FORMS | ({ENVIRONMENT: "|".join(map(re.escape, values[::-1]))} if values else {})
         self._counts: Counter[str] = Counter()
@@ -100,23 +99,23 @@ class Redactor:
         return dict(+self._counts)
 
     def add(self, counts: Mapping[str, int]) -> None:
-        """Count on from what was masked before."""
+        """Add counts of what was masked before."""
         self._counts.update(counts)
 
     def mask(self, lines: Sequence[bytes]) -> list[bytes]:
-        """JSON texts that belong together, such as a record and its scores, with every secret masked and counted."""
+        """Mask and count every secret in JSON texts that belong together, such as a record and its scores."""
         if not self._has_own and not any(self.kinds(line.decode()) for line in lines):
             return list(lines)
         values = [msgspec.json.decode(line) for line in lines]
-        secrets = {found for value in values for text in _texts(value) for found in self._secrets(text)}
+        secrets = {secret for value in values for text in _texts(value) for secret in self._secrets(text)}
         return [msgspec.json.encode(self._masked(value, secrets)) for value in values] if secrets else list(lines)
 
     def kinds(self, text: str) -> list[str]:
-        """Kinds of secrets in a text."""
+        """Return the kinds of secrets in a text."""
         return [kind for kind, form in self._possible(text) if form.search(text)]
 
     def kinds_in_json(self, line: bytes) -> list[str]:
-        """Kinds of secrets in the texts of a JSON value, names of its fields included."""
+        """Return the kinds of secrets in the texts of a JSON value, field names included."""
         if not self._has_own and not self.kinds(line.decode()):
             return []
         return list(
@@ -124,12 +123,12 @@ class Redactor:
         )
 
     def _possible(self, text: str) -> list[tuple[str, re.Pattern[str]]]:
-        """The forms that a text may hold."""
+        """Return the patterns that may match in a text."""
         small = text.lower()
         return [(kind, form) for kind, form, marks in self._forms if not marks or any(mark in small for mark in marks)]
 
     def found_in(self, file: Path) -> Iterator[tuple[str, list[str]]]:
-        """Lines of a JSON Lines file, or a whole JSON file, with the kinds of secrets in them."""
+        """Yield each line of a JSON Lines file, or a whole JSON file, by its place, with the kinds of secrets in it."""
         if file.suffix == ".json":
             yield str(file), self.kinds_in_json(file.read_bytes())
             return
@@ -143,7 +142,7 @@ class Redactor:
             yield from (match[0] for match in form.finditer(text) if match[0])
 
     def _masked(self, value: Any, secrets: set[str], field: str = "") -> Any:
-        """`field`: the one of PIECES that the value is in."""
+        """Return a masked value; `field` is the one of PIECES that the value is in."""
         if isinstance(value, str):
             masked = self._blocks(value, secrets if field else set())
             return f"{masked} {self._alias(value)}" if masked != value and field in LABELS else masked
@@ -154,12 +153,12 @@ class Redactor:
         return value
 
     def _alias(self, text: str) -> str:
-        """The same for equal texts of one run, and nobody can guess the text from it."""
+        """Return a salted digest: the same for equal texts of one run, and no help in guessing the text."""
         return blake2b(text.encode(), digest_size=4, key=self._salt).hexdigest()
 
     def _blocks(self, text: str, secrets: set[str]) -> str:
         before = None
-        while text != before:  # What stood behind a secret may be one now that it is blocks.
+        while text != before:  # Text after a secret may match once the secret is blocks.
             before = text
             for kind, form in self._possible(text):
                 text, count = form.subn(lambda match: BLOCK * len(match[0]), text)
@@ -167,16 +166,16 @@ class Redactor:
         return BLOCK * len(text) if len(text) >= PART and any(text in secret for secret in secrets) else text
 
 
-def refuse(found: Iterable[tuple[str, Sequence[str]]], what_to_do: str) -> None:
-    """Raise a UserError that names places and the kinds of secrets found there, never a secret."""
-    problems = [f"{where}: holds what must be redacted ({', '.join(kinds)})" for where, kinds in found if kinds]
+def refuse(findings: Iterable[tuple[str, Sequence[str]]], what_to_do: str) -> None:
+    """Raise a UserError with the places and kinds of the secrets found, never the secrets."""
+    problems = [f"{where}: holds what must be redacted ({', '.join(kinds)})" for where, kinds in findings if kinds]
     more = [f"and {len(problems) - MOST} more places"] if len(problems) > MOST else []
     refuse_all([f"{p}. {what_to_do}" for p in problems[:MOST]] + more, "what must be redacted was found")
 
 
 def redact_files(files: Iterable[Path]) -> list[Path]:
-    """The finished files, each looked through once more; one that holds a secret is deleted, with a UserError."""
-    redactor, found, listed = default_redactor(), list[tuple[str, list[str]]](), list(files)
+    """Search finished files once more. One that contains a secret is deleted, and a UserError is raised."""
+    redactor, findings, listed = default_redactor(), list[tuple[str, list[str]]](), list(files)
     for path in (path for path in listed if path.suffix != ".pdf"):  # A PDF shows what report.html does, compressed.
         if path.suffix in (".json", ".jsonl"):
             kinds = [kind for _, some in redactor.found_in(path) for kind in some]
@@ -185,8 +184,8 @@ def redact_files(files: Iterable[Path]) -> list[Path]:
                 kinds = [kind for line in lines for kind in redactor.kinds(line) or redactor.kinds(unescape(line))]
         if kinds:
             path.unlink()
-            found.append((str(path), sorted(set(kinds))))
-    refuse(found, "The file was deleted. Make the run again: what it holds is masked when it is written")
+            findings.append((str(path), sorted(set(kinds))))
+    refuse(findings, "The file was deleted. Run again: secrets are masked as a run is written")
     return listed
 
 
@@ -207,24 +206,24 @@ def _in_json(text: str) -> str:
 
 
 def _values(environment: Mapping[str, str]) -> Iterator[str]:
-    """Values of variables that hold secrets, as far as they can be told from words."""
+    """Yield the values of variables that hold secrets, as far as their names and form show it."""
     for name, value in environment.items():
         if SECRET_NAME.search(name) and SECRET_VALUE.fullmatch(value.strip()):
             yield value.strip()
 
 
 def default_redactor() -> Redactor:
-    """The redactor of this process: its environment, and the user's file, where there is one."""
+    """Return the redactor of this process: from its environment and the user's file, where there is one."""
     named = os.environ.get(REDACT)
     path = Path(named or FILE)
     return Redactor(load(path) if named or path.is_file() else None, os.environ)
 
 
 def load(path: Path) -> dict[str, str]:
-    """A user's forms by kind; everything that is wrong with the file is named in one UserError."""
-    found = read_toml(path, "Expected words and [patterns] to redact")
-    words, patterns = found.pop("words", []), found.pop("patterns", {})
-    problems = [f"unknown key '{key}'. Known: words, patterns" for key in found]
+    """Read a user's patterns by kind. Raises one UserError with everything that is wrong with the file."""
+    content = read_toml(path, "Expected words and [patterns] to redact")
+    words, patterns = content.pop("words", []), content.pop("patterns", {})
+    problems = [f"unknown key '{key}'. Known: words, patterns" for key in content]
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
         problems.append("'words' is not a list of texts")
     if not isinstance(patterns, dict):
@@ -240,11 +239,11 @@ def load(path: Path) -> dict[str, str]:
 
 
 def _fault(form: object) -> str | None:
-    """Why a regular expression cannot be used, or None."""
+    """Say why a regular expression cannot be used; None where it can."""
     if not isinstance(form, str):
         return "is not a text"
     try:
         matches_nothing = re.compile(form).search("") is not None
     except (re.error, RecursionError, OverflowError) as error:
-        return f"is no regular expression: {error}"
+        return f"is not a regular expression: {error}"
     return "matches the empty text, and so every text" if matches_nothing else None

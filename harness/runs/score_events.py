@@ -1,10 +1,8 @@
-"""Scores given after a run was sealed: by newer scorers, by judges, by people. Appended, never overwritten.
+"""Append scores to a sealed run: from newer scorers, judges and people. Nothing is overwritten.
 
-    runs/<run>/later/<utc>-<kind>-<8 hex>.jsonl          one batch of events
-                     <same name>.jsonl.sha256            its seal
-                     <same name>.json                    what the batch is about
-
-Knows no scorer, no judge and no engine.
+runs/<run>/later/<utc>-<kind>-<8 hex>.jsonl          one batch of events
+                 <same name>.jsonl.sha256            its seal
+                 <same name>.json                    description of the batch
 """
 
 from __future__ import annotations
@@ -29,29 +27,29 @@ FOLDER = "later"
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """Events that were given together."""
+    """Score events that were written together."""
 
     path: Path
     """Its .jsonl file."""
     events: list[ScoreEvent]
-    """In the order in which they were given."""
+    """In the order in which they were written."""
     about: dict[str, Any]
-    """What the batch is about: judge, rubric, canaries, counts."""
+    """Description of the batch: judge, rubric, canaries, counts."""
 
 
 def key_of(event: ScoreEvent) -> RecordKey:
-    """The record that an event is about."""
+    """Return the key of the record that an event scores."""
     return event.suite, event.case_id, event.variant, event.repeat
 
 
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
-    """Write one batch and its seal, secrets masked; returns the .jsonl file. A disk that refuses is a UserError."""
+    """Write one batch and its seal, secrets masked, and return the .jsonl file. UserError if the disk refuses."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{kind}-{secrets.token_hex(4)}.jsonl"
     path = run / FOLDER / name
     redactor = redaction.default_redactor()
     data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))
-    (said,) = redactor.mask([msgspec.json.encode(dict(about))])
-    counted = msgspec.json.decode(said) | ({"redacted": redactor.counts} if redactor.counts else {})
+    (masked,) = redactor.mask([msgspec.json.encode(dict(about))])
+    counted = msgspec.json.decode(masked) | ({"redacted": redactor.counts} if redactor.counts else {})
     hint = "Free space; the run is as it was"
     write_atomic(
         path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1), hint, parents=True
@@ -62,7 +60,7 @@ def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[st
 
 
 def batches(run: Path) -> list[Batch]:
-    """Every batch of a run, oldest first. One that does not match its seal is a UserError."""
+    """Read every batch of a run, oldest first. Raises UserError for one that does not match its seal."""
     return [_read(path) for path in sorted((run / FOLDER).glob("*.jsonl"))]
 
 
@@ -82,27 +80,27 @@ def _read(path: Path) -> Batch:
 
 
 def latest(events: Iterable[ScoreEvent]) -> list[ScoreEvent]:
-    """Events without those that a later one of the same kind, family and author supersedes."""
-    kept: dict[tuple[object, ...], list[ScoreEvent]] = {}
+    """Drop events that a later one of the same kind, scorer and author supersedes."""
+    current: dict[tuple[object, ...], list[ScoreEvent]] = {}
     for event in events:
         author = event.author if event.kind == "human" else ""
-        slot = kept.setdefault((key_of(event), event.kind, event.score.name, author), [])
+        slot = current.setdefault((key_of(event), event.kind, event.score.name, author), [])
         if event.supersedes:
             slot.clear()
         slot.append(event)
-    return [event for slot in kept.values() for event in slot]
+    return [event for slot in current.values() for event in slot]
 
 
 def with_later(run: RunData) -> RunData:
-    """The run with its records' scores as later scorers and judges left them; people's stay in their events."""
-    added: dict[RecordKey, dict[str, Score]] = {}
+    """Return the run with the scores of later scorers and judges in its records; people's stay in their events."""
+    later: dict[RecordKey, dict[str, Score]] = {}
     for event in latest(event for batch in batches(run.path) for event in batch.events):
         if event.kind != "human":
-            added.setdefault(key_of(event), {})[event.score.name] = event.score
-    if not added:
+            later.setdefault(key_of(event), {})[event.score.name] = event.score
+    if not later:
         return run
     records = []
     for record, suite in zip(run.records, run.suite_of, strict=True):
-        more = added.get((suite, record.case.id, record.variant, record.repeat), {})
-        records.append(msgspec.structs.replace(record, scores=Scores(record.scores | more)) if more else record)
+        new = later.get((suite, record.case.id, record.variant, record.repeat), {})
+        records.append(msgspec.structs.replace(record, scores=Scores(record.scores | new)) if new else record)
     return msgspec.structs.replace(run, records=records)

@@ -1,4 +1,4 @@
-"""Decides what a run may claim: its verdicts where it was finished, sealed and not changed since, else none."""
+"""Decide what a run may claim: its verdicts if it finished, was sealed and did not change since, else none."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REASONS: dict[str, str] = {
     "running": "the run is not finished",
     "interrupted": "the run was interrupted before it finished",
     "failed": "the run failed before it finished",
-    "not sealed": "the run was not sealed, so nothing shows that its files are as it wrote them",
+    "not sealed": "the run was not sealed, so nothing shows that its files are unchanged",
 }
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """How a run ended, and whether its files are as it wrote them."""
+    """How a run ended, and whether its files are unchanged."""
 
     word: Word = "finished"
     """Only `finished` may claim its verdicts."""
@@ -29,27 +29,27 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     @property
     def is_claim(self) -> bool:
-        """The run may claim its verdicts."""
+        """Whether the run may claim its verdicts."""
         return self.word == "finished"
 
     @property
     def reason(self) -> str:
-        """Why the run may claim no verdict, without a full stop; empty where it may."""
+        """Why the run may not claim its verdicts, without a full stop; empty where it may."""
         if self.word == "changed":
             return f"{' and '.join(self.changed)} changed after the run was sealed"
         return REASONS.get(self.word, "")
 
     @property
     def says(self) -> str:
-        """The same as a sentence that a view prints: `No verdict: the run is not finished.`"""
+        """The reason as a sentence for a view: `No verdict: the run is not finished.`"""
         return f"No verdict: {self.reason}." if self.reason else ""
 
 
 def standing(status: str, *, is_sealed: bool, changed: Sequence[str], is_being_written: bool) -> Standing:
-    """What the run may claim.
+    """Decide what a run may claim.
 
-    `status` is how it ended by its own manifest, `changed` the files that differ from its seal. A run that says it is
-    running, and that no process writes, was killed.
+    `status` is the one in its manifest, `changed` the files that differ from its seal. A run with the status `running`
+    that no process writes was killed.
     """
     if is_sealed and changed:
         return Standing(word="changed", changed=tuple(changed))
@@ -60,11 +60,11 @@ def standing(status: str, *, is_sealed: bool, changed: Sequence[str], is_being_w
     return Standing(word="finished" if is_sealed else "not sealed")
 
 
-def claimed(found: Standing, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """The verdicts of a run that may claim them; else every gate as not judged, with the reason."""
-    return list(verdicts) if found.is_claim else [withheld(verdict, found.says) for verdict in verdicts]
+def claimed(run_standing: Standing, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts where the run may claim them; else every gate as not judged, with the reason."""
+    return list(verdicts) if run_standing.is_claim else [withheld(verdict, run_standing.says) for verdict in verdicts]
 
 
 def withheld(verdict: Verdict, reason: str) -> Verdict:
-    """A gate that was not judged, whatever was written of it."""
+    """Return a verdict as not judged, whatever it was."""
     return structs.replace(verdict, outcome="skipped", observed=None, margin=None, needed=None, reason=reason)

@@ -130,7 +130,7 @@ def test_an_own_pattern_may_have_the_name_of_a_known_form() -> None:
         ("words = ['']", "'words' is not a list of texts"),
         ("word = ['Acme']", "unknown key 'word'"),
         ("patterns = 3", "'patterns' is not a table"),
-        ("[patterns]\na = '['", "pattern 'a': is no regular expression"),
+        ("[patterns]\na = '['", "pattern 'a': is not a regular expression"),
         ("[patterns]\na = 3", "pattern 'a': is not a text"),
         ("[patterns]\na = 'x*'", "pattern 'a': matches the empty text"),
         ("[patterns]\nword = 'x'", "pattern 'word': is the name of the words"),

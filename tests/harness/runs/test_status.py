@@ -21,7 +21,7 @@ from tests.support.runs import write_run
 
 CHANGED = "No verdict: verdicts.json changed after the run was sealed."
 INTERRUPTED = "No verdict: the run was interrupted before it finished."
-NOT_SEALED = "No verdict: the run was not sealed, so nothing shows that its files are as it wrote them."
+NOT_SEALED = "No verdict: the run was not sealed, so nothing shows that its files are unchanged."
 
 
 def tampered(root: Path) -> Path:
