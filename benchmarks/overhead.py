@@ -130,6 +130,7 @@ def write(root: Path, cases: int) -> None:
 
 def fill(root: Path) -> None:
     """Put an answer for every case into the cache, as if the engine had given it."""
+    from harness.engines.config import EngineConfig
     from harness.engines.dispatch import Dispatcher
     from harness.evaluation.families import renderers
     from harness.evaluation.plan import Job, SuiteJob, default_checkpoint, longest, make_plan, variants
@@ -137,10 +138,14 @@ def fill(root: Path) -> None:
     from harness.suites.discovery import find_suites
 
     (suite,) = find_suites([str(root / "evalsuites")])
-    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate=default_checkpoint(), engine="vllm")
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate=default_checkpoint(),
+        engine=EngineConfig(name="vllm"),
+    )
     checkpoints = variants(job)
     questions = make_plan(job, renderers(job.engine, checkpoints)).asks
-    broker = Dispatcher("vllm", checkpoints, max_model_len=longest(questions))
+    broker = Dispatcher(job.engine, checkpoints, max_model_len=longest(questions))
     assert broker.cache is not None
     texts = ["none", *NAMES]
     for i, (question, request) in enumerate(zip(questions, broker.requests(questions), strict=True)):

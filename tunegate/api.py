@@ -109,6 +109,7 @@ def _run(
     runs: str | Path | None,
     quiet: bool,
 ) -> Results:
+    from harness.engines.config import EngineConfig
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
     from harness.progress.progress import Progress
@@ -121,7 +122,7 @@ def _run(
         suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in found],
         candidate=str(candidate),
         baseline=None if baseline is None else str(baseline),
-        engine=engine,
+        engine=EngineConfig(name=engine),
         bars=None if thresholds is None else Path(thresholds),
         repeats=repeats,
     )

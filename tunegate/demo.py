@@ -14,6 +14,7 @@ from evalsuites.generated import write_rows
 from evalsuites.legal.clauses import test_clauses
 from evalsuites.legal.clauses.drafting import generate
 from harness.checkpoints.resolve import resolve
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
 from harness.evaluation.run import run
 from harness.files import digest
@@ -86,7 +87,7 @@ def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
 def demo_job(suites: list[Suite], candidate: str, baseline: str | None, engine: str | None) -> Job:
     """Both suites, whole."""
     parts = [SuiteJob(suite=s, cases=s.cases) for s in suites]
-    return Job(suites=parts, candidate=candidate, baseline=baseline, engine=engine)
+    return Job(suites=parts, candidate=candidate, baseline=baseline, engine=EngineConfig(name=engine))
 
 
 def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
@@ -111,7 +112,7 @@ def config_text(path: Path, base: str, runs: Path) -> str:
 def write_replay(folder: Path, rows: int, base: str, engine: str | None, progress: Progress) -> None:
     """Write general requests with the model's own answers; the answer cache has them the second time."""
     wanted = max(1, min(rows // A_REPLAY_ROW, replay.ROWS))
-    found = replay.replay(base, wanted, SEED, engine=engine, progress=progress)
+    found = replay.replay(base, wanted, SEED, engine=EngineConfig(name=engine), progress=progress)
     write_rows(folder / "data" / "replay.jsonl", found.rows)
 
 

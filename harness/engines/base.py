@@ -12,18 +12,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
+from harness.engines.config import EngineConfig
 from harness.errors import MissingExtra, UserError
 from harness.files import digest
 from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
-
-Lora = Literal["auto", "force", "merge"]
-LORA_CHOICES = ("auto", "force", "merge")
-
 
 DTYPES = ("bfloat16", "float16", "float32")
 
@@ -52,31 +49,6 @@ class Engine(Protocol):
         """Free models and processes; safe to call twice."""
 
 
-class EngineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a caller may set on any engine; engines ignore what they have no use for."""
-
-    dtype: str = "auto"
-    """auto (as the model's config says), bfloat16, float16 or float32; the same for every variant."""
-    kv_cache_bytes: int | None = None
-    """Size of vLLM's KV cache; None computes it from model, lengths and free memory."""
-    batch: int | None = None
-    """Most requests that are computed together; None leaves it to the engine."""
-    engines: int | None = None
-    """How many vLLM engines the engine 'ray' starts; None: one a GPU, or one without GPUs."""
-    replies: Callable[[Request], str] | Mapping[str, str] | None = None
-    """The fake engine's answers: a rule, or texts by request key."""
-    tensor_parallel: int = 1
-    """Devices that vLLM splits each model over."""
-    urls: tuple[str, ...] = ()
-    """The servers that the engine 'openai' asks."""
-    timeout_s: float = 600.0
-    """Longest wait for one answer of a server."""
-    patience_s: float = 300.0
-    """Longest time without a token of vLLM, or without any answer of any server, before the engine gives up."""
-    say: Callable[[str], None] = field(default=lambda text: None)
-    """Told, one line each, about long steps: a merge, a model that loads."""
-
-
 class EngineTraits(Struct, frozen=True, kw_only=True):
     """What the core needs to know of an engine before it starts: `TRAITS` in the engine's module."""
 
@@ -100,7 +72,7 @@ class EngineEntry(NamedTuple):
     """One line of the table of engines."""
 
     module: str
-    """Module with `start(checkpoints, max_model_len, lora, settings) -> Engine`, and `TRAITS` where it has some."""
+    """Module with `start(checkpoints, max_model_len, config) -> Engine`, and `TRAITS` where it has some."""
     package: str | None
     """Package that must import."""
     extra: str
@@ -191,39 +163,29 @@ def _extra(name: str) -> str:
     return entry.extra if torch.cuda.is_available() else entry.cpu_extra
 
 
-def open_engine(
-    name: str | None,
-    checkpoints: Mapping[str, Checkpoint],
-    *,
-    max_model_len: int,
-    lora: str = "auto",
-    settings: EngineSettings | None = None,
-) -> Engine:
+def open_engine(config: EngineConfig, checkpoints: Mapping[str, Checkpoint], *, max_model_len: int) -> Engine:
     """Open an engine for the variants in `checkpoints`. No model loads before `generate` needs it.
 
-    `max_model_len` is the longest prompt and answer together, in tokens. `lora` says how adapters are served: `auto`,
-    `force` (as LoRA) or `merge`. What the engine cannot serve is a UserError here, all of it at once.
+    `max_model_len` is the longest prompt and completion together, in tokens. What the engine cannot serve is a
+    UserError here, all of it at once.
     """
-    if lora not in LORA_CHOICES:
-        raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
-    name = pick_engine(name)
-    module = importlib.import_module(ENGINES[name].module)
-    engine: Engine = module.start(checkpoints, max_model_len, lora, settings or EngineSettings())
+    module = importlib.import_module(ENGINES[pick_engine(config.name)].module)
+    engine: Engine = module.start(checkpoints, max_model_len, config)
     return engine
 
 
-def common_dtype(checkpoints: Mapping[str, Checkpoint], settings: EngineSettings) -> str:
+def common_dtype(checkpoints: Mapping[str, Checkpoint], config: EngineConfig) -> str:
     """The one data type that every variant runs in: as asked, else as the first model's config states it."""
-    if settings.dtype in DTYPES:
-        return settings.dtype
-    if settings.dtype != "auto":
-        raise UserError(f"dtype {settings.dtype}: expected one of: auto, {', '.join(DTYPES)}")
+    if config.dtype in DTYPES:
+        return config.dtype
+    if config.dtype != "auto":
+        raise UserError(f"dtype {config.dtype}: expected one of: auto, {', '.join(DTYPES)}")
     from harness.checkpoints.model_files import read_json
 
     first = min(checkpoints, key=lambda variant: variant != BASELINE)
-    config = read_json(Path(checkpoints[first].path) / "config.json")
-    own = config.get("text_config") or {}
-    stored = config.get("dtype") or config.get("torch_dtype") or own.get("dtype") or own.get("torch_dtype")
+    model = read_json(Path(checkpoints[first].path) / "config.json")
+    own = model.get("text_config") or {}
+    stored = model.get("dtype") or model.get("torch_dtype") or own.get("dtype") or own.get("torch_dtype")
     return stored if stored in DTYPES else "bfloat16"
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from msgspec import structs
+
 from harness.checkpoints.merge import merged_path
-from harness.engines.base import EngineSettings, open_engine, pick_engine, request_key, traits_of
+from harness.engines.base import open_engine, request_key
 from harness.engines.cache import AnswerCache, answered
 from harness.engines.cache_eviction import keep_within_bound
-from harness.engines.openai.config import Servers
+from harness.engines.config import EngineConfig
 from harness.errors import NOT_JSON, UserError
 from harness.files import read_text
 from harness.schema import Case, Checkpoint, Completion, Request, Sampling
@@ -46,44 +48,21 @@ class Dispatcher:
 
     def __init__(
         self,
-        name: str | None,
+        config: EngineConfig,
         checkpoints: Mapping[str, Checkpoint],
         *,
         max_model_len: int,
-        lora: str = "auto",
-        use_cache: bool = True,
-        script: Path | None = None,
-        batch: int | None = None,
-        engines: int | None = None,
-        tensor_parallel: int = 1,
-        servers: Servers | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        if engines is not None and not traits_of(name).starts_engines:
-            raise UserError(f"--engines {engines}: only for --engine ray. Add it, or leave --engines out")
-        if tensor_parallel < 1:
-            raise UserError(f"--tensor-parallel-size {tensor_parallel}: expected 1 or more")
-        if tensor_parallel != 1 and not traits_of(pick_engine(name)).splits_models:
-            raise UserError(
-                f"--tensor-parallel-size {tensor_parallel}: only for --engine vllm. Leave it out, or start a vLLM "
-                "server with it and use --engine openai"
-            )
         self.checkpoints = checkpoints
         self._say = say
-        self._script = read_script(script) if script else {}
+        self._script = read_script(config.script) if config.script else {}
         self._texts: dict[str, str] = {}
-        settings = EngineSettings(
-            replies=self._texts,
-            batch=batch,
-            engines=engines,
-            tensor_parallel=tensor_parallel,
-            urls=servers.urls if servers else (),
-            say=say,
-        )
-        self.engine = open_engine(name, checkpoints, max_model_len=max_model_len, lora=lora, settings=settings)
-        self.cache = AnswerCache(self.engine, checkpoints) if use_cache else None
+        config = structs.replace(config, replies=self._texts, say=say)
+        self.engine = open_engine(config, checkpoints, max_model_len=max_model_len)
+        self.cache = AnswerCache(self.engine, checkpoints) if config.use_cache else None
         unknown = {c.name: c.unpinned_because for c in checkpoints.values() if not c.is_known_by_content}
-        for served, why in unknown.items() if use_cache else ():
+        for served, why in unknown.items() if config.use_cache else ():
             say(f"completions of '{served}' are not reused, even after an interruption: weights not proven ({why})")
         self.counts = {"cached": 0, "generated": 0}
         self.was_kept = False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.engines.base import EngineSettings, EngineTraits, failed, in_order, problem_of
+from harness.engines.base import EngineTraits, failed, in_order, problem_of
+from harness.engines.config import EngineConfig
 from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request
 
@@ -15,9 +16,9 @@ Replies = Callable[[Request], str] | Mapping[str, str]
 TRAITS = EngineTraits(is_scripted=True, why_no_forecast="the answers are scripted; no model is loaded")
 
 
-def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> FakeEngine:
-    """The fake engine; `settings.replies` are its answers."""
-    return FakeEngine(settings.replies, max_model_len=max_model_len, remember=False)
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> FakeEngine:
+    """The fake engine; `config.replies` are its answers."""
+    return FakeEngine(config.replies, max_model_len=max_model_len, remember=False)
 
 
 def plain_reply(request: Request) -> str:

@@ -8,14 +8,15 @@ from pathlib import Path
 from harness.baseline.compare import PAIRED
 from harness.checkpoints.resolve import brings_tokenizer, tokenizer_folder, tokenizers_differ
 from harness.engines.base import traits_of
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import RunPlan
 from harness.schema import BASELINE, CANDIDATE, Checkpoint
 from harness.suites.prompts import PlainRenderer, Renderer, Rendering
 
 
-def renderers(engine: str | None, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
+def renderers(config: EngineConfig, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
     """The renderer of each variant. Variants with one tokenizer and chat template share it, the tuned model's first."""
-    if traits_of(engine).is_scripted:
+    if traits_of(config.name).is_scripted:
         return dict.fromkeys(checkpoints, PlainRenderer())
     shared: dict[str, Rendering] = {}
     for variant in sorted(checkpoints, key=lambda v: v != CANDIDATE):

@@ -36,19 +36,7 @@ def answer(
     """
     from harness.engines.dispatch import Dispatcher
 
-    broker = Dispatcher(
-        job.engine,
-        checkpoints,
-        max_model_len=longest(questions),
-        lora=job.lora,
-        use_cache=job.use_cache,
-        script=job.script,
-        batch=job.batch,
-        engines=job.engines,
-        tensor_parallel=job.tensor_parallel,
-        servers=job.servers,
-        say=progress.say,
-    )
+    broker = Dispatcher(job.engine, checkpoints, max_model_len=longest(questions), say=progress.say)
     suites = [part.suite for part in job.suites]
     waiting: list[tuple[str, Record]] = []
     start = time.monotonic()

@@ -94,11 +94,12 @@ def _ask(
     job: Job, checkpoint: Checkpoint, asks: RequestQueue, folder: RunFolder, progress: Progress, batch: int
 ) -> dict[str, object]:
     """Both passes, each by an engine of its own; returns what the first said of itself, with the work of both."""
-    uncached = structs.replace(job, use_cache=False)
+    uncached = structs.replace(job, engine=structs.replace(job.engine, use_cache=False))
+    batched = structs.replace(uncached, engine=structs.replace(uncached.engine, batch=batch))
     first = list(asks.of(BASELINE))
     second = [_reseeded(ask, job) for ask in asks.of(CANDIDATE)]
     engine = answer(uncached, {BASELINE: checkpoint}, first, folder, progress)
-    other = answer(structs.replace(uncached, batch=batch), {CANDIDATE: checkpoint}, second, folder, progress)
+    other = answer(batched, {CANDIDATE: checkpoint}, second, folder, progress)
     truncated = engine["truncated"] | other["truncated"]
     return engine | {work: engine[work] + other[work] for work in WORK} | {"truncated": truncated}
 

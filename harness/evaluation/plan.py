@@ -16,7 +16,8 @@ from msgspec import Struct, structs
 
 from harness.checkpoints.bundled_model import EMBEDDED
 from harness.engines.base import traits_of
-from harness.engines.openai.config import NO_SERVER, Servers, endpoint
+from harness.engines.config import EngineConfig, Servers
+from harness.engines.openai.config import NO_SERVER, endpoint
 from harness.errors import MissingExtra, UserError, refuse_all
 from harness.files import MEMORY_BYTES, digest, read_text, shown_path
 from harness.formatting import format_duration
@@ -180,33 +181,20 @@ class Job(Struct, kw_only=True):
     """Checkpoint as the user wrote it."""
     baseline: str | None = None
     """Checkpoint to compare with, `accepted` for each suite's baseline.json, or None."""
-    engine: str | None = None
-    """Engine by name; None picks one."""
-    engines: int | None = None
-    """How many vLLM engines the engine 'ray' starts; None leaves it to the machines."""
-    tensor_parallel: int = 1
-    """Devices that vLLM splits each model over."""
-    lora: str = "auto"
-    """auto, force or merge."""
+    engine: EngineConfig = EngineConfig()
+    """The engine and its options."""
     repeats: int | None = None
     """Answers per case and variant; None leaves it to each suite."""
     seed: int = 0
     """Seed of the first answer."""
     bars: Path | None = None
     """A copy of evalsuites to take every gates.toml from."""
-    use_cache: bool = True
-    """Reuse cached answers."""
-    batch: int | None = None
-    """Most requests that the engine computes together; None leaves it to the engine."""
-    script: Path | None = None
-    """Answers of the fake engine, as JSON: variant -> case id -> text."""
-    servers: Servers | None = None
-    """The servers that the engine 'openai' asks, and what they call the models."""
 
     @property
     def asked_baseline(self) -> str | None:
         """The baseline that is asked; an accepted one is not. Servers may have one that has no name here."""
-        if self.baseline is None and self.servers and self.servers.baseline:
+        servers = self.engine.servers
+        if self.baseline is None and servers and servers.baseline:
             return self.candidate
         return None if self.baseline == ACCEPTED else self.baseline
 
@@ -236,7 +224,7 @@ def default_checkpoint() -> str:
 
 def variants(job: Job) -> dict[str, Checkpoint]:
     """Resolve the checkpoints that a job asks; the baseline comes first."""
-    traits = traits_of(job.engine)
+    traits = traits_of(job.engine.name)
     if traits.is_scripted:
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
         script = _script(job)
@@ -255,11 +243,11 @@ SCRIPT = "Expected JSON of variant -> case id -> text"
 
 def _script(job: Job) -> str:
     """Text of the fake engine's script. Variants and case ids that are not in the suites are a UserError."""
-    if job.script is None:
+    if job.engine.script is None:
         return ""
     from harness.engines.dispatch import FAILS, read_script
 
-    script, where = read_script(job.script), shown_path(job.script)
+    script, where = read_script(job.engine.script), shown_path(job.engine.script)
     fails = script.pop(FAILS, {})
     known = {case.id for part in job.suites for case in part.suite.cases}
     sides = (CANDIDATE, BASELINE)
@@ -277,16 +265,16 @@ def _script(job: Job) -> str:
         if case_id not in known
     ]
     refuse_all(problems, f"{where}: a script that does not fit the suites")
-    return read_text(job.script, SCRIPT)
+    return read_text(job.engine.script, SCRIPT)
 
 
-def judge_checkpoint(name: str, engine: str | None, script: Path | None, servers: Servers | None = None) -> Checkpoint:
+def judge_checkpoint(name: str, config: EngineConfig) -> Checkpoint:
     """Resolve the checkpoint that judges a run."""
-    traits = traits_of(engine)
+    traits = traits_of(config.name)
     if traits.is_scripted:
-        return _scripted(f"fake:{name}", read_text(script, SCRIPT) if script else "")
+        return _scripted(f"fake:{name}", read_text(config.script, SCRIPT) if config.script else "")
     if traits.needs_url:
-        return _served(Job(suites=[], candidate=name, engine=engine, servers=servers))[CANDIDATE]
+        return _served(Job(suites=[], candidate=name, engine=config))[CANDIDATE]
     from harness.checkpoints.resolve import resolve
 
     return resolve(name)
@@ -294,13 +282,14 @@ def judge_checkpoint(name: str, engine: str | None, script: Path | None, servers
 
 def _served(job: Job) -> dict[str, Checkpoint]:
     """Models by the names that servers give them; the checkpoints' own names say which tokenizer renders prompts."""
-    if job.servers is None:
+    servers = job.engine.servers
+    if servers is None:
         raise UserError(NO_SERVER)
-    if job.baseline == ACCEPTED and job.servers.baseline:
+    if job.baseline == ACCEPTED and servers.baseline:
         raise UserError("--baseline accepted: no baseline is asked, so leave out --served-baseline")
     base = job.asked_baseline
-    found = {BASELINE: _served_as(job.servers.baseline or base, base, job.baseline, job.servers)} if base else {}
-    found[CANDIDATE] = _served_as(job.servers.model or job.candidate, job.candidate, job.candidate, job.servers)
+    found = {BASELINE: _served_as(servers.baseline or base, base, job.baseline, servers)} if base else {}
+    found[CANDIDATE] = _served_as(servers.model or job.candidate, job.candidate, job.candidate, servers)
     return found
 
 
@@ -443,17 +432,18 @@ ANSWERED = 0.5
 def forecast(job: Job) -> list[str]:
     """Two lines: the questions, and how long answers take that are not cached, where that was measured."""
     names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
-    if job.servers:
-        served = {BASELINE: job.servers.baseline, CANDIDATE: job.servers.model}
+    servers = job.engine.servers
+    if servers:
+        served = {BASELINE: servers.baseline, CANDIDATE: servers.model}
         names = {variant: name and (served[variant] or name) for variant, name in names.items()}
     asked = {v: n for v, n in names.items() if n is not None}
     answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(asked)
     who = " and ".join(f"{v} {n}" for v, n in asked.items())
     suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
     head = f"tunegate: {answers} answers for {who}: {suites}"
-    if job.servers:
-        return [head, f"tunegate: asked of {', '.join(job.servers.urls)}; how long that takes is up to them"]
-    traits = traits_of(job.engine)
+    if servers:
+        return [head, f"tunegate: asked of {', '.join(servers.urls)}; how long that takes is up to them"]
+    traits = traits_of(job.engine.name)
     if traits.why_no_forecast:
         return [head, f"tunegate: {traits.why_no_forecast}"]
     tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.engines.base import traits_of
-from harness.engines.openai.config import Servers
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.files import digest
 from harness.judges.rubric import JudgeRubric, read_verdict
@@ -102,24 +102,18 @@ def judge(
     rubric: JudgeRubric,
     judged_by: Checkpoint,
     *,
-    engine: str | None,
+    engine: EngineConfig,
     progress: Progress,
-    script: Path | None = None,
-    servers: Servers | None = None,
-    tensor_parallel: int = 1,
 ) -> JudgeResult:
     """Ask the judge about every answer of the run and append its verdicts to the run."""
     from harness.engines.dispatch import Dispatcher
 
-    renderer = PlainRenderer() if traits_of(engine).is_scripted else Renderer.of(judged_by)
+    renderer = PlainRenderer() if traits_of(engine.name).is_scripted else Renderer.of(judged_by)
     asked, decided = _plan(items(run, rubric), rubric, renderer)
     broker = Dispatcher(
         engine,
         {JUDGE: judged_by},
         max_model_len=max((len(q.ids) + q.sampling.max_tokens for q in asked), default=1),
-        script=script,
-        servers=servers,
-        tensor_parallel=tensor_parallel,
         say=progress.say,
     )
     said = [*decided]

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from harness.approval.approve import Approval, Where, approve, suites_here
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import traits_of
+from harness.engines.config import EngineConfig
 from harness.errors import GateFailed, refuse_all
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -42,8 +45,8 @@ def judge(
     for folder, names in approval.runs.items():
         original = load_manifest(folder)
         job = job_like(original, names, merged, list(suites_here(names, where.suites).values()), where.bars)
-        if traits_of(job.engine).splits_models:
-            job.tensor_parallel = tensor_parallel
+        if traits_of(job.engine.name).splits_models:
+            job.engine = structs.replace(job.engine, tensor_parallel=tensor_parallel)
         made = run(job, RunFolder.create(where.runs, "merged"), progress)
         short = [f"{v.suite} {v.gate}: {v.outcome}" for v in made.verdicts if v.outcome != "pass"]
         if short or not made.verdicts:
@@ -76,7 +79,7 @@ def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Seq
         suites=[SuiteJob(suite=here[i.name], cases=here[i.name].cases) for i in infos],
         candidate=str(merged),
         baseline=ACCEPTED if accepted else baseline,
-        engine=None if traits_of(engine).needs_url else engine,
+        engine=EngineConfig(name=None if traits_of(engine).needs_url else engine),
         repeats=samples.pop() if samples else None,
         seed=int(original.sampling.get("seed", 0)),
         bars=bars,

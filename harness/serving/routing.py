@@ -13,7 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.checkpoints.merge import merged_path
-from harness.engines.base import LORA_CHOICES, EngineSettings, common_dtype, pick_engine
+from harness.engines.base import common_dtype, pick_engine
+from harness.engines.config import LORA_CHOICES, EngineConfig
 from harness.engines.vllm import environment as vllm_environment
 from harness.engines.vllm.adapters import Way, plan
 from harness.engines.vllm.memory import kv_cache_bytes
@@ -92,7 +93,7 @@ def find_route(
     way = ways.ways[CANDIDATE]
     source = Path(checkpoint.path)
     length = _length(Renderer(source).max_positions, max_model_len)
-    dtype = common_dtype({CANDIDATE: checkpoint}, EngineSettings())
+    dtype = common_dtype({CANDIDATE: checkpoint}, EngineConfig())
     try:
         cache = kv_cache_bytes(source, dtype, length, on_cpu, parallel=tensor_parallel)
     except EngineFailed as error:

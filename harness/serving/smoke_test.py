@@ -16,7 +16,8 @@ from typing import Any
 from msgspec import Struct
 
 from harness.engines import canary
-from harness.engines.base import EngineSettings, open_engine
+from harness.engines.base import open_engine
+from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai import config
 from harness.errors import UserError
 from harness.evaluation.plan import Job, PlannedRequest, SuiteJob, longest, make_plan
@@ -300,10 +301,12 @@ def ask(
     requests = [
         Request(key=str(place), ids=ask.ids, sampling=ask.sampling, variant=CANDIDATE) for place, ask in enumerate(asks)
     ]
-    settings = EngineSettings(urls=(access.url,), patience_s=PATIENCE_S, say=say)
+    asking = EngineConfig(
+        name="openai", servers=Servers(urls=(access.url,)), use_cache=False, patience_s=PATIENCE_S, say=say
+    )
     with _asking(access):
         checkpoints = {CANDIDATE: config.endpoint(route.name, local)}
-        engine = open_engine("openai", checkpoints, max_model_len=longest(requests), settings=settings)
+        engine = open_engine(asking, checkpoints, max_model_len=longest(requests))
         try:
             found = {int(completion.key): completion for completion in engine.generate(requests)}
             return engine.describe(), found

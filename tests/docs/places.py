@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.checkpoints.bundled_model import EMBEDDED, MEMBER_SHA256
 from harness.checkpoints.resolve import cache_dir
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.progress.progress import Progress
@@ -72,7 +73,9 @@ def a_run(folder: Path) -> None:
     answers = folder / ANSWERS
     answers.write_text(json.dumps(right_answers(folder)))
     jobs = [SuiteJob(suite=suite, cases=suite.cases) for suite in find_suites([str(folder / "evalsuites")])]
-    job = Job(suites=jobs, candidate="NEW", baseline="BASE", engine="fake", script=answers, use_cache=False)
+    job = Job(
+        suites=jobs, candidate="NEW", baseline="BASE", engine=EngineConfig(name="fake", script=answers, use_cache=False)
+    )
     run(job, RunFolder.create(folder / "runs", "compare"), Progress(quiet=True))
     answers.unlink()
     name_the_newest(folder)

@@ -13,6 +13,7 @@ import pytest
 from harness.checkpoints.resolve import resolve
 from harness.engines import ENGINES, Engine, open_engine
 from harness.engines.base import EngineEntry
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.schema import Request, Sampling
 from tests.docs.blocks import files_of
@@ -67,7 +68,7 @@ def request(name: str, ids: tuple[int, ...], **sampling: object) -> Request:
 
 def test_the_engine_of_the_page_keeps_what_the_page_says(parrot: ModuleType, tiny_model: Path) -> None:
     checkpoint = resolve(str(tiny_model))
-    engine: Engine = open_engine("parrot", {"tuned": checkpoint}, max_model_len=8)
+    engine: Engine = open_engine(EngineConfig(name="parrot"), {"tuned": checkpoint}, max_model_len=8)
     assert isinstance(engine, parrot.Parrot)
     asked = [request("a", (5, 6, 7)), request("a", (5, 6, 7)), request("long", tuple(range(9)))]
     found = {one.key: one for one in engine.generate(asked)}
@@ -85,4 +86,4 @@ def test_the_engine_of_the_page_refuses_adapters(parrot: ModuleType, tiny_model:
 
     adapter = msgspec.structs.replace(resolve(str(tiny_model)), kind="adapter", name="mine")
     with pytest.raises(UserError, match="serves no adapters: mine"):
-        open_engine("parrot", {"tuned": adapter}, max_model_len=8)
+        open_engine(EngineConfig(name="parrot"), {"tuned": adapter}, max_model_len=8)

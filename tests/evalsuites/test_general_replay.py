@@ -11,6 +11,7 @@ import pytest
 
 import evalsuites.general.basics
 from evalsuites.general.basics import replay
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.progress.progress import Progress
 from harness.schema import Case, Completion
@@ -190,7 +191,8 @@ def ask(tmp_path, monkeypatch):
         drawn = replay.draw(seed)
         script = tmp_path / "script.json"
         script.write_text(json.dumps({"tuned": {drawn[at].id: text for at, text in answers.items()}}))
-        return replay.replay("any", rows, seed, engine="fake", progress=Progress(quiet=True), script=script)
+        engine = EngineConfig(name="fake", script=script)
+        return replay.replay("any", rows, seed, engine=engine, progress=Progress(quiet=True))
 
     return run
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.baseline.accept import Acceptance
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.progress.progress import Progress
@@ -110,10 +111,8 @@ def evaluate(
         suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites(root)],
         candidate="new",
         baseline="old" if isinstance(baseline, dict) else baseline,
-        engine="fake",
-        script=script,
-        use_cache=False,
         bars=bars,
+        engine=EngineConfig(name="fake", script=script, use_cache=False),
     )
     assert baseline in (None, ACCEPTED) or isinstance(baseline, dict)
     return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.engines.config import EngineConfig
 from harness.evaluation import plan
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -37,9 +38,7 @@ def compare(root: Path, base: Path, adapter: Path, engine: str, lora: str) -> di
         suites=[SuiteJob(suite=suite, cases=suite.cases)],
         candidate=str(adapter),
         baseline=str(base),
-        engine=engine,
-        lora=lora,
-        use_cache=False,
+        engine=EngineConfig(name=engine, use_cache=False, lora=lora),
     )
     made = load_run(run(job, RunFolder.create(root / "runs", engine), Progress()).path)
     return {

@@ -19,6 +19,7 @@ import pytest
 
 from harness.approval.policy import renew
 from harness.checkpoints.resolve import resolve
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.progress.progress import Progress
@@ -89,10 +90,8 @@ def evaluate(
         suites=[SuiteJob(suite=suite, cases=suite.cases[:asked]) for suite in found],
         candidate="tuned",
         baseline=baseline if isinstance(baseline, str) else "base" if baseline else None,
-        engine="fake",
-        script=script,
-        use_cache=False,
         bars=bars,
+        engine=EngineConfig(name="fake", script=script, use_cache=False),
     )
     made = run(job, RunFolder.create(runs, "eval"), Progress(quiet=True)).path
     script.unlink()

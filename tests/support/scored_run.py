@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.progress.progress import Progress
@@ -29,8 +30,6 @@ def make(root: Path, tuned: dict[str, str] | None = None, baseline: dict[str, st
         suites=[SuiteJob(suite=s, cases=s.cases) for s in found],
         candidate="new",
         baseline="old",
-        engine="fake",
-        script=script,
-        use_cache=False,
+        engine=EngineConfig(name="fake", script=script, use_cache=False),
     )
     return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from harness.checkpoints.resolve import EMBEDDED, resolve
 from harness.engines import open_engine
-from harness.engines.base import EngineSettings
 from harness.engines.cache import AnswerCache, answered
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
@@ -59,7 +61,7 @@ def until(arriving: Iterator[Completion], then: signal.Signals | None) -> tuple[
 
 def killed(base: dict[str, Checkpoint], asked: list[Request]) -> dict[str, Any]:
     """One answer at a time; the process is killed after the first."""
-    engine = open_engine("vllm", base, max_model_len=MAX_LEN, settings=EngineSettings(kv_cache_bytes=1 << 28, batch=1))
+    engine = open_engine(EngineConfig(name="vllm", kv_cache_bytes=1 << 28, batch=1), base, max_model_len=MAX_LEN)
     try:
         found, error = until(answered(engine, asked, AnswerCache(engine, base)), signal.SIGKILL)
     finally:
@@ -70,8 +72,8 @@ def killed(base: dict[str, Checkpoint], asked: list[Request]) -> dict[str, Any]:
 def resumed_starved_and_hung(base: dict[str, Checkpoint], asked: list[Request], renderer: Renderer) -> dict[str, Any]:
     """The rest of the killed one's answers; then a batch that is too large; then a process that does nothing."""
     said: list[str] = []
-    settings = EngineSettings(kv_cache_bytes=1 << 28, batch=4, patience_s=PATIENCE_S, say=said.append)
-    engine: Any = open_engine("vllm", base, max_model_len=MAX_LEN, settings=settings)
+    settings = EngineConfig(kv_cache_bytes=1 << 28, batch=4, patience_s=PATIENCE_S, say=said.append)
+    engine: Any = open_engine(structs.replace(settings, name="vllm"), base, max_model_len=MAX_LEN)
     reached: list[str] = []
     real = engine.generate
     engine.generate = lambda requests: reached.extend(r.key for r in requests) or real(requests)

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from harness.checkpoints.resolve import resolve
 from harness.engines import open_engine
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.schema import Checkpoint, Request, Sampling
 from harness.suites.prompts import Renderer
 from tests.conftest import save_tiny_model
@@ -22,8 +24,8 @@ QUESTIONS = ["Who owns the land?", "When is the rent due?", "What does the tenan
 
 def answered(size: int, checkpoints: dict[str, Checkpoint], requests: list[Request]) -> dict[str, Any]:
     """Generated ids by request, what the engine says of itself, and what is part of a request's key."""
-    settings = EngineSettings(kv_cache_bytes=1 << 24, tensor_parallel=size, batch=8)
-    engine = open_engine("vllm", checkpoints, max_model_len=96, settings=settings)
+    settings = EngineConfig(kv_cache_bytes=1 << 24, tensor_parallel=size, batch=8)
+    engine = open_engine(structs.replace(settings, name="vllm"), checkpoints, max_model_len=96)
     try:
         ids = {found.key: found.output_ids for found in engine.generate(requests)}
         return {"ids": ids, "describe": engine.describe(), "facts": engine.facts("tuned")}

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.engines import Engine, open_engine
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.engines.vllm import engine as vllm_engine
 from harness.engines.vllm import model
 from harness.engines.vllm.model import VllmModel
@@ -40,7 +40,7 @@ SCHEMA = {
     "required": ["reason", "answer"],
     "additionalProperties": False,
 }
-SMALL = EngineSettings(kv_cache_bytes=1 << 28)
+SMALL = EngineConfig(kv_cache_bytes=1 << 28)
 MAX_LEN = 96
 
 
@@ -77,7 +77,7 @@ def shown(found: list[Completion]) -> dict[str, Any]:
 
 @contextmanager
 def opened(checkpoints: dict[str, Checkpoint], lora: str, max_len: int = MAX_LEN) -> Iterator[Engine]:
-    engine = open_engine("vllm", checkpoints, max_model_len=max_len, lora=lora, settings=SMALL)
+    engine = open_engine(structs.replace(SMALL, name="vllm", lora=lora), checkpoints, max_model_len=max_len)
     try:
         yield engine
     finally:
@@ -139,8 +139,8 @@ def structured(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
 def starved(renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """In this process: memory runs out once more than two questions are computed together."""
     said: list[str] = []
-    settings = EngineSettings(kv_cache_bytes=1 << 28, batch=4, say=said.append)
-    engine: Any = open_engine("vllm", {"baseline": base}, max_model_len=MAX_LEN, settings=settings)
+    settings = EngineConfig(kv_cache_bytes=1 << 28, batch=4, say=said.append)
+    engine: Any = open_engine(structs.replace(settings, name="vllm"), {"baseline": base}, max_model_len=MAX_LEN)
     asked = requests(renderer, ["baseline"])
     try:
         first = shown(list(engine.generate(asked)))

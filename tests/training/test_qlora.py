@@ -202,7 +202,7 @@ def test_what_an_adapter_was_trained_on_is_part_of_its_digest(adapter, tmp_path)
 
 
 def test_every_engine_merges_it_into_its_own_base_and_says_so(base, adapter):
-    from harness.engines.base import EngineSettings
+    from harness.engines.config import EngineConfig
     from harness.engines.transformers.engine import start
     from harness.engines.vllm.adapters import plan
 
@@ -211,7 +211,7 @@ def test_every_engine_merges_it_into_its_own_base_and_says_so(base, adapter):
     assert by_vllm.ways == {"baseline": "plain", "tuned": "merged"}
     assert "trained on an NF4 base" in by_vllm.reasons["tuned"][0]
     said = []
-    engine = start(found, 64, "auto", EngineSettings(say=said.append))
+    engine = start(found, 64, EngineConfig(say=said.append))
     assert engine.ways == {"baseline": "plain", "tuned": "merged"}
     assert any("trained on an NF4 base" in text for text in said)
 
@@ -220,14 +220,14 @@ def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(b
     from transformers import AutoModelForCausalLM
 
     from harness.engines import open_engine
-    from harness.engines.base import EngineSettings
+    from harness.engines.config import EngineConfig
     from harness.schema import Request, Sampling
 
     prompts = [(5, 17, 42, 9, 60), (33, 8), (7, 7, 90, 200, 12, 4)]
     how = Sampling(max_tokens=1, logprob_ids=tuple(range(3, 103)))
     found = {"baseline": resolve(str(base)), "tuned": resolve(str(adapter))}
     asked = [Request(key=f"{v}{i}", ids=p, sampling=how, variant=v) for v in found for i, p in enumerate(prompts)]
-    engine = open_engine("transformers", found, max_model_len=64, settings=EngineSettings(dtype="bfloat16"))
+    engine = open_engine(EngineConfig(name="transformers", dtype="bfloat16"), found, max_model_len=64)
     answers = {c.key: c.option_logprobs for c in engine.generate(asked)}
     assert engine.describe()["ways"] == {"baseline": "plain", "tuned": "merged"}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.engines.base import pick_engine
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob, make_plan
 from harness.evaluation.run import run
@@ -40,7 +41,7 @@ def confirm(
         suites=[SuiteJob(suite=suite, cases=suite.cases)],
         candidate=str(root / winner.run),
         baseline=config.base,
-        engine=engine,
+        engine=EngineConfig(name=engine),
     )
     made = run(job, RunFolder.create(root, f"{config.output.name}-test"), progress, parent_run_id=winner.run)
     outcomes = [verdict.outcome for verdict in made.verdicts]

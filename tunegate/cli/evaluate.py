@@ -61,7 +61,7 @@ def compare(
     require_gates: RequireGates = None,
 ) -> None:
     """Ask both checkpoints the same prompts, print estimates and verdicts, write a report."""
-    from harness.engines.openai.config import servers_of
+    from harness.engines.options import engine_config
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
     from harness.gates.config import suites_with_bars
@@ -69,20 +69,25 @@ def compare(
     from harness.runs.folder import RunFolder
     from tunegate.run_summary import lines
 
-    servers = servers_of(engine, url, served_model, served_baseline, trust_server)
+    config = engine_config(
+        engine,
+        engines=engines,
+        tensor_parallel_size=tensor_parallel_size,
+        lora=lora,
+        script=script,
+        url=url,
+        served_model=served_model,
+        served_baseline=served_baseline,
+        trust_server=trust_server,
+    )
     left_out: list[str] = []
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in suites_here(suite, left_out)],
         candidate=tuned,
         baseline=baseline,
-        engine=engine,
-        engines=engines,
-        tensor_parallel=tensor_parallel_size,
-        lora=lora,
+        engine=config,
         repeats=repeats,
         bars=bars,
-        script=script,
-        servers=servers,
     )
     made = run(job, RunFolder.create(runs, "compare"), Progress())
     for line in lines(made.path, 110):
@@ -132,7 +137,7 @@ def judge(
     runs: Runs = Path("runs"),
 ) -> None:
     """Let a model judge a finished run's answers by a rubric; its verdicts are added to the run as events."""
-    from harness.engines.openai.config import servers_of
+    from harness.engines.options import engine_config
     from harness.evaluation.plan import judge_checkpoint
     from harness.judges import human_labels
     from harness.judges.llm_judge import judge as ask
@@ -141,16 +146,15 @@ def judge(
     from harness.runs.folder import find_run, load_run
 
     asked, path = load_rubric(rubric), find_run(run, runs)
-    servers = servers_of(engine, url, served_model)
+    config = engine_config(
+        engine, tensor_parallel_size=tensor_parallel_size, script=script, url=url, served_model=served_model
+    )
     found = ask(
         load_run(path),
         asked,
-        judge_checkpoint(by, engine, script, servers),
-        engine=engine,
+        judge_checkpoint(by, config),
+        engine=config,
         progress=Progress(),
-        script=script,
-        servers=servers,
-        tensor_parallel=tensor_parallel_size,
     )
     typer.echo(f"{found.scored} answers judged, {found.unscored} unscored: {found.path}")
     typer.echo(f"canaries: the judge gave its best verdict to {found.fooled} of {found.canaries} that asked for it")
@@ -315,23 +319,26 @@ def noise(
     served_model: ServedModel = None,
 ) -> None:
     """Ask one checkpoint twice and write how far each metric moves by itself into its suites' noise.json."""
-    from harness.engines.openai.config import servers_of
+    from harness.engines.options import engine_config
     from harness.evaluation.noise import measure, save
     from harness.evaluation.plan import Job, SuiteJob
     from harness.progress.progress import Progress
     from harness.runs.folder import RunFolder
 
-    servers = servers_of(engine, url, served_model)
+    config = engine_config(
+        engine,
+        engines=engines,
+        tensor_parallel_size=tensor_parallel_size,
+        lora=lora,
+        script=script,
+        url=url,
+        served_model=served_model,
+    )
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases) for s in suites_here(suite)],
         candidate=checkpoint,
-        engine=engine,
-        engines=engines,
-        tensor_parallel=tensor_parallel_size,
-        lora=lora,
+        engine=config,
         repeats=repeats,
-        script=script,
-        servers=servers,
     )
     folder = RunFolder.create(runs, "noise")
     found = measure(job, folder, Progress(), batch)

@@ -76,21 +76,20 @@ def pytest_configure(config: pytest.Config) -> None:
         count = config.getoption(option)
         if count is not None and count < 1:
             raise pytest.UsageError(f"--{option} {count}: expected 1 or more")
-    _servers(config)
+    _check_engine(config)
     for option in ("checkpoint", "baseline"):
         _usage(config, option)
 
 
-def _servers(config: pytest.Config) -> None:
-    """Refuse options for servers that do not fit before anything is collected."""
-    if not config.getoption("engine") and not config.getoption("url"):
+def _check_engine(config: pytest.Config) -> None:
+    """Refuse engine options that do not fit before anything is collected."""
+    options = config.option
+    if options.engine is None and not options.url and options.engines is None and options.tensor_parallel_size == 1:
         return
-    from harness.engines.openai.config import servers_of
+    from tunegate.pytest_plugin.session import engine_of
 
-    names = ("engine", "url", "served_model", "served_baseline", "trust_server")
-    given = (config.getoption(name) for name in names)
     try:
-        servers_of(*given)
+        engine_of(options)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 

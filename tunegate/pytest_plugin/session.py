@@ -12,7 +12,8 @@ from typing import Any, TextIO
 
 from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
-from harness.engines.openai.config import servers_of
+from harness.engines.config import EngineConfig
+from harness.engines.options import ENGINE_OPTIONS, engine_config
 from harness.errors import Unavailable, UserError, refuse_all
 from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
 from harness.gates.config import load_suite_gates
@@ -23,6 +24,11 @@ from harness.suites.suite import Suite
 
 FEW = 5
 """Most selected cases that the terminal shows in full."""
+
+
+def engine_of(options: Any) -> EngineConfig:
+    """The engine that pytest's options configure; options that do not fit it are a UserError."""
+    return engine_config(options.engine, **{name: getattr(options, name) for name in ENGINE_OPTIONS})
 
 
 class EvaluationSession:
@@ -136,21 +142,9 @@ class EvaluationSession:
             suites=self._jobs,
             candidate=options.checkpoint or default_checkpoint(),
             baseline=options.baseline,
-            engine=options.engine,
-            engines=options.engines,
-            tensor_parallel=options.tensor_parallel_size,
-            lora=options.lora,
+            engine=engine_of(options),
             repeats=options.repeats,
             bars=self._bars(),
-            use_cache=not options.no_answer_cache,
-            script=Path(options.script) if options.script else None,
-            servers=servers_of(
-                options.engine,
-                options.url,
-                options.served_model,
-                options.served_baseline,
-                options.trust_server,
-            ),
         )
 
     def forecast(self) -> list[str]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from evalsuites.generated import write_rows
 from harness.engines.base import traits_of
+from harness.engines.config import EngineConfig
 from harness.engines.dispatch import Dispatcher
 from harness.errors import UserError
 from harness.evaluation.plan import PlannedRequest, judge_checkpoint, longest
@@ -146,19 +147,17 @@ def _batch(missing: int, kept: int, dropped: int) -> int:
     return math.ceil(SPARE * missing * (kept + dropped) / max(1, kept)) if dropped else missing
 
 
-def replay(
-    checkpoint: str, rows: int, seed: int, *, engine: str | None, progress: Progress, script: Path | None = None
-) -> Replay:
+def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progress: Progress) -> Replay:
     """Ask the checkpoint, through the answer cache, until `rows` of its answers are fit to train on."""
     drawn = draw(seed)
     if not 1 <= rows <= len(drawn):
         raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
-    checkpoints = {CANDIDATE: judge_checkpoint(checkpoint, engine, script)}
-    renderer = PlainRenderer() if traits_of(engine).is_scripted else Renderer(checkpoints[CANDIDATE].path)
+    checkpoints = {CANDIDATE: judge_checkpoint(checkpoint, engine)}
+    renderer = PlainRenderer() if traits_of(engine.name).is_scripted else Renderer(checkpoints[CANDIDATE].path)
     waiting = asks(drawn, renderer)
 
     def answers(now: Sequence[PlannedRequest]) -> dict[str, Completion]:
-        broker = Dispatcher(engine, checkpoints, max_model_len=longest(waiting), script=script, say=progress.say)
+        broker = Dispatcher(engine, checkpoints, max_model_len=longest(waiting), say=progress.say)
         found = {}
         with progress.stage(f"replay ({broker.says})", len(now)) as stage:
             for ask, done in broker.answers(now):
@@ -182,7 +181,8 @@ def main() -> None:
     args = parser.parse_args()
     before_torch()
     try:
-        found = replay(args.checkpoint, args.rows, args.seed, engine=args.engine, progress=Progress())
+        engine = EngineConfig(name=args.engine)
+        found = replay(args.checkpoint, args.rows, args.seed, engine=engine, progress=Progress())
     except UserError as error:
         parser.exit(error.exit_code, f"{error}\n")
     written = write_rows(args.out, found.rows)

@@ -1,17 +1,13 @@
-"""Which servers are asked, and what they call the models: checks what a user wrote. Opens no connection."""
+"""URLs, keys and model names of OpenAI-compatible servers, as a user writes them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from harness.checkpoints.resolve import tokenizer_of
-from harness.engines.base import traits_of
 from harness.env import API_KEY
-from harness.errors import UserError, refuse_all
+from harness.errors import UserError
 from harness.files import digest
 from harness.schema import Checkpoint
 
@@ -21,46 +17,6 @@ KEYS = (API_KEY, "OPENAI_API_KEY")
 NO_SERVER = "--engine openai: no server is named. Add --url http://HOST:PORT, once for each server"
 
 
-class Servers(Struct, frozen=True, kw_only=True):
-    """OpenAI-compatible servers that answer in place of a model loaded here."""
-
-    urls: tuple[str, ...]
-    """Base URLs without `/v1`."""
-    model: str | None = None
-    """What the servers call the judged model; None: the checkpoint's name as it is written."""
-    baseline: str | None = None
-    """What they call the baseline; None: the baseline's name as it is written."""
-    trust: bool = False
-    """The user says that the servers have the weights of the checkpoints that are named."""
-
-
-def servers_of(
-    engine: str | None,
-    urls: Iterable[str] | None,
-    model: str | None,
-    baseline: str | None = None,
-    trust: bool = False,
-) -> Servers | None:
-    """The options that concern servers, checked together; None for every other engine."""
-    given = {
-        "--url": urls,
-        "--served-model": model,
-        "--served-baseline": baseline,
-        "--trust-server": trust,
-    }
-    if engine is None or not traits_of(engine).needs_url:
-        stray = [option for option, value in given.items() if value]
-        if stray:
-            raise UserError(f"{', '.join(stray)}: only for servers. Add --engine openai, or leave it out")
-        return None
-    listed = list(urls or ())
-    if not listed:
-        raise UserError(NO_SERVER)
-    refuse_all([f"--url {shown(url)}: {why}" for url in listed if (why := _fault(url))], "servers")
-    clean = [url.rstrip("/").removesuffix("/v1").rstrip("/") for url in listed]
-    return Servers(urls=tuple(dict.fromkeys(clean)), model=model, baseline=baseline, trust=trust)
-
-
 def shown(url: str) -> str:
     """A URL without what may be secret in it, for messages."""
     head, _, tail = url.partition("://")
@@ -68,7 +24,7 @@ def shown(url: str) -> str:
     return f"{head}://{rest}" if tail else rest
 
 
-def _fault(url: str) -> str | None:
+def fault(url: str) -> str | None:
     """Why a URL is no server's, or None. Never repeats the URL, which may hold a password."""
     try:
         parts = urlsplit(url)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.engines import canary
-from harness.engines.base import EngineSettings, EngineTraits, failed, in_order, problem_of, vocabulary_of
+from harness.engines.base import EngineTraits, failed, in_order, problem_of, vocabulary_of
+from harness.engines.config import EngineConfig
 from harness.engines.openai import protocol, served_weights
 from harness.engines.openai.canary import Witness
 from harness.engines.openai.config import NO_SERVER
@@ -32,15 +33,13 @@ HandOn = Callable[[Completion], None]
 TRAITS = EngineTraits(needs_url=True)
 
 
-def start(
-    checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings
-) -> OpenAiEngine:
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> OpenAiEngine:
     """An engine that has met its servers. A model that none of them has, or none that answers, is a UserError."""
-    if not settings.urls:
+    if config.servers is None:
         raise UserError(NO_SERVER)
-    if lora != "auto":
-        raise UserError(f"--lora {lora}: a server serves an adapter as it was started to. Leave --lora out")
-    engine = OpenAiEngine(checkpoints, max_model_len, settings)
+    if config.lora != "auto":
+        raise UserError(f"--lora {config.lora}: a server serves an adapter as it was started to. Leave --lora out")
+    engine = OpenAiEngine(checkpoints, max_model_len, config)
     try:
         engine.open()
     except BaseException:
@@ -54,19 +53,19 @@ class OpenAiEngine:
 
     name = "openai"
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], max_model_len: int, settings: EngineSettings) -> None:
+    def __init__(self, checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> None:
         self.version = "unknown"
         self.max_model_len = max(max_model_len, canary.LENGTH)
-        self.settings = settings
+        self.config = config
         self.renderers = {variant: Renderer.of(checkpoint) for variant, checkpoint in checkpoints.items()}
         self.pool = Pool(
-            settings.urls,
+            config.servers.urls if config.servers else (),
             self._prove,
-            timeout_s=settings.timeout_s,
-            patience_s=settings.patience_s,
-            most=settings.batch,
+            timeout_s=config.timeout_s,
+            patience_s=config.patience_s,
+            most=config.batch,
         )
-        self.witness = Witness(checkpoints, self.renderers, settings.say)
+        self.witness = Witness(checkpoints, self.renderers, config.say)
         self.models, self.names = self.witness.models, self.witness.names
         self.latencies_ms: dict[str, list[float]] = {variant: [] for variant in checkpoints}
         self._commands: dict[str, Sequence[str]] = {}
@@ -147,7 +146,7 @@ class OpenAiEngine:
                 try:
                     await self._prove(server)
                 except Fault as fault:
-                    self.settings.say(f"{server.url} was not looked at once more: {fault}")
+                    self.config.say(f"{server.url} was not looked at once more: {fault}")
 
     async def _ask(self, request: Request) -> Completion:
         name = self.names[request.variant]
@@ -168,7 +167,7 @@ class OpenAiEngine:
             except Fault as fault:
                 server.last_fault = str(fault)
                 self._background.run(asyncio.sleep(KNOCK_S if knock < KNOCKS - 1 else 0))
-        self.settings.say(f"{server.url} does not answer ({server.last_fault}): left out until it does")
+        self.config.say(f"{server.url} does not answer ({server.last_fault}): left out until it does")
         return False
 
     async def _learn(self, server: Server) -> None:
@@ -204,7 +203,7 @@ class OpenAiEngine:
         """Has it any of the models? One that has none is never asked."""
         server.proven = not self.models.keys() & server.models.keys()
         if server.proven:
-            self.settings.say(f"{server.url} has none of the models and is not asked")
+            self.config.say(f"{server.url} has none of the models and is not asked")
         return not server.proven
 
     def _is_known(self, server: Server) -> None:

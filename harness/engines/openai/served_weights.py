@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.openai.config import Servers, api_key
+from harness.engines.config import Servers
+from harness.engines.openai.config import api_key
 from harness.errors import UserError
 from harness.schema import Checkpoint
 

@@ -16,7 +16,6 @@ from harness.checkpoints.merge import merged_folder, read_facts
 from harness.checkpoints.resolve import cache_dir
 from harness.engines import canary
 from harness.engines.base import (
-    EngineSettings,
     EngineTraits,
     common_dtype,
     engine_version,
@@ -25,6 +24,7 @@ from harness.engines.base import (
     problem_of,
     vocabulary_of,
 )
+from harness.engines.config import EngineConfig
 from harness.engines.ray.canary import CanaryResult, calls_of, check, examination
 from harness.engines.ray.cluster import Cluster, environment, refuse_old
 from harness.engines.ray.pipeline import answered, processor
@@ -47,18 +47,18 @@ TRAITS = EngineTraits(
 )
 
 
-def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> RayEngine:
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> RayEngine:
     """Check ray and every adapter, then return an engine that has loaded nothing yet.
 
     A cluster that RAY_ADDRESS names is connected to now, to learn what its machines are; a local one starts later.
     """
     refuse_old(engine_version("ray"))
-    cluster = Cluster(settings.engines, settings.say)
+    cluster = Cluster(config.engines, config.say)
     try:
-        ways = plan(checkpoints, lora, cluster.workers.on_cpu)
+        ways = plan(checkpoints, config.lora, cluster.workers.on_cpu)
         for variant, why in ways.reasons.items():
-            settings.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
-        return RayEngine(checkpoints, ways, max_model_len, cluster, settings)
+            config.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
+        return RayEngine(checkpoints, ways, max_model_len, cluster, config)
     except BaseException:
         cluster.close()
         raise
@@ -75,7 +75,7 @@ class RayEngine:
         ways: AdapterPlan,
         max_model_len: int,
         cluster: Cluster,
-        settings: EngineSettings,
+        config: EngineConfig,
     ) -> None:
         self.version = f"{engine_version('ray')}+vllm{cluster.workers.vllm}"
         self.checkpoints = checkpoints
@@ -83,8 +83,8 @@ class RayEngine:
         self.max_model_len = max_model_len
         self.cluster = cluster
         self.workers = cluster.workers
-        self.settings = settings
-        self.dtype = common_dtype(checkpoints, settings)
+        self.config = config
+        self.dtype = common_dtype(checkpoints, config)
         self.units = units_of(checkpoints, ways.ways)
         self.windows = WINDOWS * self.workers.engines
         self.exact = self.workers.on_cpu or self.workers.invariant
@@ -144,10 +144,10 @@ class RayEngine:
         self.cluster.check_paths([Path(model) for model in models.values()])
         arguments = self._arguments(unit, any(request.sampling.structure for request in requests))
         fit = fitting(requests, arguments["kv_cache_memory_bytes"], bytes_per_token(renderer.config, self.dtype))
-        dealt = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.settings.batch or fit, fit))
+        dealt = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.config.batch or fit, fit))
         examine = examination(self._texts(renderer), self._base_name(unit), unit.adapters, self.exact)
         merged = " merged with its base" if unit.merged else ""
-        self.settings.say(f"ray loads {unit.source.name}{merged} into {dealt.engines} engines")
+        self.config.say(f"ray loads {unit.source.name}{merged} into {dealt.engines} engines")
         made = processor(
             self._folder(unit),
             arguments,
@@ -155,7 +155,7 @@ class RayEngine:
             calls_of(examine, models),
             self.cluster.engine_environment(),
             self.workers.on_cpu,
-            self.settings.patience_s,
+            self.config.patience_s,
         )
         left = {request.key: request for request in requests}
         proven: set[str] = set()
@@ -208,7 +208,7 @@ class RayEngine:
         """The model folder of a unit; base and adapter are merged into one first where they must be."""
         if not unit.merged:
             return Path(unit.source.path)
-        folder = merged_folder(unit.source, self.settings.say)
+        folder = merged_folder(unit.source, self.config.say)
         self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
         return folder
 
@@ -227,7 +227,7 @@ class RayEngine:
         """Arguments of vLLM for each engine of a unit; `structured` where answers are held to choices or a schema."""
         folder, workers = self._folder(unit), self.workers
         longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
-        room = self.settings.kv_cache_bytes or kv_cache_bytes(
+        room = self.config.kv_cache_bytes or kv_cache_bytes(
             folder, self.dtype, longest, workers.on_cpu, workers.engines, workers.device_bytes
         )
         made = llm_arguments(
@@ -238,7 +238,7 @@ class RayEngine:
             on_cpu=workers.on_cpu,
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
-            max_num_seqs=self.settings.batch,
+            max_num_seqs=self.config.batch,
             structured=structured,
         )
         self.arguments[",".join((*unit.plain, *unit.adapters))] = {k: v for k, v in made.items() if k != "model"}

@@ -15,7 +15,6 @@ from harness.checkpoints import safety
 from harness.checkpoints.merge import merged_folder
 from harness.engines import canary
 from harness.engines.base import (
-    EngineSettings,
     EngineTraits,
     common_dtype,
     engine_version,
@@ -23,6 +22,7 @@ from harness.engines.base import (
     in_order,
     refuse_structure,
 )
+from harness.engines.config import EngineConfig
 from harness.engines.transformers.generate import BATCH, BATCH_TOKENS, Answerer
 from harness.engines.vllm.adapters import peft_ways
 from harness.errors import EngineFailed, MissingExtra, UserError, first_line
@@ -32,17 +32,17 @@ from harness.suites.prompts import Renderer
 TRAITS = EngineTraits(start_s=15.0, tokens_per_s=400)
 
 
-def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> HfEngine:
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> HfEngine:
     """An engine that has loaded nothing yet. `auto` and `force` serve adapters by PEFT, `merge` merges them.
 
     An adapter that was trained on an NF4 base is merged with `auto`, and with `force` it is a UserError.
     """
-    if lora != "merge" and any(c.kind == "adapter" for c in checkpoints.values()):
+    if config.lora != "merge" and any(c.kind == "adapter" for c in checkpoints.values()):
         import importlib.util
 
         if importlib.util.find_spec("peft") is None:
             raise MissingExtra("serving an adapter with the engine 'transformers'", "peft", "train")
-    return HfEngine(checkpoints, max_model_len, peft_ways(checkpoints, lora, settings.say), settings)
+    return HfEngine(checkpoints, max_model_len, peft_ways(checkpoints, config.lora, config.say), config)
 
 
 class HfEngine:
@@ -55,13 +55,13 @@ class HfEngine:
         checkpoints: Mapping[str, Checkpoint],
         max_model_len: int,
         ways: Mapping[str, str],
-        settings: EngineSettings,
+        config: EngineConfig,
     ) -> None:
         self.version = engine_version("transformers")
         self.checkpoints = checkpoints
         self.max_model_len = max_model_len
-        self.settings = settings
-        self.dtype = common_dtype(checkpoints, settings)
+        self.config = config
+        self.dtype = common_dtype(checkpoints, config)
         self.ways = ways
         self.canary: dict[str, Any] = {}
         self.device = _device()
@@ -93,7 +93,7 @@ class HfEngine:
         """Folder of the weights that answer for a variant, before any adapter is put on."""
         checkpoint = self.checkpoints[variant]
         if self.ways[variant] == "merged":
-            return merged_folder(checkpoint, self.settings.say)
+            return merged_folder(checkpoint, self.config.say)
         return Path(checkpoint.path)
 
     def _load(self, folder: Path) -> None:
@@ -108,7 +108,7 @@ class HfEngine:
         except (ImportError, OSError, RuntimeError) as error:
             raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
         logging.disable_progress_bar()
-        self.settings.say(f"transformers loads {folder.name}")
+        self.config.say(f"transformers loads {folder.name}")
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=getattr(torch, self.dtype), **safety.MODEL
@@ -119,8 +119,8 @@ class HfEngine:
             raise
         except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
             raise explain(error) or EngineFailed(f"transformers cannot serve {folder}: {first_line(error)}") from error
-        settings = self.settings
-        self._answerer = Answerer(Renderer(folder), self.device, self.max_model_len, settings.batch, settings.say)
+        config = self.config
+        self._answerer = Answerer(Renderer(folder), self.device, self.max_model_len, config.batch, config.say)
         self._folder = folder
 
     def _with_adapters(self, model: Any, folder: Path) -> Any:
@@ -197,9 +197,9 @@ class HfEngine:
             "dtype": self.dtype,
             "ways": self.ways,
             "arguments": {
-                "batch": self.settings.batch or BATCH,
+                "batch": self.config.batch or BATCH,
                 "batch_tokens": BATCH_TOKENS,
-                "continuous": self.settings.batch is None and self.device == "cuda",
+                "continuous": self.config.batch is None and self.device == "cuda",
             },
             "canary": self.canary,
         }

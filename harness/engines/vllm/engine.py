@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from harness.checkpoints.merge import merged_folder, read_facts
 from harness.engines import canary
-from harness.engines.base import EngineSettings, EngineTraits, common_dtype, engine_version, in_order
+from harness.engines.base import EngineTraits, common_dtype, engine_version, in_order
+from harness.engines.config import EngineConfig
 from harness.engines.usage import UsageMeter
 from harness.engines.vllm import environment
 from harness.engines.vllm.adapters import AdapterPlan, plan
@@ -46,15 +47,15 @@ class Unit(Struct, frozen=True, kw_only=True):
 TRAITS = EngineTraits(splits_models=True, start_s=45.0, tokens_per_s=1600)
 
 
-def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, lora: str, settings: EngineSettings) -> VllmEngine:
+def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> VllmEngine:
     """Check every adapter, then return an engine that has loaded nothing yet."""
     on_cpu = environment.on_cpu()
-    check_parallel(settings.tensor_parallel, (Path(c.path) for c in checkpoints.values()), on_cpu)
-    ways = plan(checkpoints, lora, on_cpu)
+    check_parallel(config.tensor_parallel, (Path(c.path) for c in checkpoints.values()), on_cpu)
+    ways = plan(checkpoints, config.lora, on_cpu)
     for variant, why in ways.reasons.items():
-        settings.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
+        config.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
     environment.prepare(on_cpu)
-    return VllmEngine(checkpoints, ways, max_model_len, on_cpu, settings)
+    return VllmEngine(checkpoints, ways, max_model_len, on_cpu, config)
 
 
 def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> list[Unit]:
@@ -100,15 +101,15 @@ class VllmEngine:
         ways: AdapterPlan,
         max_model_len: int,
         on_cpu: bool,
-        settings: EngineSettings,
+        config: EngineConfig,
     ) -> None:
         self.version = engine_version("vllm")
         self.checkpoints = checkpoints
         self.plan = ways
         self.max_model_len = max_model_len
         self.on_cpu = on_cpu
-        self.settings = settings
-        self.dtype = common_dtype(checkpoints, settings)
+        self.config = config
+        self.dtype = common_dtype(checkpoints, config)
         self.units = units_of(checkpoints, ways.ways)
         self.canary: dict[str, Any] = {}
         self.arguments: dict[str, dict[str, Any]] = {}
@@ -134,7 +135,7 @@ class VllmEngine:
     @property
     def _split(self) -> dict[str, str]:
         """Sums over devices are rounded in another order; one device adds nothing, so that older answers keep keys."""
-        size = self.settings.tensor_parallel
+        size = self.config.tensor_parallel
         return {"tensor_parallel_size": str(size)} if size > 1 else {}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
@@ -187,7 +188,7 @@ class VllmEngine:
                 f"vllm ran out of memory with one request at a time: {exhausted}. Stop what else uses the memory, ask "
                 "shorter prompts, or take a smaller model or a larger device; finished answers are kept"
             )
-        self.settings.say(
+        self.config.say(
             f"vllm ran out of memory with {before.requests} requests at once ({exhausted}): {unit.source.name} is "
             f"loaded again for {self._halved.requests}; finished answers are kept"
         )
@@ -196,20 +197,20 @@ class VllmEngine:
         """Serve this unit's weights; whatever was loaded before is freed first."""
         if self._model is not None and self._loaded is unit and self._serves(self._model):
             return self._model
-        folder = merged_folder(unit.source, self.settings.say) if unit.merged else Path(unit.source.path)
+        folder = merged_folder(unit.source, self.config.say) if unit.merged else Path(unit.source.path)
         self.close()
         longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
-        split = self.settings.tensor_parallel
+        split = self.config.tensor_parallel
         arguments = llm_arguments(
             folder,
             dtype=self.dtype,
             max_model_len=longest,
-            kv_cache_bytes=self.settings.kv_cache_bytes
+            kv_cache_bytes=self.config.kv_cache_bytes
             or kv_cache_bytes(folder, self.dtype, longest, self.on_cpu, parallel=split),
             on_cpu=self.on_cpu,
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
-            max_num_seqs=self.settings.batch,
+            max_num_seqs=self.config.batch,
             structured=self._structured,
             tensor_parallel=split,
         )
@@ -217,10 +218,10 @@ class VllmEngine:
             arguments = self._halved.limits(arguments, least_kv_cache_bytes(folder, self.dtype, longest, split))
         self._at_once = asked_at_once(arguments)
         variants = (*unit.plain, *unit.adapters)
-        self.settings.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
+        self.config.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
         self._card = None if self.on_cpu else environment.device_name()
         with self.meter.loading():
-            self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.settings)
+            self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.config)
         self._loaded, self._at_once = unit, self._model.at_once
         if unit.merged:
             self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
@@ -286,7 +287,7 @@ class VllmEngine:
         return [found[request.key] for request in requests]
 
     def describe(self) -> dict[str, Any]:
-        split, device = self.settings.tensor_parallel, "cpu" if self.on_cpu else "cuda"
+        split, device = self.config.tensor_parallel, "cpu" if self.on_cpu else "cuda"
         return {
             "name": self.name,
             "version": self.version,

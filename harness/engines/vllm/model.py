@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.engines.base import EngineSettings, failed, finished, problem_of, vocabulary_of
+from harness.engines.base import failed, finished, problem_of, vocabulary_of
+from harness.engines.config import EngineConfig
 from harness.engines.vllm import environment
 from harness.engines.vllm.memory import (
     BLOCK_TOKENS_CPU,
@@ -131,13 +132,13 @@ def sampling_params(sampling: Sampling) -> Any:
 class VllmModel:
     """A loaded model. EngineFailed when it cannot start, or stops half way; OutOfMemory where less at once may do.
 
-    It is waited for `settings.patience_s` without a token; what that means for one in this process, see watch.py.
+    It is waited for `config.patience_s` without a token; what that means for one in this process, see watch.py.
     `cached_tokens` counts prompt tokens whose computation the prefix cache saved; vLLM 0.32 says so with each answer,
     also where its statistics are off.
     """
 
     def __init__(
-        self, arguments: dict[str, Any], adapters: Mapping[str, Checkpoint], name: str, settings: EngineSettings
+        self, arguments: dict[str, Any], adapters: Mapping[str, Checkpoint], name: str, config: EngineConfig
     ) -> None:
         self.adapters = adapters
         self.structured = not arguments["skip_tokenizer_init"]
@@ -158,7 +159,7 @@ class VllmModel:
             except Exception as error:  # vLLM raises many kinds; a user needs one line of any.
                 reap()
                 raise self._why_it_did_not_start(error, name) from error
-        self._watch = Watch(self._llm.llm_engine.engine_core, settings.patience_s, settings.say)
+        self._watch = Watch(self._llm.llm_engine.engine_core, config.patience_s, config.say)
         self.at_once = self._at_once(arguments)
 
     def _at_once(self, arguments: dict[str, Any]) -> AtOnce:

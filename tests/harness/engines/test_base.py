@@ -14,10 +14,10 @@ from harness.engines.base import (
     explain,
     finished,
     in_order,
-    open_engine,
     pick_engine,
     traits_of,
 )
+from harness.engines.options import engine_config
 from harness.errors import MissingExtra, UserError
 from harness.schema import Request, Sampling
 
@@ -48,7 +48,7 @@ def test_an_unknown_engine_is_refused_with_the_choices() -> None:
 
 def test_an_unknown_way_to_serve_adapters_is_refused() -> None:
     with pytest.raises(UserError, match="expected one of: auto, force, merge"):
-        open_engine("fake", {}, max_model_len=8, lora="never")
+        engine_config("fake", lora="never")
 
 
 def test_without_vllm_the_pick_is_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +127,8 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
         "from harness.engines.base import EngineTraits\n"
         "from harness.engines.fake import start as fake\n\n"
         "TRAITS = EngineTraits(is_scripted=True)\n\n\n"
-        "def start(checkpoints, max_model_len, lora, settings):\n"
-        "    made = fake(checkpoints, max_model_len, lora, settings)\n"
+        "def start(checkpoints, max_model_len, config):\n"
+        "    made = fake(checkpoints, max_model_len, config)\n"
         "    made.name = 'echo'\n"
         "    return made\n"
     )
@@ -137,9 +137,10 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
     (known / "METADATA").write_text("Metadata-Version: 2.1\nName: echoes\nVersion: 3.1\n")
     (known / "entry_points.txt").write_text("[tunegate.engines]\necho = echoes\nfake = echoes\ngone = nowhere.at_all\n")
     code = (
-        "from harness.engines import ENGINES, open_engine, pick_engine\n"
+        "from harness.engines import ENGINES, EngineConfig, open_engine, pick_engine\n"
         "from harness.engines.base import engine_version, traits_of\n"
-        "print(open_engine('echo', {}, max_model_len=9).name, engine_version('echo'), ENGINES['fake'].module)\n"
+        "echo = open_engine(EngineConfig(name='echo'), {}, max_model_len=9)\n"
+        "print(echo.name, engine_version('echo'), ENGINES['fake'].module)\n"
         "print(traits_of('echo').is_scripted, traits_of('of another machine').is_scripted)\n"
         "pick_engine('gone')\n"
     )
@@ -155,9 +156,9 @@ def test_the_fake_engine_runs_where_nothing_heavy_is_installed() -> None:
     code = (
         "import sys\n"
         "for name in ('torch', 'transformers', 'vllm', 'peft'): sys.modules[name] = None\n"
-        "from harness.engines import open_engine\n"
+        "from harness.engines import EngineConfig, open_engine\n"
         "from harness.schema import Request, Sampling\n"
-        "engine = open_engine('fake', {}, max_model_len=9)\n"
+        "engine = open_engine(EngineConfig(name='fake'), {}, max_model_len=9)\n"
         "print(*(c.text for c in engine.generate("
         "[Request(key='k', ids=(1,), sampling=Sampling(max_tokens=4), variant='tuned')])))\n"
     )

@@ -10,6 +10,7 @@ from msgspec import structs
 from harness.checkpoints.merge import merged_path
 from harness.engines.cache import LOCK, AnswerCache, answered
 from harness.engines.cache_eviction import bound, keep_within_bound, parse_bytes, table, trim
+from harness.engines.config import EngineConfig
 from harness.engines.dispatch import Dispatcher
 from harness.engines.fake import FakeEngine
 from harness.env import CACHE_MAX
@@ -229,7 +230,7 @@ def test_a_run_over_the_bound_drops_others_answers_and_reads_its_own(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (suite,) = find_suites([str(write_suite(tmp_path, rows(6)))])
-    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="x", engine="fake")
+    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="x", engine=EngineConfig(name="fake"))
     first = run(job, RunFolder.create(tmp_path / "runs", "eval"), Progress())
     foreign = answers_of("z", age=HOUR)
     monkeypatch.setenv(CACHE_MAX, "1kB")
@@ -247,7 +248,7 @@ def test_a_run_keeps_the_merged_models_and_folders_of_its_checkpoints(
     asked = {"baseline": structs.replace(checkpoint("y"), path=str(named)), "tuned": adapter}
     assert merged_path(adapter) == own
     monkeypatch.setenv(CACHE_MAX, "0")
-    assert list(Dispatcher("fake", asked, max_model_len=8).answers([])) == []
+    assert list(Dispatcher(EngineConfig(name="fake"), asked, max_model_len=8).answers([])) == []
     assert own.exists() and named.exists() and not idle.exists()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.engines import open_engine
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.engines.fake import FakeEngine
 from harness.schema import Request, Sampling
 
@@ -23,7 +23,7 @@ def test_the_same_ids_and_variant_give_the_same_reply() -> None:
 def test_replies_come_by_key_or_from_a_rule() -> None:
     assert next(FakeEngine({"a": "none"}).generate([request("a")])).text == "none"
     assert next(FakeEngine(lambda r: f"{len(r.ids)} ids").generate([request("a")])).text == "2 ids"
-    engine = open_engine("fake", {}, max_model_len=100, settings=EngineSettings(replies={"a": ""}))
+    engine = open_engine(EngineConfig(name="fake", replies={"a": ""}), {}, max_model_len=100)
     assert next(engine.generate([request("a")])).text == ""
 
 
@@ -39,7 +39,7 @@ def test_chosen_requests_fail_and_the_others_do_not() -> None:
 
 
 def test_a_prompt_that_leaves_no_room_fails_alone() -> None:
-    engine = open_engine("fake", {}, max_model_len=10)
+    engine = open_engine(EngineConfig(name="fake"), {}, max_model_len=10)
     found = {c.key: c for c in engine.generate([request("long", ids=(1,) * 9), request("short")])}
     assert (found["short"].finish_reason, found["long"].finish_reason) == ("stop", "error")
     assert "9 tokens" in str(found["long"].error) and "10" in str(found["long"].error)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.base import EngineSettings, open_engine, request_key
+from harness.engines.base import open_engine, request_key
+from harness.engines.config import EngineConfig
 from harness.engines.fake import FakeEngine
 from harness.engines.openai.protocol import body
 from harness.engines.vllm.model import llm_arguments, sampling_arguments
@@ -95,7 +96,9 @@ def test_a_faulty_structure_is_a_usage_error_of_a_whole_run(tmp_path: Path) -> N
 
 def test_the_plan_holds_every_question_of_the_suite_to_it(tmp_path: Path) -> None:
     suite = suite_with(tmp_path, 'choice=["holdover", "none"]')
-    job = Job(suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="mini", engine="fake", repeats=2)
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)], candidate="mini", repeats=2, engine=EngineConfig(name="fake")
+    )
     asks = list(make_plan(job, dict.fromkeys(variants(job), PlainRenderer())).asks)
     assert len(asks) == 80 and {a.sampling.choice for a in asks} == {("holdover", "none")}
 
@@ -130,10 +133,7 @@ def test_servers_of_vllm_are_sent_the_structure_and_others_are_refused() -> None
 def test_transformers_refuses_with_one_line_before_it_loads_anything(tiny_model: Path) -> None:
     said: list[str] = []
     engine = open_engine(
-        "transformers",
-        {"baseline": resolve(str(tiny_model))},
-        max_model_len=64,
-        settings=EngineSettings(say=said.append),
+        EngineConfig(name="transformers", say=said.append), {"baseline": resolve(str(tiny_model))}, max_model_len=64
     )
     with pytest.raises(UserError, match="1 of 1 answers are held to choices or a JSON schema, which the engine"):
         list(engine.generate([asking(CHOICE)]))

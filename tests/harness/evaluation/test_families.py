@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.baseline.accept import Acceptance, accept
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -57,7 +58,7 @@ def compare(root: Path, tuned: Path, baseline: Path | str | None, engine: str = 
         suites=[SuiteJob(suite=suite, cases=suite.cases)],
         candidate=str(tuned),
         baseline=None if baseline is None else str(baseline),
-        engine=engine,
+        engine=EngineConfig(name=engine),
     )
     return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)
 
@@ -255,7 +256,7 @@ def test_each_option_of_a_question_has_the_first_token_of_its_own_family(
         suites=[SuiteJob(suite=suite, cases=suite.cases)],
         candidate=str(tiny_models["llama3"]),
         baseline=str(tiny_models["qwen"]),
-        engine="transformers",
+        engine=EngineConfig(name="transformers"),
     )
     found = make_plan(job, renderers(job.engine, variants(job))).asks
     for variant, family in (("baseline", "qwen"), ("tuned", "llama3")):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob, forecast
 from harness.suites.discovery import find_suites
 from tests.support.mini import write_suite
@@ -19,7 +20,7 @@ def parts(tmp_path: Path) -> list[SuiteJob]:
 
 @pytest.mark.parametrize("engine", ["vllm", "transformers", None])
 def test_the_embedded_model_has_a_time_that_was_measured(parts: list[SuiteJob], engine: str | None) -> None:
-    head, how_long = forecast(Job(suites=parts, candidate=EMBEDDED, engine=engine))
+    head, how_long = forecast(Job(suites=parts, candidate=EMBEDDED, engine=EngineConfig(name=engine)))
     assert "40 answers for tuned smollm2-135m-instruct" in head
     assert "2 CPU cores with the embedded model" in how_long
 
@@ -36,5 +37,5 @@ def test_another_checkpoint_is_not_forecast_by_the_embedded_model(
 
 
 def test_scripted_answers_need_no_model(parts: list[SuiteJob]) -> None:
-    said = "\n".join(forecast(Job(suites=parts, candidate=EMBEDDED, engine="fake")))
+    said = "\n".join(forecast(Job(suites=parts, candidate=EMBEDDED, engine=EngineConfig(name="fake"))))
     assert "embedded" not in said and "scripted" in said

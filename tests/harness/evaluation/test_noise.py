@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation.noise import measure
 from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise
@@ -63,7 +64,7 @@ def noise_file(root: Path) -> Path:
 
 def job_of(root: Path, **more: object) -> Job:
     suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(root / "evalsuites")])]
-    named = {"candidate": "mini", "engine": "fake", "script": root / "script.json"}
+    named = {"candidate": "mini", "engine": EngineConfig(name="fake", script=root / "script.json")}
     return Job(suites=suites, **{**named, **more})  # type: ignore[arg-type]
 
 
@@ -320,7 +321,7 @@ def test_a_small_real_model_is_asked_in_two_batch_sizes(tmp_path: Path, tiny_mod
     patch = pytest.MonkeyPatch()
     patch.setattr(Answerer, "run", ask)
     try:
-        found, made = measured(tmp_path, candidate=str(model), engine="transformers", script=None)
+        found, made = measured(tmp_path, candidate=str(model), engine=EngineConfig(name="transformers"))
     finally:
         patch.undo()
     assert max(seen) == 12 and seen.count(12) == 1

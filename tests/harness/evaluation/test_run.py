@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.progress.progress import Progress
@@ -20,7 +21,7 @@ def test_answers_cut_at_their_limit_are_counted_by_variant(tmp_path: Path, monke
     long = right(rows()) | {"c1": LONG, "c2": LONG, "c30": LONG}
     script = write_script(tmp_path, baseline=right(rows()), tuned=long)
     suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
-    job = Job(suites=suites, candidate="new", baseline="old", engine="fake", script=script)
+    job = Job(suites=suites, candidate="new", baseline="old", engine=EngineConfig(name="fake", script=script))
     made = load_run(run(job, RunFolder.create(tmp_path / "runs", "test"), Progress(quiet=True)).path)
     assert made.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}
     cut = {r.case.id for r in made.records if r.completion.finish_reason == "length"}

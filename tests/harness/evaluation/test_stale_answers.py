@@ -3,14 +3,14 @@
 Each test first shows that the same run again reads every answer, so that reading none afterwards means something.
 """
 
-import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.engines import base, dispatch
+from harness.engines.config import EngineConfig
 from harness.engines.transformers import engine as transformers_engine
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -57,14 +57,12 @@ class Asking:
         (self.suite,) = find_suites([str(write_suite(root, rows(CASES)))])
         self.root = root
 
-    def __call__(self, checkpoint: Path, lora: str = "auto", use_cache: bool = True) -> tuple[int, dict[str, str]]:
-        """How many answers were read from the cache, and all answers."""
+    def __call__(self, checkpoint: Path, **engine: Any) -> tuple[int, dict[str, str]]:
+        """How many completions were read from the cache, and all completions."""
         job = Job(
             suites=[SuiteJob(suite=self.suite, cases=self.suite.cases)],
             candidate=str(checkpoint),
-            engine="transformers",
-            lora=lora,
-            use_cache=use_cache,
+            engine=EngineConfig(name="transformers", **engine),
         )
         made = run(job, RunFolder.create(self.root / "runs", "eval"), Progress(quiet=True))
         found = load_run(made.path)
@@ -82,16 +80,16 @@ def ask(tmp_path: Path) -> Asking:
 @pytest.mark.parametrize("lora", ["auto", "merge"])
 def test_retraining_to_the_same_path(lora: str, ask: Asking, model: Path, tmp_path: Path) -> None:
     adapter = save_adapter(model, tmp_path / "adapter", seed=1)
-    first = ask(adapter, lora)
-    assert ask(adapter, lora) == (CASES, first[1])
+    first = ask(adapter, lora=lora)
+    assert ask(adapter, lora=lora) == (CASES, first[1])
     before = {file.name: file.stat().st_size for file in adapter.iterdir()}
     save_adapter(model, adapter, seed=2)
     assert {file.name: file.stat().st_size for file in adapter.iterdir()} == before
-    second = ask(adapter, lora)
+    second = ask(adapter, lora=lora)
     assert second[0] == 0
-    assert second[1] == ask(adapter, lora, use_cache=False)[1] != first[1]
+    assert second[1] == ask(adapter, lora=lora, use_cache=False)[1] != first[1]
     save_adapter(model, adapter, seed=1)
-    assert ask(adapter, lora) == (CASES, first[1])
+    assert ask(adapter, lora=lora) == (CASES, first[1])
 
 
 def test_weights_of_a_whole_model_that_were_replaced(ask: Asking, model: Path, tiny_model: Path) -> None:
@@ -125,12 +123,10 @@ def test_another_version_of_the_engine(ask: Asking, model: Path, monkeypatch: py
     assert ask(model) == (CASES, first[1])
 
 
-def test_another_data_type(ask: Asking, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_data_type(ask: Asking, model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     for dtype in ("bfloat16", "float16"):
-        monkeypatch.setattr(dispatch, "EngineSettings", functools.partial(base.EngineSettings, dtype=dtype))
-        assert ask(model)[0] == 0
-        assert ask(model)[0] == CASES
-    monkeypatch.setattr(dispatch, "EngineSettings", functools.partial(base.EngineSettings, dtype="float32"))
-    assert ask(model) == (CASES, first[1])
+        assert ask(model, dtype=dtype)[0] == 0
+        assert ask(model, dtype=dtype)[0] == CASES
+    assert ask(model, dtype="float32") == (CASES, first[1])

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation.plan import judge_checkpoint
 from harness.judges.llm_judge import CANARIES, chat, judge
@@ -29,8 +30,8 @@ def reply(label: str) -> str:
 def asked(tmp_path: Path, rubric: JudgeRubric, answers: dict[str, str], run=None):
     run = run or make(tmp_path)
     script = write_script(tmp_path, judge=answers)
-    checkpoint = judge_checkpoint("wise", "fake", script)
-    return run, judge(run, rubric, checkpoint, engine="fake", progress=Progress(quiet=True), script=script)
+    engine = EngineConfig(name="fake", script=script)
+    return run, judge(run, rubric, judge_checkpoint("wise", engine), engine=engine, progress=Progress(quiet=True))
 
 
 def scripted(orders: dict[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from harness.approval.policy import renew
 from harness.checkpoints.merge import merged_folder
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
+from harness.engines.config import EngineConfig
 from harness.errors import GateFailed, UserError
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -49,7 +50,13 @@ class Approved:
         self.folder = write_suite(root, rows(12), gates=PASSES)
         self.adapter = save_adapter(base, root / "adapter")
         parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in self.suites()]
-        job = Job(suites=parts, candidate=str(self.adapter), baseline=str(base), engine="transformers", repeats=2)
+        job = Job(
+            suites=parts,
+            candidate=str(self.adapter),
+            baseline=str(base),
+            repeats=2,
+            engine=EngineConfig(name="transformers"),
+        )
         self.run = run(job, RunFolder.create(self.runs, "eval"), QUIET).path
         self.merged = merged_folder(resolve(str(self.adapter)))
 
@@ -117,7 +124,7 @@ def test_the_suites_that_are_named_are_found_and_no_others(approved: Approved) -
 def test_the_run_on_merged_weights_asks_what_the_run_on_the_adapter_asked(approved: Approved) -> None:
     job = approved.job()
     base = approved.manifest.checkpoints["baseline"].name
-    assert (job.candidate, job.baseline, job.engine) == (str(approved.merged), base, "transformers")
+    assert (job.candidate, job.baseline, job.engine.name) == (str(approved.merged), base, "transformers")
     assert (job.repeats, job.seed, [len(part.cases) for part in job.suites]) == (2, 0, [12])
 
 
@@ -129,7 +136,7 @@ def test_what_a_server_answered_is_repeated_by_an_engine_here(approved: Approved
     checkpoints = manifest.checkpoints | {"baseline": served}
     original = structs.replace(manifest, engine=manifest.engine | {"name": "openai"}, checkpoints=checkpoints)
     job = judge_merged.job_like(original, ["legal/mini"], approved.merged, approved.suites(), None)
-    assert (job.engine, job.baseline, job.servers) == (None, base.path, None)
+    assert (job.engine, job.baseline) == (EngineConfig(), base.path)
 
 
 def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: Approved) -> None:
@@ -217,7 +224,12 @@ def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
     approved: Approved, tiny_models: dict[str, Path]
 ) -> None:
     parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in approved.suites()]
-    job = Job(suites=parts, candidate=str(approved.adapter), baseline=str(tiny_models["llama3"]), engine="transformers")
+    job = Job(
+        suites=parts,
+        candidate=str(approved.adapter),
+        baseline=str(tiny_models["llama3"]),
+        engine=EngineConfig(name="transformers"),
+    )
     made = run(job, RunFolder.create(approved.runs, "eval"), QUIET).path
     of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
     found = load_recorded(made, approved.suites(), of, 5)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
@@ -46,9 +47,7 @@ def answered(root: Path, folder: str) -> RunData:
         suites=[SuiteJob(suite=s, cases=s.cases) for s in found],
         candidate="new",
         baseline="old",
-        engine="fake",
-        script=script,
-        use_cache=False,
+        engine=EngineConfig(name="fake", script=script, use_cache=False),
     )
     return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.engines.base import EngineSettings, open_engine
+from harness.engines.base import open_engine
+from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai.config import endpoint
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
@@ -28,9 +29,8 @@ class Project:
 
     def open(self, *stubs: Stub, baseline: str | None = None, tuned: str = "clauses", **settings: Any) -> Any:
         given: dict[str, Any] = {"timeout_s": 5.0, "patience_s": 5.0, "say": self.said.append} | settings
-        urls = tuple(stub.url for stub in stubs)
-        checkpoints = self.checkpoints(tuned, baseline)
-        engine = open_engine("openai", checkpoints, max_model_len=64, settings=EngineSettings(urls=urls, **given))
+        config = EngineConfig(name="openai", servers=Servers(urls=tuple(stub.url for stub in stubs)), **given)
+        engine = open_engine(config, self.checkpoints(tuned, baseline), max_model_len=64)
         self.opened.append(engine)
         return engine
 

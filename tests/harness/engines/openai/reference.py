@@ -8,9 +8,11 @@ import json
 import sys
 from pathlib import Path
 
+from msgspec import structs
+
 from harness.checkpoints.resolve import EMBEDDED, resolve
 from harness.engines import open_engine
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.schema import Completion, Request, Sampling
 from harness.suites.prompts import Renderer
 
@@ -58,8 +60,8 @@ def shown(found: Completion) -> dict[str, object]:
 
 def main() -> None:
     checkpoints = {"baseline": resolve(EMBEDDED), "tuned": resolve(sys.argv[1])}
-    settings = EngineSettings(kv_cache_bytes=1 << 28, batch=1)
-    engine = open_engine("vllm", checkpoints, max_model_len=MAX_LEN, lora="force", settings=settings)
+    settings = EngineConfig(kv_cache_bytes=1 << 28, batch=1)
+    engine = open_engine(structs.replace(settings, name="vllm", lora="force"), checkpoints, max_model_len=MAX_LEN)
     renderer = Renderer(checkpoints["baseline"].path)
     found = {c.key: shown(c) for c in engine.generate(requests(renderer))}
     engine.close()

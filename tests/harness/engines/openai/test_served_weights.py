@@ -15,8 +15,9 @@ import pytest
 from msgspec import structs
 
 from harness.checkpoints.resolve import resolve
+from harness.engines.config import Servers
 from harness.engines.openai import served_weights
-from harness.engines.openai.config import Servers, endpoint
+from harness.engines.openai.config import endpoint
 from harness.engines.openai.served_weights import pinned
 from harness.errors import EngineFailed, UserError
 from harness.runs.folder import load_manifest

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.engines.base import EngineSettings, open_engine
+from harness.engines.base import open_engine
+from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai import pool
 from harness.errors import EngineFailed, UserError
 from harness.schema import Completion
@@ -104,7 +105,9 @@ def test_how_an_adapter_is_served_is_not_for_this_engine_to_say(serve: Any, proj
     stub = serve()
     with pytest.raises(UserError, match=r"--lora merge: .*Leave --lora out"):
         open_engine(
-            "openai", project.checkpoints(), max_model_len=64, lora="merge", settings=EngineSettings(urls=(stub.url,))
+            EngineConfig(name="openai", lora="merge", servers=Servers(urls=(stub.url,))),
+            project.checkpoints(),
+            max_model_len=64,
         )
 
 

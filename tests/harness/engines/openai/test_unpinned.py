@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from harness.engines.config import EngineConfig, Servers
 from harness.engines.dispatch import Dispatcher
 from harness.engines.openai import served_weights
-from harness.engines.openai.config import Servers
 from harness.errors import CanaryFailed, EngineFailed
 from harness.evaluation.plan import PlannedRequest
 from harness.schema import Case, Checkpoint, Completion, Sampling
@@ -32,14 +32,8 @@ def answered(
     project: Project, stub: Stub, checkpoint: Checkpoint, n: int, stop_after: int | None = None
 ) -> dict[str, str]:
     """Completions of a run, through the cache, by case; it is interrupted after so many."""
-    dispatcher = Dispatcher(
-        "openai",
-        {"tuned": checkpoint},
-        max_model_len=64,
-        servers=Servers(urls=(stub.url,)),
-        batch=2,
-        say=project.said.append,
-    )
+    config = EngineConfig(name="openai", servers=Servers(urls=(stub.url,)), batch=2)
+    dispatcher = Dispatcher(config, {"tuned": checkpoint}, max_model_len=64, say=project.said.append)
     stub.answered.clear()
     with closing(dispatcher.answers(asked(project, n))) as arriving:
         return {question.case.id: completion.text for question, completion in islice(arriving, stop_after)}

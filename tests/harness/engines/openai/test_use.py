@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.engines.base import EngineSettings, open_engine
+from harness.engines.base import open_engine
 from harness.engines.canary import TEXTS
-from harness.engines.openai.config import KEYS, endpoint, servers_of, shown
+from harness.engines.config import EngineConfig, Servers
+from harness.engines.openai.config import KEYS, endpoint, shown
 from harness.engines.openai.engine import percentiles
+from harness.engines.options import engine_config
 from harness.errors import CanaryFailed, EngineFailed, UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
@@ -50,10 +52,9 @@ def test_models_of_two_families_answer_each_with_the_tokenizer_of_its_own(
     (other / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 100}))
     stub = serve(limit=200)
     engine = open_engine(
-        "openai",
+        EngineConfig(name="openai", servers=Servers(urls=(stub.url,)), timeout_s=5.0, patience_s=5.0),
         {"baseline": endpoint("base", str(other)), "tuned": endpoint("clauses", str(project.folder))},
         max_model_len=200,
-        settings=EngineSettings(urls=(stub.url,), timeout_s=5.0, patience_s=5.0),
     )
     project.opened.append(engine)
     asked = project.requests(6, variants=("baseline", "tuned"), stop_ids=())
@@ -145,22 +146,22 @@ def test_a_key_that_no_header_carries_is_refused_without_being_repeated(
 ])  # fmt: skip
 def test_urls_with_secrets_in_them_and_what_is_no_url_are_refused(url: str) -> None:
     with pytest.raises(UserError) as caught:
-        servers_of("openai", [url], "m")
+        engine_config("openai", url=[url], served_model="m")
     assert "hidden" not in str(caught.value) and "--url" in str(caught.value)
 
 
 def test_urls_are_taken_with_and_without_their_version_and_once() -> None:
-    found = servers_of("openai", ["http://h:1/", "http://h:1/v1", "https://g/llm/v1/"], "m")
-    assert found is not None and found.urls == ("http://h:1", "https://g/llm")
+    config = engine_config("openai", url=["http://h:1/", "http://h:1/v1", "https://g/llm/v1/"], served_model="m")
+    assert config.servers == Servers(urls=("http://h:1", "https://g/llm"), model="m")
     assert shown("https://a:b@host:8/x?y=z") == "https://host:8/x"
 
 
 def test_server_options_belong_to_the_engine_that_asks_servers() -> None:
     with pytest.raises(UserError, match=r"no server is named\. Add --url"):
-        servers_of("openai", None, "m")
+        engine_config("openai", served_model="m")
     with pytest.raises(UserError, match=r"--url, --trust-server: only for servers. Add --engine openai"):
-        servers_of("vllm", ["http://h"], None, None, True)
-    assert servers_of(None, None, None) is None
+        engine_config("vllm", url=["http://h"], trust_server=True)
+    assert engine_config(None).servers is None
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

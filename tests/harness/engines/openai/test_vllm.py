@@ -17,9 +17,10 @@ import pytest
 from msgspec import structs
 
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
-from harness.engines.base import EngineSettings, open_engine, request_key
+from harness.engines.base import open_engine, request_key
 from harness.engines.cache import AnswerCache, answered
-from harness.engines.openai.config import Servers, endpoint
+from harness.engines.config import EngineConfig, Servers
+from harness.engines.openai.config import endpoint
 from harness.engines.openai.pool import Pool
 from harness.engines.openai.served_weights import pinned
 from harness.errors import EngineFailed, UserError
@@ -135,8 +136,8 @@ def checkpoints(names: dict[str, str] = CHECKPOINTS) -> dict[str, Checkpoint]:
 
 
 def opened(served: Served, found: dict[str, Checkpoint], **settings: Any) -> Any:
-    given = EngineSettings(urls=(served.url,), patience_s=START_S, **settings)
-    return open_engine("openai", found, max_model_len=MAX_LEN, settings=given)
+    given = EngineConfig(servers=Servers(urls=(served.url,)), patience_s=START_S, **settings)
+    return open_engine(structs.replace(given, name="openai"), found, max_model_len=MAX_LEN)
 
 
 def short(renderer: Renderer, variants: Iterable[str], times: int = 1) -> list[Request]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.engines import open_engine
-from harness.engines.base import EngineSettings
 from harness.engines.canary import Reference
+from harness.engines.config import EngineConfig
 from harness.engines.ray import engine as ray_engine
 from harness.engines.vllm import model
 from harness.errors import UserError
@@ -29,10 +29,10 @@ TOO_LONG = "too-long"
 CHOICES = ("yes", "never")
 
 
-def settings(**more: Any) -> EngineSettings:
+def settings(**more: Any) -> EngineConfig:
     """Two engines; fp32, in which the rounding of different batches changes no token."""
     given: dict[str, Any] = {"kv_cache_bytes": 1 << 28, "dtype": "float32", "engines": 2}
-    return EngineSettings(**(given | more))
+    return EngineConfig(**(given | more))
 
 
 def requests(renderer: Renderer, variants: list[str], repeats: int = 1) -> list[Request]:
@@ -70,7 +70,7 @@ def in_process(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, An
     found = {}
     for lora in ("force", "merge"):
         checkpoints = {"baseline": base, "a0": adapter(root)}
-        engine = open_engine("vllm", checkpoints, max_model_len=MAX_LEN, lora=lora, settings=settings(engines=None))
+        engine = open_engine(settings(name="vllm", lora=lora, engines=None), checkpoints, max_model_len=MAX_LEN)
         found[lora] = found_by(engine, requests(renderer, list(checkpoints)))
         engine.close()
     return found
@@ -81,7 +81,7 @@ def shared(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     checkpoints = {"baseline": base, "a0": adapter(root)}
     long = Request(key=TOO_LONG, ids=(5,) * 200, sampling=Sampling(max_tokens=4), variant="a0")
     ray_engine.problem_of = lambda *given: None  # type: ignore[assignment]
-    engine = open_engine("ray", checkpoints, max_model_len=MAX_LEN, lora="force", settings=settings())
+    engine = open_engine(settings(name="ray", lora="force"), checkpoints, max_model_len=MAX_LEN)
     try:
         return found_by(engine, [*requests(renderer, list(checkpoints)), long])
     finally:
@@ -91,7 +91,7 @@ def shared(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
 def merged(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """What a CPU does by default: plain engines of the base, then of base and adapter merged."""
     checkpoints = {"baseline": base, "a0": adapter(root)}
-    engine = open_engine("ray", checkpoints, max_model_len=MAX_LEN, settings=settings())
+    engine = open_engine(settings(name="ray"), checkpoints, max_model_len=MAX_LEN)
     try:
         return found_by(engine, requests(renderer, list(checkpoints)))
     finally:
@@ -102,7 +102,7 @@ def no_spare_slot(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str,
     """Engines with as many slots as adapters, which on a CPU corrupt base rows."""
     checkpoints = {"baseline": base, "a0": adapter(root)}
     model.lora_slots = lambda n_adapters: n_adapters
-    engine = open_engine("ray", checkpoints, max_model_len=MAX_LEN, lora="force", settings=settings(engines=1))
+    engine = open_engine(settings(name="ray", lora="force", engines=1), checkpoints, max_model_len=MAX_LEN)
     answers: list[Completion] = []
     try:
         answers += engine.generate(requests(renderer, list(checkpoints)))
@@ -118,7 +118,7 @@ def killed(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
 
     `left_behind` are processes below it that are still there when every answer is.
     """
-    engine = open_engine("ray", {"baseline": base}, max_model_len=MAX_LEN, settings=settings(batch=8))
+    engine = open_engine(settings(name="ray", batch=8), {"baseline": base}, max_model_len=MAX_LEN)
     asked = requests(renderer, ["baseline"], repeats=6)
     answers: list[Completion] = []
     try:
@@ -151,7 +151,7 @@ def runs(pid: int) -> bool:
 
 def cluster(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
     """A cluster that runs already, named by RAY_ADDRESS; a folder that its machines lack; answers held to a choice."""
-    engine = open_engine("ray", {"baseline": base}, max_model_len=MAX_LEN, settings=settings(engines=1))
+    engine = open_engine(settings(name="ray", engines=1), {"baseline": base}, max_model_len=MAX_LEN)
     try:
         engine.cluster.check_paths([Path(base.path), root / "not-there"])  # type: ignore[attr-defined]
         lacking = ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.engines import base
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.engines.ray import cluster as ray_cluster
 from harness.engines.ray import engine
 from harness.engines.ray.cluster import ADDRESS, Cluster, Workers, environment, first_line, refuse_old
@@ -40,7 +40,7 @@ def test_an_old_ray_is_refused_before_anything_starts(monkeypatch: pytest.Monkey
     monkeypatch.setattr(engine, "engine_version", lambda name: "2.59.0")
     monkeypatch.setattr(engine, "Cluster", lambda *given: pytest.fail("a cluster was looked at"))
     with pytest.raises(UserError, match=r"ray 2\.59\.0"):
-        engine.start({}, 64, "auto", EngineSettings())
+        engine.start({}, 64, EngineConfig())
 
 
 def test_without_vllm_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

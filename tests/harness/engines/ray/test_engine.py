@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.base import EngineSettings, open_engine
+from harness.engines.base import open_engine
+from harness.engines.config import EngineConfig
 from harness.engines.ray import engine as ray_engine
 from harness.engines.ray.cluster import ADDRESS, Cluster, Workers
 from harness.errors import CanaryFailed, EngineFailed
@@ -83,7 +84,7 @@ def opened(model: Path, adapter: Path | None = None, lora: str = "auto") -> Any:
     checkpoints = {"baseline": resolve(str(model))}
     if adapter:
         checkpoints["tuned"] = resolve(str(adapter))
-    return open_engine("ray", checkpoints, max_model_len=64, lora=lora, settings=EngineSettings(kv_cache_bytes=1 << 20))
+    return open_engine(EngineConfig(name="ray", lora=lora, kv_cache_bytes=1 << 20), checkpoints, max_model_len=64)
 
 
 def keys(found: list[Completion]) -> list[str]:

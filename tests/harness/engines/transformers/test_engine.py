@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.checkpoints.resolve import resolve
 from harness.engines import open_engine
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.engines.transformers import generate
 from harness.engines.transformers.engine import HfEngine
 from harness.engines.transformers.generate import BATCH
@@ -17,7 +18,7 @@ from harness.schema import Completion, Request, Sampling
 from tests.support.adapters import enliven, save_adapter
 
 PROMPTS = [(5, 17, 42), (7,), (9, 8, 7, 6, 5, 4, 3), (33, 12, 80, 4, 61), (20, 21)]
-EXACT = EngineSettings(dtype="float32")
+EXACT = EngineConfig(dtype="float32")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def adapter(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def engine(folders: dict[str, Path], lora: str = "auto", max_model_len: int = 64) -> HfEngine:
     found = {variant: resolve(str(folder)) for variant, folder in folders.items()}
-    opened = open_engine("transformers", found, max_model_len=max_model_len, lora=lora, settings=EXACT)
+    opened = open_engine(structs.replace(EXACT, name="transformers", lora=lora), found, max_model_len=max_model_len)
     assert isinstance(opened, HfEngine)
     return opened
 
@@ -190,7 +191,7 @@ def test_sampling_follows_the_seed(model: Path) -> None:
 def test_a_dtype_that_does_not_exist_is_refused(model: Path) -> None:
     with pytest.raises(UserError, match="float8: expected one of"):
         open_engine(
-            "transformers", {"baseline": resolve(str(model))}, max_model_len=8, settings=EngineSettings(dtype="float8")
+            EngineConfig(name="transformers", dtype="float8"), {"baseline": resolve(str(model))}, max_model_len=8
         )
 
 

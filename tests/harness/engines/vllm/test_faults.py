@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from harness.checkpoints.resolve import embedded_model, resolve
-from harness.engines.base import EngineSettings
+from harness.engines.config import EngineConfig
 from harness.engines.vllm import engine as vllm_engine
 from harness.engines.vllm import environment, memory
 from harness.engines.vllm.engine import VllmEngine
@@ -201,7 +201,7 @@ class StandIn:
     started: ClassVar[list[dict[str, Any]]] = []
     """Arguments of each load."""
 
-    def __init__(self, arguments: dict[str, Any], adapters: Any, name: str, settings: EngineSettings) -> None:
+    def __init__(self, arguments: dict[str, Any], adapters: Any, name: str, settings: EngineConfig) -> None:
         self.started.append(arguments)
         self.broken = self.structured = False
         self.cached_tokens = 0
@@ -256,7 +256,7 @@ def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         found: list[str] = []
         base = {"baseline": resolve(str(tiny_model))}
         ways = SimpleNamespace(ways={"baseline": "plain"}, max_lora_rank=16, reasons={})
-        settings = EngineSettings(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
+        settings = EngineConfig(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
         engine = VllmEngine(base, ways, 64, True, settings)  # type: ignore[arg-type]
         asked = [
             Request(key=f"k{i}", ids=(i + 1,), sampling=Sampling(max_tokens=4), variant="baseline") for i in range(5)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.base import EngineSettings, installed
-from harness.engines.dispatch import Dispatcher
+from harness.engines.base import installed
+from harness.engines.config import EngineConfig
+from harness.engines.options import engine_config
 from harness.engines.vllm import memory, parallel
 from harness.engines.vllm.model import llm_arguments
 from harness.engines.vllm.parallel import check_parallel
@@ -98,21 +99,21 @@ def test_the_number_of_devices_is_part_of_an_answers_key_where_there_are_several
     from harness.engines.vllm.engine import start
 
     model = {"baseline": resolve(str(save_tiny_model(tmp_path / "model", "llama3")))}
-    facts = [start(model, 64, "auto", EngineSettings(tensor_parallel=size)).facts("baseline") for size in (1, 2)]
+    facts = [start(model, 64, EngineConfig(tensor_parallel=size)).facts("baseline") for size in (1, 2)]
     assert facts[1] == facts[0] | {"tensor_parallel_size": "2"}
 
 
 @pytest.mark.parametrize("engine", ["transformers", "ray", "fake", "openai"])
-def test_only_vllm_splits_a_model(engine: str, tiny_model: Path) -> None:
+def test_only_vllm_splits_a_model(engine: str) -> None:
     if not installed(engine):
         pytest.skip(f"{engine} is not installed here")
     with pytest.raises(UserError, match="--tensor-parallel-size 2: only for --engine vllm"):
-        Dispatcher(engine, {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=2)
+        engine_config(engine, tensor_parallel_size=2)
 
 
-def test_no_device_at_all_is_refused(tiny_model: Path) -> None:
+def test_no_device_at_all_is_refused() -> None:
     with pytest.raises(UserError, match="--tensor-parallel-size 0: expected 1 or more"):
-        Dispatcher("vllm", {"tuned": resolve(str(tiny_model))}, max_model_len=64, tensor_parallel=0)
+        engine_config("vllm", tensor_parallel_size=0)
 
 
 @needs_vllm
