@@ -1,4 +1,4 @@
-"""Reports: one typed model built from run folders, and views of it that compute nothing. Imports stay light."""
+"""Reports: one typed model built from run folders, and views that render it."""
 
 from reports.assemble import build
 from reports.model import ReportModel

@@ -1,4 +1,4 @@
-"""Builds the report from loaded runs. Knows no file format; computes no estimate."""
+"""Build the report model from loaded runs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ UNSEALED = "the run is not sealed"
 
 
 def build(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> ReportModel:
-    """One report from one evaluation run and, where given, the training run behind it.
+    """Build one report from one evaluation run and, optionally, the training run behind it.
 
     `assumptions` are the reader's own, for the business estimate.
 
-    Raises UserError where there is not exactly one evaluation run, or more than one training run.
+    Raises UserError unless there is exactly one evaluation run and at most one training run.
     """
     return report(read(runs, assumptions))
 
 
 def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None) -> RunView:
-    """The runs of one report, as `build` needs them; the records of a large run stay on disk."""
+    """Load the runs of one report; the answers of a large run stay on disk."""
     loaded = [run if isinstance(run, RunData) else load_run(run, even_large=False) for run in runs]
     evals = [run for run in loaded if run.manifest.kind == "eval"]
     trainings = [run for run in loaded if run.manifest.kind == "train"]
@@ -42,14 +42,14 @@ def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None)
 
 
 def report(evidence: RunView) -> ReportModel:
-    """The report itself, with as many cases as one page holds."""
-    made = [section(evidence) for section in SECTIONS]
+    """Build the report, with as many cases as fit on one page."""
+    sections = [section(evidence) for section in SECTIONS]
     return ReportModel(
         title=f"Evaluation report: {_title(evidence)}",
         run_id=evidence.run.manifest.run_id,
         seal=evidence.seal,
         outcome=overall(evidence.run.verdicts),
-        sections=[section for section in made if section is not None],
+        sections=[section for section in sections if section is not None],
     )
 
 
@@ -58,7 +58,7 @@ def _title(evidence: RunView) -> str:
 
 
 def pages(evidence: RunView) -> Iterator[CasePage]:
-    """The cases that the report does not hold, page by page; one page is made at a time."""
+    """Build the pages of the cases that the report does not hold, one at a time."""
     names = [page.name for page in evidence.cases.pages]
     for before, page, after in zip(names, evidence.cases.pages[1:], [*names[2:], ""], strict=False):
         yield CasePage(
@@ -74,7 +74,7 @@ def pages(evidence: RunView) -> Iterator[CasePage]:
 
 
 def gather(run: RunData, training: RunData | None) -> RunView:
-    """A run with the digest of its seal."""
+    """Combine a run with the digest of its seal."""
     seal = run.path / SEAL
     if not seal.exists():
         return RunView(run=run, training=training, seal=UNSEALED)

@@ -1,8 +1,8 @@
-"""What a change is worth in a reviewer's time: the reader's assumptions, and what this run measured. Knows no wording.
+"""What a change is worth: counts scaled to 100 documents, and a reviewer's minutes.
 
 Minutes for 100 answers are 100 * (minutes to read one + share of answers to fix * minutes to fix one). The share is
-measured, with its interval; the minutes are assumed. Where people were timed while they made drafts usable, their times
-stand in the place of both.
+measured, with its interval; the minutes are assumed. Where people were timed while they corrected drafts, their times
+replace both.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from reports.assumptions import Assumptions
 from reports.run_data import RunView
 
 FEWEST = 10
-"""Under so many contracts nothing is judged, and nothing is scaled."""
+"""Fewest clusters from which a count is scaled to 100."""
 HUNDRED = 100
 
 
-def rescaled(found: Estimate, factor: float, add: float = 0.0) -> Estimate:
-    """An estimate of `add` plus `factor` times the number; a negative factor turns its interval round."""
-    numbers = (found.value, found.low, found.high)
+def rescaled(estimate: Estimate, factor: float, add: float = 0.0) -> Estimate:
+    """Return the estimate of `add + factor * number`; a negative factor swaps the ends of its interval."""
+    numbers = (estimate.value, estimate.low, estimate.high)
     value, *ends = (None if number is None else number_format.clean(add + factor * number) for number in numbers)
     low, high = ends if factor >= 0 else reversed(ends)
-    return structs.replace(found, value=value, low=low, high=high)
+    return structs.replace(estimate, value=value, low=low, high=high)
 
 
 def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
-    """How many things the answers miss, and how the baseline does; empty where that cannot be counted."""
+    """Say how many things the answers miss, against the baseline; empty where that cannot be counted."""
     noun = wording.ITEMS.get(metric.name)
     tuned, baseline = (evidence.level(suite.name, v, metric.name) for v in (CANDIDATE, BASELINE))
     if noun is None or tuned is None or not _counts(tuned) or (baseline and not _same_things(baseline, tuned)):
@@ -41,7 +41,7 @@ def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
 
 
 def scaled(evidence: RunView, suite: SuiteInfo) -> str:
-    """The same in 100 contracts like these, with the interval of the change; empty where nothing can be scaled."""
+    """Say the change in 100 documents like these, with its interval; empty where it cannot be scaled."""
     metric = evidence.headline_metric(suite)
     level = evidence.level(suite.name, CANDIDATE, metric.name) if metric else None
     if metric is None or level is None or not _counts(level) or not _is_counted(evidence, suite, metric):
@@ -53,22 +53,22 @@ def scaled(evidence: RunView, suite: SuiteInfo) -> str:
     comparison = evidence.comparison(suite.name, metric.name)
     noun = wording.ITEMS.get(metric.name, "")
     if comparison is None:
-        found = rescaled(level, up * each, each if metric.higher_is_better else 0.0)
-        return sentences.scaled(found, False, noun, suite.cluster, None)
+        per_hundred = rescaled(level, up * each, each if metric.higher_is_better else 0.0)
+        return sentences.scaled(per_hundred, False, noun, suite.cluster, None)
     if comparison.difference.value is None:
         return ""
-    found = rescaled(comparison.difference, up * each)
-    return sentences.scaled(found, True, noun, suite.cluster, _fabrications(evidence, suite))
+    per_hundred = rescaled(comparison.difference, up * each)
+    return sentences.scaled(per_hundred, True, noun, suite.cluster, _fabrications(evidence, suite))
 
 
 def _is_counted(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
-    """It is a share of things that a reader can count, or of answers."""
+    """Tell whether the metric is a share of things that a reader can count, or of answers."""
     is_of_answers = metric.kind == "ratio" and metric.denominator is None
     return metric.name in wording.ITEMS or (is_of_answers and evidence.unit(suite.name, metric) == "share")
 
 
 def _fabrications(evidence: RunView, suite: SuiteInfo) -> tuple[float, float] | None:
-    """New and gone fabrications in 100 contracts; None where the baseline's answers are not kept."""
+    """Return new and fixed fabrications in 100 clusters; None where the baseline's answers are not stored."""
     joint = evidence.joint(suite.name)
     if not joint.pairs or not joint.both_texts:
         return None
@@ -76,32 +76,32 @@ def _fabrications(evidence: RunView, suite: SuiteInfo) -> tuple[float, float] | 
     return each * joint.new, each * joint.gone
 
 
-def _counts(found: Estimate) -> bool:
-    """Its number is a ratio of two counts: no failed answer stands in it as the worst value."""
-    return found.value is not None and found.n > 0 and found.errors == 0
+def _counts(estimate: Estimate) -> bool:
+    """Tell whether the number is a ratio of two counts: no failed answer counts as the worst value."""
+    return estimate.value is not None and estimate.n > 0 and estimate.errors == 0
 
 
 def _same_things(baseline: Estimate, tuned: Estimate) -> bool:
     return _counts(baseline) and baseline.n == tuned.n
 
 
-def _short_of(found: Estimate) -> float:
-    """How many of its things were missed; a whole number but for repeats, over which it is a mean."""
-    assert found.value is not None
-    return found.n * (1 - found.value)
+def _short_of(estimate: Estimate) -> float:
+    """Return how many things were missed: a whole number, or a mean over repeats."""
+    assert estimate.value is not None
+    return estimate.n * (1 - estimate.value)
 
 
 FORMAL = ("parse_rate", "complete_rate", "answer_rate")
-"""Endings of metrics that say that an answer is there, and not whether it is right."""
+"""Endings of metrics that measure whether there is an answer, not whether it is right."""
 PER_MINUTE = 60.0
-NO_BASELINE = "no baseline was asked, so that nothing is saved or lost"
+NO_BASELINE = "no baseline was run, so nothing is saved or lost"
 
 
 class SuiteValue(Struct, frozen=True, kw_only=True):
-    """What 100 answers of one suite cost a reviewer, with either model."""
+    """What 100 answers of one suite cost a reviewer, with each model."""
 
     metric: Metric | None
-    """Says which answers need no fix; None where people were timed."""
+    """Decides which answers need no fix; None where people were timed."""
     to_fix: dict[str, Estimate]
     """By variant, answers to fix in 100; empty where people were timed."""
     minutes: dict[str, Estimate]
@@ -111,15 +111,15 @@ class SuiteValue(Struct, frozen=True, kw_only=True):
     saved: Estimate
     """Minutes that the tuned model saves in 100 answers; negative where it costs more."""
     change: Comparison | None = None
-    """The paired change that it follows from."""
+    """The paired change behind it."""
     timed: Times | None = None
     """The times of people, where they are used."""
 
 
 def worth(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> SuiteValue | None:
-    """An estimate for one suite; None where no metric says of a whole answer whether it has to be fixed.
+    """Estimate the value for one suite; None where no metric says whether a whole answer needs a fix.
 
-    Raises UserError where the assumptions name a metric that the suite does not have, or that is no share of answers.
+    Raises UserError where the assumptions name a metric that the suite does not have or that is not a share of answers.
     """
     drafts = human_review.time_spent(human_review.read(evidence.run.path).of(suite.name))
     timed = times(drafts) if drafts else None
@@ -130,12 +130,15 @@ def worth(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> SuiteVal
 
 
 def answer_metric(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> Metric | None:
-    """The metric that the assumptions name, or the first gated one that is a share of whole answers that are right."""
+    """Return the metric that the assumptions name, or the first gated one that is a share of right answers.
+
+    Raises UserError where the named metric is not a share of this suite's answers.
+    """
     fit = {m.name: m for m in suite.metrics if _is_of_answers(evidence, suite, m)}
     if named := assumed.metrics.get(suite.name):
         if named not in fit:
             known = ", ".join(fit) or "none"
-            raise UserError(f"metrics: {suite.name}: '{named}' is no share of this suite's answers. It has: {known}")
+            raise UserError(f"metrics: {suite.name}: '{named}' is not a share of this suite's answers. It has: {known}")
         return fit[named]
     gated = [v.metric for v in evidence.run.verdicts if v.suite == suite.name]
     return next(
@@ -162,8 +165,8 @@ def _assumed(evidence: RunView, suite: SuiteInfo, metric: Metric, assumed: Assum
         metric=metric,
         to_fix=to_fix,
         minutes={
-            v: rescaled(found, assumed.minutes_per_fix, HUNDRED * assumed.minutes_per_review)
-            for v, found in to_fix.items()
+            v: rescaled(fixes, assumed.minutes_per_fix, HUNDRED * assumed.minutes_per_review)
+            for v, fixes in to_fix.items()
         },
         fewer=fewer,
         saved=rescaled(fewer, assumed.minutes_per_fix),
@@ -171,16 +174,16 @@ def _assumed(evidence: RunView, suite: SuiteInfo, metric: Metric, assumed: Assum
     )
 
 
-def _timed(found: Times) -> SuiteValue:
-    """From people's times: the baseline's median, and the ratio with its interval."""
-    usual = found.active[BASELINE].value
+def _timed(review_times: Times) -> SuiteValue:
+    """Use people's times: the baseline's median, and the ratio with its interval."""
+    usual = review_times.active[BASELINE].value
     assert usual is not None
     hundred = HUNDRED / PER_MINUTE
     return SuiteValue(
         metric=None,
         to_fix={},
-        minutes={v: rescaled(e, hundred) for v, e in found.active.items()},
-        fewer=Estimate(value=None, reason="people were timed, and no answer was counted as one to fix"),
-        saved=rescaled(found.ratio, -hundred * usual, hundred * usual),
-        timed=found,
+        minutes={v: rescaled(e, hundred) for v, e in review_times.active.items()},
+        fewer=Estimate(value=None, reason="people were timed; no answers to fix were counted"),
+        saved=rescaled(review_times.ratio, -hundred * usual, hundred * usual),
+        timed=review_times,
     )

@@ -1,4 +1,4 @@
-"""The report as data: sections of typed blocks that every view only places. Knows no run and no file format.
+"""The report as data: sections of typed blocks that each view renders.
 
 Text in it is raw and untrusted; views escape it and make control characters visible.
 """
@@ -11,9 +11,9 @@ from harness.schema import Estimate, Outcome
 
 Tone = Literal["plain", "good", "bad", "caution", "muted"]
 Kind = Literal["regression", "gain", "fabrication", "error", "wrong", "unchanged"]
-"""What a case is shown for; a case can be several at once."""
+"""Why a case is shown; a case can be several at once."""
 Reading = Literal["", "better", "worse", "undecided"]
-"""What a paired change shows; empty where it is no change."""
+"""What a paired change shows; empty where there is no change to show."""
 
 
 class Facets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,39 +22,39 @@ class Facets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suite: str
     """Suite of the case."""
     kinds: tuple[Kind, ...] = ()
-    """All that the case is."""
+    """Every reason to show the case."""
     slices: tuple[str, ...] = ()
-    """Slices it lies in, such as `instrument: lease`."""
+    """Slices that contain it, such as `instrument: lease`."""
 
 
 class Piece(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stretch of an answer that is shown in one way."""
+    """A part of an answer with one style."""
 
     text: str
-    """A stretch of an answer, raw."""
+    """The raw text."""
     change: Literal["same", "removed", "added"] = "same"
-    """Whether only the baseline (`removed`) or only the tuned answer (`added`) says it."""
+    """`removed`: only in the baseline's answer; `added`: only in the tuned model's."""
     finding: str = ""
-    """What a scorer found here, in words; empty where it found nothing."""
+    """A scorer's finding here, in words; empty without one."""
     tone: Tone = "plain"
     """How the finding is shown."""
 
 
 class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One value of a table or list, with what gives it meaning."""
+    """One value of a table or list, with its notes and style."""
 
     text: str
-    """What a reader sees, formatted by `words`."""
+    """The formatted value."""
     note: str = ""
-    """Quieter lines below."""
+    """Smaller lines below."""
     tone: Tone = "plain"
-    """Colour, always beside words that say the same."""
+    """Colour; the words always say the same."""
     badge: str = ""
-    """An outcome (`pass`, `fail` ...) that gives the cell a symbol."""
+    """An outcome (`pass`, `fail`, ...), shown as a symbol."""
     code: bool = False
-    """Set in a fixed-width face: digests, ids, versions."""
+    """Fixed-width font: digests, IDs, versions."""
     link: str = ""
-    """Where a page shows more of it: file and anchor."""
+    """File and anchor of the details."""
     estimate: Estimate | None = None
     """The unrounded number behind the text."""
 
@@ -63,30 +63,30 @@ class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="t
     """A paragraph."""
 
     text: str
-    """One paragraph."""
+    """Its text."""
     tone: Tone = "plain"
-    """Colour, always beside words that say the same."""
+    """Colour; the words always say the same."""
 
 
 class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="headline"):
-    """The first thing that is said of a suite."""
+    """The summary of a suite at the top of the report."""
 
     suite: str
     """Suite name."""
     outcome: Outcome
-    """Outcome of the suite's gates together."""
+    """Combined outcome of the suite's gates."""
     sentence: str
     """One plain sentence: what changed for the business."""
     reason: str
     """Which gates decided it."""
     objective: str
-    """The aim in the business's own words."""
+    """The suite's objective."""
     glance: list[tuple[str, str]] = field(default_factory=list)
-    """What got worse and how sure that is, where several suites share the first screen."""
+    """What got worse and how certain that is, where several suites share the first screen."""
     counted: str = ""
-    """How many gates are not met, where views list them."""
+    """How many gates are not met."""
     unmet: list[Cell] = field(default_factory=list)
-    """The gates that `reason` names, with what was observed."""
+    """The gates that `reason` names, with the observed values."""
 
 
 class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="facts"):
@@ -102,19 +102,19 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     """A table."""
 
     caption: str
-    """What the table shows; read out before it."""
+    """What the table shows; screen readers announce it first."""
     columns: list[str]
     """Headings."""
     rows: list[list[Cell]]
-    """One cell a column; the first heads its row."""
+    """One cell per column; the first is the row's heading."""
     numeric: list[int] = field(default_factory=list)
-    """Columns whose cells line up on the right."""
+    """Columns that are aligned right."""
     note: str = ""
     """How to read it."""
     folded: bool = False
-    """Closed until a reader opens it, where a view can do that."""
+    """Collapsed, in views that can collapse."""
     cases: list[Facets] = field(default_factory=list)
-    """Of a table of cases, what a reader can filter its rows by, one a row."""
+    """For a table of cases, the filter values of each row."""
 
 
 class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,10 +127,10 @@ class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An estimate in a drawing."""
+    """An estimate in a chart."""
 
     variant: str
-    """Which checkpoint, or `change` for a paired difference."""
+    """The checkpoint, or `change` for a paired difference."""
     value: float
     """Centre."""
     low: float
@@ -140,54 +140,54 @@ class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: str
     """The same in words."""
     reading: Reading = ""
-    """Of a change: what it shows."""
+    """What a change shows."""
     brief: str = ""
     """The value alone, where there is no room for more."""
 
 
 class PlotRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of a drawing of intervals."""
+    """A row of an interval chart."""
 
     label: str
     """Metric or slice."""
     note: str
     """Direction of improvement."""
     marks: list[Mark]
-    """Drawn below each other."""
+    """Drawn one below another."""
     bars: list[Tick] = field(default_factory=list)
-    """Gates' bars, as lines with a label."""
+    """Gate thresholds, as lines with a label."""
     panel: str = ""
-    """Small multiple that the row stands in; rows of one label share a line."""
+    """Small multiple of the row; rows with the same label share a line."""
 
 
 class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="intervals"):
-    """A drawing of intervals."""
+    """An interval chart."""
 
     id: str
     """Unique in the report."""
     title: str
-    """What is drawn; the label for those who do not see it."""
+    """What is drawn; also the alternative text."""
     ticks: list[Tick]
-    """Axis marks; the first and last are its ends."""
+    """Axis ticks; the first and last are the ends of the axis."""
     ends: tuple[str, str] = ("", "")
-    """Words for the left and right of 0; where they are given, positions are turned so that right is better."""
+    """Labels left and right of 0; with them, positions are mirrored so that right is better."""
     rows: list[PlotRow]
     """Top to bottom."""
     twin: str
-    """Caption of the table that says the same."""
+    """Caption of the table with the same numbers."""
 
 
 class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of a drawing of curves."""
+    """A line of a line chart."""
 
     name: str
-    """Legend."""
+    """Name in the legend."""
     points: list[tuple[float, float]]
     """Step and value."""
 
 
 class Curve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="curve"):
-    """A drawing of curves."""
+    """A line chart."""
 
     id: str
     """Unique in the report."""
@@ -204,29 +204,29 @@ class Curve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One variant's answer to a case, as it is shown."""
+    """One variant's answer to a case."""
 
     variant: str
-    """Who answered, as readers see it."""
+    """Display name of the variant."""
     pieces: list[Piece]
-    """The whole answer, uncut."""
+    """The whole answer."""
     status: str = ""
-    """Why there is no usable answer, or that it was cut."""
+    """Why there is no usable answer, or that it was truncated."""
     findings: list[str] = field(default_factory=list)
-    """What the scorers found, in words."""
+    """The scorers' findings, in words."""
 
 
 class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="exchange"):
     """A case with the answers to it."""
 
     case_id: str
-    """The case."""
+    """Case ID."""
     source: str
-    """The contract it comes from."""
+    """The cluster it comes from, such as a contract."""
     kind: Kind
-    """What the case is shown for, the gravest first."""
+    """The most serious reason to show the case."""
     why: str
-    """Which metrics moved, in words."""
+    """Which metrics changed, in words."""
     excerpt: str
     """Start of the input."""
     excerpt_note: str
@@ -236,9 +236,9 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     answers: list[Answer]
     """Baseline, then tuned."""
     anchor: str = ""
-    """Its address in a page; empty where it has none."""
+    """Its anchor in a page; empty without one."""
     facets: Facets | None = None
-    """What a reader can filter it by."""
+    """Its filter values."""
 
 
 Block = Text | Headline | Facts | Table | Intervals | Curve | Exchange
@@ -258,7 +258,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CasePage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One more page of cases beside report.html, complete in itself."""
+    """A self-contained page of cases next to report.html."""
 
     name: str
     """File name."""
@@ -267,15 +267,15 @@ class CasePage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run_id: str
     """The evaluation run it shows."""
     seal: str
-    """As the report's."""
+    """The same as in the report."""
     outcome: Outcome
-    """As the report's."""
+    """The same as in the report."""
     sections: list[Section]
     """Cases, in the report's order."""
     before: str
-    """File of the page before it."""
+    """File of the previous page."""
     after: str
-    """File of the page after it; empty on the last."""
+    """File of the next page; empty on the last."""
 
 
 class ReportModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -286,10 +286,10 @@ class ReportModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     run_id: str
     """The evaluation run it shows."""
     seal: str
-    """SHA-256 of the run's MANIFEST.sha256, or a sentence that there is none."""
+    """SHA-256 of the run's MANIFEST.sha256, or a sentence that says there is none."""
     outcome: Outcome
-    """All suites together; only `pass` merges."""
+    """Combined outcome of all suites; only `pass` allows a merge."""
     sections: list[Section]
     """In reading order."""
     schema_version: int = 1
-    """Version of report.json's layout."""
+    """Version of the layout of report.json."""

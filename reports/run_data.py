@@ -1,4 +1,4 @@
-"""Look-ups over a loaded run that several sections share. Knows no wording and no layout."""
+"""Look-ups in a loaded run that several sections share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reports.cases.read import RecordSource, Tally, source_of
 from reports.cases.select import SelectedCase, choose
 
 TOO_FEW = 10
-"""Fewest cases of a slice on which a number is shown."""
+"""Fewest cases of a slice for which a number is shown."""
 SEVERITY: dict[str, int] = {"fail": 0, "error": 1, "inconclusive": 2, "skipped": 3, "pass": 4}
 FIRST_VARIANTS = (BASELINE, CANDIDATE, FLOOR)
 
@@ -45,7 +45,7 @@ class RunView:
     training: RunData | None = None
     seal: str = ""
     assumptions: Assumptions | None = None
-    """What the reader stated for the business estimate."""
+    """The reader's assumptions for the business estimate."""
     _joint: dict[str, Joint] = field(default_factory=dict, compare=False)
 
     @property
@@ -54,14 +54,14 @@ class RunView:
 
     @property
     def variants(self) -> list[str]:
-        """Baseline, tuned, keyword floor, then any other, as far as the run has them."""
+        """The run's variants: baseline, tuned, keyword floor, then any other."""
         known = {row.variant for row in self.run.metrics.metrics} | set(self.run.manifest.checkpoints)
         return [v for v in FIRST_VARIANTS if v in known] + sorted(known - set(FIRST_VARIANTS))
 
     def level(
         self, suite: str, variant: str, metric: str, tag: str | None = None, value: str | None = None
     ) -> Estimate | None:
-        """The estimate of one metric of one variant, over a suite or one slice value."""
+        """Return the estimate of one metric of one variant, over a suite or one slice value."""
         for row in self.run.metrics.metrics:
             if (row.suite, row.variant, row.metric, row.slice, row.slice_value) == (suite, variant, metric, tag, value):
                 return row.estimate
@@ -70,50 +70,50 @@ class RunView:
     def comparison(
         self, suite: str, metric: str, tag: str | None = None, value: str | None = None
     ) -> Comparison | None:
-        """The paired difference of one metric, over a suite or one slice value."""
+        """Return the paired difference of one metric, over a suite or one slice value."""
         for row in self.run.metrics.comparisons:
             if (row.suite, row.comparison.metric, row.slice, row.slice_value) == (suite, metric, tag, value):
                 return row.comparison
         return None
 
     def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
-        """`share` unless the metric is no mean over labels and some value of it exceeds 1."""
+        """Return `share`, or `number` where a value of the metric exceeds 1 and it is not a mean over labels."""
         if metric.over_labels:
             return "share"
         rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
         return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"
 
     def unit_of_change(self, suite: str, metric: Metric) -> Literal["points", "number"]:
-        """The unit of the paired change of a metric."""
+        """Return the unit of the paired change of a metric."""
         return "points" if self.unit(suite, metric) == "share" else "number"
 
     def slice_values(self, suite: str, tag: str) -> list[str]:
-        """Values of a slice tag that the run has numbers for, in alphabetical order."""
-        found = {r.slice_value for r in self.run.metrics.metrics if r.suite == suite and r.slice == tag}
-        return sorted(v for v in found if v is not None)
+        """Return the values of a slice tag that the run has numbers for, sorted."""
+        values = {r.slice_value for r in self.run.metrics.metrics if r.suite == suite and r.slice == tag}
+        return sorted(v for v in values if v is not None)
 
     def verdicts(self, suite: str) -> list[Verdict]:
-        """Verdicts of one suite, unmet ones first."""
+        """Return the verdicts of one suite, unmet ones first."""
         return unmet_first(v for v in self.run.verdicts if v.suite == suite)
 
     @cached_property
     def source(self) -> RecordSource:
-        """Reads the run's answers, and any one of them again."""
+        """The run's answers: all in order, or any one of them."""
         return source_of(self.run)
 
     @cached_property
     def tallies(self) -> dict[str, dict[str, Tally]]:
-        """What became of the answers, by suite and variant."""
+        """Counts of answers by suite and variant."""
         return self._read[0]
 
     @cached_property
     def index(self) -> CaseIndex:
-        """Every first answer and every case, joined and sorted."""
+        """Index of every first answer and every case."""
         return self._read[1]
 
     @cached_property
     def _read(self) -> tuple[dict[str, dict[str, Tally]], CaseIndex]:
-        """Go through the run's answers, once."""
+        """The run's answers, read once."""
         tallies, index = dict[str, dict[str, Tally]]({suite.name: {} for suite in self.suites}), CaseIndex(self.suites)
         index.add(read.read(self.source, self.suites, tallies))
         index.show(case for suite in self.suites for case in self._chosen(suite, index))
@@ -123,28 +123,28 @@ class RunView:
         return choose(suite, self.headline_metric(suite), index.pairs(suite.name), index.tuned(suite.name))
 
     def joint(self, suite: str) -> Joint:
-        """What the cases of a suite come to."""
+        """Return the paired counts of a suite's cases."""
         if suite not in self._joint:
             self._joint[suite] = self.index.joint(suite)
         return self._joint[suite]
 
     @cached_property
     def cases(self) -> CasePages:
-        """The cases of all suites in the order in which they are shown, and where."""
+        """The cases of all suites in the order and on the pages where they are shown."""
         return CasePages(self.index)
 
     def headline_metric(self, suite: SuiteInfo) -> Metric | None:
-        """The metric of the suite's first gate, or its first metric: what the plain sentence counts."""
+        """Return the metric of the suite's first gate, or its first metric: what the summary sentence counts."""
         by_name = {m.name: m for m in suite.metrics}
         gated = [by_name[v.metric] for v in self.run.verdicts if v.suite == suite.name and v.metric in by_name]
         return next(iter(gated or suite.metrics), None)
 
 
 def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Failed, then unmeasurable, inconclusive, not judged, passed; otherwise in their order."""
+    """Sort verdicts: failed, not measurable, inconclusive, not judged, passed."""
     return sorted(verdicts, key=lambda v: SEVERITY[v.outcome])
 
 
 def overall(verdicts: Sequence[Verdict]) -> Outcome:
-    """All verdicts together: only passes make a pass, and no verdict at all is not judged."""
+    """Combine verdicts: `pass` only where all passed; no verdict at all is `skipped`."""
     return combine_outcomes({v.outcome for v in verdicts})

@@ -1,4 +1,4 @@
-"""What comparisons, fabrications and reviews show, in a sentence. Knows no run and no file format."""
+"""Sentences on what comparisons, fabrications and reviews show."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from reports import number_format, wording
 from reports.model import Kind, Reading, Tone
 
 ALPHA = 0.05
-"""A change is only read as one under this p value, where there is a test."""
+"""Where there is a test, a change needs a p value below this."""
 READINGS: dict[Reading, str] = {"better": "Better", "worse": "Worse", "undecided": "No clear change"}
 TONES: dict[Reading, Tone] = {"better": "good", "worse": "bad", "undecided": "plain"}
 
 
 def tally(wins: int, losses: int, ties: int) -> str:
-    """Paired outcome of the cases in words."""
+    """Say the paired outcomes of the cases."""
     return f"{wins:,} better, {losses:,} worse, {ties:,} equal"
 
 
 def reading(comparison: Comparison, higher_is_better: bool) -> tuple[str, Literal["good", "bad", "plain"]]:
-    """What a paired change shows: better or worse only where interval and exact test both leave no change behind."""
+    """Say what a paired change shows: better or worse only where both interval and exact test exclude no change."""
     difference, p = comparison.difference, comparison.p_value
     low, high = difference.low, difference.high
     if difference.value is None:
@@ -33,25 +33,25 @@ def reading(comparison: Comparison, higher_is_better: bool) -> tuple[str, Litera
 
 
 def reading_of(comparison: Comparison, higher_is_better: bool) -> Reading:
-    """What a paired change shows, as a drawing has it."""
+    """Return what a paired change shows, for a chart."""
     tone = reading(comparison, higher_is_better)[1]
     return "better" if tone == "good" else "worse" if tone == "bad" else "undecided"
 
 
 def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -> str:
-    """The plain sentence of a suite: how many fewer or more answers are wrong."""
+    """Say how many fewer or more answers are wrong: the summary sentence of a suite."""
     whole = f"{of:,} {wording.plural(noun)}{clusters}"
     return _against("wrong on", tuned, baseline, whole)
 
 
 def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: str) -> str:
-    """The plain sentence of a suite whose answers find things: how many fewer or more are missed."""
+    """Say how many fewer or more things are missed: the summary sentence of a suite whose answers find things."""
     whole = f"{of:,} {wording.plural(noun)} in {sources}"
     return _against("misses", round(tuned), None if baseline is None else round(baseline), whole)
 
 
 def _against(does: str, tuned: int, baseline: int | None, whole: str) -> str:
-    """How many of the whole, and how many fewer or more than the baseline, where there is one."""
+    """Say how many of the whole, and how many fewer or more than the baseline."""
     if baseline is None:
         return f"{does} {tuned:,} of {whole}"
     if tuned == baseline:
@@ -60,109 +60,108 @@ def _against(does: str, tuned: int, baseline: int | None, whole: str) -> str:
     return f"{does} {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
 
-def scaled(found: Estimate, is_change: bool, noun: str, source: str, fabricated: tuple[float, float] | None) -> str:
-    """What an estimate of things missed, or of answers wrong, comes to in 100 sources: `422 fewer clauses missed`.
+def scaled(estimate: Estimate, is_change: bool, noun: str, source: str, fabricated: tuple[float, float] | None) -> str:
+    """Say what an estimate of missed things or wrong answers means in 100 sources: `422 fewer clauses missed`.
 
-    `fabricated` are new and gone fabrications in 100 sources.
+    `fabricated` are new and fixed fabrications in 100 sources.
     """
-    if found.value is None:
+    if estimate.value is None:
         return ""
     of = noun or "answer"
-    what = f"{of if _about(abs(found.value)) == '1' else wording.plural(of)} {'missed' if noun else 'wrong'}"
-    many = _fewer(found.value) if is_change else _about(found.value)
+    what = f"{of if _about(abs(estimate.value)) == '1' else wording.plural(of)} {'missed' if noun else 'wrong'}"
+    many = _fewer(estimate.value) if is_change else _about(estimate.value)
     bounds = (
         ""
-        if found.low is None or found.high is None
-        else f" ({number_format.level(found)}: {_range(found, is_change)})"
+        if estimate.low is None or estimate.high is None
+        else f" ({number_format.level(estimate)}: {_range(estimate, is_change)})"
     )
     return f"Scaled to 100 {wording.plural(source)}: {many} {what}{bounds}{_claims(fabricated)}."
 
 
 def _claims(fabricated: tuple[float, float] | None) -> str:
-    """New and gone fabrications after a scaled count; nothing where there are none."""
+    """Say new and fixed fabrications after a scaled count; empty where there are none."""
     if fabricated is None or not any(fabricated):
         return ""
-    new, gone = map(_about, fabricated)
-    return f"; {new} new {'fabrication' if new == '1' else 'fabrications'}, {gone} gone"
+    new, fixed = map(_about, fabricated)
+    return f"; {new} new {'fabrication' if new == '1' else 'fabrications'}, {fixed} fixed"
 
 
-def _about(found: float) -> str:
-    """A count that was scaled: one decimal under ten, whole above."""
-    return f"{found + 0.0:.1f}".removesuffix(".0") if abs(found) < 9.95 else f"{found:,.0f}"
+def _about(number: float) -> str:
+    """Format a scaled count: one decimal under ten, none above."""
+    return f"{number + 0.0:.1f}".removesuffix(".0") if abs(number) < 9.95 else f"{number:,.0f}"
 
 
 def _fewer(change: float) -> str:
-    said = _about(abs(change))
-    return "as many" if said == "0" else f"{said} {'fewer' if change < 0 else 'more'}"
+    amount = _about(abs(change))
+    return "as many" if amount == "0" else f"{amount} {'fewer' if change < 0 else 'more'}"
 
 
-def _range(found: Estimate, is_change: bool) -> str:
-    """Both ends of the interval of a scaled count, or of its change."""
-    assert found.low is not None and found.high is not None
+def _range(estimate: Estimate, is_change: bool) -> str:
+    """Format the interval of a scaled count, or of its change."""
+    assert estimate.low is not None and estimate.high is not None
     if not is_change:
-        return f"{_about(max(0.0, found.low))} to {_about(found.high)}"
-    if found.high <= 0:
-        return f"{_about(-found.high)} to {_about(-found.low)} fewer"
-    if found.low >= 0:
-        return f"{_about(found.low)} to {_about(found.high)} more"
-    return f"{_about(-found.low)} fewer to {_about(found.high)} more"
+        return f"{_about(max(0.0, estimate.low))} to {_about(estimate.high)}"
+    if estimate.high <= 0:
+        return f"{_about(-estimate.high)} to {_about(-estimate.low)} fewer"
+    if estimate.low >= 0:
+        return f"{_about(estimate.low)} to {_about(estimate.high)} more"
+    return f"{_about(-estimate.low)} fewer to {_about(estimate.high)} more"
 
 
 NO_TEXT = "the accepted baseline keeps scores, not answers"
-"""Why nothing of a baseline's answer is shown."""
+"""Why a baseline's answer is not shown."""
 
 
 def fabrications(new: int, fixed: int) -> str:
-    """The fabrication half of the plain sentence."""
+    """Say new and fixed fabrications: the second half of the summary sentence."""
     noun = "fabrication" if new == 1 else "fabrications"
-    return f"{number_format.number(new) if new else 'no'} new {noun}, {fixed:,} gone"
+    return f"{number_format.number(new) if new else 'no'} new {noun}, {fixed:,} fixed"
 
 
-def bar_moved(text: str) -> str:
-    """A sentence of the manifest's `moved`, as every view says it."""
-    return f"The bar moved: {text}."
+def gates_changed(text: str) -> str:
+    """Introduce an entry of the manifest's `moved`: a changed threshold, case set, prompt or scorer."""
+    return f"The gates changed: {text}."
 
 
 def moved(changes: dict[str, float]) -> str:
-    """Which way one case moved on which metrics: `Worse on clause recall; better on parse rate`."""
+    """Say how one case changed on which metrics: `Worse on clause recall; better on parse rate`."""
     worse = wording.listing(wording.phrase(name) for name, change in changes.items() if change < 0)
     better = wording.listing(wording.phrase(name) for name, change in changes.items() if change > 0)
-    said = [f"worse on {worse}" if worse else "", f"better on {better}" if better else ""]
-    return wording.capital("; ".join(filter(None, said)))
+    parts = [f"worse on {worse}" if worse else "", f"better on {better}" if better else ""]
+    return wording.capital("; ".join(filter(None, parts)))
 
 
-def fabrication_counts(new: int, fixed: int, kept: int) -> str:
-    """New, gone and persisting fabrications."""
-    return f"{new:,} new, {fixed:,} gone, {kept:,} made by both"
+def fabrication_counts(new: int, fixed: int, persisting: int) -> str:
+    """Say new, fixed and persisting fabrications."""
+    return f"{new:,} new, {fixed:,} fixed, {persisting:,} by both models"
 
 
-def preferred(found: Estimate) -> tuple[str, Literal["good", "bad", "plain"]]:
-    """What a share of preferences shows: one side only where the whole interval lies beyond a half."""
-    if found.value is None:
+def preferred(share: Estimate) -> tuple[str, Literal["good", "bad", "plain"]]:
+    """Say what a share of preferences shows: a side is preferred only where the interval excludes one half."""
+    if share.value is None:
         return number_format.NOT_MEASURED, "plain"
-    if found.low is None or found.high is None or found.low <= 0.5 <= found.high:
+    if share.low is None or share.high is None or share.low <= 0.5 <= share.high:
         return "no clear preference", "plain"
-    return ("tuned preferred", "good") if found.low > 0.5 else ("baseline preferred", "bad")
+    return ("tuned preferred", "good") if share.low > 0.5 else ("baseline preferred", "bad")
 
 
 def capped(least_s: float, most_s: float, times: int, drafts: int) -> str:
-    """How the times of a review were capped, and what is not in them."""
+    """Say how the times of a review were capped, and what they leave out."""
     return (
-        f"In the ratio a time counts as {number_format.duration(least_s)} at least and "
-        f"{number_format.duration(most_s)} at most: one and a half interquartile ranges beyond the quartiles of both "
-        "models' times, on a scale of logarithms. "
-        f"Capped so: {times:,} of {wording.count(drafts, 'draft')}. In the medians none is. Practice items and drafts "
-        "that were not judged are left out."
+        f"In the ratio, times are capped to between {number_format.duration(least_s)} and "
+        f"{number_format.duration(most_s)}: one and a half interquartile ranges beyond the quartiles of both models' "
+        f"times, on a log scale. This capped {times:,} of {wording.count(drafts, 'draft')}. The medians use uncapped "
+        "times. Practice items and drafts that were not judged are left out."
     )
 
 
-def blind(found: Estimate) -> tuple[str, Literal["bad", "plain"]]:
-    """What guesses at the tuned model's answer show of a blind review; chance gives a half."""
-    if found.value is None:
+def blind(share: Estimate) -> tuple[str, Literal["bad", "plain"]]:
+    """Say what the guesses at the tuned model's answer show about the blinding; chance gives one half."""
+    if share.value is None:
         return number_format.NOT_MEASURED, "plain"
-    if found.low is not None and found.low > 0.5:
-        return "the blind did not hold: reviewers told the models apart", "bad"
-    return "no sign that reviewers told the models apart", "plain"
+    if share.low is not None and share.low > 0.5:
+        return "not blind: reviewers could tell the models apart", "bad"
+    return "no sign that reviewers could tell the models apart", "plain"
 
 
 NAMES: dict[Kind, str] = {
@@ -181,7 +180,7 @@ SIGNS: dict[Kind, str] = {
     "wrong": "✗",
     "unchanged": "○",
 }
-"""A shape beside every name, so that no reader needs the colour."""
+"""A symbol for every name, so that no reader needs the colour."""
 NOUNS: dict[Kind, str] = {
     "regression": "regression",
     "gain": "gain",
@@ -198,63 +197,63 @@ FILTERS: dict[Kind, str] = {
     "wrong": "Wrong answers",
     "unchanged": "Unchanged",
 }
-ALONE = "The run asked no baseline, so the tuned answers stand alone."
+ALONE = "The run has no baseline, so only the tuned answers are shown."
 
 
 def noun(kind: Kind, n: int) -> str:
-    """`regression` or `regressions`."""
+    """Return `regression` or `regressions`."""
     return NOUNS[kind] if n == 1 else wording.plural(NOUNS[kind])
 
 
 def shown(kind: Kind, here: int, of: int) -> str:
-    """`3 regressions`, `10 of 42 regressions shown`."""
+    """Say `3 regressions`, or `10 of 42 regressions shown`."""
     return wording.shown_of(NOUNS[kind], here, of)
 
 
 def elsewhere(files: Sequence[str], unplaced: int) -> str:
-    """Where the cases of a group are that a page lacks."""
-    said = [f"The others are on {_case_words_range(files)}."] if files else []
+    """Say where the other cases of a group are."""
+    parts = [f"The others are on {_case_words_range(files)}."] if files else []
     if unplaced:
-        said.append(f"{number_format.number(unplaced)} {'of them are' if files else 'are'} in cases.csv alone.")
-    return " ".join(said)
+        parts.append(f"{number_format.number(unplaced)} {'of them are' if files else 'are'} only in cases.csv.")
+    return " ".join(parts)
 
 
 def unplaced(n: int) -> str:
-    """What no page holds, and where it is."""
-    stand = "stands" if n == 1 else "stand"
+    """Say how many cases are on no page, and where they are."""
+    verb = "is" if n == 1 else "are"
     return (
-        f"{wording.capital(wording.count(n, 'case'))} {stand} on no page: cases.csv has a line on each, with its "
-        "scores, and records.jsonl in the run's folder has the answers."
+        f"{wording.capital(wording.count(n, 'case'))} {verb} on no page: cases.csv has a row for each, with its "
+        "scores, and records.jsonl in the run folder has the answers."
     )
 
 
 def others(left: int) -> str:
-    """What a table of cases leaves out, and where it is; empty where it leaves out nothing."""
+    """Say how many cases a table leaves out, and where they are; empty where it leaves out none."""
     if not left:
         return ""
-    return f" The other {number_format.number(left)} are marked in cases.csv, which has a line on every case."
+    return f" The other {number_format.number(left)} are marked in cases.csv, which has a row for every case."
 
 
-def why(kinds: Sequence[Kind], moved: str, new: int, kept: int, claims: int, alone: bool) -> str:
-    """Why a case is shown: what moved, what is made up, what failed."""
-    said = [moved or ("" if alone else "No metric moved")]
+def why(kinds: Sequence[Kind], moved: str, new: int, persisting: int, claims: int, alone: bool) -> str:
+    """Say why a case is shown: what changed, what is fabricated, what failed."""
+    parts = [moved or ("" if alone else "No metric changed")]
     if new:
-        said.append(wording.count(new, "new fabrication"))
-    if kept:
-        said.append(f"{wording.count(kept, 'fabrication')} made by both")
-    if not (new or kept) and claims:
-        said.append(wording.count(claims, "fabrication"))
+        parts.append(wording.count(new, "new fabrication"))
+    if persisting:
+        parts.append(f"{wording.count(persisting, 'fabrication')} by both models")
+    if not (new or persisting) and claims:
+        parts.append(wording.count(claims, "fabrication"))
     if "error" in kinds:
-        said.append("an answer or a score failed")
+        parts.append("an answer or a score failed")
     if "wrong" in kinds and not moved:
-        said.append("wrong" if alone else "wrong as before")
+        parts.append("wrong" if alone else "wrong as before")
     if kinds[0] == "unchanged" and alone:
-        said.append("not wrong")
-    return wording.capital("; ".join(filter(None, said)))
+        parts.append("not wrong")
+    return wording.capital("; ".join(filter(None, parts)))
 
 
 def page(number: int, of: int) -> str:
-    """`page 3 of 12`."""
+    """Say `page 3 of 12`."""
     return f"page {number_format.number(number)} of {number_format.number(of)}"
 
 

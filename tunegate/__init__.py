@@ -6,7 +6,7 @@
     for verdict in result.verdicts:
         print(verdict.suite, verdict.gate, verdict.outcome)
 
-Importing it loads no model library.
+Importing this package loads no model library.
 """
 
 from harness import Case, Completion, Metric, Record, Score, Span, Suite, Unavailable, UserError, __version__

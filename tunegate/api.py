@@ -85,8 +85,8 @@ def train(config: str | Path, *, fresh: bool = False, contamination_check: bool 
 
     Args:
         config: Training configuration (docs/training.md).
-        fresh: Start over where a run could be resumed.
-        contamination_check: Refuse to train where no suite is found to compare the rows with.
+        fresh: Start over instead of resuming.
+        contamination_check: Refuse to train where there is no suite to compare the rows with.
 
     Returns:
         The run folder; the adapter is in its folder `adapter`.
@@ -117,9 +117,9 @@ def _run(
     from harness.runs.project import runs_of
     from harness.suites.discovery import find_suites
 
-    found = list(find_suites([str(folder) for folder in suites]))
+    loaded = list(find_suites([str(folder) for folder in suites]))
     job = Job(
-        suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in found],
+        suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in loaded],
         candidate=str(candidate),
         baseline=None if baseline is None else str(baseline),
         engine=EngineConfig(name=engine),

@@ -1,6 +1,6 @@
-"""`tunegate demo`: the pipeline on the embedded model: data, baseline, LoRA training, tuned model, gates, report.
+"""`tunegate demo`: the pipeline on the bundled model: data, baseline, LoRA training, tuned model, gates, report.
 
-Every step keeps what it finished: the same command resumes where it was interrupted.
+Every step saves its results: the same command resumes where it was interrupted.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from training.run import train
 
 ROWS = 1600
 VALIDATION_ROWS = 64
-A_REPLAY_ROW = 6
-"""For so many rows one of the model's own answers to general requests, or it would forget how to give them."""
+ROWS_PER_REPLAY_ROW = 6
+"""One row in so many is the model's own answer to a general request, so that it does not forget how to answer them."""
 SEED = 7
 
 CONFIG = """# Written by `tunegate demo`; run it alone with: tunegate train {path}
@@ -58,7 +58,7 @@ name = "demo"
 
 
 def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
-    """Run the line; returns the closing sentences. Raises UserError; an interruption loses nothing finished."""
+    """Run the pipeline and return its closing lines. Raises UserError; an interruption loses no finished step."""
     progress = Progress()
     rows = rows or ROWS
     base = default_checkpoint()
@@ -66,32 +66,32 @@ def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     progress.say(f"[1/6] model: {base}")
     resolve(base)
-    progress.say(f"[2/6] training data: {rows} rows, none of it shared with the suite, and some general answers")
+    progress.say(f"[2/6] training data: {rows} rows, none of them in the suite, and some general answers")
     config = write_data(folder, runs, rows, base)
     write_replay(folder, rows, base, engine, progress)
     suites = [test_clauses.suite, test_basics.suite]
-    progress.say("[3/6] baseline: the model as it is")
+    progress.say("[3/6] baseline: the untrained model")
     job = demo_job(suites, base, None, engine)
     run(job, RunFolder.create(runs, "demo-baseline"), progress)
     progress.say("[4/6] training a LoRA adapter")
     trained = train(config)
     progress.say("[5/6] tuned model against baseline")
     job = demo_job(suites, str(trained), base, engine)
-    made = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
+    results = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
     progress.say("[6/6] report")
-    files = reports.named(reports.publish([made.path, trained], folder))
-    terminal.show(load_run(made.path))
-    return closing(made, files)
+    files = reports.named(reports.publish([results.path, trained], folder))
+    terminal.show(load_run(results.path))
+    return closing(results, files)
 
 
 def demo_job(suites: list[Suite], candidate: str, baseline: str | None, engine: str | None) -> Job:
-    """Both suites, whole."""
+    """Build a job with all cases of the suites."""
     parts = [SuiteJob(suite=s, cases=s.cases) for s in suites]
     return Job(suites=parts, candidate=candidate, baseline=baseline, engine=EngineConfig(name=engine))
 
 
 def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
-    """Write training and validation rows and the configuration; the same settings write the same bytes."""
+    """Write training and validation rows and the configuration; equal settings give equal bytes."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
     generate.write("train", data / "train.jsonl", rows, SEED, None)
@@ -104,21 +104,21 @@ def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
 
 
 def config_text(path: Path, base: str, runs: Path) -> str:
-    """The demo's training configuration, which names the suites that its rows are compared with."""
+    """Render the demo's training configuration, with the suites that its rows are compared with."""
     folders = [str(suite.folder) for suite in (test_clauses.suite, test_basics.suite)]
     return CONFIG.format(path=path, base=base, epochs=1, seed=SEED, runs=runs.resolve(), suites=json.dumps(folders))
 
 
 def write_replay(folder: Path, rows: int, base: str, engine: str | None, progress: Progress) -> None:
-    """Write general requests with the model's own answers; the answer cache has them the second time."""
-    wanted = max(1, min(rows // A_REPLAY_ROW, replay.ROWS))
-    found = replay.replay(base, wanted, SEED, engine=EngineConfig(name=engine), progress=progress)
-    write_rows(folder / "data" / "replay.jsonl", found.rows)
+    """Write general requests with the model's own answers, which the answer cache has the second time."""
+    count = max(1, min(rows // ROWS_PER_REPLAY_ROW, replay.ROWS))
+    replayed = replay.replay(base, count, SEED, engine=EngineConfig(name=engine), progress=progress)
+    write_rows(folder / "data" / "replay.jsonl", replayed.rows)
 
 
-def closing(made: Results, files: list[str]) -> str:
-    """What the demo ends with: the line ran, what the gates said, where to read on."""
-    passed = sum(v.outcome == "pass" for v in made.verdicts)
-    word = "PASS" if passed == len(made.verdicts) else "NOT PASSED"
+def closing(results: Results, files: list[str]) -> str:
+    """Return the last lines of the demo: the gates' result and the files of the report."""
+    passed = sum(v.outcome == "pass" for v in results.verdicts)
+    word = "PASS" if passed == len(results.verdicts) else "NOT PASSED"
     reports = "\n".join(f"report: {file}" for file in files)
-    return f"The line ran. The gates say {word}: {passed} of {len(made.verdicts)} passed.\n{reports}"
+    return f"Pipeline finished. Gates: {word}, {passed} of {len(results.verdicts)} passed.\n{reports}"

@@ -23,9 +23,9 @@ Gates = Collection[tuple[str, str]]
 
 
 def lines(run_path: str | Path, width: int = 100, gates: Gates | None = None) -> list[str]:
-    """Plain lines for a terminal of `width` columns; says so when the run cannot be read.
+    """Return plain lines for a terminal of `width` columns, or the reason where the run cannot be read.
 
-    With `gates`, only these and the estimates of their suites are shown; with none in it, estimates alone.
+    With `gates`, only these and the estimates of their suites are shown; an empty collection shows estimates only.
     """
     try:
         run = load_run(Path(run_path), even_large=False)
@@ -35,26 +35,25 @@ def lines(run_path: str | Path, width: int = 100, gates: Gates | None = None) ->
 
 
 def lines_of(run: RunData, width: int = 100, gates: Gates | None = None) -> list[str]:
-    """Plain lines on a run that is in memory."""
+    """Return plain lines on a loaded run."""
     from reports.render import terminal
 
     return terminal.summary_lines(run, width, gates)
 
 
 def case_text(suite: Suite, records: Sequence[Record], whole: bool) -> str:
-    """Prompt, expected answer, answers and scores of one case, from the records of its variants.
+    """Return prompt, expected answer, answers and scores of one case, from the records of its variants.
 
-    Long texts lose their middle unless `whole`. Secrets are masked and hidden characters are shown by name, as
-    everywhere.
+    Long texts lose their middle unless `whole`. Secrets are masked and hidden characters are shown by name.
     """
     case = records[0].case
     chat = messages(suite.template, case)
     prompt = _masked("\n\n".join(m["content"] if len(chat) == 1 else f"{m['role']}: {m['content']}" for m in chat))
-    found = [("prompt", prompt), ("expected", "; ".join(case.expected) or "(nothing)")]
+    parts = [("prompt", prompt), ("expected", "; ".join(case.expected) or "(nothing)")]
     for record in records:
-        found.append((f"{record.variant} answers", _answer(record)))
-        found += [(f"{record.variant} scores", "; ".join(map(_score, record.scores.values())))] if record.scores else []
-    return "\n".join(line for label, text in found for line in _labelled(label, text if whole else _cut(text)))
+        parts.append((f"{record.variant} answers", _answer(record)))
+        parts += [(f"{record.variant} scores", "; ".join(map(_score, record.scores.values())))] if record.scores else []
+    return "\n".join(line for label, text in parts for line in _labelled(label, text if whole else _cut(text)))
 
 
 def _masked(text: str) -> str:
@@ -66,7 +65,7 @@ def _answer(record: Record) -> str:
         return f"(engine error: {record.error})"
     if not record.text_kept:
         return "(not stored: an accepted baseline keeps scores only)"
-    cut = " (cut at max_tokens)" if record.completion.finish_reason == "length" else ""
+    cut = " (truncated at max_tokens)" if record.completion.finish_reason == "length" else ""
     return (record.completion.text or "(empty)") + cut
 
 
@@ -84,7 +83,7 @@ def _cut(text: str) -> str:
 
 
 def _labelled(label: str, text: str) -> list[str]:
-    """`label: text`, or an indented block below the label where the text has several lines."""
+    """Format `label: text`, or an indented block below the label where the text has several lines."""
     split = shown(text).strip("\n").split("\n")
     return (
         [f"  {label}:", *(f"    {line}".rstrip() for line in split)] if len(split) > 1 else [f"  {label}: {split[0]}"]

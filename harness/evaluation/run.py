@@ -73,7 +73,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     with progress.work(PLAN, ANSWERS, GATES, WRITING):
         with progress.stage(PLAN):
             ready = _ready(job, folder, parent_run_id)
-        for line in [*(f"the bar moved: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
+        for line in [*(f"the gates changed: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
             progress.say(line)
         answered = _answered(job, ready, folder, progress)
         with progress.stage(GATES):

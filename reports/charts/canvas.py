@@ -1,6 +1,6 @@
-"""A matplotlib figure measured in units from its upper left corner, and the looks of what stands on it. Knows no data.
+"""A matplotlib figure with coordinates from its upper left corner, and helpers to draw on it.
 
-matplotlib is loaded when a sheet is made. A unit is a pixel where the drawing is shown at full size.
+matplotlib is loaded when a figure is created. A unit is a pixel where the chart is shown at full size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RULES = {"svg.fonttype": "none", "text.parse_math": False, "font.family": "sans-serif"}
 LONGEST = 36
-"""Most characters of a label; the table twin has it whole."""
+"""Most characters of a label; the table next to the chart has it whole."""
 
 
 class Look(NamedTuple):
@@ -34,7 +34,7 @@ class Look(NamedTuple):
 
 @contextmanager
 def settings(salt: str) -> Iterator[None]:
-    """Inside, figures give equal bytes each time. Raises MissingExtra where matplotlib is not installed."""
+    """Configure matplotlib for reproducible bytes. Raises MissingExtra where it is not installed."""
     try:
         import matplotlib
     except ImportError:
@@ -45,16 +45,16 @@ def settings(salt: str) -> Iterator[None]:
 
 
 def sheet(width: float, height: float) -> Figure:
-    """An empty figure without a ground."""
+    """Create an empty figure without a background."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width / 72, height / 72), dpi=72)
-    made.patch.set_visible(False)
-    return made
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    figure.patch.set_visible(False)
+    return figure
 
 
 def saved(figure: Figure) -> str:
-    """The figure as SVG."""
+    """Return the figure as SVG."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.StringIO()
@@ -63,22 +63,22 @@ def saved(figure: Figure) -> str:
 
 
 def size(figure: Figure) -> tuple[float, float]:
-    """Width and height in units."""
+    """Return width and height in units."""
     width, height = figure.get_size_inches() * 72
     return float(width), float(height)
 
 
 def axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes whose vertical scale counts units downwards; without frame and ground."""
+    """Add axes whose vertical scale counts units downwards, without frame and background."""
     across, down = size(figure)
-    made = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
-    made.set_ylim(height, 0)
-    made.patch.set_visible(False)
-    made.spines[:].set_visible(False)
-    made.tick_params(axis="both", length=0, labelsize=11, labelcolor=svg.MUTED)
-    made.set_yticks([])
-    made.set_axisbelow(True)
-    return made
+    plot = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    plot.set_ylim(height, 0)
+    plot.patch.set_visible(False)
+    plot.spines[:].set_visible(False)
+    plot.tick_params(axis="both", length=0, labelsize=11, labelcolor=svg.MUTED)
+    plot.set_yticks([])
+    plot.set_axisbelow(True)
+    return plot
 
 
 def say(
@@ -92,7 +92,7 @@ def say(
     side: str = "left",
     over: bool = False,
 ) -> None:
-    """A line of text whose middle is at `y`; `over` hides the lines that it stands on."""
+    """Write a line of text centred at `y`; `over` hides the lines below it."""
     across, down = size(figure)
     figure.text(
         x / across,
@@ -108,7 +108,7 @@ def say(
 
 
 def rule(figure: Figure, y: float) -> None:
-    """A thin line across the sheet."""
+    """Draw a thin line across the figure."""
     from matplotlib.lines import Line2D
 
     level = 1 - y / size(figure)[1]
@@ -116,5 +116,5 @@ def rule(figure: Figure, y: float) -> None:
 
 
 def short(text: str, longest: int = LONGEST) -> str:
-    """A label that fits its column."""
+    """Truncate a label to its column."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,6 +1,6 @@
-"""Every drawing of a report as inline SVG: training curves here, intervals by their own module.
+"""The charts of a report as inline SVG: training curves here, interval charts from `intervals`.
 
-Each comes in two widths, of which a page shows the one that fits.
+Each comes in two widths; a page shows the one that fits.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SERIES = (Look("", svg.MUTED, True), Look("o", svg.ACCENT, True), Look("s", svg.CAUTION, False))
-"""How the lines of a curve look, in order: the many points of a training loss, then the few of a check."""
+"""Styles of the lines, in order: the many points of a training loss, then the few of an evaluation."""
 
 
 def draw(block: Curve | Intervals, narrow: bool = False) -> tuple[str, str]:
-    """A drawing as (svg, css). Raises MissingExtra where matplotlib is not installed."""
+    """Draw a chart as (svg, css). Raises MissingExtra where matplotlib is not installed."""
     name = f"{block.id}-narrow" if narrow else block.id
     with settings(name):
         if isinstance(block, Curve):
-            kind, label, made = "curve", block.title, _curve(block, narrow)
+            kind, label, drawing = "curve", block.title, _curve(block, narrow)
         else:
             drawn = intervals.panels if any(row.panel for row in block.rows) else intervals.rows
             label = f"{block.title}. The same numbers are in the table: {block.twin}"
-            kind, made = "intervals", drawn(block, narrow)
-        return svg.inline(saved(made), name, f"{kind} {'narrow' if narrow else 'wide'}", label)
+            kind, drawing = "intervals", drawn(block, narrow)
+        return svg.inline(saved(drawing), name, f"{kind} {'narrow' if narrow else 'wide'}", label)
 
 
 def _curve(curve: Curve, narrow: bool) -> Figure:
-    """Lines over steps, each with its name at the top."""
+    """Draw lines over steps, with a legend."""
     across, down = (324, 250) if narrow else (860, 280)
     figure = sheet(across, down)
     axes = figure.add_axes((48 / across, 44 / down, (across - 60) / across, (down - 80) / down))

@@ -1,6 +1,6 @@
-"""A metric over runs as inline SVG: its values, their intervals as a band, and which runs were accepted.
+"""A metric over runs as inline SVG: its values, their intervals as a band, and the accepted runs.
 
-A line ends where cases, prompt or scorers changed: what follows was asked something else.
+A line ends where cases, prompt or scorers changed: later values are not comparable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BAND_ALPHA = 0.18
 
 
 def draw(trend: Trend, name: str, narrow: bool = False) -> tuple[str, str]:
-    """A trend as (svg, css); `name` keeps its ids apart. Raises MissingExtra where matplotlib is not installed."""
+    """Draw a trend as (svg, css); `name` makes its IDs unique. Raises MissingExtra where matplotlib is missing."""
     name = f"{name}-narrow" if narrow else name
     with settings(name):
         kind = f"curve {'narrow' if narrow else 'wide'}"
@@ -31,7 +31,7 @@ def draw(trend: Trend, name: str, narrow: bool = False) -> tuple[str, str]:
 
 
 def label(trend: Trend) -> str:
-    """What is drawn, for those who do not see it."""
+    """Return the alternative text of the chart."""
     of = f"{wording.metric(trend.metric, trend.shape)} of {trend.suite} over {wording.count(len(trend.points), 'run')}"
     return f"{of}, with 95% intervals. The same numbers are in the table below"
 
@@ -46,12 +46,12 @@ def _figure(trend: Trend, size: tuple[int, int]) -> Figure:
         _stretch(axes, stretch, [at[point.run] for point in stretch])
     for stretch in trend.stretches[1:]:
         axes.axvline(at[stretch[0].run] - 0.5, color=svg.MUTED, linewidth=1, linestyle=(0, (3, 3)))
-    _dress(axes, trend, MOST_LABELS[size])
+    _style_axes(axes, trend, MOST_LABELS[size])
     return figure
 
 
 def _stretch(axes: Axes, points: list[TrendPoint], x: list[int]) -> None:
-    """Points that are comparable: a band from low to high, a line, and a diamond for each accepted run."""
+    """Draw comparable points: a band from low to high, a line, and a diamond for each accepted run."""
     y, low, high = (list(ends) for ends in zip(*map(_ends, points), strict=True))
     if len(points) > 1:
         axes.fill_between(x, low, high, color=svg.ACCENT, alpha=BAND_ALPHA, linewidth=0)
@@ -63,17 +63,17 @@ def _stretch(axes: Axes, points: list[TrendPoint], x: list[int]) -> None:
 
 
 def _ends(point: TrendPoint) -> tuple[float, float, float]:
-    """Value and ends of its interval; the value where it has none."""
-    found = point.estimate
-    assert found.value is not None
+    """Return the value and both ends of its interval; the value itself where it has none."""
+    estimate = point.estimate
+    assert estimate.value is not None
     return (
-        found.value,
-        found.value if found.low is None else found.low,
-        found.value if found.high is None else found.high,
+        estimate.value,
+        estimate.value if estimate.low is None else estimate.low,
+        estimate.value if estimate.high is None else estimate.high,
     )
 
 
-def _dress(axes: Axes, trend: Trend, most_labels: int) -> None:
+def _style_axes(axes: Axes, trend: Trend, most_labels: int) -> None:
     axes.patch.set_visible(False)
     axes.grid(axis="y", color=svg.GRID, linewidth=1)
     axes.set_axisbelow(True)

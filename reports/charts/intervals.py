@@ -1,6 +1,6 @@
-"""Draws values with their intervals: rows on one scale, or small multiples side by side. Knows no metric.
+"""Interval charts: rows on one scale, or small multiples side by side.
 
-Marks differ by shape and carry their words, so that neither colour nor sight of the line is needed.
+Marks differ by shape and have a text, so that readers need neither colour nor the line.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ READINGS = {
 TEXT = 16
 """Height of a line of text."""
 BAR = 15
-"""Height of a line that names a gate's bar."""
+"""Height of a line that names a gate's threshold."""
 FOOT = 24
 """Height of the scale's labels."""
 
 
 class Layout(NamedTuple):
-    """Where the parts of a row stand, in units."""
+    """Positions of the parts of a row, in units."""
 
     width: float
-    """Of the drawing."""
+    """Width of the chart."""
     left: float
-    """Where the scale begins."""
+    """Left end of the scale."""
     scale: float
-    """Its length."""
+    """Length of the scale."""
     words: float
-    """Where a mark's words begin."""
+    """Left end of a mark's text."""
     step: float
-    """From one mark to the next."""
+    """Distance from one mark to the next."""
     named: float
-    """Height of the label above the marks; 0 where it stands beside them."""
+    """Height of the label above the marks; 0 where it is next to them."""
     below: float
-    """From a mark down to its words; 0 where they stand beside it."""
+    """Distance from a mark down to its text; 0 where the text is next to it."""
 
 
 WIDE = Layout(width=860, left=240, scale=350, words=608, step=24, named=0, below=0)
@@ -64,7 +64,7 @@ PAD = 14
 
 
 def rows(plot: Intervals, narrow: bool) -> Figure:
-    """Rows of marks on one scale: labels on the left and words on the right, or all on lines of their own."""
+    """Draw rows of marks on one scale: labels on the left and text on the right, or each on lines of its own."""
     own = NARROW if narrow else WIDE
     heights = [_height(row, own) for row in plot.rows]
     head = 26 if any(plot.ends) or _variants(plot) else 4
@@ -83,7 +83,7 @@ def rows(plot: Intervals, narrow: bool) -> Figure:
 
 
 def panels(plot: Intervals, narrow: bool) -> Figure:
-    """Small multiples: one panel a metric, one line a label, the same line and scale in every panel of a rank."""
+    """Draw small multiples: one panel per metric, one line per label, on the same scale."""
     names = list(dict.fromkeys(row.panel for row in plot.rows))
     labels = list(dict.fromkeys(row.label for row in plot.rows))
     rank = 1 if narrow else min(3, len(names))
@@ -112,7 +112,7 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
 
 
 def _scale(scale: Axes, plot: Intervals) -> None:
-    """The horizontal scale with its grid; 0 stands out where a change is drawn, with a word for either side."""
+    """Draw the horizontal scale with its grid; for a change, 0 is emphasised and each side is labelled."""
     low, high = plot.ticks[0].at, plot.ticks[-1].at
     scale.set_xlim(low, high)
     scale.set_xticks([tick.at for tick in plot.ticks], [shown(tick.text) for tick in plot.ticks])
@@ -134,12 +134,12 @@ def _scale(scale: Axes, plot: Intervals) -> None:
 
 def _height(row: PlotRow, own: Layout) -> float:
     marks = own.step * len(row.marks)
-    beside = 0 if own.below else 2 * TEXT + 4
-    return PAD + own.named + max(marks, beside) + BAR * len(row.bars)
+    text_height = 0 if own.below else 2 * TEXT + 4
+    return PAD + own.named + max(marks, text_height) + BAR * len(row.bars)
 
 
 def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float, top: float, own: Layout) -> None:
-    """Label, note, marks and words of one row."""
+    """Draw label, note, marks and text of one row."""
     first = top + PAD / 2 + own.named + BAR * len(row.bars) + (8 if own.below else 12)
     label = head + (top + PAD / 2 + 8 if own.below else first)
     say(figure, 0, label, short(row.label), bold=True)
@@ -151,7 +151,7 @@ def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float
 
 
 def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> None:
-    """What a mark says: its reading, then its numbers."""
+    """Write the text of a mark: its reading, then its numbers."""
     if mark.reading:
         word = sentences.READINGS[mark.reading]
         if own.below:
@@ -160,14 +160,14 @@ def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> Non
             say(figure, own.words, y, word, look.colour, bold=True)
             say(figure, own.words, y + TEXT, mark.text, size_=11.5)
         return
-    said = f"{wording.variant(mark.variant)} {mark.text}" if own.below else mark.text
-    say(figure, own.words, y, said, svg.INK if look.full else svg.MUTED, bold=look.full, over=bool(own.below))
+    label = f"{wording.variant(mark.variant)} {mark.text}" if own.below else mark.text
+    say(figure, own.words, y, label, svg.INK if look.full else svg.MUTED, bold=look.full, over=bool(own.below))
 
 
 def _bars(
     figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float, ends: tuple[float, float], own: Layout
 ) -> None:
-    """The bars that gates hold a row against, as dashed lines from one height to another with their words."""
+    """Draw the gate thresholds of a row as dashed lines between two heights, with labels."""
     top, bottom = ends
     low, high = plot.ticks[0].at, plot.ticks[-1].at
     for number, bar in enumerate(row.bars):
@@ -175,11 +175,11 @@ def _bars(
         y = top + PAD / 2 + 4 + BAR * number
         scale.plot([at, at], [y - 6, bottom - 4], "--", color=svg.CAUTION, linewidth=1.5, clip_on=False)
         if own.below:
-            say(figure, 0, head + y, f"bar: {bar.text}", svg.CAUTION, 11, over=True)
+            say(figure, 0, head + y, f"gate: {bar.text}", svg.CAUTION, 11, over=True)
             continue
         on_left = at > (low + high) / 2
         scale.annotate(
-            shown(f"bar: {bar.text}"),
+            shown(f"gate: {bar.text}"),
             (at, y),
             (-7 if on_left else 7, 0),
             textcoords="offset points",
@@ -191,7 +191,7 @@ def _bars(
 
 
 def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = False) -> Look:
-    """A value with its interval; what lies beyond the scale is drawn at its end."""
+    """Draw a value with its interval, clipped to the ends of the scale."""
     look = READINGS.get(mark.reading) or LOOKS.get(mark.variant, OTHER)
     ends = plot.ticks[0].at, plot.ticks[-1].at
     low, at, high = (min(max(x, ends[0]), ends[1]) for x in (mark.low, mark.value, mark.high))
@@ -213,12 +213,12 @@ def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = Fals
 
 
 def _variants(plot: Intervals) -> list[str]:
-    """Variants that the plot tells apart, in drawing order."""
+    """List the variants in the chart, in drawing order."""
     return list(dict.fromkeys(mark.variant for row in plot.rows for mark in row.marks if not mark.reading))
 
 
 def _legend(figure: Figure, plot: Intervals, own: Layout) -> None:
-    """Shapes of the variants with their names, in one line at the top."""
+    """Draw the variants' shapes and names in one line at the top."""
     from matplotlib.lines import Line2D
 
     names = _variants(plot)
@@ -236,27 +236,27 @@ def _legend(figure: Figure, plot: Intervals, own: Layout) -> None:
 
 
 def share_ticks() -> list[Tick]:
-    """0% to 100% in quarters."""
+    """Return ticks from 0% to 100% in quarters."""
     return [Tick(at=at, text=number_format.tick(at, "share")) for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
 def turned_ticks(reach: float) -> list[Tick]:
-    """A symmetric axis of percentage points around 0 that holds `reach`, a share; both sides count upwards."""
+    """Return ticks of percentage points, symmetric around 0, that cover `reach`, a share; all are positive."""
     end = next((step for step in (0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if reach <= step), 1.0)
     places = (-end, -end / 2, 0.0, end / 2, end)
     return [Tick(at=at, text=number_format.tick(abs(at), "points").lstrip("+")) for at in places]
 
 
-def mark(variant: str, found: Estimate, unit: number_format.Unit = "share") -> Mark | None:
-    """An estimate as a mark, or None where nothing was measured."""
-    if found.value is None:
+def mark(variant: str, estimate: Estimate, unit: number_format.Unit = "share") -> Mark | None:
+    """Turn an estimate into a mark; None where nothing was measured."""
+    if estimate.value is None:
         return None
-    low = found.value if found.low is None else found.low
-    high = found.value if found.high is None else found.high
-    return Mark(variant=variant, value=found.value, low=low, high=high, text=number_format.estimate(found, unit))
+    low = estimate.value if estimate.low is None else estimate.low
+    high = estimate.value if estimate.high is None else estimate.high
+    return Mark(variant=variant, value=estimate.value, low=low, high=high, text=number_format.estimate(estimate, unit))
 
 
-def marks_of(found: Mapping[str, Estimate | None]) -> list[Mark]:
-    """One mark for each variant that has a number."""
-    made = [mark(name, estimate) for name, estimate in found.items() if estimate is not None]
-    return [m for m in made if m is not None]
+def marks_of(estimates: Mapping[str, Estimate | None]) -> list[Mark]:
+    """Return one mark for each variant that has a number."""
+    marks = [mark(name, estimate) for name, estimate in estimates.items() if estimate is not None]
+    return [m for m in marks if m is not None]

@@ -1,7 +1,7 @@
-"""Makes matplotlib's SVG fit for a page: inline, labelled, themed, under a strict style policy. Draws nothing.
+"""Prepare matplotlib's SVG for a page: inline, labelled, themed, and valid under a strict content policy.
 
 matplotlib gives every mark a style attribute, which a hashed `style-src` blocks; each distinct style becomes a class.
-Colours are written as stand-ins and turned into the style sheet's variables, so that dark mode reaches the drawing.
+Colours are placeholders that become the style sheet's variables, so that dark mode applies to the chart.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ DROPPED = re.compile(
 )
 
 
-def inline(made: str, prefix: str, kind: str, label: str) -> tuple[str, str]:
-    """The drawing for a page and the rules that it needs, one a line.
+def inline(drawing: str, prefix: str, kind: str, label: str) -> tuple[str, str]:
+    """Return the chart as inline SVG, and its style rules, one per line.
 
-    `prefix` keeps its ids apart from those of other drawings, `kind` is its class, `label` stands for it where it is
-    not seen.
+    `prefix` makes its IDs unique in the page, `kind` is its class, `label` its alternative text.
     """
-    svg = EMPTY.sub("", BETWEEN.sub("><", DROPPED.sub("", made).strip()))
+    svg = EMPTY.sub("", BETWEEN.sub("><", DROPPED.sub("", drawing).strip()))
     used = set(USE.findall(svg))
     svg = TAG.sub(lambda tag: _named(tag[0], used, prefix), svg)
     rules: dict[str, str] = {}
@@ -57,20 +56,20 @@ def inline(made: str, prefix: str, kind: str, label: str) -> tuple[str, str]:
 
 
 def _named(tag: str, used: set[str], prefix: str) -> str:
-    """A tag without an id that nothing uses, its other ids made the drawing's own, its numbers short."""
-    tag = IDLE.sub("", BREAK.sub("", ID.sub(lambda found: found[0] if found[1] in used else "", tag)))
+    """Drop a tag's unused ID, prefix its other IDs and shorten its numbers."""
+    tag = IDLE.sub("", BREAK.sub("", ID.sub(lambda match: match[0] if match[1] in used else "", tag)))
     return LONG.sub(lambda number: f"{float(number[0]):.1f}", NAMED.sub(rf"\g<1>{prefix}-", tag))
 
 
 def _class(style: str, rules: dict[str, str]) -> str:
-    """The class of a style, equal in all drawings; its rule is added where it is new."""
+    """Return the class of a style, the same in all charts, and add its rule where it is new."""
     name = f"s{hashlib.sha256(style.encode()).hexdigest()[:8]}"
     rules[name] = f".{name}{{{_themed(style)}}}"
     return f' class="{name}"'
 
 
 def _themed(style: str) -> str:
-    """Stand-in colours as variables, and no font face, so that the page's own holds."""
+    """Replace placeholder colours by variables, and drop the font so that the page's applies."""
     for colour, variable in VARIABLES.items():
         style = style.replace(colour, f"var({variable})")
     return FACE.sub("", style)

@@ -1,6 +1,6 @@
-"""GitHub annotations of what stops a merge. Knows no run folder.
+"""GitHub annotations for the gates that stop a merge.
 
-GitHub shows ten annotations of a kind a step, so that at most eight gates are named, and the rest counted.
+GitHub shows ten annotations of a kind per step, so at most eight gates are named and the rest is counted.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from reports import number_format, wording
 from reports.ci.export import Export, SuiteExport, command
 
 MOST = 8
-"""Gates that get an annotation of their own."""
+"""Most gates with an annotation of their own."""
 
 
-def lines(found: Export) -> list[str]:
-    """Workflow commands: what moved, that the run is no evidence, then the gates that did not pass."""
-    made = []
-    if found.moved:
-        more = f" And {number_format.number(len(found.moved) - 1)} more." if len(found.moved) > 1 else ""
-        made.append(command("warning", "The bar moved", found.moved[0] + more))
-    if found.status != "finished":
-        made.append(command("error", "No verdict", " ".join(found.notes) or f"The run is {found.status}."))
-    idle = [suite for suite in found.suites if not suite.gates and found.status == "finished"]
+def lines(export: Export) -> list[str]:
+    """Return workflow commands: changed gates, why the run claims no verdict, then the gates that did not pass."""
+    annotations = []
+    if export.moved:
+        more = f" And {number_format.number(len(export.moved) - 1)} more." if len(export.moved) > 1 else ""
+        annotations.append(command("warning", "The gates changed", export.moved[0] + more))
+    if export.status != "finished":
+        annotations.append(command("error", "No verdict", " ".join(export.notes) or f"The run is {export.status}."))
+    idle = [suite for suite in export.suites if not suite.gates and export.status == "finished"]
     named = [command("error", f"{suite.name}: not judged", suite.sentence) for suite in idle]
     named += [
-        _gate(suite, verdict) for suite in found.suites for verdict in suite.verdicts if verdict.outcome != "pass"
+        _gate(suite, verdict) for suite in export.suites for verdict in suite.verdicts if verdict.outcome != "pass"
     ]
-    rest = len(idle) + sum(suite.unmet for suite in found.suites) - len(named[:MOST])
+    rest = len(idle) + sum(suite.unmet for suite in export.suites) - len(named[:MOST])
     if rest > 0:
-        said = f"{number_format.number(rest)} more did not pass"
-        named[MOST:] = [command("error", said, "The step summary and the JUnit report name every gate.")]
-    return made + named
+        text = f"{number_format.number(rest)} more did not pass"
+        named[MOST:] = [command("error", text, "The step summary and the JUnit report name every gate.")]
+    return annotations + named
 
 
 def _gate(suite: SuiteExport, verdict: Verdict) -> str:

@@ -1,4 +1,4 @@
-"""Makes an export of a run folder. Reads the run's validated files; computes no estimate."""
+"""Collect the CI export of a run folder."""
 
 from __future__ import annotations
 
@@ -19,48 +19,49 @@ from reports.run_data import RunView
 from reports.sections import results, slices
 from reports.sections.verdict import cautions, sentence
 
-NO_RUN = Export(run_id="", status="none", notes=["No run was made: see the log of the step that should have made it."])
-LEFT_OUT = "It has bars and was not judged: removed, renamed, without its data, or marked long."
+NO_RUN = Export(run_id="", status="none", notes=["There is no run: see the log of the evaluation step."])
+LEFT_OUT = "It has gates and was not judged: removed, renamed, without its data, or marked long."
 LONGEST = 1000
-"""Code points of a line of an export."""
+"""Most code points in a line of an export."""
 
 
 def locate(text: str, root: Path) -> Path | None:
-    """The run that `text` names: its folder, a folder that holds this one run, or its name below `root`.
+    """Find the run that `text` names: its folder, a folder with exactly one run, or its name below `root`.
 
-    None where a folder holds no run, as after a usage error; several runs in it are a UserError.
+    Returns None where a folder has no run, as after a usage error. Raises UserError where it has several.
     """
     folder = Path(text)
     if folder.is_dir() and not (folder / "run.json").exists():
         inside = sorted(path.parent for path in folder.glob("*/run.json"))
         if len(inside) > 1:
-            raise UserError(f"{folder}: holds {len(inside)} runs. Name one: {', '.join(p.name for p in inside[:5])}")
+            raise UserError(f"{folder}: contains {len(inside)} runs. Name one: {', '.join(p.name for p in inside[:5])}")
         return inside[0] if inside else None
     return find_run(text, root)
 
 
 def evidence(path: Path) -> RunView:
-    """An evaluation run with its seal checked; a run of another kind is a UserError."""
-    found = gather(load_run(path), None)
-    if found.run.manifest.kind != "eval":
-        raise UserError(f"{path}: is a {found.run.manifest.kind} run, which has no gates. Name an evaluation run")
-    return found
+    """Load an evaluation run and check its seal. Raises UserError for a run of another kind."""
+    view = gather(load_run(path), None)
+    if view.run.manifest.kind != "eval":
+        raise UserError(f"{path}: is a {view.run.manifest.kind} run, which has no gates. Name an evaluation run")
+    return view
 
 
-def export(found: RunView | None, bars: Path | None = None, changed: Path | None = None) -> Export:
-    """What a comment needs to know of a run; of no run, that there is none.
+def export(view: RunView | None, bars: Path | None = None, changed: Path | None = None) -> Export:
+    """Collect what a comment needs of a run, or that there is none.
 
-    A suite that `bars`, the copy of evalsuites that decides, has bars for is there even where it was not asked.
-    `changed` lists, one a line, files that guard the gate and that the change edits: they count among what moved.
+    A suite with gates in `bars`, the copy of evalsuites that decides, is included even where it was not run. `changed`
+    lists, one per line, files that guard the gate and that the change edits: they are reported as changes of the gates.
+    Raises UserError where `changed` cannot be read.
     """
     guards = _lines(changed) if changed else []
-    moved = [f"{name} is edited by this change, and guards the gate itself" for name in guards]
-    made = NO_RUN if found is None else _export(found)
-    made = structs.replace(made, moved=_capped([*moved, *made.moved], "more differences"))
-    asked = {suite.name for suite in made.suites}
-    left_out = [cut(name) for name in (suites_with_bars(bars) if bars else []) if name not in asked]
+    moved = [f"this change edits {name}, which guards the gate itself" for name in guards]
+    exported = NO_RUN if view is None else _export(view)
+    exported = structs.replace(exported, moved=_capped([*moved, *exported.moved], "more differences"))
+    suite_names = {suite.name for suite in exported.suites}
+    left_out = [cut(name) for name in (suites_with_bars(bars) if bars else []) if name not in suite_names]
     missing = [SuiteExport(name=n, shape="", cluster="", sentence=LEFT_OUT, counts={}) for n in left_out]
-    return structs.replace(made, suites=[*made.suites, *missing])
+    return structs.replace(exported, suites=[*exported.suites, *missing])
 
 
 def _lines(path: Path) -> list[str]:
@@ -70,32 +71,32 @@ def _lines(path: Path) -> list[str]:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Leave out --changed where there is none") from None
 
 
-def _export(found: RunView) -> Export:
-    manifest = found.run.manifest
+def _export(view: RunView) -> Export:
+    manifest = view.run.manifest
     commit = manifest.git.get("commit")
     return Export(
         run_id=cut(manifest.run_id),
-        status=_status(found),
+        status=_status(view),
         commit=commit if isinstance(commit, str) else "",
         checkpoints=_checkpoints(manifest),
         moved=manifest.moved,
-        notes=_capped(cautions(found), "more notes"),
-        suites=[_suite(found, suite) for suite in manifest.suites],
+        notes=_capped(cautions(view), "more notes"),
+        suites=[_suite(view, suite) for suite in manifest.suites],
     )
 
 
-def sections(found: RunView | None) -> list[Section]:
-    """The report's tables of numbers; sections that hold text of models or documents are not among them."""
-    return [made for made in (results.section(found), slices.section(found)) if made] if found else []
+def sections(view: RunView | None) -> list[Section]:
+    """Return the report's tables of numbers, without the sections that show text of models or documents."""
+    return [section for section in (results.section(view), slices.section(view)) if section] if view else []
 
 
 def cut(text: str, most: int = LONGEST) -> str:
-    """At most so many code points, with an ellipsis where some are left out."""
+    """Truncate to `most` code points, with an ellipsis."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _status(found: RunView) -> Status:
-    word = found.run.standing.word
+def _status(view: RunView) -> Status:
+    word = view.run.standing.word
     return "changed" if word == "not sealed" else word
 
 
@@ -105,19 +106,19 @@ def _checkpoints(manifest: Manifest) -> dict[str, str]:
 
 
 def _capped(texts: list[str], what: str) -> list[str]:
-    kept = [cut(text) for text in texts[: MOST_LINES - 1]]
-    return [*kept, f"{number_format.number(len(texts) - len(kept))} {what}"] if len(kept) < len(texts) else kept
+    shown = [cut(text) for text in texts[: MOST_LINES - 1]]
+    return [*shown, f"{number_format.number(len(texts) - len(shown))} {what}"] if len(shown) < len(texts) else shown
 
 
-def _suite(found: RunView, suite: SuiteInfo) -> SuiteExport:
-    verdicts = found.verdicts(suite.name)
+def _suite(view: RunView, suite: SuiteInfo) -> SuiteExport:
+    verdicts = view.verdicts(suite.name)
     return SuiteExport(
         name=cut(suite.name),
         shape=cut(suite.shape),
         cluster=cut(suite.cluster),
-        sentence=cut(sentence(found, suite)),
+        sentence=cut(sentence(view, suite)),
         counts=dict(Counter(verdict.outcome for verdict in verdicts)),
         verdicts=verdicts[:MOST_VERDICTS],
-        worse=[cut(case_id) for case_id in found.index.worst(suite.name, MOST_IDS)],
-        worse_total=found.joint(suite.name).worse,
+        worse=[cut(case_id) for case_id in view.index.worst(suite.name, MOST_IDS)],
+        worse_total=view.joint(suite.name).worse,
     )

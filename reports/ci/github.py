@@ -1,4 +1,4 @@
-"""GitHub's REST API, as little of it as comments need. The token goes to one host only: no redirect is followed."""
+"""The part of GitHub's REST API that comments need. The token goes to one host only: no redirect is followed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MOST_BYTES = 64 << 20
 TIMEOUT_S = 30
 HINTS = {
     401: "The token is not valid; GITHUB_TOKEN must hold one",
-    403: "The token may not do this; the job needs `permissions: pull-requests: write`",
+    403: "The token lacks the permission; the job needs `permissions: pull-requests: write`",
     404: "Check --repo and --pr, and that the token may read the repository",
 }
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: urllib would send the token along."""
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follow no redirect: urllib would send the token along."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -42,18 +42,18 @@ class GitHub:
     """A client of one API address with one token."""
 
     def __init__(self, token: str, api_url: str = PUBLIC) -> None:
-        """`api_url` is https, or http on this machine; anything else is a UserError, as is an empty token."""
+        """Check address and token. Raises UserError where `api_url` is neither https nor local, or `token` is empty."""
         where = urlsplit(api_url)
         if where.scheme != "https" and not (where.scheme == "http" and where.hostname in ("127.0.0.1", "localhost")):
-            raise UserError(f"GITHUB_API_URL is '{inert(api_url)}'. It must begin with https://, for the token's sake")
+            raise UserError(f"GITHUB_API_URL is '{inert(api_url)}'. It must begin with https://, to protect the token")
         if not token:
-            raise UserError("no token: set GITHUB_TOKEN in the environment. It is read from nowhere else")
+            raise UserError("no token: set GITHUB_TOKEN in the environment")
         self._token = token
         self._base = api_url.rstrip("/")
-        self._opener = urllib.request.build_opener(_Stay)
+        self._opener = urllib.request.build_opener(_NoRedirect)
 
     def call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
-        """One request, and its answer decoded from JSON. Any failure is a UserError."""
+        """Send a request and decode the JSON response. Raises UserError for any failure."""
         request = urllib.request.Request(
             self._base + path,
             method=method,
@@ -70,26 +70,30 @@ class GitHub:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 raw = answer.read(MOST_BYTES + 1)
             if len(raw) > MOST_BYTES:
-                raise UserError(f"{method} {path}: the answer is larger than {number_format.number(MOST_BYTES)} bytes")
+                raise UserError(
+                    f"{method} {path}: the response is larger than {number_format.number(MOST_BYTES)} bytes"
+                )
             return msgspec.json.decode(raw)
         except urllib.error.HTTPError as error:
-            hint = HINTS.get(error.code, "Nothing more was sent; run it again")
+            hint = HINTS.get(error.code, "Nothing more was sent; retry the job")
             raise UserError(
                 f"{method} {path}: GitHub answered {error.code} {inert(str(error.reason))}. {hint}"
             ) from None
         except (urllib.error.URLError, TimeoutError, OSError) as error:
-            raise UserError(f"{method} {path}: GitHub was not reached: {inert(str(error))}. Run it again") from None
+            raise UserError(f"{method} {path}: cannot reach GitHub: {inert(str(error))}. Retry the job") from None
         except NOT_JSON:
-            raise UserError(f"{method} {path}: the answer is no JSON. Check GITHUB_API_URL") from None
+            raise UserError(f"{method} {path}: the response is not JSON. Check GITHUB_API_URL") from None
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, page after page."""
+        """Yield every entry of a list, page by page. Raises UserError past MOST_PAGES."""
         for number in range(1, MOST_PAGES + 1):
-            found = self.call("GET", f"{path}?{urlencode({**query, 'per_page': str(PAGE), 'page': str(number)})}")
-            yield from found
-            if len(found) < PAGE:
+            page = self.call("GET", f"{path}?{urlencode({**query, 'per_page': str(PAGE), 'page': str(number)})}")
+            yield from page
+            if len(page) < PAGE:
                 return
-        raise UserError(f"GET {path}: more than {number_format.number(MOST_PAGES * PAGE)} entries; more are not read")
+        raise UserError(
+            f"GET {path}: more than {number_format.number(MOST_PAGES * PAGE)} entries, the limit of this client"
+        )
 
 
 PAGE_OF_RUN = re.compile(r"https://[\w.-]+(:\d+)?/[\w.-]+/[\w.-]+/actions/runs/\d+")
@@ -134,51 +138,52 @@ class WorkflowRun(Struct):
 
 
 class Event(Struct):
-    """The fields of a `workflow_run` event that are used; GitHub sends more."""
+    """The used fields of a `workflow_run` event; GitHub sends more."""
 
     workflow_run: WorkflowRun
     repository: Repository
 
     @property
     def link(self) -> str:
-        """The run's page, or empty where it does not look like one."""
+        """Address of the run's page; empty where it does not look like one."""
         return self.workflow_run.html_url if PAGE_OF_RUN.fullmatch(self.workflow_run.html_url) else ""
 
     @property
     def conclusion(self) -> str:
-        """How the run ended, in GitHub's word; empty while it runs."""
-        found = self.workflow_run.conclusion or ""
-        return found if WORD.fullmatch(found) else ""
+        """GitHub's word for how the run ended; empty while it runs."""
+        conclusion = self.workflow_run.conclusion or ""
+        return conclusion if WORD.fullmatch(conclusion) else ""
 
 
 def read(path: Path) -> Event:
-    """The event file that GITHUB_EVENT_PATH names. One of another kind is a UserError."""
+    """Read the event file that GITHUB_EVENT_PATH names. Raises UserError where it is not a `workflow_run` event."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Event)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Give --pr N, or run it on workflow_run") from None
     except NOT_JSON:
-        raise UserError(f"{path}: is no workflow_run event. Give --pr N, or run it on workflow_run") from None
+        raise UserError(f"{path}: not a workflow_run event. Give --pr N, or run it on workflow_run") from None
 
 
 def pull_request(github: GitHub, repo: str, event: Event) -> int | None:
-    """The open pull request whose head is still the commit that ran; None where it moved on or is closed.
+    """Find the open pull request whose head is still the commit that ran; None where it is closed or has a newer head.
 
-    The event names it, unless it comes from a fork: then the open pull requests of that fork's branch are asked for.
+    The event names it, unless it comes from a fork: then it is searched among the open pull requests of that fork's
+    branch. Raises UserError where several pull requests have this head.
     """
     run = event.workflow_run
     named = [pull.number for pull in run.pull_requests if pull.base.repo.id == event.repository.id]
     if named:
-        found = [github.call("GET", f"/repos/{repo}/pulls/{number}") for number in named]
+        pulls = [github.call("GET", f"/repos/{repo}/pulls/{number}") for number in named]
     elif run.head_repository is not None and run.head_branch:
         head = f"{run.head_repository.owner.login}:{run.head_branch}"
-        found = list(github.pages(f"/repos/{repo}/pulls", state="open", head=head))
+        pulls = list(github.pages(f"/repos/{repo}/pulls", state="open", head=head))
     else:
-        found = []
-    fitting = [pull for pull in map(_pull, found) if pull.state == "open" and pull.head.sha == run.head_sha]
+        pulls = []
+    fitting = [pull for pull in map(_pull, pulls) if pull.state == "open" and pull.head.sha == run.head_sha]
     if len(fitting) > 1:
         raise UserError(
-            f"commit {run.head_sha[:12]} is the head of {len(fitting)} open pull requests, and their bars may differ. "
+            f"commit {run.head_sha[:12]} is the head of {len(fitting)} open pull requests, and their gates may differ. "
             "Nothing was posted; close all but one"
         )
     return fitting[0].number if fitting else None
@@ -188,27 +193,26 @@ def _pull(entry: Any) -> PullRequest:
     try:
         return msgspec.convert(entry, PullRequest)
     except msgspec.ValidationError as error:
-        raise UserError(f"GitHub's answer on a pull request cannot be read: {error}. Check GITHUB_API_URL") from None
+        raise UserError(f"GitHub's response for a pull request cannot be read: {error}. Check GITHUB_API_URL") from None
 
 
 BOT = "github-actions[bot]"
-"""Who writes with the token that GitHub gives a workflow."""
+"""The account of the token that GitHub gives a workflow."""
 MARKER = re.compile(r"<!-- tunegate:[a-z0-9:-]+ -->")
-
-
 REPOSITORY = re.compile(r"(?!\.\.?/)[\w.-]+/(?!\.\.?$)[\w.-]+")
 
 
 def post(
-    found: Export | None, says: str, repo: str, number: int | None, author: str | None, env: Mapping[str, str]
+    export: Export | None, says: str, repo: str, number: int | None, author: str | None, env: Mapping[str, str]
 ) -> str:
-    """Post an export's comments, or `says` where there is none, and tell in one line what was done.
+    """Post an export's comments, or `says` where there is none, and return one line on what was done.
 
     Without `number`, the pull request is that of the event file that the environment names; nothing is posted where it
-    has moved on to another commit. `says` is also what comments on suites say that the export does not have.
+    has a newer head. Comments on suites that the export lacks also get the text `says`. Raises UserError where the
+    repository is not OWNER/NAME or GitHub refuses.
     """
     if not REPOSITORY.fullmatch(repo):
-        raise UserError(f"the repository is '{inert(repo)}', and not OWNER/NAME. Give it with --repo")
+        raise UserError(f"the repository is '{inert(repo)}'; expected OWNER/NAME. Set it with --repo")
     github = GitHub(env.get("GITHUB_TOKEN", ""), env.get("GITHUB_API_URL") or PUBLIC)
     about = {"commit": "", "link": ""}
     conclusion = ""
@@ -219,9 +223,9 @@ def post(
         conclusion = happened.conclusion
         if number is None:
             return (
-                f"nothing posted: {number_format.short(about['commit'])} is the head of no open pull request any more"
+                f"nothing posted: {number_format.short(about['commit'])} is no longer the head of an open pull request"
             )
-    bodies = markdown.comments(found, **about, conclusion=conclusion) if found else {}
+    bodies = markdown.comments(export, **about, conclusion=conclusion) if export else {}
     done = publish(github, repo, number, bodies, markdown.standing_in(says, **about), author or BOT)
     return f"{repo}#{number}: {wording.count(done['new'], 'new comment')}, {done['updated']} updated"
 
@@ -229,18 +233,18 @@ def post(
 def publish(
     github: GitHub, repo: str, number: int, bodies: Mapping[str, str], others: str, author: str = BOT
 ) -> dict[str, int]:
-    """Post `bodies`, each below its marker, to pull request `number`; returns how many were `new` and `updated`.
+    """Post `bodies`, each below its marker, to pull request `number`; return how many were `new` and `updated`.
 
-    Comments of ours that are not among them are about another commit: they then say `others`. Where there are neither
-    bodies nor comments of ours, one that says `others` is made.
+    Our other comments are about another commit and get the text `others`. Without bodies and without comments of ours,
+    one comment with the text `others` is posted.
     """
     own = _own(github, repo, number, author)
     heir = next((mark for mark in bodies if mark not in own), None)
     if heir is not None and RUN_MARKER in own:
-        own[heir] = own.pop(RUN_MARKER)  # the first suite without a comment takes the one that stood in
-    wanted = {mark: f"{mark}\n{others}" for mark in own or (() if bodies else (RUN_MARKER,))} | dict(bodies)
+        own[heir] = own.pop(RUN_MARKER)  # the first suite without a comment takes over the placeholder
+    comments = {mark: f"{mark}\n{others}" for mark in own or (() if bodies else (RUN_MARKER,))} | dict(bodies)
     done = {"new": 0, "updated": 0}
-    for mark, body in wanted.items():
+    for mark, body in comments.items():
         if mark in own:
             github.call("PATCH", f"/repos/{repo}/issues/comments/{own[mark]}", {"body": body})
         else:
@@ -250,15 +254,15 @@ def publish(
 
 
 def _own(github: GitHub, repo: str, number: int, author: str) -> dict[str, int]:
-    """Ids of the author's comments by marker, the oldest of each."""
-    found: dict[str, int] = {}
+    """Return the IDs of the author's comments by marker, the oldest of each."""
+    ids: dict[str, int] = {}
     for entry in github.pages(f"/repos/{repo}/issues/{number}/comments"):
         mark = MARKER.match(_text(entry, "body"))
         if mark and _text(entry.get("user") or {}, "login") == author:
-            found.setdefault(mark[0], int(entry["id"]))
-    return found
+            ids.setdefault(mark[0], int(entry["id"]))
+    return ids
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:
-    found = entry.get(key)
-    return found if isinstance(found, str) else ""
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""

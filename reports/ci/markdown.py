@@ -1,7 +1,7 @@
-"""The Markdown that GitHub shows: a comment a suite, and a summary of the whole run. Computes no number.
+"""The Markdown that GitHub shows: one comment per suite, and a summary of the whole run.
 
-All text in it is foreign: the run was made by the change that is judged. It is escaped, cut, and never a link; the one
-link and the commit that a comment names come from the caller.
+All text in it is foreign, because the change that is judged produced the run. It is escaped, truncated and never a
+link; the one link and the commit in a comment come from the caller.
 """
 
 from __future__ import annotations
@@ -19,57 +19,57 @@ from reports.render import markdown
 from reports.sections.verdict import LEADS
 
 PART_BYTES = 12_000
-"""A table or list is begun anew past this size, so that no part is large."""
+"""A table or list is split past this size, so that no part is large."""
 CELL = 240
-"""Code points of foreign text in one place."""
+"""Most code points of one foreign text."""
 LINKING = re.compile(r"&#(64|35|58);")
 """Escaped @, # and colon: GitHub looks for mentions, issue numbers and emoji after it has read the entities."""
 
 
 @dataclass(frozen=True)
 class CommentPart:
-    """Lines that stand or fall together."""
+    """Lines that are kept or left out together."""
 
     title: str
-    """What a reader misses when it is left out."""
+    """What is missing where the part is left out."""
     lines: Sequence[str]
-    """Markdown lines, blank line at the end included."""
+    """Markdown lines, including the blank line at the end."""
 
     @property
     def size(self) -> int:
-        """Bytes, line ends included."""
+        """Size in bytes, including line ends."""
         return sum(len(line.encode()) + 1 for line in self.lines)
 
 
 def text(foreign: str, most: int = CELL) -> str:
-    """Foreign text as one line that is no mark-up, mention, reference or link; cut after `most` code points."""
+    """Escape foreign text to one line without markup, mention, reference or link, of at most `most` code points."""
     short = foreign if len(foreign) <= most else foreign[: most - 1] + "…"
     return LINKING.sub(r"&#\1;&#8203;", markdown.escape(short))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[CommentPart]:
-    """A table of cells that are Markdown already, under a heading; a large one is several parts with the head again."""
+    """Build a table from Markdown cells under a heading; a large one is split into parts that repeat the head."""
     head = [_line(columns), _line(["---"] * len(columns))]
     return [_part(title, at, [*head, *chunk, ""]) for at, chunk in enumerate(_chunks(map(_line, rows)))]
 
 
 def bullets(title: str, texts: Iterable[str]) -> list[CommentPart]:
-    """Foreign sentences as a list under a heading; a long one is several parts."""
-    lines = (f"- {text(found)}" for found in texts)
+    """Build a list of foreign sentences under a heading; a long one is split into parts."""
+    lines = (f"- {text(item)}" for item in texts)
     return [_part(title, at, [*chunk, ""]) for at, chunk in enumerate(_chunks(lines))]
 
 
 def join(parts: Sequence[CommentPart], most_bytes: int) -> str:
-    """The parts in order as long as they fit, then what is left out; the first part is always kept."""
-    used, kept = 0, 0
+    """Join the parts that fit, in order, then name those left out; the first part is always included."""
+    used, count = 0, 0
     for at, part in enumerate(parts):
         rest = sum(later.size for later in parts[at + 1 :])
         needed = min(rest, len(_missing(parts[at + 1 :]).encode()) + 1)
         if at and used + part.size + needed > most_bytes:
             break
-        used, kept = used + part.size, at + 1
-    lines = [line for part in parts[:kept] for line in part.lines]
-    left_out = [_missing(parts[kept:])] if kept < len(parts) else []
+        used, count = used + part.size, at + 1
+    lines = [line for part in parts[:count] for line in part.lines]
+    left_out = [_missing(parts[count:])] if count < len(parts) else []
     return "\n".join([*lines, *left_out]).rstrip("\n") + "\n"
 
 
@@ -102,91 +102,91 @@ def _chunks(lines: Iterable[str]) -> list[list[str]]:
 COMMENT_BYTES = 60_000
 """GitHub refuses a comment of more than 65,536 characters."""
 SUMMARY_BYTES = 1_000_000
-"""GitHub drops a step summary of more than 1 MiB whole."""
+"""GitHub drops a step summary of more than 1 MiB."""
 MOST_WORSE = 20
-"""Case ids that are named."""
-MOVED = "The bar moved"
-COLUMNS = ("Gate", "Outcome", "Value", "Interval", "n", "Clusters", "Bar", "Why", "To settle it")
+"""Most case IDs in a comment."""
+MOVED = "The gates changed"
+COLUMNS = ("Gate", "Outcome", "Value", "Interval", "n", "Clusters", "Threshold", "Reason", "To settle it")
 
 
 RUN_MARKER = "<!-- tunegate:run -->"
-"""The hidden first line of the comment that stands in while no suite has one."""
+"""The hidden first line of the comment that is shown while no suite has one."""
 
 
 def marker(suite: str) -> str:
-    """The hidden first line by which a suite's comment is found again."""
+    """Return the hidden first line that identifies a suite's comment."""
     return f"<!-- tunegate:suite:{wording.slug(suite)[:60]}-{digest(suite)[-8:]} -->"
 
 
-def comments(found: Export, *, commit: str = "", link: str = "", conclusion: str = "") -> dict[str, str]:
-    """A comment a suite, by marker; one for the whole run where no suite was asked."""
-    if found.suites:
+def comments(export: Export, *, commit: str = "", link: str = "", conclusion: str = "") -> dict[str, str]:
+    """Render one comment per suite, by marker; one for the whole run where no suite was run."""
+    if export.suites:
         return {
-            marker(suite.name): comment(found, suite, commit=commit, link=link, conclusion=conclusion)
-            for suite in found.suites
+            marker(suite.name): comment(export, suite, commit=commit, link=link, conclusion=conclusion)
+            for suite in export.suites
         }
-    notes = bullets("Why", found.notes)
-    head = [RUN_MARKER, *_moved(found), "### Evaluation: no verdict", "", *_made(found, commit, link)]
+    notes = bullets("Why", export.notes)
+    head = [RUN_MARKER, *_changes(export), "### Evaluation: no verdict", "", *_context(export, commit, link)]
     return {RUN_MARKER: join([CommentPart(title="Verdict", lines=head), *notes], COMMENT_BYTES)}
 
 
 def standing_in(says: str, *, commit: str = "", link: str = "") -> str:
-    """What a comment says, below its marker, while or when there is no verdict on a commit."""
+    """Render a comment, without its marker, for a commit without a verdict."""
     facts = filter(None, [f"commit {number_format.short(commit)}" if commit else "", f"[log]({link})" if link else ""])
     return " · ".join([f"**Evaluation: {text(says)}**", *facts]) + "\n"
 
 
-def comment(found: Export, suite: SuiteExport, *, commit: str = "", link: str = "", conclusion: str = "") -> str:
-    """One suite's comment, at most COMMENT_BYTES.
+def comment(export: Export, suite: SuiteExport, *, commit: str = "", link: str = "", conclusion: str = "") -> str:
+    """Render one suite's comment, at most COMMENT_BYTES.
 
-    `commit` is the pull request's head, `link` the page of the run and `conclusion` how that run ended, each as GitHub
-    itself says it; empty where it is not known.
+    `commit` is the pull request's head, `link` the page of the run and `conclusion` how that run ended, each from
+    GitHub; empty where unknown.
     """
     doubts = []
-    if conclusion and (conclusion == "success") != (found.outcome == "pass"):
+    if conclusion and (conclusion == "success") != (export.outcome == "pass"):
         ended = f"The workflow run itself ended with {conclusion}"
-        doubts.append(f"{ended}, and what it reports is {wording.outcome(found.outcome)}. See its log.")
-    head = [marker(suite.name), *_moved(found), *_verdict(suite), *_made(found, commit, link)]
-    notes = bullets("Before you believe this", [*doubts, *found.notes])
+        doubts.append(f"{ended}, but its result is {wording.outcome(export.outcome)}. See its log.")
+    head = [marker(suite.name), *_changes(export), *_verdict(suite), *_context(export, commit, link)]
+    notes = bullets("Read this first", [*doubts, *export.notes])
     return join([CommentPart(title="Verdict", lines=head), *notes, *_suite(suite)], COMMENT_BYTES)
 
 
-def summary(found: Export, sections: Sequence[Section] = ()) -> str:
-    """The step summary: every suite's verdict and gates, then sections of the report, at most SUMMARY_BYTES."""
-    overall = [f"## Evaluation: {wording.SYMBOLS[found.outcome]} {wording.outcome(found.outcome)}", ""]
-    head = [*_moved(found), *overall, LEADS[found.outcome], "", *_made(found, "", "")]
-    parts = [CommentPart(title="Verdict", lines=head), *bullets("Before you believe this", found.notes)]
-    for suite in found.suites:
+def summary(export: Export, sections: Sequence[Section] = ()) -> str:
+    """Render the step summary: verdict and gates of every suite, then report sections, at most SUMMARY_BYTES."""
+    overall = [f"## Evaluation: {wording.SYMBOLS[export.outcome]} {wording.outcome(export.outcome)}", ""]
+    head = [*_changes(export), *overall, LEADS[export.outcome], "", *_context(export, "", "")]
+    parts = [CommentPart(title="Verdict", lines=head), *bullets("Read this first", export.notes)]
+    for suite in export.suites:
         parts += [CommentPart(title=suite.name, lines=_verdict(suite)), *_suite(suite)]
     return join([*parts, *_sections(sections)], SUMMARY_BYTES)
 
 
-def _moved(found: Export) -> list[str]:
-    """What moved, before everything else; a very long list is cut, and says so."""
-    if not found.moved:
+def _changes(export: Export) -> list[str]:
+    """List how the gates changed, before everything else; a very long list is truncated and says so."""
+    if not export.moved:
         return []
-    *listed, end = bullets(MOVED, found.moved)[0].lines
-    rest = len(found.moved) - (len(listed) - 2)
+    *listed, end = bullets(MOVED, export.moved)[0].lines
+    rest = len(export.moved) - (len(listed) - 2)
     return [*listed, *([f"- and {number_format.number(rest)} more"] if rest else []), end]
 
 
 def _verdict(suite: SuiteExport) -> list[str]:
-    said = f"{wording.SYMBOLS[suite.outcome]} {wording.outcome(suite.outcome)}"
+    result = f"{wording.SYMBOLS[suite.outcome]} {wording.outcome(suite.outcome)}"
     tally = f"{number_format.number(suite.gates - suite.unmet)} of {wording.count(suite.gates, 'gate')} met."
     tally = tally if suite.gates else "No gate was judged."
-    return [f"### {said}: {text(suite.name)}", "", f"{text(suite.sentence)} {tally}", ""]
+    return [f"### {result}: {text(suite.name)}", "", f"{text(suite.sentence)} {tally}", ""]
 
 
-def _made(found: Export, commit: str, link: str) -> list[str]:
-    """Which commit, models and run this is about."""
-    judged = f"checked out as {number_format.short(found.commit)}" if found.commit else ""
+def _context(export: Export, commit: str, link: str) -> list[str]:
+    """Name the commit, models and run."""
+    judged = f"checked out as {number_format.short(export.commit)}" if export.commit else ""
     named = (
         f"Commit {number_format.short(commit)}" + (f", {judged}" if judged else "")
         if commit
         else wording.capital(judged)
     )
-    models = [f"{text(wording.variant(v))}: {text(name)}" for v, name in found.checkpoints.items()]
-    where = [f"Run {text(found.run_id)}"] if found.run_id else []
+    models = [f"{text(wording.variant(v))}: {text(name)}" for v, name in export.checkpoints.items()]
+    where = [f"Run {text(export.run_id)}"] if export.run_id else []
     facts = filter(None, [named, *models, *where, f"[log and report]({link})" if link else ""])
     return [" · ".join(facts), ""]
 
@@ -235,7 +235,7 @@ def _worse(suite: SuiteExport) -> list[CommentPart]:
 
 
 def _sections(sections: Sequence[Section]) -> Iterator[CommentPart]:
-    """A part a block, so that no table of the report is cut; plots are left out, their tables are not."""
+    """Yield one part per block, so that no table of the report is split; charts are left out, their tables stay."""
     for section in sections:
         for at, block in enumerate(block for block in section.blocks if not isinstance(block, Intervals)):
             head = [] if at else [f"## {markdown.escape(section.title)}", ""]

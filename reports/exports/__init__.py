@@ -1,4 +1,4 @@
-"""A run for other programs: one file a format and one line in FORMATS. Computes no estimate, formats no number."""
+"""Export a run for other programs: one file per format and one line in FORMATS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reports.exports import hub, records_csv
 
 
 def as_json(run: Path, dataset: str = "") -> Iterator[str]:
-    """report.json: every number with its interval, n and method."""
+    """Export report.json: every number with its interval, n and method."""
     from reports.assemble import build
     from reports.write import to_json
 
@@ -18,15 +18,15 @@ def as_json(run: Path, dataset: str = "") -> Iterator[str]:
 
 
 def as_markdown(run: Path, dataset: str = "") -> Iterator[str]:
-    """The summary that a pull request is shown."""
+    """Export the step summary of a pull request."""
     from reports.ci import collect, markdown
 
-    found = collect.evidence(run)
-    yield markdown.summary(collect.export(found), collect.sections(found))
+    view = collect.evidence(run)
+    yield markdown.summary(collect.export(view), collect.sections(view))
 
 
 Format = Callable[[Path, str], Iterator[str]]
-"""Pieces of text from a run folder and the hub dataset of its cases, empty where none was named."""
+"""Yields pieces of text from a run folder and the name of the Hub dataset of its cases, which may be empty."""
 
 FORMATS: dict[str, Format] = {
     "csv": records_csv.write,
@@ -38,7 +38,7 @@ FORMATS: dict[str, Format] = {
 
 
 def export(run: Path, form: str, dataset: str = "") -> Iterator[str]:
-    """A run in one of FORMATS, piece by piece. An unknown format is a UserError."""
+    """Export a run in one of FORMATS, piece by piece. Raises UserError for an unknown format."""
     if form not in FORMATS:
         raise UserError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     return FORMATS[form](run, dataset)

@@ -1,8 +1,8 @@
-"""A run's answers as CSV, a line an answer, with what each counts for each metric. Text in it can start no formula.
+"""Export a run's answers as CSV, one row per answer, with its value for each metric; no text can start a formula.
 
-A spreadsheet takes a cell that starts with one of seven characters for a formula, or for the start of another cell.
-Such a cell gets an apostrophe before it (OWASP, CSV injection), and so does one with blanks before such a character or
-with a wide form of it. Hidden characters are written out. Numbers are numbers.
+Spreadsheets treat a cell that starts with one of seven characters as a formula, or as the start of another cell. Such a
+cell is prefixed with an apostrophe (OWASP, CSV injection), and so is one with blanks before such a character or with a
+full-width form of it. Hidden characters are written as names. Numbers stay numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.schema import Manifest, Record, SuiteInfo
 from harness.stats.estimates import case_value
 
 STARTS = frozenset("=+-@\t\r\n＝＋－＠")
-"""A spreadsheet may act on a cell that starts so."""
+"""First characters that a spreadsheet may interpret."""
 FIXED = (
     "suite",
     "case_id",
@@ -39,7 +39,7 @@ Value = str | int | float | None
 
 
 def write(run: Path, dataset: str = "") -> Iterator[str]:
-    """The heading, then a line an answer in the order of the run; holds one answer at a time."""
+    """Yield the heading, then one row per answer in the order of the run, with one answer in memory."""
     manifest = load_manifest(run)
     suites = {suite.name: suite for suite in manifest.suites}
     slices, metrics = columns(manifest)
@@ -49,14 +49,14 @@ def write(run: Path, dataset: str = "") -> Iterator[str]:
 
 
 def columns(manifest: Manifest) -> tuple[list[str], list[str]]:
-    """Slices and metrics of all suites, each once, in their order."""
+    """Return the slices and metrics of all suites, each once, in order."""
     slices = dict.fromkeys(tag for suite in manifest.suites for tag in suite.slices)
     metrics = dict.fromkeys(metric.name for suite in manifest.suites for metric in suite.metrics)
     return list(slices), list(metrics)
 
 
 def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Sequence[str]) -> list[Value]:
-    """One answer. A cell is empty where the suite lacks the slice or metric, or where nothing was scored."""
+    """Return the cells of one answer; empty where the suite lacks the slice or metric, or nothing was scored."""
     case, completion = record.case, record.completion
     counted: Mapping[str, float | None] = {m.name: case_value(record, m) for m in suite.metrics}
     return [
@@ -78,14 +78,14 @@ def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Seq
 
 
 def line(cells: Sequence[Value]) -> str:
-    """One record of CSV (RFC 4180): text in quotes, numbers without."""
+    """Format one record of CSV (RFC 4180): text in quotes, numbers without."""
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_NONNUMERIC).writerow([cell(value) for value in cells])
     return out.getvalue()
 
 
 def cell(value: Value) -> str | int | float:
-    """A number as it is; text that no spreadsheet acts on, with its hidden characters written out."""
+    """Return a number unchanged; make text inert for spreadsheets and name its hidden characters."""
     if isinstance(value, (int, float)):
         return value
     text = shown(value or "")

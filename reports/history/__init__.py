@@ -1,1 +1,1 @@
-"""Trends over runs."""
+"""Metrics over runs: trends, their page and the table of runs."""

@@ -1,13 +1,14 @@
-"""Runs as one HTML file: trends with intervals, and every run with a link to its report. No script, no request.
+"""Render runs as one HTML file without scripts or requests: trends with intervals, and every run with its report.
 
-The look and the two layers against untrusted text are the report's own: every value is escaped with its hidden
-characters shown, and the content policy allows nothing but the one style sheet.
+Style sheet and protection against untrusted text are the report's own: every value is escaped with its hidden
+characters shown, and the content policy allows only the one style sheet.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,6 @@ import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
-from harness.errors import MissingExtra
 from harness.files import write_atomic
 from harness.runs.history import BROKEN, PastRun, levels
 from reports import number_format, wording
@@ -29,14 +29,14 @@ from reports.render import html
 
 HERE = Path(__file__).parent
 SUITES = Path("evalsuites")
-"""Where the accepted baselines of a project are."""
+"""Folder of a project's accepted baselines."""
 COLUMNS = ["Run", "Kind", "Status", "Gates", "Checkpoints", "Suites"]
-NOTE = "A run has a report where one was written: tunegate report RUN writes it."
-NO_TREND = "No finished, sealed evaluation of a whole suite was judged by a gate, so there is no trend yet."
+NOTE = "To write the report of a run: tunegate report RUN."
+NO_TREND = "No gate has judged a finished, sealed evaluation of a whole suite, so there is no trend yet."
 
 
-class Drawn(Struct, frozen=True, kw_only=True):
-    """One trend as the page shows it."""
+class TrendFigure(Struct, frozen=True, kw_only=True):
+    """One trend of the page."""
 
     id: str
     """Unique in the page."""
@@ -45,18 +45,20 @@ class Drawn(Struct, frozen=True, kw_only=True):
     caption: str
     """How to read the chart."""
     table: Table
-    """The same as numbers."""
+    """The same numbers as a table."""
 
 
 class SuitePart(Struct, frozen=True, kw_only=True):
+    """The trends of one suite."""
+
     id: str
     """Anchor."""
     name: str
     """Suite name."""
     lead: str
-    """What the trends are of."""
-    trends: list[Drawn]
-    """One a metric that gates judge."""
+    """Which runs the trends cover."""
+    trends: list[TrendFigure]
+    """One per metric that gates judge."""
 
 
 class HistoryRow(Struct, frozen=True, kw_only=True):
@@ -67,11 +69,11 @@ class HistoryRow(Struct, frozen=True, kw_only=True):
     name: str
     """Name of the run folder."""
     report: str
-    """Address of its report, from the page; empty where there is none."""
+    """Relative address of its report; empty where there is none."""
     note: str
     """When it started, and whether it has a report."""
     cells: list[Cell]
-    """All columns but the first."""
+    """All columns except the first."""
 
 
 class HistoryPage(Struct, frozen=True, kw_only=True):
@@ -88,11 +90,11 @@ class HistoryPage(Struct, frozen=True, kw_only=True):
     note: str = NOTE
     """How to read the table."""
     no_trend: str = NO_TREND
-    """Stands where no suite has a trend."""
+    """Text where no suite has a trend."""
 
 
 def write(root: Path, runs: Sequence[PastRun], out: Path) -> Path:
-    """Write the page of these runs of the folder `root`. A refused write is a UserError."""
+    """Write the page of these runs of the folder `root`. Raises UserError where the file cannot be written."""
     suites = {suite.name for run in runs for suite in run.suites}
     accepted = accepted_by(runs) | accepted_below(SUITES)
     page = render(root, runs, trends(runs, levels(root, suites), accepted), out.parent)
@@ -100,10 +102,10 @@ def write(root: Path, runs: Sequence[PastRun], out: Path) -> Path:
     return out
 
 
-def render(root: Path, runs: Sequence[PastRun], found: Sequence[Trend], beside: Path) -> str:
-    """The page, whose links lead from the folder `beside` to the reports of the runs below `root`."""
-    named = [(anchor("trend", f"{trend.suite} {trend.metric}", at), trend) for at, trend in enumerate(found)]
-    drawn, rules = _drawings(named)
+def render(root: Path, runs: Sequence[PastRun], trends: Sequence[Trend], page_folder: Path) -> str:
+    """Render the page; its links lead from the folder `page_folder` to the reports of the runs below `root`."""
+    named = [(anchor("trend", f"{trend.suite} {trend.metric}", at), trend) for at, trend in enumerate(trends)]
+    charts, rules = html.drawn({at: partial(charts_history.draw, trend, at) for at, trend in named}, narrow=True)
     style = (html.HERE / "style.css").read_text("utf-8") + rules
     anchors = {run.name: anchor("run", run.name, at) for at, run in enumerate(runs)}
     history = HistoryPage(
@@ -113,37 +115,23 @@ def render(root: Path, runs: Sequence[PastRun], found: Sequence[Trend], beside: 
             for at, (name, some) in enumerate(groupby(named, key=lambda pair: pair[1].suite))
         ],
         columns=COLUMNS,
-        runs=[_row(run, anchors[run.name], root, beside) for run in reversed(runs)],
+        runs=[_row(run, anchors[run.name], root, page_folder) for run in reversed(runs)],
     )
     template = _environment().get_template("page.html.jinja")
-    made = template.render(history=history, style=Markup(style), csp=html.policy(style), curves=drawn, is_page=True)
-    return made + "\n"
+    text = template.render(history=history, style=Markup(style), csp=html.policy(style), curves=charts, is_page=True)
+    return text + "\n"
 
 
 def anchor(kind: str, name: str, at: int) -> str:
-    """An address in the page: two names can have one slug, so the place is in it."""
+    """Return an anchor in the page; it includes the position because two names can have the same slug."""
     return f"{kind}-{at}-{wording.slug(name)}"
 
 
 def _environment() -> jinja2.Environment:
-    """The report's own templates and escaping, with this folder's page."""
+    """Return the report's template environment, extended by this folder's page."""
     report = html.environment()
     assert report.loader is not None
     return report.overlay(loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(HERE), report.loader]))
-
-
-def _drawings(named: Sequence[tuple[str, Trend]]) -> tuple[dict[str, Markup], str]:
-    """SVG by id, wide and narrow, and the rules that they need; none where matplotlib is missing."""
-    drawn: dict[str, Markup] = {}
-    rules: dict[str, None] = {}
-    for name, trend in named:
-        try:
-            shapes = [charts_history.draw(trend, name, narrow) for narrow in (False, True)]
-        except MissingExtra:
-            break
-        drawn[name] = Markup("").join(Markup(made) for made, _ in shapes)
-        rules |= dict.fromkeys(rule for _, css in shapes for rule in css.splitlines())
-    return drawn, "".join(f"{rule}\n" for rule in rules)
 
 
 def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: dict[str, str]) -> SuitePart:
@@ -155,33 +143,33 @@ def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: dict
     )
 
 
-def _drawn(trend: Trend, name: str, anchors: dict[str, str]) -> Drawn:
-    return Drawn(
+def _drawn(trend: Trend, name: str, anchors: dict[str, str]) -> TrendFigure:
+    return TrendFigure(
         id=name,
         title=wording.metric(trend.metric, trend.shape),
         caption=history_trends.caption(trend),
-        table=history_trends.table(trend, {run: f"#{found}" for run, found in anchors.items()}),
+        table=history_trends.table(trend, {run: f"#{anchor}" for run, anchor in anchors.items()}),
     )
 
 
 def _lead(runs: Sequence[PastRun]) -> str:
     if not runs:
-        return "No run."
+        return "No runs."
     broken = sum(run.status == BROKEN for run in runs)
     unread = f"; {wording.count(broken, 'folder')} cannot be read" if broken else ""
     return f"{wording.count(len(runs), 'run')}, {runs[0].started[:10]} to {runs[-1].started[:10]}{unread}"
 
 
-def _row(run: PastRun, name: str, root: Path, beside: Path) -> HistoryRow:
+def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> HistoryRow:
     report = root / run.name / "report" / "report.html"
     is_there = run.status != BROKEN and report.is_file()
-    started = number_format.moment(run.started) if run.started else "time not known"
+    started = number_format.moment(run.started) if run.started else "time unknown"
     suites = run.problem or ", ".join(suite.name for suite in run.suites)
     gates = Cell(text=terminal.outcome(run), note=wording.outcomes(run.counts))
     return HistoryRow(
         id=name,
         name=run.name,
-        report=quote(os.path.relpath(report, beside).replace(os.sep, "/")) if is_there else "",
+        report=quote(os.path.relpath(report, page_folder).replace(os.sep, "/")) if is_there else "",
         note=f"{started}; {'opens its report' if is_there else 'no report'}",
         cells=[
             Cell(text=run.kind or number_format.DASH),

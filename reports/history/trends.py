@@ -1,7 +1,7 @@
-"""Levels of a metric over runs, oldest first: what a trend is made of. Knows no drawing and no page.
+"""Trends: the values of a metric over runs, oldest first.
 
-Runs are comparable where cases, prompt and scorers were the same. A run that is not finished and sealed, or asked only
-part of a suite, is no point of a trend.
+Runs are comparable where cases, prompt and scorers are the same. A run that is not finished and sealed, or that ran
+only part of a suite, is left out.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from reports.model import Cell, Table
 
 Key = tuple[str, str]
 MOST_POINTS = 200
-"""Runs of a trend, the newest ones: more than that no reader tells apart."""
+"""Most runs of a trend, the newest ones: readers cannot distinguish more."""
 
 
 class TrendPoint(Struct, frozen=True, kw_only=True):
+    """The value of one run."""
+
     run: str
     """Name of the run folder."""
     started: str
     """UTC time, ISO 8601."""
     model: str
-    """What was judged."""
+    """The judged model."""
     estimate: Estimate
-    """Its level."""
+    """Its value."""
     outcome: Outcome
-    """The suite's gates together, in that run."""
+    """Combined outcome of the suite's gates in that run."""
     questions: str
     """Digest of cases, prompt and scorers."""
     accepted: bool = False
-    """The run's scores were accepted as a baseline."""
+    """Whether the run was accepted as a baseline."""
 
 
 class Trend(Struct, frozen=True, kw_only=True):
@@ -52,52 +54,54 @@ class Trend(Struct, frozen=True, kw_only=True):
     shape: str
     """Task shape."""
     cluster: str
-    """What a cluster is called."""
+    """The suite's noun for a cluster."""
     is_share: bool
-    """It lies in [0, 1] in every run."""
+    """Whether it is in [0, 1] in every run."""
     higher_is_better: bool
     """Direction of improvement."""
     points: list[TrendPoint]
     """Oldest first; never empty."""
     left_out: int = 0
-    """Older runs that are no points for their number."""
+    """Number of older runs beyond `MOST_POINTS`."""
 
     @property
     def stretches(self) -> list[list[TrendPoint]]:
-        """Neighbouring points that were asked the same questions."""
-        found: list[list[TrendPoint]] = []
+        """Neighbouring points with the same questions."""
+        stretches: list[list[TrendPoint]] = []
         for point in self.points:
-            if found and found[-1][-1].questions == point.questions:
-                found[-1].append(point)
+            if stretches and stretches[-1][-1].questions == point.questions:
+                stretches[-1].append(point)
             else:
-                found.append([point])
-        return found
+                stretches.append([point])
+        return stretches
 
 
 def is_a_point(run: PastRun, suite: PastSuite) -> bool:
-    """The run says what a model does on the whole suite."""
+    """Tell whether the run evaluated a model on the whole suite."""
     return run.kind == "eval" and run.status == "finished" and suite.whole
 
 
 def accepted_by(runs: Iterable[PastRun]) -> set[Key]:
-    """Suite and run of every accepted baseline that a run was compared with."""
+    """Return suite and run of every accepted baseline that a run was compared with."""
     return {(suite.name, suite.accepted_run) for run in runs for suite in run.suites if suite.accepted_run}
 
 
 def trends(runs: Sequence[PastRun], levels: Iterable[MetricLevel], accepted: Collection[Key] = ()) -> list[Trend]:
-    """A trend for each metric that a gate judges, suites and metrics in the order of the newest run that has them."""
-    found: dict[tuple[str, str, str], MetricLevel] = {(level.run, level.suite, level.metric): level for level in levels}
-    made = []
+    """Build a trend for each metric that a gate judges, in the order of the newest run that has it."""
+    by_key: dict[tuple[str, str, str], MetricLevel] = {
+        (level.run, level.suite, level.metric): level for level in levels
+    }
+    result = []
     for suite, metric in _judged(runs):
         known = [
             (run, own, level)
             for run in runs
             for own in run.suites
-            if own.name == suite and is_a_point(run, own) and (level := found.get((run.name, suite, metric)))
+            if own.name == suite and is_a_point(run, own) and (level := by_key.get((run.name, suite, metric)))
         ]
         if known:
-            made.append(_trend(suite, metric, known, accepted))
-    return made
+            result.append(_trend(suite, metric, known, accepted))
+    return result
 
 
 def _trend(
@@ -118,7 +122,7 @@ def _trend(
 
 
 def _judged(runs: Sequence[PastRun]) -> list[Key]:
-    """Suites with the metrics that gates judged in them, those of the newest run first."""
+    """Return suites with their gated metrics, those of the newest run first."""
     suites: dict[str, dict[str, None]] = {}
     for run in reversed(runs):
         for suite in run.suites:
@@ -139,38 +143,38 @@ def _point(run: PastRun, suite: PastSuite, level: MetricLevel, accepted: bool) -
     )
 
 
-SAME = "as the newest run"
-OTHER = "others"
+SAME = "same as the newest run"
+OTHER = "different"
 NOTE = (
-    "Runs whose questions are others had other cases, prompts or scorers than the newest run: their numbers must not "
-    "be compared with its own. Only finished, sealed runs of the whole suite are shown."
+    "Runs with different questions had other cases, prompts or scorers than the newest run: do not compare their "
+    "numbers with its own. Only finished, sealed runs of the whole suite are shown."
 )
-COLUMNS = ["Run", "Model", "Value", "Behind it", "Gates", "Questions"]
+COLUMNS = ["Run", "Model", "Value", "Based on", "Gates", "Questions"]
 
 
 def unit(trend: Trend) -> number_format.Unit:
-    """How the trend's numbers are written."""
+    """Return the unit of the trend's numbers."""
     return "share" if trend.is_share else "number"
 
 
-def lead(found: Sequence[Trend]) -> str:
-    """How many runs the trends of one suite are of."""
-    runs = len({point.run for trend in found for point in trend.points})
+def lead(trends: Sequence[Trend]) -> str:
+    """Say how many runs the trends of one suite cover."""
+    runs = len({point.run for trend in trends for point in trend.points})
     return f"Metrics that gates judge, over {wording.count(runs, 'run')}."
 
 
 def caption(trend: Trend) -> str:
-    """How to read the chart of a trend."""
-    said = [f"{wording.capital(wording.direction(trend.higher_is_better))}; the band is the 95% interval"]
+    """Explain the chart of a trend."""
+    parts = [f"{wording.capital(wording.direction(trend.higher_is_better))}; the band is the 95% interval"]
     if any(point.accepted for point in trend.points):
-        said.append("a diamond marks an accepted baseline")
+        parts.append("a diamond marks an accepted baseline")
     if len(trend.stretches) > 1:
-        said.append("a dashed line marks where cases, prompt or scorers changed")
-    return f"{'; '.join(said)}."
+        parts.append("a dashed line marks where cases, prompt or scorers changed")
+    return f"{'; '.join(parts)}."
 
 
 def table(trend: Trend, links: Mapping[str, str]) -> Table:
-    """A trend as numbers, newest first; `links` lead from a run's name to more of it."""
+    """Tabulate a trend, newest first; `links` maps names of runs to addresses."""
     newest, of = trend.points[-1].questions, len(trend.points) + trend.left_out
     return Table(
         caption=f"{wording.metric(trend.metric, trend.shape)} of {trend.suite}, as numbers",
@@ -199,7 +203,7 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
 
 
 def value(point: TrendPoint, unit_: number_format.Unit) -> Cell:
-    """A level with its interval."""
+    """Format a value with its interval."""
     return Cell(
         text=number_format.value(point.estimate, unit_),
         note=number_format.interval(point.estimate, unit_),
@@ -213,12 +217,12 @@ class _Named(Struct):
 
 
 def accepted_below(suites: Path) -> set[tuple[str, str]]:
-    """Suite and run of every accepted baseline below a folder of suites."""
-    found = set()
+    """Return suite and run of every accepted baseline below a folder of suites; unreadable files are skipped."""
+    accepted = set()
     for file in sorted(suites.glob(f"*/*/{BASELINE_FILE}")):
         try:
             named = msgspec.json.decode(file.read_bytes(), type=_Named)
         except (OSError, *UNREADABLE):
             continue
-        found.add((named.suite, named.run_id))
-    return found
+        accepted.add((named.suite, named.run_id))
+    return accepted

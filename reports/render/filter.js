@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  // Filters the cases of a page. Writes text as text, never as mark-up; without it every case is there.
+  // Filter the cases of a page. Writes text only as text; without this script every case is shown.
   const form = document.getElementById("filter");
   const count = document.getElementById("count");
   const names = ["text", "kind", "suite", "slice"];
@@ -17,8 +17,8 @@
     count.textContent = text;
   };
 
-  const matches = (item, words, wanted) => {
-    if (!wanted.every((token) => item.is.has(token))) return false;
+  const matches = (item, words, tokens) => {
+    if (!tokens.every((token) => item.is.has(token))) return false;
     if (words.length && !item.text) item.text = item.node.textContent.toLowerCase();
     return words.every((word) => item.text.includes(word));
   };
@@ -26,8 +26,8 @@
   const apply = () => {
     const state = new Map(fields.map((field) => [field.name, field.value.trim()]));
     const words = state.get("text").toLowerCase().split(/\s+/).filter(Boolean);
-    const wanted = [...state].filter(([name, value]) => name !== "text" && value).map(([, value]) => value);
-    for (const item of items) item.node.hidden = !matches(item, words, wanted);
+    const tokens = [...state].filter(([name, value]) => name !== "text" && value).map(([, value]) => value);
+    for (const item of items) item.node.hidden = !matches(item, words, tokens);
     const seen = cases.filter((item) => !item.node.hidden).length;
     say(`Showing ${seen.toLocaleString("en")} of ${cases.length.toLocaleString("en")} cases`);
     for (const note of document.querySelectorAll(".filtered")) {
@@ -69,7 +69,7 @@
   };
 
   const copy = async (link) => {
-    const said = link.textContent;
+    const label = link.textContent;
     try {
       await navigator.clipboard.writeText(link.href);
       link.textContent = "Link copied";
@@ -77,7 +77,7 @@
       link.textContent = "Link is in the address bar";
     }
     say(link.textContent);
-    setTimeout(() => (link.textContent = said), 2000);
+    setTimeout(() => (link.textContent = label), 2000);
   };
 
   form.hidden = false;

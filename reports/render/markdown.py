@@ -1,6 +1,6 @@
-"""The report as Markdown. Untrusted text stands only in fences longer than its own, or entity-escaped.
+"""Render the report as Markdown. Untrusted text is either entity-escaped or in a fence longer than its own.
 
-Emphasis, headings and links come from here alone: nothing a model wrote can become one.
+Emphasis, headings and links come only from this module: text of a model cannot become one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ADDRESS = re.compile(r"\b(w)(ww\.)|\b(h)(ttps?:)|\b(f)(tp:)", re.IGNORECASE)
 
 
 def render(model: ReportModel) -> str:
-    """The whole report."""
+    """Render the whole report."""
     lines = [f"# {escape(model.title)}", "", f"**{wording.outcome(model.outcome)}** · run {escape(model.run_id)}", ""]
     for section in model.sections:
         lines += _section(section)
@@ -42,7 +42,7 @@ def render(model: ReportModel) -> str:
 
 
 def escape(text: str) -> str:
-    """One line of plain text: hidden characters shown, every mark-up character as an entity, breaks as spaces."""
+    """Escape text to one plain line: hidden characters shown, markup characters as entities, line breaks as spaces."""
     line = " ".join(shown(text).split())
     safe = SPECIAL.sub(lambda m: _entity(m[0]), line)
     safe = LEADING.sub(lambda m: m[1] + "".join(map(_entity, m[2])), safe)
@@ -50,7 +50,7 @@ def escape(text: str) -> str:
 
 
 def fence(text: str) -> list[str]:
-    """Text as it is, in a fence longer than any run of backticks in it."""
+    """Put text in a fence longer than any run of backticks in it."""
     body = shown(text)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     bar = "`" * max(3, longest + 1)
@@ -148,7 +148,7 @@ def _answer(answer: Answer) -> list[str]:
     lines += fence("".join(piece.text for piece in answer.pieces))
     changed = [piece for piece in answer.pieces if piece.change != "same"]
     if changed:
-        lines += ["", "Only this answer says:", "", *fence("\n".join(_change(piece) for piece in changed))]
+        lines += ["", "Only in this answer:", "", *fence("\n".join(_change(piece) for piece in changed))]
     return [*lines, "", *(f"- {escape(finding)}" for finding in answer.findings)] if answer.findings else lines
 
 

@@ -1,7 +1,7 @@
-"""The report as a tagged PDF for paper, archive and screen reader. Places what the page's templates place.
+"""Render the report as a tagged PDF for paper, archive and screen readers.
 
-WeasyPrint takes an inline drawing's label for nothing, but an image's `alt` for its alternative text, so each drawing
-becomes an image. It may fetch nothing: neither a server nor a file is asked, whatever a text in the report says.
+WeasyPrint ignores the label of inline SVG but uses the `alt` of an image as alternative text, so each chart becomes an
+image. It may fetch nothing, neither from a server nor from a file, whatever the report's text contains.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from reports.model import Answer, Block, Cell, Exchange, Facts, Kind, Piece, Rep
 from reports.render import html
 
 MOST_CASES: dict[Kind, int] = {"regression": 5, "gain": 3, "fabrication": 3, "error": 3, "wrong": 3, "unchanged": 1}
-"""Most cases of a kind that follow each other."""
+"""Most consecutive cases of a kind."""
 MOST_CHARACTERS = 3000
 """Longest text in code points; the pieces of an answer count together."""
 MOST_FINDINGS = 12
-"""Most findings that one answer names."""
+"""Most findings shown of one answer."""
 
 
 def shortened(model: ReportModel) -> ReportModel:
-    """The same sections, tables and numbers; cases, findings and text beyond the limits are left to report.html."""
+    """Shorten a report: keep sections, tables and numbers; drop cases, findings and text beyond the limits."""
     sections = [msgspec.structs.replace(s, blocks=list(_blocks(s.blocks))) for s in model.sections]
-    made: ReportModel = _cut(msgspec.structs.replace(model, sections=sections))
-    return made
+    short: ReportModel = _cut(msgspec.structs.replace(model, sections=sections))
+    return short
 
 
 def _blocks(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Blocks in order; of cases of one kind in a row the first few, then a sentence on the others."""
+    """Yield blocks in order; of consecutive cases of one kind the first few, then a sentence on the others."""
     for kind, group in groupby(blocks, key=lambda block: block.kind if isinstance(block, Exchange) else None):
         if kind is None:
             yield from map(_plain, group)
@@ -50,7 +50,7 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def _plain(block: Block) -> Block:
-    """Facts as a table of two columns: a list of terms has no place in the structure of a tagged PDF."""
+    """Turn facts into a table of two columns: a tagged PDF has no structure for a list of terms."""
     if not isinstance(block, Facts):
         return block
     rows = [[Cell(text=name), cell] for name, cell in block.pairs]
@@ -58,7 +58,7 @@ def _plain(block: Block) -> Block:
 
 
 def _cut(part: Any) -> Any:
-    """Any part of a model with its long texts cut."""
+    """Truncate the long texts in any part of a model."""
     if isinstance(part, str):
         over = len(part) > MOST_CHARACTERS
         return part[:MOST_CHARACTERS] + wording.cut(MOST_CHARACTERS, len(part)) if over else part
@@ -72,7 +72,7 @@ def _cut(part: Any) -> Any:
 
 
 def _pieces(pieces: list[Piece]) -> Iterator[Piece]:
-    """Pieces until their texts together reach the limit; the last one says how much is shown."""
+    """Yield pieces until their texts reach the limit; the last one says how much is shown."""
     whole, room = sum(len(piece.text) for piece in pieces), MOST_CHARACTERS
     for piece in pieces:
         yield msgspec.structs.replace(piece, text=piece.text[:room])
@@ -95,32 +95,35 @@ OF_DRAWINGS = re.compile(r"^svg[^{@]*\{[^}]*\}", re.MULTILINE)
 
 
 def render(model: ReportModel) -> bytes:
-    """The whole document as PDF/UA-1. Raises MissingExtra or UserError where WeasyPrint or pango is missing."""
+    """Render the report as PDF/UA-1. Raises MissingExtra or UserError where WeasyPrint or pango is missing."""
     return print_page(page(shortened(model)))
 
 
 def page(model: ReportModel) -> str:
-    """The document before it is laid out: no link, no script, every drawing an image."""
+    """Render the HTML to print: no link, no script, every chart an image."""
     drawn, rules = html.drawings(model)
     screen = (html.HERE / "style.css").read_text("utf-8")
     colours = _print_variables(screen)
     style = _resolved((html.HERE / "pdf.css").read_text("utf-8"), colours)
     inside = _resolved("\n".join(OF_DRAWINGS.findall(screen)) + "\n" + rules, colours)
-    made = html.environment().get_template("pdf.html.jinja").render(model=model, style=style, curves=drawn)
-    return DRAWING.sub(lambda drawing: _image(drawing, inside), made)
+    document = html.environment().get_template("pdf.html.jinja").render(model=model, style=style, curves=drawn)
+    return DRAWING.sub(lambda drawing: _image(drawing, inside), document)
 
 
-def print_page(made: str) -> bytes:
-    """Lay out a page; only addresses that hold their own data are followed."""
+def print_page(text: str) -> bytes:
+    """Lay out a page; only `data:` addresses are loaded."""
     weasyprint = _weasyprint()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
-    document = weasyprint.HTML(string=made, base_url=None, url_fetcher=fetcher)
+    document = weasyprint.HTML(string=text, base_url=None, url_fetcher=fetcher)
     printed: bytes = document.write_pdf(pdf_variant="pdf/ua-1")
     return printed
 
 
 def _weasyprint() -> Any:
-    """WeasyPrint, or one line on what is missing; what it prints itself about a missing library is dropped."""
+    """Import WeasyPrint, without what it prints about a missing library.
+
+    Raises MissingExtra where it is not installed, and UserError where pango is missing.
+    """
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             import weasyprint
@@ -136,18 +139,18 @@ def _weasyprint() -> Any:
 
 
 def _print_variables(screen: str) -> dict[str, str]:
-    """The style sheet's variables as they stand in print: its first block of them, overruled by its last."""
+    """Return the style sheet's variables for print: its first block of them, overridden by its last."""
     blocks = [dict(VARIABLE.findall(block)) for block in ROOT.findall(screen)]
     return blocks[0] | blocks[-1]
 
 
 def _resolved(style: str, variables: dict[str, str]) -> str:
-    """A style sheet without variables, which WeasyPrint does not know inside drawings."""
+    """Resolve the variables of a style sheet: WeasyPrint does not support them inside SVG."""
     return USE.sub(lambda use: variables[use[1]], style)
 
 
 def _image(drawing: re.Match[str], rules: str) -> str:
-    """A drawing with its rules inside, as an image whose alternative text is the drawing's label."""
+    """Turn a chart and its style rules into an image with the chart's label as alternative text."""
     whole = f"<svg{drawing['head']}><style>{escape(rules)}</style>{drawing['body']}</svg>"
     data = base64.b64encode(whole.encode("utf-8")).decode("ascii")
     return f'<img alt="{drawing["label"]}" src="data:image/svg+xml;base64,{data}">'

@@ -1,6 +1,6 @@
-"""Verdicts and estimates on a terminal, in the wording of the reports. Knows no file.
+"""Verdicts and estimates for a terminal, in the wording of the reports.
 
-Text is put into rich as plain `Text`, so that markup and control characters in it do nothing.
+Text is passed to rich as plain `Text`, so that markup and control characters in it have no effect.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TONES = {"good": "green", "bad": "red", "plain": ""}
 
 
 def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> RenderableType:
-    """All verdicts in a frame titled with their common outcome, unmet ones first; `shapes` is by suite."""
+    """Frame all verdicts, unmet ones first, under their combined outcome; `shapes` maps suites to task shapes."""
     outcome = overall(verdicts)
     body = _verdicts(unmet_first(verdicts), shapes) if verdicts else _text("No gate was judged.")
     title = _text(f"{wording.SYMBOLS[outcome]} {wording.outcome(outcome)}", f"bold {STYLES[outcome]}")
@@ -35,15 +35,15 @@ def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Ren
 
 
 def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> RenderableType:
-    """A run at a glance: what moved, the plain sentence and the estimates of each suite, then the verdicts.
+    """Summarise a run: changes of the gates, the sentence and estimates of each suite, then the verdicts.
 
-    `gates`, as (suite, id), keeps their verdicts and the estimates of their suites, and counts the others; where it is
-    empty, there are estimates and no verdicts.
+    With `gates`, as (suite, ID), show only their verdicts and the estimates of their suites, and count the others; an
+    empty collection shows estimates without verdicts.
     """
     evidence = gather(run, None)
     chosen = {suite for suite, _ in gates or ()}
-    said = [*map(sentences.bar_moved, run.manifest.moved), *cautions(evidence)]
-    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in said]
+    messages = [*map(sentences.gates_changed, run.manifest.moved), *cautions(evidence)]
+    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in messages]
     for suite in evidence.suites:
         if chosen and suite.name not in chosen:
             continue
@@ -61,7 +61,7 @@ def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> R
 
 
 def summary_lines(run: RunData, width: int = 100, gates: Collection[tuple[str, str]] | None = None) -> list[str]:
-    """The summary as plain lines of at most `width` columns, without colour."""
+    """Return the summary as plain lines of at most `width` columns, without colour."""
     out = io.StringIO()
     Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run, gates))
     return [line.rstrip() for line in out.getvalue().splitlines()]
@@ -73,7 +73,7 @@ def show(run: RunData) -> None:
 
 
 def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
-    """One entry a gate: what is asked, what was seen and, where the gate is not met, why; fits any width."""
+    """Build one entry per gate: threshold, observed value and, where it is not met, the reason; fits any width."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -83,8 +83,8 @@ def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
         lines = [_text(wording.gate(verdict, shapes[verdict.suite]), "bold"), _text(seen)]
         if verdict.outcome != "pass":
             lines.append(_text(" ".join(filter(None, [verdict.reason, wording.needs(verdict.needed)])), "dim"))
-        said = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
-        table.add_row(_text(said, STYLES[verdict.outcome]), Text("\n").join(lines))
+        result = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
+        table.add_row(_text(result, STYLES[verdict.outcome]), Text("\n").join(lines))
     return table
 
 
@@ -95,19 +95,19 @@ def _estimates(evidence: RunView, suite: SuiteInfo) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
-        cells = [_text(number_format.sized(found, unit, suite.cluster)) for found in levels]
+        cells = [_text(number_format.sized(level, unit, suite.cluster)) for level in levels]
         table.add_row(_text(wording.metric(metric.name, suite.shape)), *cells, _change(evidence, suite, metric.name))
     return table
 
 
 def _change(evidence: RunView, suite: SuiteInfo, name: str) -> Text:
-    found = evidence.comparison(suite.name, name)
+    comparison = evidence.comparison(suite.name, name)
     metric = next(m for m in suite.metrics if m.name == name)
-    if found is None:
+    if comparison is None:
         return _text(number_format.DASH, "dim")
     unit = evidence.unit_of_change(suite.name, metric)
-    said, tone = sentences.reading(found, metric.higher_is_better)
-    return _text(f"{number_format.estimate(found.difference, unit)}, {said}", TONES[tone])
+    reading, tone = sentences.reading(comparison, metric.higher_is_better)
+    return _text(f"{number_format.estimate(comparison.difference, unit)}, {reading}", TONES[tone])
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -1,7 +1,7 @@
-"""The review as a web application: who is there, which page is next, what a page may send. Decides nothing itself.
+"""The web application of a review: sessions, pages and requests.
 
-All pages have the one address `/`: nothing about items, sides or models stands in a URL. A token of a link is exchanged
-for a session cookie, and neither is kept but as a hash.
+All pages have the address `/`, so no URL names an item, side or model. The token of a link is exchanged for a session
+cookie; only hashes of both are stored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SAFE = ("GET", "HEAD")
 
 
 class HostGuard:
-    """An ASGI application around another one."""
+    """ASGI middleware that rejects requests for other hosts or from other origins, and sets the security headers."""
 
     def __init__(self, app: ASGIApp, origins: Iterable[str], policy: str) -> None:
         self.app = app
@@ -65,9 +65,9 @@ class HostGuard:
         await app(scope, receive, send_guarded)
 
     def refuses(self, method: str, headers: Headers) -> str:
-        """Why a request is not answered; empty where it is."""
+        """Say why a request is rejected; empty where it is allowed."""
         if headers.get("host") not in self.hosts:
-            return "This review is not served under that name."
+            return "This review is not served under that host name."
         if method not in SAFE and headers.get("origin") not in self.origins:
             return "This request does not come from a page of the review."
         return ""
@@ -78,7 +78,7 @@ MONTH_S = 30 * 24 * 3600
 
 
 def application(state: ReviewDatabase, material: Material, origins: Iterable[str]) -> ASGIApp:
-    """The application, for reviewers who use one of these origins, such as `http://127.0.0.1:8765`."""
+    """Build the application for reviewers who use one of these origins, such as `http://127.0.0.1:8765`."""
     origins = list(origins)
     site = Site(state, material, urlsplit(origins[0]))
     routes = [
@@ -92,41 +92,45 @@ def application(state: ReviewDatabase, material: Material, origins: Iterable[str
 
 
 class Site:
-    """Answers requests about one review."""
+    """Handles the requests of one review."""
 
     def __init__(self, state: ReviewDatabase, material: Material, address: SplitResult) -> None:
         self.state = state
         self.material = material
         self.plan = state.plan()
         self.is_secure = address.scheme == "https"
-        # Cookies know no port: two reviews on one machine need two names.
+        # Cookies are shared between ports: two reviews on one machine need two names.
         self.cookie = f"{'__Host-' if self.is_secure else ''}review-{address.port or 'default'}"
 
     def page(self, request: Request) -> Response:
         reviewer = self._reviewer(request)
         if reviewer is None:
             return self._html([pages.enter_page()], 401)
-        here = workflow.where(self.state, reviewer)
-        if here.task and here.stage == "task":
-            self.state.open_task(here.task.id)
+        position = workflow.position_of(self.state, reviewer)
+        if position.task and position.stage == "task":
+            self.state.open_task(position.task.id)
         boot = {"csrf": self._csrf(request), "shortcuts": reviewer.shortcuts}
-        return HTMLResponse(pages.document([self._next(here, reviewer)], title=pages.TITLE, plan=self.plan, boot=boot))
+        return HTMLResponse(
+            pages.document([self._next(position, reviewer)], title=pages.TITLE, plan=self.plan, boot=boot)
+        )
 
-    def _next(self, here: workflow.Here, reviewer: Reviewer) -> pages.Page:
-        has_previous = workflow.previous(here) is not None
-        if here.stage == "consent":
-            return pages.consent_page(reviewer, here.tasks)
-        if here.stage == "rubric":
-            return pages.rubric_page(here.tasks)
-        if here.stage == "guess":
-            asked = workflow.asked_about(here.tasks, self.plan.seed, reviewer.name)
-            return pages.guess_page([(t, self.material.item(t.key)) for t in asked], here.tasks, has_previous)
-        if here.task is None:
+    def _next(self, position: workflow.ReviewPosition, reviewer: Reviewer) -> pages.Page:
+        has_previous = workflow.previous(position) is not None
+        if position.stage == "consent":
+            return pages.consent_page(reviewer, position.tasks)
+        if position.stage == "rubric":
+            return pages.rubric_page(position.tasks)
+        if position.stage == "guess":
+            guess_tasks = workflow.guess_tasks_of(position.tasks, self.plan.seed, reviewer.name)
+            return pages.guess_page([(t, self.material.item(t.key)) for t in guess_tasks], position.tasks, has_previous)
+        if position.task is None:
             return pages.done_page()
-        if here.stage == "feedback":
-            return pages.feedback_page(here.task, here.tasks)
-        said = earlier(self.state, reviewer, here.task)
-        return pages.task_page(here.task, self.material.item(here.task.key), here.tasks, said, has_previous)
+        if position.stage == "feedback":
+            return pages.feedback_page(position.task, position.tasks)
+        opinions = earlier(self.state, reviewer, position.task)
+        return pages.task_page(
+            position.task, self.material.item(position.task.key), position.tasks, opinions, has_previous
+        )
 
     def ask_token(self, request: Request) -> Response:
         return self._html([pages.enter_page()])
@@ -138,7 +142,7 @@ class Site:
     def _enter(self, token: str) -> Response:
         reviewer = self.state.by_token(token) if token else None
         if reviewer is None or reviewer.packet_hash:
-            problem = "This key opens no review. Please copy the whole link again, or ask for a new one."
+            problem = "This key is not valid. Copy the whole link again, or ask for a new one."
             return self._html([pages.enter_page(problem)], 403)
         session = secrets.token_urlsafe(32)
         self.state.start_session(session, reviewer.name)
@@ -156,26 +160,26 @@ class Site:
         reviewer = self._reviewer(request)
         action = workflow.ACTIONS.get(request.path_params["action"])
         if reviewer is None or action is None:
-            return _refusal("You are not logged in any more. Open your link again.", 403)
+            return _refusal("Your session has ended. Open your link again.", 403)
         if not hmac.compare_digest(request.headers.get("x-csrf-token", "").encode(), self._csrf(request).encode()):
-            return _refusal("This request does not come from the review's own page. Load it again.", 403)
+            return _refusal("This request does not come from a page of the review. Reload the page.", 403)
         try:
-            said = action(self.state, self.material, reviewer, msgspec.json.decode(body))
+            reply = action(self.state, self.material, reviewer, msgspec.json.decode(body))
         except (msgspec.DecodeError, workflow.SubmissionRefused) as problem:
             return _refusal(str(problem), 422)
         except Conflict as problem:
             return _refusal(str(problem), 409)
         except UserError as problem:
             sys.stderr.write(f"tunegate: {problem}\n")
-            return _refusal("The review server could not write this down. Please tell who invited you.", 507)
-        return JSONResponse(said)
+            return _refusal("The review server could not save this. Please tell the person who invited you.", 507)
+        return JSONResponse(reply)
 
     def _reviewer(self, request: Request) -> Reviewer | None:
         session = request.cookies.get(self.cookie)
         return self.state.by_session(session) if session else None
 
     def _csrf(self, request: Request) -> str:
-        """Follows from the session, so that nothing more is kept, and says nothing about it."""
+        """Derive the CSRF token from the session, so that it needs no storage and does not reveal the session."""
         session = request.cookies.get(self.cookie, "")
         return hmac.new(session.encode(), b"csrf", hashlib.sha256).hexdigest()
 
@@ -183,5 +187,5 @@ class Site:
         return HTMLResponse(pages.document(parts, title=pages.TITLE), status_code=status)
 
 
-def _refusal(says: str, status: int) -> Response:
-    return JSONResponse({"error": says}, status_code=status)
+def _refusal(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status_code=status)

@@ -1,4 +1,4 @@
-"""Takes out of a run what can be reviewed: cases that both variants answered. Knows no reviewer."""
+"""The items of a review: the cases of a run that both variants answered, and practice items."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ VARIANTS = ("1", "2")
 
 
 class Practice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One invented case, and what a careful reader would say of it."""
+    """One invented case, and how a careful reader would judge it."""
 
     id: str
     """Short name."""
     task: str
-    """What the answers are to do."""
+    """The task of the answers."""
     question: str
-    """What was asked."""
+    """The question."""
     source: str
-    """The source."""
+    """The text that answers must be grounded in."""
     answers: list[str]
     """Two answers."""
     clauses: list[str]
-    """Clauses that the case lists."""
+    """The case's list of clauses."""
     would_say: list[str]
-    """What a careful reader would say of each answer."""
+    """A careful reader's judgement of each answer."""
     preference: str
-    """And of the two together."""
+    """A careful reader's preference."""
 
     @property
     def item(self) -> ReviewItem:
-        """The case as reviewers see it."""
+        """The case as a review item."""
         return ReviewItem(
             key=AnswerKey(suite=SUITE, case_id=self.id),
             cluster=self.id,
@@ -58,50 +58,50 @@ class Practice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @lru_cache(maxsize=1)
 def practices() -> dict[str, Practice]:
-    """Every practice item by its id."""
-    found = tomllib.loads(Path(__file__).with_name("practice.toml").read_text("utf-8"))
-    return {p.id: p for p in msgspec.convert(found["item"], list[Practice])}
+    """Load the practice items by ID."""
+    data = tomllib.loads(Path(__file__).with_name("practice.toml").read_text("utf-8"))
+    return {p.id: p for p in msgspec.convert(data["item"], list[Practice])}
 
 
 MATERIAL_VARIANTS = (BASELINE, CANDIDATE)
 
 
 class Material(Struct, frozen=True, kw_only=True):
-    """Everything of a run that a review may show."""
+    """The reviewable part of a run."""
 
     path: Path
     """The run folder."""
     seal: str
     """Digest of the run's seal."""
     items: dict[AnswerKey, ReviewItem]
-    """What can be reviewed, in the run's order; practice items are not among them."""
+    """Reviewable items in the run's order, without practice items."""
     left_out: dict[str, int]
-    """Cases that cannot be reviewed, counted by reason."""
+    """Number of cases that cannot be reviewed, by reason."""
     named: int
-    """Items in which an answer names a checkpoint, so that blindness is not sure."""
+    """Number of items in which an answer names a checkpoint, so that the review may not be blind."""
 
     def item(self, key: AnswerKey) -> ReviewItem:
-        """An item of the run, or of practice."""
+        """Return an item of the run, or a practice item."""
         return self.items[key] if key in self.items else practices()[key.case_id].item
 
 
 def load_material(path: Path, suites: Iterable[str] = ()) -> Material:
-    """Read a sealed run; with `suites`, these only. A run with nothing to review is a UserError."""
+    """Load a sealed run; with `suites`, only these. Raises UserError where there is nothing to review."""
     run = load_sealed(path, "reviewed")
-    wanted = set(suites)
-    unknown = wanted - {info.name for info in run.manifest.suites}
+    names = set(suites)
+    unknown = names - {info.name for info in run.manifest.suites}
     if unknown:
         known = ", ".join(info.name for info in run.manifest.suites)
         raise UserError(f"{path}: no suite '{sorted(unknown)[0]}' in this run. It has: {known}")
     items: dict[AnswerKey, ReviewItem] = {}
     left_out: Counter[str] = Counter()
     titles = {info.name: info.title for info in run.manifest.suites}
-    for key, found in _by_case(run, wanted).items():
-        reason = _unfit(found)
+    for key, records in _by_case(run, names).items():
+        reason = _unfit(records)
         if reason:
             left_out[reason] += 1
         else:
-            items[key] = _item(key, found, titles.get(key.suite, ""))
+            items[key] = _item(key, records, titles.get(key.suite, ""))
     if not items:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it has no answers"
         raise UserError(
@@ -117,28 +117,28 @@ def load_material(path: Path, suites: Iterable[str] = ()) -> Material:
 
 
 def _by_case(run: RunData, suites: set[str]) -> dict[AnswerKey, dict[str, Record]]:
-    found: dict[AnswerKey, dict[str, Record]] = {}
+    by_case: dict[AnswerKey, dict[str, Record]] = {}
     for record, suite in zip(run.records, run.suite_of, strict=True):
         if record.variant in MATERIAL_VARIANTS and record.repeat == 1 and (not suites or suite in suites):
-            found.setdefault(AnswerKey(suite=suite, case_id=record.case.id), {})[record.variant] = record
-    return found
+            by_case.setdefault(AnswerKey(suite=suite, case_id=record.case.id), {})[record.variant] = record
+    return by_case
 
 
-def _unfit(found: dict[str, Record]) -> str:
-    """Why a case cannot be reviewed, or the empty string."""
-    if len(found) < 2:
+def _unfit(records: dict[str, Record]) -> str:
+    """Say why a case cannot be reviewed; empty where it can."""
+    if len(records) < 2:
         return "answered by one variant only"
-    if any(record.error for record in found.values()):
-        return "without an answer, because the engine failed"
-    if not all(record.text_kept for record in found.values()):
-        return "of an accepted baseline, whose answers are not kept"
-    if len({record.input_hash for record in found.values()}) > 1:
-        return "asked with different inputs"
+    if any(record.error for record in records.values()):
+        return "without an answer because the engine failed"
+    if not all(record.text_kept for record in records.values()):
+        return "of an accepted baseline, whose answers are not stored"
+    if len({record.input_hash for record in records.values()}) > 1:
+        return "with different inputs for the two variants"
     return ""
 
 
-def _item(key: AnswerKey, found: dict[str, Record], title: str) -> ReviewItem:
-    record = found[CANDIDATE]
+def _item(key: AnswerKey, records: dict[str, Record], title: str) -> ReviewItem:
+    record = records[CANDIDATE]
     case = record.case
     return ReviewItem(
         key=key,
@@ -147,8 +147,8 @@ def _item(key: AnswerKey, found: dict[str, Record], title: str) -> ReviewItem:
         inputs=[(_heading(name), text) for name, text in case.input.items() if name != "document"],
         source=case.document,
         clauses=listed_clauses(record),
-        answers={variant: found[variant].completion.text for variant in MATERIAL_VARIANTS},
-        cut=[variant for variant in MATERIAL_VARIANTS if found[variant].completion.finish_reason == "length"],
+        answers={variant: records[variant].completion.text for variant in MATERIAL_VARIANTS},
+        cut=[variant for variant in MATERIAL_VARIANTS if records[variant].completion.finish_reason == "length"],
     )
 
 
@@ -157,7 +157,7 @@ def _heading(name: str) -> str:
 
 
 def listed_clauses(record: Record) -> list[str]:
-    """What a case expects of the scorer `clauses`, or the critical clauses that it expects of `terms`."""
+    """Return the clauses that a case expects (scorer `clauses`), or its critical ones (scorer `terms`)."""
     expected = record.case.expected
     if "clauses" in record.scores:
         return list(dict.fromkeys(expected))
@@ -167,7 +167,7 @@ def listed_clauses(record: Record) -> list[str]:
 
 
 def _named(items: Iterable[ReviewItem], checkpoints: Iterable[Checkpoint]) -> int:
-    """How many items have an answer that names a checkpoint of the run."""
+    """Count the items in which an answer names a checkpoint of the run."""
     names = {c.name.rstrip("/").rpartition("/")[2].casefold() for c in checkpoints}
     names = {name for name in names if len(name) > 3}
     return sum(any(name in text.casefold() for name in names for text in i.answers.values()) for i in items)

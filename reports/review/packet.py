@@ -1,6 +1,6 @@
-"""A review for one reviewer as a single HTML file that needs no server. Names no variant and no model.
+"""Packets: a review for one reviewer as a single HTML file that needs no server, and the import of its answers.
 
-The packet's hash is of everything that the reviewer is asked; its token is the key with which the answers are sealed.
+The packet's hash covers everything that the reviewer sees; its token is the key that seals the answers.
 """
 
 from __future__ import annotations
@@ -25,23 +25,28 @@ from reports.review.workflow import earlier
 
 
 def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path) -> int:
-    """Write the packet and hand its reviewer over to it; returns the number of items."""
+    """Write the packet, end the reviewer's access to the server, and return the number of items.
+
+    Raises UserError where the reviewer is unknown or has begun, or the file cannot be written.
+    """
     plan = state.plan()
-    reviewer = {found.name: found for found in state.reviewers()}.get(name)
+    reviewer = {one.name: one for one in state.reviewers()}.get(name)
     if reviewer is None:
-        known = ", ".join(found.name for found in state.reviewers())
+        known = ", ".join(one.name for one in state.reviewers())
         raise UserError(f"no reviewer '{name}' in this review. It is planned for {known}")
     if reviewer.consented_at or reviewer.closed_at:
-        raise UserError(f"{name} has begun already: a packet would begin anew. Make one for a reviewer who has not")
+        raise UserError(
+            f"{name} has already begun, and a packet would start over. Write one for a reviewer who has not begun"
+        )
     tasks = state.tasks(name)
     parts: list[pages.Page] = [pages.consent_page(reviewer, tasks), pages.rubric_page(tasks)]
     for task in tasks:
-        said = earlier(state, reviewer, task)
-        parts.append(pages.task_page(task, material.item(task.key), tasks, said))
+        opinions = earlier(state, reviewer, task)
+        parts.append(pages.task_page(task, material.item(task.key), tasks, opinions))
         if task.kind == "practice":
             parts.append(pages.feedback_page(task, tasks))
-    asked = workflow.asked_about(tasks, plan.seed, name)
-    parts += [pages.guess_page([(t, material.item(t.key)) for t in asked], tasks), pages.done_page()]
+    guess_tasks = workflow.guess_tasks_of(tasks, plan.seed, name)
+    parts += [pages.guess_page([(t, material.item(t.key)) for t in guess_tasks], tasks), pages.done_page()]
     token, packet = secrets.token_urlsafe(32), packet_hash(material, tasks, plan.rubric_digest)
     boot = {"token": token, "packet": packet, "reviewer": name}
     text = pages.document(parts, title=pages.TITLE, plan=plan, boot=boot, packet=True)
@@ -52,94 +57,96 @@ def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path
 
 
 def packet_hash(material: Material, tasks: list[Task], rubric: str) -> str:
-    """Digest of task ids, texts by side and rubric: what the answers are answers to."""
-    asked = []
+    """Return the digest of task IDs, texts by side and rubric: everything that the answers refer to."""
+    contents = []
     for task in tasks:
         item = material.item(task.key)
         texts = {side: item.answers[variant] for side, variant in task.sides.items()}
-        asked.append([task.id, item.inputs, item.source, item.clauses, texts])
-    return digest(msgspec.json.encode([rubric, asked]))
+        contents.append([task.id, item.inputs, item.source, item.clauses, texts])
+    return digest(msgspec.json.encode([rubric, contents]))
 
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 
 VERSION = 1
-"""Of the layout of answers.json."""
+"""Version of the layout of answers.json."""
 
 
 class Envelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """answers.json: the answers as one text, and its seal."""
+    """The layout of answers.json: the answers as one text, and its seal."""
 
     schema_version: int
     """Version of this layout."""
     packet: str
-    """Digest of what was asked."""
+    """Hash of the packet."""
     reviewer: str
-    """Whose answers they are."""
+    """Name of the reviewer."""
     body: str
-    """JSON of `Answers`."""
+    """JSON of `PacketAnswers`."""
     seal: str
     """HMAC-SHA-256 of the body with the packet's token, in hexadecimal digits."""
 
 
-class Answered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AnsweredTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One submitted task."""
 
     task: str
     """Task id."""
     draft: Draft
-    """What was said."""
+    """The judgement."""
     active_ms: int
-    """Time in use."""
+    """Active time."""
     wall_ms: int
-    """Time between showing and submitting."""
+    """Time from showing to submitting."""
     submitted_at: Time
     """UTC time, ISO 8601."""
     reopened: int = 0
-    """How often it was taken back."""
+    """How often it was reopened."""
 
 
 class PacketAnswers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a packet hands back."""
+    """The answers of a packet."""
 
     consented_at: Time | None = None
     """UTC time, ISO 8601."""
     begun_at: Time | None = None
-    """When the rubric was read."""
-    tasks: list[Answered] = field(default_factory=list)
+    """When the reviewer had read the rubric; UTC time, ISO 8601."""
+    tasks: list[AnsweredTask] = field(default_factory=list)
     """Submitted tasks."""
     guesses: dict[str, str] = field(default_factory=dict)
-    """The guesses at the end; empty where the reviewer stopped before."""
+    """The guesses at the end; empty where the reviewer stopped early."""
 
 
 def import_answers(state: ReviewDatabase, material: Material, file: Path) -> tuple[str, int, str]:
-    """Import one file; returns the reviewer, the number of items and the batch's name. Every refusal is one line."""
+    """Import answers.json; return the reviewer, the number of items and the batch's name.
+
+    Raises UserError where the file does not fit the review, its packet or its seal, or was imported before.
+    """
     envelope = _read(file)
-    reviewer = {found.name: found for found in state.reviewers()}.get(envelope.reviewer)
+    reviewer = {one.name: one for one in state.reviewers()}.get(envelope.reviewer)
     if reviewer is None:
-        raise UserError(f"{file}: answers of {envelope.reviewer!r}, who is not a reviewer of this run")
+        raise UserError(f"{file}: answers of {envelope.reviewer!r}, who is not a reviewer of this run. Check the run")
     if reviewer.closed_at:
         raise UserError(
-            f"{file}: {reviewer.name}'s answers were imported on {reviewer.closed_at}. They count once and are not "
-            "replaced"
+            f"{file}: {reviewer.name}'s answers were imported on {reviewer.closed_at} and cannot be replaced"
         )
     tasks = state.tasks(reviewer.name)
     plan = state.plan()
     expected = packet_hash(material, tasks, plan.rubric_digest)
     if not reviewer.packet_hash or not envelope.packet == reviewer.packet_hash == expected:
         raise UserError(
-            f"{file}: made with another packet than the last one of {reviewer.name}. Ask for that one's answers"
+            f"{file}: not made with the latest packet of {reviewer.name}. Ask for the answers of that packet"
         )
-    made = hmac.new(reviewer.packet_token.encode(), envelope.body.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(made.encode(), envelope.seal.encode()):
+    seal = hmac.new(reviewer.packet_token.encode(), envelope.body.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(seal.encode(), envelope.seal.encode()):
         raise UserError(
-            f"{file}: does not fit its seal: it was changed after the download, or made with an earlier packet of "
-            f"{reviewer.name}. Ask for the file as it was downloaded"
+            f"{file}: its seal does not match: it was changed after the download, or made with an earlier packet of "
+            f"{reviewer.name}. Ask for the unchanged file"
         )
     answers = _body(envelope, file)
-    answered = _checked(answers, tasks, material, state, file)
-    _keep(state, reviewer, answers, answered)
+    answered = _answered_tasks(answers, tasks, material, state, file)
+    _store(state, reviewer, answers, answered)
     batch = results.record(state, material, reviewer.name)
     return reviewer.name, sum(task.kind != "practice" for task in answered), batch
 
@@ -152,7 +159,7 @@ def _read(file: Path) -> Envelope:
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}). Expected answers.json of a packet") from None
     except msgspec.DecodeError as error:
-        raise UserError(f"{file}: is not answers.json of a packet: {error}") from None
+        raise UserError(f"{file}: not the answers.json of a packet: {error}") from None
     if envelope.schema_version != VERSION:
         raise UserError(
             f"{file}: has schema {envelope.schema_version}, expected answers of schema {VERSION}. Download it again"
@@ -167,42 +174,42 @@ def _body(envelope: Envelope, file: Path) -> PacketAnswers:
         raise UserError(f"{file}: its answers cannot be read: {error}") from None
 
 
-def _checked(
+def _answered_tasks(
     answers: PacketAnswers, tasks: list[Task], material: Material, state: ReviewDatabase, file: Path
 ) -> list[Task]:
-    """The tasks as answered; everything that is wrong is named in one UserError."""
+    """Return the answered tasks. Raises one UserError that names every problem."""
     plan, by_id = state.plan(), {task.id: task for task in tasks}
-    problems, found = [], {}
+    problems, checked = [], {}
     if not answers.consented_at:
         problems.append(f"{file.name}: the reviewer did not agree to take part")
-    for said in answers.tasks:
-        task = by_id.get(said.task)
-        if task is None or said.task in found:
-            problems.append(f"{file.name}: task {said.task!r} is {'given twice' if task else 'not in the packet'}")
+    for answer in answers.tasks:
+        task = by_id.get(answer.task)
+        if task is None or answer.task in checked:
+            problems.append(f"{file.name}: task {answer.task!r} is {'given twice' if task else 'not in the packet'}")
             continue
-        wrong = workflow.wrong_with(said.draft, task, material, plan.mode, submit=True)
+        wrong = workflow.problem_with(answer.draft, task, material, plan.mode, submit=True)
         if wrong:
             problems.append(f"{file.name}: place {task.position + 1}: {wrong}")
-        wall_ms = max(0, said.wall_ms)
-        found[said.task] = replace(
+        wall_ms = max(0, answer.wall_ms)
+        checked[answer.task] = replace(
             task,
-            draft=said.draft,
-            active_ms=max(0, min(said.active_ms, wall_ms)),
+            draft=answer.draft,
+            active_ms=max(0, min(answer.active_ms, wall_ms)),
             wall_ms=wall_ms,
-            submitted_at=said.submitted_at,
-            reopened=max(0, said.reopened),
+            submitted_at=answer.submitted_at,
+            reopened=max(0, answer.reopened),
         )
-    asked = {task.id for task in workflow.asked_about(tasks, plan.seed, tasks[0].reviewer)}
-    if set(answers.guesses) - asked or set(answers.guesses.values()) - {"A", "B", "unsure"}:
+    guess_ids = {task.id for task in workflow.guess_tasks_of(tasks, plan.seed, tasks[0].reviewer)}
+    if set(answers.guesses) - guess_ids or set(answers.guesses.values()) - {"A", "B", "unsure"}:
         problems.append(f"{file.name}: its guesses do not fit the packet")
-    if not any(task.kind == "item" for task in found.values()):
-        problems.append(f"{file.name}: holds no submitted item")
+    if not any(task.kind == "item" for task in checked.values()):
+        problems.append(f"{file.name}: contains no submitted item")
     refuse_all(problems, f"{file}: answers that cannot be used")
-    return list(found.values())
+    return list(checked.values())
 
 
-def _keep(state: ReviewDatabase, reviewer: Reviewer, answers: PacketAnswers, answered: list[Task]) -> None:
-    """All tasks and the reviewer in one transaction; an import beside this one finds the reviewer closed."""
+def _store(state: ReviewDatabase, reviewer: Reviewer, answers: PacketAnswers, answered: list[Task]) -> None:
+    """Store all tasks and close the reviewer in one transaction, so that a concurrent import is refused."""
     state.put_answers(
         reviewer.name,
         answered,

@@ -1,7 +1,7 @@
-"""Renders the pages of a review. Knows sides and texts; whoever calls it has already left the variants out.
+"""Render the pages of a review. They show sides and texts, never variants.
 
-Every value is escaped with hidden characters made visible, and the content policy lets through one style sheet and one
-script, by their hashes. The same parts make the server's pages, one at a time, and the packet's, all in one file.
+Every value is escaped with hidden characters made visible, and the content policy allows one style sheet and one
+script, by their hashes. The server sends one page at a time; a packet has all of them in one file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from reports.render import html
 from reports.review import passages
 from reports.review.items import practices
 from reports.review.schema import Reviewer, ReviewItem, ReviewPlan, Task
-from reports.review.workflow import Earlier
+from reports.review.workflow import EarlierJudgement
 
 HERE = Path(__file__).parent
 SHARED = ("answer.js", "clock.js", "marks.js", "task.js", "keys.js", "page.js")
 TITLE = "Review"
 EXCERPT = 400
-"""Characters of an answer that stand on the page of guesses."""
+"""Characters of an answer on the page of guesses."""
 KEYS = [
-    ("j, k", "next question, question before"),
-    ("0 … 5", "answer the question you are at; fabrications: 0 none, 1 minor, 2 major, 3 critical"),
+    ("j, k", "next question, previous question"),
+    ("0 … 5", "answer the current question; fabrications: 0 none, 1 minor, 2 major, 3 critical"),
     ("a, b", "go to answer A, answer B (or the draft)"),
     ("s", "go to the source"),
     ("p", "go to the preference"),
@@ -42,11 +42,11 @@ KEYS = [
     ("z", "undo"),
     ("c, x", "cannot judge, skip"),
     ("r, ?", "rubric, these keys"),
-    ("Esc", "leave a text field, so that single keys act again"),
-    ("Ctrl Enter", "submit and go on"),
+    ("Esc", "leave a text field, so that single keys work again"),
+    ("Ctrl Enter", "submit and continue"),
 ]
 Page = tuple[str, dict[str, Any]]
-"""Name of a part and its values."""
+"""Name of a template and its values."""
 
 
 def document(
@@ -57,7 +57,7 @@ def document(
     boot: dict[str, Any] | None = None,
     packet: bool = False,
 ) -> str:
-    """The whole HTML document. `boot` is what the script is told; the packet carries its policy itself."""
+    """Render the whole HTML document. `boot` configures the script; a packet contains its content policy."""
     values = {
         "title": title,
         "pages": pages,
@@ -76,7 +76,7 @@ def document(
 
 @lru_cache(maxsize=2)
 def script(packet: bool) -> str:
-    """The client: shared parts, then the one that keeps what is said."""
+    """Return the client script: the shared parts, then the storage of packet or server."""
     names = [*SHARED, "packet.js" if packet else "server.js"]
     parts = "\n".join((HERE / "client" / name).read_text("utf-8") for name in names)
     return f'"use strict";\n(() => {{\n{parts}}})();'
@@ -84,7 +84,7 @@ def script(packet: bool) -> str:
 
 @lru_cache(maxsize=1)
 def style() -> str:
-    """The report's colours, light and dark, under the review's own rules."""
+    """Return the style sheet: the report's colours, light and dark, then the review's own rules."""
     report = (html.HERE / "style.css").read_text("utf-8")
     light, dark = re.findall(r":root \{.*?\}", report, re.S)[:2]
     own = (HERE / "review.css").read_text("utf-8")
@@ -92,7 +92,7 @@ def style() -> str:
 
 
 def policy(packet: bool) -> str:
-    """The content policy: this script, this style sheet, and for the server's pages its own address."""
+    """Return the content policy: this script, this style sheet and, for the server's pages, its own address."""
     hashes = (f"'sha256-{_hash(text)}'" for text in (script(packet), style()))
     code, sheet = hashes
     if packet:
@@ -124,9 +124,13 @@ def done_page() -> Page:
 
 
 def task_page(
-    task: Task, item: ReviewItem, tasks: Sequence[Task], earlier: Sequence[Earlier] = (), has_previous: bool = False
+    task: Task,
+    item: ReviewItem,
+    tasks: Sequence[Task],
+    earlier: Sequence[EarlierJudgement] = (),
+    has_previous: bool = False,
 ) -> Page:
-    """One task: the source, and the answers by side."""
+    """Build the page of one task: the source, and the answers by side."""
     before = _practice(tasks)
     is_practice = task.kind == "practice"
     source = passages.sentences(item.source)
@@ -162,24 +166,24 @@ def task_page(
 
 
 def feedback_page(task: Task, tasks: Sequence[Task]) -> Page:
-    """What a careful reader would have said of a practice item."""
-    found = practices()[task.key.case_id]
-    by_variant = {str(number): says for number, says in enumerate(found.would_say, 1)}
+    """Build the page with a careful reader's judgement of a practice item."""
+    practice = practices()[task.key.case_id]
+    by_variant = {str(number): text for number, text in enumerate(practice.would_say, 1)}
     one_draft = len(task.sides) == 1
-    says = [
+    judgements = [
         ("The draft" if one_draft else f"Answer {side}", by_variant[variant])
         for side, variant in sorted(task.sides.items())
     ]
     if not one_draft:
-        says.append(("Preference", found.preference))
+        judgements.append(("Preference", practice.preference))
     number = task.position + 1
-    return "feedback", {"says": says, "number": number, "is_last": number == _practice(tasks)}
+    return "feedback", {"judgements": judgements, "number": number, "is_last": number == _practice(tasks)}
 
 
-def guess_page(asked: Sequence[tuple[Task, ReviewItem]], tasks: Sequence[Task], has_previous: bool = False) -> Page:
-    """Which answer is the trained model's? Answers stand on the sides on which they were shown."""
+def guess_page(pairs: Sequence[tuple[Task, ReviewItem]], tasks: Sequence[Task], has_previous: bool = False) -> Page:
+    """Build the page that asks which answer is the tuned model's, with answers on the sides where they were shown."""
     before = _practice(tasks)
-    one_draft = all(len(task.sides) == 1 for task, _ in asked)
+    one_draft = all(len(task.sides) == 1 for task, _ in pairs)
     choices = [("A", "This one did"), ("B", "This one did not")] if one_draft else [("A", "A"), ("B", "B")]
     shown = [
         {
@@ -187,9 +191,9 @@ def guess_page(asked: Sequence[tuple[Task, ReviewItem]], tasks: Sequence[Task], 
             "number": task.position + 1 - before,
             "answers": [(side, _excerpt(item.answers[variant])) for side, variant in sorted(task.sides.items())],
         }
-        for task, item in asked
+        for task, item in pairs
     ]
-    values = {"asked": shown, "choices": [*choices, ("unsure", "Cannot tell")], "has_previous": has_previous}
+    values = {"shown": shown, "choices": [*choices, ("unsure", "Cannot tell")], "has_previous": has_previous}
     return "guess", values
 
 

@@ -1,7 +1,7 @@
-"""Cuts a text into numbered sentences and shows it without hiding anything. Offsets are Unicode code points.
+"""Split a text into numbered sentences for display. Offsets are Unicode code points.
 
-A text is shown with hidden characters by name and line ends as line feeds; each piece keeps its place in the exact
-text, so that what a reader selects can be traced back.
+Hidden characters are shown by name and line ends as line feeds; each piece keeps its offset in the exact text, so that
+a reader's selection can be mapped back.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ STOP = re.compile(r"[.!?]+[\"”’)\]]*(?=\s)|\n")
 BULLET = re.compile(r"\s*(?:[-*•#>]+|\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)])?\s*")
 WORD = re.compile(r"[^\W_]+(?:[.,'’/-][^\W_]+)*")
 SHORTEST = 4
-"""Letters of a word that tells passages apart; shorter ones count only with a digit in them."""
+"""Fewest characters of a word that is compared; shorter ones count only with a digit."""
 ENOUGH = 0.3
-"""Share of a sentence's weight that a passage of the source must have to be pointed to."""
+"""Least share of a sentence's weight that a passage of the source must have to be linked."""
 MOST = 3
+"""Most passages that are linked to a sentence."""
 HALF = 0.5
-"""Share of the best passage's weight that another one must have to be pointed to beside it."""
+"""Least share of the best passage's weight that another one must have to be linked too."""
 HEADING = 4
-"""Words of the longest heading that is read with its section, such as `4. Late Charge.`"""
-"""Passages that one sentence points to."""
+"""Most words of a heading that stays with its section, such as `4. Late Charge.`"""
 
 
 class PassagePiece(Struct, frozen=True, kw_only=True):
-    """A stretch that is shown as it is, or one hidden character."""
+    """A part of a text that is shown unchanged, or one hidden character."""
 
     at: int
     """First code point in the exact text."""
     text: str
-    """What is shown."""
+    """The displayed text."""
     code: int | None = None
-    """Code point of the hidden character that is shown by name, or left out of a line end."""
+    """Code point of the hidden character that is shown by name, or dropped from a line end."""
 
 
 class Passage(Struct, frozen=True, kw_only=True):
-    """A sentence, or what stands between two."""
+    """A sentence, or the text between two."""
 
     number: int
     """From 1; 0 between sentences."""
@@ -56,23 +56,23 @@ class Passage(Struct, frozen=True, kw_only=True):
     end: int
     """One past the last."""
     pieces: list[PassagePiece]
-    """What is shown, without a gap."""
+    """Its pieces, without gaps."""
     source: list[int] = []
-    """Numbers of the source's sentences that share its figures, names and rarer words."""
+    """Numbers of the source's sentences that share its numbers, names and rarer words."""
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Ranges of the sentences; everything outside of them is white space, bullets and lone marks."""
+    """Return the ranges of the sentences; the rest is white space, bullets and lone marks."""
     ends = [0, *(stop.end() for stop in STOP.finditer(text) if _ends_sentence(text, stop)), len(text)]
-    found = []
+    spans = []
     for start, end in pairwise(ends):
         bullet = BULLET.match(text, start, end)
         left, right = bullet.end() if bullet else start, start + len(text[start:end].rstrip())
         if left >= right:
             left = start + len(text[start:end]) - len(text[start:end].lstrip())
         if any(character.isalnum() for character in text[left:right]):
-            found.append((left, right))
-    return found
+            spans.append((left, right))
+    return spans
 
 
 def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
@@ -86,22 +86,22 @@ def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
 
 
 def cut(text: str, source: Sequence[tuple[int, int]] = (), source_text: str = "") -> list[Passage]:
-    """The whole text as passages; with a source, each sentence points to the sentences of it that it draws on."""
-    found, last = [], 0
+    """Split a text into passages; with a source, link each sentence to the source's sentences that it resembles."""
+    parts, last = [], 0
     finder = PassageFinder([source_text[start:end] for start, end in source])
     for number, (start, end) in enumerate(sentences(text), 1):
         if last < start:
-            found.append(Passage(number=0, start=last, end=start, pieces=list(pieces(text, last, start))))
+            parts.append(Passage(number=0, start=last, end=start, pieces=list(pieces(text, last, start))))
         points = finder.find(text[start:end])
-        found.append(Passage(number=number, start=start, end=end, pieces=list(pieces(text, start, end)), source=points))
+        parts.append(Passage(number=number, start=start, end=end, pieces=list(pieces(text, start, end)), source=points))
         last = end
     if last < len(text):
-        found.append(Passage(number=0, start=last, end=len(text), pieces=list(pieces(text, last, len(text)))))
-    return found
+        parts.append(Passage(number=0, start=last, end=len(text), pieces=list(pieces(text, last, len(text)))))
+    return parts
 
 
 def pieces(text: str, start: int, end: int) -> Iterator[PassagePiece]:
-    """What is shown of a stretch. The carriage return of a line end is an empty piece."""
+    """Yield the pieces of a range. The carriage return of a line end is an empty piece."""
     plain = start
     for at in range(start, end):
         if not sanitize.is_hidden(text[at]):
@@ -116,7 +116,7 @@ def pieces(text: str, start: int, end: int) -> Iterator[PassagePiece]:
 
 
 class PassageFinder:
-    """Finds the passages of a source that share the most telling words with a sentence. Judges nothing."""
+    """Finds the passages of a source that share the rarest words with a sentence."""
 
     def __init__(self, passages: Sequence[str]) -> None:
         self.words = [_words(passage) for passage in passages]
@@ -124,7 +124,7 @@ class PassageFinder:
         self.weight = {word: math.log(1 + len(passages) / count) for word, count in holders.items()}
 
     def find(self, sentence: str) -> list[int]:
-        """Numbers, from 1, of the best passages, in the source's order."""
+        """Return the numbers, from 1, of the best passages, in the source's order."""
         words = _words(sentence)
         needed = ENOUGH * sum(self.weight.get(word, 0.0) for word in words)
         shared = [sum(self.weight[word] for word in words & passage) for passage in self.words]
@@ -134,5 +134,5 @@ class PassageFinder:
 
 
 def _words(text: str) -> set[str]:
-    found = (match[0].casefold() for match in WORD.finditer(text))
-    return {word for word in found if len(word) >= SHORTEST or any(c.isdigit() for c in word)}
+    words = (match[0].casefold() for match in WORD.finditer(text))
+    return {word for word in words if len(word) >= SHORTEST or any(c.isdigit() for c in word)}

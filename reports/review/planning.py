@@ -1,4 +1,4 @@
-"""Settles a review before anybody sees an answer: items, reviewers, order, sides. Knows no page and no server."""
+"""Plan a review before anybody sees an answer: items, reviewers, order and sides."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from reports.review.schema import AnswerKey, Kind, Mode, Reviewer, ReviewPlan, T
 from reports.review.storage import ReviewDatabase, state_file
 
 BLOCK = 4
-"""Items in a block; in each, either variant stands on side A equally often."""
+"""Items in a block; in each, both variants are on side A equally often."""
 FEWEST_FOR_REPEATS = 4
-"""Fewer items leave no distance between an item and its repeat."""
+"""Fewest items for repeats: fewer leave no distance between an item and its repeat."""
 
 T = TypeVar("T")
 
@@ -37,13 +37,13 @@ class Showing(Struct, frozen=True, kw_only=True):
     key: AnswerKey
     """The item."""
     swapped: bool
-    """The second variant stands on side A."""
+    """Whether the second variant is on side A."""
     again: bool = False
-    """The item was shown before."""
+    """Whether the item was shown before."""
 
 
 def sample(clusters: Mapping[AnswerKey, str], count: int, seed: int) -> list[AnswerKey]:
-    """`count` items, spread over as many contracts as there are: one of each, then a second of each."""
+    """Draw `count` items spread over all clusters: one of each, then a second of each."""
     chance = random.Random(f"{seed} sample")
     by_cluster: dict[str, list[AnswerKey]] = {}
     for key in sorted(clusters):
@@ -57,60 +57,60 @@ def sample(clusters: Mapping[AnswerKey, str], count: int, seed: int) -> list[Ans
 
 
 def share_out(items: Sequence[T], reviewers: Sequence[str], share: float) -> dict[str, list[T]]:
-    """Items by reviewer: the first `share` of them to two reviewers each, in turn, the others to the least busy one."""
-    found: dict[str, list[T]] = {name: [] for name in reviewers}
+    """Assign items: the first `share` of them to two reviewers each, in turn, the others to the least busy one."""
+    shares: dict[str, list[T]] = {name: [] for name in reviewers}
     shared = math.ceil(share * len(items)) if len(reviewers) > 1 else 0
     for item, pair in zip(items[:shared], cycle(combinations(reviewers, 2)), strict=False):
         for name in pair:
-            found[name].append(item)
+            shares[name].append(item)
     for item in items[shared:]:
-        min(found.values(), key=len).append(item)
-    return found
+        min(shares.values(), key=len).append(item)
+    return shares
 
 
 def sides(count: int, chance: random.Random) -> list[bool]:
-    """Balanced permuted blocks: within each, a cut one included, the two sides differ by one at most."""
-    found: list[bool] = []
-    while len(found) < count:
-        size = min(BLOCK, count - len(found))
+    """Draw balanced permuted blocks: within each, even a truncated one, the sides differ by at most one."""
+    sequence: list[bool] = []
+    while len(sequence) < count:
+        size = min(BLOCK, count - len(sequence))
         block = [i % 2 == 0 for i in range(size)]
         if size % 2 and chance.random() < 0.5:
             block = [not swapped for swapped in block]
         chance.shuffle(block)
-        found += block
-    return found
+        sequence += block
+    return sequence
 
 
 def showings(items: Sequence[AnswerKey], repeats: int, reviewer: str, seed: int) -> list[Showing]:
-    """One reviewer's order. Repeats are items of the first half, shown in the second half with the sides changed."""
+    """Order one reviewer's items. Repeats are items of the first half, shown again later with the sides swapped."""
     chance = random.Random(f"{seed} {reviewer}")
     order = list(items)
     chance.shuffle(order)
-    found = [Showing(key=key, swapped=swapped) for key, swapped in zip(order, sides(len(order), chance), strict=True)]
-    half = math.ceil(len(found) / 2)
-    if len(found) < FEWEST_FOR_REPEATS:
-        return found
-    for first in chance.sample(found[:half], min(repeats, half)):
+    result = [Showing(key=key, swapped=swapped) for key, swapped in zip(order, sides(len(order), chance), strict=True)]
+    half = math.ceil(len(result) / 2)
+    if len(result) < FEWEST_FOR_REPEATS:
+        return result
+    for first in chance.sample(result[:half], min(repeats, half)):
         again = Showing(key=first.key, swapped=not first.swapped, again=True)
-        found.insert(chance.randint(max(half, found.index(first) + 2), len(found)), again)
-    return found
+        result.insert(chance.randint(max(half, result.index(first) + 2), len(result)), again)
+    return result
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 DEFAULTS: dict[str, Any] = {"--suite": None, "--items": 40, "--share": 0.25, "--repeats": 2}
 LEAST_SHARE = 0.1
-"""Under this share of items seen by two reviewers, their agreement says too little."""
+"""Least share of items that two reviewers see; below it, their agreement is too uncertain."""
 
 
 class ReviewOptions(Struct, frozen=True, kw_only=True):
-    """What the organiser asked for; None where the default holds."""
+    """The organiser's options; None for the default."""
 
     reviewers: list[str]
     """Pseudonyms."""
     mode: Mode = "compare"
-    """How answers are reviewed."""
+    """Compare two answers, or fix one draft."""
     suites: list[str] = []
-    """Suites to draw from; all where empty."""
+    """Suites to draw from; all if empty."""
     items: int | None = None
     """Items in the sample."""
     share: float | None = None
@@ -118,13 +118,13 @@ class ReviewOptions(Struct, frozen=True, kw_only=True):
     repeats: int | None = None
     """Items that each reviewer sees again."""
     seed: int | None = None
-    """Of sample, order and sides; drawn where None."""
+    """Seed of sample, order and sides; random if None."""
     rubric: Path | None = None
-    """Rubric file; None for the one that comes with tunegate."""
+    """Rubric file; None for tunegate's own."""
 
     @property
     def given(self) -> dict[str, Any]:
-        """Options that count when a review is planned, as far as they were given."""
+        """The given options that shape the plan."""
         options = {
             "--suite": sorted(self.suites) or None,
             "--items": self.items,
@@ -136,33 +136,33 @@ class ReviewOptions(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in options.items() if value is not None}
 
 
-def planned(material: Material, wanted: ReviewOptions) -> tuple[ReviewDatabase, ReviewPlan]:
-    """The review of a run as it was planned, or planned now. Options that would change a plan are a UserError."""
-    state = ReviewDatabase(state_file(material.path, wanted.mode))
+def planned(material: Material, options: ReviewOptions) -> tuple[ReviewDatabase, ReviewPlan]:
+    """Load the plan of a review, or plan it now. Raises UserError where options would change an existing plan."""
+    state = ReviewDatabase(state_file(material.path, options.mode))
     if not state.exists:
-        return state, _new(state, material, wanted)
+        return state, _new(state, material, options)
     plan = state.plan()
     known = [reviewer.name for reviewer in state.reviewers()]
     problems = []
     if plan.seal != material.seal:
-        problems.append(f"{state.path}: planned for other answers. Move the file away to review these")
-    strangers = [name for name in wanted.reviewers if name not in known]
-    changed = [name for name, value in wanted.given.items() if plan.options[name] != value]
+        problems.append(f"{state.path}: this plan is for other answers. Move the file away to review these")
+    strangers = [name for name in options.reviewers if name not in known]
+    changed = [name for name, value in options.given.items() if plan.options[name] != value]
     if strangers or changed:
         what = ", ".join([*(f"--reviewer {name}" for name in strangers), *changed])
         problems.append(
-            f"{state.path}: this review is planned already, for {', '.join(known)}; {what} cannot be changed any more. "
-            "Leave the options out, or move the file away and begin anew"
+            f"{state.path}: this review is already planned for {', '.join(known)}; {what} can no longer be changed. "
+            "Leave the options out, or move the file away and start over"
         )
     refuse_all(problems, "review")
     return state, plan
 
 
 def existing(run: Path, mode: Mode) -> ReviewDatabase:
-    """The review of a run, or a UserError that says how to begin one."""
+    """Open the review of a run. Raises UserError where there is none."""
     state = ReviewDatabase(state_file(run, mode))
     if not state.exists:
-        raise UserError(f"{run}: no {mode} review was begun. Begin one: tunegate review {run} --reviewer NAME")
+        raise UserError(f"{run}: there is no {mode} review. Start one with: tunegate review {run} --reviewer NAME")
     return state
 
 
@@ -178,7 +178,9 @@ def _new(state: ReviewDatabase, material: Material, wanted: ReviewOptions) -> Re
     given = share_out(keys, wanted.reviewers, share)
     idle = [name for name, items in given.items() if not items]
     if idle:
-        raise UserError(f"{len(keys)} items are too few for {len(given)} reviewers: none is left for {', '.join(idle)}")
+        raise UserError(
+            f"{len(keys)} items are too few for {len(given)} reviewers: none for {', '.join(idle)}. Name fewer"
+        )
     tasks = [task for name in wanted.reviewers for task in tasks_of(name, given[name], wanted.mode, repeats, seed)]
     plan = ReviewPlan(
         mode=wanted.mode,
@@ -198,27 +200,27 @@ def _new(state: ReviewDatabase, material: Material, wanted: ReviewOptions) -> Re
     return plan
 
 
-def _problems(wanted: ReviewOptions, share: float) -> list[str]:
-    names = wanted.reviewers
+def _problems(options: ReviewOptions, share: float) -> list[str]:
+    names = options.reviewers
     problems = [
-        f"--reviewer is {name!r}; expected a pseudonym of letters, digits, space and . _ - (40 at most)"
+        f"--reviewer is {name!r}; expected a pseudonym of letters, digits, space and . _ - (at most 40)"
         for name in names
         if not NAME.fullmatch(name)
     ]
     if not names:
-        problems.append("no reviewer was named. Give each a pseudonym: --reviewer r1 --reviewer r2")
+        problems.append("no reviewer is named. Give each a pseudonym: --reviewer r1 --reviewer r2")
     if len({name.casefold() for name in names}) < len(names):
         problems.append("--reviewer: two reviewers have the same name")
     if len(names) > 1 and not LEAST_SHARE <= share <= 1:
         problems.append(
             f"--share is {number_format.exact(share)}; expected {number_format.exact(LEAST_SHARE)} to 1. With less, "
-            "their agreement says too little"
+            "the reviewers' agreement is too uncertain"
         )
     return problems
 
 
 def tasks_of(reviewer: str, items: Sequence[AnswerKey], mode: Mode, repeats: int, seed: int) -> list[Task]:
-    """Practice, then the items in their order, each with its sides."""
+    """Build a reviewer's tasks: practice, then the items in their order, each with its sides."""
     drills = [
         _task(reviewer, at, "practice", p.item.key, mode, review_items.VARIANTS, swapped=mode == "fix")
         for at, p in enumerate(review_items.practices().values())
@@ -239,13 +241,13 @@ def _task(
 
 
 def summary(plan: ReviewPlan) -> list[str]:
-    """The plan in words, a line each."""
+    """Summarise the plan, one line each."""
     lines = [f"{plan.mode} review: {plan.items} of {plan.eligible} items, seed {plan.seed}"]
     return lines + [f"left out: {count} {reason}" for reason, count in plan.left_out.items()]
 
 
 def progress(state: ReviewDatabase, reviewer: Reviewer) -> str:
-    """How far one reviewer is."""
+    """Say how far one reviewer is."""
     tasks = [task for task in state.tasks(reviewer.name) if task.kind != "practice"]
     done = sum(task.submitted_at is not None for task in tasks)
     again = sum(task.kind == "repeat" for task in tasks)

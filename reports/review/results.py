@@ -1,24 +1,24 @@
-"""Writes one reviewer's findings into the run as score events, unblinded. Knows no page.
+"""Write one reviewer's judgements into the run as score events, unblinded.
 
-One event a finding, kind `human`, author the reviewer, rubric the digest of the rubric's text. A second showing of an
-item makes no event; it stands in the batch's `repeats`, beside the first. On the record of each variant:
+One event per finding: kind `human`, author the reviewer, rubric the digest of the rubric's text. A second showing of an
+item has no event; it is in the batch's `repeats`, with the first. On the record of each variant:
 
     human_accuracy, human_completeness   value 1 to 5
-    human_fabrication   value and counts {minor, major, critical}; a span each: kind is the severity, verdict `invented`
+    human_fabrication   value and counts {minor, major, critical}; one span each: kind the severity, verdict `invented`
     human_missed        where the case lists clauses: value and counts {listed, missed}, extracted {missed}
 
 on the tuned variant's record, for both answers together (`compare`), or on the drafted variant's (`fix`):
 
     human_preference    value 1 tuned, 0 baseline, 0.5 tie or both bad; extracted {choice}
     human_fix           value and counts {edit_distance, draft_length}, extracted {text}
-    human_seconds       value seconds in use; counts {active_ms, wall_ms}; extracted {mode}
+    human_seconds       value active seconds; counts {active_ms, wall_ms}; extracted {mode}
 
-A showing that was skipped, or that the reviewer could not judge, has every one of its findings without a value and with
-the reason, and keeps its seconds. One that was never reached makes no event and is counted in the batch.
+A showing that was skipped, or that the reviewer could not judge, has all its findings without a value and with the
+reason; its seconds are kept. One that was never reached has no event and is counted in the batch.
 
-A batch is about: kind (`review`, or `adjudication` where differences of others were decided), mode, reviewer, blind,
-seed, items, practice, shown, repeats, guess {asked, said, right: numbers of items}, not_reached, reopened, notes,
-adjudicates, rubric (whole), share, created (the plan), consented_at, source.
+A batch describes itself: kind (`review`, or `adjudication` of others' differences), mode, reviewer, blind, seed, items,
+practice, shown, repeats, guess {asked, said, right: numbers of items}, not_reached, reopened, notes, adjudicates,
+rubric (whole), share, created (the plan), consented_at, source.
 """
 
 from __future__ import annotations
@@ -37,63 +37,63 @@ from reports.review.storage import ReviewDatabase
 
 UNJUDGED = {"cannot_judge": "cannot judge", "skipped": "skipped"}
 WORTH = {CANDIDATE: 1.0, BASELINE: 0.0, "tie": 0.5, "both_bad": 0.5}
-"""What each choice counts for the tuned variant."""
+"""The value of each choice for the tuned variant."""
 
 
 def opinions(task: Task) -> dict[str, Opinion]:
-    """What is said of each variant, in the variants' own order, whatever side they stood on."""
+    """Return the opinions by variant, in the order of the variants' names, whatever their side."""
     return {variant: opinion_of(task.draft, side) for side, variant in sorted(task.sides.items(), key=lambda s: s[1])}
 
 
 def unblinded_choice(task: Task) -> str | None:
-    """The preferred variant, `tie`, `both_bad`, or None."""
+    """Return the preferred variant, `tie`, `both_bad`, or None."""
     preference = task.draft.preference
     return None if preference is None else task.sides.get(preference, preference)
 
 
 def unjudged(task: Task) -> str | None:
-    """Why a submitted task was not judged, or None."""
+    """Say why a submitted task was not judged, or None."""
     outcome = UNJUDGED.get(task.draft.outcome)
     return f"{outcome}: {task.draft.reason.strip()}" if outcome else None
 
 
 def severities(opinion: Opinion) -> dict[str, int]:
-    """Fabrications by severity."""
+    """Count fabrications by severity."""
     return {severity: sum(mark.severity == severity for mark in opinion.marks) for severity in SEVERITIES}
 
 
 def missed(opinion: Opinion) -> list[str]:
-    """Listed clauses that the answer misses."""
+    """Return the listed clauses that the answer misses."""
     return [clause for clause, is_missed in opinion.missed.items() if is_missed]
 
 
-def said(task: Task) -> dict[str, Any]:
-    """All that was said of one showing, by variant: what two showings of an item are compared by."""
+def judgement(task: Task) -> dict[str, Any]:
+    """Return the whole judgement of one showing, by variant, to compare two showings of an item."""
     why = unjudged(task)
     if why:
         return {"not_judged": why}
-    found = opinions(task)
+    by_variant = opinions(task)
     return {
-        **{scale.name: {variant: one.points[scale.name] for variant, one in found.items()} for scale in SCALES},
-        "fabrication": {variant: severities(opinion) for variant, opinion in found.items()},
-        "missed": {variant: sorted(missed(opinion)) for variant, opinion in found.items()},
+        **{scale.name: {variant: one.points[scale.name] for variant, one in by_variant.items()} for scale in SCALES},
+        "fabrication": {variant: severities(opinion) for variant, opinion in by_variant.items()},
+        "missed": {variant: sorted(missed(opinion)) for variant, opinion in by_variant.items()},
         "preference": unblinded_choice(task),
     }
 
 
 def guessed(tasks: list[Task], guesses: dict[str, str], mode: str) -> dict[str, int]:
-    """How many guesses at the trained model were asked for, made, and right."""
+    """Count the guesses at the tuned model: requested, made, and right."""
     by_id = {task.id: task for task in tasks}
-    made = {key: guess for key, guess in guesses.items() if guess != "unsure"}
+    decided = {key: guess for key, guess in guesses.items() if guess != "unsure"}
     if mode == "fix":
-        right = [(guess == "A") == (by_id[key].sides["A"] == CANDIDATE) for key, guess in made.items()]
+        right = [(guess == "A") == (by_id[key].sides["A"] == CANDIDATE) for key, guess in decided.items()]
     else:
-        right = [by_id[key].sides[guess] == CANDIDATE for key, guess in made.items()]
-    return {"asked": len(guesses), "said": len(made), "right": sum(right)}
+        right = [by_id[key].sides[guess] == CANDIDATE for key, guess in decided.items()]
+    return {"asked": len(guesses), "said": len(decided), "right": sum(right)}
 
 
 def restored(text: str, draft: str) -> str:
-    """The text with the names of the draft's hidden characters turned back into the characters."""
+    """Turn the names of the draft's hidden characters in a text back into the characters."""
     for character in {c for c in draft if sanitize.is_hidden(c)}:
         text = text.replace(sanitize.escape(character), character)
     return text
@@ -114,7 +114,10 @@ def edits(draft: str, text: str) -> tuple[int, int]:
 
 
 def record(state: ReviewDatabase, material: Material, name: str) -> str:
-    """Append a reviewer's events to the run, once, and close the review for them; returns the batch's file name."""
+    """Append a reviewer's events to the run, once, close the review for them, and return the batch's file name.
+
+    Raises UserError where nothing was submitted.
+    """
     plan, tasks = state.plan(), state.tasks(name)
     with state.recording(name) as (reviewer, written):
         if reviewer.recorded:
@@ -125,7 +128,7 @@ def record(state: ReviewDatabase, material: Material, name: str) -> str:
             return known
         shown = [task for task in tasks if task.kind == "item" and task.submitted_at]
         if not shown:
-            raise UserError(f"{name} has submitted no item yet: there is nothing to record")
+            raise UserError(f"{name} has not submitted an item yet, so there is nothing to record")
         events = [event for task in shown for event in _events(task, material.item(task.key), plan, name)]
         path = append(material.path, "human", events, about(plan, reviewer, tasks))
         written.append(path.name)
@@ -133,10 +136,10 @@ def record(state: ReviewDatabase, material: Material, name: str) -> str:
 
 
 def _written_before(material: Material, plan: ReviewPlan, name: str) -> str:
-    """The batch of a reviewer that was written by a process that was killed before it could say so."""
+    """Find the batch that a killed process wrote for a reviewer but did not mark as recorded."""
     for batch in batches(material.path):
-        said = [batch.about.get(key) for key in ("mode", "reviewer", "seed", "created")]
-        if said == [plan.mode, name, plan.seed, plan.created]:
+        identity = [batch.about.get(key) for key in ("mode", "reviewer", "seed", "created")]
+        if identity == [plan.mode, name, plan.seed, plan.created]:
             return batch.path.name
     return ""
 
@@ -203,7 +206,7 @@ def _seconds(task: Task, mode: Mode) -> Score:
 
 
 def about(plan: ReviewPlan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[str, Any]:
-    """What a batch says of itself."""
+    """Describe a batch."""
     counted = [task for task in tasks if task.kind == "item"]
     submitted = [task for task in tasks if task.kind != "practice" and task.submitted_at]
     before = sum(task.kind == "practice" for task in tasks)
@@ -241,7 +244,7 @@ def _place(task: Task, before: int) -> dict[str, Any]:
 def _repeats(submitted: list[Task], before: int) -> list[dict[str, Any]]:
     first = {task.key: task for task in submitted if task.kind == "item"}
     return [
-        _place(task, before) | {"first": said(first[task.key]), "second": said(task)}
+        _place(task, before) | {"first": judgement(first[task.key]), "second": judgement(task)}
         for task in submitted
         if task.kind == "repeat" and task.key in first
     ]

@@ -1,4 +1,4 @@
-"""The written rubric that every reviewer reads first, and its digest. Knows no page."""
+"""The written rubric that every reviewer reads first, and its digest."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ OWN = Path(__file__).with_name("rubric.toml")
 
 
 class ReviewRubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Consent, questions and scales, in the words that reviewers see."""
+    """Consent, questions and scales, as reviewers see them."""
 
     name: str
     """Title and version."""
     consent: list[str]
-    """Paragraphs to agree to before anything is shown."""
+    """Paragraphs of the consent page."""
     agree: str
-    """What the box to tick says."""
+    """Label of the consent check box."""
     introduction: list[str]
     """Paragraphs on how to judge."""
     fabrication: str
     """What counts as a fabrication."""
     severity: dict[str, str]
-    """What `minor`, `major` and `critical` mean."""
+    """Meaning of `minor`, `major` and `critical`."""
     accuracy: list[str]
-    """What 1 to 5 mean."""
+    """Meaning of 1 to 5."""
     completeness: list[str]
-    """What 1 to 5 mean."""
+    """Meaning of 1 to 5."""
     missed: str
-    """When a listed clause is missed."""
+    """When a listed clause counts as missed."""
     preference: str
     """How to choose between two answers."""
     fix: list[str]
@@ -50,16 +50,18 @@ class ReviewRubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def load_rubric(path: Path | None = None) -> ReviewRubric:
-    """Read a rubric file, or the one that comes with tunegate. What is wrong with it is a UserError."""
+    """Read a rubric file, or tunegate's own. Raises UserError where it is invalid."""
     path = path or OWN
     try:
-        found = msgspec.convert(read_toml(path, "Expected a review rubric"), ReviewRubric)
+        rubric = msgspec.convert(read_toml(path, "Expected a review rubric"), ReviewRubric)
     except msgspec.ValidationError as error:
         raise UserError(f"{path.name}: {error}. Copy {OWN} and change its words, not its keys") from None
     for scale in SCALES:
-        words = getattr(found, scale.name)
+        words = getattr(rubric, scale.name)
         if len(words) != MOST:
-            raise UserError(f"{path.name}: '{scale.name}' has {len(words)} entries, expected what 1 to {MOST} mean")
-    if set(found.severity) != set(SEVERITIES):
-        raise UserError(f"{path.name}: [severity] has {', '.join(found.severity)}; expected minor, major and critical")
-    return found
+            raise UserError(
+                f"{path.name}: '{scale.name}' has {len(words)} entries, expected {MOST}: the meaning of 1 to {MOST}"
+            )
+    if set(rubric.severity) != set(SEVERITIES):
+        raise UserError(f"{path.name}: [severity] has {', '.join(rubric.severity)}; expected minor, major and critical")
+    return rubric

@@ -1,6 +1,6 @@
-"""Starts the review server and prints each reviewer's link, once. Knows no page.
+"""Start the review server and print each reviewer's link, once.
 
-The socket is bound before anything is printed, so that a link always leads somewhere. Requests are not logged.
+The socket is bound before anything is printed, so that every link works. Requests are not logged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def serve(
     address: str | None,
     new_links: Sequence[str] = (),
 ) -> None:
-    """Serve until interrupted. `address` is the origin that reviewers use, where it is not this machine's."""
+    """Serve until interrupted. `address` is the origin that reviewers use, if it is not this machine's.
+
+    Raises MissingExtra without the web server's packages, and UserError where the address or port cannot be used.
+    """
     try:
         import python_multipart  # noqa: F401 - Starlette reads forms with it
         import uvicorn
@@ -49,19 +52,21 @@ def serve(
         for line in _links(state, origins[0], new_links):
             say(line)
         if host not in LOOPBACK and not origins[0].startswith("https:"):
-            say(f"{host} can be reached by others, and nothing is encrypted on its way: put a proxy with TLS before it")
-        say("A link is shown this once, and whoever has it is that reviewer. Ctrl-C stops; the same command goes on.")
+            say(f"others can reach {host}, and traffic is not encrypted: put a TLS proxy in front of it")
+        say(
+            "Links are shown only once; anyone who has a link can review as that person. Ctrl-C stops; rerun to resume."
+        )
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[bound])
-    say("stopped: everything that was confirmed is saved, and the same command goes on")
+    say("stopped: every confirmed change is saved; run the same command to resume")
 
 
 def _origins(address: str | None) -> list[str]:
     if address is None:
         return []
     if not ADDRESS.fullmatch(address):
-        raise UserError(f"--address is {address!r}; expected scheme and name alone, such as https://review.example.org")
+        raise UserError(f"--address is {address!r}; expected only scheme and host, such as https://review.example.org")
     return [address.rstrip("/")]
 
 
@@ -71,7 +76,7 @@ def _bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise UserError(
-            f"{host}:{port} cannot be listened on ({error.strerror}). Stop what listens there, or give another --port"
+            f"cannot listen on {host}:{port} ({error.strerror}). Stop what listens there, or choose another --port"
         ) from None
 
 
@@ -84,12 +89,12 @@ def _links(state: ReviewDatabase, origin: str, new_links: Sequence[str]) -> list
 
 
 def _link(state: ReviewDatabase, reviewer: Reviewer, origin: str, is_new: bool) -> str:
-    begins = f"{reviewer.name}: {progress(state, reviewer)}"
+    status = f"{reviewer.name}: {progress(state, reviewer)}"
     if reviewer.packet_hash:
-        return f"{begins}; works with a packet"
+        return f"{status}; uses a packet"
     if reviewer.token_hash and not is_new:
-        return f"{begins}; has a link (--new-link {reviewer.name!r} makes another, and ends this one)"
+        return f"{status}; has a link (--new-link {reviewer.name!r} replaces it)"
     token = secrets.token_urlsafe(32)
     state.change_reviewer(reviewer.name, token_hash=secret_hash(token))
     state.end_sessions(reviewer.name)
-    return f"{begins}\n  {origin}/enter#{token}"
+    return f"{status}\n  {origin}/enter#{token}"

@@ -1,7 +1,7 @@
-"""Keeps a review in one SQLite file: plan, reviewers, sessions, tasks. Knows no page and no run.
+"""Store a review in one SQLite file: plan, reviewers, sessions and tasks.
 
-Every method is one transaction over a connection of its own, in write-ahead mode and flushed to the disk before it
-returns: a killed server has lost nothing that it confirmed, and several reviewers and commands may work at once.
+Every method is one transaction over its own connection, in write-ahead mode and flushed to disk before it returns: a
+killed server loses nothing that it confirmed, and several reviewers and commands can work at the same time.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ CREATE TABLE tasks (
 
 
 class Conflict(Exception):
-    """Someone else changed what was to be changed; the message is for the reviewer."""
+    """A concurrent change prevents this one; the message is for the reviewer."""
 
 
 def state_file(run: Path, mode: Mode) -> Path:
-    """Where the review of a run lies: beside its sealed files, which it never touches."""
+    """Return the path of a run's review: next to its sealed files, which a review never changes."""
     return run / FOLDER / f"{mode}.sqlite"
 
 
 def secret_hash(secret: str) -> str:
-    """What is kept of a token or a session."""
+    """Hash a token or session ID; only the hash is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class ReviewDatabase:
-    """The file of one review."""
+    """The SQLite file of one review. Every method raises UserError where the file cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -71,19 +71,19 @@ class ReviewDatabase:
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise UserError(
-                f"{self.path}: cannot be used ({error}). Free space, or restore the file; what was confirmed is in it"
-            ) from None
+            raise UserError(f"{self.path}: cannot be used ({error}). Free disk space, or restore the file") from None
 
     def create(self, plan: ReviewPlan, reviewers: Iterable[Reviewer], tasks: Iterable[Task]) -> None:
-        """Make the file, whole or not at all."""
+        """Create the file atomically."""
         part = self.path.with_name(f".{self.path.name}.part")
         try:
             part.parent.mkdir(exist_ok=True)
             part.unlink(missing_ok=True)
             db = sqlite3.connect(part, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise UserError(f"{self.path}: cannot be written ({error}). Free space; the run is as it was") from None
+            raise UserError(
+                f"{self.path}: cannot be written ({error}). Free disk space; the run is unchanged"
+            ) from None
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(SCHEMA)
         db.execute("BEGIN")
@@ -94,7 +94,7 @@ class ReviewDatabase:
         part.replace(self.path)
 
     def add(self, reviewers: Iterable[Reviewer], tasks: Iterable[Task]) -> None:
-        """Add reviewers after the start: those who decide differences."""
+        """Add reviewers who decide differences, after the start."""
         with self._open(write=True) as db:
             _add(db, reviewers, tasks)
 
@@ -103,7 +103,7 @@ class ReviewDatabase:
             return msgspec.json.decode(db.execute("SELECT json FROM plan").fetchone()[0], type=ReviewPlan)
 
     def reviewers(self) -> list[Reviewer]:
-        """In the order in which they were named."""
+        """Return the reviewers in the order in which they were named."""
         with self._open() as db:
             rows = db.execute("SELECT json FROM reviewers ORDER BY rowid").fetchall()
         return [msgspec.json.decode(row[0], type=Reviewer) for row in rows]
@@ -119,7 +119,7 @@ class ReviewDatabase:
             return changed
 
     def by_token(self, token: str) -> Reviewer | None:
-        """Whose link it is."""
+        """Return the reviewer with this link token, or None."""
         with self._open() as db:
             row = db.execute("SELECT json FROM reviewers WHERE token_hash = ?", [secret_hash(token)]).fetchone()
         return msgspec.json.decode(row[0], type=Reviewer) if row else None
@@ -133,19 +133,19 @@ class ReviewDatabase:
             db.execute("DELETE FROM sessions WHERE reviewer = ?", [reviewer])
 
     def by_session(self, session: str) -> Reviewer | None:
-        """Who is logged in."""
+        """Return the reviewer of a session, or None."""
         with self._open() as db:
             row = db.execute("SELECT reviewer FROM sessions WHERE hash = ?", [secret_hash(session)]).fetchone()
             return _reviewer(db, row[0]) if row else None
 
     def tasks(self, reviewer: str) -> list[Task]:
-        """In the reviewer's order."""
+        """Return a reviewer's tasks in order."""
         with self._open() as db:
             rows = db.execute("SELECT json FROM tasks WHERE reviewer = ? ORDER BY position", [reviewer]).fetchall()
         return [msgspec.json.decode(row[0], type=Task) for row in rows]
 
     def open_task(self, task_id: str) -> None:
-        """The task is on a page: its clock runs, if it does not yet."""
+        """Start a task's clock when it is first shown."""
         with self._open(write=True) as db:
             task = _task(db, task_id)
             if task.opened_at is None and task.submitted_at is None:
@@ -154,13 +154,13 @@ class ReviewDatabase:
     def save(
         self, reviewer: str, task_id: str, revision: int, draft: Draft, active_ms: int, submit: bool = False
     ) -> Task:
-        """Keep a draft; `submit` closes the task. A closed task or a newer draft of another tab is a Conflict."""
+        """Save a draft; `submit` closes the task. Raises Conflict for a closed task or a newer draft of another tab."""
         with self._open(write=True) as db:
             task = _task(db, task_id)
             if task.reviewer != reviewer or task.submitted_at or _reviewer(db, reviewer).closed_at:
-                raise Conflict("This item is closed. Load the page again to go on.")
+                raise Conflict("This item is closed. Reload the page to continue.")
             if task.revision != revision:
-                raise Conflict("This item was changed in another window. Load the page again to go on.")
+                raise Conflict("This item was changed in another window. Reload the page to continue.")
             opened = time.time() if task.opened_at is None else task.opened_at
             wall_ms = task.wall_ms + max(0, int((time.time() - opened) * 1000))
             closing: dict[str, Any] = {"wall_ms": wall_ms, "opened_at": None, "submitted_at": now()} if submit else {}
@@ -168,11 +168,11 @@ class ReviewDatabase:
             return _put(db, task, draft=draft, revision=revision + 1, active_ms=active, **closing)
 
     def reopen(self, reviewer: str, task_id: str) -> None:
-        """Take a submitted task back, so that it can be changed."""
+        """Reopen a submitted task. Raises Conflict where it can no longer be changed."""
         with self._open(write=True) as db:
             task = _task(db, task_id)
             if task.reviewer != reviewer or not task.submitted_at or _reviewer(db, reviewer).closed_at:
-                raise Conflict("This item cannot be changed any more.")
+                raise Conflict("This item can no longer be changed.")
             _put(db, task, submitted_at=None, opened_at=time.time(), reopened=task.reopened + 1)
 
     def change_task(self, task_id: str, **changes: Any) -> Task:
@@ -180,7 +180,7 @@ class ReviewDatabase:
             return _put(db, _task(db, task_id), **changes)
 
     def put_answers(self, name: str, tasks: Iterable[Task], **changes: Any) -> None:
-        """Keep a packet's tasks and close the review for its reviewer; once."""
+        """Store a packet's tasks and close the review for its reviewer. Raises UserError where it is closed already."""
         with self._open(write=True) as db:
             reviewer = _reviewer(db, name)
             if reviewer.closed_at:
@@ -191,7 +191,7 @@ class ReviewDatabase:
 
     @contextmanager
     def recording(self, name: str) -> Iterator[tuple[Reviewer, list[str]]]:
-        """Holds the file while a reviewer's events are written; append the batch's name to the list that is given."""
+        """Lock the file while a reviewer's events are written; the caller appends the batch's name to the list."""
         with self._open(write=True) as db:
             reviewer, written = _reviewer(db, name), list[str]()
             yield reviewer, written
@@ -219,7 +219,7 @@ def _reviewer(db: sqlite3.Connection, name: str) -> Reviewer:
 def _task(db: sqlite3.Connection, task_id: str) -> Task:
     row = db.execute("SELECT json FROM tasks WHERE id = ?", [task_id]).fetchone()
     if row is None:
-        raise Conflict("This item is not part of the review. Load the page again to go on.")
+        raise Conflict("This item is not part of the review. Reload the page to continue.")
     return msgspec.json.decode(row[0], type=Task)
 
 

@@ -1,4 +1,4 @@
-"""The report's sections, in reading order. To add one: one file here and one line in SECTIONS."""
+"""The report's sections in reading order. A new section is one file here and one line in SECTIONS."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What the change is worth: counts in 100, and a reviewer's minutes. Says what is measured and what is assumed."""
+"""Section: what the change is worth to a reviewer, from measured shares and assumed minutes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from reports.model import Block, Cell, Facts, Section, Table, Text
 from reports.run_data import RunView
 from reports.sections import results
 
-LEAD = "What the change would save a reviewer: measured shares of answers, and minutes that are assumed."
+LEAD = "What the change would save a reviewer, from measured shares of answers and assumed minutes."
 ASSUMED = (
     "These minutes are assumptions, not measurements. State your own in a TOML file: "
-    "tunegate report RUN --business FILE. Intervals are those of the measured shares; they know nothing of the minutes."
+    "tunegate report RUN --business FILE. The intervals cover the measured shares only, not the minutes."
 )
 TIMED = (
-    "From the times of people who made drafts of these models usable, in the place of assumed minutes: the baseline's "
-    "median, and the ratio of tuned to baseline with its interval."
+    "From the times of people who corrected drafts of these models, instead of assumed minutes: the baseline's median, "
+    "and the ratio of tuned to baseline with its interval."
 )
 NO_METRIC = (
-    "no gate judges a share of answers that need no fix, so that no minutes are estimated. Name such a metric under "
-    "metrics in the file of --business"
+    "no gate judges a share of answers that need no fix, so no minutes are estimated. Name such a metric under "
+    "metrics in the file that --business names"
 )
 
 
@@ -32,59 +32,68 @@ def section(evidence: RunView) -> Section | None:
     blocks: list[Block] = []
     uses_assumptions = False
     for suite in evidence.suites:
-        if said := business.scaled(evidence, suite):
-            blocks.append(Text(text=f"{suite.name}: {said}"))
-        found = business.worth(evidence, suite, assumed)
-        if found is None:
+        if scaled := business.scaled(evidence, suite):
+            blocks.append(Text(text=f"{suite.name}: {scaled}"))
+        suite_value = business.worth(evidence, suite, assumed)
+        if suite_value is None:
             blocks.append(Text(text=f"{suite.name}: {NO_METRIC}.", tone="muted"))
             continue
-        blocks.append(_table(found, suite, assumed))
-        uses_assumptions |= found.timed is None
+        blocks.append(_table(suite_value, suite, assumed))
+        uses_assumptions |= suite_value.timed is None
     if uses_assumptions:
         blocks += [Facts(caption="Assumptions", pairs=_assumptions(evidence.assumptions)), Text(text=ASSUMED)]
     return Section(id="business", title="Business estimate", lead=LEAD, blocks=blocks)
 
 
-def _table(found: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> Table:
-    head = [_fixes(found, suite)] if found.metric else []
-    rows = [*head, _row("Minutes for 100 answers", _made_of(found), found.minutes, found.saved, suite)]
+def _table(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> Table:
+    head = [_fixes(suite_value, suite)] if suite_value.metric else []
+    rows = [
+        *head,
+        _row("Minutes for 100 answers", _basis(suite_value), suite_value.minutes, suite_value.saved, suite),
+    ]
     if assumed.answers_per_month is not None:
-        rows += _monthly(found, suite, assumed, assumed.answers_per_month)
+        rows += _monthly(suite_value, suite, assumed, assumed.answers_per_month)
     return results.table(
         [(suite, row) for row in rows],
         caption=f"A reviewer's time: {suite.name}",
         columns=["", "Baseline", "Tuned", "Saved by the tuned model"],
         numeric=[1, 2, 3],
-        note=_note(found),
+        note=_note(suite_value),
     )
 
 
-def _note(found: SuiteValue) -> str:
-    if found.timed or not (found.change and found.metric):
-        return TIMED if found.timed else ""
-    said, _ = sentences.reading(found.change, found.metric.higher_is_better)
-    return f"The change in answers to fix reads: {said}."
+def _note(suite_value: SuiteValue) -> str:
+    if suite_value.timed or not (suite_value.change and suite_value.metric):
+        return TIMED if suite_value.timed else ""
+    reading, _ = sentences.reading(suite_value.change, suite_value.metric.higher_is_better)
+    return f"Change in answers to fix: {reading}."
 
 
-def _fixes(found: SuiteValue, suite: SuiteInfo) -> list[Cell]:
-    assert found.metric is not None
-    return _row("Answers to fix, in 100", f"by {wording.phrase(found.metric.name)}", found.to_fix, found.fewer, suite)
+def _fixes(suite_value: SuiteValue, suite: SuiteInfo) -> list[Cell]:
+    assert suite_value.metric is not None
+    return _row(
+        "Answers to fix, per 100",
+        f"by {wording.phrase(suite_value.metric.name)}",
+        suite_value.to_fix,
+        suite_value.fewer,
+        suite,
+    )
 
 
-def _made_of(found: SuiteValue) -> str:
-    return "made usable, median time in use" if found.timed else "reading all, fixing those"
+def _basis(suite_value: SuiteValue) -> str:
+    return "correction, median active time" if suite_value.timed else "to read all of them and fix those"
 
 
-def _monthly(found: SuiteValue, suite: SuiteInfo, assumed: Assumptions, answers: int) -> list[list[Cell]]:
+def _monthly(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions, answers: int) -> list[list[Cell]]:
     hours = answers / business.HUNDRED / business.PER_MINUTE
     of = f"of {wording.count(answers, 'answer')}"
-    parts = [("Hours a month", of, hours)]
+    parts = [("Hours per month", of, hours)]
     if assumed.cost_per_hour is not None:
-        parts.append((f"Cost a month {assumed.currency}".rstrip(), of, hours * assumed.cost_per_hour))
+        parts.append((f"Cost per month {assumed.currency}".rstrip(), of, hours * assumed.cost_per_hour))
     rows = []
     for title, note, by in parts:
-        levels = {variant: business.rescaled(minutes, by) for variant, minutes in found.minutes.items()}
-        rows.append(_row(title, note, levels, business.rescaled(found.saved, by), suite))
+        levels = {variant: business.rescaled(minutes, by) for variant, minutes in suite_value.minutes.items()}
+        rows.append(_row(title, note, levels, business.rescaled(suite_value.saved, by), suite))
     return rows
 
 
@@ -93,22 +102,22 @@ def _row(title: str, note: str, by_variant: dict[str, Estimate], saved: Estimate
     return [Cell(text=title, note=note), *levels, _cell(saved, suite)]
 
 
-def _cell(found: Estimate | None, suite: SuiteInfo) -> Cell:
-    if found is None or found.value is None:
-        return Cell(text=number_format.DASH, note=found.reason or "" if found else "", tone="muted")
-    size = f"n {number_format.number(found.n)}, {number_format.sources(found, suite.cluster)}"
-    bounds = number_format.interval(found, "number")
-    return Cell(text=number_format.number(found.value), note=f"{bounds}\n{size}".strip(), estimate=found)
+def _cell(estimate: Estimate | None, suite: SuiteInfo) -> Cell:
+    if estimate is None or estimate.value is None:
+        return Cell(text=number_format.DASH, note=estimate.reason or "" if estimate else "", tone="muted")
+    size = f"n {number_format.number(estimate.n)}, {number_format.sources(estimate, suite.cluster)}"
+    bounds = number_format.interval(estimate, "number")
+    return Cell(text=number_format.number(estimate.value), note=f"{bounds}\n{size}".strip(), estimate=estimate)
 
 
 def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
-    """Every assumption that stands in the numbers, and whether the reader stated it."""
+    """List every assumption behind the numbers, and whether the reader stated it."""
     assumed = stated or Assumptions()
-    kept = {
+    values = {
         "Minutes to read one answer": assumed.minutes_per_review,
         "Minutes to fix one answer": assumed.minutes_per_fix,
-        "Answers a month": assumed.answers_per_month,
-        f"Cost of an hour {assumed.currency}".rstrip(): assumed.cost_per_hour,
+        "Answers per month": assumed.answers_per_month,
+        f"Cost per hour {assumed.currency}".rstrip(): assumed.cost_per_hour,
     }
     usual = Assumptions()
     defaults = (usual.minutes_per_review, usual.minutes_per_fix, None, None)
@@ -117,9 +126,9 @@ def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
             name,
             Cell(
                 text=number_format.number(value),
-                note="assumed, the default" if value == default else "assumed, as stated",
+                note="assumed, default" if value == default else "assumed, as stated",
             ),
         )
-        for (name, value), default in zip(kept.items(), defaults, strict=True)
+        for (name, value), default in zip(values.items(), defaults, strict=True)
         if value is not None
     ]

@@ -1,4 +1,4 @@
-"""Regressions, worst first, then gains, then other cases worth reading: what was asked, expected and said."""
+"""Sections on cases: regressions, worst first, then gains, then other cases worth reading."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reports.model import Block, Cell, Kind, Section, Table, Text
 from reports.run_data import RunView
 
 LEAD = (
-    "Cases are ordered by how far the tuned answer moved over all metrics of the suite. The boxes hold untrusted text "
-    "from documents and models, shown as it is. [− …] marks words that only the baseline says, [+ …] words that only "
-    "the tuned model says, ✗ what a scorer rejects and ✓ what it accepts."
+    "Cases are ordered by how far the tuned answer changed over all metrics of the suite. The boxes show untrusted "
+    "text from documents and models. [− …] marks words that are only in the baseline's answer, [+ …] words that are "
+    "only in the tuned model's, ✗ what a scorer rejects and ✓ what it accepts."
 )
 ALWAYS: tuple[Kind, ...] = ("regression", "gain")
-"""Kinds that are named even where there is none."""
+"""Kinds that are listed even without a case."""
 REST: tuple[Kind, ...] = ("fabrication", "error", "wrong", "unchanged")
 
 
@@ -29,14 +29,14 @@ def section(evidence: RunView) -> Section | None:
 
 
 def others(evidence: RunView) -> Section | None:
-    """Cases that did not move: those that fabricate, failed or stay wrong, then the rest."""
-    lead = "Cases whose scores did not move, those with something to see in them first."
+    """Build the section of cases that did not change: those that fabricate, failed or stay wrong, then the rest."""
+    lead = "Cases whose scores did not change, those worth a look first."
     compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
     return _section(evidence, "others", "Other cases", REST, lead if compared else f"{reports_sentences.ALONE} {LEAD}")
 
 
 def on_page(evidence: RunView, page: Page) -> list[Section]:
-    """The sections of a page of further cases."""
+    """Build the sections of a page of further cases."""
     by_kind = groupby(page.cases, key=lambda case: case.kinds[0])
     return [
         Section(
@@ -58,7 +58,7 @@ def _section(evidence: RunView, name: str, title: str, kinds: Sequence[Kind], le
 
 
 def _groups(evidence: RunView, cases: list[SelectedCase], page: Page, kind: Kind | None = None) -> list[Block]:
-    """Cases of one kind suite by suite, each with a sentence on how many there are and where the others stand."""
+    """Group cases of one kind by suite, each with a sentence on how many there are and where the others are."""
     own = kind or cases[0].kinds[0]
     blocks: list[Block] = []
     for suite in evidence.suites:
@@ -67,16 +67,18 @@ def _groups(evidence: RunView, cases: list[SelectedCase], page: Page, kind: Kind
         named = kind in ALWAYS and evidence.joint(suite.name).pairs
         if not (of if page.name == REPORT else here) and not named:
             continue
-        said = reports_sentences.shown(own, len(here), of)
+        sentence = reports_sentences.shown(own, len(here), of)
         if not evidence.joint(suite.name).both_texts:
-            said += f"; {reports_sentences.NO_TEXT}, so the tuned answer stands alone"
-        blocks.append(Text(text=f"{suite.name}: {said}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}"))
+            sentence += f"; {reports_sentences.NO_TEXT}, so only the tuned answer is shown"
+        blocks.append(
+            Text(text=f"{suite.name}: {sentence}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}")
+        )
         blocks += [exchange(case, evidence.source) for case in here]
     return blocks
 
 
 def _elsewhere(evidence: RunView, suite: str, kind: Kind, here: int, of: int, page: Page) -> str:
-    """Where the cases of a group that this page lacks are."""
+    """Say where the cases of a group are that this page lacks."""
     if here == of:
         return ""
     placed = evidence.cases.placed[suite, kind]
@@ -84,7 +86,7 @@ def _elsewhere(evidence: RunView, suite: str, kind: Kind, here: int, of: int, pa
 
 
 def _further(evidence: RunView) -> list[Block]:
-    """The pages beside this report, and what no page holds."""
+    """List the other pages, and the cases that are on no page."""
     pages, blocks = evidence.cases.pages[1:], list[Block]()
     if pages:
         rows = [
@@ -96,7 +98,7 @@ def _further(evidence: RunView) -> list[Block]:
             for page in pages
         ]
         blocks.append(
-            Table(caption="Pages with further cases", columns=["Page", "Cases", "Holds"], rows=rows, numeric=[1])
+            Table(caption="Pages with further cases", columns=["Page", "Cases", "Contents"], rows=rows, numeric=[1])
         )
     if left := evidence.cases.unplaced:
         blocks.append(Text(text=reports_sentences.unplaced(left), tone="caution"))

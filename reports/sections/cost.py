@@ -1,4 +1,4 @@
-"""What the answers cost: tokens, seconds, memory, latency. A number that was not recorded says why."""
+"""Section: what the answers cost in tokens, seconds and memory, and their latency."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
 from reports.run_data import RunView
 
-LEAD = "What the answers of this run cost to compute. Answers that were kept of an earlier run cost nothing here."
+LEAD = "What it cost to compute the answers of this run. Cached answers cost nothing here."
 NOTE = (
-    "Seconds are those of answering, without loading the model and the canary. Utilisation is the share of the "
-    "device's peak arithmetic, two operations a parameter and computed token."
+    "Seconds exclude loading the model and the canary. Utilisation is the share of the device's peak arithmetic, at "
+    "two operations per parameter and computed token."
 )
-SERVERS_NOTE = "A server counts the tokens of everybody who asks it while the run looks on."
-NOT_ASKED = "kept of an earlier run"
-NO_LATENCY = "answers that are computed together are not timed one by one; servers' answers are"
+SERVERS_NOTE = "A server's counts include the requests of its other clients during the run."
+CACHED = "cached from an earlier run"
+NO_LATENCY = "only servers' answers are timed one by one, not those of a batch"
 COMPUTED = (
     ("Answers computed", "answers"),
     ("Prompt tokens", "prompt_tokens"),
@@ -29,17 +29,17 @@ COMPUTED = (
     ("Prompt tokens from the prefix cache", "prefix_hit_rate"),
     ("Utilisation", "utilisation"),
 )
-"""Rows of the table, and what the engine calls them."""
+"""Rows of the table, and the engine's names for them."""
 SHARES = ("prefix_hit_rate", "utilisation")
 
 
 def section(evidence: RunView) -> Section:
     engine = evidence.run.manifest.engine
-    variants = [v for v in evidence.variants if v != FLOOR and _was_asked(evidence, v)]
+    variants = [v for v in evidence.variants if v != FLOOR and _was_run(evidence, v)]
     blocks: list[Block] = []
     if variants:
         blocks.append(_table(engine, evidence, variants))
-    blocks.append(Facts(caption="The run as a whole", pairs=_whole(engine)))
+    blocks.append(Facts(caption="The run as a whole", pairs=_totals(engine)))
     if stages := _stages(evidence):
         blocks.append(stages)
     if servers := engine.get("servers"):
@@ -47,16 +47,16 @@ def section(evidence: RunView) -> Section:
     return Section(id="cost", title="Cost and latency", lead=LEAD, blocks=blocks)
 
 
-def _was_asked(evidence: RunView, variant: str) -> bool:
+def _was_run(evidence: RunView, variant: str) -> bool:
     checkpoint = evidence.run.manifest.checkpoints.get(variant)
     return checkpoint is not None and checkpoint.kind != "accepted"
 
 
 def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) -> Table:
     rows = [[Cell(text=title), *(_computed(engine, v, key) for v in variants)] for title, key in COMPUTED]
-    rows.insert(4, [Cell(text="Seconds an answer"), *(_each(engine, v) for v in variants)])
-    rows.append([Cell(text="Latency", note="median; 95 of 100 are faster"), *(_latency(engine, v) for v in variants)])
-    rows.append([Cell(text="Answers cut at the limit"), *(_cut(engine, evidence, v) for v in variants)])
+    rows.insert(4, [Cell(text="Seconds per answer"), *(_seconds_per_answer(engine, v) for v in variants)])
+    rows.append([Cell(text="Latency", note="median; 95th percentile"), *(_latency(engine, v) for v in variants)])
+    rows.append([Cell(text="Answers truncated at the limit"), *(_truncated(engine, evidence, v) for v in variants)])
     return Table(
         caption="Cost by model",
         columns=["", *map(wording.variant, variants)],
@@ -66,45 +66,47 @@ def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) ->
     )
 
 
-def _spent(engine: Mapping[str, Any], variant: str) -> tuple[Mapping[str, Any], str]:
-    """What the engine recorded of one variant's answers, or why there is nothing."""
+def _usage(engine: Mapping[str, Any], variant: str) -> tuple[Mapping[str, Any], str]:
+    """Return what the engine recorded for one variant's answers, or why there is nothing."""
     measured = engine.get("throughput")
     if measured is None:
-        return {}, f"the engine {engine.get('name', 'that was asked')} did not record it in this run"
-    found: Mapping[str, Any] = measured.get("variants", {}).get(variant, {})
-    return found, "" if found else NOT_ASKED
+        return {}, f"the engine {engine.get('name', 'of this run')} did not record it"
+    usage: Mapping[str, Any] = measured.get("variants", {}).get(variant, {})
+    return usage, "" if usage else CACHED
 
 
 def _computed(engine: Mapping[str, Any], variant: str, key: str) -> Cell:
-    found, why_not = _spent(engine, variant)
-    value = found.get(key)
+    usage, why_not = _usage(engine, variant)
+    value = usage.get(key)
     if value is None:
-        unknown = engine.get("throughput", {}).get("why_no_utilisation") if key == "utilisation" and found else ""
+        unknown = engine.get("throughput", {}).get("why_no_utilisation") if key == "utilisation" and usage else ""
         return _missing(why_not or unknown or "not recorded in this run")
     return Cell(text=number_format.percent(value)) if key in SHARES else number_format.setting(value, key)
 
 
-def _each(engine: Mapping[str, Any], variant: str) -> Cell:
-    found, why_not = _spent(engine, variant)
-    if not found.get("answers") or found.get("answer_s") is None:
+def _seconds_per_answer(engine: Mapping[str, Any], variant: str) -> Cell:
+    usage, why_not = _usage(engine, variant)
+    if not usage.get("answers") or usage.get("answer_s") is None:
         return _missing(why_not or "not recorded in this run")
-    return Cell(text=number_format.duration(found["answer_s"] / found["answers"]), note="answers are computed together")
+    return Cell(
+        text=number_format.duration(usage["answer_s"] / usage["answers"]), note="answers are computed in batches"
+    )
 
 
 def _latency(engine: Mapping[str, Any], variant: str) -> Cell:
-    found = engine.get("latency_ms", {}).get(variant)
-    if not found:
-        return _missing(NOT_ASKED if "latency_ms" in engine else NO_LATENCY)
-    fast, slow = (number_format.duration(found[share] / 1000) for share in ("p50", "p95"))
-    return Cell(text=f"{fast}; {slow}", note=wording.count(found["answers"], "answer"))
+    latency = engine.get("latency_ms", {}).get(variant)
+    if not latency:
+        return _missing(CACHED if "latency_ms" in engine else NO_LATENCY)
+    fast, slow = (number_format.duration(latency[share] / 1000) for share in ("p50", "p95"))
+    return Cell(text=f"{fast}; {slow}", note=wording.count(latency["answers"], "answer"))
 
 
-def _cut(engine: Mapping[str, Any], evidence: RunView, variant: str) -> Cell:
-    tallies = [found[variant] for found in evidence.tallies.values() if variant in found]
+def _truncated(engine: Mapping[str, Any], evidence: RunView, variant: str) -> Cell:
+    tallies = [by_variant[variant] for by_variant in evidence.tallies.values() if variant in by_variant]
     of = sum(tally.answers for tally in tallies)
     cut = engine.get("truncated", {}).get(variant, sum(tally.cut for tally in tallies))
     if not of:
-        return _missing("it gave no answer")
+        return _missing("it produced no answer")
     return Cell(text=number_format.number(cut), note=f"{number_format.percent(cut / of)} of {number_format.number(of)}")
 
 
@@ -112,15 +114,15 @@ def _missing(why: str) -> Cell:
     return Cell(text=number_format.DASH, note=why, tone="muted")
 
 
-def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+def _totals(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     measured = engine.get("throughput") or {}
     peak = measured.get("peak_memory_bytes")
     name = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
-    kept = engine.get("cached")
+    cached = engine.get("cached")
     return [
         ("Engine", Cell(text=name or number_format.DASH, note=str(engine.get("device") or ""))),
         ("Answers computed", number_format.setting(engine.get("generated"))),
-        ("Answers kept of earlier runs", number_format.setting(kept)),
+        ("Answers cached from earlier runs", number_format.setting(cached)),
         ("Prompt tokens of all answers", number_format.setting(engine.get("prompt_tokens"))),
         ("Output tokens of all answers", number_format.setting(engine.get("output_tokens"))),
         (
@@ -133,7 +135,7 @@ def _whole(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
 
 
 def _stages(evidence: RunView) -> Table | None:
-    """Where the time went, as far as the run says."""
+    """Tabulate where the time went; None where the run did not record it."""
     manifest = evidence.run.manifest
     wall = manifest.engine.get("wall_s")
     if wall is None:
@@ -141,21 +143,21 @@ def _stages(evidence: RunView) -> Table | None:
     rows = _answering(manifest.engine, wall)
     whole = _seconds(manifest.started, manifest.ended)
     if whole is not None:
-        rows.append(("Before and after", "planning, estimates, gates", max(0.0, whole - wall)))
+        rows.append(("Before and after", "planning, estimates and gates", max(0.0, whole - wall)))
         rows.append(("Whole run", "", max(whole, wall)))
     cells = [[Cell(text=title, note=note), Cell(text=number_format.duration(seconds))] for title, note, seconds in rows]
     return Table(caption="Where the time went", columns=["Stage", "Wall time"], rows=cells, numeric=[1])
 
 
 def _answering(engine: Mapping[str, Any], wall_s: float) -> list[tuple[str, str, float]]:
-    """Parts of the time in which answers were got: as many as the engine told apart."""
+    """Split the wall time of answering into the parts that the engine recorded, in seconds."""
     measured = engine.get("throughput")
     if not measured:
-        return [("Getting answers", "loading, canary, answering, answer cache and scoring together", wall_s)]
+        return [("Answering", "loading, canary, generation, answer cache and scoring together", wall_s)]
     load_s, answer_s = measured.get("load_s") or 0.0, measured.get("whole", {}).get("answer_s") or 0.0
     return [
         ("Loading models", wording.count(measured.get("loads") or 0, "load"), load_s),
-        ("Answering", "", answer_s),
+        ("Generating answers", "", answer_s),
         ("Other work on answers", "canary, answer cache, scoring", max(0.0, wall_s - load_s - answer_s)),
     ]
 
@@ -169,16 +171,16 @@ def _seconds(started: str, ended: str | None) -> float | None:
 
 def _servers(servers: Mapping[str, Any]) -> Table:
     columns = ["Server", "Requests", "Prompt tokens", "Output tokens", "From the prefix cache", "Faults"]
-    rows = [_server(url, found) for url, found in servers.items()]
+    rows = [_server(url, counters) for url, counters in servers.items()]
     return Table(caption="Servers", columns=columns, rows=rows, numeric=[1, 2, 3, 4, 5], note=SERVERS_NOTE)
 
 
-def _server(url: str, found: Mapping[str, Any]) -> list[Cell]:
-    counted, faults = found.get("counted") or {}, found.get("faults") or {}
+def _server(url: str, counters: Mapping[str, Any]) -> list[Cell]:
+    counted, faults = counters.get("counted") or {}, counters.get("faults") or {}
     hits = counted.get("prefix_hit_rate")
     return [
-        Cell(text=url, note=f"version {found.get('version') or 'not known'}"),
-        number_format.setting(found.get("answered")),
+        Cell(text=url, note=f"version {counters.get('version') or 'unknown'}"),
+        number_format.setting(counters.get("answered")),
         number_format.setting(counted.get("prompt_tokens")),
         number_format.setting(counted.get("generated_tokens")),
         _missing("the server published no counters") if hits is None else Cell(text=number_format.percent(hits)),

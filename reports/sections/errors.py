@@ -1,4 +1,4 @@
-"""Errors and unscored answers: every denominator in the open."""
+"""Section: errors and unscored answers, with every denominator."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from reports.model import Block, Cell, Facets, Section, Table
 from reports.run_data import RunView
 
 MOST_NAMED = 50
-COLUMNS = ["Suite and model", "Answers", "Usable", "Errors", "Cut at the limit", "Empty", "With an unscored metric"]
+COLUMNS = ["Suite and model", "Answers", "Usable", "Errors", "Truncated", "Empty", "With an unscored metric"]
 NOTE = (
-    "An engine error, and a scorer that failed, count against the claim being made: wrong for the tuned model, right "
-    "for the baseline. "
-    "An answer that was cut or empty counts as wrong. An unscored answer has a reason and is left out."
+    "An engine error or a failed scorer counts against the tuned model: wrong for the tuned model, right for the "
+    "baseline. A truncated or empty answer counts as wrong. An unscored answer has a reason and is left out."
 )
 
 
@@ -30,7 +29,7 @@ def section(evidence: RunView) -> Section:
             counted.append(_counts(suite.name, variant, tallies[variant]))
             named += [_named(suite, variant, trouble, evidence) for trouble in tallies[variant].troubles]
             troubled += tallies[variant].troubled
-    caption = "Answers by what became of them"
+    caption = "Answers by outcome"
     blocks: list[Block] = [Table(caption=caption, columns=COLUMNS, rows=counted, numeric=[1, 2, 3, 4, 5, 6], note=NOTE)]
     if named:
         shown = named[:MOST_NAMED]
@@ -45,7 +44,7 @@ def section(evidence: RunView) -> Section:
             )
         )
     lead = (
-        "No record failed and none went unscored." if not named else "Records that gave no usable answer or no score."
+        "No record failed, and every record was scored." if not named else "Records without a usable answer or a score."
     )
     return Section(id="errors", title="Errors and unscored answers", lead=lead, blocks=blocks)
 
@@ -63,8 +62,8 @@ def _counts(suite: str, variant: str, tally: Tally) -> list[Cell]:
 
 
 def _named(suite: SuiteInfo, variant: str, trouble: AnswerError, evidence: RunView) -> tuple[list[Cell], Facets]:
-    link, found = evidence.cases.named(suite.name, trouble.case_id)
-    facets = structs.replace(found, kinds=tuple(dict.fromkeys((*found.kinds, "error"))))
+    link, case_facets = evidence.cases.named(suite.name, trouble.case_id)
+    facets = structs.replace(case_facets, kinds=tuple(dict.fromkeys((*case_facets.kinds, "error"))))
     head = Cell(text=trouble.case_id, note=suite.name, code=True, link=link)
     return [head, Cell(text=wording.variant(variant)), _state(trouble), Cell(text=trouble.reason)], facets
 

@@ -1,4 +1,4 @@
-"""Fabrications: claims that scorers could not ground in the source, new, gone and persisting."""
+"""Section: fabrications, the claims that scorers could not find in the source: new, fixed and persisting."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
 MOST = 50
-"""Most claims that one table names; all are counted."""
+"""Most claims in one table; all are counted."""
 NOTE = "Found by rules, not by people. A claim counts as new where only the tuned model makes it on that case."
-COLUMNS = ["Case", "Claim", "Finding", "Why", "Who says so"]
+COLUMNS = ["Case", "Claim", "Finding", "Reason", "Found by"]
 
 
 class Claim(NamedTuple):
     answer: AnswerSummary
-    found: Fabrication
+    fabrication: Fabrication
 
 
 def section(evidence: RunView) -> Section | None:
@@ -34,41 +34,41 @@ def section(evidence: RunView) -> Section | None:
             blocks += _of_tuned(evidence, suite.name, joint)
     if not blocks:
         return None
-    lead = "Claims that the source does not hold: what the tuned model adds, and what it no longer says."
+    lead = "Claims that are not in the source: those that the tuned model adds, and those that it no longer makes."
     return Section(id="fabrications", title="Fabrications", lead=lead, blocks=blocks)
 
 
 def _of_both(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
-    """What is new, gone and kept."""
-    said = reports_sentences.fabrication_counts(joint.new, joint.gone, joint.kept)
-    blocks: list[Block] = [Text(text=f"{suite}: {said}.")]
+    """Tabulate new and persisting fabrications, and count the fixed ones."""
+    counts = reports_sentences.fabrication_counts(joint.new, joint.gone, joint.kept)
+    blocks: list[Block] = [Text(text=f"{suite}: {counts}.")]
     if joint.new:
         new = (Claim(p.tuned, f) for p in evidence.index.having(suite, "new") for f in p.new)
         blocks.append(_table(evidence, suite, f"New fabrications in {suite}", new, joint.new))
     if joint.kept:
-        kept = (Claim(p.tuned, f) for p in evidence.index.having(suite, "kept") for f in p.persisting)
-        blocks.append(_table(evidence, suite, f"Fabrications of both models in {suite}", kept, joint.kept))
+        persisting = (Claim(p.tuned, f) for p in evidence.index.having(suite, "kept") for f in p.persisting)
+        blocks.append(_table(evidence, suite, f"Fabrications of both models in {suite}", persisting, joint.kept))
     return blocks
 
 
 def _of_tuned(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
-    """What the tuned model fabricates, where nobody knows what the baseline did."""
+    """Tabulate the tuned model's fabrications, where the baseline's are unknown."""
     count, why = (
         wording.count(joint.claims, "fabrication"),
-        reports_sentences.NO_TEXT if joint.pairs else "no baseline was asked",
+        reports_sentences.NO_TEXT if joint.pairs else "no baseline was run",
     )
     blocks: list[Block] = [
-        Text(text=f"{suite}: {count} of the tuned model; {why}, so new ones cannot be told from old ones.")
+        Text(text=f"{suite}: {count} of the tuned model; {why}, so new ones cannot be distinguished from old ones.")
     ]
     if joint.claims:
         answers = evidence.index.tuned(suite, fabricating=True)
-        found = (Claim(answer, claim) for answer in answers for claim in answer.claims)
-        blocks.append(_table(evidence, suite, f"Fabrications of the tuned model in {suite}", found, joint.claims))
+        claims = (Claim(answer, claim) for answer in answers for claim in answer.claims)
+        blocks.append(_table(evidence, suite, f"Fabrications of the tuned model in {suite}", claims, joint.claims))
     return blocks
 
 
-def _table(evidence: RunView, suite: str, caption: str, found: Iterable[Claim], of: int) -> Table:
-    shown = list(islice(found, MOST))
+def _table(evidence: RunView, suite: str, caption: str, claims: Iterable[Claim], of: int) -> Table:
+    shown = list(islice(claims, MOST))
     places = [evidence.cases.named(suite, answer.case.id) for answer, _ in shown]
     rows = [
         [
@@ -80,11 +80,11 @@ def _table(evidence: RunView, suite: str, caption: str, found: Iterable[Claim], 
         ]
         for (answer, claim), (link, _) in zip(shown, places, strict=True)
     ]
-    said = wording.capital(wording.shown_of("fabrication", len(rows), of))
+    counted = wording.capital(wording.shown_of("fabrication", len(rows), of))
     return Table(
         caption=caption,
         columns=COLUMNS,
         rows=rows,
         cases=[facets for _, facets in places],
-        note=f"{said}.{reports_sentences.others(of - len(rows))} {NOTE}",
+        note=f"{counted}.{reports_sentences.others(of - len(rows))} {NOTE}",
     )

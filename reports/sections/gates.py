@@ -1,4 +1,4 @@
-"""The gates: what was asked, what was observed, how far from the bar; unmet ones first."""
+"""Section: each gate with its threshold, outcome, observed value and margin, unmet ones first."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from reports.model import Block, Cell, Section, Table, Text, Tone
 from reports.run_data import RunView
 from reports.sections import results
 
-COLUMNS = ["Gate and bar", "Outcome", "Observed", "Margin", "Based on", "Why"]
+COLUMNS = ["Gate and threshold", "Outcome", "Observed", "Margin", "Based on", "Reason"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
 NOTE = (
-    "Margin is the distance from the deciding end of the interval to the bar; it is negative where the bar is not "
-    "reached. Only PASS allows a merge. Bars are fixed in a file before the run."
+    "Margin is the distance from the deciding end of the interval to the threshold; it is negative where the threshold "
+    "is not met. Only PASS allows a merge. Thresholds are fixed in a file before the run."
 )
 
 
 def section(evidence: RunView) -> Section:
-    blocks: list[Block] = [Text(text=sentences.bar_moved(text), tone="caution") for text in evidence.run.manifest.moved]
+    blocks: list[Block] = [
+        Text(text=sentences.gates_changed(text), tone="caution") for text in evidence.run.manifest.moved
+    ]
     for suite in evidence.suites:
         verdicts = evidence.verdicts(suite.name)
         if verdicts:
@@ -25,7 +27,7 @@ def section(evidence: RunView) -> Section:
         else:
             blocks.append(Text(text=f"{suite.name}: no gate was judged.", tone="caution"))
     return Section(
-        id="gates", title="Gates", lead="Each bar with the evidence for it, unmet ones first.", blocks=blocks
+        id="gates", title="Gates", lead="Each threshold with the evidence for it, unmet ones first.", blocks=blocks
     )
 
 

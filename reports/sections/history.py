@@ -1,4 +1,4 @@
-"""History: how the gated metrics moved over earlier runs of the same suites that lie beside this one."""
+"""Section: the gated metrics over earlier runs of the same suites in the same folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from reports.model import Block, Cell, Curve, Line, Section, Table, Text
 from reports.run_data import RunView
 
 MOST_METRICS = 3
-"""Gated metrics of a suite that are shown, those of the first gates; the page of all runs has every one."""
+"""Most gated metrics shown of a suite, in the order of its gates; `tunegate runs --html` shows all."""
 MOST_RUNS = 12
-"""Earlier runs of a suite that are shown, the newest ones."""
-LEAD = "The judged models of earlier runs in the same folder, oldest first, and this run last."
-FIRST = "first run: no earlier finished, sealed run of the whole suite lies in the same folder"
+"""Most earlier runs shown of a suite, the newest ones."""
+LEAD = "The models of earlier runs in the same folder, oldest first, and this run last."
+FIRST = "first run: the folder has no earlier finished, sealed run of the whole suite"
 NOTE = (
-    "Levels of the model that each run judged, with 95% intervals. Where the questions are others, cases, prompt or "
-    "scorers were changed since, and the numbers must not be compared with this run's; the chart leaves them out."
+    "Values of the model that each run judged, with 95% intervals. Where the questions differ, cases, prompt or "
+    "scorers have changed since, and the numbers must not be compared with this run's; the chart leaves them out."
 )
 
 
@@ -30,20 +30,18 @@ def section(evidence: RunView) -> Section | None:
     path = evidence.run.path.resolve()
     began = (evidence.run.manifest.started, path.name)
     earlier = [run for run in past_runs(path.parent) if (run.started, run.name) < began]
-    found = levels(path.parent, {suite.name for suite in evidence.suites})
-    blocks = [block for suite in evidence.suites for block in _suite(evidence, suite, earlier, found)]
+    past = levels(path.parent, {suite.name for suite in evidence.suites})
+    blocks = [block for suite in evidence.suites for block in _suite(evidence, suite, earlier, past)]
     return Section(id="history", title="History", lead=LEAD, blocks=blocks)
 
 
-def _suite(
-    evidence: RunView, suite: SuiteInfo, earlier: Sequence[PastRun], found: Sequence[MetricLevel]
-) -> list[Block]:
+def _suite(evidence: RunView, suite: SuiteInfo, earlier: Sequence[PastRun], past: Sequence[MetricLevel]) -> list[Block]:
     gated = list(dict.fromkeys(v.metric for v in evidence.run.verdicts if v.suite == suite.name))
-    of_suite = {t.metric: t for t in trends(earlier, found, accepted_by(earlier)) if t.suite == suite.name}
+    of_suite = {t.metric: t for t in trends(earlier, past, accepted_by(earlier)) if t.suite == suite.name}
     known = [of_suite[metric] for metric in gated if metric in of_suite][:MOST_METRICS]
     if not known:
-        said = FIRST if gated else "no gate was judged, so that there is no metric to follow"
-        return [Text(text=f"{suite.name}: {said}.")]
+        note = FIRST if gated else "no gate was judged, so there is no metric to follow"
+        return [Text(text=f"{suite.name}: {note}.")]
     names = list(dict.fromkeys(p.run for p in sorted((p for t in known for p in t.points), key=lambda p: p.started)))
     return _shown(evidence, suite, known, names[-MOST_RUNS:], len(gated))
 
@@ -58,7 +56,7 @@ def _shown(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[s
             id=f"history-{wording.slug(suite.name)}",
             title=f"Gated metrics of {suite.name} over runs",
             x="Row of the table: oldest run first, this run last",
-            y="Level of the judged model",
+            y="Value of the judged model",
             lines=lines,
             twin=twin,
         )
@@ -75,7 +73,7 @@ def _table(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[s
         columns=["Run", "Model", "Questions", *names],
         rows=rows,
         numeric=list(range(3, 3 + len(known))),
-        note=NOTE + (f"{more} tunegate runs --html draws all." if len(known) < gated else ""),
+        note=NOTE + (f"{more} tunegate runs --html shows all." if len(known) < gated else ""),
     )
 
 
@@ -108,7 +106,7 @@ def _own(evidence: RunView, suite: SuiteInfo, known: list[Trend]) -> list[Cell]:
 
 
 def _line(evidence: RunView, suite: SuiteInfo, trend: Trend, runs: list[str]) -> Line:
-    """Levels of the runs that were asked the same questions, at their row of the table."""
+    """Plot the values of the runs with the same questions, at their row of the table."""
     at = {run: place for place, run in enumerate(runs, 1)}
     same = [p for p in trend.points if p.run in at and p.questions == questions_of(suite)]
     points = [(float(at[p.run]), p.estimate.value) for p in same if p.estimate.value is not None]

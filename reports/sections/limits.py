@@ -1,4 +1,4 @@
-"""Limits: what was not measured, and what the numbers do not show."""
+"""Section: what was not measured, and what the numbers do not show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
 STANDING = [
-    "Scores come from rules that compare text with an expected answer or with the source; they see neither style nor "
+    "Scores come from rules that compare text with an expected answer or with the source; they judge neither style nor "
     "legal soundness.",
-    "The cases are a sample. Intervals describe chance among contracts like these, not other kinds of document.",
+    "The cases are a sample. Intervals describe variation among contracts like these, not other kinds of document.",
     "Latency, load and cost in production are not measured.",
 ]
 
@@ -24,8 +24,10 @@ def section(evidence: RunView) -> Section:
         blocks.append(
             Table(caption="Not measured or not decided", columns=["What", "Why", "What would settle it"], rows=rows)
         )
-    blocks += [Text(text=text) for text in [*_noise(evidence), *_shapes(evidence), *_unasked(evidence), *STANDING]]
-    lead = "What this report does not show. It supports a decision; it does not take it."
+    blocks += [
+        Text(text=text) for text in [*_noise(evidence), *_shapes(evidence), *_missing_scorers(evidence), *STANDING]
+    ]
+    lead = "What this report does not show. It supports a decision; it does not make it."
     return Section(id="limits", title="Limits", lead=lead, blocks=blocks)
 
 
@@ -33,54 +35,54 @@ def _unmeasured(evidence: RunView, suite: SuiteInfo) -> list[list[Cell]]:
     rows = []
     for variant in evidence.variants:
         for metric in suite.metrics:
-            found = evidence.level(suite.name, variant, metric.name)
-            if found is not None and found.value is None:
+            level = evidence.level(suite.name, variant, metric.name)
+            if level is not None and level.value is None:
                 what = Cell(
                     text=f"{wording.metric(metric.name, suite.shape)}, {wording.variant(variant)}", note=suite.name
                 )
-                rows.append([what, Cell(text=found.reason or ""), Cell(text=number_format.DASH)])
+                rows.append([what, Cell(text=level.reason or ""), Cell(text=number_format.DASH)])
     for verdict in evidence.verdicts(suite.name):
         if verdict.outcome in ("inconclusive", "skipped", "error"):
             what = Cell(text=wording.gate(verdict, suite.shape), note=suite.name)
             rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or number_format.DASH)])
     if FLOOR not in evidence.tallies[suite.name]:
-        why = Cell(text="the suite has no answer by rule to compare with")
+        why = Cell(text="the suite defines no keyword floor")
         rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=number_format.DASH)])
     return rows
 
 
 def _noise(evidence: RunView) -> list[str]:
-    """How far the metrics that were compared move by themselves, where that was measured."""
-    said = []
+    """Say how much the compared metrics vary between two runs of one model, where that was measured."""
+    texts = []
     for suite in evidence.suites:
         compared = {v.metric for v in evidence.verdicts(suite.name) if v.rule in COMPARATIVE}
         if not compared or evidence.run.manifest.asked_twice:
             continue
         if suite.noise is None:
-            said.append(f"{suite.name}: how far its metrics move when one model is asked twice was not measured.")
+            texts.append(f"{suite.name}: the run-to-run variation of its metrics was not measured.")
             continue
         moves = [
             f"{wording.phrase(metric.name)} by up to "
-            f"{number_format.floor(found.floor, evidence.unit_of_change(suite.name, metric))}"
+            f"{number_format.floor(floor.floor, evidence.unit_of_change(suite.name, metric))}"
             for metric in suite.metrics
-            if metric.name in compared and (found := suite.noise.of(metric.name, None, None))
+            if metric.name in compared and (floor := suite.noise.of(metric.name, None, None))
         ]
-        said.append(
-            f"{suite.name}: asking {suite.noise.checkpoint} twice moved {wording.listing(moves)} (run "
-            f"{suite.noise.run_id}). Smaller margins are not judged."
+        texts.append(
+            f"{suite.name}: running {suite.noise.checkpoint} twice changed {wording.listing(moves)} (run "
+            f"{suite.noise.run_id}). Gates do not judge smaller margins."
         )
-    return said
+    return texts
 
 
-def _unasked(evidence: RunView) -> list[str]:
-    """Who did not score the answers: a judge model, people, or neither."""
-    asked = {event.kind for batch in batches(evidence.run.path) for event in batch.events}
-    missing = [who for kind, who in (("judge", "no judge model"), ("human", "no person")) if kind not in asked]
+def _missing_scorers(evidence: RunView) -> list[str]:
+    """Say who did not score the answers: a judge model, people, or both."""
+    kinds = {event.kind for batch in batches(evidence.run.path) for event in batch.events}
+    missing = [who for kind, who in (("judge", "no judge model"), ("human", "no person")) if kind not in kinds]
     return [wording.capital(f"{wording.listing(missing)} scored these answers.")] if missing else []
 
 
 def _shapes(evidence: RunView) -> list[str]:
     return [
-        f"{s.name} is of the shape '{s.shape}'; its numbers must not stand beside numbers of another shape."
+        f"{s.name} has the task shape '{s.shape}'; do not compare its numbers with those of another shape."
         for s in evidence.suites
     ]

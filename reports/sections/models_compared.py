@@ -1,4 +1,4 @@
-"""What was compared: which weights answered, and whether both got the same questions."""
+"""Section: which weights were compared, and whether both received the same questions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ KINDS = {
     "model": "whole model",
     "adapter": "adapter over a base model",
     "scripted": "rule without a model",
-    "accepted": "scores kept of an earlier run",
+    "accepted": "stored scores of an earlier run",
 }
 SERVED = {
-    "name": "a server's model; its weights are not known",
+    "name": "a server's model; its weights are unknown",
     "trusted canary": "a server's model; trusted to have these weights",
     "server process": "a server's model; its weights are known from the process that loaded them",
 }
-"""What an endpoint is called, by what pins its weights."""
+"""Kinds of endpoint, by what pins their weights."""
 
 
 def section(evidence: RunView) -> Section:
     blocks: list[Block] = [_checkpoints(evidence)]
-    blocks += [Text(text=text, tone="caution") for text in _doubts(evidence)]
+    blocks += [Text(text=text, tone="caution") for text in _warnings(evidence)]
     if evidence.suites:
         blocks.append(_questions(evidence))
     return Section(
@@ -40,7 +40,7 @@ def section(evidence: RunView) -> Section:
     )
 
 
-SAME_PROMPTS = "Both models received the same token ids with the same decoding"
+SAME_PROMPTS = "Both models received the same token IDs with the same decoding"
 OWN_PROMPTS = (
     "Baseline and tuned have different tokenizers or chat templates: each received its own prompt for the same case, "
     "so the token IDs differ, and answers are paired by case ID and input"
@@ -48,7 +48,7 @@ OWN_PROMPTS = (
 
 
 def own_prompts(evidence: RunView, suite: SuiteInfo) -> bool:
-    """The models' tokenizers or chat templates differ, and so do the token ids of some prompt."""
+    """Tell whether the models' tokenizers or chat templates differ, and with them the token IDs of a prompt."""
     joint = evidence.joint(suite.name)
     return evidence.run.manifest.own_prompts(suite) and joint.same_prompt < joint.pairs
 
@@ -58,19 +58,19 @@ def _prompts(evidence: RunView) -> str:
 
 
 def same_cases(evidence: RunView, suite: SuiteInfo) -> tuple[bool, str]:
-    """Whether every tuned answer has a baseline answer to the same case, input and prompt; with words for it."""
+    """Tell whether every tuned answer has a baseline answer to the same case, input and prompt, and say so."""
     tallies = evidence.tallies[suite.name]
     if BASELINE not in tallies or CANDIDATE not in tallies:
         return False, "no baseline to compare with"
     joint = evidence.joint(suite.name)
     most = max(tallies[v].firsts for v in (BASELINE, CANDIDATE))
     if most == joint.pairs == joint.same_prompt == joint.same_expected:
-        return True, f"yes: {wording.count(most, 'case')}, joined by id and input"
+        return True, f"yes: {wording.count(most, 'case')}, joined by ID and input"
     if most == joint.pairs == joint.same_expected and own_prompts(evidence, suite):
         other = f"{number_format.number(most - joint.same_prompt)} with other token IDs"
-        return False, f"yes: {wording.count(most, 'case')}, joined by id and input; {other}, each model's own prompt"
+        return False, f"yes: {wording.count(most, 'case')}, joined by ID and input; {other}, each model's own prompt"
     return False, (
-        f"no: {number_format.number(joint.pairs)} of {wording.count(most, 'case')} joined by id and input, "
+        f"no: {number_format.number(joint.pairs)} of {wording.count(most, 'case')} joined by ID and input, "
         f"{number_format.number(joint.same_prompt)} with the same prompt, "
         f"{number_format.number(joint.same_expected)} with the same expected answer"
     )
@@ -89,25 +89,23 @@ def _checkpoints(evidence: RunView) -> Table:
 
 
 def _digest(checkpoint: Checkpoint, name: str) -> Cell:
-    found: str | None = getattr(checkpoint, name)
-    return Cell(text=number_format.short(found), code=bool(found))
+    value: str | None = getattr(checkpoint, name)
+    return Cell(text=number_format.short(value), code=bool(value))
 
 
-def _doubts(evidence: RunView) -> list[str]:
+def _warnings(evidence: RunView) -> list[str]:
     checkpoints = evidence.run.manifest.checkpoints
     before, after = checkpoints.get(BASELINE), checkpoints.get(CANDIDATE)
     if before is None or after is None:
         return []
-    found = []
+    doubts = []
     if before.digest == after.digest:
-        found.append("Baseline and tuned have the same content digest: they are the same model.")
+        doubts.append("Baseline and tuned have the same content digest: they are the same model.")
     elif before.base_digest and _weights(before) == _weights(after):
-        found.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
+        doubts.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
     if after.kind == "adapter" and before.kind == "model" and after.base_digest != before.base_digest:
-        found.append(
-            "The adapter sits on other weights than the baseline's; the difference is not the adapter's alone."
-        )
-    return found
+        doubts.append("The adapter's base model is not the baseline: the difference is not due to the adapter alone.")
+    return doubts
 
 
 def _weights(checkpoint: Checkpoint) -> tuple[str, str | None]:
@@ -117,18 +115,18 @@ def _weights(checkpoint: Checkpoint) -> tuple[str, str | None]:
 def _questions(evidence: RunView) -> Table:
     rows = []
     for suite in evidence.suites:
-        same, said = same_cases(evidence, suite)
+        same, difference = same_cases(evidence, suite)
         rows.append(
             [
                 Cell(text=suite.name, note=suite.title),
                 Cell(text=suite.shape),
                 Cell(text=number_format.number(suite.asked), note=f"of {number_format.number(suite.cases)}"),
-                Cell(text=said, tone="good" if same else "caution"),
+                Cell(text=difference, tone="good" if same else "caution"),
                 Cell(text=number_format.short(suite.prompt_hash), code=True),
                 Cell(text=number_format.short(suite.cases_hash), code=True),
                 Cell(text=number_format.short(suite.scorers_hash), code=True),
             ]
         )
-    columns = ["Suite", "Task shape", "Cases asked", "Same cases for both", "Prompt hash", "Cases hash", "Scorers hash"]
-    note = "Numbers of two task shapes are never compared."
-    return Table(caption="Questions asked", columns=columns, rows=rows, numeric=[2], note=note)
+    columns = ["Suite", "Task shape", "Cases run", "Same cases for both", "Prompt hash", "Cases hash", "Scorers hash"]
+    note = "Numbers of different task shapes are never compared."
+    return Table(caption="Questions", columns=columns, rows=rows, numeric=[2], note=note)

@@ -1,4 +1,4 @@
-"""What changed, at a glance: which metrics got worse, stayed open or got better, and how sure that is."""
+"""Section: what changed at a glance: metrics that got worse or better, undecided ones, and how certain that is."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading,
 from reports.run_data import TOO_FEW, RunView
 
 ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
-SURE = "How sure"
+CERTAINTY = "Certainty"
 HEADINGS: dict[Reading, str] = {"worse": "Got worse", "undecided": "No clear change", "better": "Got better"}
 NONE: dict[Reading, str] = {
     "worse": "No metric is shown to be worse",
-    "undecided": "None: every metric is decided",
+    "undecided": "None: every metric shows a clear change",
     "better": "No metric is shown to be better",
 }
 MOST_SLICES = 3
-"""Slices that the summary names; the table by kind of case has all."""
-LEAD = "Tuned against baseline on the same cases; a line is the range in which the true change may lie."
+"""Most slices that the summary names; the section by kind of case has all."""
+LEAD = "Tuned against baseline on the same cases; each line is the 95% interval of the change."
 
 
 class Change(NamedTuple):
     metric: Metric
-    found: Comparison
+    comparison: Comparison
     reading: Reading
 
 
@@ -45,34 +45,34 @@ def section(evidence: RunView) -> Section | None:
 
 
 def _changes(evidence: RunView, suite: SuiteInfo) -> list[Change]:
-    """Every metric that was compared, what got worse first."""
-    found = []
+    """Return every compared metric, those that got worse first."""
+    changes = []
     for metric in suite.metrics:
         comparison = evidence.comparison(suite.name, metric.name)
         if comparison is not None and comparison.difference.value is not None:
-            found.append(Change(metric, comparison, sentences.reading_of(comparison, metric.higher_is_better)))
-    return sorted(found, key=lambda change: ORDER.index(change.reading))
+            changes.append(Change(metric, comparison, sentences.reading_of(comparison, metric.higher_is_better)))
+    return sorted(changes, key=lambda change: ORDER.index(change.reading))
 
 
 def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Facts:
-    """The four answers that decide whether to read on."""
+    """Summarise what got worse or better, what is undecided, and how certain that is."""
     pairs = [
         (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
         (HEADINGS["better"], _metrics(changes, "better", "")),
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
-        (SURE, _certainty(evidence, suite, changes)),
+        (CERTAINTY, _certainty(evidence, suite, changes)),
     ]
     return Facts(caption=suite.name, pairs=pairs)
 
 
 def glance(evidence: RunView, suite: SuiteInfo) -> list[tuple[str, str]]:
-    """What got worse and how sure that is, each in one line; nothing where nothing was compared."""
+    """Say what got worse and how certain that is, one line each; empty where nothing was compared."""
     changes = _changes(evidence, suite)
     if not changes:
         return []
     cells = [
         (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
-        (SURE, _certainty(evidence, suite, changes)),
+        (CERTAINTY, _certainty(evidence, suite, changes)),
     ]
     return [(name, "; ".join([cell.text, *cell.note.splitlines()])) for name, cell in cells]
 
@@ -86,22 +86,22 @@ def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
 
 
 def _cases(evidence: RunView, suite: SuiteInfo) -> str:
-    """Cases and slices that got worse, even where no metric did as a whole."""
+    """Say which cases and slices got worse, even where no metric did as a whole."""
     totals = evidence.cases.totals
     lost = totals[suite.name, "regression"]
     of = sum(n for (name, _), n in totals.items() if name == suite.name)
-    said = [f"{number_format.number(lost)} of {wording.count(of, 'case')} regressed"]
+    parts = [f"{number_format.number(lost)} of {wording.count(of, 'case')} regressed"]
     if new := evidence.joint(suite.name).new:
-        said.append(wording.count(new, "new fabrication"))
+        parts.append(wording.count(new, "new fabrication"))
     if slices := _worse_slices(evidence, suite):
         named = wording.listing(slices[:MOST_SLICES])
         more = f" and {number_format.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
-        said.append(f"worse on {named}{more}")
-    return "\n".join(said)
+        parts.append(f"worse on {named}{more}")
+    return "\n".join(parts)
 
 
 def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
-    """Slices on which a metric reads worse, of those with enough cases to say so."""
+    """List the slices with enough cases on which a metric is worse."""
     by_name = {metric.name: metric for metric in suite.metrics}
     return list(
         dict.fromkeys(
@@ -115,19 +115,19 @@ def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
 
 
 def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Cell:
-    """The cases behind the first metric's change, and how wide its interval is."""
+    """Say how many cases are behind the first metric's change, and how wide its interval is."""
     first = next((c for m in suite.metrics for c in changes if c.metric == m), changes[0])
-    found = first.found.difference
+    difference = first.comparison.difference
     unit = evidence.unit_of_change(suite.name, first.metric)
-    size = f"n {number_format.number(found.n)}, {number_format.sources(found, suite.cluster)}"
-    if found.low is None or found.high is None:
+    size = f"n {number_format.number(difference.n)}, {number_format.sources(difference, suite.cluster)}"
+    if difference.low is None or difference.high is None:
         return Cell(text=size)
-    half = number_format.floor((found.high - found.low) / 2, unit)
+    half = number_format.floor((difference.high - difference.low) / 2, unit)
     return Cell(text=size, note=f"{wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
 
 
 def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> list[Block]:
-    """Every share's change on one scale, turned so that right is better."""
+    """Plot every share's change on one scale, mirrored where needed so that right is better."""
     shares = [c for c in changes if evidence.unit(suite.name, c.metric) == "share"]
     rows = [_row(evidence, suite, change) for change in shares]
     if not rows:
@@ -150,15 +150,15 @@ def _row(evidence: RunView, suite: SuiteInfo, change: Change) -> PlotRow:
     return PlotRow(
         label=wording.title(metric.name),
         note=wording.direction(metric.higher_is_better),
-        marks=[turned(change.found, metric, change.reading)],
+        marks=[turned(change.comparison, metric, change.reading)],
         bars=bars,
     )
 
 
-def turned(found: Comparison, metric: Metric, reading: Reading) -> Mark:
-    """A paired change with its positions turned so that right is better, and its words as they are."""
+def turned(comparison: Comparison, metric: Metric, reading: Reading) -> Mark:
+    """Place a paired change so that right is better; its text keeps the sign."""
     sign = 1 if metric.higher_is_better else -1
-    difference = found.difference
+    difference = comparison.difference
     value = difference.value or 0.0
     low, high = (value if end is None else end for end in (difference.low, difference.high))
     ends = sorted((sign * low, sign * high))
@@ -174,12 +174,12 @@ def turned(found: Comparison, metric: Metric, reading: Reading) -> Mark:
 
 
 def _bar(verdict: Verdict, change: Change) -> list[Tick]:
-    """The bar of a gate on the change itself, recovered from the deciding bound and the margin."""
+    """Place a gate's threshold on the change, recovered from the deciding bound and the margin."""
     seen, margin = verdict.observed, verdict.margin
     if GATE_RULES[verdict.rule].unit != "points" or verdict.slice is not None or seen is None or margin is None:
         return []
     near = seen.low if change.metric.higher_is_better else (None if seen.high is None else -seen.high)
-    if near is None or seen.value != change.found.difference.value:
+    if near is None or seen.value != change.comparison.difference.value:
         return []
     return [Tick(at=near - margin, text=verdict.bar)]
 
@@ -191,9 +191,9 @@ def _twin(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Tab
                 text=wording.metric(change.metric.name, suite.shape),
                 note=wording.direction(change.metric.higher_is_better),
             ),
-            _difference(change.found.difference, evidence.unit_of_change(suite.name, change.metric)),
+            _difference(change.comparison.difference, evidence.unit_of_change(suite.name, change.metric)),
             Cell(text=sentences.READINGS[change.reading], tone=sentences.TONES[change.reading]),
-            Cell(text=sentences.tally(change.found.wins, change.found.losses, change.found.ties)),
+            Cell(text=sentences.tally(change.comparison.wins, change.comparison.losses, change.comparison.ties)),
         ]
         for change in changes
     ]
@@ -201,8 +201,10 @@ def _twin(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Tab
     return Table(caption=_caption(suite), columns=columns, rows=rows, numeric=[1], folded=True)
 
 
-def _difference(found: Estimate, unit: number_format.Unit) -> Cell:
-    return Cell(text=number_format.value(found, unit), note=number_format.interval(found, unit), estimate=found)
+def _difference(estimate: Estimate, unit: number_format.Unit) -> Cell:
+    return Cell(
+        text=number_format.value(estimate, unit), note=number_format.interval(estimate, unit), estimate=estimate
+    )
 
 
 def _caption(suite: SuiteInfo) -> str:

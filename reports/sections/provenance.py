@@ -1,4 +1,4 @@
-"""Where the numbers come from: code, engine, machine, data."""
+"""Sections: where the numbers come from (code, engine, machine, data), and sign-off."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def section(evidence: RunView) -> Section:
     ]
     if manifest.redacted:
         counts = ", ".join(f"{kind} {number_format.number(count)}" for kind, count in sorted(manifest.redacted.items()))
-        run.append(("Places masked as secrets", Cell(text=counts)))
+        run.append(("Masked secrets", Cell(text=counts)))
     packages = manifest.env.get("packages") or {}
     machine = {k: v for k, v in manifest.env.items() if k != "packages"}
     blocks: list[Block] = [Facts(caption="Run", pairs=run)]
@@ -40,9 +40,9 @@ def section(evidence: RunView) -> Section:
     blocks.append(Facts(caption="Machine", pairs=_pairs(machine)))
     if packages:
         rows = [[Cell(text=name), Cell(text=str(packages[name]), code=True)] for name in sorted(packages)]
-        blocks.append(Table(caption="Packages that decide results", columns=["Package", "Version"], rows=rows))
+        blocks.append(Table(caption="Packages that affect results", columns=["Package", "Version"], rows=rows))
     blocks.append(_data(evidence))
-    lead = "Enough to find the same code, weights, cases and machine again."
+    lead = "What identifies the code, weights, cases and machine of this run."
     return Section(id="provenance", title="Provenance", lead=lead, blocks=blocks)
 
 
@@ -59,7 +59,7 @@ def _data(evidence: RunView) -> Table:
     ]
     columns = ["Suite", "Decoding", "Cases left out for length", "Licence", "Suite hash"]
     return Table(
-        caption="Suites, how they were asked, and licences of their cases", columns=columns, rows=rows, numeric=[2]
+        caption="Suites, their decoding and the licences of their cases", columns=columns, rows=rows, numeric=[2]
     )
 
 
@@ -75,9 +75,9 @@ def _commit(git: Mapping[str, str | bool | None]) -> str:
     return f"commit {git['commit']}" + (", with uncommitted changes" if git.get("dirty") else ", clean")
 
 
-def _pairs(found: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Cell]]:
+def _pairs(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Cell]]:
     pairs: list[tuple[str, Cell]] = []
-    for key, value in found.items():
+    for key, value in record.items():
         if isinstance(value, Mapping):
             pairs += _pairs(value, f"{prefix}{key} / ")
         else:
@@ -85,7 +85,7 @@ def _pairs(found: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Cell]]
     return pairs
 
 
-NOTE = "A signature supports the duty to keep dated and signed test reports. It replaces no legal review."
+NOTE = "A signature supports the duty to keep dated and signed test reports. It does not replace legal review."
 
 
 def signoff_section(evidence: RunView) -> Section:

@@ -1,4 +1,4 @@
-"""Repeats: which cases do not score alike when the same model is asked again, and how far that moves the numbers."""
+"""Section: which cases score differently when the same model runs again, and how much that changes the metrics."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from reports.model import Block, Cell, Section, Table
 from reports.run_data import RunView
 
 MOST = 50
-"""Most cases that one table names; all are counted."""
+"""Most cases in one table; all are counted."""
 NOTE = (
-    "The noise floor is the far end of the 95% interval of the difference between two passes over one model. A smaller "
-    "change between two models cannot be told from it."
+    "The noise floor is the far end of the 95% interval of the difference between two passes of one model. A smaller "
+    "change between two models cannot be distinguished from it."
 )
 Flips = dict[str, list[Metric]]
-"""Metrics on which a case flips, by case id."""
+"""Metrics on which a case flips, by case ID."""
 Records = dict[str, list[Record]]
 """Records by variant."""
 
@@ -34,19 +34,19 @@ def section(evidence: RunView) -> Section | None:
         if suite.samples > 1:
             for variant in (BASELINE, CANDIDATE):
                 blocks += _between_repeats(evidence, suite, variant, records.get(variant, []))
-    lead = "What changes when nothing is changed: the same model, asked the same again."
+    lead = "What varies when the same model runs the same prompts again."
     return Section(id="repeats", title="Repeats", lead=lead, blocks=blocks) if blocks else None
 
 
 def _without_text(evidence: RunView, suite: SuiteInfo) -> Records:
-    """The suite's records by variant, without inputs and answers: only scores are looked at."""
-    found: Records = {}
+    """Return the suite's records by variant, without inputs and answers: only the scores are needed."""
+    records: Records = {}
     for _, name, record in evidence.source:
         if name == suite.name:
             case = structs.replace(record.case, input={})
             bare = structs.replace(record, case=case, completion=structs.replace(record.completion, text=""))
-            found.setdefault(record.variant, []).append(bare)
-    return found
+            records.setdefault(record.variant, []).append(bare)
+    return records
 
 
 def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
@@ -54,50 +54,50 @@ def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
 
     by_name = {metric.name: metric for metric in suite.metrics}
     rows = []
-    for found in floors(records, suite.metrics, ()):
-        metric = by_name[found.metric]
+    for floor in floors(records, suite.metrics, ()):
+        metric = by_name[floor.metric]
         unit = evidence.unit_of_change(suite.name, metric)
-        seen = Estimate(value=found.change, low=found.low, high=found.high, reason="nothing was compared")
+        seen = Estimate(value=floor.change, low=floor.low, high=floor.high, reason="nothing was compared")
         rows.append(
             [
-                Cell(text=wording.metric(found.metric, suite.shape), note=suite.name),
+                Cell(text=wording.metric(floor.metric, suite.shape), note=suite.name),
                 Cell(text=number_format.value(seen, unit), note=number_format.interval(seen, unit), estimate=seen),
-                Cell(text=number_format.floor(found.floor, unit)),
-                Cell(text=number_format.number(found.flips), note=wording.count(found.cases, "case")),
+                Cell(text=number_format.floor(floor.floor, unit)),
+                Cell(text=number_format.number(floor.flips), note=wording.count(floor.cases, "case")),
             ]
         )
     columns = ["Metric", "Second pass minus first", "Noise floor", "Cases that flip"]
-    caption = f"How far {suite.name} moves by itself"
+    caption = f"Run-to-run variation of {suite.name}"
     return Table(caption=caption, columns=columns, rows=rows, numeric=[1, 2, 3], note=NOTE)
 
 
 def _between_passes(evidence: RunView, suite: SuiteInfo, records: Records) -> list[Block]:
     from harness.stats.noise import flips
 
-    found = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
-    return _table(evidence, f"Cases of {suite.name} that flip between the passes", suite, found)
+    by_case = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
+    return _table(evidence, f"Cases of {suite.name} that flip between the passes", suite, by_case)
 
 
 def _between_repeats(evidence: RunView, suite: SuiteInfo, variant: str, records: list[Record]) -> list[Block]:
     from harness.stats.noise import repeat_flips
 
-    found = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
+    by_case = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
     caption = f"Cases of {suite.name} that flip between repeats, {wording.variant(variant)}"
-    return _table(evidence, caption, suite, found)
+    return _table(evidence, caption, suite, by_case)
 
 
-def _by_case(found: Iterable[tuple[Metric, list[str]]]) -> Flips:
+def _by_case(flips_by_metric: Iterable[tuple[Metric, list[str]]]) -> Flips:
     flipped: Flips = {}
-    for metric, ids in found:
+    for metric, ids in flips_by_metric:
         for case_id in ids:
             flipped.setdefault(case_id, []).append(metric)
     return flipped
 
 
-def _table(evidence: RunView, caption: str, suite: SuiteInfo, found: Flips) -> list[Block]:
-    if not found:
+def _table(evidence: RunView, caption: str, suite: SuiteInfo, flipped: Flips) -> list[Block]:
+    if not flipped:
         return []
-    shown = list(found.items())[:MOST]
+    shown = list(flipped.items())[:MOST]
     places = [evidence.cases.named(suite.name, case_id) for case_id, _ in shown]
     rows = [
         [
@@ -106,7 +106,7 @@ def _table(evidence: RunView, caption: str, suite: SuiteInfo, found: Flips) -> l
         ]
         for (case_id, on), (link, _) in zip(shown, places, strict=True)
     ]
-    left = f" The other {number_format.number(len(found) - MOST)} are not named." if len(found) > MOST else ""
-    note = f"{wording.capital(wording.shown_of('case', len(rows), len(found)))}.{left}"
+    left = f" The other {number_format.number(len(flipped) - MOST)} are not listed." if len(flipped) > MOST else ""
+    note = f"{wording.capital(wording.shown_of('case', len(rows), len(flipped)))}.{left}"
     cases = [facets for _, facets in places]
     return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, cases=cases, note=note)]

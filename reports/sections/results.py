@@ -1,4 +1,4 @@
-"""Results: every metric of every variant with its interval, and the paired change."""
+"""Section: every metric of every variant with its interval, and the paired change."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from reports.sections import validity
 
 
 def table(rows: Sequence[tuple[SuiteInfo, list[Cell]]], **named: Any) -> Table:
-    """A table whose rows hold numbers of the suites named beside them.
+    """Build a table from rows of numbers, each with its suite.
 
-    Raises UserError where the suites are of two task shapes: finding a clause in a whole contract and knowing one that
-    is given are two skills, and a table is read as a comparison.
+    Raises UserError where the suites have different task shapes: finding a clause in a whole contract and recognising
+    a given one are different skills, and readers compare the rows of a table.
     """
     shapes = dict.fromkeys(suite.shape for suite, _ in rows)
     if len(shapes) > 1:
         raise UserError(
-            f"one table would hold numbers of the task shapes {wording.listing(shapes)}; give each shape its own table"
+            f"one table has numbers of the task shapes {wording.listing(shapes)}; give each shape its own table"
         )
     return Table(rows=[cells for _, cells in rows], **named)
 
 
 NOTE = (
-    "Change is tuned minus baseline on the same cases, in percentage points. It reads better or worse only where its "
-    "interval leaves out 0 and the exact test gives p under 0.05; these p values are not corrected for their number, "
-    "those of the gates are. n counts cases, or claims where a metric is a share of claims."
+    "Change is tuned minus baseline on the same cases, in percentage points. It counts as better or worse only where "
+    "its interval excludes 0 and the exact test gives p below 0.05. These p values are not corrected for multiple "
+    "comparisons; those of the gates are. n counts cases, or claims where a metric is a share of claims."
 )
 
 
@@ -45,36 +45,39 @@ def section(evidence: RunView) -> Section:
         if rows:
             blocks.append(_plot(suite, rows, caption))
         blocks.append(_table(evidence, suite, caption) if suite.metrics else Text(text=f"{suite.name}: no metric."))
-    lead = "Every number stands with its interval, the cases behind it and the keyword floor that any model must beat."
+    lead = "Every number with its interval, its cases, and the keyword floor that any model must beat."
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 
-def level_cell(found: Estimate | None, cluster: str, unit: number_format.Unit) -> Cell:
-    """A metric of one variant: value, then interval, n and contracts in the quieter line."""
-    if found is None or found.value is None:
+def level_cell(estimate: Estimate | None, cluster: str, unit: number_format.Unit) -> Cell:
+    """Format a metric of one variant: value; in the smaller lines interval, n and clusters."""
+    if estimate is None or estimate.value is None:
         return Cell(
-            text=number_format.NOT_MEASURED, note=(found.reason or "") if found else "", tone="muted", estimate=found
+            text=number_format.NOT_MEASURED,
+            note=(estimate.reason or "") if estimate else "",
+            tone="muted",
+            estimate=estimate,
         )
-    size = f"n {number_format.number(found.n)}, {number_format.sources(found, cluster)}"
-    note = f"{number_format.interval(found, unit)}\n{size}".strip()
-    return Cell(text=number_format.value(found, unit), note=note, estimate=found)
+    size = f"n {number_format.number(estimate.n)}, {number_format.sources(estimate, cluster)}"
+    note = f"{number_format.interval(estimate, unit)}\n{size}".strip()
+    return Cell(text=number_format.value(estimate, unit), note=note, estimate=estimate)
 
 
 def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None) -> list[Cell]:
-    """Paired change, its reading, and the cases behind it."""
-    found = evidence.comparison(suite.name, metric.name, tag, value)
-    if found is None:
+    """Format a paired change: value, reading, and outcomes of the cases."""
+    comparison = evidence.comparison(suite.name, metric.name, tag, value)
+    if comparison is None:
         return [Cell(text=number_format.DASH, tone="muted")] * 3
     unit = evidence.unit_of_change(suite.name, metric)
-    said, tone = sentences.reading(found, metric.higher_is_better)
+    reading, tone = sentences.reading(comparison, metric.higher_is_better)
     return [
         Cell(
-            text=number_format.value(found.difference, unit),
-            note=number_format.interval(found.difference, unit),
-            estimate=found.difference,
+            text=number_format.value(comparison.difference, unit),
+            note=number_format.interval(comparison.difference, unit),
+            estimate=comparison.difference,
         ),
-        Cell(text=said, tone=tone, note=number_format.test(found.p_value, found.test)),
-        Cell(text=sentences.tally(found.wins, found.losses, found.ties)),
+        Cell(text=reading, tone=tone, note=number_format.test(comparison.p_value, comparison.test)),
+        Cell(text=sentences.tally(comparison.wins, comparison.losses, comparison.ties)),
     ]
 
 
@@ -84,8 +87,8 @@ def _table(evidence: RunView, suite: SuiteInfo, caption: str) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
-        said = f"{wording.direction(metric.higher_is_better, metric.says)}\n{validity.beside(metric)}".strip()
-        head = Cell(text=wording.metric(metric.name, suite.shape), note=said)
+        note = f"{wording.direction(metric.higher_is_better, metric.says)}\n{validity.note_for(metric)}".strip()
+        head = Cell(text=wording.metric(metric.name, suite.shape), note=note)
         rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))
     columns = ["Metric", *map(wording.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))
@@ -103,18 +106,18 @@ def _plot(suite: SuiteInfo, rows: list[PlotRow], caption: str) -> Intervals:
 
 
 def _plot_row(evidence: RunView, suite: SuiteInfo, metric: Metric) -> PlotRow:
-    found = {v: evidence.level(suite.name, v, metric.name) for v in evidence.variants}
+    levels = {v: evidence.level(suite.name, v, metric.name) for v in evidence.variants}
     bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v)]
     return PlotRow(
         label=wording.metric(metric.name, suite.shape),
         note=wording.direction(metric.higher_is_better),
-        marks=marks_of(found),
+        marks=marks_of(levels),
         bars=bars,
     )
 
 
 def _bar(verdict: Verdict) -> list[Tick]:
-    """The bar of a level gate, recovered from the deciding bound and the margin."""
+    """Place the threshold of a level gate, recovered from the deciding bound and the margin."""
     seen, margin = verdict.observed, verdict.margin
     rule = GATE_RULES[verdict.rule]
     if "value" not in rule.needs or verdict.slice is not None or seen is None or margin is None:

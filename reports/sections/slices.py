@@ -1,4 +1,4 @@
-"""Results by slice, such as each clause type; a slice with too few cases says so instead of giving a number."""
+"""Section: results by slice, such as each clause type; slices with too few cases show no number."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reports.sections import results
 from reports.sections.overview import turned
 from reports.sections.results import change_cells, level_cell
 
-NOTE = f"Slices of fewer than {TOO_FEW} cases say too few: a percentage of so few cases would mislead."
+NOTE = f"Slices of fewer than {TOO_FEW} cases show no number: a percentage of so few cases would mislead."
 MOST_PANELS = 6
-"""Metrics that are drawn; the tables have all."""
+"""Most metrics in the chart; the tables have all."""
 
 
 def section(evidence: RunView) -> Section | None:
@@ -28,14 +28,14 @@ def section(evidence: RunView) -> Section | None:
             blocks += [_table(evidence, suite, tag, metric, values) for metric in metrics]
     if not blocks:
         return None
-    lead = f"The same metrics for each kind of case, so that a good average cannot hide a weak spot. {NOTE}"
+    lead = f"The same metrics for each kind of case, so that a good average does not hide a weak spot. {NOTE}"
     return Section(id="slices", title="By kind of case", lead=lead, blocks=blocks)
 
 
 def size(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str, value: str) -> int:
-    """Cases behind the tuned model's number in a slice."""
-    found = evidence.level(suite.name, CANDIDATE, metric.name, tag, value)
-    return found.n if found else 0
+    """Return how many cases are behind the tuned model's number in a slice."""
+    level = evidence.level(suite.name, CANDIDATE, metric.name, tag, value)
+    return level.n if level else 0
 
 
 def _has_numbers(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> bool:
@@ -57,7 +57,7 @@ def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values
 
 
 def _matters(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric) -> bool:
-    """The suite's first metric, and those that a gate judges by this slice."""
+    """Tell whether a metric is the suite's first, or one that a gate judges by this slice."""
     is_gated = any(v.metric == metric.name and v.slice == tag for v in evidence.verdicts(suite.name))
     return is_gated or metric == evidence.headline_metric(suite)
 
@@ -76,7 +76,7 @@ def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: s
     levels = [evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants]
     return [
         head,
-        *(level_cell(found, suite.cluster, unit) for found in levels),
+        *(level_cell(level, suite.cluster, unit) for level in levels),
         *change_cells(evidence, suite, metric, tag, value),
     ]
 
@@ -84,7 +84,7 @@ def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: s
 def _plot(
     evidence: RunView, suite: SuiteInfo, tag: str, metrics: Sequence[Metric], values: Sequence[str]
 ) -> list[Block]:
-    """Small multiples: a panel a metric, those that matter most first, a line a slice."""
+    """Plot small multiples: one panel per metric, the most important first, one line per slice."""
     shares = [m for m in metrics if evidence.unit(suite.name, m) == "share"]
     ranked = sorted(shares, key=lambda metric: not _matters(evidence, suite, tag, metric))
     by_metric = {m.name: _changes(evidence, suite, tag, m, values) for m in ranked}
@@ -106,14 +106,18 @@ def _plot(
 
 
 def _changes(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> list[PlotRow]:
-    """A line for each slice that is large enough to show a number."""
+    """Return one row for each slice that is large enough to show a number."""
     rows = []
     for value in values:
-        found = evidence.comparison(suite.name, metric.name, tag, value)
-        if found is None or found.difference.value is None or size(evidence, suite, metric, tag, value) < TOO_FEW:
+        comparison = evidence.comparison(suite.name, metric.name, tag, value)
+        if (
+            comparison is None
+            or comparison.difference.value is None
+            or size(evidence, suite, metric, tag, value) < TOO_FEW
+        ):
             continue
-        reading = sentences.reading_of(found, metric.higher_is_better)
-        mark = turned(found, metric, reading)
+        reading = sentences.reading_of(comparison, metric.higher_is_better)
+        mark = turned(comparison, metric, reading)
         note = wording.direction(metric.higher_is_better)
         rows.append(PlotRow(label=value, note=note, marks=[mark], panel=wording.title(metric.name)))
     return rows

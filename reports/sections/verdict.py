@@ -1,4 +1,4 @@
-"""The verdict: per suite one plain sentence, the outcome and the gates that decided it."""
+"""Section: the verdict, with one sentence, the outcome and the deciding gates of each suite."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from reports.sections import overview
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",
     "fail": "At least one gate is not met. The tuned model must not be merged.",
-    "inconclusive": "No gate is shown to be broken, but not every gate could be decided. The tuned model must not be "
-    "merged on this evidence.",
-    "skipped": "No gate was judged. This report describes; it allows no merge.",
+    "inconclusive": "No gate failed, but not every gate could be decided. The tuned model must not be merged on this "
+    "evidence.",
+    "skipped": "No gate was judged. This report describes the results; it does not allow a merge.",
 }
 
 
@@ -22,38 +22,42 @@ def section(evidence: RunView) -> Section:
     blocks: list[Block] = [Text(text=text, tone="caution") for text in cautions(evidence)]
     blocks += [_headline(evidence, suite) for suite in evidence.suites]
     scaled = {suite.name: business.scaled(evidence, suite) for suite in evidence.suites}
-    blocks += [Text(text=f"{name}: {said}", tone="muted") for name, said in scaled.items() if said]
+    blocks += [Text(text=f"{name}: {sentence}", tone="muted") for name, sentence in scaled.items() if sentence]
     return Section(id="verdict", title="Verdict", lead=lead(evidence), blocks=blocks)
 
 
 def lead(evidence: RunView) -> str:
-    """What all gates come to, or why the run may claim no verdict."""
+    """Say the combined outcome of all gates, or why the run may claim no verdict."""
     says = evidence.run.standing.says
-    return f"{says} This report describes; it allows no merge." if says else LEADS[overall(evidence.run.verdicts)]
+    return (
+        f"{says} This report describes the results; it does not allow a merge."
+        if says
+        else LEADS[overall(evidence.run.verdicts)]
+    )
 
 
 def cautions(evidence: RunView) -> list[str]:
-    """What a reader must know before believing anything below."""
+    """List the warnings that apply to the whole report."""
     training = evidence.training.standing.reason if evidence.training else ""
-    said = [evidence.run.standing.says, f"The training run is no evidence: {training}." if training else ""]
-    return [*filter(None, said), *evidence.run.manifest.notes]
+    texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
+    return [*filter(None, texts), *evidence.run.manifest.notes]
 
 
 def sentence(evidence: RunView, suite: SuiteInfo) -> str:
-    """What changed for the business, in one line; counts what the suite's first gate calls missed or wrong."""
+    """Say in one sentence what changed; counts what the suite's first gate calls missed or wrong."""
     metric, joint = evidence.headline_metric(suite), evidence.joint(suite.name)
     if metric is None or not (joint.pairs or joint.answers):
         return "Nothing was measured."
     before = joint.wrong_before if joint.pairs else None
     wrong = sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
-    said = wording.capital(business.missed(evidence, suite, metric) or wrong)
+    shortfall = wording.capital(business.missed(evidence, suite, metric) or wrong)
     if not joint.pairs:
-        return f"{said}."
-    return f"{said}; {sentences.fabrications(joint.new, joint.gone) if joint.both_texts else sentences.NO_TEXT}."
+        return f"{shortfall}."
+    return f"{shortfall}; {sentences.fabrications(joint.new, joint.gone) if joint.both_texts else sentences.NO_TEXT}."
 
 
 NAMED = 4
-"""Gates that the verdict names; the table below it has all."""
+"""Most gates that the verdict names; the table below it has all."""
 
 
 def _headline(evidence: RunView, suite: SuiteInfo) -> Headline:
@@ -79,7 +83,7 @@ def _unmet(verdict: Verdict, shape: str) -> Cell:
 
 
 def reason(verdicts: list[Verdict], shape: str) -> str:
-    """Which gates are not met, or that all are."""
+    """Say which gates are not met, or that all are."""
     if not verdicts:
         return "The suite has no gates, or none was judged."
     unmet = _not_met(verdicts)
@@ -91,7 +95,7 @@ def reason(verdicts: list[Verdict], shape: str) -> str:
 
 
 def _not_met(verdicts: list[Verdict]) -> list[Verdict]:
-    """Gates that are not met, failed ones first."""
+    """Return the gates that are not met, failed ones first."""
     return sorted((v for v in verdicts if v.outcome != "pass"), key=lambda v: v.outcome != "fail")
 
 
@@ -101,7 +105,7 @@ def _counted(verdicts: list[Verdict]) -> str:
 
 
 def _nouns(joint: Joint, cluster: str) -> tuple[str, str]:
-    """The word for what is counted: contracts where each has one case, otherwise cases with the contracts named."""
+    """Return the noun for what is counted: the cluster where each has one case, else `case` with the cluster count."""
     if joint.measured == joint.measured_contracts:
         return cluster, ""
     return "case", f" from {wording.count(joint.measured_contracts, cluster)}"

@@ -40,7 +40,7 @@ def suite(*verdicts: Verdict, **more: Any) -> SuiteExport:
         "name": SUITE,
         "shape": "excerpt",
         "cluster": "contract",
-        "sentence": "Wrong on 3 fewer of 10 contracts (1, baseline 4); 1 new fabrication, 1 gone.",
+        "sentence": "Wrong on 3 fewer of 10 contracts (1, baseline 4); 1 new fabrication, 1 fixed.",
         "counts": {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
         "verdicts": list(verdicts),
     }

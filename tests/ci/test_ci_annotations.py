@@ -48,7 +48,7 @@ def test_gates_that_are_counted_but_not_listed_are_counted_here_too() -> None:
 
 def test_what_moved_is_said_first() -> None:
     made = lines(export(suite(verdict()), moved=["value 0.95 -> 0.9", "a case was removed"]))
-    assert made[0] == "::warning title=The bar moved::value 0.95 -> 0.9 And 1 more."
+    assert made[0] == "::warning title=The gates changed::value 0.95 -> 0.9 And 1 more."
 
 
 def test_a_run_that_did_not_finish_is_an_error_of_its_own() -> None:

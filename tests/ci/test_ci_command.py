@@ -52,11 +52,11 @@ def test_a_run_is_annotated_exported_and_commented(write_run: Writer, tmp_path: 
 
 @pytest.mark.parametrize(("words", "expected"), [
     (["annotate", "nowhere"], "no run has that name"),
-    (["comment"], "give either FILE_OR_RUN or --says TEXT"),
-    (["comment", "x.json", "--says", "running"], "give either FILE_OR_RUN or --says TEXT"),
-    (["comment", "nowhere.json"], "no export is here"),
+    (["comment"], "expected either FILE_OR_RUN or --says TEXT"),
+    (["comment", "x.json", "--says", "running"], "expected either FILE_OR_RUN or --says TEXT"),
+    (["comment", "nowhere.json"], "there is no export"),
     (["comment", "v.json", "--post", "--repo", "o/r", "--pr", "5"], "set GITHUB_TOKEN"),
-    (["comment", "v.json", "--post", "--pr", "5"], "Give it with --repo"),
+    (["comment", "v.json", "--post", "--pr", "5"], "Set it with --repo"),
     (["comment", "v.json", "--pr", "0"], "Invalid value"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_and_the_usage_code(tmp_path: Path, words: list[str], expected: str) -> None:

@@ -86,7 +86,7 @@ def altered_suite(**fields: object) -> bytes:
     (b"[]", "not a valid export"),
     (b"[" * 100_000, "not a valid export"),
     (altered(schema_version=2, colour="red"), "written by a newer tunegate (schema 2, this one reads 1)"),
-    (altered(schema_version=0), "has schema 0, and this tunegate reads 1"),
+    (altered(schema_version=0), "has schema 0, expected 1"),
     (altered(completion="text"), "unknown field `completion`"),
     (altered(commit="not hex"), "matching regex"),
     (altered(status="passed"), "Invalid enum value"),
@@ -115,7 +115,7 @@ def test_a_file_that_is_too_large_or_a_link_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="larger than"):
         load(large)
     (tmp_path / "link.json").symlink_to(large)
-    with pytest.raises(UserError, match="no export is here"):
+    with pytest.raises(UserError, match="there is no export"):
         load(tmp_path / "link.json")
 
 
@@ -131,7 +131,7 @@ def test_a_folder_names_its_one_run_none_or_too_many(write_run: Writer, tmp_path
     assert collect.locate(str(tmp_path), tmp_path) == folder
     assert collect.locate(str(folder), tmp_path) == folder
     write_run()
-    with pytest.raises(UserError, match="holds 2 runs"):
+    with pytest.raises(UserError, match="contains 2 runs"):
         collect.locate(str(tmp_path), tmp_path)
     with pytest.raises(UserError, match="no run has that name"):
         collect.locate("nowhere", tmp_path)

@@ -64,8 +64,8 @@ def test_a_suite_that_cannot_be_read_is_a_usage_error_and_there_is_no_run(change
     write_suite(change.folder, cases=[{"id": "a"}])
     job = change.judge()
     assert job.codes == {BARS: 0, JUDGE: 4, SHOW: 0}, job.log
-    assert ["No run was made" in said for said in job.annotations("error")] == [True]
-    assert exported(change).status == "none" and "No run was made" in job.summary
+    assert ["There is no run" in said for said in job.annotations("error")] == [True]
+    assert exported(change).status == "none" and "There is no run" in job.summary
 
 
 def test_a_change_without_any_suite_does_not_pass(change: Change) -> None:
@@ -92,7 +92,9 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
     verdicts = {v.gate: v.outcome for v in change.run.verdicts}
     assert verdicts["clause_recall-at_least-0.5"] == "fail"
     assert job.commands[0][0] == "warning" and "0.5 -> 0.1" in job.commands[0][1]
-    assert job.summary.startswith("#### The bar moved\n") and "0.5 -&#62; 0.1" in job.summary.split("## Evaluation")[0]
+    assert (
+        job.summary.startswith("#### The gates changed\n") and "0.5 -&#62; 0.1" in job.summary.split("## Evaluation")[0]
+    )
 
 
 def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change: Change) -> None:
@@ -107,7 +109,7 @@ def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change
         "conftest.py",
         "evalsuites/legal/conftest.py",
     ]
-    assert job.summary.startswith("#### The bar moved\n") and job.annotations("warning")[0].startswith(".github/")
+    assert job.summary.startswith("#### The gates changed\n") and job.annotations("warning")[0].startswith(".github/")
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_first_suites_come_only_with_the_one_change_that_was_named(
     job = adopting.judge("--collect-only -q", **values)
     assert job.codes[BARS] == (0 if judged else 4), job.log
     assert (JUDGE in job.codes) is judged
-    assert bool(job.annotations("error")) is not judged or "No run was made" in job.log
+    assert bool(job.annotations("error")) is not judged or "There is no run" in job.log
     assert ("bars of its own" in job.log) is judged
 
 

@@ -66,7 +66,7 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: 
     write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
     code, log = run(clone)
     assert code == 1, log
-    assert (clone / "out/summary.md").read_text().startswith("#### The bar moved\n")
+    assert (clone / "out/summary.md").read_text().startswith("#### The gates changed\n")
 
 
 @pytest.mark.parametrize(("adopting", "expected"), [("", 4), ("8", 4), ("7", 0)])

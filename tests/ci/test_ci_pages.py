@@ -71,7 +71,7 @@ def test_a_comment_says_its_verdict_first_then_every_gate_with_its_numbers() -> 
 @pytest.mark.parametrize("kind", PAGES)
 def test_what_moved_stands_before_everything_else(kind: str) -> None:
     made = page(kind, export(suite(verdict(0, "pass")), moved=["clause_recall: value 0.95 -> 0.9"]))
-    assert headings(made)[0] == "The bar moved"
+    assert headings(made)[0] == "The gates changed"
     assert made.index("0.95 -&#62; 0.9") < made.index("PASS")
 
 
@@ -102,8 +102,8 @@ def test_a_suite_has_one_comment_and_two_suites_have_two() -> None:
 def test_where_there_is_no_run_one_comment_says_so() -> None:
     ((mark, body),) = markdown.comments(NO_RUN, commit=HEAD).items()
     assert mark == markdown.RUN_MARKER and body.startswith(mark)
-    assert "no verdict" in body and "No run was made" in body and HEAD[:12] in body
-    assert "No run was made" in markdown.summary(NO_RUN) and "PASS" not in markdown.summary(NO_RUN)
+    assert "no verdict" in body and "There is no run" in body and HEAD[:12] in body
+    assert "There is no run" in markdown.summary(NO_RUN) and "PASS" not in markdown.summary(NO_RUN)
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
@@ -138,7 +138,7 @@ def test_a_comment_over_the_limit_is_cut_between_sections_and_says_what_it_lacks
     made = markdown.comment(export(part, notes=["a note"]), part)
     assert 50_000 < len(made.encode()) <= markdown.COMMENT_BYTES
     assert tables_are_whole(made)
-    assert headings(made)[:3] == ["✗ FAIL: legal/clauses", "Before you believe this", "Gates that are not met"]
+    assert headings(made)[:3] == ["✗ FAIL: legal/clauses", "Read this first", "Gates that are not met"]
     assert "Gates that are not met (continued)" in headings(made)
     assert re.search(r"\n\d+ parts left out to stay within the size limit: Gates that are not met, Worse", made)
 

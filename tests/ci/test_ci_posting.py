@@ -151,7 +151,7 @@ def test_two_pull_requests_with_one_head_are_not_guessed_between(server: Server,
 def test_an_event_that_is_not_as_github_sends_it_is_refused(
     server: Server, tmp_path: Path, run: dict[str, Any]
 ) -> None:
-    with pytest.raises(UserError, match="is no workflow_run event"):
+    with pytest.raises(UserError, match="not a workflow_run event"):
         post(server, number=None, GITHUB_EVENT_PATH=event_file(tmp_path, **run))
 
 
@@ -175,7 +175,7 @@ def test_the_token_follows_no_redirect(server: Server) -> None:
     (401, "GITHUB_TOKEN must hold one"),
     (403, "pull-requests: write"),
     (404, "--repo and --pr"),
-    (500, "run it again"),
+    (500, "retry the job"),
 ])  # fmt: skip
 def test_a_refusal_says_what_to_do_and_posts_nothing(server: Server, status: int, expected: str) -> None:
     server.answers["/repos/o/r/issues/5/comments"] = (status, "", b"\n::error::forged")
@@ -187,7 +187,7 @@ def test_a_refusal_says_what_to_do_and_posts_nothing(server: Server, status: int
 
 def test_an_answer_that_is_no_json_is_refused(server: Server) -> None:
     server.answers["/repos/o/r/issues/5/comments"] = (200, "", b"<html>")
-    with pytest.raises(UserError, match="no JSON"):
+    with pytest.raises(UserError, match="not JSON"):
         post(server)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from reports.review import planning
 from reports.review.items import load_material
-from reports.review.packet import Answered, Envelope, PacketAnswers
+from reports.review.packet import AnsweredTask, Envelope, PacketAnswers
 from tests.docs.places import a_suite, name_the_newest
 from tests.reports.review.drafts import plain
 from tests.support.reviewed_run import fixed, review
@@ -29,7 +29,7 @@ def a_packet_comes_back(folder: Path) -> None:
     state, material = planning.existing(run, "compare"), load_material(run)
     (reviewer,) = [found for found in state.reviewers() if found.name == "r1"]
     tasks = [
-        Answered(
+        AnsweredTask(
             task=task.id,
             draft=plain(task, material.item(task.key).clauses),
             active_ms=60_000,

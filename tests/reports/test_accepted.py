@@ -49,15 +49,15 @@ def test_every_view_is_made_and_names_the_accepted_baseline(kept: RunData) -> No
     model = reports.build([kept])
     for text in (render(model), markdown.render(model), to_json(model)):
         assert INFO.says in text
-    assert "scores kept of an earlier run" in all_text(model)
+    assert "stored scores of an earlier run" in all_text(model)
 
 
 def test_what_moved_stands_above_the_bars_and_first_on_the_terminal(kept: RunData) -> None:
     first, _, table = part(reports.build([kept]), "gates").blocks
     assert isinstance(first, Text) and first.tone == "caution" and isinstance(table, Table)
-    assert first.text == f"The bar moved: {MOVED[0]}."
+    assert first.text == f"The gates changed: {MOVED[0]}."
     lines = terminal.summary_lines(kept, 160)
-    assert lines[0] == f"! The bar moved: {MOVED[0]}."
+    assert lines[0] == f"! The gates changed: {MOVED[0]}."
     assert "\u202e" not in lines[1]
 
 
@@ -71,7 +71,7 @@ def test_fabrications_of_the_tuned_model_are_listed_and_none_is_called_new(kept:
     said, table = part(reports.build([kept]), "fabrications").blocks
     assert isinstance(said, Text) and isinstance(table, Table)
     assert said.text == (
-        f"legal/clauses: 1 fabrication of the tuned model; {KEPT}, so new ones cannot be told from old ones."
+        f"legal/clauses: 1 fabrication of the tuned model; {KEPT}, so new ones cannot be distinguished from old ones."
     )
     assert [row[0].text for row in table.rows] == ["lease-009"]
     assert "new fabrication" not in all_text(reports.build([kept]))
@@ -79,7 +79,7 @@ def test_fabrications_of_the_tuned_model_are_listed_and_none_is_called_new(kept:
 
 def test_gains_are_still_found_and_show_the_tuned_answer_without_marks_of_change(kept: RunData) -> None:
     blocks = part(reports.build([kept]), "changes").blocks
-    assert any(isinstance(b, Text) and f"{KEPT}, so the tuned answer stands alone" in b.text for b in blocks)
+    assert any(isinstance(b, Text) and f"{KEPT}, so only the tuned answer is shown" in b.text for b in blocks)
     gains = [b for b in blocks if isinstance(b, Exchange) and b.kind == "gain"]
     assert {g.case_id for g in gains} == {"lease-000", "lease-001", "lease-002", "lease-005"}
     before, after = gains[0].answers
@@ -96,4 +96,4 @@ def test_answers_that_were_not_kept_are_not_counted_as_empty(kept: RunData) -> N
 
 
 def test_the_same_questions_are_found_to_be_the_same(kept: RunData) -> None:
-    assert "yes: 10 cases, joined by id and input" in all_text(reports.build([kept]))
+    assert "yes: 10 cases, joined by ID and input" in all_text(reports.build([kept]))

@@ -65,13 +65,13 @@ def test_each_models_tokens_seconds_and_rates_are_the_engines_own(write_run: Wri
         "Prompt tokens": "5,000",
         "Output tokens": "400",
         "Seconds answering": "25.0 s",
-        "Seconds an answer": "2.5 s",
+        "Seconds per answer": "2.5 s",
         "Prompt tokens per second": "200 tokens/s",
         "Output tokens per second": "16.0 tokens/s",
         "Prompt tokens from the prefix cache": "20.0%",
         "Utilisation": "12.5%",
         "Latency": "–",
-        "Answers cut at the limit": "0",
+        "Answers truncated at the limit": "0",
     }
 
 
@@ -80,18 +80,18 @@ def test_answers_that_were_kept_cost_nothing_and_are_said_to_be_kept(write_run: 
     assert {
         (row[0].text, row[0].note)
         for title, row in found.items()
-        if title not in ("Latency", "Answers cut at the limit")
-    } == {("–", "kept of an earlier run")}
-    assert [cell.text for cell in found["Answers cut at the limit"]] == ["3", "0"]
-    assert found["Answers cut at the limit"][0].note == "30.0% of 10"
+        if title not in ("Latency", "Answers truncated at the limit")
+    } == {("–", "cached from an earlier run")}
+    assert [cell.text for cell in found["Answers truncated at the limit"]] == ["3", "0"]
+    assert found["Answers truncated at the limit"][0].note == "30.0% of 10"
 
 
 def test_nothing_computed_is_no_engine_that_records_nothing(write_run: Writer) -> None:
     kept = table(cost(write_run, ENGINE | {"throughput": {}}), "Cost by model")["Prompt tokens"]
     silent = {key: value for key, value in ENGINE.items() if key != "throughput"} | {"name": "transformers"}
     other = table(cost(write_run, silent), "Cost by model")["Prompt tokens"]
-    assert [cell.note for cell in kept] == ["kept of an earlier run"] * 2
-    assert [cell.note for cell in other] == ["the engine transformers did not record it in this run"] * 2
+    assert [cell.note for cell in kept] == ["cached from an earlier run"] * 2
+    assert [cell.note for cell in other] == ["the engine transformers did not record it"] * 2
 
 
 def test_an_unknown_peak_leaves_the_utilisation_open_with_the_reason(write_run: Writer) -> None:
@@ -106,7 +106,10 @@ def test_an_older_record_without_answers_says_so(write_run: Writer) -> None:
     spent = {key: value for key, value in SPENT.items() if key != "answers"}
     engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}}}  # type: ignore[operator]
     found = table(cost(write_run, engine), "Cost by model")
-    assert (found["Seconds an answer"][1].text, found["Seconds an answer"][1].note) == ("–", "not recorded in this run")
+    assert (found["Seconds per answer"][1].text, found["Seconds per answer"][1].note) == (
+        "–",
+        "not recorded in this run",
+    )
     assert found["Seconds answering"][1].text == "25.0 s"
 
 
@@ -125,14 +128,14 @@ def test_latency_is_shown_where_servers_were_timed_and_explained_where_not(write
     section = cost(write_run, engine)
     latency = table(section, "Cost by model")["Latency"]
     assert [(cell.text, cell.note) for cell in latency] == [
-        ("–", "kept of an earlier run"),
+        ("–", "cached from an earlier run"),
         ("850 ms; 2.4 s", "40 answers"),
     ]
     by_server = table(section, "Servers")
     assert [cell.text for cell in by_server["http://host:8000"]] == ["41", "9,000", "700", "25.0%", "3"]
     assert by_server["http://other:8000"][3].note == "the server published no counters"
     batch = table(cost(write_run, ENGINE), "Cost by model")["Latency"][1]
-    assert "not timed one by one" in batch.note
+    assert "not those of a batch" in batch.note
 
 
 def test_the_time_of_the_run_is_parted_without_a_rest(write_run: Writer) -> None:
@@ -140,7 +143,7 @@ def test_the_time_of_the_run_is_parted_without_a_rest(write_run: Writer) -> None
     # The run took 450 s, 60 s of them in answers: 20 s to load, 25 s to answer.
     assert {title: row[0].text for title, row in found.items()} == {
         "Loading models": "20.0 s",
-        "Answering": "25.0 s",
+        "Generating answers": "25.0 s",
         "Other work on answers": "15.0 s",
         "Before and after": "6 min 30 s",
         "Whole run": "7 min 30 s",
@@ -150,7 +153,7 @@ def test_the_time_of_the_run_is_parted_without_a_rest(write_run: Writer) -> None
 def test_parts_that_the_engine_did_not_tell_apart_stay_together(write_run: Writer) -> None:
     engine = {key: value for key, value in ENGINE.items() if key != "throughput"}
     found = table(cost(write_run, engine), "Where the time went")
-    assert found["Getting answers"][0].text == "1 min 0 s"
+    assert found["Answering"][0].text == "1 min 0 s"
     running = cost(write_run, ENGINE, ended=None)
     assert "Whole run" not in table(running, "Where the time went")
     assert not [b for b in cost(write_run, {"name": "fake"}).blocks if isinstance(b, Table) and "time" in b.caption]
@@ -163,7 +166,7 @@ def test_memory_and_totals_of_the_run(write_run: Writer) -> None:
         "reserved on the device by vLLM's process",
     )
     assert (found["Engine"].text, found["Engine"].note) == ("vllm 0.32.0", "cuda")
-    assert found["Answers kept of earlier runs"].text == "10"
+    assert found["Answers cached from earlier runs"].text == "10"
     bare = facts(cost(write_run, {"name": "fake"}))
     assert bare["Peak memory"].note == "the engine did not record it in this run"
     assert bare["Prompt tokens of all answers"].text == "–"

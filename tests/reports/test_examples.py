@@ -61,7 +61,7 @@ def test_an_example_is_a_whole_small_report_in_the_index(
     assert sum(file.stat().st_size for file in (out / "clauses").iterdir()) < make.LIMIT
     html = "".join(file.read_text("utf-8") for file in (out / "clauses").glob("*.html"))
     assert html.count('<details class="exchange') == make.MOST
-    assert "Loss by training step" in html and "stand on no page" in html
+    assert "Loss by training step" in html and "are on no page" in html
     rows = (out / "README.md").read_text("utf-8").splitlines()[-2:]
     assert [row.split("]")[0] for row in rows] == ["| [alone", "| [clauses"]
     _, _, said, files, _ = rows[1].split("|")

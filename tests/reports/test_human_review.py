@@ -97,7 +97,7 @@ def test_each_reviewer_is_noted_beside_everybody_and_decisions_count(path: Path)
     review(path, SUITE, "r3", {case: both("tuned") for case in IDS[:15]}, kind="adjudication")
     prefer = table(section(path), "Which answer people prefer")
     assert row(prefer, "Everybody")[1].text == "75.0%"
-    assert row(prefer, "r3")[0].note == "decided what others differed on"
+    assert row(prefer, "r3")[0].note == "decided differences"
 
 
 def test_scores_fabrications_and_missed_clauses_stand_by_model_with_the_paired_change(path: Path) -> None:
@@ -180,11 +180,11 @@ def test_review_time_comes_from_editing_drafts_alone(path: Path) -> None:
     drafts[IDS[1]] = fixed("tuned", 90_000.0)
     review(path, SUITE, "r1", drafts, mode="fix")
     times = table(section(path), "Time and edits")
-    ratio = row(times, "Ratio of times in use")[3]
+    ratio = row(times, "Ratio of active times")[3]
     assert ratio.text.endswith("×") and 0.5 < float(ratio.text[:-1]) < 0.75 and "29 contracts" in ratio.note
-    assert "Capped so: 1 of 29 drafts." in times.note
-    assert row(times, "Median time in use")[1].text == "2 min 15 s"
-    assert row(times, "Median time by the clock")[1].text == "3 min 22 s"
+    assert "This capped 1 of 29 drafts." in times.note
+    assert row(times, "Median active time")[1].text == "2 min 15 s"
+    assert row(times, "Median wall-clock time")[1].text == "3 min 22 s"
     assert row(times, "Drafts unchanged")[1].text == "28.6%"
     assert "Review time is not measured" not in said(section(path))
 
@@ -203,8 +203,8 @@ def test_drafts_without_a_comparison_say_that_preference_is_not_measured(path: P
 @pytest.mark.parametrize(
     ("right", "reading"),
     [
-        (11, "no sign that reviewers told the models apart"),
-        (19, "the blind did not hold: reviewers told the models apart"),
+        (11, "no sign that reviewers could tell the models apart"),
+        (19, "not blind: reviewers could tell the models apart"),
     ],
 )
 def test_guesses_tell_whether_the_blind_held(path: Path, right: int, reading: str) -> None:

@@ -25,7 +25,7 @@ def page_of(write_run: Writer, **more: object) -> str:
 def test_a_model_asked_twice_shows_its_floors_and_the_cases_that_flip(write_run: Writer) -> None:
     page = page_of(write_run, manifest=make_manifest(checkpoints=TWICE), verdicts=[])
     assert "## Repeats" in page
-    assert "How far legal/clauses moves by itself" in page
+    assert "Run-to-run variation of legal/clauses" in page
     part = page[page.index("Cases of legal/clauses that flip between the passes") :]
     named = part[: part.index("\n##")]
     assert "lease-000" in named and "lease-001" in named and "lease-003" not in named
@@ -35,7 +35,7 @@ def test_a_model_asked_twice_shows_its_floors_and_the_cases_that_flip(write_run:
 def test_two_models_with_one_answer_a_case_have_no_repeats(run: RunData) -> None:
     page = markdown.render(reports.build([run]))
     assert "## Repeats" not in page
-    assert "how far its metrics move when one model is asked twice was not measured" in page
+    assert "the run-to-run variation of its metrics was not measured" in page
 
 
 def test_repeats_that_do_not_agree_are_named_for_each_model(write_run: Writer) -> None:
@@ -49,4 +49,4 @@ def test_repeats_that_do_not_agree_are_named_for_each_model(write_run: Writer) -
 def test_the_floor_that_margins_were_held_against_is_a_limit(write_run: Writer) -> None:
     page = page_of(write_run, manifest=make_manifest(suites=[make_suite(noise=noise(0.012))]))
     limits = page[page.index("## Limits") :]
-    assert "asking org/m twice moved clause recall by up to 1.2 points (run 20261125-noise)" in limits
+    assert "running org/m twice changed clause recall by up to 1.2 points (run 20261125-noise)" in limits

@@ -38,7 +38,7 @@ def test_the_verdict_comes_first_in_one_plain_sentence(run: RunData) -> None:
     headline = model.sections[0].blocks[0]
     assert isinstance(headline, Headline)
     assert headline.sentence == (
-        "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 gone."
+        "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed."
     )
     assert model.outcome == headline.outcome == "fail"
     assert headline.reason == (
@@ -173,14 +173,14 @@ def test_without_reviewers_the_review_is_empty_and_says_so(run: RunData) -> None
 
 def test_same_cases_is_checked_and_a_difference_is_named(write_run: Writer) -> None:
     good = part(reports.build([write_run()]), "compared").blocks[-1]
-    assert isinstance(good, Table) and good.rows[0][3].text == "yes: 10 cases, joined by id and input"
+    assert isinstance(good, Table) and good.rows[0][3].text == "yes: 10 cases, joined by ID and input"
     records = [
         msgspec.structs.replace(r, prompt_hash="other") if (r.variant, r.case.id) == ("tuned", "lease-004") else r
         for r in make_records()
     ]
     bad = part(reports.build([write_run(records=records)]), "compared").blocks[-1]
     assert isinstance(bad, Table)
-    assert bad.rows[0][3].text.startswith("no: 10 of 10 cases joined by id and input, 9 with the same prompt")
+    assert bad.rows[0][3].text.startswith("no: 10 of 10 cases joined by ID and input, 9 with the same prompt")
 
 
 def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_run: Writer) -> None:
@@ -192,10 +192,10 @@ def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_
     ]
     path = write_run(manifest=make_manifest(checkpoints=checkpoints | {"baseline": other}), records=records)
     found = part(reports.build([path]), "compared")
-    assert "the token IDs differ" in found.lead and "same token ids" not in found.lead
+    assert "the token IDs differ" in found.lead and "same token IDs" not in found.lead
     table = found.blocks[-1]
     assert isinstance(table, Table)
-    said = "yes: 10 cases, joined by id and input; 10 with other token IDs, each model's own prompt"
+    said = "yes: 10 cases, joined by ID and input; 10 with other token IDs, each model's own prompt"
     assert (table.rows[0][3].text, table.rows[0][3].tone) == (said, "caution")
     run = part(reports.build([path]), "provenance").blocks[0]
     assert isinstance(run, Facts)
@@ -205,7 +205,7 @@ def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_
 
 def test_models_of_one_family_are_said_to_have_had_the_same_prompts(write_run: Writer) -> None:
     model = reports.build([write_run()])
-    assert part(model, "compared").lead.startswith("Both models received the same token ids")
+    assert part(model, "compared").lead.startswith("Both models received the same token IDs")
     run = part(model, "provenance").blocks[0]
     assert isinstance(run, Facts)
     assert ("Prompts", "identical token IDs for baseline and tuned") in [(name, c.text) for name, c in run.pairs]
@@ -269,7 +269,7 @@ def test_what_the_curves_show_stands_before_them(run: RunData, write_run: Writer
     assert isinstance(first, Facts) and isinstance(curve, Curve) and isinstance(settings, Facts)
     assert [(name, cell.text) for name, cell in first.pairs] == [
         ("Diagnosis", "overfit"),
-        ("Because", "validation rose from 1.2"),
+        ("Evidence", "validation rose from 1.2"),
         ("Next change", "set train.max_steps = 30"),
     ]
     assert first.pairs[0][1].tone == "caution"
@@ -311,7 +311,7 @@ def test_many_fabrications_are_all_counted_and_fifty_named(write_run: Writer) ->
         records += [make_record(number, "baseline", "none"), make_record(number, "tuned", text, spans=(span,))]
     text, table = part(reports.build([write_run(records=records)]), "fabrications").blocks[:2]
     assert isinstance(table, Table)
-    assert msgspec.to_builtins(text)["text"] == "legal/clauses: 61 new, 1 gone, 0 made by both."
+    assert msgspec.to_builtins(text)["text"] == "legal/clauses: 61 new, 1 fixed, 0 by both models."
     assert len(table.rows) == 50
     assert table.note.startswith("50 of 61 fabrications shown.")
 

@@ -69,19 +69,19 @@ def table(section: Section, caption: str) -> list[list[Cell]]:
 
 
 def test_what_came_of_it_stands_first_in_readable_units(write_run: Writer, run: RunData) -> None:
-    found = {title: cell.text for title, cell in facts(shown(write_run, run), "What came of it").items()}
+    found = {title: cell.text for title, cell in facts(shown(write_run, run), "Result").items()}
     assert found == {
         "Steps": "100",
         "Steps planned": "120",
         "Stopped early": "yes",
-        "Kept step": "80",
+        "Saved step": "80",
         "Chosen by": "lowest validation loss",
         "Lowest validation loss (nats per token)": "0.4703",
         "Trained parameters": "4,884,480",
         "Device": "cuda",
         "Data type": "bfloat16",
         "Wall time": "3 min 20 s",
-        "Processor time": "6 min 40 s",
+        "CPU time": "6 min 40 s",
         "Peak memory (MiB)": "2,478",
         "Tokens per second": "386 tokens/s",
         "Answer tokens per second": "16.7 tokens/s",
@@ -97,13 +97,13 @@ def test_every_file_has_its_hash_and_its_data_card_or_a_word_on_its_absence(writ
         ["more.jsonl", "Train", "5", "cd3bcd3bcd3b", "–"],
         ["val.jsonl", "Validation", "64", "ff14ff14ff14", "–"],
     ]
-    assert rows[1][4].note == "no data card lies beside it" and rows[1][4].tone == "caution"
-    sizes = table(shown(write_run, run), "What was in the rows")
-    assert [cell.text for cell in sizes[3]] == ["Rows that were cut", "2", "0"]
+    assert rows[1][4].note == "it has no data card" and rows[1][4].tone == "caution"
+    sizes = table(shown(write_run, run), "Size of the training data")
+    assert [cell.text for cell in sizes[3]] == ["Truncated rows", "2", "0"]
 
 
 def test_what_was_asked_while_it_learnt_carries_its_interval(write_run: Writer, run: RunData) -> None:
-    rows = table(shown(write_run, run), "What it was asked while it learnt")
+    rows = table(shown(write_run, run), "Evaluations during training")
     assert [(cell.text, cell.note) for cell in rows[0]] == [
         ("Clause recall", "40 cases of legal/clauses, validation cases"),
         ("0.5", "0.4 to 0.6"),
@@ -111,17 +111,17 @@ def test_what_was_asked_while_it_learnt_carries_its_interval(write_run: Writer, 
     ]
     assert [cell.text for cell in rows[1]] == ["Loss on general text", "3.581", "4.29"]
     selection = RECORD["selection"] | {"best": {"value": None, "reason": "too few"}, "before": None}
-    unmeasured = table(shown(write_run, run, selection=selection), "What it was asked while it learnt")[0]
+    unmeasured = table(shown(write_run, run, selection=selection), "Evaluations during training")[0]
     assert [cell.text for cell in unmeasured[1:]] == ["not measured", "not measured"]
 
 
 @pytest.mark.parametrize(("rows", "tone"), [(0, "good"), (3, "bad")])
 def test_text_of_test_cases_among_the_rows_is_said(write_run: Writer, run: RunData, rows: int, tone: str) -> None:
     leaks = RECORD["contamination"] | {"rows": rows, "allowed": "a rehearsal"}
-    found = facts(shown(write_run, run, contamination=leaks), "Text of test cases among the rows")
+    found = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")
     assert (found["Rows with such text"].text, found["Rows with such text"].tone) == (str(rows), tone)
     assert found["Of the suites"].text == "legal/clauses and general/basics"
-    assert found["Allowed because"].text == "a rehearsal"
+    assert found["Reason to allow it"].text == "a rehearsal"
 
 
 def test_settings_keep_what_nobody_foresaw_and_leave_out_what_is_empty(write_run: Writer, run: RunData) -> None:

@@ -73,8 +73,8 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
         (wording.shown_of("regression", 10, 42), "10 of 42 regressions shown"),
         (wording.shown_of("gain", 1, 1), "1 gain"),
         (wording.shown_of("gain", 0, 0), "no gains"),
-        (sentences.fabrications(0, 2), "no new fabrications, 2 gone"),
-        (sentences.fabrications(1, 0), "1 new fabrication, 0 gone"),
+        (sentences.fabrications(0, 2), "no new fabrications, 2 fixed"),
+        (sentences.fabrications(1, 0), "1 new fabrication, 0 fixed"),
     ],
 )
 def test_a_number_is_said_in_one_way(made: str, said: str) -> None:

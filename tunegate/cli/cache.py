@@ -1,4 +1,4 @@
-"""`tunegate cache`: what is kept of earlier runs, and dropping it. Reads options only."""
+"""`tunegate cache`: show what is cached from earlier runs, and evict it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ app = typer.Typer(name="cache", invoke_without_command=True)
 
 @app.callback()
 def show(context: typer.Context) -> None:
-    """Show what is kept of earlier runs; `trim` drops some of it."""
+    """Show what is cached from earlier runs; `trim` evicts entries."""
     if context.invoked_subcommand is None:
         from harness.engines.cache_eviction import table
 
@@ -21,20 +21,20 @@ def show(context: typer.Context) -> None:
 
 @app.command()
 def trim(
-    to: Annotated[str, typer.Option(metavar="SIZE", help="Most that is kept, such as 5GB or 500MB.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be dropped, and drop nothing.")] = False,
+    to: Annotated[str, typer.Option(metavar="SIZE", help="Largest size of the cache, such as 5GB or 500MB.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be evicted; evict nothing.")] = False,
 ) -> None:
-    """Drop what was not used for longest until the cache has at most SIZE: merged models first, then answers.
+    """Evict least recently used entries until the cache is at most SIZE: merged models first, then answers.
 
-    Nothing that a run uses is dropped, and no model, case or canary.
+    Entries that a run uses are kept, and so are all models, cases and canaries.
     """
     from harness.engines.cache_eviction import parse_bytes
     from harness.engines.cache_eviction import trim as drop
     from harness.formatting import format_bytes
 
-    found = drop(parse_bytes(to, "--to"), dry_run=dry_run)
-    for entry in found.dropped:
-        typer.echo(f"{'would drop' if dry_run else 'dropped'}: {entry.says}")
-    for entry in found.refused:
-        typer.echo(f"stays, because it is in use or the system refuses: {entry.says}")
-    typer.echo(f"{format_bytes(found.left)} {'would be' if dry_run else 'are'} left")
+    result = drop(parse_bytes(to, "--to"), dry_run=dry_run)
+    for entry in result.dropped:
+        typer.echo(f"{'would evict' if dry_run else 'evicted'}: {entry.says}")
+    for entry in result.refused:
+        typer.echo(f"kept: in use or permission denied: {entry.says}")
+    typer.echo(f"{format_bytes(result.left)} {'would be' if dry_run else 'are'} left")

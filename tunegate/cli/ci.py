@@ -1,4 +1,4 @@
-"""`tunegate ci`: what a CI job prints, writes and posts of a run."""
+"""`tunegate ci`: what a CI job prints, writes and posts about a run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ if TYPE_CHECKING:
     from reports.ci.export import Export
     from reports.run_data import RunView
 
-app = typer.Typer(
-    name="ci", help="Show a run to a CI service: annotations, summary, comment, metrics.", no_args_is_help=True
-)
+app = typer.Typer(name="ci", help="CI output of a run: annotations, summary, comments.", no_args_is_help=True)
 
-Run = Annotated[str, typer.Argument(help="Run folder, a folder that holds one run, or a run's name.")]
-Bars = Annotated[Path | None, typer.Option(help="The copy of evalsuites that the run took its bars from.")]
-Changed = Annotated[
-    Path | None, typer.Option(help="File with the names of what guards the gate and the change edits, one a line.")
-]
+Run = Annotated[str, typer.Argument(help="Run folder, folder with one run, or run name.")]
+Bars = Annotated[Path | None, typer.Option(help="The evalsuites that the run took its gates from.")]
+Changed = Annotated[Path | None, typer.Option(help="List of edited files that guard the gate, one per line.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
 
 def _evidence(run: str, runs: Path) -> RunView | None:
-    """The run's evidence, or None where the folder holds no run."""
+    """Load the run, or return None where the folder has no run."""
     from reports.ci import collect
 
     path = collect.locate(run, runs)
@@ -49,7 +45,7 @@ def _write(out: Path, raw: bytes) -> None:
 
 @app.command()
 def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
-    """Print GitHub annotations: what moved, and the gates that did not pass."""
+    """Print GitHub annotations: changes of the gates, and the gates that did not pass."""
     from reports.ci import annotations
 
     for line in annotations.lines(_collected(run, runs, bars, changed)):
@@ -58,16 +54,16 @@ def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Ch
 
 @app.command()
 def summary(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
-    """Print the step summary, Markdown: append it to "$GITHUB_STEP_SUMMARY"."""
+    """Print the step summary as Markdown; append it to "$GITHUB_STEP_SUMMARY"."""
     from reports.ci import collect, markdown
 
-    found = _evidence(run, runs)
-    typer.echo(markdown.summary(collect.export(found, bars, changed), collect.sections(found)), nl=False)
+    view = _evidence(run, runs)
+    typer.echo(markdown.summary(collect.export(view, bars, changed), collect.sections(view)), nl=False)
 
 
 @app.command()
 def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
-    """Write what a comment needs as one file that holds no model text, for a job that may post."""
+    """Write one file without model text that has all a comment needs, for the job that posts."""
     from reports.ci.export import encode
 
     _write(out, encode(_collected(run, runs, bars, changed)))
@@ -75,43 +71,41 @@ def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None, cha
 
 @app.command()
 def metrics(run: Run, out: Out, runs: Runs = Path("runs")) -> None:
-    """Write the metrics as OpenMetrics text, for GitLab's metrics report."""
+    """Write the metrics as OpenMetrics text for GitLab's metrics report."""
     from reports.ci.openmetrics import render
 
-    found = _evidence(run, runs)
-    _write(out, render(found.run.metrics.metrics if found else []).encode())
+    view = _evidence(run, runs)
+    _write(out, render(view.run.metrics.metrics if view else []).encode())
 
 
 @app.command()
 def comment(
     source: Annotated[str | None, typer.Argument(metavar="FILE_OR_RUN", help="An export, or a run.")] = None,
-    post: Annotated[
-        bool, typer.Option("--post", help="Put it on the pull request; the token is GITHUB_TOKEN.")
-    ] = False,
+    post: Annotated[bool, typer.Option("--post", help="Post it on the pull request; needs GITHUB_TOKEN.")] = False,
     repo: Annotated[str | None, typer.Option(envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = None,
-    pr: Annotated[
-        int | None, typer.Option(min=1, help="Pull request; default: the one that GITHUB_EVENT_PATH is about.")
+    pr: Annotated[int | None, typer.Option(min=1, help="Pull request (default: that of GITHUB_EVENT_PATH).")] = None,
+    author: Annotated[str | None, typer.Option(help="Account that posts (default: github-actions[bot]).")] = None,
+    says: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Text instead of a verdict, such as: running.")
     ] = None,
-    author: Annotated[str | None, typer.Option(help="Account that posts; default: github-actions[bot].")] = None,
-    says: Annotated[str | None, typer.Option(metavar="TEXT", help="In place of a verdict, such as: running.")] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Print the comment of each suite, or post them: one a suite, made once and then updated.
+    """Print the comments, or post them: one per suite, created once and then updated.
 
-    Printing the comment of a run that may claim no verdict ends with exit code 6.
+    Printing the comments of a run without a valid verdict ends with exit code 6.
     """
     from reports.ci import github, markdown
 
     if (source is None) == (says is None):
-        raise UserError("give either FILE_OR_RUN or --says TEXT, to know what to comment")
-    found = None if source is None else _export(source, runs)
+        raise UserError("expected either FILE_OR_RUN or --says TEXT, and not both")
+    exported = None if source is None else _export(source, runs)
     if not post:
-        bodies = markdown.comments(found).values() if found else [markdown.standing_in(says or "")]
+        bodies = markdown.comments(exported).values() if exported else [markdown.standing_in(says or "")]
         typer.echo("\n".join(bodies), nl=False)
-        if found is not None and found.status != "finished":
+        if exported is not None and exported.status != "finished":
             raise typer.Exit(EXIT_NOTHING_JUDGED)
         return
-    typer.echo(github.post(found, says or "not judged on this commit", repo or "", pr, author, os.environ))
+    typer.echo(github.post(exported, says or "not judged on this commit", repo or "", pr, author, os.environ))
 
 
 def _export(source: str, runs: Path) -> Export:

@@ -1,4 +1,4 @@
-"""`tunegate data`: makes, checks, cleans and splits training rows."""
+"""`tunegate data`: make, check, clean and split training rows."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Training ro
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Suites = Annotated[
     list[str] | None,
-    typer.Option("--suite", help="Suite folder that no row may come from; may be given again. Default: evalsuites."),
+    typer.Option("--suite", help="Suite to keep out (repeatable; default: evalsuites)."),
 ]
-Style = Annotated[str, typer.Option(metavar="FILE", help="Style guide (TOML) that the answers are held to.")]
-Base = Annotated[str, typer.Option(metavar="MODEL", help="Base model whose tokens are counted; no weight is loaded.")]
-MaxLength = Annotated[int, typer.Option(min=16, help="Most tokens of a row, as data.max_length of the training.")]
-Near = Annotated[float, typer.Option(min=0.3, max=1.0, help="Jaccard similarity of near copies.")]
+Style = Annotated[str, typer.Option(metavar="FILE", help="Style guide (TOML) to check answers against.")]
+Base = Annotated[str, typer.Option(metavar="MODEL", help="Base model whose tokenizer counts tokens.")]
+MaxLength = Annotated[int, typer.Option(min=16, help="Most tokens per row, as data.max_length in training.")]
+Near = Annotated[float, typer.Option(min=0.3, max=1.0, help="Jaccard similarity of near duplicates.")]
 Language = Annotated[str, typer.Option(metavar="CODE", help="Language of the rows, ISO 639-1.")]
 Actions = Annotated[
     list[str] | None,
-    typer.Option("--action", metavar="CHECK=ACTION", help="drop, mask, flag or skip, for one check."),
+    typer.Option("--action", metavar="CHECK=ACTION", help="drop, mask, flag or skip for a check (repeatable)."),
 ]
 
 
 def _review(files: list[str], options: dict[str, Any], actions: list[str] | None) -> Review:
-    """Run the checks and show what they found."""
+    """Run the checks and print their findings."""
     from training.curation import render
     from training.curation.check import CheckSettings
     from training.curation.review import review
@@ -44,28 +44,26 @@ def _review(files: list[str], options: dict[str, Any], actions: list[str] | None
         raise UserError("--action expects CHECK=ACTION, such as --action near_duplicates=flag")
     settings = CheckSettings(**options, actions=dict(parted))
     say = (lambda text: typer.echo(f"checking {text}", err=True)) if sys.stderr.isatty() else (lambda text: None)
-    found = review(files, settings, say)
-    render.show(found)
-    return found
+    result = review(files, settings, say)
+    render.show(result)
+    return result
 
 
 @app.command()
 def rows(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet, or hf:owner/name.")],
-    suite: Annotated[Path, typer.Option(metavar="FOLDER", help="Suite in whose words the rows ask.")],
-    inputs: Annotated[
-        list[str], typer.Option("--input", metavar="NAME=COLUMN", help="A variable of the prompt; again for more.")
-    ],
-    answer: Annotated[str, typer.Option(metavar="COLUMN", help="What the model is to answer, word for word.")],
+    suite: Annotated[Path, typer.Option(metavar="FOLDER", help="Suite whose prompt the rows use.")],
+    inputs: Annotated[list[str], typer.Option("--input", metavar="NAME=COLUMN", help="Prompt variable (repeatable).")],
+    answer: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the expected answer.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSONL file to write.")],
     cluster: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="What a row comes from; `split` keeps it together.")
+        str | None, typer.Option(metavar="COLUMN", help="Column with the source; `split` keeps it together.")
     ] = None,
-    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a hub data set.")] = None,
-    config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a hub data set.")] = None,
-    revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a hub data set.")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a Hub dataset.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a Hub dataset.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a Hub dataset.")] = None,
 ) -> None:
-    """Make training rows of a table, each asked as the suite asks. Nothing is written where a row is bad."""
+    """Make training rows from a table, with the suite's prompt. A bad row stops it before anything is written."""
     from harness.scaffold.paths import named_columns
     from harness.suites.tables import Hub
     from harness.tabular.training_rows import RowColumns, write_rows
@@ -86,18 +84,16 @@ def check(
     language: Language = "en",
     action: Actions = None,
     html: Annotated[Path, typer.Option(help="Report to write.")] = Path("data_report.html"),
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 where rows would be dropped or masked.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if rows would be dropped or masked.")] = False,
 ) -> None:
-    """Show duplicates, contamination by suites, personal data, typos and more; changes no row."""
+    """Report duplicates, contamination by suites, personal data, typos and more, without changing rows."""
     from training.curation.render import render_html
 
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
-    found = _review(files, {**options, "near": near, "language": language}, action)
-    write_atomic(html, render_html(found), "Name another file with --html")
+    result = _review(files, {**options, "near": near, "language": language}, action)
+    write_atomic(html, render_html(result), "Name another file with --html")
     typer.echo(f"report: {html}")
-    if strict and (found.drops or found.masked):
+    if strict and (result.drops or result.masked):
         raise typer.Exit(EXIT_GATE_FAILED)
 
 
@@ -113,12 +109,12 @@ def clean(
     language: Language = "en",
     action: Actions = None,
 ) -> None:
-    """Write the rows without what `check` would drop, personal data masked, with a data card and a manifest."""
+    """Write rows without those that `check` would drop, with personal data masked, a data card and a manifest."""
     from training.curation.clean import clean as write_clean
 
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
-    found = _review(files, {**options, "near": near, "language": language}, action)
-    for path in write_clean(found, out):
+    result = _review(files, {**options, "near": near, "language": language}, action)
+    for path in write_clean(result, out):
         typer.echo(f"written: {path}")
 
 
@@ -126,19 +122,19 @@ def clean(
 def split(
     files: Files,
     out: Out,
-    validation: Annotated[float, typer.Option(help="Share of the rows for validation.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Share of the rows for the test.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Another seed draws other documents.")] = 0,
-    by: Annotated[Literal["auto", "document", "input"], typer.Option(help="What rows are kept together by.")] = "auto",
+    validation: Annotated[float, typer.Option(help="Share of rows for validation.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of rows for the test split.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    by: Annotated[Literal["auto", "document", "input"], typer.Option(help="How rows are grouped.")] = "auto",
     near: Near = 0.8,
 ) -> None:
-    """Split rows by document, near copies kept together, into train, validation and, where asked for, test."""
+    """Split rows by document into train, validation and optionally test; near duplicates stay together."""
     from training.curation import split as parts
 
     settings = parts.SplitSettings(validation=validation, test=test, seed=seed, by=by, near=near)
-    found, paths = parts.split(files, out, settings)
-    for part in dict.fromkeys(found.parts):
-        typer.echo(f"{part}: {found.parts.count(part):,} rows")
-    typer.echo(f"{found.groups:,} groups stay whole; the largest has {found.largest:,} rows")
+    result, paths = parts.split(files, out, settings)
+    for part in dict.fromkeys(result.parts):
+        typer.echo(f"{part}: {result.parts.count(part):,} rows")
+    typer.echo(f"{result.groups:,} groups stay together; the largest has {result.largest:,} rows")
     for path in paths:
         typer.echo(f"written: {path}")

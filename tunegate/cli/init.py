@@ -1,4 +1,4 @@
-"""`tunegate init` and `tunegate cases`: a suite of one's own, and its cases. Reads options only."""
+"""`tunegate init` and `tunegate cases`: create your own suite and import its cases."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typer
 from harness.errors import UserError
 
 app = typer.Typer()
-cases = typer.Typer(name="cases", help="Bring the cases of a suite in.", no_args_is_help=True)
+cases = typer.Typer(name="cases", help="Import cases into a suite.", no_args_is_help=True)
 app.add_typer(cases)
 
 
-def _option(says: str) -> object:
-    return typer.Option(metavar="TEXT", help=says)
+def _option(text: str) -> object:
+    return typer.Option(metavar="TEXT", help=text)
 
 
 @app.command()
@@ -23,23 +23,23 @@ def init(
     name: Annotated[str, typer.Argument(metavar="DOMAIN[/SUITE]", help="Such as contracts or contracts/late_fees.")],
     source_suite: Annotated[
         str | None,
-        typer.Option("--from", metavar="SUITE", help="Copy a suite of tunegate's own: legal/clauses."),
+        typer.Option("--from", metavar="SUITE", help="Copy one of tunegate's suites: legal/clauses."),
     ] = None,
-    kind: Annotated[str | None, _option("What is wanted: label, list, number, json, text or grounded.")] = None,
-    labels: Annotated[str | None, _option("Labels, or names of the list, between ';'.")] = None,
-    fields: Annotated[str | None, _option("Fields of the JSON, as 'name: type' between ';'.")] = None,
-    tolerance: Annotated[str | None, _option("How far off a number may be: 0, 0.5 or 1%.")] = None,
-    instruction: Annotated[str | None, _option("What the model is told to do.")] = None,
-    source: Annotated[str | None, _option("What a case comes from: contract, customer, ticket.")] = None,
-    bar: Annotated[str | None, _option("In how many of 100 it must be right: 90.")] = None,
-    compared: Annotated[str | None, _option("With the model in use: better, no_worse or alone.")] = None,
-    invents: Annotated[str | None, _option("How often it may make something up: never or few.")] = None,
-    objective: Annotated[str | None, _option("The aim in one sentence.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: defaults for what is not given.")] = False,
+    kind: Annotated[str | None, _option("Kind of answer: label, list, number, json, text, grounded.")] = None,
+    labels: Annotated[str | None, _option("Labels, or entries of the list, separated by ';'.")] = None,
+    fields: Annotated[str | None, _option("JSON fields as 'name: type', separated by ';'.")] = None,
+    tolerance: Annotated[str | None, _option("Tolerance of a number: 0, 0.5 or 1%.")] = None,
+    instruction: Annotated[str | None, _option("Instruction to the model.")] = None,
+    source: Annotated[str | None, _option("Source of a case: contract, customer, ticket.")] = None,
+    bar: Annotated[str | None, _option("Required right answers per 100: 90.")] = None,
+    compared: Annotated[str | None, _option("Against the current model: better, no_worse or alone.")] = None,
+    invents: Annotated[str | None, _option("Allowed fabrications: never or few.")] = None,
+    objective: Annotated[str | None, _option("The objective in one sentence.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Use defaults; do not prompt.")] = False,
 ) -> None:
-    """Write a new suite: test file, five example cases, prompt, gates, README and a training configuration.
+    """Create a suite: test file, five example cases, prompt, gates, README and a training configuration.
 
-    What is not given is asked for on a terminal, in plain words. The suite runs at once on the embedded model.
+    On a terminal, the command prompts for missing options. The suite runs immediately on the bundled model.
     """
     from harness.scaffold.create import copy, create_suite
     from harness.scaffold.paths import suite_name
@@ -74,37 +74,33 @@ def _ask(question: str, default: str) -> str:
 def import_cases(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet, or hf:owner/name.")],
     into: Annotated[str, typer.Option(metavar="SUITE", help="DOMAIN/SUITE below evalsuites.")],
-    id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="Names each case.")],
-    inputs: Annotated[
-        list[str], typer.Option("--input", metavar="NAME=COLUMN", help="A variable of the prompt; again for more.")
-    ],
-    expected: Annotated[str, typer.Option(metavar="COLUMN", help="The right answer, or a list of them.")],
+    id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="Column with the ID of each case.")],
+    inputs: Annotated[list[str], typer.Option("--input", metavar="NAME=COLUMN", help="Prompt variable (repeatable).")],
+    expected: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the right answer or answers.")],
     cluster: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="What a case comes from, such as its contract.")
+        str | None, typer.Option(metavar="COLUMN", help="Column with the source, such as the contract.")
     ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=COLUMN", help="A kind to tell cases apart by; again for more.")
-    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="NAME=COLUMN", help="Tag column (repeatable).")] = None,
     separator: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Between several right answers in one cell, such as ';'.")
+        str | None, typer.Option(metavar="TEXT", help="Separator of several right answers, such as ';'.")
     ] = None,
     none: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What a cell says where there is none; '' for an empty cell.")
+        str | None, typer.Option(metavar="TEXT", help="Cell text for no right answer; '' for an empty cell.")
     ] = None,
-    append: Annotated[bool, typer.Option("--append", help="Keep the cases that are there.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Drop the cases that are there.")] = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out, and count them.")] = False,
-    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a hub data set.")] = None,
-    config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a hub data set.")] = None,
-    revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a hub data set.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Keep the existing cases.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the existing cases.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count bad rows.")] = False,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a Hub dataset.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a Hub dataset.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a Hub dataset.")] = None,
 ) -> None:
-    """Make cases of the rows of a table, by named columns. Nothing is written where a row is bad."""
+    """Import the rows of a table as cases, by named columns. A bad row stops the import before anything is written."""
     from harness.scaffold.paths import named_columns
     from harness.suites.tables import Hub
     from harness.tabular.import_cases import ImportColumns, Mode, import_table
 
     if append and replace:
-        raise UserError("--append keeps the cases that are there and --replace drops them: give one")
+        raise UserError("--append keeps the existing cases and --replace drops them: use one of them")
     columns = ImportColumns(
         id=id_column,
         input=named_columns(inputs, "--input"),

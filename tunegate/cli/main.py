@@ -13,7 +13,7 @@ import typer
 from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 from harness.signals import interruptible
 from tunegate.cli import cache, ci, data, evaluate, init, report, review, serve, train
-from tunegate.defects import told
+from tunegate.defects import describe_defect
 
 app = typer.Typer(
     name="tunegate",
@@ -28,15 +28,15 @@ for group in (evaluate, train, data, report, review, ci, serve, init, cache):
     app.add_typer(group.app)
 
 
-# Typer carries a command-line parser of its own; its usage errors are the parents of BadParameter.
+# Typer bundles its own command-line parser; the base class of BadParameter is its usage error.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
 STDOUT = 1
 TYPERS_INTERRUPTED = 130
-"""What newer versions of Typer make of Ctrl-C."""
+"""Exit code of newer versions of Typer for Ctrl-C."""
 
 
 def main() -> None:
-    """Entry point; a mistake of the user's and a defect of tunegate are one line on stderr, each with its exit code."""
+    """Run the command line. User errors and defects are one line on stderr, each with its own exit code."""
     try:
         with interruptible():
             code = app(standalone_mode=False, prog_name="tunegate")
@@ -62,34 +62,35 @@ def main() -> None:
         if isinstance(error, SystemExit) and error.code in (None, EXIT_OK):
             raise
         code = EXIT_INTERRUPTED
-        if not (isinstance(error, SystemExit) and _nobody_reads()):  # Typer ends a command so whose reader is gone.
-            typer.echo(f"tunegate: {told(error)}", err=True)
+        # Typer ends a command with SystemExit when the reader of its output is gone.
+        if not (isinstance(error, SystemExit) and _is_stdout_closed()):
+            typer.echo(f"tunegate: {describe_defect(error)}", err=True)
             code = EXIT_INTERNAL
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
-def _nobody_reads() -> bool:
-    """Whoever read standard output has closed it, as `head` does."""
+def _is_stdout_closed() -> bool:
+    """Tell whether the reader of standard output has closed it, as `head` does."""
     output = select.poll()
     output.register(STDOUT, 0)
     return bool(output.poll(0))
 
 
 def command() -> None:
-    """`main` in a process of its own, which spends no time on garbage that its end takes care of.
+    """Run `main` as a process, without garbage collection that its exit makes unnecessary.
 
-    Collecting during the imports of torch and vLLM costs two seconds, taking them apart at the end two more.
+    Collecting during the imports of torch and vLLM costs two seconds, their teardown at exit two more.
     """
     gc.set_threshold(100_000, 50, 1000)
     try:
         main()
-    except SystemExit as left:
+    except SystemExit as exit_:
         if "torch" not in sys.modules:
             raise
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(left.code if isinstance(left.code, int) else 1)
+        os._exit(exit_.code if isinstance(exit_.code, int) else 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how commands end."""
+"""Options that several commands share, and the exit codes of commands."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Run = Annotated[str, typer.Argument(help="Run folder or name.")]
 
 
 def _runs_of_the_project(context: typer.Context, given: Path) -> Path:
-    """The folder that --runs names, else the project's, shown from here where it is below."""
+    """Return the folder of --runs, or the project's, relative to the working directory where it is inside."""
     if getattr(context.get_parameter_source("runs"), "name", "") != "DEFAULT":
         return given
     here = Path.cwd()
-    found = runs_of(None, here)
-    return found.relative_to(here) if found.is_relative_to(here) else found
+    folder = runs_of(None, here)
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 Runs = Annotated[
@@ -34,54 +34,41 @@ Runs = Annotated[
     typer.Option(
         "--runs",
         callback=_runs_of_the_project,
-        help="Folder of the run folders; default: the project's ([tool.tunegate] in pyproject.toml).",
+        help="Folder of runs (default: the project's).",
     ),
 ]
 Engine = Annotated[
-    str | None, typer.Option(metavar="|".join(ENGINES), help="What asks the models; default: vllm where it imports.")
+    str | None, typer.Option(metavar="|".join(ENGINES), help="Inference engine (default: vllm where installed).")
 ]
-Engines = Annotated[
-    int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one a GPU of machine or cluster).")
-]
-TensorParallel = Annotated[
-    int, typer.Option("--tensor-parallel-size", min=1, help="GPUs that vLLM splits each model over.")
-]
-Url = Annotated[
-    list[str] | None, typer.Option("--url", help="An OpenAI-compatible server for --engine openai; again for more.")
-]
-ServedModel = Annotated[
-    str | None, typer.Option(metavar="NAME", help="What the servers call the checkpoint (default: its name).")
-]
-ServedBaseline = Annotated[
-    str | None, typer.Option(metavar="NAME", help="What the servers call the baseline (default: its name).")
-]
+Engines = Annotated[int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one per GPU).")]
+TensorParallel = Annotated[int, typer.Option("--tensor-parallel-size", min=1, help="GPUs per model (vLLM).")]
+Url = Annotated[list[str] | None, typer.Option("--url", help="Server for --engine openai (repeatable).")]
+ServedModel = Annotated[str | None, typer.Option(metavar="NAME", help="The checkpoint's name on the servers.")]
+ServedBaseline = Annotated[str | None, typer.Option(metavar="NAME", help="The baseline's name on the servers.")]
 TrustServer = Annotated[
-    bool, typer.Option("--trust-server", help="The servers have the weights that you name; recorded.")
+    bool, typer.Option("--trust-server", help="Trust that the servers have these weights; recorded.")
 ]
-Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder; may be given again.")]
+Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder (repeatable).")]
 WithoutSuites = Annotated[
-    bool, typer.Option("--no-contamination-check", help="Train where no suite is found to compare rows with.")
+    bool, typer.Option("--no-contamination-check", help="Train even without a suite to compare rows with.")
 ]
-Bars = Annotated[
-    Path | None, typer.Option(help="Take every gates.toml, and accepted baseline, from this copy of evalsuites.")
-]
+Bars = Annotated[Path | None, typer.Option(help="Take gates and accepted baselines from this evalsuites.")]
 RequireGates = Annotated[
     bool | None,
-    typer.Option(
-        "--require-gates/--no-require-gates", help="Fail when a declared gate gives no verdict (default: only in CI)."
-    ),
+    typer.Option("--require-gates/--no-require-gates", help="Fail if a gate gives no verdict (default: only in CI)."),
 ]
-More = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder that must have passed too; repeatable.")]
-Approves = Annotated[
-    Path | None, typer.Option("--bars", help="Copy of evalsuites whose approval.toml and gates decide.")
-]
+MoreSuites = Annotated[list[str] | None, typer.Option("--suite", help="Suite that must also have passed (repeatable).")]
+ApprovalBars = Annotated[Path | None, typer.Option("--bars", help="Take approval.toml and gates from this evalsuites.")]
 
 
-def suites_here(folders: list[str] | None, left_out: list[str] | None = None) -> list[Suite]:
-    """Suites below the folders whose data is here; the others are named, added to `left_out`, and left out."""
+def load_available_suites(folders: list[str] | None, left_out: list[str] | None = None) -> list[Suite]:
+    """Load the suites below the folders whose data is available; print the others and add them to `left_out`.
+
+    Raises UserError where none is left.
+    """
     from harness.suites.discovery import find_suites
 
-    kept: list[Suite] = []
+    suites: list[Suite] = []
     for suite in find_suites(folders or ["evalsuites"]):
         try:
             suite.cases  # noqa: B018 - loading them is the check
@@ -90,14 +77,14 @@ def suites_here(folders: list[str] | None, left_out: list[str] | None = None) ->
             if left_out is not None:
                 left_out.append(str(missing))
             continue
-        kept.append(suite)
-    if not kept:
-        raise UserError("no suite can run here. Name one with --suite, or provide its data")
-    return kept
+        suites.append(suite)
+    if not suites:
+        raise UserError("no suite can run. Name one with --suite, or provide its data")
+    return suites
 
 
-def say_what_changed(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
-    """One line for each gate whose outcome is not what it was in the run."""
+def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
+    """Print one line for each gate whose outcome differs from the run's."""
     was, came = ({(v.suite, v.gate): v.outcome for v in verdicts} for verdicts in (before, now))
     suites = {suite for suite, _ in came}
     for suite, gate in [*came, *(key for key in was if key not in came and key[0] in suites)]:
@@ -109,16 +96,16 @@ def say_what_changed(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
 def exit_with_verdicts(
     verdicts: Collection[Verdict], require_gates: bool | None = False, not_run: Sequence[str] = ()
 ) -> None:
-    """Leave with the code of what the verdicts come to: a failed gate, nothing judged, or all is well.
+    """Exit with the code for the verdicts: a failed gate, nothing judged, or success.
 
-    Where gates are required, `not_run` names what gave no verdict, besides the gates that were skipped.
+    Where gates are required, `not_run` names what gave no verdict, in addition to skipped gates.
     """
     outcomes = {v.outcome for v in verdicts}
     missing = [*not_run, *(f"{v.suite} {v.gate}: {v.reason}" for v in verdicts if v.outcome == "skipped")]
     is_judged = not outcomes <= {"skipped"}
     required = required_by(require_gates)
     if required and (missing or not is_judged):
-        typer.echo(f"{required}: gates that did not run: {'; '.join(missing) or 'there is none'}", err=True)
+        typer.echo(f"{required}: gates that did not run: {'; '.join(missing) or 'there are none'}", err=True)
         raise typer.Exit(EXIT_GATE_FAILED)
     if not outcomes <= {"pass", "skipped"}:
         raise typer.Exit(EXIT_GATE_FAILED)
@@ -127,12 +114,12 @@ def exit_with_verdicts(
         raise typer.Exit(EXIT_NOTHING_JUDGED)
 
 
-def leave_unclaimed(paths: Iterable[Path]) -> None:
-    """Leave with the code for nothing judged where one of these runs may claim no verdict, and say why on stderr."""
+def exit_if_unclaimed(paths: Iterable[Path]) -> None:
+    """Exit with the code for nothing judged where one of these runs may claim no verdict; print why on stderr."""
     from harness.runs.folder import load_manifest, standing_of
 
-    found = {path: standing_of(path, load_manifest(path)) for path in paths}
-    unclaimed = {path: standing for path, standing in found.items() if not standing.is_claim}
+    standings = {path: standing_of(path, load_manifest(path)) for path in paths}
+    unclaimed = {path: standing for path, standing in standings.items() if not standing.is_claim}
     for path, standing in unclaimed.items():
         typer.echo(f"{path}: {standing.says}", err=True)
     if unclaimed:

@@ -12,55 +12,55 @@ import typer
 from harness.errors import UserError
 from harness.files import replacing
 from harness.runs import redaction
-from tunegate.cli.options import Run, Runs, leave_unclaimed
+from tunegate.cli.options import Run, Runs, exit_if_unclaimed
 
 app = typer.Typer()
 
 
 def write_report(parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None) -> None:
-    """Write the report of runs to `out` and print where each file is."""
+    """Write the report of runs to `out` and print the path of each file."""
     import reports
     from reports import assumptions as reports_assumptions
 
     assumptions = reports_assumptions.load(business) if business else None
     typer.echo(
-        "\n".join(f"report: {said}" for said in reports.named(reports.publish(parts, out, with_pdf, assumptions)))
+        "\n".join(f"report: {line}" for line in reports.named(reports.publish(parts, out, with_pdf, assumptions)))
     )
 
 
 @app.command()
 def report(
-    run: Annotated[list[str], typer.Argument(help="Run folder or name; an evaluation, and its training run if any.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: report/ in the first run.")] = None,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf too; needs the extra 'pdf'.")] = False,
+    run: Annotated[list[str], typer.Argument(help="Evaluation run, and optionally its training run.")],
+    out: Annotated[Path | None, typer.Option(help="Output folder (default: report/ in the first run).")] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf; needs the extra 'pdf'.")] = False,
     business: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Your assumptions for the business estimate, TOML.")
+        Path | None, typer.Option(metavar="FILE", help="Assumptions of the business estimate, TOML.")
     ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write report.html, report.md, report.json and cases.csv of finished runs, and pages of cases beside them.
+    """Write report.html, report.md, report.json, cases.csv and pages of cases for a finished run.
 
-    A run that is not finished, or was changed after sealing, is reported without a verdict, with exit code 6.
+    A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
     from harness.runs.folder import find_run
 
     paths = [find_run(text, runs) for text in run]
     write_report(paths, out or paths[0] / "report", pdf, business)
-    leave_unclaimed(paths)
+    exit_if_unclaimed(paths)
 
 
 @app.command()
 def export(
     run: Run,
     form: Annotated[str, typer.Option("--format", help="csv, json, markdown, model-card or eval-results.")],
-    out: Annotated[Path | None, typer.Option(help="File to write (default: print it).")] = None,
-    dataset: Annotated[str, typer.Option(metavar="OWNER/NAME", help="The hub's dataset that holds the cases.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File to write (default: print).")] = None,
+    dataset: Annotated[str, typer.Option(metavar="OWNER/NAME", help="Hub dataset that contains the cases.")] = "",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write a finished run for other programs.
+    """Export a finished run for other programs.
 
-    csv: a line an answer, safe in spreadsheets; json: the whole report; markdown: numbers without any model text;
-    model-card and eval-results: metrics as Hugging Face's hub wants them.
+    csv: one row per answer, safe in spreadsheets; json: the whole report; markdown: numbers without model text;
+    model-card and eval-results: metrics in the formats of the Hugging Face Hub.
     """
     from harness.runs.folder import find_run
     from reports import exports
@@ -73,50 +73,55 @@ def export(
     else:
         write(out, pieces)
         typer.echo(f"written: {out}")
-    leave_unclaimed([path])
+    exit_if_unclaimed([path])
 
 
 def write(out: Path, pieces: Iterator[str]) -> None:
-    """Write a file piece by piece; one of that name stays as it was until the new one is whole."""
+    """Write a file piece by piece and replace an existing one only when it is complete.
+
+    Raises UserError where it cannot be written.
+    """
     with replacing(out, "Name another file with --out", parents=True) as file:
         file.writelines(piece.encode() for piece in pieces)
     redaction.redact_files([out])
 
 
 ON_A_SCREEN = 50
-"""Runs that a terminal is shown unasked."""
+"""Runs that a terminal shows by default."""
 
 
 @app.command(name="runs")
 def list_runs(
-    out: Annotated[Path | None, typer.Argument(help="File of --html (default: index.html in the runs folder).")] = None,
+    out: Annotated[Path | None, typer.Argument(help="File for --html (default: index.html in --runs).")] = None,
     suite: Annotated[
-        list[str] | None, typer.Option("--suite", help="Runs of this suite, such as legal/clauses or legal/*; again.")
+        list[str] | None, typer.Option("--suite", help="Suite such as legal/clauses or legal/* (repeatable).")
     ] = None,
-    kind: Annotated[str, typer.Option(help="What was done: eval, train, merge or serve.")] = "",
-    checkpoint: Annotated[str, typer.Option(help="Part of a checkpoint's name, or the start of its digest.")] = "",
-    since: Annotated[str, typer.Option(metavar="WHEN", help="Not before: a day or time in UTC, or 12h, 7d, 4w.")] = "",
-    outcome: Annotated[str, typer.Option(help="All gates together: pass, fail, inconclusive or skipped.")] = "",
+    kind: Annotated[str, typer.Option(help="eval, train, merge or serve.")] = "",
+    checkpoint: Annotated[str, typer.Option(help="Part of a checkpoint's name, or start of its digest.")] = "",
+    since: Annotated[
+        str, typer.Option(metavar="WHEN", help="A day or time in UTC, or an age such as 12h, 7d, 4w.")
+    ] = "",
+    outcome: Annotated[str, typer.Option(help="pass, fail, inconclusive or skipped.")] = "",
     limit: Annotated[
-        int | None, typer.Option(min=0, help="The newest so many; 0 for all (default: all, 50 on a terminal).")
+        int | None, typer.Option(min=0, help="Newest runs only; 0 for all (default on terminals: 50).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
-    html: Annotated[bool, typer.Option("--html", help="Write a page of trends, with links to reports.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Write a page of trends with links to reports.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """List the runs, newest last: kind, status, gates, checkpoints, suites.
+    """List runs, newest last: kind, status, gates, checkpoints, suites.
 
-    A folder that cannot be read is listed with the reason.
+    An unreadable folder is listed with the reason.
     """
     import msgspec
 
     from harness.runs.history import past_runs, wanted
 
-    asked = wanted(suite or (), kind, checkpoint, since, outcome)
+    run_filter = wanted(suite or (), kind, checkpoint, since, outcome)
     if out and not html:
-        raise UserError(f"{out}: a file is written with --html only. Say `tunegate runs --html {out}`")
+        raise UserError(f"{out}: only --html writes a file. Use `tunegate runs --html {out}`")
     every = past_runs(runs)
-    met = [run for run in every if asked.is_met(run)]
+    met = [run for run in every if run_filter.is_met(run)]
     is_screen = sys.stdout.isatty() and not (as_json or html)
     most = limit if limit is not None else ON_A_SCREEN if is_screen else 0
     shown = met[-most:] if most else met
@@ -127,7 +132,7 @@ def list_runs(
     elif as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=1).decode())
     elif not every:
-        typer.echo(f"no runs in {runs.resolve()}. Make one with: pytest evalsuites")
+        typer.echo(f"no runs in {runs.resolve()}. Create one with: pytest evalsuites")
     elif not met:
         typer.echo(f"no run in {runs.resolve()} matches ({len(every)} checked)")
     else:

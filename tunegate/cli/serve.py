@@ -1,4 +1,4 @@
-"""`tunegate serve`: the step after the gate. Reads options only."""
+"""`tunegate serve`: serve a gated checkpoint."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typer.core import TyperCommand
 
 from harness.env import SERVE_ARGS
 from harness.serving.platforms import PLATFORMS
-from tunegate.cli.options import Approves, More, Runs, TensorParallel
+from tunegate.cli.options import ApprovalBars, MoreSuites, Runs, TensorParallel
 
 app = typer.Typer()
 
 
 class FromEnvironment(TyperCommand):
-    """Without a word on the command line, take the words of TUNEGATE_SERVE_ARGS: SageMaker starts `IMAGE serve`."""
+    """Takes the arguments from TUNEGATE_SERVE_ARGS if there are none: SageMaker starts `IMAGE serve`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args or shlex.split(os.environ.get(SERVE_ARGS, "")))
@@ -26,46 +26,40 @@ class FromEnvironment(TyperCommand):
 
 @app.command(cls=FromEnvironment)
 def serve(
-    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run, model or merged folder, hub id or alias.")],
-    name: Annotated[str | None, typer.Option(help="The model's name for those who ask it (default: its own).")] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address (default: 127.0.0.1); others need TUNEGATE_SERVE_KEY.")
-    ] = None,
+    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run, model, Hub ID or alias.")],
+    name: Annotated[str | None, typer.Option(help="Name of the served model (default: its own).")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; other than 127.0.0.1 needs TUNEGATE_SERVE_KEY.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on (default: 8000).")] = None,
     platform: Annotated[
-        str | None, typer.Option(metavar="|".join(PLATFORMS), help="Answer this platform's routes, on 0.0.0.0.")
+        str | None, typer.Option(metavar="|".join(PLATFORMS), help="Serve this platform's routes on 0.0.0.0.")
     ] = None,
     trust_platform: Annotated[
         bool, typer.Option("--trust-platform", help="The platform authenticates: predict needs no key.")
     ] = False,
-    lora: Annotated[str, typer.Option(help="auto, force or merge: how an adapter is served.")] = "auto",
+    lora: Annotated[str, typer.Option(help="How to serve an adapter: auto, force or merge.")] = "auto",
     tensor_parallel_size: TensorParallel = 1,
-    max_model_len: Annotated[
-        int | None, typer.Option(min=64, help="Longest prompt and answer, in tokens (default: the model's own limit).")
-    ] = None,
+    max_model_len: Annotated[int | None, typer.Option(min=64, help="Longest prompt plus answer, in tokens.")] = None,
     ungated: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Serve without a passing verdict; written into the record.")
+        str | None, typer.Option(metavar="REASON", help="Serve without a passing verdict; recorded.")
     ] = None,
-    questions: Annotated[
-        int, typer.Option(min=0, help="Answers of the approving run to compare the server's with.")
-    ] = 16,
-    start_timeout: Annotated[float, typer.Option(min=1, help="Seconds in which the server must be healthy.")] = 600,
+    questions: Annotated[int, typer.Option(min=0, help="Recorded answers to compare the server's with.")] = 16,
+    start_timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait until the server is healthy.")] = 600,
     check: Annotated[bool, typer.Option("--check", help="Stop the server after the smoke test.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run; start nothing.")] = False,
-    suite: More = None,
-    bars: Approves = None,
+    suite: MoreSuites = None,
+    bars: ApprovalBars = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Serve a gated checkpoint with vLLM: verdict, route, server, smoke test; then until interrupted.
+    """Serve a gated checkpoint with vLLM until interrupted: check verdict and route, start, smoke test.
 
-    Every suite that evalsuites/approval.toml names must have passed on exactly these weights; `tunegate approval`
-    writes that file. Merged weights are judged again before they are served.
+    Every suite in evalsuites/approval.toml must have passed on exactly these weights; `tunegate approval` writes that
+    file. Merged weights are judged again before they are served.
     """
     from harness.progress.progress import Progress
     from harness.serving.deploy import DeployOptions, plan_deployment
     from harness.serving.deploy import serve as deploy
 
-    wanted = DeployOptions(
+    options = DeployOptions(
         checkpoint=checkpoint,
         host=host,
         port=port,
@@ -83,6 +77,6 @@ def serve(
         start_timeout_s=start_timeout,
     )
     if dry_run:
-        plan_deployment(wanted, Progress(), typer.echo)
+        plan_deployment(options, Progress(), typer.echo)
     else:
-        deploy(wanted, Progress(), typer.echo, leave=check)
+        deploy(options, Progress(), typer.echo, leave=check)

@@ -1,6 +1,6 @@
-"""pytest items: one case test on one record, one gate on one slice, and a stand-in for a suite that cannot run.
+"""pytest items: one case test on one record, one gate on one slice, and a skip for a suite that cannot run.
 
-They only read what the session made; it is met here first, because every item asks it.
+The items only read the results of the evaluation session, which `session_of` creates.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
     from tunegate.pytest_plugin.session import EvaluationSession
 
 KEY: pytest.StashKey[EvaluationSession] = pytest.StashKey()
-ENDED: pytest.StashKey[tuple[str, int]] = pytest.StashKey()
-"""What ended the session before its time, in one line, and the exit code of that."""
+EXIT_REASON: pytest.StashKey[tuple[str, int]] = pytest.StashKey()
+"""Why the session ended early, in one line, and the exit code."""
 LONGEST_KEYWORD = 40
-"""Characters of a tag that -k matches. A longer tag is a text, such as a reference answer, and holds most words."""
-Made = TypeVar("Made")
+"""Longest tag that -k matches. A longer one is a text, such as a reference answer, and would match most words."""
+Result = TypeVar("Result")
 
 
-def ending(session: pytest.Session, line: str, code: int) -> Exception:
-    """What to raise to end the session; from a worker of xdist the controller learns of it, and stops the others."""
-    session.config.stash[ENDED] = line, code
+def session_exit(session: pytest.Session, line: str, code: int) -> Exception:
+    """Return the exception that ends the session; an xdist worker also tells the controller, which stops the others."""
+    session.config.stash[EXIT_REASON] = line, code
     if hasattr(session.config, "workerinput"):
         session.shouldstop = line
     return pytest.exit.Exception(line, returncode=code)
 
 
-def ending_at_defects(session: pytest.Session, part: Callable[..., Made]) -> Callable[..., Made]:
-    """The same function, but an exception that nobody expects ends the session, with the code of an internal error."""
+def exit_on_defect(session: pytest.Session, part: Callable[..., Result]) -> Callable[..., Result]:
+    """Wrap a function so that an unexpected exception ends the session with the code of an internal error."""
 
     @wraps(part)
-    def guarded(*words: Any, **named: Any) -> Made:
+    def guarded(*words: Any, **named: Any) -> Result:
         try:
             return part(*words, **named)
         except (UserError, pytest.UsageError, pytest.exit.Exception):
             raise
         except Exception as error:
-            from tunegate.defects import told
+            from tunegate.defects import describe_defect
 
-            raise ending(session, told(error), EXIT_INTERNAL) from None
+            raise session_exit(session, describe_defect(error), EXIT_INTERNAL) from None
 
     return guarded
 
 
 def session_of(config: pytest.Config) -> EvaluationSession:
-    """The one Session of this process, made when the first suite is met."""
+    """Return the evaluation session of this process, created for the first suite."""
     if KEY not in config.stash:
         from tunegate.pytest_plugin.session import EvaluationSession
 
@@ -62,7 +62,7 @@ def session_of(config: pytest.Config) -> EvaluationSession:
 
 
 def runs_of(config: pytest.Config) -> Path:
-    """Folder of the run folders. pytest's own root moves with the paths on the command line, a checkpoint's too."""
+    """Return the folder of runs. It does not follow pytest's rootdir, which depends on paths on the command line."""
     from harness.runs import project
 
     try:
@@ -72,9 +72,9 @@ def runs_of(config: pytest.Config) -> Path:
 
 
 def marks_of(source: object) -> list[pytest.Mark]:
-    """Marks that a decorator or `pytestmark` left on a function or module."""
-    found: Any = getattr(source, "pytestmark", [])
-    marks: list[Any] = found if isinstance(found, list) else [found]
+    """Return the marks of a function or module, from decorators or `pytestmark`."""
+    declared: Any = getattr(source, "pytestmark", [])
+    marks: list[Any] = declared if isinstance(declared, list) else [declared]
     return [getattr(mark, "mark", mark) for mark in marks]
 
 
@@ -102,7 +102,7 @@ class CaseItem(_SuiteItem):
 
     def runtest(self) -> None:
         try:
-            record = ending_at_defects(self.session, session_of(self.config).record)(
+            record = exit_on_defect(self.session, session_of(self.config).record)(
                 self.test.suite, self.case, self.repeat
             )
         except Unavailable as left_out:
@@ -115,7 +115,7 @@ class CaseItem(_SuiteItem):
         return f"{self.test.suite.name} {self.case.id}{repeat}, {self.test.__name__}"
 
     def text(self) -> str | None:
-        """Prompt, expected answer, answers and scores, where few cases are selected."""
+        """Return prompt, expected answer, answers and scores, where few cases are selected."""
         return session_of(self.config).case_text(self.test.suite, self.case, self.repeat)
 
     def reportinfo(self) -> tuple[Any, int, str]:
@@ -123,13 +123,13 @@ class CaseItem(_SuiteItem):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if not self.test.must and isinstance(excinfo.value, AssertionError):
-            return str(excinfo.value)  # a miss: thousands of them need no traceback
+            return str(excinfo.value)  # A miss needs no traceback: there may be thousands.
         excinfo.traceback = excinfo.traceback.cut(path=self.path)
         return super().repr_failure(excinfo, style="short")
 
 
 class GateItem(_SuiteItem):
-    """One gate on one slice; reads the run's records, never other items' outcomes."""
+    """One gate on one slice; it reads the run's verdicts, never other items' outcomes."""
 
     def __init__(self, *, suite: Any, gate_id: str, **rest: Any) -> None:
         super().__init__(**rest)
@@ -137,9 +137,9 @@ class GateItem(_SuiteItem):
         self.user_properties += [("suite", suite.name), ("gate", gate_id)]
 
     def runtest(self) -> None:
-        found = session_of(self.config)
-        verdict = ending_at_defects(self.session, found.verdict)(self.suite, self.gate_id)
-        self.user_properties += ending_at_defects(self.session, found.properties)(verdict).items()
+        session = session_of(self.config)
+        verdict = exit_on_defect(self.session, session.verdict)(self.suite, self.gate_id)
+        self.user_properties += exit_on_defect(self.session, session.properties)(verdict).items()
         if verdict.outcome == "skipped":
             pytest.skip(verdict.reason)
         if verdict.outcome != "pass":
@@ -153,11 +153,11 @@ class GateItem(_SuiteItem):
 
 
 class GateNotPassed(Exception):
-    """A gate that failed, is inconclusive, or could not be measured."""
+    """A gate failed, is inconclusive, or could not be measured."""
 
 
 class SkipItem(_SuiteItem):
-    """Stands for a suite that cannot run here, and says why."""
+    """Skips a suite that cannot run, with the reason."""
 
     def __init__(self, *, why: str, **rest: Any) -> None:
         super().__init__(**rest)

@@ -1,6 +1,6 @@
-"""One evaluation session: which suites run, when answers are made, which record and verdict an item reads.
+"""One evaluation session: which suites run, when answers are generated, and the record and verdict of each item.
 
-Knows neither pytest's hooks nor how a run is made; the plugin asks it, and it asks the runner.
+The plugin's hooks call it; it calls the evaluation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.suites.discovery import name_clash
 from harness.suites.suite import Suite
 
 FEW = 5
-"""Most selected cases that the terminal shows in full."""
+"""Most selected cases for which the terminal shows each in full."""
 
 
 def engine_of(options: Any) -> EngineConfig:
@@ -52,7 +52,7 @@ class EvaluationSession:
         self._verdicts: dict[tuple[str, str], Verdict] = {}
 
     def add(self, suite: Suite, is_long: bool) -> bool:
-        """Take a suite into the session; False when it cannot run, with the reason in `why_not` or `problems`."""
+        """Add a suite; return False where it cannot run, with the reason in `why_not` or `problems`."""
         if (known := self._suites.get(suite.name)) is suite:
             return True
         if known is not None:
@@ -77,8 +77,8 @@ class EvaluationSession:
         return True
 
     def _refuse_same_names(self, suite: Suite) -> None:
-        """Refuse cases that are called what an item of another case's repeat is called."""
-        repeats = [found for found in self.repeats(suite) if found[1]]
+        """Refuse a case with the same item name as a repeat of another case. Raises UserError."""
+        repeats = [pair for pair in self.repeats(suite) if pair[1]]
         ids = dict.fromkeys(case.id for case in suite.cases) if repeats else {}
         same = [
             f"{suite.name}: case {case_id + suffix!r} and answer {repeat} of case {case_id!r} would be one test item: "
@@ -93,7 +93,7 @@ class EvaluationSession:
         return Path(self.options.bars) if self.options.bars else None
 
     def runs(self, suite: Suite) -> bool:
-        """The suite can run and was taken in; a suite object that pytest met before its name counts too."""
+        """Tell whether the suite can run; adds it where pytest collects its case tests first."""
         return suite.name in self._suites or (
             suite.name not in self._reasons and not self.problems and self.add(suite, is_long=False)
         )
@@ -102,20 +102,20 @@ class EvaluationSession:
         return self._reasons.get(suite.name)
 
     def not_run(self) -> list[str] | None:
-        """Gates that were deselected, and why suites did not run; None where no suite was collected."""
+        """Return deselected gates, and why suites did not run; None where no suite was collected."""
         if not self._suites and not self._reasons:
             return None
         return [*self.deselected, *self._reasons.values()]
 
     def notes(self) -> list[str]:
-        """Suites that did not run, and why."""
+        """Return a line for each suite that did not run."""
         return [f"not run: {reason}" for reason in self._reasons.values()]
 
     def cases(self, suite: Suite) -> Sequence[Case]:
         return suite.cases[: self.options.limit] if self.options.limit else suite.cases
 
     def repeats(self, suite: Suite) -> Iterable[tuple[int, str]]:
-        """Repeat numbers and the suffix of their items."""
+        """Return the repeat numbers and the suffixes of their items."""
         repeats = self.options.repeats or suite.samples
         return [(r, "" if r == 1 else f"-r{r}") for r in range(1, repeats + 1)]
 
@@ -124,17 +124,17 @@ class EvaluationSession:
 
         return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values(), suite.name)]
 
-    def wanted(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
-        """Plan after deselection: a suite whose gates are selected is asked whole (or up to --limit)."""
+    def select(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
+        """Plan the jobs after deselection: a suite with a selected gate runs all its cases (up to --limit)."""
         chosen: dict[str, dict[str, Case]] = {}
         for suite, case in cases:
             chosen.setdefault(suite.name, {})[case.id] = case
-        is_part = any(len(found) < len(self.cases(self._suites[name])) for name, found in chosen.items())
+        is_part = any(len(selected) < len(self.cases(self._suites[name])) for name, selected in chosen.items())
         self.shows_cases = len(cases) <= FEW and (is_part or not gates)
         self.gates_selected = [(suite.name, gate_id) for suite, gate_id in gates]
         for name in dict.fromkeys(name for name, _ in self.gates_selected):
             chosen[name] = {case.id: case for case in self.cases(self._suites[name])}
-        self._jobs = [SuiteJob(suite=self._suites[n], cases=list(found.values())) for n, found in chosen.items()]
+        self._jobs = [SuiteJob(suite=self._suites[n], cases=list(selected.values())) for n, selected in chosen.items()]
 
     def job(self) -> Job:
         options = self.options
@@ -148,7 +148,7 @@ class EvaluationSession:
         )
 
     def forecast(self) -> list[str]:
-        """What is about to run and how long that may take, in one or two lines."""
+        """Say in one or two lines what will run and how long it may take."""
         if not self._jobs:
             return []
         from harness.evaluation.plan import forecast
@@ -156,9 +156,9 @@ class EvaluationSession:
         return forecast(self.job())
 
     def prepare(self, terminal: TextIO | None = None) -> None:
-        """Make or read the run. With several workers the first makes it, the others wait and read.
+        """Make or read the run. With several workers, the first makes it and the others wait and read.
 
-        `terminal` is where it may be shown; without one nothing is said of it.
+        `terminal` shows the progress; without it there is no output.
         """
         if not self._jobs:
             return
@@ -176,32 +176,32 @@ class EvaluationSession:
         self.prepare_s = time.perf_counter() - begun
 
     def record(self, suite: Suite, case: Case, repeat: int) -> Record:
-        """The candidate's record; Unavailable where the case is longer than the model's context."""
-        found = self._records.get((suite.name, case.id, repeat))
-        if found is None:
+        """Return the candidate's record. Raises Unavailable where the case exceeds the model's context."""
+        record = self._records.get((suite.name, case.id, repeat))
+        if record is None:
             raise Unavailable(f"{case.id} is longer than the model's context and was left out")
-        return found
+        return record
 
     def case_text(self, suite: Suite, case: Case, repeat: int) -> str | None:
-        """One case in full; None where many are selected, or where it was left out."""
+        """Return one case in full; None where many are selected or the case was left out."""
         if not self.shows_cases or self.run is None or (suite.name, case.id, repeat) not in self._records:
             return None
         from tunegate.run_summary import case_text
 
-        asked = zip(self.run.records, self.run.suite_of, strict=True)
-        records = [r for r, name in asked if (name, r.case.id, r.repeat) == (suite.name, case.id, repeat)]
+        named_records = zip(self.run.records, self.run.suite_of, strict=True)
+        records = [r for r, name in named_records if (name, r.case.id, r.repeat) == (suite.name, case.id, repeat)]
         return case_text(suite, records, whole=self.options.verbose > 0)
 
     def verdict(self, suite: Suite, gate_id: str) -> Verdict:
         return self._verdicts[suite.name, gate_id]
 
     def properties(self, verdict: Verdict) -> dict[str, str]:
-        """What JUnit carries of a verdict: value, interval, n and bar."""
-        found = {"outcome": verdict.outcome, "bar": verdict.bar}
-        found["run"] = str(self.run_path)
+        """Return the JUnit properties of a verdict: value, interval, n and threshold."""
+        properties = {"outcome": verdict.outcome, "bar": verdict.bar}
+        properties["run"] = str(self.run_path)
         seen = verdict.observed
         if seen is not None and seen.value is not None:
-            found |= {"value": f"{seen.value:.6g}", "n": str(seen.n), "clusters": str(seen.clusters)}
+            properties |= {"value": f"{seen.value:.6g}", "n": str(seen.n), "clusters": str(seen.clusters)}
             if seen.low is not None and seen.high is not None:
-                found |= {"low": f"{seen.low:.6g}", "high": f"{seen.high:.6g}"}
-        return found
+                properties |= {"low": f"{seen.low:.6g}", "high": f"{seen.high:.6g}"}
+        return properties

@@ -1,4 +1,4 @@
-"""What pytest's terminal says of a session that tests models: selected cases, estimates, verdicts and engine time."""
+"""The terminal summary of a pytest session that tests models: cases, estimates, verdicts and engine time."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ if TYPE_CHECKING:
     from tunegate.pytest_plugin.session import EvaluationSession
 
 
-class Told(TypedDict):
-    """What the summary needs of a session, in types that an xdist worker can send to the controller."""
+class SessionSummary(TypedDict):
+    """What the summary shows, in types that an xdist worker can send to the controller."""
 
     run: str | None
     """The run folder."""
     gates: list[tuple[str, str]]
     """Selected gates as (suite, id)."""
     shows_cases: bool
-    """Few cases are selected, and each is shown in full."""
+    """Whether few cases are selected, so that each is shown in full."""
     prepare_s: float
-    """Seconds that answers, scores and verdicts took."""
+    """Seconds for answers, scores and verdicts."""
     not_run: list[str]
     """Gates that were deselected, and why suites did not run."""
 
 
-TOLD: pytest.StashKey[Told] = pytest.StashKey()
+SUMMARY: pytest.StashKey[SessionSummary] = pytest.StashKey()
 
 
-def told_of(session: EvaluationSession) -> Told | None:
-    """None where no suite was collected."""
+def summarise(session: EvaluationSession) -> SessionSummary | None:
+    """Summarise a session; None where no suite was collected."""
     not_run = session.not_run()
     if not_run is None:
         return None
-    return Told(
+    return SessionSummary(
         run=str(session.run.path) if session.run else None,
         gates=session.gates_selected,
         shows_cases=session.shows_cases,
@@ -43,7 +43,7 @@ def told_of(session: EvaluationSession) -> Told | None:
 
 
 def show_engine_time(config: pytest.Config, seconds: float) -> None:
-    """Add an entry to --durations. Like those of setup and teardown it is in no count."""
+    """Add an entry to --durations; like setup and teardown, it is not counted as a test."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal and seconds:
         where = ("tunegate", None, "engine")
@@ -52,19 +52,19 @@ def show_engine_time(config: pytest.Config, seconds: float) -> None:
 
 
 def case_texts(terminal: Any) -> list[str]:
-    """Cases in full, as their reports carry them."""
-    reports = (report for found in terminal.stats.values() for report in found)
+    """Return the cases in full, from their reports."""
+    reports = (report for category in terminal.stats.values() for report in category)
     return [f"{text}\n" for report in reports if (text := getattr(report, "case_text", ""))]
 
 
-def run_lines(terminal: Any, told: Told | None, run: str | None) -> list[str]:
-    """Estimates and verdicts of what was selected, and the run folder; only the folder below cases without a gate."""
+def run_lines(terminal: Any, summary: SessionSummary | None, run: str | None) -> list[str]:
+    """Return estimates and verdicts of the selection and the run folder; only the folder for cases without a gate."""
     from tunegate.run_summary import lines
 
-    path = run or (told["run"] if told else None)
+    path = run or (summary["run"] if summary else None)
     if not path:
         return []
-    if told and told["shows_cases"] and not told["gates"]:
+    if summary and summary["shows_cases"] and not summary["gates"]:
         return [f"run folder: {path}"]
-    chosen = {(suite, gate) for suite, gate in told["gates"]} if told else None
+    chosen = {(suite, gate) for suite, gate in summary["gates"]} if summary else None
     return lines(path, terminal._tw.fullwidth, chosen)

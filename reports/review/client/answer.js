@@ -1,5 +1,5 @@
-// An answer on the page and its exact text. Places are Unicode code points, as everywhere outside of the browser; what
-// the browser counts in UTF-16 is turned here and nowhere else.
+// An answer on the page and its exact text. Offsets are Unicode code points, as everywhere outside of the browser; this
+// file converts the browser's UTF-16 offsets.
 class Answer {
   constructor(element) {
     this.element = element;
@@ -14,7 +14,7 @@ class Answer {
     this.points = Array.from(this.text);
   }
 
-  // What a range of the document covers of this answer, or null.
+  // The part of this answer that a range of the document covers, or null.
   covered(range) {
     let first = null;
     let last = null;
@@ -33,7 +33,7 @@ class Answer {
     return { start: first.point + before, end: last.point - after, quote: quote.trim() };
   }
 
-  // UTF-16 offsets into a piece's own text between which a range covers it; equal where it does not.
+  // UTF-16 offsets of the part of a piece that a range covers; equal where it covers none.
   static overlap(piece, range) {
     const whole = document.createRange();
     whole.selectNodeContents(piece.node);
@@ -59,14 +59,14 @@ class Answer {
     return this.element.querySelector(`[data-sentence="${Number(number)}"]`);
   }
 
-  // Sentences `3` or `2-4`, or only the words of them that are given; a string says what is wrong.
+  // Find sentences `3` or `2-4`, or the given words in them; a returned string is an error message.
   named(numbers, words) {
-    const found = /^\s*(\d+)\s*(?:[-–]\s*(\d+)\s*)?$/.exec(numbers);
-    if (!found) return "Give a sentence by its number, such as 3, or several as 2-4.";
-    const [first, last] = [this.sentence(found[1]), this.sentence(found[2] ?? found[1])];
+    const match = /^\s*(\d+)\s*(?:[-–]\s*(\d+)\s*)?$/.exec(numbers);
+    if (!match) return "Enter the number of a sentence, such as 3, or a range, such as 2-4.";
+    const [first, last] = [this.sentence(match[1]), this.sentence(match[2] ?? match[1])];
     if (!first || !last) return "There is no sentence with that number.";
     const [start, end] = [Number(first.dataset.start), Number(last.dataset.end)];
-    if (start >= end) return "Give the earlier sentence first.";
+    if (start >= end) return "Enter the earlier sentence first.";
     if (!words.trim()) return this.stretch(start, end);
     const text = this.stretch(start, end).quote;
     const at = Answer.find(text, words.trim());
@@ -81,7 +81,7 @@ class Answer {
     return text.toLowerCase().indexOf(words.toLowerCase());
   }
 
-  // The part of the document that shows a stretch.
+  // The range of the document that shows a part of the answer.
   range(start, end) {
     const range = document.createRange();
     for (const piece of this.pieces) {

@@ -1,4 +1,4 @@
-// Time in which the page was visible and in use: after half a minute without a key or a pointer it stands still.
+// Time in which the page was visible and in use: the clock pauses after half a minute without a key or a pointer.
 class Clock {
   static IDLE_MS = 30000;
 

@@ -1,4 +1,4 @@
-// The keyboard: single keys act outside of text fields, and only while they are switched on.
+// The keyboard: single keys work outside of text fields, and only while they are switched on.
 class Keys {
   constructor(page) {
     this.page = page;
@@ -64,8 +64,8 @@ class Keys {
   }
 
   jump(selector) {
-    const found = this.page.current?.querySelector(selector);
-    Keys.enter(found?.matches("fieldset") ? found : found?.querySelector("fieldset[data-question]") ?? found);
+    const target = this.page.current?.querySelector(selector);
+    Keys.enter(target?.matches("fieldset") ? target : target?.querySelector("fieldset[data-question]") ?? target);
   }
 
   choose(digit) {

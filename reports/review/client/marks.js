@@ -12,8 +12,8 @@ class Marks {
     this.numbers = card.querySelector(".numbers");
     this.words = card.querySelector(".words");
     this.none = card.querySelector(".none");
-    this.says = card.querySelector(".chosen");
-    this.hint = this.says.textContent;
+    this.message = card.querySelector(".chosen");
+    this.hint = this.message.textContent;
     for (const field of [this.numbers, this.words]) {
       field.addEventListener("input", (event) => { event.stopPropagation(); this.chooseNamed(); });
       field.addEventListener("keydown", (event) => this.enter(event));
@@ -27,12 +27,12 @@ class Marks {
       if (this.none.checked && this.list.length) {
         event.stopPropagation();
         this.none.checked = false;
-        this.tell("Some are marked. Remove them first, if there are none.");
+        this.tell("Some are marked. Remove the marks first.");
       }
     });
   }
 
-  tell(text) { this.says.textContent = text; }
+  tell(text) { this.message.textContent = text; }
 
   enter(event) {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
@@ -43,19 +43,19 @@ class Marks {
 
   chooseNamed() {
     if (!this.numbers.value.trim()) return this.choose(null);
-    const found = this.answer.named(this.numbers.value, this.words.value);
-    if (typeof found !== "string") return this.choose(found);
+    const named = this.answer.named(this.numbers.value, this.words.value);
+    if (typeof named !== "string") return this.choose(named);
     this.choose(null);
-    this.tell(found);
+    this.tell(named);
   }
 
   chooseSelected() {
     const selection = getSelection();
     if (!selection.rangeCount || selection.isCollapsed) return;
-    const found = this.answer.covered(selection.getRangeAt(0));
-    if (found) {
+    const covered = this.answer.covered(selection.getRangeAt(0));
+    if (covered) {
       this.numbers.value = this.words.value = "";
-      this.choose(found);
+      this.choose(covered);
     }
   }
 
@@ -74,8 +74,8 @@ class Marks {
     for (const sentence of drawn) sentence.classList.add("drawn");
     drawn[0]?.scrollIntoView({ block: "nearest" });
     const numbers = drawn.map((sentence) => sentence.dataset.sentence).join(", ");
-    const beside = numbers ? ` Shares words with source ${numbers}.` : "";
-    this.tell(stretch ? `“${Marks.short(stretch.quote)}”${beside}` : this.hint);
+    const link = numbers ? ` Shares words with source ${numbers}.` : "";
+    this.tell(stretch ? `“${Marks.short(stretch.quote)}”${link}` : this.hint);
     this.paint();
   }
 
@@ -90,7 +90,7 @@ class Marks {
 
   add(severity) {
     if (!this.chosen) {
-      this.tell("First choose what is fabricated: select words, click a sentence, or give its number.");
+      this.tell("First choose what is fabricated: select words, click a sentence, or enter its number.");
       this.numbers.focus();
       return;
     }
@@ -107,7 +107,7 @@ class Marks {
   }
 
   remove(mark) {
-    this.list = this.list.filter((kept) => kept !== mark);
+    this.list = this.list.filter((other) => other !== mark);
     this.show();
     this.none.focus();
     this.changed();
@@ -137,7 +137,7 @@ class Marks {
     this.paint();
   }
 
-  // Colours in the text repeat what the list says in words; without the browser's highlights the list stands alone.
+  // Colours in the text repeat the list; without the browser's highlights there is only the list.
   paint() {
     if (!globalThis.CSS?.highlights) return;
     for (const name of [...Marks.SEVERITIES, "chosen"]) {

@@ -1,5 +1,5 @@
-// What every page has: the task on it, dialogs, what is missing, the state of saving. The store it is given keeps what
-// is said and decides what comes next: `changed(task)`, `submit(task, draft)`, `act(action, said)`, `settings(said)`.
+// Every page: its task, dialogs, missing answers and save status. The store saves the answers and decides what comes
+// next: `changed(task)`, `submit(task, draft)`, `act(action, data)`, `settings(data)`.
 class Page {
   constructor(store, boot) {
     this.store = store;
@@ -25,7 +25,7 @@ class Page {
     document.querySelector("#reason form")?.addEventListener("submit", (event) => this.leaveOut(event));
   }
 
-  // Make a section the one that is worked on.
+  // Make a section the current one.
   enter(section) {
     this.section = section;
     this.current = section.querySelector("form[data-task]");
@@ -84,8 +84,8 @@ class Page {
 
   act(form) {
     if (!form.dataset.task) {
-      const said = Object.fromEntries(new FormData(form));
-      return this.store.act(form.dataset.action, said);
+      const data = Object.fromEntries(new FormData(form));
+      return this.store.act(form.dataset.action, data);
     }
     const missing = this.task.missing();
     if (missing.length) return this.showMissing(missing);
@@ -96,7 +96,7 @@ class Page {
     const links = questions.map((question) => {
       const [item, link] = ["li", "button"].map((name) => document.createElement(name));
       link.type = "button";
-      link.textContent = question.dataset.says;
+      link.textContent = question.dataset.label;
       link.addEventListener("click", () => Keys.enter(question));
       item.append(link);
       return item;

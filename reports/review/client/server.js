@@ -1,4 +1,4 @@
-// Keeps every change on the review server, which decides what comes next.
+// Saves every change on the review server, which decides what comes next.
 class Server {
   static WAIT_MS = 400;
   static RETRY_MS = 2000;
@@ -24,8 +24,8 @@ class Server {
       body: JSON.stringify(data),
       keepalive,
     });
-    const said = await response.json().catch(() => ({ error: "The review server answered with something unreadable." }));
-    return response.ok ? said : Promise.reject(new Refusal(said.error, response.status));
+    const reply = await response.json().catch(() => ({ error: "The review server sent an unreadable response." }));
+    return response.ok ? reply : Promise.reject(new Refusal(reply.error, response.status));
   }
 
   payload(task, draft) {
@@ -43,7 +43,7 @@ class Server {
     if (this.page.clock.ms - this.saved > 5000) this.save();
   }
 
-  // One request at a time; a change that comes meanwhile is sent after it.
+  // One request at a time; a change in the meantime is sent after it.
   async save(isLast = false) {
     clearTimeout(this.timer);
     if (this.isClosed) return;
@@ -61,7 +61,7 @@ class Server {
         this.isClosed = error.isFinal;
         this.page.refuse(error.message);
       } else {
-        this.page.tell("Not saved: the review server does not answer. Trying again; please leave this page open.", true);
+        this.page.tell("Not saved: the review server does not respond. Retrying; please leave this page open.", true);
         this.timer = setTimeout(() => this.save(), Server.RETRY_MS);
       }
       return;
@@ -78,23 +78,22 @@ class Server {
     await this.act("submit", this.payload(task, draft));
   }
 
-  async act(action, said) {
-    const data = action === "guess" ? { guesses: said } : said;
+  async act(action, data) {
     try {
-      await this.send(action, data);
+      await this.send(action, action === "guess" ? { guesses: data } : data);
       location.reload();
     } catch (error) {
       if (this.page.task) this.isDirty = true;
-      this.page.refuse(error instanceof Refusal ? error.message : "The review server does not answer. Please try again.");
+      this.page.refuse(error instanceof Refusal ? error.message : "The review server does not respond. Please try again.");
     }
   }
 
-  settings(said) { this.send("settings", said).catch(() => null); }
+  settings(data) { this.send("settings", data).catch(() => null); }
 }
 
 class Refusal extends Error {
-  constructor(says, status) {
-    super(says);
+  constructor(message, status) {
+    super(message);
     this.isFinal = status === 409 || status === 403;
   }
 }

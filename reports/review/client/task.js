@@ -1,4 +1,4 @@
-// One task's form and the draft it stands for: reading, writing, undoing, and what is still missing.
+// One task's form and its draft: read, write, undo, and list what is missing.
 class Task {
   static MOST_UNDONE = 200;
 

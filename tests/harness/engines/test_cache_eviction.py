@@ -293,9 +293,9 @@ def test_the_command_shows_trims_and_refuses(root: Path, tmp_path: Path) -> None
     shown = tunegate(tmp_path, "cache")
     assert shown.returncode == 0 and f"answers  {'a' * 12} fake 1" in shown.stdout
     would = tunegate(tmp_path, "cache", "trim", "--to", "0", "--dry-run")
-    assert would.stdout.startswith(f"would drop: answers {'a' * 12} fake 1 (") and file.exists()
+    assert would.stdout.startswith(f"would evict: answers {'a' * 12} fake 1 (") and file.exists()
     done = tunegate(tmp_path, "cache", "trim", "--to", "0")
-    assert done.returncode == 0 and done.stdout.startswith("dropped: ") and not file.exists()
+    assert done.returncode == 0 and done.stdout.startswith("evicted: ") and not file.exists()
     assert done.stdout.splitlines()[-1] == "0 B are left"
     wrong = tunegate(tmp_path, "cache", "trim", "--to", "much")
     assert wrong.returncode == 4 and wrong.stderr.startswith("tunegate: --to much: not a size.")

@@ -73,7 +73,7 @@ def test_what_is_not_found_is_said_with_the_folder_that_was_searched(root: Path)
     for words in (("report", "x"), ("gate", "x"), ("accept", "x", "--reason", "y"), ("ci", "comment", "x")):
         done = tunegate(root / "evalsuites", *words)
         assert done.returncode == 4 and f"run 'x': no run has that name in {where}" in done.stderr, done.stderr
-    assert tunegate(root / "evalsuites", "runs").stdout == f"no runs in {where}. Make one with: pytest evalsuites\n"
+    assert tunegate(root / "evalsuites", "runs").stdout == f"no runs in {where}. Create one with: pytest evalsuites\n"
     assert str(root / "other") in tunegate(root, "runs", "--runs", "other").stdout
 
 

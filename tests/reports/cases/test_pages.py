@@ -103,8 +103,8 @@ def test_cases_beyond_the_most_are_in_the_table_of_all_and_said_to_be(
     files = written(write_run(records=many()), tmp_path / "out")
     assert sum(len(anchors(files[name])) for name in pages_of(files)) == 25
     page = files["report.html"].decode()
-    assert "35 cases stand on no page: cases.csv has a line on each" in page
-    assert "5 of 20 gains shown. 15 are in cases.csv alone." in page
+    assert "35 cases are on no page: cases.csv has a row for each" in page
+    assert "5 of 20 gains shown. 15 are only in cases.csv." in page
     rows = list(csv.DictReader(files["cases.csv"].decode().splitlines()))
     assert [len(rows), sum(not row["shown_in"] for row in rows)] == [60, 35]
 

@@ -128,7 +128,7 @@ def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(
 ) -> None:
     drawn = html.render(assemble.build([run, training_run]))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r"tunegate\[report\]"):
+    with pytest.raises(MissingExtra, match=r"'.\[report\]'"):
         curves.draw(CURVE)
     page = html.render(assemble.build([run, training_run]))
     assert page.count("The chart needs the package matplotlib; its numbers are in the table: ") == 4
@@ -151,7 +151,7 @@ def test_a_bar_stands_where_it_is_set_and_says_what_it_is() -> None:
     (dashed,) = re.findall(r"^\.(\w+)\{[^}]*stroke-dasharray: (?!none)[^}]*var\(--caution\)", css, re.MULTILINE)
     (line,) = [e for e in ET.fromstring(svg).iter(f"{SVG}path") if e.get("class") == dashed]
     assert float(line.get("d", "").split()[1]) == pytest.approx(left + 0.95 * (right - left), abs=0.2)
-    assert "bar: at least 95.0%" in texts(svg)
+    assert "gate: at least 95.0%" in texts(svg)
 
 
 def test_a_mark_beyond_the_scale_stays_on_it() -> None:
@@ -193,5 +193,7 @@ def test_labels_of_two_bars_stand_below_each_other() -> None:
     both = [Tick(at=0.9, text="at least 90.0%"), Tick(at=0.95, text="at least 95.0%")]
     row = msgspec.structs.replace(plot().rows[0], bars=both)
     svg, _ = curves.draw(msgspec.structs.replace(plot(), rows=[row]))
-    heights = [float(e.get("y", "")) for e in ET.fromstring(svg).iter(f"{SVG}text") if (e.text or "").startswith("bar")]
+    heights = [
+        float(e.get("y", "")) for e in ET.fromstring(svg).iter(f"{SVG}text") if (e.text or "").startswith("gate")
+    ]
     assert heights[1] - heights[0] >= 11

@@ -61,7 +61,7 @@ def test_how_sure_is_the_half_of_the_first_metrics_interval(run: RunData) -> Non
     summary = picture(reports.build([run])).blocks[0]
     assert isinstance(summary, Facts)
     name, cell = summary.pairs[-1]
-    assert (name, cell.text) == ("How sure", "n 240, 40 contracts")
+    assert (name, cell.text) == ("Certainty", "n 240, 40 contracts")
     assert cell.note == "clause recall known to ±7.4 points, 95% interval"
 
 
@@ -91,7 +91,7 @@ def test_several_suites_say_what_got_worse_in_their_verdicts(write_run: Writer) 
         b for b in reports.build([write_run(manifest=manifest, metrics=both)]).sections[0].blocks
         if isinstance(b, Headline)
     ]  # fmt: skip
-    assert [name for h in headlines for name, _ in h.glance] == ["Got worse", "How sure"] * 2
+    assert [name for h in headlines for name, _ in h.glance] == ["Got worse", "Certainty"] * 2
     assert headlines[0].glance[0][1] == "No metric is shown to be worse; 1 of 10 cases regressed; 1 new fabrication"
 
 

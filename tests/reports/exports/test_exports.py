@@ -210,7 +210,7 @@ def test_a_changed_run_is_not_published(write_run: Writer, form: str) -> None:
 
 def test_a_training_run_holds_no_scores(write_run: Writer) -> None:
     path = write_run(manifest=make_training()[0], records=[], metrics=Metrics(), verdicts=[])
-    with pytest.raises(UserError, match="a train run, which holds no scores"):
+    with pytest.raises(UserError, match="a train run, which has no scores"):
         whole(path, "model-card")
 
 

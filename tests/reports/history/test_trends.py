@@ -146,7 +146,7 @@ def test_links_lead_from_where_the_page_is(root: Path, tmp_path: Path) -> None:
 def test_the_page_marks_accepted_runs_and_other_questions_in_words(root: Path) -> None:
     text = written(root)
     assert text.count("accepted baseline</span>") == 1
-    assert text.count(">others</span>") == 2 and text.count(">as the newest run</span>") == 3
+    assert text.count(">different</span>") == 2 and text.count(">same as the newest run</span>") == 3
     assert "a diamond marks an accepted baseline; a dashed line marks where cases, prompt or scorers changed" in text
     assert ">90.0%</span>" in text and "85.0% to 95.0%" in text
 
@@ -213,7 +213,7 @@ def manifest_model(root: Path) -> Checkpoint:
 
 def test_a_page_of_no_run_says_so(tmp_path: Path) -> None:
     text = page.render(tmp_path, [], [], tmp_path)
-    assert "No run." in text and "there is no trend yet" in text and "Nothing to show." in text
+    assert "No runs." in text and "there is no trend yet" in text and "Nothing to show." in text
 
 
 def test_a_page_that_cannot_be_written_is_one_line(root: Path) -> None:
@@ -269,8 +269,8 @@ def test_the_report_shows_how_gated_metrics_moved_until_this_run(root: Path) -> 
     curve = section(root / name_of(5)).blocks[0]
     assert isinstance(curve, Curve)
     assert [[cell.text for cell in row] for row in curve.twin.rows] == [
-        [name_of(1), "runs/adapter-1", "others", "50.0%"],
-        [name_of(2), "runs/adapter-2", "others", "60.0%"],
+        [name_of(1), "runs/adapter-1", "different", "50.0%"],
+        [name_of(2), "runs/adapter-2", "different", "60.0%"],
         [name_of(3), "runs/adapter-3", "the same", "70.0%"],
         [name_of(4), "runs/adapter-4", "the same", "80.0%"],
         [name_of(5), "runs/adapter-5", "–", "90.0%"],
@@ -292,7 +292,7 @@ def test_a_report_knows_nothing_of_what_came_later(root: Path) -> None:
 def test_the_first_run_is_called_so(root: Path) -> None:
     (block,) = section(root / name_of(1)).blocks
     assert isinstance(block, Text)
-    assert block.text.startswith(f"{SUITE}: first run: no earlier finished, sealed run of the whole suite lies")
+    assert block.text.startswith(f"{SUITE}: first run: the folder has no earlier finished, sealed run")
 
 
 def test_a_run_without_gates_has_no_metric_to_follow(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_run_without_gates_has_no_metric_to_follow(tmp_path: Path) -> None:
 def test_only_other_questions_before_give_a_table_without_a_chart(root: Path) -> None:
     (block,) = section(root / name_of(3)).blocks
     assert isinstance(block, Table)
-    assert [row[2].text for row in block.rows] == ["others", "others", "–"]
+    assert [row[2].text for row in block.rows] == ["different", "different", "–"]
 
 
 def test_many_runs_and_metrics_are_shortened_and_it_is_said(tmp_path: Path) -> None:
@@ -320,4 +320,4 @@ def test_many_runs_and_metrics_are_shortened_and_it_is_said(tmp_path: Path) -> N
     assert isinstance(curve, Curve)
     assert len(curve.twin.rows) == 13 and len(curve.twin.columns) == 6
     assert curve.twin.rows[0][0].text == name_of(3)
-    assert curve.twin.note.endswith("3 of 5 gated metrics shown. tunegate runs --html draws all.")
+    assert curve.twin.note.endswith("3 of 5 gated metrics shown. tunegate runs --html shows all.")

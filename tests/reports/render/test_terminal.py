@@ -8,7 +8,7 @@ from reports.render import terminal
 
 def test_the_summary_names_sentence_estimates_and_unmet_gates_first(run: RunData) -> None:
     text = "\n".join(terminal.summary_lines(run, 160))
-    assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 gone." in text
+    assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed." in text
     assert "+17.5 points (+10.1 to" in text
     assert text.index("✗ FAIL ") < text.index("? INCONCLUSIVE") < text.index("✓ PASS")
     assert "To settle it: about 620 cases." in "\n".join(terminal.summary_lines(run, 300))

@@ -74,7 +74,7 @@ class Live:
         self._before = self.said if self.port else ""
         command = ["tunegate.cli.main", "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
         self.process = Forked(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"}, safe_path=True)
-        while "\nA link is shown" not in (said := "".join(self.process.said())):
+        while "\nLinks are shown only once" not in (said := "".join(self.process.said())):
             assert self.process.poll() is None, said
             time.sleep(0.02)
         for name, link, port in re.findall(r"^(.*?):.*\n\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", said, re.M):

@@ -29,7 +29,7 @@ def test_the_third_sees_both_turned_to_their_own_sides_and_only_where_they_diffe
     answer_all(state, material, "r2", harsh)
     record(state, material, "r1")
     assert differences(state) == {}
-    with pytest.raises(UserError, match="nothing to decide: 0 items have two reviewers who are through"):
+    with pytest.raises(UserError, match="nothing to decide: 0 items have two reviewers who have finished"):
         appoint(state, "r3")
     record(state, material, "r2")
     assert [key.case_id for key in differences(state)] == ["lease-003"]

@@ -38,16 +38,16 @@ def test_a_plan_is_printed_and_nothing_is_served(write_run: WriteRun) -> None:
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    (["RUN"], "no reviewer was named. Give each a pseudonym: --reviewer r1 --reviewer r2"),
+    (["RUN"], "no reviewer is named. Give each a pseudonym: --reviewer r1 --reviewer r2"),
     (["RUN", "--reviewer", "r1", "--suite", "legal/nothing"], "no suite 'legal/nothing' in this run"),
-    (["RUN", "--reviewer", "r1", "--address", "review.example.org"], "expected scheme and name alone"),
-    (["RUN", "--reviewer", "r1", "--address", "https://review.example.org:x"], "expected scheme and name alone"),
-    (["RUN", "--reviewer", "r1", "--port", "1", "--host", "192.0.2.1"], "192.0.2.1:1 cannot be listened on"),
+    (["RUN", "--reviewer", "r1", "--address", "review.example.org"], "expected only scheme and host"),
+    (["RUN", "--reviewer", "r1", "--address", "https://review.example.org:x"], "expected only scheme and host"),
+    (["RUN", "--reviewer", "r1", "--port", "1", "--host", "192.0.2.1"], "cannot listen on 192.0.2.1:1"),
     (["RUN", "--reviewer", "r1", "--port", "0", "--new-link", "r2"], "--new-link: no reviewer 'r2' in this review"),
     (["nowhere"], "run 'nowhere': no run has that name"),
-    (["finish", "RUN"], "no compare review was begun. Begin one: tunegate review"),
-    (["import", "RUN", "answers.json"], "no compare review was begun"),
-    (["adjudicate", "RUN", "--by", "r3"], "no compare review was begun"),
+    (["finish", "RUN"], "there is no compare review. Start one with: tunegate review"),
+    (["import", "RUN", "answers.json"], "there is no compare review"),
+    (["adjudicate", "RUN", "--by", "r3"], "there is no compare review"),
     (["packet", "RUN", "--reviewer", "r1", "--out", "/nowhere/p.html"], "/nowhere/p.html: cannot be written"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_and_the_usage_code(write_run: WriteRun, words: list[str], says: str) -> None:

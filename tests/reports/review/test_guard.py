@@ -102,7 +102,7 @@ def test_a_wrong_key_opens_nothing(server: Live) -> None:
     for wrong in ("", "x", token(server)[:-1], "' OR 1=1 --"):
         form = urllib.parse.urlencode({"token": wrong})
         status, headers, body = ask(server, "POST", "/enter", form, Content_Type="application/x-www-form-urlencoded")
-        assert status == 403 and "set-cookie" not in headers and "opens no review" in body
+        assert status == 403 and "set-cookie" not in headers and "is not valid" in body
     assert ask(server, "GET", "/", Cookie=f"review-{server.port}=forged")[0] == 401
 
 
@@ -145,8 +145,8 @@ def test_tokens_are_shown_once_and_kept_nowhere(tmp_path: Path) -> None:
     assert log_in(server)[0] and act(server, cookie, csrf)[0] == 200
     assert server.end() == 0
     said = server.said
-    assert said.count(first) == 1 and "has a link (--new-link 'r1' makes another" in said
-    assert "stopped: everything that was confirmed is saved" in said
+    assert said.count(first) == 1 and "has a link (--new-link 'r1' replaces it" in said
+    assert "stopped: every confirmed change is saved" in said
     kept = b"".join(file.read_bytes() for file in server.run.rglob("*") if file.is_file())
     assert first.encode() not in kept and cookie.partition("=")[2].encode() not in kept
     server.start("--new-link", "r1")

@@ -67,6 +67,6 @@ def test_edited_drafts_and_their_times_stand_in_the_report(plan_review: Planned)
         human_review.time_spent(found)
     ) == 10
     page = section(material.path)
-    assert row(page, "Time and edits", "Median time in use")[1].text == "1 min 2 s"
-    assert row(page, "Time and edits", "Ratio of times in use")[3].text == "1.00×"
+    assert row(page, "Time and edits", "Median active time")[1].text == "1 min 2 s"
+    assert row(page, "Time and edits", "Ratio of active times")[3].text == "1.00×"
     assert row(page, "Time and edits", "Drafts unchanged")[1].text == "0%"

@@ -52,9 +52,9 @@ def test_a_reviewer_works_with_the_server_or_with_a_packet(tmp_path: Path, write
     state = existing(run, "compare")
     assert state.reviewer("r1").token_hash == ""
     state.change_reviewer("r2", consented_at="2026-11-25T10:00:00Z")
-    with pytest.raises(UserError, match="r2 has begun already"):
+    with pytest.raises(UserError, match="r2 has already begun"):
         packet(run, "compare", "r2", tmp_path / "q.html", quiet)
-    with pytest.raises(UserError, match="r3 cannot be changed any more"):
+    with pytest.raises(UserError, match="r3 can no longer be changed"):
         packet(run, "compare", "r3", tmp_path / "q.html", quiet)
 
 
@@ -138,7 +138,7 @@ def test_a_packet_comes_back_whole_and_counts_once(
     assert batch.about["guess"] == {"asked": 3, "said": 3, "right": right}
     seconds = [e.score.counts for e in batch.events if e.score.name == "human_seconds"]
     assert all(0 < c["active_ms"] <= c["wall_ms"] < 120_000 for c in seconds)
-    with pytest.raises(UserError, match=r"r1's answers were imported on .* They count once"):
+    with pytest.raises(UserError, match=r"r1's answers were imported on .* cannot be replaced"):
         import_answers(run, "compare", file, quiet)
     assert len(batches(run)) == 1
     with pytest.raises(UserError, match="r1 has begun already"):
@@ -185,15 +185,15 @@ def answered(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("edit", "says"), [
-    (lambda a: a | {"body": a["body"].replace('"accuracy":2', '"accuracy":5')}, "does not fit its seal"),
-    (lambda a: a | {"seal": "0" * 64}, "does not fit its seal"),
-    (lambda a: a | {"packet": "0" * 64}, "made with another packet"),
-    (lambda a: a | {"reviewer": "r2"}, "made with another packet"),
+    (lambda a: a | {"body": a["body"].replace('"accuracy":2', '"accuracy":5')}, "its seal does not match"),
+    (lambda a: a | {"seal": "0" * 64}, "its seal does not match"),
+    (lambda a: a | {"packet": "0" * 64}, "not made with the latest packet"),
+    (lambda a: a | {"reviewer": "r2"}, "not made with the latest packet"),
     (lambda a: a | {"reviewer": "r9"}, "who is not a reviewer"),
     (lambda a: a | {"schema_version": 2, "colour": "red"}, "written by a newer tunegate"),
     (lambda a: a | {"schema_version": 0}, "expected answers of schema 1"),
-    (lambda a: a | {"extra": 1}, "is not answers.json of a packet"),
-    (lambda a: {}, "is not answers.json of a packet"),
+    (lambda a: a | {"extra": 1}, "not the answers.json of a packet"),
+    (lambda a: {}, "not the answers.json of a packet"),
 ])  # fmt: skip
 def test_answers_that_were_touched_are_refused_in_one_line(
     answered: tuple[Path, Path], tmp_path: Path, edit: Any, says: str
@@ -236,7 +236,7 @@ def change_last(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
 @pytest.mark.browser
 @pytest.mark.parametrize(("edit", "says"), [
     (lambda b: b | {"consented_at": None}, "did not agree to take part"),
-    (lambda b: b | {"tasks": []}, "holds no submitted item"),
+    (lambda b: b | {"tasks": []}, "contains no submitted item"),
     (lambda b: b | {"tasks": [*b["tasks"], b["tasks"][0]]}, "is given twice"),
     (lambda b: b | {"guesses": {"elsewhere": "A"}}, "its guesses do not fit the packet"),
     (lambda b: change_last(b, task="elsewhere"), "is not in the packet"),
@@ -265,12 +265,12 @@ def test_finish_says_of_everybody_where_they_are(write_run: WriteRun) -> None:
     said: list[str] = []
     finish(run, "compare", [], said.append)
     assert said == [
-        "r1: 9 of 9 done, 2 of them a second time; not recorded. --reviewer 'r1' closes it as it is",
-        "r2: 0 of 8 done, 2 of them a second time; not recorded. --reviewer 'r2' closes it as it is",
+        "r1: 9 of 9 done, 2 of them a second time; not recorded. Use --reviewer 'r1' to close it as it is",
+        "r2: 0 of 8 done, 2 of them a second time; not recorded. Use --reviewer 'r2' to close it as it is",
     ]
     finish(run, "compare", ["r1"], said.append)
     finish(run, "compare", [], said.append)
-    assert said[2].startswith("r1: recorded: ") and said[4].startswith("r1: recorded before: ")
+    assert said[2].startswith("r1: recorded: ") and said[4].startswith("r1: already recorded: ")
     with pytest.raises(UserError, match="no reviewer 'r9'"):
         finish(run, "compare", ["r9"], quiet)
     assert len(batches(run)) == 1

@@ -34,9 +34,9 @@ def test_cases_that_both_variants_answered_can_be_reviewed_and_the_others_are_co
     assert len(material.items) == 10
     assert material.left_out == {
         "answered by one variant only": 1,
-        "without an answer, because the engine failed": 1,
-        "of an accepted baseline, whose answers are not kept": 1,
-        "asked with different inputs": 1,
+        "without an answer because the engine failed": 1,
+        "of an accepted baseline, whose answers are not stored": 1,
+        "with different inputs for the two variants": 1,
     }
     item = material.item(AnswerKey(suite=SUITE, case_id="lease-003"))
     assert set(item.answers) == {"baseline", "tuned"} and item.clauses == ["Audit Rights"]
@@ -90,15 +90,15 @@ def test_a_plan_is_kept_and_cannot_be_changed(plan_review: Planned, write_run: W
     planned(material, ReviewOptions(reviewers=["r1"]))
     planned(material, ReviewOptions(reviewers=["r1", "r2"], seed=5, items=40, share=0.25, rubric=OWN))
     assert [state.tasks(name) for name in ("r1", "r2")] == before
-    with pytest.raises(UserError, match="planned already, for r1, r2; --reviewer r3, --items cannot be changed"):
+    with pytest.raises(UserError, match="already planned for r1, r2; --reviewer r3, --items can no longer be changed"):
         planned(material, ReviewOptions(reviewers=["r3"], items=4))
     other = msgspec.structs.replace(material, seal="other")
-    with pytest.raises(UserError, match="planned for other answers"):
+    with pytest.raises(UserError, match="this plan is for other answers"):
         planned(other, ReviewOptions(reviewers=[]))
 
 
 @pytest.mark.parametrize(("wanted", "says"), [
-    ({"reviewers": []}, "no reviewer was named"),
+    ({"reviewers": []}, "no reviewer is named"),
     ({"reviewers": ["a", "A"]}, "the same name"),
     ({"reviewers": ["<b>"]}, "expected a pseudonym"),
     ({"reviewers": ["a", "b"], "share": 0.05}, "expected 0.1 to 1"),
@@ -111,7 +111,7 @@ def test_a_review_that_cannot_be_planned_is_refused_and_leaves_no_file(
     run = write_run()
     with pytest.raises(UserError, match=says):
         planned(load_material(run), ReviewOptions(**wanted))  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"no compare review was begun. Begin one: tunegate review"):
+    with pytest.raises(UserError, match=r"there is no compare review. Start one with: tunegate review"):
         existing(run, "compare")
 
 
@@ -133,7 +133,7 @@ def test_a_scale_is_a_field_of_what_is_said_and_the_rubric_says_what_each_of_its
     assert len(words[scale.name]) == MOST
     own = tmp_path / "own.toml"
     own.write_text(OWN.read_text("utf-8").replace(f'    "{words[scale.name][0]}",\n', "", 1), "utf-8")
-    with pytest.raises(UserError, match=rf"own.toml: '{scale.name}' has 4 entries, expected what 1 to 5 mean"):
+    with pytest.raises(UserError, match=rf"own.toml: '{scale.name}' has 4 entries, expected 5: the meaning of 1 to 5"):
         load_rubric(own)
 
 

@@ -225,7 +225,7 @@ def test_results_are_recorded_once_even_by_a_process_that_was_killed_in_between(
 
 def test_a_review_that_is_closed_early_counts_what_was_submitted_and_says_what_was_not(plan_review: Planned) -> None:
     state, material = plan_review()
-    with pytest.raises(UserError, match="submitted no item yet"):
+    with pytest.raises(UserError, match="not submitted an item yet"):
         record(state, material, "r1")
     _submit(state, material, 5)
     record(state, material, "r1")

@@ -10,7 +10,7 @@ import pytest
 from reports.review import workflow
 from reports.review.schema import Draft, Opinion, Task, missing, problems
 from reports.review.storage import Conflict
-from reports.review.workflow import ACTIONS, SubmissionRefused, where
+from reports.review.workflow import ACTIONS, SubmissionRefused, position_of
 from tests.reports.review.conftest import Planned
 from tests.reports.review.drafts import mark, opinion, plain
 
@@ -23,10 +23,10 @@ ANSWERS = {"A": TEXT, "B": "It is \u202edue."}
     ({"marks": [mark(TEXT, "😀")]}, None),
     ({"accuracy": 6}, "accuracy of answer A is 6"),
     ({"completeness": 0}, "completeness of answer A is 0"),
-    ({"marks": [msgspec.structs.replace(mark(TEXT, "doubles"), start=8, end=15)]}, "does not fit its quote"),
+    ({"marks": [msgspec.structs.replace(mark(TEXT, "doubles"), start=8, end=15)]}, "does not match its quote"),
     ({"marks": [msgspec.structs.replace(mark(TEXT, "doubles"), end=99)]}, "outside of the answer"),
     ({"marks": [msgspec.structs.replace(mark(TEXT, "Rent"), start=-1)]}, "outside of the answer"),
-    ({"marks": [mark(TEXT, "Rent")], "none_fabricated": True}, "said to hold no fabrication"),
+    ({"marks": [mark(TEXT, "Rent")], "none_fabricated": True}, "declared free of them"),
     ({"missed": {"holdover": True}}, "does not list"),
 ])  # fmt: skip
 def test_marks_that_fit_no_text_are_refused(one: dict[str, Any], says: str | None) -> None:
@@ -71,8 +71,8 @@ class Acting:
         return ACTIONS[action](self.state, self.material, self.state.reviewer("r1"), sent)
 
     @property
-    def here(self) -> workflow.Here:
-        return where(self.state, self.state.reviewer("r1"))
+    def here(self) -> workflow.ReviewPosition:
+        return position_of(self.state, self.state.reviewer("r1"))
 
     @property
     def task(self) -> Task:
@@ -85,21 +85,21 @@ class Acting:
 
 def test_the_way_leads_from_consent_to_the_end_and_nothing_can_be_left_out(plan_review: Planned) -> None:
     act = Acting(plan_review, items=2)
-    for too_early in ("begin", "go-on", "guess"):
-        with pytest.raises(SubmissionRefused, match="not the current one"):
+    for too_early in ("begin", "acknowledge", "guess"):
+        with pytest.raises(SubmissionRefused, match="This page is outdated"):
             act(too_early, {"guesses": {}})
     act("consent")
     act("begin")
     for _ in "12":
         act.submit()
         assert act.here.stage == "feedback"
-        act("go-on")
+        act("acknowledge")
     act.submit()
     with pytest.raises(SubmissionRefused, match="Still to do: answer A: fabrications"):
         act("submit", payload(act.task, Draft()))
     act.submit()
     assert act.here.stage == "guess"
-    asked = [t.id for t in workflow.asked_about(act.here.tasks, 5, "r1")]
+    asked = [t.id for t in workflow.guess_tasks_of(act.here.tasks, 5, "r1")]
     with pytest.raises(SubmissionRefused, match="every item"):
         act("guess", {"guesses": {asked[0]: "A"}})
     act("guess", {"guesses": dict.fromkeys(asked, "unsure")})
@@ -127,7 +127,7 @@ def test_an_older_window_does_not_overwrite_a_newer_one(plan_review: Planned) ->
 def test_only_the_current_item_takes_marks(plan_review: Planned) -> None:
     act = started(plan_review)
     later = act.here.tasks[3]
-    with pytest.raises(SubmissionRefused, match="not the current one"):
+    with pytest.raises(SubmissionRefused, match="This page is outdated"):
         act("draft", payload(later, Draft(note="x")))
     with pytest.raises(SubmissionRefused, match="cannot be saved"):
         act("draft", {"task": act.task.id, "revision": 0, "active_ms": 1, "draft": {"variant": "tuned"}})
@@ -139,7 +139,7 @@ def test_a_submitted_item_can_be_taken_back_until_the_end_and_that_is_counted(pl
         act("reopen")
     for _ in "12":
         act.submit()
-        act("go-on")
+        act("acknowledge")
     done = act.task.id
     act.submit()
     assert act.task.id != done

@@ -48,7 +48,7 @@ def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
     compared = tunegate(root, "compare", "accepted", "new", "--engine", "fake", "--script", "script.json")
     assert compared.returncode == 0, compared.stdout + compared.stderr
     flat = " ".join(compared.stdout.split())
-    assert flat.index("The bar moved: ") < flat.index("compared with the accepted baseline of") < flat.index("PASS")
+    assert flat.index("The gates changed: ") < flat.index("compared with the accepted baseline of") < flat.index("PASS")
     assert "baseline old" not in compared.stderr and "answers (fake" in compared.stderr
     made = by_age(root)[-1]
     assert (made / "report" / "report.html").exists()
@@ -77,7 +77,7 @@ def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     flat = " ".join(done.stdout.split())
     assert "compared with the accepted baseline of" in flat and "model fake:smollm2-135m-instruct" in flat
-    assert "The bar moved: legal/mini, since the accepted baseline of" in flat
+    assert "The gates changed: legal/mini, since the accepted baseline of" in flat
     run = load_run(by_age(root)[-1])
     assert len(run.manifest.moved) == 3 and [v.outcome for v in run.verdicts] == ["pass", "pass"]
 
@@ -126,7 +126,9 @@ def test_a_lowered_bar_shows_first_and_the_other_copy_decides(root: Path) -> Non
     write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
     done = pytest_in(root, "-q", "--bars", "bars", "-k", "gate")
     assert done.returncode == 1
-    said = "The bar moved: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet"
+    said = (
+        "The gates changed: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet"
+    )
     assert said in " ".join(done.stdout.split())
     assert "FAILED evalsuites/legal/mini/gates.toml::gate[clause_recall-at_least-0.2]" in done.stdout.replace(
         "test_mini.py", "gates.toml"

@@ -156,7 +156,7 @@ def test_a_project_without_suites_sees_the_ordinary_codes_of_pytest(tmp_path: Pa
 
 def traceback_named_in(said: str) -> str:
     """The one line that tells of the defect names a file; its content."""
-    line = next(line for line in said.splitlines() if "a defect of tunegate" in line)
+    line = next(line for line in said.splitlines() if "a defect in tunegate" in line)
     named = re.search(r"Traceback: (\S+)", line)
     assert named is not None, line
     return Path(named[1]).read_text("utf-8")

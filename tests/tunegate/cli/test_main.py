@@ -57,7 +57,7 @@ def test_no_runs_is_said_and_is_no_mistake(tmp_path: Path) -> None:
     done = tunegate(tmp_path, "runs")
     assert (done.returncode, done.stdout.strip()) == (
         0,
-        f"no runs in {tmp_path / 'runs'}. Make one with: pytest evalsuites",
+        f"no runs in {tmp_path / 'runs'}. Create one with: pytest evalsuites",
     )
 
 

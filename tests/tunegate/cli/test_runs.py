@@ -88,7 +88,8 @@ def test_nothing_that_fits_and_nothing_at_all_are_two_answers(project: Path, tmp
     done = listed(project, "--suite", "legal/none")
     assert (done.returncode, done.stdout) == (0, f"no run in {project / 'runs'} matches (4 checked)\n")
     assert (
-        listed(project, "--runs", "none").stdout == f"no runs in {project / 'none'}. Make one with: pytest evalsuites\n"
+        listed(project, "--runs", "none").stdout
+        == f"no runs in {project / 'none'}. Create one with: pytest evalsuites\n"
     )
 
 

@@ -53,7 +53,7 @@ class Stub:
 
     @property
     def questions(self) -> list[Body]:
-        """Answered bodies that are not the canary's."""
+        """AnsweredTask bodies that are not the canary's."""
         return [body for body in self.answered if not is_canary(body)]
 
     def start(self) -> None:

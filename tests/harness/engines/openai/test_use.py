@@ -201,7 +201,7 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     assert engine["unpinned"] is True and engine["generated"] == 80 and engine["version"] == "vllm 0.32.0"
     assert engine["servers"][stub.url]["models"]["clauses"]["parent"] == "base"
     assert engine["latency_ms"]["tuned"]["answers"] == 40 and engine["latency_ms"]["tuned"]["p50"] > 0
-    assert any("weights are not known" in note for note in run.manifest.notes)
+    assert any("weights are unknown" in note for note in run.manifest.notes)
     assert len(stub.questions) == 80
     for file in [*tmp_path.rglob("*.json*"), *tmp_path.rglob("*.toml")]:
         assert SECRET not in file.read_text("utf-8")
@@ -223,7 +223,7 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     assert done.returncode == 1 and "report.md" in done.stdout, done.stdout + done.stderr
     (page,) = tmp_path.rglob("report.md")
     text = page.read_text("utf-8")
-    assert "a server's model; its weights are not known" in text and f"127.0.0.1:{stub.port}" in text and "p95" in text
+    assert "a server's model; its weights are unknown" in text and f"127.0.0.1:{stub.port}" in text and "p95" in text
 
 
 def test_a_url_without_the_engine_and_the_engine_without_a_url_are_usage_errors(tmp_path: Path) -> None:
