@@ -10,6 +10,8 @@ import pytest
 
 from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import Metrics
+from reports.model import ReportModel, Section
+from reports.render import markdown
 from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_training, make_verdicts
 from tests.support.visits import visit  # noqa: F401 - a fixture
 
@@ -33,6 +35,12 @@ def writer(root: Path) -> Writer:
         return folder.path
 
     return write
+
+
+def as_markdown(section: Section) -> str:
+    """A section as report.md has it, for a snapshot."""
+    model = ReportModel(title="t", run_id="r", seal="s", outcome="skipped", sections=[section])
+    return markdown.render(model).split("\n## ", 1)[1].rpartition("\n---\n")[0]
 
 
 @pytest.fixture
