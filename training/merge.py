@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from harness.checkpoints import merge as checkpoints_merge
 from harness.checkpoints import quantization, safety
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.runs.folder import SEAL, RunData, load_manifest, load_run
@@ -106,9 +107,10 @@ def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
 
     renderer = Renderer(merged)
     prompts = [list(renderer.prompt([{"role": "user", "content": text}]).ids) for text in QUESTIONS]
-    form = quantization.of_adapter(Path(checkpoint.adapter_path or ""))
+    adapter = CheckpointFolder(checkpoint.adapter_path or "")
+    form = quantization.of_adapter(adapter)
     base = quantization.load_nf4(Path(checkpoint.path)).eval() if form else _load(checkpoint.path, dtype)
-    tuned, plain = _adapter_logprobs(base, Path(checkpoint.adapter_path or ""), prompts)
+    tuned, plain = _adapter_logprobs(base, adapter, prompts)
     del base
     fused = _logprobs(_load(str(merged), dtype), prompts)
     divergence = _divergence(tuned, fused)
@@ -132,10 +134,10 @@ def _load(folder: str, dtype: str) -> Any:
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _adapter_logprobs(base: Any, adapter: Path, prompts: list[list[int]]) -> tuple[list[Any], list[Any]]:
+def _adapter_logprobs(base: Any, adapter: CheckpointFolder, prompts: list[list[int]]) -> tuple[list[Any], list[Any]]:
     """Log probabilities with the adapter, and of the base alone."""
     checkpoints_merge._resize(base, adapter)
-    model = quantization.load_adapter(base, adapter).eval()
+    model = quantization.load_adapter(base, adapter.path).eval()
     tuned = _logprobs(model, prompts)
     with model.disable_adapter():
         return tuned, _logprobs(model, prompts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import quantization
-from harness.checkpoints.model_files import model_config
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError, how_to_install
 from training import distributed, lora, trackers
@@ -28,16 +28,17 @@ def local_folder(text: str) -> Path | None:
     if text == EMBEDDED:
         return embedded_model()
     folder = Path(text).expanduser()
-    if (folder / "adapter_config.json").is_file() or (folder / "adapter").is_dir():
+    files = CheckpointFolder(folder)
+    if files.is_adapter or (folder / "adapter").is_dir():
         raise UserError(f"'base' is {text}, an adapter. Merge it first with `tunegate merge` and train on the result")
-    return folder if (folder / "config.json").is_file() else None
+    return folder if files.is_model else None
 
 
 def model_problems(config: Config) -> list[str]:
     """Every clash between the configuration, the model's shapes, this machine and the number of rows."""
     try:
         folder = base_folder(config.base)
-        facts = model_config(folder)
+        facts = CheckpointFolder(folder).config
     except UserError as error:
         return [str(error)]
     return shape_problems(config, facts, str(folder / "config.json"))

@@ -25,6 +25,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from harness.checkpoints import resolve
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.vllm.adapters import examine
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.files import digest
@@ -352,19 +353,19 @@ def _finish(job: TrainingJob, run: runs_folder.RunFolder, facts: dict[str, Any],
     begun = runs_folder.load_run(run.path)
     log, manifest = begun.train_log, begun.manifest
     write_curve(log, run.path / "loss_curve.svg")
-    adapter = resolve.resolve(str(run.path))
-    files = {f"adapter/{f.name}": resolve.file_sha256(f) for f in sorted((run.path / "adapter").iterdir())}
+    tuned, adapter = resolve.resolve(str(run.path)), CheckpointFolder(run.path / "adapter")
+    files = {f"adapter/{f.name}": resolve.file_sha256(f) for f in sorted(adapter.path.iterdir())}
     record = {
         **(manifest.training or {}),
         **facts,
         "rates": rates(log, facts["peak_flops_per_s"]),
         "files_sha256": files,
-        "serving": msgspec.to_builtins(examine(run.path / "adapter", Path(job.base.path))),
+        "serving": msgspec.to_builtins(examine(adapter, CheckpointFolder(job.base.path))),
     }
     diagnosis = diagnose(log, record, job.config)
     record["diagnosis"] = msgspec.to_builtins(diagnosis)
     for line in diagnosis.says:
         say(f"training: {line}")
-    _end(run, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: adapter})
+    _end(run, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: tuned})
     model_card.write_adapter_card(runs_folder.load_run(run.path))
     run.seal()

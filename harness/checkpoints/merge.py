@@ -6,7 +6,6 @@ trained on an NF4 base is merged into the dequantised weights of that base, neve
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -20,8 +19,8 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness.checkpoints import model_files, quantization, safety
-from harness.checkpoints.model_files import tensor_shapes, weight_files
-from harness.checkpoints.resolve import TOKENIZER_FILES, cache_dir, tokenizer_folder
+from harness.checkpoints.model_files import TOKENIZER_FILES, CheckpointFolder
+from harness.checkpoints.resolve import cache_dir, tokenizer_folder
 from harness.errors import MissingExtra, UserError
 from harness.files import hold
 from harness.schema import Checkpoint
@@ -139,11 +138,11 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
         raise MissingExtra("merging an adapter", error.name or "peft", "train") from None
     assert checkpoint.adapter_path is not None
     logging.disable_progress_bar()
-    base, adapter = Path(checkpoint.path), Path(checkpoint.adapter_path)
-    carrier = tokenizer_folder(checkpoint)
+    base, adapter = Path(checkpoint.path), CheckpointFolder(checkpoint.adapter_path)
+    carrier = tokenizer_folder(checkpoint).path
     form = quantization.of_adapter(adapter)
     with _weights_of(base, form, out.parent) as weights:
-        facts = _merge(checkpoint, weights, carrier, out)
+        facts = _merge(checkpoint, CheckpointFolder(weights), adapter, carrier, out)
     _carry(carrier, CARRIED, out)
     _carry(base, ("generation_config.json",), out)
     facts = msgspec.structs.replace(facts, base_quantisation=form)
@@ -162,24 +161,25 @@ def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
         yield Path(work)
 
 
-def _merge(checkpoint: Checkpoint, base: Path, carrier: Path, out: Path) -> MergeFacts:
+def _merge(
+    checkpoint: Checkpoint, base: CheckpointFolder, adapter: CheckpointFolder, carrier: Path, out: Path
+) -> MergeFacts:
     """Write the sum of `base` and the adapter; `carrier` holds the tokenizer of the texts it is measured on."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    assert checkpoint.adapter_path is not None and checkpoint.adapter_digest is not None
-    adapter = Path(checkpoint.adapter_path)
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
+    assert checkpoint.adapter_digest is not None
+    model = AutoModelForCausalLM.from_pretrained(str(base.path), dtype=torch.float32, **safety.MODEL)
     dtype = _stored_dtype(base)
     _resize(model, adapter)
-    tuned = quantization.load_adapter(model, adapter, is_trainable=False)
+    tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)
     probes = _probes(carrier)
     expected = _next_token_logprobs(tuned, probes)
     merged = tuned.merge_and_unload(safe_merge=True)
     merged = merged.to(dtype)
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
     model_files.save(merged, out)
-    changed, total = _changed(base, out)
+    changed, total = _changed(base, CheckpointFolder(out))
     return MergeFacts(
         base_digest=checkpoint.base_digest,
         adapter_digest=checkpoint.adapter_digest,
@@ -197,17 +197,17 @@ def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:
             shutil.copyfile(source / name, out / name)
 
 
-def _stored_dtype(base: Path) -> Any:
+def _stored_dtype(base: CheckpointFolder) -> Any:
     """Data type of the base's weights as config.json states it; fp32 where it is silent."""
     import torch
 
-    config = json.loads((base / "config.json").read_text("utf-8"))
-    return getattr(torch, str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch."))
+    stated = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
+    return getattr(torch, str(stated).removeprefix("torch."))
 
 
-def _resize(model: Any, adapter: Path) -> None:
+def _resize(model: Any, adapter: CheckpointFolder) -> None:
     """Grow the vocabulary where the adapter was trained with added tokens and holds the whole embeddings."""
-    shapes = tensor_shapes(adapter / "adapter_model.safetensors")
+    shapes = adapter.adapter_shapes
     rows = {s[0] for n, s in shapes.items() if n.endswith(("embed_tokens.weight", "lm_head.weight")) and len(s) == 2}
     if rows and max(rows) != model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(max(rows))
@@ -230,13 +230,13 @@ def _next_token_logprobs(model: Any, probes: list[Any]) -> list[Any]:
         return [torch.log_softmax(model(input_ids=ids).logits[0, -1].float(), dim=-1) for ids in probes]
 
 
-def _changed(base: Path, merged: Path) -> tuple[int, int]:
+def _changed(base: CheckpointFolder, merged: CheckpointFolder) -> tuple[int, int]:
     """How many stored tensors differ between two model folders, and how many there are."""
     from safetensors import safe_open
 
-    where = {name: file for file in weight_files(base) for name in tensor_shapes(file)}
+    where = {name: file for file, shapes in base.shapes_by_file.items() for name in shapes}
     changed = total = 0
-    for file in weight_files(merged):
+    for file in merged.weight_files:
         with safe_open(str(file), framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118 - not a dict
                 total += 1

@@ -1,6 +1,6 @@
-"""Reads a checkpoint's folder: settings, which files hold weights, names and shapes of tensors. Loads no weight.
+"""The files of a checkpoint's folder: settings, tokenizer, names and shapes of tensors; no weight is loaded.
 
-What anybody can have written is refused here, so that the rest may rely on the types of the settings that it reads.
+Settings of a wrong type are refused here, so that the rest may rely on the types of what it reads.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +17,26 @@ from msgspec import Meta, Struct
 
 from harness.checkpoints import safety
 from harness.errors import NOT_JSON, UserError, refuse_all
+from harness.files import digest, file_sha256
 from harness.formatting import first_few
 
+MODEL_CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHT_INDEX = "model.safetensors.index.json"
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
+TOKENIZER_FACTS = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "add_bos_token",
+    "add_eos_token",
+    "add_prefix_space",
+    "legacy",
+)
+
+Shapes = dict[str, tuple[int, ...]]
 Count = Annotated[int, Meta(ge=1, le=2**40)]
 Id = Annotated[int, Meta(ge=0, le=2**40)]
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -92,24 +107,154 @@ def read_json(file: Path) -> dict[str, Any]:
     return loaded
 
 
-def model_config(folder: Path) -> dict[str, Any]:
-    """config.json; a setting that is not of its type, or that would run code of others, is a UserError."""
-    file = folder / "config.json"
-    found = read_json(file)
-    problems = _problems(found, MODEL_SETTINGS)
-    text = found.get("text_config")
-    problems += _problems(text, MODEL_SETTINGS, "text_config.") if isinstance(text, dict) else []
-    problems = problems or safety.code_problems(found)
-    refuse_all([f"{file}: {p}" for p in problems], f"{file}: settings that cannot be used")
-    return found
+class CheckpointFolder:
+    """One folder of a checkpoint. Each of its files is read and checked once, when it is first needed.
 
+    Make one where a folder is named, and pass it on: whoever makes a second one reads the files again.
+    """
 
-def adapter_config(folder: Path) -> dict[str, Any]:
-    """adapter_config.json; a setting that is not of its type is a UserError."""
-    file = folder / ADAPTER_CONFIG
-    found = read_json(file)
-    refuse_all([f"{file}: {p}" for p in _problems(found, ADAPTER_SETTINGS)], f"{file}: settings that cannot be used")
-    return found
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def is_model(self) -> bool:
+        """It has a config.json."""
+        return (self.path / MODEL_CONFIG).is_file()
+
+    @property
+    def is_adapter(self) -> bool:
+        """It has an adapter_config.json."""
+        return (self.path / ADAPTER_CONFIG).is_file()
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """It has a file of a tokenizer; an adapter need not."""
+        return any((self.path / name).exists() for name in TOKENIZER_FILES)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json; a setting that is not of its type, or that would run code of others, is a UserError."""
+        file = self.path / MODEL_CONFIG
+        settings = read_json(file)
+        problems = _problems(settings, MODEL_SETTINGS)
+        text = settings.get("text_config")
+        problems += _problems(text, MODEL_SETTINGS, "text_config.") if isinstance(text, dict) else []
+        problems = problems or safety.code_problems(settings)
+        refuse_all([f"{file}: {p}" for p in problems], f"{file}: settings that cannot be used")
+        return settings
+
+    @property
+    def text_config(self) -> dict[str, Any]:
+        """The settings of the language model, which config.json may nest."""
+        return self.config.get("text_config") or self.config
+
+    @property
+    def is_quantized(self) -> bool:
+        """Its weights are packed."""
+        return "quantization_config" in self.config
+
+    @property
+    def dtype(self) -> str | None:
+        """The data type that config.json states, such as `bfloat16`."""
+        nested = self.config.get("text_config") or {}
+        stated = (settings.get(key) for settings in (self.config, nested) for key in ("dtype", "torch_dtype"))
+        return next(filter(None, stated), None)
+
+    @cached_property
+    def adapter_config(self) -> dict[str, Any]:
+        """adapter_config.json; a setting that is not of its type is a UserError."""
+        file = self.path / ADAPTER_CONFIG
+        settings = read_json(file)
+        problems = _problems(settings, ADAPTER_SETTINGS)
+        refuse_all([f"{file}: {p}" for p in problems], f"{file}: settings that cannot be used")
+        return settings
+
+    @cached_property
+    def generation_config(self) -> dict[str, Any]:
+        """generation_config.json; empty where there is none."""
+        return self._optional("generation_config.json")
+
+    @cached_property
+    def tokenizer_config(self) -> dict[str, Any]:
+        """tokenizer_config.json; empty where there is none."""
+        return self._optional("tokenizer_config.json")
+
+    @cached_property
+    def chat_template(self) -> Any:
+        """The chat template, from its own file or from tokenizer_config.json."""
+        template = self.path / "chat_template.jinja"
+        return template.read_text("utf-8") if template.is_file() else self.tokenizer_config.get("chat_template")
+
+    @cached_property
+    def vocabulary(self) -> dict[str, Any]:
+        """What turns text into token ids. A folder without a tokenizer is a UserError."""
+        parts: dict[str, Any] = {}
+        for name in TOKENIZER_FILES:
+            file = self.path / name
+            if not file.is_file():
+                continue
+            if name == "tokenizer.json":
+                parts[name] = read_json(file) | {"padding": None, "truncation": None}
+            elif "tokenizer.json" not in parts:
+                parts[name] = file_sha256(file)
+        if not parts:
+            raise UserError(f"{self.path}: no tokenizer: {found_in(self.path)}. Expected tokenizer.json")
+        for name in TOKENIZER_FACTS:
+            value = self.tokenizer_config.get(name)
+            parts[name] = value.get("content") if isinstance(value, dict) else value
+        return parts
+
+    @cached_property
+    def tokenizer_digest(self) -> str:
+        """Digest of vocabulary, special tokens and chat template; padding and truncation settings do not count."""
+        return digest(self.vocabulary | {"chat_template": self.chat_template})
+
+    @cached_property
+    def weight_files(self) -> list[Path]:
+        """The safetensors files of a model. Pickled weights and missing shards are UserErrors."""
+        index = self.path / WEIGHT_INDEX
+        if index.is_file():
+            files = [self.path / name for name in _shards(index)]
+            missing = [f.name for f in files if not f.is_file()]
+            if missing:
+                raise UserError(
+                    f"{self.path}: {len(missing)} weight files of {WEIGHT_INDEX} are missing: {missing[0]} ..."
+                )
+            return files
+        single = self.path / "model.safetensors"
+        files = [single] if single.is_file() else sorted(self.path.glob("*.safetensors"))
+        if files:
+            return files
+        self._refuse_pickles()
+        raise UserError(f"{self.path}: no weights: {found_in(self.path)}. Expected model.safetensors")
+
+    @cached_property
+    def shapes_by_file(self) -> dict[Path, Shapes]:
+        """Names and shapes of a model's tensors, by weight file."""
+        return {file: tensor_shapes(file) for file in self.weight_files}
+
+    @property
+    def shapes(self) -> Shapes:
+        """Names and shapes of all tensors of a model."""
+        return {name: shape for shapes in self.shapes_by_file.values() for name, shape in shapes.items()}
+
+    @cached_property
+    def adapter_shapes(self) -> Shapes:
+        """Names and shapes of an adapter's tensors. A missing or pickled file is a UserError."""
+        file = self.path / ADAPTER_WEIGHTS
+        if file.is_file():
+            return tensor_shapes(file)
+        self._refuse_pickles()
+        raise UserError(f"{self.path}: {ADAPTER_WEIGHTS} is missing: {found_in(self.path)}")
+
+    def _optional(self, name: str) -> dict[str, Any]:
+        file = self.path / name
+        return read_json(file) if file.is_file() else {}
+
+    def _refuse_pickles(self) -> None:
+        pickled = safety.pickles(self.path)
+        if pickled:
+            raise UserError(safety.refused(self.path, pickled))
 
 
 def _problems(found: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -127,25 +272,6 @@ def _problems(found: Mapping[str, Any], settings: Mapping[str, Any], prefix: str
     return problems
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder. Pickled weights and missing shards are UserErrors."""
-    index = folder / WEIGHT_INDEX
-    if index.is_file():
-        files = [folder / name for name in _shards(index)]
-        missing = [f.name for f in files if not f.is_file()]
-        if missing:
-            raise UserError(f"{folder}: {len(missing)} weight files of {WEIGHT_INDEX} are missing: {missing[0]} ...")
-        return files
-    single = folder / "model.safetensors"
-    files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
-    if files:
-        return files
-    pickled = safety.pickles(folder)
-    if pickled:
-        raise UserError(safety.refused(folder, pickled))
-    raise UserError(f"{folder}: no weights: {found_in(folder)}. Expected model.safetensors")
-
-
 def _shards(index: Path) -> list[str]:
     """File names in an index, sorted; one that leads elsewhere, or is no safetensors file, is a UserError."""
     try:
@@ -159,7 +285,7 @@ def _shards(index: Path) -> list[str]:
     return named
 
 
-def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(file: Path) -> Shapes:
     """Names and shapes of a safetensors file, from its header alone. A cut or foreign file is a UserError.
 
     Format: 8 bytes of header length, little endian, a JSON header, then the data that the header's offsets count from.
@@ -178,17 +304,6 @@ def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
     if 8 + length + end != size:
         raise UserError(f"{file}: {size:,} bytes, expected {8 + length + end:,}; the file is cut. Copy it again")
     return {name: tuple(entry.shape) for name, entry in tensors.items()}
-
-
-def adapter_shapes(adapter: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of an adapter's tensors. A missing or pickled file is a UserError."""
-    file = adapter / ADAPTER_WEIGHTS
-    if file.is_file():
-        return tensor_shapes(file)
-    pickled = safety.pickles(adapter)
-    if pickled:
-        raise UserError(safety.refused(adapter, pickled))
-    raise UserError(f"{adapter}: {ADAPTER_WEIGHTS} is missing: {found_in(adapter)}")
 
 
 def save(model: Any, out: Path, **more: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.checkpoints import model_files, safety
-from harness.checkpoints.model_files import ADAPTER_CONFIG, read_json
+from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
 from harness.errors import MissingExtra, UserError
 
 NF4 = "nf4"
@@ -27,13 +27,13 @@ logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 Storage = Literal["uint8", "bfloat16"]
 
 
-def of_adapter(adapter: Path) -> str | None:
+def of_adapter(adapter: CheckpointFolder) -> str | None:
     """`nf4` where the adapter was trained on an NF4 base, None where on a plain one; another form is a UserError."""
-    form = read_json(adapter / ADAPTER_CONFIG).get(KEY)
+    form = adapter.adapter_config.get(KEY)
     if form not in (None, NF4):
         raise UserError(
-            f"{adapter / ADAPTER_CONFIG}: '{KEY}' is {form!r}; expected '{NF4}' or no such key. Its base cannot be "
-            "made again here, and on another base its answers would be another model's"
+            f"{adapter.path / ADAPTER_CONFIG}: '{KEY}' is {form!r}; expected '{NF4}' or no such key. Its base cannot "
+            "be made again here, and on another base its answers would be another model's"
         )
     return None if form is None else NF4
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.config import EngineConfig
 from harness.errors import MissingExtra, UserError
 from harness.files import digest
@@ -174,18 +175,20 @@ def open_engine(config: EngineConfig, checkpoints: Mapping[str, Checkpoint], *, 
     return engine
 
 
-def common_dtype(checkpoints: Mapping[str, Checkpoint], config: EngineConfig) -> str:
+def model_folders(checkpoints: Mapping[str, Checkpoint]) -> dict[str, CheckpointFolder]:
+    """The model folder of each variant; variants with one model share it, so that its files are read once."""
+    by_path = {checkpoint.path: CheckpointFolder(checkpoint.path) for checkpoint in checkpoints.values()}
+    return {variant: by_path[checkpoint.path] for variant, checkpoint in checkpoints.items()}
+
+
+def common_dtype(folders: Mapping[str, CheckpointFolder], config: EngineConfig) -> str:
     """The one data type that every variant runs in: as asked, else as the first model's config states it."""
     if config.dtype in DTYPES:
         return config.dtype
     if config.dtype != "auto":
         raise UserError(f"dtype {config.dtype}: expected one of: auto, {', '.join(DTYPES)}")
-    from harness.checkpoints.model_files import read_json
-
-    first = min(checkpoints, key=lambda variant: variant != BASELINE)
-    model = read_json(Path(checkpoints[first].path) / "config.json")
-    own = model.get("text_config") or {}
-    stored = model.get("dtype") or model.get("torch_dtype") or own.get("dtype") or own.get("torch_dtype")
+    first = min(folders, key=lambda variant: variant != BASELINE)
+    stored = folders[first].dtype
     return stored if stored in DTYPES else "bfloat16"
 
 

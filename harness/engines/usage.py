@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.checkpoints.model_files import read_json, tensor_shapes, weight_files
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.schema import Completion
 
 NOT_THE_CARD = {"Laptop", "D", "MIG"}
@@ -190,14 +190,13 @@ def peak_of(device: str | None, dtype: str) -> tuple[float | None, str]:
 
 def flops_a_token(folder: Path) -> tuple[float | None, str]:
     """Two FLOPs for each parameter of a model, or why they cannot be counted so."""
-    config = read_json(folder / "config.json")
-    own = config.get("text_config") or config
-    if "quantization_config" in config:
+    files = CheckpointFolder(folder)
+    config, own = files.config, files.text_config
+    if files.is_quantized:
         return None, "the weights are packed, so that their parameters are not counted"
     if any(own.get(key) for key in EXPERTS) or "vision_config" in config:
         return None, "a token passes only some of the model's parameters"
-    shapes = [shape for file in weight_files(folder) for shape in tensor_shapes(file).values()]
-    return 2.0 * sum(math.prod(shape) for shape in shapes), ""
+    return 2.0 * sum(math.prod(shape) for shape in files.shapes.values()), ""
 
 
 def resident_bytes() -> int | None:

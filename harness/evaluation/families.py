@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from harness.baseline.compare import PAIRED
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import brings_tokenizer, tokenizer_folder, tokenizers_differ
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig
@@ -36,14 +36,14 @@ def notes(checkpoints: Mapping[str, Checkpoint], plan: RunPlan) -> Iterator[str]
         yield f"{both} have different {what}, {_in_ids(plan)}. {PAIRED}{same}"
     for variant, checkpoint in checkpoints.items():
         if brings_tokenizer(checkpoint):
-            what = _differing(Path(checkpoint.path), tokenizer_folder(checkpoint))
+            what = _differing(CheckpointFolder(checkpoint.path), tokenizer_folder(checkpoint))
             yield (
                 f"{checkpoint.name} ({variant}): the adapter brings another {what} than its base model; its prompts "
                 "are rendered with it"
             )
 
 
-def _differing(one: Path, other: Path, plural: str = "") -> str:
+def _differing(one: CheckpointFolder, other: CheckpointFolder, plural: str = "") -> str:
     return tokenizers_differ(one, other).replace(" and ", f"{plural} and ") + plural
 
 

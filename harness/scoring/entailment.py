@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.checkpoints import safety
-from harness.checkpoints.model_files import read_json
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.errors import MissingExtra, UserError
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
@@ -100,14 +100,14 @@ def _folder(path: str | Path) -> Path:
     folder = Path(path)
     if not (folder.is_absolute() or str(path).startswith(("./", "../"))):
         raise UserError(f"support.by_model: {str(path)!r} could be a hub's name. Start a local path with ./ or with /")
-    if not (folder / "config.json").is_file():
+    if not CheckpointFolder(folder).is_model:
         raise UserError(f"support.by_model: {path}: no config.json is there. Name the folder of a downloaded model")
     return folder.resolve()
 
 
 def _column(folder: Path, label: str | None) -> int:
     """Which output of the model means support."""
-    named = read_json(folder / "config.json").get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    named = CheckpointFolder(folder).config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
     labels = [str(named[key]) for key in sorted(named, key=int)]
     wanted = SUPPORTING if label is None else (label.lower(),)
     if label is None and len(labels) == 1:

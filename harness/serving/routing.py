@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.checkpoints.merge import merged_path
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.base import common_dtype, pick_engine
 from harness.engines.config import LORA_CHOICES, EngineConfig
 from harness.engines.vllm import environment as vllm_environment
@@ -88,14 +89,14 @@ def find_route(
     if lora not in LORA_CHOICES:
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
     on_cpu = vllm_environment.on_cpu()
-    check_parallel(tensor_parallel, [Path(checkpoint.path)], on_cpu)
-    ways = plan({CANDIDATE: checkpoint}, lora, on_cpu)
+    model = CheckpointFolder(checkpoint.path)
+    check_parallel(tensor_parallel, [model], on_cpu)
+    ways = plan({CANDIDATE: checkpoint}, {CANDIDATE: model}, lora, on_cpu)
     way = ways.ways[CANDIDATE]
-    source = Path(checkpoint.path)
-    length = _length(Renderer(source).max_positions, max_model_len)
-    dtype = common_dtype({CANDIDATE: checkpoint}, EngineConfig())
+    length = _length(Renderer(model).max_positions, max_model_len)
+    dtype = common_dtype({CANDIDATE: model}, EngineConfig())
     try:
-        cache = kv_cache_bytes(source, dtype, length, on_cpu, parallel=tensor_parallel)
+        cache = kv_cache_bytes(model, dtype, length, on_cpu, parallel=tensor_parallel)
     except EngineFailed as error:
         raise UserError(f"{error}, with --max-model-len") from None
     return Route(
@@ -103,7 +104,7 @@ def find_route(
         name=_name(checkpoint, name, way),
         way=way,
         reasons=ways.reasons.get(CANDIDATE, []),
-        folder=merged_path(checkpoint) if way == "merged" else source,
+        folder=merged_path(checkpoint) if way == "merged" else model.path,
         adapter=Path(checkpoint.adapter_path) if way == "lora" and checkpoint.adapter_path else None,
         max_lora_rank=ways.max_lora_rank,
         on_cpu=on_cpu,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.checkpoints import safety
-from harness.checkpoints.model_files import model_config, read_json
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import cache_dir, tokenizer_folder
 from harness.errors import MissingExtra, UserError, cut
 from harness.files import digest, read_text, shown_path
@@ -127,12 +127,13 @@ def _first_line(error: Exception) -> str:
 class Renderer:
     """Turns chat messages into text and token ids with one model's tokenizer and chat template.
 
-    Loads nothing until it is used. `folder` holds config.json, and the tokenizer unless `tokenizer` names its folder.
+    Loads nothing until it is used. `folder` has config.json, and the tokenizer unless `tokenizer` is its folder.
     """
 
-    def __init__(self, folder: str | Path, tokenizer: Path | None = None) -> None:
-        self.folder = Path(folder)
-        self.tokenizer_folder = tokenizer or self.folder
+    def __init__(self, folder: str | Path | CheckpointFolder, tokenizer: CheckpointFolder | None = None) -> None:
+        self._files = folder if isinstance(folder, CheckpointFolder) else CheckpointFolder(folder)
+        self.folder = self._files.path
+        self.tokenizer_folder = tokenizer.path if tokenizer else self.folder
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Renderer:
@@ -158,10 +159,10 @@ class Renderer:
             )
         return tokenizer
 
-    @cached_property
+    @property
     def config(self) -> dict[str, Any]:
-        """config.json as it lies in the folder."""
-        return model_config(self.folder)
+        """config.json of the folder."""
+        return self._files.config
 
     @property
     def max_positions(self) -> int:
@@ -172,8 +173,7 @@ class Renderer:
     def stop_ids(self) -> tuple[int, ...]:
         """Every end-of-sequence id: the tokenizer's, the config's and the generation config's."""
         found: list[int] = []
-        generation = self.folder / "generation_config.json"
-        more = read_json(generation).get("eos_token_id") if generation.exists() else None
+        more = self._files.generation_config.get("eos_token_id")
         for ids in (self.tokenizer.eos_token_id, self.config.get("eos_token_id"), more, self._turn_end):
             for one in ids if isinstance(ids, list) else [ids]:
                 if isinstance(one, int) and one not in found:

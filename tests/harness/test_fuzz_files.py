@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from harness import json_schema
 from harness.baseline.format import load_accepted
 from harness.checkpoints import model_files
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.engines.cache import DATABASE, CacheFile, Header
 from harness.engines.vllm import adapters
@@ -257,7 +258,7 @@ CONFIG = {
 @given(as_json(CONFIG))
 def test_the_config_of_a_model_is_read_or_refused(content: bytes) -> None:
     with file_of(content, "config.json") as path:
-        survives(model_files.model_config, path.parent)
+        survives(lambda folder: CheckpointFolder(folder).config, path.parent)
 
 
 INDEX = {"metadata": {}, "weight_map": {"a": "model.safetensors"}}
@@ -267,7 +268,7 @@ INDEX = {"metadata": {}, "weight_map": {"a": "model.safetensors"}}
 @given(as_json(INDEX))
 def test_the_index_of_weights_is_read_or_refused(content: bytes) -> None:
     with file_of(content, model_files.WEIGHT_INDEX) as path:
-        found = survives(model_files.weight_files, path.parent)
+        found = survives(lambda folder: CheckpointFolder(folder).weight_files, path.parent)
         assert found is None or all(file.parent == path.parent for file in found)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness.checkpoints import quantization
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.vllm.adapters import examine
 from harness.errors import UserError
 from tests.support.adapters import change_json
@@ -140,7 +141,7 @@ def test_what_vllm_cannot_serve_is_said_one_line_each(tiny_model, lora, quantise
 @pytest.mark.parametrize("lora", [v[1] for v in VARIANTS], ids=[v[0] for v in VARIANTS])
 def test_what_is_said_before_training_is_what_preflight_finds_after_it(tiny_model, tmp_path, lora):
     filled(tiny_model, lora, tmp_path / "adapter")
-    found = examine(tmp_path / "adapter", tiny_model)
+    found = examine(CheckpointFolder(tmp_path / "adapter"), CheckpointFolder(tiny_model))
     assert found.reasons == training_lora.why_merged(config_of(lora))
     assert found.way == ("merge" if lora.dora else "lora")
 

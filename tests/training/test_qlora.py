@@ -9,7 +9,9 @@ import torch
 
 from harness.checkpoints import merge as checkpoints_merge
 from harness.checkpoints import quantization
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
+from harness.engines.base import model_folders
 from harness.errors import UserError
 from tests.support.adapters import change_json
 from training import model as models
@@ -197,7 +199,7 @@ def test_an_adapter_without_effect_is_not_taken_for_one_because_its_base_was_rou
 def test_what_an_adapter_was_trained_on_is_part_of_its_digest(adapter, tmp_path):
     twin = Path(shutil.copytree(adapter, tmp_path / "twin"))
     change_json(twin / "adapter_config.json", base_quantisation=None)
-    assert quantization.of_adapter(adapter) == "nf4" and quantization.of_adapter(twin) is None
+    assert [quantization.of_adapter(CheckpointFolder(folder)) for folder in (adapter, twin)] == ["nf4", None]
     assert resolve(str(adapter)).adapter_digest != resolve(str(twin)).adapter_digest
 
 
@@ -207,7 +209,7 @@ def test_every_engine_merges_it_into_its_own_base_and_says_so(base, adapter):
     from harness.engines.vllm.adapters import plan
 
     found = {"baseline": resolve(str(base)), "tuned": resolve(str(adapter))}
-    by_vllm = plan(found, "auto", on_cpu=False)
+    by_vllm = plan(found, model_folders(found), "auto", on_cpu=False)
     assert by_vllm.ways == {"baseline": "plain", "tuned": "merged"}
     assert "trained on an NF4 base" in by_vllm.reasons["tuned"][0]
     said = []
@@ -252,7 +254,7 @@ def test_serving_it_as_lora_on_the_16_bit_base_is_refused(adapter, engine):
     found = {"tuned": resolve(str(adapter))}
     with pytest.raises(UserError, match="cannot be served as LoRA: it was trained on an NF4 base"):
         if engine == "vllm":
-            adapters.plan(found, "force", on_cpu=False)
+            adapters.plan(found, model_folders(found), "force", on_cpu=False)
         else:
             adapters.peft_ways(found, "force", print)
 
@@ -262,7 +264,7 @@ def test_an_unknown_form_of_base_is_refused(base, adapter, tmp_path):
 
     twin = Path(shutil.copytree(adapter, tmp_path / "twin"))
     change_json(twin / "adapter_config.json", base_quantisation="int3")
-    assert examine(twin, base).way == "refuse"
+    assert examine(CheckpointFolder(twin), CheckpointFolder(base)).way == "refuse"
     with pytest.raises(UserError, match="'base_quantisation' is 'int3'"):
         checkpoints_merge.merge_into(resolve(str(twin)), tmp_path / "out")
 
@@ -275,7 +277,7 @@ def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
     run = train(config, progress=lambda update: None)
     record = json.loads((run / "run.json").read_text())["training"]
     assert (record["dtype"], record["fingerprint"]["model.quantise"]) == ("bfloat16", "nf4")
-    assert quantization.of_adapter(run / "adapter") == "nf4"
+    assert quantization.of_adapter(CheckpointFolder(run / "adapter")) == "nf4"
     assert merge(str(run), config.parent / "merged").base_quantisation == "nf4"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.checkpoints.resolve import TOKENIZER_FILES
+from harness.checkpoints.model_files import TOKENIZER_FILES
 from harness.engines import usage
 from harness.errors import UserError
 from harness.runs import folder as runs_folder

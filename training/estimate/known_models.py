@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.checkpoints.model_files import model_config
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
 from training.model_checks import local_folder
@@ -95,7 +95,7 @@ def find(text: str, reach_hub: bool = True) -> FoundConfig:
 
 
 def _in(folder: Path, text: str, kept: Known | None) -> FoundConfig:
-    return FoundConfig(name=text, config=model_config(folder), folder=folder, known=kept)
+    return FoundConfig(name=text, config=CheckpointFolder(folder).config, folder=folder, known=kept)
 
 
 def _from_hub(text: str) -> Path | None:

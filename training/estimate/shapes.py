@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.checkpoints.model_files import model_config
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.errors import UserError
 
 
@@ -125,7 +125,7 @@ FAMILIES = {
 
 def of_folder(folder: Path) -> Shapes:
     """Shapes of a model folder; only config.json is read. A file that is no model's is a UserError."""
-    return of(model_config(folder), str(folder / "config.json"))
+    return of(CheckpointFolder(folder).config, str(folder / "config.json"))
 
 
 def of(config: dict[str, Any], where: str = "config.json") -> Shapes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints.merge import merged_folder, read_facts
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import cache_dir
 from harness.engines import canary
 from harness.engines.base import (
@@ -21,6 +22,7 @@ from harness.engines.base import (
     engine_version,
     failed,
     in_order,
+    model_folders,
     problem_of,
     vocabulary_of,
 )
@@ -55,10 +57,11 @@ def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: Eng
     refuse_old(engine_version("ray"))
     cluster = Cluster(config.engines, config.say)
     try:
-        ways = plan(checkpoints, config.lora, cluster.workers.on_cpu)
+        folders = model_folders(checkpoints)
+        ways = plan(checkpoints, folders, config.lora, cluster.workers.on_cpu)
         for variant, why in ways.reasons.items():
             config.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
-        return RayEngine(checkpoints, ways, max_model_len, cluster, config)
+        return RayEngine(checkpoints, ways, max_model_len, cluster, common_dtype(folders, config), config)
     except BaseException:
         cluster.close()
         raise
@@ -75,6 +78,7 @@ class RayEngine:
         ways: AdapterPlan,
         max_model_len: int,
         cluster: Cluster,
+        dtype: str,
         config: EngineConfig,
     ) -> None:
         self.version = f"{engine_version('ray')}+vllm{cluster.workers.vllm}"
@@ -84,7 +88,7 @@ class RayEngine:
         self.cluster = cluster
         self.workers = cluster.workers
         self.config = config
-        self.dtype = common_dtype(checkpoints, config)
+        self.dtype = dtype
         self.units = units_of(checkpoints, ways.ways)
         self.windows = WINDOWS * self.workers.engines
         self.exact = self.workers.on_cpu or self.workers.invariant
@@ -226,9 +230,10 @@ class RayEngine:
     def _arguments(self, unit: Unit, structured: bool) -> dict[str, Any]:
         """Arguments of vLLM for each engine of a unit; `structured` where answers are held to choices or a schema."""
         folder, workers = self._folder(unit), self.workers
-        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
+        files = CheckpointFolder(folder)
+        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
         room = self.config.kv_cache_bytes or kv_cache_bytes(
-            folder, self.dtype, longest, workers.on_cpu, workers.engines, workers.device_bytes
+            files, self.dtype, longest, workers.on_cpu, workers.engines, workers.device_bytes
         )
         made = llm_arguments(
             folder,

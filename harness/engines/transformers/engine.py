@@ -20,6 +20,7 @@ from harness.engines.base import (
     engine_version,
     explain,
     in_order,
+    model_folders,
     refuse_structure,
 )
 from harness.engines.config import EngineConfig
@@ -61,7 +62,7 @@ class HfEngine:
         self.checkpoints = checkpoints
         self.max_model_len = max_model_len
         self.config = config
-        self.dtype = common_dtype(checkpoints, config)
+        self.dtype = common_dtype(model_folders(checkpoints), config)
         self.ways = ways
         self.canary: dict[str, Any] = {}
         self.device = _device()

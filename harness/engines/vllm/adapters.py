@@ -7,19 +7,11 @@ one at a time (lora/peft_helper.py, lora/lora_model.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from harness.checkpoints.model_files import (
-    ADAPTER_CONFIG,
-    adapter_config,
-    adapter_shapes,
-    read_json,
-    tensor_shapes,
-    weight_files,
-)
+from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
 from harness.checkpoints.quantization import KEY, NF4, REASON, of_adapter
 from harness.checkpoints.resolve import brings_tokenizer
 from harness.errors import refuse_all
@@ -87,15 +79,14 @@ REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
 ]
 
 
-def examine(adapter: Path, base: Path) -> AdapterFinding:
+def examine(adapter: CheckpointFolder, base: CheckpointFolder) -> AdapterFinding:
     """Check one adapter against its base; every reason is found, not only the first."""
-    config = adapter_config(adapter)
+    config = adapter.adapter_config
     refused = [text for applies, text in REFUSE_RULES if applies(config)]
     lacking = [name for name in REQUIRED if config.get(name) is None and not config.get("target_parameters")]
     if lacking:
         refused.append(f"{ADAPTER_CONFIG} lacks {', '.join(lacking)}. Save the adapter again with save_pretrained")
-    shapes = adapter_shapes(adapter)
-    of_base = {name: shape for file in weight_files(base) for name, shape in tensor_shapes(file).items()}
+    shapes, of_base = adapter.adapter_shapes, base.shapes
     refused += _unknown_modules(shapes, of_base)
     merged = why_merged(config) + _odd_tensors(shapes, of_base)
     rank = max_lora_rank(config)
@@ -150,7 +141,9 @@ def _odd_tensors(shapes: Mapping[str, tuple[int, ...]], of_base: Mapping[str, tu
     return reasons
 
 
-def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> AdapterPlan:
+def plan(
+    checkpoints: Mapping[str, Checkpoint], folders: Mapping[str, CheckpointFolder], lora: str, on_cpu: bool
+) -> AdapterPlan:
     """Choose the way of every variant, or raise one UserError with everything that stands against it.
 
     `auto` serves LoRA on a CUDA device and merges on a CPU, where LoRA is several times slower; `force` serves LoRA
@@ -164,8 +157,8 @@ def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> Adap
         if checkpoint.kind != "adapter" or checkpoint.adapter_path is None:
             ways[variant] = "plain"
             continue
-        base = Path(checkpoint.path)
-        finding = examine(Path(checkpoint.adapter_path), base)
+        base = folders[variant]
+        finding = examine(CheckpointFolder(checkpoint.adapter_path), base)
         why = list(finding.reasons)
         if finding.way == "lora" and brings_tokenizer(checkpoint):
             why.append(OTHER_TOKENIZER)
@@ -174,7 +167,7 @@ def plan(checkpoints: Mapping[str, Checkpoint], lora: str, on_cpu: bool) -> Adap
             problems += [f"{checkpoint.name} ({variant}): {reason}" for reason in why]
         elif lora == "force" and not as_lora:
             problems += [f"{checkpoint.name} ({variant}): cannot be served as LoRA: {reason}" for reason in why]
-        elif not as_lora and "quantization_config" in read_json(base / "config.json"):
+        elif not as_lora and base.is_quantized:
             problems.append(
                 f"{checkpoint.name} ({variant}): must be merged, and its base is quantised. Merge into the 16-bit "
                 "base, quantise the result and evaluate that"
@@ -199,7 +192,7 @@ def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[s
         if checkpoint.kind != "adapter" or checkpoint.adapter_path is None:
             ways[variant] = "plain"
             continue
-        on_nf4 = of_adapter(Path(checkpoint.adapter_path)) is not None
+        on_nf4 = of_adapter(CheckpointFolder(checkpoint.adapter_path)) is not None
         why = REASON if on_nf4 else OTHER_TOKENIZER if brings_tokenizer(checkpoint) else ""
         ways[variant] = "merged" if why or lora == "merge" else "lora"
         if why and lora == "force":

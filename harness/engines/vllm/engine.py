@@ -14,8 +14,9 @@ from typing import Any
 from msgspec import Struct
 
 from harness.checkpoints.merge import merged_folder, read_facts
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines import canary
-from harness.engines.base import EngineTraits, common_dtype, engine_version, in_order
+from harness.engines.base import EngineTraits, common_dtype, engine_version, in_order, model_folders
 from harness.engines.config import EngineConfig
 from harness.engines.usage import UsageMeter
 from harness.engines.vllm import environment
@@ -50,12 +51,13 @@ TRAITS = EngineTraits(splits_models=True, start_s=45.0, tokens_per_s=1600)
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> VllmEngine:
     """Check every adapter, then return an engine that has loaded nothing yet."""
     on_cpu = environment.on_cpu()
-    check_parallel(config.tensor_parallel, (Path(c.path) for c in checkpoints.values()), on_cpu)
-    ways = plan(checkpoints, config.lora, on_cpu)
+    folders = model_folders(checkpoints)
+    check_parallel(config.tensor_parallel, folders.values(), on_cpu)
+    ways = plan(checkpoints, folders, config.lora, on_cpu)
     for variant, why in ways.reasons.items():
         config.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
     environment.prepare(on_cpu)
-    return VllmEngine(checkpoints, ways, max_model_len, on_cpu, config)
+    return VllmEngine(checkpoints, ways, max_model_len, on_cpu, common_dtype(folders, config), config)
 
 
 def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> list[Unit]:
@@ -101,6 +103,7 @@ class VllmEngine:
         ways: AdapterPlan,
         max_model_len: int,
         on_cpu: bool,
+        dtype: str,
         config: EngineConfig,
     ) -> None:
         self.version = engine_version("vllm")
@@ -109,7 +112,7 @@ class VllmEngine:
         self.max_model_len = max_model_len
         self.on_cpu = on_cpu
         self.config = config
-        self.dtype = common_dtype(checkpoints, config)
+        self.dtype = dtype
         self.units = units_of(checkpoints, ways.ways)
         self.canary: dict[str, Any] = {}
         self.arguments: dict[str, dict[str, Any]] = {}
@@ -199,14 +202,15 @@ class VllmEngine:
             return self._model
         folder = merged_folder(unit.source, self.config.say) if unit.merged else Path(unit.source.path)
         self.close()
-        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(folder).max_positions)
+        files = CheckpointFolder(folder)
+        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
         split = self.config.tensor_parallel
         arguments = llm_arguments(
             folder,
             dtype=self.dtype,
             max_model_len=longest,
             kv_cache_bytes=self.config.kv_cache_bytes
-            or kv_cache_bytes(folder, self.dtype, longest, self.on_cpu, parallel=split),
+            or kv_cache_bytes(files, self.dtype, longest, self.on_cpu, parallel=split),
             on_cpu=self.on_cpu,
             adapters=len({c.adapter_digest for c in unit.adapters.values()}),
             max_lora_rank=self.plan.max_lora_rank,
@@ -215,7 +219,7 @@ class VllmEngine:
             tensor_parallel=split,
         )
         if self._halved:
-            arguments = self._halved.limits(arguments, least_kv_cache_bytes(folder, self.dtype, longest, split))
+            arguments = self._halved.limits(arguments, least_kv_cache_bytes(files, self.dtype, longest, split))
         self._at_once = asked_at_once(arguments)
         variants = (*unit.plain, *unit.adapters)
         self.config.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.checkpoints.model_files import read_json, weight_files
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.usage import free_memory_bytes
 from harness.errors import EngineFailed
 
@@ -44,7 +44,7 @@ def bytes_per_token(config: dict[str, Any], dtype: str, parallel: int = 1) -> in
 
 
 def kv_cache_bytes(
-    folder: Path,
+    folder: CheckpointFolder,
     dtype: str,
     max_model_len: int,
     on_cpu: bool,
@@ -66,21 +66,21 @@ def kv_cache_bytes(
         room = _cuda_room(folder, _device_bytes() if device_bytes is None else device_bytes, parallel)
     if room < least:
         raise EngineFailed(
-            f"{folder}: a prompt and answer of {max_model_len:,} tokens needs {least / 2**30:.1f} GiB of KV cache, "
-            f"and {max(room, 0) / 2**30:.1f} GiB can be had. Free memory, or ask shorter prompts"
+            f"{folder.path}: a prompt and answer of {max_model_len:,} tokens needs {least / 2**30:.1f} GiB of KV "
+            f"cache, and {max(room, 0) / 2**30:.1f} GiB can be had. Free memory, or ask shorter prompts"
         )
     return min(wanted, room)
 
 
-def least_kv_cache_bytes(folder: Path, dtype: str, max_model_len: int, parallel: int = 1) -> int:
+def least_kv_cache_bytes(folder: CheckpointFolder, dtype: str, max_model_len: int, parallel: int = 1) -> int:
     """Room for two of the longest requests."""
     blocks = -(-max_model_len // BLOCK_TOKENS) + 1
-    return 2 * bytes_per_token(read_json(folder / "config.json"), dtype, parallel) * blocks * BLOCK_TOKENS
+    return 2 * bytes_per_token(folder.config, dtype, parallel) * blocks * BLOCK_TOKENS
 
 
-def _cuda_room(folder: Path, total: int, parallel: int) -> int:
+def _cuda_room(folder: CheckpointFolder, total: int, parallel: int) -> int:
     """What a device of `total` bytes has beside the weights, in bytes."""
-    weights = sum(file.stat().st_size for file in weight_files(folder))
+    weights = sum(file.stat().st_size for file in folder.weight_files)
     return int(total * CUDA_SHARE) - weights // parallel - CUDA_RESERVE_BYTES
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
-from harness.checkpoints.model_files import read_json
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.errors import refuse_all
 
 OPTION = "--tensor-parallel-size"
 
 
-def check_parallel(size: int, folders: Iterable[Path], on_cpu: bool) -> None:
+def check_parallel(size: int, folders: Iterable[CheckpointFolder], on_cpu: bool) -> None:
     """Refuse a number of devices that the machine does not have, or over which a model cannot be split.
 
     The rules are those of vLLM 0.32, which states them late, in its workers. Everything wrong is one UserError.
@@ -24,14 +23,13 @@ def check_parallel(size: int, folders: Iterable[Path], on_cpu: bool) -> None:
     if here < size:
         problems.append(f"this machine has {here} {what}. Use at most as many")
     for folder in dict.fromkeys(folders):
-        problems += [f"{folder}: {problem}" for problem in _uneven(folder, size)]
+        problems += [f"{folder.path}: {problem}" for problem in _uneven(folder, size)]
     refuse_all([f"{OPTION} {size}: {problem}" for problem in problems], "devices that cannot be used together")
 
 
-def _uneven(folder: Path, size: int) -> list[str]:
+def _uneven(folder: CheckpointFolder, size: int) -> list[str]:
     """What of a model cannot be divided."""
-    config = read_json(folder / "config.json")
-    own = config.get("text_config") or config
+    own = folder.text_config
     heads = int(own.get("num_attention_heads") or 0)
     kv_heads = int(own.get("num_key_value_heads") or heads)
     width = int(own.get("intermediate_size") or 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.checkpoints import safety
-from harness.checkpoints.model_files import model_config, weight_files
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.suites.prompts import Renderer
@@ -102,7 +102,7 @@ def test_a_hub_model_is_fetched_without_its_pickles_and_those_of_other_tools_are
 def test_an_index_names_only_safetensors_files_beside_it(model: Path, shard: str) -> None:
     (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}))
     with pytest.raises(UserError, match=r"index\.json: names .*Expected safetensors files beside it"):
-        weight_files(model)
+        CheckpointFolder(model).weight_files  # noqa: B018
 
 
 @pytest.mark.parametrize("key", safety.IMPLEMENTATIONS)
@@ -220,7 +220,7 @@ def test_a_chat_template_cannot_reach_out_of_its_sandbox(model: Path, template: 
 def test_a_setting_of_another_type_is_named(model: Path, settings: dict[str, object], named: str) -> None:
     change_json(model / "config.json", **settings)
     with pytest.raises(UserError) as caught:
-        model_config(model)
+        CheckpointFolder(model).config  # noqa: B018
     assert named in str(caught.value)
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
+from harness.engines.base import model_folders
 from harness.engines.vllm.adapters import examine, max_lora_rank, plan
 from harness.errors import UserError
 from harness.schema import Checkpoint
@@ -65,20 +67,20 @@ def test_each_configuration_takes_its_way(
     changes: dict[str, Any], way: str, reason: str, adapter: Path, tiny_model: Path
 ) -> None:
     change_json(adapter / "adapter_config.json", **changes)
-    found = examine(adapter, tiny_model)
+    found = examine(CheckpointFolder(adapter), CheckpointFolder(tiny_model))
     assert found.way == way
     assert (not found.reasons) if way == "lora" else any(reason in r for r in found.reasons)
 
 
 def test_a_real_peft_adapter_can_be_served(tiny_model: Path, tmp_path: Path) -> None:
-    found = examine(save_adapter(tiny_model, tmp_path / "real"), tiny_model)
+    found = examine(CheckpointFolder(save_adapter(tiny_model, tmp_path / "real")), CheckpointFolder(tiny_model))
     assert (found.way, found.reasons, found.max_lora_rank) == ("lora", [], 8)
 
 
 def test_a_module_that_the_base_lacks_is_refused(adapter: Path, tiny_model: Path) -> None:
     other = Q_PROJ.replace("q_proj", "qkv_packed")
     write_safetensors(adapter / "adapter_model.safetensors", PLAIN | {f"{other}.lora_A.weight": (4, 64)})
-    found = examine(adapter, tiny_model)
+    found = examine(CheckpointFolder(adapter), CheckpointFolder(tiny_model))
     assert found.way == "refuse" and "qkv_packed" in found.reasons[0]
 
 
@@ -89,12 +91,12 @@ def test_an_embedding_adapter_for_another_vocabulary_is_merged(adapter: Path, ti
     for rows, way in ((vocabulary, "lora"), (vocabulary + 3, "merge")):
         embedding = {f"{EMBED}.lora_embedding_A": (4, rows), f"{EMBED}.lora_embedding_B": (64, 4)}
         write_safetensors(adapter / "adapter_model.safetensors", PLAIN | embedding)
-        assert examine(adapter, tiny_model).way == way
+        assert examine(CheckpointFolder(adapter), CheckpointFolder(tiny_model)).way == way
 
 
 def test_whole_weights_beside_lora_are_merged(adapter: Path, tiny_model: Path) -> None:
     write_safetensors(adapter / "adapter_model.safetensors", PLAIN | {f"{EMBED}.weight": (8, 64)})
-    assert examine(adapter, tiny_model).way == "merge"
+    assert examine(CheckpointFolder(adapter), CheckpointFolder(tiny_model)).way == "merge"
 
 
 @pytest.mark.parametrize(
@@ -109,12 +111,18 @@ def adapters(*folders: Path) -> dict[str, Checkpoint]:
     return {folder.name: resolve(str(folder)) for folder in folders}
 
 
+def both(*folders: Path) -> tuple[dict[str, Checkpoint], dict[str, CheckpointFolder]]:
+    """Adapters and the folders of their bases, by name."""
+    found = adapters(*folders)
+    return found, model_folders(found)
+
+
 def test_every_problem_of_every_adapter_is_in_one_message(tiny_model: Path, tmp_path: Path) -> None:
     one, other = (save_adapter(tiny_model, tmp_path / name) for name in ("one", "other"))
     change_json(one / "adapter_config.json", alora_invocation_tokens=[1], r=None)
     change_json(other / "adapter_config.json", use_qalora=True)
     with pytest.raises(UserError) as caught:
-        plan(adapters(one, other), "auto", on_cpu=True)
+        plan(*both(one, other), "auto", on_cpu=True)
     said = str(caught.value)
     assert said.startswith("adapters that cannot be served: 3 problems")
     assert "aLoRA" in said and "lacks r" in said and "QALoRA" in said and "(one)" in said and "(other)" in said
@@ -129,27 +137,27 @@ def test_every_problem_of_every_adapter_is_in_one_message(tiny_model: Path, tmp_
 )  # fmt: skip
 def test_the_way_of_a_plain_adapter(lora: str, on_cpu: bool, way: str, tiny_model: Path, tmp_path: Path) -> None:
     found = adapters(save_adapter(tiny_model, tmp_path / "tuned"), tiny_model)
-    assert plan(found, lora, on_cpu).ways == {"tuned": way, tiny_model.name: "plain"}
+    assert plan(found, model_folders(found), lora, on_cpu).ways == {"tuned": way, tiny_model.name: "plain"}
 
 
 def test_on_a_gpu_dora_is_merged_and_says_why(tiny_model: Path, tmp_path: Path) -> None:
-    found = plan(adapters(save_adapter(tiny_model, tmp_path / "tuned", use_dora=True)), "auto", on_cpu=False)
+    found = plan(*both(save_adapter(tiny_model, tmp_path / "tuned", use_dora=True)), "auto", on_cpu=False)
     assert found.ways == {"tuned": "merged"} and "DoRA" in found.reasons["tuned"][0]
 
 
 def test_forcing_lora_on_dora_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     found = adapters(save_adapter(tiny_model, tmp_path / "tuned", use_dora=True))
     with pytest.raises(UserError, match=r"cannot be served as LoRA.*DoRA"):
-        plan(found, "force", on_cpu=True)
+        plan(found, model_folders(found), "force", on_cpu=True)
 
 
 def test_an_adapter_with_a_tokenizer_of_its_own_is_merged(tiny_model: Path, tmp_path: Path) -> None:
     folder = save_adapter(tiny_model, tmp_path / "tuned")
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         (folder / name).write_bytes((tiny_model / name).read_bytes())
-    assert plan(adapters(folder), "auto", on_cpu=False).ways == {"tuned": "lora"}
+    assert plan(*both(folder), "auto", on_cpu=False).ways == {"tuned": "lora"}
     (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
-    assert plan(adapters(folder), "auto", on_cpu=False).ways == {"tuned": "merged"}
+    assert plan(*both(folder), "auto", on_cpu=False).ways == {"tuned": "merged"}
 
 
 def test_a_merge_into_a_quantised_base_is_refused(tiny_model: Path, tmp_path: Path) -> None:
@@ -159,10 +167,10 @@ def test_a_merge_into_a_quantised_base_is_refused(tiny_model: Path, tmp_path: Pa
     folder = save_adapter(base, tmp_path / "tuned")
     change_json(base / "config.json", quantization_config={"quant_method": "awq"})
     with pytest.raises(UserError, match="its base is quantised"):
-        plan(adapters(folder), "auto", on_cpu=True)
-    assert plan(adapters(folder), "auto", on_cpu=False).ways == {"tuned": "lora"}
+        plan(*both(folder), "auto", on_cpu=True)
+    assert plan(*both(folder), "auto", on_cpu=False).ways == {"tuned": "lora"}
 
 
 def test_the_rank_of_the_engine_holds_every_adapter(tiny_model: Path, tmp_path: Path) -> None:
     low, high = save_adapter(tiny_model, tmp_path / "low"), save_adapter(tiny_model, tmp_path / "high", r=12)
-    assert plan(adapters(low, high), "force", on_cpu=True).max_lora_rank == 16
+    assert plan(*both(low, high), "force", on_cpu=True).max_lora_rank == 16

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import embedded_model, resolve
 from harness.engines.vllm import environment as vllm_environment
 from harness.engines.vllm import memory
@@ -152,10 +153,10 @@ def test_a_token_of_the_embedded_model_takes_the_known_cache_bytes() -> None:
 def test_a_prompt_that_no_memory_holds_is_refused_before_the_start(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert memory.kv_cache_bytes(tiny_model, "float32", 64, on_cpu=True) > 0
+    assert memory.kv_cache_bytes(CheckpointFolder(tiny_model), "float32", 64, on_cpu=True) > 0
     monkeypatch.setattr(memory, "free_memory_bytes", lambda: 2500)
     with pytest.raises(EngineFailed, match="GiB of KV cache"):
-        memory.kv_cache_bytes(tiny_model, "float32", 64, on_cpu=True)
+        memory.kv_cache_bytes(CheckpointFolder(tiny_model), "float32", 64, on_cpu=True)
 
 
 def test_no_source_asks_for_prompt_log_probabilities() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
 from harness.engines.config import EngineConfig
@@ -53,19 +54,19 @@ def test_a_model_that_cannot_be_split_is_refused_before_vllm_starts(
     own: dict[str, Any], size: int, says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as caught:
-        check_parallel(size, [config(tmp_path / "model", **own)], on_cpu=True)
+        check_parallel(size, [CheckpointFolder(config(tmp_path / "model", **own))], on_cpu=True)
     assert f"--tensor-parallel-size {size}: " in str(caught.value) and says in str(caught.value)
 
 
 @pytest.mark.parametrize(("own", "size"), [(LLAMA_70B, 1), (LLAMA_70B, 2), (LLAMA_70B, 8), (SMOLLM2, 3), (SMOLLM2, 1)])
 def test_a_model_that_can_be_split_is_not(own: dict[str, Any], size: int, tmp_path: Path) -> None:
-    check_parallel(size, [config(tmp_path / "model", **own)], on_cpu=True)
+    check_parallel(size, [CheckpointFolder(config(tmp_path / "model", **own))], on_cpu=True)
 
 
 def test_more_gpus_than_there_are_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_cards", lambda: 1)
     with pytest.raises(UserError, match="--tensor-parallel-size 2: this machine has 1 GPUs"):
-        check_parallel(2, [config(tmp_path / "model", **LLAMA_70B)], on_cpu=False)
+        check_parallel(2, [CheckpointFolder(config(tmp_path / "model", **LLAMA_70B))], on_cpu=False)
 
 
 def test_vllm_is_given_the_number_of_devices_and_nothing_for_one() -> None:
@@ -89,8 +90,8 @@ def test_weights_that_fit_no_single_card_fit_two(tiny_model: Path, monkeypatch: 
     weights = sum(file.stat().st_size for file in tiny_model.glob("*.safetensors"))
     card = int(weights * 0.9 / memory.CUDA_SHARE)
     with pytest.raises(UserError, match=r"of KV cache, and 0\.0 GiB can be had"):
-        memory.kv_cache_bytes(tiny_model, "float32", 64, False, device_bytes=card)
-    room = memory.kv_cache_bytes(tiny_model, "float32", 64, False, device_bytes=card, parallel=2)
+        memory.kv_cache_bytes(CheckpointFolder(tiny_model), "float32", 64, False, device_bytes=card)
+    room = memory.kv_cache_bytes(CheckpointFolder(tiny_model), "float32", 64, False, device_bytes=card, parallel=2)
     assert 0 < room <= weights * 0.4 + 1
 
 
