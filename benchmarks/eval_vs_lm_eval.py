@@ -36,7 +36,8 @@ MAX_TOKENS = 24
 TEST = '''"""Bench."""
 from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from harness import Suite
-from harness.scoring import citations, clauses
+from harness.scoring import citations
+from harness.scoring.legal import clauses
 
 suite = Suite(scorers=[clauses.among(tuple(CLAUSES)), citations.fabricated], slices=["instrument"], max_tokens={tokens})
 '''

@@ -24,7 +24,8 @@ from pathlib import Path
 NAMES = ["holdover", "assignment", "as is", "repair", "insurance"]
 TEST = '''"""Overhead."""
 from harness import Suite
-from harness.scoring import citations, clauses, figures
+from harness.scoring import citations, figures
+from harness.scoring.legal import clauses
 
 suite = Suite(
     scorers=[clauses.among({names!r}), citations.fabricated, figures.ungrounded], slices=["instrument"], max_tokens=8

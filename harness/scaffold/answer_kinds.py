@@ -56,8 +56,8 @@ class Kind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The labels, or names, of the examples; empty for kinds without any."""
     fields: str = ""
     """The fields of the examples, as a user writes them; empty for kinds without any."""
-    scorers: list[str]
-    """Modules of harness.scoring that the test file imports."""
+    imports: str
+    """The line of the test file that imports the scorers."""
     made_by: list[str]
     """Scorers as they stand in the test file; `{tolerance}` is filled in."""
     metric: str

@@ -1,15 +1,30 @@
-"""Scorers: one file a family. A scorer is a pure function of a case and a completion; it knows no other record."""
+"""Score completions: general scorers here and in `grounding`, scorers of a domain in the packs.
 
-from harness.scoring import base, json_answer, labels, multiple_choice, numeric, short_answer
+A scorer is a pure function of a case and a completion. The packs are `legal`, `finance`, `policy` and `brand`; each
+lists its scorer modules in its `__init__`, and nothing outside the packs imports one.
+"""
+
+from harness.scoring import (
+    base,
+    cited_evidence,
+    entailment,
+    evaluate_bridge,
+    json_answer,
+    labels,
+    multiple_choice,
+    numeric,
+    short_answer,
+    summaries,
+)
 from harness.scoring.base import scorer
-from harness.scoring.brand import voice
-from harness.scoring.grounding import facts, figures, names, quotations, registry
-from harness.scoring.legal import citations, clauses
+from harness.scoring.grounding import citations, facts, figures, names, quotations, registry
 
 __all__ = [
     "base",
     "citations",
-    "clauses",
+    "cited_evidence",
+    "entailment",
+    "evaluate_bridge",
     "facts",
     "figures",
     "json_answer",
@@ -21,5 +36,5 @@ __all__ = [
     "registry",
     "scorer",
     "short_answer",
-    "voice",
+    "summaries",
 ]

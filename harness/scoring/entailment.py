@@ -1,6 +1,6 @@
 """Scores the sentences of an answer by a local model that reads source and sentence: does the one support the other?
 
-Off unless a suite names a model: `support.by_model("./models/nli")`. The path must start with ./ or be absolute, and
+Off unless a suite names a model: `entailment.by_model("./models/nli")`. The path must start with ./ or be absolute, and
 nothing is ever fetched. Any sequence classification model serves whose labels include one that means support, or that
 has a single output; the largest support over chunks of the source is a sentence's. Model digest, threshold and chunk
 size are part of the scorer's version. Knows no other rule: what the model gets wrong, this gets wrong.
@@ -61,7 +61,7 @@ def by_model(path: str | Path, threshold: float = 0.5, chunk_words: int = 200, l
     folder = _folder(path)
     if not 0 < threshold < 1 or chunk_words < 2:
         raise UserError(
-            f"support.by_model: threshold is {threshold} and chunk_words {chunk_words}; "
+            f"entailment.by_model: threshold is {threshold} and chunk_words {chunk_words}; "
             "expected a threshold between 0 and 1, and 2 words or more"
         )
     column = _column(folder, label)
@@ -99,9 +99,11 @@ def _folder(path: str | Path) -> Path:
     """The model's folder. Refuses whatever might be read as a name on a hub."""
     folder = Path(path)
     if not (folder.is_absolute() or str(path).startswith(("./", "../"))):
-        raise UserError(f"support.by_model: {str(path)!r} could be a hub's name. Start a local path with ./ or with /")
+        raise UserError(
+            f"entailment.by_model: {str(path)!r} could be a name on the Hub. Start a local path with ./ or /"
+        )
     if not CheckpointFolder(folder).is_model:
-        raise UserError(f"support.by_model: {path}: no config.json is there. Name the folder of a downloaded model")
+        raise UserError(f"entailment.by_model: {path}: it has no config.json. Name the folder of a downloaded model")
     return folder.resolve()
 
 
@@ -116,7 +118,7 @@ def _column(folder: Path, label: str | None) -> int:
         if name.lower() in wanted:
             return at
     raise UserError(
-        f"support.by_model: {folder}: labels are {', '.join(labels)}, expected {label or 'one such as entailment'}. "
+        f"entailment.by_model: {folder}: labels are {', '.join(labels)}, expected {label or 'one such as entailment'}. "
         "Say which of them means support with label="
     )
 
@@ -196,8 +198,8 @@ def _support(reader: Reader, premises: list[str], claim: str, column: int, size:
         read = reader.tokenizer(pairs, [claim] * len(pairs), padding=True, return_tensors="pt")
         if read["input_ids"].shape[1] > reader.longest:
             raise UserError(
-                f"support.by_model: {size} words of a source and a sentence are {read['input_ids'].shape[1]} tokens, "
-                f"the model reads {reader.longest}. Nothing is cut: give a smaller chunk_words"
+                f"entailment.by_model: {size} words of a source and a sentence are {read['input_ids'].shape[1]} "
+                f"tokens; the model reads {reader.longest}. Nothing is cut: set a smaller chunk_words"
             )
         with torch.inference_mode():
             logits = reader.model(**read).logits.float()

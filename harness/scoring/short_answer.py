@@ -1,8 +1,10 @@
-"""Scores short answers against accepted ones, and whether an answer was given at all. Knows no source document."""
+"""Score short answers against accepted ones, and whether a question was answered at all."""
 
 from __future__ import annotations
 
 import re
+
+from msgspec.structs import replace
 
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import scorer
@@ -35,11 +37,11 @@ def _unknown_match(case: Case) -> list[str]:
     check=_unknown_match,
 )
 def accepted(case: Case, completion: Completion) -> Score:
-    """Right if the answer holds one of the case's expected answers as whole words.
+    """Right if the answer contains one of the case's expected answers as whole words.
 
-    The tag `match` may ask for more: `exact` (it is one, leading articles aside) or `starts` (it opens with one). Case,
-    punctuation and thousands separators do not matter. Where the case expects nothing, a refusal is right. An answer
-    that is empty, failed or cut at the token limit is wrong.
+    The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one).
+    Letter case, punctuation and thousands separators do not matter. If the case expects nothing, a refusal is right. An
+    answer that is empty, failed or cut at the token limit is wrong.
     """
     complete = completion.finish_reason == "stop" and bool(completion.text.strip())
     hit = _hit(case, completion.text) if complete else None
@@ -51,6 +53,31 @@ def accepted(case: Case, completion: Completion) -> Score:
         counts={"correct": int(correct), "complete": int(complete)},
         spans=[hit] if hit else [],
     )
+
+
+def _without_text(case: Case) -> list[str]:
+    return [] if case.expected else [f"case '{case.id}': expected is empty. Name at least one accepted text"]
+
+
+@scorer(
+    metrics=[
+        Metric(
+            name="exact_rate",
+            scorer="exact",
+            numerator="correct",
+            says="Share of answers that are an accepted text and nothing else.",
+        ),
+    ],
+    name="exact",
+    check=_without_text,
+)
+def exactly(case: Case, completion: Completion) -> Score:
+    """Right if the whole answer is one of the case's accepted texts.
+
+    Letter case, punctuation, thousands separators and a leading article do not matter. An answer that is empty, failed
+    or cut at the token limit is wrong.
+    """
+    return replace(accepted(replace(case, tags=case.tags | {"match": "exact"}), completion), name="exact")
 
 
 @scorer(
@@ -67,7 +94,7 @@ def accepted(case: Case, completion: Completion) -> Score:
     name="given",
 )
 def given(case: Case, completion: Completion) -> Score:
-    """Whether there is an answer that is no refusal, and its length in words. A failed completion gave none."""
+    """Whether the answer is not empty and no refusal, and its length in words. A failed completion has no answer."""
     failed = completion.finish_reason == "error"
     answered = not failed and bool(completion.text.strip()) and not refuses(completion.text)
     words = 0 if failed else len(completion.text.split())
@@ -75,23 +102,25 @@ def given(case: Case, completion: Completion) -> Score:
 
 
 def _hit(case: Case, text: str) -> Span | None:
-    """The first accepted answer that the text holds in the way the case asks for."""
+    """The first accepted answer that the text contains in the way the case asks for."""
     match = case.tags.get("match", MATCHES[0])
     normal = normalise(text)
-    found = [(m.start(), m.end(), _form(m[0])) for m in TOKEN.finditer(normal.text)]
-    lead = 0 if match == "contains" else next((i for i, f in enumerate(found) if f[2] not in ARTICLES), 0)
+    tokens = [(m.start(), m.end(), _form(m[0])) for m in TOKEN.finditer(normal.text)]
+    forms = [form for _, _, form in tokens]
+    first = 0 if match == "contains" else next((i for i, form in enumerate(forms) if form not in ARTICLES), 0)
     for answer in case.expected:
-        wanted = [_form(token) for token in TOKEN.findall(normalise(answer).text)]
+        expected = [_form(token) for token in TOKEN.findall(normalise(answer).text)]
         if match != "contains":
-            wanted = wanted[1:] if wanted[1:] and wanted[0] in ARTICLES else wanted
-        size = len(wanted)
-        for at in range(lead, len(found) - size + 1 if match == "contains" else lead + 1):
-            whole = match != "exact" or at + size == len(found)
-            if size and whole and [form for _, _, form in found[at : at + size]] == wanted:
-                start, end = normal.original(found[at][0], found[at + size - 1][1])
+            expected = expected[1:] if expected[1:] and expected[0] in ARTICLES else expected
+        size = len(expected)
+        for at in range(first, len(tokens) - size + 1 if match == "contains" else first + 1):
+            whole = match != "exact" or at + size == len(tokens)
+            if size and whole and forms[at : at + size] == expected:
+                start, end = normal.original(tokens[at][0], tokens[at + size - 1][1])
                 return Span(start=start, end=end, quote=text[start:end], kind="answer", verdict="accepted")
     return None
 
 
 def _form(token: str) -> str:
+    """The form in which tokens are compared."""
     return token.casefold().replace(",", "").replace("'", "").replace("’", "")

@@ -15,8 +15,8 @@ from evalsuites.legal.citations.test_citations import suite
 from harness.gates.judge import judge, load_gates
 from harness.schema import Case, Completion, Record
 from harness.scoring import base
-from harness.scoring.legal.citation_parser import citations_in
-from harness.scoring.legal.citations import known_code
+from harness.scoring.grounding.citation_parser import citations_in
+from harness.scoring.grounding.citations import known_code
 from harness.suites.prompts import load_template, messages
 from tests.evalsuites.separation import names_in, shared_figures, shared_runs
 

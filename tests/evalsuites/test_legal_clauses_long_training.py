@@ -42,7 +42,7 @@ def short_training_documents() -> list[Case]:
 
 
 def test_every_statute_named_is_in_the_georgia_list():
-    with (Path(harness.scoring.__file__).parent / "legal" / "georgia_sections.csv").open(encoding="utf-8") as file:
+    with (Path(harness.scoring.__file__).parent / "grounding" / "georgia_sections.csv").open(encoding="utf-8") as file:
         known = {row["section"] for row in csv.DictReader(file)}
     texts = [case.document for case in [*CASES, *training_documents()]]
     named = {section for text in texts for section in STATUTE.findall(" ".join(text.split()))}

@@ -16,7 +16,7 @@ from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server, _re
 from harness.errors import Unavailable
 from harness.judges import rubric
 from harness.schema import Case, Completion, Request, Sampling
-from harness.scoring import exact_match, json_answer, labels, multiple_choice, numeric
+from harness.scoring import json_answer, labels, multiple_choice, numeric, short_answer
 from harness.scoring.base import run
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Scorer, Suite
@@ -64,7 +64,7 @@ def test_the_scorers_of_a_suite_score_any_answer(name: str) -> None:
 
 
 SCHEMA = {"type": "object", "properties": {"rent": {"type": "number"}}, "required": ["rent"]}
-CLOSED = [labels.among(["lease", "deed", "due on sale"]), numeric.within(relative=0.1), exact_match.exactly]
+CLOSED = [labels.among(["lease", "deed", "due on sale"]), numeric.within(relative=0.1), short_answer.exactly]
 
 
 @FEW

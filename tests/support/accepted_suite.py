@@ -19,7 +19,7 @@ CASES = rows(60)
 TEST = '''"""Mini: clauses are found."""
 
 from harness import Metric, Score, Suite
-from harness.scoring import clauses
+from harness.scoring.legal import clauses
 from harness.scoring.base import scorer
 
 LIKENESS = Metric(name="likeness", scorer="likeness", numerator="", kind="mean", worst=0.0, best=1.0)

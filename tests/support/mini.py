@@ -13,7 +13,7 @@ NAMES = ["holdover", "assignment", "as is"]
 TEST = '''"""Mini: clauses are found."""
 
 from harness import Suite
-from harness.scoring import clauses
+from harness.scoring.legal import clauses
 
 suite = Suite(scorers=[clauses.among(["holdover", "assignment", "as is"])], slices=["instrument"], max_tokens=8)
 

@@ -3,7 +3,7 @@
 import re
 
 from harness.schema import Case
-from harness.scoring.legal.citation_parser import citations_in
+from harness.scoring.grounding.citation_parser import citations_in
 
 COMMON = frozenset(
     re.findall(

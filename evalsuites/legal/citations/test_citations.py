@@ -2,7 +2,7 @@
 
 from evalsuites.legal.citations.floor import keyword_floor
 from harness import Suite
-from harness.scoring import published_metrics, short_answer
+from harness.scoring import evaluate_bridge, short_answer
 from harness.scoring.legal import citations, statute_questions
 
 suite = Suite(
@@ -12,7 +12,7 @@ suite = Suite(
         statute_questions.cited,
         citations.fabricated,
         short_answer.given,
-        *published_metrics.squad(reference="answer"),
+        *evaluate_bridge.squad(reference="answer"),
     ],
     cluster="document",
     slices=["kind"],

@@ -2,14 +2,14 @@
 
 from evalsuites.legal.summaries.floor import keyword_floor
 from harness import Suite
-from harness.scoring import published_metrics, short_answer
+from harness.scoring import evaluate_bridge, short_answer
 from harness.scoring.grounding import facts
 from harness.scoring.legal import key_terms
 
 suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
-    scorers=[key_terms.covered, facts.fabricated, short_answer.given, *published_metrics.rouge(reference="summary")],
+    scorers=[key_terms.covered, facts.fabricated, short_answer.given, *evaluate_bridge.rouge(reference="summary")],
     cluster="contract",
     slices=["kind", "instrument"],
     shape="excerpt",

@@ -3,13 +3,13 @@
 from evalsuites.public.plain_english.cases import cases
 from evalsuites.public.plain_english.floor import lead
 from harness import Suite
-from harness.scoring import published_metrics, short_answer, summaries
+from harness.scoring import evaluate_bridge, short_answer, summaries
 from harness.scoring.grounding import facts
 
 suite = Suite(
     cases=cases,
     prompt="prompt.jinja",
-    scorers=[summaries.summary, facts.fabricated, short_answer.given, *published_metrics.rouge()],
+    scorers=[summaries.summary, facts.fabricated, short_answer.given, *evaluate_bridge.rouge()],
     cluster="service",
     slices=["passage"],
     shape="excerpt",

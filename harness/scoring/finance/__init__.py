@@ -1,1 +1,5 @@
-"""Scorers for finance suites."""
+"""Scorers for investment reports."""
+
+from harness.scoring.finance import report
+
+__all__ = ["report"]

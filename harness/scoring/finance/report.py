@@ -15,8 +15,9 @@ from functools import lru_cache
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer, unbroken
 from harness.scoring.finance.answer_parser import SENTENCE, ParsedAnswer, Stated, asked_of, read_answer
-from harness.scoring.finance.checks import FABRICATED, FigureVerdict, unknown_names, verdicts
 from harness.scoring.finance.fact_sheet import Sheet, SheetRow, metric_ways, read_sheet, wording_key
+from harness.scoring.finance.figure_checks import FABRICATED, FigureVerdict, verdicts
+from harness.scoring.finance.name_checks import unknown_names
 
 MOST_WORDS = 150
 """Words beyond which an answer is no short paragraph."""

@@ -1,1 +1,1 @@
-"""Scorers that look for facts a source does not hold."""
+"""Check what an answer states against its source: citations, figures, names and quotations, alone and together."""

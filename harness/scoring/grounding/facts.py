@@ -13,9 +13,8 @@ from operator import attrgetter
 
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import Scorer, Taken, scorer
-from harness.scoring.grounding import figures, names, quotations
+from harness.scoring.grounding import citations, figures, names, quotations
 from harness.scoring.grounding.registry import Registry
-from harness.scoring.legal import citations
 from harness.scoring.text.refusals import without_denied
 
 GROUNDED = ("supported", "derived", "registered")

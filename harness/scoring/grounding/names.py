@@ -25,7 +25,7 @@ from harness.scoring.grounding.name_detection import (
     names_in,
 )
 from harness.scoring.grounding.registry import Registry, key, tokens
-from harness.scoring.policy import guideline_ids
+from harness.scoring.text import guideline_ids
 from harness.scoring.text.normalize import Normal, normalise
 from harness.scoring.text.refusals import without_denied
 

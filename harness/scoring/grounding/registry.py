@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 from harness.errors import refuse_all
 from harness.files import read_toml
-from harness.scoring.policy.guideline_ids import CODE, canonical
-from harness.scoring.policy.guideline_ids import NUMBER as DOTTED_NUMBER
+from harness.scoring.text.guideline_ids import CODE, canonical
+from harness.scoring.text.guideline_ids import NUMBER as DOTTED_NUMBER
 from harness.scoring.text.normalize import normalise
 
 KINDS = ("party", "person", "department", "guideline", "court", "fund", "index", "name")

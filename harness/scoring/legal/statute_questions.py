@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import scorer
-from harness.scoring.legal.citation_parser import Citation, citations_in
+from harness.scoring.grounding.citation_parser import Citation, citations_in
 from harness.scoring.legal.key_terms import Place, Term, places, read, term_of
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.refusals import refuses

@@ -1,1 +1,5 @@
-"""Scorers for policy suites."""
+"""Scorers for questions about a handbook of numbered guidelines."""
+
+from harness.scoring.policy import guidelines
+
+__all__ = ["guidelines"]

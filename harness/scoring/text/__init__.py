@@ -1,1 +1,1 @@
-"""Text that scorers share: numbers, dates, quantities, phrases, refusals."""
+"""Read text for scorers: numbers, dates, quantities, ids, phrases, refusals."""

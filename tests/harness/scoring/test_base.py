@@ -1,5 +1,6 @@
-"""A scorer keeps its promises: named metrics, spans that quote, a version that follows its code."""
+"""The contract of a scorer (named metrics, spans that quote, a version that follows its code) and shared parts."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import Scorer, metrics_of, run, scorer
+from harness.scoring.base import DocumentCache, Scorer, metrics_of, run, scorer
 from harness.scoring.grounding import facts, figures
 from harness.scoring.legal import citations, clauses
 
@@ -123,3 +124,77 @@ def test_every_family_of_scorers_is_told_on_the_page_about_scoring():
     said = (DOCS / "scoring.md").read_text("utf-8")
     assert len(families) > 15
     assert [family for family in families if not re.search(rf"`{family}\b", said)] == []
+
+
+def counted(most: int) -> tuple[DocumentCache[str], list[str]]:
+    read: list[str] = []
+
+    def upper(document: str) -> str:
+        """Upper case."""
+        read.append(document)
+        return document.upper()
+
+    return DocumentCache(upper, most), read
+
+
+def test_a_source_is_read_once():
+    upper, read = counted(most=100)
+    assert [upper("one"), upper("two"), upper("one"), upper("two")] == ["ONE", "TWO", "ONE", "TWO"]
+    assert read == ["one", "two"]
+
+
+def test_the_oldest_sources_make_room_and_are_read_again():
+    upper, read = counted(most=8)
+    for document in ("aaaa", "bbbb", "aaaa", "cc", "bbbb", "aaaa"):
+        assert upper(document) == document.upper()
+    assert read == ["aaaa", "bbbb", "cc", "aaaa"], "only the first made room for the third; then it was read again"
+
+
+def test_a_source_beyond_the_bound_is_kept_alone():
+    upper, read = counted(most=2)
+    assert [upper("long"), upper("long"), upper("a"), upper("long")] == ["LONG", "LONG", "A", "LONG"]
+    assert read == ["long", "a", "long"]
+
+
+def test_a_source_that_cannot_be_read_is_not_kept():
+    tries: list[str] = []
+
+    def refuse(document: str) -> str:
+        tries.append(document)
+        raise ValueError(document)
+
+    cache = DocumentCache(refuse)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="x"):
+            cache("x")
+    assert tries == ["x", "x"]
+
+
+def test_it_is_called_what_the_function_is_called():
+    upper, _ = counted(most=1)
+    assert (upper.__name__, upper.__doc__, upper.__module__) == ("upper", "Upper case.", __name__)
+
+
+SCORERS = Path(facts.__file__).parents[1]
+KNOWN = facts.BORNE_OUT | facts.FABRICATED | facts.OTHER
+
+
+def stated() -> set[str]:
+    """Words that a scorer's source gives as a span's verdict outright."""
+    found = set()
+    for path in SCORERS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "verdict":
+                found |= {n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant)}
+    return {word for word in found if isinstance(word, str)}
+
+
+def test_no_verdict_has_two_standings() -> None:
+    sizes = [len(facts.BORNE_OUT), len(facts.FABRICATED), len(facts.OTHER)]
+    assert sum(sizes) == len(KNOWN)
+
+
+def test_every_verdict_that_a_scorer_states_is_known() -> None:
+    words = stated()
+    assert {"supported", "found", "unreadable"} <= words
+    assert words <= KNOWN

@@ -17,8 +17,8 @@ from harness.schema import Case, Completion
 from harness.scoring import short_answer
 from harness.scoring.base import run
 from harness.scoring.grounding import facts, figures, names, quotations
+from harness.scoring.grounding.citation_parser import citations_in
 from harness.scoring.legal import citations, clauses
-from harness.scoring.legal.citation_parser import citations_in
 from harness.scoring.text import numbers
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.quantities import figures_in

@@ -1,10 +1,10 @@
-"""Short answers: whole words, the three ways to match, refusals, and what counts as no answer."""
+"""Short answers: whole words, the three ways to match, exact texts, refusals, and what counts as no answer."""
 
 import pytest
 
 from harness.schema import Case, Completion, Score, Scores
 from harness.scoring import short_answer
-from harness.scoring.base import run
+from harness.scoring.base import metrics_of, run
 from harness.scoring.text.refusals import refuses
 
 
@@ -14,7 +14,7 @@ def both(text: str, expected: list[str], finish_reason: str = "stop", **tags: st
     completion = Completion(
         key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
     )
-    return run([short_answer.accepted, short_answer.given], case, completion)
+    return run([short_answer.accepted, short_answer.exactly, short_answer.given], case, completion)
 
 
 def scored(text: str, expected: list[str], finish_reason: str = "stop", **tags: str) -> Score:
@@ -73,7 +73,38 @@ def test_an_unknown_match_is_named():
 
 @pytest.mark.parametrize("finish_reason", ["length", "error"])
 def test_a_cut_or_failed_answer_is_wrong_and_incomplete(finish_reason):
-    assert scored("Paris", ["Paris"], finish_reason).counts == {"correct": 0, "complete": 0}
+    scores = both("Paris", ["Paris"], finish_reason)
+    assert scores.answers.counts == {"correct": 0, "complete": 0}
+    assert scores.exact.correct == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "correct"),
+    [
+        ("Como sofa", 1),
+        ("  the COMO sofa. ", 1),
+        ("Como", 1),
+        ("The Como sofa is fine", 0),
+        ("It is the Como sofa", 0),
+        ("Levico desk", 0),
+        ("", 0),
+    ],
+)
+def test_an_exact_answer_is_an_accepted_text_and_nothing_else_whatever_the_tag_match(text, correct):
+    score = both(text, ["Como sofa", "Como"], match="contains").exact
+    assert (score.value, score.correct) == (float(correct), correct)
+
+
+def test_an_exact_answer_needs_an_accepted_text():
+    assert short_answer.exactly.check(Case(id="q1", input={}, expected=[], cluster="c")) == [
+        "case 'q1': expected is empty. Name at least one accepted text"
+    ]
+
+
+def test_exact_and_accepted_answers_can_be_scored_in_one_suite():
+    metrics = [metric.name for metric in metrics_of([short_answer.exactly, short_answer.accepted])]
+    assert metrics == ["exact_rate", "accuracy", "complete_rate"]
+    assert short_answer.exactly.version != short_answer.accepted.version
 
 
 def test_a_refusal_is_right_only_where_nothing_is_expected():

@@ -277,7 +277,7 @@ def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allo
 
 
 def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:
-    test = TEST.replace("from harness.scoring import clauses", "from harness.scoring import clauses, short_answer")
+    test = TEST.replace("import Suite\n", "import Suite\nfrom harness.scoring import short_answer\n")
     write_suite(root, test=test.replace("scorers=[", "scorers=[short_answer.accepted, "), cases=wrongly_tagged())
     done = pytest_in(root, "-q")
     said = done.stdout + done.stderr

@@ -4,9 +4,8 @@ import pytest
 
 from harness.schema import Case, Completion, Score
 from harness.scoring.base import metrics_of, run
-from harness.scoring.grounding import facts, figures, names, quotations, registry
+from harness.scoring.grounding import citations, facts, figures, names, quotations, registry
 from harness.scoring.grounding.registry import RegisteredName
-from harness.scoring.legal import citations
 
 DOCUMENT = (
     "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500, the fee $204. Oakmere "

@@ -17,8 +17,8 @@ from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
 
-from harness.scoring.finance.answer_parser import TAIL, ParsedAnswer, Stated
-from harness.scoring.finance.fact_sheet import NAME, Sheet, SheetRow, name_key
+from harness.scoring.finance.answer_parser import ParsedAnswer, Stated
+from harness.scoring.finance.fact_sheet import NAME, Sheet, SheetRow
 from harness.scoring.grounding.figures import ABOUT
 from harness.scoring.text.quantities import size_key
 
@@ -330,79 +330,3 @@ def _written(value: Fraction | str, unit: str) -> str:
         return value
     number = float(value) / (1 if unit == "" else 100)
     return f"{number:,.2f} {'percent' if unit == 'bp' else unit}".strip()
-
-
-CAP = r"[A-Z][A-Za-z]*(?:[&’'.-][A-Za-z]+)*"
-FUND = (
-    rf"(?:{CAP}\s+(?:&\s+)?){{1,6}}(?:Funds?|Trusts?|REIT|ETF|Portfolio|Partnership|Partners)\b"
-    r"(?:\s+(?:[IVX]{1,4}|\d{1,2}|[ABC])\b(?![.,]?\d))?"
-)
-BENCHMARK = (
-    rf"{CAP}(?:\s+(?:{CAP}|&|\d{{2,4}})){{0,5}}\s+(?:Index|Benchmark|Composite|Average|Aggregate)\b"
-    r"|S\s?&\s?P(?:\s+(?:Global\s+)?\d{3})?|Russell\s+\d{4}|MSCI(?:\s+[A-Z]\w+){0,3}|FTSE(?:\s+[A-Z]\w+){0,3}"
-    r"|N(?:asdaq|ASDAQ)|Dow\s+Jones|NCREIF|Wilshire\s+\d{4}|Nikkei|Bloomberg|CRSP"
-)
-GRADE = r"AAA|AA[+-]?|A[+-]|BBB[+-]?|BB[+-]?|B[+-]|CCC[+-]?|Aaa|Aa[123]|Baa[123]|Ba[123]|Caa[123]"
-RATING = (
-    r"(?:[1-5]|one|two|three|four|five|One|Two|Three|Four|Five)(?:-|\s)stars?\b"
-    rf"|(?<![\w&])(?:{GRADE})(?![\w+-])"
-    r"|Morningstar|Moody['’]s|Fitch|DBRS|KBRA|Lipper|AM\s+Best"
-    r"|(?<=rated\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    r"|(?<=rating\sof\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    r"|(?<=rating\sis\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    r"|(?<=rating\swas\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    rf"|{CAP}[+-]?(?:\s+{CAP}[+-]?){{0,3}}(?=[\s-]+(?:rating|rated|grade)\b)"
-)
-SIGNS = re.compile(
-    r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE"
-    r"|Nasdaq|NASDAQ|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper"
-    r"|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
-)
-GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
-SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
-"""Where none of these is left once the sheet's own names are taken out, no unknown name is there."""
-NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
-LEAD = re.compile(
-    r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from"
-    r"|of|to|this|that|no|each|our|your|their|after|when|whereas|but|under|per|although|though|since|between|than|versus"
-    r"|like|where)[\s,]+",
-    re.I,
-)
-"""Words that may stand before a name with a capital, at a sentence's start, and are no part of it."""
-ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trust", "index", "both", "each", "our"))
-
-
-def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
-    """Range and kind of each name, up to `whole`, that the sheet does not hold."""
-    rest = answer.masked
-    quiet = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in rest
-    if quiet and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
-        return
-    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and rest[m.start] == "_"]
-    for match in NAMES.finditer(answer.text, 0, whole):
-        start, end = match.span()
-        lead = LEAD.match(answer.text, start, end)
-        while lead:
-            start = lead.end()
-            lead = LEAD.match(answer.text, start, end)
-        name = answer.text[start:end]
-        own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
-        if not own and name.lower() not in ALONE and not _is_held(name, sheet):
-            yield start, end, str(match.lastgroup)
-
-
-def _is_plain(sign: re.Match[str], rest: str) -> bool:
-    """ "The Fund" and "the Index", which name nothing."""
-    return sign[0] in GENERAL and rest[sign.start() - 4 : sign.start()].lower() == "the "
-
-
-def _is_held(name: str, sheet: Sheet) -> bool:
-    """Whether it is a name of the sheet, one with words left out but never the first, or the last words of one."""
-    words = name_key(name.strip('"“”.,').replace("’s", "").replace("'s", "")).split()
-    for known in sheet.names:
-        whole = iter(known.split())
-        if words and known.split()[0] == words[0] and all(word in whole for word in words):
-            return True
-        if len(words) > 1 and known.split()[-len(words) :] == words:
-            return True
-    return False

@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.scoring import evaluate_bridge, evaluate_metrics
+from harness.scoring import evaluate_bridge, evaluate_metrics, evaluate_scripts
 from tests.support.written_metrics import GOOD, REVISION, WORDS, bridged, write
 
 
 @pytest.mark.parametrize(
     ("source", "revision", "said"),
     [
-        ("rouge", None, "could be a path or a name on a hub"),
-        ("owner/rouge", None, "could be a path or a name on a hub"),
-        ("metrics/rouge.py", None, "could be a path or a name on a hub"),
-        ("https://x.test/rouge.py", None, "could be a path or a name on a hub"),
-        ("", None, "could be a path or a name on a hub"),
-        ("./absent", None, "no script .*absent.py is there"),
+        ("rouge", None, "could be a path or a name on the Hub"),
+        ("owner/rouge", None, "could be a path or a name on the Hub"),
+        ("metrics/rouge.py", None, "could be a path or a name on the Hub"),
+        ("https://x.test/rouge.py", None, "could be a path or a name on the Hub"),
+        ("", None, "could be a path or a name on the Hub"),
+        ("./absent", None, "absent.py does not exist"),
         ("hub:rouge", REVISION, "expected hub:owner/name"),
         ("hub:../rouge/x", REVISION, "expected hub:owner/name"),
         ("hub:owner/rouge", None, "revision is None, expected the 40 hex digits"),
@@ -40,7 +40,7 @@ def test_a_source_that_is_not_exact_is_refused_in_one_line(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"per": "suite"}, "no gate may use one"),
+        ({"per": "suite"}, "no gate may use it"),
         ({"per": "corpus"}, "per is 'corpus', expected case"),
         ({"worst": float("nan")}, "expected two different finite numbers"),
         ({"worst": 1.0}, "expected two different finite numbers"),
@@ -57,13 +57,13 @@ def test_options_that_cannot_be_used_are_refused(tmp_path, options, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"import datasets, evaluate\n{GOOD}", "line 1: 'import datasets, evaluate' is read as one odd name"),
-        (f"import datasets; import evaluate\n{GOOD}", "line 1: several statements on one line"),
-        (f"import evaluate\nimport neighbour\n{GOOD}", "line 2: 'neighbour' is a neighbour of the script"),
-        (f"import evaluate\nfrom neighbour import x\n{GOOD}", "line 2: 'neighbour' is a neighbour of the script"),
+        (f"import datasets, evaluate\n{GOOD}", "line 1: evaluate reads 'import datasets, evaluate' as one name"),
+        (f"import datasets; import evaluate\n{GOOD}", "line 1: evaluate reads several statements on one line"),
+        (f"import evaluate\nimport neighbour\n{GOOD}", "line 2: 'neighbour' is a module in the script's folder"),
+        (f"import evaluate\nfrom neighbour import x\n{GOOD}", "line 2: 'neighbour' is a module in the script's folder"),
         (f"import evaluate\nfrom .neighbour import x\n{GOOD}", "line 2: the import of 'neighbour' is relative"),
         (f"import evaluate\nfrom . import neighbour\n{GOOD}", "line 2: the import of 'neighbour' is relative"),
-        (f"import evaluate\nimport no_such_package\n{GOOD}", "'no_such_package' is imported and not installed"),
+        (f"import evaluate\nimport no_such_package\n{GOOD}", "'no_such_package' is imported but not installed"),
         ("from evaluate import Metric\nclass Own(Metric):\n    pass\n", "line 1: 'from evaluate import Metric' makes"),
         (f"import evaluate\nfrom evaluate.module import Metric as M\n{GOOD}", "line 2: 'from evaluate.module import"),
         (f"import evaluate\nfrom evaluate import *\n{GOOD}", "makes evaluate use its own class"),
@@ -92,7 +92,7 @@ def test_every_problem_of_a_script_is_named_together(tmp_path):
 @pytest.mark.parametrize("name", evaluate_metrics.NAMES)
 def test_a_script_of_the_project_has_no_trap(name):
     path = Path(evaluate_metrics.script(name)) / f"{name}.py"
-    assert evaluate_bridge.problems(path.read_text(), path) == []
+    assert evaluate_scripts.problems(path.read_text(), path) == []
 
 
 def test_an_unknown_script_is_refused():

@@ -115,9 +115,9 @@ def test_rounding_does_not_carry_a_value_out_of_its_range(tmp_path, body, value)
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("return {'score': float('nan')}", "the metric gave nan, and its range is 0 to 1"),
+        ("return {'score': float('nan')}", "the metric gave nan, expected 0 to 1"),
         ("return {'score': float('inf')}", "the metric gave inf"),
-        ("return {'score': 40.0}", "the metric gave 40.0, and its range is 0 to 1"),
+        ("return {'score': 40.0}", "the metric gave 40.0, expected 0 to 1"),
         ("return {'score': None}", "gives NoneType as 'score', expected one number"),
         ("return {'score': [0.1, 0.2]}", "gives list as 'score'"),
         ("raise RuntimeError('out of words')", "raised RuntimeError: out of words"),
@@ -146,7 +146,7 @@ def test_an_empty_answer_is_the_metric_s_business_and_the_worst_where_it_fails(t
     for text in ("", " \n"):
         score = scored(made, text, "a")
         assert score.value == 9.0 and not score.failed and score.complete == 0
-        assert score.unreadable == ["empty, where the metric fails: ZeroDivisionError"]
+        assert score.unreadable == ["empty answer, on which the metric fails: ZeroDivisionError"]
     empty_nan = bridged(write(tmp_path, "return {'score': float('nan')}", name="undefined"))
     assert scored(empty_nan, "", "a").value == 0.0
 
@@ -166,7 +166,7 @@ def test_failed_cut_and_whole_answers_are_told_apart(tmp_path):
 def test_a_case_without_a_reference_is_unscored_where_the_metric_compares(tmp_path):
     made = bridged(write(tmp_path, WORDS))
     score = scored(made, "a")
-    assert score.value is None and not score.failed and "the case expects nothing" in score.reason
+    assert score.value is None and not score.failed and "the case has no expected answer" in score.reason
 
 
 def test_references_and_answers_of_another_type_are_left_out_and_named(tmp_path):
@@ -190,7 +190,7 @@ def test_text_where_the_metric_wants_a_number_is_wrong(tmp_path):
         0,
     ]
     assert scored(made, "thirty", "30").unreadable == ["not a number (int32)"]
-    with pytest.raises(UserError, match="takes references as int32, and a case has 'thirty'"):
+    with pytest.raises(UserError, match="takes references as int32, but a case has 'thirty'"):
         scored(made, "30", "thirty")
 
 
@@ -199,7 +199,7 @@ def test_other_inputs_come_from_the_case(tmp_path):
     body = "return {'seen': float(sources == ['x'] and question == ['why?'])}"
     made = bridged(write(tmp_path, body, takes="predictions, references, sources, question", more=more))
     assert scored(made, "a", "b", question="why?").value == 1.0
-    with pytest.raises(UserError, match="takes an input 'question', and case 'lease-1' has no variable"):
+    with pytest.raises(UserError, match="takes an input 'question', but case 'lease-1' has no variable"):
         scored(made, "a", "b")
 
 
@@ -266,12 +266,12 @@ def test_a_script_of_the_hub_is_the_cached_one_of_its_commit(tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("path", "options", "said"),
     [
-        (("return {'a': 1, 'b': 2}", TEXT), {}, "gives a, b: say which with field="),
-        (("return {'a': 1, 'b': 2}", TEXT), {"field": "c"}, "gives a, b, and no 'c': check field="),
+        (("return {'a': 1, 'b': 2}", TEXT), {}, "gives a, b: name one with field="),
+        (("return {'a': 1, 'b': 2}", TEXT), {"field": "c"}, "gives a, b, but no 'c': check field="),
         (("return 0.5", TEXT), {}, "gives no named result"),
-        (("pass", TEXT, TEXTS), {}, "takes predictions as .*the bridge gives one text an answer"),
-        (("pass", '{"id": datasets.Value("string")}'), {}, "takes references as .*the bridge gives one text"),
-        (("pass", 'datasets.Value("bool")'), {}, "takes references as bool; the bridge gives text or a number"),
+        (("pass", TEXT, TEXTS), {}, "takes predictions as .*expected one text per answer"),
+        (("pass", '{"id": datasets.Value("string")}'), {}, "takes references as .*expected one text"),
+        (("pass", 'datasets.Value("bool")'), {}, "takes references as bool; expected text or a number"),
     ],
 )
 def test_what_only_the_first_answer_shows_stops_the_run_in_one_line(tmp_path, path, options, said):
@@ -287,7 +287,7 @@ def test_a_class_that_an_import_brings_and_a_script_that_breaks_are_named(tmp_pa
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     path = tmp_path / "late.py"
     path.write_text(f"import evaluate\nfrom brought import Overlap\n{GOOD}")
-    with pytest.raises(UserError, match="takes the imported class Overlap for the metric"):
+    with pytest.raises(UserError, match="takes the imported class Overlap as the metric"):
         scored(bridged(path), "a", "b")
     path.write_text(f"import evaluate\n1 / 0\n{GOOD}")
     with pytest.raises(UserError, match="cannot load it: ZeroDivisionError") as refused:

@@ -23,8 +23,8 @@ from typing import NamedTuple
 from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
 from harness.scoring.base import DocumentCache, Scorer, Taken, scorer, unbroken
-from harness.scoring.legal.citation_parser import Citation, citations_in, within
-from harness.scoring.policy.guideline_ids import Id, numbered, sections_in
+from harness.scoring.grounding.citation_parser import Citation, citations_in, within
+from harness.scoring.text.guideline_ids import Id, numbered, sections_in
 from harness.scoring.text.refusals import without_denied
 
 DESCRIBED = re.compile(

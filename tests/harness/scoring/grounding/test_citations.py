@@ -9,8 +9,8 @@ import pytest
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score
 from harness.scoring.base import run
+from harness.scoring.grounding.citation_parser import citations_in
 from harness.scoring.legal import citations
-from harness.scoring.legal.citation_parser import citations_in
 
 
 def scored(text: str, document: str = "", state: str = "Georgia", finish_reason: str = "stop") -> Score:
