@@ -1,4 +1,4 @@
-"""What makes a function a scorer, and how several run on one completion. Knows no scorer family.
+"""Make functions scorers and run them on a completion; the parts that scorers share.
 
 @scorer(metrics=[Metric(name="accuracy", scorer="answers", numerator="correct")], name="answers")
 def accepted(case, completion):
@@ -17,19 +17,19 @@ from typing import Any, Generic, TypeVar
 
 from harness.errors import UserError, refuse_all
 from harness.files import digest
-from harness.schema import Case, Completion, Metric, Score, Scores
+from harness.schema import Case, Completion, Metric, Score, Scores, SourceSpan, Span
 
 Scoring = Callable[[Case, Completion], Score]
 Checking = Callable[[Case], Sequence[str]]
 
-MOST_SAID = 200
-"""Characters kept of what an error says."""
+MAX_ERROR_CHARACTERS = 200
+"""An exception's message is cut to this length in a reason."""
 
 
 class Scorer:
-    """A pure function (case, completion) -> Score, with its family's name, its metrics and what it was made from.
+    """A pure function (case, completion) -> Score, with its family's name, its metrics and its configuration.
 
-    `check` says what is wrong with a case (an expected clause that is not in the list) before anything is asked.
+    `check` lists what is wrong with a case (an expected clause that is not in the list) before any model runs.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Scorer:
 
     @cached_property
     def source_hash(self) -> str:
-        """Digest of the scorer's module and of every scoring module that it uses, as they are written.
+        """Digest of the source text of the scorer's module and of every scoring module that it uses.
 
-        A suite's own module goes without its name, which depends on who imports it.
+        A suite's own module is digested without its name, which depends on how it was imported.
         """
         return digest({_own_name(module): inspect.getsource(module) for module in _sources(self.__module__)})
 
     @cached_property
     def config_hash(self) -> str:
-        """Digest of what the scorer was given when it was made: a vocabulary, a registry."""
+        """Digest of the scorer's configuration: a vocabulary, a registry."""
         return digest(self.config)
 
     @property
@@ -78,18 +78,18 @@ class Scorer:
 def scorer(
     *, metrics: Sequence[Metric], name: str, config: object = None, check: Checking | None = None
 ) -> Callable[[Scoring], Scorer]:
-    """Make a function a scorer of the family `name`. Refuses metrics that read another family's counts."""
+    """Make a function a scorer of the family `name`. Raises UserError for metrics that read another family's counts."""
     strangers = [m for m in metrics if m.scorer != name]
     refuse_all([f"metric '{m.name}' reads scorer '{m.scorer}', expected '{name}'" for m in strangers], "metrics")
     return lambda function: Scorer(function, name, metrics, config, check)
 
 
 def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Scores:
-    """Every scorer's finding on one completion, by family name.
+    """Score one completion with every scorer, by family name.
 
-    A scorer that raises, or breaks its own promise (a span that does not quote the text, a count that its metrics need
-    and that is not there), leaves a failed score with the reason; the other scores of the answer and the run stand.
-    Raises UserError where the user's own input is at fault, or where two scorers answer for one family.
+    A scorer that raises, or returns an inconsistent score (a span that does not quote the text, a missing count that
+    its metrics need), yields a failed score with the reason; the answer's other scores and the run are not affected.
+    Raises UserError if the user's input is at fault, or if two scorers have the same family.
     """
     scores = Scores()
     for function in scorers:
@@ -101,51 +101,68 @@ def run(scorers: Sequence[Scoring], case: Case, completion: Completion) -> Score
         except Exception as error:
             score = failure(function, error)
         if score.name in scores:
-            raise UserError(f"two scorers answer for the family '{score.name}'; a suite takes one of each")
+            raise UserError(f"two scorers have the family '{score.name}'; a suite takes one of each")
         scores[score.name] = score
     return scores
 
 
 def failure(function: Scoring, error: Exception) -> Score:
-    """The score of a scorer that raised."""
-    said = " ".join(str(error).split())[:MOST_SAID]
+    """Make the failed score of a scorer that raised."""
+    message = " ".join(str(error).split())[:MAX_ERROR_CHARACTERS]
     return Score(
-        name=name_of(function), value=None, reason=f"the scorer raised {type(error).__name__}: {said}", failed=True
+        name=name_of(function), value=None, reason=f"the scorer raised {type(error).__name__}: {message}", failed=True
     )
 
 
 def version_of(function: Scoring) -> str:
-    """A scorer's version; of a plain function the digest of the module that it stands in."""
+    """Return a scorer's version; for a plain function, the digest of its module."""
     if isinstance(function, Scorer):
         return function.version
     return digest(inspect.getsource(sys.modules[function.__module__]))[:12]
 
 
 def name_of(function: Scoring) -> str:
-    """The family that a scorer answers for; a plain function goes by its own name."""
+    """Return a scorer's family; for a plain function, its own name."""
     return str(getattr(function, "name", "") or getattr(function, "__name__", "scorer"))
 
 
 def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:
-    """Metrics that the scorers offer, in their order. Refuses two metrics, or two scorers, of one name."""
+    """List the scorers' metrics, in order. Raises UserError for two metrics, or two scorers, of one name."""
     metrics = [metric for function in scorers for metric in getattr(function, "metrics", [])]
     families = [function.name for function in scorers if isinstance(function, Scorer)]
-    problems = [f"two scorers answer for the family '{name}'; keep one" for name in _repeated(families)]
-    problems += [f"two scorers offer the metric '{name}'; keep one" for name in _repeated([m.name for m in metrics])]
+    problems = [f"two scorers have the family '{name}'; keep one" for name in _repeated(families)]
+    problems += [f"two scorers have the metric '{name}'; keep one" for name in _repeated([m.name for m in metrics])]
     refuse_all(problems, "scorers")
     return metrics
 
 
-def unbroken(completion: Completion) -> int:
-    """Length of the text up to which an answer is whole: all of it, or all but the last word of a cut answer."""
+def whole_length(completion: Completion) -> int:
+    """Return the length of the text without the last word of a cut answer, which may be broken off."""
     text = completion.text
     return len(text) if completion.finish_reason == "stop" else len(text) - len(text.split(" ")[-1].split("\n")[-1])
+
+
+def make_span(
+    text: str,
+    start: int,
+    end: int,
+    kind: str,
+    verdict: str,
+    reason: str = "",
+    source: tuple[int, int] | None = None,
+    doc_id: str = "",
+) -> Span:
+    """Make a span that quotes `text`; `source` is the range of the document `doc_id` that it is compared with."""
+    place = SourceSpan(doc_id=doc_id, start=source[0], end=source[1]) if source else None
+    return Span(start=start, end=end, quote=text[start:end], kind=kind, verdict=verdict, reason=reason, source=place)
 
 
 def _check(function: Scoring, score: Score, text: str) -> None:
     for span in score.spans:
         if text[span.start : span.end] != span.quote or not 0 <= span.start < span.end:
-            raise ValueError(f"span {span.start}-{span.end} quotes {span.quote!r}, which does not stand there")
+            raise ValueError(
+                f"span {span.start}-{span.end} quotes {span.quote!r}, but the answer does not have that text there"
+            )
     if not isinstance(function, Scorer) or score.value is None:
         return
     if score.name != function.name:
@@ -154,7 +171,7 @@ def _check(function: Scoring, score: Score, text: str) -> None:
         if metric.kind == "ratio":
             missing = [c for c in (metric.numerator, metric.denominator) if c is not None and c not in score.counts]
             if missing:
-                raise ValueError(f"metric '{metric.name}' needs the count '{missing[0]}', which the score has not")
+                raise ValueError(f"metric '{metric.name}' needs the count '{missing[0]}', which the score lacks")
 
 
 def _repeated(names: Sequence[str]) -> list[str]:
@@ -163,14 +180,14 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def _sources(name: str) -> list[ModuleType]:
     """The module called `name` and the modules of this package that it reaches, in order of name."""
-    found: dict[str, ModuleType] = {}
-    waiting = [sys.modules[name]]
-    while waiting:
-        module = waiting.pop()
-        if module.__name__ not in found:
-            found[module.__name__] = module
-            waiting.extend(_imported(module))
-    return [found[key] for key in sorted(found)]
+    reached: dict[str, ModuleType] = {}
+    pending = [sys.modules[name]]
+    while pending:
+        module = pending.pop()
+        if module.__name__ not in reached:
+            reached[module.__name__] = module
+            pending.extend(_imported(module))
+    return [reached[key] for key in sorted(reached)]
 
 
 def _own_name(module: ModuleType) -> str:
@@ -186,38 +203,38 @@ def _imported(module: ModuleType) -> Iterator[ModuleType]:
 
 T = TypeVar("T")
 
-MOST_CHARACTERS = 4_000_000
-"""Characters of the sources that each function's results are kept of: some 65 whole contracts, or 4,000 excerpts.
+MAX_CACHED_CHARACTERS = 4_000_000
+"""Characters of source documents per cached function: about 65 whole contracts, or 4,000 excerpts.
 
-The scorers of facts keep some eleven bytes of each character of a contract, all together.
+The scorers of facts together keep about eleven bytes per character of a contract.
 """
 
 
 class DocumentCache(Generic[T]):
-    """A function of a source's text, called once a source while there is room; the oldest results make room."""
+    """Bounded cache of values derived from a source document: the oldest are dropped first."""
 
-    def __init__(self, function: Callable[[str], T], most: int = MOST_CHARACTERS) -> None:
+    def __init__(self, function: Callable[[str], T], max_characters: int = MAX_CACHED_CHARACTERS) -> None:
         update_wrapper(self, function)
         self._function = function
-        self._most = most
+        self._max_characters = max_characters
         self._size = 0
-        self._found: dict[str, T] = {}
+        self._values: dict[str, T] = {}
 
     def __call__(self, document: str) -> T:
-        if document in self._found:
-            return self._found[document]
-        found = self._function(document)
-        while self._found and self._size + len(document) > self._most:
-            oldest = next(iter(self._found))
+        if document in self._values:
+            return self._values[document]
+        value = self._function(document)
+        while self._values and self._size + len(document) > self._max_characters:
+            oldest = next(iter(self._values))
             self._size -= len(oldest)
-            del self._found[oldest]
+            del self._values[oldest]
         self._size += len(document)
-        self._found[document] = found
-        return found
+        self._values[document] = value
+        return value
 
 
-class Taken:
-    """Ranges that do not overlap; asking and adding stay fast for many thousands of them."""
+class RangeSet:
+    """Ranges that do not overlap; look-ups stay fast for many thousands of them."""
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self.starts: list[int] = []
@@ -226,7 +243,7 @@ class Taken:
             self.add(start, end)
 
     def add(self, start: int, end: int) -> bool:
-        """Take a range if it overlaps none; whether it was free."""
+        """Add a range if it overlaps none; return whether it was free."""
         at = bisect_left(self.starts, end)
         if at and self.ends[at - 1] > start:
             return False
@@ -235,6 +252,6 @@ class Taken:
         return True
 
     def is_free(self, start: int, end: int) -> bool:
-        """Whether a range overlaps none that is taken."""
+        """Whether a range overlaps none of the set."""
         at = bisect_left(self.starts, end)
         return not (at and self.ends[at - 1] > start)

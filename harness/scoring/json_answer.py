@@ -1,7 +1,7 @@
-"""Scores answers in JSON: valid JSON, valid by a schema, and the right value in each field. Knows no source document.
+"""Score JSON answers: valid JSON, valid by a schema, and the right value in each field.
 
-An answer may stand in a code fence; anything else around it is not JSON. A key that occurs twice makes it invalid, and
-so do NaN and Infinity, which JSON does not have.
+An answer may be in a code fence; with anything else around it, it is not JSON. Duplicate keys make it invalid, as do
+NaN and Infinity, which JSON does not have.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.schema import Case, Completion, Metric, Score
 from harness.scoring.base import Scorer, scorer
 
 FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.S | re.I)
-MOST = 100_000
-"""Characters of the longest answer that is parsed."""
+MAX_CHARACTERS = 100_000
+"""Longer answers are not parsed."""
 
 METRICS = [
     Metric(name="json_parse_rate", scorer="json", numerator="parsed", says="Share of answers that are valid JSON."),
@@ -30,58 +30,59 @@ METRICS = [
         scorer="json",
         numerator="right_fields",
         denominator="fields",
-        says="Share of the fields asked for which hold the right value.",
+        says="Share of the fields asked for that have the right value.",
     ),
     Metric(
         name="json_exact_rate",
         scorer="json",
         numerator="exact",
-        says="Share of answers that the schema allows and whose fields all hold the right value.",
+        says="Share of answers that the schema allows and whose fields all have the right value.",
     ),
 ]
 
 
 def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
-    """A scorer of JSON answers by a JSON schema, given as a mapping or a file.
+    """Make a scorer of JSON answers by a JSON schema, given as a mapping or a file.
 
-    A case's `expected` holds one JSON object: each of its fields is compared, as values and not as text, so that 1 and
-    1.0 are equal. Fields that it does not name are free. `expected = []` asks for the schema alone.
+    A case's `expected` is one JSON object: each of its fields is compared, as values and not as text, so that 1 and 1.0
+    are equal. Fields that it does not name may have any value. `expected = []` checks the schema alone. Raises
+    UserError for a schema that cannot be used.
     """
     rules = json_schema.read(schema)
     validator = json_schema.validator(json.dumps(rules))
 
-    def unread(case: Case) -> list[str]:
-        wanted, why = (
+    def not_an_object(case: Case) -> list[str]:
+        expected, why = (
             _parse(case.expected[0]) if len(case.expected) == 1 else ({}, "" if not case.expected else "several")
         )
-        if why or not isinstance(wanted, dict):
-            return [f"case '{case.id}': expected must hold one JSON object ({why or 'it is no object'})"]
+        if why or not isinstance(expected, dict):
+            return [f"case '{case.id}': expected must be one JSON object ({why or 'it is not an object'})"]
         return []
 
-    @scorer(metrics=METRICS, name="json", config=rules, check=unread)
+    @scorer(metrics=METRICS, name="json", config=rules, check=not_an_object)
     def answer(case: Case, completion: Completion) -> Score:
         """Validity and fields of one answer. An answer that cannot be parsed has every field wrong."""
-        wanted: dict[str, Any] = _parse(case.expected[0])[0] if case.expected else {}
-        found, why = (
+        expected: dict[str, Any] = _parse(case.expected[0])[0] if case.expected else {}
+        value, why = (
             _parse(completion.text) if completion.finish_reason == "stop" else (None, "the answer is cut short")
         )
-        broken = [] if why else [f"{_at(error)}{error.message}"[:200] for error in validator.iter_errors(found)]
-        fields = found if isinstance(found, dict) else {}
-        right = [name for name, value in wanted.items() if name in fields and _equal(fields[name], value)]
+        broken = [] if why else [f"{_at(error)}{error.message}"[:200] for error in validator.iter_errors(value)]
+        fields = value if isinstance(value, dict) else {}
+        right = [name for name, one in expected.items() if name in fields and _equal(fields[name], one)]
         valid = not why and not broken
-        exact = valid and len(right) == len(wanted)
+        exact = valid and len(right) == len(expected)
         return Score(
             name="json",
             value=float(exact),
             extracted={
                 "problems": [why] if why else broken[:10],
-                "wrong": [name for name in wanted if name not in right],
+                "wrong": [name for name in expected if name not in right],
             },
             counts={
                 "parsed": int(not why),
                 "valid": int(valid),
                 "right_fields": len(right),
-                "fields": len(wanted),
+                "fields": len(expected),
                 "exact": int(exact),
             },
         )
@@ -91,37 +92,39 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
 
 def _parse(text: str) -> tuple[Any, str]:
     """The JSON value of a text, or None with the reason."""
-    if len(text) > MOST:
-        return None, f"longer than {MOST:,} characters"
+    if len(text) > MAX_CHARACTERS:
+        return None, f"longer than {MAX_CHARACTERS:,} characters"
     fenced = FENCE.fullmatch(text)
     try:
-        return json.loads(fenced[1] if fenced else text, object_pairs_hook=_once, parse_constant=_refuse), ""
+        return json.loads(
+            fenced[1] if fenced else text, object_pairs_hook=_without_duplicates, parse_constant=_refuse
+        ), ""
     except (ValueError, RecursionError) as error:
         return None, f"not JSON: {error}"[:200]
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         raise ValueError("a key occurs twice")
-    return found
+    return unique
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _equal(found: Any, wanted: Any) -> bool:
-    """Equal values; true is not 1, 1 is 1.0, and text is compared without the white space around it."""
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    if isinstance(found, str) and isinstance(wanted, str):
-        return found.strip() == wanted.strip()
-    if isinstance(found, list) and isinstance(wanted, list):
-        return len(found) == len(wanted) and all(_equal(a, b) for a, b in zip(found, wanted, strict=True))
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return found.keys() == wanted.keys() and all(_equal(found[key], wanted[key]) for key in wanted)
-    return bool(found == wanted)
+def _equal(value: Any, expected: Any) -> bool:
+    """Whether two values are equal; true is not 1, 1 is 1.0, and text is compared without white space around it."""
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    if isinstance(value, str) and isinstance(expected, str):
+        return value.strip() == expected.strip()
+    if isinstance(value, list) and isinstance(expected, list):
+        return len(value) == len(expected) and all(_equal(a, b) for a, b in zip(value, expected, strict=True))
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(_equal(value[key], expected[key]) for key in expected)
+    return bool(value == expected)
 
 
 def _at(error: Any) -> str:

@@ -1,7 +1,7 @@
-"""Scores multiple-choice answers by the options' log probabilities, or by the text where an engine gives none.
+"""Score multiple-choice answers by the options' log probabilities, or by the text if an engine gives none.
 
 By log probability a model that rambles still has an answer, so this score says what a model knows and not whether it
-can be used: `parse_rate` beside it counts texts that open with an option.
+can be used; `option_parse_rate` counts texts that begin with an option.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ METRICS = [
         name="option_parse_rate",
         scorer="options",
         numerator="parsed",
-        says="Share of answers whose text opens with one of the options.",
+        says="Share of answers whose text begins with one of the options.",
     ),
 ]
 
 
 def likeliest(options: Sequence[str]) -> Scorer:
-    """A scorer of one option of `options`, which `Suite(options=...)` names in the same order.
+    """Make a scorer of one option of `options`, which `Suite(options=...)` lists in the same order.
 
-    The first option of several equally likely ones is taken. Without log probabilities the text decides, and a text
-    that opens with no option is wrong.
+    The first of several equally likely options is taken. Without log probabilities the text decides, and a text that
+    begins with no option is wrong. Raises UserError for fewer than two different options.
     """
     names = tuple(options)
     if len(names) < 2 or len(set(names)) < len(names):
@@ -42,15 +42,17 @@ def likeliest(options: Sequence[str]) -> Scorer:
         rf"\W*({'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})(?!\w)", re.I
     )
 
-    def stray(case: Case) -> list[str]:
-        found = len(case.expected) == 1 and case.expected[0] in names
-        return [] if found else [f"case '{case.id}': expected is {case.expected}, expected one of {', '.join(names)}"]
+    def not_an_option(case: Case) -> list[str]:
+        is_option = len(case.expected) == 1 and case.expected[0] in names
+        return (
+            [] if is_option else [f"case '{case.id}': expected is {case.expected}, expected one of {', '.join(names)}"]
+        )
 
-    @scorer(metrics=METRICS, name="options", config=names, check=stray)
+    @scorer(metrics=METRICS, name="options", config=names, check=not_an_option)
     def chosen(case: Case, completion: Completion) -> Score:
-        """The likeliest option against the right one. A failed completion is wrong."""
-        said = opening.match(completion.text)
-        text = next((n for n in names if said and n.lower() == said[1].lower()), None)
+        """Whether the likeliest option is the right one. A failed completion is wrong."""
+        match = opening.match(completion.text)
+        text = next((name for name in names if match and name.lower() == match[1].lower()), None)
         logprobs = completion.option_logprobs
         by_logprob = len(logprobs) == len(names)
         choice = names[logprobs.index(max(logprobs))] if by_logprob else text

@@ -1,9 +1,10 @@
-"""Measures a summary in plain words: what it covers, how much it copies, how long and how hard it reads.
+"""Score a summary by its words: what it covers, how much it copies, how long it is and how hard to read.
 
-Knows no meaning. Coverage is ROUGE-1 recall (Lin 2004) on content words with light stemming, against one person's
-summary, of which another good one shares a part only: compare it between models on the same cases, and read no level as
-a share of "right". Copying and length stand beside it because copying the source covers it well. Words a sentence and
-the share of words with more than six letters are the two parts of LIX (Björnsson 1968), which needs no syllables.
+Coverage is ROUGE-1 recall (Lin 2004) on content words with light stemming, against one person's summary. Another good
+summary shares only a part of its words: compare coverage between models on the same cases, and do not read it as a
+share of "right". Copying and length are reported too, because a copy of the source has high coverage. Words per
+sentence and the share of words with more than six letters are the two parts of LIX (Björnsson 1968), which needs no
+syllables.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import DocumentCache, scorer
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import DocumentCache, make_span, scorer
 from harness.scoring.text.refusals import refuses
 
 RUN = 6
-"""Words in a row, found in the source, from which they count as copied."""
+"""Fewest consecutive words of the source that count as copied."""
 LONG = 6
-"""Letters of the longest word that is not long."""
+"""A word with more letters is long."""
 SHORTEST_STEM = 3
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 SENTENCE = re.compile(r"[^.!?\n]*[^\W_][^.!?\n]*")
@@ -36,7 +37,7 @@ FUNCTION = frozenset(
         would you your yours""",
     )
 )
-"""Words that carry no content of their own."""
+"""Words without content of their own."""
 
 METRICS = [
     Metric(
@@ -52,7 +53,7 @@ METRICS = [
         numerator="copied",
         denominator="words",
         higher_is_better=False,
-        says=f"Share of the answer's words that stand in the source in the same run of {RUN} words or more.",
+        says=f"Share of the answer's words that are in the source in the same run of {RUN} words or more.",
     ),
     Metric(
         name="length_share",
@@ -70,7 +71,7 @@ METRICS = [
         denominator="sentences",
         higher_is_better=False,
         unbounded=True,
-        says="Words in a sentence, on average: one half of how hard an answer is to read.",
+        says="Words per sentence, on average: one half of how hard an answer is to read.",
     ),
     Metric(
         name="long_word_share",
@@ -93,23 +94,23 @@ def _no_reference(case: Case) -> list[str]:
 def summary(case: Case, completion: Completion) -> Score:
     """Coverage of the first expected answer, copying and ease. A cut, failed or refusing answer covers nothing."""
     text = completion.text if completion.finish_reason != "error" else ""
-    said = words_of(text)
-    wanted = _reference(case.expected[0])
+    words = words_of(text)
+    reference = _reference(case.expected[0])
     whole = completion.finish_reason == "stop" and not refuses(text)
-    uncovered = wanted - content(said) if whole else wanted
-    of = sum(wanted.values())
-    covered = of - sum(uncovered.values())
-    runs = list(copied_runs(case.document, said))
+    uncovered = reference - content(words) if whole else reference
+    total = sum(reference.values())
+    covered = total - sum(uncovered.values())
+    runs = list(copied_runs(case.document, words))
     return Score(
         name="plain",
-        value=covered / of,
+        value=covered / total,
         extracted={"uncovered": sorted(uncovered.elements())},
         counts={
             "covered": covered,
-            "reference": of,
-            "words": len(said),
+            "reference": total,
+            "words": len(words),
             "copied": sum(last - first for first, last, _ in runs),
-            "long": sum(len(word) > LONG for word in said),
+            "long": sum(len(word) > LONG for word in words),
             "sentences": len(SENTENCE.findall(text)),
             "source_words": len(_source(case.document)[0]),
         },
@@ -118,12 +119,12 @@ def summary(case: Case, completion: Completion) -> Score:
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case."""
+    """List the words of a text in lower case."""
     return [word.lower() for word in WORD.findall(text)]
 
 
 def content(words: Sequence[str]) -> Counter[str]:
-    """Stems of the content words, each as often as it occurs."""
+    """Count the stems of the content words."""
     return Counter([stem(word) for word in words if word not in FUNCTION])
 
 
@@ -134,7 +135,7 @@ def _reference(summary: str) -> Counter[str]:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """A word without its first ending of ENDINGS that leaves three letters, so that `changes` and `changed` agree."""
+    """Remove the first of ENDINGS that leaves three letters or more, so that `changes` and `changed` are equal."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= SHORTEST_STEM and not word.endswith("ss"):
             return word[: -len(ending)]
@@ -143,7 +144,7 @@ def stem(word: str) -> str:
 
 @DocumentCache
 def _source(document: str) -> tuple[list[str], dict[tuple[str, ...], int]]:
-    """Words of the source, and where each run of RUN words first stands."""
+    """Words of the source, and the first position of each run of RUN words."""
     words = words_of(document)
     places: dict[tuple[str, ...], int] = {}
     for at, run in enumerate(_runs(words)):
@@ -155,31 +156,32 @@ def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:
     return list(zip(*(words[at:] for at in range(RUN)), strict=False))
 
 
-def copied_runs(document: str, said: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """First word, end and place in the source of each longest stretch that the source has in the same order."""
+def copied_runs(document: str, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Yield each longest run of words that the source has too: first word, end, and first word in the source."""
     source, places = _source(document)
     after = 0
-    for at, run in enumerate(_runs(said)):
+    for at, run in enumerate(_runs(words)):
         place = places.get(run) if at >= after else None
         if place is not None:
             length = RUN
-            while said[at + length : at + length + 1] == source[place + length : place + length + 1] != []:
+            while words[at + length : at + length + 1] == source[place + length : place + length + 1] != []:
                 length += 1
             after = at + length
             yield at, after, place
 
 
 def _spans(case: Case, text: str, runs: Sequence[tuple[int, int, int]]) -> list[Span]:
-    places, sources = ([found.span() for found in WORD.finditer(whole)] for whole in (text, case.document))
+    places, sources = ([match.span() for match in WORD.finditer(whole)] for whole in (text, case.document))
     return [
-        Span(
-            start=places[first][0],
-            end=places[last - 1][1],
-            quote=text[places[first][0] : places[last - 1][1]],
-            kind="copied",
-            verdict="supported",
-            reason="word for word from the source",
-            source=SourceSpan(doc_id=case.cluster, start=sources[at][0], end=sources[at + last - first - 1][1]),
+        make_span(
+            text,
+            places[first][0],
+            places[last - 1][1],
+            "copied",
+            "supported",
+            "word for word from the source",
+            (sources[at][0], sources[at + last - first - 1][1]),
+            case.cluster,
         )
         for first, last, at in runs
     ]

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Literal, cast
 
 from harness.schema import Record, Span
-from harness.scoring.grounding.facts import BORNE_OUT, FABRICATED
+from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
 from reports import sentences as reports_sentences
 from reports import wording
 from reports.cases.read import EXCERPT, RecordSource, fabrications, shown_input

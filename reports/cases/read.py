@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from harness.runs.folder import RecordLine, RunData, stream
 from harness.schema import BASELINE, CANDIDATE, Metric, Record, ScoreEvent, Scores, SuiteInfo
-from harness.scoring.grounding.facts import FABRICATED
+from harness.scoring.grounding.claims import FABRICATED
 from harness.stats.estimates import case_value
 
 

@@ -15,7 +15,7 @@ from harness.gates.config import load_gates
 from harness.gates.judge import judge
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, GateFile, Record, Verdict
 from harness.scoring.base import run
-from harness.scoring.grounding.facts import BORNE_OUT, FABRICATED, OTHER
+from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED, OTHER
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 

@@ -122,7 +122,7 @@ def test_false_claims_stand_nowhere_in_the_handbook_shown():
     for case in with_kinds("wrong_premise"):
         known = register(case.input["guidelines"], case.input["departments"])
         claimed = [value_of(figure) for figure in figures_in(case.input["question"])]
-        named = [mention.says for mention in departments_in(case.input["question"], known)]
+        named = [mention.label for mention in departments_in(case.input["question"], known)]
         assert len(claimed) + len(named) == 1
         assert all(value not in line.figures for line in lines(case.document).values() for value in claimed)
         assert all(name in case.input["departments"].split("; ") for name in named)

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
+from tests.support.answers import answer
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 SCRIPT = """
@@ -36,10 +37,6 @@ def write(folder, body, references=TEXT, predictions=TEXT, name="overlap", takes
     path = folder / f"{name}.py"
     path.write_text(SCRIPT.format(features=features, takes=takes, body=body))
     return path
-
-
-def answer(text, finish_reason="stop"):
-    return Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0)
 
 
 def case(*expected, **variables):

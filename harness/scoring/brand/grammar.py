@@ -1,12 +1,12 @@
-"""Finds slips of grammar by a short list of exact rules. Knows no syntax, and one language.
+"""Find grammar mistakes in English by a short list of exact rules.
 
 Rules: a word written twice; "a" before a clear vowel and "an" before a clear consonant; "could of"; "its" for "it's"
-and the other way round before words that settle it; "your welcome"; "more then"; a contraction without its apostrophe;
+and the reverse before words that decide it; "your welcome"; "more then"; a contraction without its apostrophe;
 "i" for "I"; a sentence that starts in lower case; a space before a comma or full stop; no mark at the end.
 
 They miss agreement ("partners is"), tense, wrong words ("form" for "from"), most "its" and "your", commas, fragments,
-run-on sentences and everything before "h" and "u", where the sound decides. They are kept exact instead: a slip is
-charged only where no right sentence is known that has it.
+run-on sentences and every "a" before "h" and "u", where the sound decides. In exchange they are exact: a rule covers
+only forms that no known correct sentence has.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from harness.scoring.text.phrases import starting
 FUNCTION_WORDS = (
     "is|are|and|or|as|at|in|on|if|of|it|its|also|after|over|into|unless|until|all|an|any|i|am|each|either|ever|every"
 )
-"""Words after which "a" may be a letter's name ("plan a is")."""
+"""Words before which "a" may be the name of a letter ("plan a is")."""
 TWICE = frozenset({"had", "that", "very", "so", "no", "bye", "ha", "far", "really", "many", "long", "knock", "is"})
-"""Words that a right sentence may hold twice in a row."""
+"""Words that a correct sentence may have twice in a row."""
 SHORTENED = (
     "e.g i.e etc vs approx no nos st dr mr mrs ms jr sr inc ltd co a.m p.m am pm dept est fig min max oz lb lbs ft qt "
     "u.s u.k cf al tel ext hr hrs vol"
 )
 ABBREVIATIONS = frozenset(SHORTENED.split())
-"""What a full stop may follow inside a sentence."""
+"""Abbreviations with a full stop inside a sentence."""
 VERBS = ("do", "does", "did", "is", "are", "was", "were", "has", "have", "could", "would", "should", "must")
 MISSING_APOSTROPHE = {
     **{f"{verb}nt": f"{verb}n't" for verb in VERBS},
@@ -39,11 +39,11 @@ MISSING_APOSTROPHE = {
 }
 LAST_LINE_WORDS = 6
 ONE_LINE_WORDS = 4
-"""Fewest words of a last line that needs a mark at its end; fewer are a signature, or a heading alone."""
+"""Fewest words of a last line that needs a mark at its end; fewer are a signature or a heading."""
 
 
 class Slip(NamedTuple):
-    """One slip: where, which rule, why, and what to write instead."""
+    """One mistake: its range, rule and reason, and what to write instead."""
 
     start: int
     end: int
@@ -53,7 +53,7 @@ class Slip(NamedTuple):
 
 
 class GrammarRule(NamedTuple):
-    """One rule that is a pattern; it is tried where the text holds one of the words of `needs`, or always."""
+    """A rule with a pattern; tried if the text has one of the words of `needs`, or always without any."""
 
     id: str
     pattern: re.Pattern[str]
@@ -69,22 +69,20 @@ RULES = [
             r"(?:a(?<![\w'.&/-]a)|A(?:(?<=[.!?]\sA)|(?<![\s\S]A)))\s+"
             rf"(?!(?i:{FUNCTION_WORDS}|ones?|once|ouija|eu\w*|ewes?)(?!\w))[AEIOaeio][a-z]+"
         ),
-        "'an' stands before a vowel",
+        "'an' precedes a vowel",
         lambda m: re.sub(r"^([aA])", r"\1n", m[0]),
         frozenset({"a"}),
     ),
     GrammarRule(
         "an_before_consonant",
         re.compile(r"[aA](?<![\w'.&/-].)n\s+(?=[a-z]*[aeiou])[bcdfgjklmnpqrstvwyz][a-z]+(?![\w'-])"),
-        "'a' stands before a consonant",
+        "'a' precedes a consonant",
         lambda m: m[0][0] + m[0][2:],
         frozenset({"an"}),
     ),
     GrammarRule(
         "modal_of",
-        re.compile(
-            r"([CcSsWwMm](?<!\w.)(?:(?<=[CcWw])ould|(?<=[Ss])hould|(?<=[Mm])ust)) of\b(?! (?:course|necessity|late)\b)"
-        ),
+        re.compile(r"\b([Cc]ould|[Ww]ould|[Ss]hould|[Mm]ust) of\b(?! (?:course|necessity|late)\b)"),
         "'have' follows it",
         lambda m: f"{m[1]} have",
         frozenset({"of"}),
@@ -143,10 +141,9 @@ ENDED = re.compile(r"""[.!?:…]["'”’)\]]*\W*$""")
 def slips(
     text: str, tokens: Sequence[str], words: Collection[str], small_names: Collection[str] = (), whole: bool = True
 ) -> Iterator[Slip]:
-    """Slips of an even text; `tokens` are its words in lower case and order, `words` the same as a set.
+    """Yield the mistakes of an even text; `tokens` are its lower-case words in order, `words` the same as a set.
 
-    Names of `small_names` start in lower case wherever they stand. Where the text is not `whole`, since it was cut, its
-    end is not judged.
+    Names in `small_names` always start in lower case. The end of a text is judged only if it is `whole`, not cut.
     """
     for rule in RULES:
         if not rule.needs or not rule.needs.isdisjoint(words):

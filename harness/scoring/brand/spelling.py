@@ -1,10 +1,10 @@
-"""Tells a typo from a word, by a list of English words. Prefers to miss a typo over calling a word one.
+"""Find typos by a list of English words; in doubt a word is no typo.
 
 The list is the English part of the package `pyspellchecker` (MIT licence; 160,572 words), read without its corrector,
-and `voice_words.toml`, this project's own, for words too new for it. Only lower-case words of four letters or more are
-judged: names, numbers, abbreviations, addresses and hyphenated words never are. British spellings, words with a common
-prefix or ending, and two longer words written as one count as words. So it misses a typo that is itself a word
-("form" for "from"), one in a capitalised or short word, and "timeframe" for "time frame". Knows no other language.
+and `voice_words.toml`, this project's own, for newer words. Only lower-case words of four letters or more are judged:
+names, numbers, abbreviations, addresses and hyphenated words never are. British spellings, words with a common prefix
+or ending, and two longer words written as one count as words. Therefore it misses a typo that is itself a word ("form"
+for "from"), one in a capitalised or short word, and "timeframe" for "time frame".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.files import digest
 OWN = Path(__file__).with_name("voice_words.toml")
 SHORTEST, LONGEST = 4, 30
 STEM = 5
-"""Fewest letters that a prefix or an ending is added to, so that \"untill\" is no un-till."""
+"""Fewest letters that a prefix or an ending is added to, so that \"untill\" is not un-till."""
 PREFIXES = ("un", "re", "pre", "non", "over", "under", "out", "mis", "multi", "micro", "eco", "anti", "sub", "super")
 ENDINGS = ("less", "ness", "able", "ship", "like", "wise", "ware", "proof", "free", "er", "ers", "top", "tops")
 BRITISH = [
@@ -37,7 +37,7 @@ BRITISH = [
     (re.compile(r"inium$"), "inum"),
     (re.compile(r"yse([ds]?)$"), r"yze\1"),
 ]
-"""Endings of British spellings, and how the list writes them."""
+"""Endings of British spellings, and their spelling in the list."""
 
 
 @lru_cache(maxsize=1)
@@ -52,13 +52,13 @@ def _packed() -> bytes:
 
 
 def word_list_digest() -> str:
-    """Digest of all words known; another list gives other scores. Unpacks nothing."""
+    """Digest all known words, packed; another list gives other scores."""
     return digest(digest(_packed()) + OWN.read_text("utf-8"))
 
 
 @lru_cache(maxsize=1)
 def words() -> frozenset[str]:
-    """Every word of the list, in lower case."""
+    """Read every word of the list, in lower case."""
     listed = json.loads(gzip.decompress(_packed()))
     own = tomllib.loads(OWN.read_text("utf-8"))
     return frozenset(listed).union(own["modern"]).difference(own["misspelt"])
@@ -66,7 +66,7 @@ def words() -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def is_word(word: str) -> bool:
-    """Whether a lower-case word is in the list, or made of one that is in a way the module's docstring names."""
+    """Whether a lower-case word is in the list, or derived from one in a way that the module's docstring lists."""
     known = words()
     stem = word.removesuffix("'s")
     if word in known or stem in known or any(p.sub(r, stem) in known for p, r in BRITISH if p.search(stem)):
@@ -80,15 +80,15 @@ def is_word(word: str) -> bool:
     return any(stem[:at] in known and stem[at:] in known for at in range(SHORTEST, len(stem) - SHORTEST + 1))
 
 
-def typos(text: str, found: Collection[str], *allowed: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Ranges of the typos of an even text, whose lower-case words are `found`; words `allowed` never are typos."""
-    for word in set(found) - words():
+def typos(text: str, tokens: Collection[str], *allowed: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of typos in an even text with the lower-case words `tokens`; words in `allowed` are no typos."""
+    for word in set(tokens) - words():
         if judged(word) and not any(word.removesuffix("'s") in some for some in allowed) and not is_word(word):
             pattern = rf"(?<![\w'@#./&-]){re.escape(word)}(?![\w@/&-]|'\w|\.\w)"
             yield from (match.span() for match in re.finditer(pattern, text))
 
 
 def judged(word: str) -> bool:
-    """Whether a word is of the kind that can be a typo."""
+    """Whether a word is of a kind that can be a typo."""
     letters = word.removesuffix("'s")
     return SHORTEST <= len(letters) <= LONGEST and letters.isascii() and letters.isalpha()

@@ -1,14 +1,14 @@
-"""Reads a client's style guide, `style.toml`: terms required and banned, exact names, and what the tone allows.
+"""Read a client's style guide, `style.toml`: terms required and banned, exact names, and what the tone allows.
 
-A guide is data that a client swaps for their own. Forms are listed, never stemmed: what is not written in the file is
-not judged. Every mistake in a file is named in one message. Knows no answer and no case.
+A guide is data that a client replaces by their own. Forms are listed, never stemmed: what is not in the file is not
+judged. One message names every mistake in a file.
 
     client = "Ambleworth"
     glossary = ["crema"]                 # words that are never typos, slang or shouting
     slang = ["deffo"]                    # more slang than the built-in list has
     trust_source_spelling = false        # true: a word of the source document is never a typo
 
-    [tone]                               # true allows it, false makes every one a violation; all are stated
+    [tone]                               # true allows it, false makes each one a violation; state all
     contractions = true
     emoji = false
     repeated_marks = false               # "!!", "?!"
@@ -21,7 +21,7 @@ not judged. Every mistake in a file is named in one message. Knows no answer and
     [[banned]]
     id = "customer"
     terms = ["customer", "customers", "customer's", "customers'"]
-    use = ["partner", "partners", "partner's", "partners'"]    # one for each term, or one for all, or left out
+    use = ["partner", "partners", "partner's", "partners'"]    # one for each term, one for all, or none
     why = "We serve partners."
 
     [[name]]
@@ -31,7 +31,7 @@ not judged. Every mistake in a file is named in one message. Knows no answer and
     [[required]]
     id = "thanks"
     any_of = ["thank you", "thanks"]
-    when = { kind = ["support_reply"] }  # case tags that it holds for; left out: every case
+    when = { kind = ["support_reply"] }  # case tags that it applies to; without: every case
     why = "A reply thanks the partner."
 """
 
@@ -74,14 +74,14 @@ class Banned(Struct, frozen=True, kw_only=True):
     why: str = ""
 
     def replacement(self, term: str) -> str:
-        """What to write instead of one of the terms, or the empty string."""
+        """Return what to write instead of one of the terms, or the empty string."""
         if len(self.use) <= 1:
             return "".join(self.use)
         return self.use[[key(t) for t in self.terms].index(key(term))]
 
 
 class FixedName(Struct, frozen=True, kw_only=True):
-    """A name that is written in one way."""
+    """A name with one spelling."""
 
     exact: str
     wrong: tuple[str, ...] = ()
@@ -96,6 +96,7 @@ class Required(Struct, frozen=True, kw_only=True):
     why: str = ""
 
     def applies(self, tags: Mapping[str, str]) -> bool:
+        """Whether the rule applies to a case with these tags."""
         return all(tags.get(tag) in values for tag, values in self.when.items())
 
 
@@ -113,20 +114,20 @@ class StyleGuide(Struct, frozen=True, kw_only=True):
 
 
 def load(path: str | Path) -> StyleGuide:
-    """Read one style guide; everything that is wrong with it is named in one UserError."""
+    """Read a style guide. Raises one UserError with everything that is wrong in it."""
     path = Path(path)
     return parse(read_toml(path, "Expected a style guide"), path.name)
 
 
-def parse(found: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:
-    """A style guide from the content of a TOML file called `name`."""
+def parse(content: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:
+    """Make a style guide from the content of a TOML file called `name`. Raises UserError as `load` does."""
     problems: list[str] = []
-    top = _table(found, TOP, "style guide", problems)
+    top = _table(content, TOP, "style guide", problems)
     tables = {
-        kind: [_table(t, keys, f"[[{kind}]] {n}", problems) for n, t in enumerate(_list(found, kind, problems), 1)]
+        kind: [_table(t, keys, f"[[{kind}]] {n}", problems) for n, t in enumerate(_list(content, kind, problems), 1)]
         for kind, keys in TABLES.items()
     }
-    tone = _table(found.get("tone", {}), {s: GuideKey(_switch, True) for s in SWITCHES}, "[tone]", problems)
+    tone = _table(content.get("tone", {}), {s: GuideKey(_switch, True) for s in SWITCHES}, "[tone]", problems)
     if not problems:
         guide = StyleGuide(
             client=top["client"],
@@ -142,7 +143,7 @@ def parse(found: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:
 
 
 def conflicts(guide: StyleGuide) -> list[str]:
-    """What a guide asks for twice, or asks for and forbids."""
+    """List what a guide states twice, or both requires and bans."""
     owners = [(f"banned '{r.id}'", t) for r in guide.banned for t in r.terms]
     spellings = [(f"name '{n.exact}'", t) for n in guide.names for t in (n.exact, *n.wrong)]
     problems = _repeated(
@@ -153,11 +154,11 @@ def conflicts(guide: StyleGuide) -> list[str]:
     problems += _repeated("word", [("slang", w) for w in guide.slang])
     for group in guide.required:
         problems += _repeated("term", [(f"required '{group.id}'", t) for t in group.any_of])
-    wanted = [(f"required '{r.id}'", t) for r in guide.required for t in r.any_of]
-    wanted += [(f"name '{n.exact}'", n.exact) for n in guide.names] + [("the glossary", w) for w in guide.glossary]
-    wanted += [(f"the replacement in banned '{r.id}'", t) for r in guide.banned for t in r.use]
+    required = [(f"required '{r.id}'", t) for r in guide.required for t in r.any_of]
+    required += [(f"name '{n.exact}'", n.exact) for n in guide.names] + [("the glossary", w) for w in guide.glossary]
+    required += [(f"the replacement in banned '{r.id}'", t) for r in guide.banned for t in r.use]
     banned = Phrases({term: owner for owner, term in owners})
-    for where, term in wanted:
+    for where, term in required:
         problems += [f"'{term}' is in {where} and banned by {hit.value}. Keep one" for hit in banned.find(key(term))]
     slang = {key(w) for w in guide.slang}
     problems += [f"'{w}' is both slang and in the glossary. Keep one" for w in guide.glossary if key(w) in slang]
@@ -171,7 +172,7 @@ def conflicts(guide: StyleGuide) -> list[str]:
 
 
 def _repeated(what: str, owned: Sequence[tuple[str, str]]) -> list[str]:
-    """A problem for each text that occurs twice, letter case and white space aside."""
+    """A problem for each text that occurs twice, ignoring letter case and white space."""
     first: dict[str, str] = {}
     problems = []
     for owner, text in owned:
@@ -192,10 +193,10 @@ class GuideKey(NamedTuple):
 def _table(table: Any, keys: Mapping[str, GuideKey], where: str, problems: list[str]) -> dict[str, Any]:
     """The values of a table's keys, with what is wrong added to `problems`."""
     if not isinstance(table, Mapping):
-        problems.append(f"{where} is no table")
+        problems.append(f"{where} is not a table")
         return {}
     known = [*keys, *(["tone", *TABLES] if where == "style guide" else [])]
-    problems += [f"{where}: unknown key '{k}'. Known: {', '.join(known)}" for k in table if k not in known]
+    problems += [f"{where}: unknown key '{k}'. Expected one of {', '.join(known)}" for k in table if k not in known]
     problems += [f"{where}: '{k}' is missing" for k, reader in keys.items() if reader.needed and k not in table]
     values = {}
     for name, reader in keys.items():
@@ -207,11 +208,11 @@ def _table(table: Any, keys: Mapping[str, GuideKey], where: str, problems: list[
     return values
 
 
-def _list(found: Mapping[str, Any], kind: str, problems: list[str]) -> Iterable[Any]:
-    tables = found.get(kind, [])
+def _list(content: Mapping[str, Any], kind: str, problems: list[str]) -> Iterable[Any]:
+    tables = content.get(kind, [])
     if isinstance(tables, list):
         return tables
-    problems.append(f"'{kind}' is no list of tables. Write [[{kind}]] and its keys below it")
+    problems.append(f"'{kind}' is not a list of tables. Write [[{kind}]] and its keys below it")
     return []
 
 
@@ -223,20 +224,20 @@ def _switch(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"is {value!r}, expected a text that is not empty")
+        raise ValueError(f"is {value!r}, expected non-empty text")
     return value.strip()
 
 
 def _term(value: Any) -> str:
     text = _text(value)
     if not re.search(r"\w", key(text)):
-        raise ValueError(f"holds {value!r}, which has no letter or digit; marks are a matter of [tone]")
+        raise ValueError(f"has {value!r}, which has no letter or digit; [tone] has the rules for marks")
     return text
 
 
 def _terms(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise ValueError(f"is {value!r}, expected a list of terms that is not empty")
+        raise ValueError(f"is {value!r}, expected a non-empty list of terms")
     return tuple(_term(v) for v in value)
 
 

@@ -1,6 +1,6 @@
-"""Finds every place where a text leaves a client's voice. Knows the style guide, and no case and no score.
+"""Find every violation of a style guide in a text.
 
-A place is charged once: by the first of product name, banned term, slang, tone, grammar and spelling that claims it.
+A place has one violation: the first of product name, banned term, slang, tone, grammar and spelling that applies.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.scoring.base import RangeSet
 from harness.scoring.brand import spelling
 from harness.scoring.brand.grammar import slips
 from harness.scoring.brand.style_guide import StyleGuide
-from harness.scoring.text.normalize import Normal, normalise
-from harness.scoring.text.phrases import AFTER, AFTER_NAME, BEFORE, WORD, Phrases, even, key, lower, stemmed, words_in
+from harness.scoring.text.normalize import Normal, lower, normalise
+from harness.scoring.text.phrases import AFTER, AFTER_NAME, BEFORE, WORD, Phrases, even, key, stemmed, words_in
 
 CONTRACTION = re.compile(
     r"\b(?:\w+n't|(?:i|you|we|they|he|she|it|that|there|who|what)'(?:re|ve|ll|d|m)"
@@ -33,7 +34,7 @@ LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)
 
 
 class ToneMark(NamedTuple):
-    """One mark of a tone: where, and which switch of a style guide speaks of it."""
+    """A range that breaks a rule of tone, with the switch of the style guide for that rule."""
 
     start: int
     end: int
@@ -50,7 +51,7 @@ WHY = {
 
 
 def marks(text: str, glossary: Collection[str], watched: Collection[str] = tuple(WHY)) -> Iterator[ToneMark]:
-    """Every mark of the switches `watched` in an even text; a word of the glossary is no shouting."""
+    """Yield the marks of the switches `watched` in an even text; a word of the glossary is not shouting."""
     return (mark for mark in _marks(text, glossary, watched) if mark.switch in watched)
 
 
@@ -68,7 +69,7 @@ def _marks(text: str, glossary: Collection[str], watched: Collection[str]) -> It
 
 
 def _shouting(text: str, glossary: Collection[str]) -> Iterator[ToneMark]:
-    """Neighbouring words in capitals are shouted once."""
+    """Adjacent words in capitals are one mark."""
     start = end = -1
     for match in SHOUTED.finditer(text):
         if match[0] in glossary:
@@ -84,23 +85,23 @@ def _shouting(text: str, glossary: Collection[str]) -> Iterator[ToneMark]:
 
 
 def _lists(text: str) -> Iterator[ToneMark]:
-    """A text is charged once for being a list, where the list begins."""
+    """A list is one mark, at its first line."""
     bullet = BULLET.search(text)
     labels = [] if bullet or "\n" not in text else list(LABEL.finditer(text))
-    found = bullet or (labels[0] if len(labels) > 1 else None)
-    if found:
-        yield ToneMark(found.start() + len(found[0]) - len(found[0].lstrip()), found.end(), "lists")
+    first = bullet or (labels[0] if len(labels) > 1 else None)
+    if first:
+        yield ToneMark(first.start() + len(first[0]) - len(first[0].lstrip()), first.end(), "lists")
 
 
 WORDS = Path(__file__).with_name("voice_words.toml")
 KINDS = ("casing", "banned", "slang", "tone", "grammar", "typo")
-"""Kinds of hits, in the order in which they claim a place."""
+"""Kinds of violations, in order of precedence."""
 WHOLE_WORD = ((*BEFORE, "-"), AFTER + r"(?!-)(?!\.\w)")
-"""Slang is no part of a hyphenated word or an abbreviation ("U-shaped", "u.s.")."""
+"""Slang is not part of a hyphenated word or an abbreviation ("U-shaped", "u.s.")."""
 
 
 class Violation(NamedTuple):
-    """One place in a normal form, with the rule it breaks."""
+    """One range of a normal form, with the rule it breaks."""
 
     start: int
     end: int
@@ -108,11 +109,11 @@ class Violation(NamedTuple):
     rule: str
     why: str
     use: str = ""
-    """What to write instead, or the empty string where it is best left out."""
+    """What to write instead; empty if it should be left out."""
 
 
 class NormalForms:
-    """A text in the forms that rules look at, with the way back to the original."""
+    """A text in the forms that rules search, with the map to the original."""
 
     def __init__(self, text: str) -> None:
         self.normal: Normal = normalise(text)
@@ -124,7 +125,7 @@ class NormalForms:
 
 
 class ViolationFinder:
-    """A style guide made ready for looking."""
+    """A style guide prepared for searching texts."""
 
     def __init__(self, guide: StyleGuide) -> None:
         self.guide = guide
@@ -141,10 +142,10 @@ class ViolationFinder:
         self.allowed = _allowed(guide, self.slang)
 
     def casing(self, text: NormalForms) -> tuple[list[Violation], int]:
-        """The product names that are not written exactly, and the number of all."""
+        """Return the product names that are not written exactly, and the number of all product names."""
         named = self.names.find(text.low, text.words)
         wrong = [
-            Violation(n.start, n.end, "casing", f"name.{n.value}", "the name is written in one way", n.value)
+            Violation(n.start, n.end, "casing", f"name.{n.value}", "the name has one spelling", n.value)
             for n in named
             if " ".join(text.even[n.start : n.end].split()) != even(n.value)
         ]
@@ -153,18 +154,14 @@ class ViolationFinder:
     def hits(
         self, text: NormalForms, casing: Iterable[Violation], source_words: Collection[str] = (), whole: bool = True
     ) -> list[Violation]:
-        """Every hit, in order, those of `casing` first; a guide that trusts its source's spelling names its words."""
-        taken = bytearray(len(text.even))
-        kept: list[Violation] = []
-        for hit in chain(casing, self._claims(text, source_words, whole)):
-            if 1 not in taken[hit.start : hit.end]:
-                taken[hit.start : hit.end] = b"\1" * (hit.end - hit.start)
-                kept.append(hit)
-        return sorted(kept)
+        """List all violations in order; those of `casing` take precedence, and `source_words` are never typos."""
+        ranges = RangeSet()
+        candidates = chain(casing, self._candidates(text, source_words, whole))
+        return sorted([hit for hit in candidates if ranges.add(hit.start, hit.end)])
 
-    def _claims(self, text: NormalForms, source_words: Collection[str], whole: bool) -> Iterator[Violation]:
-        for found in self.banned.find(text.low, text.words):
-            yield Violation(found.start, found.end, "banned", *found.value)
+    def _candidates(self, text: NormalForms, source_words: Collection[str], whole: bool) -> Iterator[Violation]:
+        for term in self.banned.find(text.low, text.words):
+            yield Violation(term.start, term.end, "banned", *term.value)
         allows = self.guide.tone
         if not allows.slang:
             for word in self.slang.find(text.low, text.words):
@@ -176,12 +173,12 @@ class ViolationFinder:
                 yield Violation(slip.start, slip.end, "grammar", f"grammar.{slip.rule}", slip.why, slip.use)
         if not allows.typos:
             for start, end in spelling.typos(text.even, text.words, self.allowed, source_words):
-                yield Violation(start, end, "typo", "tone.typos", "not a word of the list or the glossary")
+                yield Violation(start, end, "typo", "tone.typos", "not in the word list or the glossary")
 
 
 @lru_cache(maxsize=1)
 def built_in_slang() -> dict[str, str]:
-    """The project's own list of slang, with a plain wording for each."""
+    """Read the project's own list of slang, with a plain wording for each."""
     listed: dict[str, str] = tomllib.loads(WORDS.read_text("utf-8"))["slang"]
     return listed
 
@@ -193,8 +190,8 @@ def _slang(guide: StyleGuide) -> dict[str, str]:
 
 
 def _allowed(guide: StyleGuide, slang: Phrases[str]) -> frozenset[str]:
-    """Words that are no typos whatever the word list says: the guide's own, and those that another rule judges."""
-    told = [*guide.glossary, *(term for rule in guide.required for term in rule.any_of), *slang.values]
-    told += [term for rule in guide.banned for term in (*rule.terms, *rule.use)]
-    told += [spelling for name in guide.names for spelling in (name.exact, *name.wrong)]
-    return frozenset(word for phrase in told for word in words_in(key(phrase)))
+    """Words that are never typos: the guide's own, and those that another rule judges."""
+    phrases = [*guide.glossary, *(term for rule in guide.required for term in rule.any_of), *slang.values]
+    phrases += [term for rule in guide.banned for term in (*rule.terms, *rule.use)]
+    phrases += [spelling for name in guide.names for spelling in (name.exact, *name.wrong)]
+    return frozenset(word for phrase in phrases for word in words_in(key(phrase)))

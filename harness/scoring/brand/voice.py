@@ -1,13 +1,13 @@
-"""Scores whether an answer is in a client's voice and still says what it must. Knows voice by a style guide alone.
+"""Score whether an answer follows a client's style guide and still states what it must.
 
-An answer is clean when it breaks no rule of the guide: no banned term, every product name exact, every required term
-there, nothing that the tone forbids. It is usable when it is clean and keeps every content point of the case, its
-`expected`: a generic or refusing answer is clean and of no use. A point may have other wordings: "14 days | two weeks".
+An answer is clean if it breaks no rule of the guide: no banned term, every product name exact, every required term
+present, nothing that the tone forbids. It is usable if it is clean and has every content point of the case, its
+`expected`: a generic answer or a refusal is clean and useless. A point may have other wordings: "14 days | two weeks".
 
-A hit inside a verbatim quotation of the source (double quotation marks, four words or more) is marked `quoted` and
-counted apart, unless quotations are more than half of the answer, which is then a copy. An answer that is empty, failed
-or cut at the token limit is not clean and keeps no point. It tells neither whether the copy is good nor whether it is
-true; a point that is denied ("not 14 days") counts as kept.
+A violation inside a verbatim quotation of the source (double quotation marks, four words or more) is marked `quoted`
+and counted separately, unless quotations are more than half of the answer, which is then a copy. An answer that is
+empty, failed or cut at the token limit is not clean and has no point. Whether the copy is good or true is not checked;
+a point that is denied ("not 14 days") counts as kept.
 """
 
 from __future__ import annotations
@@ -19,36 +19,54 @@ from pathlib import Path
 
 import msgspec
 
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import DocumentCache, Scorer, scorer
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import DocumentCache, Scorer, make_span, scorer
 from harness.scoring.brand import spelling, style_guide
 from harness.scoring.brand.style_guide import StyleGuide
 from harness.scoring.brand.violations import KINDS, WORDS, NormalForms, Violation, ViolationFinder
-from harness.scoring.text.normalize import Normal, normalise
-from harness.scoring.text.phrases import even, key, lower, words_in
+from harness.scoring.text.normalize import Normal, lower, normalise
+from harness.scoring.text.phrases import even, key, words_in
 
-QUOTED_WORDS = 4
+MIN_QUOTED_WORDS = 4
 QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
 
 
 def _rate(
-    name: str, numerator: str, says: str, denominator: str | None = None, up: bool = False, unbounded: bool = False
+    name: str,
+    numerator: str,
+    says: str,
+    denominator: str | None = None,
+    higher_is_better: bool = False,
+    unbounded: bool = False,
 ) -> Metric:
     return Metric(
         name=name,
         scorer="voice",
         numerator=numerator,
         denominator=denominator,
-        higher_is_better=up,
+        higher_is_better=higher_is_better,
         unbounded=unbounded,
         says=says,
     )
 
 
 METRICS = [
-    _rate("clean_completion_rate", "clean", "Share of answers that break no rule of the style guide.", up=True),
-    _rate("usable_rate", "usable", "Share of answers that are clean and keep every content point.", up=True),
-    _rate("point_recall", "points_kept", "Share of the content points that the answer keeps.", "points", up=True),
+    _rate(
+        "clean_completion_rate",
+        "clean",
+        "Share of answers that break no rule of the style guide.",
+        higher_is_better=True,
+    ),
+    _rate(
+        "usable_rate", "usable", "Share of answers that are clean and keep every content point.", higher_is_better=True
+    ),
+    _rate(
+        "point_recall",
+        "points_kept",
+        "Share of the content points that the answer keeps.",
+        "points",
+        higher_is_better=True,
+    ),
     _rate(
         "violations_per_100_words",
         "violations_x100",
@@ -56,19 +74,28 @@ METRICS = [
         "words",
         unbounded=True,
     ),
-    _rate("banned_term_rate", "with_banned", "Share of answers with a banned term, quotations of the source aside."),
+    _rate("banned_term_rate", "with_banned", "Share of answers with a banned term outside quotations of the source."),
     _rate("casing_error_rate", "casing", "Share of product names that are not written exactly.", "names"),
     _rate("slang_rate", "with_slang", "Share of answers with slang."),
     _rate("typo_rate", "with_typo", "Share of answers with a typo."),
-    _rate("grammar_slip_rate", "with_grammar", "Share of answers with a slip of grammar that a rule finds."),
+    _rate("grammar_slip_rate", "with_grammar", "Share of answers with a grammar mistake that a rule finds."),
     _rate("tone_slip_rate", "with_tone", "Share of answers with emoji, shouting or another mark the tone forbids."),
-    _rate("required_term_rate", "required_met", "Share of the required terms that are there.", "required", up=True),
-    _rate("quoted_hit_rate", "with_quoted", "Share of answers that quote the source's own off-voice words."),
+    _rate(
+        "required_term_rate",
+        "required_met",
+        "Share of the required terms that are present.",
+        "required",
+        higher_is_better=True,
+    ),
+    _rate("quoted_hit_rate", "with_quoted", "Share of answers that quote off-voice words of the source."),
 ]
 
 
 def in_style(guide: StyleGuide | str | Path) -> Scorer:
-    """A scorer of answers against a style guide, or the `style.toml` at a path."""
+    """Make a scorer of answers by a style guide, or by the `style.toml` at a path.
+
+    Raises UserError for a guide that cannot be used.
+    """
     guide = guide if isinstance(guide, StyleGuide) else style_guide.load(guide)
     finder = ViolationFinder(guide)
     config = {
@@ -79,7 +106,7 @@ def in_style(guide: StyleGuide | str | Path) -> Scorer:
 
     @scorer(metrics=METRICS, name="voice", config=config)
     def voice(case: Case, completion: Completion) -> Score:
-        """Whether the answer is in the client's voice, with every hit as a span."""
+        """Whether the answer is in the client's voice, with every violation as a span."""
         return _score(case, completion, finder)
 
     return voice
@@ -97,13 +124,13 @@ def _score(case: Case, completion: Completion, finder: ViolationFinder) -> Score
     judged = list(zip(hits, _quotations(case.document, text, hits), strict=True))
     charged = [hit for hit, source in judged if source is None]
     quoted = [hit for hit, source in judged if source is not None]
-    missing = [group.id for group in groups if not _stands(group.any_of, text)]
-    points = [(point, _stands(tuple(point.split("|")), text) if whole else None) for point in case.expected]
+    missing = [group.id for group in groups if not _find_term(group.any_of, text)]
+    points = [(point, _find_term(tuple(point.split("|")), text) if whole else None) for point in case.expected]
     lost = [point for point, at in points if at is None]
     of_kind = {kind: [text.even[h.start : h.end] for h in charged if h.kind == kind] for kind in KINDS}
     violations = len(charged) + len(missing) + int(not whole)
     spans = [_span(completion.text, text.normal, hit, source, case) for hit, source in judged]
-    spans += [_kept(completion.text, text.normal, point, at) for point, at in points if at is not None]
+    spans += [_point_span(completion.text, text.normal, point, at) for point, at in points if at is not None]
     return Score(
         name="voice",
         value=float(violations == 0),
@@ -119,8 +146,8 @@ def _score(case: Case, completion: Completion, finder: ViolationFinder) -> Score
 
 
 def _rates(violations: int, words: int, of_kind: dict[str, list[str]], quoted: Sequence[Violation]) -> dict[str, int]:
-    """Counts of what was charged; an answer without a word is one violation in one word."""
-    return {f"with_{kind}": int(bool(found)) for kind, found in of_kind.items()} | {
+    """Counts of violations; an answer without a word is one violation in one word."""
+    return {f"with_{kind}": int(bool(texts)) for kind, texts in of_kind.items()} | {
         "clean": int(violations == 0),
         "violations": violations,
         "violations_x100": 100 * violations,
@@ -131,21 +158,21 @@ def _rates(violations: int, words: int, of_kind: dict[str, list[str]], quoted: S
 
 
 def _failed(case: Case, groups: int) -> Score:
-    """A completion that never came counts against every claim; it has one violation in one word."""
+    """The score of a failed completion: all counts are against it, with one violation in one word."""
     worst = {f"with_{kind}": 1 for kind in KINDS} | {"with_quoted": 1, "casing": 1, "names": 1}
     worst |= {"violations": 1, "violations_x100": 100, "words": 1}
     none = {"clean": 0, "usable": 0, "points_kept": 0, "required_met": 0}
-    asked = {"points": len(case.expected), "required": groups}
-    found: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "quoted", "missing")}
-    found |= {"rules": ["no answer"], "points_lost": list(case.expected)}
-    return Score(name="voice", value=0.0, extracted=found, counts=worst | none | asked)
+    totals = {"points": len(case.expected), "required": groups}
+    extracted: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "quoted", "missing")}
+    extracted |= {"rules": ["no answer"], "points_lost": list(case.expected)}
+    return Score(name="voice", value=0.0, extracted=extracted, counts=worst | none | totals)
 
 
 @lru_cache(maxsize=4096)
-def _wanted(term: str) -> tuple[str, re.Pattern[str]]:
-    """A content point or required term with single spaces, and what finds it as whole words and whole numbers.
+def _term_pattern(term: str) -> tuple[str, re.Pattern[str]]:
+    """A content point or required term with single spaces, and the pattern that finds it as whole words and numbers.
 
-    The pattern starts with plain text and looks behind itself after it, since such a text is searched for fast.
+    The pattern starts with plain text, with the look-behind after it, because plain text is searched for fast.
     """
     words = [re.escape(word) for word in key(term).split()]
     first = words[0] if words else ""
@@ -153,10 +180,10 @@ def _wanted(term: str) -> tuple[str, re.Pattern[str]]:
     return key(term), re.compile(rf"{first}(?<!\w{first})(?<!\d[.,]{first}){rest}(?!\w)(?![.,]\d)")
 
 
-def _stands(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:
-    """Where the first of the terms stands that does."""
+def _find_term(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:
+    """The range of the first of the terms that the text has."""
     for term in terms:
-        words, pattern = _wanted(term)
+        words, pattern = _term_pattern(term)
         match = pattern.search(text.low) if words and words in text.flat else None
         if match:
             return match.span()
@@ -175,14 +202,14 @@ def _source_words(document: str) -> set[str]:
 
 
 def _quotations(document: str, text: NormalForms, hits: Sequence[Violation]) -> list[tuple[int, int] | None]:
-    """For each hit, the place in the source that a quotation around it repeats word for word."""
+    """For each violation, the range of the source that a quotation around it repeats verbatim."""
     if not hits or not document:
         return [None] * len(hits)
     normal, source = _source(document)
     quotations, size = [], 0
     for match in QUOTATION.finditer(text.even):
         words = (match[1] or match[2] or match[3]).strip(" \n\t,.;").split()
-        if len(words) >= QUOTED_WORDS:
+        if len(words) >= MIN_QUOTED_WORDS:
             repeated = re.search(r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)", source)
             if repeated:
                 size += len(words)
@@ -195,17 +222,9 @@ def _quotations(document: str, text: NormalForms, hits: Sequence[Violation]) -> 
 def _span(text: str, normal: Normal, hit: Violation, source: tuple[int, int] | None, case: Case) -> Span:
     start, end = normal.original(hit.start, hit.end)
     advice = f"; write '{hit.use}'" if hit.use else ""
-    return Span(
-        start=start,
-        end=end,
-        quote=text[start:end],
-        kind=hit.kind,
-        verdict="quoted" if source else "violation",
-        reason=f"{hit.rule}: {hit.why}{advice}",
-        source=SourceSpan(doc_id=case.cluster, start=source[0], end=source[1]) if source else None,
-    )
+    verdict, reason = "quoted" if source else "violation", f"{hit.rule}: {hit.why}{advice}"
+    return make_span(text, start, end, hit.kind, verdict, reason, source, case.cluster)
 
 
-def _kept(text: str, normal: Normal, point: str, at: tuple[int, int]) -> Span:
-    start, end = normal.original(*at)
-    return Span(start=start, end=end, quote=text[start:end], kind="point", verdict="kept", reason=point)
+def _point_span(text: str, normal: Normal, point: str, at: tuple[int, int]) -> Span:
+    return make_span(text, *normal.original(*at), "point", "kept", point)

@@ -1,8 +1,8 @@
-"""Reads an answer about a fact sheet: each figure with its sign, and the entity, period and metric it is said of.
+"""Parse an answer about a fact sheet: each figure with its sign, and the entity, period and metric it is about.
 
 A figure belongs to the mention attached to it ("$3 million in Q2 2025"), else to the nearest one before it in its
-clause, else after it in its clause, else to what the sentence, and then the text, spoke of last; with no mention at
-all, to what was asked. Lists of equal length pair in order ("A and B returned 2% and 3%"). Judges nothing.
+clause, else after it in its clause, else to the last mention before it in the sentence, and then in the text; with no
+mention at all, to those of the question. Lists of equal length are paired in order ("A and B returned 2% and 3%").
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.scoring.finance.fact_sheet import NAME, SCALES, Sheet, read_sheet
-from harness.scoring.finance.vocabulary import Words, breaks_in, lowered, period_key, read_words, related, with_year
+from harness.scoring.finance.vocabulary import Words, breaks_in, period_key, read_words, related, with_year
+from harness.scoring.text.normalize import lower
 from harness.scoring.text.numbers import DIGITS
 from harness.scoring.text.quantities import Figure, figures_in
 
@@ -27,7 +28,7 @@ MINUS = re.compile(
     r"(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
 )
 SIGNED = re.compile(r"[-\u2212\u2013(][$€£]?\s?\d")
-"""Whether a text may hold any such sign."""
+"""A sign that MINUS may match."""
 SCALE = r"\s(?:thousand|million|billion)\b"
 PLAIN_MONEY = rf"(?<=\$)(?:{DIGITS})(?:{SCALE}(?!\s*[%(])|(?![\s-]*[\w(%]))"
 PLAIN_SHARE = (
@@ -35,7 +36,7 @@ PLAIN_SHARE = (
     r"(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\())"
 )
 PLAIN = re.compile(rf"[$\d](?<![\w.,/$€£#-][$\d])(?<![$€£]\s[$\d])(?:{PLAIN_MONEY}|{PLAIN_SHARE})")
-"""The commonest forms of a figure, read alone and remembered."""
+"""The most common forms of a figure, which can be read alone and cached."""
 DIGIT = re.compile(r"\d")
 
 
@@ -45,7 +46,7 @@ def _alone(written: str) -> tuple[Figure, ...]:
 
 
 def signed_figures(text: str, words: Words) -> Iterator[tuple[Figure, bool]]:
-    """Figures of a text, with accounting and minus signs read: "$(1.2) million", "-2.1%", "of (1,240)"."""
+    """Yield the figures of a text and whether a minus or brackets negate them: "$(1.2) million", "-2.1%"."""
     minus, written = [], text
     if SIGNED.search(text):
         letters = list(text)
@@ -71,19 +72,19 @@ def _with_signs(figure: Figure, text: str) -> Figure:
 
 
 def _figures(text: str, words: Words) -> Sequence[Figure]:
-    """What `figures_in` gives, sooner where a text holds only plain forms."""
+    """The figures of `figures_in`, faster for a text with plain forms only."""
     if words.has_number_words or not text.isascii():
         return figures_in(text)
-    found: list[Figure] = []
+    figures: list[Figure] = []
     at = 0
     for match in PLAIN.finditer(text):
         start, end = match.span()
         alone = _alone(match[0])
         if len(alone) != 1 or alone[0].end != end - start or DIGIT.search(text, at, start):
             return figures_in(text)
-        found.append(Figure(start, end, *alone[0][2:]))
+        figures.append(Figure(start, end, *alone[0][2:]))
         at = end
-    return figures_in(text) if DIGIT.search(text, at) else found
+    return figures_in(text) if DIGIT.search(text, at) else figures
 
 
 SENTENCE = re.compile(r"[.!?\n](?<!vs\.)(?<!U\.S\.)(?:(?<=\n)\n*|[\"”)]?\s+(?=[A-Z0-9$(\"“]))")
@@ -94,7 +95,7 @@ ATTACHED = re.compile(
 )
 ATTACHED_METRIC = re.compile(r"\s+(?:(?:in|of|as)\s+)?(?:its\s+|the\s+)?", re.I)
 LABEL = re.compile(r"\s*:\s*[-$(+\d]")
-"""After a mention, "Q1 2025: 92.1%": it belongs to what follows."""
+"""After a mention that belongs to what follows: "Q1 2025: 92.1%"."""
 TAIL = "~"
 VERSUS = re.compile(r"versus|vs|against", re.I)
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
@@ -105,6 +106,8 @@ WORDED_POINTS = re.compile(r"percentage\s+points?$", re.I)
 
 
 class FigureMention(NamedTuple):
+    """An entity, period, metric or named value in a text."""
+
     start: int
     end: int
     kind: str
@@ -113,13 +116,13 @@ class FigureMention(NamedTuple):
 
 
 class Stated(NamedTuple):
-    """A figure, or a name given as a value, with what it is said of; None where nothing says."""
+    """A figure, or a name as a value, with what it is about; None where that is unknown."""
 
     figure: Figure
     negative: bool
     """Written with a minus or in brackets."""
     points: bool
-    """Said to be percentage points."""
+    """In percentage points."""
     entities: frozenset[str] | None
     periods: frozenset[str] | None
     metric: str | None
@@ -128,6 +131,8 @@ class Stated(NamedTuple):
 
 
 class ParsedAnswer(NamedTuple):
+    """An answer with its figures and mentions."""
+
     text: str
     masked: str
     """The text with `_` for its entities, periods and named values, `~` for an entity's last words alone."""
@@ -136,25 +141,25 @@ class ParsedAnswer(NamedTuple):
     mentions: list[FigureMention]
     sentences: list[int]
     """Where sentences begin."""
-    asked: QuestionScope
+    scope: QuestionScope
 
 
 class QuestionScope(NamedTuple):
-    """What the question speaks of, for figures whose sentence names nothing."""
+    """Entities, periods and metrics of the question, for figures whose sentence names none."""
 
     entities: frozenset[str]
     periods: frozenset[str]
     metrics: tuple[str, ...]
 
 
-def mentions_in(lower: str, sheet: Sheet) -> list[FigureMention]:
-    """Entities, periods, metrics and named values of text in lower case, relative periods resolved where possible."""
-    found: list[FigureMention] = []
+def mentions_in(low: str, sheet: Sheet) -> list[FigureMention]:
+    """List the mentions in a lower-case text, with relative periods resolved where possible."""
+    mentions: list[FigureMention] = []
     last: str | None = None
-    for match in sheet.mentions.finditer(lower):
+    for match in sheet.mentions.finditer(low):
         if match.lastgroup != "period":
             kind, value = sheet.means[" ".join(match[0].split())]
-            found.append(FigureMention(match.start(), match.end(), kind, value))
+            mentions.append(FigureMention(match.start(), match.end(), kind, value))
             continue
         key = period_key(match[0])
         if key is not None:
@@ -162,14 +167,14 @@ def mentions_in(lower: str, sheet: Sheet) -> list[FigureMention]:
             last = key
         elif last or len(sheet.periods) > 1:
             key = related(match[0], last or sheet.periods[-1], sheet.periods)
-        found.append(FigureMention(match.start(), match.end(), "period", key or "?"))
-    return found
+        mentions.append(FigureMention(match.start(), match.end(), "period", key or "?"))
+    return mentions
 
 
 @lru_cache(maxsize=1024)
-def asked_of(question: str, document: str) -> QuestionScope:
-    """What a question about the sheet in a document speaks of."""
-    mentions = mentions_in(lowered(question), read_sheet(document))
+def question_scope(question: str, document: str) -> QuestionScope:
+    """Return what a question about the sheet in a document mentions."""
+    mentions = mentions_in(lower(question), read_sheet(document))
 
     def named(kind: str) -> list[str]:
         return list(dict.fromkeys(m.value for m in mentions if m.kind == kind))
@@ -177,38 +182,38 @@ def asked_of(question: str, document: str) -> QuestionScope:
     return QuestionScope(frozenset(named("entity")), frozenset(named("period")), tuple(named("metric")))
 
 
-def read_answer(text: str, sheet: Sheet, asked: QuestionScope) -> ParsedAnswer:
-    """Every figure and named value of an answer, in order, with what each is said of."""
+def read_answer(text: str, sheet: Sheet, scope: QuestionScope) -> ParsedAnswer:
+    """Parse every figure and named value of an answer, in order, with what each is about."""
     words = read_words(text)
     mentions = mentions_in(words.lower, sheet)
     sentences = [0, *(match.end() for match in SENTENCE.finditer(text))]
     breaks = sorted({*sentences, *breaks_in(words), len(text) + 1})
     masked = _masked(words.lower, text, mentions)
     words = words.outside(masked)
-    found = [
+    values = [
         (*_with_points(_with_currency(figure, text), text), negative)
         for figure, negative in signed_figures(masked, words)
     ]
     names = [m for m in mentions if m.kind == NAME]
-    found += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]
-    found.sort(key=lambda item: item[0].start)
-    scene = _Scene(text, mentions, [item[0] for item in found], breaks, sentences, asked, sheet)
-    stated = [scene.place(index, points, negative) for index, (_, points, negative) in enumerate(found)]
-    return ParsedAnswer(text, masked, words, stated, mentions, sentences, asked)
+    values += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]
+    values.sort(key=lambda value: value[0].start)
+    attribution = _Attribution(text, mentions, [value[0] for value in values], breaks, sentences, scope, sheet)
+    stated = [attribution.place(index, points, negative) for index, (_, points, negative) in enumerate(values)]
+    return ParsedAnswer(text, masked, words, stated, mentions, sentences, scope)
 
 
-def _masked(lower: str, text: str, mentions: Sequence[FigureMention]) -> str:
+def _masked(low: str, text: str, mentions: Sequence[FigureMention]) -> str:
     pieces, at = [], 0
     for m in mentions:
         if m.kind != "metric":
-            tail = m.kind == "entity" and not lower.startswith(m.value.split(" ", 1)[0].lower(), m.start)
+            tail = m.kind == "entity" and not low.startswith(m.value.split(" ", 1)[0].lower(), m.start)
             pieces += [text[at : m.start], (TAIL if tail else "_") * (m.end - m.start)]
             at = m.end
     return "".join([*pieces, text[at:]])
 
 
 def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
-    """The figure read as percentage points where a unit says so, "2.0 pp" included."""
+    """The figure in percentage points if its unit says so, also for "2.0 pp"."""
     if figure.kind == "percent" and WORDED_POINTS.search(text, figure.start, figure.end):
         return figure, True
     match = POINTS.match(text, figure.end) if figure.kind in ("percent", "count") else None
@@ -220,7 +225,7 @@ def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
 
 
 def _with_currency(figure: Figure, text: str) -> Figure:
-    """The figure read as money where its currency follows: "3,420 USD thousands"."""
+    """The figure as money if its currency follows: "3,420 USD thousands"."""
     match = CURRENCY.match(text, figure.end) if figure.kind == "count" else None
     if not match or isinstance(figure.value, str):
         return figure
@@ -229,8 +234,8 @@ def _with_currency(figure: Figure, text: str) -> Figure:
     return whole._replace(value=figure.value * factor, step=figure.step * factor)
 
 
-class _Scene:
-    """An answer being read: which mention each figure belongs to."""
+class _Attribution:
+    """Decides which mentions each figure of an answer belongs to."""
 
     def __init__(
         self,
@@ -239,29 +244,30 @@ class _Scene:
         figures: Sequence[Figure],
         breaks: Sequence[int],
         sentences: Sequence[int],
-        asked: QuestionScope,
+        scope: QuestionScope,
         sheet: Sheet,
     ) -> None:
         self.text, self.mentions, self.figures = text, mentions, figures
-        self.breaks, self.sentences, self.asked, self.sheet = breaks, sentences, asked, sheet
+        self.breaks, self.sentences, self.scope, self.sheet = breaks, sentences, scope, sheet
         self.starts = [m.start for m in mentions]
         self.runs = self._lists()
-        self.held = [self._attached(index) for index in range(len(figures))]
-        bound = {m.start for held in self.held for m in held.values()}
-        self.said = {kind: [m for m in mentions if m.kind == kind] for kind in ("entity", "period", "metric")}
-        self.free = {kind: [m for m in said if m.start not in bound] for kind, said in self.said.items()}
-        self.spoken = asked.periods | {m.value for m in self.said["period"]}
+        self.attached = [self._attached(index) for index in range(len(figures))]
+        bound = {m.start for attached in self.attached for m in attached.values()}
+        self.by_kind = {kind: [m for m in mentions if m.kind == kind] for kind in ("entity", "period", "metric")}
+        self.free = {kind: [m for m in listed if m.start not in bound] for kind, listed in self.by_kind.items()}
+        self.all_periods = scope.periods | {m.value for m in self.by_kind["period"]}
 
     def place(self, index: int, points: bool, negative: bool) -> Stated:
+        """Return a figure with its entity, period, metric, clause and sentence."""
         figure = self.figures[index]
         clause = self._clause(figure)
         entity = self._nearest("entity", index, clause)
         period = self._nearest("period", index, clause)
-        entities = frozenset([entity]) if entity else self.asked.entities or None
-        periods = frozenset([period]) if period else self.asked.periods or None
+        entities = frozenset([entity]) if entity else self.scope.entities or None
+        periods = frozenset([period]) if period else self.scope.periods or None
         compared = COMPARED.search(self.text, max(clause[0], figure.start - 24), figure.start)
-        if compared and "period" not in self.held[index]:
-            periods = self.spoken or None
+        if compared and "period" not in self.attached[index]:
+            periods = self.all_periods or None
         number = bisect_right(self.sentences, figure.start) - 1
         return Stated(figure, negative, points, entities, periods, self._metric(index, clause), clause, number)
 
@@ -275,23 +281,23 @@ class _Scene:
         limit = self._clause(figure)[1]
         if index + 1 < len(self.figures):
             limit = min(limit, self.figures[index + 1].start)
-        held: dict[str, FigureMention] = {}
+        attached: dict[str, FigureMention] = {}
         at = figure.end
         for number in range(bisect_left(self.starts, at), len(self.mentions)):
             m = self.mentions[number]
-            if m.start >= limit or m.kind in held or m.kind == NAME:
+            if m.start >= limit or m.kind in attached or m.kind == NAME:
                 break
             joint = ATTACHED_METRIC if m.kind == "metric" else ATTACHED
             if not joint.fullmatch(self.text, at, m.start) or LABEL.match(self.text, m.end):
                 break
-            held[m.kind] = m
+            attached[m.kind] = m
             at = m.end
-        return held
+        return attached
 
     def _nearest(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
-        figure, held = self.figures[index], self.held[index]
-        if kind in held:
-            return held[kind].value
+        figure, attached = self.figures[index], self.attached[index]
+        if kind in attached:
+            return attached[kind].value
         listed = self._listed(kind, index, clause) if len(self.runs[index]) > 1 else None
         if listed:
             return listed
@@ -301,17 +307,17 @@ class _Scene:
         if before:
             return before[-1].value
         after = [m for m in free if figure.end <= m.start < end]
-        after = after or [self.held[at][kind] for at in self.runs[index] if kind in self.held[at]]
+        after = after or [self.attached[at][kind] for at in self.runs[index] if kind in self.attached[at]]
         if after:
             return after[0].value
-        earlier = [m for m in free if m.start < start] or [m for m in self.said[kind] if m.start < figure.start]
+        earlier = [m for m in free if m.start < start] or [m for m in self.by_kind[kind] if m.start < figure.start]
         if earlier:
             return earlier[-1].value
         sentence = bisect_right(self.sentences, figure.start)
         return next((m.value for m in free if bisect_right(self.sentences, m.start) == sentence), None)
 
     def _listed(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
-        """The mention of the same place in a list as long as the figure's own list."""
+        """The mention at the figure's position, in a list of mentions as long as the list of figures."""
         run = self.runs[index]
         start, end = clause
         last = self.figures[run[-1]].end
@@ -325,7 +331,7 @@ class _Scene:
         return free[run.index(index)].value if len(free) == len(run) and joined else None
 
     def _lists(self) -> list[list[int]]:
-        """For each figure, the figures of the list that it stands in: itself alone, or several joined by "and"."""
+        """For each figure, the figures of its list: itself alone, or several joined by "and"."""
         runs: list[list[int]] = []
         for index, figure in enumerate(self.figures):
             joined = index and LIST_GAP.fullmatch(self.text, self.figures[index - 1].end, figure.start)
@@ -335,10 +341,10 @@ class _Scene:
         return runs
 
     def _metric(self, index: int, clause: tuple[int, int]) -> str | None:
-        """The metric of the figure's clause; a metric of another unit is passed over."""
+        """The metric of the figure's clause; metrics of another unit are ignored."""
         figure = self.figures[index]
-        if "metric" in self.held[index]:
-            return self.held[index]["metric"].value
+        if "metric" in self.attached[index]:
+            return self.attached[index]["metric"].value
         listed = self._listed("metric", index, clause) if len(self.runs[index]) > 1 else None
         if listed:
             return listed

@@ -1,9 +1,9 @@
-"""Reads a fact sheet: rows of entity, period, metric, unit and value, and the statements a report must carry.
+"""Parse a fact sheet: rows of entity, period, metric, unit and value, and the statements a report must have.
 
 A sheet is text with one table under the head `entity | period | metric | unit | value`. A value in brackets, or with a
-minus, is negative; a unit of `name` marks a value that is a name, such as a rating. After a line that begins with
-"Required", each line `- one wording / another wording` is a statement that a report must carry in one of the wordings.
-Values get the canonical form of `figure_forms`: cents, basis points, plain counts. Judges no answer.
+minus, is negative; the unit `name` marks a value that is a name, such as a rating. After a line that begins with
+"Required", each line `- one wording / another wording` is a statement that a report must have in one of the wordings.
+Values have the canonical units of `text.quantities`: cents, basis points, plain counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 
 HEAD = ("entity", "period", "metric", "unit", "value")
 NAME = "name"
-"""Unit of a row whose value is a name."""
+"""Unit of rows with a name as value."""
 SCALES = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
 CURRENCIES = ("USD", "EUR", "GBP")
 UNITS: dict[str, tuple[str, int]] = {
@@ -44,7 +44,7 @@ ALIASES = {
     "rental revenue": ("rental income", "rents"),
     "expense ratio": ("expenses",),
 }
-"""What else a metric is called; a word that two metrics of one sheet could mean counts for neither."""
+"""Other names of metrics; one that two metrics of a sheet share counts for neither."""
 KINDS_OF_FUND = {"fund", "trust", "reit", "etf", "portfolio", "partnership", "index", "benchmark", "composite"}
 NUMBER = re.compile(r"\(?[-\u2212]?\s?\d[\d,]*(?:\.\d+)?\)?")
 
@@ -69,7 +69,7 @@ class SheetRow(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A fact sheet, with what finding its names in an answer needs."""
+    """A fact sheet, prepared for finding its names in an answer."""
 
     rows: tuple[SheetRow, ...]
     disclosures: tuple[tuple[str, ...], ...]
@@ -78,31 +78,32 @@ class Sheet(NamedTuple):
     metrics: dict[str, frozenset[str]]
     """Metrics by the unit of their values."""
     periods: tuple[str, ...]
-    """Keys of the periods, in time."""
+    """Keys of the periods, in chronological order."""
     names: tuple[str, ...]
     """Every fund, benchmark and rating of the sheet."""
     mentions: re.Pattern[str]
-    """Finds entities, periods, metrics and named values in lower-case text; the group says which."""
+    """Finds entities, periods, metrics and named values in lower-case text; the group names the kind."""
     means: dict[str, tuple[str, str]]
     """Kind and canonical name by the lower-case words of a mention."""
     loose: frozenset[SizeKey]
-    """Figures of the sheet's text outside the table."""
+    """Figures outside the table."""
     lines: frozenset[str]
-    """The table's lines, to tell a copy."""
+    """The table's lines, to recognise a copy."""
 
 
 def name_key(name: str) -> str:
+    """Return a name in lower case with single spaces."""
     return " ".join(name.lower().split())
 
 
 def wording_key(text: str) -> str:
-    """Words alone, so that case, punctuation and line breaks do not matter."""
+    """Return the words of a text, without case, punctuation and line breaks."""
     return read_words(plain(text)).plain.strip()
 
 
 @DocumentCache
 def read_sheet(document: str) -> Sheet:
-    """The sheet in a document. Refuses, in one message, a missing head, a row that cannot be read, and two values."""
+    """Parse the sheet in a document. Raises one UserError for a missing head, bad rows and conflicting values."""
     problems: list[str] = []
     rows: list[SheetRow] = []
     wordings: list[tuple[str, ...]] = []
@@ -123,7 +124,7 @@ def read_sheet(document: str) -> Sheet:
             problems += [f"line {number}: {row}"] if isinstance(row, str) else []
         at += len(line)
     if not table:
-        problems.insert(0, f"no line '{' | '.join(HEAD)}' was found; a fact sheet's table begins with it")
+        problems.insert(0, f"it has no line '{' | '.join(HEAD)}' ; a fact sheet's table begins with it")
     refuse_all([f"fact sheet: {p}" for p in problems + _conflicts(rows)], "fact sheet that cannot be read")
     return _sheet(rows, wordings, "".join(outside), document)
 
@@ -131,25 +132,26 @@ def read_sheet(document: str) -> Sheet:
 def _row(cells: Sequence[str], at: int, cell: str) -> SheetRow | str:
     """A row, or what is wrong with it."""
     if len(cells) != len(HEAD):
-        return f"{len(cells)} cells were found, expected {len(HEAD)}: {', '.join(HEAD)}"
+        return f"it has {len(cells)} cells, expected {len(HEAD)}: {', '.join(HEAD)}"
     entity, period, metric, unit, value = cells
-    found = _unit(unit)
-    if found is None:
-        return f"unit {unit!r} is unknown. Known: {', '.join([*UNITS, 'USD, EUR or GBP with thousands or millions'])}"
+    canonical = _unit(unit)
+    if canonical is None:
+        known = [*UNITS, "USD, EUR or GBP with thousands or millions"]
+        return f"unit {unit!r} is unknown. Expected one of {', '.join(known)}"
     key = period_key(period)
     if key is None:
-        return f"period {period!r} is none. Write Q2 2025, H1 2025 or FY 2025"
+        return f"period {period!r} cannot be read. Write Q2 2025, H1 2025 or FY 2025"
     start = at + len(cell) - len(cell.lstrip())
     place = f"{entity}, {key}, {metric.lower()}"
-    if found[0] == NAME:
+    if canonical[0] == NAME:
         name = name_key(value)
         return SheetRow(entity, key, metric.lower(), NAME, name, name, Fraction(0), start, start + len(value), place)
     if not NUMBER.fullmatch(value):
-        return f"value {value!r} is no number"
+        return f"value {value!r} is not a number"
     shown = Fraction(re.sub(r"[^\d.]", "", value))
-    size = shown * found[1]
+    size = shown * canonical[1]
     signed = -size if value[0] in "(-\u2212" else size
-    return SheetRow(entity, key, metric.lower(), found[0], signed, size, shown, start, start + len(value), place)
+    return SheetRow(entity, key, metric.lower(), canonical[0], signed, size, shown, start, start + len(value), place)
 
 
 def _unit(written: str) -> tuple[str, int] | None:
@@ -163,12 +165,12 @@ def _unit(written: str) -> tuple[str, int] | None:
 
 def _conflicts(rows: Iterable[SheetRow]) -> list[str]:
     values: dict[tuple[str, str, str], Fraction | str] = {}
-    found = []
+    conflicts = []
     for row in rows:
         place = (row.entity, row.period, row.metric)
         if values.setdefault(place, row.value) != row.value:
-            found.append(f"two values stand for {', '.join(place)}; keep one")
-    return found
+            conflicts.append(f"{', '.join(place)} has two values; keep one")
+    return conflicts
 
 
 def _sheet(rows: Sequence[SheetRow], wordings: Iterable[tuple[str, ...]], outside: str, document: str) -> Sheet:
@@ -198,7 +200,7 @@ def _in_time(period: str) -> tuple[str, str]:
 
 
 def _meanings(entities: Sequence[str], metrics: Sequence[str], values: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Kind and canonical name by each way to write it; a way that two of a kind share is left out."""
+    """Kind and canonical name by each spelling; a spelling that two names share is left out."""
     ways: dict[str, set[tuple[str, str]]] = {}
     for entity in entities:
         for way in _short_names(name_key(entity)):
@@ -213,13 +215,13 @@ def _meanings(entities: Sequence[str], metrics: Sequence[str], values: Sequence[
 
 
 def metric_ways(metric: str) -> list[str]:
-    """Ways to write a metric, in lower case: its name, the name without "rate" or "ratio", its other names."""
+    """List spellings of a metric in lower case: its name, the name without "rate" or "ratio", its other names."""
     stem = re.sub(r"\s+(?:rate|ratio|paid|held)$", "", metric)
     return [name_key(way) for way in (metric, stem, *ALIASES.get(metric, ()))]
 
 
 def _short_names(entity: str) -> list[str]:
-    """The name, its beginnings, "Alder Row Income" to "Alder", also with the kind of fund added, and its last words."""
+    """The name, its beginnings ("Alder Row Income" to "Alder"), these with the kind of fund, and its last words."""
     words = entity.split()
     starts = [" ".join(words[:n]) for n in range(1, len(words) + 1)]
     ends = [f"{start} {words[-1]}" for start in starts[:-1] if words[-1] in KINDS_OF_FUND]

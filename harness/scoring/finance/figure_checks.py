@@ -1,11 +1,11 @@
-"""Judges figures of a report against a fact sheet: row, entity, period, metric, sign, unit and arithmetic.
+"""Judge figures of a report against a fact sheet: row, entity, period, metric, sign, unit and arithmetic.
 
-A figure is `supported` where a row of its entity, period and metric has its value; `derived` where one stated rule
-yields it from such rows: difference, percent change (two periods of one entity), percentage points, sum, or rounding
-after a word such as "about". All else is fabricated: `mispaired` (a row has the value, of another entity, period or
-metric), `wrong_sign`, `wrong_unit` (thousands for millions, percent for percentage points), `wrong_arithmetic` (a
-change or a sum that its rows do not give) and `ungrounded`. Directions are checked of changes, not of comparisons
-between entities, and a change needs a word that says it is one.
+A figure is `supported` if a row of its entity, period and metric has its value; `derived` if one rule yields it from
+such rows: difference, percent change (two periods of one entity), percentage points, sum, or rounding after a word such
+as "about". All others are fabricated: `mispaired` (a row of another entity, period or metric has the value),
+`wrong_sign`, `wrong_unit` (thousands for millions, percent for percentage points), `wrong_arithmetic` (a change or a
+sum that its rows do not yield) and `ungrounded`. Directions are checked for changes, not for comparisons between
+entities, and a change needs a word that says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.scoring.text.quantities import size_key
 
 
 def changes(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[str, Fraction, tuple[SheetRow, ...]]]:
-    """Changes that the figure's own unit can express, between rows that the text around it speaks of."""
+    """Yield changes in the figure's unit between rows that the text around it mentions: rule, value and rows."""
     unit = stated.figure.unit
     for first, second in _pairs(stated, answer, sheet):
         if isinstance(first.value, str) or isinstance(second.value, str):
@@ -51,12 +51,10 @@ def _in_basis_points(stated: Stated, answer: ParsedAnswer) -> bool:
 
 def _pairs(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[SheetRow, SheetRow]]:
     """Rows of one metric, earlier first, that differ in period alone or in entity alone."""
-    entities, periods, metrics = _spoken_of(stated, answer)
-    mine = [r for r in sheet.rows if r.unit != NAME and r.metric in metrics]
-    if not metrics:
-        mine = [r for r in sheet.rows if r.unit != NAME]
+    entities, periods, metrics = _mentioned(stated, answer)
+    rows = [r for r in sheet.rows if r.unit != NAME and (not metrics or r.metric in metrics)]
     order = {period: at for at, period in enumerate(sheet.periods)}
-    for a, b in combinations(mine, 2):
+    for a, b in combinations(rows, 2):
         if a.metric != b.metric:
             continue
         if a.entity == b.entity and a.period != b.period:
@@ -71,11 +69,11 @@ def _is_now(row: SheetRow, stated: Stated) -> bool:
 
 
 def sums(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Fraction, tuple[SheetRow, ...]]]:
-    """Sums of one metric, over two or more periods of an entity, or over two or more entities of a period."""
-    entities, periods, metrics = _spoken_of(stated, answer)
-    mine = [r for r in sheet.rows if r.unit == stated.figure.unit and (not metrics or r.metric in metrics)]
+    """Yield sums of one metric over periods of an entity, or over entities of a period, with their rows."""
+    entities, periods, metrics = _mentioned(stated, answer)
+    candidates = [r for r in sheet.rows if r.unit == stated.figure.unit and (not metrics or r.metric in metrics)]
     groups: dict[tuple[str, str], list[SheetRow]] = {}
-    for row in mine:
+    for row in candidates:
         if row.entity in entities and row.period in periods:
             groups.setdefault((row.metric, row.entity), []).append(row)
             groups.setdefault((row.metric, row.period), []).append(row)
@@ -86,40 +84,42 @@ def sums(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[F
                 yield sum(values, Fraction(0)), rows
 
 
-def _spoken_of(stated: Stated, answer: ParsedAnswer) -> tuple[set[str], set[str], set[str]]:
-    """Entities, periods and metrics of the figure's sentence; with the text before and the question where too few."""
+def _mentioned(stated: Stated, answer: ParsedAnswer) -> tuple[set[str], set[str], set[str]]:
+    """Entities, periods and metrics of the figure's sentence; with those before it and in the question if too few."""
     end = sentence_end(answer, stated)
     start = answer.sentences[stated.sentence]
-    asked = answer.asked
-    found: list[set[str]] = []
-    for kind, question, least in (("entity", asked.entities, 2), ("period", asked.periods, 2), ("metric", (), 1)):
+    scope = answer.scope
+    mentioned: list[set[str]] = []
+    for kind, question, minimum in (("entity", scope.entities, 2), ("period", scope.periods, 2), ("metric", (), 1)):
         here = {m.value for m in answer.mentions if m.kind == kind and start <= m.start < end}
         if kind == "metric" and stated.metric:
             here = {stated.metric}
-        if len(here) < least:
+        if len(here) < minimum:
             before = [m for m in answer.mentions if m.kind == kind and m.start < start]
             here |= {m.value for m in (before[-1:] if kind == "metric" else before)} | set(question)
-        found.append(here)
-    return found[0], found[1], found[2]
+        mentioned.append(here)
+    return mentioned[0], mentioned[1], mentioned[2]
 
 
 def sentence_end(answer: ParsedAnswer, stated: Stated) -> int:
+    """Return where the figure's sentence ends."""
     following = answer.sentences[stated.sentence + 1 : stated.sentence + 2]
     return following[0] if following else len(answer.text)
 
 
 def equal(value: Fraction | str, stated: Stated, rounding: bool) -> bool:
-    mine = stated.figure.value
-    if isinstance(value, str) or isinstance(mine, str):
-        return value == mine
-    return value == mine or (rounding and abs(value - mine) * 2 <= stated.figure.step)
+    """Whether a figure states a value, with `rounding` at its last digit."""
+    figure = stated.figure.value
+    if isinstance(value, str) or isinstance(figure, str):
+        return value == figure
+    return value == figure or (rounding and abs(value - figure) * 2 <= stated.figure.step)
 
 
-FAR = 60
-"""Characters before a figure in which a word such as "rose" is looked for."""
+MOVE_DISTANCE = 60
+"""Characters before a figure in which a word such as "rose" is searched for."""
 LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus|short)\b")
 AFTER_ONLY = frozenset(("above", "below", "more", "less", "fewer", "ahead", "behind"))
-"""Words that make a change of the figure before them, and a level of the one after: "below $3 million"."""
+"""Words that make the figure before them a change, and the one after them a level: "below $3 million"."""
 NOUNS = frozenset(
     (
         *("rise", "increase", "growth", "gain", "improvement", "fall", "decline", "decrease", "drop", "reduction"),
@@ -134,7 +134,7 @@ POINT_GAP = re.compile(r"(?:[ \t]|-)(?:point[ \t]+)?", re.I)
 ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
 LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
 MOVING = re.compile(r"return|growth|change|yield")
-"""Metrics whose own level is said to rise or fall: "the fund gained 2%"."""
+"""Metrics whose level is stated as a rise or fall: "the fund gained 2%"."""
 FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
 COUNTED = re.compile(
     r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
@@ -145,15 +145,17 @@ THE = re.compile(r"\b(?:the|all|both)\s$", re.I)
 
 
 class FigureVerdict(NamedTuple):
+    """The verdict on one figure."""
+
     verdict: str
     reason: str
     rows: tuple[SheetRow, ...] = ()
-    """Rows that bear the figure out, or that it should have come from."""
+    """Rows that support the figure, or that it should have come from."""
     rule: str = "equal"
 
 
 def verdicts(answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Stated, FigureVerdict]]:
-    """Each figure that makes a claim, with its verdict."""
+    """Yield each figure that makes a claim, with its verdict."""
     last = 0
     for stated in answer.stated:
         if not _is_structure(stated, answer.text):
@@ -162,7 +164,7 @@ def verdicts(answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Stated, Figur
 
 
 def _is_structure(stated: Stated, text: str) -> bool:
-    """ "Two funds", "the three months": what the report is about, and no claim."""
+    """ "Two funds", "the three months": the report's subject, not a claim."""
     figure = stated.figure
     if figure.kind == "duration":
         return figure.unit == "months" and figure.value in (3, 6, 9, 12)
@@ -171,13 +173,12 @@ def _is_structure(stated: Stated, text: str) -> bool:
 
 
 def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> FigureVerdict:
-    """The verdict on one figure; `last` is where the figure before it ended."""
+    """Judge one figure; `last` is where the figure before it ended."""
     figure = stated.figure
     same = sheet.by_size.get(size_key(figure.unit, figure.value), ())
     if figure.unit == NAME:
         fits = _fitting(same, stated)
-        where = fits or same
-        return FigureVerdict("supported", "in the sheet", tuple(fits)) if fits else _mispaired(stated, where)
+        return FigureVerdict("supported", "in the sheet", tuple(fits)) if fits else _mispaired(same)
     move = _move(stated, answer, last)
     fits = [] if stated.points else _fitting(same, stated)
     if move is not None:
@@ -187,22 +188,22 @@ def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> Figu
         right = tuple(r for r in fits if negative in (None, _is_loss(r)) or not r.value)
         if right:
             return FigureVerdict("supported", "in the sheet", right)
-        said, meant = ("loss", "gain") if negative else ("gain", "loss")
-        return FigureVerdict("wrong_sign", f"given as a {said}; the sheet has a {meant}", tuple(fits))
-    return _derived(stated, answer, sheet, move) or _unlike(stated, answer, sheet, move, same)
+        stated_as, actual = ("loss", "gain") if negative else ("gain", "loss")
+        return FigureVerdict("wrong_sign", f"stated as a {stated_as}; the sheet has a {actual}", tuple(fits))
+    return _derived(stated, answer, sheet, move) or _fabricated(stated, answer, sheet, move, same)
 
 
 def _fitting(rows: Sequence[SheetRow], stated: Stated) -> list[SheetRow]:
-    return [row for row in rows if _here(row, stated) and stated.metric in (None, row.metric)]
+    return [row for row in rows if _is_of(row, stated) and stated.metric in (None, row.metric)]
 
 
-def _here(row: SheetRow, stated: Stated) -> bool:
+def _is_of(row: SheetRow, stated: Stated) -> bool:
     entity = stated.entities is None or row.entity in stated.entities
     return entity and (stated.periods is None or row.period in stated.periods)
 
 
 def _move(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
-    """1, -1 or 0 where the figure is said to be a rise, a fall or a change; None where it is a level."""
+    """1, -1 or 0 if the text makes the figure a rise, a fall or a change; None for a level."""
     figure, text, moves = stated.figure, answer.text, answer.words.moves
     if not moves:
         return None
@@ -211,16 +212,18 @@ def _move(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
         return moves[at][2]
     start = stated.clause[0]
     aside = start < last < figure.start and ASIDE.fullmatch(text, last, figure.start)
-    least = start if aside else max(start, last, figure.start - FAR)
+    earliest = start if aside else max(start, last, figure.start - MOVE_DISTANCE)
     before = bisect_left(moves, (figure.start,)) - 1
     while before >= 0 and answer.words.lower[moves[before][0] : moves[before][1]] in AFTER_ONLY:
         before -= 1
     if before < 0:
         return None
-    begin, end, way = moves[before]
+    begin, end, direction = moves[before]
     if answer.words.lower[begin:end] in NOUNS and NOUN_IS.fullmatch(answer.words.lower, end, figure.start):
-        return way
-    return None if begin < least or (not aside and LEVEL.search(answer.words.lower, end, figure.start)) else way
+        return direction
+    return (
+        None if begin < earliest or (not aside and LEVEL.search(answer.words.lower, end, figure.start)) else direction
+    )
 
 
 def _is_loss(row: SheetRow) -> bool:
@@ -228,9 +231,9 @@ def _is_loss(row: SheetRow) -> bool:
 
 
 def _is_negative(stated: Stated, answer: ParsedAnswer, last: int) -> bool | None:
-    """Whether signs or words make the figure negative: a loss word before it, no other metric or profit between.
+    """Whether signs or words make the figure negative: a loss word before it, with no other metric or profit between.
 
-    None where the loss word has its own figure and this is a second one: "a loss of $2 million from $1 million".
+    None if the loss word has its own figure and this is a second one: "a loss of $2 million from $1 million".
     """
     words, at = answer.words, stated.figure.start
     if stated.negative or LOSS_AFTER.match(words.lower, stated.figure.end):
@@ -259,8 +262,8 @@ def _derived(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | Non
         for rule, value, rows in changes(stated, answer, sheet):
             if equal(abs(value), stated, rounding=about or rule == "percent change"):
                 if move and value * move < 0 and rows[0].entity == rows[-1].entity:
-                    way = "rise" if value > 0 else "fall"
-                    return FigureVerdict("wrong_arithmetic", f"the change is a {way}", rows, rule)
+                    direction = "rise" if value > 0 else "fall"
+                    return FigureVerdict("wrong_arithmetic", f"the change is a {direction}", rows, rule)
                 return FigureVerdict("derived", f"rule: {rule}", rows, rule)
     if _sums_up(answer, answer.sentences[stated.sentence], sentence_end(answer, stated)):
         for value, rows in sums(stated, answer, sheet):
@@ -269,10 +272,10 @@ def _derived(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | Non
     return None
 
 
-def _unlike(
+def _fabricated(
     stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None, same: Sequence[SheetRow]
 ) -> FigureVerdict:
-    """What is wrong with a figure that neither stands in the sheet as it is said nor follows from it."""
+    """The verdict on a figure that is not in the sheet as stated and does not follow from it."""
     figure = stated.figure
     if size_key(figure.unit, figure.value) in sheet.loose:
         return FigureVerdict("supported", "in the sheet's text")
@@ -280,20 +283,20 @@ def _unlike(
     if confused:
         return confused
     if same and move is None:
-        return _mispaired(stated, same)
-    due = list(changes(stated, answer, sheet)) if move is not None or stated.points else []
-    if due:
-        rule, value, rows = due[0]
-        return FigureVerdict("wrong_arithmetic", f"rule {rule} gives {_written(value, figure.unit)}", rows, rule)
+        return _mispaired(same)
+    expected = list(changes(stated, answer, sheet)) if move is not None or stated.points else []
+    if expected:
+        rule, value, rows = expected[0]
+        return FigureVerdict("wrong_arithmetic", f"rule {rule} yields {_written(value, figure.unit)}", rows, rule)
     if _sums_up(answer, stated.clause[0], figure.start):
         for value, rows in sums(stated, answer, sheet):
-            return FigureVerdict("wrong_arithmetic", f"rule sum gives {_written(value, figure.unit)}", rows, "sum")
+            return FigureVerdict("wrong_arithmetic", f"rule sum yields {_written(value, figure.unit)}", rows, "sum")
     if same:
-        return _mispaired(stated, same)
+        return _mispaired(same)
     return FigureVerdict("ungrounded", "not in the sheet, and no rule yields it")
 
 
-def _mispaired(stated: Stated, rows: Sequence[SheetRow]) -> FigureVerdict:
+def _mispaired(rows: Sequence[SheetRow]) -> FigureVerdict:
     row = rows[0]
     return FigureVerdict("mispaired", f"the sheet has it for {row.place}", (row,))
 
@@ -312,11 +315,11 @@ def _other_unit(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | 
         if (scaled or bare or as_points) and stated.metric in (None, row.metric):
             return FigureVerdict("wrong_unit", f"the sheet has {_written(row.size, row.unit)}", (row,))
     if move is not None and figure.unit == "bp":
-        turned = stated._replace(points=not stated.points)
-        for rule, value, rows in changes(turned, answer, sheet):
-            if equal(abs(value), turned, rounding=rule == "percent change"):
-                wrong, right = ("percent", "percentage points") if turned.points else ("points", "percent")
-                return FigureVerdict("wrong_unit", f"a change in {right}, given in {wrong}", rows, rule)
+        other = stated._replace(points=not stated.points)
+        for rule, value, rows in changes(other, answer, sheet):
+            if equal(abs(value), other, rounding=rule == "percent change"):
+                wrong, right = ("percent", "percentage points") if other.points else ("points", "percent")
+                return FigureVerdict("wrong_unit", f"a change in {right}, stated in {wrong}", rows, rule)
     return None
 
 

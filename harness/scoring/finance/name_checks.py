@@ -36,7 +36,7 @@ SIGNS = re.compile(
 )
 GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
 SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
-"""Where none of these is left once the sheet's own names are taken out, no unknown name is there."""
+"""Without any of these outside the sheet's own names, a text has no unknown name."""
 NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
 LEAD = re.compile(
     r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from"
@@ -44,17 +44,17 @@ LEAD = re.compile(
     r"|like|where)[\s,]+",
     re.I,
 )
-"""Words that may stand before a name with a capital, at a sentence's start, and are no part of it."""
+"""Words that may precede a name, capitalised at a sentence's start, and are not part of it."""
 ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trust", "index", "both", "each", "our"))
 
 
 def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
-    """Range and kind of each name, up to `whole`, that the sheet does not hold."""
-    rest = answer.masked
-    quiet = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in rest
-    if quiet and all(_is_plain(m, rest) for m in SIGNS.finditer(rest)):
+    """Yield range and kind of each name, up to the offset `whole`, that the sheet does not have."""
+    masked = answer.masked
+    no_signs = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in masked
+    if no_signs and all(_is_general(m, masked) for m in SIGNS.finditer(masked)):
         return
-    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and rest[m.start] == "_"]
+    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and masked[m.start] == "_"]
     for match in NAMES.finditer(answer.text, 0, whole):
         start, end = match.span()
         lead = LEAD.match(answer.text, start, end)
@@ -63,17 +63,17 @@ def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[tu
             lead = LEAD.match(answer.text, start, end)
         name = answer.text[start:end]
         own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
-        if not own and name.lower() not in ALONE and not _is_held(name, sheet):
+        if not own and name.lower() not in ALONE and not _is_known(name, sheet):
             yield start, end, str(match.lastgroup)
 
 
-def _is_plain(sign: re.Match[str], rest: str) -> bool:
+def _is_general(sign: re.Match[str], masked: str) -> bool:
     """ "The Fund" and "the Index", which name nothing."""
-    return sign[0] in GENERAL and rest[sign.start() - 4 : sign.start()].lower() == "the "
+    return sign[0] in GENERAL and masked[sign.start() - 4 : sign.start()].lower() == "the "
 
 
-def _is_held(name: str, sheet: Sheet) -> bool:
-    """Whether it is a name of the sheet, one with words left out but never the first, or the last words of one."""
+def _is_known(name: str, sheet: Sheet) -> bool:
+    """Whether it is a name of the sheet, one without some words but with the first, or the last words of one."""
     words = name_key(name.strip('"“”.,').replace("’s", "").replace("'s", "")).split()
     for known in sheet.names:
         whole = iter(known.split())

@@ -1,8 +1,8 @@
-"""Finds references to the Official Code of Georgia Annotated in text, in every written form. Judges none.
+"""Find references to the Official Code of Georgia Annotated in text, in every written form.
 
 A reference is a section, or a range with its two ends. A headed form names the Code ("O.C.G.A. § 44-14-1"); a bare form
-("Section 44-14-1", "13-1-11(a)") is read only where the text is known to speak of Georgia, since other states number
-their codes the same way.
+("Section 44-14-1", "13-1-11(a)") is read only if the text is known to be about Georgia, since other states number their
+codes the same way.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ HEADED = re.compile(rf"(?=[OCG]){HEAD},?\s*{MARK}?\s*(?P<body>{BODY})", re.I)
 BARE = re.compile(
     rf"(?=[OCGS§\d])(?P<mark>(?:{HEAD},?\s*{MARK}?|{MARK})\s*)?(?<![\w.$/-])(?P<body>{BODY})(?!{DASH}\d)", re.I
 )
-"""Each begins with a look at the first letter, which saves trying all heads at each character."""
+"""Both patterns begin with a look at the first letter, which avoids trying all heads at each character."""
 GEORGIAN = re.compile(r"C\.?\s?G\.?\s?A|Georgia|\bGa\b", re.I)
 HINT = re.compile(rf"\d{DASH}\d{{1,2}}[A-Z]?{DASH}\d", re.I)
 LONGEST_HEAD = 80
-"""Characters before a section's number in which its head begins."""
+"""Characters before a section's number where its head may begin."""
 PART = re.compile(
     rf"(?P<joint>{JOINT})?(?:(?P<full>{SECTION})|(?P<short>{SHORT_END})){SUBSECTION}(?:,?\s+et\.?\s+seq\b\.?)?", re.I
 )
 RANGE = re.compile(rf"through|thru|\bto\b|{DASH}", re.I)
 AFTER = re.compile(r"[\s,(]{0,3}(?:of\s+the\s+)?(?:N\.\s?D\.|North\s+Dakota|N\.\s?C\.|S\.\s?C\.)", re.I)
-"""A code of another State named behind its section."""
+"""A code of another state named after the section."""
 NO_SECTION = re.compile(r"9-1-1|(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])-(?:\d\d|(?:19|20)\d\d)")
 ELSEWHERE = re.compile(
     r"(?:\b(?:Alabama|Florida|(?:North|South)\s+(?:Carolina|Dakota)|Tennessee|Century|Utah|Idaho|Virginia|Mississippi"
@@ -50,24 +50,25 @@ ELSEWHERE = re.compile(
 
 
 class Citation(NamedTuple):
-    """One reference in a text: where it stands, and the section, or the first and last section, that it names."""
+    """One reference in a text: its range, and the section, or the first and last section, that it names."""
 
     start: int
     end: int
     sections: tuple[str, ...]
 
     @property
-    def says(self) -> str:
+    def label(self) -> str:
+        """The section, or both ends of the range, for messages."""
         return " through ".join(self.sections)
 
 
 @lru_cache(maxsize=64)
 def citations_in(text: str, bare: bool) -> tuple[Citation, ...]:
-    """References in order of appearance, with offsets into `text`; `bare` also reads forms that name no code."""
+    """List references in order of appearance, with offsets into `text`; `bare` also reads forms that name no code."""
     if not HINT.search(text) and (text.isascii() or not HINT.search(normalise(text).text)):
         return ()
     normal = normalise(text)
-    found: list[Citation] = []
+    citations: list[Citation] = []
     for match in _written(BARE if bare else HEADED, normal.text):
         head = normal.text[match.start() : match.start("body")]
         if not GEORGIAN.search(head) and _elsewhere(normal.text, match):
@@ -76,12 +77,12 @@ def citations_in(text: str, bare: bool) -> tuple[Citation, ...]:
             if not head and "(" not in match["body"][start:end] and NO_SECTION.fullmatch(sections[0]):
                 continue
             first = match.start() if start == 0 else match.start("body") + start
-            found.append(Citation(*normal.original(first, match.start("body") + end), sections))
-    return tuple(found)
+            citations.append(Citation(*normal.original(first, match.start("body") + end), sections))
+    return tuple(citations)
 
 
 def _written(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Matches of a pattern, as its `finditer` gives them, looked for only near numbers of the right form."""
+    """Matches of a pattern, in the order of its `finditer`, searched for only near numbers of the right form."""
     end = 0
     for hint in HINT.finditer(text):
         if hint.start() >= end:
@@ -93,7 +94,7 @@ def _written(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def _elsewhere(text: str, match: re.Match[str]) -> bool:
-    """Whether another State's code is named before or behind a reference."""
+    """Whether another state's code is named before or after a reference."""
     before = ELSEWHERE.search(text, max(0, match.start() - 60), match.start("body"))
     return bool(before or AFTER.match(text, match.end()))
 
@@ -124,7 +125,7 @@ def _continued(before: str, short: str) -> str:
 
 
 def within(section: str, ends: tuple[str, ...]) -> bool:
-    """Whether a section lies in a range of one chapter, ends included, by number."""
+    """Whether a section is in a range of one chapter, ends included, by number."""
     chapter, number = section.rsplit("-", 1)
     low, high = ends[0].rsplit("-", 1), ends[-1].rsplit("-", 1)
     return chapter == low[0] == high[0] and _order(low[1]) <= _order(number) <= _order(high[1])

@@ -1,13 +1,14 @@
-"""Scores references to the Georgia Code, and to sections of the source itself: is each in the source, does it exist?
+"""Score references to the Georgia Code, and to sections of the source itself: is each in the source, does it exist?
 
 Verdicts on a Code section: `supported` (the source names it), `unsupported` (it exists, the source does not name it),
 `wrong_subject` (it exists, and the answer describes another section's subject as its own), `ungrounded` (neither in
-the source nor known here) and `invented` (its chapter is declared complete and lacks it). All but the first are
-fabricated. A range is one reference, supported only if both ends are; a range in the source supports what lies in it.
-A section of the contract ("Section 4.2") is supported where the source uses its number, and `ungrounded` otherwise.
+the source nor in the list of sections) and `invented` (its chapter is declared complete and lacks it). All but the
+first are fabricated. A range is one reference, supported only if both ends are; a range in the source supports the
+sections within it. A section of the contract ("Section 4.2") is supported if the source uses its number, and
+`ungrounded` otherwise.
 
-A reference that a cut answer breaks off in is not judged. The list of Code sections is not the Code: no chapter of it
-is complete unless the caller says so (`against(complete=...)`), so by default nothing is called invented.
+The last reference of a cut answer is not judged if it is broken off. The list of sections is not the whole Code: no
+chapter is complete unless the caller says so (`against(complete=...)`), so by default no reference is `invented`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import UserError, refuse_all
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import DocumentCache, Scorer, Taken, scorer, unbroken
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, scorer, whole_length
 from harness.scoring.grounding.citation_parser import Citation, citations_in, within
+from harness.scoring.grounding.claims import failed_score, score_claims
 from harness.scoring.text.guideline_ids import Id, numbered, sections_in
 from harness.scoring.text.refusals import without_denied
 
@@ -36,10 +38,11 @@ DESCRIBED = re.compile(
 WORD = re.compile(r"[a-z]{4,}")
 STEM = 6
 """Letters of a word that are compared."""
-MOST_SECTIONS = 4
-"""Most sections of the list that a telling word may describe."""
-FEWEST_SHARED = 2
-AROUND = 300
+MAX_SECTIONS = 4
+"""A word in the descriptions of more sections distinguishes none."""
+MIN_SHARED = 2
+"""Distinguishing words that a description must share with another section's subject."""
+CONTEXT = 300
 """Characters of the source around a reference that describe it."""
 EMPTY_WORDS = (
     "which that with from before after what when where under other unless given into upon this such must shall"
@@ -48,33 +51,34 @@ EMPTY = frozenset(EMPTY_WORDS.split())
 
 
 def stems(text: str) -> set[str]:
-    """Words of a text, cut short, without those that describe nothing."""
+    """Return the first letters of a text's words, without words that describe nothing."""
     return {word[:STEM] for word in WORD.findall(text.lower()) if word not in EMPTY}
 
 
 def other_subject(
     text: str, end: int, section: str, lines: Mapping[str, str], source: str, places: Sequence[tuple[int, int]]
 ) -> str | None:
-    """The section that the words behind a reference describe instead, or None. `lines` holds those that were read."""
+    """Return the section that the words after a reference describe instead, or None. `lines`: subject by section."""
     described = DESCRIBED.match(text, end) if section in lines else None
     if described is None:
         return None
-    said = stems(described["subject"])
-    if said & stems(lines[section]):
+    subject = stems(described["subject"])
+    if subject & stems(lines[section]):
         return None
-    told = {known: stems(line) for known, line in lines.items()}
-    spread = Counter(stem for words in told.values() for stem in words)
-    best, size = None, FEWEST_SHARED - 1
-    for known, words in told.items():
-        shared = {stem for stem in said & words if spread[stem] <= MOST_SECTIONS}
-        if len(shared) > size and not any(shared & stems(source[max(0, a - AROUND) : b + AROUND]) for a, b in places):
+    subjects = {known: stems(line) for known, line in lines.items()}
+    sections_with = Counter(stem for words in subjects.values() for stem in words)
+    best, size = None, MIN_SHARED - 1
+    for known, words in subjects.items():
+        shared = {stem for stem in subject & words if sections_with[stem] <= MAX_SECTIONS}
+        if len(shared) > size and not any(shared & stems(source[max(0, a - CONTEXT) : b + CONTEXT]) for a, b in places):
             best, size = known, len(shared)
     return best
 
 
 SECTIONS = Path(__file__).with_name("georgia_sections.csv")
+GROUNDED = ("supported",)
 SEVERITY = ["supported", "unsupported", "wrong_subject", "ungrounded", "invented"]
-"""Verdicts from mild to grave; a range gets the graver of its ends'."""
+"""Verdicts from mild to severe; a range gets the more severe one of its ends."""
 REASONS = {
     "supported": "the source names it",
     "unsupported": "a section of this number exists, but the source does not name it",
@@ -91,7 +95,7 @@ METRICS = [
         numerator="fabricated",
         higher_is_better=False,
         unbounded=True,
-        says="Sections of the Code or of the contract cited without support in the source, for each answer.",
+        says="Sections of the Code or of the contract cited without support in the source, per answer.",
     ),
     Metric(
         name="citation_fabrication_rate",
@@ -114,12 +118,12 @@ class KnownSection(NamedTuple):
 
 
 class Code(NamedTuple):
-    """What is known of the Code: sections by number, and the chapters, such as `44-14`, of which each is listed."""
+    """Known sections by number, and the chapters, such as `44-14`, of which every section is listed."""
 
     sections: dict[str, KnownSection]
     complete: frozenset[str]
     read: dict[str, str]
-    """What the sections govern whose line was read at its source."""
+    """Subjects of the sections whose row was checked against the Code."""
 
     @property
     def config(self) -> dict[str, list[str] | list[KnownSection]]:
@@ -127,7 +131,10 @@ class Code(NamedTuple):
 
 
 def code(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Code:
-    """A list of sections (CSV: section, governs, as_of, confidence) and the chapters of it that are complete."""
+    """Read a list of sections (CSV: section, governs, as_of, confidence), with its chapters that are complete.
+
+    Raises UserError for a file that cannot be read, or rows that cannot be used.
+    """
     path = Path(sections)
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -136,10 +143,12 @@ def code(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Code:
         raise UserError(f"{path}: cannot be read ({error}). Name a CSV file of sections") from None
     expected = list(KnownSection._fields)
     if not rows or list(rows[0]) != expected:
-        raise UserError(f"{path}: found columns {list(rows[0]) if rows else []}, expected {expected} and a row or more")
+        raise UserError(
+            f"{path}: found columns {list(rows[0]) if rows else []}, expected {expected} and at least one row"
+        )
     known = {row["section"]: KnownSection(**row) for row in rows}
-    often = Counter(row["section"] for row in rows)
-    problems = [f"section {number} stands {times} times" for number, times in often.items() if times > 1]
+    times_listed = Counter(row["section"] for row in rows)
+    problems = [f"section {number} is listed {times} times" for number, times in times_listed.items() if times > 1]
     chapters = {number.rsplit("-", 1)[0] for number in known}
     for chapter in complete:
         if not CHAPTER.fullmatch(chapter) or chapter not in chapters:
@@ -151,33 +160,33 @@ def code(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Code:
 
 @lru_cache(maxsize=1)
 def known_code() -> Code:
-    """The list of this project, of which no chapter is complete."""
+    """Return this project's list, of which no chapter is complete."""
     return code()
 
 
 @DocumentCache
 def named_in(document: str) -> tuple[Citation, ...]:
-    """References of a source."""
+    """Return the references of a source."""
     return citations_in(document, True)
 
 
 def judge(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
-    """A span, with its verdict, for each reference that an answer makes."""
-    return without_denied(case, completion.text, judge_all(case, completion, known), ("supported",))
+    """Judge each reference of an answer, without those that it denies."""
+    return without_denied(case, completion.text, judge_all(case, completion, known), GROUNDED)
 
 
 def judge_all(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
-    """The same with references that the answer denies, in order."""
+    """Judge each reference of an answer, in order."""
     text = completion.text
-    whole = unbroken(completion)
-    written = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
-    taken = Taken((c.start, c.end) for c in written)
-    sections = [s for s in sections_in(text) if s.end <= whole and taken.is_free(s.start, s.end)]
-    if not written and not sections:
+    whole = whole_length(completion)
+    references = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
+    ranges = RangeSet((c.start, c.end) for c in references)
+    sections = [s for s in sections_in(text) if s.end <= whole and ranges.is_free(s.start, s.end)]
+    if not references and not sections:
         return []
-    named = named_in(case.document) if written else ()
+    named = named_in(case.document) if references else ()
     known = known or known_code()
-    spans = [_span(case, text, citation, named, known) for citation in written]
+    spans = [_span(case, text, citation, named, known) for citation in references]
     spans += [_section_span(case, text, section) for section in sections]
     return sorted(spans, key=lambda span: span.start)
 
@@ -191,28 +200,16 @@ def _span(case: Case, text: str, citation: Citation, named: Sequence[Citation], 
         other = other_subject(text, citation.end, citation.sections[0], known.read, case.document, places)
         if other:
             verdict, reason = "wrong_subject", f"{REASONS['wrong_subject']}, {other}: {known.read[other]}"
-    return Span(
-        start=citation.start,
-        end=citation.end,
-        quote=text[citation.start : citation.end],
-        kind="citation",
-        verdict=verdict,
-        reason=f"{citation.says}: {reason}",
-        source=SourceSpan(doc_id=case.cluster, start=ground.start, end=ground.end) if ground else None,
-    )
+    place = (ground.start, ground.end) if ground else None
+    reason = f"{citation.label}: {reason}"
+    return make_span(text, citation.start, citation.end, "citation", verdict, reason, place, case.cluster)
 
 
 def _section_span(case: Case, text: str, section: Id) -> Span:
     place = numbered(case.document).get(section.id)
-    return Span(
-        start=section.start,
-        end=section.end,
-        quote=text[section.start : section.end],
-        kind="section",
-        verdict="supported" if place else "ungrounded",
-        reason=f"{section.id}: the source {'uses' if place else 'does not use'} this number",
-        source=SourceSpan(doc_id=case.cluster, start=place[0], end=place[1]) if place else None,
-    )
+    verdict, uses = ("supported", "uses") if place else ("ungrounded", "does not use")
+    reason = f"{section.id}: the source {uses} this number"
+    return make_span(text, section.start, section.end, "section", verdict, reason, place, case.cluster)
 
 
 def _verdict(section: str, named: Sequence[Citation], known: Code) -> tuple[str, Citation | None]:
@@ -225,12 +222,12 @@ def _verdict(section: str, named: Sequence[Citation], known: Code) -> tuple[str,
 
 
 def against(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Scorer:
-    """The scorer of references by another list of sections, or with chapters of it declared complete."""
+    """Make the scorer of references with another list of sections, or with chapters declared complete."""
     known = code(sections, complete)
 
     @scorer(metrics=METRICS, name="citations", config=known.config)
     def fabricated(case: Case, completion: Completion) -> Score:
-        """References without support in the source. A failed completion counts as one fabricated."""
+        """References without support in the source. A failed completion counts as one fabricated reference."""
         return _score(case, completion, known)
 
     return fabricated
@@ -238,20 +235,11 @@ def against(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Sc
 
 @scorer(metrics=METRICS, name="citations", config=known_code().config)
 def fabricated(case: Case, completion: Completion) -> Score:
-    """References without support in the source. A failed completion counts as one fabricated."""
+    """References without support in the source. A failed completion counts as one fabricated reference."""
     return _score(case, completion, known_code())
 
 
 def _score(case: Case, completion: Completion, known: Code) -> Score:
     if completion.finish_reason == "error":
-        return Score(name="citations", value=1.0, counts={"citations": 1, "fabricated": 1, "responses_with": 1})
-    spans = judge(case, completion, known)
-    bad = [span for span in spans if span.verdict != "supported"]
-    listed = {verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in SEVERITY}
-    return Score(
-        name="citations",
-        value=float(len(bad)),
-        extracted=listed | {"fabricated": [span.quote for span in bad]},
-        counts={"citations": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
-        spans=spans,
-    )
+        return failed_score("citations", "citations")
+    return score_claims("citations", "citations", judge(case, completion, known), GROUNDED, SEVERITY)

@@ -1,8 +1,8 @@
-"""The ways in which a figure that a source does not state may still follow from it, each in one step. Reads no text.
+"""Rules by which a figure that a source does not state can follow from the source's figures in one step.
 
-Every rule has an id that the evidence names, takes only figures of the source, and allows no tolerance of its own. Each
-is bounded in how many figures of the source it combines: in a long source a lucky combination is too likely to mean
-much. What a source yields is worked out once and kept.
+Every rule has an id that the evidence names, takes only figures of the source, and has no tolerance of its own. Each
+combines a bounded number of figures, because in a long source a chance combination is too likely. What a source yields
+is computed once and cached.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from itertools import combinations
 from harness.scoring.base import DocumentCache
 from harness.scoring.text.quantities import Figure, SizeKey, figures_in, size_key
 
-MOST_OPERANDS = 40
-"""Figures of one unit beyond which they are not combined."""
-MOST_PARTS = 12
-"""Most amounts that stand one after another in the source and are added up."""
-MOST_DATES = 60
-"""Most pairs of a date and a duration that are tried."""
-MOST_SHARES = 6
-"""Most different amounts of one unit of which any may be the share of any other, if it is exact."""
+MAX_OPERANDS = 40
+"""With more figures of one unit, none are combined."""
+MAX_PARTS = 12
+"""Consecutive amounts of the source that are added up."""
+MAX_DATES = 60
+"""With more pairs of a date and a duration, none are added up."""
+MAX_SHARES = 6
+"""With more different amounts of one unit, no exact share of one in another is accepted."""
 MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 CURRENCIES = ("USD", "EUR", "GBP")
 FULL_DATE = len("2024-03-01")
 
 Value = Fraction | str
-Found = dict[Value, Figure]
-"""Values that a rule yields, each with a figure of the source that it starts from."""
+Derived = dict[Value, Figure]
+"""Values that a rule yields, each with a figure of the source that it is derived from."""
 
 
 class SourceFigures:
@@ -47,103 +47,103 @@ class SourceFigures:
     @cached_property
     def equals(self) -> dict[SizeKey, Figure]:
         """Figures by unit and value, in words or in brackets."""
-        found: dict[SizeKey, Figure] = {}
+        by_size: dict[SizeKey, Figure] = {}
         for figure in self.figures:
-            found.setdefault(size_key(figure.unit, figure.value), figure)
+            by_size.setdefault(size_key(figure.unit, figure.value), figure)
             if figure.restated is not None:
-                found.setdefault(size_key(figure.unit, figure.restated), figure)
-        return found
+                by_size.setdefault(size_key(figure.unit, figure.restated), figure)
+        return by_size
 
     @cached_property
-    def parts_of_dates(self) -> Found:
-        """What full dates contain: `2024-03-01` holds `2024-03`, `--03-01` and the year; `2024-03` the year."""
-        found: Found = {}
+    def parts_of_dates(self) -> Derived:
+        """Parts of full dates: `2024-03`, `--03-01` and the year for `2024-03-01`; the year for `2024-03`."""
+        derived: Derived = {}
         for figure in self.figures:
             if figure.unit == "date" and not str(figure.value).startswith("-"):
                 written = str(figure.value)
-                found.setdefault(Fraction(int(written[:4])), figure)
+                derived.setdefault(Fraction(int(written[:4])), figure)
                 if len(written) == FULL_DATE:
-                    found.setdefault(written[:7], figure)
-                    found.setdefault(f"-{written[4:]}", figure)
-        return found
+                    derived.setdefault(written[:7], figure)
+                    derived.setdefault(f"-{written[4:]}", figure)
+        return derived
 
     @cached_property
-    def later_dates(self) -> Found:
+    def later_dates(self) -> Derived:
         """Full dates plus durations."""
         dates = [s for value, s in self.distinct("date").items() if len(str(value)) == FULL_DATE]
         durations = [s for unit in ("minutes", "months") for s in self.distinct(unit).values()]
-        found: Found = {}
-        for start in dates if len(dates) * len(durations) <= MOST_DATES else []:
+        derived: Derived = {}
+        for start in dates if len(dates) * len(durations) <= MAX_DATES else []:
             for duration in durations:
                 later = _after(str(start.value), duration)
                 if later:
-                    found.setdefault(later, start)
-        return found
+                    derived.setdefault(later, start)
+        return derived
 
     @cached_property
     def totals(self) -> list[tuple[Figure, list[Fraction], Fraction]]:
-        """Amounts that stand one after another and whose sum the source states: the first, all of them, the sum."""
+        """Consecutive amounts whose sum the source states: the first, all of them, the sum."""
         listed = [(unit, run) for unit in (*CURRENCIES, "") for run in self._listed(unit, 2 if unit else 3)]
         return [(first, list(run), total) for unit, (first, run, total) in listed if total in self.distinct(unit)]
 
     @cached_property
-    def exact_shares(self) -> Found:
-        """Each amount of money of a short source as a share of each greater one, in basis points."""
-        found: Found = {}
+    def exact_shares(self) -> Derived:
+        """In a short source, each amount of money as a share of each greater one, in basis points."""
+        derived: Derived = {}
         for unit in CURRENCIES:
             amounts = self.distinct(unit)
             values = sorted(value for value in amounts if isinstance(value, Fraction) and value > 0)
-            for part, whole in combinations(values, 2) if len(values) <= MOST_SHARES else []:
-                found.setdefault(part * 10000 / whole, amounts[part])
-        return found
+            for part, whole in combinations(values, 2) if len(values) <= MAX_SHARES else []:
+                derived.setdefault(part * 10000 / whole, amounts[part])
+        return derived
 
-    def _pairs(self, unit: str) -> Found:
+    def _pairs(self, unit: str) -> Derived:
         amounts = [s for s in self.distinct(unit).values() if isinstance(s.value, Fraction)]
-        found: Found = {}
-        for first, second in combinations(amounts if len(amounts) <= MOST_OPERANDS else [], 2):
+        derived: Derived = {}
+        for first, second in combinations(amounts if len(amounts) <= MAX_OPERANDS else [], 2):
             one, other = Fraction(first.value), Fraction(second.value)
-            found.setdefault(one + other, first)
-            found.setdefault(abs(one - other), first)
-        return found
+            derived.setdefault(one + other, first)
+            derived.setdefault(abs(one - other), first)
+        return derived
 
-    def _products(self, unit: str) -> Found:
+    def _products(self, unit: str) -> Derived:
         amounts, rates = self.distinct(unit), self.distinct("bp")
-        found: Found = {}
-        for base in amounts.values() if max(len(amounts), len(rates)) <= MOST_OPERANDS else []:
+        derived: Derived = {}
+        for base in amounts.values() if max(len(amounts), len(rates)) <= MAX_OPERANDS else []:
             for rate in rates.values():
                 if isinstance(base.value, Fraction) and isinstance(rate.value, Fraction):
-                    found.setdefault(_half_up(base.value * rate.value / 10000), base)
-        return found
+                    derived.setdefault(_half_up(base.value * rate.value / 10000), base)
+        return derived
 
-    def _sums(self, unit: str) -> Found:
-        found: Found = {}
+    def _sums(self, unit: str) -> Derived:
+        derived: Derived = {}
         for first, _, total in self._listed(unit, 3):
-            found.setdefault(total, first)
-        return found
+            derived.setdefault(total, first)
+        return derived
 
-    def _listed(self, unit: str, fewest: int) -> Iterator[tuple[Figure, list[Fraction], Fraction]]:
-        """Runs of amounts that stand one after another: the first figure, the amounts and their sum."""
+    def _listed(self, unit: str, min_parts: int) -> Iterator[tuple[Figure, list[Fraction], Fraction]]:
+        """Runs of consecutive amounts: the first figure, the amounts and their sum."""
         amounts = [s for s in self.figures if s.unit == unit and isinstance(s.value, Fraction)]
-        for start, first in enumerate(amounts if len(amounts) <= MOST_OPERANDS else []):
+        for start, first in enumerate(amounts if len(amounts) <= MAX_OPERANDS else []):
             run: list[Fraction] = []
             total = Fraction(0)
-            for part in amounts[start : start + MOST_PARTS]:
+            for part in amounts[start : start + MAX_PARTS]:
                 run.append(Fraction(part.value))
                 total += run[-1]
-                if len(run) >= fewest and total:
+                if len(run) >= min_parts and total:
                     yield first, run, total
 
-    def _distinct(self, unit: str) -> Found:
-        found: Found = {}
+    def _distinct(self, unit: str) -> Derived:
+        derived: Derived = {}
         for figure in self.figures:
             if figure.unit == unit:
-                found.setdefault(figure.value, figure)
-        return found
+                derived.setdefault(figure.value, figure)
+        return derived
 
 
 @DocumentCache
 def source_of(document: str) -> SourceFigures:
-    """The figures of a document, ready for the rules."""
+    """Read the figures of a document for the rules."""
     return SourceFigures(figures_in(document))
 
 
@@ -162,7 +162,7 @@ def part_of_date(figure: Figure, source: SourceFigures, about: bool) -> Figure |
 
 
 def rounded(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """Said to be about so much, and a source figure rounds to it at the last digit shown."""
+    """The figure follows a word such as "about", and a source figure rounds to it at the last digit shown."""
     if not about or isinstance(figure.value, str) or not figure.step:
         return None
     for other in source.figures:
@@ -199,8 +199,8 @@ def date_plus_duration(figure: Figure, source: SourceFigures, about: bool) -> Fi
 def share_of_total(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
     """A part as a percentage of a whole, both amounts of money or counts in the source.
 
-    Of a whole that the source states and that its listed parts add up to, a share may be rounded at the last digit
-    shown; of any other amount of money it must be exact, and the source must state few amounts.
+    If the source states the whole and its listed parts add up to it, the share may be rounded at the last digit shown.
+    A share of any other amount of money must be exact, and the source must state few amounts.
     """
     if figure.unit != "bp" or isinstance(figure.value, str):
         return None
@@ -211,12 +211,12 @@ def share_of_total(figure: Figure, source: SourceFigures, about: bool) -> Figure
 
 
 def unit_change(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """An amount of money for a month, a quarter or a year, said for another of these; both periods are stated."""
+    """An amount of money per month, quarter or year, converted to another of these; both periods are stated."""
     for other in source.figures if figure.per else ():
-        comparable = other.unit == figure.unit and other.per not in ("", figure.per)
-        if comparable and isinstance(other.value, Fraction):
-            changed = other.value * MONTHS_IN[figure.per] / MONTHS_IN[other.per]
-            if figure.value == _half_up(changed):
+        convertible = other.unit == figure.unit and other.per not in ("", figure.per)
+        if convertible and isinstance(other.value, Fraction):
+            converted = other.value * MONTHS_IN[figure.per] / MONTHS_IN[other.per]
+            if figure.value == _half_up(converted):
                 return other
     return None
 
@@ -236,7 +236,7 @@ RULES: dict[str, Rule] = {
 
 
 def derive(figure: Figure, source: SourceFigures, about: bool) -> tuple[str, Figure] | None:
-    """The first rule that yields the figure, with a source figure it starts from; None where no rule does."""
+    """Return the first rule that yields the figure, with a source figure it is derived from; None if no rule does."""
     for name, rule in RULES.items():
         origin = rule(figure, source, about)
         if origin is not None:
@@ -245,17 +245,17 @@ def derive(figure: Figure, source: SourceFigures, about: bool) -> tuple[str, Fig
 
 
 def _half_up(value: Fraction) -> Fraction:
-    """The nearest whole number, the greater of two."""
+    """The nearest whole number; a half is rounded up."""
     return Fraction((value * 2 + 1) // 2)
 
 
 def _shown(exact: Fraction, step: Fraction) -> Fraction:
-    """An exact value as it is shown when its last digit counts `step`."""
+    """An exact value as shown with a last digit of place value `step`."""
     return _half_up(exact / step) * step if step else exact
 
 
 def _after(start: str, duration: Figure) -> str | None:
-    """The ISO date of a duration after a date, or None where it is no whole number of days or months."""
+    """The ISO date of a duration after a date, or None if it is not a whole number of days or months."""
     if isinstance(duration.value, str) or duration.value >= 10**7:
         return None
     try:

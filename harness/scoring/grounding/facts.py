@@ -1,10 +1,10 @@
-"""Scores every checkable fact of an answer together: citations, figures, names and quotations. Knows no plain claim.
+"""Score all checkable facts of an answer together: citations, figures, names and quotations.
 
-This is the fabrication rate of checkable facts. It is precise on numbers and blind to most else, so it is no rate of
-"hallucination". Shorter and refusing answers lower it: read it beside the answer rate and the answer's length.
+This is the fabrication rate of checkable facts. It is precise on numbers and blind to most other claims, so it is not a
+"hallucination rate". Shorter answers and refusals lower it: read it with the answer rate and the answer's length.
 
-Where two facts overlap, the longer one is the claim: what stands in a quotation is judged with it, and the number in
-the name of a bank is no count.
+If two facts overlap, the longer one is the claim: a fact inside a quotation is judged with it, and the number in the
+name of a bank is not a count.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 from operator import attrgetter
 
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import Scorer, Taken, scorer
+from harness.scoring.base import RangeSet, Scorer, scorer
 from harness.scoring.grounding import citations, figures, names, quotations
 from harness.scoring.grounding.registry import Registry
 from harness.scoring.text.refusals import without_denied
 
 GROUNDED = ("supported", "derived", "registered")
-"""Verdicts of facts that stand; every other verdict is a fabrication."""
+"""Verdicts of grounded facts; every other verdict is a fabrication."""
 START = attrgetter("start")
 TYPES = ("citation", "figure", "name", "quote")
 TYPE_OF_KIND = {
@@ -31,8 +31,8 @@ TYPE_OF_KIND = {
     "count": "figure",
     "quote": "quote",
 }
-"""Type of each kind of fact; every kind that is not here is a name's."""
-SAID_OF = {
+"""Type of each kind of fact; every other kind is a name."""
+DESCRIPTIONS = {
     "citation": "references to sections of the Georgia Code and of the contract",
     "figure": "amounts, percentages, dates, periods and counts",
     "name": "parties, departments, courts, guidelines and other names",
@@ -45,21 +45,21 @@ METRICS = [
         numerator="fabricated",
         denominator="claims",
         higher_is_better=False,
-        says="Share of the checkable facts stated (citations, figures, names, quotations) that nothing bears out.",
+        says="Share of the checkable facts stated (citations, figures, names, quotations) that nothing supports.",
     ),
     Metric(
         name="fabrication_response_rate",
         scorer="facts",
         numerator="responses_with",
         higher_is_better=False,
-        says="Share of answers that state at least one checkable fact which nothing bears out.",
+        says="Share of answers that state at least one checkable fact that nothing supports.",
     ),
     Metric(
         name="claims_per_answer",
         scorer="facts",
         numerator="claims",
         unbounded=True,
-        says="Checkable facts stated, for each answer.",
+        says="Checkable facts stated per answer.",
     ),
     *(
         Metric(
@@ -68,36 +68,36 @@ METRICS = [
             numerator=f"fabricated_{kind}",
             denominator=f"claims_{kind}",
             higher_is_better=False,
-            says=f"Share of the {said} stated that nothing bears out.",
+            says=f"Share of the {facts} stated that nothing supports.",
         )
-        for kind, said in SAID_OF.items()
+        for kind, facts in DESCRIPTIONS.items()
     ),
 ]
 
 
 def is_fabricated(span: Span) -> bool:
-    """Whether a judged fact has no ground."""
+    """Whether a judged fact is unsupported."""
     return span.verdict not in GROUNDED
 
 
 def judge(
     case: Case, completion: Completion, registry: Registry | None = None, code: citations.Code | None = None
 ) -> list[Span]:
-    """A span, with its verdict, for each checkable fact of an answer, in order of appearance; none overlap."""
-    found = [
+    """Judge each checkable fact of an answer, in order of appearance; the spans do not overlap."""
+    facts = [
         *citations.judge_all(case, completion, code),
         *quotations.judge_all(case, completion),
         *names.judge_all(case, completion, registry),
         *figures.judge_all(case, completion),
     ]
-    claimed = without_denied(case, completion.text, found, GROUNDED)
-    taken = Taken()
+    claimed = without_denied(case, completion.text, facts, GROUNDED)
+    ranges = RangeSet()
     longest_first = sorted(claimed, key=lambda span: span.start - span.end)
-    return sorted([s for s in longest_first if taken.add(s.start, s.end)], key=START)
+    return sorted([span for span in longest_first if ranges.add(span.start, span.end)], key=START)
 
 
 def among(registry: Registry | None = None, code: citations.Code | None = None) -> Scorer:
-    """The scorer of all checkable facts that also knows a closed list of names, or another list of Code sections."""
+    """Make the scorer of all checkable facts with a closed list of names, or another list of Code sections."""
     config = {
         "code": (code or citations.known_code()).config,
         "names": (registry or Registry({}, frozenset())).config,
@@ -105,7 +105,7 @@ def among(registry: Registry | None = None, code: citations.Code | None = None) 
 
     @scorer(metrics=METRICS, name="facts", config=config)
     def fabricated(case: Case, completion: Completion) -> Score:
-        """Facts that neither source nor list bears out. A failed completion counts as a fabricated one of each type."""
+        """Facts that neither source nor list supports. A failed completion counts as a fabricated one of each type."""
         return _score(case, completion, registry, code)
 
     return fabricated
@@ -113,7 +113,7 @@ def among(registry: Registry | None = None, code: citations.Code | None = None) 
 
 @scorer(metrics=METRICS, name="facts", config=citations.fabricated.config)
 def fabricated(case: Case, completion: Completion) -> Score:
-    """Facts that the source does not bear out. A failed completion counts as a fabricated one."""
+    """Facts that the source does not support. A failed completion counts as one fabricated fact of each type."""
     return _score(case, completion, None, None)
 
 
@@ -136,23 +136,3 @@ def _score(case: Case, completion: Completion, registry: Registry | None, code: 
         counts=counts,
         spans=spans,
     )
-
-
-BORNE_OUT = frozenset(
-    {
-        *("supported", "derived", "registered", "found", "carried"),
-        *("correct", "right", "accepted", "kept", "quoted"),
-    }
-)
-"""In the answer's favour."""
-
-FABRICATED = frozenset(
-    {
-        *("ungrounded", "unsupported", "invented", "contradictory", "false"),
-        *("misgrounded", "mispaired", "wrong_subject", "wrong_sign", "wrong_unit", "wrong_arithmetic"),
-    }
-)
-"""The answer states something that its source does not bear out."""
-
-OTHER = frozenset({"wrong", "missing", "stale", "repeated", "unmatched", "unclaimed", "unreadable", "violation"})
-"""Against the answer or undecided, but no fabrication: not what was asked for, badly written, or not read."""

@@ -1,23 +1,23 @@
-"""Scores money, percentages, dates, durations and counts of an answer against its source. Knows no right answer.
+"""Score money, percentages, dates, durations and counts of an answer against its source.
 
-A figure is `supported` where the source states it, `derived` where one stated rule yields it from figures of the
-source, `contradictory` where its words and its numeral disagree, and `ungrounded` otherwise. The last two are
-fabricated. A figure that a cut answer breaks off in is not judged. A true figure that the source does not hold is
-ungrounded here.
+A figure is `supported` if the source states it, `derived` if one rule yields it from figures of the source,
+`contradictory` if its words and its numeral disagree, and `ungrounded` otherwise. The last two are fabricated. The last
+figure of a cut answer is not judged if it is broken off. A true figure that the source does not state is ungrounded.
 """
 
 from __future__ import annotations
 
 import re
 
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import scorer, unbroken
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import make_span, scorer, whole_length
+from harness.scoring.grounding.claims import failed_score, score_claims
 from harness.scoring.grounding.derivations import SourceFigures, derive, equal, source_of
 from harness.scoring.text.quantities import Figure, figures_in
 from harness.scoring.text.refusals import without_denied
 
-VERDICTS = ["supported", "derived", "contradictory", "ungrounded"]
-FABRICATED = {"contradictory", "ungrounded"}
+GROUNDED = ("supported", "derived")
+VERDICTS = [*GROUNDED, "contradictory", "ungrounded"]
 UNGROUNDED = "not in the source, and no rule yields it"
 ABOUT = re.compile(
     r"(?:\b(?:about|approx(?:\.|imately)?|around|roughly|nearly|almost|circa|ca\.|close\s+to)|~)\s*$", re.I
@@ -30,20 +30,20 @@ METRICS = [
         numerator="ungrounded",
         denominator="figures",
         higher_is_better=False,
-        says="Share of the amounts, percentages, dates, periods and counts stated that the source does not bear out.",
+        says="Share of the amounts, percentages, dates, periods and counts stated that the source does not support.",
     ),
 ]
 
 
 def judge(case: Case, completion: Completion) -> list[Span]:
-    """A span, with its verdict, for each figure that an answer states."""
-    return without_denied(case, completion.text, judge_all(case, completion), ("supported", "derived"))
+    """Judge each figure that an answer states, without those that it denies."""
+    return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
 
 
 def judge_all(case: Case, completion: Completion) -> list[Span]:
-    """The same with figures that the answer denies, in order."""
+    """Judge each figure of an answer, in order."""
     text = completion.text
-    whole = unbroken(completion)
+    whole = whole_length(completion)
     stated = [figure for figure in figures_in(text) if figure.end <= whole]
     if not stated:
         return []
@@ -53,15 +53,9 @@ def judge_all(case: Case, completion: Completion) -> list[Span]:
 
 def _span(text: str, figure: Figure, source: SourceFigures, cluster: str) -> Span:
     verdict, reason, origin = _verdict(text, figure, source)
-    return Span(
-        start=figure.start,
-        end=figure.end,
-        quote=text[figure.start : figure.end],
-        kind=figure.kind,
-        verdict=verdict,
-        reason=reason + (", read month first" if figure.ambiguous else ""),
-        source=SourceSpan(doc_id=cluster, start=origin.start, end=origin.end) if origin else None,
-    )
+    reason += ", read month first" if figure.ambiguous else ""
+    source_range = (origin.start, origin.end) if origin else None
+    return make_span(text, figure.start, figure.end, figure.kind, verdict, reason, source_range, cluster)
 
 
 def _verdict(text: str, figure: Figure, source: SourceFigures) -> tuple[str, str, Figure | None]:
@@ -74,21 +68,16 @@ def _verdict(text: str, figure: Figure, source: SourceFigures) -> tuple[str, str
     if same:
         return "supported", "rule: equal", same
     about = bool(ABOUT.search(text, max(0, figure.start - 20), figure.start))
-    found = derive(figure, source, about)
-    return ("derived", f"rule: {found[0]}", found[1]) if found else ("ungrounded", UNGROUNDED, None)
+    derivation = derive(figure, source, about)
+    if derivation is None:
+        return "ungrounded", UNGROUNDED, None
+    rule, origin = derivation
+    return "derived", f"rule: {rule}", origin
 
 
 @scorer(metrics=METRICS, name="figures")
 def ungrounded(case: Case, completion: Completion) -> Score:
-    """Figures that the source does not bear out. A failed completion counts as one such figure."""
+    """Figures that the source does not support. A failed completion counts as one ungrounded figure."""
     if completion.finish_reason == "error":
-        return Score(name="figures", value=1.0, counts={"figures": 1, "ungrounded": 1, "responses_with": 1})
-    spans = judge(case, completion)
-    bad = sum(span.verdict in FABRICATED for span in spans)
-    return Score(
-        name="figures",
-        value=float(bad),
-        extracted={verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in VERDICTS},
-        counts={"figures": len(spans), "ungrounded": bad, "responses_with": int(bad > 0)},
-        spans=spans,
-    )
+        return failed_score("figures", "figures", "ungrounded")
+    return score_claims("figures", "figures", judge(case, completion), GROUNDED, VERDICTS, "ungrounded")

@@ -1,8 +1,8 @@
-"""Words that capitals alone make no name of: defined terms, roles, calendar words, openings of sentences. Judges none.
+"""Find names in text: capitalised runs with a word that is no ordinary one, and departments.
 
-A capitalised run is a name only if it holds a word that is not here. Written by hand for contracts, policies and
-reports in English; a word that is missing here can raise a false alarm, one too many can hide a name made of such
-words only.
+The lists below are words that a capital alone does not make a name: defined terms, roles, calendar words, openings of
+sentences. They are written by hand for contracts, policies and reports in English. A word missing from them can cause a
+false alarm; a word too many can hide a name that is made of such words only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.scoring.base import DocumentCache, Taken
+from harness.scoring.base import DocumentCache, RangeSet
 from harness.scoring.grounding.registry import tokens
 from harness.scoring.text.normalize import normalise
 
@@ -149,24 +149,24 @@ CALENDAR_WORDS = frozenset(CALENDAR.split())
 HARD = frozenset(HARD_WORDS.split())
 """Endings that make a company of any word before them."""
 SOFT = frozenset(SOFT_WORDS.split())
-"""Endings that make a party of a word that is no ordinary one."""
+"""Endings that make a party of a word that is not an ordinary one."""
 TITLES = frozenset(TITLES_WORDS.split())
 COURTS = frozenset(COURTS_WORDS.split())
-"""Words before Court that make a court's name of it."""
+"""Words before Court that make it a court's name."""
 LINKS = frozenset(LINKS_WORDS.split())
 """Small words inside a name."""
 NUMBERS = frozenset(NUMBERS_WORDS.split())
 """Numbers that may begin a name (First Tidal Bank)."""
 NO_DEPARTMENT = frozenset(NO_DEPARTMENT_WORDS.split())
-"""Words that make no department of Office, Unit or Authority by themselves."""
+"""Words that do not alone make Office, Unit or Authority a department."""
 DERIVED = re.compile(
     r"(?:\w{2,}(?:tion|sion|ment|ability|ibility|ness)s?|\w{3,}(?:ances?|ences?|ities|ity|able|ible|ship|ology|ally|ively|ously))"
 )
-"""Endings that English names seldom have, over a stem long enough to be none."""
+"""Endings that English names seldom have, after a stem that is too long for a name."""
 
 
 def is_ordinary(word: str) -> bool:
-    """Whether a word, in lower case, is no part of a name by itself."""
+    """Whether a word, in lower case, does not make a name alone."""
     return word in ORDINARY or len(word) < 2 or DERIVED.fullmatch(word) is not None
 
 
@@ -176,13 +176,13 @@ HEADS = (
 CAPITAL = "A-ZÀ-ÖØ-Þ"
 SHORT = "St|Mr|Mrs|Ms|Dr|Jr|Sr|Hon|Prof|Mt|Ft|Gen|Gov|Sen|Rep|Rev|Inc|Corp|Ltd|Co|Bros"
 HYPHENED = r"(?:-\w[\w'’]*+(?!\.\d))*+"
-"""Further parts of a word; none that is the beginning of a decimal number."""
+"""Further parts of a word, but not the beginning of a decimal number."""
 WORD = rf"(?:(?:[A-Z]\.)+|(?:{SHORT})\.|[{CAPITAL}][\w'’]*{HYPHENED})"
 SHORT_REST = "|".join(f"(?<={word[0]}){word[1:]}" for word in SHORT.split("|"))
 FIRST = rf"[{CAPITAL}](?<![\w'’].)"
 REST = rf"(?:(?<=[A-Z])\.(?:[A-Z]\.)*|(?=[a-z]{{1,3}}\.)(?:{SHORT_REST})\.|[\w'’]*{HYPHENED})"
 """FIRST and REST are a WORD in two parts. A pattern that starts with FIRST is searched for fast, since most letters are
-no capitals; one that starts by looking behind itself is tried at each character."""
+not capitals; a pattern that starts with a look-behind is tried at each character."""
 JOIN = r"[ \t]+(?:(?:(?:of|de|la|van|von|der|del)[ \t]+(?:the[ \t]+)?)|&[ \t]+)?"
 ENDING = (
     r"(?:LLC|L\.L\.C\.?|Inc|Incorporated|INC|Corp|CORP|L\.P\.?|LP|LLP|L\.L\.P\.?|Ltd|LTD|Limited|PLC|P\.C\.?|PLLC"
@@ -205,19 +205,19 @@ HEAD_HINT = re.compile(
     r"[DBOCATUM](?:epartment|ept\.|ivision|ureau|ffice|ommittee|ommission|gency|irectorate|eam|esk|ouncil|uthority|nit"
     r"|inistry)"
 )
-"""Saves trying the pattern where none of its words stands."""
+"""Avoids trying the pattern if none of its words is in the text."""
 INITIAL = re.compile(r"(?:^|[.!?:;\n•*>\"“”(\[|-])[\s*_\"“'‘(]*$")
 HEADING = re.compile(r"[ \t]*(?:#|\*\*[^*\n]*\*\*[ \t]*:?[ \t]*$|[^\n]{0,80}:[ \t]*\**[ \t]*$)", re.M)
 LABEL_BEFORE = re.compile(r"(?:^|\n)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_]*$")
 LABEL_AFTER = re.compile(r"[*_]*[ \t]*(?:\([^)\n]{0,40}\))?[ \t]*:")
 STARTER = re.compile(r"\w+(?:ing|ed|ly)")
 DOTTED = re.compile(r"Inc|INC|Corp|CORP|Ltd|LTD|Co|CO|Bros|Jr|Sr|(?:\w\.)+\w")
-"""Endings that a full stop belongs to."""
+"""Endings that include a full stop."""
 LOWER_WORD = re.compile(r"(?<![\w'’-])[a-z][a-z]+")
 
 
-MOST_WORDS = 12
-"""Words of the longest name; what is longer is a block of signatures or a title."""
+MAX_WORDS = 12
+"""Words of the longest name; a longer run is a block of signatures or a title."""
 
 
 class NameMention(NamedTuple):
@@ -234,21 +234,21 @@ Words = list[tuple[str, int, int]]
 
 @DocumentCache
 def lower_words(text: str) -> frozenset[str]:
-    """Words that a text also writes without a capital, which makes them ordinary in it."""
+    """Return the words that a text also writes without a capital, which makes them ordinary in it."""
     return frozenset(LOWER_WORD.findall(text))
 
 
 def names_in(text: str, common: frozenset[str] = frozenset()) -> list[NameMention]:
-    """Names in order of appearance, with offsets into `text`; words of `common` are ordinary too."""
+    """List the names of a text in order of appearance; words of `common` are ordinary too."""
     normal = normalise(text)
-    found = list(_departments(normal.text))
-    taken = Taken((name.start, name.end) for name in found)
+    names = list(_departments(normal.text))
+    departments = RangeSet((name.start, name.end) for name in names)
     for run in RUN.finditer(normal.text):
-        if taken.is_free(*run.span()):
-            found.extend(_names(normal.text, run.start(), run.end(), common))
+        if departments.is_free(*run.span()):
+            names.extend(_names(normal.text, run.start(), run.end(), common))
     if normal.starts is not None:
-        found = [_placed(name, *normal.original(name.start, name.end)) for name in found]
-    return sorted(found, key=lambda name: name.start) if taken.starts else found
+        names = [_placed(name, *normal.original(name.start, name.end)) for name in names]
+    return sorted(names, key=lambda name: name.start) if departments.starts else names
 
 
 def _placed(name: NameMention, start: int, end: int) -> NameMention:
@@ -259,17 +259,17 @@ def _names(text: str, start: int, end: int, common: frozenset[str]) -> Iterator[
     for words in _segments(text, start, end):
         kind = _kind(text, words, common)
         if kind:
-            yield _made(text, kind, words)
+            yield _mention(text, kind, words)
 
 
-def _made(text: str, kind: str, words: Words) -> NameMention:
+def _mention(text: str, kind: str, words: Words) -> NameMention:
     start, end = words[0][1], words[-1][2]
     dotted = text[end : end + 1] == "." and (DOTTED.fullmatch(text, words[-1][1], end) is not None)
     return NameMention(start, end + dotted, kind, tuple(word for word, _, _ in words))
 
 
 def _segments(text: str, start: int, end: int) -> Iterator[Words]:
-    """The run cut at words that open sentences, at calendar words, and after a company's ending."""
+    """The run split at words that open sentences, at calendar words, and after a company's ending."""
     words: Words = []
     for word, first, last in _tokens(text, start, end):
         if word in LINKS and not text[first].isupper():
@@ -300,17 +300,17 @@ def _trimmed(text: str, words: Words) -> Iterator[Words]:
         words = words[:-1]
     if len(words) > 2 and words[1][0] not in LINKS and _only_opens(text, words[0]):
         words = words[1:]
-    if 1 < len(words) <= MOST_WORDS:
+    if 1 < len(words) <= MAX_WORDS:
         yield words
 
 
 def opens(text: str, at: int) -> bool:
-    """Whether a sentence, a line or a quotation begins here."""
+    """Whether a sentence, a line or a quotation begins at an offset."""
     return bool(INITIAL.search(text, max(0, at - 12), at)) if at else True
 
 
 def _kind(text: str, words: Words, common: frozenset[str]) -> str | None:
-    """The kind of name that the words make, or None where they make none."""
+    """The kind of name that the words are, or None if they are no name."""
     last = words[-1][0]
     if last in HARD:
         return "party"
@@ -339,7 +339,7 @@ def _kind(text: str, words: Words, common: frozenset[str]) -> str | None:
 
 
 def _is_heading(text: str, start: int, end: int) -> bool:
-    """Whether a name stands in a heading, or is a label before a colon."""
+    """Whether a name is in a heading, or is a label before a colon."""
     line = text.rfind("\n", 0, start) + 1
     if HEADING.match(text, line):
         return True
@@ -357,13 +357,13 @@ def _departments(text: str) -> Iterator[NameMention]:
             words = words[1:]
         content = [w for w, _, _ in (words[:-1] if match["last"] else words[1:]) if w not in LINKS]
         if content and not all(word in NO_DEPARTMENT for word in content):
-            yield _made(text, "department", words)
+            yield _mention(text, "department", words)
     for match in LOWER_DEPARTMENT.finditer(text) if "department" in text else ():
         words = _tokens(text, match.start("name"), match.end())
         if not any(word in NO_DEPARTMENT or word in OPENING for word, _, _ in words[:-1] if word != "and"):
-            yield _made(text, "department", words)
+            yield _mention(text, "department", words)
 
 
 def _only_opens(text: str, first: tuple[str, int, int]) -> bool:
-    """Whether a word looks like a verb or an adverb that has its capital from the sentence that it opens."""
+    """Whether a word looks like a verb or an adverb that is capitalised because it opens a sentence."""
     return bool(STARTER.fullmatch(first[0])) and not is_ordinary(first[0]) and opens(text, first[1])

@@ -1,10 +1,10 @@
-"""Scores names of an answer against its source and a closed list: parties, departments, courts, people, guideline ids.
+"""Score names of an answer against its source and a closed list: parties, departments, courts, people, guideline ids.
 
-`supported`: the source holds the name; case, punctuation, possessives and ways to write a company's form do not matter,
-an alias of the list counts, and so does a shorter form ("Oakmere" for "Oakmere Holdings, LLC", "J. Ames" for "Jane
-Ames"). `registered`: the closed list holds it. `invented`: the list is complete for its kind and lacks it.
-`ungrounded`: neither. The last two are fabricated. Reads English only. Knows not whether the right name was chosen: two
-parties that change places are both in the source.
+`supported`: the source has the name; case, punctuation, possessives and spellings of a company's form are ignored, and
+an alias of the list or a shorter form counts ("Oakmere" for "Oakmere Holdings, LLC", "J. Ames" for "Jane Ames").
+`registered`: the closed list has it. `invented`: the list is complete for its kind and lacks it. `ungrounded`: neither.
+The last two are fabricated. For English only. Whether it is the right name is not checked: two swapped parties are both
+in the source.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import DocumentCache, Scorer, Taken, scorer, unbroken
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, scorer, whole_length
+from harness.scoring.grounding.claims import failed_score, score_claims
 from harness.scoring.grounding.name_detection import (
     LINKS,
     NUMBERS,
@@ -32,9 +33,9 @@ from harness.scoring.text.refusals import without_denied
 GROUNDED = ("supported", "registered")
 VERDICTS = ["supported", "registered", "ungrounded", "invented"]
 REASONS = {
-    "supported": "the source holds it",
-    "registered": "the closed list holds it, the source does not",
-    "ungrounded": "neither the source nor a closed list holds it",
+    "supported": "the source has it",
+    "registered": "the closed list has it, the source does not",
+    "ungrounded": "neither the source nor a closed list has it",
     "invented": "the closed list is complete for its kind and lacks it",
 }
 NOTHING = Registry({}, frozenset())
@@ -45,13 +46,13 @@ METRICS = [
         numerator="fabricated",
         denominator="names",
         higher_is_better=False,
-        says="Share of the names stated (parties, departments, courts, guidelines) that neither source nor list holds.",
+        says="Share of the names stated (parties, departments, courts, guidelines) that neither source nor list has.",
     ),
 ]
 
 
 class Index(NamedTuple):
-    """A source's words as names are compared, joined by spaces, and where each stands in the normal form."""
+    """A source's words as names are compared, joined by spaces, with their ranges in the normal form."""
 
     joined: str
     starts: array[int]
@@ -59,7 +60,7 @@ class Index(NamedTuple):
     normal: Normal
 
     def find(self, words: str) -> tuple[int, int] | None:
-        """The range of the source that holds these words, or None."""
+        """Return the range of the source with these words, or None."""
         at = self.joined.find(f" {words} ")
         if at < 0:
             return None
@@ -69,54 +70,47 @@ class Index(NamedTuple):
 
 @DocumentCache
 def index(document: str) -> Index:
-    """The index of a source."""
+    """Index the words of a source."""
     normal = normalise(document)
-    found = tokens(normal.text)
-    joined = f" {' '.join([word for word, _, _ in found])} "
-    return Index(joined, array("I", [start for _, start, _ in found]), array("I", [end for _, _, end in found]), normal)
+    words = tokens(normal.text)
+    joined = f" {' '.join([word for word, _, _ in words])} "
+    return Index(joined, array("I", [start for _, start, _ in words]), array("I", [end for _, _, end in words]), normal)
 
 
 @DocumentCache
 def source_names(document: str) -> tuple[tuple[str, ...], ...]:
-    """Words of the names in a source."""
+    """Return the words of each name in a source."""
     return tuple(dict.fromkeys(name.words for name in names_in(document)))
 
 
 def judge(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
-    """A span, with its verdict, for each name that an answer gives."""
+    """Judge each name of an answer, without those that it denies."""
     return without_denied(case, completion.text, judge_all(case, completion, registry), GROUNDED)
 
 
 def judge_all(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
-    """The same with names that the answer denies, in order."""
-    text, whole, registry = completion.text, unbroken(completion), registry or NOTHING
+    """Judge each name of an answer, in order."""
+    text, whole, registry = completion.text, whole_length(completion), registry or NOTHING
     document, cluster = case.document, case.cluster
     ids = [i for i in guideline_ids.guidelines_in(text, _codes(document, registry)) if i.end <= whole]
     spans = [_span(text, i.start, i.end, "guideline", _guideline(i.id, document, registry), cluster) for i in ids]
-    taken = Taken((i.start, i.end) for i in ids)
+    id_ranges = RangeSet((i.start, i.end) for i in ids)
     for name in names_in(text, lower_words(document)):
-        if name.end <= whole and taken.is_free(name.start, name.end):
+        if name.end <= whole and id_ranges.is_free(name.start, name.end):
             spans.append(_span(text, name.start, name.end, name.kind, _verdict(name, document, registry), cluster))
     return sorted(spans, key=lambda span: span.start)
 
 
-Found = tuple[str, tuple[int, int] | None]
+Verdict = tuple[str, tuple[int, int] | None]
+"""Verdict, and the range of the source that supports it."""
 
 
-def _span(text: str, start: int, end: int, kind: str, found: Found, cluster: str) -> Span:
-    verdict, place = found
-    return Span(
-        start=start,
-        end=end,
-        quote=text[start:end],
-        kind=kind,
-        verdict=verdict,
-        reason=REASONS[verdict],
-        source=SourceSpan(doc_id=cluster, start=place[0], end=place[1]) if place else None,
-    )
+def _span(text: str, start: int, end: int, kind: str, judged: Verdict, cluster: str) -> Span:
+    verdict, place = judged
+    return make_span(text, start, end, kind, verdict, REASONS[verdict], place, cluster)
 
 
-def _verdict(name: NameMention, document: str, registry: Registry) -> Found:
+def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
     source = index(document)
     forms = list(_forms(name))
     for words in forms:
@@ -135,7 +129,7 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Found:
 
 
 def _forms(name: NameMention) -> Iterator[str]:
-    """Ways to write a name, whole first: without leading titles and roles, or what follows a name of no known kind."""
+    """Forms of a name, the whole one first: without leading titles and roles, or words after one of no known kind."""
     words = list(name.words)
     yield " ".join(words)
     if name.kind == "department":
@@ -152,7 +146,7 @@ def _forms(name: NameMention) -> Iterator[str]:
 
 
 def _is_role(words: list[str]) -> bool:
-    """Whether the first word stands before a name and is no part of it: a title, a role, an opening."""
+    """Whether the first word precedes a name and is not part of it: a title, a role, the opening of a sentence."""
     first = words[0]
     return first in TITLES or first in LINKS or (is_ordinary(first) and not (first in NUMBERS and len(words) > 2))
 
@@ -182,7 +176,7 @@ def _shortened(name: NameMention, document: str, source: Index) -> tuple[int, in
 
 
 def _two_names(name: NameMention, source: Index) -> tuple[int, int] | None:
-    """Two names that only stand beside each other, as in a block of signatures, both in the source."""
+    """Two adjacent names, as in a block of signatures, that are both in the source."""
     for cut in range(2, len(name.words) - 1):
         first, second = (source.find(" ".join(part)) for part in (name.words[:cut], name.words[cut:]))
         if first and second and not all(is_ordinary(word) for word in name.words[cut:]):
@@ -196,7 +190,7 @@ def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 
 
 def _codes(document: str, registry: Registry) -> bool:
-    """Whether ids such as HR-07 are this source's, or this list's, way to name guidelines."""
+    """Whether this source, or this list, names guidelines by ids such as HR-07."""
     return _uses_codes(document) or registry.uses_codes
 
 
@@ -205,7 +199,7 @@ def _uses_codes(document: str) -> bool:
     return bool(guideline_ids.BARE.search(document))
 
 
-def _guideline(number: str, document: str, registry: Registry) -> Found:
+def _guideline(number: str, document: str, registry: Registry) -> Verdict:
     place = guideline_ids.numbered(document).get(number)
     if place:
         return "supported", place
@@ -215,11 +209,11 @@ def _guideline(number: str, document: str, registry: Registry) -> Found:
 
 
 def among(registry: Registry) -> Scorer:
-    """The scorer of names that also knows a closed list."""
+    """Make the scorer of names with a closed list."""
 
     @scorer(metrics=METRICS, name="names", config=registry.config)
     def fabricated(case: Case, completion: Completion) -> Score:
-        """Names that neither the source nor the closed list holds. A failed completion counts as one fabricated."""
+        """Names that neither the source nor the closed list has. A failed completion counts as one fabricated name."""
         return _score(case, completion, registry)
 
     return fabricated
@@ -227,20 +221,11 @@ def among(registry: Registry) -> Scorer:
 
 @scorer(metrics=METRICS, name="names")
 def fabricated(case: Case, completion: Completion) -> Score:
-    """Names that the source does not hold. A failed completion counts as one fabricated."""
+    """Names that the source does not have. A failed completion counts as one fabricated name."""
     return _score(case, completion, NOTHING)
 
 
 def _score(case: Case, completion: Completion, registry: Registry) -> Score:
     if completion.finish_reason == "error":
-        return Score(name="names", value=1.0, counts={"names": 1, "fabricated": 1, "responses_with": 1})
-    spans = judge(case, completion, registry)
-    bad = [span for span in spans if span.verdict not in GROUNDED]
-    listed = {verdict: [s.quote for s in spans if s.verdict == verdict] for verdict in VERDICTS}
-    return Score(
-        name="names",
-        value=float(len(bad)),
-        extracted=listed | {"fabricated": [span.quote for span in bad]},
-        counts={"names": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
-        spans=spans,
-    )
+        return failed_score("names", "names")
+    return score_claims("names", "names", judge(case, completion, registry), GROUNDED, VERDICTS)

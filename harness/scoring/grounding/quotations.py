@@ -1,9 +1,9 @@
-"""Scores quotations of an answer: is what stands in quotation marks verbatim in the source?
+"""Score quotations of an answer: is the text in quotation marks verbatim in the source?
 
 Quotation marks are straight, curly, low or guillemets; a quotation has four words or more. White space, kinds of dash
-and quotation marks do not count, nor do the capital of its first letter and a comma or full stop before its closing
-mark. `...` parts it into pieces that must follow each other, `[x]` stands for anything short. A quotation inside one is
-part of it; a mark without its partner opens nothing. Knows no paraphrase, and not who is quoted.
+and quotation marks are ignored, and so are the case of its first letter and a comma or full stop before the closing
+mark. `...` splits it into pieces that must follow each other, `[x]` matches anything short. A nested quotation is part
+of the outer one; a mark without its partner is ignored. Paraphrases and who is quoted are not checked.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import DocumentCache, scorer, unbroken
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import DocumentCache, make_span, scorer, whole_length
+from harness.scoring.grounding.claims import failed_score, score_claims
 from harness.scoring.text.normalize import normalise
+from harness.scoring.text.phrases import whole_words
 from harness.scoring.text.refusals import without_denied
 
-FEWEST_WORDS = 4
-MOST_SKIPPED = 80
-"""Most characters of the source that a bracket may stand for."""
-MOST_PLACES = 200
-"""Most places of its first part at which a quotation with brackets is tried."""
+MIN_WORDS = 4
+MAX_SKIPPED = 80
+"""Characters of the source that a bracket may match."""
+MAX_PLACES = 200
+"""Places of its first part at which a quotation with brackets is tried."""
 GROUNDED = ("supported",)
 MARK = re.compile('["“”„‟«»]')
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -52,48 +54,50 @@ METRICS = [
 
 
 class Comparable(NamedTuple):
-    """A text as quotations are compared, with the places where it leaves its original."""
+    """A text as quotations are compared, with the offsets where it differs from its normal form."""
 
     text: str
-    here: list[int]
-    there: list[int]
+    starts: list[int]
+    """Offsets in `text` after each change."""
+    originals: list[int]
+    """The same offsets in the normal form."""
 
     def origin(self, at: int) -> int:
-        """The place in the normal form of the original that the place `at` stands for."""
-        found = bisect_right(self.here, at) - 1
-        return self.there[found] + at - self.here[found]
+        """Return the offset in the normal form for the offset `at` of the text."""
+        change = bisect_right(self.starts, at) - 1
+        return self.originals[change] + at - self.starts[change]
 
 
 def _comparable(text: str) -> Comparable:
-    pieces, here, there, at, size = [], [0], [0], 0, 0
+    pieces, starts, originals, at, size = [], [0], [0], 0, 0
     for match in CHANGED.finditer(text):
         written = match[0]
-        instead = "-" if DASHES.search(written) else " " if written.isspace() or _parts(text, match) else ""
+        instead = "-" if DASHES.search(written) else " " if written.isspace() or _separates(text, match) else ""
         if instead == written:
             continue
         pieces += [text[at : match.start()], instead]
         size += match.start() - at + len(instead)
         at = match.end()
-        here.append(size)
-        there.append(at)
+        starts.append(size)
+        originals.append(at)
     pieces.append(text[at:])
-    return Comparable("".join(pieces), here, there)
+    return Comparable("".join(pieces), starts, originals)
 
 
-def _parts(text: str, mark: re.Match[str]) -> bool:
-    """Whether quotation marks, and not an apostrophe, stand between two characters that would grow into one word."""
+def _separates(text: str, mark: re.Match[str]) -> bool:
+    """Whether quotation marks, not an apostrophe, separate two characters that would otherwise join into a word."""
     before, after = text[mark.start() - 1 : mark.start()], text[mark.end() : mark.end() + 1]
     return before.isalnum() and after.isalnum() and bool(MARK.search(mark[0]))
 
 
 @DocumentCache
 def comparable(document: str) -> Comparable:
-    """A source made comparable, once."""
+    """Make a source comparable, once."""
     return _comparable(normalise(document).text)
 
 
 def quotes_in(text: str) -> Iterator[tuple[int, int]]:
-    """Ranges between outermost pairs of quotation marks, in a normal form of text."""
+    """Yield the ranges between outermost pairs of quotation marks in a normal form."""
     opened: list[tuple[str, int]] = []
     last = 0
     for mark in MARK.finditer(text):
@@ -122,39 +126,31 @@ def _may_close(text: str, at: int) -> bool:
 
 
 def judge(case: Case, completion: Completion) -> list[Span]:
-    """A span, without its marks, with its verdict, for each quotation that an answer gives."""
+    """Judge each quotation of an answer, without those that it denies; the spans exclude the marks."""
     return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
 
 
 def judge_all(case: Case, completion: Completion) -> list[Span]:
-    """The same with quotations that the answer denies, in order."""
-    text, whole = completion.text, unbroken(completion)
+    """Judge each quotation of an answer, in order."""
+    text, whole = completion.text, whole_length(completion)
     normal = normalise(text)
     spans = []
     for start, end in quotes_in(normal.text):
         inside = normal.text[start:end]
-        if len(WORD.findall(BRACKET.sub(" ", inside))) < FEWEST_WORDS:
+        if len(WORD.findall(BRACKET.sub(" ", inside))) < MIN_WORDS:
             continue
         first, last = normal.original(start, end)
         if last > whole:
             continue
         place = find(inside, case.document)
-        spans.append(
-            Span(
-                start=first,
-                end=last,
-                quote=text[first:last],
-                kind="quote",
-                verdict="supported" if place else "ungrounded",
-                reason="verbatim in the source" if place else "not verbatim in the source",
-                source=SourceSpan(doc_id=case.cluster, start=place[0], end=place[1]) if place else None,
-            )
-        )
+        verdict = "supported" if place else "ungrounded"
+        reason = "verbatim in the source" if place else "not verbatim in the source"
+        spans.append(make_span(text, first, last, "quote", verdict, reason, place, case.cluster))
     return spans
 
 
 def find(quotation: str, document: str) -> tuple[int, int] | None:
-    """The range of the source that a quotation repeats, from its first piece to its last, or None."""
+    """Return the range of the source that a quotation repeats, from its first piece to its last, or None."""
     source = comparable(document)
     pieces = [piece.strip(EDGE) for piece in ELLIPSIS.split(quotation)]
     pieces = [piece for piece in (_comparable(piece).text.strip(EDGE) for piece in pieces) if WORD.search(piece)]
@@ -172,30 +168,30 @@ def find(quotation: str, document: str) -> tuple[int, int] | None:
 
 
 def _place(source: str, piece: str, at: int, free_capital: bool) -> tuple[int, int] | None:
-    """The first place of a piece; `[x]` in it stands for any few characters."""
+    """The first place of a piece; `[x]` in it matches any few characters."""
     if not BRACKET.search(piece):
         for form in (piece, piece[0].swapcase() + piece[1:]) if free_capital else (piece,):
-            found = _whole(source, form, at)
-            if found >= 0:
-                return found, found + len(form)
+            start = next(whole_words(source, form, at), None)
+            if start is not None:
+                return start, start + len(form)
         return None
     return _parted([part for part in BRACKET.split(piece) if part.strip()], source, at)
 
 
 def _parted(parts: list[str], source: str, at: int) -> tuple[int, int] | None:
     """The first place where the parts follow each other with a few characters of any kind between them."""
-    for _ in range(MOST_PLACES):
+    for _ in range(MAX_PLACES):
         first = source.find(parts[0], at) if parts else -1
         if first < 0:
             return None
         ends = {first + len(parts[0])}
         for part in parts[1:]:
-            reach = len(part) + MOST_SKIPPED
+            reach = len(part) + MAX_SKIPPED
             ends = {
-                found + len(part)
+                start + len(part)
                 for end in ends
-                for found in range(end, end + MOST_SKIPPED + 1)
-                if source.startswith(part, found, end + reach)
+                for start in range(end, end + MAX_SKIPPED + 1)
+                if source.startswith(part, start, end + reach)
             }
         if ends:
             return first, min(ends)
@@ -203,33 +199,9 @@ def _parted(parts: list[str], source: str, at: int) -> tuple[int, int] | None:
     return None
 
 
-def _whole(source: str, piece: str, at: int) -> int:
-    """Where a piece stands as whole words."""
-    while True:
-        found = source.find(piece, at)
-        if found < 0:
-            return -1
-        end = found + len(piece)
-        begins = not (found and source[found - 1].isalnum() and piece[0].isalnum())
-        if begins and not (source[end : end + 1].isalnum() and piece[-1].isalnum()):
-            return found
-        at = found + 1
-
-
 @scorer(metrics=METRICS, name="quotes")
 def fabricated(case: Case, completion: Completion) -> Score:
     """Quotations that are not verbatim in the source. A failed completion counts as one."""
     if completion.finish_reason == "error":
-        return Score(name="quotes", value=1.0, counts={"quotes": 1, "fabricated": 1, "responses_with": 1})
-    spans = judge(case, completion)
-    bad = [span for span in spans if span.verdict != "supported"]
-    return Score(
-        name="quotes",
-        value=float(len(bad)),
-        extracted={
-            "supported": [s.quote for s in spans if s.verdict == "supported"],
-            "fabricated": [s.quote for s in bad],
-        },
-        counts={"quotes": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))},
-        spans=spans,
-    )
+        return failed_score("quotes", "quotes")
+    return score_claims("quotes", "quotes", judge(case, completion), GROUNDED, GROUNDED)

@@ -1,6 +1,6 @@
-"""Reads an answer as a list of clause types. Reads lists, never searches prose for names; knows no right answer.
+"""Read an answer as a list of clause types: names separated by `;`, `,`, new lines, bullets or numbers, or "none".
 
-An answer is clause type names separated by `;`, `,`, new lines, bullets or numbers, or an explicit "none".
+Prose is not searched for names.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from harness.schema import Completion
 from harness.scoring.text.normalize import plain
 from harness.scoring.text.refusals import refuses
 
-MOST_WORDS = 12
-"""Words in the longest thing that still reads as a name."""
-MOST_COMMA_PIECES = 8
+MAX_WORDS = 12
+"""A longer piece is not read as a name."""
+MAX_COMMA_PIECES = 8
 """Pieces between commas that one name may have."""
-MOST_SHOWN = 60
-"""Characters kept of a name outside the vocabulary."""
+MAX_SHOWN = 60
+"""A name outside the vocabulary is cut to this many characters."""
 
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
@@ -28,9 +28,9 @@ WORDS_ALONE = {code: " " for code in range(128) if not chr(code).isalnum()} | {
     ord("`"): "",
     ord("&"): " and ",
 }
-"""What `key` makes of ASCII text."""
+"""How `key` translates ASCII text."""
 IN_KEY = re.compile("[A-Za-z0-9&]")
-"""What is always part of a key."""
+"""A character that is always part of a key."""
 JOINT = re.compile(r"\b(?:and|or)\s+|&", re.I)
 PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
 COMMA_PIECE = re.compile(r"[^,]+")
@@ -43,7 +43,7 @@ LEAD_IN = re.compile(
 SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>", re.I)
 SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])")
 ENDINGS = ("clause", "clauses", "provision", "provisions")
-"""Words that may stand behind a name."""
+"""Words that may follow a name."""
 NONE = re.compile(
     r"(?:(?:the )?answer(?: is)? )?"
     r"(?:(?:there (?:is|are)|it has|(?:the|this) (?:text|excerpt|contract|document) (?:has|contains)) )?"
@@ -58,7 +58,7 @@ ABSENT = re.compile(r"(?:no|none|n a|absent|false|not \w+|missing)(?: in .*| fou
 
 
 class Named(NamedTuple):
-    """One clause that an answer names: where, as which type, and whether that type is in the vocabulary."""
+    """One clause that an answer names: its range, its type, and whether that type is in the vocabulary."""
 
     start: int
     end: int
@@ -67,7 +67,7 @@ class Named(NamedTuple):
 
 
 class ClauseListReading(NamedTuple):
-    """What an answer says: clauses named, or none of them, or why it cannot be read."""
+    """The clauses that an answer names, or that it says "none", or why it cannot be read."""
 
     named: list[Named]
     none: bool = False
@@ -76,7 +76,7 @@ class ClauseListReading(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
-    """Form in which two spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
+    """Return the form in which spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
     if name.isascii():
         return " ".join(name.lower().translate(WORDS_ALONE).split())
     return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
@@ -88,7 +88,7 @@ def _has_key(text: str) -> bool:
 
 
 def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
-    """Read an answer as a list of clause types, given the type by key."""
+    """Read an answer as a list of clause types; `table` maps keys to types."""
     text = completion.text
     if completion.finish_reason == "error":
         return ClauseListReading([], unreadable="the engine gave no answer")
@@ -113,7 +113,7 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
 def _without_known_names(text: str, named: list[Named]) -> ClauseListReading:
     if refuses(text):
         return ClauseListReading([], unreadable="the answer is a refusal")
-    if not any(len(text[name.start : name.end].split()) <= MOST_WORDS for name in named):
+    if not any(len(text[name.start : name.end].split()) <= MAX_WORDS for name in named):
         return ClauseListReading([], unreadable="the answer is not a list of clause types")
     return ClauseListReading(named)
 
@@ -136,7 +136,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _denies(piece: str, table: Mapping[str, str]) -> bool:
-    """Whether a piece is a line of a checklist that says a clause is absent: "Insurance: no"."""
+    """Whether a piece is a checklist line that says a clause is absent: "Insurance: no"."""
     head, colon, tail = piece.partition(":")
     return bool(colon) and _label(key(head), table) is not None and bool(ABSENT.fullmatch(key(tail)))
 
@@ -153,11 +153,11 @@ def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterato
     keys = [key(text[first:last]) for first, last in parts]
     at = 0
     while at < len(parts):
-        for behind in range(min(len(parts), at + MOST_COMMA_PIECES), at, -1):
-            label = _label(" ".join(keys[at:behind]), table)
+        for end_part in range(min(len(parts), at + MAX_COMMA_PIECES), at, -1):
+            label = _label(" ".join(keys[at:end_part]), table)
             if label is not None:
-                yield _named(text, parts[at][0], parts[behind - 1][1], label, True)
-                at = behind
+                yield _named(text, parts[at][0], parts[end_part - 1][1], label, True)
+                at = end_part
                 break
         else:
             yield from _joined(text, *parts[at], table)
@@ -181,14 +181,15 @@ def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterat
         yield from halves
         return
     inner = INNER.search(text, start, end)
-    shown = plain(inner[0] if inner else text[start:end]).lower()[:MOST_SHOWN].strip()
+    shown = plain(inner[0] if inner else text[start:end]).lower()[:MAX_SHOWN].strip()
     yield _named(text, start, end, shown, False)
 
 
-def _label(wanted: str, table: Mapping[str, str]) -> str | None:
-    """The type that a key means, also with "the" before it or a word such as "clause" behind it."""
-    name, _, last = wanted.rpartition(" ")
-    return table.get(wanted) or (name and last in ENDINGS and table.get(name)) or table.get(wanted.removeprefix("the "))
+def _label(name_key: str, table: Mapping[str, str]) -> str | None:
+    """The type of a key, also with "the" before it or a word such as "clause" after it."""
+    name, _, last = name_key.rpartition(" ")
+    without_ending = table.get(name) if name and last in ENDINGS else None
+    return table.get(name_key) or without_ending or table.get(name_key.removeprefix("the "))
 
 
 def _named(text: str, start: int, end: int, label: str, known: bool) -> Named:

@@ -1,9 +1,9 @@
-"""Scores a list of clause types against the types that are there. Knows nothing of how the list was written.
+"""Score a list of clause types against the types that a text has.
 
-A name outside the vocabulary is a false positive, never dropped. "None" beside a name is one too: hedging never pays.
-An answer that is empty, cut at the token limit, failed, a refusal or too wordy to be a list counts as one false
-positive with every gold type missed, so that garbage scores no better than a wrong answer. A question about a closed
-list always has an answer, so a refusal is never a right "none".
+A name outside the vocabulary is a false positive, never dropped. An answer with "none" and a name is read as the name,
+so that hedging does not pay. An answer that is empty, cut at the token limit, failed, a refusal or too wordy to be a
+list counts as one false positive with every gold type missed, so that garbage scores no better than a wrong answer. A
+question about a closed list always has an answer, so a refusal is never a right "none".
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import Scorer, scorer
+from harness.scoring.base import Scorer, make_span, scorer
 from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read
 
 UNREADABLE = "(unreadable)"
-"""Stands among the predicted and invented names for an answer that could not be read."""
+"""Listed as a predicted and invented name if the answer could not be read."""
 
 METRICS = [
     Metric(
@@ -27,14 +27,14 @@ METRICS = [
         scorer="clauses",
         numerator="tp",
         denominator="gold",
-        says="Share of the clauses that are there which the answer names.",
+        says="Share of the clauses in the text that the answer names.",
     ),
     Metric(
         name="clause_precision",
         scorer="clauses",
         numerator="tp",
         denominator="predicted",
-        says="Share of the clauses named which are there.",
+        says="Share of the clauses named that are in the text.",
     ),
     Metric(
         name="clause_micro_f1",
@@ -54,7 +54,7 @@ METRICS = [
         name="clause_exact_set",
         scorer="clauses",
         numerator="exact",
-        says="Share of answers that name exactly the clauses that are there.",
+        says="Share of answers that name exactly the clauses in the text.",
     ),
     Metric(
         name="abstention_rate",
@@ -62,7 +62,7 @@ METRICS = [
         numerator="abstained",
         denominator="positives",
         higher_is_better=False,
-        says="Share of the texts with a clause for which the answer was that there is none.",
+        says="Share of the texts with a clause for which the model said there is none.",
     ),
     Metric(
         name="false_alarm_rate",
@@ -70,7 +70,7 @@ METRICS = [
         numerator="false_alarm",
         denominator="empty_gold",
         higher_is_better=False,
-        says="Share of the texts without any clause for which the answer named one.",
+        says="Share of the texts without a clause for which the model named one.",
     ),
     Metric(
         name="parse_rate",
@@ -82,12 +82,14 @@ METRICS = [
 
 
 def vocabulary_table(names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """Clause type by every key that means it. Refuses two names of one key, and aliases that lead nowhere."""
+    """Map every key to its clause type. Raises UserError for names with equal keys, and aliases of unknown names."""
     table: dict[str, str] = {}
     problems = []
     for name in names:
         if not key(name) or table.setdefault(key(name), name) != name:
-            problems.append(f"clause type {name!r} cannot be told from {table.get(key(name), 'nothing')!r}")
+            problems.append(
+                f"clause type {name!r} is the same as {table.get(key(name), 'nothing')!r} without punctuation and case"
+            )
     for alias, name in aliases.items():
         if key(name) not in table:
             problems.append(f"alias {alias!r} means {name!r}, which is not in the vocabulary")
@@ -98,22 +100,22 @@ def vocabulary_table(names: Sequence[str], aliases: Mapping[str, str]) -> dict[s
 
 
 def among(vocabulary: Sequence[str], aliases: Mapping[str, str] | None = None) -> Scorer:
-    """A scorer of clause lists whose valid names are `vocabulary`; `aliases` maps other spellings to them."""
+    """Make a scorer of clause lists with the names of `vocabulary`; `aliases` maps other spellings to them."""
     table = vocabulary_table(vocabulary, aliases or {})
 
     def unknown(case: Case) -> list[str]:
         return [_unknown(case, name, vocabulary) for name in case.expected if key(name) not in table]
 
     @scorer(metrics=_over(vocabulary), name="clauses", config=sorted(table.items()), check=unknown)
-    def found(case: Case, completion: Completion) -> Score:
-        """Clause types named, against those that are there."""
+    def named(case: Case, completion: Completion) -> Score:
+        """Compare the clause types named with those in the text."""
         return _score(case, completion, table)
 
-    return found
+    return named
 
 
 def _over(vocabulary: Sequence[str]) -> list[Metric]:
-    """METRICS, with the types that a mean over types leaves out by name where they are neither there nor named."""
+    """METRICS, with the vocabulary for means over types, which leave out types that no case expects or names."""
     return [replace(m, labels=tuple(vocabulary)) if m.kind == "macro_f1" else m for m in METRICS]
 
 
@@ -122,7 +124,7 @@ def _unknown(case: Case, name: str, vocabulary: Sequence[str]) -> str:
 
 
 def _unlisted(case: Case) -> list[str]:
-    """Expected types outside the case's own list, where it has one."""
+    """Problems of expected types outside the case's own list, if it has one."""
     listed = _listed(case.input.get("clause_types", ""))
     known = {key(name) for name in listed}
     return [_unknown(case, name, listed) for name in case.expected if listed and key(name) not in known]
@@ -130,7 +132,7 @@ def _unlisted(case: Case) -> list[str]:
 
 @scorer(metrics=METRICS, name="clauses", check=_unlisted)
 def found(case: Case, completion: Completion) -> Score:
-    """Clause types named, against those that are there; valid names are those of the case's `clause_types`."""
+    """Compare the clause types named with those in the text; valid names are the case's `clause_types`."""
     return _score(case, completion, _case_table(case.input.get("clause_types", ""), tuple(case.expected)))
 
 
@@ -180,20 +182,14 @@ def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Scor
 
 def _spans(text: str, reading: ClauseListReading, first: Mapping[str, Named], gold: Sequence[str]) -> list[Span]:
     if reading.unreadable:
-        whole = Span(start=0, end=len(text), quote=text, kind="clause", verdict="unreadable", reason=reading.unreadable)
-        return [whole] if text else []
+        return [make_span(text, 0, len(text), "clause", "unreadable", reading.unreadable)] if text else []
     return [
-        Span(
-            start=named.start,
-            end=named.end,
-            quote=text[named.start : named.end],
-            kind="clause",
-            verdict="found" if named.label in gold else "invented",
-            reason="" if named.label in gold else _why(named),
-        )
+        make_span(text, named.start, named.end, "clause", "found")
+        if named.label in gold
+        else make_span(text, named.start, named.end, "clause", "invented", _why_wrong(named))
         for named in first.values()
     ]
 
 
-def _why(named: Named) -> str:
+def _why_wrong(named: Named) -> str:
     return f"'{named.label}' is not in this text" if named.known else "not one of the clause types asked about"

@@ -1,13 +1,13 @@
-"""CUAD's rule for quoted clauses, quirks included, on plain strings and numbers. Knows no case and no model.
+"""Score quoted clauses by CUAD's rule, quirks included.
 
-Source: `TheAtticusProject/cuad` commit 67faa0e, evaluate.py. Two strings match where the sets of their words share
-half of their union. Words are split at single spaces, so that a line break joins two words and a double space makes an
-empty one. The later commit 6667285 splits at any white space, which changes one in five of the labelled strings: it is
-offered as `jaccard_any_space` and used by nothing here.
+Source: `TheAtticusProject/cuad` commit 67faa0e, evaluate.py. Two strings match if the sets of their words share half of
+their union. Words are split at single spaces, so that a line break joins two words and a double space makes an empty
+one. The later commit 6667285 splits at any white space, which changes one in five of the labelled strings: it is
+available as `jaccard_any_space`, and no scorer uses it.
 
-Undefined precision and recall are nan inside a curve, because what the envelope makes of them is part of the rule. What
-`aupr` and `precision_at_recall` give back is always a number. They ask for confidences, which a generating model does
-not have: whoever calls them says where the confidences come from.
+Undefined precision and recall are nan inside a curve, because their effect on the envelope is part of the rule. `aupr`
+and `precision_at_recall` always return a number. They need confidences, which a generating model does not have: their
+caller says where the confidences come from.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, SourceSpan, Span
-from harness.scoring.base import scorer
+from harness.schema import Case, Completion, Metric, Score, Span
+from harness.scoring.base import make_span, scorer
 from harness.scoring.legal import clause_list_parser
 from harness.scoring.text.refusals import refuses
 
@@ -31,7 +31,7 @@ THRESHOLDS = (*(0.99 + i * STEP for i in range(99)), 0.001, 0.0)
 """0.99 down to 0.01 by 0.01 with the rounding of `numpy.arange`, then 0.001 and 0: a confidence that equals a threshold
 is not over it, so the last digit counts."""
 PARTIES = "Parties"
-"""A question whose id holds this also matches where a labelled string is part of the quoted one."""
+"""In a question with this in its id, a quoted string that contains a labelled one also matches."""
 
 
 class SpanCounts(NamedTuple):
@@ -59,13 +59,13 @@ class PrecisionRecallCurve(NamedTuple):
 
 
 def jaccard(gold: str, quoted: str) -> float:
-    """Shared words over all words, split at single spaces."""
+    """Divide the shared words by all words, split at single spaces."""
     first, second = _words(gold), _words(quoted)
     return len(first & second) / len(first | second)
 
 
 def jaccard_any_space(gold: str, quoted: str) -> float:
-    """The same with words split at any white space, as commit 6667285 has it; 0 where neither has a word."""
+    """Divide as `jaccard` with words split at any white space, as in commit 6667285; 0 if neither has a word."""
     first, second = set(_plain(gold).split()), set(_plain(quoted).split())
     return len(first & second) / len(first | second) if first | second else 0.0
 
@@ -80,19 +80,19 @@ def _plain(text: str) -> str:
 
 
 def matches(gold: str, quoted: str, parties: bool = False) -> bool:
-    """Whether a quoted string stands for a labelled one; `parties` also allows it to hold the labelled one, as is."""
+    """Whether a quoted string matches a labelled one; with `parties` also if it contains the labelled one unchanged."""
     return jaccard(gold, quoted) >= MATCH or (parties and gold in quoted)
 
 
 def count(gold: Sequence[str], quoted: Sequence[str], parties: bool = False) -> SpanCounts:
-    """Counts of one question; several quoted strings that match one labelled string are one true positive."""
-    found = sum(any(matches(label, quote, parties) for quote in quoted) for label in gold)
+    """Count one question; several quoted strings that match one labelled string are one true positive."""
+    hits = sum(any(matches(label, quote, parties) for quote in quoted) for label in gold)
     wrong = sum(not any(matches(label, quote, parties) for label in gold) for quote in quoted)
-    return SpanCounts(found, wrong, len(gold) - found)
+    return SpanCounts(hits, wrong, len(gold) - hits)
 
 
-def kept(predictions: Iterable[tuple[str, float]], threshold: float) -> list[str]:
-    """Texts with a confidence over the threshold; of equal texts the last confidence counts, empty ones are dropped."""
+def above_threshold(predictions: Iterable[tuple[str, float]], threshold: float) -> list[str]:
+    """List texts with a confidence over the threshold; the last confidence of equal texts counts, empty ones do not."""
     last = {text: confidence for text, confidence in predictions if text}
     return [text for text, confidence in last.items() if confidence > threshold]
 
@@ -100,42 +100,43 @@ def kept(predictions: Iterable[tuple[str, float]], threshold: float) -> list[str
 def curve(
     gold: Mapping[str, Sequence[str]], predictions: Mapping[str, Sequence[tuple[str, float]]]
 ) -> PrecisionRecallCurve:
-    """Precision and recall at each of THRESHOLDS, over all questions together.
+    """Compute precision and recall at each of THRESHOLDS, over all questions together.
 
-    Both map question ids, which hold the category's name, to labelled strings and to (text, confidence) pairs.
+    Both arguments map question ids, which contain the category's name, to labelled strings and to (text, confidence)
+    pairs. Raises ValueError if the ids differ.
     """
     if sorted(gold) != sorted(predictions):
         raise ValueError(f"{len(gold)} questions have labels and {len(predictions)} have predictions; ids must agree")
-    made = PrecisionRecallCurve([1.0], [0.0], [])
+    points = PrecisionRecallCurve([1.0], [0.0], [])
     for threshold in THRESHOLDS:
-        counts = [count(gold[name], kept(predictions[name], threshold), PARTIES in name) for name in gold]
+        counts = [count(gold[name], above_threshold(predictions[name], threshold), PARTIES in name) for name in gold]
         total = SpanCounts(*(sum(column) for column in zip(*counts, strict=True))) if counts else SpanCounts(0, 0, 0)
-        made.precisions.append(math.nan if total.precision is None else total.precision)
-        made.recalls.append(math.nan if total.recall is None else total.recall)
-        made.confidences.append(threshold)
-    return made
+        points.precisions.append(math.nan if total.precision is None else total.precision)
+        points.recalls.append(math.nan if total.recall is None else total.recall)
+        points.confidences.append(threshold)
+    return points
 
 
 def envelope(precisions: Sequence[float]) -> list[float]:
-    """Each precision, or the best at a higher recall. A nan gives way to what follows it; the last one's spreads."""
+    """Replace each precision by the best at a higher recall. The next value replaces a nan; a last nan spreads."""
     best = list(precisions)
     for i in range(len(best) - 2, -1, -1):
-        # `max` keeps its first argument where the second is nan, and also where the first is.
+        # `max` returns its first argument if either is nan.
         best[i] = max(best[i + 1], best[i])
     return best
 
 
 def aupr(points: PrecisionRecallCurve) -> float:
-    """Area under the envelope over recall, by trapezoids; 0 where it is undefined."""
+    """Compute the area under the envelope over recall, by trapezoids; 0 if it is undefined."""
     best, recalls = envelope(points.precisions), points.recalls
     area = math.fsum((recalls[i] - recalls[i - 1]) * (best[i] + best[i - 1]) / 2 for i in range(1, len(best)))
     return 0.0 if math.isnan(area) else area
 
 
 def precision_at_recall(points: PrecisionRecallCurve, recall: float) -> tuple[float, float]:
-    """Envelope precision at the first recall that reaches `recall`, else 0, and the confidence listed beside it.
+    """Return the envelope precision at the first recall that reaches `recall`, else 0, and its confidence.
 
-    As in the source, the last point is never looked at and the confidence is the next point's threshold, because the
+    As in CUAD's script, the last point is never examined and the confidence is the next point's threshold, because the
     list of thresholds is one shorter than the list of points.
     """
     examined = zip(envelope(points.precisions), points.recalls, points.confidences, strict=False)
@@ -147,7 +148,7 @@ def precision_at_recall(points: PrecisionRecallCurve, recall: float) -> tuple[fl
 
 
 def f_score(counts: SpanCounts, beta: float = 1.0) -> float | None:
-    """(1 + b2) P R / (b2 P + R) in counts: (1 + b2) tp / ((1 + b2) tp + fp + b2 fn); None with nothing to count."""
+    """Compute (1 + b2) P R / (b2 P + R) from counts: (1 + b2) tp / ((1 + b2) tp + fp + b2 fn); None if all are 0."""
     square = beta * beta
     below = (1 + square) * counts.tp + counts.fp + square * counts.fn
     return (1 + square) * counts.tp / below if below else None
@@ -184,7 +185,7 @@ METRICS = [
         scorer="spans",
         numerator="f2_top",
         denominator="f2_bottom",
-        says="Balance of recall and precision of quoted strings, where a missed one weighs more.",
+        says="Balance of recall and precision of quoted strings, in which a missed one weighs more.",
     ),
     Metric(
         name="span_abstention_rate",
@@ -192,7 +193,7 @@ METRICS = [
         numerator="abstained",
         denominator="positives",
         higher_is_better=False,
-        says="Share of the texts with a labelled string for which the answer was that there is none.",
+        says="Share of the texts with a labelled string for which the model said there is none.",
     ),
     Metric(
         name="span_false_alarm_rate",
@@ -200,7 +201,7 @@ METRICS = [
         numerator="false_alarm",
         denominator="empty_gold",
         higher_is_better=False,
-        says="Share of the texts without a labelled string for which the answer quoted one.",
+        says="Share of the texts without a labelled string for which the model quoted one.",
     ),
     Metric(
         name="span_parse_rate",
@@ -213,7 +214,7 @@ METRICS = [
 
 @scorer(metrics=METRICS, name="spans")
 def quoted(case: Case, completion: Completion) -> Score:
-    """Quoted lines against the case's expected strings; a case or clause named after "Parties" follows that rule."""
+    """Compare quoted lines with the case's expected strings; a case or clause with "Parties" follows that rule."""
     parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
     unreadable = _unreadable(completion)
     lines = {} if unreadable or _says_none(completion.text) else dict(_lines(completion.text))
@@ -268,7 +269,7 @@ def _says_none(text: str) -> bool:
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:
-    """Each line without bullet and quotation marks, and where it starts."""
+    """Each line without bullet and quotation marks, and its start."""
     for line in LINE.finditer(text):
         bullet = BULLET.match(text, line.start(), line.end())
         start = bullet.end() if bullet else line.start()
@@ -277,17 +278,14 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
             yield quote, start
 
 
-def _span(case: Case, text: str, start: int, found: bool, line: str) -> Span:
-    """A quoted line, with its place in the source where it stands there word for word."""
+def _span(case: Case, text: str, start: int, hit: bool, line: str) -> Span:
+    """A quoted line, with its range in the source if it is verbatim there."""
     at = case.document.find(line)
-    if found:
+    if hit:
         verdict, reason = "found", ""
     elif at >= 0:
-        verdict, reason = "unmatched", "it stands in the text and is not what was asked for"
+        verdict, reason = "unmatched", "it is in the text but is not what was asked for"
     else:
-        verdict, reason = "invented", "it does not stand in the text"
-    source = SourceSpan(doc_id=case.cluster, start=at, end=at + len(line)) if at >= 0 else None
-    end = start + len(line)
-    return Span(
-        start=start, end=end, quote=text[start:end], kind="clause", verdict=verdict, reason=reason, source=source
-    )
+        verdict, reason = "invented", "it is not in the text"
+    source = (at, at + len(line)) if at >= 0 else None
+    return make_span(text, start, start + len(line), "clause", verdict, reason, source, case.cluster)

@@ -1,10 +1,10 @@
-"""Scores answers that are a section of the Georgia Code, or that the document does not say. Knows no law.
+"""Score answers that are a section of the Georgia Code, or that say the document has no answer.
 
-A case expects sections, and facts beside them (`30 days`, `an officer|one officer`), or that the answer is not in the
-document: `expected` is then empty or says so. The tag `stale` gives what the document replaced. Right is: every
-expected section and fact, no other section, nothing stale; or an abstention and no section beside it. An abstention may
-repeat sections of the question. An answer that neither cites nor abstains, and one that is cut, empty or failed, is
-unreadable: one wrong section where precision is counted, and an answer where none should have been given.
+A case expects sections, with facts (`30 days`, `an officer|one officer`), or that the answer is not in the document:
+`expected` is then empty or says so. The tag `stale` has what the document replaced. An answer is right with every
+expected section and fact, no other section and nothing stale; or with an abstention and no section. An abstention may
+repeat sections of the question. An answer that neither cites nor abstains, or is cut, empty or failed, is unreadable:
+it counts as one wrong section for precision, and as an answer if the document has none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import scorer
+from harness.scoring.base import make_span, scorer
 from harness.scoring.grounding.citation_parser import Citation, citations_in
 from harness.scoring.legal.key_terms import Place, Term, places, read, term_of
 from harness.scoring.text.normalize import normalise
@@ -37,7 +37,7 @@ METRICS = [
         name="accuracy",
         scorer="grounded",
         numerator="correct",
-        says="Share of questions answered right: the section asked for, or that the document does not say.",
+        says="Share of questions answered right: with the section asked for, or that the document has no answer.",
     ),
     Metric(
         name="citation_recall",
@@ -59,7 +59,7 @@ METRICS = [
         numerator="answered_unanswerable",
         denominator="unanswerable",
         higher_is_better=False,
-        says="Share of the questions that the document does not answer which were answered, or unreadably.",
+        says="Share of the questions without an answer in the document that were answered, or unreadably.",
     ),
     Metric(
         name="refused_answerable_rate",
@@ -67,7 +67,7 @@ METRICS = [
         numerator="refused_answerable",
         denominator="answerable",
         higher_is_better=False,
-        says="Share of the questions that the document answers for which the answer was that it does not.",
+        says="Share of the questions with an answer in the document for which the model said it has none.",
     ),
     Metric(
         name="stale_answer_rate",
@@ -75,13 +75,13 @@ METRICS = [
         numerator="stale",
         denominator="has_stale",
         higher_is_better=False,
-        says="Share of the questions on a replaced rule whose answer gives the old one.",
+        says="Share of the questions on a replaced rule whose answer states the old one.",
     ),
     Metric(
         name="parse_rate",
         scorer="grounded",
         numerator="parsed",
-        says="Share of answers that cite a section or say that the document does not answer.",
+        says="Share of answers that cite a section or say that the document has no answer.",
     ),
 ]
 
@@ -92,7 +92,7 @@ class ExpectedCitation(NamedTuple):
     sections: frozenset[tuple[str, ...]]
     """Sections, or ends of a range."""
     facts: tuple[Term, ...]
-    """What must stand beside them."""
+    """What the answer must state besides."""
 
     @property
     def answerable(self) -> bool:
@@ -100,67 +100,67 @@ class ExpectedCitation(NamedTuple):
 
 
 def abstention_in(text: str) -> Place | None:
-    """Where an answer says that the document does not answer; its opening words where it declines to answer."""
+    """Return where an answer says that the document has no answer; all of it if it declines to answer; else None."""
     normal = normalise(text)
-    found = ABSTENTION.search(normal.text)
-    if found:
-        return normal.original(*found.span())
+    match = ABSTENTION.search(normal.text)
+    if match:
+        return normal.original(*match.span())
     return (0, len(text)) if refuses(text) else None
 
 
 @lru_cache(maxsize=4096)
-def wanted_by(expected: tuple[str, ...]) -> ExpectedCitation:
-    """Sections and facts of the lines of `expected`; a line that says the document does not answer is neither."""
+def parse_expected(expected: tuple[str, ...]) -> ExpectedCitation:
+    """Read sections and facts from the lines of `expected`; a line that says the document has no answer is neither."""
     lines = [line for line in expected if abstention_in(line) is None]
     sections = frozenset(c.sections for line in lines for c in citations_in(line, True))
     return ExpectedCitation(sections, tuple(term_of(line) for line in lines if not citations_in(line, True)))
 
 
 @lru_cache(maxsize=4096)
-def _asked(question: str) -> frozenset[tuple[str, ...]]:
+def _sections_in_question(question: str) -> frozenset[tuple[str, ...]]:
     return frozenset(c.sections for c in citations_in(question, True))
 
 
 @scorer(metrics=METRICS, name="grounded")
 def cited(case: Case, completion: Completion) -> Score:
-    """The section asked for, or an abstention where the document does not answer."""
-    wanted, text = wanted_by(tuple(case.expected)), completion.text
+    """Whether the answer is the section asked for, or an abstention if the document has no answer."""
+    expected, text = parse_expected(tuple(case.expected)), completion.text
     complete = completion.finish_reason == "stop" and bool(text.strip())
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
-    says_not = abstention_in(text) if complete else None
-    asked = _asked(case.input.get("question", "")) - wanted.sections
-    own = [c for c in named if not (says_not and c.sections in asked)]
-    abstained = says_not is not None and not own
-    old = _stale(case, text, named) if complete else []
+    abstention = abstention_in(text) if complete else None
+    repeatable = _sections_in_question(case.input.get("question", "")) - expected.sections
+    own = [c for c in named if not (abstention and c.sections in repeatable)]
+    abstained = abstention is not None and not own
+    stale = _stale(case, text, named) if complete else []
     cites = {c.sections for c in own}
-    hits = 0 if not complete else len(cites & wanted.sections)
-    facts = complete and _states(wanted.facts, text)
-    right = says_not is None and cites == wanted.sections and facts and not old
-    correct = right if wanted.answerable else abstained
-    parsed = abstained or bool(own) or (bool(wanted.facts) and facts and not wanted.sections)
+    hits = 0 if not complete else len(cites & expected.sections)
+    facts = complete and _states(expected.facts, text)
+    right = abstention is None and cites == expected.sections and facts and not stale
+    correct = right if expected.answerable else abstained
+    parsed = abstained or bool(own) or (bool(expected.facts) and facts and not expected.sections)
     return Score(
         name="grounded",
         value=float(correct),
         extracted={
             "cited": [" through ".join(s) for s in sorted(cites)],
-            "missing": [" through ".join(s) for s in sorted(wanted.sections - cites)],
-            "wrong": [" through ".join(s) for s in sorted(cites - wanted.sections)],
-            "stale": [text[start:end] for start, end in old],
+            "missing": [" through ".join(s) for s in sorted(expected.sections - cites)],
+            "wrong": [" through ".join(s) for s in sorted(cites - expected.sections)],
+            "stale": [text[start:end] for start, end in stale],
         },
         counts={
             "correct": int(correct),
-            "gold": len(wanted.sections),
+            "gold": len(expected.sections),
             "hits": hits,
             "predicted": len(cites) if parsed else 1,
-            "answerable": int(wanted.answerable),
-            "unanswerable": int(not wanted.answerable),
-            "refused_answerable": int(wanted.answerable and abstained),
-            "answered_unanswerable": int(not wanted.answerable and not abstained),
+            "answerable": int(expected.answerable),
+            "unanswerable": int(not expected.answerable),
+            "refused_answerable": int(expected.answerable and abstained),
+            "answered_unanswerable": int(not expected.answerable and not abstained),
             "has_stale": int("stale" in case.tags),
-            "stale": int(bool(old)),
+            "stale": int(bool(stale)),
             "parsed": int(parsed),
         },
-        spans=_spans(text, named, wanted, own, old, says_not if complete else None),
+        spans=_spans(text, named, expected, own, stale, abstention if complete else None),
     )
 
 
@@ -172,36 +172,38 @@ def _states(facts: Sequence[Term], text: str) -> bool:
 
 
 def _stale(case: Case, text: str, named: Sequence[Citation]) -> list[Place]:
-    """Where an answer gives what the document replaced: sections or terms."""
-    written = case.tags.get("stale")
-    if not written:
+    """Where an answer states sections or terms that the document replaced."""
+    tag = case.tags.get("stale")
+    if not tag:
         return []
-    replaced = wanted_by((written,))
+    replaced = parse_expected((tag,))
     reading = read(text)
-    found = [(c.start, c.end) for c in named if c.sections in replaced.sections]
-    return found + [place for fact in replaced.facts for place in places(fact, reading)]
+    sections = [(c.start, c.end) for c in named if c.sections in replaced.sections]
+    return sections + [place for fact in replaced.facts for place in places(fact, reading)]
 
 
 def _spans(
     text: str,
     named: Sequence[Citation],
-    wanted: ExpectedCitation,
+    expected: ExpectedCitation,
     own: Sequence[Citation],
-    old: Sequence[Place],
-    says_not: Place | None,
+    stale: Sequence[Place],
+    abstention: Place | None,
 ) -> list[Span]:
-    def span(place: Place, kind: str, verdict: str, reason: str = "") -> Span:
-        return Span(start=place[0], end=place[1], quote=text[slice(*place)], kind=kind, verdict=verdict, reason=reason)
-
-    found = []
+    spans = []
     for c in named:
         place = (c.start, c.end)
         if c not in own:
-            found.append(span(place, "citation", "repeated", "the question names it"))
-        elif place not in old:
-            verdict = "right" if c.sections in wanted.sections else "wrong"
-            found.append(span(place, "citation", verdict, "" if verdict == "right" else f"{c.says} was not asked for"))
-    found += [span(place, "stale", "stale", "the document replaced it") for place in old]
-    if says_not:
-        found.append(span(says_not, "abstention", "wrong" if wanted.answerable or own else "right"))
-    return sorted(found, key=lambda s: s.start)
+            spans.append(make_span(text, *place, "citation", "repeated", "the question names it"))
+        elif place not in stale:
+            verdict = "right" if c.sections in expected.sections else "wrong"
+            spans.append(
+                make_span(
+                    text, *place, "citation", verdict, "" if verdict == "right" else f"{c.label} was not asked for"
+                )
+            )
+    spans += [make_span(text, *place, "stale", "stale", "the document replaced it") for place in stale]
+    if abstention:
+        verdict = "wrong" if expected.answerable or own else "right"
+        spans.append(make_span(text, *abstention, "abstention", verdict))
+    return sorted(spans, key=lambda span: span.start)

@@ -1,6 +1,6 @@
-"""Reads a handbook of numbered guidelines and what a case asks of it. Judges nothing.
+"""Parse a handbook of numbered guidelines, the ids and departments that a text names, and what a case expects.
 
-A guideline is one line of the source that opens with its id ("Guideline 4.2 ..."). Knows no wording of answers.
+A guideline is one line of the source that begins with its id ("Guideline 4.2 ...").
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LABELLED = re.compile(
     r"[GgSsRrPpCcNn§](?<!\w.)(?i:(?<=g)uidelines?|(?<=s)ections?|(?<=r)ules?|(?<=p)aragraphs?|(?<=c)lauses?"
     r"|(?<=p)olic(?:y|ies)|(?<=n)os?\.|(?<=§)§*)\s*(?i:no\.?|number|#|:)?\s*$"
 )
-"""A LABEL, its first letter alone, since a pattern that starts with one of a few letters is searched for fast."""
+"""A LABEL; the pattern starts with a set of first letters, which makes searching fast."""
 GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
 LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
 OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
@@ -35,7 +35,7 @@ OPENED = re.compile(r"\s*(?:[:;,.)–-]|$)|\s+[A-Z\n]")
 CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
 MARKED = re.compile(rf"\s*{LABEL}\s*", re.I)
 LOOK_BACK = 30
-"""Characters before a number in which its label is looked for."""
+"""Characters before a number in which its label is searched for."""
 
 HEAD = r"(?:department|dept|team|desk|office|unit|division|committee|bureau|council|panel)"
 HEADS = re.compile(rf" {HEAD}\b")
@@ -51,15 +51,15 @@ OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")
 CAPITALISED = re.compile(r"[A-Z][A-Za-z]+(?: Resources)?")
 ALWAYS = frozenset(["HR", "Human Resources"])
 ALONE = ALWAYS.union(re.findall(r"\w+", FUNCTION.title()), ["IT"]) - {"Human", "Resources", "It"}
-"""Functions that name a department alone: always, or where the words around say so."""
+"""Functions that name a department without a head: always, or if the words around it say so."""
 BY = re.compile(r"\b(?:by|from|to|with|[Aa]sk|[Cc]ontact|through)(?: the)? $")
 STOPS = re.compile(r"[.,;:)]|$| (?:and|or|for|who|which|at|in|on|within|before|under|approves|handles|decides)\b| \(")
 NO_OFFICE = re.compile(
     r" (?:staff|hours?|space|work|supplies|leads?|leaders?|members?|chairs?|buildings?|price|costs?)\b"
 )
-"""Behind "office" and the like in lower case: "office staff" names none."""
+"""After "office" and the like in lower case: "office staff" names no department."""
 NAME_LENGTH = 70
-"""Most characters before a department's general word in which its name is looked for."""
+"""Characters before a department's general word in which its name is searched for."""
 NO_NAME = frozenset(
     re.findall(
         r"\w+",
@@ -69,43 +69,43 @@ NO_NAME = frozenset(
         "answer head home handbook company first handling local different as not some all these those who whose so",
     )
 )
-"""Words that open a phrase before "department" and are no part of a name."""
+"""Words that open a phrase before "department" and are not part of a name."""
 
 
 class Register(NamedTuple):
-    """Every id and department of a handbook, shown in the source or not."""
+    """Every id and department of a handbook, also those that the source does not show."""
 
     ids: frozenset[str]
     chapters: frozenset[str]
     names: dict[str, str]
-    """Official name by every key that means it."""
+    """Official name by each of its keys."""
     pattern: re.Pattern[str] | None
     """Finds official names in lower-case text."""
 
 
 class HandbookMention(NamedTuple):
-    """An id or department that a text names, with offsets into the text."""
+    """An id, department or figure that a text names, with offsets into the text."""
 
     start: int
     end: int
     kind: str
-    """guideline or department"""
-    says: str
-    """The id's number; the department's official name, or its key where it has none."""
+    """guideline, department, or the kind of a figure"""
+    label: str
+    """The id's number; the department's official name, or its key if it has none; the figure's unit and value."""
     known: bool
     """Whether it is registered."""
 
 
 @lru_cache(maxsize=512)
 def register(guidelines: str, departments: str) -> Register:
-    """Read the register's two lists, separated by ";". Refuses duplicates, and names that cannot be told apart."""
+    """Read the register's two lists, separated by ";". Raises UserError for duplicates, and names with equal keys."""
     ids = [_number(item) for item in _items(guidelines)]
     names: dict[str, str] = {}
     problems = [f"guideline {i} is listed {ids.count(i)} times" for i in dict.fromkeys(ids) if ids.count(i) > 1]
     official = _items(departments)
     for name in official:
         if names.setdefault(_key(name), name) != name or official.count(name) > 1:
-            problems.append(f"department {name!r} cannot be told from {names[_key(name)]!r}")
+            problems.append(f"department {name!r} is the same as {names[_key(name)]!r}")
     refuse_all(list(dict.fromkeys(problems)), "handbook register")
     cores = [_core(key) for key in names]
     written = "|".join(r"\s+".join(_word(w) for w in n.split()) for n in sorted(names, key=len, reverse=True))
@@ -115,7 +115,7 @@ def register(guidelines: str, departments: str) -> Register:
 
 
 def ids_in(text: str, known: Register) -> Iterator[HandbookMention]:
-    """Guideline ids in order of appearance."""
+    """Yield guideline ids in order of appearance."""
     for start, end, is_loose in id_ranges(text):
         registered = text[start:end] in known.ids
         if registered or not is_loose:
@@ -123,7 +123,7 @@ def ids_in(text: str, known: Register) -> Iterator[HandbookMention]:
 
 
 def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Ranges of ids, and whether each is one only if it is registered."""
+    """Yield ranges of ids, and whether each counts only if it is registered."""
     before, loose = -1, False
     for match in NUMBER.finditer(text):
         start, end = match.span()
@@ -132,8 +132,8 @@ def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
         dotted = "." in match[0]
         if before >= 0 and dotted and JOINT.fullmatch(text, before, start) and not UNIT.match(text, end):
             pass
-        elif (found := _labelled(text, start, end, dotted)) is not None:
-            loose = found
+        elif (only_registered := _labelled(text, start, end, dotted)) is not None:
+            loose = only_registered
         else:
             continue
         before = end
@@ -141,7 +141,7 @@ def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _labelled(text: str, start: int, end: int, dotted: bool) -> bool | None:
-    """Whether a number is an id by its surroundings: False, True if only when registered, or None."""
+    """Whether a number is an id only if it is registered, by its surroundings; None if it is no id."""
     lead = text[max(0, start - LOOK_BACK) : start]
     if not dotted:
         return False if GUIDELINE.search(lead) else None
@@ -155,9 +155,9 @@ def _labelled(text: str, start: int, end: int, dotted: bool) -> bool | None:
 
 
 def departments_in(text: str, known: Register, owner: str = "") -> Iterator[HandbookMention]:
-    """Departments, registered or only built like one; a registered name inside a longer one is not registered.
+    """Yield departments, registered or only built like one; a registered name inside a longer one is not registered.
 
-    Words of `owner`, such as the company's name, may stand before a name and are no part of it.
+    Words of `owner`, such as the company's name, may precede a name and are not part of it.
     """
     skipped = _skipped(owner)
     low = lower(text)
@@ -181,31 +181,31 @@ def _skipped(owner: str) -> frozenset[str]:
 
 
 def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
-    """Ranges of phrases built like a department's name, with what may stand before it."""
+    """Ranges of phrases built like a department's name, with words that may precede it."""
     for head in HEADS.finditer(f" {low}"):
         start, end = head.start(), head.end() - 1
         if text[start].islower() and NO_OFFICE.match(low, end):
             continue
         before = text[max(0, start - NAME_LENGTH) : start]
-        found = CAPITALS.search(before) or FUNCTIONS.search(before)
+        name = CAPITALS.search(before) or FUNCTIONS.search(before)
         if head[0] == " department":
-            behind = OF.match(text, end)
-            if behind and (not found or found[0].strip().lower() in NO_NAME):
-                yield start, behind.end()
+            after = OF.match(text, end)
+            if after and (not name or name[0].strip().lower() in NO_NAME):
+                yield start, after.end()
                 continue
-            found = found or ANY_WORD.search(before)
-        if found:
-            yield start - len(found[0]), end
+            name = name or ANY_WORD.search(before)
+        if name:
+            yield start - len(name[0]), end
     for match in CAPITALISED.finditer(text):
         start, end = match.span()
         if match[0] in ALONE and not HEADS.match(low, end):
-            stands = BY.search(text[max(0, start - LOOK_BACK) : start]) and STOPS.match(text, end)
-            if stands or match[0] in ALWAYS:
+            in_context = BY.search(text[max(0, start - LOOK_BACK) : start]) and STOPS.match(text, end)
+            if in_context or match[0] in ALWAYS:
                 yield start, end
 
 
 def _opening(phrase: str, at: int, skipped: frozenset[str], known: Register) -> int:
-    """Where the name begins in a phrase such as "Ask the Travel Desk"; its end, if no name is left."""
+    """Start of the name in a phrase such as "Ask the Travel Desk"; the phrase's end if no name is left."""
     end = at + len(phrase)
     for word in phrase.split(" "):
         if word.lower() not in skipped or (word.lower() != "the" and _key(phrase) in known.names):
@@ -241,17 +241,17 @@ LINE = re.compile(r"^(?:Guideline\s+|§\s*)?(?P<id>\d{1,3}(?:\.\d{1,3})+[a-z]?)(
 
 
 class Guideline(NamedTuple):
-    """One guideline as the source shows it."""
+    """One guideline in the source."""
 
     start: int
     end: int
     text: str
     figures: dict[str, tuple[int, int]]
-    """Place in the source by unit and value."""
+    """Range in the source by unit and value."""
 
 
 class ExpectedAnswer(NamedTuple):
-    """What a right answer states; nothing at all where the handbook has no answer."""
+    """What a right answer states; empty if the handbook has no answer."""
 
     ids: tuple[str, ...] = ()
     departments: tuple[str, ...] = ()
@@ -266,38 +266,39 @@ class ExpectedAnswer(NamedTuple):
 
 
 class HandbookQuestion(NamedTuple):
-    """What a case asks, as verdicts read it."""
+    """What a case asks and expects."""
 
-    known: Register
-    wanted: ExpectedAnswer
-    question: frozenset[str]
+    register: Register
+    expected: ExpectedAnswer
+    mentioned: frozenset[str]
     """Ids, departments and figures that the question names."""
 
 
-def asked_by(case: Case) -> HandbookQuestion:
-    """What a case asks. Refuses a case without a register, and an expected id that the register lacks."""
-    lacking = [name for name in ("guidelines", "departments") if name not in case.input]
-    if lacking:
+def read_question(case: Case) -> HandbookQuestion:
+    """Parse a case. Raises UserError if it has no register, or expects an id that the register lacks."""
+    missing = [name for name in ("guidelines", "departments") if name not in case.input]
+    if missing:
         raise UserError(
-            f"case '{case.id}': input lacks '{lacking[0]}'. List the whole handbook's {lacking[0]}, separated by ';'"
+            f"case '{case.id}': input lacks '{missing[0]}'. List the whole handbook's {missing[0]}, separated by ';'"
         )
-    given = case.input
-    return _asked(given.get("question", ""), tuple(case.expected), given["guidelines"], given["departments"], case.id)
+    inputs = case.input
+    expected = tuple(case.expected)
+    return _parsed(inputs.get("question", ""), expected, inputs["guidelines"], inputs["departments"], case.id)
 
 
 @lru_cache(maxsize=1024)
-def _asked(
+def _parsed(
     question: str, expected: tuple[str, ...], guidelines: str, departments: str, case_id: str
 ) -> HandbookQuestion:
     known = register(guidelines, departments)
     question = plain(question)
-    named = [m.says for m in (*ids_in(question, known), *departments_in(question, known))]
+    named = [m.label for m in (*ids_in(question, known), *departments_in(question, known))]
     return HandbookQuestion(
-        known, _wanted(expected, known, case_id), frozenset([*named, *map(value_of, figures_in(question))])
+        known, _expected(expected, known, case_id), frozenset([*named, *map(value_of, figures_in(question))])
     )
 
 
-def _wanted(expected: tuple[str, ...], known: Register, case_id: str) -> ExpectedAnswer:
+def _expected(expected: tuple[str, ...], known: Register, case_id: str) -> ExpectedAnswer:
     """The expected parts by kind."""
     if all(declines(item) for item in expected):
         return ExpectedAnswer()
@@ -310,29 +311,29 @@ def _wanted(expected: tuple[str, ...], known: Register, case_id: str) -> Expecte
             raise UserError(f"case '{case_id}': expected {item!r} is not in the handbook's list of guidelines")
         elif item in known.names.values():
             departments.append(item)
-        elif found := figures_in(item):
-            figures.append(value_of(found[0]))
+        elif in_item := figures_in(item):
+            figures.append(value_of(in_item[0]))
         else:
             words.append(plain(item).casefold())
     return ExpectedAnswer(tuple(ids), tuple(departments), tuple(figures), tuple(words))
 
 
 def value_of(figure: Figure) -> str:
-    """Unit and value of a figure, as one text; a bare count has the unit ''."""
+    """Return unit and value of a figure as one text; a bare count has the unit ''."""
     return f"{figure.unit.replace(' ', '-')} {figure.value}"
 
 
 @DocumentCache
 def lines(document: str) -> dict[str, Guideline]:
-    """The guidelines that a source shows, by number."""
-    found: dict[str, Guideline] = {}
+    """Parse the guidelines of a source, by number."""
+    guidelines: dict[str, Guideline] = {}
     for match in LINE.finditer(document):
         at = match.start()
         figures = {value_of(f): (at + f.start, at + f.end) for f in values_in(match[0], list(id_ranges(match[0])))}
-        found[match["id"]] = Guideline(at, match.end(), match[0], figures)
-    return found
+        guidelines[match["id"]] = Guideline(at, match.end(), match[0], figures)
+    return guidelines
 
 
 def values_in(text: str, ids: Sequence[tuple[int, int, bool]]) -> list[Figure]:
-    """Figures that are no ids."""
+    """List the figures of a text that are not ids."""
     return [f for f in figures_in(text) if not any(i[0] <= f.start < i[1] for i in ids)]

@@ -1,7 +1,7 @@
-"""Finds calendar dates in text as ISO text: `2024-03-01`, `2024-03` (no day), `--03-01` (no year).
+"""Find calendar dates in text, as ISO text: `2024-03-01`, `2024-03` (no day), `--03-01` (no year).
 
-`3/4/24` is read month first, the American order, and marked ambiguous where day and month could change places. A year
-of two digits is 1970 to 2069. "May" and "March" need their capital, so that "may 30 days" is no date.
+`3/4/24` is read month first, the American order, and marked ambiguous if day and month could be swapped. A year of two
+digits is 1970 to 2069. "May" and "March" need their capital, so that "may 30 days" is not a date.
 """
 
 import re
@@ -34,7 +34,7 @@ MONTH_HINT = re.compile(rf"[JFMASOND](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|{MONTH_S
 SMALL_MONTH_HINT = re.compile(
     rf"[JFMASONDjfasond](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|(?<=[A-Z])(?:{MONTH_STARTS.upper()}))"
 )
-"""How a month's name begins, without and with small letters; saves trying all names at each character."""
+"""The beginning of a month's name, without and with small letters; avoids trying all names at each character."""
 DAY_ENDS = frozenset(("st", "nd", "rd", "th", "of"))
 LONGEST_BEFORE = 40
 """Characters before a month's name that may belong to its date."""
@@ -47,24 +47,24 @@ class Date(NamedTuple):
     end: int
     iso: str
     ambiguous: bool
-    """Another order of day and month would read it otherwise."""
+    """The other order of day and month would be another date."""
 
 
 def dates_in(text: str) -> Iterator[Date]:
-    """Dates of a text: numeric ones, then those with a month's name."""
+    """Yield the dates of a text: numeric ones, then those with a month's name."""
     for match in NUMERIC.finditer(text) if NUMERIC_HINT.search(text) else ():
-        found = _numeric(match)
-        if found:
-            yield found
-    taken = 0
+        date = _numeric(match)
+        if date:
+            yield date
+    after = 0
     pattern = SMALL_MONTH_HINT if any(month in text for month in SMALL_MONTHS) else MONTH_HINT
     for hint in pattern.finditer(text):
         month = MONTH.match(text, hint.start())
-        if month and month.start() >= taken and not text[month.start() - 1 : month.start()].isalnum():
-            found = _named(text, month, taken)
-            if found:
-                taken = found.end
-                yield found
+        if month and month.start() >= after and not text[month.start() - 1 : month.start()].isalnum():
+            date = _named(text, month, after)
+            if date:
+                after = date.end
+                yield date
 
 
 def _numeric(match: re.Match[str]) -> Date | None:
@@ -79,9 +79,10 @@ def _numeric(match: re.Match[str]) -> Date | None:
     return _date(match.start(), match.end(), year, month, day, ambiguous)
 
 
-def _named(text: str, month: re.Match[str], taken: int) -> Date | None:
+def _named(text: str, month: re.Match[str], first: int) -> Date | None:
+    """The date around a month's name; it begins at `first` or later."""
     number = MONTHS[month[0][:3].lower()]
-    lead = text[max(taken, month.start() - LONGEST_BEFORE) : month.start()]
+    lead = text[max(first, month.start() - LONGEST_BEFORE) : month.start()]
     before = BEFORE.search(text, month.start() - len(lead), month.start()) if _may_end_a_day(lead.rstrip()) else None
     if before:
         year = YEAR_AFTER.match(text, month.end())
@@ -95,7 +96,7 @@ def _named(text: str, month: re.Match[str], taken: int) -> Date | None:
 
 
 def _may_end_a_day(text: str) -> bool:
-    """Whether a text ends as "1", "1st", "first" and "first day of" do; saves trying the pattern at each character."""
+    """Whether a text ends as "1", "1st", "first" and "first day of" do; avoids trying the pattern at each character."""
     return text[-1:].isdigit() or text[-2:].lower() in DAY_ENDS
 
 

@@ -1,8 +1,8 @@
-"""Finds ids of guidelines, and section numbers of a contract or handbook, in text. Judges none.
+"""Find ids of guidelines, and section numbers of a contract or handbook, in text.
 
-A guideline id stands behind its word ("Guideline 4.2", "Policies HR-07 and HR-09") or, where the caller says that such
-codes are ids, alone ("HR-07"). A section number stands behind "Section", "Article", "Paragraph", "Clause" or "§"; what
-stands in brackets after it ("4.2(b)") is not compared, and a section of a statute that the text names is none.
+A guideline id follows its word ("Guideline 4.2", "Policies HR-07 and HR-09") or, if the caller says that such codes are
+ids, is alone ("HR-07"). A section number follows "Section", "Article", "Paragraph", "Clause" or "§"; brackets after it
+("4.2(b)") are not compared, and a section of a statute that the text names is not one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GUIDELINE = re.compile(
     r"[GgPpDdSR](?<!\w.)(?:(?i:(?<=g)uidelines?|(?<=p)olic(?:y|ies)|(?<=p)rocedures?|(?<=d)irectives?)|(?<=S)tandards?"
     rf"|(?<=R)ules?)\s+(?:(?i:no)\.\s*|(?i:number)\s+|#)?(?P<ids>{ID}(?:{JOINT}{ID})*)"
 )
-"""The first letter stands alone, since a pattern that starts with one of a few letters is searched for fast."""
+"""The pattern starts with a set of first letters, which makes searching fast."""
 BARE = re.compile(rf"(?P<ids>[A-Z](?<![\w$./-].)[A-Z]{{0,4}}{CODE_NUMBER})")
 SECTION = re.compile(
     r"[SsAaPpCc§](?:(?<=§)§?|(?<!\w.)(?i:(?<=s)ections?|(?<=a)rticles?|(?<=p)aragraphs?|(?<=c)lauses?|(?<=s)ec\.))\s*"
@@ -44,12 +44,12 @@ PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|[IVXL]{{1,6}}(?!\
 RANGE = re.compile(rf"to\b|through|{DASH}")
 HINTS = ("uideline", "olic", "rocedure", "irective", "Standard", "Rule", "UIDELINE", "OLIC", "ROCEDURE", "IRECTIVE")
 SECTION_HINTS = ("§", "ection", "rticle", "aragraph", "lause", "ec.", "ECTION", "RTICLE", "ARAGRAPH", "LAUSE", "EC.")
-"""Parts of the words that must stand before an id; looking for them is faster than trying the pattern."""
+"""Parts of the words that precede an id; searching for them is faster than trying the pattern."""
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
 
 
 class Id(NamedTuple):
-    """One id: its range in the text and its one form."""
+    """One id: its range in the text and its canonical form."""
 
     start: int
     end: int
@@ -57,55 +57,55 @@ class Id(NamedTuple):
 
 
 def guidelines_in(text: str, bare: bool) -> list[Id]:
-    """Guideline ids in order of appearance; the word before a list belongs to its first id."""
+    """List guideline ids in order of appearance; the word before a list is part of its first id."""
     normal = normalise(text)
-    found: dict[int, Id] = {}
+    by_end: dict[int, Id] = {}
     if any(hint in normal.text for hint in HINTS):
         for match in GUIDELINE.finditer(normal.text):
-            found.update((part.end, part) for part in _parts(match))
+            by_end.update((part.end, part) for part in _parts(match))
     if bare:
         for match in BARE.finditer(normal.text):
-            found.setdefault(match.end(), Id(match.start(), match.end(), canonical(match["ids"])))
-    return [Id(*normal.original(i.start, i.end), i.id) for _, i in sorted(found.items())]
+            by_end.setdefault(match.end(), Id(match.start(), match.end(), canonical(match["ids"])))
+    return [Id(*normal.original(i.start, i.end), i.id) for _, i in sorted(by_end.items())]
 
 
 def sections_in(text: str) -> list[Id]:
-    """Section numbers referred to, in order of appearance."""
+    """List the section numbers referred to, in order of appearance."""
     if not any(hint in text for hint in SECTION_HINTS):
         return []
     normal = normalise(text)
-    found: list[Id] = []
+    ids: list[Id] = []
     for match in SECTION.finditer(normal.text):
         if not (
             STATUTE.match(normal.text, match.end())
             or CODE_BEFORE.search(normal.text, max(0, match.start() - 30), match.start())
         ):
-            found.extend(Id(*normal.original(i.start, i.end), i.id) for i in _parts(match))
-    return found
+            ids.extend(Id(*normal.original(i.start, i.end), i.id) for i in _parts(match))
+    return ids
 
 
 @DocumentCache
 def numbered(text: str) -> dict[str, tuple[int, int]]:
-    """Where a source uses each number as a heading's or in a reference, its parents included; and each code."""
+    """Map each number that a source uses in a heading or reference, its parents, and each code to its first range."""
     normal = normalise(text)
-    found: dict[str, tuple[int, int]] = {}
+    places: dict[str, tuple[int, int]] = {}
     for pattern in (HEADED, SECTION, GUIDELINE, DOTTED, BARE):
         for match in pattern.finditer(normal.text):
             parts = list(_parts(match))
             for at, part in enumerate(parts):
                 place = normal.original(part.start, part.end)
-                found.setdefault(part.id, place)
+                places.setdefault(part.id, place)
                 if at and RANGE.search(normal.text, parts[at - 1].end, part.start):
-                    found |= {i: place for i in _between(parts[at - 1].id, part.id) if i not in found}
-    for number, place in list(found.items()):
+                    places |= {i: place for i in _between(parts[at - 1].id, part.id) if i not in places}
+    for number, place in list(places.items()):
         while "." in number:
             number = number.rpartition(".")[0]
-            found.setdefault(number, place)
-    return found
+            places.setdefault(number, place)
+    return places
 
 
 def canonical(text: str) -> str:
-    """One form: upper case, plain hyphens, no leading zeros, Roman numerals as digits."""
+    """Return an id in its canonical form: upper case, plain hyphens, no leading zeros, Roman numerals as digits."""
     plain = re.sub(r"(?<![\d.])0+(?=\d)", "", re.sub(DASH, "-", text)).upper()
     if plain and all(letter in ROMAN for letter in plain):
         values = [ROMAN[letter] for letter in plain]

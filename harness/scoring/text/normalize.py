@@ -1,9 +1,9 @@
-"""Text made comparable, with the way back: NFKC, no invisible characters, and an index map into the original.
+"""Normalise text for comparison: NFKC without invisible characters, with an index map into the original.
 
-Two departures from NFKC keep numbers what they are: "1½" becomes "1 1⁄2", not "11⁄2", and a superscript (a footnote, a
-square metre) becomes a space, so that "10²" is not 102.
+Two exceptions to NFKC keep numbers intact: "1½" becomes "1 1⁄2", not "11⁄2", and a superscript (a footnote, a square
+metre) becomes a space, so that "10²" is not 102.
 
-Patterns run on the normal form; spans are given in the original, which is never altered. Knows no pattern.
+Patterns run on the normal form; spans refer to the original, which is never altered.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ NOT_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
 
 
 class Normal(NamedTuple):
-    """A normal form; `starts` and `ends` give the original's range of each of its characters, None where equal."""
+    """A normal form; `starts` and `ends` map its characters to ranges of the original, None if both are equal."""
 
     text: str
     starts: Sequence[int] | None = None
     ends: Sequence[int] | None = None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Range of the original text that the range `start` to `end` (not empty) of the normal form stands for."""
+        """Return the range of the original for the range `start` to `end` (not empty) of the normal form."""
         if self.starts is None or self.ends is None:
             return start, end
         return self.starts[start], self.ends[end - 1]
 
 
 def plain(text: str) -> str:
-    """The normal form alone."""
+    """Return the text of the normal form."""
     return text if text.isascii() else normalise(text).text
 
 
 def normalise(text: str) -> Normal:
-    """NFKC of each base character with its combining marks, without soft hyphens and zero-width characters."""
+    """Normalise each base character with its combining marks; drop soft hyphens and zero-width characters."""
     return Normal(text) if text.isascii() else _normalise(text)
 
 
 @lru_cache(maxsize=16)
 def _normalise(text: str) -> Normal:
-    """The same, kept for the next rules that read the text."""
+    """`normalise`, cached for the next scorers that read the same text."""
     if unicodedata.is_normalized("NFKC", text) and not INVISIBLES.search(text):
         return Normal(text)
     pieces: list[str] = []
@@ -71,6 +71,12 @@ def _normalise(text: str) -> Normal:
     return Normal("".join(pieces), starts, ends)
 
 
+def lower(text: str) -> str:
+    """Return the text in lower case; the length does not change."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
 def _compatible(cluster: str) -> str:
     if cluster and unicodedata.category(cluster[0]) == "No" and "<super>" in unicodedata.decomposition(cluster[0]):
         return " "
@@ -79,7 +85,7 @@ def _compatible(cluster: str) -> str:
 
 
 def _clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Ranges of one base character each with the combining marks that follow it."""
+    """Ranges of one base character each, with the combining marks after it."""
     for at in range(start + 1, end + 1):
         if at == end or not unicodedata.combining(text[at]):
             yield start, at

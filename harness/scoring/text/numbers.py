@@ -1,7 +1,7 @@
-"""Reads numbers in digits or English words as exact fractions. Knows no units.
+"""Read numbers without units, in digits or English words, as exact fractions.
 
-The pattern refuses word lists that are no number ("two, three", "five ten"), and joins "and" only inside one number, so
-that "between five and ten" stays two.
+The pattern rejects word lists that are not a number ("two, three", "five ten"), and joins "and" only inside one number,
+so that "between five and ten" is two numbers.
 """
 
 import re
@@ -40,7 +40,7 @@ WORD = re.compile(r"[a-z]+", re.I)
 
 
 def words_value(words: str) -> Fraction:
-    """Value of a number in words, as `WORDS` matches it."""
+    """Return the value of a number in words that `WORDS` matches."""
     total, group = 0, 0
     for word in WORD.findall(words.lower()):
         if word in SCALES:
@@ -53,7 +53,7 @@ def words_value(words: str) -> Fraction:
 
 
 def digits_value(digits: str) -> Fraction:
-    """Value of digits: `1,250`, `4.125`, `3/4`, `1 1/2`. A division by zero is read as zero."""
+    """Return the value of digits: `1,250`, `4.125`, `3/4`, `1 1/2`. A division by zero is zero."""
     value = Fraction(0)
     for part in digits.replace(",", "").replace("\u2044", "/").split():
         top, _, bottom = part.partition("/")
@@ -62,7 +62,7 @@ def digits_value(digits: str) -> Fraction:
 
 
 def step(digits: str, scale: int = 1) -> Fraction:
-    """What the last digit shown counts, with two digits of a whole number always taken as shown.
+    """Return the place value of the last digit shown; a whole number always shows at least two digits.
 
     0.1 for `4.5`, 1 for `7`, 10 for `400`, 100,000 for `1` at a scale of a million. 0 for a fraction.
     """

@@ -1,31 +1,31 @@
-"""Finds listed words and phrases in a text as whole words, letter case aside. Knows no reason for looking.
+"""Find listed words and phrases in a text as whole words, ignoring letter case.
 
-An apostrophe inside a word belongs to it: "customer" does not stand in "customer's", which is a form to be listed. A
-hyphen parts words: "customer" stands in "customer-first". Texts are normal forms (see
-`harness.scoring.text.normalize`) made even by `even`.
+An apostrophe inside a word is part of it: "customer" is not found in "customer's", which must be listed as a form of
+its own. A hyphen separates words: "customer" is found in "customer-first". Texts are normal forms (see
+`harness.scoring.text.normalize`) with the apostrophes and hyphens of `even`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from harness.scoring.text.normalize import plain
+from harness.scoring.text.normalize import lower, plain
 
 T = TypeVar("T")
 
 EVEN = {"’": "'", "‘": "'", "ʼ": "'", "‐": "-", "‑": "-"}
 WORD = re.compile(r"\w+(?:'\w+)*")
 BEFORE = (r"\w", r"\w'")
-"""What may not stand before a phrase."""
+"""What may not precede a phrase."""
 AFTER = r"(?!\w)(?!'\w)"
 AFTER_NAME = r"(?!\w)"
-"""A name may take the possessive: "TideFlask's"."""
+"""A name may be possessive: "TideFlask's"."""
 
 
 class PhraseMatch(NamedTuple, Generic[T]):
-    """Where a phrase stands, and what was listed with it."""
+    """The range of a phrase, and the value listed with it."""
 
     start: int
     end: int
@@ -33,39 +33,33 @@ class PhraseMatch(NamedTuple, Generic[T]):
 
 
 def even(text: str) -> str:
-    """The text with one kind of apostrophe and hyphen; the length stays."""
+    """Return the text with one kind of apostrophe and hyphen; the length does not change."""
     for mark, plain_mark in () if text.isascii() else EVEN.items():
         text = text.replace(mark, plain_mark)
     return text
 
 
-def lower(text: str) -> str:
-    """The text in lower case; the length stays."""
-    low = text.lower()
-    return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-
-
 def key(phrase: str) -> str:
-    """Equal for phrases that are found in the same places."""
+    """Return what is equal for phrases that are found in the same places."""
     return " ".join(lower(even(plain(phrase))).split())
 
 
 def words_in(text: str) -> set[str]:
-    """The words of an even, lower-case text, with and without what follows an apostrophe."""
+    """Return the words of an even, lower-case text, with and without what follows an apostrophe."""
     return stemmed(WORD.findall(text))
 
 
 def stemmed(tokens: Iterable[str]) -> set[str]:
-    """Words as `words_in` gives them, of words that are known already."""
+    """Return `words_in` of words that are already separated."""
     words = set(tokens)
     stems = [word.split("'", 1)[0] for word in words if "'" in word]
     return words.union(stems) if stems else words
 
 
 def starting(words: Iterable[str]) -> str:
-    """A pattern of any of these words, in lower case or capitals, where a word starts.
+    """Return a pattern of any of these words, in lower case or capitals, at the start of a word.
 
-    The first letter stands alone: a pattern that starts with one of a few letters is searched for much faster.
+    The pattern starts with a set of first letters, which makes searching much faster.
     """
     rests: dict[str, list[str]] = {}
     for word in sorted(words, key=len, reverse=True):
@@ -75,10 +69,21 @@ def starting(words: Iterable[str]) -> str:
     return rf"[{firsts}{firsts.upper()}](?<!\w.)(?i:{either})"
 
 
-class Phrases(Generic[T]):
-    """Listed phrases, each with a value; the longest that stands at a place is found.
+def whole_words(text: str, words: str, start: int = 0) -> Iterator[int]:
+    """Yield where `words` begins in the text from `start` on, with no letter or digit that continues it."""
+    at = text.find(words, start)
+    while at >= 0:
+        end = at + len(words)
+        continues = at > 0 and words[0].isalnum() and text[at - 1].isalnum()
+        if not continues and not (words[-1].isalnum() and text[end : end + 1].isalnum()):
+            yield at
+        at = text.find(words, at + 1)
 
-    Phrases are grouped by their first word, so that a text without any of these words costs one look at its words.
+
+class Phrases(Generic[T]):
+    """Listed phrases, each with a value; the longest one at a place is found.
+
+    Phrases are grouped by their first word, so that a text with none of these words costs one set intersection.
     """
 
     def __init__(self, listed: Mapping[str, T], before: Sequence[str] = BEFORE, after: str = AFTER) -> None:
@@ -93,23 +98,23 @@ class Phrases(Generic[T]):
         self._patterns = {first: _pattern(first, phrases, before, after) for first, phrases in groups.items()}
 
     def find(self, text: str, words: Collection[str] | None = None) -> list[PhraseMatch[T]]:
-        """Where phrases stand in an even, lower-case text, in order; `words` are its `words_in`, where known."""
+        """List the phrases in an even, lower-case text, in order; `words` are its `words_in`, if known."""
         present = self.firsts.intersection(words_in(text) if words is None else words)
-        found = [
+        matches = [
             PhraseMatch(match.start(), match.end(), self.values[" ".join(match[0].split())])
             for first in present
             for match in self._patterns[first].finditer(text)
         ]
         if len(present) > 1:
-            found.sort(key=lambda hit: (hit.start, -hit.end))
-        return found
+            matches.sort(key=lambda match: (match.start, -match.end))
+        return matches
 
 
 def _pattern(first: str, phrases: Collection[str], before: Sequence[str], after: str) -> re.Pattern[str]:
-    """Matches any of the phrases, the longest first.
+    """A pattern of any of the phrases, the longest first.
 
-    Where all start with their first word, the pattern starts with it as plain text, which is searched for much faster
-    than a pattern that looks behind itself at every place.
+    If all start with their first word, the pattern starts with it as plain text: that is searched for much faster than
+    a pattern that begins with a look-behind.
     """
     longest_first = sorted(phrases, key=lambda p: (-len(p), p))
     shared = first if all(phrase.startswith(first) for phrase in phrases) else ""

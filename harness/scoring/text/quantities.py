@@ -1,9 +1,9 @@
-"""Finds money, percentages, dates, durations and counts in text and gives each its one canonical form. Judges none.
+"""Find money, percentages, dates, durations and counts in text, each in a canonical form.
 
-Canonical values: money in cents, percentages in basis points, durations in minutes, months or business days, counts as
-they are, all exact fractions; dates as ISO text (`2024-03-01`, `2024-03`, `--03-01`). "Thirty (30) days" is one figure.
-Bullets, section and page numbers, statute references, clock times and numbers inside identifiers are no figures, nor
-are "zero" and "one" in words, which English uses as pronouns.
+Canonical values: money in cents, percentages in basis points, durations in minutes, months or business days, counts
+unchanged, all exact fractions; dates as ISO text (`2024-03-01`, `2024-03`, `--03-01`). "Thirty (30) days" is one
+figure. Bullets, section and page numbers, statute references, clock times and numbers inside identifiers are not
+figures, nor are "zero" and "one" in words, which English uses as pronouns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from harness.scoring.text import numbers
 from harness.scoring.text.dates import dates_in
-from harness.scoring.text.normalize import normalise
+from harness.scoring.text.normalize import lower, normalise
 
 PER_AFTER = re.compile(
     r",?\s*(?:/|(?:per|a|an|each|every)\s+)(?:calendar\s+)?(?P<period>month|quarter|year|annum)\b"
@@ -32,10 +32,10 @@ PERIODS = {"m": "month", "q": "quarter", "y": "year", "a": "year"}
 
 
 def paid_for(text: str, start: int, end: int) -> str:
-    """The period that an amount is paid for, where the text says it right before or behind; else the empty string."""
-    found = PER_AFTER.match(text, end)
-    if found:
-        return PERIODS[(found["period"] or found["manner"])[0].lower()]
+    """Return the period that an amount is paid for, if the text right before or after says so, else ''."""
+    after = PER_AFTER.match(text, end)
+    if after:
+        return PERIODS[(after["period"] or after["manner"])[0].lower()]
     before = PER_BEFORE.search(text, max(0, start - 40), start)
     return PERIODS[before["manner"][0].lower()] if before else ""
 
@@ -57,7 +57,7 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
     "year": ("duration", "months", Fraction(12)),
     "business day": ("duration", "business days", Fraction(1)),
 }
-"""Kind, canonical unit and factor by the unit's plain name."""
+"""Kind, canonical unit and factor, by the unit's plain name."""
 
 UNIT = (
     r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|basis\s+points?\b|bps\b"
@@ -94,12 +94,12 @@ FIRST_LETTERS = re.compile(
     r"[0-9$€£][0-9]*|o(?=ne\b)|t(?=wo\b|hree\b|hir|en\b|wel|wen)|f(?=our|ive\b|ift|or[t])|s(?=ix|even)|e(?=ight|leven)"
     r"|n(?=ine)|a(?=n?\s+(?:hundred|thousand|million|billion|trillion))|u(?=s\s?\$|sd|\.s\.\s?\$)|e(?=ur\b)|g(?=bp\b)",
 )
-"""Where a quantity may begin, in lower case; saves trying the whole pattern at each character."""
+"""Where a quantity may begin, in lower case; avoids trying the whole pattern at each character."""
 HINT = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twel|thir|fort|fif|twen|hundred|thousand|million"
     r"|billion|trillion|first|second|nin)"
 )
-"""What every figure holds, in lower case: a digit, or the beginning of a number word."""
+"""Part of every figure, in lower case: a digit, or the beginning of a number word."""
 NAMED_UNIT = re.compile(
     r"%|per\s?cent|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr", re.I
 )
@@ -120,7 +120,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_]|[-/:.,\u2044]\d|-[A-Za-z]|\s?[ap]\.?m\b", re
 
 
 class Figure(NamedTuple):
-    """One figure: where it stands, its kind, its canonical unit and value."""
+    """One figure: its range, kind, canonical unit and value."""
 
     start: int
     end: int
@@ -128,26 +128,26 @@ class Figure(NamedTuple):
     unit: str
     value: Fraction | str
     restated: Fraction | None = None
-    """The value in brackets where it differs from the one in words."""
+    """The value in brackets if it differs from the one in words."""
     step: Fraction = Fraction(0)
-    """What the last digit shown counts, in the canonical unit."""
+    """Place value of the last digit shown, in the canonical unit."""
     ambiguous: bool = False
-    """A numeric date that another order of day and month would read otherwise."""
+    """A numeric date that would be another one with day and month swapped."""
     per: str = ""
-    """For money, the period that it is paid for: month, quarter or year."""
+    """For money, the period it is paid for: month, quarter or year."""
 
 
 SizeKey = tuple[str, int | str, int]
-"""Unit, and value as numerator and denominator: a fraction itself is slow to look up."""
+"""Unit, and value as numerator and denominator, because a Fraction is slow to hash."""
 
 
 def size_key(unit: str, value: Fraction | str) -> SizeKey:
-    """What equal figures of one unit have in common."""
+    """Return a key that is equal for equal figures of one unit."""
     return (unit, value, 1) if isinstance(value, str) else (unit, *value.as_integer_ratio())
 
 
 class QuantityGroups(NamedTuple):
-    """What the groups of `QUANTITY` hold, in their order."""
+    """The groups of `QUANTITY`, in order."""
 
     sign: str | None
     digits: str | None
@@ -166,23 +166,23 @@ class QuantityGroups(NamedTuple):
 
 @lru_cache(maxsize=64)
 def figures_in(text: str) -> tuple[Figure, ...]:
-    """Figures in order of appearance, with offsets into `text`."""
+    """List the figures of a text in order of appearance, with offsets into `text`."""
     normal = normalise(text)
     if not HINT.search(normal.text.lower()):
         return ()
     plain = UNIT_RANGE.sub("–", normal.text)
     taken = bytearray(len(plain))
-    found: list[Figure] = []
+    figures: list[Figure] = []
     for date in dates_in(plain):
-        found.append(Figure(date.start, date.end, "date", "date", date.iso, ambiguous=date.ambiguous))
+        figures.append(Figure(date.start, date.end, "date", "date", date.iso, ambiguous=date.ambiguous))
         taken[date.start : date.end] = b"\1" * (date.end - date.start)
     for match in CODE_SECTION.finditer(plain):
         taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
-    found.extend(_figures(plain, taken))
-    found.sort(key=START)
+    figures.extend(_figures(plain, taken))
+    figures.sort(key=START)
     if normal.starts is not None:
-        found = [_placed(figure, *normal.original(figure.start, figure.end)) for figure in found]
-    return tuple(found)
+        figures = [_placed(figure, *normal.original(figure.start, figure.end)) for figure in figures]
+    return tuple(figures)
 
 
 def _placed(figure: Figure, start: int, end: int) -> Figure:
@@ -190,12 +190,9 @@ def _placed(figure: Figure, start: int, end: int) -> Figure:
 
 
 def _quantities(text: str) -> Iterator[re.Match[str]]:
-    """Matches of `QUANTITY`, as its `finditer` gives them."""
-    lower = text.lower()
-    if len(lower) != len(text):
-        lower = "".join(c.lower() if c.isascii() else c for c in text)
+    """Matches of `QUANTITY`, in the order of its `finditer`."""
     end = 0
-    for first in FIRST_LETTERS.finditer(lower):
+    for first in FIRST_LETTERS.finditer(lower(text)):
         match = QUANTITY.match(text, first.start()) if first.start() >= end else None
         if match:
             end = match.end()
@@ -230,7 +227,7 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
 
 @lru_cache(maxsize=4096)
 def _amount(parts: QuantityGroups, written: str) -> tuple[str, str, Fraction, Fraction | None, Fraction]:
-    """Kind, unit, value, value in brackets and step of one way to write a figure, with the unit `written`."""
+    """Kind, unit, value, value in brackets and step of the groups of a match, with the unit `written`."""
     kind, unit, factor = _unit(written, parts.sign or "", parts.before or parts.after or "")
     value, size = _value(parts, kind)
     return kind, unit, value * factor, _restated(parts, value, factor), size * factor
@@ -245,7 +242,7 @@ def _small_percent(match: re.Match[str], small: re.Match[str]) -> Figure:
 
 
 def _restated(parts: QuantityGroups, value: Fraction, factor: Fraction) -> Fraction | None:
-    """The number in brackets, where it is not the one in words; a percentage may restate basis points."""
+    """The number in brackets, if it is not the one in words; a percentage may restate basis points."""
     again = parts.again or parts.later
     if not again:
         return None
@@ -257,14 +254,14 @@ def _restated(parts: QuantityGroups, value: Fraction, factor: Fraction) -> Fract
 
 
 def _unit_ahead(text: str, at: int) -> str:
-    """The unit of the second number in "10 to 15 days", which the first one shares."""
+    """The unit of the second number in "10 to 15 days", which is also the first one's."""
     joint = RANGE_JOINT.match(text, at)
     ahead = QUANTITY.match(text, joint.end()) if joint else None
     return (ahead["unit"] or "") if ahead else ""
 
 
 def _value(parts: QuantityGroups, kind: str) -> tuple[Fraction, Fraction]:
-    """The number matched and what its last digit counts."""
+    """The number matched, and the place value of its last digit."""
     if parts.words:
         hundredths = parts.hundredths or ""
         value = numbers.words_value(parts.words)
@@ -277,13 +274,13 @@ def _value(parts: QuantityGroups, kind: str) -> tuple[Fraction, Fraction]:
 
 
 def _unit(written: str, sign: str, bracket: str) -> tuple[str, str, Fraction]:
-    """Kind, canonical unit and factor; a bracket such as "($500)" or "(5%)" lends its unit to a bare number."""
+    """Kind, canonical unit and factor; a bracket such as "($500)" or "(5%)" gives its unit to a bare number."""
     if sign:
         return "money", CURRENCIES[sign.lower()[-3:] if sign[-1].isalpha() else sign[-1]], Fraction(100)
     for text in (written, bracket):
-        found = NAMED_UNIT.search(text)
-        if found:
-            name = SPACE.sub(" ", found[0].lower()).strip(". ")
+        unit = NAMED_UNIT.search(text)
+        if unit:
+            name = SPACE.sub(" ", unit[0].lower()).strip(". ")
             name = {"yrs": "year", "yr": "year", "bps": "basis point"}.get(name, name)
             name = "percent" if name.startswith(("per cent", "percent")) else name.removesuffix("s")
             if name == "day" and BUSINESS.search(text):

@@ -1,4 +1,4 @@
-"""Tells a refusal from an answer, by its words. Knows not whether refusing was right."""
+"""Recognise refusals, clauses that say the source has no answer, and denied claims, by their words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from harness.schema import Case, Span
-from harness.scoring.text import phrases
+from harness.scoring.text import normalize
 from harness.scoring.text.normalize import plain
 
 CANNOT = r"(?:cannot|can ?not|can'?t|could not|couldn'?t|am (?:not able|unable)|'m (?:not able|unable)|won'?t|will not)"
@@ -22,7 +22,7 @@ REFUSAL = re.compile(
 
 
 def refuses(text: str) -> bool:
-    """Whether an answer opens with words that decline to answer."""
+    """Whether an answer begins with words that decline to answer."""
     opening = plain(text[:300]).replace("’", "'")
     return bool(REFUSAL.match(opening))
 
@@ -45,7 +45,7 @@ MARK = re.compile(
     r"n't\b|not?\b|none\b|nothing\b|neither\b|never\b|nowhere\b|cannot\b|silent\b|un(?:known|able|answerable)\b|outside\b"
     r"|lacks?\b|unclear\b|beyond\b|insufficient\b|impossible\b|fails?\b|premise\b|open\b|n/a\b|without an answer\b"
 )
-"""What every declining clause has; the patterns below begin or end at such a word."""
+"""A word of every declining clause; the patterns below begin or end at such a word."""
 ALONE = re.compile(
     rf"{NOT}(?: \w+ly)? (?:stated|mentioned|specified|answered|addressed|answerable|said)\b"
     rf"|{NOT}(?: \w+ly)?(?: (?:given|covered|listed|named|found|included|contained|defined|set out|available|part of"
@@ -63,7 +63,7 @@ ALONE = re.compile(
     r"|neither guideline\b|unanswerable|unknown|n/a|without an answer"
     rf"|(?:outside|beyond) (?:the scope of )?(?:the|this) {SOURCE}\b|premise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
 )
-"""From the word on, it is enough by itself."""
+"""Patterns that begin at the word and are sufficient alone."""
 PAIRED = [
     (
         rf"{NOT}(?: (?:actually|directly|explicitly|specifically|clearly|seem to|appear to))? {SAYS}",
@@ -82,7 +82,7 @@ PAIRED = [
     (r"(?:silent|unclear)\b", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
     (r"open\b", rf"\b{SOURCE} leaves? (?:this|that|it|the question) "),
 ]
-"""From the word on, and up to it: enough together."""
+"""Pairs of patterns, from the word on and up to it, that are sufficient together."""
 PATTERNS = [(re.compile(on), re.compile(rf"(?:{up_to})$")) for on, up_to in PAIRED]
 REACH = 60
 """Characters before such a word that are read."""
@@ -92,22 +92,22 @@ TURN = re.compile(
     r"(?:but|however|although|though|while|whereas)\s+"
     r"|or\s+(?=(?:else|not|the (?:handbook|excerpt|document|guidelines))\b)"
 )
-"""A word at which a sentence turns."""
+"""A word that begins a contrasting clause."""
 
 
 def declines(text: str) -> bool:
-    """Whether a text says, anywhere in it, that the source does not answer. A bare "no" is an answer."""
+    """Whether a text says anywhere that the source has no answer. A bare "no" is an answer."""
     normal = plain(text)
     return any(is_declining(clause) for _, _, clause in clauses(lower(normal)))
 
 
 def lower(text: str) -> str:
-    """Text in lower case with straight apostrophes, character for character."""
-    return phrases.lower(text.replace("’", "'"))
+    """Return the text in lower case with straight apostrophes; the length does not change."""
+    return normalize.lower(text.replace("’", "'"))
 
 
 def clauses(text: str) -> list[tuple[int, int, str]]:
-    """Clauses of a lower-case text with their ranges: sentences, cut again at "but", "while", ";" and the like."""
+    """List the clauses of a lower-case text with their ranges: sentences, also split at "but", "while" and ";"."""
     ends = [match.end() for match in SENTENCE_END.finditer(text)]
     if any(turn in text for turn in TURNS):
         ends += [m.end() for m in TURN.finditer(text) if not text[m.start() - 1 : m.start()].isalpha()]
@@ -116,16 +116,16 @@ def clauses(text: str) -> list[tuple[int, int, str]]:
 
 
 def is_declining(clause: str) -> bool:
-    """Whether one clause, in lower case, says that the source does not answer."""
-    found = False
+    """Whether one clause, in lower case, says that the source has no answer."""
+    has_mark = False
     for mark in MARK.finditer(clause):
-        found, at = True, mark.start()
+        has_mark, at = True, mark.start()
         if ALONE.match(clause, at):
             return True
         for on, up_to in PATTERNS:
             if on.match(clause, at) and up_to.search(clause[max(0, at - REACH) : at]):
                 return True
-    return found and refuses(clause)
+    return has_mark and refuses(clause)
 
 
 DENIES = re.compile(
@@ -139,29 +139,32 @@ DENIES = re.compile(
 )
 SENTENCE = re.compile(r"[.!?](?:\s|$)|\n")
 SPACE = re.compile(r"\s+")
+MAX_SENTENCE = 400
+"""Characters of a sentence that are read on either side of a claim."""
 
 
 def without_denied(case: Case, text: str, spans: list[Span], grounded: tuple[str, ...]) -> list[Span]:
-    """The spans less those without ground that the question holds and the answer denies."""
+    """Drop the ungrounded spans that repeat the question and that the answer denies."""
     if all(span.verdict in grounded for span in spans):
         return spans
-    asked = _folded(" ".join(value for name, value in case.input.items() if name != "document"))
-    if not asked.strip():
+    question = _folded(" ".join(value for name, value in case.input.items() if name != "document"))
+    if not question.strip():
         return spans
     return [
         span
         for span in spans
-        if span.verdict in grounded or _folded(span.quote) not in asked or not denies(text, span.start, span.end)
+        if span.verdict in grounded or _folded(span.quote) not in question or not denies(text, span.start, span.end)
     ]
 
 
 def denies(text: str, start: int, end: int) -> bool:
-    """Whether the sentence around a range says that something is not there."""
+    """Whether the sentence around a range says that something does not exist."""
     first = 0
-    for stop in SENTENCE.finditer(text, max(0, start - 400), start):
+    for stop in SENTENCE.finditer(text, max(0, start - MAX_SENTENCE), start):
         first = stop.end()
     stop_after = SENTENCE.search(text, end)
-    sentence = text[max(first, start - 400) : min(stop_after.end() if stop_after else len(text), end + 400)]
+    last = stop_after.end() if stop_after else len(text)
+    sentence = text[max(first, start - MAX_SENTENCE) : min(last, end + MAX_SENTENCE)]
     return bool(DENIES.search(plain(sentence).replace("’", "'")))
 
 

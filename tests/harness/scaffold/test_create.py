@@ -86,7 +86,7 @@ def test_without_a_terminal_what_has_no_answer_is_named_in_one_line(tunegate, he
     (["x", "--bar", "1"], "--bar 1: is that 1 or 100 of 100?"),
     (["x", "--bar", "most"], "--bar 'most': expected how many of 100"),
     (["x", "--labels", "one"], "--labels: found ['one'], expected two or more"),
-    (["x", "--labels", "a; A"], "label 'A' cannot be told from 'a'"),
+    (["x", "--labels", "a; A"], "label 'A' is the same as 'a'"),
     (["x", "--kind", "list", "--labels", "fee; none"], "'none' is how an answer says that there is none"),
     (["x", "--labels", "a; \x1b[31m"], "is no line of text"),
     (["x", "--kind", "json", "--fields", "rent: money"], "'rent: money' is no field"),

@@ -2,20 +2,22 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Metric, Score, Span
+from harness.schema import Case, Metric, Score, Span
 from harness.scoring.base import DocumentCache, Scorer, metrics_of, run, scorer
-from harness.scoring.grounding import facts, figures
+from harness.scoring.grounding import claims, facts, figures
 from harness.scoring.legal import citations, clauses
+from tests.support.answers import answer
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 CASE = Case(id="case-1", input={}, expected=[], cluster="c")
-ANSWER = Completion(key="k", text="abc", finish_reason="stop", prompt_tokens=0, output_tokens=0)
+ANSWER = answer("abc")
 
 
 def made(score: Score, *metrics: Metric) -> Scorer:
@@ -63,7 +65,7 @@ def test_a_metric_that_reads_another_family_is_refused():
 def test_a_span_that_does_not_quote_the_answer_fails_its_score():
     wrong = Span(start=0, end=2, quote="bc", kind="clause", verdict="found")
     score = run([made(Score(name="a", value=1.0, spans=[wrong]))], CASE, ANSWER).a
-    assert score.failed and score.value is None and "does not stand there" in score.reason
+    assert score.failed and score.value is None and "does not have that text there" in score.reason
 
 
 def test_a_count_that_a_metric_needs_must_be_there():
@@ -176,21 +178,34 @@ def test_it_is_called_what_the_function_is_called():
 
 
 SCORERS = Path(facts.__file__).parents[1]
-KNOWN = facts.BORNE_OUT | facts.FABRICATED | facts.OTHER
+KNOWN = claims.BORNE_OUT | claims.FABRICATED | claims.OTHER
+
+
+def verdict_expressions(tree: ast.AST) -> Iterator[ast.expr]:
+    """Expressions that a module passes or assigns as a span's verdict."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "verdict":
+            yield node.value
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "make_span":
+            yield node.args[3 if any(isinstance(argument, ast.Starred) for argument in node.args) else 4]
+        elif isinstance(node, ast.Assign):
+            target = node.targets[0]
+            if isinstance(target, ast.Tuple) and getattr(target.elts[0], "id", "") == "verdict":
+                options = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+                yield from (option.elts[0] for option in options if isinstance(option, ast.Tuple))
+            elif getattr(target, "id", "") == "verdict":
+                yield node.value
 
 
 def stated() -> set[str]:
-    """Words that a scorer's source gives as a span's verdict outright."""
-    found = set()
-    for path in SCORERS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg == "verdict":
-                found |= {n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant)}
-    return {word for word in found if isinstance(word, str)}
+    """Words that the scorers' source gives as a span's verdict."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in SCORERS.rglob("*.py")]
+    parts = [part for tree in trees for value in verdict_expressions(tree) for part in ast.walk(value)]
+    return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
 
 
 def test_no_verdict_has_two_standings() -> None:
-    sizes = [len(facts.BORNE_OUT), len(facts.FABRICATED), len(facts.OTHER)]
+    sizes = [len(claims.BORNE_OUT), len(claims.FABRICATED), len(claims.OTHER)]
     assert sum(sizes) == len(KNOWN)
 
 

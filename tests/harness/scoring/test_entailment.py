@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring import entailment
 from harness.scoring.base import run
 from tests.conftest import save_tokenizer
+from tests.support.answers import answer
 
 DOCUMENT = "The landlord and the tenant agree. The rent is due on sale. " * 6
 
@@ -48,7 +49,7 @@ def reader(tmp_path_factory):
 
 def scored(reader, text, finish_reason="stop", document=DOCUMENT, **options):
     case = Case(id="x", input={"document": document}, expected=[], cluster="lease-1")
-    completion = Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0)
+    completion = answer(text, finish_reason)
     return run([entailment.by_model(reader, **{"chunk_words": 12, **options})], case, completion).support
 
 

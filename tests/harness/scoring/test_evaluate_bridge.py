@@ -7,6 +7,7 @@ from harness.gates.judge import judge
 from harness.schema import Case, Gate, GateFile, Objective, Record
 from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
+from tests.support.answers import answer
 from tests.support.written_metrics import (
     ANY_OF,
     GOOD,
@@ -14,7 +15,6 @@ from tests.support.written_metrics import (
     TEXT,
     TEXTS,
     WORDS,
-    answer,
     bridged,
     case,
     offline_library,

@@ -15,7 +15,8 @@ from harness.scoring import base, evaluate_bridge, evaluate_metrics
 from harness.scoring.base import run
 from harness.scoring.grounding import facts
 from harness.scoring.legal import clauses, cuad
-from tests.support.written_metrics import ANY_OF, GOOD, TEXTS, answer, case, offline_library, scored, write
+from tests.support.answers import answer
+from tests.support.written_metrics import ANY_OF, GOOD, TEXTS, case, offline_library, scored, write
 
 SUITES = Path(__file__).parents[3] / "evalsuites"
 CAT = "the cat was found under the bed"
@@ -243,7 +244,7 @@ import sys
 from harness.schema import Case
 from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
-from tests.support.written_metrics import answer
+from tests.support.answers import answer
 case = Case(id="a", input={{"document": "x"}}, expected=[{BED!r}], cluster="c")
 scores = run([*evaluate_bridge.rouge(), *evaluate_bridge.squad()], case, answer({CAT!r}))
 assert not [s.reason for s in scores.values() if s.value is None], scores

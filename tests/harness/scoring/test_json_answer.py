@@ -5,8 +5,9 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.json_answer import matching
+from tests.support.answers import answer
 
 SCHEMA = {
     "type": "object",
@@ -19,9 +20,7 @@ WANTED = {"clause": "holdover", "days": 30, "binding": True}
 
 def scored(text: str, expected: list[str] | None = None, finish: str = "stop"):
     case = Case(id="q", input={}, expected=[json.dumps(WANTED)] if expected is None else expected, cluster="q")
-    return matching(SCHEMA)(
-        case, Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1)
-    )
+    return matching(SCHEMA)(case, answer(text, finish))
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Record
+from harness.schema import Case, Record
 from harness.scoring import cited_evidence, labels
 from harness.scoring.base import run
 from harness.stats.estimates import estimate, observations
+from tests.support.answers import answer
 
 YES_NO = labels.among(("Yes", "No"))
 NLI = labels.among(
@@ -19,8 +20,7 @@ TEXT = "[1] The price is fixed. [2] It may not change.\n[3] Notices go by mail."
 
 
 def completion(text, finish="stop"):
-    error = "timed out" if finish == "error" else None
-    return Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
+    return answer(text, finish)
 
 
 def case_of(gold, case_id="x", evidence="", cluster="c"):
@@ -158,7 +158,7 @@ def test_labels_that_cannot_be_told_apart_and_aliases_that_lead_nowhere_are_refu
         labels.among(("Yes", "yes."), aliases={"No": "Not"})
     with pytest.raises(UserError, match="no labels"):
         labels.among(())
-    with pytest.raises(UserError, match="none of the labels"):
+    with pytest.raises(UserError, match="not one of the labels"):
         labels.among(("Yes", "No"), apart=("Maybe",))
 
 

@@ -4,9 +4,10 @@ import pytest
 
 from harness.errors import UserError
 from harness.evaluation.plan import option_ids
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.multiple_choice import likeliest
 from harness.suites.prompts import PlainRenderer
+from tests.support.answers import answer
 
 LETTERS = ("A", "B", "C")
 SCORER = likeliest(LETTERS)
@@ -14,18 +15,9 @@ SCORER = likeliest(LETTERS)
 
 def scored(text: str, logprobs: tuple[float, ...] = (), finish: str = "length"):
     case = Case(id="q", input={}, expected=["B"], cluster="q")
-    error = "stopped" if finish == "error" else None
     return SCORER(
         case,
-        Completion(
-            key="k",
-            text=text,
-            finish_reason=finish,
-            prompt_tokens=1,
-            output_tokens=1,
-            option_logprobs=logprobs,
-            error=error,
-        ),
+        answer(text, finish, option_logprobs=logprobs),
     )
 
 

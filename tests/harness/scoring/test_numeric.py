@@ -3,16 +3,14 @@
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.numeric import within
+from tests.support.answers import answer
 
 
 def scored(text: str, expected: str, finish: str = "stop", **how):
     case = Case(id="q", input={}, expected=[expected], cluster="q")
-    error = "stopped" if finish == "error" else None
-    return within(**how)(
-        case, Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
-    )
+    return within(**how)(case, answer(text, finish))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from harness.scoring.legal import citations, clauses
 from harness.scoring.text import numbers
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.quantities import figures_in
+from tests.support.answers import answer
 
 SCORERS = [
     clauses.found,
@@ -71,7 +72,7 @@ def case(document: str) -> Case:
 
 
 def completion(text: str, finish_reason: str = "stop") -> Completion:
-    return Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0)
+    return answer(text, finish_reason)
 
 
 @settings(max_examples=150, deadline=None)

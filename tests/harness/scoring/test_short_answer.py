@@ -2,18 +2,16 @@
 
 import pytest
 
-from harness.schema import Case, Completion, Score, Scores
+from harness.schema import Case, Score, Scores
 from harness.scoring import short_answer
 from harness.scoring.base import metrics_of, run
 from harness.scoring.text.refusals import refuses
+from tests.support.answers import answer
 
 
 def both(text: str, expected: list[str], finish_reason: str = "stop", **tags: str) -> Scores:
     case = Case(id="q1", input={}, expected=expected, cluster="c", tags=tags)
-    error = "stopped" if finish_reason == "error" else None
-    completion = Completion(
-        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
-    )
+    completion = answer(text, finish_reason)
     return run([short_answer.accepted, short_answer.exactly, short_answer.given], case, completion)
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring import summaries
 from harness.scoring.base import run
+from tests.support.answers import answer
 
 SOURCE = "The lessor may change the fees of the garden at any time. You must pay the changed fees within ten days."
 REFERENCE = "They can change fees; you have ten days to pay."
@@ -12,8 +13,7 @@ REFERENCE = "They can change fees; you have ten days to pay."
 
 def scored(text, finish="stop", reference=REFERENCE, source=SOURCE):
     case = Case(id="x", input={"document": source}, expected=[reference], cluster="c")
-    error = "timed out" if finish == "error" else None
-    said = Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
+    said = answer(text, finish)
     return run([summaries.summary], case, said).plain
 
 

@@ -1,4 +1,4 @@
-"""The `evaluate` metric of invented facts: the fabrication rate of checkable facts. Knows no plain claim."""
+"""`evaluate` metric: the fabrication rate of checkable facts."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ import evaluate
 from harness.schema import Case, Completion
 from harness.scoring.grounding.facts import is_fabricated, judge
 
-DESCRIPTION = """Citations, figures, names and quotations of a text that its source does not bear out. Precise on
-numbers and blind to most else, so it is no rate of hallucination; shorter and refusing answers lower it."""
+DESCRIPTION = """Citations, figures, names and quotations of a text that its source does not support. Precise on
+numbers and blind to most other claims, so it is not a hallucination rate; shorter answers and refusals lower it."""
 INPUTS = """
 Args:
     predictions: the texts.
     sources: the source of each text.
 Returns:
-    fabrication_rate: facts without ground over checkable facts; None where no text states one.
+    fabrication_rate: unsupported facts over checkable facts; None if no text states one.
     fabrication_response_rate: share of texts with at least one.
     claims, fabricated: the counts behind them.
-    claims_per_answer: checkable facts a text.
+    claims_per_answer: checkable facts per text.
 """
 
 
 class CheckableFacts(evaluate.Metric):  # type: ignore[misc]
-    """Rates of checkable facts that a source does not bear out."""
+    """Rates of checkable facts that a source does not support."""
 
     def _info(self) -> Any:
         text = datasets.Value("string")

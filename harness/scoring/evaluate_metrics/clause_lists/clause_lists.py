@@ -1,4 +1,4 @@
-"""The `evaluate` metric of clause lists: exact sets, recall, precision and F1 of named clauses. Knows no vocabulary."""
+"""`evaluate` metric: exact sets, recall, precision and F1 of lists of clauses."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ import evaluate
 
 from harness.scoring.legal.clause_list_parser import key
 
-DESCRIPTION = """Compares lists of clause types with the types that are there. Two spellings of one name are one name
-(case, punctuation, '&' for 'and'), a name counts once a list, and a name that is not there is a false positive."""
+DESCRIPTION = """Compares lists of clause types with the expected types. Two spellings of one name are equal (case,
+punctuation, '&' for 'and'), a name counts once per list, and a name that is not expected is a false positive."""
 INPUTS = """
 Args:
     predictions: a list of clause types for each text.
-    references: the list of clause types that are there, for each text; may be empty.
+    references: the list of expected clause types for each text; may be empty.
 Returns:
     exact_set: share of texts with exactly the right set of names.
-    recall, precision, f1: micro, over all names together; None where there is nothing to count.
+    recall, precision, f1: micro, over all names together; None if there is nothing to count.
     tp, fp, fn: the counts behind them.
 """
 

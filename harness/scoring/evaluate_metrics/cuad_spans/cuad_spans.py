@@ -1,4 +1,4 @@
-"""The `evaluate` metric of quoted clauses by CUAD's rule. Knows no model; confidences are the caller's."""
+"""`evaluate` metric: quoted clauses by CUAD's rule, with a curve if the caller gives confidences."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,24 +8,24 @@ import evaluate
 
 from harness.scoring.legal.cuad import PARTIES, SpanCounts, aupr, count, curve, f_score, precision_at_recall
 
-DESCRIPTION = """Quoted clauses against labelled ones: two strings match where the sets of their words share half of
-their union, words split at single spaces, as in evaluate.py of TheAtticusProject/cuad at commit 67faa0e. Not the same
-as the metric `cuad` of the hub, which takes lists of answers by threshold."""
+DESCRIPTION = """Quoted clauses against labelled ones: two strings match if the sets of their words share half of
+their union, words split at single spaces, as in evaluate.py of TheAtticusProject/cuad at commit 67faa0e. Different
+from the metric `cuad` on the Hub, which takes lists of answers by threshold."""
 INPUTS = """
 Args:
     predictions: the list of quoted strings for each question.
-    references: the list of labelled strings for each question; empty where there is no such clause.
-    questions: an id for each question, optional; one that holds 'Parties' also matches a string that holds the label.
-    confidences: a list of confidences for each question's predictions, optional; only with them there is a curve.
+    references: the list of labelled strings for each question; empty if there is no such clause.
+    questions: an id for each question, optional; with 'Parties' in it, a quoted string that contains the label also
+    matches. confidences: a list of confidences for each question's predictions, optional; the curve needs them.
 Returns:
-    precision, recall, f1, f2: at one operating point, micro over questions; None where there is nothing to count.
+    precision, recall, f1, f2: at one operating point, micro over questions; None if there is nothing to count.
     tp, fp, fn: the counts behind them.
     aupr, precision_at_80_recall, precision_at_90_recall: with confidences only.
 """
 
 
 class CuadSpans(evaluate.Metric):  # type: ignore[misc]
-    """Precision, recall, F1 and F2 of quoted strings, and the curve where there are confidences."""
+    """Precision, recall, F1 and F2 of quoted strings, and the curve if there are confidences."""
 
     def _info(self) -> Any:
         strings = datasets.Sequence(datasets.Value("string"))
@@ -48,10 +48,10 @@ class CuadSpans(evaluate.Metric):  # type: ignore[misc]
             raise ValueError(f"{len(predictions)} questions have {len({*names})} different ids; each needs its own")
         quoted = [list(dict.fromkeys(text for text in texts if text)) for texts in predictions]
         counts = [
-            count(there, found, PARTIES in name) for name, found, there in zip(names, quoted, references, strict=True)
+            count(gold, texts, PARTIES in name) for name, texts, gold in zip(names, quoted, references, strict=True)
         ]
         total = SpanCounts(*(sum(column) for column in zip(*counts, strict=True))) if counts else SpanCounts(0, 0, 0)
-        made: dict[str, float | int | None] = {
+        results: dict[str, float | int | None] = {
             "precision": total.precision,
             "recall": total.recall,
             "f1": f_score(total),
@@ -59,9 +59,9 @@ class CuadSpans(evaluate.Metric):  # type: ignore[misc]
             **total._asdict(),
         }
         if confidences is not None:
-            given = [list(zip(texts, sure, strict=True)) for texts, sure in zip(predictions, confidences, strict=True)]
-            points = curve(dict(zip(names, references, strict=True)), dict(zip(names, given, strict=True)))
-            made["aupr"] = aupr(points)
-            made["precision_at_80_recall"] = precision_at_recall(points, 0.8)[0]
-            made["precision_at_90_recall"] = precision_at_recall(points, 0.9)[0]
-        return made
+            scored = [list(zip(texts, sure, strict=True)) for texts, sure in zip(predictions, confidences, strict=True)]
+            points = curve(dict(zip(names, references, strict=True)), dict(zip(names, scored, strict=True)))
+            results["aupr"] = aupr(points)
+            results["precision_at_80_recall"] = precision_at_recall(points, 0.8)[0]
+            results["precision_at_90_recall"] = precision_at_recall(points, 0.9)[0]
+        return results

@@ -1,4 +1,4 @@
-"""The `evaluate` metric ROUGE on the package `rouge-score`, for machines that cannot reach the hub's script."""
+"""`evaluate` metric: ROUGE by the package `rouge-score`, without the Hub's script."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,7 @@ import datasets
 import evaluate
 
 DESCRIPTION = """ROUGE (Lin 2004): n-grams and longest common subsequences that a text shares with its reference. Counts
-words and knows no meaning: two good summaries of one text share a part of their words only."""
+words, not meaning: two good summaries of one text share only a part of their words."""
 INPUTS = """
 Args:
     predictions: the texts.
@@ -16,7 +16,7 @@ Args:
     rouge_types: which of rouge1, rouge2, ..., rougeL and rougeLsum to give.
     use_stemmer: reduce words to their Porter stems first.
 Returns:
-    for each type, its mean F measure from 0 to 1, as the metric `rouge` of the hub gives it.
+    for each type, its mean F measure from 0 to 1, as the metric `rouge` on the Hub computes it.
 """
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
@@ -41,8 +41,8 @@ class Rouge(evaluate.Metric):  # type: ignore[misc]
         use_stemmer: bool = False,
     ) -> dict[str, float]:
         scorer = _scorer(tuple(rouge_types), use_stemmer)
-        found = [scorer.score_multi(texts, text) for text, texts in zip(predictions, references, strict=True)]
-        return {name: sum(scores[name].fmeasure for scores in found) / len(found) for name in rouge_types}
+        scores = [scorer.score_multi(texts, text) for text, texts in zip(predictions, references, strict=True)]
+        return {name: sum(one[name].fmeasure for one in scores) / len(scores) for name in rouge_types}
 
 
 @cache

@@ -1,1 +1,1 @@
-"""A metric script; `evaluate` copies the file of this folder's name alone."""
+"""Folder of one metric script; `evaluate` copies only the file with the folder's name."""

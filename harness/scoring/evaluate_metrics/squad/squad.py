@@ -1,4 +1,4 @@
-"""The `evaluate` metric of SQuAD 1.1, exact match and F1 of words, on plain texts."""
+"""`evaluate` metric: exact match and F1 of words as SQuAD 1.1 defines them, on plain texts."""
 
 import re
 import string
@@ -9,8 +9,8 @@ import datasets
 import evaluate
 
 DESCRIPTION = """Exact match and F1 of words between a short answer and its accepted answers, in lower case, without
-punctuation and articles, as the evaluation script of SQuAD 1.1 defines them (Rajpurkar et al. 2016). Takes texts where
-the metric `squad` of the hub takes records with ids, and gives shares where that gives percent."""
+punctuation and articles, as the evaluation script of SQuAD 1.1 defines them (Rajpurkar et al. 2016). Takes texts,
+while the metric `squad` on the Hub takes records with ids, and returns shares instead of percent."""
 INPUTS = """
 Args:
     predictions: the answers.
@@ -38,8 +38,8 @@ class Squad(evaluate.Metric):  # type: ignore[misc]
         accepted = [[_words(text) for text in texts] for texts in references]
         pairs = list(zip(map(_words, predictions), accepted, strict=True))
         return {
-            "exact_match": sum(float(said in texts) for said, texts in pairs) / len(pairs),
-            "f1": sum(max(_f1(said, text) for text in texts) for said, texts in pairs) / len(pairs),
+            "exact_match": sum(float(words in texts) for words, texts in pairs) / len(pairs),
+            "f1": sum(max(_f1(words, text) for text in texts) for words, texts in pairs) / len(pairs),
         }
 
 
@@ -48,6 +48,6 @@ def _words(text: str) -> list[str]:
     return ARTICLES.sub(" ", plain).split()
 
 
-def _f1(said: list[str], accepted: list[str]) -> float:
-    shared = (Counter(said) & Counter(accepted)).total()
-    return 2 * shared / (len(said) + len(accepted)) if shared else 0.0
+def _f1(words: list[str], accepted: list[str]) -> float:
+    shared = (Counter(words) & Counter(accepted)).total()
+    return 2 * shared / (len(words) + len(accepted)) if shared else 0.0

@@ -12,9 +12,9 @@ from harness.scoring.finance.vocabulary import period_key, related
     [
         ("A Fund | Q2 2025 | net income | USD thousands", "4 cells"),
         ("A Fund | Q2 2025 | net income | shells | 3", "unit 'shells' is unknown"),
-        ("A Fund | soon | net income | USD | 3", "period 'soon' is none"),
-        ("A Fund | Q2 2025 | net income | USD | high", "value 'high' is no number"),
-        ("A Fund | Q2 2025 | net income | USD | 3\nA Fund | Q2 2025 | net income | USD | 4", "two values stand for"),
+        ("A Fund | soon | net income | USD | 3", "period 'soon' cannot be read"),
+        ("A Fund | Q2 2025 | net income | USD | high", "value 'high' is not a number"),
+        ("A Fund | Q2 2025 | net income | USD | 3\nA Fund | Q2 2025 | net income | USD | 4", "has two values"),
     ],
 )
 def test_a_sheet_that_cannot_be_read_is_refused_with_the_reason(line, problem):

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.finance import report
 from harness.scoring.finance.answer_parser import signed_figures
 from harness.scoring.finance.vocabulary import read_words
 from harness.scoring.text.quantities import figures_in
+from tests.support.answers import answer
 from tests.support.fund_sheet import DOCUMENT, IN, RIGHT, scored
 
 
@@ -198,5 +199,5 @@ def test_an_amount_in_any_form_is_matched_to_its_row_and_to_no_other(thousands, 
             f"entity | period | metric | unit | value\nElm Row Fund | Q2 2025 | net income | USD thousands | {shown}"
         )
         case = Case(id="x", input={"document": document}, expected=[], cluster="s")
-        said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        said = answer(text)
         assert report.report(case, said).counts["fabricated"] == int(wrong)

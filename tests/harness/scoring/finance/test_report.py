@@ -2,8 +2,9 @@
 
 import pytest
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.finance import report
+from tests.support.answers import answer
 from tests.support.fund_sheet import DOCUMENT, IN, RIGHT, STATED, scored
 
 
@@ -56,7 +57,7 @@ def test_the_last_words_of_a_name_are_no_name_of_their_own_after_another_word():
         ("Silver Income Fund fared well.", ["Silver Income Fund"]),
     ):
         case = Case(id="x", input={"document": document}, expected=[], cluster="s")
-        said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        said = answer(text)
         assert report.report(case, said).invented == invented
 
 

@@ -7,23 +7,21 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.grounding.citation_parser import citations_in
 from harness.scoring.legal import citations
+from tests.support.answers import answer
 
 
 def scored(text: str, document: str = "", state: str = "Georgia", finish_reason: str = "stop") -> Score:
     case = Case(id="x", input={"document": document}, expected=[], cluster="deed-1", tags={"state": state})
-    error = "stopped" if finish_reason == "error" else None
-    completion = Completion(
-        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
-    )
+    completion = answer(text, finish_reason)
     return run([citations.fabricated], case, completion).citations
 
 
 def says(text: str, bare: bool = False) -> list[str]:
-    return [citation.says for citation in citations_in(text, bare)]
+    return [citation.label for citation in citations_in(text, bare)]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_a_section_that_the_source_does_not_name_is_fabricated(section, verdict)
 
 def judged(text: str, document: str = "", **known) -> list[tuple[str, str]]:
     case = Case(id="x", input={"document": document}, expected=[], cluster="d", tags={"state": "Georgia"})
-    completion = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    completion = answer(text)
     return [(s.quote, s.verdict) for s in citations.against(**known)(case, completion).spans]
 
 
@@ -132,7 +130,7 @@ def test_another_list_of_sections_can_be_given(tmp_path):
 def test_a_bad_list_of_sections_is_refused_whole(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("section,governs,as_of,confidence\n9-9-1,a,2020,read\n9-9-1,b,2020,read\n", "utf-8")
-    with pytest.raises(UserError, match=r"3 problems\n.*9-9-1 stands 2 times\n.*'44'.*\n.*'9-8'"):
+    with pytest.raises(UserError, match=r"3 problems\n.*9-9-1 is listed 2 times\n.*'44'.*\n.*'9-8'"):
         citations.against(path, ["44", "9-8"])
     path.write_text("number\n9-9-1\n", "utf-8")
     with pytest.raises(UserError, match="expected"):

@@ -2,10 +2,11 @@
 
 import pytest
 
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import metrics_of, run
 from harness.scoring.grounding import citations, facts, figures, names, quotations, registry
 from harness.scoring.grounding.registry import RegisteredName
+from tests.support.answers import answer
 
 DOCUMENT = (
     "Under O.C.G.A. § 44-14-161 the sale is reported within 30 days. The price is $500, the fee $204. Oakmere "
@@ -15,10 +16,7 @@ DOCUMENT = (
 
 def scored(text: str, finish_reason: str = "stop", scorer=facts.fabricated) -> Score:
     case = Case(id="x", input={"document": DOCUMENT}, expected=[], cluster="c")
-    error = "stopped" if finish_reason == "error" else None
-    completion = Completion(
-        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
-    )
+    completion = answer(text, finish_reason)
     return run([scorer], case, completion).facts
 
 

@@ -4,20 +4,18 @@ import random
 
 import pytest
 
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.grounding import figures
 from harness.scoring.text import numbers
 from harness.scoring.text.dates import MONTH_NAMES
 from harness.scoring.text.quantities import HINT, QUANTITY, QuantityGroups, figures_in
+from tests.support.answers import answer
 
 
 def scored(text: str, document: str = "", finish_reason: str = "stop") -> Score:
     case = Case(id="x", input={"document": document}, expected=[], cluster="lease-1")
-    error = "stopped" if finish_reason == "error" else None
-    completion = Completion(
-        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
-    )
+    completion = answer(text, finish_reason)
     return run([figures.ungrounded], case, completion).figures
 
 
@@ -243,7 +241,7 @@ def test_parts_of_one_percent_are_one_figure(text, value, agrees):
 def test_a_figure_of_the_question_that_is_denied_is_no_claim():
     case = Case(id="x", input={"document": "Rent.", "question": "Is there a $50 fee?"}, expected=[], cluster="c")
     for text, claims in [("There is no $50 fee.", 0), ("Yes, a $50 fee.", 1), ("There is no fee. It is $50.", 1)]:
-        completion = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+        completion = answer(text)
         assert run([figures.ungrounded], case, completion).figures.counts["figures"] == claims
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.grounding import names, registry
 from harness.scoring.grounding.registry import RegisteredName
+from tests.support.answers import answer
 
 DOCUMENT = """COMMERCIAL LEASE. This Lease is between OAKMERE HOLDINGS, LLC ("Landlord") and Dunmore Bakery, Inc.
 ("Tenant"), with First Tidal Bank as lender. Signed by Jane B. Quill. The Records Department keeps copies under
@@ -26,10 +27,7 @@ KNOWN = registry.of(
 
 def scored(text: str, document: str = DOCUMENT, known=None, finish_reason: str = "stop", question: str = "") -> Score:
     case = Case(id="x", input={"document": document, "question": question}, expected=[], cluster="lease-1")
-    error = "stopped" if finish_reason == "error" else None
-    completion = Completion(
-        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
-    )
+    completion = answer(text, finish_reason)
     return run([names.among(known) if known else names.fabricated], case, completion).names
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.grounding import quotations
+from tests.support.answers import answer
 
 DOCUMENT = (
     "1. Repairs. Tenant shall keep the roof — and the gutters — in good\n  repair at its own cost, except "
@@ -15,10 +16,7 @@ DOCUMENT = (
 
 def scored(text: str, document: str = DOCUMENT, finish_reason: str = "stop", question: str = "") -> Score:
     case = Case(id="x", input={"document": document, "question": question}, expected=[], cluster="lease-1")
-    error = "stopped" if finish_reason == "error" else None
-    completion = Completion(
-        key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error
-    )
+    completion = answer(text, finish_reason)
     return run([quotations.fabricated], case, completion).quotes
 
 

@@ -93,7 +93,7 @@ aliases = "y"
         "10 problems",
         "unknown key 'stray'",
         "'complete' names 'colour'",
-        "'complete' names 'fund', of which no name is listed",
+        "'complete' names 'fund', but no name of that kind is listed",
         "name 2: 'records department' means two names",
         "name 3: 'R.D.' means two names: 'Records Department' and 'Roads Division'",
         "kind is 'planet'",

@@ -3,24 +3,18 @@
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Record, Score
+from harness.schema import Case, Record, Score
 from harness.scoring.base import run
 from harness.scoring.legal import clauses
 from harness.stats.estimates import estimate, observations
+from tests.support.answers import answer
 
 VOCABULARY = ["Governing Law", "Anti-Assignment", "Default, Notice and Cure", "Insurance", "Attorney's Fees"]
 
 
 def scored(text: str, gold: list[str], finish_reason: str = "stop") -> Score:
     case = Case(id="x", input={"clause_types": "; ".join(VOCABULARY)}, expected=gold, cluster="c")
-    completion = Completion(
-        key="k",
-        text=text,
-        finish_reason=finish_reason,
-        prompt_tokens=0,
-        output_tokens=0,
-        error="stopped" if finish_reason == "error" else None,
-    )
+    completion = answer(text, finish_reason)
     return run([clauses.found], case, completion).clauses
 
 
@@ -205,7 +199,7 @@ def test_metric_ratios_over_several_answers():
 
 def answered_by(scorer, text: str, gold: list[str]) -> Score:
     case = Case(id="x", input={}, expected=gold, cluster="c")
-    completion = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    completion = answer(text)
     return run([scorer], case, completion).clauses
 
 
@@ -254,7 +248,7 @@ def test_the_macro_mean_names_the_types_that_do_not_occur():
     scorer = clauses.among(["Insurance", "Indemnity", "Repair"])
     macro = next(m for m in scorer.metrics if m.kind == "macro_f1")
     case = Case(id="x", input={}, expected=["Insurance"], cluster="c")
-    said = Completion(key="k", text="Insurance; Indemnity", finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    said = answer("Insurance; Indemnity")
     one = Record(
         case=case,
         variant="tuned",

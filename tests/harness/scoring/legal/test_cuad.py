@@ -5,10 +5,20 @@ import math
 import numpy as np
 import pytest
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.base import run
 from harness.scoring.legal import cuad
-from harness.scoring.legal.cuad import SpanCounts, aupr, count, curve, envelope, jaccard, kept, precision_at_recall
+from harness.scoring.legal.cuad import (
+    SpanCounts,
+    above_threshold,
+    aupr,
+    count,
+    curve,
+    envelope,
+    jaccard,
+    precision_at_recall,
+)
+from tests.support.answers import answer
 
 RENT = "Tenant shall pay rent monthly"
 LAW = "Georgia law governs this lease"
@@ -75,9 +85,9 @@ def test_parties_also_match_where_the_labelled_string_is_part_of_the_quote_as_it
 
 def test_of_equal_texts_the_last_confidence_counts_and_empty_texts_are_dropped():
     pairs = [(RENT, 0.9), ("", 0.8), (LAW, 0.3), (RENT, 0.2)]
-    assert kept(pairs, 0.25) == [LAW]
-    assert kept(pairs, 0.1) == [RENT, LAW]
-    assert kept(pairs, 0.2) == [LAW], "a confidence that equals the threshold is not over it"
+    assert above_threshold(pairs, 0.25) == [LAW]
+    assert above_threshold(pairs, 0.1) == [RENT, LAW]
+    assert above_threshold(pairs, 0.2) == [LAW], "a confidence that equals the threshold is not over it"
 
 
 # Curve
@@ -167,8 +177,7 @@ def test_f_scores_worked_by_hand():
 
 def scored(text, gold, finish="stop", document="", case_id="q", clause=""):
     case = Case(id=case_id, input={"document": document}, expected=gold, cluster="c", tags={"clause": clause})
-    error = "timed out" if finish == "error" else None
-    said = Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
+    said = answer(text, finish)
     return run([cuad.quoted], case, said).spans
 
 

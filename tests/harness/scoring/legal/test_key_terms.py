@@ -5,9 +5,10 @@ import time
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.legal import key_terms
+from tests.support.answers import answer
 
 LINES = [
     "!price: price|pays + $412,000",
@@ -29,8 +30,7 @@ def scored(text: str, expected=LINES, finish_reason: str = "stop", stale: str = 
         cluster="c",
         tags={"stale": stale} if stale else {},
     )
-    error = "stopped" if finish_reason == "error" else None
-    done = Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error)
+    done = answer(text, finish_reason)
     score = run([key_terms.covered], case, done).terms
     assert not score.failed, score.reason
     return score

@@ -2,9 +2,10 @@
 
 import pytest
 
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.legal import statute_questions
+from tests.support.answers import answer
 
 SECTION = ["O.C.G.A. § 44-14-161"]
 ABSENT = ["not in the document"]
@@ -18,8 +19,7 @@ def scored(text: str, expected, finish_reason: str = "stop", question: str = "Wh
         cluster="c",
         tags={"state": "Georgia", **tags},
     )
-    error = "stopped" if finish_reason == "error" else None
-    done = Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=0, output_tokens=0, error=error)
+    done = answer(text, finish_reason)
     score = run([statute_questions.cited], case, done).grounded
     assert not score.failed, score.reason
     return score

@@ -11,6 +11,7 @@ from harness.schema import Case, Completion
 from harness.scoring.base import run
 from harness.scoring.policy import guidelines
 from harness.scoring.policy.guidelines import answered
+from tests.support.answers import answer
 from tests.support.harlow_handbook import DEPARTMENTS, DOCUMENT, IDS
 
 
@@ -20,8 +21,7 @@ def asks(question: str, *expected: str) -> Case:
 
 
 def says(text: str, finish_reason: str = "stop") -> Completion:
-    error = "lost" if finish_reason == "error" else None
-    return Completion(key="k", text=text, finish_reason=finish_reason, prompt_tokens=1, output_tokens=1, error=error)
+    return answer(text, finish_reason)
 
 
 VALUE = asks("How much is paid for a berth on a night train?", "Guideline 4.2", "$45")

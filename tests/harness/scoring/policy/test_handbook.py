@@ -37,7 +37,7 @@ KNOWN = register(IDS, DEPARTMENTS)
     ],
 )
 def test_ids_are_read_in_every_written_form_and_values_are_none(text, found):
-    assert [mention.says for mention in ids_in(text, KNOWN)] == found
+    assert [mention.label for mention in ids_in(text, KNOWN)] == found
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_ids_are_read_in_every_written_form_and_values_are_none(text, found):
     ],
 )
 def test_departments_are_told_from_other_words(text, found):
-    assert [(mention.says, mention.known) for mention in departments_in(text, KNOWN, "Handbook of Harlow")] == found
+    assert [(mention.label, mention.known) for mention in departments_in(text, KNOWN, "Handbook of Harlow")] == found
 
 
 def test_a_handbook_is_read_line_by_line():
@@ -86,4 +86,4 @@ def test_a_register_with_duplicates_is_refused_with_all_of_them():
     with pytest.raises(UserError) as caught:
         register("1.1; 1.2; 1.1", "Claims Team; the Claims Team")
     assert "1.1 is listed 2 times" in str(caught.value)
-    assert "cannot be told from" in str(caught.value)
+    assert "is the same as" in str(caught.value)
