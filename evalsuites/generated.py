@@ -1,11 +1,11 @@
-"""What generated suites share: filling phrases, writing cases and training rows, one command line. Knows no domain.
+"""Shared parts of generated suites: filling phrases, writing cases and training rows, one command line.
 
-A suite's `generate.py` gives two functions and ends with `generated.command(...)`:
+A suite's `generate.py` defines two functions and ends with `generated.command(...)`:
 
     def eval_cases() -> list[Case]                                           # always the same
     def training_pairs(split, rows, seed) -> Iterator[tuple[Case, str]]      # of train or dev: case and right answer
 
-The split `dev-cases` is the cases behind the rows of `dev`: what a checkpoint is chosen by, scored as the suite scores.
+The split `dev-cases` has the cases of the rows of `dev`: they choose a checkpoint, with the suite's scorers.
 """
 
 import argparse
@@ -31,20 +31,20 @@ Pairs = Callable[[str, int, int], Iterable[tuple[Case, str]]]
 
 
 def fill(text: str, values: Mapping[str, str], rng: random.Random) -> str:
-    """The phrase with each `<a|b>` chosen and each `{slot}` filled; a slot without a value is a KeyError."""
-    chosen = CHOICE.sub(lambda found: rng.choice(found[1].split("|")), text)
-    return SLOT.sub(lambda found: values[found[1]], chosen)
+    """Choose one of each `<a|b>` and fill each `{slot}` of a phrase. Raises KeyError for a slot without a value."""
+    chosen = CHOICE.sub(lambda match: rng.choice(match[1].split("|")), text)
+    return SLOT.sub(lambda match: values[match[1]], chosen)
 
 
 def chat_rows(folder: Path, pairs: Iterable[tuple[Case, str]]) -> Iterator[dict[str, object]]:
-    """Chat rows of cases and their right answers, with the prompt of the suite in `folder`."""
+    """Yield chat rows of cases and their right answers, with the prompt of the suite in `folder`."""
     template = load_template(folder / "prompt.jinja")
     for case, answer in pairs:
         yield {"messages": [*messages(template, case), {"role": "assistant", "content": answer}]}
 
 
 def dev_cases(pairs: Iterable[tuple[Case, str]], suite_cases: Iterable[Case]) -> list[Case]:
-    """The cases of pairs, in their order; where the suite has one of their ids, all ids get `dev-` in front."""
+    """Return the cases of pairs, in order; if the suite has one of their ids, all ids get the prefix `dev-`."""
     cases = [case for case, _ in pairs]
     if {case.id for case in cases} & {case.id for case in suite_cases}:
         cases = [msgspec.structs.replace(case, id=f"dev-{case.id}") for case in cases]
@@ -52,7 +52,7 @@ def dev_cases(pairs: Iterable[tuple[Case, str]], suite_cases: Iterable[Case]) ->
 
 
 def case_rows(cases: Iterable[Case]) -> Iterator[dict[str, object]]:
-    """Cases as rows of cases.jsonl."""
+    """Yield cases as rows of cases.jsonl."""
     for case in cases:
         yield {name: getattr(case, name) for name in FIELDS}
 
@@ -65,7 +65,7 @@ def write_rows(out: Path, rows: Iterable[Mapping[str, object]]) -> int:
 
 
 def command(folder: Path, eval_cases: Callable[[], list[Case]], training_pairs: Pairs, rows: Mapping[str, int]) -> None:
-    """The command line of a suite's generator; `rows` gives the number of rows of `train` and `dev` by default."""
+    """Run the command line of a suite's generator; `rows` has the default numbers of rows of `train` and `dev`."""
     parser = argparse.ArgumentParser(description=f"Write cases or training rows of {'/'.join(folder.parts[-2:])}.")
     parser.add_argument("--split", choices=("eval", *rows, DEV_CASES), required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")

@@ -13,7 +13,7 @@ import pytest
 import evalsuites
 from evalsuites.brand.voice import generate as voice
 from evalsuites.generated import dev_cases
-from evalsuites.public import training_files
+from evalsuites.public import data
 from harness.errors import Unavailable, UserError
 from harness.schema import Case
 from harness.suites.cases import load_cases
@@ -180,7 +180,7 @@ def test_an_id_that_comes_twice_is_refused():
 def test_a_case_of_several_validation_rows_is_one_dev_case(tmp_path):
     one, other = (Case(id=n, input={"question": n}, expected=[n], cluster="c") for n in ("a", "b"))
     drawn = {"train": [other], "validation": [one, other, one]}
-    written = training_files.write(tmp_path, FOLDER / "general" / "basics", drawn, lambda case: case.expected[0])
+    written = data.write_training_files(tmp_path, FOLDER / "general" / "basics", drawn, lambda case: case.expected[0])
     assert written == {"train": 1, "validation": 3, "dev_cases": 2}
     assert load_cases(tmp_path / "dev_cases.jsonl") == [one, other]
 

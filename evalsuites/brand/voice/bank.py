@@ -1,4 +1,4 @@
-"""Reads the phrase banks and fills their phrases. Knows no case and no score."""
+"""Read the phrase banks and fill their phrases."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ class Bank:
 
 def load(name: str, held_out: bool | None = None) -> Bank:
     """The bank `eval` or `train`; of the latter all, or only what is held out for the dev rows, or only the rest."""
-    found = tomllib.loads((BANKS / f"{name}.toml").read_text("utf-8"))
+    content = tomllib.loads((BANKS / f"{name}.toml").read_text("utf-8"))
     phrases = {
-        kind: tuple(p for at, p in enumerate(found[kind]) if held_out is None or (at % HELD_OUT == 0) == held_out)
+        kind: tuple(p for at, p in enumerate(content[kind]) if held_out is None or (at % HELD_OUT == 0) == held_out)
         for kind in KINDS
     }
-    return Bank(tuple(found["product"]), phrases)
+    return Bank(tuple(content["product"]), phrases)
 
 
 def slots(product: dict[str, str], rng: random.Random) -> dict[str, str]:
-    """What the slots of a phrase stand for, with one wrong spelling of the name."""
+    """Return the values of a phrase's slots, with one wrong spelling of the name."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", product["name"])
     wrong = rng.choice([product["name"].lower(), product["name"].upper(), spaced, product["name"].capitalize()])
     return product | {"wrong": wrong, "size": size(product)}
 
 
 def size(product: dict[str, str]) -> str:
-    """The figure that the product holds or measures."""
+    """Return the product's capacity or size."""
     return product["holds"].split(" ", 1)[1]
 
 

@@ -1,7 +1,7 @@
-"""An answer by rule: the source with every hit of the style guide replaced. Knows no model and no task.
+"""Floor: the source with every violation of the style guide replaced.
 
 It corrects with the scorer's own rules, so it is as strong as find-and-replace can be: banned terms, slang, names and
-slips are replaced by what the guide puts for them or left out; typos, for which no list holds the right word, stay.
+grammar mistakes are replaced as the guide says or removed; typos stay, because no list has the right word.
 """
 
 from functools import lru_cache
@@ -20,7 +20,7 @@ def _finder() -> ViolationFinder:
 
 
 def find_and_replace(case: Case) -> str:
-    """The document with every hit replaced."""
+    """Return the document with every violation replaced."""
     text = NormalForms(case.document)
     corrected = text.even
     for hit in reversed(_finder().hits(text, _finder().casing(text)[0])):

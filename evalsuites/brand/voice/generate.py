@@ -1,4 +1,4 @@
-"""Writes the suite's cases, and training rows that share nothing with them. Knows no model.
+"""Write the suite's cases, and training rows that share nothing with them.
 
 Each source is one product seen from one side, and gives two cases: a draft (to be rewritten, and the same product's
 draft in voice already), a partner's message (plain, and with a trap) or a fact sheet (for new copy, and copy in voice
@@ -57,13 +57,13 @@ def drawn(bank: Bank, seed: int | str, number: int = 0) -> Iterator[Drawn]:
 
 
 def _turns(size: int, rng: random.Random) -> Iterator[int]:
-    """Every index in random order, again and again, so that no phrase is used much more often than another."""
+    """Yield all indexes in random order, repeatedly, so that all phrases are used about equally often."""
     while True:
         yield from rng.sample(range(size), size)
 
 
-def _case(made: tuple[str, str, dict, str], task: str, document: str, points: list[str], **tags: str) -> Case:
-    case_id, cluster, values, kind = made
+def _case(identity: tuple[str, str, dict, str], task: str, document: str, points: list[str], **tags: str) -> Case:
+    case_id, cluster, values, kind = identity
     return Case(
         id=case_id,
         input={"product": values["name"], "task": task, "document": document},

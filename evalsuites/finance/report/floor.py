@@ -1,6 +1,6 @@
-"""The keyword floor: what a look at words alone yields. Knows no period, scale or sign, and no model.
+"""Keyword floor: rows that share words with the question, without regard to period, scale or sign.
 
-It takes the rows that name the fund asked about and a metric of the question, writes their values as they stand with a
+It takes the rows that name the fund asked about and a metric of the question, writes their values unchanged with a
 plain reading of the unit, and repeats each required statement.
 """
 
@@ -18,11 +18,11 @@ WRITTEN = {
 
 
 def first_row(case: Case) -> str:
-    """A paragraph from the first rows that share words with the question, whatever their period."""
+    """Write a paragraph from the first rows that share words with the question, of any period."""
     question = case.input["question"].lower()
     lines = case.document.splitlines()
     rows = [cells for line in lines if len(cells := [cell.strip() for cell in line.split("|")]) == 5][1:]
     fitting = [row for row in rows if row[0].lower() in question and row[2] in question]
-    said = [f"The {m} of {e} was {WRITTEN[u].format(v.strip('()'))}." for e, _, m, u, v in fitting[:MOST]]
+    sentences = [f"The {m} of {e} was {WRITTEN[u].format(v.strip('()'))}." for e, _, m, u, v in fitting[:MOST]]
     statements = [line.removeprefix("- ").split(" / ")[0] + "." for line in lines if line.startswith("- ")]
-    return " ".join([*said, *statements])
+    return " ".join([*sentences, *statements])

@@ -1,4 +1,4 @@
-"""Writes the suite's cases and its training rows: a fact sheet, what to write about, and the right paragraph.
+"""Write the suite's cases and its training rows: a fact sheet, what to write about, and the right paragraph.
 
 python -m evalsuites.finance.report.generate --split eval --out evalsuites/finance/report/cases.jsonl
 python -m evalsuites.finance.report.generate --split train --out train.jsonl

@@ -1,7 +1,7 @@
-"""Draws fact sheets: funds, periods, metrics and values that make every kind of case possible. Writes no question.
+"""Draw fact sheets: funds, periods, metrics and values that make every kind of case possible.
 
-Values of the suite and of training never meet: every amount, percentage and change is a multiple of three of its last
-digit shown in the suite, and never one in training.
+The suite and training share no values: every amount, percentage and change is a multiple of three of its last
+digit shown in the suite, and never in training.
 """
 
 import random

@@ -1,9 +1,9 @@
-"""Writes replay rows: general requests with the answers that a checkpoint gives by itself. Knows no right answer.
+"""Write replay rows: general requests with a checkpoint's own answers.
 
 python -m evalsuites.general.basics.replay --checkpoint MODEL --out replay.jsonl
 
-Training on them beside a task's own rows holds a model to what it already says. Every third request stands in the
-suite's prompt, the others stand alone.
+Training on them together with a task's rows preserves a model's general answers. Every third request is in the suite's
+prompt, the others are without it.
 """
 
 import argparse
@@ -34,7 +34,7 @@ BANK = FOLDER / "replay.toml"
 NOT_SLOTS = ("kind", "text")
 ROWS = 300
 MAX_TOKENS = 64
-"""Most tokens of an answer; one that was cut off there would teach a model never to end."""
+"""Most tokens of an answer; training on answers that are cut would teach a model never to end."""
 SUITE_FORM, BARE = "suite", "bare"
 FORMS = (SUITE_FORM, BARE, BARE)
 """Forms that the prompts of a request take in turn."""
@@ -42,20 +42,20 @@ SOURCE = "replay"
 SPARE = 1.2
 
 Answers = Callable[[Sequence[PlannedRequest]], Mapping[str, Completion]]
-"""Asks some prompts; gives completions by case id."""
+"""Runs some prompts; returns completions by case id."""
 
 
 class Replay(Struct, frozen=True, kw_only=True):
-    """What a checkpoint's answers came to."""
+    """Replay rows of a checkpoint, and the answers that were dropped."""
 
     rows: list[dict[str, object]]
     """Chat rows, in the order in which their prompts were drawn."""
     dropped: dict[str, int]
-    """Answers that make no row, by reason."""
+    """Number of answers that make no row, by reason."""
 
     @property
     def losses(self) -> str:
-        """How many answers were dropped and why, for people."""
+        """The number of dropped answers and the reasons, as text."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))
         return f"{sum(self.dropped.values())} answers dropped{reasons and f': {reasons}'}"
 
@@ -86,8 +86,8 @@ def draw(seed: int) -> list[Case]:
     """All prompts in an order of the seed's: each request once, then each a second time, and so on."""
     rng = random.Random(seed)
     requests = prompts()
-    for found in requests:
-        rng.shuffle(found)
+    for prompts_of in requests:
+        rng.shuffle(prompts_of)
     rng.shuffle(requests)
     turns = itertools.zip_longest(*requests)
     return [case for turn in turns for case in turn if case is not None]
@@ -101,7 +101,7 @@ def chat(case: Case) -> list[Message]:
 
 
 def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[PlannedRequest]:
-    """Each prompt as it is asked: once, greedily."""
+    """Plan one greedy request per prompt."""
     sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
     return [
         PlannedRequest(
@@ -112,7 +112,7 @@ def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[Plan
 
 
 def unfit(done: Completion) -> str | None:
-    """Why an answer makes no row, or None."""
+    """Return why an answer makes no row, or None."""
     if done.finish_reason == "error":
         return "failed"
     if done.finish_reason == "length":
@@ -125,30 +125,30 @@ def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers) -> R
 
     Answers that are more than was needed are neither rows nor dropped.
     """
-    kept: list[dict[str, object]] = []
+    chosen: list[dict[str, object]] = []
     dropped: Counter[str] = Counter()
-    while len(kept) < rows and waiting:
-        size = _batch(rows - len(kept), len(kept), dropped.total())
+    while len(chosen) < rows and waiting:
+        size = _batch(rows - len(chosen), len(chosen), dropped.total())
         now, waiting = waiting[:size], waiting[size:]
         done = answers(now)
         for ask in now:
-            if len(kept) == rows:
+            if len(chosen) == rows:
                 break
             if reason := unfit(done[ask.case.id]):
                 dropped[reason] += 1
                 continue
             answer = {"role": "assistant", "content": done[ask.case.id].text}
-            kept.append({"messages": [*chat(ask.case), answer], "source": SOURCE})
-    return Replay(rows=kept, dropped=dict(dropped))
+            chosen.append({"messages": [*chat(ask.case), answer], "source": SOURCE})
+    return Replay(rows=chosen, dropped=dict(dropped))
 
 
-def _batch(missing: int, kept: int, dropped: int) -> int:
-    """Prompts to ask for so many more rows: an engine starts again for each batch, so after the first some to spare."""
-    return math.ceil(SPARE * missing * (kept + dropped) / max(1, kept)) if dropped else missing
+def _batch(missing: int, chosen: int, dropped: int) -> int:
+    """Prompts for the missing rows; after the first batch some more, because an engine starts again for each batch."""
+    return math.ceil(SPARE * missing * (chosen + dropped) / max(1, chosen)) if dropped else missing
 
 
 def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progress: Progress) -> Replay:
-    """Ask the checkpoint, through the answer cache, until `rows` of its answers are fit to train on."""
+    """Query the checkpoint, through the completion cache, until `rows` of its answers are fit to train on."""
     drawn = draw(seed)
     if not 1 <= rows <= len(drawn):
         raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
@@ -158,17 +158,17 @@ def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progr
 
     def answers(now: Sequence[PlannedRequest]) -> dict[str, Completion]:
         broker = Dispatcher(engine, checkpoints, max_model_len=longest(waiting), say=progress.say)
-        found = {}
+        result = {}
         with progress.stage(f"replay ({broker.says})", len(now)) as stage:
             for ask, done in broker.answers(now):
-                found[ask.case.id] = done
+                result[ask.case.id] = done
                 stage.answered(done, broker.was_kept)
-        return found
+        return result
 
-    found = collect(waiting, rows, answers)
-    if not found.rows:
-        raise UserError(f"{checkpoint}: {found.losses}, so there is no row. Expected a model that ends its answers")
-    return found
+    result = collect(waiting, rows, answers)
+    if not result.rows:
+        raise UserError(f"{checkpoint}: {result.losses}, so there is no row. Expected a model that ends its answers")
+    return result
 
 
 def main() -> None:
@@ -182,13 +182,13 @@ def main() -> None:
     before_torch()
     try:
         engine = EngineConfig(name=args.engine)
-        found = replay(args.checkpoint, args.rows, args.seed, engine=engine, progress=Progress())
+        result = replay(args.checkpoint, args.rows, args.seed, engine=engine, progress=Progress())
     except UserError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    written = write_rows(args.out, found.rows)
-    print(f"{written} rows in {args.out}; {found.losses}")
+    written = write_rows(args.out, result.rows)
+    print(f"{written} rows in {args.out}; {result.losses}")
     if written < args.rows:
-        print(f"{args.rows} rows were asked for, but the bank has no more prompts")
+        print(f"{args.rows} rows were requested, but the bank has no more prompts")
 
 
 if __name__ == "__main__":

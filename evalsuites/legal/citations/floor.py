@@ -1,4 +1,4 @@
-"""The keyword floor: the section in the sentence that shares most words with the question. Knows no model."""
+"""Keyword floor: the section in the sentence that shares most words with the question."""
 
 import re
 
@@ -17,20 +17,20 @@ FEWEST = 2
 
 
 def words_of(text: str) -> set[str]:
-    """Words of a text that say something, without the endings of the plainest inflections."""
-    found = set(re.findall(r"[a-z]{2,}", text.lower())) - COMMON
-    return {re.sub(r"(?:ing|ed|es|s)$", "", word) for word in found}
+    """Return the content words of a text, without common endings."""
+    words = set(re.findall(r"[a-z]{2,}", text.lower())) - COMMON
+    return {re.sub(r"(?:ing|ed|es|s)$", "", word) for word in words}
 
 
 def keyword_floor(case: Case) -> str:
-    """The last section of the best paragraph; none where the question names a section that the document does not."""
+    """Return the last section of the best paragraph; none if the question names a section that the document lacks."""
     document, question = case.document, case.input["question"]
     named = {s for c in citations_in(document, True) for s in c.sections}
-    asked = {s for c in citations_in(question, True) for s in c.sections}
-    if asked - named:
+    in_question = {s for c in citations_in(question, True) for s in c.sections}
+    if in_question - named:
         return "not in the document"
-    wanted = words_of(question)
-    scored = [(len(wanted & words_of(p)), p) for p in re.split(r"\n(?!\d)", document)]
+    words = words_of(question)
+    scored = [(len(words & words_of(p)), p) for p in re.split(r"\n(?!\d)", document)]
     best, paragraph = max(scored, key=lambda pair: pair[0])
     cited = citations_in(paragraph, True)
     if best < FEWEST or not cited:

@@ -1,4 +1,4 @@
-"""Writes the suite's cases, and training and dev rows for them. Knows no law: a section is only what its bank calls it.
+"""Write the suite's cases, and training and dev rows for them.
 
 python -m evalsuites.legal.citations.generate --split eval --out evalsuites/legal/citations/cases.jsonl
 python -m evalsuites.legal.citations.generate --split train --rows 1200 --out train.jsonl
@@ -39,8 +39,8 @@ FORMS = [
 DASHES = ["-", "-", "-", "-", "\u2011", "\u2013"]
 """Hyphen, and now and then a non-breaking hyphen or an en dash."""
 OPEN, BESIDE = 0.3, 0.4
-"""Shares of the questions without an answer whose topic the document brings up without a section, and beside a section
-on another subject; it is silent on the topics of the others."""
+"""Shares of the questions without an answer whose topic the document mentions without a section, and next to a section
+on another subject; it does not mention the topics of the others."""
 
 
 @lru_cache
@@ -50,7 +50,7 @@ def load(side: str) -> dict[str, Any]:
 
 
 def written(number: str, rng: random.Random) -> str:
-    """A section in one of the forms in which it is met."""
+    """Write a section in one of its common forms."""
     return rng.choice(FORMS).format(n=number.replace("-", rng.choice(DASHES)))
 
 
@@ -71,7 +71,7 @@ class Draft:
         self.cases: list[tuple[str, str, list[str], str]] = []
 
     def say(self, text: str, **values: str) -> str:
-        """A phrase with its slots filled and its first letter a capital; each person, date and sum is drawn anew."""
+        """A phrase with its slots filled and its first letter a capital; each person, date and sum is drawn again."""
         fresh = {key: self.rng.choice(self.bank["pools"][key]) for key in ("person", "date", "money")}
         said = fill(text, {**self.values, **fresh, **values}, self.rng).replace("seq..", "seq.")
         return said[:1].upper() + said[1:]

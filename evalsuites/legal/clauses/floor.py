@@ -1,6 +1,6 @@
-"""The keyword floor: one regular expression a clause type. Knows no model, and nothing of a text but its words.
+"""Keyword floor: one regular expression per clause type.
 
-Every expression holds the wording that common forms use for the clause. None was fitted to the cases.
+Every expression has the wording of common forms for the clause. None was fitted to the cases.
 """
 
 import re
@@ -38,5 +38,5 @@ _COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERN
 
 
 def keyword_floor(case: Case) -> str:
-    """The clause types whose words stand in the excerpt, in the suite's answer format."""
+    """Return the clause types whose words are in the excerpt, in the suite's answer format."""
     return "; ".join(name for name, pattern in _COMPILED.items() if pattern.search(case.document)) or "none"

@@ -1,4 +1,4 @@
-"""Reads the phrase banks of whole contracts: legal/clauses' with this suite's own. Knows no phrase and no chance."""
+"""Read the phrase banks of whole contracts: those of legal/clauses and this suite's own."""
 
 import re
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ CLAUSE_PLACES: dict[str, dict[str, str]] = {
         "repair": "use",
     },
 }
-"""Clause types of each instrument, and the part of the contract where each stands."""
+"""Clause types of each instrument, and the part of the contract where each belongs."""
 
 ATTACHED = re.compile(r"\b(?:Schedule|Exhibit|Addendum|Appendix)s? [A-Z0-9]\b")
 """Phrases of the short suite that point at an attachment by name are left out: a whole contract has its own."""
@@ -76,7 +76,7 @@ class LongBank:
     topics: dict[str, list[Topic]]
     """Ordinary paragraphs by instrument."""
     frames: dict[str, Any]
-    """What stands around the paragraphs, by instrument, with signatures and schedules."""
+    """Text around the paragraphs, by instrument, with signatures and schedules."""
     captions: dict[str, list[str]]
     """Captions by clause type."""
     pools: dict[str, Any]

@@ -1,8 +1,8 @@
-"""Builds the suite's cases from the phrase banks, once for each state of the builder, and proves them by a digest.
+"""Build the suite's cases from the phrase banks, once per version of the builder, and check them by a digest.
 
-python -m evalsuites.legal.clauses_long.cases     # after a change of the banks: writes cases_digest.json anew
+python -m evalsuites.legal.clauses_long.cases     # after a change of the banks: rewrites cases_digest.json
 
-The cases are not committed: whole contracts would be ten megabytes. Their digest is, so that a change shows.
+The cases are not committed, because whole contracts are ten megabytes. Their digest is, so that a change is visible.
 """
 
 import json
@@ -25,13 +25,13 @@ DIGEST = FOLDER / "cases_digest.json"
 CONTRACTS = 600
 SEED = "whole-1"
 BANDS = ((1000, "under 1,000 words"), (1500, "1,000 to 1,499 words"))
-"""Length of a contract, as its tag says it; longer ones are `1,500 words or more`."""
+"""Length of a contract in its tag; longer ones are `1,500 words or more`."""
 
 
 def cases() -> list[Case]:
-    """The suite's cases, from the cache where this builder has built them before.
+    """Return the suite's cases, from the cache if this builder has built them before.
 
-    UserError where they are not the ones that the committed digest stands for.
+    Raises UserError if they do not match the committed digest.
     """
     file = cache_dir() / "clauses_long" / _key() / "cases.jsonl"
     if file.is_file():
@@ -43,12 +43,12 @@ def cases() -> list[Case]:
 
 
 def build() -> list[Case]:
-    """Every case, always the same."""
+    """Build every case, always the same."""
     return [case for contract in contracts(load("eval"), CONTRACTS, SEED) for case in cases_of(contract)]
 
 
 def cases_of(contract: Contract) -> list[Case]:
-    """The two cases of one contract."""
+    """Make the two cases of one contract."""
     words = len(contract.document.split())
     tags = {
         "instrument": contract.instrument,
@@ -73,24 +73,24 @@ def cases_of(contract: Contract) -> list[Case]:
 
 
 def facts(built: Iterable[Case]) -> dict[str, object]:
-    """What cases_digest.json holds."""
-    kept = list(built)
-    return {"cases": len(kept), "contracts": len({case.cluster for case in kept}), "digest": cases_hash(kept)}
+    """Return the content of cases_digest.json."""
+    listed = list(built)
+    return {"cases": len(listed), "contracts": len({case.cluster for case in listed}), "digest": cases_hash(listed)}
 
 
 def check(built: Iterable[Case]) -> None:
-    """Refuse cases that the committed digest does not stand for."""
-    found, stated = facts(built), json.loads(DIGEST.read_text("utf-8"))
-    if found != stated:
+    """Raise UserError if cases do not match the committed digest."""
+    summary, stated = facts(built), json.loads(DIGEST.read_text("utf-8"))
+    if summary != stated:
         raise UserError(
-            f"legal/clauses_long: the cases built ({str(found['digest'])[:12]}) are not those of {DIGEST.name} "
+            f"legal/clauses_long: the cases built ({str(summary['digest'])[:12]}) are not those of {DIGEST.name} "
             f"({str(stated['digest'])[:12]}). If the banks or the builder were changed on purpose, run "
             "python -m evalsuites.legal.clauses_long.cases and have the change of the digest reviewed"
         )
 
 
 def _key() -> str:
-    """Digest of everything that cases are built from, and of the digest they must have."""
+    """Digest of everything that cases are built from, and of their committed digest."""
     folders = (FOLDER, SHORT_BANKS.parent, BANKS / "eval", SHORT_BANKS / "eval")
     files = [file for folder in folders for file in sorted(folder.glob("*.py")) + sorted(folder.glob("*.toml"))]
     files += [BANKS / "captions.toml", DIGEST]
@@ -98,9 +98,9 @@ def _key() -> str:
 
 
 def main() -> None:
-    found = facts(build())
-    DIGEST.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    print(f"{found['cases']} cases of {found['contracts']} contracts: {found['digest']}")
+    summary = facts(build())
+    DIGEST.write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    print(f"{summary['cases']} cases of {summary['contracts']} contracts: {summary['digest']}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Puts phrases together into whole contracts, each with two questions. Holds no phrase: they come from a LongBank."""
+"""Assemble phrases of a bank into whole contracts, each with two questions."""
 
 import random
 import re
@@ -19,11 +19,11 @@ PARAGRAPHS = (14, 25)
 LONG_FORM = 0.15
 """Share of the contracts that take up every topic there is."""
 EMBEDDED = 0.4
-"""Share of the clauses and near misses that stand inside a paragraph on something else."""
+"""Share of the clauses and near misses inside a paragraph on another subject."""
 GENERAL = 0.2
 """Share of the near misses that would fit any clause, such as a heading without text."""
 SHUFFLED = 0.25
-"""Share of the contracts whose paragraphs stand in no order."""
+"""Share of the contracts whose paragraphs are in random order."""
 MANNERS = (
     ("{n}.", "paragraph {n}"),
     ("§ {n}.", "Section {n}"),
@@ -146,8 +146,8 @@ def _items(draft: Draft, contents: Plan, paragraphs: int) -> list[Item]:
     topics = draft.bank.topics[draft.instrument]
     core, others = [t for t in topics if t.core], [t for t in topics if not t.core]
     rng.shuffle(others)
-    wanted = len(others) if rng.random() < LONG_FORM else max(0, paragraphs - len(core) - len(alone))
-    items = [draft.topic_item(topic) for topic in [*core, *others[:wanted]]]
+    topic_count = len(others) if rng.random() < LONG_FORM else max(0, paragraphs - len(core) - len(alone))
+    items = [draft.topic_item(topic) for topic in [*core, *others[:topic_count]]]
     for item in inside:
         hosts = [host for host in items if host.place == item.place and host.topic]
         if not hosts:

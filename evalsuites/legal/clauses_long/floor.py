@@ -1,4 +1,4 @@
-"""The keyword floor: the words of legal/clauses' floor, looked for in the whole contract. Knows no model."""
+"""Keyword floor: the expressions of legal/clauses' floor, searched for in the whole contract."""
 
 import re
 
@@ -9,6 +9,6 @@ _COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERN
 
 
 def keyword_floor(case: Case) -> str:
-    """The clause types asked about whose words stand anywhere in the contract, in the suite's answer format."""
+    """Return the clause types asked about whose words are anywhere in the contract, in the suite's answer format."""
     asked = case.input["clause_types"].split("; ")
     return "; ".join(name for name in asked if _COMPILED[name].search(case.document)) or "none"

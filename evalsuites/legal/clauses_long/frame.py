@@ -1,4 +1,4 @@
-"""Writes what stands around a contract's paragraphs: title, opening, recitals, signatures, schedules."""
+"""Write what surrounds a contract's paragraphs: title, opening, recitals, signatures, schedules."""
 
 import random
 import re
@@ -21,8 +21,8 @@ SECOND_SCHEDULE = 0.5
 def opening(frames: dict[str, Any], instrument: str, style: str, terms: Terms, rng: random.Random) -> list[str]:
     """Title, parties, two or more recitals and the words that lead into the paragraphs."""
     part = frames[instrument][style]
-    told = [text for text in part["recitals"] if rng.random() < 0.8] or part["recitals"][:1]
-    recitals = _filled(told, style, terms, rng)
+    recital_texts = [text for text in part["recitals"] if rng.random() < 0.8] or part["recitals"][:1]
+    recitals = _filled(recital_texts, style, terms, rng)
     if style == "formal":
         recitals = [f"{'ABCDEFG'[i]}. {text}" for i, text in enumerate(_joined(recitals))]
     lines = [*_filled([rng.choice(part["opening"])], style, terms, rng), "\n".join(recitals)]

@@ -1,4 +1,4 @@
-"""Writes the suite's cases to look at, and training and dev rows of whole contracts. Knows no model.
+"""Write the suite's cases for inspection, and training and dev rows of whole contracts.
 
 python -m evalsuites.legal.clauses_long.generate --split train --rows 600 --out train.jsonl
 """

@@ -1,4 +1,4 @@
-"""Decides what a contract contains and what its two questions ask. Knows no phrase."""
+"""Decide what a contract contains and what its two questions ask."""
 
 import random
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from evalsuites.legal.clauses.drafting.bank import CLAUSES, DEED, LEASE, PURCHAS
 EMPTY = 0.18
 """Share of the questions to which the answer is none."""
 NEAR_MISS = 0.75
-"""Share of the clause types asked about and absent for which the contract holds a near miss."""
+"""Share of the clause types asked about and absent for which the contract has a near miss."""
 
 FOREIGN = {
     DEED: ("earnest money", "prorations", "holdover", "as-is", "anti-assignment"),

@@ -1,7 +1,6 @@
-"""Scores each critical clause by itself, and the near misses. Reads answers as `clauses.found` does; knows no contract.
+"""Score each critical clause alone, and the near misses; answers are read as in `clauses.found`.
 
-An answer that cannot be read has found nothing and has taken no near miss for a clause: precision and the parse rate
-count it as wrong.
+An unreadable answer names no clause and no near miss: precision and the parse rate count it as wrong.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ NEAR_MISS = Metric(
 
 
 def slug(name: str) -> str:
-    """A clause type as it stands in the names of metrics and counts: `attorneys_fees`."""
+    """Return a clause type as part of the names of metrics and counts: `attorneys_fees`."""
     return name.replace("'", "").replace("-", "_").replace(" ", "_")
 
 

@@ -1,4 +1,4 @@
-"""Draws what stays the same through one contract: parties, addresses, dates and sums. Knows no clause and no phrase."""
+"""Draw what is constant in one contract: parties, addresses, dates and sums."""
 
 import random
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The keyword floor: the parties' sentence, and a few words around every figure. Knows no clause and no model."""
+"""Keyword floor: the parties' sentence, and a few words around every figure."""
 
 from harness.schema import Case
 from harness.scoring.text.quantities import figures_in
@@ -11,12 +11,12 @@ BEFORE, AFTER = 5, 2
 def keyword_floor(case: Case) -> str:
     """Snippets of the contract with its figures, in their order, up to the words that the prompt allows."""
     opening, *lines = case.document.split("\n")
-    said = opening.split()
+    words = opening.split()
     for line in lines:
         snippet = _snippet(line)
-        if snippet and len(said) + len(snippet) <= MOST_WORDS:
-            said += [*snippet[:-1], snippet[-1].rstrip(".,;:") + "."]
-    return " ".join(said)
+        if snippet and len(words) + len(snippet) <= MOST_WORDS:
+            words += [*snippet[:-1], snippet[-1].rstrip(".,;:") + "."]
+    return " ".join(words)
 
 
 def _snippet(line: str) -> list[str]:

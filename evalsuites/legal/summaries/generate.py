@@ -1,4 +1,4 @@
-"""Writes the suite's cases with their right summaries, and training and dev rows. Knows no law.
+"""Write the suite's cases with their right summaries, and training and dev rows.
 
 python -m evalsuites.legal.summaries.generate --split eval --out evalsuites/legal/summaries/cases.jsonl
 python -m evalsuites.legal.summaries.generate --split train --rows 1000 --out train.jsonl
@@ -168,7 +168,7 @@ def _clauses(terms: dict[str, Any], rng: random.Random) -> tuple[list[dict[str, 
 
 
 def _amended(contract: Contract, figures: dict[str, dict[str, Figure]], numbers: dict[str, int]) -> tuple[str, str]:
-    """Replace one figure: the old one and the paragraph that replaces it. `figures` then holds the new one."""
+    """Replace one figure: the old one and the paragraph that replaces it. `figures` then has the new one."""
     name = contract.rng.choice(sorted(figures))
     slot = contract.rng.choice(sorted(figures[name]))
     old = figures[name][slot]

@@ -1,4 +1,4 @@
-"""Loads what handbooks and questions are made of, one TOML file a split. Draws nothing."""
+"""Load the parts of handbooks and questions, one TOML file per split."""
 
 import tomllib
 from functools import lru_cache
@@ -69,5 +69,5 @@ class Bank(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 @lru_cache(maxsize=2)
 def load(split: str) -> Bank:
     """The bank of `eval` or `train`."""
-    found: dict[str, Any] = tomllib.loads((BANKS / f"{split}.toml").read_text("utf-8"))
-    return convert(found, Bank)
+    content: dict[str, Any] = tomllib.loads((BANKS / f"{split}.toml").read_text("utf-8"))
+    return convert(content, Bank)

@@ -1,7 +1,7 @@
-"""The keyword floor: the guideline that shares most words with the question. Knows no model, and no meaning.
+"""Keyword floor: the guideline that shares most words with the question.
 
-It answers with the guideline's id, first figure and department, and declines where fewer than a third of the question's
-words stand in any guideline. The share was set once and not fitted to the cases.
+It answers with the guideline's id, first figure and department, and declines if no guideline has a third of the
+question's words. The share was set once and not fitted to the cases.
 """
 
 import re
@@ -22,13 +22,13 @@ LEAST_SHARED = 1 / 3
 
 def keyword_floor(case: Case) -> str:
     """The guideline nearest in words, with its figure and department, or the sentence that declines."""
-    asked = _words(case.input["question"])
+    question = _words(case.input["question"])
     lines = [match.groups() for match in map(LINE.match, case.document.splitlines()) if match]
-    cited, said = max(lines, key=lambda line: len(asked & _words(line[1])))
-    if len(asked & _words(said)) < LEAST_SHARED * len(asked):
+    cited, text = max(lines, key=lambda line: len(question & _words(line[1])))
+    if len(question & _words(text)) < LEAST_SHARED * len(question):
         return "The handbook does not say."
-    parts = [figure[0]] if (figure := FIGURE.search(said)) else []
-    parts += [f"the {name}" for name in case.input["departments"].split("; ") if name in said]
+    parts = [figure[0]] if (figure := FIGURE.search(text)) else []
+    parts += [f"the {name}" for name in case.input["departments"].split("; ") if name in text]
     return f"{', '.join(parts)} ({cited})."
 
 

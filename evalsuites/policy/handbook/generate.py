@@ -1,4 +1,4 @@
-"""Writes the suite's cases, and training and dev rows for them. Knows no model.
+"""Write the suite's cases, and training and dev rows for them.
 
 python -m evalsuites.policy.handbook.generate --split eval --out evalsuites/policy/handbook/cases.jsonl
 python -m evalsuites.policy.handbook.generate --split train --rows 2400 --out train.jsonl
@@ -62,7 +62,7 @@ def _cases(
 
 
 def _kinds(turn: int) -> list[Kind]:
-    """Over 25 turns each kind comes up equally often, beside every kind of the other sort."""
+    """Over 25 turns each kind comes up equally often, with every kind of the other sort."""
     first, second = 2 * turn, 2 * turn + 1
     shift = turn // len(ANSWERABLE)
     return [

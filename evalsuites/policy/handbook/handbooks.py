@@ -1,4 +1,4 @@
-"""Draws the handbook of one invented company: its departments, and guidelines with ids, values and roles. Asks nothing.
+"""Draw the handbook of one invented company: its departments, and guidelines with ids, values and roles.
 
 Within a handbook no two guidelines share a value of one unit, so that a value taken from the wrong one is wrong. Ids
 have gaps, as withdrawn guidelines leave them, so that an id that does not exist looks like one that does.
@@ -13,7 +13,7 @@ MOST_GUIDELINES = 14
 IN_ROLES = 4
 """Guidelines of a handbook that give two roles a value each."""
 SEE_ALSO_SHARE = 0.3
-"""Share of guidelines that point to another one: an id that stands in the excerpt and answers nothing."""
+"""Share of guidelines that point to another one: an id in the excerpt that answers nothing."""
 
 
 class Guideline(NamedTuple):
@@ -23,7 +23,7 @@ class Guideline(NamedTuple):
     topic: Topic
     department: str
     values: dict[str, str]
-    """The value by role; by "" where it holds for all."""
+    """The value by role; by "" if it is the same for all."""
     text: str
     """Its line in the handbook."""
 

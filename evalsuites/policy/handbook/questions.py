@@ -1,7 +1,7 @@
-"""Asks one question of a handbook, with its right answer: a function a kind. Knows no model.
+"""Make one question about a handbook with its right answer: one function per kind.
 
 Questions with an answer and tempting ones without share their wordings: a true claim and a false one are asked about in
-the same words, and so are an id that exists and one that does not. The question alone gives nothing away.
+the same words, and so are an id that exists and one that does not. The question alone does not reveal the answer.
 """
 
 import random
@@ -31,7 +31,7 @@ class Draw(NamedTuple):
     rng: random.Random
 
     def plain(self) -> Guideline:
-        """A guideline whose value holds for all."""
+        """A guideline with one value for all roles."""
         return self.rng.choice([g for g in self.book.guidelines if "" in g.values])
 
     def of_roles(self) -> Guideline:

@@ -1,15 +1,15 @@
-"""Writes chat rows for training and validation, and validation cases, with the suite's own prompt. Knows no model.
+"""Write chat rows for training and validation, and validation cases, with the suite's own prompt.
 
 python -m evalsuites.public.contractnli.build_training --out DIR
 
-The rows come from agreements that the suite asks nothing about, nor about any near-duplicate of them.
+The rows come from agreements that are neither in the suite nor near-duplicates of the suite's.
 """
 
 import random
 from collections import defaultdict
 from pathlib import Path
 
-from evalsuites.public import training_files
+from evalsuites.public import data
 from evalsuites.public.contractnli.cases import cases
 from harness.schema import Case
 
@@ -20,34 +20,34 @@ common one; without that a model learns one answer a statement, which is right f
 
 def training_cases(split: str, seed: int) -> list[Case]:
     """The cases of a split, shuffled; for training, rare labels of each statement are repeated up to REPEATS times."""
-    training_files.refuse_test(split)
-    found = cases(split)
+    data.refuse_test(split)
+    drawn = cases(split)
     if split == "train":
-        held: dict[str, dict[str, list[Case]]] = defaultdict(lambda: defaultdict(list))
-        for case in found:
-            held[case.tags["statement"]][case.expected[0]].append(case)
-        for by_label in held.values():
+        by_statement: dict[str, dict[str, list[Case]]] = defaultdict(lambda: defaultdict(list))
+        for case in drawn:
+            by_statement[case.tags["statement"]][case.expected[0]].append(case)
+        for by_label in by_statement.values():
             most = max(map(len, by_label.values()))
-            for mine in by_label.values():
-                wanted = min(most, REPEATS * len(mine)) - len(mine)
-                found += [mine[at % len(mine)] for at in range(wanted)]
-    random.Random(f"{split} {seed}").shuffle(found)
-    return found
+            for of_label in by_label.values():
+                missing = min(most, REPEATS * len(of_label)) - len(of_label)
+                drawn += [of_label[at % len(of_label)] for at in range(missing)]
+    random.Random(f"{split} {seed}").shuffle(drawn)
+    return drawn
 
 
 def answer(case: Case) -> str:
-    """The right answer as the prompt asks for it."""
+    """Return the right answer in the prompt's format."""
     return " ".join([case.expected[0], *(f"[{number}]" for number in case.tags.get("evidence", "").split())])
 
 
 def write(out: Path, seed: int) -> dict[str, int]:
     """Write all training rows, and all validation rows and cases, into `out`."""
-    drawn = {split: training_cases(split, seed) for split in training_files.SPLITS}
-    return training_files.write(out, Path(__file__).parent, drawn, answer)
+    drawn = {split: training_cases(split, seed) for split in data.SPLITS}
+    return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 
 if __name__ == "__main__":
-    training_files.command(
+    data.training_command(
         "Training rows from ContractNLI agreements that the suite leaves.",
         write,
         {"seed": (0, "another seed gives another order")},

@@ -1,4 +1,4 @@
-"""Builds cases by split: agreements apart, statements balanced. Knows no model."""
+"""Build cases by split: each agreement in one split, statements balanced."""
 
 import hashlib
 import re
@@ -15,42 +15,42 @@ SHARES = {"test": 0.56, "validation": 0.12, "train": 0.32}
 OVERLAP = 0.5
 """Share of the smaller agreement's runs of five words that makes two agreements near-duplicates."""
 SAME = 0.5
-"""Share of an excerpt's runs of eight words, found in the test, from which it is kept out of training."""
-FEWEST = 3
+"""Share of an excerpt's runs of eight words in the test split from which it is left out of training."""
+MIN_PER_LABEL = 3
 """Cases of one label of one statement that are always kept."""
 
 
 def cases(split: str = "test") -> list[Case]:
-    """Cases of one split of the data that TUNEGATE_DATA names."""
+    """Return the cases of one split of the data that TUNEGATE_DATA names."""
     return build(load(data_folder()), split)
 
 
 def build(data: Data, split: str) -> list[Case]:
-    """The test is balanced within each statement; the other splits hold all that shares no wording with the test."""
+    """Build a split: the test is balanced within each statement; the others have all cases in other words."""
     sides = split_of(data.agreements)
-    asked = balanced(
+    test_cases = balanced(
         [case for a in data.agreements if sides[a.name] == "test" for case in cases_of(a, data.statements)]
     )
     if split == "test":
-        return asked
-    seen = set().union(*(runs(case.document, 8) for case in asked))
-    made = [case for a in data.agreements if sides[a.name] == split for case in cases_of(a, data.statements)]
-    return [case for case in made if len(found := runs(case.document, 8)) * SAME > len(found & seen)]
+        return test_cases
+    seen = set().union(*(runs(case.document, 8) for case in test_cases))
+    others = [case for a in data.agreements if sides[a.name] == split for case in cases_of(a, data.statements)]
+    return [case for case in others if len(own := runs(case.document, 8)) * SAME > len(own & seen)]
 
 
 def cases_of(agreement: Agreement, statements: Mapping[str, str]) -> list[Case]:
-    """A case a statement, but where the evidence is too long or too scattered for an excerpt."""
-    made = []
-    said = words_in(agreement)
+    """Make a case per statement, unless the evidence is too long or too scattered for an excerpt."""
+    drawn = []
+    words_by_sentence = words_in(agreement)
     for key, answer in sorted(agreement.answers.items(), key=lambda item: int(item[0].rpartition("-")[2])):
         absent = answer.label == NOT_MENTIONED
-        core = nearest(said, statements[key], agreement.name) if absent else answer.evidence
+        core = nearest(words_by_sentence, statements[key], agreement.name) if absent else answer.evidence
         excerpt = around(agreement, core)
         if excerpt is not None:
             tags = {"label": answer.label, "statement": key}
             if not absent:
                 tags["evidence"] = " ".join(map(str, excerpt.evidence))
-            made.append(
+            drawn.append(
                 Case(
                     id=f"{agreement.name}-{key}",
                     input={"document": excerpt.text, "statement": statements[key]},
@@ -59,26 +59,26 @@ def cases_of(agreement: Agreement, statements: Mapping[str, str]) -> list[Case]:
                     tags=tags,
                 )
             )
-    return made
+    return drawn
 
 
-def balanced(found: Sequence[Case]) -> list[Case]:
-    """Of each statement's commonest label no more cases than of its second, from the agreements asked least so far."""
-    kept: list[Case] = []
-    asked: Counter[str] = Counter()
-    for statement in sorted({case.tags["statement"] for case in found}):
-        held = Counter(case.expected[0] for case in found if case.tags["statement"] == statement)
-        most = max(FEWEST, sorted(held.values())[-2] if len(held) > 1 else 0)
-        for label in sorted(held):
-            mine = [c for c in found if c.tags["statement"] == statement and c.expected == [label]]
-            chosen = sorted(mine, key=lambda case: (asked[case.cluster], _hash(case.id)))[:most]
-            asked.update(case.cluster for case in chosen)
-            kept += chosen
-    return sorted(kept, key=lambda case: case.id)
+def balanced(candidates: Sequence[Case]) -> list[Case]:
+    """Limit each statement's most common label to the number of its second, preferring agreements with few cases."""
+    chosen_cases: list[Case] = []
+    per_agreement: Counter[str] = Counter()
+    for statement in sorted({case.tags["statement"] for case in candidates}):
+        per_label = Counter(case.expected[0] for case in candidates if case.tags["statement"] == statement)
+        most = max(MIN_PER_LABEL, sorted(per_label.values())[-2] if len(per_label) > 1 else 0)
+        for label in sorted(per_label):
+            of_label = [c for c in candidates if c.tags["statement"] == statement and c.expected == [label]]
+            chosen = sorted(of_label, key=lambda case: (per_agreement[case.cluster], _hash(case.id)))[:most]
+            per_agreement.update(case.cluster for case in chosen)
+            chosen_cases += chosen
+    return sorted(chosen_cases, key=lambda case: case.id)
 
 
 def split_of(agreements: Sequence[Agreement]) -> dict[str, str]:
-    """The split of each agreement, by name; near-duplicates share one."""
+    """Return the split of each agreement, by name; near-duplicates share one."""
     together = sorted(groups({a.name: " ".join(a.sentences) for a in agreements}), key=lambda group: _hash(group[0]))
     sides = {}
     at, share = 0, 0.0
@@ -91,19 +91,20 @@ def split_of(agreements: Sequence[Agreement]) -> dict[str, str]:
 
 
 def groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """Names of near-duplicates together (single link), each list and all lists sorted."""
-    said = {name: runs(text, 5) for name, text in texts.items()}
+    """Group the names of near-duplicates (single link), each list and all lists sorted."""
+    runs_by_name = {name: runs(text, 5) for name, text in texts.items()}
     group = {name: [name] for name in texts}
-    for first, second in combinations(sorted(said), 2):
-        smaller = min(len(said[first]), len(said[second]))
-        if smaller and len(said[first] & said[second]) >= OVERLAP * smaller and group[first] is not group[second]:
+    for first, second in combinations(sorted(runs_by_name), 2):
+        one, other = runs_by_name[first], runs_by_name[second]
+        smaller = min(len(one), len(other))
+        if smaller and len(one & other) >= OVERLAP * smaller and group[first] is not group[second]:
             joined = group[first] + group[second]
             group.update(dict.fromkeys(joined, joined))
     return sorted({id(names): sorted(names) for names in group.values()}.values())
 
 
 def runs(text: str, size: int) -> set[str]:
-    """Every run of `size` words of a text, case, punctuation and sentence numbers aside."""
+    """Return every run of `size` words of a text, without case, punctuation and sentence numbers."""
     words = re.findall(r"[^\W\d_]+", text.lower())
     return {" ".join(words[at : at + size]) for at in range(max(1, len(words) - size + 1))}
 

@@ -1,4 +1,4 @@
-"""Cuts a numbered excerpt out of an agreement, around evidence or around what a word search finds. Knows no split."""
+"""Cut a numbered excerpt out of an agreement, around evidence or around the results of a word search."""
 
 import hashlib
 import math
@@ -17,36 +17,36 @@ MOST_SENTENCES = 9
 MOST_EVIDENCE = 4
 """Sentences that decide, at most; a statement with more is left out."""
 GAP = "..."
-"""Stands between sentences that do not follow each other."""
+"""Separates sentences that do not follow each other."""
 NUMBERED = re.compile(r"\[\d{1,3}\]")
 WORD = re.compile(r"[a-z]{3,}")
 PROSE = 8
-"""Words from which a sentence is no heading."""
+"""A sentence with fewer words is a heading."""
 HOW_MANY = (1, 1, 1, 1, 2, 2, 2, 3)
 """Sentences around which an excerpt without evidence is cut: about the shares of those with evidence."""
 
 
 class Excerpt(Struct, frozen=True, kw_only=True):
     text: str
-    """One sentence a line, `[1] ...`."""
+    """One sentence per line, `[1] ...`."""
     evidence: tuple[int, ...]
     """Numbers of the sentences it was cut around."""
     positions: tuple[int, ...]
-    """Which sentences of the agreement it holds."""
+    """Positions of its sentences in the agreement."""
 
 
 def around(agreement: Agreement, core: Sequence[int]) -> Excerpt | None:
-    """Sentences of `core` with their neighbours, nearest first, or None where they are too many or too long."""
+    """Cut out the sentences of `core` with their neighbours; None if they are too many or too long."""
     sentences = agreement.sentences
-    held = {at for at in core if sentences[at]}
-    if not held or len(held) > MOST_EVIDENCE or _words(sentences, held) > MOST:
+    chosen = {at for at in core if sentences[at]}
+    if not chosen or len(chosen) > MOST_EVIDENCE or _words(sentences, chosen) > MOST:
         return None
     for at in _neighbours(core, len(sentences)):
-        if _words(sentences, held) >= ENOUGH or len(held) >= MOST_SENTENCES:
+        if _words(sentences, chosen) >= ENOUGH or len(chosen) >= MOST_SENTENCES:
             break
-        if sentences[at] and at not in held and _words(sentences, held) + len(sentences[at].split()) <= MOST:
-            held.add(at)
-    positions = sorted(held)
+        if sentences[at] and at not in chosen and _words(sentences, chosen) + len(sentences[at].split()) <= MOST:
+            chosen.add(at)
+    positions = sorted(chosen)
     if any(NUMBERED.search(sentences[at]) for at in positions):
         return None
     lines: list[str] = []
@@ -54,7 +54,7 @@ def around(agreement: Agreement, core: Sequence[int]) -> Excerpt | None:
         if number > 1 and any(sentences[between] for between in range(positions[number - 2] + 1, at)):
             lines.append(GAP)
         lines.append(f"[{number}] {sentences[at]}")
-    evidence = tuple(positions.index(at) + 1 for at in sorted(set(core)) if at in held)
+    evidence = tuple(positions.index(at) + 1 for at in sorted(set(core)) if at in chosen)
     return Excerpt(text="\n".join(lines), evidence=evidence, positions=tuple(positions))
 
 
@@ -64,12 +64,12 @@ def _neighbours(core: Sequence[int], count: int) -> Iterator[int]:
             yield from (near for near in (at - distance, at + distance) if 0 <= near < count)
 
 
-def _words(sentences: Sequence[str], held: Iterable[int]) -> int:
-    return sum(len(sentences[at].split()) for at in held)
+def _words(sentences: Sequence[str], chosen: Iterable[int]) -> int:
+    return sum(len(sentences[at].split()) for at in chosen)
 
 
 def words_in(agreement: Agreement) -> dict[int, set[str]]:
-    """The words of each sentence that is no heading and fits an excerpt."""
+    """Return the words of each sentence that is not a heading and fits an excerpt."""
     return {
         at: set(WORD.findall(text.lower()))
         for at, text in enumerate(agreement.sentences)
@@ -77,14 +77,19 @@ def words_in(agreement: Agreement) -> dict[int, set[str]]:
     }
 
 
-def nearest(said: dict[int, set[str]], statement: str, name: str) -> list[int]:
-    """The one to three sentences that share most words with a statement, rare words first: a word search's hits.
+def nearest(words_by_sentence: dict[int, set[str]], statement: str, name: str) -> list[int]:
+    """Return the one to three sentences that share most words with a statement, weighted by rarity.
 
     How many depends on the agreement's name and the statement alone.
     """
-    wanted = set(WORD.findall(statement.lower()))
-    weight = {word: math.log(len(said) / found) for word in wanted if (found := sum(word in s for s in said.values()))}
+    words = set(WORD.findall(statement.lower()))
+    counts = {word: sum(word in one for one in words_by_sentence.values()) for word in words}
+    weight = {word: math.log(len(words_by_sentence) / count) for word, count in counts.items() if count}
     # `fsum` rounds once, so that the order of a set cannot break a tie.
-    ranked = sorted(said, key=lambda at: (-math.fsum(weight[word] for word in wanted & said[at]), at))
+
+    def rank(at: int) -> tuple[float, int]:
+        return -math.fsum(weight[word] for word in words & words_by_sentence[at]), at
+
+    ranked = sorted(words_by_sentence, key=rank)
     draw = int(hashlib.sha256(f"{name} {statement}".encode()).hexdigest()[:8], 16)
     return sorted(ranked[: HOW_MANY[draw % len(HOW_MANY)]])

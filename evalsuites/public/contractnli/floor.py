@@ -1,4 +1,4 @@
-"""The keyword floor: for each statement the words that speak of it, and those that deny it. Knows no model.
+"""Keyword floor: for each statement words that affirm it, and words that deny it.
 
 Written from the statements' subjects and common wording of such agreements; not fitted to the cases.
 """
@@ -42,10 +42,10 @@ _COMPILED = {key: tuple(re.compile(pattern, re.I | re.S) for pattern in patterns
 
 
 def keyword_floor(case: Case) -> str:
-    """The label whose words stand in the excerpt, with the sentences they stand in."""
-    found = _COMPILED.get(case.tags["statement"])
+    """Return the label whose words are in the excerpt, with the sentences that have them."""
+    patterns = _COMPILED.get(case.tags["statement"])
     lines = [line for line in case.document.splitlines() if line.startswith("[")]
-    for label, pattern in zip((CONTRADICTION, ENTAILMENT), reversed(found or ()), strict=False):
+    for label, pattern in zip((CONTRADICTION, ENTAILMENT), reversed(patterns or ()), strict=False):
         hits = [line.split("]")[0] + "]" for line in lines if pattern.search(line)]
         if hits:
             return " ".join([label, *hits])

@@ -1,7 +1,8 @@
-"""Reads ContractNLI: non-disclosure agreements as sentences, and what each says of 17 statements. Knows no excerpt.
+"""Read ContractNLI: non-disclosure agreements as sentences, and the label of 17 statements for each.
 
-Expects the folder `contractnli` below the one that TUNEGATE_DATA names, with `dev.json`. Its neighbour, the file
-`train_small.json`, is not read: under the same keys it words statements otherwise ("all" where dev.json has "some").
+Expects the folder `contractnli` below the one that TUNEGATE_DATA names, with `dev.json`. The file
+`train_small.json` next to it is not read: under the same keys its statements have other words ("all" where dev.json has
+"some").
 """
 
 import json
@@ -53,9 +54,9 @@ def load(folder: Path) -> Data:
     """Every agreement and statement of dev.json."""
     file = folder / "dev.json"
     try:
-        found = json.loads(file.read_text("utf-8"))
-        statements = {key: label["hypothesis"] for key, label in found["labels"].items()}
-        agreements = [_agreement(document, statements) for document in found["documents"]]
+        content = json.loads(file.read_text("utf-8"))
+        statements = {key: label["hypothesis"] for key, label in content["labels"].items()}
+        agreements = [_agreement(document, statements) for document in content["documents"]]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise UserError(f"{file}: not a file of ContractNLI ({error!r}). Take dev.json from a whole copy") from None
     return Data(agreements=sorted(agreements, key=lambda a: a.name), statements=statements)
@@ -64,9 +65,10 @@ def load(folder: Path) -> Data:
 def _agreement(document: dict[str, Any], statements: dict[str, str]) -> Agreement:
     text = document["text"]
     sentences = tuple(" ".join(text[start:end].split()) for start, end in document["spans"])
-    found = document["annotation_sets"][0]["annotations"]
+    annotations = document["annotation_sets"][0]["annotations"]
     answers = {
-        key: Answer(label=found[key]["choice"], evidence=tuple(sorted(found[key]["spans"]))) for key in statements
+        key: Answer(label=annotations[key]["choice"], evidence=tuple(sorted(annotations[key]["spans"])))
+        for key in statements
     }
     strange = {answer.label for answer in answers.values()} - set(LABELS)
     if strange:

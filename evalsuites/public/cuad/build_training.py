@@ -1,15 +1,15 @@
-"""Writes chat rows for training and validation, and validation cases, with the suite's own prompt. Knows no model.
+"""Write chat rows for training and validation, and validation cases, with the suite's own prompt.
 
 python -m evalsuites.public.cuad.build_training --out DIR
 
-The rows come from contracts that the suite asks nothing about, nor about any near-duplicate of them.
+The rows come from contracts that are neither in the suite nor near-duplicates of the suite's.
 """
 
 import random
 from itertools import zip_longest
 from pathlib import Path
 
-from evalsuites.public import training_files
+from evalsuites.public import data
 from evalsuites.public.cuad.cases import cases
 from evalsuites.public.cuad.contracts import NAMES
 from harness.schema import Case
@@ -23,8 +23,8 @@ VALIDATION_SHARE = 8
 
 
 def training_cases(split: str, rows: int, seed: int) -> list[Case]:
-    """At most `rows` cases of the split `train` or `validation`; NONE_SHARE of them hold no clause."""
-    training_files.refuse_test(split)
+    """At most `rows` cases of the split `train` or `validation`; NONE_SHARE of them have no clause."""
+    data.refuse_test(split)
     return draw(cases(split), rows, NONE_SHARE[split], random.Random(f"{split} {seed}"))
 
 
@@ -40,19 +40,19 @@ def draw(pool: list[Case], rows: int, none_share: float, rng: random.Random) -> 
 
 
 def answer(case: Case) -> str:
-    """The right answer as the prompt asks for it."""
+    """Return the right answer in the prompt's format."""
     return "; ".join(case.expected) or "none"
 
 
 def write(out: Path, rows: int, seed: int) -> dict[str, int]:
     """Write `rows` training rows at most, and as many validation rows and cases as belong to them, into `out`."""
-    wanted = {"train": rows, "validation": max(2, rows // VALIDATION_SHARE)}
-    drawn = {split: training_cases(split, count, seed) for split, count in wanted.items()}
-    return training_files.write(out, Path(__file__).parent, drawn, answer)
+    counts = {"train": rows, "validation": max(2, rows // VALIDATION_SHARE)}
+    drawn = {split: training_cases(split, count, seed) for split, count in counts.items()}
+    return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 
 if __name__ == "__main__":
-    training_files.command(
+    data.training_command(
         "Training rows from CUAD contracts that the suite does not use.",
         write,
         {"rows": (ROWS, "training rows at most"), "seed": (0, "another seed draws other passages")},

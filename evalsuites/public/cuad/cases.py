@@ -1,4 +1,4 @@
-"""Builds the suite's cases, and those for training rows, once for each copy of the data. Knows no model."""
+"""Build the suite's cases, and those for training rows, once per copy of the data."""
 
 import hashlib
 import os
@@ -18,9 +18,9 @@ from harness.files import digest, write_atomic
 from harness.schema import Case
 
 PER_CONTRACT = {"train": 16, "validation": 4, "test": 4}
-"""Most passages with a clause from one contract, so that no contract speaks for many; as many without one."""
+"""Passages with a clause per contract, so that no contract dominates; as many without one."""
 SAME = 0.5
-"""Share of a passage's runs of words, found in passages kept before it, from which it tells nothing new."""
+"""Share of a passage's runs of words in earlier passages from which it is left out."""
 RUN = 8
 """Words in a run."""
 LAST = next(iter(SPLITS))
@@ -29,7 +29,7 @@ BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py")
 
 
 def cases(split: str = "test") -> list[Case]:
-    """Cases of one split, from the cache where this copy of the data has been built before."""
+    """Return the cases of one split, from the cache if this copy of the data has been built before."""
     file = cache_dir() / "cuad" / _key(data_folder()) / f"{split}.jsonl"
     if not file.is_file():
         _build_into(file.parent, split)
@@ -37,7 +37,7 @@ def cases(split: str = "test") -> list[Case]:
 
 
 def _key(folder: Path) -> str:
-    """Digest of the builders' source, and of what the data folder shows without being read."""
+    """Digest of the builders' source, and of the data folder's listing."""
     source = [(Path(__file__).parent / name).read_text("utf-8") for name in BUILDERS]
     table = (folder / "master_clauses.csv").stat()
     with os.scandir(folder / "contracts") as entries:
@@ -45,34 +45,34 @@ def _key(folder: Path) -> str:
     return digest([source, str(folder), table.st_size, table.st_mtime_ns, listing])[:16]
 
 
-def _build_into(folder: Path, wanted: str) -> None:
-    """Write the file of a split, and of those before it. Several processes may ask at once: one builds, others wait."""
+def _build_into(folder: Path, last_split: str) -> None:
+    """Write the file of a split, and of those before it. Of several processes, one builds and the others wait."""
     from filelock import FileLock
 
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
-        if (folder / f"{wanted}.jsonl").is_file():
+        if (folder / f"{last_split}.jsonl").is_file():
             return
         say_on_stderr("cutting passages out of the CUAD contracts, once (under a minute)")
-        for split, found in build(load_contracts(data_folder()), wanted).items():
-            write_atomic(folder / f"{split}.jsonl", msgspec.json.Encoder().encode_lines(found))
+        for split, split_cases in build(load_contracts(data_folder()), last_split).items():
+            write_atomic(folder / f"{split}.jsonl", msgspec.json.Encoder().encode_lines(split_cases))
 
 
-def build(contracts: Iterable[Contract], wanted: str = LAST) -> dict[str, list[Case]]:
-    """Cases by split, from the test to the one that is wanted; by default all.
+def build(contracts: Iterable[Contract], last_split: str = LAST) -> dict[str, list[Case]]:
+    """Build cases by split, from the test to `last_split`; by default all.
 
-    Of passages that share SAME of their wording one is kept, the test's before all.
+    Of passages that share SAME of their wording one is kept, first the test's.
     """
     by_name = {contract.name: contract for contract in contracts}
     built: dict[str, list[Case]] = {}
     seen: set[str] = set()
     together = groups({name: contract.text for name, contract in by_name.items()})
     order = list(reversed(SPLITS))
-    for split in order[: order.index(wanted) + 1]:
+    for split in order[: order.index(last_split) + 1]:
         built[split] = []
-        asked: Counter[str] = Counter()
+        per_category: Counter[str] = Counter()
         for name, cluster in ((name, group[0]) for group in together if side(group) == split for name in group):
-            for case in _Cut(by_name[name]).cases(PER_CONTRACT[split], asked, cluster):
+            for case in _Cut(by_name[name]).cases(PER_CONTRACT[split], per_category, cluster):
                 runs = wording(case.document)
                 if len(runs & seen) < SAME * len(runs):
                     seen |= runs
@@ -81,7 +81,7 @@ def build(contracts: Iterable[Contract], wanted: str = LAST) -> dict[str, list[C
 
 
 def wording(text: str) -> set[str]:
-    """Every run of RUN words of a text, case and punctuation aside."""
+    """Return every run of RUN words of a text, without case and punctuation."""
     words = re.findall(r"\w+", text.lower())
     return {" ".join(words[at : at + RUN]) for at in range(max(1, len(words) - RUN + 1))}
 
@@ -94,9 +94,9 @@ class _Cut:
         self.starts = unit_starts(contract)
         self.with_clause = list(labelled(contract, self.starts))
 
-    def cases(self, most: int, asked: Counter[str], cluster: str) -> Iterator[Case]:
-        """At most `most` passages with a clause, and as many of the same lengths without one."""
-        chosen = varied(self.with_clause, most, asked)
+    def cases(self, most: int, per_category: Counter[str], cluster: str) -> Iterator[Case]:
+        """Yield at most `most` passages with a clause, and as many of the same lengths without one."""
+        chosen = varied(self.with_clause, most, per_category)
         lengths = [passage.end - passage.start for passage in chosen]
         for passage in [*chosen, *unlabelled(self.contract, self.starts, lengths)]:
             yield self._case(passage, cluster)
@@ -114,18 +114,18 @@ class _Cut:
         )
 
 
-def varied(passages: list[Passage], most: int, asked: Counter[str]) -> list[Passage]:
-    """At most `most` passages of one contract: categories in turn, first those that `asked` holds least of.
+def varied(passages: list[Passage], most: int, per_category: Counter[str]) -> list[Passage]:
+    """Choose at most `most` passages of one contract: categories in turn, first those with fewest passages so far.
 
-    Adds what is chosen to `asked`.
+    The choice is added to `per_category`.
     """
     left = list(passages)
     chosen: list[Passage] = []
     here: Counter[str] = Counter()
     while left and len(chosen) < most:
-        best = min(left, key=lambda passage: (here[passage.main], asked[passage.main], passage.start))
+        best = min(left, key=lambda passage: (here[passage.main], per_category[passage.main], passage.start))
         left.remove(best)
         chosen.append(best)
         here[best.main] += 1
-        asked[best.main] += 1
+        per_category[best.main] += 1
     return chosen

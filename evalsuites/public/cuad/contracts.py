@@ -1,4 +1,4 @@
-"""Reads CUAD: contract texts, and lawyers' labels as character spans. Knows no passage and no split.
+"""Read CUAD: contract texts, and lawyers' labels as character spans.
 
 Expects the folder `cuad` below the one that TUNEGATE_DATA names, with `master_clauses.csv` and `contracts/*.txt`.
 """
@@ -38,9 +38,9 @@ NAMES = tuple(CATEGORIES)
 
 OMITTED = "<omitted>"
 SHORT = 40
-"""Characters below which a label's text may stand in a contract by chance."""
+"""A shorter label may be in a contract by chance."""
 SHORTEST = 10
-"""Characters below which a label's text says nothing about where it stands."""
+"""A shorter label is too short to locate."""
 WHERE = (
     "the CUAD contracts are not on this machine: set TUNEGATE_DATA to a folder with cuad/master_clauses.csv and "
     "cuad/contracts/*.txt, both in CUAD v1 from www.atticusprojectai.org/cuad (CC BY 4.0)"
@@ -50,7 +50,7 @@ BREAK = re.compile(r"\n\s*\n")
 
 class Label(Struct, frozen=True, kw_only=True):
     category: str
-    """The suite's name where it is one of NAMES, else CUAD's column."""
+    """The suite's name if it is one of NAMES, else CUAD's column."""
     start: int
     """First code point in the contract's text."""
     end: int
@@ -106,7 +106,7 @@ def collapse(raw: str) -> tuple[str, frozenset[int]]:
 def locate(text: str, labelled: Iterable[tuple[str, str]]) -> tuple[list[Label], list[str]]:
     """Spans of (category, segment) pairs, by start; and the segments that are not in the text.
 
-    A segment counts wherever its text stands, but a short one at its first place only.
+    A segment counts at every place of its text, but a short one only at the first.
     """
     found: set[tuple[int, int, str]] = set()
     missing = []

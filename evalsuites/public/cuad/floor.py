@@ -1,4 +1,4 @@
-"""The keyword floor: one regular expression a category. Knows no model, and nothing of a text but its words.
+"""Keyword floor: one regular expression per category.
 
 Written from CUAD's description of each category and from common wording; not fitted to the suite's cases.
 """
@@ -46,5 +46,5 @@ _COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERN
 
 
 def keyword_floor(case: Case) -> str:
-    """The categories whose words stand in the passage, in the suite's answer format."""
+    """Return the categories whose words are in the passage, in the suite's answer format."""
     return "; ".join(name for name, pattern in _COMPILED.items() if pattern.search(case.document)) or "none"

@@ -1,4 +1,4 @@
-"""Cuts passages out of a contract: some around labels, some where no label is. Knows no split and no model."""
+"""Cut passages out of a contract: some around labels, some without labels."""
 
 import random
 import re
@@ -17,7 +17,7 @@ GAP = 120
 """Characters between an unlabelled passage and the nearest label of the 16 categories: the sentence after a label
 often carries the same clause on."""
 ENOUGH = 120
-"""Characters of a label, or half of it, that a passage must hold to carry its category."""
+"""Characters of a label, or half of it, that a passage must include to have its category."""
 
 UNIT_END = re.compile(r"[.;:?!][\"”’)]*\s+(?=[\"“(\[]?[A-Z0-9(])")
 ABBREVIATED = re.compile(
@@ -49,7 +49,7 @@ RAREST_FIRST = (
     "expiration date",
     "governing law",
 )
-"""Of several categories in one passage, the first here names it: renewal mostly stands beside an expiration date."""
+"""The first of these in a passage with several categories names it: renewal is mostly next to an expiration date."""
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -58,9 +58,9 @@ class Passage(Struct, frozen=True, kw_only=True):
     end: int
     """One past the last code point."""
     clauses: list[str]
-    """The categories of NAMES it carries, in that order."""
+    """Its categories of NAMES, in that order."""
     main: str = ""
-    """The category of RAREST_FIRST it carries that comes first, or the empty string."""
+    """Its first category of RAREST_FIRST, or the empty string."""
 
 
 def unit_starts(contract: Contract) -> list[int]:
@@ -108,7 +108,7 @@ def cut(text: str, starts: list[int], start: int, length: int) -> int:
 
 
 def carried(labels: list[Label], start: int, end: int) -> list[str] | None:
-    """Categories of NAMES that text[start:end] carries, or None where it holds too little of some label to say."""
+    """Categories of NAMES of text[start:end], or None if it has too little of some label to decide."""
     shares: dict[str, bool] = {}
     for label in labels:
         inside = min(end, label.end) - max(start, label.start)

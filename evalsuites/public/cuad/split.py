@@ -1,4 +1,4 @@
-"""Puts contracts on one side each of train, validation and test. Near-duplicates stay together. Knows no passage."""
+"""Split contracts into train, validation and test; near-duplicates stay together."""
 
 import hashlib
 import zlib

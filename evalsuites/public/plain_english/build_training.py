@@ -1,8 +1,8 @@
-"""Writes chat rows for training and validation, and validation cases, with the suite's own prompt. Knows no model.
+"""Write chat rows for training and validation, and validation cases, with the suite's own prompt.
 
 python -m evalsuites.public.plain_english.build_training --out DIR
 
-The rows come from services and documents that the suite asks nothing about, and expect no summary that the suite
+The rows come from services and documents that are not in the suite, and no summary is one that the suite
 expects. They are few, so `own_pairs.toml` adds passages of invented services.
 """
 
@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 from evalsuites.generated import fill
-from evalsuites.public import training_files
+from evalsuites.public import data
 from evalsuites.public.plain_english.cases import cases
 from harness.schema import Case
 
@@ -22,10 +22,10 @@ FOLDER = Path(__file__).parent
 
 def training_cases(split: str, seed: int, own: int = OWN) -> list[Case]:
     """The cases of a split that the suite does not ask, shuffled; for training with `own` of invented services."""
-    training_files.refuse_test(split)
-    found = [*cases(split), *(own_cases(own, seed) if split == "train" else [])]
-    random.Random(f"{split} {seed}").shuffle(found)
-    return found
+    data.refuse_test(split)
+    drawn = [*cases(split), *(own_cases(own, seed) if split == "train" else [])]
+    random.Random(f"{split} {seed}").shuffle(drawn)
+    return drawn
 
 
 def own_cases(count: int, seed: int) -> list[Case]:
@@ -48,12 +48,12 @@ def answer(case: Case) -> str:
 
 def write(out: Path, seed: int, own: int = OWN) -> dict[str, int]:
     """Write all training rows, `own` of them of invented services, and all validation rows and cases, into `out`."""
-    drawn = {split: training_cases(split, seed, own) for split in training_files.SPLITS}
-    return training_files.write(out, FOLDER, drawn, answer)
+    drawn = {split: training_cases(split, seed, own) for split in data.SPLITS}
+    return data.write_training_files(out, FOLDER, drawn, answer)
 
 
 if __name__ == "__main__":
-    training_files.command(
+    data.training_command(
         "Training rows from passages that the suite does not ask about.",
         write,
         {

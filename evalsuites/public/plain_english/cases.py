@@ -1,4 +1,4 @@
-"""Builds cases by split: services and documents apart. Knows no model."""
+"""Build cases by split: each service and document in one split."""
 
 import hashlib
 import re
@@ -10,46 +10,47 @@ from harness.scoring.grounding import facts
 from harness.scoring.summaries import content, words_of
 
 SHARES = {"test": 0.66, "validation": 0.05}
-"""Most passages of a split, as shares of all; the rest is for training."""
+"""Largest share of the passages in a split; the rest is for training."""
 SPLITS = (*SHARES, "train")
 LEAST, MOST = 15, 300
 """Words in a passage."""
 SHORTEST = 5
-"""Words in the shortest summary: below, it is a remark."""
+"""Words in the shortest summary; a shorter one is a remark."""
 OF_PASSAGE = 0.8
-"""A longer summary, as a share of the passage, sums up nothing."""
+"""A summary with a larger share of the passage's words is not a summary."""
 GROUNDED = 0.2
-"""Share of a summary's content words that the passage has: below, it speaks of the whole document."""
+"""Share of a summary's content words in the passage; with less, it is about the whole document."""
 SAME = 0.5
-"""Share of the runs of five words that makes two passages one, and keeps a summary out of training."""
+"""Share of runs of five words that makes two passages near-duplicates, and leaves a summary out of training."""
 
 
 def cases(split: str = "test") -> list[Case]:
-    """Cases of one split of the data that TUNEGATE_DATA names."""
+    """Return the cases of one split of the data that TUNEGATE_DATA names."""
     return build(load(data_folder()), split)
 
 
 def build(pairs: Sequence[Pair], split: str) -> list[Case]:
-    """Cases of a split; a summary in words that the test also expects is left out of the others."""
+    """Build the cases of a split; the others leave out summaries in words that the test expects."""
     usable = [pair for pair in pairs if is_usable(pair)]
     sides = split_of(usable)
-    made = [_case(pair, sides[pair.id][0]) for pair in usable if sides[pair.id][1] == split]
+    of_split = [_case(pair, sides[pair.id][0]) for pair in usable if sides[pair.id][1] == split]
     if split == "test":
-        return made
-    asked = set().union(*(runs(pair.summary) for pair in usable if sides[pair.id][1] == "test"))
-    return [case for case in made if _new(case.expected[0], asked)]
+        return of_split
+    test_runs = set().union(*(runs(pair.summary) for pair in usable if sides[pair.id][1] == "test"))
+    return [case for case in of_split if _new(case.expected[0], test_runs)]
 
 
 def is_usable(pair: Pair) -> bool:
-    """Whether the summary sums up the passage, as far as rules can say, and states no figure that the passage lacks."""
+    """Whether the summary is about the passage, as far as rules can tell, and states no figure that it lacks."""
     passage, summary = pair.passage.split(), pair.summary.split()
     if not LEAST <= len(passage) <= MOST or not SHORTEST <= len(summary) <= OF_PASSAGE * len(passage):
         return False
-    wanted, there = content(words_of(pair.summary)), content(words_of(pair.passage))
-    if sum(count for word, count in wanted.items() if word in there) < GROUNDED * max(1, sum(wanted.values())):
+    in_summary, in_passage = content(words_of(pair.summary)), content(words_of(pair.passage))
+    shared = sum(count for word, count in in_summary.items() if word in in_passage)
+    if shared < GROUNDED * max(1, sum(in_summary.values())):
         return False
-    said = Completion(key="", text=pair.summary, finish_reason="stop", prompt_tokens=0, output_tokens=0)
-    return facts.fabricated(_case(pair, ""), said).counts["fabricated"] == 0
+    completion = Completion(key="", text=pair.summary, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    return facts.fabricated(_case(pair, ""), completion).counts["fabricated"] == 0
 
 
 def _case(pair: Pair, cluster: str) -> Case:
@@ -64,18 +65,18 @@ def _case(pair: Pair, cluster: str) -> Case:
 
 
 def split_of(pairs: Sequence[Pair]) -> dict[str, tuple[str, str]]:
-    """Group and split of each pair, by id: in the order of a hash, each group goes where it still fits."""
+    """Return group and split of each pair, by id: in hash order, each group goes to the first split with room."""
     room = {split: round(share * len(pairs)) for split, share in SHARES.items()} | {"train": len(pairs)}
-    found = {}
+    placed = {}
     for name, members in sorted(groups(pairs).items(), key=lambda item: _hash(item[0])):
         split = next(split for split in SPLITS if len(members) <= room[split])
         room[split] -= len(members)
-        found.update({pair.id: (name, split) for pair in members})
-    return found
+        placed.update({pair.id: (name, split) for pair in members})
+    return placed
 
 
 def groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """Pairs that share a document, a service or half of a passage's runs of five words, by the group's first name."""
+    """Group pairs that share a document, a service or SAME of a passage's runs, by the group's first document."""
     parent = {pair.id: pair.id for pair in pairs}
 
     def root(name: str) -> str:
@@ -84,32 +85,33 @@ def groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
         return name
 
     holder: dict[str, str] = {}
-    said = {pair.id: runs(pair.passage) for pair in pairs}
+    runs_by_id = {pair.id: runs(pair.passage) for pair in pairs}
     places: dict[str, list[str]] = {}
     for pair in pairs:
         for document in pair.documents:
             parent[root(pair.id)] = root(holder.setdefault(document, pair.id))
-        near = [other for run in said[pair.id] for other in places.get(run, ())]
+        near = [other for run in runs_by_id[pair.id] for other in places.get(run, ())]
         for other in set(near):
-            if near.count(other) >= SAME * min(len(said[pair.id]), len(said[other])):
+            if near.count(other) >= SAME * min(len(runs_by_id[pair.id]), len(runs_by_id[other])):
                 parent[root(pair.id)] = root(other)
-        for run in said[pair.id]:
+        for run in runs_by_id[pair.id]:
             places.setdefault(run, []).append(pair.id)
-    made: dict[str, list[Pair]] = {}
+    members_by_root: dict[str, list[Pair]] = {}
     for pair in pairs:
-        made.setdefault(root(pair.id), []).append(pair)
-    return {min(document for pair in members for document in pair.documents): members for members in made.values()}
+        members_by_root.setdefault(root(pair.id), []).append(pair)
+    grouped = members_by_root.values()
+    return {min(document for pair in members for document in pair.documents): members for members in grouped}
 
 
 def runs(text: str) -> set[str]:
-    """Every run of five words of a text, case and punctuation aside."""
+    """Return every run of five words of a text, without case and punctuation."""
     words = re.findall(r"\w+", text.lower())
     return {" ".join(words[at : at + 5]) for at in range(max(1, len(words) - 4))}
 
 
-def _new(summary: str, asked: Iterable[str]) -> bool:
-    found = runs(summary)
-    return len(found & set(asked)) < SAME * len(found)
+def _new(summary: str, test_runs: Iterable[str]) -> bool:
+    own = runs(summary)
+    return len(own & set(test_runs)) < SAME * len(own)
 
 
 def _hash(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The floor: the passage's first sentence, cut short. Knows no model and leaves all words as they are."""
+"""Floor: the beginning of the passage's first sentence, unchanged."""
 
 from harness.schema import Case
 
@@ -7,5 +7,5 @@ WORDS = 18
 
 
 def lead(case: Case) -> str:
-    """The first words of the first sentence."""
+    """Return the first words of the first sentence."""
     return " ".join(case.document.split(". ")[0].split()[:WORDS]).rstrip(".") + "."

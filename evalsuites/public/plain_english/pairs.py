@@ -1,4 +1,4 @@
-"""Reads passages of terms of service with people's plain-English summaries. Knows no case and no split.
+"""Read passages of terms of service with people's plain-English summaries.
 
 Expects the folder `plain_english_contracts` below the one that TUNEGATE_DATA names, with `pairs.jsonl`.
 """
@@ -29,7 +29,7 @@ class Pair(Struct, frozen=True, kw_only=True):
     summary: str
     """One person's."""
     documents: tuple[str, ...]
-    """What may tie it to other passages: the document's name where it is one, and the services it is from."""
+    """What it may share with other passages: its document, and the services it is from."""
 
 
 def data_folder() -> Path:
@@ -38,7 +38,7 @@ def data_folder() -> Path:
 
 
 def load(folder: Path) -> list[Pair]:
-    """Every pair, by id. All lines that are not one are refused together."""
+    """Read every pair, by id. Raises one UserError for all bad lines."""
     pairs: list[Pair] = []
     problems: list[str] = []
     for number, line in enumerate((folder / "pairs.jsonl").read_text("utf-8").splitlines(), 1):

@@ -1,4 +1,4 @@
-"""Puts phrases together into contracts and excerpts. Holds no phrase: they come from a Bank, chance from a seed."""
+"""Assemble phrases of a bank into contracts and excerpts."""
 
 import itertools
 import random
@@ -15,7 +15,7 @@ STYLES = ("formal", "modern", "scanned")
 EXCERPTS = 4
 """Excerpts per contract: half with critical clauses, half without."""
 SECOND_CLAUSE = 0.2
-"""Share of the excerpts with a clause that hold a second one."""
+"""Share of the excerpts with a clause that have a second one."""
 MOST_WORDS = 88
 """Neutral paragraphs are left out when the excerpt would grow longer than this."""
 

@@ -1,4 +1,4 @@
-"""Reads a phrase bank: clauses, near misses, neutral paragraphs and pools. Knows no randomness and no phrase."""
+"""Read a phrase bank: clauses, near misses, neutral paragraphs and pools."""
 
 import tomllib
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Entry:
     style: str
     """formal or modern."""
     instruments: tuple[str, ...]
-    """Instruments it may stand in."""
+    """Instruments it may be in."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def entries_of(tables: dict[str, dict[str, list[str]]], home: tuple[str, ...]) -> list[Entry]:
-    """Entries of one type; the table `any` stands for every instrument of the type."""
+    """Entries of one type; the table `any` is for every instrument of the type."""
     return [
         Entry(text, style, home if where == "any" else (where,))
         for where, styles in tables.items()

@@ -1,4 +1,4 @@
-"""Writes the suite's cases, and training and dev rows for them. Knows no model.
+"""Write the suite's cases, and training and dev rows for them.
 
 python -m evalsuites.legal.clauses.drafting.generate --split eval --out evalsuites/legal/clauses/cases.jsonl
 python -m evalsuites.legal.clauses.drafting.generate --split train --rows 2400 --out train.jsonl
@@ -19,8 +19,8 @@ SUITE = Path(__file__).parents[1]
 EVAL_CONTRACTS = 168
 EVAL_SEED = "eval-1"
 LONE_SHARE = 0.5
-"""Share of the training rows that hold a clause, or a near miss, and nothing else: a small model learns the concept
-there before it can find it among other paragraphs."""
+"""Share of the training rows with only a clause, or only a near miss: a small model learns the concept from these
+before it can find it among other paragraphs."""
 NONE_KEPT = 0.43
 """Share of the drafted training rows without a clause that are kept, which leaves them three rows in ten. With half, as
 in the suite, a small model learns to say "none" long before it learns a clause."""
@@ -91,7 +91,7 @@ def main() -> None:
     if args.split == "eval" and (args.rows or args.seed or args.without):
         parser.error("--split eval is fixed: it takes neither --rows nor --seed nor --without")
     if args.split == DEV_CASES and args.without:
-        parser.error("--split dev-cases holds what is right: it does not take --without")
+        parser.error("--split dev-cases has right answers only: it does not take --without")
     print(f"{write(args.split, args.out, args.rows, args.seed, args.without)} rows in {args.out}")
 
 

@@ -1,4 +1,4 @@
-"""Makes a paragraph look like text read from a scanned page. Leaves names, figures and statutes legible."""
+"""Make a paragraph look like text from a scanned page; names, figures and statutes stay legible."""
 
 import random
 from collections.abc import Set

@@ -1,4 +1,4 @@
-"""Fills the slots of a phrase: roles, names, places and figures. Knows no clause."""
+"""Fill the slots of a phrase: roles, names, places and figures."""
 
 import random
 import re
@@ -115,9 +115,9 @@ def _figure(slot: str, number: Any, rng: random.Random, formal: bool) -> str:
 
 def fill(text: str, slots: Slots, rng: random.Random, *, formal: bool, clause: str = "") -> str:
     """The phrase with its choices made and its slots filled; a slot named twice gets one value."""
-    chosen = CHOICE.sub(lambda found: rng.choice(found[1].split("|")), text)
+    chosen = CHOICE.sub(lambda match: rng.choice(match[1].split("|")), text)
     values: dict[str, str] = {}
     for slot in SLOT.findall(chosen):
         if slot not in values:
             values[slot] = slots.value(slot, rng, formal, clause)
-    return SLOT.sub(lambda found: values[found[1]], chosen)
+    return SLOT.sub(lambda match: values[match[1]], chosen)
