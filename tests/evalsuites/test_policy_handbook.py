@@ -14,9 +14,10 @@ from evalsuites.policy.handbook.floor import keyword_floor
 from evalsuites.policy.handbook.questions import ANSWERABLE, SILENT, UNANSWERABLE, in_a_sentence
 from evalsuites.policy.handbook.test_handbook import suite
 from harness.schema import Case, Completion
-from harness.scoring.policy.guidelines import METRICS, answered, declines
+from harness.scoring.policy.guidelines import METRICS, answered
 from harness.scoring.policy.handbook import departments_in, ids_in, lines, register, value_of
 from harness.scoring.text.quantities import figures_in
+from harness.scoring.text.refusals import declines
 from harness.suites.cases import load_cases
 from harness.suites.prompts import Renderer, load_template, messages
 from tests.evalsuites import judging, separation

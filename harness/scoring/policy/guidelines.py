@@ -36,9 +36,7 @@ from harness.scoring.policy.handbook import (
 )
 from harness.scoring.text.normalize import Normal, normalise, plain
 from harness.scoring.text.quantities import figures_in
-from harness.scoring.text.refusals import MARK, clauses, declines, is_declining, lower
-
-__all__ = ["METRICS", "answered", "declines"]
+from harness.scoring.text.refusals import MARK, clauses, is_declining, lower
 
 SCOPE = re.compile(
     r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.suites.discovery import find_suites
 from harness.gates.config import load_gates
 from harness.schema import Case
 from harness.scoring import base, evaluate_bridge, evaluate_metrics
 from harness.scoring.base import run
 from harness.scoring.grounding import facts
 from harness.scoring.legal import clauses, cuad
+from harness.suites.discovery import find_suites
 from tests.support.answers import answer
 from tests.support.written_metrics import ANY_OF, GOOD, TEXTS, case, offline_library, scored, write
 

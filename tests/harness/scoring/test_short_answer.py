@@ -5,7 +5,6 @@ import pytest
 from harness.schema import Case, Score, Scores
 from harness.scoring import short_answer
 from harness.scoring.base import metrics_of, run
-from harness.scoring.text.refusals import refuses
 from tests.support.answers import answer
 
 
@@ -116,43 +115,11 @@ def test_the_span_holds_the_accepted_words():
     assert (span.start, span.quote) == (9, "New\u00a0York")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I'm sorry, but I cannot help with that.",
-        "I can’t answer this.",
-        "Sorry, I am unable to say.",
-        "As an AI language model, I cannot give legal advice.",
-        "Unfortunately, I do not know.",
-        "I don't know.",
-        "I must decline.",
-        "It is not possible to determine this.",
-        "Unable to determine.",
-    ],
-)
-def test_words_that_decline_are_a_refusal(text):
-    assert refuses(text)
-    assert both(text, []).given.answered == 0
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Paris",
-        "none",
-        "No.",
-        "Tenant cannot assign this lease.",
-        "The landlord is unable to enter.",
-        "I know: Paris",
-        "Sorry state",
-    ],
-)
-def test_other_answers_are_no_refusal(text):
-    assert not refuses(text)
-    assert both(text, []).given.answered == 1
+@pytest.mark.parametrize(("text", "answered"), [("I don't know.", 0), ("none", 1), (" ", 0)])
+def test_a_refusal_and_an_empty_text_are_no_answer(text, answered):
+    assert both(text, []).given.answered == answered
 
 
 def test_length_is_in_words_and_a_failed_completion_has_none():
     assert both("one two  three", []).given.counts == {"answered": 1, "words": 3}
     assert both("one two", [], "error").given.counts == {"answered": 0, "words": 0}
-    assert both(" ", []).given.counts == {"answered": 0, "words": 0}

@@ -1,8 +1,8 @@
-"""Words that decline to answer are told from words that answer."""
+"""Refusals, and clauses that say the source has no answer, by their words; near misses are answers."""
 
 import pytest
 
-from harness.scoring.policy.guidelines import declines
+from harness.scoring.text.refusals import declines, refuses
 
 DECLINES = [
     "The handbook does not say.",
@@ -205,3 +205,37 @@ def test_words_that_answer_are_no_decline(text):
 
 def test_a_decline_in_a_later_sentence_is_told():
     assert declines("Good question. Night trains are comfortable. Sadly, the handbook doesn\u2019t say what they cost.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I cannot help with that.",
+        "I can’t answer this.",
+        "Sorry, I am unable to say.",
+        "As an AI language model, I cannot give legal advice.",
+        "Unfortunately, I do not know.",
+        "I don't know.",
+        "I must decline.",
+        "It is not possible to determine this.",
+        "Unable to determine.",
+    ],
+)
+def test_words_that_decline_are_a_refusal(text):
+    assert refuses(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Paris",
+        "none",
+        "No.",
+        "Tenant cannot assign this lease.",
+        "The landlord is unable to enter.",
+        "I know: Paris",
+        "Sorry state",
+    ],
+)
+def test_other_answers_are_no_refusal(text):
+    assert not refuses(text)
