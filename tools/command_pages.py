@@ -1,4 +1,4 @@
-"""The pages on what is typed: every `tunegate` command, and every option that pytest is given."""
+"""The pages on commands: every `tunegate` command, and every option of the pytest plugin."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def options() -> str:
     hooks.pytest_addoption(found)  # type: ignore[arg-type]
     return page(
         "Options of pytest",
-        "`pytest evalsuites` takes these beside pytest's own.",
+        "`pytest evalsuites` takes these in addition to pytest's own.",
         table(("option", "takes", "default", "what it does"), found.rows),
     )
 
 
 class Recorder:
-    """Stands in for pytest's parser, and keeps what it is given."""
+    """Replaces pytest's parser and records the options."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, str, str, str]] = []

@@ -1,4 +1,4 @@
-"""Reads what code says of itself: types in words, defaults, strings under fields and constants. Knows no page."""
+"""Read documentation from code: types in words, defaults, strings under fields and constants."""
 
 from __future__ import annotations
 

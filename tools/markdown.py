@@ -1,4 +1,4 @@
-"""Pages and tables of Markdown, as the generated pages have them. Knows no code."""
+"""Markdown of the generated pages: pages and tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tools.documented import Entry
 
-WRITTEN = "Written from the code by `make reference`; what is wrong here is mended there.\n"
+WRITTEN = "Generated from the code by `make reference`. To change this page, change the code.\n"
 
 
 def page(title: str, *parts: str) -> str:

@@ -1,9 +1,8 @@
-"""Writes docs/reference from the code, and the index of docs/decisions from their titles: `make reference`.
+"""Generate docs/reference from the code, and the index of docs/decisions from their titles: `make reference`.
 
     python -m tools.reference
 
-Every command, option, key, field, scorer and exit code comes with the words that stand beside it in the code. What is
-wrong or missing on a page is mended there, and the pages are written anew.
+The description of each command, option, key, field, scorer and exit code comes from the code.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def configuration() -> str:
     """Every key of the files that a user writes, and every keyword of a suite."""
     return page(
         "Configuration",
-        "Keys of the files that you write. Unknown keys are refused, all at once.",
+        "Keys of the files that you write. Unknown keys are refused, all together.",
         "## Suite",
         summary(suite.Suite),
         entries(keywords(suite.Suite.__init__, suite.Suite.__doc__ or ""), "keyword of `Suite(...)`"),
@@ -91,7 +90,7 @@ def configuration() -> str:
         "`tunegate train CONFIG.toml`. [Training](../training.md) says when to change what.",
         *_tables(config.Config),
         "## Sweep file",
-        "`tunegate sweep SWEEP.toml`. [Sweep](../training.md#sweep-several-settings-one-table) says how it goes on.",
+        "`tunegate sweep SWEEP.toml`. [Sweep](../training.md#sweep-several-settings-one-table) says how to resume.",
         entries(fields(sweep.SweepSettings, _name)),
         "`vary` may name: " + ", ".join(f"`{key}`" for key in sweep.settable()) + ".",
         table(("not", "why"), [(f"`{key}`", why) for key, why in sweep.REFUSED.items()]),
@@ -105,10 +104,10 @@ def configuration() -> str:
         "`tunegate report RUN --business FILE`. " + own_doc(assumptions.Assumptions),
         entries(fields(assumptions.Assumptions, _name)),
         "## Style guide",
-        "`voice.in_style(FILE)` scores against it. A term is found in the forms that it lists, and in no other.",
+        "`voice.in_style(FILE)` scores against it. A term matches only in its listed forms.",
         _example(style_guide),
         "## Redaction",
-        "What is masked before anything is recorded, besides [keys and tokens of known forms](../secrets.md).",
+        "What is masked in records, in addition to [keys and tokens of known forms](../secrets.md).",
         _example(redaction),
         "## Environment variables",
         table(("variable", "what it is"), [(f"`{one.kind}`", one.says) for one in documented.constants(env)]),
@@ -135,7 +134,7 @@ def _gates() -> Iterator[str]:
         marked = [", ".join(f"`{key}`" for key in named) for named in (rule.needs, rule.takes)]
         rows.append((f"`{name}`", *marked, one_line(rule.judge.__doc__)))
     yield table(("rule", "needs", "may have", "verdict"), rows)
-    yield "Each rule takes " + ", ".join(f"`{key}`" for key in gates_config.ALWAYS) + " besides."
+    yield "Each rule also takes " + ", ".join(f"`{key}`" for key in gates_config.ALWAYS) + "."
 
 
 def _tables(whole: type[Struct]) -> Iterator[str]:
@@ -158,7 +157,7 @@ def scorers() -> str:
     return page(
         "Scorers and metrics",
         "Written in a suite as `from harness.scoring.legal import clauses` and `scorers=[clauses.found]`; each heading "
-        "says where its module is. What each reads, and what counts as wrong, is said in [scoring](../scoring.md).",
+        "names its module. [Scoring](../scoring.md) explains what each reads and what counts as wrong.",
         *(part for module in found for part in _family(module)),
     )
 
@@ -207,8 +206,8 @@ def schemas() -> str:
     assert not twice, f"two structs of one name cannot be told apart on a page: {twice}"
     return page(
         "Schemas",
-        "What tunegate's files hold. Files of another layout and unknown fields are refused. Offsets count Unicode "
-        "code points.",
+        "The content of tunegate's files. Other layouts and unknown fields are refused. Offsets count Unicode code "
+        "points.",
         table(("file", "holds"), [(file, _link(struct)) for file, struct in FILES]),
         *(part for struct in nouns for part in (f"## {struct.__name__}", own_doc(struct), _fields(struct))),
     )
@@ -216,7 +215,7 @@ def schemas() -> str:
 
 def _fields(struct: type[Struct]) -> str:
     tag = struct.__struct_config__.tag
-    kind = [Entry("type", f"`{tag}`", documented.REQUIRED, "Tells it from other blocks.")] if tag else []
+    kind = [Entry("type", f"`{tag}`", documented.REQUIRED, "Distinguishes it from other blocks.")] if tag else []
     return entries([*kind, *fields(struct, _link)], "field")
 
 
@@ -230,10 +229,10 @@ def exit_codes() -> str:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.UserError)]
     return page(
         "Exit codes",
-        "One table for every `tunegate` command and for pytest; 6 is tunegate's own, the others are pytest's. A failed "
-        "gate wins over one that was not judged.",
+        "For every `tunegate` command and for pytest; 6 is tunegate's own, the others are pytest's. A failed gate "
+        "takes precedence over one that was not judged.",
         table(("code", "when"), [(one.kind, one.says) for one in codes]),
-        "What is refused or fails is said in one line on stderr, without a traceback:",
+        "Errors are one line on stderr, without a traceback:",
         table(("error", "code", "when"), [(f"`{one.__name__}`", str(one.exit_code), summary(one)) for one in kinds]),
     )
 
@@ -245,7 +244,7 @@ def decisions() -> str:
     rows = [(f"[{number}]({file.name})", title) for file, (number, _, title) in zip(files, titles, strict=True)]
     return page(
         "Decisions",
-        "Hard choices, and why they were made as they were.",
+        "Hard choices, and the reasons for them.",
         table(("number", "decision"), rows),
     )
 
