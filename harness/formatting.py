@@ -10,6 +10,23 @@ if TYPE_CHECKING:
     from harness.schema import Estimate
 
 
+IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
+
+
+def count(n: int, noun: str) -> str:
+    """`1 contract`, `2 contracts`, `1,200 cases`."""
+    return f"{n:,} {noun if n == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """The plural of an English noun, such as what a suite calls its clusters."""
+    if noun in IRREGULAR:
+        return IRREGULAR[noun]
+    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
+
+
 def format_duration(seconds: float) -> str:
     """`42 s`, `3 min 5 s`, `1 h 5 min`."""
     whole = round(seconds)
@@ -70,31 +87,33 @@ def interval(found: Estimate, is_share: bool) -> str:
     return f"{found.level:.0%} interval {low.removesuffix(' points')} to {high}"
 
 
-def settle(times: float | None, cases: int, contracts: int, apart: str = "") -> str:
-    """`about 580 cases would settle it; has 240`, with the contracts where they are fewer.
+def settle(times: float | None, cases: int, clusters: int, cluster: str, apart: str = "") -> str:
+    """`about 580 cases would settle it; has 240`, with the clusters, called `cluster`, where they are fewer.
 
-    `times` as many are needed; None where the value lies on the bar, and then what the present ones settle is `apart`.
+    `times` as many are needed; None where the value is at the threshold, and then the present ones decide `apart`.
     """
-    has = f"{cases:,} cases" + ("" if cases == contracts else f" from {contracts:,} contracts")
+    has = count(cases, "case") + ("" if cases == clusters else f" from {count(clusters, cluster)}")
     if times is None:
-        return f"no number of cases settles a value on the bar; the {has} settle one {apart} from it"
+        return f"a value exactly at the threshold can never be decided; {has} decide values at least {apart} away"
     if times <= 1:
-        return f"somewhat more than the {has} it has"
+        return f"slightly more than the current {has}"
     enough, now = f"about {round_to_two_digits(times * cases):,} cases", f"has {cases:,}"
-    if cases != contracts:
-        enough, now = f"{enough} from {round_to_two_digits(times * contracts):,} contracts", f"{now} from {contracts:,}"
+    if cases != clusters:
+        enough = f"{enough} from {count(round_to_two_digits(times * clusters), cluster)}"
+        now = f"{now} from {clusters:,}"
     return f"{enough} would settle it; {now}"
 
 
-def worth(found: Estimate) -> str:
-    """`; they are worth about 77 independent ones (design effect 2.6)`; empty where cases of a contract share nothing.
+def worth(found: Estimate, cluster: str) -> str:
+    """`; they are worth about 77 independent ones (design effect 2.6)`; empty where cases of a cluster share nothing.
 
     For claims of a ratio it is claims that are counted.
     """
     if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
         return ""
     effect = f" (design effect {found.deff:.1f})" if found.deff is not None and found.deff > 1 / NEARLY_ALL else ""
-    alike = "all contracts score the same" if found.value in (0.0, 1.0) else "few contracts differ from the others"
+    clusters = plural(cluster)
+    alike = f"all {clusters} score the same" if found.value in (0.0, 1.0) else f"few {clusters} differ from the others"
     few = f", since {alike}" if "guard" in found.method and not effect else ""
     return f"; the {found.n:,} counted are worth about {found.n_eff:,.0f} independent ones{effect}{few}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from harness.formatting import count as count
+from harness.formatting import plural as plural
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Outcome, Verdict
 
 OUTCOMES: dict[str, str] = {
@@ -23,21 +25,6 @@ DECISIONS: dict[str, str] = {
 }
 SYMBOLS: dict[str, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "skipped": "–", "error": "!"}
 VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
-IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
-
-
-def count(n: int, noun: str) -> str:
-    """Say `1 contract`, `2 contracts`, `1,200 cases`."""
-    return f"{n:,} {noun if n == 1 else plural(noun)}"
-
-
-def plural(noun: str) -> str:
-    """Return the plural of an English noun."""
-    if noun in IRREGULAR:
-        return IRREGULAR[noun]
-    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
 
 
 def title(name: str) -> str:

@@ -49,7 +49,7 @@ def cases_moved(before: Mapping[str, tuple[str, str]], now: Mapping[str, tuple[s
         "added": [name for name in now if name not in before],
         "removed": [name for name in before if name not in now],
         "changed in the input": [name for name in both if now[name][1] != before[name][1]],
-        "changed in the expected answer, contract or tags": [n for n in both if now[n][1] == before[n][1]],
+        "changed in the expected answer, cluster or tags": [n for n in both if now[n][1] == before[n][1]],
     }
     parts = [f"{_cases(len(names))} {kind} ({first_few(names, MOST_NAMED)})" for kind, names in kinds.items() if names]
     return "; ".join(parts) or "the cases changed"

@@ -247,5 +247,6 @@ def estimate_and_judge(
             comparable="; ".join(accepted.unlike) if accepted else None,
             no_baseline=f"no accepted baseline: make one with `{how_to_accept(suite)}`" if accepted else NO_BASELINE,
             noise=info.noise,
+            cluster=suite.cluster,
         )
     return metrics, verdicts

@@ -1,7 +1,7 @@
 """Collect the evidence of a gate, or say why the gate cannot be judged.
 
 The checks run in the order in which they are reported: not comparable, nothing evaluated, a partial population, no
-baseline, a margin within the noise, too many errors, too few contracts, too few cases. Numeric libraries load when
+baseline, a margin within the noise, too many errors, too few clusters, too few cases. Numeric libraries load when
 they are needed.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.formatting import points
+from harness.formatting import count, plural, points
 from harness.gates.config import GateId
 from harness.gates.rules import COMPARATIVE, is_tested
 from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from harness.stats.intervals import Array
 
 FEWEST_EQUAL = 5
-"""No gate judges on contracts of unequal size that are worth fewer of one size: the largest then decide by themselves.
+"""No gate judges on clusters of unequal size that are worth fewer of one size: the largest then decide by themselves.
 
-`spread.effective` counts them. Above it the bounds hold as they say, down to one contract with two fifths of all cases;
+`spread.effective` counts them. Above it the bounds hold as they say, down to one cluster with two fifths of all cases;
 below it simulated lower bounds hold as little as 89.8% of the time.
 """
 FEWEST_OF_A_LABEL = 5
-"""No gate judges a mean over labels where fewer contracts expect one of them: its own number is then by chance."""
+"""No gate judges a mean over labels where fewer clusters expect one of them: its own number is then by chance."""
 NO_BASELINE = "no baseline was given: use --baseline"
 
 
@@ -82,8 +82,8 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
     return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 
 
-def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Finding | Evidence:
-    """Observations of the gate's slice, or why they cannot be judged."""
+def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluster: str) -> Finding | Evidence:
+    """Observations of the gate's slice, or why they cannot be judged; `cluster` is the suite's word for one."""
     from harness.stats.estimates import in_slice, observations
     from harness.stats.paired import pair
 
@@ -104,7 +104,7 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Fin
     not_measured = pairs.too_many_errors if pairs else level.too_many_errors
     if not_measured:
         return Finding("fail", f"Not measured: {not_measured}.")
-    return Evidence(gate=gate, metric=metric, level=level, pairs=pairs)
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pairs, cluster=cluster)
 
 
 def claims_of(found: Iterable[Finding | Evidence | None]) -> dict[int, float]:
@@ -136,30 +136,28 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
 
 
 def too_few(evidence: Evidence) -> tuple[str, str] | None:
-    """Reason and need where there are too few contracts or cases to judge on, or one contract is most of them."""
+    """Reason and need where there are too few clusters or cases to judge on, or one cluster is most of them."""
     from harness.stats import cluster_variance
 
     cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
+    noun = plural(evidence.cluster)
+    shown = f"{evidence.population} {'is' if cases == 1 else 'are'} shown but not judged"
     if clusters < FEWEST_CLUSTERS:
-        return (
-            f"{evidence.population} are shown but not judged: a gate needs {FEWEST_CLUSTERS} contracts.",
-            f"{FEWEST_CLUSTERS} contracts; has {clusters}",
-        )
+        return f"{shown}: a gate needs {FEWEST_CLUSTERS} {noun}.", f"{FEWEST_CLUSTERS} {noun}; has {clusters}"
     name, shares = evidence.largest
     if cluster_variance.effective(shares) < FEWEST_EQUAL:
         return (
-            f"{evidence.population} are shown but not judged: '{name}' alone holds {shares[0]:.0%} of what is counted. "
-            f"They are worth {cluster_variance.effective(shares):.1f} contracts of equal size, and a gate needs "
-            f"{FEWEST_EQUAL}.",
-            f"{_evened_out(shares)} more contracts like the others, or fewer cases of '{name}'",
+            f"{shown}: '{name}' alone holds {shares[0]:.0%} of what is counted. They are worth "
+            f"{cluster_variance.effective(shares):.1f} {noun} of equal size, and a gate needs {FEWEST_EQUAL}.",
+            f"{_evened_out(shares)} more {noun} like the others, or fewer cases of '{name}'",
         )
     rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None
     if rarest and rarest[1] < FEWEST_OF_A_LABEL:
         label, holders = rarest
         return (
-            f"{evidence.population} are shown but not judged: {holders} contracts hold '{label}', and a mean over "
-            f"labels needs {FEWEST_OF_A_LABEL} with each.",
-            f"{FEWEST_OF_A_LABEL} contracts with '{label}'; has {holders}",
+            f"{shown}: {count(holders, evidence.cluster)} hold '{label}', and a mean over labels needs "
+            f"{FEWEST_OF_A_LABEL} with each.",
+            f"{FEWEST_OF_A_LABEL} {noun} with '{label}'; has {holders}",
         )
     if cases < n_min:
         return f"Too few: {cases} cases, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"

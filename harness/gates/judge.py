@@ -33,12 +33,14 @@ def judge(
     comparable: str | None = None,
     no_baseline: str = NO_BASELINE,
     noise: Noise | None = None,
+    cluster: str = "cluster",
 ) -> list[Verdict]:
     """One verdict for every gate and slice value, in file order, named as `gate_ids` names them.
 
     `slices` gives each slice tag's values over the whole suite; `expected_cases` is the whole suite's number of cases;
     `comparable` says what differs where suite, data or scorers changed since the baseline was accepted, and then
-    nothing is compared; `no_baseline` is said where there is none; no margin may be tighter than `noise`.
+    nothing is compared; `no_baseline` is said where there is none; no margin may be tighter than `noise`;
+    `cluster` is the suite's word for a cluster.
     """
     from harness.stats.estimates import reading
 
@@ -49,7 +51,7 @@ def judge(
     def collect(asked: GateId) -> Finding | Evidence:
         too_fine = within_noise(asked, noise)
         stopped = screen(asked.gate, read, expected_cases, comparable, no_baseline, too_fine)
-        return stopped or gather(asked, known[asked.gate.metric], read)
+        return stopped or gather(asked, known[asked.gate.metric], read, cluster)
 
     claims = claims_of(collect(asked) if is_tested(asked.gate) else None for asked in ids)
     items = (with_claim(collect(asked), place, claims) for place, asked in enumerate(ids))

@@ -75,11 +75,11 @@ def suite_power(
     ]
     claims = max(1, sum(is_tested(i.gate) for i in ids))
     own = [measured(counted, assumed) for counted in counts]
-    best = after_holm([perfect_evidence(c, a.baseline_rate) for c, a in zip(counts, own, strict=True)])
+    best = after_holm([perfect_evidence(c, a.baseline_rate, suite.cluster) for c, a in zip(counts, own, strict=True)])
     rows = []
     for asked, counted, known, evidence in zip(ids, counts, own, best, strict=True):
         assert isinstance(evidence, Evidence)
-        rows.append(_gate(suite, asked, PowerQuestion(counted, known, suite.cluster, claims, evidence)))
+        rows.append(_gate(suite, asked, PowerQuestion(counted, known, claims, evidence)))
     return rows
 
 

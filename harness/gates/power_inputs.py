@@ -1,4 +1,4 @@
-"""What a suite's cases are to each gate before a model is asked: units, contracts, and what a faultless model gets.
+"""What a suite's cases are to each gate before a model is asked: units, clusters, and what a faultless model gets.
 
 The suite's own scorers score three answers that need no model: nothing, what is expected as a list, and the opening of
 the source. A denominator that no answer changes is known before a run. With a run, all is read from its records.
@@ -27,7 +27,7 @@ ONE_EACH = "taken as one in each case, since how many there are depends on the m
 AN_AMOUNT_SAYS = "taken as one score in each case, which is on the careful side"
 
 
-def perfect_evidence(counted: Counted, baseline_rate: float) -> Evidence:
+def perfect_evidence(counted: Counted, baseline_rate: float, cluster: str) -> Evidence:
     """What the gate would be judged on with the best model: faultless, against the baseline that its rule names."""
     from harness.stats.estimates import Observations
     from harness.stats.paired import pair
@@ -36,9 +36,9 @@ def perfect_evidence(counted: Counted, baseline_rate: float) -> Evidence:
     level = Observations(cases=cases, records=len(cases))
     best_baseline = GATE_RULES[gate.rule].best_baseline
     if best_baseline is None:
-        return Evidence(gate=gate, metric=metric, level=level)
+        return Evidence(gate=gate, metric=metric, level=level, cluster=cluster)
     baseline = Observations(cases=best_baseline(cases, metric, baseline_rate))
-    return Evidence(gate=gate, metric=metric, level=level, pairs=pair(level, baseline, metric))
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pair(level, baseline, metric), cluster=cluster)
 
 
 class PowerInputs:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from harness.formatting import round_to_two_digits
+from harness.formatting import count, plural, round_to_two_digits
 from harness.gates.config import GateId, gate_ids
 from harness.gates.power import GatePower, clusters_enough, suite_power
 from harness.gates.rules import GATE_RULES
@@ -58,8 +58,8 @@ def _merged(same: Sequence[GatePower]) -> GatePower:
 def counted(row: GatePower) -> str:
     """`408 counted in 336 cases from 168 contracts`."""
     units = "" if row.units == row.cases else f"{row.units:,} counted in "
-    contracts = "" if row.contracts == row.cases else f" from {row.contracts:,} {row.cluster}s"
-    return f"{units}{row.cases:,} cases{contracts}"
+    clusters = "" if row.contracts == row.cases else f" from {count(row.contracts, row.cluster)}"
+    return f"{units}{count(row.cases, 'case')}{clusters}"
 
 
 def sentences(row: GatePower) -> list[str]:
@@ -125,12 +125,12 @@ def power_summary(suite: Suite, gates: GateFile) -> list[str]:
 
 
 def _says(row: GatePower, asked: GateId) -> str:
-    cases = f"{row.cases:,} case{'' if row.cases == 1 else 's'}"
-    of = f"{cases} from {row.contracts:,} {row.cluster}s" if row.contracts != row.cases else cases
+    cases = count(row.cases, "case")
+    of = f"{cases} from {count(row.contracts, row.cluster)}" if row.contracts != row.cases else cases
     if row.can_pass:
         return f"{of}: {'; '.join(row.says)}"
     enough = row.contracts_needed or clusters_enough(asked.gate)
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    few = f"with {of} this can only ever be inconclusive; {many} {row.cluster}s are needed"
+    few = f"with {of} this can only ever be inconclusive; {many} {plural(row.cluster)} are needed"
     why = f" ({'; '.join(row.says)})" if row.contracts >= FEWEST_CLUSTERS else ""
     return f"{few}, for a model that {GATE_RULES[row.rule].good_model}{why}"

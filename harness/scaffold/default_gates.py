@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from harness.formatting import round_to_two_digits
+from harness.formatting import plural, round_to_two_digits
 from harness.gates.power import clusters_enough
 from harness.gates.rules.improves import GAIN
 from harness.scaffold.wizard import Known
@@ -91,7 +91,8 @@ def _invented(known: Known) -> Bar:
 
 def _many(gate: Gate, source: str) -> str:
     enough = clusters_enough(gate)
-    return f"It takes {'more than 20,000' if enough is None else f'about {round_to_two_digits(enough):,}'} {source}s"
+    many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
+    return f"It takes {many} {plural(source)}"
 
 
 def _of_100(share: float) -> str:

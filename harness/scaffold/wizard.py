@@ -158,13 +158,14 @@ def _has_labels(known: Known) -> bool:
 
 
 def _takes_of_the_bar(known: Known) -> str:
-    from harness.formatting import round_to_two_digits
+    from harness.formatting import plural, round_to_two_digits
     from harness.gates.power import clusters_enough
     from harness.schema import Gate
 
     enough = clusters_enough(Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"]))
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    return f"To show that takes {many} {known['source']}s, for a model that makes half of the errors that it allows."
+    sources = plural(known["source"])
+    return f"To show that takes {many} {sources}, for a model that makes half of the errors that it allows."
 
 
 def objective_of(known: Known) -> str:

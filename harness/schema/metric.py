@@ -131,7 +131,7 @@ class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return f"not measured ({self.reason})"
         bounds = f" [{self.low:.3f}, {self.high:.3f}]" if self.low is not None and self.high is not None else ""
         eff = f", n_eff {self.n_eff:.0f}" if self.n_eff is not None else ""
-        return f"{self.value:.3f}{bounds} n={self.n} ({self.clusters} contracts, {self.method}{eff})"
+        return f"{self.value:.3f}{bounds} n={self.n} ({self.clusters} clusters, {self.method}{eff})"
 
 
 class Comparison(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

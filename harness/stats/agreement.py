@@ -200,7 +200,7 @@ def _coefficient(
     items, contracts = len(shared.counts), shared.cluster_count
     sized: dict[str, Any] = {"n": items, "clusters": contracts}
     if contracts < bootstrap.FEWEST_CLUSTERS:
-        found = f"two people rated {items} items from {contracts} contracts" if items else NOBODY_TWICE
+        found = f"two people rated {items} items from {contracts} clusters" if items else NOBODY_TWICE
         return Estimate(value=None, reason=f"{found}; agreement is shown from {bootstrap.FEWEST_CLUSTERS} on", **sized)
     sums = rated.by_cluster(columns)
     value = float(of(sums.sum(axis=0)[None])[0])
@@ -210,7 +210,7 @@ def _coefficient(
     unusual |= (shared.counts > 0).sum(axis=1) > 1
     holders = shared.holding(unusual)
     if needs_two_labels and holders < FEW_CLUSTERS_WITH_EVENT:
-        few = f"only {holders} contracts hold another label than the usual one, {FEW_CLUSTERS_WITH_EVENT} are needed"
+        few = f"only {holders} clusters hold another label than the usual one, {FEW_CLUSTERS_WITH_EVENT} are needed"
         return Estimate(value=value, method=f"interval withheld: {few}", **sized)
     drawn = bootstrap.bounds(rated.cluster_count, lambda times: of(times @ sums))
     if drawn is None:

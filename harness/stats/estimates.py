@@ -330,7 +330,7 @@ def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Sid
     elif cases.is_share:
         made = intervals.proportion(numerators, denominators, clusters, level, side)
     elif named["clusters"] < 2:
-        return Estimate(value=value, n=len(cases), method="one contract: no interval", **named)
+        return Estimate(value=value, n=len(cases), method="one cluster: no interval", **named)
     else:
         whole = intervals.of_ratio(cases.sums)
         made = _with_deff(intervals.unbounded(whole, level, side), whole, numerators, denominators)
@@ -353,7 +353,7 @@ def _bounded_mean(scores: Array, clusters: Codes, limits: tuple[float, float], l
     if bool(np.all((shares == 0) | (shares == 1))):
         made = intervals.proportion(shares, ones, clusters, level, side)
     elif int(clusters.max()) == 0:
-        return Interval(*limits, 1.0, None, "one contract")
+        return Interval(*limits, 1.0, None, "one cluster")
     else:
         whole = intervals.of_ratio(np.column_stack([np.bincount(clusters, weights=w) for w in (shares, ones)]))
         made = _with_deff(intervals.bounded(whole, level, side), whole, shares, ones)
@@ -386,7 +386,7 @@ def _over_labels(cases: Cases, metric: Metric, left_out: dict[str, Any]) -> Esti
     value = float(OVER_LABELS[metric.kind](sums.sum(axis=0)[None, :])[0]) if names else float("nan")
     if np.isnan(value):
         return Estimate(value=None, reason="no label is expected or predicted anywhere", **named)
-    low, high, method = 0.0, 1.0, "one contract"
+    low, high, method = 0.0, 1.0, "one cluster"
     if cases.cluster_count > 1:
         whole = label_parts(sums, np.bincount(cases.clusters) / len(cases), metric.kind)
         made = intervals.bounded(whole, left_out["level"], left_out["side"], _most_by_labels(sums, metric))

@@ -113,7 +113,7 @@ def proportion(
     """
     found = worth(numerators, denominators, clusters)
     if found is None:
-        return Interval(0.0, 1.0, 1.0, None, "one contract")
+        return Interval(0.0, 1.0, 1.0, None, "one cluster")
     bounds = wilson(found.value, found.n_eff, level, side, found.df)
     bounds = exact_near_end(bounds, found.value, found.n_eff, level, side)
     return Interval(*bounds, found.n_eff, found.deff, found.method)

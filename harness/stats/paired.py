@@ -277,7 +277,7 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
         return Estimate(value=None, reason="the baseline's rate is 0, so a ratio to it is not defined", **named)
     named |= {"value": tuned / baseline, "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
-        return Estimate(method="one contract: no interval", **named)
+        return Estimate(method="one cluster: no interval", **named)
     method = "t of the logarithm"
     few = min(effective_clusters(side.added) for side in pairs.parts) < intervals.FEW_CLUSTERS_WITH_EVENT
     low, high = _by_logarithm(pairs, level) if tuned > 0 else (np.inf, 0.0)
@@ -327,7 +327,7 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
         return Estimate(value=None, reason=pairs.unusable, **named)
     named |= {"value": pairs.values[0] - factor * pairs.values[1], "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
-        return Estimate(method="one contract: no interval", **named)
+        return Estimate(method="one cluster: no interval", **named)
     whole = contrast(*pairs.parts, factor)
     lowest, highest = _limits(pairs)
     reach = (highest - factor * lowest, factor * highest - lowest)

@@ -98,7 +98,7 @@ def ratio(spent: Sequence[ReviewTime]) -> Estimate:
     if np.isnan(value):
         return Estimate(value=None, reason="nobody worked on drafts of both models", **sized)
     if count < bootstrap.FEWEST_CLUSTERS:
-        reason = f"drafts of {count} contracts were timed; a ratio is shown from {bootstrap.FEWEST_CLUSTERS} on"
+        reason = f"drafts of {count} clusters were timed; a ratio is shown from {bootstrap.FEWEST_CLUSTERS} on"
         return Estimate(value=None, reason=reason, **sized)
     drawn = bootstrap.bounds(count, lambda picked: _log_ratio(picked @ sums))
     if drawn is None:
@@ -150,7 +150,7 @@ def _median(seconds: Sequence[float], spent: Sequence[ReviewTime]) -> Estimate:
     count = int(clusters.max()) + 1
     sized: dict[str, Any] = {"value": float(np.median(seconds)), "n": len(spent), "clusters": count}
     if count < bootstrap.FEWEST_CLUSTERS:
-        return Estimate(method=f"interval withheld: {count} contracts, {bootstrap.FEWEST_CLUSTERS} are needed", **sized)
+        return Estimate(method=f"interval withheld: {count} clusters, {bootstrap.FEWEST_CLUSTERS} are needed", **sized)
     order = np.argsort(seconds, kind="stable")
     ranked, owners = np.asarray(seconds, dtype=np.float64)[order], clusters[order]
 

@@ -218,7 +218,7 @@ def problem_of(case: Case, first_line: dict[str, int], number: int) -> str | Non
     if case.id in first_line:
         return _used(case.id, first_line[case.id])
     if not case.cluster:
-        return "'cluster' is empty. Name the contract or source that the case comes from"
+        return "'cluster' is empty. Name the source that the case comes from, such as its contract"
     return None
 
 

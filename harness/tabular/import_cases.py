@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.formatting import first_few
+from harness.formatting import first_few, plural
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
 from harness.suites.tables import Hub, TableRow, is_table, rows_of
@@ -300,7 +300,7 @@ def summary(suite: Suite, cases: Sequence[Case], columns: ImportColumns) -> list
     from harness.scaffold.render import EXAMPLE
 
     clusters = Counter(case.cluster for case in cases)
-    lines = [f"{suite.cluster}s: {len(clusters):,}; most cases of one: {max(clusters.values()):,}"]
+    lines = [f"{plural(suite.cluster)}: {len(clusters):,}; most cases of one: {max(clusters.values()):,}"]
     if columns.cluster is None:
         lines[0] += f"; no --cluster was named, so every new case counts as a {suite.cluster} of its own"
     empty = sum(not case.expected for case in cases)

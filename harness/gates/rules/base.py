@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from harness.formatting import number, points, round_to_two_digits, settle
+from harness.formatting import count, number, plural, points, round_to_two_digits, settle, worth
 from harness.schema import Estimate, Gate, Metric, Observation, Outcome, Side
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Evidence:
     """Of `improves` without a margin, after Holm over all such claims of the suite."""
     claims: int = 1
     """How many claims Holm corrects for."""
+    cluster: str = "cluster"
+    """What the suite calls a cluster."""
 
     @property
     def cases(self) -> int:
@@ -100,7 +102,11 @@ class Evidence:
 
     @property
     def population(self) -> str:
-        return f"{self.cases} cases from {self.clusters} contracts"
+        return f"{count(self.cases, 'case')} from {count(self.clusters, self.cluster)}"
+
+    def sample(self, estimate: Estimate) -> str:
+        """The population, and what it is worth where cases of a cluster share errors."""
+        return self.population + worth(estimate, self.cluster)
 
     @property
     def is_share(self) -> bool:
@@ -122,7 +128,7 @@ class Evidence:
     def settle(self, need: Need) -> str:
         """What it takes to settle an inconclusive verdict."""
         apart = points(need.apart, self.is_share).lstrip("+")
-        return settle(need.times, self.cases, self.clusters, apart)
+        return settle(need.times, self.cases, self.clusters, self.cluster, apart)
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,7 @@ class Assumed(Struct, frozen=True, kw_only=True):
         """All of it in one sentence."""
         return (
             f"{self.discordance:.0%} of cases change; a baseline rate of {self.baseline_rate:.0%} that correlates by "
-            f"{self.correlation:g} with the tuned one; cases of one contract correlate by {self.icc:g} (ICC)"
+            f"{self.correlation:g} with the tuned one; cases of one cluster correlate by {self.icc:g} (ICC)"
         )
 
 
@@ -235,8 +241,6 @@ class PowerQuestion:
 
     counted: Counted
     assumed: Assumed
-    cluster: str
-    """What a cluster is called."""
     claims: int
     """Superiority claims that Holm corrects for."""
     best: Evidence
@@ -245,6 +249,11 @@ class PowerQuestion:
     @property
     def gate(self) -> Gate:
         return self.counted.gate
+
+    @property
+    def cluster(self) -> str:
+        """What the suite calls a cluster."""
+        return self.best.cluster
 
     @property
     def is_share(self) -> bool:
@@ -258,9 +267,9 @@ class PowerQuestion:
     def more(self, clusters: int | None) -> str:
         """`about 1,000 contracts (500 more)`."""
         if clusters is None:
-            return f"more than 20,000 {self.cluster}s"
+            return f"more than 20,000 {plural(self.cluster)}"
         about = round_to_two_digits(clusters)
-        return f"about {about:,} {self.cluster}s ({max(0, about - self.counted.clusters):,} more)"
+        return f"about {count(about, self.cluster)} ({max(0, about - self.counted.clusters):,} more)"
 
     def for_power(self, way: str | None, clusters: int | None) -> str:
         """What the target power takes: `way` with these clusters, where there is one, or more of them."""

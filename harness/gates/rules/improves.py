@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.formatting import interval, p_value, worth
+from harness.formatting import interval, p_value
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -62,7 +62,7 @@ def _judge(evidence: Evidence) -> Finding:
         return not_measured(change)
     margin = low - threshold
     is_shown = gate.margin > 0 or (evidence.p_value is not None and evidence.p_value < ALPHA)
-    seen = f"{name} {evidence.move} in {evidence.population}{worth(change)}; {interval(change, evidence.is_share)}"
+    seen = f"{name} {evidence.move} in {evidence.sample(change)}; {interval(change, evidence.is_share)}"
     if is_relative and gate.margin:
         seen += f" of tuned minus {factor:g} times baseline"
     if evidence.p_value is not None:
@@ -70,7 +70,7 @@ def _judge(evidence: Evidence) -> Finding:
             f" after Holm over {evidence.claims}" if evidence.claims > 1 else ""
         )
     if margin > 0 and is_shown:
-        return Finding("pass", f"{seen}: better than the baseline by the bar.", change, margin)
+        return Finding("pass", f"{seen}: the improvement is shown.", change, margin)
     if high <= threshold or changed_clusters(evidence.pairs)[0] == 0:
         return Finding("fail", f"{seen}: no such improvement.", change, margin)
     level = 1 - (1 - change.level) / evidence.claims

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.formatting import number, worth
+from harness.formatting import count, number, plural
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -60,13 +60,17 @@ def _judge(evidence: Evidence, side: Side) -> Finding:
     near, far = (level.low, level.high) if side == "lower" else (level.high, level.low)
     margin = sign * (near - threshold)
     bound, value = (number(shown, evidence.is_share, threshold) for shown in (near, level.value))
-    seen = f"{name} is {value} in {evidence.population}{worth(level)}, with a one-sided 95% bound of {bound}"
+    seen = f"{name} is {value} in {evidence.sample(level)}, with a one-sided 95% bound of {bound}"
     if margin >= 0:
         return Finding("pass", f"{seen}: it is {_in_words(evidence.gate)}.", level, margin)
     if sign * (far - threshold) < 0:
-        return Finding("fail", f"{seen}: the bar of {_in_words(evidence.gate)} is missed.", level, margin)
+        return Finding("fail", f"{seen}: the threshold of {_in_words(evidence.gate)} is missed.", level, margin)
     is_met = sign * (level.value - threshold) >= 0
-    why = "the point meets the bar, its bound does not" if is_met else "the point misses the bar, but may be chance"
+    why = (
+        "the value meets the threshold, its bound does not"
+        if is_met
+        else "the value misses the threshold, perhaps by chance"
+    )
     need = power.for_level(evidence.level, evidence.metric, threshold, side)
     return Finding("inconclusive", f"{seen}: {why}.", level, margin, evidence.settle(need))
 
@@ -147,10 +151,10 @@ def _power(question: PowerQuestion) -> PowerNumbers:
 def _allowed(allowed: Allowed, question: PowerQuestion) -> str:
     """`passes with at most 4 errors in 500`, with what the few-errors guard leaves where errors are scattered."""
     assert allowed.few is not None
-    noun = ("error" if question.gate.rule == "at_least" else "hit") + ("" if allowed.few == 1 else "s")
-    says = f"passes with at most {allowed.few:,} {noun} in {question.design.units:,}"
+    errors = count(allowed.few, "error" if question.gate.rule == "at_least" else "hit")
+    says = f"passes with at most {errors} in {question.design.units:,}"
     if allowed.scattered is not None and allowed.scattered >= max(10, allowed.few + 1):
-        says += f" ({allowed.scattered:,} where ten {question.cluster}s or more hold one)"
+        says += f" ({allowed.scattered:,} where ten {plural(question.cluster)} or more hold one)"
     return says
 
 
@@ -198,7 +202,7 @@ AT_LEAST = GateRule(
     idle=_idle,
     judge=_at_least,
     power=_power,
-    good_model="makes half of the errors that the bar allows",
+    good_model="makes half of the errors that the threshold allows",
     clusters_needed=_clusters_needed,
 )
 AT_MOST = GateRule(
@@ -209,6 +213,6 @@ AT_MOST = GateRule(
     idle=_idle,
     judge=_at_most,
     power=_power,
-    good_model="does it half as often as the bar allows",
+    good_model="does it half as often as the threshold allows",
     clusters_needed=_clusters_needed,
 )

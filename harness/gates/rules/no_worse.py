@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.formatting import points, worth
+from harness.formatting import count, points
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -48,16 +48,14 @@ def _judge(evidence: Evidence) -> Finding:
     if change.value is None or low is None or high is None:
         return not_measured(change)
     bound = points(sign * low, evidence.is_share)
-    seen = (
-        f"{metric.name} {evidence.move} in {evidence.population}{worth(change)}, with a one-sided 95% bound of {bound}"
-    )
+    seen = f"{metric.name} {evidence.move} in {evidence.sample(change)}, with a one-sided 95% bound of {bound}"
     if low > -margin:
         return Finding("pass", f"{seen}: {_in_words(evidence.gate)}.", change, low + margin)
     if high <= -margin:
         return Finding("fail", f"{seen}: worse by more than the margin.", change, low + margin)
     need = _need(evidence, change.side)
     visible, guards = (unsigned(loss, evidence.is_share) for loss in (need.apart, margin))
-    reason = f"{seen}: it sees losses of {visible} or more and guards {guards}."
+    reason = f"{seen}: the suite can detect losses of {visible} or more; the gate's margin is {guards}."
     return Finding("inconclusive", reason, change, low + margin, evidence.settle(need))
 
 
@@ -120,7 +118,7 @@ def _if_nothing_changed(question: PowerQuestion) -> list[str]:
     # 1 - 0.05^(1/C) of a loss that was never seen: C falls as the logarithm of what is left.
     needed = math.ceil(clusters * math.log1p(-bound) / math.log1p(-margin)) if bound < 1 else None
     return [
-        f"with no case changed, {clusters:,} {question.cluster}s rule out losses over {unsigned(bound)} "
+        f"with no case changed, {count(clusters, question.cluster)} rule out losses over {unsigned(bound)} "
         f"only; it takes {question.more(needed)}, or 20 that change"
     ]
 

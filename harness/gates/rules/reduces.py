@@ -119,6 +119,6 @@ REDUCES = GateRule(
     judge=_judge,
     best_baseline=_at_rate,
     power=_power,
-    good_model="has half of the rate that the bar allows",
+    good_model="has half of the rate that the threshold allows",
     clusters_needed=_clusters_needed,
 )

@@ -38,7 +38,7 @@ def scores(right, of, better=0, worse=0):
     return list(tuned), list(baseline)
 
 
-def verdicts(gates, tuned, baseline=None, *, per_contract=1, slices=None, comparable=None, expected=None):
+def verdicts(gates, tuned, baseline=None, *, per_contract=1, slices=None, comparable=None, expected=None, **more):
     records = {"tuned": tuned if not tuned or hasattr(tuned[0], "case") else answers(tuned, per_contract)}
     if baseline is not None:
         is_made = not baseline or hasattr(baseline[0], "case")
@@ -51,6 +51,7 @@ def verdicts(gates, tuned, baseline=None, *, per_contract=1, slices=None, compar
         expected_cases=len(records["tuned"]) if expected is None else expected,
         slices=slices or {},
         comparable=comparable,
+        **more,
     )
 
 
@@ -61,13 +62,13 @@ def verdict(gate, tuned, baseline=None, **more):
 @pytest.mark.parametrize(
     ("gate", "data", "outcome", "said"),
     [
-        (AT_LEAST, scores(192, 200), "pass", "accuracy is 96.0% in 200 cases from 200 contracts"),
-        (AT_LEAST, scores(160, 200), "fail", "the bar of at least 90.0% is missed"),
-        (AT_LEAST, scores(184, 200), "inconclusive", "the point meets the bar, its bound does not"),
-        (AT_LEAST, scores(176, 200), "inconclusive", "the point misses the bar, but may be chance"),
+        (AT_LEAST, scores(192, 200), "pass", "accuracy is 96.0% in 200 cases from 200 clusters"),
+        (AT_LEAST, scores(160, 200), "fail", "the threshold of at least 90.0% is missed"),
+        (AT_LEAST, scores(184, 200), "inconclusive", "the value meets the threshold, its bound does not"),
+        (AT_LEAST, scores(176, 200), "inconclusive", "the value misses the threshold, perhaps by chance"),
         (AT_MOST, scores(192, 200), "pass", "error_rate is 4.0% in 200 cases"),
-        (AT_MOST, scores(160, 200), "fail", "the bar of at most 10.0% is missed"),
-        (AT_MOST, scores(184, 200), "inconclusive", "the point meets the bar, its bound does not"),
+        (AT_MOST, scores(160, 200), "fail", "the threshold of at most 10.0% is missed"),
+        (AT_MOST, scores(184, 200), "inconclusive", "the value meets the threshold, its bound does not"),
         (IMPROVES, scores(190, 200, better=30), "pass", "went from 80.0% to 95.0%"),
         (IMPROVES, scores(190, 200, better=4), "inconclusive", "an improvement is not shown"),
         (IMPROVES, scores(150, 200, worse=30), "fail", "no such improvement"),
@@ -84,7 +85,7 @@ def verdict(gate, tuned, baseline=None, **more):
         (HALVES_ERRORS, scores(150, 200, better=10), "fail", "no such improvement"),
         (NO_WORSE, scores(570, 600, better=12, worse=2), "pass", "at most 2.0 points worse than the baseline"),
         (NO_WORSE, scores(570, 600, worse=30), "fail", "worse by more than the margin"),
-        (NO_WORSE, scores(180, 200, better=6, worse=6), "inconclusive", "it sees losses of"),
+        (NO_WORSE, scores(180, 200, better=6, worse=6), "inconclusive", "the suite can detect losses of"),
         (NO_MORE_ERRORS, scores(570, 600, better=12, worse=2), "pass", "at most 2.0 points worse"),
         (NO_MORE_ERRORS, scores(570, 600, worse=30), "fail", "worse by more than the margin"),
         (REDUCES, scores(380, 400, better=80), "pass", "tuned is 0.20 of the baseline"),
@@ -214,8 +215,17 @@ def test_errors_under_the_cap_are_wrong_and_named():
 @pytest.mark.parametrize("gate", [AT_LEAST, AT_MOST, IMPROVES, NO_WORSE, REDUCES, F1_AT_LEAST])
 def test_fewer_than_ten_contracts_are_shown_but_not_judged(gate):
     made = verdict(gate, [1, 0] * 45, [0, 1] * 45, per_contract=10)
-    assert made.outcome == "inconclusive" and made.needed == "10 contracts; has 9"
+    assert made.outcome == "inconclusive" and made.needed == "10 clusters; has 9"
     assert made.observed is not None and made.observed.value is not None
+
+
+def test_reasons_name_clusters_as_the_suite_does():
+    one = verdict(AT_LEAST, [1], cluster="policy")
+    assert one.reason.startswith("1 case from 1 policy is shown but not judged: a gate needs 10 policies")
+    assert one.needed == "10 policies; has 1"
+    twelve = verdict(AT_LEAST, [1] * 10 + [0] * 2, cluster="policy")
+    assert "in 12 cases from 12 policies" in twelve.reason
+    assert "contract" not in "".join(filter(None, (one.reason, twelve.reason, one.needed, twelve.needed)))
 
 
 def test_a_mean_over_labels_is_not_judged_where_a_label_is_expected_in_few_contracts():
@@ -224,8 +234,8 @@ def test_a_mean_over_labels_is_not_judged_where_a_label_is_expected_in_few_contr
         return [record(i, 1, labels=([name], [], []), expected=[name]) for i, name in enumerate(names)]
 
     made = verdict(F1_AT_LEAST, labelled(4))
-    assert made.outcome == "inconclusive" and made.needed == "5 contracts with 'tax'; has 4"
-    assert "4 contracts hold 'tax'" in made.reason
+    assert made.outcome == "inconclusive" and made.needed == "5 clusters with 'tax'; has 4"
+    assert "4 clusters hold 'tax'" in made.reason
     assert verdict(F1_AT_LEAST, labelled(5)).outcome == "pass"
     assert verdict(AT_LEAST, labelled(4)).outcome == "pass"
 
@@ -261,7 +271,7 @@ def test_several_improvement_claims_are_corrected_by_holm():
 
 def test_an_inconclusive_no_worse_says_what_it_sees_and_needs():
     made = verdict(NO_WORSE, *scores(220, 240, better=15, worse=15))
-    assert "guards 2.0 points" in made.reason and "sees losses of 5.9 points or more" in made.reason
+    assert "can detect losses of 5.9 points or more; the gate's margin is 2.0 points" in made.reason
     assert made.needed == "about 2,000 cases would settle it; has 240"
 
 

@@ -166,11 +166,11 @@ def test_the_best_model_is_judged_by_the_rule_itself(tmp_path: Path) -> None:
     suite, _ = suite_in(tmp_path)
     foresight, metrics = PowerInputs(suite), {m.name: m for m in suite.metrics}
     counted = foresight.counted(asked("clause_exact_set", "improves"), metrics["clause_exact_set"])
-    assert perfect_evidence(counted, 0.2).pairs.values == (1.0, 0.0)  # type: ignore[union-attr]
+    assert perfect_evidence(counted, 0.2, "contract").pairs.values == (1.0, 0.0)  # type: ignore[union-attr]
     cut = foresight.counted(asked("false_alarm_rate", "reduces", ratio=0.75), metrics["false_alarm_rate"])
-    assert perfect_evidence(cut, 0.2).pairs.values == (0.0, 0.2)  # type: ignore[union-attr]
+    assert perfect_evidence(cut, 0.2, "contract").pairs.values == (0.0, 0.2)  # type: ignore[union-attr]
     kept = foresight.counted(asked("clause_recall", "no_worse", margin=0.05), metrics["clause_recall"])
-    assert perfect_evidence(kept, 0.2).pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
+    assert perfect_evidence(kept, 0.2, "contract").pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
 
 
 def power_of(question: PowerQuestion) -> dict:
@@ -199,13 +199,13 @@ def test_a_run_gives_macro_means_a_standard_error() -> None:
     records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
     gate = asked("macro_f1", "at_least", value=0.5)
     counted = from_run(gate, MACRO_F1, records)
-    found = power_of(PowerQuestion(counted, Assumed(), "contract", 1, perfect_evidence(counted, 0.2)))
+    found = power_of(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "contract")))
     assert 0.5 < found["needed"] < 0.75
     assert found["says"][0].startswith("passes 80% of the time at a true ")
     wide, fine = (from_run(asked("macro_f1", "no_worse", margin=m), MACRO_F1, records) for m in (0.05, 0.01))
-    found = power_of(PowerQuestion(wide, Assumed(), "contract", 1, perfect_evidence(wide, 0.2)))
+    found = power_of(PowerQuestion(wide, Assumed(), 1, perfect_evidence(wide, 0.2, "contract")))
     assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
-    found = power_of(PowerQuestion(fine, Assumed(), "contract", 1, perfect_evidence(fine, 0.2)))
+    found = power_of(PowerQuestion(fine, Assumed(), 1, perfect_evidence(fine, 0.2, "contract")))
     assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
 
 

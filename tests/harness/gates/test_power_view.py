@@ -84,7 +84,7 @@ def test_too_few_cases_are_told_how_many_it_takes(tmp_path):
     assert lines[0].startswith(
         "power: clause_recall-at_least-0.5: with 4 cases this can only ever be inconclusive; about"
     )
-    assert "contracts are needed, for a model that makes half of the errors that the bar allows" in lines[0]
+    assert "contracts are needed, for a model that makes half of the errors that the threshold allows" in lines[0]
 
 
 def test_enough_cases_are_told_what_they_show(tmp_path):

@@ -7,7 +7,6 @@ import pytest
 from msgspec import structs
 
 from harness.errors import UserError
-from harness.evaluation.run import find_suites
 from harness.gates.config import load_suite_gates
 from harness.gates.judge import judge
 from harness.gates.power import suite_power
@@ -15,6 +14,7 @@ from harness.gates.rules import GATE_RULES, threshold_in_words
 from harness.gates.rules.base import Assumed, Finding
 from harness.runs.folder import recorded_verdicts
 from harness.schema import CANDIDATE, Gate, GateFile, Verdict
+from harness.suites.discovery import find_suites
 from reports import number_format
 from tests.support.mini import write_suite
 from tests.support.scored import ACCURACY, answers

@@ -163,7 +163,7 @@ def test_under_ten_contracts_nothing_is_said_and_the_reason_is_given():
     few = rated([one, other], NO_YES, contracts=[i // 2 for i in range(18)])
     for found in (alpha(few), ac1(few)):
         assert found.value is None
-        assert found.reason == "two people rated 18 items from 9 contracts; agreement is shown from 10 on"
+        assert found.reason == "two people rated 18 items from 9 clusters; agreement is shown from 10 on"
     alone = rated([["yes"] * 30], NO_YES)
     assert alpha(alone).reason == "no item was rated by two people; agreement is shown from 10 on"
     assert raw_agreement(alone).value is None
@@ -174,7 +174,7 @@ def test_where_one_label_is_rare_alpha_and_kappa_have_no_interval_and_ac1_has_on
     found = both(one, other)
     for withheld in (alpha(found), kappa(one, other, NO_YES, [str(i) for i in range(100)])):
         assert withheld.value is not None and withheld.low is None and withheld.high is None
-        assert "only 5 contracts hold another label than the usual one, 10 are needed" in withheld.method
+        assert "only 5 clusters hold another label than the usual one, 10 are needed" in withheld.method
     bounds = ac1(found)
     assert bounds.low is not None and bounds.high is not None
     assert 0.87 < bounds.low < 0.93 < bounds.high < 1

@@ -109,7 +109,7 @@ def test_every_inconclusive_verdict_says_what_would_settle_it(contracts):
             numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", made.needed)]
             is_number = "would settle it" in made.needed or "; has " in made.needed
             assert is_number or made.needed.startswith(
-                ("somewhat more than", "no number of cases settles a value on the bar", "a baseline with some to")
+                ("slightly more than", "a value exactly at the threshold can never", "a baseline with some to")
             ), (situation, made.needed)
             if "would settle it" in made.needed:
                 assert numbers[0] > situation[0] * situation[1], (situation, made.needed)

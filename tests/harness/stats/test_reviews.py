@@ -250,7 +250,7 @@ def test_the_cap_lies_one_and_a_half_interquartile_ranges_beyond_the_quartiles_o
 
 def test_times_of_under_ten_contracts_or_of_one_model_have_no_ratio():
     few = times(timed(9)).ratio
-    assert few.value is None and few.reason == "drafts of 9 contracts were timed; a ratio is shown from 10 on"
+    assert few.value is None and few.reason == "drafts of 9 clusters were timed; a ratio is shown from 10 on"
     alone = times([spend("tuned", i, 50.0) for i in range(20)])
     assert alone.ratio.reason == "nobody worked on drafts of both models"
     assert alone.active["baseline"].value is None
