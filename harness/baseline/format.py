@@ -81,7 +81,7 @@ class AcceptedCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prompt_hash: str
     """Hash of the token ids that the model received; empty where it received none."""
     cluster: str
-    """The contract."""
+    """What the case comes from, such as its contract."""
     answers: list[AcceptedAnswer]
     """One a repeat; none where the case is longer than the model's context."""
 

@@ -46,7 +46,7 @@ class GatePower(Struct, frozen=True, kw_only=True):
     deff: float | None = None
     """Design effect that was assumed or measured."""
     allowed: int | None = None
-    """Most errors with which a level passes while fewer than ten contracts hold one."""
+    """Most errors with which a level passes while fewer than ten clusters hold one."""
     truth: float | None = None
     """The good value that `chance` is for: half the errors, or half the rate, that the bar allows; no change."""
     chance: float | None = None
@@ -54,7 +54,7 @@ class GatePower(Struct, frozen=True, kw_only=True):
     needed: float | None = None
     """The level, gain, margin or ratio at which the power asked for is reached with these cases."""
     contracts_needed: int | None = None
-    """Contracts at which it is reached at `truth`."""
+    """Clusters at which it is reached at `truth`."""
     says: list[str] = field(default_factory=list)
     """All of it in plain words."""
     assumes: str = ""

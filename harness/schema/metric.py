@@ -154,7 +154,7 @@ class Comparison(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     worse_clusters: int = 0
     """Contracts that got worse."""
     p_value: float | None = None
-    """Exact McNemar, or cluster sign-flip where a contract has several cases."""
+    """Exact McNemar, or cluster sign-flip where a cluster has several cases."""
     test: str = ""
     """Which test gave the p value."""
 

@@ -296,7 +296,7 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
 
 
 def summary(suite: Suite, cases: Sequence[Case], columns: ImportColumns) -> list[str]:
-    """Counts of cases, contracts and tags; what is worth a second look."""
+    """Counts of cases, clusters and tags; what is worth a second look."""
     from harness.scaffold.render import EXAMPLE
 
     clusters = Counter(case.cluster for case in cases)
