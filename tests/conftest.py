@@ -11,7 +11,6 @@ import pytest
 from hypothesis import settings
 
 from harness.threads import before_torch
-from tests.support import forked
 from tests.support.browser import browser, new_context  # noqa: F401 - fixtures
 
 
@@ -26,7 +25,6 @@ share_processors()
 # In CI gates are required by default; tests say so themselves where they want that.
 os.environ.pop("CI", None)
 before_torch()
-forked.folder()
 # Property tests draw the same examples each time, so that a change is judged by what it changes. TUNEGATE_EXPLORE=1
 # draws new ones, to look for what nobody thought of.
 settings.register_profile("repeatable", derandomize=True)
@@ -197,11 +195,6 @@ def public_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("TUNEGATE_DATA names no folder: the public data is not on this machine")
     return Path(folder)
-
-
-def pytest_unconfigure() -> None:
-    """Servers of forks end with this process; their addresses go now."""
-    forked.remove_folder()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

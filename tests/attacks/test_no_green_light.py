@@ -25,7 +25,8 @@ from harness.schema import Checkpoint, Score, ScoreEvent
 from tests.attacks.project import EASY, Target
 from tests.conftest import save_tiny_model
 from tests.support.adapters import change_json, save_adapter
-from tests.support.gated import PASS_ON_BOTH, approve_of, change, checkpoint_of, reseal, tunegate, wrong
+from tests.support.command import tunegate
+from tests.support.gated import PASS_ON_BOTH, approve_of, change, checkpoint_of, reseal, wrong
 from tests.support.mini import pytest_in, right, rows, write_script
 
 FAILED = "has 2 of 2 gates not passed"

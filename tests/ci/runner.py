@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.support import forked
+from tests.support.command import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
 KNOWN = {
@@ -100,7 +99,7 @@ class Job:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A bare environment in which `pytest`, `tunegate` and all else of this interpreter are first on the path."""
     return {
-        "PATH": os.pathsep.join([str(forked.programs()), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(PROGRAMS), os.environ["PATH"]]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "CI": "true",

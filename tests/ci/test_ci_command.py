@@ -12,7 +12,7 @@ from reports.ci.export import encode, load
 from tests.ci.runner import environment
 from tests.ci.sample import export, suite, verdict
 from tests.reports.conftest import Writer
-from tests.support import forked
+from tests.support.command import run_tunegate
 
 HEAVY = {
     "torch",
@@ -29,7 +29,7 @@ HEAVY = {
 
 
 def tunegate(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return forked.run("tunegate.cli.main", *words, cwd=folder, env=environment(folder, **env))
+    return run_tunegate(*words, cwd=folder, env=environment(folder, **env))
 
 
 def test_help_loads_neither_reports_nor_a_web_client(tmp_path: Path) -> None:

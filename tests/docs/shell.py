@@ -18,10 +18,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from tests.docs.blocks import Block
-from tests.support import forked
+from tests.support.command import PROGRAMS
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
-PROGRAMS = Path(sys.executable).parent
 PATIENCE_S = 240
 PATIENCE_REAL_S = 1800
 LISTENS = re.compile(r"http://([\w.]+):(\d+)")
@@ -38,13 +37,13 @@ case "$1" in
     compare|noise) set -- "$@" --engine fake --script="$ANSWERS" ;;
     judge) set -- "$@" --engine fake --script="$JUDGED" ;;
 esac
-exec "$FORKED/tunegate" "$@"
+exec {PROGRAMS}/tunegate "$@"
 """
 PYTEST = f"""#!/bin/bash
 case "$ONLY_READ $*" in
     " "*evalsuites*)
         set -- "$@" -p no:cacheprovider -p no:hypothesispytest --engine fake --script="$ANSWERS"
-        exec "$FORKED/pytest" "$@" ;;
+        exec {PROGRAMS}/pytest "$@" ;;
 esac
 exec {sys.executable} {STAND_IN} pytest "$@"
 """
@@ -101,7 +100,7 @@ class Shell:
         own["PATH"] = os.pathsep.join([str(programs), str(PROGRAMS), os.environ["PATH"]])
         own["TUNEGATE_CACHE"] = str(aside / "cache")
         if not real:
-            own |= {"TUNEGATE_SMOLLM2_WHEEL": "/nowhere", "FORKED": str(forked.programs())}
+            own["TUNEGATE_SMOLLM2_WHEEL"] = "/nowhere"
         self.environment = {**os.environ, **own, **more}
 
     def run(self, block: Block) -> Done:

@@ -11,7 +11,7 @@ from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdic
 from harness.scoring.base import run
 from harness.stats.estimates import estimate, observations
 from harness.suites.suite import Suite
-from tests.support import forked
+from tests.support.command import run_pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,5 +65,5 @@ def judged_by_pytest(suite: str, answers: dict[str, str], folder: Path) -> tuple
     words = [f"evalsuites/{suite}", "-q", "-p", "no:cacheprovider", "--engine", "fake"]
     words += ["--script", str(folder / "script.json"), "--runs", str(folder / "runs")]
     settings = os.environ | {"TUNEGATE_CACHE": str(folder / "cache")}
-    done = forked.run("pytest", *words, cwd=ROOT, env=settings)
+    done = run_pytest(*words, cwd=ROOT, env=settings)
     return done.returncode, load_verdicts(next((folder / "runs").iterdir()))

@@ -9,7 +9,6 @@ import pytest
 from evalsuites.finance.report import generate, sheets
 from evalsuites.finance.report.floor import first_row
 from evalsuites.finance.report.test_report import suite
-from evalsuites.generated import case_rows, write_rows
 from harness.schema import Case
 from harness.scoring.finance.fact_sheet import read_sheet
 from tests.evalsuites import separation
@@ -32,11 +31,6 @@ def forms(name: str) -> dict[str, list[str]]:
     """Phrases of a bank by group and sort."""
     groups = {form: group for form, group in sheets.bank(name).items() if form != "pools"}
     return {f"{form}.{sort}": group[sort] for form, group in groups.items() for sort in PHRASES}
-
-
-def test_committed_cases_are_what_the_generator_writes(tmp_path):
-    write_rows(tmp_path / "cases.jsonl", case_rows(generate.eval_cases()))
-    assert (tmp_path / "cases.jsonl").read_bytes() == (suite.folder / "cases.jsonl").read_bytes()
 
 
 def test_there_are_enough_cases_sheets_and_kinds():
@@ -175,12 +169,6 @@ def test_dev_rows_are_worded_as_no_training_row_is():
     assert len(train) > 40
     assert len(dev) > 20
     assert not train & dev
-
-
-def test_a_seed_gives_other_rows_and_the_same_seed_the_same():
-    first, again, other = ([c for c, _ in generate.training_pairs("train", 30, seed)] for seed in (0, 0, 1))
-    assert first == again
-    assert first != other
 
 
 def test_the_readme_states_the_floor_as_measured():

@@ -17,7 +17,7 @@ from harness.progress.progress import Progress
 from harness.schema import Case, Completion
 from harness.suites.cases import load_cases
 from harness.suites.prompts import PlainRenderer, Renderer
-from tests.support import forked
+from tests.support.command import run
 from training.curation.check import CheckSettings, Sample
 from training.curation.checks import contamination
 from training.data.rows import load_rows
@@ -232,8 +232,8 @@ def test_a_checkpoint_whose_answers_are_all_unfit_is_refused(ask):
 
 def command(*args: str, cache: Path) -> subprocess.CompletedProcess[str]:
     settings = {**os.environ, "TUNEGATE_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
-    words = ["evalsuites.general.basics.replay", *args]
-    return forked.run(*words, cwd=ROOT, env=settings, libraries="commands" if "fake" in args else "vllm")
+    words = ["-m", "evalsuites.general.basics.replay", *args]
+    return run(*words, cwd=ROOT, env=settings)
 
 
 def test_the_command_writes_rows_that_training_reads_and_says_what_it_dropped(tmp_path):

@@ -19,7 +19,7 @@ from harness.scoring.legal import clauses
 from harness.suites.cases import load_cases
 from harness.suites.prompts import Renderer, load_template, messages
 from tests.evalsuites.judging import answered, judged_by_pytest, outcomes, verdicts
-from tests.support import forked
+from tests.support.command import run
 
 SUITE = Path(generate.__file__).parents[1]
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -63,11 +63,6 @@ def answers(rows: list[dict]) -> list[str]:
 
 def words_of(entry: Entry) -> str:
     return re.sub(r"\W+", " ", entry.text.lower()).strip()
-
-
-def test_committed_cases_are_what_the_generator_writes(tmp_path):
-    generate.write("eval", tmp_path / "cases.jsonl", None, 0, None)
-    assert (tmp_path / "cases.jsonl").read_bytes() == (SUITE / "cases.jsonl").read_bytes()
 
 
 def test_suite_has_enough_contracts_and_half_of_its_cases_hold_no_clause():
@@ -195,12 +190,6 @@ def test_many_training_rows_are_one_paragraph():
     assert 0.25 <= sum(lone) / len(rows) <= 0.55
 
 
-def test_a_seed_gives_other_contracts_and_the_same_seed_the_same():
-    first, again, other = (list(generate.training_rows("train", 40, seed)) for seed in (0, 0, 1))
-    assert first == again
-    assert first != other
-
-
 def test_leaving_a_clause_out_changes_answers_and_nothing_else():
     whole = list(generate.training_rows("train", 400, 0))
     without = list(generate.training_rows("train", 400, 0, without="due on sale"))
@@ -253,8 +242,8 @@ def test_the_keyword_floor_answers_by_the_words(text, answer):
 
 
 def test_the_command_refuses_to_vary_the_suite(tmp_path):
-    command = ["evalsuites.legal.clauses.drafting.generate", "--split", "eval", "--seed", "3"]
-    done = forked.run(*command, "--out", str(tmp_path / "x"), cwd=SUITE.parents[2])
+    command = ["-m", "evalsuites.legal.clauses.drafting.generate", "--split", "eval", "--seed", "3"]
+    done = run(*command, "--out", str(tmp_path / "x"), cwd=SUITE.parents[2])
     assert done.returncode == 2
     assert "--split eval is fixed" in done.stderr
     assert not (tmp_path / "x").exists()

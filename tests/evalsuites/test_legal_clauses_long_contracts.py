@@ -16,7 +16,7 @@ from evalsuites.legal.clauses_long.bank import CLAUSE_PLACES
 from evalsuites.legal.clauses_long.contract import contracts
 from harness.errors import UserError
 from tests.evalsuites.long_contracts import BANKS, CASES, KEYS, SUITE, asked, near_misses, right
-from tests.support import forked
+from tests.support.command import run_pytest
 
 
 def marked(mark_clause: str, mark_miss: str) -> bank.LongBank:
@@ -173,12 +173,12 @@ def test_the_bank_has_more_than_twice_the_phrases_of_the_short_suite():
 
 
 def test_collection_without_long_builds_nothing(tmp_path):
-    command = ["pytest", "evalsuites/legal/clauses_long", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = ["evalsuites/legal/clauses_long", "--collect-only", "-q", "-p", "no:cacheprovider"]
     settings = os.environ | {"TUNEGATE_CACHE": str(tmp_path)}
-    without = forked.run(*command, cwd=SUITE.parents[2], env=settings)
+    without = run_pytest(*command, cwd=SUITE.parents[2], env=settings)
     assert "1 test collected" in without.stdout
     assert list(tmp_path.iterdir()) == []
-    whole = forked.run(*command, "--long", cwd=SUITE.parents[2], env=settings)
+    whole = run_pytest(*command, "--long", cwd=SUITE.parents[2], env=settings)
     assert int(re.search(r"(\d+) tests collected", whole.stdout)[1]) > 2 * len(CASES)
 
 

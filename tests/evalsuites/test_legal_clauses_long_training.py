@@ -15,7 +15,7 @@ from harness.schema import Case
 from harness.suites.cases import load_cases
 from tests.evalsuites.long_contracts import BANKS, CASES, SUITE, right
 from tests.evalsuites.separation import shared_figures, shared_runs
-from tests.support import forked
+from tests.support.command import run
 
 STATUTE = re.compile(r"O\.C\.G\.A\. § ([\d.A-Z-]+\d)")
 
@@ -114,7 +114,7 @@ def test_training_rows_use_the_prompt_of_the_suite_and_answer_in_its_format():
 
 
 def test_the_command_refuses_to_vary_the_suite(tmp_path):
-    command = ["evalsuites.legal.clauses_long.generate", "--split", "eval", "--seed", "3"]
-    done = forked.run(*command, "--out", str(tmp_path / "x"), cwd=SUITE.parents[2])
+    command = ["-m", "evalsuites.legal.clauses_long.generate", "--split", "eval", "--seed", "3"]
+    done = run(*command, "--out", str(tmp_path / "x"), cwd=SUITE.parents[2])
     assert done.returncode == 2
     assert "--split eval is fixed" in done.stderr

@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 
-from evalsuites.generated import case_rows, write_rows
 from evalsuites.policy.handbook import generate
 from evalsuites.policy.handbook.bank import load
 from evalsuites.policy.handbook.floor import keyword_floor
@@ -22,7 +21,7 @@ from harness.suites.cases import load_cases
 from harness.suites.prompts import Renderer, load_template, messages
 from tests.evalsuites import judging, separation
 from tests.evalsuites.judging import judged_by_pytest
-from tests.support import forked
+from tests.support.command import run
 
 SUITE = generate.FOLDER
 CASES = load_cases(SUITE / "cases.jsonl")
@@ -43,11 +42,6 @@ def scored(case: Case, text: str):
 def training() -> list[tuple[Case, str]]:
     """More training and dev rows than the defaults write."""
     return [*generate.training_pairs("train", 3000, 0), *generate.training_pairs("dev", 400, 1)]
-
-
-def test_committed_cases_are_what_the_generator_writes(tmp_path):
-    write_rows(tmp_path / "cases.jsonl", case_rows(generate.eval_cases()))
-    assert (tmp_path / "cases.jsonl").read_bytes() == (SUITE / "cases.jsonl").read_bytes()
 
 
 def test_sixty_handbooks_and_half_of_the_questions_without_an_answer():
@@ -231,16 +225,10 @@ def test_dev_rows_have_the_suites_mixture_and_other_topics_and_companies_than_tr
     assert stems[0] & stems[1] == set()
 
 
-def test_a_seed_gives_other_rows_and_the_same_seed_the_same():
-    first, again, other = (list(generate.training_pairs("train", 40, seed)) for seed in (0, 0, 1))
-    assert first == again
-    assert first != other
-
-
 def test_the_command_writes_rows_with_the_suites_prompt(tmp_path):
     out = tmp_path / "dev.jsonl"
-    command = ["evalsuites.policy.handbook.generate", "--split", "dev", "--rows", "12", "--out", str(out)]
-    assert forked.run(*command, cwd=SUITE.parents[2]).returncode == 0
+    command = ["-m", "evalsuites.policy.handbook.generate", "--split", "dev", "--rows", "12", "--out", str(out)]
+    assert run(*command, cwd=SUITE.parents[2]).returncode == 0
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert len(rows) == 12
     assert [message["role"] for message in rows[0]["messages"]] == ["system", "user", "assistant"]

@@ -34,8 +34,7 @@ from harness.scoring.grounding import registry
 from harness.suites import cases
 from tests.support.adapters import save_adapter
 from tests.support.fuzzing import FEW, as_json, as_lines, as_toml, survives
-from tests.support.mini import GATES, rows
-from tests.support.scored_run import make
+from tests.support.mini import GATES, compare, rows
 
 RUBRIC = 'name = "grounded"\nquestion = "Is it?"\nlabels = ["no", "yes"]\n'
 REDACT = "words = ['Acme']\n[patterns]\nmatter = 'M-[0-9]{6}'\n"
@@ -157,7 +156,7 @@ def test_what_the_fuzzing_starts_from_is_read(kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
-    return make(tmp_path_factory.mktemp("run"))
+    return compare(tmp_path_factory.mktemp("run"))
 
 
 def whole(run: Path) -> None:

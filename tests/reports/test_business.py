@@ -16,7 +16,7 @@ from reports.assumptions import Assumptions
 from reports.model import Facts, Section, Table, Text
 from reports.sections import business as shown
 from tests.reports.conftest import Writer
-from tests.support import forked
+from tests.support import command
 from tests.support.sample import (
     METRICS,
     SUITE,
@@ -250,7 +250,7 @@ def test_every_wrong_assumption_is_named_at_once(tmp_path: Path) -> None:
 def test_the_report_command_takes_them(write_run: Writer, tmp_path: Path) -> None:
     path = write_run(**parts())
     (tmp_path / "b.toml").write_text("minutes_per_review = 4\nminutes_per_fix = 15\n")
-    done = forked.tunegate(tmp_path, "report", str(path), "--out", "out", "--business", "b.toml")
+    done = command.tunegate(tmp_path, "report", str(path), "--out", "out", "--business", "b.toml")
     assert done.returncode == 0, done.stderr
     model = msgspec.json.decode((tmp_path / "out" / "report.json").read_bytes(), type=reports.ReportModel)
     section = next(section for section in model.sections if section.id == "business")

@@ -1,19 +1,10 @@
-"""A suite with every kind of metric and comparative gate in its own folder, and runs of it with scripted models."""
+"""A suite with every kind of metric and comparative gate in its own folder, and answers of scripted models."""
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.baseline.accept import Acceptance
-from harness.engines.config import EngineConfig
-from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import run
-from harness.progress.progress import Progress
-from harness.runs.folder import RunData, RunFolder, load_run
-from harness.schema import ACCEPTED
-from harness.suites.discovery import find_suites
-from harness.suites.suite import Suite
-from tests.support.mini import NAMES, right, rows, write_script, write_suite
+from tests.support.mini import NAMES, right, rows, write_suite
 
 CASES = rows(60)
 TEST = '''"""Mini: clauses are found."""
@@ -89,30 +80,3 @@ OLD, NEW = answers(0.5, 1), answers(0.95, 2)
 
 def write(root: Path, gates: str = GATES, test: str = TEST, cases: list[dict[str, object]] | None = None) -> Path:
     return write_suite(root, CASES if cases is None else cases, test, gates)
-
-
-def suites(root: Path) -> list[Suite]:
-    return list(find_suites([str(root / "evalsuites")]))
-
-
-def evaluate(
-    root: Path,
-    tuned: dict[str, str],
-    baseline: dict[str, str] | str | None = None,
-    *,
-    bars: Path | None = None,
-    fail: Sequence[str] = (),
-    limit: int | None = None,
-) -> RunData:
-    """Run the suite below `root`; `baseline` is a model's answers, or `accepted`."""
-    asked = {"tuned": tuned} | ({"baseline": baseline} if isinstance(baseline, dict) else {})
-    script = write_script(root, **asked, fail={"tuned": list(fail)})
-    job = Job(
-        suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites(root)],
-        candidate="new",
-        baseline="old" if isinstance(baseline, dict) else baseline,
-        bars=bars,
-        engine=EngineConfig(name="fake", script=script, use_cache=False),
-    )
-    assert baseline in (None, ACCEPTED) or isinstance(baseline, dict)
-    return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)

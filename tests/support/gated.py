@@ -6,29 +6,21 @@ would have written.
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import pytest
 
 from harness.approval.policy import renew
 from harness.checkpoints.resolve import resolve
-from harness.engines.config import EngineConfig
-from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import run
-from harness.progress.progress import Progress
 from harness.runs.folder import SEAL, RunFolder, load_manifest, recorded_verdicts
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, Manifest, Outcome
-from harness.suites.discovery import find_suites
-from harness.suites.suite import Suite
-from tests.support.mini import right, rows, write_script, write_suite
-from tunegate.cli.main import main
+from tests.support.mini import evaluate as run_suites
+from tests.support.mini import right, rows, write_suite
+from tests.support.mini import suites as suites_below
 
 SUITE = "legal/mini"
 CASES = 40
@@ -60,11 +52,7 @@ def write_project(root: Path, gates: str = PASS_ON_BOTH) -> Path:
 def approve_of(root: Path) -> None:
     """Let the policy name every suite of the project as it is now: what `tunegate approval` does."""
     with chdir(root):
-        renew(suites_of(root), more=True)
-
-
-def suites_of(root: Path) -> list[Suite]:
-    return list(find_suites([str(root / "evalsuites")]))
+        renew(suites_below(root), more=True)
 
 
 def wrong() -> dict[str, str]:
@@ -84,17 +72,10 @@ def evaluate(
 ) -> Path:
     """Evaluate weights on the project around the folder of runs; without `answers`, they are all right."""
     root = runs.parent
-    found = [suite for suite in suites_of(root) if suites is None or suite.name in suites]
-    script = write_script(root, tuned=dict(answers or right(rows(CASES))), baseline=wrong())
-    job = Job(
-        suites=[SuiteJob(suite=suite, cases=suite.cases[:asked]) for suite in found],
-        candidate="tuned",
-        baseline=baseline if isinstance(baseline, str) else "base" if baseline else None,
-        bars=bars,
-        engine=EngineConfig(name="fake", script=script, use_cache=False),
-    )
-    made = run(job, RunFolder.create(runs, "eval"), Progress(quiet=True)).path
-    script.unlink()
+    before = wrong() if baseline and not isinstance(baseline, str) else baseline
+    given = answers or right(rows(CASES))
+    made = run_suites(root, given, before, runs=runs, bars=bars, limit=asked, names=suites).path
+    (root / "script.json").unlink()
     checkpoints = {CANDIDATE: checkpoint_of(weights)}
     if baseline and not isinstance(baseline, str):
         checkpoints[BASELINE] = checkpoint_of(baseline)
@@ -135,25 +116,6 @@ def write_run(runs: Path, weights: Path | Checkpoint, *outcomes: Outcome, **more
     (folder / "verdicts.json").write_bytes(msgspec.json.encode(said))
     reseal(folder)
     return folder
-
-
-class Done(NamedTuple):
-    """What a command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def tunegate(root: Path, *words: str) -> Done:
-    """Run a command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(root)
-        patch.setattr(sys, "argv", ["tunegate", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-    return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def edit_json(file: Path, edit: Callable[[Any], Any]) -> None:

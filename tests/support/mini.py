@@ -4,10 +4,17 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support import forked
+from harness.engines.config import EngineConfig
+from harness.evaluation.plan import Job, SuiteJob
+from harness.evaluation.run import run
+from harness.progress.progress import Progress
+from harness.runs.folder import RunData, RunFolder, load_run
+from harness.suites.discovery import find_suites
+from harness.suites.suite import Suite
+from tests.support.command import run_pytest
 
 NAMES = ["holdover", "assignment", "as is"]
 TEST = '''"""Mini: clauses are found."""
@@ -82,28 +89,65 @@ def write_suite(
     return folder
 
 
-def write_script(root: Path, **answers: dict[str, str]) -> Path:
+def write_script(root: Path, **answers: Mapping[str, object]) -> Path:
     """Write the fake engine's answers: variant -> case id -> text."""
     path = root / "script.json"
     path.write_text(json.dumps(answers))
     return path
 
 
+def suites(root: Path) -> list[Suite]:
+    """All suites below `root`."""
+    return list(find_suites([str(root / "evalsuites")]))
+
+
+def evaluate(
+    root: Path,
+    tuned: Mapping[str, str],
+    baseline: Mapping[str, str] | str | None = None,
+    *,
+    runs: Path | None = None,
+    bars: Path | None = None,
+    fail: Sequence[str] = (),
+    limit: int | None = None,
+    names: Sequence[str] | None = None,
+) -> RunData:
+    """Run the suites below `root` with a model's answers; `baseline` is another's, or `accepted`.
+
+    `fail` are ids of cases whose request fails, `limit` is the number of cases of each suite, `names` chooses suites.
+    """
+    answers = {"tuned": tuned} | ({} if isinstance(baseline, str | None) else {"baseline": baseline})
+    script = write_script(root, **answers, fail={"tuned": list(fail)})
+    job = Job(
+        suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites(root) if names is None or s.name in names],
+        candidate="new",
+        baseline=baseline if isinstance(baseline, str | None) else "old",
+        bars=bars,
+        engine=EngineConfig(name="fake", script=script, use_cache=False),
+    )
+    return load_run(run(job, RunFolder.create(runs or root / "runs", "test"), Progress(quiet=True)).path)
+
+
+def compare(root: Path, tuned: dict[str, str] | None = None, baseline: dict[str, str] | None = None) -> RunData:
+    """Write the mini suite and run it; by default the tuned model is right and the baseline is not."""
+    write_suite(root)
+    answers = right(rows())
+    return evaluate(root, tuned or answers, baseline or dict.fromkeys(answers, "nothing is listed"))
+
+
 def pytest_in(
     root: Path,
     *words: str,
     env: dict[str, str] | None = None,
-    libraries: forked.Libraries = "commands",
     chosen: Sequence[str] = ("evalsuites",),
     remembers: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest on the suites below `root` in a process of its own, with the fake engine and an own cache.
+    """Run pytest on the suites below `root`, with the fake engine and a cache of its own.
 
     `chosen` are folders or node ids to run; `remembers` keeps pytest's own cache, for `--lf` and its like.
     """
-    forgets = [] if remembers else ["-p", "no:cacheprovider"]
-    command = [*chosen, *forgets, "-p", "no:hypothesispytest", *words]
+    words = (*chosen, *([] if remembers else ["-p", "no:cacheprovider"]), *words)
     if "--engine" not in words:
-        command += ["--engine", "fake", "--script", "script.json"]
+        words = (*words, "--engine", "fake", "--script", "script.json")
     settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}
-    return forked.run("pytest", *command, cwd=root, env=settings, libraries=libraries)
+    return run_pytest(*words, cwd=root, env=settings)

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 from harness.scaffold.answer_kinds import kinds
-from tests.support import forked
+from tests.support.command import run_pytest as run_pytest_in
+from tests.support.command import run_tunegate
 
 KINDS = list(kinds())
 MANY = 340
@@ -15,17 +16,16 @@ MANY = 340
 
 def tunegate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command in `folder`, which is no part of the project."""
-    return _run(folder, "tunegate.cli.main", *words)
+    return run_tunegate(*words, cwd=folder, env=_environment(folder))
 
 
 def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in `folder` as a user does, without the project's settings."""
-    return _run(folder, "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words)
+    return run_pytest_in("-p", "no:cacheprovider", *words, cwd=folder, env=_environment(folder))
 
 
-def _run(folder: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    settings = {**os.environ, "TUNEGATE_CACHE": str(folder / "cache"), "PYTEST_ADDOPTS": ""}
-    return forked.run(module, *words, cwd=folder, env=settings, safe_path=True)
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "TUNEGATE_CACHE": str(folder / "cache"), "PYTEST_ADDOPTS": ""}
 
 
 def right_answers(kind: str, cases: Path) -> dict[str, str]:

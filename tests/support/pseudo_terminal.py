@@ -7,6 +7,8 @@ import re
 import select
 import signal
 import struct
+import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +16,12 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
-from tests.support.forked import Forked, Libraries
-
 LIMIT_S = 240.0
+ON_TERMINAL = (
+    "import os, runpy, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); del sys.argv[0]; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+"""Python code of `python -m COMMAND` whose keys are those of its terminal: the first one that a session opens."""
 CTRL_C = b"\x03"
 UNSET = ("NO_COLOR", "CI", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES", "PYTEST_ADDOPTS")
 SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
@@ -96,7 +101,6 @@ def run_on_terminal(
     columns: int = 100,
     rows: int = 30,
     type_when: tuple[Callable[[str], bool], bytes | signal.Signals] | None = None,
-    libraries: Libraries = "commands",
 ) -> Seen:
     """Run `python -m COMMAND` to its end.
 
@@ -106,8 +110,10 @@ def run_on_terminal(
     settings |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    streams = [theirs] * 3
-    child = Forked(*command, cwd=folder, env=settings, libraries=libraries, streams=streams, terminal=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", ON_TERMINAL, *command],
+        cwd=folder, env=settings, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
     os.close(theirs)
     written, until = b"", time.monotonic() + LIMIT_S
     while time.monotonic() < until:

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from harness.checkpoints.resolve import file_sha256
 from harness.runs.folder import load_run
-from tests.support import forked
+from tests.support.command import TUNEGATE, Process, run_tunegate
 from training.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -29,26 +30,22 @@ def environment(**more):
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
 
 
-def start(config, room=None):
-    """`tunegate train CONFIG`, running; `room` is the bytes of its largest file."""
-    words = ("tunegate.cli.main", "train", str(config))
-    return forked.Forked(*words, cwd=config.parent, env=environment(), libraries="training", room=room)
+def start(config):
+    """`tunegate train CONFIG` in a process of its own, running."""
+    return Process(*TUNEGATE, "train", str(config), cwd=config.parent, env=environment())
 
 
-def finish(process):
-    """Exit code, stdout and stderr lines of a started command."""
-    try:
-        out, error = process.communicate(timeout=LIMIT_S)
-    finally:
-        process.kill()
-    return process.returncode, out.splitlines(), error.splitlines()
+def train_command(config):
+    """`tunegate train CONFIG` in this process, to its end."""
+    with one_thread():
+        return run_tunegate("train", str(config), cwd=config.parent, env=environment())
 
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--redirects=3", "--log-dir=logs"]
-TORCHRUN += ["--no-python"]
+TORCHRUN += ["--module"]
 ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
 ACCELERATE += ["--num_machines=1", "--mixed_precision=bf16", "--dynamo_backend=eager", "--tee=3", "--log_dir=logs"]
-ACCELERATE += ["--no_python"]
+ACCELERATE += ["--module"]
 
 
 class Launched:
@@ -56,8 +53,7 @@ class Launched:
 
     def __init__(self, folder, config, *, launcher=TORCHRUN, **more):
         folder.mkdir()
-        spy = forked.program("tests.support.launcher_spy", "training")
-        command = [sys.executable, "-m", *launcher, *spy, "train", str(config)]
+        command = [sys.executable, "-m", *launcher, "tests.support.launcher_spy", "train", str(config)]
         self.folder = folder
         told = environment(TOLD=str(folder), **more)
         process = subprocess.Popen(command, cwd=folder, env=told, stderr=subprocess.PIPE, text=True)
@@ -86,20 +82,27 @@ def wait_for(found, process):
     """The first true answer of `found` while the process runs."""
     end = time.monotonic() + LIMIT_S
     while not (answer := found()):
-        assert process.poll() is None, f"ended before the moment came: {process.communicate()}"
+        assert process.poll() is None, f"ended before the moment came: {process.output()}"
         assert time.monotonic() < end, "the moment never came"
         time.sleep(0.002)
     return answer
 
 
-def train_here(config, progress=lambda update: None):
-    """Train in this process, with the threads that the command has: they decide in which order sums are made."""
+@contextmanager
+def one_thread():
+    """As a command has them that starts with OMP_NUM_THREADS=1: threads decide in which order sums are made."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return train(config, progress=progress)
+        yield
     finally:
         torch.set_num_threads(threads)
+
+
+def train_here(config, progress=lambda update: None):
+    """Train in this process."""
+    with one_thread():
+        return train(config, progress=progress)
 
 
 def losses(folder):

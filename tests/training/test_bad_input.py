@@ -1,13 +1,11 @@
 """Data that cannot be trained on is one clear line with file and line, a usage error, and leaves nothing behind."""
 
 import json
-import sys
 
 import pytest
 
 from harness.errors import EXIT_USAGE
-from tests.support.training_process import finish, start
-from tunegate.cli import main
+from tests.support.command import run_tunegate
 
 GOOD = json.dumps({"instruction": "Say it", "output": "none"}).encode()
 CHAT = json.dumps({"messages": [{"role": "user", "content": "Say"}, {"role": "assistant", "content": "it"}]}).encode()
@@ -36,41 +34,23 @@ CASES = {
     "no training row": ("train.jsonl", [], "train.jsonl: ", "no rows"),
     "blank lines alone": ("train.jsonl", [b"", b"  "], "train.jsonl: ", "no rows"),
     "no validation row": ("validation.jsonl", [], "validation.jsonl: ", "no rows"),
+    "no JSON": ("train.jsonl", [GOOD, b"not a row"], "train.jsonl:2: ", "JSON"),
     "bad validation row": ("validation.jsonl", [GOOD, b"{"], "validation.jsonl:2: ", "JSON"),
     "a JSON array": ("train.jsonl", [b"[" + GOOD + b", " + GOOD + b"]"], "train.jsonl: ", "one a line"),
 }
 
 
-def before_and_after(config, act):
-    """Names of all files below the configuration's folder, before and after."""
-    names = sorted(str(p) for p in config.parent.rglob("*"))
-    act()
-    return names, sorted(str(p) for p in config.parent.rglob("*"))
+def files(folder):
+    return sorted(str(path) for path in folder.rglob("*"))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_is_one_line_with_file_and_line_and_nothing_is_written(write_config, tmp_path, monkeypatch, capsys, case):
+def test_it_is_one_line_with_file_and_line_and_nothing_is_written(write_config, tmp_path, case):
     name, lines, where, said = CASES[case]
     config = write_config()
     (tmp_path / name).write_bytes(b"\n".join(lines))
-    monkeypatch.setattr(sys, "argv", ["tunegate", "train", str(config)])
-
-    def act():
-        with pytest.raises(SystemExit) as left:
-            main.main()
-        assert left.value.code == EXIT_USAGE
-
-    before, after = before_and_after(config, act)
-    out, error = capsys.readouterr()
-    (line,) = error.splitlines()
+    before = files(tmp_path)
+    done = run_tunegate("train", str(config), cwd=tmp_path)
+    (line,) = done.stderr.splitlines()
     assert line.startswith("tunegate: ") and where in line and said in line and len(line) < 400
-    assert (out, after) == ("", before)
-
-
-def test_the_command_itself_leaves_with_the_usage_code(write_config, tmp_path):
-    config = write_config()
-    (tmp_path / "train.jsonl").write_bytes(GOOD + b"\nnot a row\n")
-    code, out, (line,) = finish(start(config))
-    assert (code, out) == (EXIT_USAGE, [])
-    assert line.startswith(f"tunegate: {tmp_path / 'train.jsonl'}:2: ")
-    assert not (tmp_path / "runs").exists()
+    assert (done.returncode, done.stdout, files(tmp_path)) == (EXIT_USAGE, "", before)

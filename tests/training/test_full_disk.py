@@ -9,7 +9,7 @@ import torch
 
 from harness.errors import EXIT_USAGE, UserError
 from harness.runs.folder import load_run
-from tests.support.training_process import ONE_SUITE, finish, losses, only_run, start, train_here, weights
+from tests.support.training_process import ONE_SUITE, losses, only_run, train_command, train_here, weights
 from tests.training.test_run import stop_at
 from training import session
 from training.checkpointing import FILE, written
@@ -62,8 +62,10 @@ def without_adapter(config, monkeypatch):
 
 def fails(config, size, named):
     """Run the command with room for files of `size` bytes; it must name `named` in one line."""
-    code, out, said = finish(start(config, size))
-    assert (code, out) == (EXIT_USAGE, []), said
+    with room(size):
+        done = train_command(config)
+    said = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (EXIT_USAGE, ""), said
     assert said[-1].startswith(f"tunegate: {named}: {FULL}")
     assert all(line.startswith("training: ") for line in said[:-1]), said
 

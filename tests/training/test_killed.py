@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import EXIT_OK
 from harness.runs.folder import check_seal, load_run
-from tests.support.training_process import ONE_SUITE, finish, losses, only_run, start, wait_for, weights
+from tests.support.training_process import ONE_SUITE, losses, only_run, start, train_command, wait_for, weights
 from training.checkpointing import FILE
 from training.run import LAST
 
@@ -40,7 +40,7 @@ def first_bytes(pipe):
 
 def kill(process):
     process.kill()
-    finish(process)
+    process.wait()
 
 
 class Moment:
@@ -98,7 +98,7 @@ def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(w
         "train__pack_tokens": 0, "lora__dropout": 0.1, "optim__lr": 0.05, "optim__schedule": "constant",
         "optim__warmup_ratio": 0.0,
     }  # fmt: skip
-    assert finish(start(write_config(output__dir="whole", **settings)))[0] == EXIT_OK
+    assert train_command(write_config(output__dir="whole", **settings)).returncode == EXIT_OK
     whole = only_run(tmp_path / "whole")
     assert load_run(whole).manifest.training["best_step"] == EVERY
     config = write_config(output__dir="killed", **settings)
@@ -110,11 +110,11 @@ def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(w
     moment.while_the_state_is_written(start(config))
     moment.in_the_middle_of_step(8, start(config))
     moment.after_the_last_step(start(config))
-    code, out, said = finish(start(config))
-    assert code == EXIT_OK
+    done = train_command(config)
+    assert done.returncode == EXIT_OK
     folder = only_run(runs)
-    assert out == [f"adapter: {folder / 'adapter'}"]
-    assert any(f"goes on after step {STEPS} of {STEPS}" in line for line in said)
+    assert done.stdout == f"adapter: {folder / 'adapter'}\n"
+    assert f"goes on after step {STEPS} of {STEPS}" in done.stderr
     assert losses(folder) == losses(whole)
     assert [row["step"] for row in losses(folder) if "loss" in row] == list(range(1, STEPS + 1))
     assert weights(folder) == weights(whole)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.runs.folder import load_manifest
 from harness.sanitize import is_hidden
-from tests.support import forked
+from tests.support.command import run_tunegate
 from tests.support.pseudo_terminal import CTRL_C, UNSET, run_on_terminal
 from training.hooks import TRAINING, VALIDATION, Update
 from training.progress import TrainingPicture
@@ -23,9 +23,7 @@ SWEEP = ["tunegate.cli.main", "sweep", "sweep.toml"]
 
 def watched(command, folder, *size, **more):
     """The command on a terminal, with a cache of its own."""
-    return run_on_terminal(
-        command, folder, {"TUNEGATE_CACHE": str(folder / "cache")}, *size, libraries="training", **more
-    )
+    return run_on_terminal(command, folder, {"TUNEGATE_CACHE": str(folder / "cache")}, *size, **more)
 
 
 def picture(steps=200):
@@ -119,7 +117,7 @@ def test_a_pipe_gets_lines_without_any_control_character(write_config, tmp_path)
     write_config()
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
     settings |= {"TUNEGATE_CACHE": str(tmp_path / "cache"), "TERM": "xterm-256color"}
-    done = forked.run(*TRAIN, cwd=tmp_path, env=settings, libraries="training")
+    done = run_tunegate(*TRAIN[1:], cwd=tmp_path, env=settings)
     assert done.returncode == 0, done.stderr
     assert "training: 6/6 steps, loss" in done.stderr
     assert not [c for c in done.stdout + done.stderr if c != "\n" and c != "\r" and is_hidden(c)]

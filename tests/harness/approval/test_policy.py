@@ -10,7 +10,8 @@ from harness.approval.policy import Policy, RequiredSuite, load_policy, write_po
 from harness.errors import UserError
 from tests.harness.approval.test_approve import second_suite
 from tests.support.adapters import save_adapter
-from tests.support.gated import evaluate, tunegate, write_project, wrong
+from tests.support.command import tunegate
+from tests.support.gated import evaluate, write_project, wrong
 
 D = "0123456789abcdef" * 4
 TABLE = f'[[suite]]\nname = "legal/mini"\ngates = "{D}"\ncases = "{D}"\nprompt = "{D}"\nscorers = "{D}"\n'

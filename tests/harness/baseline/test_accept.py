@@ -19,8 +19,8 @@ from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Gate, GateFile, Metric, Objective, Record, Score
 from harness.stats.summary import summarise
-from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, evaluate, suites, write
-from tests.support.mini import right
+from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, write
+from tests.support.mini import evaluate, right, suites
 
 SUITE = "legal/mini"
 

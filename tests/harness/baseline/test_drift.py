@@ -10,8 +10,8 @@ from harness.baseline.accept import accept
 from harness.baseline.drift import cases_moved, gates_moved
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Gate
-from tests.support.accepted_suite import CASES, GATES, NEW, OLD, SAID, TEST, evaluate, suites, write
-from tests.support.mini import right, rows
+from tests.support.accepted_suite import CASES, GATES, NEW, OLD, SAID, TEST, write
+from tests.support.mini import evaluate, right, rows, suites
 
 SINCE = "legal/mini, since the accepted baseline of 2026-01-02"
 

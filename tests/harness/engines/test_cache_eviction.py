@@ -22,7 +22,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.discovery import find_suites
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import rows, write_suite
 
 HOUR = 3600.0

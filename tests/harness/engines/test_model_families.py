@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import forked
+from tests.support import command
 from tests.support.family_scenarios import WAYS
 
 ROOT = Path(__file__).parents[3]
@@ -26,8 +26,8 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = os.environ | {
         "TUNEGATE_CACHE": str(root / "cache"), "OMP_WAIT_POLICY": "PASSIVE", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     }  # fmt: skip
-    words = ["tests.support.family_scenarios", str(root), *FAMILIES]
-    done = forked.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S, libraries="vllm")
+    words = ["-m", "tests.support.family_scenarios", str(root), *FAMILIES]
+    done = command.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     loaded: dict[str, Any] = json.loads((root / "found.json").read_text())
     return loaded

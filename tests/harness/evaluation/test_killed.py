@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.runs.folder import RunData, check_seal, load_run
-from tests.support import forked
+from tests.support import command
 from tests.support.adapters import enliven, save_adapter
 from tests.support.live_views import AT_ONCE, kept_keys
 from tests.support.mini import rows, write_suite
@@ -33,8 +33,8 @@ def root(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in ("model", "adapter"):
             (root / name / part).symlink_to(root / part)
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    words = ["tests.support.live_views", str(root), str(SEED)]
-    done = forked.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S, libraries="training")
+    words = ["-m", "tests.support.live_views", str(root), str(SEED)]
+    done = command.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     return root
 

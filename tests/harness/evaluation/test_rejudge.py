@@ -12,8 +12,8 @@ from harness.evaluation.rescore import rescore
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED
-from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, evaluate, suites, write
-from tests.support.mini import right
+from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
+from tests.support.mini import evaluate, right, suites
 
 
 @pytest.fixture

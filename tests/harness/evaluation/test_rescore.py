@@ -10,9 +10,8 @@ from harness.evaluation.rescore import rescore
 from harness.progress.progress import Progress
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches
-from tests.support.forked import tunegate
-from tests.support.mini import TEST, write_suite
-from tests.support.scored_run import make, suites
+from tests.support.command import tunegate
+from tests.support.mini import TEST, compare, suites, write_suite
 
 RELAXED = TEST.replace(
     'scorers=[clauses.among(["holdover", "assignment", "as is"])]',
@@ -21,7 +20,7 @@ RELAXED = TEST.replace(
 
 
 def test_scoring_again_with_the_same_scorers_changes_nothing(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
     assert (found.records, found.changed) == (80, 0)
     assert found.verdicts == run.verdicts and found.metrics == run.metrics
@@ -29,7 +28,7 @@ def test_scoring_again_with_the_same_scorers_changes_nothing(tmp_path: Path):
 
 def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     wrong = {f"c{i}": "nothing to see" for i in range(40)}
-    run = make(tmp_path, tuned=wrong)
+    run = compare(tmp_path, tuned=wrong)
     assert {v.outcome for v in run.verdicts} == {"fail"}
     before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
     write_suite(tmp_path, test=RELAXED)
@@ -44,7 +43,7 @@ def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
 
 
 def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     bars = tmp_path / "bars"
     shutil.copytree(tmp_path / "evalsuites", bars)
     gates = bars / "legal" / "mini" / "gates.toml"
@@ -54,7 +53,7 @@ def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
 
 
 def test_a_changed_run_is_not_rescored(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     scores = run.path / "scores.jsonl"
     scores.write_bytes(scores.read_bytes().replace(b"holdover", b"holdouts", 1))
     with pytest.raises(UserError, match=r"scores\.jsonl changed after the run was sealed"):
@@ -62,13 +61,13 @@ def test_a_changed_run_is_not_rescored(tmp_path: Path):
 
 
 def test_a_run_of_other_suites_is_named(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     with pytest.raises(UserError, match="holds legal/mini; none of them"):
         rescore(run.path, [], None, Progress(quiet=True))
 
 
 def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
-    run = make(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
+    run = compare(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
     gates = (tmp_path / "evalsuites/legal/mini/gates.toml").read_text()
     write_suite(tmp_path, test=RELAXED, gates=gates.replace("0.5", "0.02"))
     done = tunegate(tmp_path, "rescore", run.path.name)

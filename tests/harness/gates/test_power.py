@@ -13,7 +13,7 @@ from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Gate
 from harness.suites.discovery import find_suites
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 from tests.support.scored import ACCURACY, MACRO_F1, answers
 

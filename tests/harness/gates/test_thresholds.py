@@ -8,7 +8,7 @@ from harness.errors import UserError
 from harness.gates.config import validate
 from harness.schema import Gate, GateFile, Metric, Objective
 from harness.suites.discovery import find_suites
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import GATES, pytest_in, write_script, write_suite
 
 RECALL = Metric(name="recall", scorer="s", numerator="found", denominator="there")

@@ -11,13 +11,13 @@ from harness.judges.rubric import JudgeRubric
 from harness.runs.folder import RunData
 from harness.runs.score_events import append
 from harness.schema import Score, ScoreEvent
-from tests.support.scored_run import make
+from tests.support.mini import compare
 
 RUBRIC = JudgeRubric(name="grounded", question="Is it?", labels=("no", "partly", "yes"))
 
 
 def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     file = tmp_path / "labels.jsonl"
     good = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
     bad = [good | {"label": "maybe"}, good | {"case_id": "c99"}, {"label": "yes"}]
@@ -32,7 +32,7 @@ def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
 
 
 def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(UserError, match="holds no label"):
         add_labels(run, RUBRIC, tmp_path / "empty.jsonl", "r1")
@@ -41,7 +41,7 @@ def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
 
 
 def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     file = tmp_path / "labels.jsonl"
     file.write_text(json.dumps({"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}))
     add_labels(run, RUBRIC, file, "r1")
@@ -83,7 +83,7 @@ def test_a_comparing_judge_is_held_against_preferences_and_a_tie_lies_in_the_mid
 
     Squared distances, second 0, tie 1, first 2: seen 6 * 1 or 6 * 4; by chance 1360 / 40 or 1600 / 40.
     """
-    run = make(tmp_path)
+    run = compare(tmp_path)
     choices = {f"c{i}": ("tuned", "baseline", "tie", "both_bad")[i % 4] for i in range(40)}
     preferences(run, choices)
     labels = {"tuned": "first", "baseline": "second", "tie": "tie", "both_bad": "tie"}

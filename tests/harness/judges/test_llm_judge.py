@@ -15,9 +15,8 @@ from harness.progress.progress import Progress
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
 from harness.schema import Case
-from tests.support.forked import tunegate
-from tests.support.mini import right, rows, write_script
-from tests.support.scored_run import make
+from tests.support.command import tunegate
+from tests.support.mini import compare, right, rows, write_script
 
 GROUNDED = JudgeRubric(name="grounded", question="Is every clause there?", labels=("no", "partly", "yes"))
 BETTER = JudgeRubric(name="better", question="Name what is there.", labels=SIDES, compare=True)
@@ -28,7 +27,7 @@ def reply(label: str) -> str:
 
 
 def asked(tmp_path: Path, rubric: JudgeRubric, answers: dict[str, str], run=None):
-    run = run or make(tmp_path)
+    run = run or compare(tmp_path)
     script = write_script(tmp_path, judge=answers)
     engine = EngineConfig(name="fake", script=script)
     return run, judge(run, rubric, judge_checkpoint("wise", engine), engine=engine, progress=Progress(quiet=True))
@@ -87,14 +86,14 @@ def test_a_comparison_counts_only_where_both_orders_agree(tmp_path: Path, asked_
 
 
 def test_equal_answers_tie_without_a_question(tmp_path: Path):
-    run = make(tmp_path, baseline=right(rows()))
+    run = compare(tmp_path, baseline=right(rows()))
     _, found = asked(tmp_path, BETTER, {}, run)
     scores = [r.scores["judge_better"] for r in with_later(load_run(run.path)).records if r.variant == "tuned"]
     assert {score.value for score in scores} == {0.5} and found.unscored == 0
 
 
 def test_a_comparison_needs_a_baseline(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     alone = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == "tuned"]
     lone = msgspec.structs.replace(run, records=[r for r, _ in alone], suite_of=[s for _, s in alone])
     with pytest.raises(UserError, match="no baseline"):
@@ -102,7 +101,7 @@ def test_a_comparison_needs_a_baseline(tmp_path: Path):
 
 
 def test_an_enormous_answer_is_unscored_and_the_others_are_judged(tmp_path: Path):
-    run = make(tmp_path, tuned=right(rows()) | {"c1": "x" * 1_000_000})
+    run = compare(tmp_path, tuned=right(rows()) | {"c1": "x" * 1_000_000})
     _, found = asked(tmp_path, GROUNDED, scripted({"tuned/asked": reply("yes"), "baseline/asked": reply("yes")}), run)
     assert (found.scored, found.unscored) == (79, 1)
 
@@ -119,7 +118,7 @@ def test_an_answer_cannot_close_its_own_block():
 
 
 def test_the_command_judges_and_prints_agreement_with_people(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     (tmp_path / "rubric.toml").write_text('name = "grounded"\nquestion = "Is it?"\nlabels = ["no", "partly", "yes"]\n')
     write_script(tmp_path, judge=scripted({"tuned/asked": reply("yes"), "baseline/asked": reply("no")}))
     lines = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.runs.folder import load_manifest
-from tests.support import forked
+from tests.support.command import run_pytest, run_tunegate
 from tests.support.mini import TEST, right, rows, write_script, write_suite
 from tests.support.pseudo_terminal import CTRL_C, UNSET, Seen, run_on_terminal
 
@@ -156,7 +156,8 @@ def test_ctrl_c_in_pytest_gives_the_terminal_back(root: Path) -> None:
 @pytest.mark.parametrize("command", [COMPARE, PYTEST])
 def test_a_pipe_gets_lines_without_any_control_character(root: Path, command: list[str]) -> None:
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
-    done = forked.run(*command, cwd=root, env=settings | environment(root))
+    run = run_pytest if command is PYTEST else run_tunegate
+    done = run(*command[1:], cwd=root, env=settings | environment(root))
     assert done.returncode in (0, 1), done.stderr
     assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", done.stderr, re.MULTILINE)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)

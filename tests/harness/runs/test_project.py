@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.project import runs_of
-from tests.support.forked import run, tunegate
+from tests.support.command import run_pytest, tunegate
 from tests.support.mini import pytest_in, right, rows, write_script, write_suite
 
 SECTION = '[tool.tunegate]\nruns = "evaluations"\n'
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 def session(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """pytest in a folder that need not be the project's."""
     settings = os.environ | {"TUNEGATE_CACHE": str(folder / "cache")}
-    return run("pytest", "-q", "-p", "no:cacheprovider", "--engine", "fake", *words, cwd=folder, env=settings)
+    return run_pytest("-q", "-p", "no:cacheprovider", "--engine", "fake", *words, cwd=folder, env=settings)
 
 
 def runs_below(folder: Path) -> list[Path]:

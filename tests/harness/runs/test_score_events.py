@@ -8,7 +8,7 @@ from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import append, batches, latest, with_later
 from harness.schema import Score, ScoreEvent
-from tests.support.scored_run import make
+from tests.support.mini import compare
 
 
 def event(value: float, **more: object) -> ScoreEvent:
@@ -17,7 +17,7 @@ def event(value: float, **more: object) -> ScoreEvent:
 
 
 def test_a_later_finding_is_read_in_place_of_the_runs_own_and_the_run_stays_sealed(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     append(run.path, "code", [event(0.25)], {"why": "first"})
     append(run.path, "code", [event(0.5)], {"why": "second"})
     assert check_seal(run.path) == []
@@ -32,13 +32,13 @@ def test_a_later_finding_is_read_in_place_of_the_runs_own_and_the_run_stays_seal
 
 
 def test_peoples_labels_do_not_enter_the_records(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     append(run.path, "human", [event(0.0, kind="human", author="r1")], {})
     assert with_later(run) == run
 
 
 def test_a_changed_batch_is_refused(tmp_path: Path):
-    run = make(tmp_path)
+    run = compare(tmp_path)
     path = append(run.path, "code", [event(0.5)], {})
     path.write_bytes(path.read_bytes().replace(b"0.5", b"0.9"))
     with pytest.raises(UserError, match="differs from its seal"):

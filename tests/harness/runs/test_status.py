@@ -15,7 +15,7 @@ from harness.runs.folder import RunFolder, check_seal, is_being_written, load_re
 from harness.runs.history import past_runs
 from harness.runs.status import standing
 from harness.schema import Manifest
-from tests.support.gated import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import write_suite
 from tests.support.runs import write_run
 

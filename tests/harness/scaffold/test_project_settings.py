@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 
 INIT = ("init", "contracts/fees", "--yes")
 

@@ -25,8 +25,8 @@ from harness.serving.deploy import DeployOptions, plan_deployment, serve
 from harness.serving.routing import Access, Route
 from harness.serving.server import Child
 from tests.harness.serving.test_process import runs as is_running
-from tests.support import forked
 from tests.support.adapters import save_adapter
+from tests.support.command import Process, run_tunegate
 from tests.support.gated import write_project, write_run
 
 pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
@@ -239,7 +239,7 @@ class TestDryRun:
 
 def stub_command(route: Route, access: Access) -> list[str]:
     """In place of vLLM's server, one that answers at once."""
-    stub = forked.program("tests.harness.serving.stub", "training")
+    stub = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.harness.serving.stub"]
     return [*stub, str(access.port), str(route.folder), route.name]
 
 
@@ -331,18 +331,18 @@ def test_the_command_serves_until_it_is_asked_to_end(
         "from tests.harness.serving.test_deployment import stub_command; server.command = stub_command; main.main()"
     )
     (tmp_path / "with_stub.py").write_text(code)
-    words = ["with_stub", "serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
+    words = ["-m", "with_stub", "serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
     given = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = forked.Forked(*words, cwd=tmp_path, env=given, libraries="training")
+    process = Process(*words, cwd=tmp_path, env=given)
     end = time.monotonic() + 300
-    while "[5/5] serving until interrupted" not in process.said()[1]:
-        assert process.poll() is None and time.monotonic() < end, process.said()
+    while "[5/5] serving until interrupted" not in process.output()[1]:
+        assert process.poll() is None and time.monotonic() < end, process.output()
         time.sleep(0.2)
     folder = record(tmp_path / "runs")
     assert load_manifest(folder).status == "running" and "smoke" in load_manifest(folder).engine
     process.send_signal(number)
-    assert process.wait(60) == 0, process.said()
-    assert process.said()[1].rstrip().endswith("interrupted: the server is stopped")
+    assert process.wait(60) == 0, process.output()
+    assert process.output()[1].rstrip().endswith("interrupted: the server is stopped")
     assert (load_manifest(folder).status, check_seal(folder)) == ("finished", [])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
@@ -351,7 +351,7 @@ def test_the_command_serves_until_it_is_asked_to_end(
 def test_the_commands_exit_codes(tmp_path: Path, tiny_model: Path, port: int) -> None:
     def code(*more: str) -> int:
         words = ["serve", str(tiny_model), "--port", str(port), "--dry-run", *more]
-        return forked.run("tunegate.cli.main", *words, cwd=tmp_path, libraries="training").returncode
+        return run_tunegate(*words, cwd=tmp_path).returncode
 
     assert code() == 1
     assert code("--ungated", " ") == 4

@@ -19,7 +19,7 @@ from harness.schema import Completion, Estimate, MetricRow, Metrics
 from reports.exports import FORMATS, export
 from reports.exports.records_csv import cell, line
 from tests.reports.conftest import Writer
-from tests.support import forked
+from tests.support.command import run_tunegate
 from tests.support.hostile import ATTACKS, random_texts
 from tests.support.sample import (
     SUITE,
@@ -222,7 +222,7 @@ def test_what_is_missing_is_said(write_run: Writer) -> None:
 
 
 def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return forked.run("tunegate.cli.main", "export", *words, cwd=folder)
+    return run_tunegate("export", *words, cwd=folder)
 
 
 def test_the_command_writes_or_prints(write_run: Writer, tmp_path: Path) -> None:

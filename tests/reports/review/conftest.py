@@ -20,7 +20,7 @@ from reports.review.items import load_material
 from reports.review.planning import ReviewOptions, planned
 from reports.review.storage import ReviewDatabase
 from tests.support.browser import NewContext
-from tests.support.forked import Forked
+from tests.support.command import TUNEGATE, Process
 from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class Live:
     def start(self, *more: str) -> None:
         words = [] if self.port else self.words
         self._before = self.said if self.port else ""
-        command = ["tunegate.cli.main", "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
-        self.process = Forked(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"}, safe_path=True)
-        while "\nLinks are shown only once" not in (said := "".join(self.process.said())):
+        command = [*TUNEGATE, "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
+        self.process = Process(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"})
+        while "\nLinks are shown only once" not in (said := "".join(self.process.output())):
             assert self.process.poll() is None, said
             time.sleep(0.02)
         for name, link, port in re.findall(r"^(.*?):.*\n\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", said, re.M):
@@ -85,7 +85,7 @@ class Live:
     @property
     def said(self) -> str:
         """All that was printed, by every start."""
-        return self._before + "".join(self.process.said())
+        return self._before + "".join(self.process.output())
 
     def wait(self) -> None:
         for _ in range(100):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reports.review.conftest import WriteRun
-from tests.support import forked
+from tests.support.command import run_tunegate
 
 ROOT = Path(__file__).parents[3]
 WITHOUT = (
@@ -20,7 +20,7 @@ WITHOUT = (
 
 def tunegate(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
     if not code:
-        return forked.run("tunegate.cli.main", *words, cwd=ROOT)
+        return run_tunegate(*words, cwd=ROOT)
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 

@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     made = Live(write_sealed(tmp_path_factory.mktemp("guard") / "run"), "--reviewer", "r1", "--reviewer", "r2")
     yield made
     made.process.kill()
-    made.process.communicate(timeout=30)
+    made.process.wait(timeout=30)
 
 
 def ask(server: Live, method: str, path: str, body: str = "", **headers: str) -> Answer:

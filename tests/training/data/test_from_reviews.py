@@ -13,7 +13,7 @@ from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run
 from harness.suites.discovery import find_suites
-from tests.support import forked
+from tests.support import command
 from tests.support.mini import write_script, write_suite
 from tests.support.reviewed_run import fixed, review, skipped
 from tests.training.curation.conftest import case, edited, prose
@@ -160,7 +160,7 @@ def test_a_changed_run_exports_nothing(project: Path) -> None:
 
 def test_the_command_says_what_it_wrote_and_what_it_refused(project: Path) -> None:
     path = drafts(project, [case(80, prose(80), cluster="free"), case(81, prose(81), cluster="k2")])
-    done = forked.tunegate(project, "review", "export", path.name, "--out", "rows.jsonl")
+    done = command.tunegate(project, "review", "export", path.name, "--out", "rows.jsonl")
     assert done.returncode == 0, done.stderr
     assert "written: rows.jsonl, rows: 1, drafts taken as they were among them: 1" in done.stdout
     assert "drafts/leases c81: k2 is a contract of suite legal/mini, case c2" in done.stdout

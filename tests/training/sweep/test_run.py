@@ -11,7 +11,7 @@ import pytest
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.runs.folder import RunFolder, load_run
 from harness.schema import Estimate, Manifest
-from tests.support import forked
+from tests.support.command import TUNEGATE, Process, run_tunegate
 from tests.support.mini import rows as cases
 from tests.support.mini import write_suite
 from tests.support.training_process import wait_for
@@ -303,10 +303,13 @@ def test_a_dry_run_lists_the_points_with_their_steps_and_writes_nothing(write_sw
     assert not (tmp_path / "runs").exists()
 
 
-def tunegate(folder, *words):
-    settings = {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-    python = forked.python("training")
-    return forked.Forked("tunegate.cli.main", *words, cwd=folder, env=settings, libraries="training", executable=python)
+def environment(folder):
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
+
+
+def sweep(folder, file):
+    """`tunegate sweep FILE`, in this process; each of its points starts one."""
+    return run_tunegate("sweep", file, cwd=folder, env=environment(folder))
 
 
 def trainings(folder):
@@ -320,40 +323,39 @@ def test_a_point_with_rows_that_cannot_be_read_fails_alone_and_is_trained_once_t
     text = 'config = "train.toml"\n[vary]\n"data.train" = [["train.jsonl"], ["bad.jsonl"]]\n'
     path = write_sweep(text, train__max_steps=2)
     (tmp_path / "bad.jsonl").write_text('{"instruction": "x", "output": "y"}\nno row\n')
-    out, err = tunegate(tmp_path, "sweep", path.name).communicate(timeout=120)
+    done = sweep(tmp_path, path.name)
     first = trainings(tmp_path)
-    assert list(first.values()) == ["finished"], err
-    assert "1 of 2 points by validation loss" in out
-    assert f"point 2 (train [bad.jsonl]) failed: {tmp_path / 'bad.jsonl'}:2: " in " ".join(out.split())
+    assert list(first.values()) == ["finished"], done.stderr
+    assert "1 of 2 points by validation loss" in done.stdout
+    assert f"point 2 (train [bad.jsonl]) failed: {tmp_path / 'bad.jsonl'}:2: " in " ".join(done.stdout.split())
     write_rows("bad.jsonl", [{"instruction": f"x {n}", "output": "y"} for n in range(4)])
-    done = tunegate(tmp_path, "sweep", path.name)
-    out, err = done.communicate(timeout=120)
-    assert done.returncode == 0 and "2 of 2 points" in out and "failed" not in out
+    done = sweep(tmp_path, path.name)
+    assert done.returncode == 0 and "2 of 2 points" in done.stdout and "failed" not in done.stdout
     assert len(trainings(tmp_path)) == 2 and first.items() <= trainings(tmp_path).items()
-    assert "sweep: 1 of 2 points are trained already" in err and "point 1 of 2" not in err
+    assert "sweep: 1 of 2 points are trained already" in done.stderr and "point 1 of 2" not in done.stderr
 
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_running_point_and_the_same_command_goes_on_with_it(write_sweep, tmp_path):
     path = write_sweep('config = "train.toml"\n[vary]\n"train.max_steps" = [2, 60]\n', train__validate_every=100)
-    running = tunegate(tmp_path, "sweep", path.name)
-    wait_for(lambda: "training: 1/60" in running.said()[1].partition("point 2 of 2")[2], running)
+    running = Process(*TUNEGATE, "sweep", path.name, cwd=tmp_path, env=environment(tmp_path))
+    wait_for(lambda: "training: 1/60" in running.output()[1].partition("point 2 of 2")[2], running)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == EXIT_INTERRUPTED, said
+    ended = running.finish(60)
+    said = ended.stderr
+    assert ended.returncode == EXIT_INTERRUPTED, said
     assert "sweep stopped at point 2 of 2. The same command goes on: tunegate sweep sweep.toml" in said
     assert "Traceback" not in said
     stopped = trainings(tmp_path)
     assert sorted(stopped.values()) == ["finished", "interrupted"]
-    again = tunegate(tmp_path, "sweep", path.name)
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0, err
+    again = sweep(tmp_path, path.name)
+    assert again.returncode == 0, again.stderr
     assert trainings(tmp_path) == dict.fromkeys(stopped, "finished")
-    assert "goes on after step" in err and "2 of 2 points by validation loss" in out
+    assert "goes on after step" in again.stderr and "2 of 2 points by validation loss" in again.stdout
 
 
 def test_a_mistake_is_one_line_and_the_usage_code(tmp_path):
-    done = tunegate(tmp_path, "sweep", "nowhere.toml")
-    out, err = done.communicate(timeout=60)
-    assert done.returncode == 4 and out == ""
-    assert err.startswith("tunegate: nowhere.toml: cannot be read (No such file") and len(err.splitlines()) == 1
+    done = sweep(tmp_path, "nowhere.toml")
+    assert done.returncode == 4 and done.stdout == ""
+    assert done.stderr.startswith("tunegate: nowhere.toml: cannot be read (No such file")
+    assert len(done.stderr.splitlines()) == 1

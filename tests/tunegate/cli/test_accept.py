@@ -7,7 +7,7 @@ import pytest
 
 from harness.runs.folder import load_run
 from tests.support.accepted_suite import CASES, GATES, LEVEL, OLD, write
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import pytest_in, right, write_script
 
 REASON = ("--reason", "in production", "--although", "a first baseline")

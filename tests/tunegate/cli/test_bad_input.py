@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import GATES, pytest_in, right, rows, write_script, write_suite
 
 ASKING = ("compare", "old", "new", "--engine", "fake", "--script", "script.json")

@@ -8,11 +8,11 @@ import pytest
 
 from harness.runs.folder import RunFolder
 from harness.schema import Manifest
-from tests.support import forked
+from tests.support import command
 
 
 def tunegate(folder: Path, *words: str, columns: int = 120) -> subprocess.CompletedProcess[str]:
-    return forked.tunegate(folder, *words, HF_HUB_OFFLINE="1", COLUMNS=str(columns))
+    return command.tunegate(folder, *words, HF_HUB_OFFLINE="1", COLUMNS=str(columns))
 
 
 @pytest.mark.parametrize(("words", "expected"), [

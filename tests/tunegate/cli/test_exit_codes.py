@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import program, tunegate
+from tests.support.command import TUNEGATE, tunegate
 from tests.support.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
 from tunegate.cli import main
 
@@ -201,7 +201,7 @@ def test_a_reader_that_has_enough_is_no_defect_and_no_failed_gate(tmp_path: Path
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*program("tunegate.cli.main"), "runs"],
+        [sys.executable, *TUNEGATE, "runs"],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,

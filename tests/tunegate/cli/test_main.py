@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.runs.folder import load_run
-from tests.support.forked import tunegate
+from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 
 

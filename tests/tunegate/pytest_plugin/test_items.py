@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.runs.folder import load_run
+from harness.suites.prompts import PlainRenderer
 from tests.support.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
 
 CASES = rows()
@@ -251,13 +252,13 @@ def test_a_suite_may_ask_for_several_samples_a_case(root: Path) -> None:
     assert "test_finds_every_clause[c1-r3]" in done.stdout and "[c1-r4]" not in done.stdout
 
 
-def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(root: Path) -> None:
+def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cases = rows()
     cases[3]["input"] = {"document": "long " * 400}
     write_suite(root, cases=cases, test=FITTING)
-    (root / "conftest.py").write_text(
-        "import harness.suites.prompts\nharness.suites.prompts.PlainRenderer.max_positions = 500\n"
-    )
+    monkeypatch.setattr(PlainRenderer, "max_positions", 500)
     done = pytest_in(root, "-q", "-rs")
     assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
     assert "c3 is longer than the model's context and was left out" in done.stdout
@@ -265,13 +266,13 @@ def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(root: Pa
     assert load_run(only_run(root)).manifest.suites[0].left_out == ["c3"]
 
 
-def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allow_it(root: Path) -> None:
+def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allow_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cases = rows()
     cases[3]["input"] = {"document": "long " * 400}
     write_suite(root, cases=cases)
-    (root / "conftest.py").write_text(
-        "import harness.suites.prompts\nharness.suites.prompts.PlainRenderer.max_positions = 500\n"
-    )
+    monkeypatch.setattr(PlainRenderer, "max_positions", 500)
     done = pytest_in(root, "-q")
     assert done.returncode == 4 and "1 cases are longer than the model's 500 tokens" in done.stdout + done.stderr
 

@@ -70,7 +70,7 @@ def test_ff_runs_what_failed_last_before_the_rest(root: Path) -> None:
 def test_lf_works_with_several_workers(root: Path) -> None:
     again(root, "-q", "-n", "2")
     done = again(root, "-q", "--lf", "-n", "2")
-    assert "2 failed," in done.stdout, done.stdout
+    assert "2 failed" in done.stdout, done.stdout
 
 
 def test_a_gate_that_lf_runs_again_judges_its_whole_suite_and_asks_no_other(root: Path) -> None:

@@ -117,7 +117,12 @@ def slowly(*words):
     return made(*words)
 
 
-harness.evaluation.run.run_once = slowly
+def pytest_collection_finish():
+    harness.evaluation.run.run_once = slowly
+
+
+def pytest_unconfigure():
+    harness.evaluation.run.run_once = made
 """
 
 

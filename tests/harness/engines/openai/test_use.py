@@ -21,7 +21,7 @@ from harness.suites.prompts import Renderer
 from tests.conftest import save_tokenizer
 from tests.harness.engines.openai.project import MODELS, Project, answers, once, texts
 from tests.harness.engines.openai.stub_server import as_json, is_canary
-from tests.support import forked
+from tests.support.command import run_tunegate
 from tests.support.mini import pytest_in, write_suite
 
 SECRET = "sk-secret-of-the-test-0123456789"
@@ -188,7 +188,7 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     write_suite(tmp_path)
     shutil.copytree(tokenizer, tmp_path / "tokenizer")
     words = ["--engine", "openai", "--url", stub.url, "--checkpoint", "tokenizer", "--served-model", "clauses"]
-    pytest_here = partial(pytest_in, tmp_path, "-q", *words, "--served-baseline", "base", libraries="training")
+    pytest_here = partial(pytest_in, tmp_path, "-q", *words, "--served-baseline", "base")
     done = pytest_here(env={"TUNEGATE_API_KEY": SECRET})
     assert "tunegate: 80 answers for baseline base and tuned clauses" in done.stdout, done.stdout + done.stderr
     assert f"asked of {stub.url}" in done.stdout
@@ -217,9 +217,9 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     stub = serve()
     write_suite(tmp_path)
     shutil.copytree(tokenizer, tmp_path / "tokenizer")
-    command = ["tunegate.cli.main", "compare", "tokenizer", "tokenizer", "--engine", "openai"]
+    command = ["compare", "tokenizer", "tokenizer", "--engine", "openai"]
     command += ["--url", stub.url, "--served-baseline", "base", "--served-model", "clauses"]
-    done = forked.run(*command, cwd=tmp_path, libraries="training")
+    done = run_tunegate(*command, cwd=tmp_path)
     assert done.returncode == 1 and "report.md" in done.stdout, done.stdout + done.stderr
     (page,) = tmp_path.rglob("report.md")
     text = page.read_text("utf-8")

@@ -19,7 +19,7 @@ from harness.engines.vllm.engine import units_of
 from harness.engines.vllm.model import adapter_id, llm_arguments, lora_name, lora_slots
 from harness.errors import EngineFailed
 from harness.schema import Checkpoint, Sampling
-from tests.support import forked
+from tests.support import command
 from tests.support.adapters import change_json, save_adapter
 from tests.support.vllm_scenarios import CHOICES
 
@@ -170,9 +170,9 @@ def scenario(name: str, root: Path, **env: str) -> dict[str, Any]:
     (root / "cache").mkdir()
     (root / "cache" / "models").symlink_to(models)
     out = root / "found.json"
-    words = ["tests.support.vllm_scenarios", str(root), str(out), name]
+    words = ["-m", "tests.support.vllm_scenarios", str(root), str(out), name]
     given = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), "OMP_WAIT_POLICY": "PASSIVE"} | env
-    done = forked.run(*words, cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
+    done = command.run(*words, cwd=ROOT, env=given, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())
     return found

@@ -26,7 +26,7 @@ from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
 from harness.errors import EngineFailed
 from harness.schema import Completion, Request, Sampling
 from harness.suites.prompts import Renderer
-from tests.support import forked
+from tests.support import command
 
 ROOT = Path(__file__).parents[4]
 WAIT_S, LIMIT_S = 60.0, 3600
@@ -351,7 +351,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     given |= {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
-    done = forked.run("tests.support.vllm_faults", str(out), cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
+    done = command.run("-m", "tests.support.vllm_faults", str(out), cwd=ROOT, env=given, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(out.read_text())
     return found

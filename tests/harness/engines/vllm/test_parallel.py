@@ -17,7 +17,7 @@ from harness.engines.vllm.model import llm_arguments
 from harness.engines.vllm.parallel import check_parallel
 from harness.errors import UserError
 from tests.conftest import save_tiny_model
-from tests.support import forked
+from tests.support.command import run, run_tunegate
 from tests.support.mini import pytest_in, write_suite
 
 ROOT = Path(__file__).parents[4]
@@ -127,7 +127,7 @@ def test_the_option_of_every_command_reaches_vllm(command: str, tiny_model: Path
         done = pytest_in(tmp_path, "--checkpoint", model, *words)
     else:
         given = [model, model] if command == "compare" else [model]
-        done = forked.run("tunegate.cli.main", command, *given, *words, cwd=tmp_path, libraries="training")
+        done = run_tunegate(command, *given, *words, cwd=tmp_path)
     assert done.returncode != 0
     assert "--tensor-parallel-size 3: " in done.stdout + done.stderr
     assert "its 4 attention heads cannot be divided by 3" in done.stdout + done.stderr
@@ -140,8 +140,8 @@ def test_two_devices_give_the_tokens_of_one(tmp_path: Path) -> None:
     """On a CPU, where each worker takes a core; base and merged adapter, float32, greedy."""
     out = tmp_path / "found.json"
     given = os.environ | {"TUNEGATE_CACHE": str(tmp_path / "cache"), "OMP_WAIT_POLICY": "PASSIVE"}
-    words = ["tests.support.vllm_parallel", str(tmp_path), str(out)]
-    done = forked.run(*words, cwd=ROOT, env=given, timeout=LIMIT_S, libraries="vllm")
+    words = ["-m", "tests.support.vllm_parallel", str(tmp_path), str(out)]
+    done = run(*words, cwd=ROOT, env=given, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(out.read_text())
     one, two = found["1"], found["2"]

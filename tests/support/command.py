@@ -1,0 +1,195 @@
+"""Runs the project's commands inside the test process, as if each had a process of its own.
+
+Importing the libraries takes most of a short command, and here they are imported already. Arguments, folder,
+environment, streams and exit code are the command's own; what it changes of the process is restored. A test of signals,
+of a terminal, of what a command imports or of its start uses `run` or `Process`, which start one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import logging
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunegate.cli import main as cli
+
+ROOT = Path(__file__).parents[2]
+TUNEGATE = ("-P", "-m", "tunegate.cli.main")
+PYTEST = ("-P", "-m", "pytest")
+PROGRAMS = Path(sys.executable).parent
+"""Where `tunegate` and `pytest` are, for the PATH of a shell."""
+INSTALLED = (str(ROOT), *{os.path.realpath(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")})
+# They hold on to the streams and hooks of the whole process, or collect its garbage five times.
+WITHOUT = ("faulthandler", "hypothesispytest", "threadexception", "unraisableexception")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+
+
+def tunegate(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `tunegate WORDS` in a folder, with a cache of its own there."""
+    return run_tunegate(*words, cwd=folder, env=os.environ | {"TUNEGATE_CACHE": str(folder / "cache")} | environment)
+
+
+def run_tunegate(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `tunegate WORDS` in a folder and an environment, the process's own without one."""
+    return _run(cli.main, ["tunegate", *words], cwd, env)
+
+
+def run_pytest(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `pytest WORDS` in a folder; with workers (-n) in a process, because they start from its state."""
+    without = [word for name in WITHOUT for word in ("-p", f"no:{name}")]
+    if "-n" in words:
+        return run(*PYTEST, *without, *words, cwd=cwd, env=env)
+    return _run(lambda: sys.exit(pytest.main([*without, *words])), ["pytest", *words], cwd, env)
+
+
+class Process(subprocess.Popen[bytes]):
+    """`python WORDS`, started and running; what it prints goes to files, so that it never waits for a reader."""
+
+    def __init__(self, *words: str, cwd: Path, env: Mapping[str, str] | None = None, **more: Any) -> None:
+        """`more` are arguments of Popen."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            self._files = os.dup(out.fileno()), os.dup(err.fileno())
+            given = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err, "env": env and dict(env)} | more
+            super().__init__([sys.executable, *words], cwd=cwd, **given)
+
+    def output(self) -> tuple[str, str]:
+        """What it has printed so far on stdout and stderr."""
+        return _read(self._files[0]), _read(self._files[1])
+
+    def finish(self, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; it is killed if that does not come in time."""
+        try:
+            self.wait(timeout)
+        finally:
+            self.kill()
+            self.wait()
+        return subprocess.CompletedProcess(self.args, self.returncode, *self.output())
+
+    def __del__(self) -> None:
+        for file in self._files:
+            os.close(file)
+        super().__del__()  # type: ignore[misc]
+
+
+def run(
+    *words: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run `python WORDS` in a process of its own."""
+    return Process(*words, cwd=cwd, env=env).finish(timeout)
+
+
+def _run(
+    command: Callable[[], object], words: list[str], cwd: Path, env: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with _streams(out.fileno(), err.fileno()), _state(words, cwd, os.environ if env is None else env):
+            code: Any = 0
+            try:
+                command()
+            except SystemExit as left:
+                code = left.code
+            except BaseException:
+                traceback.print_exc()
+                code = 1
+            if isinstance(code, str):
+                print(code, file=sys.stderr)
+                code = 1
+        return subprocess.CompletedProcess(words, int(code or 0), _read(out.fileno()), _read(err.fileno()))
+
+
+def _read(file: int) -> str:
+    return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
+
+
+def _text(number: int) -> io.TextIOWrapper:
+    """A stream as Python opens it. Loggers keep it, so it stays open and writes to whatever the descriptor is then."""
+    file = open(number, "wb" if number else "rb", closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", write_through=bool(number))
+
+
+STREAMS = [_text(number) for number in range(3)]
+
+
+@contextmanager
+def _streams(out: int, err: int) -> Iterator[None]:
+    """The descriptors themselves are replaced, so that what other processes write is there too."""
+    _flush()
+    before = sys.stdin, sys.stdout, sys.stderr
+    with ExitStack() as put_back, Path(os.devnull).open() as nothing:
+        for number, file in enumerate((nothing.fileno(), out, err)):
+            kept = os.dup(number)
+            put_back.callback(os.close, kept)
+            put_back.callback(os.dup2, kept, number)
+            os.dup2(file, number)
+        sys.stdin, sys.stdout, sys.stderr = STREAMS
+        try:
+            yield
+        finally:
+            _flush()
+            sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+@contextmanager
+def _state(words: list[str], cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Everything else that a command may change of its process."""
+    given = dict(env)
+    environment, folder = dict(os.environ), Path.cwd()
+    argv, path, finders = sys.argv, list(sys.path), list(sys.meta_path)
+    modules = dict(sys.modules)
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    logger = logging.getLogger()
+    log = logger.level, list(logger.handlers)
+    os.environ.clear()
+    os.environ.update(given)
+    os.chdir(cwd)
+    sys.argv = words
+    sys.path[:] = [*filter(None, given.get("PYTHONPATH", "").split(os.pathsep)), *(p for p in path if p != str(ROOT))]
+    for name in _suites():
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        sys.argv, sys.path[:], sys.meta_path[:] = argv, path, finders
+        for name in [name for name in sys.modules if name not in modules and _is_of_a_test(name)]:
+            del sys.modules[name]
+        sys.modules.update(modules)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        logger.level, logger.handlers[:] = log
+
+
+def _suites() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]
+
+
+def _is_of_a_test(name: str) -> bool:
+    """A suite, or a module from a folder that is neither the project's nor of an installed package."""
+    if name.partition(".")[0] == "evalsuites":
+        return True
+    module = sys.modules[name]
+    file = getattr(module, "__file__", None)
+    places = [file] if file else list(getattr(module, "__path__", ()))
+    return bool(places) and not any(os.path.realpath(place).startswith(INSTALLED) for place in places)
