@@ -188,6 +188,23 @@ def tiny_model(tiny_models: dict[str, Path]) -> Path:
     return tiny_models["qwen"]
 
 
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of completions, models and merged adapters for this test alone."""
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny models gain nothing from threads, and waiting threads cost a busy machine much."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def public_data() -> Path:
     """The folder that TUNEGATE_DATA names."""

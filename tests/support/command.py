@@ -47,6 +47,12 @@ def run_tunegate(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -
     return _run(cli.main, ["tunegate", *words], cwd, env)
 
 
+def outcome(*words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `tunegate WORDS` in the current folder."""
+    done = run_tunegate(*words, cwd=Path.cwd())
+    return done.returncode, done.stdout, done.stderr
+
+
 def run_pytest(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `pytest WORDS` in a folder; with workers (-n) in a process, because they start from its state."""
     without = [word for name in WITHOUT for word in ("-p", f"no:{name}")]

@@ -22,14 +22,11 @@ from training.config_file import load
 from training.data.tokenize import Document
 from training.model_checks import chosen_dtype, model_problems
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 NF4 = Model(quantise="nf4")
 Q_PROJ = "model.layers.0.self_attn.q_proj"
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")

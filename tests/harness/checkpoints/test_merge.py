@@ -15,10 +15,7 @@ from harness.engines.cache_eviction import trim
 from harness.errors import UserError
 from tests.support.adapters import save_adapter
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def weights(folder: Path) -> dict[str, Any]:

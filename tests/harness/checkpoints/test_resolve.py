@@ -16,15 +16,12 @@ from harness.errors import UserError
 from harness.schema import Checkpoint
 from tests.support.adapters import change_json, save_adapter, write_safetensors
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 @pytest.fixture(scope="module")
 def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_adapter(tiny_model, tmp_path_factory.mktemp("adapter") / "a0")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
 
 
 def copy(source: Path, out: Path) -> Path:

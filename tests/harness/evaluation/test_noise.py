@@ -26,6 +26,8 @@ from tests.harness.gates.test_power import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 from tests.support.scored import ACCURACY, ERROR_RATE, MACRO_F1, answers, record
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 GATES = """[objective]
 text = "Find the clauses."
 
@@ -40,11 +42,6 @@ rule = "no_worse"
 margin = 0.30
 """
 FLIPPED = ["c1", "c3", "c5"]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ Each test first shows that the same run again reads every answer, so that readin
 """
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,9 @@ from harness.suites.discovery import find_suites
 from tests.support.adapters import enliven, save_adapter
 from tests.support.mini import rows, write_suite
 
+pytestmark = pytest.mark.usefixtures("own_cache", "one_thread")
+
 CASES = 4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Waiting threads cost a busy machine much."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from harness.scaffold.paths import place, suite_name
 from harness.scaffold.render import files_of
 from harness.scaffold.wizard import answers, read_bar, read_fields, read_labels
 from harness.suites.prompts import messages
-from tunegate.cli import main
+from tests.support.command import outcome
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -31,29 +31,15 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty folder as the current one; packages that a test opens are forgotten after it."""
+    """An empty folder as the current one."""
     monkeypatch.chdir(tmp_path)
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "evalsuites"}
-    paths = {name: list(module.__path__) for name, module in before.items() if hasattr(module, "__path__")}
-    yield tmp_path
-    for name in [name for name in sys.modules if name.split(".")[0] == "evalsuites" and name not in before]:
-        del sys.modules[name]
-    for name, path in paths.items():
-        before[name].__path__ = path
+    return tmp_path
 
 
 @pytest.fixture
-def tunegate(here, monkeypatch, capsys):
+def tunegate(here):
     """Run the command in an empty folder, without a terminal; returns exit code, stdout and stderr."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tunegate", *words])
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+    return outcome
 
 
 @pytest.mark.parametrize(("words", "flags"), [

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import msgspec
@@ -16,9 +15,9 @@ from harness.suites.discovery import find_suites
 from harness.suites.tables import TableRow
 from harness.tabular import import_cases
 from harness.tabular.import_cases import MOST_SHOWN, ImportColumns, group_messages, read_rows
+from tests.support.command import outcome
 from tests.support.mini import rows as mini_rows
 from tests.support.mini import write_suite
-from tunegate.cli import main
 
 COLUMNS = ImportColumns(id="id", input={"document": "text"}, expected="answer")
 FREE = '''"""Anything may be expected."""
@@ -168,19 +167,11 @@ def test_every_row_is_a_case_that_can_be_read_again_or_is_named(suite, tmp_path_
 
 
 @pytest.fixture
-def tunegate(tmp_path, monkeypatch, capsys):
+def tunegate(tmp_path, monkeypatch):
     """Run the command beside a small suite with four cases; returns exit code, stdout and stderr."""
     write_suite(tmp_path, mini_rows(4))
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tunegate", *words])
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+    return outcome
 
 
 CASES = Path("evalsuites/legal/mini/cases.jsonl")

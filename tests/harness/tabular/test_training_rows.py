@@ -1,23 +1,22 @@
 """`tunegate data rows`: rows of a table become training rows that ask as the suite asks, or none does."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.scaffold.create import only_suite
 from harness.suites.prompts import messages
+from tests.support.command import outcome
 from tests.support.mini import rows as mini_rows
 from tests.support.mini import write_suite
 from training.data.rows import load_rows
-from tunegate.cli import main
 
 WORDS = ("--suite", "evalsuites/mini/clauses", "--input", "document=text", "--answer", "desk", "--out", "rows.jsonl")
 
 
 @pytest.fixture
-def tunegate(tmp_path, monkeypatch, capsys):
+def tunegate(tmp_path, monkeypatch):
     """Run `tunegate data rows` on a table in an own folder with a small suite; returns exit code and both outputs."""
     folder = write_suite(tmp_path, mini_rows(4))
     monkeypatch.chdir(tmp_path)
@@ -25,11 +24,7 @@ def tunegate(tmp_path, monkeypatch, capsys):
 
     def run(table: str, *more: str) -> tuple[int, str, str]:
         Path("table.csv").write_text(table, "utf-8")
-        monkeypatch.setattr(sys, "argv", ["tunegate", "data", "rows", "table.csv", *words, *more])
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
+        return outcome("data", "rows", "table.csv", *words, *more)
 
     run.suite = folder
     return run

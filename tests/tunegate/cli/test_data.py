@@ -1,33 +1,24 @@
 """`tunegate data` as a user runs it: reports, files, exit codes, one line for each mistake."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import outcome
 from tests.support.mini import rows as mini_rows
 from tests.support.mini import write_suite
-from tunegate.cli import main
 
 GOOD = {"instruction": "Which clauses are in this text?", "input": "The tenant pays the rent.", "output": "none"}
 CHAT = {"messages": [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "none"}]}
 
 
 @pytest.fixture
-def tunegate(tmp_path, monkeypatch, capsys):
+def tunegate(tmp_path, monkeypatch):
     """Run the command in an own folder with a small suite; returns exit code, stdout and stderr."""
     write_suite(tmp_path, mini_rows(4))
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tunegate", *words])
-        with pytest.raises(SystemExit) as ended:
-            main.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+    return outcome
 
 
 def write(name: str, rows: list[dict[str, object]]) -> str:

@@ -1,41 +1,24 @@
 """`tunegate runs`, run as a user runs it: a table, filters, JSON, a page; a terminal is shown the newest runs."""
 
-import io
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.support.command import tunegate
 from tests.support.runs import SUITE, make_suite, name_of, write_run
-from tunegate.cli.main import main
 
 COMMAND = [sys.executable, "-m", "tunegate.cli.main", "runs"]
 
 
-class Done(NamedTuple):
-    """What the command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def listed(folder: Path, *words: str) -> Done:
+def listed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command in this process; standard output is no terminal."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["tunegate", "runs", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-    return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
+    return tunegate(folder, "runs", *words)
 
 
 def names(text: str) -> list[str]:

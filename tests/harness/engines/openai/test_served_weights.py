@@ -27,6 +27,8 @@ from tests.harness.engines.openai.stub_server import Stub
 from tests.support.adapters import save_adapter
 from tests.support.mini import pytest_in, rows, write_suite
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 LISTING = """
 import http.server, os, sys
 class Models(http.server.BaseHTTPRequestHandler):
@@ -72,11 +74,6 @@ def listen() -> Iterator[Listen]:
     for process in started:
         process.kill()
         process.wait()
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

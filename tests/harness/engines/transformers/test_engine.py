@@ -1,6 +1,6 @@
 """The transformers engine: padding changes nothing, the base stays itself, and every variant is its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +17,10 @@ from harness.errors import CanaryFailed, UserError
 from harness.schema import Completion, Request, Sampling
 from tests.support.adapters import enliven, save_adapter
 
+pytestmark = pytest.mark.usefixtures("own_cache", "one_thread")
+
 PROMPTS = [(5, 17, 42), (7,), (9, 8, 7, 6, 5, 4, 3), (33, 12, 80, 4, 61), (20, 21)]
 EXACT = EngineConfig(dtype="float32")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models gain nothing from threads, and waiting threads cost a busy machine much."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -197,17 +196,6 @@ def structured(shared: dict[str, Any]) -> dict[str, Any]:
 
 def rows(found: dict[str, Any], variant: str) -> list[tuple[list[int], list[float]]]:
     return [(a["ids"], a["logprobs"]) for k, a in sorted(found["answers"].items()) if k.startswith(f"{variant}-")]
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Waiting threads cost a busy machine much."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.slow
