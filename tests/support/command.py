@@ -162,6 +162,13 @@ def _state(words: list[str], cwd: Path, env: Mapping[str, str]) -> Iterator[None
     argv, path, finders = sys.argv, list(sys.path), list(sys.meta_path)
     modules = dict(sys.modules)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    interruptions: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        interruptions.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
     logger = logging.getLogger()
     log = logger.level, list(logger.handlers)
     os.environ.clear()
@@ -185,6 +192,8 @@ def _state(words: list[str], cwd: Path, env: Mapping[str, str]) -> Iterator[None
         for number, handler in handlers.items():
             signal.signal(number, handler)
         logger.level, logger.handlers[:] = log
+    if interruptions:  # A command makes an exit code of it; who presses Ctrl-C wants the tests to end.
+        raise KeyboardInterrupt
 
 
 def _suites() -> list[str]:
