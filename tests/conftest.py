@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ def share_processors() -> None:
 
 
 share_processors()
+# A shell that starts the tests in the background lets them, and whatever they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # In CI gates are required by default; tests say so themselves where they want that.
 os.environ.pop("CI", None)
 before_torch()
