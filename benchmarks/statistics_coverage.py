@@ -33,7 +33,8 @@ from statistics_suites import (
 
 from harness.gates.evidence import FEWEST_OF_A_LABEL
 from harness.schema import Estimate, Metric
-from harness.stats.estimates import Observations, estimate, label_parts
+from harness.stats.estimates import estimate, label_parts
+from harness.stats.observations import Observations
 from harness.stats.paired import difference, rate_ratio
 
 Z = 1.959963984540054

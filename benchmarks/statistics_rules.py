@@ -21,7 +21,7 @@ from harness.gates.rules.base import Evidence
 from harness.schema import Gate, Metric
 from harness.stats import power as stats_power
 from harness.stats import power_exact
-from harness.stats.paired import Pairs
+from harness.stats.pairs import Pairs
 from harness.stats.power import Design as Planned
 
 Z = 1.959963984540054

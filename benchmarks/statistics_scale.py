@@ -35,7 +35,7 @@ from harness.schema import (  # noqa: E402
     Record,
     Score,
 )
-from harness.stats.estimates import reading  # noqa: E402
+from harness.stats.observations import reading  # noqa: E402
 from harness.stats.summary import summarise  # noqa: E402
 
 SEED = 1

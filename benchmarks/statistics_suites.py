@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from harness.schema import Metric
-from harness.stats.estimates import Observations
-from harness.stats.paired import Pairs, pair
+from harness.stats.observations import Observations
+from harness.stats.pairs import Pairs, pair
 from harness.stats.score_table import Cases, Keys, Labels
 
 Scores = NDArray[np.float64]

@@ -8,7 +8,8 @@ from harness.engines.transformers.generate import Answerer
 from harness.evaluation.generate import make_record
 from harness.evaluation.plan import longest
 from harness.schema import CANDIDATE, Completion, Estimate, Request
-from harness.stats.estimates import estimate, observations, reading
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations, reading
 from training.model import AnswerLoss
 from training.validation import Questions
 

@@ -223,7 +223,7 @@ def estimate_and_judge(
 ) -> tuple[Metrics, list[Verdict]]:
     """Estimates and verdicts of these suites, from the run's records (each with its suite) alone."""
     from harness.gates.judge import judge
-    from harness.stats.estimates import readings
+    from harness.stats.observations import readings
     from harness.stats.summary import summarise
 
     metrics = Metrics()

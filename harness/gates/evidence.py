@@ -18,8 +18,8 @@ from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
 from harness.schema import BASELINE, CANDIDATE, Gate, Metric, Noise
 
 if TYPE_CHECKING:
-    from harness.stats.estimates import Answers
     from harness.stats.intervals import Array
+    from harness.stats.observations import Answers
 
 FEWEST_EQUAL = 5
 """No gate judges on clusters of unequal size that are worth fewer of one size: the largest then decide by themselves.
@@ -45,7 +45,7 @@ def screen(
     `comparable` says what moved since the baseline was accepted, which stops the rules that need one; `no_baseline`
     says what to do where there is none; `too_fine` that the margin lies within the noise.
     """
-    from harness.stats.estimates import reading
+    from harness.stats.observations import reading
 
     tuned, baseline = (reading(records.get(variant, ())).case_count for variant in (CANDIDATE, BASELINE))
     if comparable and gate.rule in COMPARATIVE:
@@ -84,8 +84,8 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
 
 def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluster: str) -> Finding | Evidence:
     """Observations of the gate's slice, or why they cannot be judged; `cluster` is the suite's word for one."""
-    from harness.stats.estimates import in_slice, observations
-    from harness.stats.paired import pair
+    from harness.stats.observations import in_slice, observations
+    from harness.stats.pairs import pair
 
     gate = asked.gate
     tuned = in_slice(records[CANDIDATE], gate.slice, asked.slice_value)

@@ -17,7 +17,7 @@ from harness.gates.rules.base import Evidence, Finding
 from harness.schema import GateFile, Metric, Noise, Verdict
 
 if TYPE_CHECKING:
-    from harness.stats.estimates import Answers
+    from harness.stats.observations import Answers
 
 __all__ = ["GateId", "gate_ids", "judge", "load_gates", "validate"]
 
@@ -42,7 +42,7 @@ def judge(
     nothing is compared; `no_baseline` is said where there is none; no margin may be tighter than `noise`;
     `cluster` is the suite's word for a cluster.
     """
-    from harness.stats.estimates import reading
+    from harness.stats.observations import reading
 
     known = {m.name: m for m in metrics}
     ids = gate_ids(gate_file, slices, suite)

@@ -131,7 +131,7 @@ def _changes_of(pairs: Any) -> dict[str, float]:
     """Discordance, baseline rate and correlation of a comparison of 0/1 scores."""
     import numpy as np
 
-    from harness.stats.estimates import ratio_arrays
+    from harness.stats.score_table import ratio_arrays
 
     (tuned, units), (baseline, _) = ratio_arrays(pairs.tuned), ratio_arrays(pairs.baseline)
     found = {"discordance": float(np.abs(tuned - baseline).sum() / units.sum()), "baseline_rate": pairs.values[1]}

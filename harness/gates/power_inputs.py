@@ -29,8 +29,8 @@ AN_AMOUNT_SAYS = "taken as one score in each case, which is on the careful side"
 
 def perfect_evidence(counted: Counted, baseline_rate: float, cluster: str) -> Evidence:
     """What the gate would be judged on with the best model: faultless, against the baseline that its rule names."""
-    from harness.stats.estimates import Observations
-    from harness.stats.paired import pair
+    from harness.stats.observations import Observations
+    from harness.stats.pairs import pair
 
     gate, metric, cases = counted.gate, counted.metric, counted.cases
     level = Observations(cases=cases, records=len(cases))
@@ -53,7 +53,7 @@ class PowerInputs:
 
     def counted(self, asked: GateId, metric: Metric) -> Counted:
         """What the gate will count, as far as that is known before a run."""
-        from harness.stats.estimates import in_slice, observations
+        from harness.stats.observations import in_slice, observations
 
         gate = asked.gate
         seen = [
@@ -75,8 +75,8 @@ class PowerInputs:
 
 def from_run(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Record]]) -> Counted | None:
     """What the gate counted in a run; None where the run holds no score of it."""
-    from harness.stats.estimates import in_slice, observations
-    from harness.stats.paired import pair
+    from harness.stats.observations import in_slice, observations
+    from harness.stats.pairs import pair
 
     part = {v: in_slice(records.get(v, ()), asked.gate.slice, asked.slice_value) for v in (CANDIDATE, BASELINE)}
     level = observations(part[CANDIDATE], metric)

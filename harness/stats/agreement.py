@@ -19,9 +19,11 @@ from msgspec import Struct
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Observation, Score, Span
 from harness.stats import bootstrap
-from harness.stats.estimates import Observations, estimate
+from harness.stats.estimates import estimate
+from harness.stats.guards import FEW_DISAGREEMENTS, FEW_ERRORS
 from harness.stats.human_review import LEAST, MOST, SCALES, Rating, rate
-from harness.stats.intervals import FEW_CLUSTERS_WITH_EVENT, Array, Codes
+from harness.stats.intervals import Array, Codes
+from harness.stats.observations import Observations
 from harness.stats.permutation import SEED, Statistic
 from harness.stats.score_table import codes
 
@@ -209,19 +211,19 @@ def _coefficient(
     unusual = shared.counts.argmax(axis=1) != shared.counts.sum(axis=0).argmax()
     unusual |= (shared.counts > 0).sum(axis=1) > 1
     holders = shared.holding(unusual)
-    if needs_two_labels and holders < FEW_CLUSTERS_WITH_EVENT:
-        few = f"only {holders} clusters hold another label than the usual one, {FEW_CLUSTERS_WITH_EVENT} are needed"
+    if needs_two_labels and holders < FEW_ERRORS.fewest:
+        few = f"only {holders} clusters hold another label than the usual one, {FEW_ERRORS.fewest} are needed"
         return Estimate(value=value, method=f"interval withheld: {few}", **sized)
     drawn = bootstrap.bounds(rated.cluster_count, lambda times: of(times @ sums))
     if drawn is None:
         return Estimate(value=value, method="interval withheld: too many resamples hold one label only", **sized)
     (low, high), method = drawn, "cluster bootstrap"
-    if shared.holding(shared.agreeing < 1) < FEW_CLUSTERS_WITH_EVENT:
+    if shared.holding(shared.agreeing < 1) < FEW_DISAGREEMENTS.fewest:
         raw = raw_agreement(shared)
         assert raw.value is not None and raw.low is not None and raw.high is not None
         each = (1 - value) / (1 - raw.value) if raw.value < 1 else 1 / (1 - chance)
         low, high = min(low, 1 - each * (1 - raw.low)), max(high, 1 - each * (1 - raw.high))
-        method += ", few-disagreements guard"
+        method += f", {FEW_DISAGREEMENTS.name}"
     return Estimate(value=value, low=max(-1.0, low), high=min(1.0, high), method=method, seed=SEED, **sized)
 
 

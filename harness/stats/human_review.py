@@ -16,9 +16,11 @@ from msgspec import Struct
 
 from harness.schema import BASELINE, CANDIDATE, Comparison, Estimate, Metric, Observation, Score
 from harness.stats import permutation
-from harness.stats.estimates import Observations, estimate
+from harness.stats.estimates import estimate
 from harness.stats.intervals import Array
-from harness.stats.paired import Pairs, compare, pair
+from harness.stats.observations import Observations
+from harness.stats.paired import compare
+from harness.stats.pairs import Pairs, pair
 
 LEAST, MOST = 1, 5
 

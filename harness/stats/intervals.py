@@ -14,11 +14,9 @@ from scipy import special
 from harness.schema import Side
 from harness.stats import cluster_variance
 from harness.stats.cluster_variance import Array as Array
+from harness.stats.guards import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES
 
 Codes = NDArray[np.int64]
-
-FEW_CLUSTERS_WITH_EVENT = 10
-"""Fewer contracts than this with an error (or a success) leave the design effect itself unknown."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def worth(numerators: Array, denominators: Array, clusters: Codes) -> EffectiveS
     deff = varies / naive if naive > 0 else 1.0
     n_eff, method = n / max(1.0, deff), "wilson at n_eff"
     if few_events(numerators, denominators, clusters, count):
-        n_eff, method = min(n_eff, cluster_variance.effective(weights)), "wilson at n_eff, few-errors guard"
+        n_eff, method = min(n_eff, cluster_variance.effective(weights)), f"wilson at n_eff, {FEW_ERRORS.name}"
     return EffectiveSize(ratio, n_eff, cluster_variance.freedom(weights), deff, method)
 
 
@@ -138,7 +136,7 @@ def few_events(numerators: Array, denominators: Array, clusters: Codes, count: i
     """Fewer than ten clusters hold an error, or fewer than ten hold a success."""
     successes = cluster_sums(numerators, clusters, count)
     errors = cluster_sums(denominators - numerators, clusters, count)
-    return min(int((successes > 1e-12).sum()), int((errors > 1e-12).sum())) < FEW_CLUSTERS_WITH_EVENT
+    return min(int((successes > 1e-12).sum()), int((errors > 1e-12).sum())) < FEW_ERRORS.fewest
 
 
 def upper_for_share(events: float, n: float, level: float = 0.95) -> float:
@@ -169,12 +167,6 @@ def ratio_of_rates(
     low = (p1 * p2 - root(high2, low1)) / floor if abs(floor) > 1e-15 else None
     high = (p1 * p2 + root(low2, high1)) / ceiling if ceiling > 1e-15 else None
     return (max(0.0, low) if low is not None else None), high
-
-
-FEW_CARRIERS = 20
-"""Fewer clusters than this that carry the errors (or successes) of a real score leave its spread unknown."""
-FEW_APART = 10
-"""Fewer clusters than this that stand out from the others do so too."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +257,8 @@ def has_enough_clusters(carried: Array | float, apart: Array | float, count: int
 def is_few(parts: ClusterSums) -> bool:
     """Too few clusters carry the errors of a number in [0, 1], or its successes, to know its spread."""
     right, wrong = np.maximum(parts.added, 0), np.maximum(parts.weights - parts.added, 0)
-    return min(effective_clusters(right), effective_clusters(wrong)) < FEW_CARRIERS or not parts.tells(FEW_APART)
+    carriers = min(effective_clusters(right), effective_clusters(wrong))
+    return carriers < FEW_ERRORS_OF_SCORES.fewest or not parts.tells(FEW_APART)
 
 
 def bounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: float = np.inf) -> Interval:
@@ -278,7 +271,8 @@ def bounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: f
     guard = min(most, parts.contracts if is_few(parts) else np.inf)
     n_eff = min(p * (1 - p) / spread if spread > 0 and 0 < p < 1 else parts.contracts, guard)
     low, high = wilson_at(p, n_eff, parts.critical(level, side))
-    return Interval(float(low), float(high), n_eff, None, "score" + (", few-errors guard" if n_eff == guard else ""))
+    method = f"score, {FEW_ERRORS_OF_SCORES.name}" if n_eff == guard else "score"
+    return Interval(float(low), float(high), n_eff, None, method)
 
 
 def unbounded(parts: ClusterSums, level: float = 0.95, side: Side = "two") -> Interval:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from harness.schema import BASELINE, CANDIDATE, Metric, NoiseFloor, Record
-from harness.stats.estimates import Answers, in_slice, observations, reading
 from harness.stats.intervals import critical
-from harness.stats.paired import Pairs, case_gains, level_of, pair
+from harness.stats.observations import Answers, in_slice, observations, reading
+from harness.stats.pairs import Pairs, case_gains, level_of, pair
 from harness.stats.summary import parts
 
 

@@ -1,4 +1,4 @@
-"""Compares two variants on the cases that `join` has paired. Knows no gate.
+"""Compares two variants on paired cases: difference and ratio with their intervals, and tests.
 
 Everything is tuned minus baseline in the metric's own unit, whichever direction is better.
 """
@@ -6,170 +6,19 @@ Everything is tuned minus baseline in the metric's own unit, whichever direction
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness.schema import Comparison, Estimate, Metric, Side
+from harness.schema import Comparison, Estimate, Side
 from harness.stats import cluster_variance, intervals, permutation
-from harness.stats.estimates import OVER_LABELS, Observations, label_parts
-from harness.stats.intervals import Array, ClusterSums, contrast, effective_clusters, of_ratio, wilson_at
-from harness.stats.score_table import Cases, label_names, ratio_arrays
+from harness.stats.guards import FEW_CHANGES, FEW_CHANGES_OF_RATIO, FEW_EVENTS, FEW_FLIPS
+from harness.stats.intervals import Array, ClusterSums, contrast, effective_clusters, wilson_at
+from harness.stats.pairs import Pairs, case_gains, changed_clusters, level_of, scores
+from harness.stats.score_table import ratio_arrays
 
-
-@dataclass(frozen=True)
-class Pairs:
-    """Cases that both variants answered and that were scored for both."""
-
-    metric: Metric
-    tuned: Cases
-    """In the order of the tuned variant."""
-    baseline: Cases
-    """The same cases, row by row."""
-    errors: int
-    """Answers that the engine failed to give, of both variants."""
-    unscored: int
-    """Answers without a score, of both variants."""
-    too_many_errors: str | None
-    """Which variant the engine failed on too often, or None."""
-    changed_inputs: int
-    """Case ids that both have with different inputs; they are not compared."""
-
-    @property
-    def unusable(self) -> str | None:
-        """Why nothing is compared, or None."""
-        if self.too_many_errors or not self.tuned:
-            return self.too_many_errors or "no case was answered and scored for both variants"
-        return None if self.values else f"'{self.metric.name}' is not defined for both variants"
-
-    @property
-    def count(self) -> int:
-        """Clusters."""
-        return self.tuned.cluster_count
-
-    @cached_property
-    def counted(self) -> Array:
-        """How much either variant counts in each cluster."""
-        return np.asarray(self.tuned.sums[:, 1] + self.baseline.sums[:, 1])
-
-    @property
-    def effective(self) -> float:
-        """Clusters of one size that tell as much."""
-        return cluster_variance.effective(self.counted / self.counted.sum())
-
-    @cached_property
-    def sums(self) -> tuple[Array, Array]:
-        """Cluster sums of (tuned, baseline): numerator and denominator, or label counts for a mean over labels."""
-        if not self.metric.over_labels:
-            return self.tuned.sums, self.baseline.sums
-        names = label_names(self.tuned, self.baseline)
-        return self.tuned.label_sums(names), self.baseline.label_sums(names)
-
-    @cached_property
-    def parts(self) -> tuple[ClusterSums, ClusterSums]:
-        """What each cluster adds to the metric of (tuned, baseline), to first order."""
-        if not self.metric.over_labels:
-            is_counted = self.metric.kind == "ratio" and self.is_rate
-            return of_ratio(self.sums[0], is_counted), of_ratio(self.sums[1], is_counted)
-        weights = np.bincount(self.tuned.clusters) / len(self.tuned)
-        tuned, baseline = (label_parts(sums, weights, self.metric.kind) for sums in self.sums)
-        return tuned, baseline
-
-    @cached_property
-    def values(self) -> tuple[float, float] | None:
-        """The metric of (tuned, baseline) on these cases, or None where one of them is not defined."""
-        if not self.tuned:
-            return None
-        level = level_of(self.metric)
-        tuned, baseline = (float(level(side.sum(axis=0)[None, :])[0]) for side in self.sums)
-        return None if np.isnan(tuned) or np.isnan(baseline) else (tuned, baseline)
-
-    @cached_property
-    def is_rate(self) -> bool:
-        """A ratio or mean whose cases all lie in [0, 1] for both variants."""
-        if self.metric.kind == "mean":
-            return self.metric.is_share is True
-        return self.metric.kind == "ratio" and self.tuned.is_share and self.baseline.is_share
-
-
-def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
-    """Join two variants; read `baseline` with the role 'baseline', so that its errors count as right.
-
-    Cases in which neither variant has anything to count are left out.
-    """
-    own, other = tuned.table, baseline.table
-    found = other.place_of(own)
-    both = np.flatnonzero(found >= 0)
-    both = both[own.denominators[both] + other.denominators[found[both]] > 0]
-    kept, alone = own.take(both), own.numbers[found < 0]
-    ids = {other.keys.name(i)[0] for i in other.numbers} if len(alone) else set()
-    sides = (("tuned", tuned), ("baseline", baseline))
-    too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
-    return Pairs(
-        metric=metric,
-        tuned=kept,
-        baseline=other.take(found[both], clusters_of=kept),
-        errors=tuned.errors + baseline.errors,
-        unscored=tuned.unscored + baseline.unscored,
-        too_many_errors=too_many[0] if too_many else None,
-        changed_inputs=sum(own.keys.name(i)[0] in ids for i in alone),
-    )
-
-
-def level_of(metric: Metric) -> permutation.Statistic:
-    """Totals (rows, columns) to the metric's level a row; NaN where it is not defined."""
-    return OVER_LABELS.get(metric.kind, _ratio)
-
-
-def _ratio(totals: Array) -> Array:
-    above, below = totals[:, 0], totals[:, 1]
-    ratios: Array = np.divide(above, below, out=np.full(len(totals), np.nan), where=below > 0)
-    return ratios
-
-
-def scores(pairs: Pairs) -> tuple[Array, Array]:
-    """Each case's own score for (tuned, baseline); NaN where it counts nothing."""
-    is_labels = pairs.metric.over_labels
-    names = label_names(pairs.tuned, pairs.baseline) if is_labels else []
-
-    def of(cases: Cases) -> Array:
-        rows = cases.label_sums(names, by_case=True) if is_labels else np.column_stack(ratio_arrays(cases))
-        return level_of(pairs.metric)(rows)
-
-    return of(pairs.tuned), of(pairs.baseline)
-
-
-def gains(metric: Metric, tuned: Array, baseline: Array) -> Array:
-    """Improvement from `baseline` to `tuned` scores, row by row; positive is better, 0 where one is not defined.
-
-    A row without anything to count is taken as free of fault for labels and where fewer is better.
-    """
-    if metric.over_labels:
-        tuned, baseline = np.nan_to_num(tuned, nan=1.0), np.nan_to_num(baseline, nan=1.0)
-    elif not metric.higher_is_better:
-        tuned, baseline = np.nan_to_num(tuned, nan=0.0), np.nan_to_num(baseline, nan=0.0)
-    gain = np.nan_to_num(tuned - baseline, nan=0.0)
-    gain[np.abs(gain) < 1e-12] = 0.0
-    return gain if metric.higher_is_better else -gain
-
-
-def case_gains(pairs: Pairs) -> Array:
-    """Improvement of each case."""
-    return gains(pairs.metric, *scores(pairs))
-
-
-def changed_clusters(pairs: Pairs) -> tuple[int, int]:
-    """Contracts whose score changed, and those that got worse."""
-    level = level_of(pairs.metric)
-    gain = gains(pairs.metric, level(pairs.sums[0]), level(pairs.sums[1]))
-    return int((gain != 0).sum()), int((gain < 0).sum())
-
-
-FEW_MOVED = 5
-"""Fewer clusters than this that carry gains (or losses) leave their spread unknown."""
 ROUNDING = 1e-12
 """A change below this share of the largest one is none."""
 
@@ -247,7 +96,11 @@ def gains_and_losses(
             variance=moved.variance,
             reach=most,
             most=effective_size_cap(
-                moved.tells(FEW_MOVED), whole.tells(FEW_MOVED), absolute / most, squares / most**2, whole.contracts
+                moved.tells(FEW_CHANGES.fewest),
+                whole.tells(FEW_CHANGES.fewest),
+                absolute / most,
+                squares / most**2,
+                whole.contracts,
             ),
             contracts=whole.contracts,
         )
@@ -256,10 +109,6 @@ def gains_and_losses(
     covariance = cluster_variance.covariance(split[0].residuals, split[1].residuals, whole.weights)
     low, high = hybrid(sides[0], sides[1], covariance, whole.critical(level, side))
     return float(low), float(high), any(np.isfinite(moved.most) for moved in sides)
-
-
-FEW_CHANGED = 10
-"""Fewer clusters than this that carry the change leave the spread of its logarithm unknown."""
 
 
 def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
@@ -279,16 +128,16 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
     if pairs.count < 2:
         return Estimate(method="one cluster: no interval", **named)
     method = "t of the logarithm"
-    few = min(effective_clusters(side.added) for side in pairs.parts) < intervals.FEW_CLUSTERS_WITH_EVENT
+    few = min(effective_clusters(side.added) for side in pairs.parts) < FEW_EVENTS.fewest
     low, high = _by_logarithm(pairs, level) if tuned > 0 else (np.inf, 0.0)
     if few:
         wide = _mover(pairs, level)
         low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
-        method += ", few-events guard"
-    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGED):
+        method += f", {FEW_EVENTS.name}"
+    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGES_OF_RATIO.fewest):
         least, most, _ = gains_and_losses(change, (1.0, 1.0), level)
         low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)
-        method += ", few-changes guard"
+        method += f", {FEW_CHANGES_OF_RATIO.name}"
     return Estimate(low=low, high=high if np.isfinite(high) else None, method=method, **named)
 
 
@@ -313,10 +162,6 @@ def _mover(pairs: Pairs, level: float) -> tuple[float | None, float | None]:
     return intervals.ratio_of_rates(rate(pairs.sums[0], pairs.values[0]), rate(pairs.sums[1], pairs.values[1]))
 
 
-FEW_CHANGED_CLUSTERS = 20
-"""With fewer changed contracts than this, 'no worse' is bounded by the share of contracts that got worse."""
-
-
 def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: float = 1.0) -> Estimate:
     """Tuned minus `factor` times baseline, with its clustered interval; `factor` is 1 + m for a relative margin m.
 
@@ -339,7 +184,7 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
         independent = len(residuals) / max(1, len(residuals) - 1) * float(residuals @ residuals)
         deff = whole.variance / independent if independent > 0 else 1.0
         named |= {"deff": deff, "n_eff": len(residuals) / max(1.0, deff)}
-    method = "paired gains and losses" + (", few-changes guard" if is_guarded else "")
+    method = "paired gains and losses" + (f", {FEW_CHANGES.name}" if is_guarded else "")
     return Estimate(low=low, high=high, method=method, **named)
 
 
@@ -365,12 +210,12 @@ def guarded(found: Estimate, pairs: Pairs) -> Estimate:
     of the score, which is 1 for a rate).
     """
     changed, _ = changed_clusters(pairs)
-    if found.value is None or found.low is None or found.high is None or changed >= FEW_CHANGED_CLUSTERS:
+    if found.value is None or found.low is None or found.high is None or changed >= FEW_FLIPS.fewest:
         return found
     reach = flip_bound(pairs)
     bounds = {"low": min(found.low, -reach)} if pairs.metric.higher_is_better else {"high": max(found.high, reach)}
     named = {name: getattr(found, name) for name in found.__struct_fields__}
-    return Estimate(**{**named, **bounds, "method": f"{found.method}, few-flips guard"})
+    return Estimate(**{**named, **bounds, "method": f"{found.method}, {FEW_FLIPS.name}"})
 
 
 def flip_bound(pairs: Pairs) -> float:

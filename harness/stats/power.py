@@ -17,9 +17,11 @@ from scipy import special
 
 from harness.schema import Estimate, Metric, Side
 from harness.stats import cluster_variance
-from harness.stats.estimates import Observations, estimate
+from harness.stats.estimates import estimate
 from harness.stats.intervals import Array, critical, exact_near_end, upper_for_share, wilson
-from harness.stats.paired import Pairs, difference, rate_ratio
+from harness.stats.observations import Observations
+from harness.stats.paired import difference, rate_ratio
+from harness.stats.pairs import Pairs
 
 POWER = 0.80
 MOST_CASES = 10_000_000

@@ -16,8 +16,8 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import paired, power
+from harness.stats.guards import FEW_CHANGES, FEW_ERRORS, FEW_FLIPS
 from harness.stats.intervals import (
-    FEW_CLUSTERS_WITH_EVENT,
     Array,
     critical,
     has_enough_clusters,
@@ -25,7 +25,6 @@ from harness.stats.intervals import (
     upper_for_share,
     wilson,
 )
-from harness.stats.paired import FEW_CHANGED_CLUSTERS
 from harness.stats.power import Design
 
 MOST_CONTRACTS = 20_000
@@ -73,7 +72,7 @@ def _at_most(design: Design, rate: float, few: int, scattered: int) -> float:
     some: Array = np.ones(1)
     hit[0] = 0.0
     in_few = [0.0, 0.0]
-    for holders in range(min(FEW_CLUSTERS_WITH_EVENT, contracts + 1)):
+    for holders in range(min(FEW_ERRORS.fewest, contracts + 1)):
         times = math.comb(contracts, holders) * one[0] ** (contracts - holders)
         for i, most in enumerate((few, scattered)):
             in_few[i] += times * float(some[: most + 1].sum())
@@ -142,9 +141,9 @@ def _bounds(design: Design, better: Array, worse: Array, step: float, level: flo
     beyond += (contracts - moved) * np.abs(mean) / contracts
     squares = moved * move**2 - mean**2 / contracts
     apart = np.divide(beyond**2, squares, out=np.zeros_like(mean), where=squares > 0)
-    either, sides = has_enough_clusters(moved, apart, contracts, paired.FEW_MOVED), []
+    either, sides = has_enough_clusters(moved, apart, contracts, FEW_CHANGES.fewest), []
     for count in (better, worse):
-        own = has_enough_clusters(count, 4 * count * (1 - count / contracts), contracts, paired.FEW_MOVED)
+        own = has_enough_clusters(count, 4 * count * (1 - count / contracts), contracts, FEW_CHANGES.fewest)
         most = paired.effective_size_cap(own, either, moved * move, moved * move**2, design.effective)
         spread = scale * count * move**2 * (1 - count / contracts)
         sides.append(paired.Shifts(count * move, spread, 1.0, most, design.effective))
@@ -179,8 +178,8 @@ def chance_of_no_worse(design: Design, changed: float, margin: float, gain: floa
     better, worse, chance = _outcomes(contracts, seen)
     passes = _bounds(design, better, worse, seen.step, 0.95, "lower")[0] > -margin
     each = design.effective / contracts
-    most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_CHANGED_CLUSTERS))
-    passes &= (better + worse >= FEW_CHANGED_CLUSTERS) | (worse < most)
+    most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_FLIPS.fewest))
+    passes &= (better + worse >= FEW_FLIPS.fewest) | (worse < most)
     return float(chance[passes].sum())
 
 
@@ -197,7 +196,7 @@ def chance_of_cut(design: Design, baseline: float, ratio: float, bar: float, cor
     variance = power.ratio_variance(baseline, tuned, bar, correlation)
     known = float(special.ndtr((bar * baseline - tuned) / math.sqrt(variance / independent) - z))
     holders = 1 - float(design.events(tuned)[0])
-    few = float(special.bdtr(FEW_CLUSTERS_WITH_EVENT - 1, design.contracts, holders))
+    few = float(special.bdtr(FEW_ERRORS.fewest - 1, design.contracts, holders))
     n, df = min(independent, design.effective), None if design.is_plain else design.freedom
     upper = ratio_of_rates(*((rate, *wilson(rate, n, df=df)) for rate in (tuned, baseline)))[1]
     guarded = 0.0 if upper is None else float(special.ndtr(z * (bar - ratio) / (upper - ratio) - z))

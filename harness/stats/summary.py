@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics
-from harness.stats.estimates import Answers, VariantScores, estimate, in_slice, observations, reading
-from harness.stats.paired import compare, pair
+from harness.stats.estimates import estimate
+from harness.stats.observations import Answers, VariantScores, in_slice, observations, reading
+from harness.stats.paired import compare
+from harness.stats.pairs import pair
 
 
 def summarise(

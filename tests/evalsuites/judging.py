@@ -9,7 +9,8 @@ from harness.gates.judge import judge, load_gates
 from harness.runs.folder import load_verdicts
 from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
 from harness.scoring.base import run
-from harness.stats.estimates import estimate, observations
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
 from harness.suites.suite import Suite
 from tests.support.command import run_pytest
 

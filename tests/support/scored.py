@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.schema import Case, Completion, Metric, Observation, Record, Score
-from harness.stats.estimates import Answers, Observations, observations
-from harness.stats.paired import Pairs, pair
+from harness.stats.observations import Answers, Observations, observations
+from harness.stats.pairs import Pairs, pair
 
 ACCURACY = Metric(name="accuracy", scorer="answers", numerator="right")
 ERROR_RATE = Metric(name="error_rate", scorer="answers", numerator="wrong", higher_is_better=False)

@@ -17,9 +17,9 @@ from harness.formatting import count, number, plural, points, round_to_two_digit
 from harness.schema import Estimate, Gate, Metric, Observation, Outcome, Side
 
 if TYPE_CHECKING:
-    from harness.stats.estimates import Observations
     from harness.stats.intervals import Array
-    from harness.stats.paired import Pairs
+    from harness.stats.observations import Observations
+    from harness.stats.pairs import Pairs
     from harness.stats.power import Design, Need
 
 FEWEST_CLUSTERS = 10

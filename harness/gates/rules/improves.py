@@ -48,7 +48,8 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
 def _judge(evidence: Evidence) -> Finding:
     """Pass: the paired lower bound is over the margin and, without a margin, p < .05. Fail: the upper bound is not."""
     from harness.stats import power
-    from harness.stats.paired import changed_clusters, difference
+    from harness.stats.paired import difference
+    from harness.stats.pairs import changed_clusters
 
     gate, name = evidence.gate, evidence.metric.name
     assert evidence.pairs is not None

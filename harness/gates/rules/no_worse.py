@@ -62,13 +62,15 @@ def _judge(evidence: Evidence) -> Finding:
 def _need(evidence: Evidence, side: Side) -> Need:
     """What an equally good model needs, by the interval and by the few-flips guard."""
     from harness.stats import power
-    from harness.stats.paired import FEW_CHANGED_CLUSTERS, changed_clusters, flip_bound
+    from harness.stats.guards import FEW_FLIPS
+    from harness.stats.paired import flip_bound
+    from harness.stats.pairs import changed_clusters
 
     assert evidence.pairs is not None
     margin, clusters = evidence.gate.margin, evidence.clusters
     need = power.for_difference(evidence.pairs, -margin if side == "lower" else margin, side=side, at=0.0)
     changed, worse = changed_clusters(evidence.pairs)
-    if changed >= FEW_CHANGED_CLUSTERS:
+    if changed >= FEW_FLIPS.fewest:
         return need
     each = evidence.pairs.effective / clusters
     by_guard = power.contracts_for_few_flips(worse, changed, clusters, margin, each)

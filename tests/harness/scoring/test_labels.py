@@ -6,7 +6,8 @@ from harness.errors import UserError
 from harness.schema import Case, Record
 from harness.scoring import cited_evidence, labels
 from harness.scoring.base import run
-from harness.stats.estimates import estimate, observations
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
 from tests.support.answers import answer
 
 YES_NO = labels.among(("Yes", "No"))

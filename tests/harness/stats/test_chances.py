@@ -10,8 +10,9 @@ from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import Evidence
 from harness.schema import Gate
 from harness.stats import intervals, power, power_exact
-from harness.stats.estimates import Observations
-from harness.stats.paired import pair, superiority
+from harness.stats.observations import Observations
+from harness.stats.paired import superiority
+from harness.stats.pairs import pair
 from harness.stats.power import Design, design_of
 from tests.support.scored import ACCURACY, FABRICATION, correlated, observed
 

@@ -11,7 +11,8 @@ from scipy import stats
 
 from harness.schema import Metric, Observation
 from harness.stats import intervals
-from harness.stats.estimates import LABEL_RATIOS, OVER_LABELS, Observations, estimate, observations
+from harness.stats.estimates import LABEL_RATIOS, OVER_LABELS, estimate
+from harness.stats.observations import Observations, observations
 from tests.support.scored import ACCURACY, LENGTH, MACRO_F1, MACRO_RECALL, RECALL, answers, observed, record
 
 

@@ -10,9 +10,11 @@ from scipy import stats
 
 from harness.gates.judge import judge
 from harness.schema import Gate, GateFile, Metric, Objective, Record, Score
-from harness.stats.estimates import Role, estimate, in_slice, observations, reading, readings
+from harness.stats.estimates import estimate
 from harness.stats.intervals import wilson
-from harness.stats.paired import compare, difference, guarded, pair
+from harness.stats.observations import Role, in_slice, observations, reading, readings
+from harness.stats.paired import compare, difference, guarded
+from harness.stats.pairs import pair
 from harness.stats.score_table import Keys
 from tests.support.scored import ACCURACY, ERROR_RATE, FABRICATION, MACRO_F1, MACRO_RECALL, RECALL, answers, record
 

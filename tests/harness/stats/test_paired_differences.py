@@ -9,7 +9,8 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.stats import paired as own
-from harness.stats.paired import changed_clusters, pair, rate_ratio
+from harness.stats.paired import rate_ratio
+from harness.stats.pairs import changed_clusters, pair
 from tests.support.scored import (
     ACCURACY,
     ERROR_RATE,

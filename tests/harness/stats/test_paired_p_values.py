@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from harness.schema import Comparison
 from harness.stats import paired as own
 from harness.stats import permutation
-from harness.stats.paired import pair
+from harness.stats.pairs import pair
 from tests.support.scored import (
     FABRICATION,
     LENGTH,

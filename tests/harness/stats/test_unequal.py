@@ -11,9 +11,10 @@ from harness.gates.judge import judge
 from harness.gates.rules.base import Evidence
 from harness.schema import BASELINE, CANDIDATE, Gate, GateFile, Objective
 from harness.stats import cluster_variance, power_exact
-from harness.stats.estimates import observations
 from harness.stats.intervals import proportion
-from harness.stats.paired import flip_bound, pair
+from harness.stats.observations import observations
+from harness.stats.paired import flip_bound
+from harness.stats.pairs import pair
 from harness.stats.power import design_of
 from tests.benchmarks.test_injected import load
 from tests.support.scored import ACCURACY, METRICS, observed, record

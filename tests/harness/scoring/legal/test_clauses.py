@@ -6,7 +6,8 @@ from harness.errors import UserError
 from harness.schema import Case, Record, Score
 from harness.scoring.base import run
 from harness.scoring.legal import clauses
-from harness.stats.estimates import estimate, observations
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
 from tests.support.answers import answer
 
 VOCABULARY = ["Governing Law", "Anti-Assignment", "Default, Notice and Cure", "Insurance", "Attorney's Fees"]
