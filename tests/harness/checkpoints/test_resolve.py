@@ -11,6 +11,7 @@ import pytest
 from harness.checkpoints import bundled_model, model_files
 from harness.checkpoints import resolve as checkpoints_resolve
 from harness.checkpoints.resolve import resolve
+from harness.engines.base import model_folders
 from harness.env import SMOLLM2_WHEEL
 from harness.errors import UserError
 from harness.schema import Checkpoint
@@ -120,6 +121,20 @@ def test_unchanged_weights_are_read_once(tiny_model: Path, monkeypatch: pytest.M
     first, second = resolve(str(tiny_model)), resolve(str(tiny_model))
     assert first == second
     assert [file.name for file in read] == ["model.safetensors"]
+
+
+def test_each_file_of_settings_is_read_once(adapter: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    reader = model_files.read_json
+    monkeypatch.setattr(model_files, "read_json", lambda file: read.append(file) or reader(file))
+    resolve(str(adapter))
+    assert sorted(read) == sorted(set(read))
+    assert {adapter / "adapter_config.json", tiny_model / "config.json"} <= set(read)
+
+
+def test_variants_with_one_base_share_its_folder(adapter: Path, tiny_model: Path) -> None:
+    folders = model_folders({"baseline": resolve(str(tiny_model)), "tuned": resolve(str(adapter))})
+    assert folders["baseline"] is folders["tuned"]
 
 
 def test_padding_settings_of_a_tokenizer_do_not_change_its_digest(tiny_model: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from harness.evaluation.run import run
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_run
 from harness.suites.discovery import find_suites
-from tests.support.mini import right, rows, write_script, write_suite
+from tests.support.mini import TEST, right, rows, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"
 
@@ -29,3 +29,12 @@ def test_answers_cut_at_their_limit_are_counted_by_variant(tmp_path: Path, monke
     kept = load_run(run(job, RunFolder.create(tmp_path / "runs", "again"), Progress(quiet=True)).path)
     assert kept.manifest.engine["generated"] == 0
     assert kept.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}
+
+
+def test_verdicts_of_a_run_call_clusters_what_the_suite_calls_them(tmp_path: Path) -> None:
+    write_suite(tmp_path, test=TEST.replace("max_tokens=8", 'max_tokens=8, cluster="policy"'))
+    engine = EngineConfig(name="fake", script=write_script(tmp_path, tuned=right(rows())))
+    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
+    job = Job(suites=suites, candidate="new", engine=engine)
+    verdicts = run(job, RunFolder.create(tmp_path / "runs", "test"), Progress(quiet=True)).verdicts
+    assert "20 cases from 20 policies" in verdicts[0].reason
