@@ -1,8 +1,6 @@
 """The contract of a scorer (named metrics, spans that quote, a version that follows its code) and shared parts."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.schema import Case, Metric, Score, Span
 from harness.scoring.base import DocumentCache, Scorer, metrics_of, run, scorer
-from harness.scoring.grounding import claims, facts, figures
+from harness.scoring.grounding import facts, figures
 from harness.scoring.legal import citations, clauses
 from tests.support.answers import answer
 
@@ -175,41 +173,3 @@ def test_a_source_that_cannot_be_read_is_not_kept():
 def test_it_is_called_what_the_function_is_called():
     upper, _ = counted(most=1)
     assert (upper.__name__, upper.__doc__, upper.__module__) == ("upper", "Upper case.", __name__)
-
-
-SCORERS = Path(facts.__file__).parents[1]
-KNOWN = claims.BORNE_OUT | claims.FABRICATED | claims.OTHER
-
-
-def verdict_expressions(tree: ast.AST) -> Iterator[ast.expr]:
-    """Expressions that a module passes or assigns as a span's verdict."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "verdict":
-            yield node.value
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "make_span":
-            yield node.args[3 if any(isinstance(argument, ast.Starred) for argument in node.args) else 4]
-        elif isinstance(node, ast.Assign):
-            target = node.targets[0]
-            if isinstance(target, ast.Tuple) and getattr(target.elts[0], "id", "") == "verdict":
-                options = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
-                yield from (option.elts[0] for option in options if isinstance(option, ast.Tuple))
-            elif getattr(target, "id", "") == "verdict":
-                yield node.value
-
-
-def stated() -> set[str]:
-    """Words that the scorers' source gives as a span's verdict."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in SCORERS.rglob("*.py")]
-    parts = [part for tree in trees for value in verdict_expressions(tree) for part in ast.walk(value)]
-    return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
-
-
-def test_no_verdict_has_two_standings() -> None:
-    sizes = [len(claims.BORNE_OUT), len(claims.FABRICATED), len(claims.OTHER)]
-    assert sum(sizes) == len(KNOWN)
-
-
-def test_every_verdict_that_a_scorer_states_is_known() -> None:
-    words = stated()
-    assert {"supported", "found", "unreadable"} <= words
-    assert words <= KNOWN

@@ -202,16 +202,6 @@ def test_a_bare_section_counts_only_in_a_georgian_case():
     assert scored("Section 51-19-09", state="North Dakota").counts["citations"] == 0
 
 
-def test_a_failed_completion_counts_as_fabricated():
-    assert scored("", finish_reason="error").counts == {"citations": 1, "fabricated": 1, "responses_with": 1}
-
-
-def test_a_reference_that_a_cut_answer_breaks_off_in_is_not_judged():
-    text = "O.C.G.A. § 44-99-1 and O.C.G.A. § 44-14-16"
-    assert scored(text, finish_reason="length").fabricated == ["O.C.G.A. § 44-99-1"]
-    assert scored(text).counts["fabricated"] == 2
-
-
 @pytest.mark.parametrize("text", ["", "I cannot say.", "The deed is void."])
 def test_an_answer_without_references_fabricates_none(text):
     assert scored(text).counts == {"citations": 0, "fabricated": 0, "responses_with": 0}

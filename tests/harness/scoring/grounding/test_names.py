@@ -214,16 +214,6 @@ def test_a_name_of_the_question_that_is_denied_is_no_claim():
     assert scored("There is no Guideline 9.8.", question=question).counts["fabricated"] == 1
 
 
-def test_a_name_that_a_cut_answer_breaks_off_in_is_not_judged():
-    text = "Brightwater Partners, Inc. and Vesper Hol"
-    assert scored(text, finish_reason="length").fabricated == ["Brightwater Partners, Inc."]
-    assert scored(text).counts["fabricated"] == 2
-
-
-def test_a_failed_completion_counts_as_fabricated():
-    assert scored("", finish_reason="error").counts == {"names": 1, "fabricated": 1, "responses_with": 1}
-
-
 def test_a_source_scored_against_itself_holds_all_its_names():
     assert scored(DOCUMENT).counts["names"] >= 10
     assert scored(DOCUMENT).fabricated == []

@@ -94,16 +94,6 @@ def test_a_quotation_that_is_cut_is_not_judged():
     assert scored('He said "one two three four"', finish_reason="length").counts["quotes"] == 0
 
 
-def test_a_quotation_of_the_question_that_is_denied_is_no_claim():
-    question = 'Where does it say "the tenant may keep a dog"?'
-    assert scored('The lease does not contain "the tenant may keep a dog".', question=question).counts["quotes"] == 0
-    assert scored('It says "the tenant may keep a dog" in part 2.', question=question).counts["fabricated"] == 1
-
-
-def test_a_failed_completion_counts_as_fabricated():
-    assert scored("", finish_reason="error").counts == {"quotes": 1, "fabricated": 1, "responses_with": 1}
-
-
 def test_a_mark_that_repeats_costs_no_time():
     assert scored('"a b c d ' * 20_000).counts["quotes"] >= 0
     assert scored('"[a] b c d e" ' * 500, "b " * 5_000).counts["quotes"] == 500
