@@ -17,8 +17,9 @@ from harness.schema import (
     SuiteInfo,
     Verdict,
 )
+from tests.support import sample
+from tests.support.sample import SUITE
 
-SUITE = "legal/clauses"
 SUITES = {SUITE, "general/basics"}
 METRICS = [
     Metric(name="clause_recall", scorer="clauses", numerator="tp", denominator="gold"),
@@ -27,19 +28,8 @@ METRICS = [
 
 
 def make_suite(**more: Any) -> SuiteInfo:
-    fields: dict[str, Any] = {
-        "name": SUITE,
-        "title": "Clauses are found.",
-        "shape": "excerpt",
-        "objective": "Find clauses.",
-        "cluster": "contract",
-        "cases": 40,
-        "asked": 40,
-        **{name: name[0] * 64 for name in ("hash", "cases_hash", "prompt_hash", "gates_hash", "scorers_hash")},
-        "metrics": METRICS,
-        "slices": [],
-    }
-    return SuiteInfo(**{**fields, **more})
+    own = {"title": "Clauses are found.", "objective": "Find clauses.", "cases": 40, "asked": 40, "metrics": METRICS}
+    return sample.make_suite(**{**own, "slices": [], **more})
 
 
 def make_verdict(outcome: Outcome = "pass", **more: Any) -> Verdict:

@@ -42,7 +42,7 @@ def test_the_estimate_says_its_interval_size_contracts_and_method():
     order = np.random.default_rng(1).permutation(120)
     made = estimate(observed([scores[i] for i in order], per_contract=3), ACCURACY)
     assert made.clusters == 40 and made.n == 120
-    assert repr(made).startswith("0.875 [0.") and "n=120 (40 contracts, wilson at n_eff, n_eff" in repr(made)
+    assert repr(made).startswith("0.875 [0.") and "n=120 (40 clusters, wilson at n_eff, n_eff" in repr(made)
 
 
 def test_nothing_scored_is_not_measured_and_never_zero():
@@ -131,17 +131,26 @@ def test_whole_numbers_that_numpy_holds_as_integers_give_a_mean_too(mean):
     assert mean(counts) == pytest.approx(mean(counts.astype(float)))
 
 
-def test_macro_f1_bounds_agree_with_a_plain_bootstrap_of_contracts():
-    rng = np.random.default_rng(3)
+def f1(tp, fp, fn):
+    return 2 * tp / (2 * tp + fp + fn)
+
+
+def recall(tp, fp, fn):
+    return tp / (tp + fn) if tp + fn else None
+
+
+@pytest.mark.parametrize(("metric", "of_label", "seed"), [(MACRO_F1, f1, 3), (MACRO_RECALL, recall, 11)])
+def test_bounds_of_a_mean_over_labels_agree_with_a_plain_bootstrap_of_contracts(metric, of_label, seed):
+    rng = np.random.default_rng(seed)
     cases = random_labels(rng, 150)
-    made = estimate(labelled(cases), MACRO_F1)
+    made = estimate(labelled(cases), metric)
 
     def plain(drawn):
         totals = {}
         for i in drawn:
             for label, counts in cases[i][1].items():
                 totals[label] = np.add(totals.get(label, (0, 0, 0)), counts)
-        return np.mean([2 * t[0] / (2 * t[0] + t[1] + t[2]) for t in totals.values()])
+        return np.mean([ratio for t in totals.values() if (ratio := of_label(*t)) is not None])
 
     drawn = [plain(rng.integers(0, 150, 150)) for _ in range(1500)]
     assert made.method == "score" and made.seed is None
@@ -166,23 +175,6 @@ def test_macro_recall_is_the_mean_of_label_recalls_worked_by_hand():
     cases = [("a", {"lien": (1, 0, 0), "tax": (0, 1, 0)}), ("b", {"lien": (0, 0, 1), "deed": (2, 5, 1)})]
     assert estimate(labelled(cases), MACRO_RECALL).value == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert np.isnan(OVER_LABELS["macro_recall"](np.array([[0.0, 0, 3, 1, 0, 0]]))[0])
-
-
-def test_macro_recall_bounds_agree_with_a_plain_bootstrap_of_contracts():
-    rng = np.random.default_rng(11)
-    cases = random_labels(rng, 150)
-    made = estimate(labelled(cases), MACRO_RECALL)
-
-    def plain(drawn):
-        totals = {}
-        for i in drawn:
-            for label, counts in cases[i][1].items():
-                totals[label] = np.add(totals.get(label, (0, 0, 0)), counts)
-        return np.mean([t[0] / (t[0] + t[2]) for t in totals.values() if t[0] + t[2]])
-
-    drawn = [plain(rng.integers(0, 150, 150)) for _ in range(1500)]
-    assert made.method == "score"
-    assert (made.low, made.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.012)
 
 
 def test_a_rare_label_widens_the_mean_of_recalls_to_what_its_few_contracts_can_show():
