@@ -92,6 +92,12 @@ def interval(estimate: Estimate | None, unit: Unit = "share") -> str:
     return f"{high} or less" if high is not None else ""
 
 
+def estimate_cell(estimate: Estimate | None, unit: Unit = "share", *notes: str) -> Cell:
+    """Format an estimate as a cell: its number, and its interval and `notes` below."""
+    lines = filter(None, [interval(estimate, unit), *notes])
+    return Cell(text=value(estimate, unit), note="\n".join(lines), estimate=estimate)
+
+
 def estimate(found: Estimate | None, unit: Unit = "share") -> str:
     """Value and interval in one phrase, as tables of terminals want it."""
     if found is None:

@@ -204,11 +204,7 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
 
 def value(point: TrendPoint, unit_: number_format.Unit) -> Cell:
     """Format a value with its interval."""
-    return Cell(
-        text=number_format.value(point.estimate, unit_),
-        note=number_format.interval(point.estimate, unit_),
-        estimate=point.estimate,
-    )
+    return number_format.estimate_cell(point.estimate, unit_)
 
 
 class _Named(Struct):

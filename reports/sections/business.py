@@ -106,8 +106,7 @@ def _cell(estimate: Estimate | None, suite: SuiteInfo) -> Cell:
     if estimate is None or estimate.value is None:
         return Cell(text=number_format.DASH, note=estimate.reason or "" if estimate else "", tone="muted")
     size = f"n {number_format.number(estimate.n)}, {number_format.sources(estimate, suite.cluster)}"
-    bounds = number_format.interval(estimate, "number")
-    return Cell(text=number_format.number(estimate.value), note=f"{bounds}\n{size}".strip(), estimate=estimate)
+    return number_format.estimate_cell(estimate, "number", size)
 
 
 def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:

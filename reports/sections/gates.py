@@ -44,8 +44,7 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
 def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     seen = verdict.observed
     unit = number_format.unit_of(verdict)
-    bounds = number_format.interval(seen, unit)
-    confidence = number_format.level(seen) if seen and bounds else ""
+    confidence = number_format.level(seen) if seen and number_format.interval(seen, unit) else ""
     size = (
         (f"n {number_format.number(seen.n)}", number_format.sources(seen, suite.cluster))
         if seen
@@ -54,7 +53,7 @@ def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     return [
         Cell(text=wording.metric_and_slice(verdict, suite.shape), note=verdict.bar),
         Cell(text=wording.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        Cell(text=number_format.value(seen, unit), note=f"{bounds}\n{confidence}".strip(), estimate=seen),
+        number_format.estimate_cell(seen, unit, confidence),
         Cell(text=number_format.margin(verdict.margin, unit)),
         Cell(text=size[0], note=size[1]),
         Cell(text=verdict.reason, note=wording.needs(verdict.needed)),

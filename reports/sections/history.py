@@ -95,12 +95,10 @@ def _row(suite: SuiteInfo, known: list[Trend], run: str) -> list[Cell]:
 
 def _own(evidence: RunView, suite: SuiteInfo, known: list[Trend]) -> list[Cell]:
     judged = evidence.run.manifest.checkpoints.get(CANDIDATE)
-    values = []
-    for trend in known:
-        seen, unit = evidence.level(suite.name, CANDIDATE, trend.metric), history_trends.unit(trend)
-        values.append(
-            Cell(text=number_format.value(seen, unit), note=number_format.interval(seen, unit), estimate=seen)
-        )
+    values = [
+        number_format.estimate_cell(evidence.level(suite.name, CANDIDATE, trend.metric), history_trends.unit(trend))
+        for trend in known
+    ]
     name = Cell(text=evidence.run.manifest.run_id, note="this run", code=True)
     return [name, Cell(text=judged.name if judged else number_format.DASH), Cell(text=number_format.DASH), *values]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.gates.rules import GATE_RULES
-from harness.schema import Comparison, Estimate, Metric, SuiteInfo, Verdict
+from harness.schema import Comparison, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.charts.intervals import turned_ticks
 from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading, Section, Table, Tick
@@ -187,24 +187,15 @@ def _bar(verdict: Verdict, change: Change) -> list[Tick]:
 def _twin(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Table:
     rows = [
         [
-            Cell(
-                text=wording.metric(change.metric.name, suite.shape),
-                note=wording.direction(change.metric.higher_is_better),
-            ),
-            _difference(change.comparison.difference, evidence.unit_of_change(suite.name, change.metric)),
-            Cell(text=sentences.READINGS[change.reading], tone=sentences.TONES[change.reading]),
-            Cell(text=sentences.tally(change.comparison.wins, change.comparison.losses, change.comparison.ties)),
+            Cell(text=wording.metric(metric.name, suite.shape), note=wording.direction(metric.higher_is_better)),
+            number_format.estimate_cell(comparison.difference, evidence.unit_of_change(suite.name, metric)),
+            Cell(text=sentences.READINGS[reading], tone=sentences.TONES[reading]),
+            Cell(text=sentences.tally(comparison.wins, comparison.losses, comparison.ties)),
         ]
-        for change in changes
+        for metric, comparison, reading in changes
     ]
     columns = ["Metric", "Change, 95% interval", "Reading", "Cases"]
     return Table(caption=_caption(suite), columns=columns, rows=rows, numeric=[1], folded=True)
-
-
-def _difference(estimate: Estimate, unit: number_format.Unit) -> Cell:
-    return Cell(
-        text=number_format.value(estimate, unit), note=number_format.interval(estimate, unit), estimate=estimate
-    )
 
 
 def _caption(suite: SuiteInfo) -> str:

@@ -61,7 +61,7 @@ def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
         rows.append(
             [
                 Cell(text=wording.metric(floor.metric, suite.shape), note=suite.name),
-                Cell(text=number_format.value(seen, unit), note=number_format.interval(seen, unit), estimate=seen),
+                number_format.estimate_cell(seen, unit),
                 Cell(text=number_format.floor(floor.floor, unit)),
                 Cell(text=number_format.number(floor.flips), note=wording.count(floor.cases, "case")),
             ]

@@ -59,8 +59,7 @@ def level_cell(estimate: Estimate | None, cluster: str, unit: number_format.Unit
             estimate=estimate,
         )
     size = f"n {number_format.number(estimate.n)}, {number_format.sources(estimate, cluster)}"
-    note = f"{number_format.interval(estimate, unit)}\n{size}".strip()
-    return Cell(text=number_format.value(estimate, unit), note=note, estimate=estimate)
+    return number_format.estimate_cell(estimate, unit, size)
 
 
 def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None) -> list[Cell]:
@@ -71,11 +70,7 @@ def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str |
     unit = evidence.unit_of_change(suite.name, metric)
     reading, tone = sentences.reading(comparison, metric.higher_is_better)
     return [
-        Cell(
-            text=number_format.value(comparison.difference, unit),
-            note=number_format.interval(comparison.difference, unit),
-            estimate=comparison.difference,
-        ),
+        number_format.estimate_cell(comparison.difference, unit),
         Cell(text=reading, tone=tone, note=number_format.test(comparison.p_value, comparison.test)),
         Cell(text=sentences.tally(comparison.wins, comparison.losses, comparison.ties)),
     ]

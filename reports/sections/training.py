@@ -90,7 +90,7 @@ def _measured(metrics: Mapping[str, Any] | None) -> Cell:
     if metrics is None or metrics.get("value") is None:
         return Cell(text=number_format.NOT_MEASURED, tone="muted")
     seen = msgspec.convert(metrics, Estimate, strict=False)
-    return Cell(text=number_format.number(metrics["value"]), note=number_format.interval(seen, "number"), estimate=seen)
+    return number_format.estimate_cell(seen, "number")
 
 
 def _data(record: Mapping[str, Any]) -> Iterator[Block]:

@@ -130,11 +130,7 @@ def _table(name: str, title: str, validity: Validity) -> Table:
     rows = [
         [
             Cell(text=f.measure, note=f.detector),
-            Cell(
-                text=number_format.value(f.estimate, f.unit),
-                note=number_format.interval(f.estimate, f.unit),
-                estimate=f.estimate,
-            ),
+            number_format.estimate_cell(f.estimate, f.unit),
             Cell(text="" if f.target is None else number_format.quantity(f.target, "share"), badge=BADGES[f.met]),
             Cell(text=number_format.number(f.n), note=wording.count(f.clusters, "source")),
         ]
