@@ -69,7 +69,6 @@ def test_the_plain_sentence_counts_what_is_missed_and_compares_no_fabrications(k
 
 def test_fabrications_of_the_tuned_model_are_listed_and_none_is_called_new(kept: RunData) -> None:
     said, table = part(reports.build([kept]), "fabrications").blocks
-    assert isinstance(said, Text) and isinstance(table, Table)
     assert said.text == (
         f"legal/clauses: 1 fabrication of the tuned model; {KEPT}, so new ones cannot be distinguished from old ones."
     )
@@ -89,7 +88,6 @@ def test_gains_are_still_found_and_show_the_tuned_answer_without_marks_of_change
 
 def test_answers_that_were_not_kept_are_not_counted_as_empty(kept: RunData) -> None:
     table = part(reports.build([kept]), "errors").blocks[0]
-    assert isinstance(table, Table)
     baseline = next(row for row in table.rows if row[0].text == "Baseline")
     assert [cell.text for cell in baseline[1:]] == ["10", "–", "0", "–", "–", "0"]
     assert KEPT in baseline[0].note

@@ -141,7 +141,6 @@ def test_a_metric_can_be_named_and_must_fit(write_run: Writer) -> None:
 def test_without_a_baseline_nothing_is_saved(write_run: Writer) -> None:
     found = parts()
     metrics = found["metrics"]
-    assert isinstance(metrics, Metrics)
     alone = Metrics(metrics=[row for row in metrics.metrics if row.variant == "tuned"])
     saved = cells(part(write_run(**{**found, "metrics": alone})))["Minutes for 100 answers"]
     assert saved[:2] == [("–", ""), ("700", "600 to 800")]
