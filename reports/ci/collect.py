@@ -55,7 +55,7 @@ def export(view: RunView | None, bars: Path | None = None, changed: Path | None 
     Raises UserError where `changed` cannot be read.
     """
     guards = _lines(changed) if changed else []
-    moved = [f"this change edits {name}, which guards the gate itself" for name in guards]
+    moved = [f"{name} guards the gate, and this change edits it" for name in guards]
     exported = NO_RUN if view is None else _export(view)
     exported = structs.replace(exported, moved=_capped([*moved, *exported.moved], "more differences"))
     suite_names = {suite.name for suite in exported.suites}
