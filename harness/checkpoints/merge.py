@@ -1,6 +1,6 @@
-"""Merges an adapter into its base: in fp32, cast once, and measured against the adapter. Knows no engine.
+"""Merge an adapter into its base: in fp32, cast once, and compared with the adapter.
 
-A merged model is not identical to its adapter, and every merge says how far the two are apart. An adapter that was
+A merged model is not identical to its adapter; every merge reports the difference. An adapter that was
 trained on an NF4 base is merged into the dequantised weights of that base, never into the original or the 4-bit ones.
 """
 
@@ -26,9 +26,9 @@ from harness.files import hold
 from harness.schema import Checkpoint
 
 FACTS = "merge.json"
-"""In every merged folder; held while the folder is in use, and its time is when the folder was last used."""
+"""File of every merged folder; locked while the folder is in use, and its time is that of the last use."""
 MAKING = "making-"
-"""Begins the names of folders in which merged ones are made."""
+"""Prefix of the temporary folders in which models are merged."""
 CARRIED = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 PROBES = (
     "The tenant shall pay rent on the first day of each month.",
@@ -38,7 +38,7 @@ PROBES = (
 
 
 class MergeFacts(Struct, frozen=True, kw_only=True):
-    """What a merge did; merge.json in the merged folder."""
+    """Facts of a merge; merge.json in the merged folder."""
 
     base_digest: str
     """Content digest of the base."""
@@ -53,11 +53,11 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
     logprob_gap: float
     """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
     base_quantisation: str | None = None
-    """`nf4` where the base's dequantised NF4 weights took the adapter; `base` is those weights in what is said here."""
+    """`nf4` where the adapter was merged into the base's dequantised NF4 weights; `base` then means those weights."""
 
     @property
     def says(self) -> str:
-        """One sentence for people."""
+        """One sentence for users."""
         return (
             f"{self.changed_tensors} of {self.tensors} tensors changed; next-token log probabilities differ from the "
             f"adapter's by up to {self.logprob_gap:.3f} after the cast to {self.dtype}"
@@ -66,23 +66,26 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
 
 
 _in_use: dict[Path, int] = {}
-"""Merged folders that this process uses until it ends, with the handles that say so to others."""
+"""Merged folders in use by this process until it ends, with the handles that lock them."""
 
 
 def merged_dir() -> Path:
-    """Folder of all cached merged models."""
+    """Return the folder of all cached merged models."""
     return cache_dir() / "merged"
 
 
 def merged_path(checkpoint: Checkpoint) -> Path:
-    """Where an adapter checkpoint's merged model is cached, made or not; a folder holds the tokenizer, too."""
+    """Return the path at which an adapter's merged model and its tokenizer are cached, whether or not they exist."""
     assert checkpoint.adapter_digest is not None
     parts = (checkpoint.base_digest[:16], checkpoint.adapter_digest[:16], checkpoint.tokenizer_digest[:8])
     return merged_dir() / "-".join(parts)
 
 
 def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda text: None) -> Path:
-    """The cached merged model of an adapter checkpoint, made on first use, once per content of all its parts."""
+    """Return the cached merged model of an adapter, created on first use, once per content of all its parts.
+
+    Raises UserError where the cache cannot be written.
+    """
     folder = merged_path(checkpoint)
     try:
         while not _use(folder):
@@ -99,16 +102,16 @@ def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda te
 
 
 def _make(checkpoint: Checkpoint, folder: Path, say: Callable[[str], None]) -> None:
-    """Merge beside the folder, then put it there whole."""
+    """Merge in a temporary folder, then move it to `folder`."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=MAKING) as work:
-        made = Path(work) / "model"
-        say(merge_into(checkpoint, made).says)
+        merged = Path(work) / "model"
+        say(merge_into(checkpoint, merged).says)
         shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
+        merged.rename(folder)
 
 
 def _use(folder: Path) -> bool:
-    """Keep a merged folder from being dropped while this process lives; False where there is none."""
+    """Lock a merged folder against eviction while this process lives; False where there is no such folder."""
     try:
         handle = hold(folder / FACTS)
     except FileNotFoundError:
@@ -122,14 +125,15 @@ def _use(folder: Path) -> bool:
 
 
 def read_facts(folder: Path) -> MergeFacts:
-    """What the merge in this folder did."""
+    """Read the facts of the merge in this folder."""
     return msgspec.json.decode((folder / FACTS).read_bytes(), type=MergeFacts)
 
 
 def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
 
-    The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory a parameter, twice while casting.
+    The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory per parameter, and twice as much
+    while casting. Raises MissingExtra without peft.
     """
     try:
         import peft  # noqa: F401 - loaded below, named here
@@ -152,7 +156,7 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
 
 @contextmanager
 def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
-    """Folder of the weights that the adapter was trained against; for NF4 one that is made and gone again."""
+    """Yield the folder of the weights that the adapter was trained on; for NF4 a temporary one."""
     if form is None:
         yield base
         return
@@ -164,7 +168,7 @@ def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
 def _merge(
     checkpoint: Checkpoint, base: CheckpointFolder, adapter: CheckpointFolder, carrier: Path, out: Path
 ) -> MergeFacts:
-    """Write the sum of `base` and the adapter; `carrier` holds the tokenizer of the texts it is measured on."""
+    """Write the sum of `base` and the adapter; `carrier` has the tokenizer for the texts of the comparison."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -191,14 +195,14 @@ def _merge(
 
 
 def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:
-    """Copy files byte by byte, so that their digests stay."""
+    """Copy files byte by byte, so that their digests stay the same."""
     for name in names:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
 
 
 def _stored_dtype(base: CheckpointFolder) -> Any:
-    """Data type of the base's weights as config.json states it; fp32 where it is silent."""
+    """Return the data type of the base's weights by config.json; fp32 where it names none."""
     import torch
 
     stated = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
@@ -206,7 +210,7 @@ def _stored_dtype(base: CheckpointFolder) -> Any:
 
 
 def _resize(model: Any, adapter: CheckpointFolder) -> None:
-    """Grow the vocabulary where the adapter was trained with added tokens and holds the whole embeddings."""
+    """Grow the vocabulary where the adapter was trained with added tokens and contains the whole embeddings."""
     shapes = adapter.adapter_shapes
     rows = {s[0] for n, s in shapes.items() if n.endswith(("embed_tokens.weight", "lm_head.weight")) and len(s) == 2}
     if rows and max(rows) != model.get_input_embeddings().weight.shape[0]:
@@ -222,7 +226,7 @@ def _probes(folder: Path) -> list[Any]:
 
 
 def _next_token_logprobs(model: Any, probes: list[Any]) -> list[Any]:
-    """Log probabilities after each probe, one tensor of vocabulary size a probe, fp32."""
+    """Return the log probabilities of the next token, one fp32 tensor of shape (vocabulary,) per probe."""
     import torch
 
     model.eval()
@@ -231,7 +235,7 @@ def _next_token_logprobs(model: Any, probes: list[Any]) -> list[Any]:
 
 
 def _changed(base: CheckpointFolder, merged: CheckpointFolder) -> tuple[int, int]:
-    """How many stored tensors differ between two model folders, and how many there are."""
+    """Count the stored tensors that differ between two model folders, and all of them."""
     from safetensors import safe_open
 
     where = {name: file for file, shapes in base.shapes_by_file.items() for name in shapes}

@@ -60,7 +60,7 @@ MODEL_SETTINGS: dict[str, Any] = {
     "auto_map": dict[str, Any],
     "id2label": dict[Annotated[str, Meta(pattern=r"^\d{1,9}$")], str],
 }
-"""Settings of config.json that tunegate itself reads, those of `text_config` too, and what they must be."""
+"""Settings of config.json, and of its `text_config`, that tunegate reads, with their types."""
 ADAPTER_SETTINGS: dict[str, Any] = {
     "base_model_name_or_path": Name,
     "peft_type": str,
@@ -76,7 +76,7 @@ ADAPTER_SETTINGS: dict[str, Any] = {
     "lora_bias": bool,
     "use_dora": bool,
 }
-"""The same of adapter_config.json."""
+"""Settings of adapter_config.json that tunegate reads, with their types."""
 
 
 class _Tensor(Struct):
@@ -89,7 +89,7 @@ class _Tensor(Struct):
 
 
 def found_in(path: Path) -> str:
-    """A few words on what is at a path, for messages."""
+    """Describe what is at a path, for messages."""
     if not path.is_dir():
         return "it is a file"
     names = sorted(p.name + ("/" if p.is_dir() else "") for p in path.iterdir())
@@ -97,7 +97,7 @@ def found_in(path: Path) -> str:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file; anything else is a UserError that names the file."""
+    """Read a JSON object from a file. Raises UserError for anything else."""
     try:
         loaded = json.loads(file.read_text("utf-8"))
     except (OSError, *NOT_JSON) as error:
@@ -133,7 +133,7 @@ class CheckpointFolder:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """config.json; a setting that is not of its type, or that would run code of others, is a UserError."""
+        """Read config.json. Raises UserError for a setting of the wrong type, or one that would run foreign code."""
         file = self.path / MODEL_CONFIG
         settings = read_json(file)
         problems = _problems(settings, MODEL_SETTINGS)
@@ -162,7 +162,7 @@ class CheckpointFolder:
 
     @cached_property
     def adapter_config(self) -> dict[str, Any]:
-        """adapter_config.json; a setting that is not of its type is a UserError."""
+        """Read adapter_config.json. Raises UserError for a setting of the wrong type."""
         file = self.path / ADAPTER_CONFIG
         settings = read_json(file)
         problems = _problems(settings, ADAPTER_SETTINGS)
@@ -240,7 +240,7 @@ class CheckpointFolder:
 
     @cached_property
     def adapter_shapes(self) -> Shapes:
-        """Names and shapes of an adapter's tensors. A missing or pickled file is a UserError."""
+        """Read names and shapes of an adapter's tensors. Raises UserError for a missing or pickled file."""
         file = self.path / ADAPTER_WEIGHTS
         if file.is_file():
             return tensor_shapes(file)
@@ -257,36 +257,36 @@ class CheckpointFolder:
             raise UserError(safety.refused(self.path, pickled))
 
 
-def _problems(found: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+def _problems(config: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = "") -> list[str]:
     problems = []
     for name, kind in settings.items():
-        if found.get(name) is None:
+        if config.get(name) is None:
             continue
         try:
-            msgspec.convert(found[name], kind)
+            msgspec.convert(config[name], kind)
         except msgspec.ValidationError as error:
-            said = f"{str(error)[0].lower()}{str(error)[1:]}"
+            reason = f"{str(error)[0].lower()}{str(error)[1:]}"
             problems.append(
-                f"'{prefix}{name}' is {repr(found[name])[:80]}: {said}. Save the model again, or correct it"
+                f"'{prefix}{name}' is {repr(config[name])[:80]}: {reason}. Save the model again, or correct it"
             )
     return problems
 
 
 def _shards(index: Path) -> list[str]:
-    """File names in an index, sorted; one that leads elsewhere, or is no safetensors file, is a UserError."""
+    """List the file names of an index, sorted. Raises UserError for one outside its folder or of another type."""
     try:
         named = sorted(set(msgspec.convert(read_json(index).get("weight_map"), dict[str, str]).values()))
     except msgspec.ValidationError as error:
         raise UserError(f"{index}: 'weight_map' cannot be used: {error}. Copy the file again") from None
     odd = [name for name in named if Path(name).name != name or not name.endswith(".safetensors")]
     if odd or not named:
-        said = f"names {odd[0]!r}" if odd else "names no file"
-        raise UserError(f"{index}: {said}. Expected safetensors files beside it; copy the file again")
+        problem = f"names {odd[0]!r}" if odd else "names no file"
+        raise UserError(f"{index}: {problem}. Expected safetensors files next to it; copy the file again")
     return named
 
 
 def tensor_shapes(file: Path) -> Shapes:
-    """Names and shapes of a safetensors file, from its header alone. A cut or foreign file is a UserError.
+    """Read names and shapes of a safetensors file, from its header alone. Raises UserError for any other file.
 
     Format: 8 bytes of header length, little endian, a JSON header, then the data that the header's offsets count from.
     """
@@ -307,9 +307,9 @@ def tensor_shapes(file: Path) -> Shapes:
 
 
 def save(model: Any, out: Path, **more: Any) -> None:
-    """`model.save_pretrained`, with weight files as readable as the configuration beside them.
+    """Call `model.save_pretrained`, and give the weight files the permissions of the configuration.
 
-    safetensors 0.8 writes them for their owner alone, so that a server under another user could not load them.
+    safetensors 0.8 makes them readable for their owner alone, so that a server under another user cannot load them.
     """
     model.save_pretrained(str(out), **more)
     mode = stat.S_IMODE(next(out.glob("*config.json")).stat().st_mode)

@@ -1,7 +1,8 @@
-"""A base model in NF4: how it is loaded, and its values as plain 16-bit weights again. Knows no training and no merge.
+"""Load a base model in NF4, and convert its values back to plain 16-bit weights.
 
-An adapter trained on an NF4 base fits those rounded weights, not the original ones, so its adapter_config.json says so.
-NF4 is blockwise with 64 weights a block, the block scales quantised once more (QLoRA, arXiv 2305.14314, section 3).
+An adapter trained on an NF4 base fits those rounded weights, not the original ones, so its adapter_config.json records
+it. NF4 is blockwise with 64 weights per block, and the block scales are quantised too (QLoRA, arXiv 2305.14314,
+section 3).
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from harness.errors import MissingExtra, UserError
 
 NF4 = "nf4"
 KEY = "base_quantisation"
-"""Key of adapter_config.json that names the form of the base an adapter was trained on; absent where it was plain."""
+"""Key of adapter_config.json with the format of the base that an adapter was trained on; absent for a plain base."""
 REASON = "it was trained on an NF4 base, so it is merged into that base's dequantised weights"
 
-# When it is imported, also by PEFT, bitsandbytes misses a package of CPU kernels for a path that is not taken here.
+# On import, by PEFT too, bitsandbytes warns of a missing package of CPU kernels for a path that is not used here.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 Storage = Literal["uint8", "bfloat16"]
 
 
 def of_adapter(adapter: CheckpointFolder) -> str | None:
-    """`nf4` where the adapter was trained on an NF4 base, None where on a plain one; another form is a UserError."""
+    """Return `nf4` for an adapter trained on an NF4 base, None for a plain one. Raises UserError for another format."""
     form = adapter.adapter_config.get(KEY)
     if form not in (None, NF4):
         raise UserError(
@@ -39,16 +40,16 @@ def of_adapter(adapter: CheckpointFolder) -> str | None:
 
 
 def installed() -> bool:
-    """Is bitsandbytes here? Nothing is imported."""
+    """Whether bitsandbytes is installed; nothing is imported."""
     return find_spec("bitsandbytes") is not None
 
 
 def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **more: Any) -> Any:
-    """The model with its linear layers in NF4, double quantisation and bfloat16 compute; embeddings, output head and
-    norms stay bfloat16.
+    """Load a model with its linear layers in NF4, with double quantisation and bfloat16 compute.
 
-    `device` defaults to the current CUDA device, or the CPU. `storage` is the number format that packs the 4-bit
-    values; it changes no value. `more` goes to from_pretrained.
+    Embeddings, output head and norms stay bfloat16. `device` defaults to the current CUDA device, or the CPU. `storage`
+    is the data type that packs the 4-bit values; it changes no value. `more` is passed to from_pretrained. Raises
+    MissingExtra without bitsandbytes.
     """
     if not installed():
         raise MissingExtra("a base in NF4", "bitsandbytes", "train")
@@ -77,7 +78,7 @@ def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **mor
 def _keep_layout(model: Any) -> None:
     """Stop bitsandbytes from repacking weights at the first evaluation on a CPU with AVX512-BF16.
 
-    Repacked weights have no gradient and no way back: a training that is validated once would go wrong in silence.
+    Repacked weights have no gradient and cannot be unpacked: training would silently go wrong after a validation.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -87,23 +88,23 @@ def _keep_layout(model: Any) -> None:
 def dequantise_to(folder: Path, out: Path) -> None:
     """Write the model in `folder` to `out` as bfloat16 weights with the values that its NF4 form computes with.
 
-    The original weights are quantised once: with double quantisation a second round would move them again.
+    The original weights are quantised once, because double quantisation would change them in a second round.
     """
     import torch
-    from transformers.utils import logging as said
+    from transformers.utils import logging as transformers_logging
 
     model = load_nf4(folder)
-    level = said.get_verbosity()
-    said.set_verbosity_error()
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
     try:
         model.dequantize(torch.bfloat16)
     finally:
-        said.set_verbosity(level)
+        transformers_logging.set_verbosity(level)
     model_files.save(model, out)
 
 
 def load_adapter(model: Any, adapter: Path, **more: Any) -> Any:
-    """Put an adapter on a loaded base through PEFT, which does not know the key and would warn of it."""
+    """Load an adapter onto a loaded base with PEFT, without its warning about the unknown key."""
     from peft import PeftModel
 
     with warnings.catch_warnings():

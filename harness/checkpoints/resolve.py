@@ -1,8 +1,8 @@
-"""What "any checkpoint" means: turns what a user writes into folders with content digests. Knows no engine.
+"""Resolve what a user writes as a checkpoint into folders with content digests.
 
 A checkpoint is the embedded model, a hub id, a model folder (merged ones included), a PEFT adapter folder, or a
-training run that holds one. Weights are safetensors only, and no code of a checkpoint runs (trust.py). Digests go by
-content, never by path or name.
+training run that contains one. Weights are safetensors only, and no code of a checkpoint runs (safety.py). Digests
+depend on content, never on paths or names.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from harness.schema import Checkpoint
 
 __all__ = ["EMBEDDED", "cache_dir", "embedded_model", "file_sha256", "resolve"]
 
-# Facts about where and by what a file was written; they never change an answer.
+# Settings about where and by what a file was written; they never change an answer.
 CONFIG_NOISE = ("transformers_version",)
 ADAPTER_NOISE = ("base_model_name_or_path", "revision", "peft_version", "inference_mode")
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
-# A file younger than this could change again without a visible change of its times, so its digest is not kept.
+# A younger file could change again without a visible change of its times, so its digest is not stored.
 SETTLED_S = 2.0
 LARGE_BYTES = 4 << 30
 
 
 def cache_dir() -> Path:
-    """Folder of everything that can be made again: models, merged adapters, digests, answers."""
+    """Return the cache folder: models, merged adapters, digests, completions. All of it can be deleted."""
     return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "tunegate").absolute()
 
 
 def embedded_model() -> Path:
-    """Folder of the embedded model, made on first use."""
+    """Return the folder of the embedded model, created on first use."""
     return obtain(cache_dir())
 
 
 def resolve(text: str) -> Checkpoint:
-    """Find the checkpoint that `text` names. UserError says what was found where none is."""
+    """Find the checkpoint that `text` names. Raises UserError with what was found where there is none."""
     model, adapter = _locate(text)
     if adapter is not None:
         _check_fits(adapter, model)
@@ -67,25 +67,25 @@ def resolve(text: str) -> Checkpoint:
 
 
 def tokenizer_of(text: str) -> tuple[Path, Path | None, str]:
-    """Folders of model and adapter, and digest of the tokenizer, of a checkpoint whose weights need not be here."""
+    """Return the folders of model and adapter and the tokenizer's digest, without needing the weights."""
     model, adapter = _locate(text, weights=False)
     return model.path, adapter.path if adapter else None, _carrier(model, adapter).tokenizer_digest
 
 
 def tokenizer_folder(checkpoint: Checkpoint) -> CheckpointFolder:
-    """The folder whose tokenizer and chat template render the checkpoint's prompts: its base's where they are equal."""
+    """Return the folder whose tokenizer and chat template render the prompts: the base's where both are equal."""
     base = CheckpointFolder(checkpoint.path)
     carrier = _carrier(base, CheckpointFolder(checkpoint.adapter_path) if checkpoint.adapter_path else None)
     return base if carrier is base or base.tokenizer_digest == checkpoint.tokenizer_digest else carrier
 
 
 def brings_tokenizer(checkpoint: Checkpoint) -> bool:
-    """An adapter whose tokenizer or chat template is not its base's."""
+    """Whether an adapter has a tokenizer or chat template other than its base's."""
     return tokenizer_folder(checkpoint).path != Path(checkpoint.path)
 
 
 def tokenizers_differ(one: CheckpointFolder, other: CheckpointFolder) -> str:
-    """What differs in the tokenizers of two folders, such as `chat template`; empty where nothing does."""
+    """Name what differs in the tokenizers of two folders, such as `chat template`; empty where nothing does."""
     parts = {
         "tokenizer": one.vocabulary != other.vocabulary,
         "chat template": one.chat_template != other.chat_template,
@@ -94,7 +94,7 @@ def tokenizers_differ(one: CheckpointFolder, other: CheckpointFolder) -> str:
 
 
 def _carrier(model: CheckpointFolder, adapter: CheckpointFolder | None) -> CheckpointFolder:
-    """The folder whose tokenizer counts: the adapter's, where it brings one."""
+    """Return the folder of the tokenizer to use: the adapter's, where it has one."""
     return adapter if adapter is not None and adapter.has_tokenizer else model
 
 
@@ -126,7 +126,7 @@ def _locate(text: str, weights: bool = True, as_base: bool = False) -> tuple[Che
 
 
 def _path(text: str) -> Path | None:
-    """What is there under this path, or None; a text that no path can be is no path."""
+    """Return the path where something is there, else None, also for a text that cannot be a path."""
     try:
         path = Path(text).expanduser()
         return path if path.exists() else None
@@ -135,9 +135,9 @@ def _path(text: str) -> Path | None:
 
 
 def _refuse_pickles(folder: Path) -> None:
-    found = safety.pickles(folder)
-    if found:
-        raise UserError(safety.refused(folder, found))
+    pickles = safety.pickles(folder)
+    if pickles:
+        raise UserError(safety.refused(folder, pickles))
 
 
 def _from_hub(text: str, weights: bool) -> Path:
@@ -145,19 +145,19 @@ def _from_hub(text: str, weights: bool) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise MissingExtra(f"the hub id {text}", "huggingface_hub", "train") from None
-    wanted = ["*.json", "*.jinja", "*.txt", "*.model", "README.md", *(["*.safetensors"] if weights else [])]
+    patterns = ["*.json", "*.jinja", "*.txt", "*.model", "README.md", *(["*.safetensors"] if weights else [])]
     try:
-        return Path(snapshot_download(text, allow_patterns=wanted))
-    except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
+        return Path(snapshot_download(text, allow_patterns=patterns))
+    except Exception as error:  # The hub client raises many types; users get one line for any.
         first = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
-            f"{text}: no folder of this name is here, and the model hub did not give it: "
+            f"{text}: no folder has this name, and the model hub did not return it: "
             f"{type(error).__name__}: {cut(first, 160)}. Check name and network, or name a local folder or {EMBEDDED}"
         ) from None
 
 
 def _base_of(adapter: CheckpointFolder, weights: bool) -> CheckpointFolder:
-    """Model folder that the adapter was trained on."""
+    """Find the model folder that the adapter was trained on. Raises UserError where it is not here."""
     file = adapter.path / ADAPTER_CONFIG
     named = adapter.adapter_config.get("base_model_name_or_path")
     if not named:
@@ -181,7 +181,7 @@ def _base_of(adapter: CheckpointFolder, weights: bool) -> CheckpointFolder:
 
 
 def _check_fits(adapter: CheckpointFolder, base: CheckpointFolder) -> None:
-    """Refuse an adapter whose tensors do not fit the base it names, by shape."""
+    """Raise UserError where an adapter's tensors do not fit the shapes of the base that it names."""
     shapes = adapter.adapter_shapes
     if base.is_quantized:
         return
@@ -204,7 +204,7 @@ def _check_fits(adapter: CheckpointFolder, base: CheckpointFolder) -> None:
 
 
 def _short(name: str) -> str:
-    """A tensor's name from its layer on, so that wrappers' prefixes do not matter."""
+    """Return a tensor's name from its layer on, without the prefixes of wrappers."""
     start = name.find("layers.")
     return name[start:] if start >= 0 else name.removeprefix("base_model.model.").removeprefix("model.")
 
@@ -224,13 +224,13 @@ def _adapter_digest(adapter: CheckpointFolder) -> str:
 
 
 def _memoised(files: Iterable[Path]) -> list[str]:
-    """sha256 of each file; unchanged files are not read again."""
+    """Return the sha256 of each file; unchanged files are not read again."""
     store = cache_dir() / "digests.json"
     try:
         known: dict[str, Any] = json.loads(store.read_text("utf-8"))
     except (OSError, ValueError):
         known = {}
-    found, fresh = [], {}
+    digests, fresh = [], {}
     for file in files:
         stat = file.stat()
         facts = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
@@ -241,8 +241,8 @@ def _memoised(files: Iterable[Path]) -> list[str]:
             entry = [*facts, file_sha256(file)]
             if time.time() - stat.st_mtime > SETTLED_S:
                 fresh[str(file)] = entry
-        found.append(entry[-1])
+        digests.append(entry[-1])
     if fresh:
         with suppress(OSError):  # The store only saves time.
             write_atomic(store, json.dumps(known | fresh), parents=True, shared=True)
-    return found
+    return digests

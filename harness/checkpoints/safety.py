@@ -1,7 +1,7 @@
-"""What a checkpoint may bring along: safetensors, settings and a chat template; never a pickle, never code. Loads none.
+"""Refuse checkpoints with pickles or code: safetensors, settings and a chat template are all that is loaded.
 
 A pickle runs any code as it is read, `auto_map` names code of the checkpoint's author, and an attention named like
-`owner/name` is fetched from the model hub and run. No option turns any of them on.
+`owner/name` is downloaded from the model hub and run. No option allows any of them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from harness.formatting import first_few
 
 TOKENIZER: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-"""What every tokenizer is loaded with."""
+"""Arguments for loading every tokenizer."""
 MODEL: dict[str, Any] = {**TOKENIZER, "use_safetensors": True}
-"""What every model is loaded with."""
+"""Arguments for loading every model."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of weights, optimizers and states that are, or may be, pickles."""
 IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
@@ -24,37 +24,37 @@ IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_imple
 
 
 def pickles(folder: Path) -> list[str]:
-    """Names of the pickles in a folder, sorted."""
+    """List the names of the pickles in a folder, sorted."""
     return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
 
 
-def refused(folder: Path, found: list[str]) -> str:
-    """Why a folder with pickles is not loaded, and what to do."""
+def refused(folder: Path, pickled: list[str]) -> str:
+    """Say why a folder with pickles is not loaded, and what to do."""
     return (
-        f"{folder}: holds pickles ({first_few(found, 3)}), and loading a pickle can run any code. Expected "
+        f"{folder}: holds pickles ({first_few(pickled, 3)}), and loading a pickle can run any code. Expected "
         "safetensors alone: move the pickles out of the folder or, where they are the weights, load the model where "
         "you trust it and save it again with save_pretrained"
     )
 
 
 def code_problems(config: dict[str, Any]) -> list[str]:
-    """Why a checkpoint with this config.json would run code that is not transformers' own."""
+    """List why a checkpoint with this config.json would run code that is not part of transformers."""
     problems = [
-        f"its config.json names the kernel {value!r} ({key}), which is code from a model hub. Take the setting out"
+        f"its config.json names the kernel {value!r} ({key}), which is code from a model hub. Remove the setting"
         for key, value in _implementations(config)
         if "/" in value
     ]
     kind = config.get("model_type")
     if config.get("auto_map") and not _is_known(kind):
         problems.append(
-            f"transformers knows no model type {kind!r}, and the checkpoint's own code (auto_map) is never run. Update "
+            f"transformers has no model type {kind!r}, and the checkpoint's own code (auto_map) is never run. Update "
             "transformers, or choose a model of a known type"
         )
     return problems
 
 
 def _implementations(value: Any) -> Iterator[tuple[str, str]]:
-    """Every choice of a kernel in a configuration, with its key; one may stand for each part of the model."""
+    """Yield every choice of a kernel in a configuration, with its key; each part of a model may have its own."""
     for key, inner in value.items() if isinstance(value, dict) else ():
         if key in IMPLEMENTATIONS:
             named = inner.values() if isinstance(inner, dict) else [inner]
@@ -64,7 +64,7 @@ def _implementations(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_known(kind: object) -> bool:
-    """transformers has code of its own for this model type; without transformers nothing is loaded anyway."""
+    """Whether transformers has code for this model type; without transformers nothing is loaded anyway."""
     if find_spec("transformers") is None:
         return True
     from transformers import CONFIG_MAPPING

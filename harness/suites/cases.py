@@ -1,7 +1,7 @@
-"""Loads, validates and hashes cases.
+"""Load, validate and hash cases.
 
-A large file of JSON lines (`is_large`) stays on disk: its cases are read when they are needed. Cases may
-also be rows of a table, a folder or a hub data set, with the fields of a case as columns.
+A large file of JSON lines (`is_large`) stays on disk: its cases are read as they are needed. Cases may also be rows of
+a table, a folder or a hub data set, with the fields of a case as columns.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from harness.suites.tables import HUB, Hub, is_table, refuse_unpinned, rows_of
 C = TypeVar("C", bound=Sequence[Case])
 
 LONGEST_LINE_BYTES = 8 << 20
-"""Longest line of a file of cases; a line is read whole, so a file without line ends must not fill the memory."""
+"""Longest line of a file of cases; lines are read whole, so a file without line breaks must not fill the memory."""
 EXPECTED = "Name the cases in Suite(cases=...)"
 
 
 class CasesOnDisk(Sequence[Case]):
-    """Cases of a file, read one by one. A file that changes meanwhile is a UserError."""
+    """Cases of a file, read one by one. Raises UserError where the file changes in between."""
 
     def __init__(self, path: Path, file: BinaryIO, starts: array[int]) -> None:
         self._path, self._file, self._starts = path, file, starts
@@ -54,12 +54,12 @@ class CasesOnDisk(Sequence[Case]):
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
+    stat = os.fstat(file.fileno())
+    return stat.st_size, stat.st_mtime_ns
 
 
 def load_cases(path: Path | str) -> Sequence[Case]:
-    """Read one Case per line or row; every bad or duplicate one is named in one UserError, and so is an empty file."""
+    """Read one case per line or row. Raises one UserError for all invalid and duplicate cases, or an empty file."""
     if is_table(str(path)):
         return _of_table(str(path))
     path = Path(path)
@@ -97,14 +97,14 @@ def _refuse_mark(data: bytes, where: str) -> None:
 
 
 def _decoded(decoder: msgspec.json.Decoder[Case], line: bytes) -> Case:
-    """The case of a line; a ValueError where it is too long."""
+    """Decode the case of a line. Raises ValueError where it is too long."""
     if len(line) > LONGEST_LINE_BYTES:
         raise ValueError(f"the line is longer than {LONGEST_LINE_BYTES >> 20} MiB. Shorten the case")
     return decoder.decode(line)
 
 
 def _of_table(source: str) -> Sequence[Case]:
-    """Columns are the fields of a case, or parts of them such as `input.document`; others are not read."""
+    """Read cases from a table: columns are fields of a case, or parts such as `input.document`; others are ignored."""
     refuse_unpinned(source)
     where = source if source.startswith(HUB) else shown_path(Path(source))
     cases: list[Case] = []
@@ -126,25 +126,25 @@ def _of_table(source: str) -> Sequence[Case]:
 
 
 def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a case; an empty cell is one that is not there."""
-    found: dict[str, Any] = {}
+    """Return the fields of a case; an empty cell is a missing field."""
+    fields: dict[str, Any] = {}
     for column, value in cells.items():
         name, _, part = column.partition(".")
         if name in Case.__struct_fields__ and value not in (None, ""):
             if part:
-                found.setdefault(name, {})[part] = value
+                fields.setdefault(name, {})[part] = value
             else:
-                found[name] = value
+                fields[name] = value
     for name in ("input", "tags"):
-        if isinstance(found.get(name), dict):
-            found[name] = {key: value for key, value in found[name].items() if value is not None}
-    if isinstance(text := found.get("expected"), str):
-        found["expected"] = json.loads(text) if text.startswith("[") and text.endswith("]") else [text]
-    return found
+        if isinstance(fields.get(name), dict):
+            fields[name] = {key: value for key, value in fields[name].items() if value is not None}
+    if isinstance(text := fields.get("expected"), str):
+        fields["expected"] = json.loads(text) if text.startswith("[") and text.endswith("]") else [text]
+    return fields
 
 
 def _on_disk(path: Path) -> Sequence[Case]:
-    """Check every line, and keep where it starts; ids are told apart by their hashes, so that none is held."""
+    """Check every line and store its offset. Ids are compared by their hashes, so that none stays in memory."""
     where = shown_path(path)
     decoder = msgspec.json.Decoder(Case, strict=True)
     starts, numbers, ids = array("Q"), array("Q"), array("q")
@@ -169,16 +169,16 @@ def _on_disk(path: Path) -> Sequence[Case]:
         start += len(line)
     cases = CasesOnDisk(path, file, starts)
     problems += [
-        f"{where}:{numbers[again]}: {_used(cases[again].id, numbers[first])}"
-        for first, again in _alike(ids)
-        if cases[first].id == cases[again].id
+        f"{where}:{numbers[later]}: {_used(cases[later].id, numbers[first])}"
+        for first, later in _alike(ids)
+        if cases[first].id == cases[later].id
     ]
     refuse_all(problems, f"{where}: cases that cannot be used")
     return check_not_empty(cases, where)
 
 
 def _alike(ids: array[int]) -> Iterator[tuple[int, int]]:
-    """Places with the same hash: the first, and each later one."""
+    """Yield pairs of places with the same hash: the first one, and each later one."""
     import numpy as np
 
     hashes = np.frombuffer(ids, dtype=np.int64)
@@ -192,29 +192,31 @@ def _alike(ids: array[int]) -> Iterator[tuple[int, int]]:
 
 
 def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
-    """The same checks for cases that a function builds."""
-    kept = list(cases)
+    """Check cases that a function builds. Raises one UserError for all invalid and duplicate cases."""
+    checked = list(cases)
     first_line: dict[str, int] = {}
     problems = []
-    for number, case in enumerate(kept, 1):
+    for number, case in enumerate(checked, 1):
         problem = problem_of(case, first_line, number)
         problems.extend([f"{where}, case {number}: {problem}"] if problem else [])
         first_line.setdefault(case.id, number)
     refuse_all(problems, f"{where}: cases that cannot be used")
-    return check_not_empty(kept, where)
+    return check_not_empty(checked, where)
 
 
 def check_not_empty(cases: C, where: str) -> C:
-    """Refuse a suite without cases."""
+    """Return the cases. Raises UserError where there are none."""
     if not cases:
-        raise UserError(f"{where}: no cases were found. A suite needs at least one; write one JSON object a line")
+        raise UserError(f"{where}: no cases were found. A suite needs at least one; write one JSON object per line")
     return cases
 
 
 def problem_of(case: Case, first_line: dict[str, int], number: int) -> str | None:
-    """What is wrong with a case on line `number`, where `first_line` has the ids before it; or None."""
+    """Say what is wrong with a case on line `number`, or None; `first_line` has the lines of earlier ids."""
     if not case.id or any(c in case.id for c in "[]\n\r\t"):
-        return f"id {case.id!r} is empty or holds a bracket, tab or line break. Use letters, digits, '-', '/' and '.'"
+        return (
+            f"id {case.id!r} is empty or contains a bracket, tab or line break. Use letters, digits, '-', '/' and '.'"
+        )
     if case.id in first_line:
         return _used(case.id, first_line[case.id])
     if not case.cluster:
@@ -237,7 +239,7 @@ def _explain(error: Exception) -> str:
 
 
 def cases_hash(cases: Iterable[Case]) -> str:
-    """Digest of the cases, whatever their order."""
+    """Return the digest of the cases, in any order."""
     return digest(sorted(case_hash(c) for c in cases))
 
 

@@ -1,6 +1,6 @@
-"""The only place where a prompt is rendered and a chat template applied. Knows no engine.
+"""Render prompts and apply chat templates; nothing else does.
 
-Inference and training share `Renderer`: the prompt ids of a training row are exactly the ids an engine receives.
+Inference and training share `Renderer`: the prompt ids of a training row are exactly the ids that an engine receives.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 PLAIN = "TokenizersBackend"
-"""The class of transformers 5 that needs tokenizer.json alone."""
+"""The tokenizer class of transformers 5 that needs tokenizer.json alone."""
 DECIDING = ("config.json", "tokenizer_config.json")
-"""Files by which transformers chooses the class (models/auto/tokenization_auto.py)."""
+"""Files from which transformers chooses the class (models/auto/tokenization_auto.py)."""
 
 
 def load(folder: Path) -> Any:
-    """The tokenizer in a folder. Raises what transformers raises, and MissingExtra where it is not installed."""
+    """Load the tokenizer in a folder. Raises what transformers raises, and MissingExtra where it is not installed."""
     if find_spec("transformers") is None:
         raise MissingExtra("rendering prompts", "transformers", "train")
-    kept = _kept_choice(folder)
-    if kept.exists() and (folder / "tokenizer.json").is_file():
+    choice = _choice_file(folder)
+    if choice.exists() and (folder / "tokenizer.json").is_file():
         from transformers import PreTrainedTokenizerFast
 
         return PreTrainedTokenizerFast.from_pretrained(str(folder), **safety.TOKENIZER)
@@ -45,31 +45,31 @@ def load(folder: Path) -> Any:
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), **safety.TOKENIZER)
     if type(tokenizer).__name__ == PLAIN:
-        with suppress(OSError):  # It is found anew then, which costs time alone.
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.touch()
+        with suppress(OSError):  # Without it the choice is only repeated.
+            choice.parent.mkdir(parents=True, exist_ok=True)
+            choice.touch()
     return tokenizer
 
 
-def _kept_choice(folder: Path) -> Path:
-    """The empty file that says: transformers of this version chose the plain class for these files."""
-    found = hashlib.sha256(metadata.version("transformers").encode())
+def _choice_file(folder: Path) -> Path:
+    """Return the path of the mark that this version of transformers chose the plain class for these files."""
+    key = hashlib.sha256(metadata.version("transformers").encode())
     for name in DECIDING:
         file = folder / name
-        found.update(f"\0{name}\0".encode() + (file.read_bytes() if file.is_file() else b"-"))
-    return cache_dir() / "tokenizers" / found.hexdigest()[:32]
+        key.update(f"\0{name}\0".encode() + (file.read_bytes() if file.is_file() else b"-"))
+    return cache_dir() / "tokenizers" / key.hexdigest()[:32]
 
 
 Message = dict[str, str]
 
 
 def read_template(path: Path) -> str:
-    """Text of a suite's prompt.jinja."""
+    """Read a suite's prompt.jinja."""
     return read_text(path, "Write the prompt template, or name it in Suite(prompt=...)")
 
 
 def load_template(path: Path) -> jinja2.Template:
-    """Compile a suite's prompt.jinja; undefined variables are errors, not empty text."""
+    """Compile a suite's prompt.jinja; undefined variables are errors, not empty text. Raises UserError."""
     import jinja2
     from jinja2 import meta
 
@@ -90,10 +90,10 @@ def load_template(path: Path) -> jinja2.Template:
 
 
 def messages(template: jinja2.Template, case: Case) -> list[Message]:
-    """Chat messages of one case.
+    """Render the chat messages of one case.
 
     The template renders the user message from the case's input; `{% set system = "..." %}` in it is the system
-    message. A variable that the case lacks is a UserError.
+    message. Raises UserError for a variable that the case lacks.
     """
     import jinja2
 
@@ -112,7 +112,7 @@ def messages(template: jinja2.Template, case: Case) -> list[Message]:
 
 
 def _merge_system(chat: Sequence[Message]) -> list[Message]:
-    """Put the system message in front of the first user message, for templates that refuse the role."""
+    """Prepend the system message to the first user message, for templates without that role."""
     system = [m["content"] for m in chat if m["role"] == "system"]
     rest = [dict(m) for m in chat if m["role"] != "system"]
     if system and rest:
@@ -137,7 +137,7 @@ class Renderer:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Renderer:
-        """The renderer of a checkpoint's prompts; an adapter may bring a tokenizer of its own."""
+        """Make the renderer of a checkpoint's prompts; an adapter may have its own tokenizer."""
         return cls(checkpoint.path, tokenizer_folder(checkpoint))
 
     @cached_property
@@ -146,10 +146,10 @@ class Renderer:
             tokenizer = load(self.tokenizer_folder)
         except MissingExtra:
             raise
-        except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
+        except Exception as error:  # The libraries raise many types; users get one line for any.
             raise UserError(
                 f"{self.tokenizer_folder}: the tokenizer cannot be loaded: {type(error).__name__}: "
-                f"{_first_line(error)}. Expected one of a kind that transformers knows; code that a checkpoint brings "
+                f"{_first_line(error)}. Expected one that transformers itself has; code in a checkpoint "
                 "is never run"
             ) from None
         if not tokenizer.chat_template:
@@ -166,19 +166,19 @@ class Renderer:
 
     @property
     def max_positions(self) -> int:
-        """Longest prompt and answer together, in tokens, from config.json (tokenizers often state a nonsense limit)."""
+        """Longest prompt and completion together, in tokens, from config.json; tokenizers often state a wrong limit."""
         return int(self.config.get("max_position_embeddings") or 2048)
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
-        """Every end-of-sequence id: the tokenizer's, the config's and the generation config's."""
-        found: list[int] = []
+        """All end-of-sequence ids: of the tokenizer, the config and the generation config."""
+        stops: list[int] = []
         more = self._files.generation_config.get("eos_token_id")
         for ids in (self.tokenizer.eos_token_id, self.config.get("eos_token_id"), more, self._turn_end):
             for one in ids if isinstance(ids, list) else [ids]:
-                if isinstance(one, int) and one not in found:
-                    found.append(one)
-        return tuple(found)
+                if isinstance(one, int) and one not in stops:
+                    stops.append(one)
+        return tuple(stops)
 
     @cached_property
     def template_digest(self) -> str:
@@ -191,7 +191,7 @@ class Renderer:
         probe = [{"role": "system", "content": "\u241a"}, {"role": "user", "content": "u"}]
         try:
             return "\u241a" in self._rendered(probe, True)
-        except Exception:  # Where the template fails at all, `_apply` says so.
+        except Exception:  # `_apply` reports a template that always fails.
             return False
 
     @cached_property
@@ -203,14 +203,14 @@ class Renderer:
         return next((i for i in ids if i in special), None)
 
     def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
-        """What transformers makes of the chat; it runs the template in jinja's sandbox."""
+        """Render a chat with transformers, which runs the template in jinja's sandbox."""
         text = self.tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=generate)
         return str(text)
 
     def _apply(self, chat: Sequence[Message], generate: bool) -> str:
         try:
             return self._rendered(chat, generate)
-        except Exception as error:  # A template that a checkpoint brings raises anything.
+        except Exception as error:  # A template of a checkpoint can raise anything.
             raise UserError(
                 f"{self.tokenizer_folder}: the chat template cannot be used: {type(error).__name__}: "
                 f"{_first_line(error)}. Correct it, or choose another checkpoint"
@@ -224,7 +224,7 @@ class Renderer:
         return self._apply(chat, True)
 
     def _prompt_ids(self, text: str) -> list[int]:
-        """Ids of a rendered chat. The template writes its own special tokens; a BOS is never added twice."""
+        """Return the ids of a rendered chat. The template writes its own special tokens; a BOS is never added twice."""
         ids = self._encode(text)
         bos = self.tokenizer.bos_token_id
         wants_bos = bool(getattr(self.tokenizer, "add_bos_token", False))
@@ -233,21 +233,21 @@ class Renderer:
         return ids
 
     def prompt(self, chat: Sequence[Message], template_hash: str = "") -> Prompt:
-        """Render the messages and open the assistant's turn; `template_hash` is the suite template's."""
+        """Render the messages and open the assistant's turn; `template_hash` is that of the suite's template."""
         text = self._prompt_text(chat)
         return Prompt(
             text=text, ids=tuple(self._prompt_ids(text)), template_hash=digest(template_hash + self.template_digest)
         )
 
     def opening(self, answer: str) -> int:
-        """First token id of an answer that the assistant's turn opens with."""
+        """Return the first token id of an answer at the start of the assistant's turn."""
         return self._encode(answer)[0]
 
     def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
-        """Token ids and loss mask of a conversation, both of one length.
+        """Return token ids and loss mask of a conversation, both of shape (tokens,). Raises UserError.
 
-        The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised apart,
-        so no token spans the border between prompt and answer; the mask goes by length, never by token id.
+        The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised separately,
+        so no token spans the border between prompt and answer; the mask follows lengths, never token ids.
         """
         ids: list[int] = []
         mask: list[int] = []
@@ -261,7 +261,7 @@ class Renderer:
             if not text.startswith(done):
                 raise UserError(
                     f"the chat template rewrites earlier turns, so turn {turn + 1} cannot be trained as it is served. "
-                    "Use one assistant answer a row"
+                    "Use one assistant answer per row"
                 )
             before = self._encode(text[len(done) :]) if done else self._prompt_ids(text)
             answer = [*self._encode(message["content"]), end]
@@ -273,7 +273,7 @@ class Renderer:
         return ids, mask
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of generated ids, special tokens left out."""
+        """Return the text of generated ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
@@ -284,12 +284,12 @@ class PlainRenderer:
     max_positions = 1 << 30
 
     def prompt(self, chat: Sequence[Message], template_hash: str = "") -> Prompt:
-        """Messages as `role: content` lines; ids are bytes."""
+        """Render messages as `role: content` lines; ids are bytes."""
         text = "\n".join(f"{m['role']}: {m['content']}" for m in chat)
         return Prompt(text=text, ids=tuple(text.encode()), template_hash=digest(template_hash))
 
     def opening(self, answer: str) -> int:
-        """First id of an answer."""
+        """Return the first id of an answer."""
         return answer.encode()[0]
 
 

@@ -1,4 +1,4 @@
-"""A suite: what one domain task declares. Knows no engine and no pytest.
+"""Suite: the declaration of one domain task.
 
 suite = Suite(cases="cases.jsonl", prompt="prompt.jinja", scorers=[clauses.found])
 
@@ -30,7 +30,7 @@ Scorer = Callable[[Case, Completion], Score]
 
 
 def _problems(scorer: Scorer, case: Case) -> Sequence[str]:
-    """What a scorer finds wrong with a case before anything is asked."""
+    """List a scorer's problems with a case, before any model is run."""
     check: Callable[[Case], Sequence[str]] | None = getattr(scorer, "check", None)
     return check(case) if check else ()
 
@@ -62,8 +62,8 @@ class Suite:
         cases: JSONL, CSV or Parquet file in the folder, `hf:owner/name@COMMIT#SPLIT`, or a function that returns cases;
             it raises Unavailable where they cannot be had
         prompt: template of the user message, in the folder
-        scorers: what is looked for in each answer; one of a family
-        cluster: the word for what cases share, such as contract, which intervals and tests count
+        scorers: the checks of each answer; at most one per name
+        cluster: the noun for what cases share, such as contract; intervals and tests count clusters
         slices: tags whose values are reported separately, and that gates may name
         shape: task shape, such as `excerpt` or `whole contract`; metrics of two shapes are never compared
         max_tokens: maximum number of tokens of an answer; a truncated answer is wrong
@@ -73,7 +73,7 @@ class Suite:
         choice: the only texts that an answer may be
         json_schema: a mapping, or a file in the folder; an answer must be JSON that obeys it
         leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
-        floor: an answer by rule that every model must beat
+        floor: a rule-based answer that every model must beat
         licence: licence of the cases
         gates: file of the gates, in the folder
     """
@@ -138,11 +138,11 @@ class Suite:
 
     @property
     def cases_path(self) -> Path | None:
-        """The file of its cases; None where a function builds them or the hub has them."""
+        """The file of its cases; None where a function builds them or they are on the hub."""
         return None if callable(self._cases) or self._cases.startswith(HUB) else self.folder / self._cases
 
     def problems(self, case: Case) -> list[str]:
-        """What its scorers find wrong with a case before anything is asked."""
+        """List its scorers' problems with a case, before any model is run."""
         return [problem for scorer in self.scorers for problem in _problems(scorer, case)]
 
     @cached_property
@@ -161,13 +161,13 @@ class Suite:
 
     @cached_property
     def structure(self) -> dict[str, Any]:
-        """What answers are held to, as fields of Sampling: `choice` or `json_schema`; {} where they are free."""
+        """The constraint on answers, as fields of Sampling: `choice` or `json_schema`; {} without one."""
         if self._json_schema is None:
             if "" in self._choice or len(set(self._choice)) < len(self._choice):
-                raise UserError(f"{self.name}: Suite(choice=...) has a text twice or an empty one: {self._choice}")
+                raise UserError(f"{self.name}: Suite(choice=...) has a duplicate or empty text: {self._choice}")
             return {"choice": self._choice} if self._choice else {}
         if self._choice:
-            raise UserError(f"{self.name}: Suite has choice= and json_schema=; an answer is held to one: leave one out")
+            raise UserError(f"{self.name}: Suite has choice= and json_schema=; only one can be enforced: leave one out")
         source = self._json_schema
         schema = harness_json_schema.read(source if isinstance(source, Mapping) else self.folder / source)
         text = json.dumps(schema, ensure_ascii=False)
@@ -180,7 +180,7 @@ class Suite:
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """Metrics that the scorers offer, in their order."""
+        """Metrics of the scorers, in their order."""
         from harness.scoring.base import metrics_of
 
         return metrics_of(self.scorers)
@@ -198,9 +198,9 @@ class Suite:
         return digest(list(self.scorer_versions.values()))
 
     def slice_values(self) -> dict[str, list[str]]:
-        """Values of each slice tag over all cases, sorted; a slice no case has is a UserError."""
+        """Return the sorted values of each slice tag over all cases. Raises UserError for a slice that no case has."""
         values = {tag: sorted({c.tags[tag] for c in self.cases if tag in c.tags}) for tag in self.slices}
-        empty = [tag for tag, found in values.items() if not found]
+        empty = [tag for tag, tag_values in values.items() if not tag_values]
         if empty:
             raise UserError(f"{self.name}: no case has the tag {empty[0]!r} that Suite(slices=...) names")
         return values

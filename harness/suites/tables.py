@@ -1,10 +1,9 @@
-"""Reads rows of CSV, JSONL and Parquet files, folders of them and hub data sets.
+"""Read rows of CSV, JSONL and Parquet files, folders of them and hub data sets.
 
-`datasets` reads Parquet, folders and the hub. CSV and JSONL are read here: `datasets` does not say on which line a bad
-row is, and it reads the cells `None` and `007` as nothing and as 7 (docs/decisions/0033).
+`datasets` reads Parquet, folders and the hub. CSV and JSONL are read here: `datasets` does not report the line of a
+bad row, and it reads the cells `None` and `007` as nothing and as 7 (docs/decisions/0033).
 
-A row comes with the line, or row, that it stands on; one that cannot be read comes with what is wrong with it. A file
-that cannot be read at all is a UserError.
+Each row has its line or row number; an invalid one has a `problem`. A file that cannot be read at all is a UserError.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ class TableRow(NamedTuple):
     where: str
     """`line 7` of a text file, `row 7` elsewhere."""
     cells: dict[str, Any]
-    """Values by column; empty where the row cannot be read."""
+    """Values by column; empty where the row is invalid."""
     problem: str = ""
     """Why it cannot be read, and what to do."""
 
 
 class Hub(NamedTuple):
-    """Which part of a hub data set is meant."""
+    """Which part of a hub data set to read."""
 
     split: str | None = None
     config: str | None = None
@@ -50,19 +49,19 @@ class Hub(NamedTuple):
 
 
 def is_table(source: str) -> bool:
-    """Whether `source` names a table, a folder or a hub data set; anything else is a file of JSON lines."""
+    """Whether `source` is a table, a folder or a hub data set; anything else is a file of JSON lines."""
     path = Path(parted(source)[0])
     return source.startswith(HUB) or path.suffix.lower() in TABLES or path.is_dir()
 
 
 def parted(source: str) -> tuple[str, str | None]:
-    """The file, folder or data set of `source`, and the split that it names after `#`."""
+    """Split `source` into the file, folder or data set, and the split after `#`."""
     name, _, split = source.rpartition("#")
     return (name, split) if name and split and not Path(source).exists() else (source, None)
 
 
 def refuse_unpinned(source: str) -> None:
-    """Refuse a hub data set that may be another one tomorrow."""
+    """Raise UserError for a hub data set without a commit, because its rows may change."""
     if source.startswith(HUB) and not REVISION.fullmatch(parted(source)[0].partition("@")[2]):
         raise UserError(
             f"{source}: names no commit, so its rows may change. Write hf:owner/name@COMMIT#SPLIT, with the 40 hex "
@@ -71,18 +70,20 @@ def refuse_unpinned(source: str) -> None:
 
 
 def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]:
-    """Rows of a file, a folder or `hf:owner/name@revision`, each with `#split` if it has several.
+    """Read the rows of a file, a folder or `hf:owner/name@revision`, with `#split` where it has several.
 
-    A column that it does not have is a UserError.
+    Raises UserError for a source that cannot be read, or that lacks one of the columns.
     """
     source, split = parted(source)
     if source.startswith(HUB):
         source, _, revision = source.partition("@")
         hub = hub._replace(split=hub.split or split, revision=hub.revision or revision or None)
         return _of_hub(source, columns, hub)
-    told = [f"--{name}" for name in ("split", "config", "revision") if getattr(hub, name) is not None]
-    if told:
-        raise UserError(f"{' and '.join(told)} is for data sets of the hub, named as hf:owner/name. Leave it out")
+    hub_options = [f"--{name}" for name in ("split", "config", "revision") if getattr(hub, name) is not None]
+    if hub_options:
+        raise UserError(
+            f"{' and '.join(hub_options)} is for data sets of the hub, named as hf:owner/name. Leave it out"
+        )
     path = Path(source)
     if path.is_dir():
         return _of_folder(path, columns, split)
@@ -95,18 +96,18 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]
     except OSError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror})") from None
     if not opening:
-        raise UserError(f"{source}: is empty. Expected a row a case")
+        raise UserError(f"{source}: is empty. Expected one row per case")
     if opening[:2] in UTF16 and reader is not _of_parquet:
         raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
     return reader(path, columns)
 
 
-OTHERWISE = "Save sheets as CSV UTF-8; write the objects of a JSON array one a line"
+OTHERWISE = "Save sheets as CSV UTF-8; write the objects of a JSON array one per line"
 
 
-def _lacking(where: str, columns: Sequence[str], found: Sequence[str]) -> None:
-    """Refuse columns that are not there, or there twice; a dotted name may lie inside its first part."""
-    has = [str(name) for name in found]
+def _lacking(where: str, columns: Sequence[str], names: Sequence[str]) -> None:
+    """Raise UserError for columns that are missing or duplicate; a dotted name may be inside its first part."""
+    has = [str(name) for name in names]
     missing = [c for c in dict.fromkeys(columns) if c not in has and c.split(".")[0] not in has]
     if missing:
         raise UserError(f"{where}: no column {', '.join(map(repr, missing))}. It has: {', '.join(map(repr, has))}")
@@ -116,7 +117,7 @@ def _lacking(where: str, columns: Sequence[str], found: Sequence[str]) -> None:
 
 
 def _of_csv(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
-    """Rows below the header, separated by the first of DELIMITERS under which the header has the columns."""
+    """Read rows below the header, separated by the first of DELIMITERS that gives the header all columns."""
     csv.field_size_limit(LONGEST_CELL)
     headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
     fits = [d for d, header in headers.items() if all(c in header for c in columns)]
@@ -138,7 +139,7 @@ def _header(path: Path, delimiter: str) -> list[str]:
 
 
 def _not_utf8(path: Path) -> str:
-    """Which line cannot be decoded: the reader is ahead of the line that it gives."""
+    """Name the line that cannot be decoded; the reader is ahead of the line that it returns."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -168,18 +169,20 @@ def _below(path: Path, delimiter: str, header: list[str]) -> Iterator[TableRow]:
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
-                short = f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that hold {delimiter!r}"
+                short = (
+                    f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that contain {delimiter!r}"
+                )
                 yield TableRow(line, {}, short)
             else:
                 yield TableRow(line, dict(zip(header, cells, strict=True)))
 
 
 def _of_jsonl(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
-    found = list(_json_lines(path))
-    read = [row for row in found if not row.problem]
+    rows = list(_json_lines(path))
+    read = [row for row in rows if not row.problem]
     if read:
         _lacking(path.name, columns, list(dict.fromkeys(name for row in read for name in row.cells)))
-    return iter(found)
+    return iter(rows)
 
 
 def _json_lines(path: Path) -> Iterator[TableRow]:
@@ -192,7 +195,7 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
         except UnicodeDecodeError:
             yield TableRow(where, {}, f"is not UTF-8. {AS_UTF8}")
         except (ValueError, RecursionError) as error:
-            yield TableRow(where, {}, f"is not JSON ({str(error)[:60]}). Write one object a line")
+            yield TableRow(where, {}, f"is not JSON ({str(error)[:60]}). Write one object per line")
         else:
             is_row = isinstance(cells, dict)
             problem = "" if is_row else f"is a {type(cells).__name__}, expected an object such as {{'id': 'a1'}}"
@@ -200,56 +203,56 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
 
 
 def _of_parquet(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
-    return _streamed(path, "is no Parquet file", columns, None, "parquet", data_files=str(path))
+    return _streamed(path, "is not a Parquet file", columns, None, "parquet", data_files=str(path))
 
 
 def _of_folder(path: Path, columns: Sequence[str], split: str | None) -> Iterator[TableRow]:
-    return _streamed(path, "holds no rows that can be read", columns, split, str(path))
+    return _streamed(path, "has no readable rows", columns, split, str(path))
 
 
 def _streamed(
     path: Path, fault: str, columns: Sequence[str], split: str | None, builder: str, **options: str
 ) -> Iterator[TableRow]:
-    """Rows of local files by `datasets`, which streams them: nothing is copied to its cache."""
+    """Stream rows of local files with `datasets`; nothing is copied to its cache."""
     datasets = _library()
     try:
-        found = datasets.load_dataset(builder, **options, streaming=True)
-    except Exception as error:  # Readers of every format raise their own kinds.
+        dataset = datasets.load_dataset(builder, **options, streaming=True)
+    except Exception as error:  # Every format's reader raises its own types.
         raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
-    found = _one_split(path.name, found, split)
-    has = list(found.column_names or [])
+    dataset = _one_split(path.name, dataset, split)
+    has = list(dataset.column_names or [])
     _lacking(path.name, columns, has)
     if columns:
-        found = found.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
+        dataset = dataset.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
 
     def rows() -> Iterator[TableRow]:
         try:
-            yield from _numbered(found)
+            yield from _numbered(dataset)
         except Exception as error:
             raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
 
     return rows()
 
 
-def _numbered(found: Any) -> Iterator[TableRow]:
-    features = found.features or {}
-    for number, cells in enumerate(found, 1):
+def _numbered(rows: Any) -> Iterator[TableRow]:
+    features = rows.features or {}
+    for number, cells in enumerate(rows, 1):
         yield TableRow(f"row {number}", {key: _named(features.get(key), value) for key, value in cells.items()})
 
 
-def _one_split(source: str, found: Any, split: str | None) -> Any:
-    """The split that is named, or the only one."""
-    if not isinstance(found, dict):
-        return found
-    if split is None and len(found) > 1:
-        raise UserError(f"{source}: has the splits {', '.join(found)}. Name one with --split, or after #")
-    if split is not None and split not in found:
-        raise UserError(f"{source}: has no split {split!r}. It has: {', '.join(found)}")
-    return found[split or next(iter(found))]
+def _one_split(source: str, splits: Any, split: str | None) -> Any:
+    """Return the named split, or the only one. Raises UserError."""
+    if not isinstance(splits, dict):
+        return splits
+    if split is None and len(splits) > 1:
+        raise UserError(f"{source}: has the splits {', '.join(splits)}. Name one with --split, or after #")
+    if split is not None and split not in splits:
+        raise UserError(f"{source}: has no split {split!r}. It has: {', '.join(splits)}")
+    return splits[split or next(iter(splits))]
 
 
 def _library() -> Any:
-    """`datasets`, silent: what it and the hub client say of every retry is said in one line."""
+    """Import `datasets` with its log and the hub client's silenced; failures are reported in one line."""
     import datasets
     import huggingface_hub
 
@@ -262,28 +265,28 @@ def _library() -> Any:
 def _of_hub(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]:
     name = source.removeprefix(HUB)
     if not HUB_ID.fullmatch(name) or ".." in name:
-        raise UserError(f"{source}: {name!r} is no data set, expected hf:owner/name")
-    found = _one_split(source, _loaded(source, name, hub), None)
-    _lacking(source, columns, found.column_names or [])
-    return _numbered(found)
+        raise UserError(f"{source}: {name!r} is not a data set, expected hf:owner/name")
+    rows = _one_split(source, _loaded(source, name, hub), None)
+    _lacking(source, columns, rows.column_names or [])
+    return _numbered(rows)
 
 
 def _loaded(source: str, name: str, hub: Hub) -> Any:
-    """A data set of the hub, or one split of it."""
+    """Load a data set of the hub, or one split of it. Raises UserError."""
     datasets = _library()
     more = {"streaming": True} if hub.streaming else {}
     try:
         return datasets.load_dataset(name, hub.config, split=hub.split, revision=hub.revision, **more)
-    except Exception as error:  # The hub client raises many kinds; a user needs one line of any.
+    except Exception as error:  # The hub client raises many types; users get one line for any.
         first = first_line(error)
         raise UserError(
-            f"{source}: the data set could not be had: {first}. It needs the network, or the data set in the hub's "
+            f"{source}: the data set could not be loaded: {first}. It needs the network, or the data set in the hub's "
             "cache; else download it elsewhere and name its CSV, JSONL or Parquet file"
         ) from None
 
 
 def _named(feature: Any, value: Any) -> Any:
-    """A label by its name, where the data set keeps its number."""
+    """Return a label's name, where the data set stores its number."""
     if isinstance(value, list):
         return [_named(getattr(feature, "feature", None), one) for one in value]
     name = getattr(feature, "int2str", None)
@@ -299,4 +302,4 @@ READERS: dict[str, Reader] = {
     ".parquet": _of_parquet,
 }
 TABLES = (".csv", ".tsv", ".parquet")
-"""Endings of files that are tables, where JSON lines are expected otherwise."""
+"""Suffixes of tables; files with any other suffix are JSON lines."""

@@ -101,7 +101,7 @@ def test_a_hub_model_is_fetched_without_its_pickles_and_those_of_other_tools_are
 @pytest.mark.parametrize("shard", ["../other.safetensors", "/etc/passwd", "sub/x.safetensors", "pytorch_model.bin", ""])
 def test_an_index_names_only_safetensors_files_beside_it(model: Path, shard: str) -> None:
     (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}))
-    with pytest.raises(UserError, match=r"index\.json: names .*Expected safetensors files beside it"):
+    with pytest.raises(UserError, match=r"index\.json: names .*Expected safetensors files next to it"):
         CheckpointFolder(model).weight_files  # noqa: B018
 
 
@@ -136,7 +136,7 @@ def with_own_code(model: Path, marker: Path) -> None:
 
 def test_code_of_a_checkpoint_is_refused_and_not_run(model: Path, marker: Path) -> None:
     with_own_code(model, marker)
-    assert "transformers knows no model type 'own'" in message(model) and "(auto_map) is never run" in message(model)
+    assert "transformers has no model type 'own'" in message(model) and "(auto_map) is never run" in message(model)
     assert not marker.exists()
 
 

@@ -44,7 +44,7 @@ def test_every_row_that_is_no_row_is_named_and_the_others_are_read(tmp_path):
     path = write(tmp_path / "a.csv", 'id,text\na,one,more\nb\nc,"x"y\nd,fine\ne,"never closed\nf,x\n')
     found = read(path, "id", "text")
     assert [where for where, _ in found] == ["line 2", "line 3", "line 4", "line 5", "line 6"]
-    assert "has 3 cells, and the header has 2. Quote cells that hold ','" in str(found[0][1])
+    assert "has 3 cells, and the header has 2. Quote cells that contain ','" in str(found[0][1])
     assert "has 1 cells" in str(found[1][1])
     assert "cannot be read as CSV" in str(found[2][1]) and "cannot be read as CSV" in str(found[4][1])
     assert found[3][1] == {"id": "d", "text": "fine"}
@@ -85,9 +85,9 @@ def test_parquet_rows_keep_lists_and_missing_values(tmp_path):
     ("a.csv", "id,label,more\na,é,b\n".encode("latin-1"), "line 2 is not UTF-8 .*. Save it as UTF-8"),
     ("é.csv", "né,label\n".encode("latin-1"), "line 1 is not UTF-8"),
     ("a.jsonl", '{"id": 1}\n', "no column 'label', 'more'. It has: 'id'"),
-    ("a.parquet", "PAR1 no", "is no Parquet file"),
+    ("a.parquet", "PAR1 no", "is not a Parquet file"),
     ("a.xlsx", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet"),
-    ("a.json", "[]", "write the objects of a JSON array one a line"),
+    ("a.json", "[]", "write the objects of a JSON array one per line"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, content, said):
     path = write(tmp_path / name, content)
@@ -183,9 +183,9 @@ def test_labels_of_a_hub_data_set_are_read_by_their_names(hub):
 
 @pytest.mark.parametrize(("name", "said"), [
     ("hf:o/two", "has the splits train, test. Name one with --split"),
-    ("hf:o/gone", "the data set could not be had: no route to the hub. It needs the network"),
-    ("hf:../secret", "'../secret' is no data set, expected hf:owner/name"),
-    ("hf:/etc", "'/etc' is no data set"),
+    ("hf:o/gone", "the data set could not be loaded: no route to the hub. It needs the network"),
+    ("hf:../secret", "'../secret' is not a data set, expected hf:owner/name"),
+    ("hf:/etc", "'/etc' is not a data set"),
     ("hf:o/one", "no column 'text'"),
 ])  # fmt: skip
 def test_a_data_set_that_cannot_be_had_is_one_line(hub, name, said):
@@ -198,7 +198,7 @@ def test_without_a_network_the_hub_is_one_line(monkeypatch):
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"hf:nobody/none: the data set could not be had: .* It needs the network"):
+    with pytest.raises(UserError, match=r"hf:nobody/none: the data set could not be loaded: .* It needs the network"):
         list(rows_of("hf:nobody/none", ["text"], NO_HUB))
 
 

@@ -95,7 +95,7 @@ def test_a_cell_says_one_answer_several_or_none(suite, cell, columns, expected):
     ({"text": ["a"]}, "'text' is a list, expected text"),
     ({"text": "\ud800"}, "half a character"),
     ({"id": None}, "'id' is empty"),
-    ({"id": "a[1]"}, "id 'a[1]' is empty or holds a bracket"),
+    ({"id": "a[1]"}, "id 'a[1]' is empty or contains a bracket"),
     ({"id": "a\x1b[2J"}, "holds a character that cannot be seen"),
 ])  # fmt: skip
 def test_a_bad_row_says_what_was_found_and_what_to_do(suite, row, said):

@@ -78,7 +78,7 @@ def test_streaming_reads_no_more_rows_than_wanted(written):
         ("bad.csv", "instruction,output\nSay it.,\n,x\n", "bad.csv:2: Object missing required field `output`"),
         ("other.csv", "question,answer\nq,a\n", 'other.csv:2: expected an object with "messages"'),
         ("short.csv", "instruction,output\nSay it.\n", "short.csv:2: has 1 cells, and the header has 2"),
-        ("torn.parquet", "nonsense", "torn.parquet: is no Parquet file"),
+        ("torn.parquet", "nonsense", "torn.parquet: is not a Parquet file"),
     ],
 )
 def test_a_row_that_cannot_be_trained_on_is_named_with_its_line(tmp_path, name, text, expected):
@@ -101,7 +101,7 @@ def test_a_hub_data_set_needs_a_commit_and_what_cannot_be_had_is_one_line(monkey
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"hf:o/n#train: names no commit, so its rows may change"):
         load_rows(["hf:o/n#train"])
-    with pytest.raises(UserError, match=r"hf:o/n: the data set could not be had: .* It needs the network"):
+    with pytest.raises(UserError, match=r"hf:o/n: the data set could not be loaded: .* It needs the network"):
         load_rows([f"hf:o/n@{COMMIT}#train"])
 
 
