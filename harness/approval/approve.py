@@ -1,7 +1,7 @@
-"""May these weights be merged or served? Asks the project's approval policy, and run folders for the evidence.
+"""Decide whether weights may be merged or served, by the project's approval policy and its runs.
 
-For every suite that the policy names, the newest run on exactly these weights decides. Its stored verdicts are not
-believed: its answers are scored and judged again by the gates, cases, prompt and scorers that the policy names.
+For every suite in the policy, the newest run on exactly these weights decides. Its stored verdicts are not trusted: its
+answers are scored and judged again by the gates, cases, prompt and scorers of the policy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from harness.approval.policy import PROJECT, Policy, RequiredSuite, as_it_is, load_policy, moved, policy_path
+from harness.approval.policy import (
+    PROJECT,
+    Policy,
+    RequiredSuite,
+    changed_parts,
+    current_entry,
+    load_policy,
+    policy_path,
+)
 from harness.baseline.compare import compare_with_baselines, prompt_hashes
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, Unavailable, UserError
@@ -28,18 +36,18 @@ from harness.suites.suite import Suite
 
 
 class Where(Struct, frozen=True, kw_only=True):
-    """Where a decision is looked for."""
+    """Where to look for runs, policy and suites."""
 
     runs: Path
     """Folder of the run folders."""
     bars: Path | None = None
     """The copy of evalsuites whose policy, gates and accepted baselines decide; None takes the project's own."""
     suites: tuple[str, ...] = ()
-    """Folders of suites that must have passed too, whether the policy names them or not."""
+    """Folders of further suites that must have passed, whether or not they are in the policy."""
 
 
 class Passed(Struct, frozen=True, kw_only=True):
-    """One suite that the weights passed, and what shows it."""
+    """One suite that the weights passed, with its evidence."""
 
     suite: str
     """Suite name."""
@@ -63,23 +71,23 @@ class Approval(Struct, frozen=True, kw_only=True):
     """Why weights may be merged or served."""
 
     says: str
-    """One sentence: which runs approved them, or the reason that stands in their place."""
+    """One sentence: which runs approved them, or the reason given instead."""
     passed: tuple[Passed, ...] = ()
-    """Every suite that had to pass; none where a reason was given instead."""
+    """Every suite that had to pass; empty where a reason was given instead."""
 
     @property
     def runs(self) -> dict[Path, list[str]]:
-        """Folders of the runs that approved, each with the names of the suites that it passed."""
-        found: dict[Path, list[str]] = {}
+        """Folders of the runs that approved, each with the names of the suites passed in it."""
+        suites_by_run: dict[Path, list[str]] = {}
         for one in self.passed:
-            found.setdefault(one.run, []).append(one.suite)
-        return found
+            suites_by_run.setdefault(one.run, []).append(one.suite)
+        return suites_by_run
 
 
 def may_merge(adapter: str, where: Where, ungated: str | None) -> Approval:
-    """Why the adapter may be merged.
+    """Approve the merge of an adapter.
 
-    Raises GateFailed when the policy does not approve and no reason was given, UserError when `adapter` is not an
+    Raises GateFailed where the policy does not approve and no reason was given, UserError where `adapter` is not an
     adapter or there is no policy.
     """
     checkpoint = resolve(adapter)
@@ -89,71 +97,74 @@ def may_merge(adapter: str, where: Where, ungated: str | None) -> Approval:
 
 
 def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str, base: str = "") -> Approval:
-    """Every suite that the policy names, passed by exactly these weights, or the reason to `verb` without.
+    """Require that exactly these weights passed every suite of the policy, or take the reason to `verb` without.
 
-    `base` is the content digest of the model that merged weights come from. GateFailed where a suite was not passed.
+    `base` is the content digest of the model that merged weights come from. Raises GateFailed where a suite was not
+    passed.
     """
     if ungated is not None:
         return Approval(says=f"{verb}d without a passing verdict: {reason_of(ungated)}")
     path = policy_path(where.bars)
     policy = load_policy(path)
     judging = _Judging(checkpoint, where, policy, base)
-    found = [judging.decide(one, suite) for one, suite in _required(policy, where)]
-    if short := [one for one in found if isinstance(one, str)]:
+    decisions = [judging.decide(one, suite) for one, suite in _required(policy, where)]
+    if missing := [one for one in decisions if isinstance(one, str)]:
         raise GateFailed(
-            f"{checkpoint.name}: not approved by {path}: {'; '.join(short)}. Evaluate it with --baseline first, or "
+            f"{checkpoint.name}: not approved by {path}: {'; '.join(missing)}. Evaluate it with --baseline first, or "
             f"{verb} with --ungated REASON"
         )
-    passed = tuple(one for one in found if isinstance(one, Passed))
+    passed = tuple(one for one in decisions if isinstance(one, Passed))
     named = "; ".join(f"{one.suite} by run {one.run.name}, {len(one.gates)} gates passed" for one in passed)
     return Approval(says=f"approved by {path}: {named}", passed=passed)
 
 
 def reason_of(ungated: str) -> str:
-    """The reason that was given for doing without a verdict; an empty one is a UserError."""
+    """Return the reason for doing without a verdict. Raises UserError for an empty one."""
     if not ungated.strip():
-        raise UserError("--ungated needs a reason. It is kept with what is made without a verdict")
+        raise UserError("--ungated needs a reason. It is recorded with the result")
     return ungated.strip()
 
 
 def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
-    """One sentence for the model card on exactly these weights; None where no run evaluated them."""
+    """Write the sentence of a model card on exactly these weights; None where no run evaluated them."""
     if not was_evaluated(checkpoint, where.runs):
         return None
     try:
-        found = approve(checkpoint, where, None, "merge")
+        approval = approve(checkpoint, where, None, "merge")
     except GateFailed as error:
         return f"Not approved: {str(error).removeprefix(f'{checkpoint.name}: ').partition('. Evaluate it')[0]}."
     except UserError as error:
         return f"Not approved: {error}."
-    return "\n".join([f"{found.says[0].upper()}{found.says[1:]}.", "", *(f"- {one.says}" for one in found.passed)])
+    return "\n".join(
+        [f"{approval.says[0].upper()}{approval.says[1:]}.", "", *(f"- {one.says}" for one in approval.passed)]
+    )
 
 
 def was_evaluated(checkpoint: Checkpoint, runs: Path) -> bool:
-    """Any run evaluated exactly these weights."""
+    """Whether any run evaluated exactly these weights."""
     return any(True for _ in _evaluations(checkpoint, runs))
 
 
 def suites_here(names: Iterable[str], folders: Iterable[str] = ()) -> dict[str, Suite]:
-    """Suites of these names: the project's own, and those below the folders that the project does not have."""
-    wanted = list(names)
-    own = [str(PROJECT / name) for name in wanted if (PROJECT / name).is_dir()]
-    found = {suite.name: suite for suite in find_suites(folders)} if folders else {}
-    found |= {suite.name: suite for suite in find_suites(own)}
-    return {name: found[name] for name in wanted if name in found}
+    """Find suites by name: the project's own first, then those below the folders."""
+    wanted_names = list(names)
+    own = [str(PROJECT / name) for name in wanted_names if (PROJECT / name).is_dir()]
+    suites = {suite.name: suite for suite in find_suites(folders)} if folders else {}
+    suites |= {suite.name: suite for suite in find_suites(own)}
+    return {name: suites[name] for name in wanted_names if name in suites}
 
 
 def _required(policy: Policy, where: Where) -> Iterator[tuple[RequiredSuite, Suite | None]]:
-    """What must have passed, with its suite where it is here: what the policy names, then what was asked for."""
+    """Yield what must have passed, with its suite where it exists: first the policy's, then further ones."""
     more = list(find_suites(where.suites)) if where.suites else []
     named = {one.name for one in policy.suite}
     here = suites_here(named, where.suites)
     yield from ((one, here.get(one.name)) for one in policy.suite)
-    yield from ((as_it_is(suite, where.bars), suite) for suite in more if suite.name not in named)
+    yield from ((current_entry(suite, where.bars), suite) for suite in more if suite.name not in named)
 
 
 def _evaluations(checkpoint: Checkpoint, runs: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Every run that asked exactly these weights, whatever it came to; a model against itself is none."""
+    """Yield every run that evaluated exactly these weights, with any result, except noise runs."""
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
         file = folder / "run.json"
         if not file.is_file() or checkpoint.digest.encode() not in file.read_bytes():
@@ -178,7 +189,7 @@ class _Judging:
         self.evaluations = list(_evaluations(checkpoint, where.runs))
 
     def decide(self, one: RequiredSuite, suite: Suite | None) -> Passed | str:
-        """What shows that a suite was passed, or why nothing does."""
+        """Return the evidence that a suite was passed, or say why there is none."""
         try:
             return self._decide(one, suite)
         except (Refused, Unavailable) as refused:
@@ -186,8 +197,8 @@ class _Judging:
 
     def _decide(self, one: RequiredSuite, suite: Suite | None) -> Passed:
         if suite is None:
-            raise Refused(f"its folder {PROJECT / one.name} is not here")
-        if changed := moved(one, as_it_is(suite, self.where.bars)):
+            raise Refused(f"its folder {PROJECT / one.name} does not exist")
+        if changed := changed_parts(one, current_entry(suite, self.where.bars)):
             raise Refused(
                 f"its {' and '.join(changed)} changed since the policy was written; where that is meant, renew it with "
                 "`tunegate approval`"
@@ -207,28 +218,28 @@ class _Judging:
         )
 
     def _newest(self, name: str) -> list[tuple[Path, Manifest]]:
-        """The newest run that asked the suite, or all that started in the same second.
+        """Find the newest run of the suite, or all that started in the same second.
 
-        A run that was stopped before its end says nothing for or against the weights, and is passed over.
+        A run that was stopped before its end is no evidence, and is skipped.
         """
-        asked = [
+        finished = [
             (folder, manifest)
             for folder, manifest in self.evaluations
             if any(info.name == name for info in manifest.suites)
             and ((folder / SEAL).exists() or manifest.status == "finished")
         ]
-        if not asked:
+        if not finished:
             raise Refused(f"no run in {self.where.runs.resolve()} evaluated these weights on it")
-        last = max(manifest.started for _, manifest in asked)
-        return [(folder, manifest) for folder, manifest in asked if manifest.started == last]
+        last = max(manifest.started for _, manifest in finished)
+        return [(folder, manifest) for folder, manifest in finished if manifest.started == last]
 
     def _as_required(self, folder: Path, manifest: Manifest, one: RequiredSuite, suite: Suite) -> SuiteInfo:
-        """The run's record of the suite, where it is whole, unchanged and asked what the policy names."""
+        """Return the run's record of the suite. Raises Refused unless it is complete and fits the policy."""
         if folder.name != manifest.run_id:
             raise Refused(f"{folder.name} is a renamed copy of run {manifest.run_id}")
-        found = standing_of(folder, manifest)
-        if not found.is_claim:
-            raise Refused(f"{manifest.run_id} may claim no verdict: {found.reason}")
+        run_standing = standing_of(folder, manifest)
+        if not run_standing.is_claim:
+            raise Refused(f"{manifest.run_id} may claim no verdict: {run_standing.reason}")
         self._refuse_untrusted(manifest, CANDIDATE)
         (info, *others) = [info for info in manifest.suites if info.name == one.name]
         recorded = {"gates": info.gates_hash, "cases": info.cases_hash, "prompt": info.prompt_hash}
@@ -236,7 +247,7 @@ class _Judging:
         if other := [key for key, value in recorded.items() if value != getattr(one, key)]:
             raise Refused(f"{manifest.run_id} had other {' and '.join(other)} than the policy names")
         if others or info.asked != len(suite.cases) or info.cases != len(suite.cases):
-            raise Refused(f"{manifest.run_id} asked {info.asked} of {len(suite.cases)} cases")
+            raise Refused(f"{manifest.run_id} ran {info.asked} of {len(suite.cases)} cases")
         if info.left_out and not suite.leave_out_long:
             raise Refused(f"{manifest.run_id} left out {len(info.left_out)} cases, which the suite does not allow")
         return info
@@ -244,17 +255,17 @@ class _Judging:
     def _all_passed(
         self, folder: Path, manifest: Manifest, one: RequiredSuite, suite: Suite, gates: GateFile, info: SuiteInfo
     ) -> None:
-        """Every gate of the file passed, by the run's verdicts and by its answers judged again."""
+        """Raise Refused unless every gate passed, by the run's verdicts and by judging its answers again."""
         stored = [verdict for verdict in recorded_verdicts(folder) if verdict.suite == one.name]
-        wanted = [str(gate.id) for gate in gate_ids(gates, suite.slice_values())]
-        _refuse_unmet(manifest.run_id, wanted, stored)
+        required = [str(gate.id) for gate in gate_ids(gates, suite.slice_values())]
+        _refuse_unmet(manifest.run_id, required, stored)
         if any(gate.rule in COMPARATIVE for gate in gates.gate):
             self._compared_as_required(manifest, one, info)
         again = judged_again(folder, manifest, suite, gates, self.where.bars)
-        _refuse_unmet(f"{manifest.run_id}, its answers judged again,", wanted, again)
+        _refuse_unmet(f"{manifest.run_id}, its answers judged again,", required, again)
 
     def _compared_as_required(self, manifest: Manifest, one: RequiredSuite, info: SuiteInfo) -> None:
-        """The baseline of the comparative gates is one that counts: a weak one would make anything look better."""
+        """Raise Refused unless the policy allows the run's baseline: against a weak one, any model looks better."""
         if info.accepted is not None:
             if info.accepted.digest != one.accepted:
                 raise Refused(f"{manifest.run_id} had another accepted baseline than the policy names")
@@ -270,10 +281,10 @@ class _Judging:
             )
 
     def _refuse_untrusted(self, manifest: Manifest, variant: str) -> None:
-        """The weights that answered are known to be those whose digest is recorded, or the policy trusts the server."""
+        """Raise Refused unless the recorded weights are known to have answered, or the policy trusts the server."""
         seen = manifest.checkpoints.get(variant)
         if seen is not None and seen.pin == "name":
-            raise Refused(f"{manifest.run_id} asked a server whose weights are not known ({seen.name})")
+            raise Refused(f"{manifest.run_id} used a server with unknown weights ({seen.name})")
         if seen is not None and seen.pin == "trusted canary" and not self.policy.trust_server:
             raise Refused(
                 f"{manifest.run_id} trusted a server to have the weights of {seen.name}, and the policy does not allow "
@@ -288,16 +299,16 @@ class Refused(Exception):
     """Why a suite does not count as passed."""
 
 
-def _refuse_unmet(run: str, wanted: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+def _refuse_unmet(run: str, required: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     outcomes: Mapping[str, str] = {verdict.gate: verdict.outcome for verdict in verdicts}
-    short = [f"{gate}: {outcomes.get(gate, 'not judged')}" for gate in wanted if outcomes.get(gate) != "pass"]
-    short += [f"{verdict.gate}: {verdict.outcome}" for verdict in verdicts if verdict.gate not in wanted]
-    if short:
-        raise Refused(f"{run} has {len(short)} of {len(wanted)} gates not passed ({', '.join(short)})")
+    unmet = [f"{gate}: {outcomes.get(gate, 'not judged')}" for gate in required if outcomes.get(gate) != "pass"]
+    unmet += [f"{verdict.gate}: {verdict.outcome}" for verdict in verdicts if verdict.gate not in required]
+    if unmet:
+        raise Refused(f"{run} has {len(unmet)} of {len(required)} gates not passed ({', '.join(unmet)})")
 
 
 def judged_again(folder: Path, manifest: Manifest, suite: Suite, gates: GateFile, bars: Path | None) -> list[Verdict]:
-    """A suite's verdicts from the run's answers alone: scored again against the suite's own cases, then judged."""
+    """Score a run's answers again with the suite's own cases, and judge them."""
     cases = {case.id: case for case in suite.cases}
 
     def answers() -> Iterator[tuple[str, Record]]:

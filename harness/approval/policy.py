@@ -1,6 +1,6 @@
-"""Reads and writes evalsuites/approval.toml: which suites must have passed before weights are merged or served.
+"""Read and write evalsuites/approval.toml: which suites must have passed before weights are merged or served.
 
-The file of the project in the working directory counts, or its copy below `--bars`; never one that came with a package.
+Only the file of the project in the working directory is used, or its copy below `--bars`; never one of a package.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SuiteName = Annotated[str, Meta(pattern=r"\A\w[\w.-]*/\w[\w.-]*\Z")]
 
 
 class RequiredSuite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[suite]]` of approval.toml: a suite that must have passed, and what it must have consisted of."""
+    """One `[[suite]]` of approval.toml: a suite that must have passed, with the digests of its parts."""
 
     name: SuiteName
     """Domain and folder, such as `legal/clauses`."""
@@ -54,9 +54,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of approval.toml."""
 
     trust_server: bool = False
-    """Whether a run may approve whose answers a server gave that was trusted (`--trust-server`) to have the weights."""
+    """Whether a run may approve that used a server trusted to have the weights (`--trust-server`)."""
     suite: list[RequiredSuite]
-    """Every one of these suites must have passed."""
+    """All of these suites must have passed."""
 
 
 HEAD = """\
@@ -69,37 +69,37 @@ HEAD = """\
 
 
 def policy_path(bars: Path | None = None) -> Path:
-    """The approval policy of this project, or of the copy of evalsuites that decides."""
+    """Return the path of the approval policy: of this project, or of the copy of evalsuites that decides."""
     return (bars or PROJECT) / POLICY
 
 
 def load_policy(path: Path) -> Policy:
-    """Read an approval policy. One that is missing, malformed or without a suite is a UserError."""
+    """Read an approval policy. Raises UserError for one that is missing, malformed or without a suite."""
     if not path.exists():
         raise UserError(f"{path}: there is no approval policy, so nothing says which suites must pass. {WRITE_IT}")
     try:
-        found = msgspec.convert(read_toml(path, WRITE_IT), Policy, strict=True)
+        policy = msgspec.convert(read_toml(path, WRITE_IT), Policy, strict=True)
     except msgspec.ValidationError as error:
         raise UserError(
             f"{path}: cannot be used: {error}. Expected trust_server, and [[suite]] tables with name, gates, cases, "
             f"prompt, scorers and optionally leave_out_long, accepted and baselines. {WRITE_IT}"
         ) from None
-    names = [suite.name for suite in found.suite]
+    names = [suite.name for suite in policy.suite]
     if not names:
         raise UserError(f"{path}: names no suite, so it would approve anything. {WRITE_IT}")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: {twice[0]} is named twice. Keep one of its tables")
-    return found
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path}: {duplicates[0]} is named twice. Keep one of its tables")
+    return policy
 
 
-def as_it_is(suite: Suite, bars: Path | None = None) -> RequiredSuite:
-    """What an approval policy would say of the suite now; its gates and accepted baseline come from `bars`."""
+def current_entry(suite: Suite, bars: Path | None = None) -> RequiredSuite:
+    """Return the policy entry of a suite as it is now; gates and accepted baseline come from `bars`."""
     gates = gates_path(suite, bars)
     try:
         content = gates.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{gates}: cannot be read ({error.strerror}). Every suite states its bars in gates.toml"
+            f"{gates}: cannot be read ({error.strerror}). Every suite has its gates in gates.toml"
         ) from None
     accepted = load_accepted(baseline_path(suite, bars), suite.name)
     return RequiredSuite(
@@ -113,8 +113,8 @@ def as_it_is(suite: Suite, bars: Path | None = None) -> RequiredSuite:
     )
 
 
-def moved(then: RequiredSuite, now: RequiredSuite) -> list[str]:
-    """What of a suite is not as the policy names it."""
+def changed_parts(then: RequiredSuite, now: RequiredSuite) -> list[str]:
+    """Name the parts of a suite that changed since the policy was written."""
     keys = ("gates", "cases", "prompt", "scorers", "leave_out_long")
     return [key for key in keys if getattr(then, key) != getattr(now, key)]
 
@@ -125,48 +125,48 @@ def write_policy(path: Path, policy: Policy) -> None:
     write_atomic(path, text, "Give write access to its folder", parents=True)
 
 
-def _table(one: RequiredSuite) -> str:
-    """One suite; neither names nor digests hold a character that TOML would need escaped."""
+def _table(required: RequiredSuite) -> str:
+    """Render one suite; neither names nor digests contain a character that TOML needs escaped."""
     keys = ("name", "gates", "cases", "prompt", "scorers", "accepted")
-    lines = [f'{key} = "{value}"' for key in keys if (value := getattr(one, key))]
-    if one.leave_out_long:
+    lines = [f'{key} = "{value}"' for key in keys if (value := getattr(required, key))]
+    if required.leave_out_long:
         lines.append("leave_out_long = true")
-    if one.baselines:
-        lines.append(f"baselines = {msgspec.json.encode(one.baselines).decode()}")
+    if required.baselines:
+        lines.append(f"baselines = {msgspec.json.encode(required.baselines).decode()}")
     return "\n[[suite]]\n" + "\n".join(lines) + "\n"
 
 
-def renew(suites: Iterable[Suite], more: bool) -> list[str]:
-    """Bring the project's policy up to these suites; returns what changed. `more` adds those that it does not name.
+def renew(suites: Iterable[Suite], add_new: bool) -> list[str]:
+    """Update the project's policy for these suites, and return what changed. `add_new` adds suites that it lacks.
 
-    Suites that the policy names and that are not among these keep what is written of them. Where there is no policy,
-    every suite is added.
+    Other suites in the policy keep their entries. Without a policy, every suite is added. Raises UserError where there
+    is no suite.
     """
     path = policy_path()
     known = load_policy(path) if path.exists() else Policy(suite=[])
-    add = more or not known.suite
-    by_name = {one.name: one for one in known.suite}
-    said = []
+    add = add_new or not known.suite
+    by_name = {required.name: required for required in known.suite}
+    changes = []
     for suite in suites:
         then = by_name.get(suite.name)
         if then is None and not add:
             continue
-        now = as_it_is(suite)
+        now = current_entry(suite)
         if then is None:
-            said.append(f"{suite.name}: added")
+            changes.append(f"{suite.name}: added")
         else:
             now = msgspec.structs.replace(now, baselines=then.baselines)
-            changed = [*moved(then, now), *(["accepted baseline"] if then.accepted != now.accepted else [])]
-            said += [f"{suite.name}: {', '.join(changed)} changed"] if changed else []
+            changed = [*changed_parts(then, now), *(["accepted baseline"] if then.accepted != now.accepted else [])]
+            changes += [f"{suite.name}: {', '.join(changed)} changed"] if changed else []
         by_name[suite.name] = now
     if not by_name:
         raise UserError(f"{path}: no suite to name. Write one with `tunegate init`, or name its folder with --suite")
     write_policy(path, msgspec.structs.replace(known, suite=list(by_name.values())))
-    return said
+    return changes
 
 
-def folders_named() -> list[str]:
-    """Folders of the suites that the project's policy names, as far as they are here; none where it has no policy."""
+def required_folders() -> list[str]:
+    """List the existing folders of the suites in the project's policy; none without a policy."""
     path = policy_path()
-    named = [PROJECT / one.name for one in load_policy(path).suite] if path.exists() else []
+    named = [PROJECT / required.name for required in load_policy(path).suite] if path.exists() else []
     return [str(folder) for folder in named if folder.is_dir()]

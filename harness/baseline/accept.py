@@ -1,7 +1,7 @@
-"""Makes a finished run the accepted baseline of its suites, or says why it may not be. Knows no engine.
+"""Accept a finished run as the baseline of its suites, or refuse it with the reason.
 
-Only a whole, sealed run of the suite as it is now is accepted, and one whose gates did not all pass only with a reason
-that is kept. Nothing but the command calls this: a run that is judged never moves what it is judged against.
+Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass needs a reason, which
+is recorded. Only the command calls this, so that a run never changes its own baseline.
 """
 
 from __future__ import annotations
@@ -36,50 +36,48 @@ class Acceptance(Struct, frozen=True, kw_only=True):
     """Who accepts, when and why."""
 
     reason: str
-    """Why this model is the one to compare with from now on."""
+    """Why later models are compared with this one."""
     accepted_at: str
     """UTC time, ISO 8601."""
     approved_by: str = ""
-    """Who, where that is said."""
+    """Who approved it; may be empty."""
     although: str = ""
-    """Why a run is accepted whose gates did not all pass."""
+    """Why it is accepted although gates did not pass; empty where all did."""
 
 
-def accept(run_path: Path, suites: Sequence[Suite], said: Acceptance) -> list[Path]:
-    """Write baseline.json into the folder of every suite of the run that is at hand; returns the files.
+def accept(run_path: Path, suites: Sequence[Suite], acceptance: Acceptance) -> list[Path]:
+    """Write baseline.json into the folder of every given suite that the run has, and return the files.
 
-    Everything that stands against it is named in one UserError, or in one GateFailed where only gates do, and then
-    nothing is written.
+    Raises UserError with every objection, or GateFailed or NothingJudged where only the gates object. Nothing is
+    written then.
     """
     run = load_sealed(run_path, "accepted")
     known = {info.name: info for info in run.manifest.suites}
-    at_hand = [suite for suite in suites if suite.name in known]
-    if not at_hand:
-        raise UserError(f"{run_path}: holds {', '.join(known) or 'no suite'}; none of them is among the suites given")
-    if not said.reason.strip():
-        raise UserError("--reason is empty. It is kept in baseline.json, for whoever reviews the change")
-    problems = [
-        p for suite in at_hand for p in _not_whole(run, known[suite.name]) or _not_now(known[suite.name], suite)
-    ]
+    given = [suite for suite in suites if suite.name in known]
+    if not given:
+        raise UserError(f"{run_path}: has {', '.join(known) or 'no suite'}; none of the given suites is in it")
+    if not acceptance.reason.strip():
+        raise UserError("--reason is empty. It is recorded in baseline.json, for reviewers of the change")
+    problems = [p for suite in given for p in _not_whole(run, known[suite.name]) or _not_now(known[suite.name], suite)]
     refuse_all([f"{problem}. Run the suite again and accept that run" for problem in problems], f"{run_path}: refused")
-    _check_gates(run, said)
-    files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, said)) for suite in at_hand}
+    _check_gates(run, acceptance)
+    files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, acceptance)) for suite in given}
     for path, data in files.items():
         write_atomic(path, data, "Accept needs to write into the suite's folder")
     return list(files)
 
 
 def _not_whole(run: RunData, info: SuiteInfo) -> list[str]:
-    """Why the run's answers to a suite are not all of them."""
+    """Say why the run's answers to a suite are incomplete; [] where they are complete."""
     tuned = run.by_variant(info.name).get(CANDIDATE, [])
     answered, wanted = len({r.case.id for r in tuned}), info.cases - len(info.left_out)
     if info.asked < info.cases or answered < wanted or not answered:
-        return [f"{info.name}: {answered} of {info.cases} cases were answered; a partial run is no baseline"]
+        return [f"{info.name}: {answered} of {info.cases} cases were answered; a partial run cannot be a baseline"]
     return []
 
 
 def _not_now(info: SuiteInfo, suite: Suite) -> Iterator[str]:
-    """What is not as it was in the run."""
+    """Yield what changed in a suite since the run."""
     pairs = {
         "cases": (info.cases_hash, suite.cases_hash),
         "prompt": (info.prompt_hash, suite.prompt_hash),
@@ -88,31 +86,31 @@ def _not_now(info: SuiteInfo, suite: Suite) -> Iterator[str]:
     }
     for what, (then, now) in pairs.items():
         if then != now:
-            yield f"{info.name}: {what} of the run and of the suite as it is now are not the same"
+            yield f"{info.name}: {what} changed since the run"
 
 
-def _check_gates(run: RunData, said: Acceptance) -> None:
+def _check_gates(run: RunData, acceptance: Acceptance) -> None:
     unmet = [v for v in run.verdicts if v.outcome != "pass"]
-    if said.although.strip() or (run.verdicts and not unmet):
+    if acceptance.although.strip() or (run.verdicts and not unmet):
         return
     is_judged = any(v.outcome != "skipped" for v in run.verdicts)
-    found = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if is_judged else "no gate was judged"
+    problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if is_judged else "no gate was judged"
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
-    refused = GateFailed if is_judged else NothingJudged
-    raise refused(
-        f"{run.path}: {found}{first.rstrip('.')}. Accept it with --although REASON where that is right, as for a first "
-        "baseline; the reason is kept in baseline.json"
+    error_type = GateFailed if is_judged else NothingJudged
+    raise error_type(
+        f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --although REASON where that is right, as for the "
+        "first baseline; the reason is recorded in baseline.json"
     )
 
 
-def baseline_of(run: RunData, suite: Suite, said: Acceptance) -> Accepted:
-    """What baseline.json says of the tuned model of a run."""
+def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
+    """Build the content of baseline.json from the tuned model of a run."""
     info = next(i for i in run.manifest.suites if i.name == suite.name)
     tuned: dict[str, list[Record]] = {}
     for record in run.by_variant(suite.name)[CANDIDATE]:
         tuned.setdefault(record.case.id, []).append(record)
-    everything = [record for records in tuned.values() for record in records]
-    counts, labels = _counts(suite.metrics), _labels(suite.metrics, everything)
+    all_records = [record for records in tuned.values() for record in records]
+    counts, labels = _counts(suite.metrics), _labels(suite.metrics, all_records)
     return sealed(
         Accepted(
             suite=suite.name,
@@ -125,10 +123,10 @@ def baseline_of(run: RunData, suite: Suite, said: Acceptance) -> Accepted:
             gates=load_gates(suite.gates_path).gate,
             model=_model(run.manifest.checkpoints[CANDIDATE]),
             run_id=run.manifest.run_id,
-            accepted_at=said.accepted_at,
-            reason=said.reason.strip(),
-            approved_by=said.approved_by.strip(),
-            although=_although(run.verdicts, said),
+            accepted_at=acceptance.accepted_at,
+            reason=acceptance.reason.strip(),
+            approved_by=acceptance.approved_by.strip(),
+            although=_although(run.verdicts, acceptance),
             samples=info.samples,
             metrics=_metrics(run, suite.name),
             counts=counts,
@@ -149,13 +147,13 @@ def baseline_of(run: RunData, suite: Suite, said: Acceptance) -> Accepted:
     )
 
 
-def _although(verdicts: Sequence[Verdict], said: Acceptance) -> str:
-    """Kept only where it was needed."""
-    return said.although.strip() if not verdicts or any(v.outcome != "pass" for v in verdicts) else ""
+def _although(verdicts: Sequence[Verdict], acceptance: Acceptance) -> str:
+    """Return the reason, only where one was needed."""
+    return acceptance.although.strip() if not verdicts or any(v.outcome != "pass" for v in verdicts) else ""
 
 
 def _model(checkpoint: Checkpoint) -> AcceptedModel:
-    """The checkpoint without folders of this machine."""
+    """Return the checkpoint without folders of this machine."""
     name = Path(checkpoint.name)
     return AcceptedModel(
         name=name.name if name.is_absolute() else checkpoint.name,
@@ -177,32 +175,32 @@ def _metrics(run: RunData, suite: str) -> dict[str, AcceptedMetric]:
 
 
 def _counts(metrics: Iterable[Metric]) -> dict[str, list[str]]:
-    """By scorer, the counts that its metrics read."""
+    """Return the counts that metrics read, by scorer."""
     needed: dict[str, set[str]] = {}
     for metric in metrics:
-        read = needed.setdefault(metric.scorer, set())
+        names = needed.setdefault(metric.scorer, set())
         if metric.kind == "ratio":
-            read |= {name for name in (metric.numerator, metric.denominator) if name}
-    return {scorer: sorted(read) for scorer, read in needed.items()}
+            names |= {name for name in (metric.numerator, metric.denominator) if name}
+    return {scorer: sorted(names) for scorer, names in needed.items()}
 
 
 def _labels(metrics: Iterable[Metric], records: Sequence[Record]) -> dict[str, set[str]]:
-    """By scorer with means over labels, those that are right somewhere: the statistics tell no others apart."""
-    found: dict[str, set[str]] = {}
+    """Return the labels that are right in some case, by scorer with means over labels; statistics need no others."""
+    labels: dict[str, set[str]] = {}
     for scorer in {m.scorer for m in metrics if m.over_labels}:
-        found[scorer] = {label for record in records for label in record.case.expected}
+        labels[scorer] = {label for record in records for label in record.case.expected}
         for record in records:
             lists = record.scores[scorer].extracted if scorer in record.scores else {}
-            found[scorer] |= {*lists.get("found", []), *lists.get("missing", [])}
-    return found
+            labels[scorer] |= {*lists.get("found", []), *lists.get("missing", [])}
+    return labels
 
 
 def _answer(record: Record, counts: Mapping[str, Sequence[str]], labels: Mapping[str, set[str]]) -> AcceptedAnswer:
-    """An answer's scores. A label that is right nowhere may be the model's own words, and is kept without them."""
-    from harness.stats.score_table import UNEXPECTED
+    """Return an answer's scores. A label that is never right may be the model's own words, so its text is dropped."""
+    from harness.stats.estimates import UNEXPECTED
 
     scores = {name: record.scores[name] for name in sorted(counts) if name in record.scores}
-    kept = {
+    lists = {
         name: [
             [label if label in labels[name] else UNEXPECTED for label in scores[name].extracted.get(column, [])]
             for column in LABEL_LISTS
@@ -212,7 +210,7 @@ def _answer(record: Record, counts: Mapping[str, Sequence[str]], labels: Mapping
     }
     return AcceptedAnswer(
         scores={name: [s.value, *(s.counts.get(count) for count in counts[name])] for name, s in scores.items()},
-        labels={name: (found, invented, missing) for name, (found, invented, missing) in kept.items()},
+        labels={name: (found, invented, missing) for name, (found, invented, missing) in lists.items()},
         failed=[name for name, score in scores.items() if score.failed],
         error=record.error is not None,
     )

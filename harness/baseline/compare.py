@@ -1,6 +1,6 @@
-"""What a run stands its suites against: the accepted baselines, and all that moved since. Knows no engine.
+"""Compare the suites of a run with their accepted baselines, and list what changed since.
 
-A run made now and a finished run that is judged again ask the same questions here.
+New runs and finished runs that are judged again both use it.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ PAIRED = "Answers are paired by case ID and input"
 
 PromptHashes = Mapping[str, Mapping[str, str]]
 """Suite to case id to the hash of the token ids that the tuned model received."""
-OTHER_SCORERS = "the scorers changed since the run, and the answers of an accepted baseline are not kept to score again"
+OTHER_SCORERS = "the scorers changed since the run, and an accepted baseline has no answers to score again"
 
 
 class BaselineComparison(Struct, frozen=True, kw_only=True):
-    """What the suites of one run stand against."""
+    """What the suites of one run are compared with."""
 
     infos: dict[str, AcceptedInfo] = field(default_factory=dict)
-    """By suite; empty where no accepted baseline was asked for."""
+    """By suite; empty without `--baseline accepted`."""
     records: dict[str, list[Record]] = field(default_factory=dict)
-    """The baseline's records by suite; none where it cannot be compared."""
+    """Records of the baseline by suite; empty where it cannot be compared."""
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
-    """The baseline as the manifest names it."""
+    """The baseline as recorded in the manifest."""
     moved: list[str] = field(default_factory=list)
-    """Sentences on everything that moved."""
+    """Sentences on everything that changed."""
     notes: list[str] = field(default_factory=list)
     """What the suites were compared with."""
 
 
 def baseline_path(suite: Suite, bars: Path | None) -> Path:
-    """The suite's baseline.json; that of its twin below `bars` where the twin is a whole suite."""
+    """Return the path of the suite's baseline.json; that of its copy below `bars` where the copy is complete."""
     twin = bars / suite.name if bars else suite.folder
     return (twin if is_complete_suite(twin) else suite.folder) / BASELINE_FILE
 
@@ -54,61 +54,63 @@ def compare_with_baselines(
     prompts: PromptHashes,
     tokenizer: str,
 ) -> BaselineComparison:
-    """Read the accepted baselines where `baseline` asks for them, and compare everything with everything.
+    """Read the accepted baselines where `baseline` asks for them, and compare them with the suites.
 
-    `prompts` and `tokenizer`, a digest, are the tuned model's. A baseline.json or gates.toml that cannot be used is a
-    UserError.
+    `prompts` and `tokenizer`, a digest, are the tuned model's. Raises UserError for a baseline.json or gates.toml that
+    cannot be used.
     """
-    wanted = baseline == ACCEPTED
-    moved = [text for suite in suites if bars for text in gate_changes(suite, bars, wanted)]
+    is_accepted = baseline == ACCEPTED
+    moved = [text for suite in suites if bars for text in gate_changes(suite, bars, is_accepted)]
     infos: dict[str, AcceptedInfo] = {}
-    kept: dict[str, list[Record]] = {}
+    baseline_records: dict[str, list[Record]] = {}
     models: list[tuple[str, Accepted]] = []
     notes: list[str] = []
-    for suite in suites if wanted else ():
-        found = load_accepted(baseline_path(suite, bars), suite.name)
-        other = _other_prompts(found, prompts.get(suite.name, {})) if found else 0
-        infos[suite.name] = info = _info(found, suite, other, tokenizer)
-        if found is not None:
+    for suite in suites if is_accepted else ():
+        accepted = load_accepted(baseline_path(suite, bars), suite.name)
+        other = _other_prompts(accepted, prompts.get(suite.name, {})) if accepted else 0
+        infos[suite.name] = info = _info(accepted, suite, other, tokenizer)
+        if accepted is not None:
             since = f"{suite.name}, since the accepted baseline of {info.accepted_at[:10]}"
             moved += [f"{since}: {text}" for text in info.unlike]
-            moved += [f"{since}, gates.toml: {t}" for t in gates_moved(found.gates, gates[suite.name].gate)]
+            moved += [f"{since}, gates.toml: {t}" for t in gates_moved(accepted.gates, gates[suite.name].gate)]
             if info.own_prompts and not info.unlike:
                 notes.append(_own_prompts(suite, other, len(prompts.get(suite.name, {}))))
-            models.append((info.says, found))
-            kept[suite.name] = [] if info.unlike else records(found, suite.cases, prompts.get(suite.name, {}))
+            models.append((info.says, accepted))
+            baseline_records[suite.name] = (
+                [] if info.unlike else records(accepted, suite.cases, prompts.get(suite.name, {}))
+            )
     return BaselineComparison(
         infos=infos,
-        records=kept,
+        records=baseline_records,
         checkpoints={BASELINE: _checkpoint(models)} if models else {},
         moved=list(dict.fromkeys(moved)),
         notes=[*_notes(infos), *notes],
     )
 
 
-def _info(found: Accepted | None, suite: Suite, other: int, tokenizer: str) -> AcceptedInfo:
-    """`other` counts prompts with other token ids: between models of one tokenizer and template nothing is compared."""
-    if found is None:
+def _info(accepted: Accepted | None, suite: Suite, other: int, tokenizer: str) -> AcceptedInfo:
+    """Describe a baseline. `other` counts prompts with other token ids; with another tokenizer they are expected."""
+    if accepted is None:
         return AcceptedInfo()
-    said, own = (
-        describe_differences(found, suite),
-        bool(other and tokenizer and found.model.tokenizer_digest not in ("", tokenizer)),
+    changes, own = (
+        describe_differences(accepted, suite),
+        bool(other and tokenizer and accepted.model.tokenizer_digest not in ("", tokenizer)),
     )
-    if other and not said and not own:
-        said = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"]
+    if other and not changes and not own:
+        changes = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"]
     return AcceptedInfo(
-        digest=found.digest,
-        model=found.model.name,
-        accepted_at=found.accepted_at,
-        run_id=found.run_id,
-        unlike=said,
+        digest=accepted.digest,
+        model=accepted.model.name,
+        accepted_at=accepted.accepted_at,
+        run_id=accepted.run_id,
+        unlike=changes,
         own_prompts=own,
     )
 
 
-def _other_prompts(found: Accepted, prompts: Mapping[str, str]) -> int:
-    """Prompts that are not the token ids that the accepted model received."""
-    kept = {name: found.cases[name] for name in prompts if name in found.cases}
+def _other_prompts(accepted: Accepted, prompts: Mapping[str, str]) -> int:
+    """Count prompts whose token ids differ from those that the accepted model received."""
+    kept = {name: accepted.cases[name] for name in prompts if name in accepted.cases}
     return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in kept.items())
 
 

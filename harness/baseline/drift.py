@@ -1,6 +1,6 @@
-"""Says what moved: cases, prompt, scorers and bars against an accepted baseline or another copy of the suite.
+"""Describe what changed in cases, prompt, scorers and gates since an accepted baseline, or against another copy.
 
-Every finding is a sentence for a reader. Knows no run, no record and no verdict.
+Every change is a sentence for users.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from harness.suites.suite import Suite
 MOST_NAMED = 5
 """Cases that one sentence names."""
 NOT_JUDGED_BY = ("README.md", BASELINE_FILE)
-"""Files of a suite that change no number; the accepted baseline is spoken of by itself."""
+"""Files of a suite that change no number; the accepted baseline has its own sentence."""
 
 
-def describe_differences(found: Accepted, suite: Suite) -> list[str]:
-    """What in cases, prompt and scorers is not what the baseline was accepted with."""
-    said = []
-    if found.cases_hash != suite.cases_hash:
-        before = {name: (kept.case_hash, kept.input_hash) for name, kept in found.cases.items()}
-        said.append(cases_moved(before, _hashes(suite.cases)))
-    if found.prompt_hash != suite.prompt_hash:
-        said.append("the prompt changed (its template, or the suite's max_tokens, temperature or options)")
-    if found.scorers_hash != suite.scorers_hash:
-        said += scorers_moved(found.scorers, suite.scorer_versions)
-    return said
+def describe_differences(accepted: Accepted, suite: Suite) -> list[str]:
+    """Describe how cases, prompt and scorers differ from those that the baseline was accepted with."""
+    changes = []
+    if accepted.cases_hash != suite.cases_hash:
+        before = {name: (case.case_hash, case.input_hash) for name, case in accepted.cases.items()}
+        changes.append(cases_moved(before, _hashes(suite.cases)))
+    if accepted.prompt_hash != suite.prompt_hash:
+        changes.append("the prompt changed (its template, or the suite's max_tokens, temperature or options)")
+    if accepted.scorers_hash != suite.scorers_hash:
+        changes += scorers_moved(accepted.scorers, suite.scorer_versions)
+    return changes
 
 
 def _hashes(cases: Iterable[Case]) -> dict[str, tuple[str, str]]:
-    """Of each case the hash of the whole, and of its input."""
+    """Return the hashes of each case and of its input, by id."""
     return {case.id: (short(case_hash(case)), short(digest(case.input))) for case in cases}
 
 
 def cases_moved(before: Mapping[str, tuple[str, str]], now: Mapping[str, tuple[str, str]]) -> str:
-    """`3 cases were added (a, b, c); 1 case changed in its input (d)`; the hashes are of case and input."""
+    """Describe changed cases: `3 cases were added (a, b, c)`. The hashes are of case and input, by id."""
     both = [name for name in now if name in before and now[name][0] != before[name][0]]
     kinds = {
         "added": [name for name in now if name not in before],
@@ -60,35 +60,35 @@ def _cases(n: int) -> str:
 
 
 def scorers_moved(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """One sentence a scorer; both map scorers to versions."""
-    said = [f"scorer {name} changed" for name in now if name in before and now[name] != before[name]]
-    said += [f"scorer {name} was added" for name in now if name not in before]
-    said += [f"scorer {name} was removed" for name in before if name not in now]
-    return said or ["the order of the scorers changed"]
+    """Return one sentence per changed scorer; both map scorers to versions."""
+    changes = [f"scorer {name} changed" for name in now if name in before and now[name] != before[name]]
+    changes += [f"scorer {name} was added" for name in now if name not in before]
+    changes += [f"scorer {name} was removed" for name in before if name not in now]
+    return changes or ["the order of the scorers changed"]
 
 
 def gates_moved(before: Sequence[Gate], now: Sequence[Gate]) -> list[str]:
-    """One sentence a bar that is not the same: `clause_recall at_least: value 0.95 -> 0.9, which is easier to meet`."""
+    """Return one sentence per changed gate: `clause_recall at_least: value 0.95 -> 0.9, which is easier to meet`."""
     left, right = [g for g in before if g not in now], [g for g in now if g not in before]
-    said = []
+    changes = []
     for old in list(left):
-        new = next((g for g in right if _bar(g) == _bar(old)), None)
+        new = next((g for g in right if _gate_name(g) == _gate_name(old)), None)
         if new is not None:
             left.remove(old)
             right.remove(new)
-            said.append(f"{_bar(old)}: {', '.join(_numbers(old, new))}")
-    said += [f"{_bar(gate)} was removed" for gate in left]
-    return said + [f"{_bar(gate)} was added" for gate in right]
+            changes.append(f"{_gate_name(old)}: {', '.join(_numbers(old, new))}")
+    changes += [f"{_gate_name(gate)} was removed" for gate in left]
+    return changes + [f"{_gate_name(gate)} was added" for gate in right]
 
 
-def _bar(gate: Gate) -> str:
-    """A gate without its numbers."""
+def _gate_name(gate: Gate) -> str:
+    """Return a gate without its numbers."""
     values = f"={'/'.join(gate.values)}" if gate.values else ""
     return f"{gate.metric} {gate.rule}" + (f" [{gate.slice}{values}]" if gate.slice else "")
 
 
 def _numbers(old: Gate, new: Gate) -> Iterator[str]:
-    """Every key of a bar that differs, with both numbers and whether the new one asks for less."""
+    """Yield every key of a gate that differs, with both numbers and whether the new one is easier to meet."""
     for key in ("value", "margin", "ratio", "n_min"):
         was, now = getattr(old, key), getattr(new, key)
         if was is None or now is None or was == now:
@@ -101,53 +101,53 @@ def _numbers(old: Gate, new: Gate) -> Iterator[str]:
 
 
 def gate_changes(suite: Suite, bars: Path, with_baseline: bool) -> list[str]:
-    """What the suite's own folder says otherwise than its twin below `bars`, which decides.
+    """Describe how the suite's own folder differs from its copy below `bars`, which decides.
 
-    Bars are compared always; the files that make cases, prompt and scores only where the twin is a whole suite. A
+    Gates are always compared; the files of cases, prompt and scorers only where the copy is a complete suite. Raises
     UserError where the suite's own gates.toml cannot be read.
     """
-    twin = bars / suite.name
+    copy = bars / suite.name
     before, now = load_gates(gates_path(suite, bars)).gate, load_gates(suite.gates_path).gate
     name = f"{suite.name}/{suite.gates_path.name}"
-    said = [f"{name}: {text}; {bars} decides" for text in gates_moved(before, now)]
-    if not is_complete_suite(twin):
-        return said
-    if with_baseline and _bytes(twin / BASELINE_FILE) != _bytes(suite.folder / BASELINE_FILE):
-        said.append(f"{suite.name}/{BASELINE_FILE} is not the one in {bars}, which decides")
-    return said + files_moved(suite, bars)
+    changes = [f"{name}: {text}; {bars} decides" for text in gates_moved(before, now)]
+    if not is_complete_suite(copy):
+        return changes
+    if with_baseline and _bytes(copy / BASELINE_FILE) != _bytes(suite.folder / BASELINE_FILE):
+        changes.append(f"{suite.name}/{BASELINE_FILE} is not the one in {bars}, which decides")
+    return changes + files_moved(suite, bars)
 
 
-def is_complete_suite(twin: Path) -> bool:
-    """The folder holds a suite, not only its bars."""
-    return any(twin.glob("test_*.py"))
+def is_complete_suite(copy: Path) -> bool:
+    """Whether the folder has a suite, not only its gates."""
+    return any(copy.glob("test_*.py"))
 
 
 def files_moved(suite: Suite, bars: Path) -> list[str]:
-    """Files of the suite, and modules above it that it may use, that are not the same in `bars`."""
-    own, twin = _files(suite.folder.parents[1], suite), _files(bars, suite)
-    said = []
-    for name in sorted(own.keys() | twin.keys()):
-        mine, theirs = own.get(name), twin.get(name)
+    """Describe files of the suite, and modules above it that it may use, that differ in `bars`."""
+    own, copy = _files(suite.folder.parents[1], suite), _files(bars, suite)
+    changes = []
+    for name in sorted(own.keys() | copy.keys()):
+        mine, theirs = own.get(name), copy.get(name)
         if mine is None or theirs is None:
-            said.append(f"{name} {'is gone' if mine is None else 'is new'} against {bars}")
+            changes.append(f"{name} {'is missing' if mine is None else 'is new'}, compared with {bars}")
         elif mine.read_bytes() != theirs.read_bytes():
-            said.append(f"{name} differs from {bars}{_which(mine, theirs)}")
-    return said
+            changes.append(f"{name} differs from {bars}{_which(mine, theirs)}")
+    return changes
 
 
 def _files(root: Path, suite: Suite) -> dict[str, Path]:
     folder = root / suite.name
-    found = [*root.glob("*.py"), *folder.parent.glob("*.py"), *folder.rglob("*")]
+    paths = [*root.glob("*.py"), *folder.parent.glob("*.py"), *folder.rglob("*")]
     left_out = {*NOT_JUDGED_BY, suite.gates_path.name}
     return {
         str(path.relative_to(root)): path
-        for path in found
+        for path in paths
         if path.is_file() and path.suffix != ".pyc" and path.name[0] != "." and path.name not in left_out
     }
 
 
 def _which(mine: Path, theirs: Path) -> str:
-    """Which cases differ, where the files hold cases."""
+    """Describe which cases differ, in files of cases."""
     if mine.suffix != ".jsonl":
         return ""
     try:

@@ -1,8 +1,8 @@
-"""Reads and writes baseline.json: the scores of the model that was last accepted for a suite. Knows no run, no engine.
+"""Read and write baseline.json: the scores of the model that was last accepted for a suite.
 
-The file is committed beside gates.toml, so it is made to be read as a diff: keys sorted, one line a case, equal bytes
-for equal content. It holds ids, digests and numbers, and no prompt, document or answer. Its scores become records
-again, without text, so that whatever judges a baseline that was asked judges this one too.
+The file is committed next to gates.toml, so it is made for diffs: sorted keys, one line per case, equal bytes for equal
+content. It has ids, digests and numbers, but no prompt, document or answer. Its scores are read as records without
+text, so that they are judged like those of a baseline that was run.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from harness.suites.cases import case_hash
 BASELINE_FILE = "baseline.json"
 BASELINE_SCHEMA = 1
 SPREAD = ("cases", "gates", "metrics", "scorers", "counts")
-"""Fields of which every entry has a line of its own."""
+"""Fields with one line per entry."""
 LABEL_LISTS = ("found", "invented", "missing")
-"""Findings that means over labels are made of."""
+"""Findings that means over labels are computed from."""
 UNSCORED = "it had no score when the baseline was accepted"
 NO_ANSWER = "the engine gave no answer when the baseline was accepted"
 
@@ -55,16 +55,16 @@ class AcceptedMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     high: float | None
     """Upper end of its interval."""
     n: int
-    """Cases, or claims, behind it."""
+    """Cases, or claims, that it counts."""
 
 
 class AcceptedAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the scorers found in one answer."""
+    """Scores of one answer."""
 
     scores: dict[str, list[int | float | None]]
-    """By scorer: the score's value, then the counts that the file's `counts` names; None where there is none."""
+    """By scorer: the score's value, then the counts in the order of the file's `counts`; None where one is missing."""
     labels: dict[str, tuple[list[str], list[str], list[str]]] = field(default_factory=dict)
-    """By scorer with means over labels: found, invented and missing ones."""
+    """By scorer with means over labels: found, invented and missing labels."""
     failed: list[str] = field(default_factory=list)
     """Scorers that raised."""
     error: bool = False
@@ -75,7 +75,7 @@ class AcceptedCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One case; the hashes are shortened to `SHORT` digits."""
 
     case_hash: str
-    """Hash of the whole case, so that a changed one is seen."""
+    """Hash of the whole case, to detect changes."""
     input_hash: str
     """Hash of its input."""
     prompt_hash: str
@@ -83,7 +83,7 @@ class AcceptedCase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cluster: str
     """What the case comes from, such as its contract."""
     answers: list[AcceptedAnswer]
-    """One a repeat; none where the case is longer than the model's context."""
+    """One per repeat; none where the case is longer than the model's context."""
 
 
 class Accepted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,48 +106,48 @@ class Accepted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scorers: dict[str, str]
     """Version of each scorer."""
     gates: list[Gate]
-    """The bars that were in force."""
+    """The gates at that time."""
     model: AcceptedModel
-    """What was accepted."""
+    """The accepted model."""
     run_id: str
-    """The run that it was accepted on."""
+    """The run that it was accepted from."""
     accepted_at: str
     """UTC time, ISO 8601."""
     reason: str
-    """Why."""
+    """Why it was accepted."""
     approved_by: str
-    """Who, where that was said."""
+    """Who approved it; may be empty."""
     although: str
     """Why it was accepted although gates did not pass; empty where all did."""
     samples: int
-    """Answers a case."""
+    """Answers per case."""
     metrics: dict[str, AcceptedMetric]
     """Levels over the whole suite."""
     counts: dict[str, list[str]]
-    """By scorer, the counts that its metrics are made of, in the order of every answer's scores."""
+    """By scorer, the counts that its metrics read, in the order of every answer's scores."""
     cases: dict[str, AcceptedCase]
     """By case id."""
     digest: str = ""
-    """Digest of all of the above, so that an edit by hand is seen."""
+    """Digest of all other fields, to detect manual edits."""
 
 
 SHORT = 16
-"""Hexadecimal digits kept of a case's hashes."""
+"""Hexadecimal digits of a case's hashes in the file."""
 
 
 def short(full: str) -> str:
-    """A hash as the file keeps it."""
+    """Shorten a hash to the form in the file."""
     return full[:SHORT]
 
 
-def sealed(found: Accepted) -> Accepted:
-    """With the digest of its content."""
-    return msgspec.structs.replace(found, digest=digest(msgspec.structs.replace(found, digest="")))
+def sealed(accepted: Accepted) -> Accepted:
+    """Return the content with its digest."""
+    return msgspec.structs.replace(accepted, digest=digest(msgspec.structs.replace(accepted, digest="")))
 
 
-def encode(found: Accepted) -> bytes:
-    """The bytes of baseline.json."""
-    top: dict[str, Any] = msgspec.to_builtins(found)
+def encode(accepted: Accepted) -> bytes:
+    """Return the bytes of baseline.json."""
+    top: dict[str, Any] = msgspec.to_builtins(accepted)
     return ("{\n" + ",\n".join(f"{_text(k)}: {_entries(k, top[k])}" for k in sorted(top)) + "\n}\n").encode()
 
 
@@ -164,39 +164,39 @@ def _entries(name: str, value: Any) -> str:
 
 
 def load_accepted(path: Path, suite: str) -> Accepted | None:
-    """Read the accepted baseline of a suite; None where there is no file. One that cannot be trusted is a UserError."""
+    """Read the accepted baseline of a suite; None without a file. Raises UserError for one that cannot be trusted."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         if not path.is_symlink():
             return None
-        raise UserError(f"{path}: is a link that leads nowhere. {_AGAIN}") from None
+        raise UserError(f"{path}: is a broken link. {_AGAIN}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). {_AGAIN}") from None
     try:
         refuse_newer(data, BASELINE_SCHEMA, path)
-        found = msgspec.json.decode(data, type=Accepted, strict=True)
+        accepted = msgspec.json.decode(data, type=Accepted, strict=True)
     except NOT_JSON as error:
-        raise UserError(f"{path}: is no accepted baseline: {str(error) or 'the file is empty'}. {_AGAIN}") from None
-    refuse_all([f"{path}: {problem}. {_AGAIN}" for problem in _problems(found, suite)], f"{path}: cannot be trusted")
-    return found
+        raise UserError(f"{path}: is not an accepted baseline: {str(error) or 'the file is empty'}. {_AGAIN}") from None
+    refuse_all([f"{path}: {problem}. {_AGAIN}" for problem in _problems(accepted, suite)], f"{path}: cannot be trusted")
+    return accepted
 
 
-_AGAIN = "Restore it from version control, or write it anew with `tunegate accept`"
+_AGAIN = "Restore it from version control, or write a new one with `tunegate accept`"
 
 
-def _problems(found: Accepted, suite: str) -> Iterator[str]:
-    if found.schema_version != BASELINE_SCHEMA:
-        yield f"schema {found.schema_version} is unknown; expected {BASELINE_SCHEMA}"
-    if found.suite != suite:
-        yield f"it is the baseline of {found.suite}, expected {suite}"
-    if found.digest != sealed(found).digest:
+def _problems(accepted: Accepted, suite: str) -> Iterator[str]:
+    if accepted.schema_version != BASELINE_SCHEMA:
+        yield f"schema {accepted.schema_version} is unknown; expected {BASELINE_SCHEMA}"
+    if accepted.suite != suite:
+        yield f"it is the baseline of {accepted.suite}, expected {suite}"
+    if accepted.digest != sealed(accepted).digest:
         yield "its content does not match its digest: it was changed after it was written"
-    unknown = unknown_rule(gate.rule for gate in found.gates)
+    unknown = unknown_rule(gate.rule for gate in accepted.gates)
     if unknown:
         yield unknown
-    for case_id, case in found.cases.items():
-        if not all(_fits(answer, found.counts) for answer in case.answers):
+    for case_id, case in accepted.cases.items():
+        if not all(_fits(answer, accepted.counts) for answer in case.answers):
             yield f"the scores of case '{case_id}' do not fit its `counts`"
             return
 
@@ -210,24 +210,24 @@ def _fits(answer: AcceptedAnswer, counts: Mapping[str, Sequence[str]]) -> bool:
     ) and set(answer.labels) | set(answer.failed) <= set(answer.scores)
 
 
-def records(found: Accepted, cases: Sequence[Case], prompt_hashes: Mapping[str, str]) -> list[Record]:
-    """The accepted answers to these cases as records of the baseline, in the order of the cases.
+def records(accepted: Accepted, cases: Sequence[Case], prompt_hashes: Mapping[str, str]) -> list[Record]:
+    """Return the accepted answers to these cases as records of the baseline, in the order of the cases.
 
-    `prompt_hashes` holds the cases that were asked now. A case that has changed since has no record.
+    `prompt_hashes` has the cases of the current run. A case that changed since has no record.
     """
-    made = []
+    answers = []
     for case in cases:
-        kept = found.cases.get(case.id)
-        if kept is None or case.id not in prompt_hashes or kept.case_hash != short(case_hash(case)):
+        accepted_case = accepted.cases.get(case.id)
+        if accepted_case is None or case.id not in prompt_hashes or accepted_case.case_hash != short(case_hash(case)):
             continue
-        for repeat, answer in enumerate(kept.answers, 1):
-            now = prompt_hashes[case.id]  # The file keeps the beginning of a hash.
-            prompt = now if short(now) == kept.prompt_hash else kept.prompt_hash
-            made.append(_record(found, case, repeat, answer, prompt))
-    return made
+        for repeat, answer in enumerate(accepted_case.answers, 1):
+            now = prompt_hashes[case.id]  # The file has only the start of a hash.
+            prompt = now if short(now) == accepted_case.prompt_hash else accepted_case.prompt_hash
+            answers.append(_record(accepted, case, repeat, answer, prompt))
+    return answers
 
 
-def _record(found: Accepted, case: Case, repeat: int, answer: AcceptedAnswer, prompt_hash: str) -> Record:
+def _record(accepted: Accepted, case: Case, repeat: int, answer: AcceptedAnswer, prompt_hash: str) -> Record:
     return Record(
         case=case,
         variant=BASELINE,
@@ -236,14 +236,14 @@ def _record(found: Accepted, case: Case, repeat: int, answer: AcceptedAnswer, pr
         prompt_hash=prompt_hash,
         expected_hash=digest(case.expected),
         completion=Completion(
-            key=found.digest,
+            key=accepted.digest,
             text="",
             finish_reason="error" if answer.error else "stop",
             prompt_tokens=0,
             output_tokens=0,
             error=NO_ANSWER if answer.error else None,
         ),
-        scores=Scores({name: _score(name, row, answer, found.counts[name]) for name, row in answer.scores.items()}),
+        scores=Scores({name: _score(name, row, answer, accepted.counts[name]) for name, row in answer.scores.items()}),
         text_kept=False,
     )
 

@@ -1,8 +1,8 @@
-"""Keeps what is printed while a picture stands on the terminal, so that it does not run into it. Draws nothing.
+"""Capture output while a live view is on the terminal, so that the two do not mix.
 
-The file descriptors themselves are turned, so that libraries in C and processes that were started here (vLLM's) are
-kept too. A file in memory takes it all, not a pipe: nobody who prints waits for a reader or for room on a disk, and
-none breaks who prints on after the end.
+The file descriptors themselves are redirected, so that C libraries and child processes (vLLM's) are captured too. The
+output goes to a file in memory, not a pipe: no writer waits for a reader or for space on a disk, and none fails that
+writes after the end.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ class CapturedOutput:
         self._turned.close()
 
     def lines(self) -> list[str]:
-        """Whole lines that came since the last call."""
+        """Return the complete lines since the last call."""
         *whole, self._begun = (self._begun + self._new()).split(b"\n")
         return [_text(line) for line in whole]
 
     def rest(self) -> list[str]:
-        """All that is left once the context has ended; the last call."""
+        """Return the rest after the context has ended; the last call."""
         with self._file:
-            found = self.lines()
-        return [*found, _text(self._begun)] if self._begun else found
+            lines = self.lines()
+        return [*lines, _text(self._begun)] if self._begun else lines
 
     def _new(self) -> bytes:
-        found = bytearray()
-        while some := os.pread(self._file.fileno(), CHUNK_BYTES, self._read):
-            found += some
-            self._read += len(some)
-        return bytes(found)
+        data = bytearray()
+        while chunk := os.pread(self._file.fileno(), CHUNK_BYTES, self._read):
+            data += chunk
+            self._read += len(chunk)
+        return bytes(data)
 
 
 def _text(line: bytes) -> str:
-    """What a terminal would show of a line that was overwritten: its last state."""
+    """Return the last state of a line that was overwritten with carriage returns."""
     return line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
 
 

@@ -1,7 +1,4 @@
-"""What is said while work goes on, and who says it. Knows no engine, computes no score and draws nothing.
-
-On a terminal `harness.progress.screen` draws it; elsewhere it is a line now and then, so that logs stay readable.
-"""
+"""Report the progress of work: a live view on a terminal, occasional lines elsewhere so that logs stay readable."""
 
 from __future__ import annotations
 
@@ -22,57 +19,57 @@ class Stage(Protocol):
     """One piece of work."""
 
     def advance(self, done: int = 1, tokens: int = 0) -> None:
-        """`done` more units of the total are finished, `tokens` tokens went through."""
+        """Count `done` finished units and `tokens` processed tokens."""
 
     def answered(self, completion: Completion, cached: bool) -> None:
-        """One unit more: an answer, new or `cached`."""
+        """Count one completion, new or `cached`."""
 
 
 class View(Protocol):
-    """Who shows work."""
+    """A way to show progress."""
 
     def say(self, text: str) -> None:
-        """One line for the user."""
+        """Print one line for the user."""
 
     def work(self, *names: str) -> AbstractContextManager[None]:
-        """Stages of these names belong together and follow one another."""
+        """Group stages of these names, which follow one another."""
 
     def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Stage]:
-        """One stage until the block ends."""
+        """Show one stage until the block ends."""
 
 
 class Progress:
-    """Shows work on stderr, or on the `terminal` of who calls; `quiet=True` says nothing."""
+    """Shows progress on stderr, or on the caller's `terminal`; `quiet=True` shows nothing."""
 
     def __init__(self, quiet: bool = False, terminal: TextIO | None = None) -> None:
         self._view = _view(quiet, terminal or sys.stderr)
 
     def say(self, text: str) -> None:
-        """One line for the user."""
+        """Print one line for the user."""
         self._view.say(text)
 
     def work(self, *names: str) -> AbstractContextManager[None]:
-        """Stages of these names belong together and follow one another."""
+        """Group stages of these names, which follow one another."""
         return self._view.work(*names)
 
     def stage(self, name: str, total: int | None = None, unit: str = "answers") -> AbstractContextManager[Stage]:
-        """One stage until the block ends; without a `total` where nobody can tell how much it is."""
+        """Show one stage until the block ends; without a `total` where the amount of work is unknown."""
         return self._view.stage(name, total, unit)
 
 
 def _view(quiet: bool, stream: TextIO) -> View:
     if quiet:
         return Silent()
-    found = terminal_of(stream)
-    if found is None:
+    terminal_descriptor = terminal_of(stream)
+    if terminal_descriptor is None:
         return Lines()
     from harness.progress.evaluation_view import Live
 
-    return Live(found)
+    return Live(terminal_descriptor)
 
 
 class Silent:
-    """Says nothing. A view, and any stage of it."""
+    """Shows nothing; both a view and its stages."""
 
     def say(self, text: str) -> None:
         pass
@@ -110,7 +107,7 @@ class Lines:
 
 
 class _StageLines:
-    """A line every LINE_EVERY_S seconds and one at the end."""
+    """Prints a line every LINE_EVERY_S seconds and one at the end."""
 
     def __init__(self, lines: Lines, name: str, total: int, unit: str) -> None:
         self.lines, self.name, self.total, self.unit = lines, name, total, unit
@@ -128,7 +125,7 @@ class _StageLines:
         self.advance(1, completion.prompt_tokens + completion.output_tokens)
 
     def close(self) -> None:
-        """Say where it stands."""
+        """Print the current counts."""
         seconds = max(time.monotonic() - self.start, 1e-9)
         left = seconds * (self.total - self.done) / self.done if self.done else None
         rate = f", {self.tokens / seconds:,.0f} tokens/s" if self.tokens else ""

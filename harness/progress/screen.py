@@ -1,6 +1,6 @@
-"""Draws a picture at the foot of a terminal and prints lines above it. Knows nothing of what the picture shows.
+"""Draw a picture at the bottom of a terminal and print lines above it.
 
-A picture is drawn by a thread of its own, so that work never waits for it, and one that cannot be drawn ends no run.
+A thread draws the picture, so that work never waits for it; an error in drawing does not end a run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from harness.sanitize import shown
 
 EVERY_S = 0.5
 SIZE = os.terminal_size((80, 24))
-"""Of a terminal that does not tell its own."""
+"""Size of a terminal that does not report its own."""
 
 Draw = Callable[[int, int], RenderableType]
-"""Makes the picture for so many columns and rows."""
+"""Returns the picture for a number of columns and rows."""
 
 
 class Screen:
-    """A context in which the picture stands; it is gone afterwards, and the cursor is back."""
+    """A context that shows the picture; afterwards it is removed and the cursor is restored."""
 
     def __init__(self, descriptor: int, draw: Draw) -> None:
         self._descriptor, self._draw = descriptor, draw
@@ -44,7 +44,7 @@ class Screen:
         self.close()
 
     def open(self) -> None:
-        """Begin to draw."""
+        """Start drawing."""
         encoding = getattr(sys.stderr, "encoding", None)
         with ExitStack() as opened:
             file = opened.enter_context(os.fdopen(os.dup(self._descriptor), "w", encoding=encoding, errors="replace"))
@@ -66,12 +66,12 @@ class Screen:
             self._opened = opened.pop_all()
 
     def close(self) -> None:
-        """Take the picture away."""
-        with suppress(OSError):  # A terminal that has gone away takes no last word.
+        """Remove the picture."""
+        with suppress(OSError):  # The terminal may have closed.
             self._opened.close()
 
     def say(self, text: str) -> None:
-        """One line above the picture."""
+        """Print one line above the picture."""
         with self._lock, suppress(OSError):
             self._print([*self._aside.lines(), text])
 
@@ -88,14 +88,14 @@ class Screen:
                 picture = self._draw(columns, rows)
                 self._print(self._aside.lines())
                 self._live.update(picture, refresh=True)
-            except Exception as error:  # Whatever it is, the run goes on; it is told at the end.
+            except Exception as error:  # Any error: the run continues, and the error is shown at the end.
                 self._failed = f"the live view ended early: {type(error).__name__}: {error}"
 
     def _measure(self) -> os.terminal_size:
-        """Columns and rows now; asked of the terminal itself, as standard output is turned away."""
+        """Return the current columns and rows, from the terminal itself, because standard output is redirected."""
         with suppress(OSError):
-            found = os.get_terminal_size(self._console.file.fileno())
-            self._console.size = found if found.columns and found.lines else SIZE
+            size = os.get_terminal_size(self._console.file.fileno())
+            self._console.size = size if size.columns and size.lines else SIZE
         return os.terminal_size(self._console.size)
 
     def _print(self, lines: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
-"""Whether there is a terminal to draw on, and how it is lent to a process of one's own. Draws nothing.
+"""Find the terminal to draw on, and lend it to a child process.
 
-NO_COLOR, a dumb terminal and CI ask for plain lines.
+With NO_COLOR, a dumb terminal or CI, output is plain lines.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ from typing import TextIO
 from harness.env import in_ci
 
 LENT = "TUNEGATE_TERMINAL"
-"""Names, to a process whose output is read by its parent, the descriptor of the terminal that it may draw on."""
+"""Environment variable with the descriptor of the terminal that a child process may draw on."""
 SHOW_CURSOR = b"\x1b[?25h"
 DUMB = ("dumb", "unknown")
 
 
 def terminal_of(stream: TextIO) -> int | None:
-    """The descriptor of the terminal that `stream` writes to, or that was lent; None where plain lines are wanted."""
+    """Return the descriptor of the terminal behind `stream`, or of the lent one; None where output is plain lines."""
     if not wants_drawing(os.environ):
         return None
-    return next((found for found in (_descriptor(stream), _lent()) if found is not None and is_terminal(found)), None)
+    return next(
+        (
+            descriptor
+            for descriptor in (_descriptor(stream), _lent())
+            if descriptor is not None and is_terminal(descriptor)
+        ),
+        None,
+    )
 
 
 def wants_drawing(environment: Mapping[str, str]) -> bool:
@@ -32,16 +39,16 @@ def wants_drawing(environment: Mapping[str, str]) -> bool:
 
 @contextmanager
 def lent(stream: TextIO) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
-    """The descriptors and the environment that lend the terminal of `stream` to a child; both empty without one.
+    """Yield the descriptors and the environment that lend the terminal of `stream` to a child; empty without one.
 
-    The descriptor is a new one, as a child's own standard error goes elsewhere. Afterwards the cursor is shown: a child
-    that was killed left it hidden.
+    The descriptor is a new one, because the child's standard error is redirected. The cursor is shown afterwards, since
+    a killed child leaves it hidden.
     """
-    found = terminal_of(stream)
-    if found is None:
+    descriptor = terminal_of(stream)
+    if descriptor is None:
         yield (), {}
         return
-    other = os.dup(found)
+    other = os.dup(descriptor)
     try:
         yield (other,), {LENT: str(other)}
     finally:
@@ -51,7 +58,7 @@ def lent(stream: TextIO) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
 
 
 def is_lent() -> bool:
-    """Whether the terminal is a parent's, who reads what is printed here and prints it in turn."""
+    """Whether the terminal is the parent's, which prints the output of this process."""
     return _lent() is not None
 
 

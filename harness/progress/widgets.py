@@ -1,4 +1,4 @@
-"""What pictures are made of. Text goes in as plain `Text`: markup and control characters in it do nothing."""
+"""Widgets of the live views. Text is plain `Text`: markup and control characters in it have no effect."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PLAIN_LEVELS = "_.-~=+*#"
 
 
 def line(text: str, style: str = "") -> Text:
-    """One row of the terminal; what does not fit is cut."""
+    """Make one row of the terminal; text that does not fit is cut."""
     return Text(shown(text).replace("\n", " "), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def flow(facts: Iterable[str], columns: int, style: str = "") -> list[Text]:
-    """Facts side by side in as many rows as they need."""
+    """Arrange facts side by side, in as many rows as they need."""
     rows: list[str] = []
     for fact in filter(None, facts):
         if rows and cell_len(rows[-1] + BETWEEN + fact) <= columns:
@@ -36,16 +36,16 @@ def flow(facts: Iterable[str], columns: int, style: str = "") -> list[Text]:
 
 
 def trail(names: Sequence[str], now: int) -> Text:
-    """Stages in their order: done, under way, to come."""
-    found = line("")
+    """Show the stages in order: done, current, to come."""
+    text = line("")
     for place, name in enumerate(names):
-        found.append(" > " if place else "", style="dim")
-        found.append(name, style="bold" if place == now else "dim" if place < now else "")
-    return found
+        text.append(" > " if place else "", style="dim")
+        text.append(name, style="bold" if place == now else "dim" if place < now else "")
+    return text
 
 
 def bar(done: int, total: int, unit: str) -> Table:
-    """A bar, and the numbers beside it."""
+    """Make a bar with its numbers next to it."""
     row = Table.grid(padding=(0, 1, 0, 0), expand=True)
     row.add_column(ratio=1)
     row.add_column(no_wrap=True, overflow="ellipsis")
@@ -54,7 +54,7 @@ def bar(done: int, total: int, unit: str) -> Table:
 
 
 class Sparkline:
-    """Numbers as a row of small bars, the last ones to the right; one row high, as wide as there is room."""
+    """Numbers as one row of small bars, the latest at the right, as wide as the space."""
 
     def __init__(self, values: Sequence[float], most: int) -> None:
         self.values, self.most = values, most
@@ -68,7 +68,7 @@ class Sparkline:
 
 
 def spark(values: Sequence[float], width: int, levels: str = LEVELS) -> str:
-    """All numbers in `width` characters: neighbours are averaged, the lowest is the lowest bar."""
+    """Draw all numbers in `width` characters: neighbours are averaged, and the lowest number is the lowest bar."""
     if not values:
         return ""
     groups = min(width, len(values))
@@ -83,7 +83,7 @@ MOST = 1024
 
 
 class Series:
-    """Numbers in their order; neighbours are averaged once there are too many."""
+    """Numbers in order; neighbours are averaged once there are too many."""
 
     def __init__(self) -> None:
         self.means: list[float] = []
@@ -92,7 +92,7 @@ class Series:
         self._open: list[float] = []
 
     def add(self, value: float) -> None:
-        """One number more."""
+        """Add a number."""
         self.last = value
         self._open.append(value)
         if len(self._open) < self._each:

@@ -75,7 +75,7 @@ def _checked(folder: Path) -> list[str]:
 def _required(target: Path) -> str:
     """Name the new suite in the approval policy; returns what was done."""
     try:
-        renew([only_suite(target)], more=True)
+        renew([only_suite(target)], add_new=True)
     except UserError as problem:
         return f"not added to the approval policy: {problem}. Then add it with `tunegate approval --suite {target}`"
     return f"written: {policy_path()}; a model must pass this suite before it is merged or served"

@@ -1,6 +1,6 @@
-"""Makes cases of the rows of a table, by named columns. Knows no file format and writes no file.
+"""Import the rows of a table as cases, by named columns.
 
-Every row that cannot be a case is kept with its line and why, in words that say what to do.
+Every row that cannot be a case is reported with its line, the reason and what to do.
 """
 
 from __future__ import annotations
@@ -28,52 +28,52 @@ if TYPE_CHECKING:
 
 
 MOST_SHOWN = 40
-"""Different problems that are shown in full."""
+"""Number of different problems shown in full."""
 
 
 class ImportColumns(Struct, frozen=True, kw_only=True):
-    """Which column is what."""
+    """The columns of the parts of a case."""
 
     id: str
-    """Names the case."""
+    """The case's id."""
     input: dict[str, str]
     """Variables of the prompt, by name."""
     expected: str
     """The right answer."""
     cluster: str | None = None
-    """What the case comes from; None makes each case its own."""
+    """The case's cluster; None makes each case a cluster of its own."""
     tags: dict[str, str] = field(default_factory=dict)
     """Tags, by name."""
     separator: str | None = None
-    """What stands between several right answers in one cell; None: only a JSON list is several."""
+    """Separator of several right answers in one cell; None: only a JSON list is several."""
     none: str | None = None
-    """What an expected cell says where there is none; None: every cell must say something."""
+    """Content of an expected cell without a right answer; None: no cell may be without one."""
 
     @property
     def names(self) -> list[str]:
-        """Every column that is read."""
+        """All columns that are read."""
         cluster = [self.cluster] if self.cluster else []
         return [self.id, *self.input.values(), self.expected, *cluster, *self.tags.values()]
 
 
 class ImportedRows(Struct, kw_only=True):
-    """What rows came to."""
+    """Cases and problems of imported rows."""
 
     cases: list[Case] = field(default_factory=list)
-    """Those that can be used."""
+    """Valid cases."""
     problems: list[tuple[str, str]] = field(default_factory=list)
-    """Where a row stands that cannot, and why."""
+    """The place and the problem of each invalid row."""
 
 
 class Bad(Exception):
-    """Why a row cannot be used."""
+    """The reason why a row is invalid."""
 
 
 def read_rows(rows: Iterable[TableRow], columns: ImportColumns, suite: Suite, present: Sequence[Case]) -> ImportedRows:
-    """Cases of rows, each checked by the suite's scorers and against all before it; `present` ones are in the suite."""
-    found = ImportedRows()
+    """Make cases of rows, checked by the suite's scorers and against earlier rows and `present` cases of the suite."""
+    imported = ImportedRows()
     ids = {case.id: "the suite" for case in present}
-    texts = {_content(case): "the suite" for case in present}
+    texts = {_content(case): "a case of the suite" for case in present}
     for row in rows:
         try:
             if row.problem:
@@ -81,17 +81,17 @@ def read_rows(rows: Iterable[TableRow], columns: ImportColumns, suite: Suite, pr
             case = _case(row.cells, columns)
             _check(case, suite, ids, texts)
         except Bad as bad:
-            found.problems.append((row.where, str(bad)))
+            imported.problems.append((row.where, str(bad)))
             continue
         ids[case.id] = texts[_content(case)] = row.where
-        found.cases.append(case)
-    return found
+        imported.cases.append(case)
+    return imported
 
 
 def _case(cells: Mapping[str, Any], columns: ImportColumns) -> Case:
     name = filled(cells, columns.id)
     if not name.isprintable():
-        raise Bad(f"id {name!r} holds a character that cannot be seen. Use letters, digits, '-', '/' and '.'")
+        raise Bad(f"id {name!r} contains an invisible character. Use letters, digits, '-', '/' and '.'")
     return Case(
         id=name,
         input={key: filled(cells, column, whole=True) for key, column in columns.input.items()},
@@ -105,19 +105,19 @@ def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str,
     if case.id in ids:
         raise Bad(f"id {case.id!r} is that of {ids[case.id]} too. Ids must be unique")
     problems = [problem_of(case, {}, 0), *suite.problems(case)]
-    if said := [text for text in problems if text]:
-        raise Bad("; ".join(said))
+    if messages := [text for text in problems if text]:
+        raise Bad("; ".join(messages))
     if (first := texts.get(_content(case))) is not None:
-        raise Bad(f"asks what {first} asks. A case that stands twice counts twice: leave one out")
+        raise Bad(f"has the same input as {first}. A duplicate counts twice: remove one")
 
 
 def _content(case: Case) -> str:
-    """What two cases that ask the same have in common: their inputs, whatever the white space."""
+    """Return the inputs without regard to white space; equal for duplicate cases."""
     return json.dumps({name: text.split() for name, text in sorted(case.input.items())})
 
 
 def _cell(cells: Mapping[str, Any], column: str) -> Any:
-    """The value of a column; `answers.text` may lie inside `answers`."""
+    """Return the value of a column; `answers.text` may be inside `answers`."""
     if column in cells:
         return cells[column]
     value: Any = cells
@@ -129,7 +129,7 @@ def _cell(cells: Mapping[str, Any], column: str) -> Any:
 
 
 def filled(cells: Mapping[str, Any], column: str, whole: bool = False) -> str:
-    """Text of a cell that must not be empty; `whole` keeps the white space around it."""
+    """Return the text of a cell that must not be empty; `whole` keeps surrounding white space."""
     text = _text(_cell(cells, column), column, whole)
     if not text.strip():
         raise Bad(f"{column!r} is empty. Fill it in, or leave the row out")
@@ -147,12 +147,12 @@ def _text(value: Any, column: str, whole: bool = False) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise Bad(f"{column!r} holds half a character (a lone surrogate). Write the row again as UTF-8") from None
+        raise Bad(f"{column!r} contains half a character (a lone surrogate). Save the row as UTF-8") from None
     return text if whole else text.strip()
 
 
 def _expected(value: Any, columns: ImportColumns) -> list[str]:
-    """The right answers of one cell: a list, a JSON list, texts between separators, or one text."""
+    """Parse the right answers of one cell: a list, a JSON list, separated texts, or one text."""
     column = columns.expected
     if isinstance(value, Mapping):
         return [_text(json.dumps(value, ensure_ascii=False, default=str), column)]
@@ -162,41 +162,41 @@ def _expected(value: Any, columns: ImportColumns) -> list[str]:
     if columns.none is not None and text.casefold() == columns.none.strip().casefold():
         return []
     if not text:
-        raise Bad(f"{column!r} is empty. Fill it in, or say --none '' where an empty cell means that there is none")
+        raise Bad(f"{column!r} is empty. Fill it in, or pass --none '' where an empty cell means that there is none")
     if text.startswith("[") and text.endswith("]"):
         try:
             return _several(json.loads(text), column)
         except (ValueError, RecursionError):
-            raise Bad(f"""{column!r} looks like a list and is no JSON: {text[:40]!r}. Write ["a", "b"]""") from None
+            raise Bad(f"""{column!r} looks like a list but is not JSON: {text[:40]!r}. Write ["a", "b"]""") from None
     return _several(text.split(columns.separator), column) if columns.separator else [text]
 
 
 def _several(values: Sequence[Any], column: str) -> list[str]:
-    found = [_text(value, column) for value in values]
-    if "" in found:
-        raise Bad(f"{column!r} has an empty entry: {found}. Take it out")
-    return found
+    texts = [_text(value, column) for value in values]
+    if "" in texts:
+        raise Bad(f"{column!r} has an empty entry: {texts}. Remove it")
+    return texts
 
 
-def refuse_bad(source: str, problems: Sequence[tuple[str, str]], good: int, said: str) -> None:
-    """Name every bad row in one UserError, beside how many are `good`; return where there is none."""
+def refuse_bad(source: str, problems: Sequence[tuple[str, str]], good: int, consequence: str) -> None:
+    """Raise one UserError with every invalid row and the number of `good` ones; return where there is none."""
     if problems:
-        told = "\n".join(f"  {line}" for line in group_messages(problems))
-        raise UserError(f"{source}: {len(problems):,} of {len(problems) + good:,} rows {said}\n{told}")
+        lines = "\n".join(f"  {line}" for line in group_messages(problems))
+        raise UserError(f"{source}: {len(problems):,} of {len(problems) + good:,} rows {consequence}\n{lines}")
 
 
 def group_messages(problems: Sequence[tuple[str, str]]) -> list[str]:
-    """One line a problem, with every row that has it."""
+    """Return one line per problem, with every row that has it."""
     by_text: dict[str, list[str]] = {}
     for where, text in problems:
         by_text.setdefault(text, []).append(where)
-    told = [f"{_ranges(where)}: {text}" for text, where in list(by_text.items())[:MOST_SHOWN]]
-    rest = [one for where in list(by_text.values())[MOST_SHOWN:] for one in where]
-    return told + ([f"and {_ranges(rest)}, each with a problem of its own"] if rest else [])
+    lines = [f"{_ranges(where)}: {text}" for text, where in list(by_text.items())[:MOST_SHOWN]]
+    others = [one for where in list(by_text.values())[MOST_SHOWN:] for one in where]
+    return lines + ([f"and {_ranges(others)}, each with another problem"] if others else [])
 
 
 def _ranges(where: Sequence[str]) -> str:
-    """`line 2`, or `lines 2-4, 9`."""
+    """Format places: `line 2`, or `lines 2-4, 9`."""
     word = where[0].split()[0]
     runs: list[list[int]] = []
     for number in (int(one.split()[1]) for one in where):
@@ -214,7 +214,7 @@ Mode = Literal["append", "replace"]
 def import_table(
     source: str, into: str, columns: ImportColumns, hub: Hub, mode: Mode | None, skip_bad: bool
 ) -> list[str]:
-    """Write the rows of `source` into the suite's cases; returns what there is now, in lines."""
+    """Import the rows of `source` into the suite's cases, and return a summary in lines. Raises UserError."""
     from harness.gates.config import load_suite_gates
     from harness.gates.power_view import power_summary
     from harness.scaffold.create import only_suite
@@ -230,19 +230,19 @@ def import_table(
         raise UserError(f"{suite.cases_path}: cases are added to JSONL files. Add the rows to this table yourself")
     path = Path(os.path.relpath(suite.cases_path))
     present = present_cases(path, mode)
-    found = read_rows(rows_of(source, columns.names, hub), columns, suite, present)
+    imported = read_rows(rows_of(source, columns.names, hub), columns, suite, present)
     if not skip_bad:
-        said = "cannot be cases, and nothing was written (--skip-bad leaves them out)"
-        refuse_bad(source, found.problems, len(found.cases), said)
-    cases = [*present, *found.cases]
-    refuse_unfit(suite, found, cases, columns)
+        hint = "cannot be cases, and nothing was written (--skip-bad leaves them out)"
+        refuse_bad(source, imported.problems, len(imported.cases), hint)
+    cases = [*present, *imported.cases]
+    refuse_unfit(suite, imported, cases, columns)
     write_cases(path, cases)
     suite = only_suite(folder)
-    kept = f", after {len(present):,} that were there" if present else ""
+    note = f", after {len(present):,} that were there" if present else ""
     return [
-        *(f"left out: {line}" for line in group_messages(found.problems)),
-        *([f"left out in all: {len(found.problems):,} rows"] if found.problems else []),
-        f"written: {path}: {len(found.cases):,} cases{kept}",
+        *(f"left out: {line}" for line in group_messages(imported.problems)),
+        *([f"left out in all: {len(imported.problems):,} rows"] if imported.problems else []),
+        f"written: {path}: {len(imported.cases):,} cases{note}",
         *summary(suite, suite.cases, columns),
         *power_summary(suite, load_suite_gates(suite, None)),
     ]
@@ -253,50 +253,52 @@ def _folder(into: str) -> Path:
 
     folder = ROOT.joinpath(*suite_name(into))
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such suite. Make it with: tunegate init {'/'.join(suite_name(into))}")
+        raise UserError(f"{folder}: no such suite. Create it with: tunegate init {'/'.join(suite_name(into))}")
     return folder
 
 
-def refuse_unfit(suite: Suite, found: ImportedRows, cases: Sequence[Case], columns: ImportColumns) -> None:
-    """Refuse new cases that the prompt cannot be filled with, and cases that lack what slices and gates name."""
+def refuse_unfit(suite: Suite, imported: ImportedRows, cases: Sequence[Case], columns: ImportColumns) -> None:
+    """Raise UserError for new cases that the prompt cannot use, or where no case has a tag of a slice or gate."""
     from harness.gates.config import gate_ids, load_suite_gates
     from harness.suites.prompts import messages
 
-    if not found.cases:
-        raise UserError("no row could be used, so nothing was written. Expected a row a case below the column names")
+    if not imported.cases:
+        raise UserError(
+            "no row could be used, so nothing was written. Expected one row per case below the column names"
+        )
     try:
-        for case in found.cases:
+        for case in imported.cases:
             messages(suite.template, case)
     except UserError as error:
         given = ", ".join(columns.input)
-        raise UserError(f"{error}. Name a column for it with --input NAME=COLUMN, beside {given}") from None
+        raise UserError(f"{error}. Name a column for it with --input NAME=COLUMN, in addition to {given}") from None
     values = {tag: sorted({c.tags[tag] for c in cases if tag in c.tags}) for tag in suite.slices}
-    empty = [tag for tag, seen in values.items() if not seen]
+    empty = [tag for tag, tag_values in values.items() if not tag_values]
     if empty:
         raise UserError(
-            f"{suite.name} tells cases apart by {empty[0]!r}, and no row has it. Name its column with --tag "
-            f"{empty[0]}=COLUMN, or take it out of Suite(slices=...) and gates.toml"
+            f"{suite.name} has the slice {empty[0]!r}, and no row has that tag. Name its column with --tag "
+            f"{empty[0]}=COLUMN, or remove it from Suite(slices=...) and gates.toml"
         )
     gate_ids(load_suite_gates(suite, None), values, suite.name)
 
 
 def present_cases(path: Path, mode: Mode | None) -> list[Case]:
-    """Cases that stay. A file with cases asks for a mode: UserError where none is given."""
+    """Return the cases to keep. Raises UserError where the file has cases and no mode is given."""
     if not path.exists() or not path.read_bytes().strip() or mode == "replace":
         return []
     if mode == "append":
         return list(load_cases(path))
     lines = len(path.read_bytes().splitlines())
-    raise UserError(f"{path} has {lines:,} cases already: say --append to keep them, or --replace to drop them")
+    raise UserError(f"{path} has {lines:,} cases already: pass --append to keep them, or --replace to delete them")
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """Put the cases in place of the file at once: a failure leaves the old file."""
+    """Replace the file atomically: a failure leaves the old file."""
     write_atomic(path, b"".join(msgspec.json.encode(case) + b"\n" for case in cases), "The file is as it was")
 
 
 def summary(suite: Suite, cases: Sequence[Case], columns: ImportColumns) -> list[str]:
-    """Counts of cases, clusters and tags; what is worth a second look."""
+    """Return counts of cases, clusters and tags, and what to check."""
     from harness.scaffold.render import EXAMPLE
 
     clusters = Counter(case.cluster for case in cases)

@@ -1,6 +1,6 @@
-"""Makes training rows of a table, in the words in which a suite asks. Asks no model and curates nothing.
+"""Make training rows of a table, with the prompts of a suite.
 
-A row is a chat: the suite's prompt on the row's text, and the answer as the table has it.
+A row is a chat: the suite's prompt for the row's text, and the answer from the table.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 
 class RowColumns(Struct, frozen=True, kw_only=True):
-    """Which column is what."""
+    """The columns of the parts of a training row."""
 
     input: Mapping[str, str]
     """Variables of the suite's prompt, by name."""
     answer: str
-    """What is to be answered, word for word."""
+    """The expected answer."""
     cluster: str | None = None
-    """What the row comes from."""
+    """The row's cluster."""
 
     @property
     def names(self) -> list[str]:
-        """Every column that is read."""
+        """All columns that are read."""
         return [*self.input.values(), self.answer, *([self.cluster] if self.cluster else [])]
 
 
 def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Path) -> int:
-    """Write a training row for every row of `source`, asked as the suite in `folder` asks; returns their number.
+    """Write a training row for every row of `source`, with the prompt of the suite in `folder`; return their number.
 
-    UserError where a row cannot be one; nothing is written then.
+    Raises UserError for invalid rows; nothing is written then.
     """
     from harness.scaffold.create import only_suite
 
@@ -59,16 +59,16 @@ def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Pa
 def _rows(
     table: Iterator[TableRow], columns: RowColumns, suite: Suite, problems: list[tuple[str, str]]
 ) -> Iterator[dict[str, Any]]:
-    """Chats with what they come from; a row that cannot be one goes to `problems` with its line."""
+    """Yield chats with their clusters; an invalid row is added to `problems` with its line."""
     for row in table:
         try:
             if row.problem:
                 raise Bad(row.problem)
-            asked = {name: filled(row.cells, column, whole=True) for name, column in columns.input.items()}
+            prompt_input = {name: filled(row.cells, column, whole=True) for name, column in columns.input.items()}
             answer = filled(row.cells, columns.answer)
             source = {"cluster": filled(row.cells, columns.cluster)} if columns.cluster else {}
         except Bad as bad:
             problems.append((row.where, str(bad)))
             continue
-        chat = messages(suite.template, Case(id=row.where, input=asked, expected=[], cluster=row.where))
+        chat = messages(suite.template, Case(id=row.where, input=prompt_input, expected=[], cluster=row.where))
         yield {"messages": [*chat, {"role": "assistant", "content": answer}], **source}

@@ -130,7 +130,7 @@ def a_model_against_itself(target: Target) -> None:
     target.evaluate(baseline=target.adapter)
 
 
-@attack("asked a server whose weights are not known")
+@attack("used a server with unknown weights")
 def a_server_that_has_the_name_of_the_adapter(target: Target) -> None:
     own = checkpoint_of(target.adapter)
     named = Checkpoint(name=own.name, kind="endpoint", path=own.path, digest=own.digest, pinned_by="name")
@@ -251,7 +251,7 @@ def a_training_run_that_says_pass(target: Target) -> None:
     target.reseal(kind="train")
 
 
-@attack("asked 10 of 40 cases")
+@attack("ran 10 of 40 cases")
 def ten_cases_were_asked(target: Target) -> None:
     target.evaluate(1, asked=10)
 
@@ -367,7 +367,7 @@ def a_threshold_that_cannot_fail(target: Target) -> None:
     target.reseal(suites=infos)
 
 
-@attack("its folder evalsuites/legal/mini is not here")
+@attack("its folder evalsuites/legal/mini does not exist")
 def the_suite_is_deleted(target: Target) -> None:
     target.second_suite()
     target.evaluate(1, answers=wrong(), suites=["legal/easy"])

@@ -194,9 +194,9 @@ def approval(
     Updates the digests of the suites in it; a new file names every suite below evalsuites. Commit the file: a change
     to it, or to one of its suites, changes what may be merged and served.
     """
-    from harness.approval.policy import folders_named, policy_path, renew
+    from harness.approval.policy import policy_path, renew, required_folders
 
-    for line in renew(load_available_suites(suite or folders_named()), more=bool(suite)):
+    for line in renew(load_available_suites(suite or required_folders()), add_new=bool(suite)):
         typer.echo(line)
     typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
 

@@ -159,7 +159,7 @@ def test_an_empty_reason_is_refused(root: Path) -> None:
 
 
 def test_a_partial_run_is_no_baseline(root: Path) -> None:
-    with pytest.raises(UserError, match="10 of 60 cases were answered; a partial run is no baseline"):
+    with pytest.raises(UserError, match="10 of 60 cases were answered; a partial run cannot be a baseline"):
         accept(evaluate(root, NEW, limit=10).path, suites(root), SAID)
 
 
@@ -177,14 +177,14 @@ def test_a_changed_or_unsealed_run_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("change", "what"), [
-    ({"cases": CASES[:-1]}, "cases of the run"),
-    ({"gates": GATES.replace("0.2", "0.1")}, r"gates\.toml of the run"),
-    ({"test": "SCORER"}, "scorers of the run"),
+    ({"cases": CASES[:-1]}, "cases"),
+    ({"gates": GATES.replace("0.2", "0.1")}, r"gates\.toml"),
+    ({"test": "SCORER"}, "scorers"),
 ])  # fmt: skip
 def test_a_run_of_another_suite_than_the_one_now_is_refused(root: Path, change: dict[str, Any], what: str) -> None:
     run = evaluate(root, NEW)
     write(root, **(change if change != {"test": "SCORER"} else {"test": other_scorer()}))
-    with pytest.raises(UserError, match=f"legal/mini: {what} and of the suite as it is now are not the same"):
+    with pytest.raises(UserError, match=f"legal/mini: {what} changed since the run"):
         accept(run.path, suites(root), SAID)
 
 
@@ -195,7 +195,7 @@ def other_scorer() -> str:
 
 
 def test_a_run_without_one_of_the_suites_is_named(root: Path) -> None:
-    with pytest.raises(UserError, match="holds legal/mini; none of them is among the suites given"):
+    with pytest.raises(UserError, match="has legal/mini; none of the given suites is in it"):
         accept(evaluate(root, NEW).path, [], SAID)
 
 
@@ -227,12 +227,12 @@ def rewritten(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda p: p.write_text(""), "is no accepted baseline"),
-    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-200]), "is no accepted baseline"),
-    "no JSON": (lambda p: p.write_text("accepted"), "is no accepted baseline"),
+    "empty": (lambda p: p.write_text(""), "is not an accepted baseline"),
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-200]), "is not an accepted baseline"),
+    "no JSON": (lambda p: p.write_text("accepted"), "is not an accepted baseline"),
     "not a number": (lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": NaN')), "is no accepted"),
     "too large": (lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": 1e999')), "is no accepted"),
-    "not text": (lambda p: p.write_bytes(b"\xff\xfe" + p.read_bytes()), "is no accepted baseline"),
+    "not text": (lambda p: p.write_bytes(b"\xff\xfe" + p.read_bytes()), "is not an accepted baseline"),
     "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read"),
     "a dead link": (lambda p: (p.unlink(), p.symlink_to(p.parent / "gone")), "leads nowhere"),
 }

@@ -130,11 +130,11 @@ def test_a_swapped_case_file_test_and_module_are_said(root: Path, bars: Path) ->
     (bars / "legal" / "shared.py").write_text("")
     made = evaluate(root, right(fewer), bars=bars)
     assert made.manifest.moved == [
-        f"conftest.py is new against {bars}",
+        f"conftest.py is new, compared with {bars}",
         f"legal/mini/cases.jsonl differs from {bars}: 1 case was removed (c7)",
         f"legal/mini/prompt.jinja differs from {bars}",
         f"legal/mini/test_mini.py differs from {bars}",
-        f"legal/shared.py is gone against {bars}",
+        f"legal/shared.py is missing, compared with {bars}",
     ]
 
 

@@ -108,7 +108,7 @@ def approved(made: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     own.run = own.runs / made.run.name
     own.folder = write_suite(tmp_path, rows(12), gates=PASSES)
     monkeypatch.chdir(tmp_path)
-    renew(own.suites(), more=True)
+    renew(own.suites(), add_new=True)
     return own
 
 
@@ -155,7 +155,7 @@ def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeyp
     """The adapter is said to have passed a bar that nothing reaches."""
     approval = approve(resolve(str(approved.adapter)), approved.where, None, "serve")
     (approved.folder / "gates.toml").write_text(PASSES.replace("at_most", "at_least"))
-    renew(approved.suites(), more=True)
+    renew(approved.suites(), add_new=True)
     gates = digest((approved.folder / "gates.toml").read_bytes())
     edit_json(approved.run / "run.json", lambda run: run["suites"][0].update(gates_hash=gates) or run)
     with pytest.raises(GateFailed, match=r"do not pass, though their adapter did: legal/mini .*: fail") as caught:
@@ -205,7 +205,7 @@ def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> No
 def test_a_passing_run_by_other_gates_does_not_count(approved: Approved) -> None:
     approved.judge()
     (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.91"))
-    renew(approved.suites(), more=True)
+    renew(approved.suites(), add_new=True)
     assert judge_merged.approved_already(resolve(str(approved.merged)), approved.base, approved.where) is None
 
 

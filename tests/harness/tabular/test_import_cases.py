@@ -85,9 +85,9 @@ def test_a_cell_says_one_answer_several_or_none(suite, cell, columns, expected):
 
 
 @pytest.mark.parametrize(("row", "said"), [
-    ({"answer": ""}, "'answer' is empty. Fill it in, or say --none ''"),
+    ({"answer": ""}, "'answer' is empty. Fill it in, or pass --none ''"),
     ({"answer": None}, "'answer' is empty"),
-    ({"answer": "['a', 'b']"}, "looks like a list and is no JSON"),
+    ({"answer": "['a', 'b']"}, "looks like a list but is not JSON"),
     ({"answer": ["a", ""]}, "'answer' has an empty entry"),
     ({"answer": [["a"]]}, "'answer' is a list, expected text"),
     ({"answer": b"x"}, "'answer' is a bytes, expected text"),
@@ -96,7 +96,7 @@ def test_a_cell_says_one_answer_several_or_none(suite, cell, columns, expected):
     ({"text": "\ud800"}, "half a character"),
     ({"id": None}, "'id' is empty"),
     ({"id": "a[1]"}, "id 'a[1]' is empty or contains a bracket"),
-    ({"id": "a\x1b[2J"}, "holds a character that cannot be seen"),
+    ({"id": "a\x1b[2J"}, "contains an invisible character"),
 ])  # fmt: skip
 def test_a_bad_row_says_what_was_found_and_what_to_do(suite, row, said):
     assert said in one(suite, cells(**row))
@@ -123,9 +123,9 @@ def test_copies_by_id_and_by_content_are_refused_within_a_table_and_against_the_
     assert [case.id for case in found.cases] == ["a1", "a3"]
     assert found.problems == [
         ("line 3", "id 'a1' is that of line 2 too. Ids must be unique"),
-        ("line 4", "asks what line 2 asks. A case that stands twice counts twice: leave one out"),
+        ("line 4", "has the same input as line 2. A duplicate counts twice: remove one"),
         ("line 6", "id 'old' is that of the suite too. Ids must be unique"),
-        ("line 7", "asks what the suite asks. A case that stands twice counts twice: leave one out"),
+        ("line 7", "has the same input as a case of the suite. A duplicate counts twice: remove one"),
     ]
 
 
@@ -138,7 +138,7 @@ def test_rows_with_one_problem_stand_in_one_line():
     problems = [(f"line {n}", "is empty") for n in (2, 3, 4, 9)] + [("line 5", "is odd")]
     assert group_messages(problems) == ["lines 2-4, 9: is empty", "line 5: is odd"]
     many = group_messages([(f"line {n}", f"problem {n}") for n in range(1, 101)])
-    assert len(many) == MOST_SHOWN + 1 and many[-1] == "and lines 41-100, each with a problem of its own"
+    assert len(many) == MOST_SHOWN + 1 and many[-1] == "and lines 41-100, each with another problem"
 
 
 JSON = st.recursive(
@@ -216,7 +216,7 @@ def test_power_says_what_enough_cases_can_show(tunegate):
 def test_cases_that_are_there_ask_for_a_word(tunegate):
     before = CASES.read_bytes()
     code, _, err = tunegate("cases", "import", table(good(1)), *WORDS, *TAGS)
-    assert code == 4 and "has 4 cases already: say --append to keep them, or --replace to drop them" in err
+    assert code == 4 and "has 4 cases already: pass --append to keep them, or --replace to delete them" in err
     assert CASES.read_bytes() == before
     CASES.write_text("\n")
     assert tunegate("cases", "import", table(good(1)), *WORDS, *TAGS)[0] == 0
@@ -246,14 +246,14 @@ def test_all_rows_bad_is_a_mistake_even_where_bad_rows_are_left_out(tunegate):
 @pytest.mark.parametrize(("words", "said"), [
     (["--into", "../etc", *WORDS[2:]], "'..' cannot name a folder"),
     (["--into", "/etc/x", *WORDS[2:]], "expected DOMAIN or DOMAIN/SUITE"),
-    (["--into", "legal/none_here", *WORDS[2:]], "no such suite. Make it with: tunegate init legal/none_here"),
+    (["--into", "legal/none_here", *WORDS[2:]], "no such suite. Create it with: tunegate init legal/none_here"),
     ([*WORDS, "--append", "--replace"], "give one"),
     ([*WORDS, "--tag", "../x=sort", "--append"], "--tag: '../x' is no name"),
     ([*WORDS, "--input", "a.b=text", "--append"], "--input: 'a.b' is no name"),
     ([*WORDS, "--input", "document=answer", "--append"], "--input document is given twice"),
     ([*WORDS, "--append", "--split", "train"], "--split is for data sets of the hub"),
     ([*WORDS, "--cluster", "contract", "--append"], "no column 'contract'. It has: 'id', 'text'"),
-    ([*WORDS, "--replace"], "legal/mini tells cases apart by 'instrument', and no row has it"),
+    ([*WORDS, "--replace"], "legal/mini has the slice 'instrument', and no row has that tag"),
     (["--into", "legal/mini", "--id", "id", "--input", "clause=text", "--expected", "answer", "--none", "none",
       *TAGS, "--append"], "the prompt needs a variable its input lacks: 'document' is undefined"),
     (["--into", "legal/mini"], "Missing option '--id'"),

@@ -101,7 +101,7 @@ def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
         tunegate(root, "gate", first_run(root), "--baseline", "accepted"),
     ):
         said = done.stdout + done.stderr
-        assert done.returncode == 4 and "is no accepted baseline" in said and "Traceback" not in said, said
+        assert done.returncode == 4 and "is not an accepted baseline" in said and "Traceback" not in said, said
     assert pytest_in(root, "-q").returncode == 0
 
 
