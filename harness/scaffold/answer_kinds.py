@@ -1,4 +1,4 @@
-"""Reads kinds.toml: what can be asked of a model, and how it is measured. Knows no person's answers."""
+"""Read kinds.toml: the kinds of answers that a suite can ask for, and how each is measured."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ KINDS = Path(__file__).with_name("kinds.toml")
 
 class Also(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metric: str
-    """A metric that must reach the same bar, so that the first cannot be had cheaply."""
+    """A metric that must reach the same threshold, so that the first cannot be met by a degenerate model."""
     right: str
     """What it counts as right, in plain words."""
 
 
 class Invented(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metric: str
-    """The rate of what must never, or hardly ever, happen."""
+    """The rate of what must never, or rarely, happen."""
     says: str
     """What happens then, in plain words."""
     counts: str
@@ -30,9 +30,9 @@ class Invented(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Example(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     document: str
-    """The text that is asked about."""
+    """The text that the question is about."""
     question: str = ""
-    """What is asked, where each case has a question of its own."""
+    """The question, where each case has its own."""
     expected: list[str]
     """The right answer."""
 
@@ -41,15 +41,15 @@ class Kind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of answer."""
 
     name: str
-    """What --kind calls it."""
+    """Its name for --kind."""
     says: str
-    """What it is, with an example, for the one who chooses."""
+    """Description with an example, for users who choose."""
     aim: str
     """Opening of the objective."""
     right: str
     """What counts as right, in plain words."""
     instruction: str
-    """What the model is told where nobody says otherwise."""
+    """Default instruction to the model."""
     inputs: list[str] = field(default_factory=lambda: ["document"])
     """Variables of the prompt."""
     labels: list[str] = field(default_factory=list)
@@ -59,30 +59,30 @@ class Kind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     imports: str
     """The line of the test file that imports the scorers."""
     made_by: list[str]
-    """Scorers as they stand in the test file; `{tolerance}` is filled in."""
+    """Scorers as written in the test file; `{tolerance}` is filled in."""
     metric: str
-    """The metric that the bar is for."""
+    """The metric of the threshold."""
     also: list[Also] = field(default_factory=list)
-    """Other metrics that must reach it."""
+    """Other metrics that must reach the threshold."""
     invented: Invented | None = None
-    """What must not be made up, where the kind can tell."""
+    """What must not be invented, where the kind can measure it."""
     max_tokens: int
-    """Tokens of an answer; for labels beside their own, for fields by each."""
+    """Tokens of an answer; for labels in addition to their own, for fields per field."""
     not_tested: list[str]
-    """What the measure does not see."""
+    """What the metrics do not measure."""
     tests: str
-    """Case tests, as they stand in the test file."""
+    """Case tests, as written in the test file."""
     example: list[Example]
     """Five examples."""
 
     @property
     def has_tolerance(self) -> bool:
-        """How far off an answer may be is a question of its own."""
+        """Whether the wizard asks how far off an answer may be."""
         return any("{tolerance}" in scorer for scorer in self.made_by)
 
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """Every kind by name, in the order in which they are offered."""
-    found = msgspec.convert(tomllib.loads(KINDS.read_text("utf-8"))["kind"], list[Kind])
-    return {kind.name: kind for kind in found}
+    """Read every kind by name, in the order in which they are offered."""
+    loaded = msgspec.convert(tomllib.loads(KINDS.read_text("utf-8"))["kind"], list[Kind])
+    return {kind.name: kind for kind in loaded}

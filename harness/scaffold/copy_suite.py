@@ -1,7 +1,4 @@
-"""Copies a suite that comes with tunegate under a new name. Knows no person's answers.
-
-What a suite shares with others is copied beside it, so that the copy stands alone.
-"""
+"""Copy a shipped suite under a new name, with the modules that it shares with others, so that the copy is complete."""
 
 from __future__ import annotations
 
@@ -15,19 +12,19 @@ from harness.scaffold.paths import copy_into, write_into
 from harness.suites.discovery import SHIPPED
 
 DROPPED = {"baseline.json", "noise.json"}
-"""What was accepted or measured for the shipped suite says nothing of a copy."""
+"""Files about the shipped suite that do not apply to a copy."""
 SKIPPED_FOLDERS = {"__pycache__"}
 TEXT = {".py", ".md", ".toml", ".jinja"}
 IMPORT = re.compile(r"^(\s*)from evalsuites((?:\.\w+)*) import (.+)$", re.M)
 
 
 def shipped() -> list[str]:
-    """Names of the suites that can be copied."""
+    """List the names of the suites that can be copied."""
     return sorted(path.parent.relative_to(SHIPPED).as_posix() for path in SHIPPED.glob("*/*/gates.toml"))
 
 
 def source_folder(name: str) -> Path:
-    """Folder of the shipped suite of this name."""
+    """Return the folder of a shipped suite. Raises UserError for an unknown name."""
     known = shipped()
     if name not in known:
         raise UserError(f"--from {name!r}: no such suite comes with tunegate. There are: {', '.join(known)}")
@@ -46,9 +43,9 @@ def copy_suite(name: str, domain: str, suite: str, folder: Path) -> None:
             continue
         called = f"test_{suite}.py" if inner.as_posix() == f"test_{source.name}.py" else inner.as_posix()
         moved[called] = _renamed(path.read_text("utf-8"), old, new)
-    _with_shared(moved, new, name)
+    _add_shared_modules(moved, new, name)
     readme = moved.get("README.md", f"# {name}\n")
-    moved["README.md"] = _of_the_copy(readme, name, f"{domain}/{suite}")
+    moved["README.md"] = _readme_of_copy(readme, name, f"{domain}/{suite}")
     write_into(folder, moved)
 
 
@@ -60,14 +57,14 @@ def _files(source: Path) -> Iterator[Path]:
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    """Text in which imports, commands and paths speak of the copy."""
+    """Rename imports, commands and paths to those of the copy."""
     text = re.sub(rf"\bevalsuites\.{re.escape(old)}(?!\w)", f"evalsuites.{new}", text)
     old, new = old.replace(".", "/"), new.replace(".", "/")
     return re.sub(rf"\bevalsuites/{re.escape(old)}(?!\w)", f"evalsuites/{new}", text)
 
 
-def _with_shared(moved: dict[str, str], new: str, name: str) -> None:
-    """Copy the modules that suites share beside the copy, and let it import them from there."""
+def _add_shared_modules(moved: dict[str, str], new: str, name: str) -> None:
+    """Copy shared modules into the copy, and change its imports to them."""
     waiting = [path for path in moved if path.endswith(".py")]
     while waiting:
         path = waiting.pop()
@@ -77,15 +74,15 @@ def _with_shared(moved: dict[str, str], new: str, name: str) -> None:
             module = _shared_module(package, names)
             if module is None:
                 other = "/".join(package.split(".")[1:3])
-                raise UserError(f"--from {name}: it is built from {other}, and cannot stand alone. Copy {other}")
+                raise UserError(f"--from {name}: it is built from {other} and needs it. Copy {other}")
             if (shared := module.name) not in moved:
                 moved[shared] = module.read_text("utf-8")
                 waiting.append(shared)
-        moved[path] = IMPORT.sub(lambda found: _from_beside(found, new), moved[path])
+        moved[path] = IMPORT.sub(lambda match: _local_import(match, new), moved[path])
 
 
 def _shared_module(package: str, names: str) -> Path | None:
-    """File of the one module that `from evalsuites<package> import <names>` is about, where no suite owns it."""
+    """Return the file of the module that `from evalsuites<package> import <names>` loads, unless a suite owns it."""
     below = [part for part in package.split(".") if part]
     for parts in (below, [*below, names.strip()]):
         file = SHIPPED.joinpath(*parts).with_suffix(".py") if parts else SHIPPED
@@ -94,21 +91,21 @@ def _shared_module(package: str, names: str) -> Path | None:
     return None
 
 
-def _from_beside(found: re.Match[str], new: str) -> str:
-    indent, package, names = found.groups()
+def _local_import(match: re.Match[str], new: str) -> str:
+    indent, package, names = match.groups()
     if package.startswith(f".{new}"):
-        return found[0]
+        return match[0]
     module = _shared_module(package, names)
     assert module is not None
     inner = f".{module.stem}" if package.endswith(f".{module.stem}") else ""
     return f"{indent}from evalsuites.{new}{inner} import {names}"
 
 
-def _of_the_copy(readme: str, old: str, new: str) -> str:
-    """The README under the new name, with where it comes from; source and licence stay as they are."""
+def _readme_of_copy(readme: str, old: str, new: str) -> str:
+    """Return the README under the new name, with its origin; source and licence stay as they are."""
     title, _, rest = readme.partition("\n")
     note = (
-        f"*A copy of `{old}`, which comes with tunegate {__version__}. What is said below of source, licence and "
-        "limits is said of the original: keep it with the cases that are kept, and say what was changed.*"
+        f"*A copy of `{old}`, which comes with tunegate {__version__}. Source, licence and limits below are "
+        "those of the original: keep them with its cases, and describe your changes.*"
     )
     return f"{title.replace(old, new)}\n\n{note}\n{rest}"

@@ -1,4 +1,4 @@
-"""Makes a suite: from a person's answers, or from a shipped one. Checks it before it is put in place."""
+"""Create a suite from answers or as a copy of a shipped one; it is checked before it is put in place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 def create_suite(
     domain: str, suite: str, given: Mapping[str, str | None], ask: Ask | None, say: Say, defaults: bool
 ) -> list[str]:
-    """Write a suite from answers; returns the closing lines."""
+    """Write a suite from answers, and return the closing lines."""
     refuse_taken(domain, suite)
     known = answers(given, ask, say, defaults)
     files = files_of(domain, suite, known)
@@ -45,14 +45,14 @@ def create_suite(
 
 
 def copy(source: str, domain: str, suite: str, given: Mapping[str, str | None]) -> list[str]:
-    """Write a copy of a shipped suite; returns the closing lines."""
+    """Write a copy of a shipped suite, and return the closing lines."""
     source_folder(source)
-    told = [f"--{flag}" for flag, text in given.items() if text is not None]
-    if told:
-        raise UserError(f"--from copies a suite with its objective and bars: leave out {', '.join(told)}")
+    options = [f"--{flag}" for flag, text in given.items() if text is not None]
+    if options:
+        raise UserError(f"--from copies a suite with its objective and gates: leave out {', '.join(options)}")
     target = place(domain, suite, lambda folder: copy_suite(source, domain, suite, folder))
     return [
-        f"written: {target}, a copy of {source}; README.md says whose cases they are",
+        f"written: {target}, a copy of {source}; README.md has the source and licence of its cases",
         *add_settings(Path.cwd()),
         _required(target),
         *_next(target, f"tunegate power {target}"),
@@ -60,7 +60,7 @@ def copy(source: str, domain: str, suite: str, given: Mapping[str, str | None]) 
 
 
 def _checked(folder: Path) -> list[str]:
-    """Load the suite as a run would, and say what its cases can show."""
+    """Load the suite as a run does, and return what its cases can show."""
     from harness.gates.config import load_suite_gates
     from harness.gates.power_view import power_summary
     from harness.suites.prompts import messages
@@ -73,7 +73,7 @@ def _checked(folder: Path) -> list[str]:
 
 
 def _required(target: Path) -> str:
-    """Name the new suite in the approval policy; returns what was done."""
+    """Add the new suite to the approval policy, and return what was done."""
     try:
         renew([only_suite(target)], add_new=True)
     except UserError as problem:
@@ -82,13 +82,13 @@ def _required(target: Path) -> str:
 
 
 def only_suite(folder: Path) -> Suite:
-    """The one suite of a folder."""
+    """Load the only suite of a folder. Raises UserError for none or several."""
     from harness.suites.discovery import find_suites
 
-    found = list(find_suites([str(folder)]))
-    if len(found) != 1:
-        raise UserError(f"{folder}: {len(found)} suites were found, expected one in a test_*.py of the folder itself")
-    return found[0]
+    suites = list(find_suites([str(folder)]))
+    if len(suites) != 1:
+        raise UserError(f"{folder}: {len(suites)} suites were found, expected one in a test_*.py of the folder itself")
+    return suites[0]
 
 
 def _next(target: Path, second: str) -> list[str]:

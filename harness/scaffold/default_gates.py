@@ -1,4 +1,4 @@
-"""Turns an objective into gates, each with what it means and what it takes, in plain words. Writes no file."""
+"""Turn an objective into gates, each with its meaning and the cases that it takes, in plain words."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from harness.scaffold.wizard import Known
 from harness.schema import Gate
 
 NEVER_N = 300
-"""Cases without any that show that it happens in fewer than 1 of 100."""
+"""Cases without an event that show a rate under 1 in 100."""
 FEW = 0.05
-"""Most of what may hardly ever happen."""
+"""Highest rate of what may rarely happen."""
 LOSS = 0.02
-"""Most that a model which must not be worse may lose."""
+"""Largest loss of a model that must not be worse."""
 
 
 class Bar(Struct, frozen=True, kw_only=True):
     gate: Gate
-    """The bar."""
+    """The gate."""
     says: str
-    """What it asks for."""
+    """What it requires."""
     takes: str
-    """How many cases show it."""
+    """How many cases it takes."""
 
     @property
     def lines(self) -> list[str]:
-        """Its keys, as gates.toml has them."""
-        found = [f'metric = "{self.gate.metric}"', f'rule = "{self.gate.rule}"']
-        found += [f"value = {self.gate.value:.8g}"] if self.gate.value is not None else []
-        found += [f"margin = {self.gate.margin:g}"] if self.gate.margin else []
-        return found + ([f"n_min = {self.gate.n_min}"] if self.gate.n_min else [])
+        """Its lines in gates.toml."""
+        lines = [f'metric = "{self.gate.metric}"', f'rule = "{self.gate.rule}"']
+        lines += [f"value = {self.gate.value:.8g}"] if self.gate.value is not None else []
+        lines += [f"margin = {self.gate.margin:g}"] if self.gate.margin else []
+        return lines + ([f"n_min = {self.gate.n_min}"] if self.gate.n_min else [])
 
 
 def bars_of(known: Known) -> list[Bar]:
-    """Every gate that the answers ask for, in the order in which they were asked."""
+    """Return the gates for the answers, in the order of the questions."""
     kind, bar = known["kind"], known["bar"]
     pairs = [(kind.metric, kind.right), *((also.metric, also.right) for also in kind.also)]
-    made = [_level(metric, right, bar, known["source"]) for metric, right in pairs]
+    gates = [_level(metric, right, bar, known["source"]) for metric, right in pairs]
     if known["compared"] != "alone":
-        made.append(_compared(known))
+        gates.append(_compared(known))
     if kind.invented is not None:
-        made.append(_invented(known))
-    return made
+        gates.append(_invented(known))
+    return gates
 
 
 def _level(metric: str, right: str, bar: float, source: str) -> Bar:
     gate = Gate(metric=metric, rule="at_least", value=bar)
     return Bar(
         gate=gate,
-        says=f"In at least {_of_100(bar)} of 100 {right}; shown, not only seen.",
+        says=f"In at least {_of_100(bar)} of 100 {right}; with statistical confidence.",
         takes=f"{_many(gate, source)} where it holds in {_of_100((1 + bar) / 2)} of 100.",
     )
 

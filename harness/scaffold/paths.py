@@ -1,4 +1,4 @@
-"""Puts a suite's folder where it belongs: whole or not at all, and over nothing. Knows not what is in it."""
+"""Put a suite's folder in place: whole or not at all, and never over another."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ __path__ = extend_path(__path__, __name__)  # The suites that came with tunegate
 
 
 def refuse_taken(domain: str, suite: str) -> None:
-    """Refuse a name under which there is something already."""
+    """Raise UserError for a name that is taken."""
     target = ROOT / domain / suite
     if os.path.lexists(target):
         raise UserError(f"{target} exists, and nothing is overwritten. Name another suite, such as {domain}/second")
     for folder in (ROOT, ROOT / domain):
         if os.path.lexists(folder) and not folder.is_dir():
-            raise UserError(f"{folder} is no folder, expected one for suites. Move it, or start in another folder")
+            raise UserError(f"{folder} is not a folder, expected one for suites. Move it, or start in another folder")
 
 
 def place(domain: str, suite: str, fill: Callable[[Path], None]) -> Path:
     """Let `fill` write into a folder of its own, and move that to evalsuites/DOMAIN/SUITE when all of it is there.
 
-    `fill` may look at the suite as if it were in place: the folder already lies in evalsuites/DOMAIN, elsewhere.
+    `fill` may load the suite as if it were in place: its folder is already in an evalsuites/DOMAIN. Raises UserError.
     """
     refuse_taken(domain, suite)
     target = ROOT / domain / suite
     try:
         with tempfile.TemporaryDirectory(prefix=".tunegate-init-", dir=Path.cwd()) as work:
-            made = Path(work) / target
-            made.mkdir(parents=True)
-            for folder in (made.parents[1], made.parent):
+            staged = Path(work) / target
+            staged.mkdir(parents=True)
+            for folder in (staged.parents[1], staged.parent):
                 _as_package(folder)
-            fill(made)
+            fill(staged)
             with _packages(target):
-                made.rename(target)
+                staged.rename(target)
     except OSError as error:
         what = error.strerror or type(error).__name__
         raise UserError(f"{target}: cannot be written ({what}). Nothing was left behind") from None
@@ -58,18 +58,18 @@ def place(domain: str, suite: str, fill: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _packages(target: Path) -> Iterator[None]:
-    """The folders above the suite, as packages; those that were made go again where the block fails."""
-    made: list[Path] = []
+    """Make the folders above the suite packages; those created are removed where the block fails."""
+    created: list[Path] = []
     try:
         for folder in (target.parents[1], target.parent):
             if not folder.exists():
                 folder.mkdir()
-                made.append(folder)
+                created.append(folder)
             if not (folder / "__init__.py").exists():
-                made.append(_as_package(folder))
+                created.append(_as_package(folder))
         yield
     except BaseException:
-        for path in reversed(made):
+        for path in reversed(created):
             with contextlib.suppress(OSError):
                 path.rmdir() if path.is_dir() else path.unlink()
         raise
@@ -84,7 +84,7 @@ def _as_package(folder: Path) -> Path:
 
 
 def write_into(folder: Path, files: dict[str, str]) -> None:
-    """Write files by name, each with the same line ends on every system."""
+    """Write files by name, with the same line ends on every system."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,18 +92,18 @@ def write_into(folder: Path, files: dict[str, str]) -> None:
 
 
 def copy_into(folder: Path, source: Path) -> None:
-    """Copy one file into a folder below which it keeps its name."""
+    """Copy one file into a folder, under its own name."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / source.name)
 
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 FIRST = "first"
-"""What a suite is called where only a domain is named."""
+"""Name of a suite where only a domain is given."""
 
 
 def suite_name(text: str) -> tuple[str, str]:
-    """Domain and suite of `contracts/first`, `evalsuites/contracts/first` or `contracts`."""
+    """Parse domain and suite of `contracts/first`, `evalsuites/contracts/first` or `contracts`. Raises UserError."""
     parts = text.strip().removesuffix("/").split("/")
     if len(parts) > 1 and parts[0] == "evalsuites":
         parts = parts[1:]
@@ -126,18 +126,18 @@ def _check(part: str, text: str) -> None:
 
 
 def plain_name(text: str, option: str) -> str:
-    """The name of an input or a tag."""
+    """Check the name of an input or a tag. Raises UserError."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) or keyword.iskeyword(text):
-        raise UserError(f"{option}: {text!r} is no name, expected letters, digits and '_', such as document")
+        raise UserError(f"{option}: {text!r} is not a name, expected letters, digits and '_', such as document")
     return text
 
 
 def named_columns(given: Iterable[str] | None, option: str) -> dict[str, str]:
-    """`name=COLUMN` options as a table; a bare COLUMN names itself."""
-    found: dict[str, str] = {}
+    """Parse `name=COLUMN` options into a table; a bare COLUMN is its own name."""
+    by_name: dict[str, str] = {}
     for text in given or []:
         name, _, column = text.partition("=")
-        if plain_name(name, option) in found:
+        if plain_name(name, option) in by_name:
             raise UserError(f"{option} {name} is given twice. Name each once")
-        found[name] = column or name
-    return found
+        by_name[name] = column or name
+    return by_name

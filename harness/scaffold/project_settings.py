@@ -1,4 +1,4 @@
-"""Adds what a project needs to its pyproject.toml: where runs are written, and a root for pytest."""
+"""Add a project's settings to its pyproject.toml: the folder of runs, and the root of pytest."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.runs.project import DEFAULT, FILE, SUITES
 
 TUNEGATE, PYTEST = "[tool.tunegate]", "[tool.pytest.ini_options]"
 OF_PYTEST = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg")
-"""Files in which a project may have told pytest where its root is."""
+"""Files that can set pytest's root."""
 
 
 def add_settings(folder: Path) -> list[str]:
-    """Write or extend pyproject.toml; returns what to say of it. What is there stays as it is."""
+    """Write or extend pyproject.toml, and return a line about it. Existing settings are kept. Raises UserError."""
     file = folder / FILE
     try:
         before = file.read_bytes().decode() if file.exists() else ""
@@ -37,10 +37,10 @@ def add_settings(folder: Path) -> list[str]:
 
 def _missing(folder: Path, tool: dict[str, object], is_new: bool) -> dict[str, str]:
     """Sections to add, by their header."""
-    found = {}
+    sections = {}
     if "tunegate" not in tool:
-        found[TUNEGATE] = f'# Folder of the run folders, from here.\nruns = "{DEFAULT}"\n'
+        sections[TUNEGATE] = f'# Folder of the run folders, from here.\nruns = "{DEFAULT}"\n'
     if "pytest" not in tool and not any((folder / name).exists() for name in OF_PYTEST):
         paths = f'testpaths = ["{SUITES}"]\n' if is_new else ""
-        found[PYTEST] = f"# pytest takes this folder as its root, wherever a checkpoint is.\n{paths}"
-    return found
+        sections[PYTEST] = f"# pytest takes this folder as its root, wherever a checkpoint is.\n{paths}"
+    return sections

@@ -1,4 +1,4 @@
-"""Renders the files of a new suite from a person's answers. Writes nothing."""
+"""Render the files of a new suite from the answers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 EXAMPLE = {"example": "replace me"}
 """The tag that marks an example."""
 BASE = "smollm2-135m-instruct"
-"""The checkpoint that a training starts from where nobody names another."""
+"""Default base checkpoint of a training run."""
 
 
 def files_of(domain: str, suite: str, known: Known) -> dict[str, str]:
-    """Name and text of every file of the suite's folder."""
+    """Render every file of the suite's folder, by name."""
     kind: Kind = known["kind"]
     values = {
         **known,
@@ -35,13 +35,13 @@ def files_of(domain: str, suite: str, known: Known) -> dict[str, str]:
         "made_by": ", ".join(s.format(tolerance=known.get("tolerance", "")) for s in kind.made_by),
         "import_command": import_command(domain, suite, kind),
     }
-    made = {name: _render(template, values) for template, name in TEMPLATES.items()}
-    made[f"test_{suite}.py"] = made.pop("test.py")
-    made["__init__.py"] = f'"""{_docstring(known["objective"])}"""\n'
-    made["cases.jsonl"] = "".join(_line(case) for case in examples(known))
+    files = {name: _render(template, values) for template, name in TEMPLATES.items()}
+    files[f"test_{suite}.py"] = files.pop("test.py")
+    files["__init__.py"] = f'"""{_docstring(known["objective"])}"""\n'
+    files["cases.jsonl"] = "".join(_line(case) for case in examples(known))
     if "fields" in known:
-        made["schema.json"] = json.dumps(_schema(known), ensure_ascii=False, indent=2) + "\n"
-    return made
+        files["schema.json"] = json.dumps(_schema(known), ensure_ascii=False, indent=2) + "\n"
+    return files
 
 
 TEMPLATES = {
@@ -51,11 +51,11 @@ TEMPLATES = {
     "readme.jinja": "README.md",
     "train.jinja": "train.toml",
 }
-"""Templates of this folder, by the file that each becomes."""
+"""Templates in this folder and the files that they become."""
 
 
 def import_command(domain: str, suite: str, kind: Kind) -> str:
-    """The command that brings a person's own cases in."""
+    """Return the command that imports the user's own cases."""
     inputs = " ".join(f"--input {name}={name.upper()}" for name in kind.inputs)
     none = " --none none" if kind.invented else ""
     columns = f"--id ID {inputs} --expected ANSWER --cluster SOURCE{none}"
@@ -63,9 +63,9 @@ def import_command(domain: str, suite: str, kind: Kind) -> str:
 
 
 def examples(known: Known) -> list[Case]:
-    """Five cases: the kind's own where labels and fields are its own, else stand-ins that say what they stand for."""
+    """Make five cases: the kind's own where labels and fields are its own, else placeholders that say so."""
     kind: Kind = known["kind"]
-    made = []
+    cases = []
     for number, example in enumerate(kind.example, 1):
         document, expected = example.document, example.expected
         if list(known.get("labels", kind.labels)) != kind.labels:
@@ -75,7 +75,7 @@ def examples(known: Known) -> list[Case]:
             expected = [json.dumps(_some_values(known, number), ensure_ascii=False)]
             document = _stand_in(number, expected)
         given = {"question": example.question, "document": document}
-        made.append(
+        cases.append(
             Case(
                 id=f"example-{number}",
                 input={name: given[name] for name in kind.inputs},
@@ -84,7 +84,7 @@ def examples(known: Known) -> list[Case]:
                 tags=EXAMPLE,
             )
         )
-    return made
+    return cases
 
 
 def _stand_in(number: int, expected: list[str]) -> str:
@@ -120,7 +120,7 @@ def _schema(known: Known) -> dict[str, Any]:
 
 
 def _max_tokens(known: Known) -> int:
-    """Room for an answer: a token has two characters or more of a label, or a whole field."""
+    """Return the token limit of an answer: a token has two or more characters of a label, or a whole field."""
     kind: Kind = known["kind"]
     labels = known.get("labels", ())
     if labels:
@@ -141,7 +141,7 @@ def _render(template: str, values: dict[str, Any]) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    """Templates with `<< >>` and `<% %>`, since what they write is full of braces and brackets."""
+    """Make templates with `<< >>` and `<% %>`, because the files that they write are full of braces."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -163,17 +163,17 @@ def _environment() -> jinja2.Environment:
 
 
 def _docstring(text: str) -> str:
-    """Text inside three double quotes."""
+    """Escape text for a docstring."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _quoted(text: str) -> str:
-    """A string of TOML, Python or Jinja: what JSON writes of printable text is one of each."""
+    """Quote a string for TOML, Python or Jinja: the JSON of printable text is valid in each."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def _as_prompt(text: str) -> str:
-    """Text as a template gives it back, whatever braces it has."""
+    """Escape text so that a template returns it unchanged, with any braces."""
     return f"{{{{ {_quoted(text)} }}}}" if any(mark in text for mark in ("{{", "{%", "{#")) else text
 
 

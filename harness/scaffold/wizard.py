@@ -1,7 +1,4 @@
-"""What is asked before a suite is written: plain words, a default, an example, and the flag that answers it.
-
-Knows how answers are read and what a wrong one is told; the terminal is the caller's.
-"""
+"""Questions before a suite is written: each with a default, an example and an option, and how answers are parsed."""
 
 from __future__ import annotations
 
@@ -20,11 +17,11 @@ COMPARED = {
     "alone": "it is not compared",
 }
 INVENTS = {
-    "never": "never: one is too many, and 300 without any are asked for",
+    "never": "never: one is too many, and it takes 300 cases without any",
     "few": "in at most 5 of 100",
 }
 TYPES = {"text": "string", "number": "number", "yes/no": "boolean"}
-"""Types of a field, by their names in a JSON schema."""
+"""Types of a field and their names in a JSON schema."""
 LONGEST = 500
 """Characters of an answer."""
 
@@ -37,71 +34,71 @@ class Field(Struct, frozen=True, kw_only=True):
 
 
 def read_line(text: str, option: str) -> str:
-    """One line of printable text."""
+    """Parse one line of printable text. Raises UserError."""
     line = " ".join(text.split())
     if not line or not line.isprintable() or len(line) > LONGEST:
-        raise UserError(f"{option}: {line[:40]!r} is no line of text, expected 1 to {LONGEST} printable characters")
+        raise UserError(f"{option}: {line[:40]!r} is not a line of text, expected 1 to {LONGEST} printable characters")
     return line
 
 
 def read_choice(text: str, names: Sequence[str], option: str) -> str:
-    """One of `names`, by name or by its number in the list."""
-    said = text.strip().lower().replace("-", "_")
-    if said.isascii() and said.isdigit() and 1 <= int(said) <= len(names):
-        return names[int(said) - 1]
-    if said not in names:
+    """Parse one of `names`, by name or by its number in the list. Raises UserError."""
+    choice = text.strip().lower().replace("-", "_")
+    if choice.isascii() and choice.isdigit() and 1 <= int(choice) <= len(names):
+        return names[int(choice) - 1]
+    if choice not in names:
         raise UserError(f"{option} {text.strip()!r}: expected one of {', '.join(names)}")
-    return said
+    return choice
 
 
 def read_labels(text: str, kind: str) -> tuple[str, ...]:
-    """Labels between ';', or between commas where there is none; refused where the scorer cannot tell them apart."""
+    """Parse labels separated by ';', else by commas. Raises UserError where the scorer cannot tell them apart."""
     from harness.scoring import labels
     from harness.scoring.legal import clauses
 
-    found = tuple(part.strip() for part in read_line(text, "--labels").split(";" if ";" in text else ","))
-    if len(found) < 2 or "" in found:
-        raise UserError(f"--labels: found {list(found)}, expected two or more. Separate them with ';'")
+    labels_given = tuple(part.strip() for part in read_line(text, "--labels").split(";" if ";" in text else ","))
+    if len(labels_given) < 2 or "" in labels_given:
+        raise UserError(f"--labels: found {list(labels_given)}, expected two or more. Separate them with ';'")
     if kind == "list":
-        clauses.vocabulary_table(found, {})
-        words = [name for name in found if name.lower() in ("none", "nothing", "no")]
+        clauses.vocabulary_table(labels_given, {})
+        words = [name for name in labels_given if name.lower() in ("none", "nothing", "no")]
         if words:
-            raise UserError(f"--labels: {words[0]!r} is how an answer says that there is none. Leave it out")
+            raise UserError(f"--labels: {words[0]!r} means in an answer that there is none. Leave it out")
     else:
-        labels.label_table(found, {})
-    return found
+        labels.label_table(labels_given, {})
+    return labels_given
 
 
 def read_fields(text: str) -> tuple[Field, ...]:
-    """Fields as `name: type` between ';'; a field without a type is text."""
-    found = []
+    """Parse fields as `name: type`, separated by ';'; a field without a type is text. Raises UserError."""
+    fields = []
     for part in read_line(text, "--fields").split(";"):
         name, _, kind = (piece.strip() for piece in part.partition(":"))
         kind = kind.lower() or "text"
         if not name or kind not in TYPES:
             raise UserError(
-                f"--fields: {part.strip()!r} is no field, expected 'name: type' with one of {', '.join(TYPES)}"
+                f"--fields: {part.strip()!r} is not a field, expected 'name: type' with one of {', '.join(TYPES)}"
             )
-        found.append(Field(name=name, type=kind))
-    names = [f.name for f in found]
+        fields.append(Field(name=name, type=kind))
+    names = [f.name for f in fields]
     if len(set(names)) < len(names):
         raise UserError(f"--fields: {', '.join(names)} names a field twice. Name each once")
-    return tuple(found)
+    return tuple(fields)
 
 
 def read_tolerance(text: str) -> str:
-    """How far off a number may be, as arguments of numeric.within: `0`, `0.5` or `1%`."""
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%?)", text.strip())
-    if not found:
+    """Parse a tolerance such as `0`, `0.5` or `1%` into arguments of numeric.within. Raises UserError."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%?)", text.strip())
+    if not match:
         raise UserError(f"--tolerance {text.strip()!r}: expected a number such as 0 or 0.5, or a share such as 1%")
-    value = float(found[1])
+    value = float(match[1])
     if not value:
         return ""
-    return f"relative={value / 100:.12g}" if found[2] else f"absolute={value:.12g}"
+    return f"relative={value / 100:.12g}" if match[2] else f"absolute={value:.12g}"
 
 
 def read_source(text: str) -> str:
-    """The word for what one case comes from."""
+    """Parse the noun for what one case comes from. Raises UserError."""
     word = " ".join(text.lower().split())
     if not re.fullmatch(r"[a-z]+(?:[ -][a-z]+)*", word) or len(word) > 30:
         raise UserError(f"--source {text.strip()!r}: expected a word in the singular, such as contract")
@@ -109,14 +106,14 @@ def read_source(text: str) -> str:
 
 
 def read_bar(text: str) -> float:
-    """A share that is asked for, of `90`, `90%` or `0.9`."""
-    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s*(%?)", text.strip())
-    value = float(found[1]) if found else 0.0
-    share = value if found and not found[2] and value < 1 else value / 100
-    if value == 1 and found and not found[2]:
-        raise UserError("--bar 1: is that 1 or 100 of 100? Write 1% or 99%, and mind that no number of cases shows 100")
+    """Parse a required share from `90`, `90%` or `0.9`. Raises UserError."""
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s*(%?)", text.strip())
+    value = float(match[1]) if match else 0.0
+    share = value if match and not match[2] and value < 1 else value / 100
+    if value == 1 and match and not match[2]:
+        raise UserError("--bar 1: is that 1 or 100 of 100? Write 1% or 99%; no number of cases can show 100")
     if share == 1:
-        raise UserError("--bar 100: no number of cases can show that a model is always right. Ask for 99 or less")
+        raise UserError("--bar 100: no number of cases can show that a model is always right. Give 99 or less")
     if not 0 < share < 1:
         raise UserError(f"--bar {text.strip()!r}: expected how many of 100 must be right, such as 90")
     return round(share, 8)
@@ -125,7 +122,7 @@ def read_bar(text: str) -> float:
 Known = dict[str, Any]
 """Answers so far, by flag."""
 Ask = Callable[[str, str], str]
-"""Shows a question and its default, and returns what the person wrote."""
+"""Shows a question and its default, and returns the answer."""
 
 
 def _always(known: Known) -> bool:
@@ -133,20 +130,20 @@ def _always(known: Known) -> bool:
 
 
 class WizardQuestion(Struct, frozen=True, kw_only=True):
-    """One thing to ask."""
+    """One question."""
 
     flag: str
     """Option without its dashes."""
     asks: Callable[[Known], str]
     """The question, with an example; may have several lines."""
     default: Callable[[Known], str]
-    """What is taken where nobody says otherwise."""
+    """The default answer."""
     read: Callable[[str, Known], Any]
-    """The answer; UserError where it cannot be one."""
+    """Parses the answer; raises UserError."""
     applies: Callable[[Known], bool] = _always
-    """Whether it has a meaning for the kind of answer."""
+    """Whether it applies to the kind of answer."""
     follows: Callable[[Known], str] = lambda known: ""
-    """What is said at once of the answer."""
+    """A line shown right after the answer."""
 
 
 def _listed(options: Mapping[str, str]) -> str:
@@ -164,16 +161,15 @@ def _takes_of_the_bar(known: Known) -> str:
 
     enough = clusters_enough(Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"]))
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    sources = plural(known["source"])
-    return f"To show that takes {many} {sources}, for a model that makes half of the errors that it allows."
+    return f"It takes {many} {known['source']}s to show that, for a model with half of the errors that this allows."
 
 
 def objective_of(known: Known) -> str:
-    """The objective in one sentence, from the answers."""
+    """Write the objective in one sentence, from the answers."""
     compared = {"better": ", more often than the model in use", "no_worse": ", no less often than the model in use"}
     invents = {"never": ", and never make anything up", "few": ", and make something up in at most 5 of 100"}
-    said = f"{known['kind'].aim}, right in at least {known['bar'] * 100:g} of 100"
-    return f"{said}{compared.get(known['compared'], '')}{invents.get(known.get('invents', ''), '')}."
+    sentence = f"{known['kind'].aim}, right in at least {known['bar'] * 100:g} of 100"
+    return f"{sentence}{compared.get(known['compared'], '')}{invents.get(known.get('invents', ''), '')}."
 
 
 QUESTIONS = [
@@ -249,9 +245,9 @@ QUESTIONS = [
 
 
 def answers(given: Mapping[str, str | None], ask: Ask | None, say: Callable[[str], None], defaults: bool) -> Known:
-    """An answer to every question that applies: as given, as asked for, or by default.
+    """Collect an answer to every question that applies: from options, the user, or the defaults.
 
-    Without a terminal (`ask` is None) and without `defaults`, what is missing is named in one UserError.
+    Raises one UserError for everything that is missing without a terminal (`ask` is None) and without `defaults`.
     """
     known: Known = {}
     missing: list[str] = []
@@ -259,7 +255,7 @@ def answers(given: Mapping[str, str | None], ask: Ask | None, say: Callable[[str
         text = given.get(question.flag)
         if "kind" in missing or not (question.flag == "kind" or question.applies(known)):
             if text is not None and "kind" not in missing:
-                raise UserError(f"--{question.flag} has no meaning for --kind {known['kind'].name}: leave it out")
+                raise UserError(f"--{question.flag} does not apply to --kind {known['kind'].name}: leave it out")
             continue
         if text is not None:
             known[question.flag] = question.read(text, known)
@@ -277,17 +273,17 @@ def answers(given: Mapping[str, str | None], ask: Ask | None, say: Callable[[str
 def _until_read(question: WizardQuestion, known: Known, ask: Ask, say: Callable[[str], None]) -> Any:
     while True:
         try:
-            found = question.read(ask(question.asks(known), question.default(known)), known)
+            answer = question.read(ask(question.asks(known), question.default(known)), known)
         except UserError as error:
             say(str(error))
             continue
-        if follows := question.follows(known | {question.flag: found}):
+        if follows := question.follows(known | {question.flag: answer}):
             say(follows)
-        return found
+        return answer
 
 
 def _unanswered(missing: list[str], given: Mapping[str, str | None]) -> str:
     if missing == ["kind"]:
         missing = [q.flag for q in QUESTIONS if q.applies is _always and given.get(q.flag) is None]
     flags = ", ".join(f"--{flag}" for flag in missing)
-    return f"there is no terminal to ask on, and these have no answer: {flags}. Give them, or --yes for defaults"
+    return f"there is no terminal for questions, and these have no answer: {flags}. Give them, or --yes for defaults"
