@@ -1,7 +1,6 @@
-"""People's labels on a run's answers: read from a file, appended as events, compared with a judge's.
+"""Add people's labels of a run's answers as events, and compare them with a judge's.
 
-A line is `{"suite": ..., "case_id": ..., "variant": ..., "label": ...}`, and may have `repeat` and `comment`. Knows no
-engine and no review application.
+A line is `{"suite": ..., "case_id": ..., "variant": ..., "label": ...}`, and may have `repeat` and `comment`.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ class LabelLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     case_id: str
     """Case id."""
     variant: str
-    """Whose answer."""
+    """Variant that answered."""
     label: str
     """One of the rubric's labels."""
     repeat: int = 1
-    """Which of several answers."""
+    """Number of the answer, where there are several."""
     comment: str = ""
-    """Why."""
+    """The reason; may be empty."""
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
-    """A judge against one person on the answers that both labelled, or on the pairs that both compared."""
+    """Agreement of a judge with one person, on the answers or pairs that both labelled."""
 
     reviewer: str
     """The person."""
@@ -49,13 +48,13 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 
 def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> Path:
-    """Append one person's labels. Every bad line is named in one UserError, and then nothing is written."""
+    """Append one person's labels. Raises one UserError for all invalid lines; nothing is written then."""
     answered = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.text_kept]
     known = {(s, r.case.id, r.variant, r.repeat) for r, s in answered}
     problems: list[str] = []
     events = [e for number, raw in _raw(file) for e in _event(number, raw, file, rubric, reviewer, known, problems)]
     if not events and not problems:
-        problems.append(f"{file.name}: holds no label. Expected one JSON object a line")
+        problems.append(f"{file.name}: has no label. Expected one JSON object per line")
     refuse_all(problems, f"{file}: labels that cannot be used")
     return append(run.path, "human", events, {"kind": "human", "rubric": rubric.name, "reviewer": reviewer})
 
@@ -64,7 +63,9 @@ def _raw(file: Path) -> Iterator[tuple[int, bytes]]:
     try:
         lines = file.read_bytes().splitlines()
     except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}). Expected labels, one JSON object a line") from None
+        raise UserError(
+            f"{file}: cannot be read ({error.strerror}). Expected labels, one JSON object per line"
+        ) from None
     return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
@@ -103,20 +104,20 @@ def _event(
 
 
 def judged_by(run: Path) -> list[JudgeRubric]:
-    """Rubrics by which a judge was asked about a run, each once."""
-    found: dict[str, JudgeRubric] = {}
+    """List the rubrics of a run's judges, each once."""
+    rubrics: dict[str, JudgeRubric] = {}
     for batch in batches(run):
         if batch.about.get("kind") == JUDGE:
             rubric = msgspec.convert(batch.about["rubric"], JudgeRubric)
             rubric = msgspec.structs.replace(rubric, compare=rubric.labels == SIDES)
-            found[rubric.hash] = rubric
-    return list(found.values())
+            rubrics[rubric.hash] = rubric
+    return list(rubrics.values())
 
 
 def agreement(run: RunData, rubric: JudgeRubric) -> list[Agreement]:
-    """The latest judge of a rubric against each person, on the answers that both labelled.
+    """Compare the latest judge of a rubric with each person, on the answers that both labelled.
 
-    A judge that compares answers is held against people's preferences too; both bad is a tie there.
+    A judge that compares answers is also compared with people's preferences, where "both bad" counts as a tie.
     """
     from harness.stats.agreement import exact_agreement, kappa
 
@@ -131,27 +132,27 @@ def agreement(run: RunData, rubric: JudgeRubric) -> list[Agreement]:
         label = _persons_label(event, rubric)
         if label is not None and key_of(event) in judged:
             by_person.setdefault(event.author, {})[key_of(event)] = label
-    wanted = {key for labels in by_person.values() for key in labels}
-    keyed = (((s, r.case.id, r.variant, r.repeat), r) for s, r in stream(run.path)) if wanted else ()
-    clusters = {key: record.case.cluster for key, record in keyed if key in wanted}
+    labelled_keys = {key for labels in by_person.values() for key in labels}
+    keyed = (((s, r.case.id, r.variant, r.repeat), r) for s, r in stream(run.path)) if labelled_keys else ()
+    clusters = {key: record.case.cluster for key, record in keyed if key in labelled_keys}
     order = WORST_FIRST if rubric.compare else rubric.labels
-    found = []
+    agreements = []
     for reviewer, labels in by_person.items():
         machine, person = [judged[key] for key in labels], list(labels.values())
-        sources = [clusters[key] for key in labels]
-        exact, coefficient = exact_agreement(machine, person, sources), kappa(machine, person, order, sources)
-        found.append(Agreement(reviewer=reviewer, exact=exact, kappa=coefficient))
-    return found
+        contracts = [clusters[key] for key in labels]
+        exact, coefficient = exact_agreement(machine, person, contracts), kappa(machine, person, order, contracts)
+        agreements.append(Agreement(reviewer=reviewer, exact=exact, kappa=coefficient))
+    return agreements
 
 
 WORST_FIRST = ("second", "tie", "first")
-"""Labels of a comparison, as they stand for the tuned answer."""
+"""Labels of a comparison, from the worst for the tuned answer to the best."""
 CHOICES = {CANDIDATE: "first", BASELINE: "second", "tie": "tie", "both_bad": "tie"}
 """A person's preference as the label of a comparison."""
 
 
 def _persons_label(event: ScoreEvent, rubric: JudgeRubric) -> str | None:
-    """A person's label on the judge's scale, or None where the event is none."""
+    """Return a person's label on the judge's scale; None for any other event."""
     if event.kind != "human" or event.score.value is None:
         return None
     if event.rubric == rubric.hash:
@@ -166,6 +167,6 @@ def _label(event: ScoreEvent) -> str:
     return label
 
 
-def said(found: Sequence[Agreement]) -> list[str]:
-    """Agreement in words, a line each."""
-    return [f"judge and {a.reviewer}: exact agreement {a.exact!r}, kappa {a.kappa!r}" for a in found]
+def describe(agreements: Sequence[Agreement]) -> list[str]:
+    """Describe agreements, one line each."""
+    return [f"judge and {a.reviewer}: exact agreement {a.exact!r}, kappa {a.kappa!r}" for a in agreements]

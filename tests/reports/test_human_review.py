@@ -289,7 +289,7 @@ def test_labels_without_a_review_are_named_and_held_against_the_judge(path: Path
 
 def test_a_review_of_another_run_is_refused(path: Path) -> None:
     review(path, SUITE, "r1", {"lease-999": both("tuned")})
-    with pytest.raises(UserError, match=r"a review speaks of 'lease-999' .* which the run has no answer to"):
+    with pytest.raises(UserError, match=r"a review is about 'lease-999' .* which the run has no answer to"):
         section(path)
 
 

@@ -158,7 +158,7 @@ def judge(
     typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
     if judged.fooled:
         typer.echo("the answers can manipulate this judge: do not rely on its numbers")
-    for line in human_labels.said(human_labels.agreement(load_run(path), loaded_rubric)):
+    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
         typer.echo(line)
     if not judged.scored:
         raise NothingJudged(
@@ -181,7 +181,7 @@ def add_labels(
 
     path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
     typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, labels, reviewer)}")
-    for line in human_labels.said(human_labels.agreement(load_run(path), loaded_rubric)):
+    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
         typer.echo(line)
 
 

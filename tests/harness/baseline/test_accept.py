@@ -203,7 +203,7 @@ def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(
     run = evaluate(root, NEW, ACCEPTED)
     rubric = JudgeRubric(name="right", question="Is it right?", labels=("no", "yes"))
     assert {item.record.variant for item in items(run, rubric)} == {"tuned"}
-    with pytest.raises(UserError, match="no baseline whose answers are kept"):
+    with pytest.raises(UserError, match="no baseline with answers"):
         list(items(run, JudgeRubric(name="better", question="Which?", labels=SIDES, compare=True)))
     line = {"suite": SUITE, "case_id": "c1", "variant": "baseline", "label": "yes"}
     (root / "labels.jsonl").write_text(json.dumps(line))

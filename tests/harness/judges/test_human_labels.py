@@ -34,7 +34,7 @@ def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
 def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
     run = compare(tmp_path)
     (tmp_path / "empty.jsonl").write_text("\n")
-    with pytest.raises(UserError, match="holds no label"):
+    with pytest.raises(UserError, match="has no label"):
         add_labels(run, RUBRIC, tmp_path / "empty.jsonl", "r1")
     with pytest.raises(UserError, match="cannot be read"):
         add_labels(run, RUBRIC, tmp_path / "none.jsonl", "r1")

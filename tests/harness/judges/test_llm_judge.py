@@ -62,8 +62,8 @@ def test_a_reply_that_cannot_be_read_is_unscored_with_the_reason(tmp_path: Path)
     run, found = asked(tmp_path, GROUNDED, answers)
     assert (found.scored, found.unscored) == (0, 80)
     reasons = {r.variant: r.scores["judge_grounded"].reason for r in with_later(load_run(run.path)).records}
-    assert reasons["tuned"] == "the judge's reply holds no JSON object with a verdict"
-    assert "'great', which is none of no, partly, yes" in reasons["baseline"]
+    assert reasons["tuned"] == "the judge's reply has no JSON object with a verdict"
+    assert "'great', expected one of no, partly, yes" in reasons["baseline"]
 
 
 @pytest.mark.parametrize(
