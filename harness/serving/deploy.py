@@ -1,6 +1,7 @@
-"""A deployment, top to bottom: verdict, route, server, smoke test, service, record. Each step says one line.
+"""Deploy a checkpoint: verdict, route, server, smoke test, service, record. Each step prints one line.
 
-What can be refused is refused before a server starts, and however this ends, the server is stopped: all but SIGKILL.
+Everything that can be refused is refused before a server starts. However a deployment ends, except by SIGKILL, the
+server is stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from harness.signals import interruptible
 
 
 class DeploymentRecord:
-    """The record of one deployment, which grows while it lasts."""
+    """The record of one deployment, updated while it lasts."""
 
     def __init__(self, folder: RunFolder, manifest: Manifest) -> None:
         self.folder = folder
@@ -43,12 +44,12 @@ class DeploymentRecord:
         folder.write_manifest(manifest)
 
     def tested(self, findings: Sequence[SmokeCheck]) -> None:
-        """Keep what the smoke test found, and when."""
+        """Record the smoke test's results and their time."""
         smoke: dict[str, Any] = {"at": now(), "findings": msgspec.to_builtins(list(findings))}
         self._write(engine=self._manifest.engine | {"smoke": smoke})
 
     def end(self, status: Literal["finished", "failed", "interrupted"], why: str = "") -> None:
-        """Write how it ended, and seal the folder."""
+        """Record how it ended, and seal the folder."""
         self._write(status=status, ended=now(), notes=[*self._manifest.notes, *([why] if why else [])])
         self.folder.seal()
 
@@ -59,7 +60,7 @@ class DeploymentRecord:
 
 @contextmanager
 def deployment_record(folder: RunFolder, manifest: Manifest) -> Iterator[DeploymentRecord]:
-    """Keep a record while the block lasts, and how the block ended."""
+    """Record a deployment while the block lasts, and how the block ended."""
     history = DeploymentRecord(folder, manifest)
     try:
         yield history
@@ -73,7 +74,7 @@ def deployment_record(folder: RunFolder, manifest: Manifest) -> Iterator[Deploym
 
 
 def request(route: Route, access: Access) -> str:
-    """A chat, greedy as the suites ask: servers sample by default."""
+    """Return a curl command for a greedy chat, as in the suites; servers sample by default."""
     body = json.dumps(
         {
             "model": route.name,
@@ -95,90 +96,92 @@ Tell = Callable[[str], None]
 
 
 class DeployOptions(Struct, frozen=True, kw_only=True):
-    """What is to be served, as the user said it."""
+    """The user's options of a deployment."""
 
     checkpoint: str
     """Hub id, folder, alias or training run."""
     runs: Path
-    """Folder of the run folders: verdicts are looked for here, the record goes here."""
+    """Folder of the run folders, for verdicts and for the record."""
     host: str | None = None
-    """Address to listen on; None takes this machine's alone, or every one where a platform is named."""
+    """Address to listen on; None: only this machine's, or all of them with a platform."""
     port: int | None = None
-    """Port to listen on; None takes the platform's, or 8000."""
+    """Port to listen on; None: the platform's, or 8000."""
     platform: str | None = None
-    """Cloud platform whose routes are answered too: one of PLATFORMS."""
+    """Cloud platform whose routes are served too: one of PLATFORMS."""
     trust_platform: bool = False
-    """The platform authenticates callers, so its predictions need no key."""
+    """Whether the platform authenticates callers, so that its predictions need no key."""
     name: str | None = None
-    """The model's name for those who ask it; None takes the last part of the checkpoint's."""
+    """The model's name for callers; None: the last part of the checkpoint's name."""
     lora: str = "auto"
     """auto, force or merge."""
     tensor_parallel: int = 1
     """Devices that vLLM splits the model over."""
     max_model_len: int | None = None
-    """Longest prompt and answer together; None takes the model's own limit."""
+    """Longest prompt and completion together, in tokens; None: the model's own limit."""
     ungated: str | None = None
     """Why it is served without a verdict."""
     suites: tuple[str, ...] = ()
-    """Folders of suites that must have passed too, whether the approval policy names them or not."""
+    """Folders of further suites that must have passed, whether or not they are in the approval policy."""
     bars: Path | None = None
     """The copy of evalsuites whose approval policy, gates and accepted baselines decide."""
     questions: int = 16
-    """Most answers of the approving run to compare with."""
+    """Largest number of answers of the approving run to compare with."""
     start_timeout_s: float = 600.0
     """Longest wait until the server is healthy."""
 
 
 class Deployment:
-    """What was asked for, checked and resolved; nothing is started."""
+    """The checked and resolved options of a deployment; nothing is started. Raises UserError."""
 
-    def __init__(self, wanted: DeployOptions, progress: Progress) -> None:
-        if wanted.ungated is not None:
-            reason_of(wanted.ungated)
-        self.wanted, self.progress = wanted, progress
-        self.where = Where(runs=wanted.runs, bars=wanted.bars, suites=wanted.suites)
+    def __init__(self, options: DeployOptions, progress: Progress) -> None:
+        if options.ungated is not None:
+            reason_of(options.ungated)
+        self.options, self.progress = options, progress
+        self.where = Where(runs=options.runs, bars=options.bars, suites=options.suites)
         self.given = dict(os.environ)
         """The environment before an engine in this process changes it."""
-        platform = find_platform(wanted.platform, wanted.trust_platform, self.given)
-        host = wanted.host or (EVERYWHERE if platform else LOOPBACK)
-        self.access = arrange(host, wanted.port or (platform.port if platform else PORT), self.given, platform)
-        self.checkpoint = resolve(wanted.checkpoint)
-        self.route = find_route(self.checkpoint, wanted.name, wanted.lora, wanted.max_model_len, wanted.tensor_parallel)
+        platform = find_platform(options.platform, options.trust_platform, self.given)
+        host = options.host or (EVERYWHERE if platform else LOOPBACK)
+        self.access = arrange(host, options.port or (platform.port if platform else PORT), self.given, platform)
+        self.checkpoint = resolve(options.checkpoint)
+        self.route = find_route(
+            self.checkpoint, options.name, options.lora, options.max_model_len, options.tensor_parallel
+        )
         self.words = server.command(self.route, self.access)
         self.environment = server.environment(self.given, self.route, self.access)
 
     @property
     def typed(self) -> str:
-        """The command as a shell takes it."""
+        """The command in the form for a shell."""
         return server.as_typed(self.words, self.given, self.environment, self.access)
 
     @property
     def notes(self) -> list[str]:
-        """What a person must know before others may ask the server."""
+        """Notes to read before others may use the server."""
         return [*server.left_out(self.given), *self.access.warnings]
 
     def is_healthy(self) -> bool:
-        """The server answers."""
+        """Whether the server answers."""
         return probe(f"{self.access.url}/health", timeout_s=HEALTH_S)[0] == 200
 
     def verdict(self) -> Approval:
-        """Why exactly this content may be served; GateFailed where nothing says so."""
-        return approve(self.checkpoint, self.where, self.wanted.ungated, "serve")
+        """Approve serving exactly this content. Raises GateFailed."""
+        return approve(self.checkpoint, self.where, self.options.ungated, "serve")
 
     def foreseen(self, approval: Approval) -> str | None:
-        """What would be done for a verdict on merged weights; GateFailed where they are known not to pass."""
+        """Describe how merged weights would get a verdict. Raises GateFailed where they are known not to pass."""
         if self.route.way != "merged":
             return None
         if not approval.passed:
             return judge_merged.UNJUDGED
         folder = merged_path(self.checkpoint)
         own = resolve(str(folder)) if folder.is_dir() else None
-        if own is None or not was_evaluated(own, self.wanted.runs):
+        if own is None or not was_evaluated(own, self.options.runs):
             return "merged weights would be judged by the same gates first"
         return f"merged weights: {approve(own, self.where, None, 'serve', self.checkpoint.base_digest).says}"
 
     def judged(self, approval: Approval) -> Approval:
-        """The verdict on what is served itself: merged weights are made, and judged where no run has done so."""
+        """Return the verdict on the served weights: merged ones are created, and judged where no run did so."""
         if self.route.way != "merged":
             return approval
         folder = merged_folder(self.checkpoint, self.progress.say)
@@ -186,32 +189,34 @@ class Deployment:
             self.progress.say(judge_merged.UNJUDGED)
             return approval
         base = self.checkpoint.base_digest
-        known = judge_merged.approved_already(resolve(str(folder)), base, self.where)
-        if known is None:
+        verdict_on_merged = judge_merged.approved_already(resolve(str(folder)), base, self.where)
+        if verdict_on_merged is None:
             runs = " and ".join(folder.name for folder in approval.runs)
             self.progress.say(f"merged weights are judged as run {runs} judged their adapter")
-            known = judge_merged.judge(folder, base, approval, self.where, self.progress, self.wanted.tensor_parallel)
-        self.progress.say(f"merged weights: {known.says}")
-        return known
+            verdict_on_merged = judge_merged.judge(
+                folder, base, approval, self.where, self.progress, self.options.tensor_parallel
+            )
+        self.progress.say(f"merged weights: {verdict_on_merged.says}")
+        return verdict_on_merged
 
     def recorded(self, approval: Approval) -> list[Recorded]:
-        """Questions and answers of the runs that approved what is served."""
-        if not approval.passed or not self.wanted.questions:
+        """Return questions and answers of the approving runs. Raises UserError."""
+        if not approval.passed or not self.options.questions:
             return []
-        each = math.ceil(self.wanted.questions / len(approval.runs))
-        found: list[Recorded] = []
+        each = math.ceil(self.options.questions / len(approval.runs))
+        answers: list[Recorded] = []
         for run, names in approval.runs.items():
-            found += load_recorded(run, list(suites_here(names, self.wanted.suites).values()), self.route, each)
-        if not found:
+            answers += load_recorded(run, list(suites_here(names, self.options.suites).values()), self.route, each)
+        if not answers:
             runs = " and ".join(run.name for run in approval.runs)
             raise UserError(
                 f"no answer of run {runs} can be compared: its answers were sampled, or its prompts are longer than "
-                f"{self.route.max_model_len:,} tokens. Evaluate again, or do without with --questions 0"
+                f"{self.route.max_model_len:,} tokens. Evaluate again, or skip the comparison with --questions 0"
             )
-        return found[: self.wanted.questions]
+        return answers[: self.options.questions]
 
     def manifest(self, run_id: str, says: list[str]) -> Manifest:
-        """The record as it stands before the server starts; `says` are the verdicts."""
+        """Return the record before the server starts; `says` are the verdicts."""
         route = self.route
         content = resolve(str(route.folder)).digest if route.way == "merged" else self.checkpoint.digest
         return Manifest(
@@ -238,35 +243,35 @@ class Deployment:
         )
 
 
-def serve(wanted: DeployOptions, progress: Progress, tell: Tell, leave: bool) -> None:
+def serve(options: DeployOptions, progress: Progress, emit: Tell, leave: bool) -> None:
     """Deploy, and serve until interrupted; with `leave`, end after the smoke test.
 
-    GateFailed without a passing verdict, EngineFailed where the server does not start, fails the smoke test or ends by
-    itself, UserError where something was asked for wrongly.
+    Raises GateFailed without a passing verdict, EngineFailed where the server does not start, fails the smoke test or
+    ends by itself, UserError for wrong options.
     """
-    it = Deployment(wanted, progress)
-    approval = it.verdict()
+    deployment = Deployment(options, progress)
+    approval = deployment.verdict()
     progress.say(f"[1/5] verdict: {approval.says}")
-    progress.say(f"[2/5] route: {it.route.says}")
-    own = it.judged(approval)
-    recorded = it.recorded(own)
-    for note in it.notes:
+    progress.say(f"[2/5] route: {deployment.route.says}")
+    own = deployment.judged(approval)
+    recorded = deployment.recorded(own)
+    for note in deployment.notes:
         progress.say(f"note: {note}")
-    folder = RunFolder.create(wanted.runs, f"serve-{it.route.name}")
-    verdicts = [one.says for found in (approval, own) for one in found.passed]
-    manifest = it.manifest(folder.path.name, list(dict.fromkeys([approval.says, own.says, *verdicts])))
+    folder = RunFolder.create(options.runs, f"serve-{deployment.route.name}")
+    verdicts = [one.says for approved in (approval, own) for one in approved.passed]
+    manifest = deployment.manifest(folder.path.name, list(dict.fromkeys([approval.says, own.says, *verdicts])))
     log = folder.path / LOG
-    with interruptible(), deployment_record(folder, manifest) as kept:
-        progress.say(f"[3/5] server: vllm {engine_version('vllm')} starts at {it.access.url}; its log: {log}")
-        child = Child(it.words, it.environment, log)
+    with interruptible(), deployment_record(folder, manifest) as record:
+        progress.say(f"[3/5] server: vllm {engine_version('vllm')} starts at {deployment.access.url}; its log: {log}")
+        child = Child(deployment.words, deployment.environment, log)
         try:
-            child.wait_until(it.is_healthy, wanted.start_timeout_s, progress.say)
-            findings = smoke(it.route, it.access, recorded, progress.say)
-            kept.tested(findings)
+            child.wait_until(deployment.is_healthy, options.start_timeout_s, progress.say)
+            findings = smoke(deployment.route, deployment.access, recorded, progress.say)
+            record.tested(findings)
             _judge(findings, progress)
-            for line in (f"command: {it.typed}", f"record: {folder.path}", f"url: {it.access.url}"):
-                tell(line)
-            tell(f"example: {request(it.route, it.access)}")
+            for line in (f"command: {deployment.typed}", f"record: {folder.path}", f"url: {deployment.access.url}"):
+                emit(line)
+            emit(f"example: {request(deployment.route, deployment.access)}")
             progress.say("[5/5] " + ("checked: the server is stopped" if leave else "serving until interrupted"))
             if not leave:
                 child.watch()
@@ -276,7 +281,7 @@ def serve(wanted: DeployOptions, progress: Progress, tell: Tell, leave: bool) ->
 
 
 def _judge(findings: Sequence[SmokeCheck], progress: Progress) -> None:
-    """Say what was found; EngineFailed where a check failed."""
+    """Print the results of the smoke test. Raises EngineFailed where a check failed."""
     progress.say(f"[4/5] smoke test: {sum(f.ok for f in findings)} of {len(findings)} checks passed")
     for finding in findings:
         progress.say(f"  {'ok' if finding.ok else 'FAILED'}  {finding.check}: {finding.says}")
@@ -285,22 +290,22 @@ def _judge(findings: Sequence[SmokeCheck], progress: Progress) -> None:
         raise EngineFailed(f"the smoke test failed, and the server is stopped: {'; '.join(wrong)}")
 
 
-def plan_deployment(wanted: DeployOptions, progress: Progress, tell: Tell) -> None:
-    """Say what `serve` would do, and start nothing; GateFailed, after all is said, where no verdict passes."""
-    it = Deployment(wanted, progress)
+def plan_deployment(options: DeployOptions, progress: Progress, emit: Tell) -> None:
+    """Print what `serve` would do, and start nothing. Raises GateFailed at the end without a passing verdict."""
+    deployment = Deployment(options, progress)
     refused = None
     try:
-        approval = it.verdict()
-        tell(f"verdict: {approval.says}")
-        if more := it.foreseen(approval):
-            tell(more)
+        approval = deployment.verdict()
+        emit(f"verdict: {approval.says}")
+        if addition := deployment.foreseen(approval):
+            emit(addition)
     except GateFailed as error:
         refused = error
-        tell("nothing would be served: no verdict allows it")
-    tell(f"route: {it.route.says}")
-    for note in it.notes:
-        tell(f"note: {note}")
-    tell(f"environment: {', '.join(server.set_here(it.given, it.environment))}")
-    tell(f"command: {it.typed}")
+        emit("nothing would be served: no verdict allows it")
+    emit(f"route: {deployment.route.says}")
+    for note in deployment.notes:
+        emit(f"note: {note}")
+    emit(f"environment: {', '.join(server.set_here(deployment.given, deployment.environment))}")
+    emit(f"command: {deployment.typed}")
     if refused:
         raise refused

@@ -1,6 +1,7 @@
-"""Judges merged weights as the runs that approved their adapter were judged. Merges nothing and serves nothing.
+"""Judge merged weights as in the runs that approved their adapter.
 
-A merge is not identical to its adapter, so its own answers must pass: the same suites, bars, baseline and engine.
+Merged weights are not identical to the adapter, so their own answers must pass, with the same suites, gates, baseline
+and engine.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ UNJUDGED = "merged weights are not judged, because --ungated was given"
 
 
 def approved_already(merged: Checkpoint, base: str, where: Where) -> Approval | None:
-    """Passing runs on exactly the merged weights; `base` is the content digest of the model they come from."""
+    """Return the approval of exactly the merged weights, or None; `base` is the content digest of their base model."""
     try:
         return approve(merged, where, None, "serve", base)
     except GateFailed:
@@ -38,40 +39,40 @@ def approved_already(merged: Checkpoint, base: str, where: Where) -> Approval | 
 def judge(
     merged: Path, base: str, approval: Approval, where: Where, progress: Progress, tensor_parallel: int = 1
 ) -> Approval:
-    """Repeat what approved the adapter on the merged weights; GateFailed where a gate does not pass.
+    """Repeat the runs that approved the adapter on the merged weights.
 
-    UserError where the suites changed.
+    Raises GateFailed where a gate does not pass, UserError where the suites changed.
     """
     for folder, names in approval.runs.items():
         original = load_manifest(folder)
         job = job_like(original, names, merged, list(suites_here(names, where.suites).values()), where.bars)
         if traits_of(job.engine.name).splits_models:
             job.engine = structs.replace(job.engine, tensor_parallel=tensor_parallel)
-        made = run(job, RunFolder.create(where.runs, "merged"), progress)
-        short = [f"{v.suite} {v.gate}: {v.outcome}" for v in made.verdicts if v.outcome != "pass"]
-        if short or not made.verdicts:
+        results = run(job, RunFolder.create(where.runs, "merged"), progress)
+        unmet = [f"{v.suite} {v.gate}: {v.outcome}" for v in results.verdicts if v.outcome != "pass"]
+        if unmet or not results.verdicts:
             raise GateFailed(
                 "the merged weights do not pass, though their adapter did: "
-                f"{'; '.join(short) or 'no gate was judged'}. Nothing is served. Read why with: "
-                f"tunegate report {made.path}"
+                f"{'; '.join(unmet) or 'no gate was judged'}. Nothing is served. Read why with: "
+                f"tunegate report {results.path}"
             )
     return approve(resolve(str(merged)), where, None, "serve", base)
 
 
 def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Sequence[Suite], bars: Path | None) -> Job:
-    """What the original run asked of these suites, of the merged weights.
+    """Return the original run's job on these suites, for the merged weights.
 
-    A suite or baseline that is another now is a UserError. A server has no merged weights, so they are loaded here.
+    Raises UserError for a changed suite or baseline. A server lacks the merged weights, so they are loaded here.
     """
     here = {suite.name: suite for suite in suites}
     infos = [info for info in original.suites if info.name in names]
-    problems = [f"{i.name}: is not here. Name its folder with --suite" for i in infos if i.name not in here]
+    problems = [f"{i.name}: does not exist. Name its folder with --suite" for i in infos if i.name not in here]
     problems += [p for i in infos if i.name in here for p in _changed(i, here[i.name], bars)]
     accepted = any(info.accepted for info in infos)
-    asked = None if accepted else original.checkpoints.get(BASELINE)
-    baseline = (asked.path if asked.kind == "endpoint" else asked.name) if asked else None
-    if asked and resolve(str(baseline)).digest != asked.digest:
-        problems.append(f"{asked.name}: the baseline had other weights. Evaluate the adapter again")
+    recorded = None if accepted else original.checkpoints.get(BASELINE)
+    baseline = (recorded.path if recorded.kind == "endpoint" else recorded.name) if recorded else None
+    if recorded and resolve(str(baseline)).digest != recorded.digest:
+        problems.append(f"{recorded.name}: the baseline had other weights. Evaluate the adapter again")
     refuse_all(problems, f"what approved the adapter, run {original.run_id}, cannot be repeated on the merged weights")
     samples = {i.samples for i in infos if i.samples != here[i.name].samples}
     engine = original.engine.get("name")

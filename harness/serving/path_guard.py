@@ -1,4 +1,4 @@
-"""Middleware inside vLLM's server: closes what its API key does not guard, and answers a cloud platform's own routes.
+"""Middleware in vLLM's server: closes paths that its API key does not guard, and serves a cloud platform's routes.
 
 vLLM 0.32 checks its key below /v1, /v2, /inference and /cohere only; /invocations, /generative_scoring and /tokenize
 answer anyone (entrypoints/serve/middleware/authenticate.py). Only /v1, what monitors read, and the routes of the
@@ -18,13 +18,13 @@ import msgspec
 from msgspec import Struct
 
 GUARDED = "/v1/"
-"""Paths that begin so ask for the key."""
+"""Paths with this prefix require the key."""
 OPEN = ("/health", "/metrics", "/ping", "/version")
-"""Paths that answer without it."""
+"""Paths that need no key."""
 ROUTES = "GUARD_ROUTES"
 """Environment variable of the server that holds `Routes` as JSON; `tunegate serve` alone sets it."""
 SERVER_KEY = "VLLM_API_KEY"
-"""Where vLLM's server reads its key."""
+"""Environment variable from which vLLM's server reads its key."""
 REPLACED = (b"authorization", b"content-encoding", b"content-length", b"content-type", b"transfer-encoding")
 """Headers that do not fit a request to vLLM's route."""
 SAGEMAKER_KEY = b"x-amzn-sagemaker-custom-attributes"
@@ -45,7 +45,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Routes(Struct, frozen=True, kw_only=True):
-    """Where a cloud platform asks for health and predictions."""
+    """A cloud platform's routes for health and predictions."""
 
     health: str
     """Answers without a key."""
@@ -58,7 +58,7 @@ class Routes(Struct, frozen=True, kw_only=True):
 
 
 class PathGuard:
-    """ASGI middleware: 404 for every path that is neither guarded nor meant to be open."""
+    """ASGI middleware: 404 for every path that is neither guarded nor open on purpose."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -86,13 +86,13 @@ class PathGuard:
         if self.key and not routes.is_open and not self._has_key(scope):
             return await _respond(send, 401, {"error": "Unauthorized"})
         try:
-            asked = json.loads(await _read(receive))
+            body = json.loads(await _read(receive))
         except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict):
+            body = None
+        if not isinstance(body, dict):
             return await _respond(send, 400, {"error": BODY})
-        is_one = "instances" not in asked
-        instances, parameters = [asked] if is_one else asked["instances"], asked.get("parameters") or {}
+        is_one = "instances" not in body
+        instances, parameters = [body] if is_one else body["instances"], body.get("parameters") or {}
         if not isinstance(parameters, dict) or not _are_requests(instances):
             return await _respond(send, 400, {"error": BODY})
         requests = [{"model": routes.model} | ({} if is_one else parameters) | instance for instance in instances]
@@ -103,12 +103,12 @@ class PathGuard:
         answers = await asyncio.gather(*(self._answer(scope, request, receive) for request in requests))
         for place, (status, answer) in enumerate(answers):
             if status != 200:
-                said = answer.decode("utf-8", "replace")
-                return await _respond(send, status, {"error": f"instances[{place}]: {said}"})
+                message_text = answer.decode("utf-8", "replace")
+                return await _respond(send, status, {"error": f"instances[{place}]: {message_text}"})
         await _respond(send, 200, b'{"predictions": [' + b", ".join(answer for _, answer in answers) + b"]}")
 
     def _has_key(self, scope: Message) -> bool:
-        """The request carries the key, as a bearer token or as SageMaker's custom attributes."""
+        """Whether the request has the key, as a bearer token or in SageMaker's custom attributes."""
         headers = dict(scope["headers"])
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         bearer = token if scheme.lower() == b"bearer" else b""
@@ -116,7 +116,7 @@ class PathGuard:
         return any(hmac.compare_digest(value, self.key.encode()) for value in given)
 
     async def _answer(self, scope: Message, request: dict[str, Any], receive: Receive) -> tuple[int, bytes]:
-        """Status and body of vLLM's answer to one request."""
+        """Return status and body of vLLM's response to one request."""
         status, body = 500, b""
 
         async def keep(message: Message) -> None:
@@ -130,7 +130,7 @@ class PathGuard:
         return status, body
 
     def _request(self, scope: Message, request: dict[str, Any], receive: Receive) -> tuple[Message, Receive]:
-        """Scope and body of a request to vLLM's route; after the body, what the client does comes through."""
+        """Return scope and body of a request to vLLM's route; after the body, the client's messages are passed on."""
         body = json.dumps(request).encode()
         headers = [(name, value) for name, value in scope["headers"] if name not in REPLACED]
         headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -150,7 +150,7 @@ def _are_requests(instances: Any) -> bool:
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole body; what a client sent that left before its end is no JSON."""
+    """Read the whole body; one that a client did not finish is not JSON."""
     body = b""
     while True:
         message = await receive()

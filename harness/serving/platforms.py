@@ -14,7 +14,7 @@ PORT = 8080
 
 
 class Platform(Struct, frozen=True, kw_only=True):
-    """What one platform asks of the server."""
+    """What one platform expects of the server."""
 
     name: str
     """Name in PLATFORMS."""
@@ -25,11 +25,11 @@ class Platform(Struct, frozen=True, kw_only=True):
     predict: str
     """Path of predictions."""
     is_trusted: bool = False
-    """The platform authenticates callers, so predictions need no key."""
+    """Whether the platform authenticates callers, so that predictions need no key."""
 
 
 class _Expected(NamedTuple):
-    """Environment variables in which a platform says what it expects, and what it expects without them."""
+    """Environment variables with a platform's expectations, and their defaults."""
 
     port: str
     health: tuple[str, str]
@@ -43,7 +43,7 @@ PLATFORMS = {
 
 
 def find_platform(name: str | None, is_trusted: bool, environment: Mapping[str, str]) -> Platform | None:
-    """The platform that a user names, as its own environment describes it; faults are UserErrors."""
+    """Return the named platform, as its environment describes it. Raises UserError."""
     if name is None:
         if is_trusted:
             raise UserError("--trust-platform: no platform is named. Add --platform, or leave --trust-platform out")

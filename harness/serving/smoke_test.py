@@ -1,4 +1,4 @@
-"""Asks a server that was just started whether it is what was approved, and closed where it must be. Starts nothing."""
+"""Test a new server: is it what was approved, and is it closed where it must be?"""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from harness.suites.prompts import Renderer
 from harness.suites.suite import Suite
 
 OPENING = 32
-"""Characters in which answers must begin alike to count as alike."""
+"""Number of equal first characters of answers that count as alike."""
 LEAST_ALIKE = 0.5
-"""Share of answers that must."""
+"""Smallest share of answers that must be alike."""
 LEAST_OTHER = 3
-"""So many answers of the baseline are no matter of rounding."""
+"""Number of the baseline's answers that rounding does not explain."""
 MOST_NAMED = 5
 
 
@@ -42,52 +42,56 @@ class Recorded(Struct, frozen=True, kw_only=True):
     """A question of the run, with its answers."""
 
     ask: PlannedRequest
-    """The question, as the run asked it."""
+    """The question, as in the run."""
     approved: str
-    """What the approved weights answered."""
+    """Answer of the approved weights."""
     baseline: str | None
-    """What the baseline answered, where the run had one."""
+    """Answer of the baseline, where the run had one."""
 
 
 class AnswerAgreement(Struct, frozen=True, kw_only=True):
-    """Served answers against recorded ones."""
+    """Agreement of served with recorded answers."""
 
     compared: int
     """Answers compared."""
     equal: int
-    """Of them, word for word the recorded ones."""
+    """Of them, equal to the recorded ones."""
     alike: int
-    """Of them, those that begin as the recorded ones do."""
+    """Of them, with the same start as the recorded ones."""
     apart: int
-    """Questions to which the baseline gave another answer than the approved weights."""
+    """Questions that the baseline answered differently from the approved weights."""
     as_approved: int
-    """Of these, answered as the approved weights did."""
+    """Of these, answered like the approved weights."""
     as_baseline: int
-    """Of these, answered as the baseline did."""
+    """Of these, answered like the baseline."""
     differing: list[str]
     """Ids of the cases whose answers are not equal."""
 
     @property
     def unlike(self) -> bool:
-        """Too few answers begin alike, or more are the baseline's than the approved weights'."""
+        """Whether too few answers are alike, or more equal the baseline's than the approved weights'."""
         other = self.as_baseline >= LEAST_OTHER and self.as_baseline > self.as_approved
         return other or self.alike < LEAST_ALIKE * self.compared
 
     @property
     def says(self) -> str:
-        """One sentence for people."""
-        said = f"{self.equal} of {self.compared} answers equal the recorded ones, {self.alike} begin alike"
+        """One sentence for users."""
+        sentence = f"{self.equal} of {self.compared} answers equal the recorded ones, {self.alike} begin alike"
         if self.apart:
-            said += (
-                f"; where the baseline answered otherwise, {self.as_approved} of {self.apart} are the approved "
+            sentence += (
+                f"; where the baseline answered differently, {self.as_approved} of {self.apart} are the approved "
                 f"weights' and {self.as_baseline} the baseline's"
             )
         named = self.differing[:MOST_NAMED]
-        return f"{said}; not equal: {', '.join(named)}{' ...' if named < self.differing else ''}" if named else said
+        return (
+            f"{sentence}; not equal: {', '.join(named)}{' ...' if named < self.differing else ''}"
+            if named
+            else sentence
+        )
 
 
 def load_recorded(run: Path, suites: Sequence[Suite], route: Route, most: int) -> list[Recorded]:
-    """Up to `most` greedy answers of the run, spread over its suites, to prompts that are still the run's."""
+    """Return up to `most` greedy answers of the run, spread over its suites, to prompts that are unchanged."""
     greedy = [suite for suite in suites if not suite.temperature]
     if not greedy or most < 1:
         return []
@@ -114,18 +118,21 @@ def load_recorded(run: Path, suites: Sequence[Suite], route: Route, most: int) -
         same_case = record.variant == BASELINE and record.case.input == ask.case.input
         if same_case or record.prompt_hash == digest(list(ask.ids)):
             texts[record.variant][key] = record.completion.text
-    found = [key for key in asks if key in texts[CANDIDATE]][:most]
-    return [Recorded(ask=asks[key], approved=texts[CANDIDATE][key], baseline=texts[BASELINE].get(key)) for key in found]
+    compared_keys = [key for key in asks if key in texts[CANDIDATE]][:most]
+    return [
+        Recorded(ask=asks[key], approved=texts[CANDIDATE][key], baseline=texts[BASELINE].get(key))
+        for key in compared_keys
+    ]
 
 
 def _spread(cases: Sequence[Case], count: int) -> list[Case]:
-    """So many cases, spread evenly."""
+    """Return `count` cases, spread evenly."""
     count = min(count, len(cases))
     return [cases[place * len(cases) // count] for place in range(count)]
 
 
 def likeness(recorded: Sequence[Recorded], answers: Mapping[int, str]) -> AnswerAgreement:
-    """Compare; `answers` are the served texts by the place of their question."""
+    """Compare recorded and served answers; `answers` are texts by the position of their question."""
     pairs = [(one, answers[place]) for place, one in enumerate(recorded)]
     apart = [(one, text) for one, text in pairs if one.baseline not in (None, one.approved)]
     return AnswerAgreement(
@@ -145,7 +152,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def probe(url: str, key: str | None = None, body: Any = None, timeout_s: float = PROBE_S) -> tuple[int, Any]:
-    """Status and JSON of one request, a POST where there is a body; status 0 where nothing answers."""
+    """Return status and JSON of one request, a POST where there is a body; status 0 where nothing answers."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     sent = None if body is None else json.dumps(body).encode()
     try:
@@ -216,39 +223,39 @@ def models(route: Route, access: Access) -> SmokeCheck:
 
 
 def unknown_model(access: Access) -> SmokeCheck:
-    """A name that is not served is refused, and no other model answers in its place."""
+    """Check that an unknown name is refused, and no other model answers in its place."""
     body = {"model": UNKNOWN, "prompt": [1], "max_tokens": 1}
     status, _ = probe(f"{access.url}/v1/completions", access.key, body)
     return SmokeCheck(check="unknown model", ok=status == 404, says=f"HTTP {status}, expected 404")
 
 
 def without_key(access: Access) -> SmokeCheck:
-    """Where there is a key, nothing is answered without it or with another."""
+    """Check that nothing is answered without the key or with another."""
     if access.key is None:
-        return SmokeCheck(check="key", ok=True, says="none is set: whoever reaches the port may ask")
-    found = [probe(f"{access.url}/v1/models", key)[0] for key in (None, f"not-{access.key}")]
-    says = f"HTTP {found[0]} without it, HTTP {found[1]} with another, expected 401"
-    return SmokeCheck(check="key", ok=found == [401, 401], says=says)
+        return SmokeCheck(check="key", ok=True, says="none is set: anyone who reaches the port may use the model")
+    statuses = [probe(f"{access.url}/v1/models", key)[0] for key in (None, f"not-{access.key}")]
+    says = f"HTTP {statuses[0]} without it, HTTP {statuses[1]} with another, expected 401"
+    return SmokeCheck(check="key", ok=statuses == [401, 401], says=says)
 
 
 def closed_paths(access: Access) -> SmokeCheck:
-    """What the key would not guard is not there."""
+    """Check that paths that the key does not guard are closed."""
     meant = (access.platform.predict, access.platform.health) if access.platform else ()
     closed = {path: body for path, body in CLOSED.items() if path not in meant}
-    found = {path: probe(f"{access.url}{path}", None, body)[0] for path, body in closed.items()}
-    there = [f"{path} (HTTP {status})" for path, status in found.items() if status != 404]
+    statuses = {path: probe(f"{access.url}{path}", None, body)[0] for path, body in closed.items()}
+    there = [f"{path} (HTTP {status})" for path, status in statuses.items() if status != 404]
     says = f"not closed: {', '.join(there)}" if there else f"{', '.join(closed)} give HTTP 404"
     return SmokeCheck(check="closed paths", ok=not there, says=says)
 
 
 def platform_routes(route: Route, access: Access, platform: Platform) -> SmokeCheck:
-    """The platform's health check passes without the key, and its predictions need the key unless they are open."""
+    """Check the platform's routes: health without the key, predictions with it unless the platform is trusted."""
     body = {"messages": [{"role": "user", "content": canary.TEXTS[0]}], "max_tokens": 1}
     health, _ = probe(f"{access.url}{platform.health}")
-    status, said = probe(f"{access.url}{platform.predict}", access.key, body)
+    status, reply = probe(f"{access.url}{platform.predict}", access.key, body)
     without, _ = probe(f"{access.url}{platform.predict}", None, body)
     expected = 200 if platform.is_trusted or access.key is None else 401
-    model = said.get("model") if isinstance(said, dict) else None
+    model = reply.get("model") if isinstance(reply, dict) else None
     ok = (health, status, without, model) == (200, 200, expected, route.name)
     says = (
         f"{platform.health} gives HTTP {health}; {platform.predict} gives HTTP {status} by '{model}' with the key and "
@@ -258,15 +265,15 @@ def platform_routes(route: Route, access: Access, platform: Platform) -> SmokeCh
 
 
 def chat(route: Route, access: Access) -> SmokeCheck:
-    """A chat becomes the token ids that the suites' prompts become."""
+    """Check that a chat becomes the same token ids as in the suites."""
     renderer = Renderer(route.folder)
     same = refused = 0
     for text in canary.TEXTS:
         turns = [{"role": "user", "content": text}]
         body = {"model": route.name, "messages": turns, "max_tokens": 1, "return_token_ids": True}
-        status, said = probe(f"{access.url}/v1/chat/completions", access.key, body)
+        status, reply = probe(f"{access.url}/v1/chat/completions", access.key, body)
         refused += status != 200
-        same += status == 200 and said.get("prompt_token_ids") == list(renderer.prompt(turns).ids)
+        same += status == 200 and reply.get("prompt_token_ids") == list(renderer.prompt(turns).ids)
     says = f"{same} of {len(canary.TEXTS)} chats become the token ids that were judged"
     return SmokeCheck(
         check="chat template",
@@ -276,27 +283,27 @@ def chat(route: Route, access: Access) -> SmokeCheck:
 
 
 def answers(route: Route, access: Access, recorded: Sequence[Recorded], say: Callable[[str], None]) -> SmokeCheck:
-    """The canary at the server, then questions of the run, by the engine that asks servers."""
+    """Check the canary at the server, then questions of the run, with the engine for servers."""
     try:
-        about, found = ask(route, access, [one.ask for one in recorded], say)
+        about, completions = ask(route, access, [one.ask for one in recorded], say)
     except UserError as error:
         return SmokeCheck(check="answers", ok=False, says=str(error))
     effects = [seen["effect"][route.name] for seen in about["canary"].values() if isinstance(seen.get("effect"), dict)]
     moved = f"the adapter moves log probabilities by up to {effects[0]:.3g}" if effects else "the canary answered"
     if not recorded:
         return SmokeCheck(check="answers", ok=True, says=f"{moved}; no recorded answers to compare with")
-    failed = [one for one in found.values() if one.error]
+    failed = [one for one in completions.values() if one.error]
     if failed:
         says = f"{moved}; {len(failed)} of {len(recorded)} questions got no answer, the first: {failed[0].error}"
         return SmokeCheck(check="answers", ok=False, says=says)
-    like = likeness(recorded, {place: completion.text for place, completion in found.items()})
+    like = likeness(recorded, {place: completion.text for place, completion in completions.items()})
     return SmokeCheck(check="answers", ok=not like.unlike, says=f"{moved}; {like.says}")
 
 
 def ask(
     route: Route, access: Access, asks: Sequence[Any], say: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[int, Completion]]:
-    """What the engine says of the server, and the answers by the place of their question."""
+    """Return the engine's description of the server, and the answers by the position of their question."""
     local = str(route.adapter or route.folder)
     requests = [
         Request(key=str(place), ids=ask.ids, sampling=ask.sampling, variant=CANDIDATE) for place, ask in enumerate(asks)
@@ -308,15 +315,15 @@ def ask(
         checkpoints = {CANDIDATE: config.endpoint(route.name, local)}
         engine = open_engine(asking, checkpoints, max_model_len=longest(requests))
         try:
-            found = {int(completion.key): completion for completion in engine.generate(requests)}
-            return engine.describe(), found
+            completions = {int(completion.key): completion for completion in engine.generate(requests)}
+            return engine.describe(), completions
         finally:
             engine.close()
 
 
 @contextmanager
 def _asking(access: Access) -> Iterator[None]:
-    """Inside, the engine that asks servers has this server's key, no other, and takes no proxy to it."""
+    """Give the engine for servers this server's key alone, and no proxy, until the block ends."""
     names = (*config.KEYS, *PROXIES)
     before = {name: os.environ.pop(name, None) for name in names}
     if access.key:

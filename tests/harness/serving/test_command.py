@@ -111,7 +111,7 @@ def test_switches_that_open_doors_are_kept_from_the_server_and_named() -> None:
     own = server.environment(given, route(), access())
     assert "VLLM_LOGGING_LEVEL" in own and given.keys() - own.keys() == set(given) - {"VLLM_LOGGING_LEVEL"}
     said = server.left_out(given)
-    assert len(said) == 2 and said[0].startswith("VLLM_ALLOW_RUNTIME_LORA_UPDATING is not handed on")
+    assert len(said) == 2 and said[0].startswith("VLLM_ALLOW_RUNTIME_LORA_UPDATING is not passed on")
     typed = server.as_typed(["server"], given, own, access())
     assert typed.startswith("env -u VLLM_ALLOW_RUNTIME_LORA_UPDATING -u VLLM_SERVER_DEV_MODE DO_NOT_TRACK=1 ")
 

@@ -305,7 +305,7 @@ def test_a_server_that_does_not_start_is_one_line_and_a_record(
 ) -> None:
     code = "raise ValueError('no room for the KV cache')"
     monkeypatch.setattr(server, "command", lambda of, access: [sys.executable, "-c", code])
-    with pytest.raises(EngineFailed, match="Its last words: ValueError: no room for the KV cache"):
+    with pytest.raises(EngineFailed, match="Its last output: ValueError: no room for the KV cache"):
         serve(wanted(ungated="pilot"), QUIET, print, leave=True)
     kept = load_manifest(record(wanted().runs))
     assert kept.status == "failed" and "no room for the KV cache" in kept.notes[-1]

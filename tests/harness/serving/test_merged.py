@@ -190,7 +190,7 @@ def test_the_gates_of_another_folder_may_have_been_meant(approved: Approved) -> 
 
 
 def test_a_suite_that_is_missing_cannot_be_left_out(approved: Approved) -> None:
-    with pytest.raises(UserError, match=r"legal/mini: is not here\. Name its folder with --suite"):
+    with pytest.raises(UserError, match=r"legal/mini: does not exist\. Name its folder with --suite"):
         approved.job([])
 
 

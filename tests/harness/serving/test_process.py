@@ -92,13 +92,13 @@ raise SystemExit(3)
     with pytest.raises(EngineFailed) as caught:
         child.wait_until(lambda: False, 60, lambda text: None)
     said = str(caught.value)
-    assert "ended with code 3. Its last words: ValueError: no room for the KV cache. Its log: " in said
+    assert "ended with code 3. Its last output: ValueError: no room for the KV cache. Its log: " in said
     assert "\n" not in said and caught.value.exit_code == 3
 
 
 def test_a_server_that_ends_without_an_error_gives_its_last_lines(started: list[Child], tmp_path: Path) -> None:
     child = start(started, tmp_path, "print('one\\ntwo\\nthree\\nfour')")
-    with pytest.raises(EngineFailed, match=r"Its last words: two \| three \| four\."):
+    with pytest.raises(EngineFailed, match=r"Its last output: two \| three \| four\."):
         child.wait_until(lambda: False, 60, lambda text: None)
 
 
