@@ -1,4 +1,4 @@
-"""Names the environment variables that a user may set, and reads those that several modules ask about."""
+"""The environment variables that a user may set, and what they mean."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ CI = "CI"
 
 
 def in_ci(environment: Mapping[str, str]) -> bool:
-    """A CI service runs this; some set the variable to their own name."""
+    """Whether a CI service runs this; some set the variable to their own name."""
     return environment.get(CI, "").lower() not in ("", "0", "false")
 
 
 def required_by(flag: bool | None) -> str:
-    """What requires a verdict of every gate, or the empty string; without a flag, CI services do."""
+    """Return what requires a verdict of every gate, or the empty string; without a flag, CI services do."""
     if flag is not None:
         return "--require-gates" if flag else ""
     return "--require-gates (on because CI is set; --no-require-gates turns it off)" if in_ci(os.environ) else ""

@@ -22,7 +22,7 @@ MEMORY_BYTES = 64 << 20
 
 
 def digest(value: object) -> str:
-    """Hex sha256 of a string, bytes, or anything msgspec can write (keys sorted, so that order does not matter)."""
+    """Return the hex sha256 of a string, bytes, or anything that msgspec can encode, with sorted keys."""
     if isinstance(value, str):
         value = value.encode()
     if not isinstance(value, bytes):
@@ -31,7 +31,7 @@ def digest(value: object) -> str:
 
 
 def file_sha256(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
+    """Return the hex sha256 of a file's bytes."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -82,7 +82,7 @@ def write_atomic(
 
 
 def hold(file: Path) -> int:
-    """Mark a file as in use until the handle that is returned is closed. FileNotFoundError where it is not there."""
+    """Lock a file as in use until the returned handle is closed. Raises FileNotFoundError."""
     while True:
         handle = os.open(file, os.O_RDONLY)
         with suppress(OSError):  # A file system without locks; `claimed` never succeeds there.
@@ -94,7 +94,7 @@ def hold(file: Path) -> int:
 
 @contextmanager
 def claimed(file: Path) -> Iterator[bool]:
-    """True while the file is this process's alone to drop; False where anyone holds it, or where that is not known."""
+    """Yield True while only this process may delete the file; False where it is in use or locks do not work."""
     try:
         handle = os.open(file, os.O_RDWR)
     except OSError:
@@ -115,7 +115,7 @@ def _locked(handle: int) -> bool:
 
 
 def _leads_to(file: Path, handle: int) -> bool:
-    """Is the open file still the one of this name? It may have been dropped while the lock was waited for."""
+    """Whether the open file still has this name; it may have been deleted while this process waited for the lock."""
     try:
         return os.path.samestat(os.fstat(handle), file.stat())
     except FileNotFoundError:
@@ -128,24 +128,24 @@ SPECIAL = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-"""Files that may have no end, or block whoever opens them."""
+"""Files that may have no end, or block the process that opens them."""
 
 
 def shown_path(path: Path) -> str:
-    """The path from the working directory where it is inside of it, else as it is."""
+    """Return the path relative to the working directory where it is inside, else unchanged."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def size_of(path: Path, expected: str) -> int:
-    """Bytes of a regular file; a UserError for anything else."""
+    """Return the size of a regular file in bytes. Raises UserError for anything else."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:
         raise UserError(f"{shown_path(path)}: cannot be read ({_why(error)}). {expected}") from None
-    special = next((name for is_special, name in SPECIAL if is_special(found.st_mode)), None)
+    special = next((name for is_special, name in SPECIAL if is_special(status.st_mode)), None)
     if special:
         raise UserError(f"{shown_path(path)}: is {special}, expected a regular file. {expected}")
-    return found.st_size
+    return status.st_size
 
 
 def is_large(file: Path) -> bool:
@@ -154,7 +154,7 @@ def is_large(file: Path) -> bool:
 
 
 def read_bytes(path: Path, expected: str) -> bytes:
-    """Bytes of a regular file; `expected` says in a sentence what should be there."""
+    """Read a regular file. Raises UserError with the sentence `expected` on what should be there."""
     size_of(path, expected)
     try:
         return path.read_bytes()
@@ -163,7 +163,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
 
 
 def read_text(path: Path, expected: str) -> str:
-    """Text of a UTF-8 file without a byte order mark, with any line ends as `\\n`; anything else is a UserError."""
+    """Read UTF-8 text without a byte order mark, with all line ends as `\\n`. Raises UserError for anything else."""
     data = read_bytes(path, expected)
     problem = byte_order_mark(data)
     if problem:
@@ -176,7 +176,7 @@ def read_text(path: Path, expected: str) -> str:
 
 
 def byte_order_mark(data: bytes) -> str | None:
-    """What the first bytes of a file say of its encoding, where it is not plain UTF-8."""
+    """Describe the encoding that a byte order mark shows; None without one."""
     if data.startswith(codecs.BOM_UTF8):
         return "starts with a byte order mark (UTF-8 BOM). Save it as UTF-8 without BOM"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -185,7 +185,7 @@ def byte_order_mark(data: bytes) -> str | None:
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
-    """What a byte that is not UTF-8 would be in the usual other encoding."""
+    """Describe a byte that is not UTF-8, with its meaning in Windows-1252."""
     byte = error.object[error.start : error.start + 1]
     guess = byte.decode("cp1252", "ignore")
     meant = f" is {guess!r} in Windows-1252 (Latin-1)" if guess else ""
@@ -197,11 +197,11 @@ def _why(error: OSError | ValueError) -> str:
 
 
 NOT_TOML = (ValueError, RecursionError)
-"""What reading text as TOML raises: another language, and nesting that is too deep."""
+"""Errors of parsing text as TOML: another format, and too deep nesting."""
 
 
 def read_toml(path: Path, expected: str) -> dict[str, Any]:
-    """The file's content. One that cannot be read is a UserError, which says in a sentence what was `expected`."""
+    """Read a TOML file. Raises UserError with the sentence `expected` on what should be there."""
     text = read_text(path, expected)
     try:
         return tomllib.loads(text)

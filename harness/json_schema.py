@@ -1,4 +1,4 @@
-"""Reads and checks JSON schemas, for scorers and for answers that are held to one. Knows no answer."""
+"""Read and check JSON schemas, for scorers and for answers that must fit one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from harness.errors import NOT_JSON, UserError
 
 SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], [0], {}, {"a": 0})
-"""Values that a schema is tried on before it is used."""
+"""Values that test a schema before it is used."""
 
 
 def read(source: Path | str | Mapping[str, Any]) -> dict[str, Any]:
-    """A schema from a mapping or a file."""
+    """Read a schema from a mapping or a file. Raises UserError."""
     if isinstance(source, Mapping):
         return dict(source)
     try:
@@ -29,9 +29,9 @@ def read(source: Path | str | Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def validator(rules: str) -> Any:
-    """A validator of the schema that is written in `rules`; one that is no schema is a UserError.
+    """Make the validator of the schema in the JSON text `rules`. Raises UserError for an invalid schema.
 
-    A schema refers to nothing outside itself: none is fetched from anywhere.
+    A schema may refer only to itself: nothing is downloaded.
     """
     import jsonschema
     import referencing
@@ -40,12 +40,12 @@ def validator(rules: str) -> Any:
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
         kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)
-        made = kind(schema, registry=referencing.Registry())
+        checked = kind(schema, registry=referencing.Registry())
         for sample in SAMPLES:
-            list(made.iter_errors(sample))
+            list(checked.iter_errors(sample))
     except jsonschema.SchemaError as error:
         raise UserError(f"not a valid JSON schema: {error.message[:200]}") from None
-    except Exception as error:  # What it refers to is not there, or it refers to itself without end.
-        said = (str(error).splitlines() or [""])[0]
-        raise UserError(f"a JSON schema that cannot be used: {type(error).__name__}: {said[:200]}") from None
-    return made
+    except Exception as error:  # A reference leads nowhere, or to itself without end.
+        first = (str(error).splitlines() or [""])[0]
+        raise UserError(f"a JSON schema cannot be used: {type(error).__name__}: {first[:200]}") from None
+    return checked

@@ -1,7 +1,7 @@
-"""Finds characters that hide or reorder text, so that views can show them. Knows no view.
+"""Find characters that hide or reorder text, and show them by name, as `⟨U+202E⟩`.
 
-Shown as `⟨U+202E⟩`: control characters but tab and line feed, bidi controls, zero-width and filler characters,
-tags, variation selectors of the supplement, surrogates and code points that are no characters.
+These are control characters except tab and line feed, bidirectional controls, zero-width and filler characters, tags,
+variation selectors of the supplement, surrogates and code points that are not characters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEPT = frozenset("\n\t")
 
 @lru_cache(maxsize=4096)
 def is_hidden(character: str) -> bool:
-    """Whether a character would not be seen, or would move others."""
+    """Whether a character is invisible or moves others."""
     if character in KEPT:
         return False
     if unicodedata.category(character) in HIDDEN_CATEGORIES or character in FILLERS:
@@ -26,12 +26,12 @@ def is_hidden(character: str) -> bool:
 
 
 def escape(character: str) -> str:
-    """The visible name of a hidden character."""
+    """Return the visible name of a hidden character."""
     return f"⟨U+{ord(character):04X}⟩"
 
 
 def split(text: str) -> Iterator[tuple[str, bool]]:
-    """Stretches of text, each with whether it stands for a hidden character. CR LF counts as a line feed."""
+    """Yield parts of a text, each with whether it is the name of a hidden character. CR LF counts as a line feed."""
     text = text.replace("\r\n", "\n")
     if text and not any(map(is_hidden, set(text))):
         yield text, False
@@ -50,5 +50,5 @@ def split(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def shown(text: str) -> str:
-    """The text with every hidden character replaced by its name."""
+    """Return the text with every hidden character replaced by its name."""
     return "".join(part for part, _ in split(text))

@@ -1,4 +1,4 @@
-"""Turns a request to end into what Ctrl-C does, so that everything is put in order first. Knows no command."""
+"""Convert SIGTERM and SIGHUP into KeyboardInterrupt, so that clean-up runs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from types import FrameType
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-"""Sent by service managers, by schedulers, and by a terminal that is closed."""
+"""Signals of service managers, schedulers and closed terminals."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, such a request raises KeyboardInterrupt; one that is ignored, as by `nohup`, stays ignored.
+    """Raise KeyboardInterrupt for these signals inside the block; one that is ignored, as by `nohup`, stays ignored.
 
     Does nothing outside the main thread, which alone receives signals.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    heard = [number for number in ENDINGS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _interrupt) for number in heard}
+    handled = [number for number in ENDINGS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in handled}
     try:
         yield
     finally:

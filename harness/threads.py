@@ -13,17 +13,17 @@ SHORT_SPIN = "20000"
 
 
 def before_torch() -> None:
-    """Let OpenMP threads spin briefly and then sleep; call it before torch loads, which is when it is read.
+    """Let OpenMP threads spin briefly and then sleep; call it before torch loads and reads the setting.
 
-    Threads that spin on slow a shared machine tenfold, threads that never spin slow an idle one by half. What the user
-    has set stays.
+    Threads that spin on slow a shared machine tenfold, threads that never spin slow an idle one by half. The user's
+    own settings stay.
     """
     if "torch" not in sys.modules:
         for_children()
 
 
 def for_children(environment: MutableMapping[str, str] = os.environ) -> None:
-    """The same for processes that get this environment from now on, whatever this one has loaded."""
+    """Set the same for future child processes, whatever this process has loaded."""
     if WAIT_POLICY not in environment:
         environment.setdefault(SPIN_COUNT, SHORT_SPIN)
         environment[WAIT_POLICY] = "PASSIVE"

@@ -1,7 +1,7 @@
-"""Every noun of tunegate, in the order in which data flows. Holds no behaviour beyond checks and look-ups.
+"""Data structures of tunegate, in the order of the data flow; import them from here.
 
-All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points. One file for what
-changes together, to be read in this order: names, asking, scoring, measuring, judging, run. Import from here.
+All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points. The files, in
+reading order: constants, case, score, metric, gate, manifest.
 """
 
 from harness.schema.case import Case, Checkpoint, Completion, Prompt, Request, Sampling

@@ -1,4 +1,4 @@
-"""What is asked of which model, and what comes back: from a case to a completion. Knows no score."""
+"""Structs of evaluation requests: from a case and a checkpoint to a completion."""
 
 from typing import Any, Literal
 
@@ -26,10 +26,10 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an answer is decoded, and what it is held to."""
+    """How an answer is decoded, and what constrains it."""
 
     max_tokens: int
-    """Most tokens an answer may have."""
+    """Maximum tokens of an answer."""
     temperature: float = 0.0
     """0 is greedy."""
     seed: int = 0
@@ -37,21 +37,21 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stop_ids: tuple[int, ...] = ()
     """Token ids that end an answer; all end-of-sequence ids of the model."""
     logprobs: bool = False
-    """Ask for the log probability of each generated token (the canary does)."""
+    """Return the log probability of each generated token, as for the canary."""
     logprob_ids: tuple[int, ...] = ()
-    """Token ids whose log probabilities at the first generated position are asked for: the options of a question."""
+    """Token ids whose log probabilities at the first generated position are returned: the options of a question."""
     choice: tuple[str, ...] = ()
-    """Texts, one of which the answer must be; none leaves it free."""
+    """Texts, one of which the answer must be; empty for no constraint."""
     json_schema: str = ""
-    """JSON text of a schema that the answer must obey; empty leaves it free. Models write fields in its order."""
+    """JSON text of a schema that the answer must fit; empty for no constraint. Models write fields in its order."""
 
     def __post_init__(self) -> None:
         if self.choice and self.json_schema:
-            raise ValueError("an answer is held to a choice or to a JSON schema, not to both")
+            raise ValueError("an answer is constrained by a choice or a JSON schema, not both")
 
     @property
     def structure(self) -> dict[str, Any]:
-        """What the answer is held to, in vLLM's words: {} where it is free."""
+        """The constraint on the answer, in vLLM's form; {} without one."""
         if self.choice:
             return {"choice": list(self.choice)}
         return {"json": self.json_schema} if self.json_schema else {}
@@ -69,13 +69,13 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Anything that answers: what the user named, and by which content it is known."""
+    """Anything that answers: the user's name for it, and the digests of its content."""
 
     name: str
     """What the user wrote: hub id, folder or alias."""
     kind: Literal["model", "adapter", "endpoint", "scripted", "accepted"]
-    """A whole model, a PEFT adapter over a base model, a model that a server answers for, a rule that answers without a
-    model, or scores kept of one."""
+    """A whole model, a PEFT adapter over a base model, a model behind a server, a rule that answers without a model, or
+    the accepted scores of one."""
     path: str
     """Absolute folder of the model; for an adapter, of its base model; for an endpoint, of the tokenizer that renders
     its prompts; empty when scripted."""
@@ -111,7 +111,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One question to one variant, as an engine takes it."""
+    """One question to one variant, in the form for engines."""
 
     key: str
     """Digest of weights, adapter, engine and version, ids, sampling and repeat: the answer cache's key."""
@@ -124,7 +124,7 @@ class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What came back for one request: a text, or the reason why there is none."""
+    """The result of one request: a text, or the reason why there is none."""
 
     key: str
     """The request it answers."""
@@ -141,8 +141,8 @@ class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     output_ids: tuple[int, ...] = ()
     """Generated token ids; filled for requests that ask for logprobs."""
     logprobs: tuple[float, ...] = ()
-    """Natural log probability of each generated token; filled when asked for."""
+    """Natural log probability of each generated token; empty unless requested."""
     option_logprobs: tuple[float, ...] = ()
-    """Natural log probability of each of the request's `logprob_ids`, in their order; empty where none were asked."""
+    """Natural log probability of each of the request's `logprob_ids`, in their order; empty unless requested."""
     error: str | None = None
     """What went wrong, set exactly when finish_reason is `error`."""

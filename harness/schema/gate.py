@@ -1,4 +1,4 @@
-"""The bars of gates.toml, and what they came to."""
+"""Gates of gates.toml and their verdicts."""
 
 from typing import Literal
 
@@ -14,9 +14,9 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metric: str
     """Metric name."""
     rule: str
-    """How it is judged: a rule of `harness.gates.rules`."""
+    """A rule of `harness.gates.rules`."""
     value: float | None = None
-    """Bar of at_least and at_most."""
+    """Threshold of at_least and at_most."""
     margin: float = 0.0
     """improves: at least this much better; no_worse: at most this much worse."""
     unit: Literal["points", "relative"] = "points"
@@ -42,13 +42,13 @@ class GateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of gates.toml."""
 
     objective: Objective
-    """What the gates are for."""
+    """Purpose of the gates."""
     gate: list[Gate]
-    """The bars."""
+    """The gates."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one gate came to, for one value of its slice: an entry of verdicts.json."""
+    """Verdict of one gate, for one value of its slice: an entry of verdicts.json."""
 
     suite: str
     """Suite name."""
@@ -67,9 +67,9 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     observed: Estimate | None = None
     """The number judged: the rate itself, or the paired difference or ratio."""
     bar: str
-    """The bar in words, such as `at least 95.0%`."""
+    """The threshold in words, such as `at least 95.0%`."""
     margin: float | None = None
-    """Distance from the deciding bound to the bar; positive is on the passing side."""
+    """Distance from the deciding bound to the threshold; positive on the passing side."""
     reason: str
     """One sentence."""
     needed: str | None = None

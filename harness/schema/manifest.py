@@ -1,4 +1,4 @@
-"""run.json: what a run records of itself and of its suites."""
+"""Structs of run.json: the record of a run and its suites."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from harness.schema.metric import Metric, Noise
 
 
 class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The accepted baseline that a run stood a suite against, or that there was none to stand it against."""
+    """The accepted baseline that a suite was compared with, or that there was none."""
 
     digest: str = ""
     """Digest of baseline.json's content; empty where the suite has none."""
@@ -21,19 +21,19 @@ class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     run_id: str = ""
     """The run that was accepted."""
     unlike: list[str] = field(default_factory=list)
-    """What in cases, prompt or scorers has changed since; any of it makes the two incomparable."""
+    """Changes of cases, prompt or scorers since; any change makes the two incomparable."""
 
     own_prompts: bool = False
-    """Its model has another tokenizer or chat template than the tuned one, and received other token ids."""
+    """Whether its model has another tokenizer or chat template than the tuned one, and received other token ids."""
 
     @property
     def says(self) -> str:
-        """What the terminal and the report call it."""
+        """Its name in the terminal and the report."""
         return f"accepted baseline of {self.accepted_at[:10]}, model {self.model}"
 
 
 class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run records of a suite, so that two runs can be told apart."""
+    """A run's record of a suite, for comparing two runs."""
 
     name: str
     """Domain and folder, such as `legal/clauses`."""
@@ -44,11 +44,11 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     objective: str
     """The aim in the business's own words."""
     cluster: str
-    """What a cluster is called, such as `contract`."""
+    """The noun for a cluster, such as `contract`."""
     cases: int
     """Cases in the suite."""
     asked: int
-    """Cases asked in this run."""
+    """Cases run in this run."""
     hash: str
     """Hash of everything below together."""
     cases_hash: str
@@ -62,32 +62,32 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scorers: dict[str, str] = field(default_factory=dict)
     """Version of each scorer by its name: a hash of its source, of what it uses, and of its configuration."""
     metrics: list[Metric]
-    """Metrics that its scorers offer."""
+    """Metrics of its scorers."""
     slices: list[str]
     """Slice tags."""
     licence: str = ""
     """Licence of the cases."""
     samples: int = 1
-    """Answers a case and variant, averaged inside the case."""
+    """Answers per case and variant, averaged within the case."""
     temperature: float = 0.0
-    """Of the answers; 0 is greedy."""
+    """Sampling temperature; 0 is greedy."""
     left_out: list[str] = field(default_factory=list)
     """Ids of the cases longer than the model's context."""
     accepted: AcceptedInfo | None = None
-    """The accepted baseline; None where a model was asked, or no baseline was wanted."""
+    """The accepted baseline; None where a model was the baseline, or there was none."""
     noise: Noise | None = None
-    """The noise that its margins were held against; None where none is known for this engine and these cases."""
+    """The noise that its margins were compared with; None where none was measured for this engine and these cases."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """run.json: what ran, with what. Holds no values of environment variables, and no command line but a server's."""
+    """The whole of run.json. It has no values of environment variables, and no command line except a server's."""
 
     schema_version: int = SCHEMA_VERSION
     """Version of this layout."""
     run_id: str
     """Name of the run folder."""
     kind: Literal["eval", "train", "merge", "serve"]
-    """What was done."""
+    """Kind of run."""
     status: Literal["running", "finished", "failed", "interrupted"]
     """How it ended."""
     started: str
@@ -99,7 +99,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     """By variant."""
     suites: list[SuiteInfo] = field(default_factory=list)
-    """Suites asked."""
+    """Suites that were run."""
     sampling: dict[str, int | float] = field(default_factory=dict)
     """temperature, seed, repeats."""
     engine: dict[str, Any] = field(default_factory=dict)
@@ -111,21 +111,21 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parent_run_id: str | None = None
     """The training run whose adapter is evaluated."""
     notes: list[str] = field(default_factory=list)
-    """Sentences a reader must know, such as a filter that made the run partial."""
+    """Sentences that readers must know, such as a filter that made the run partial."""
     moved: list[str] = field(default_factory=list)
-    """Sentences on every bar, case, prompt or scorer that differs from the accepted baseline or from `--bars`."""
+    """Sentences on every gate, case, prompt or scorer that differs from the accepted baseline or from `--bars`."""
     redacted: dict[str, int] = field(default_factory=dict)
-    """How many places were masked before they were written, by kind of secret."""
+    """Number of masked places, by kind of secret."""
 
     def own_prompts(self, suite: SuiteInfo) -> bool:
-        """Baseline and tuned have different tokenizers or chat templates, so each received prompts of its own."""
+        """Whether baseline and tuned have different tokenizers or chat templates, so that their prompts differ."""
         if suite.accepted:
             return suite.accepted.own_prompts
-        found = (self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE))
-        return len({c.tokenizer_digest for c in found if c and c.tokenizer_digest}) > 1
+        pair = (self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE))
+        return len({c.tokenizer_digest for c in pair if c and c.tokenizer_digest}) > 1
 
     @property
     def asked_twice(self) -> bool:
-        """Baseline and tuned are the same checkpoint, both asked: their differences are noise, and no claim."""
-        found = [self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE)]
-        return all(c and c.kind != "accepted" for c in found) and len({c.digest for c in found if c}) == 1
+        """Whether baseline and tuned are the same checkpoint, so that their differences are noise."""
+        pair = [self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE)]
+        return all(c and c.kind != "accepted" for c in pair) and len({c.digest for c in pair if c}) == 1

@@ -87,7 +87,7 @@ class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A number with its interval, and with what is behind it."""
+    """A number with its interval and its sample size."""
 
     value: float | None
     """The number, or None when not measured."""
@@ -96,9 +96,9 @@ class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     high: float | None = None
     """Upper end of the interval."""
     n: int = 0
-    """Cases (or claims, for a ratio's denominator) behind it."""
+    """Cases (or claims, for a ratio's denominator) that it counts."""
     clusters: int = 0
-    """Independent sources behind it."""
+    """Clusters that they come from."""
     n_eff: float | None = None
     """Number of independent cases that carry the same information."""
     deff: float | None = None
@@ -110,7 +110,7 @@ class Estimate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     side: Side = "two"
     """`two`, or the only bound that is meant."""
     errors: int = 0
-    """Records in it that the engine failed on."""
+    """Records in it without an answer of the engine."""
     unscored: int = 0
     """Records left out, with a reason in their score."""
     seed: int | None = None
@@ -199,7 +199,7 @@ class Metrics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NoiseFloor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far one metric moves when the same checkpoint is asked twice."""
+    """Change of one metric between two passes of the same checkpoint."""
 
     metric: str
     """Metric name."""
@@ -214,13 +214,13 @@ class NoiseFloor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     low: float | None
     """Lower end of its 95% interval; None where there is none."""
     high: float | None
-    """Upper end of it."""
+    """Upper end of its interval."""
     cases: int
-    """Cases behind it."""
+    """Cases that it counts."""
     contracts: int
-    """Independent sources behind it."""
+    """Clusters that they come from."""
     flips: int
-    """Cases whose score is not the same in both passes."""
+    """Cases whose score differs between the passes."""
 
     @property
     def floor(self) -> float | None:
@@ -236,9 +236,9 @@ class Noise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     measured_at: str
     """UTC time, ISO 8601."""
     checkpoint: str
-    """What was asked twice."""
+    """The checkpoint that was run twice."""
     passes: list[str]
-    """What told the two passes apart, such as `batch 1`."""
+    """Names of the two passes, such as `batch 1`."""
     engine: str
     """Engine name."""
     engine_version: str
@@ -256,10 +256,10 @@ class Noise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scorers_hash: str
     """Hash of the scorers."""
     samples: int
-    """Answers a case, averaged inside the case."""
+    """Answers per case, averaged within the case."""
     floors: list[NoiseFloor]
     """By metric and slice value."""
 
     def of(self, metric: str, tag: str | None, value: str | None) -> NoiseFloor | None:
-        """The floor of one metric on one slice value."""
+        """Return the floor of one metric on one slice value."""
         return next((f for f in self.floors if (f.metric, f.slice, f.slice_value) == (metric, tag, value)), None)

@@ -1,4 +1,4 @@
-"""What scorers, judges and people found in one answer. Knows no number over several."""
+"""Structs of scores: the findings of scorers, judges and people on one answer."""
 
 import math
 from typing import Any, Literal
@@ -20,7 +20,7 @@ class SourceSpan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A place in an answer with what a scorer found there: the evidence of a score."""
+    """A place in an answer with a scorer's finding: the evidence of a score."""
 
     start: int
     """First code point in the completion's text."""
@@ -33,7 +33,7 @@ class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verdict: str
     """supported, ungrounded, invented, missing ..."""
     reason: str = ""
-    """Why, in words a reader understands."""
+    """The reason, for readers."""
     source: SourceSpan | None = None
     """Where the source supports or contradicts it."""
 
@@ -86,9 +86,9 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One answer of one variant to one case."""
 
     case: Case
-    """The case as it was asked."""
+    """The case."""
     variant: str
-    """Which checkpoint answered."""
+    """The variant that answered."""
     repeat: int = 1
     """1 for the first answer, 2 and up for repeats."""
     input_hash: str
@@ -98,13 +98,13 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expected_hash: str
     """Hash of the expected answer."""
     completion: Completion
-    """What came back; finish_reason `error` carries the error."""
+    """The completion; its finish_reason `error` comes with the error."""
     scores: dict[str, Score] = field(default_factory=dict)
     """By scorer name; a `Scores` in memory."""
     started_at: str = ""
     """UTC time, ISO 8601."""
     text_kept: bool = True
-    """False where only the scores were kept, as in an accepted baseline; the completion's text is empty then."""
+    """False where only the scores are stored, as in an accepted baseline; the completion's text is empty then."""
 
     @property
     def error(self) -> str | None:
@@ -112,7 +112,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 RecordKey = tuple[str, str, str, int]
-"""Suite, case id, variant and repeat: what tells one record of a run from another."""
+"""Suite, case id, variant and repeat: the key of a record in a run."""
 
 
 class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,7 +127,7 @@ class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     repeat: int
     """Joins to the record."""
     kind: Literal["code", "judge", "human"] = "code"
-    """Who found it."""
+    """Source of the finding."""
     score: Score
     """The finding."""
     author: str = ""
@@ -137,4 +137,4 @@ class ScoreEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     at: str = ""
     """UTC time, ISO 8601; empty in the run's own scores."""
     supersedes: bool = False
-    """An earlier finding of the same kind and family on this record no longer counts; it is kept."""
+    """Whether it replaces earlier findings of the same kind and name on this record; they stay in the file."""

@@ -75,7 +75,7 @@ def test_a_suite_says_what_its_answers_are_held_to_and_its_prompt_hash_tells(tmp
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    ('choice=["a"], json_schema={}', "held to one: leave one out"),
+    ('choice=["a"], json_schema={}', "only one can be enforced: leave one out"),
     ('choice=["a", "a"]', "has a duplicate or empty text"),
     ('json_schema="nowhere.json"', "nowhere.json: cannot be read as a JSON schema"),
     ('json_schema={"type": "nonsense"}', "not a valid JSON schema"),

@@ -49,6 +49,6 @@ def test_a_known_tokenizer_loads_without_torch_and_gives_the_same_ids_until_its_
 
 
 def test_another_version_of_transformers_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = prompts._kept_choice(home)
+    before = prompts._choice_file(home)
     monkeypatch.setattr("harness.suites.prompts.metadata.version", lambda name: "99")
-    assert prompts._kept_choice(home) != before
+    assert prompts._choice_file(home) != before
