@@ -139,8 +139,8 @@ def agreement(run: RunData, rubric: JudgeRubric) -> list[Agreement]:
     agreements = []
     for reviewer, labels in by_person.items():
         machine, person = [judged[key] for key in labels], list(labels.values())
-        contracts = [clusters[key] for key in labels]
-        exact, coefficient = exact_agreement(machine, person, contracts), kappa(machine, person, order, contracts)
+        sources = [clusters[key] for key in labels]
+        exact, coefficient = exact_agreement(machine, person, sources), kappa(machine, person, order, sources)
         agreements.append(Agreement(reviewer=reviewer, exact=exact, kappa=coefficient))
     return agreements
 

@@ -161,7 +161,8 @@ def _takes_of_the_bar(known: Known) -> str:
 
     enough = clusters_enough(Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"]))
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    return f"It takes {many} {known['source']}s to show that, for a model with half of the errors that this allows."
+    sources = plural(known["source"])
+    return f"It takes {many} {sources} to show that, for a model with half of the errors that this allows."
 
 
 def objective_of(known: Known) -> str:

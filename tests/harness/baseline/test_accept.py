@@ -230,8 +230,14 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda p: p.write_text(""), "is not an accepted baseline"),
     "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-200]), "is not an accepted baseline"),
     "no JSON": (lambda p: p.write_text("accepted"), "is not an accepted baseline"),
-    "not a number": (lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": NaN')), "is not an accepted"),
-    "too large": (lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": 1e999')), "is not an accepted"),
+    "not a number": (
+        lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": NaN')),
+        "is not an accepted",
+    ),
+    "too large": (
+        lambda p: p.write_text(p.read_text().replace('"samples": 1', '"samples": 1e999')),
+        "is not an accepted",
+    ),
     "not text": (lambda p: p.write_bytes(b"\xff\xfe" + p.read_bytes()), "is not an accepted baseline"),
     "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read"),
     "a dead link": (lambda p: (p.unlink(), p.symlink_to(p.parent / "gone")), "is a broken link"),
