@@ -197,7 +197,7 @@ def _labels(metrics: Iterable[Metric], records: Sequence[Record]) -> dict[str, s
 
 def _answer(record: Record, counts: Mapping[str, Sequence[str]], labels: Mapping[str, set[str]]) -> AcceptedAnswer:
     """Return an answer's scores. A label that is never right may be the model's own words, so its text is dropped."""
-    from harness.stats.estimates import UNEXPECTED
+    from harness.stats.score_table import UNEXPECTED
 
     scores = {name: record.scores[name] for name in sorted(counts) if name in record.scores}
     lists = {

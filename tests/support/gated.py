@@ -52,11 +52,7 @@ def write_project(root: Path, gates: str = PASS_ON_BOTH) -> Path:
 def approve_of(root: Path) -> None:
     """Let the policy name every suite of the project as it is now: what `tunegate approval` does."""
     with chdir(root):
-        renew(suites_of(root), add_new=True)
-
-
-def suites_of(root: Path) -> list[Suite]:
-    return list(find_suites([str(root / "evalsuites")]))
+        renew(suites_below(root), add_new=True)
 
 
 def wrong() -> dict[str, str]:
