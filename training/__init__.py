@@ -1,4 +1,7 @@
-"""LoRA training: configuration, data, loop, merge. Heavy packages load when a training starts."""
+"""LoRA training: configuration, data, curation, estimates, loop, sweeps and merge.
+
+Heavy packages load when training starts.
+"""
 
 from training.run import train
 

@@ -1,4 +1,8 @@
-"""Decides which rows each step sees, in which order and in which micro-batches. A pure function of its arguments."""
+"""The rows of every step, their order, and how they are packed into micro-batches.
+
+Packing follows best fit decreasing (BFD), as "Fewer truncations improve language modeling" (arXiv 2404.10830) does for
+pre-training.
+"""
 
 from __future__ import annotations
 
@@ -13,58 +17,61 @@ from msgspec import Struct
 from training.data.tokenize import Document
 
 SHORTEST_PREFIX = 16
-"""A shared beginning of fewer tokens is not worth its own attention."""
+"""Shorter shared prefixes are not worth a separate attention."""
 PASS_TOKENS = 64
-"""Tokens that must be saved for rows of another beginning to get a pass of their own."""
+"""Documents with another prefix get a pass of their own if it saves this many tokens."""
 
 
 class Micro(Struct, frozen=True, kw_only=True):
-    """Documents that share one forward pass, each blind to the others: a common prefix once, then what differs."""
+    """A micro-batch: documents that share one forward pass without seeing each other.
+
+    A prefix that all of them share comes first, once, then the rest of each document.
+    """
 
     ids: list[int]
-    """Token ids of all documents."""
+    """(tokens,): token IDs."""
     positions: list[int]
-    """Position of each token in its own document."""
+    """(tokens,): position of each token in its own document."""
     answers: list[int]
-    """Indices of the tokens that are learnt."""
+    """(answer tokens,): indices of the learnt tokens."""
     lengths: list[int]
-    """Tokens of each document, without the shared prefix."""
+    """(documents,): tokens of each document, without the shared prefix."""
     prefix: int = 0
-    """Tokens at the start that every document here begins with; computed once, seen by all."""
+    """Tokens of the shared prefix."""
     weight: float = 1.0
-    """0 for a filler that keeps all devices in step."""
+    """0 for a filler that gives all devices the same number of micro-batches."""
 
 
 def total_steps(rows: int, rows_per_step: int, epochs: float, max_steps: int | None) -> int:
-    """Weight updates of the whole training; the last one may see fewer rows."""
+    """Return the number of weight updates; the last one may have fewer rows."""
     return max_steps or max(1, math.ceil(rows * epochs / rows_per_step))
 
 
 def order(rows: int, rows_per_step: int, steps: int, seed: int, epochs: float | None) -> list[list[int]]:
-    """Row indices of every step: each pass over the rows has its own order, drawn from the seed.
+    """Return the row indices of every step; every epoch has its own order, drawn from the seed.
 
-    `epochs` ends the order in the middle of a step; None fills every step.
+    With `epochs`, the last step may be incomplete; None fills every step.
     """
-    wanted = steps * rows_per_step if epochs is None else min(steps * rows_per_step, round(rows * epochs))
+    total = steps * rows_per_step if epochs is None else min(steps * rows_per_step, round(rows * epochs))
     stream: list[int] = []
-    for turn in range(math.ceil(wanted / rows)):
-        once = list(range(rows))
-        random.Random(f"{seed}/{turn}").shuffle(once)
-        stream += once
-    stream = stream[: max(wanted, 1)]
+    for epoch in range(math.ceil(total / rows)):
+        indices = list(range(rows))
+        random.Random(f"{seed}/{epoch}").shuffle(indices)
+        stream += indices
+    stream = stream[: max(total, 1)]
     return [stream[at : at + rows_per_step] for at in range(0, len(stream), rows_per_step)]
 
 
 def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = False) -> list[Micro]:
-    """Join documents, longest first, into micro-batches of at most `pack_tokens` tokens.
+    """Pack documents, longest first, into micro-batches of at most `pack_tokens` tokens.
 
-    A longer document, or any where `pack_tokens` is 0, goes alone. Each document goes into the fullest micro-batch
-    that still has room (best fit decreasing). With `share_prefix`, tokens that all documents of a micro-batch begin
-    with (system message, instructions) stand once in it; documents that begin otherwise go elsewhere.
+    Each document goes into the fullest micro-batch with room for it (best fit decreasing). A longer document, or any if
+    `pack_tokens` is 0, gets its own. With `share_prefix`, a prefix that all documents of a micro-batch share (system
+    message, instructions) occurs once, and documents with another prefix go to other micro-batches.
     """
     if not share_prefix or not pack_tokens:
         return _fill(documents, 0, pack_tokens)
-    groups = _by_beginning(sorted(documents, key=lambda d: d.ids))
+    groups = _by_prefix(sorted(documents, key=lambda d: d.ids))
     return [micro for group in groups for micro in _fill(group, common_prefix(group), pack_tokens)]
 
 
@@ -84,46 +91,49 @@ def _fill(documents: Sequence[Document], prefix: int, pack_tokens: int) -> list[
     return [_join(together, prefix) for together in bins]
 
 
-def _by_beginning(ordered: Sequence[Document]) -> list[Sequence[Document]]:
-    """Documents, sorted by their ids, in groups that are worth a pass of their own."""
-    done: list[Sequence[Document]] = []
-    waiting = [ordered]
-    while waiting:
-        group = waiting.pop()
+def _by_prefix(ordered: Sequence[Document]) -> list[Sequence[Document]]:
+    """Split documents, sorted by their IDs, into groups that are worth a pass of their own."""
+    groups: list[Sequence[Document]] = []
+    pending = [ordered]
+    while pending:
+        group = pending.pop()
         parts = _cut(group)
         if len(parts) > 1:
-            waiting += parts
+            pending += parts
         else:
-            done.append(group)
-    return done
+            groups.append(group)
+    return groups
 
 
 def _cut(group: Sequence[Document]) -> list[Sequence[Document]]:
-    """Cut a group wherever neighbours have least in common, where that saves tokens; what saves few stays together."""
-    shared = [_alike(a.ids, b.ids) for a, b in itertools.pairwise(group)]
+    """Split a group where neighbours have the shortest common prefix, if that saves tokens; merge small savings."""
+    shared = [_common_length(a.ids, b.ids) for a, b in itertools.pairwise(group)]
     if not shared or min(shared) == max(shared):
         return [group]
     ends = [i + 1 for i, alike in enumerate(shared) if alike == min(shared)]
     parts = [group[start:end] for start, end in itertools.pairwise([0, *ends, len(group)])]
-    apart = [part for part in parts if _saved(part) > PASS_TOKENS]
+    large = [part for part in parts if _saved(part) > PASS_TOKENS]
     rest = [document for part in parts if _saved(part) <= PASS_TOKENS for document in part]
-    found: list[Sequence[Document]] = [*apart, rest] if rest else [*apart]
-    return found if sum(map(_saved, found)) - PASS_TOKENS * (len(found) - 1) > _saved(group) else [group]
+    groups: list[Sequence[Document]] = [*large, rest] if rest else [*large]
+    return groups if sum(map(_saved, groups)) - PASS_TOKENS * (len(groups) - 1) > _saved(group) else [group]
 
 
 def _saved(documents: Sequence[Document]) -> int:
-    """Tokens that need not be computed where the documents share a pass."""
+    """Return the tokens that a shared prefix saves if the documents share a pass."""
     return (len(documents) - 1) * common_prefix(documents) if documents else 0
 
 
-def _alike(first: Sequence[int], second: Sequence[int]) -> int:
-    """Tokens that both begin with."""
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """Return the number of tokens that both begin with."""
     pairs = zip(first, second, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
 
 
 def common_prefix(documents: Sequence[Document]) -> int:
-    """Tokens that all documents begin with; the token before the first learnt one is never among them. 0 if few."""
+    """Return the length of the prefix that all documents share, or 0 if it is short.
+
+    It ends before the token that precedes the first learnt one.
+    """
     if len(documents) < 2:
         return 0
     first = documents[0].ids
@@ -147,9 +157,9 @@ def _join(documents: Sequence[Document], prefix: int) -> Micro:
 
 
 def share(micros: Sequence[Micro], rank: int, ranks: int) -> list[Micro]:
-    """One device's part of a step. Every device gets equally many; fillers repeat the shortest with weight 0."""
-    most = math.ceil(len(micros) / ranks)
-    mine = list(micros[rank::ranks])
+    """Return the micro-batches of one device: equally many per device, with fillers of weight 0."""
+    count = math.ceil(len(micros) / ranks)
+    own = list(micros[rank::ranks])
     shortest = min(micros, key=lambda m: len(m.ids))
     filler = msgspec.structs.replace(shortest, weight=0.0)
-    return mine + [filler] * (most - len(mine))
+    return own + [filler] * (count - len(own))

@@ -1,6 +1,6 @@
-"""Keeps the state of a training so that it can go on after any stop. Knows no model code and no data.
+"""The state of training between two steps: saving, loading, and rewinding the log to it.
 
-Dropout is seeded anew for every step and the learning rate is a function of the step, so neither has state to keep.
+Dropout is seeded for every step and the learning rate is a function of the step, so neither has state to save.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ FILE = "state.pt"
 
 
 class TrainingState(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a training knows between two steps."""
+    """The state of training between two steps."""
 
     step: int = 0
     """Weight updates done."""
     adapter: dict[str, Any] = field(default_factory=dict)
     """Tensors of the adapter by parameter name."""
     optimizer: dict[str, Any] = field(default_factory=dict)
-    """The optimizer's own state."""
+    """State of the optimizer."""
     before: dict[str, Any] = field(default_factory=dict)
-    """`evaluation.Measured` of the base model, as a mapping."""
+    """`validation.Validation` of the base model, as a mapping."""
     best_step: int | None = None
-    """Step of the best evaluation; None where nothing tells one from another."""
+    """Step of the best validation; None without validation data."""
     best: dict[str, Any] = field(default_factory=dict)
-    """`evaluation.Measured` at best_step, or at the last evaluation where nothing is chosen."""
+    """`validation.Validation` at best_step, or the last one without validation data."""
     best_adapter: dict[str, Any] = field(default_factory=dict)
     """Tensors of the adapter at best_step."""
     misses: int = 0
-    """Evaluations since then."""
+    """Validations since best_step."""
     stopped_early: bool = False
-    """Patience ran out."""
+    """Whether patience ran out."""
     wall_s: float = 0.0
     """Seconds of training and validation in all sessions."""
     cpu_s: float = 0.0
-    """Processor seconds in all sessions."""
+    """CPU seconds in all sessions."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
     """Settings and digests that a resumed run must share."""
 
 
 def save(folder: Path, state: TrainingState) -> None:
-    """Write the state as one file, whole or not at all."""
+    """Write the state as one file, atomically. Raises UserError where the disk refuses it."""
     import torch
 
     with written(folder / FILE):
@@ -73,15 +73,15 @@ def written(path: Path, part: Path | None = None) -> Iterator[None]:
         if reason is None:
             raise
         raise UserError(
-            f"{path}: cannot be written ({reason}). Free space and run the same command again; it goes on from the "
+            f"{path}: cannot be written ({reason}). Free space and run the same command; it resumes from the "
             "last saved step"
         ) from None
 
 
 def _refusal(error: Exception) -> str | None:
-    """What the disk said, or None where it was not the disk.
+    """Return the disk's error message, or None for another error.
 
-    torch reports its own confusion over what Python's file said before, and safetensors the bare number.
+    torch hides Python's error as the cause of its own, and safetensors gives the number only.
     """
     first: BaseException | None = error
     while first is not None:
@@ -102,25 +102,28 @@ def _sync_folder(folder: Path) -> None:
 
 
 def load(folder: Path, fingerprint: dict[str, Any]) -> TrainingState | None:
-    """The saved state, or None where nothing was saved. Other settings or data than now are a UserError."""
+    """Load the saved state, or None if there is none.
+
+    Raises UserError for an unreadable file and for a state of other settings or data.
+    """
     import torch
 
     file = folder / FILE
     if not file.exists():
         return None
     try:
-        found = msgspec.convert(torch.load(file, map_location="cpu", weights_only=True), TrainingState)
-    except Exception as error:  # torch raises many kinds, and some advise to run what is in the file.
+        state = msgspec.convert(torch.load(file, map_location="cpu", weights_only=True), TrainingState)
+    except Exception as error:  # torch raises many types; some advise to run code from the file.
         raise UserError(
-            f"{file}: cannot be read: it is cut, or no state of a training ({type(error).__name__}). "
-            "Start anew with --fresh"
+            f"{file}: cannot be read: it is truncated or no training state ({type(error).__name__}). "
+            "Start over with --fresh"
         ) from None
-    refuse_changes(folder.parent, found.fingerprint, fingerprint)
-    return found
+    refuse_changes(folder.parent, state.fingerprint, fingerprint)
+    return state
 
 
 def refuse_changes(run: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise a UserError that names every setting or digest that is not what the run began with."""
+    """Raise a UserError that names every setting or digest that differs from the start of the run."""
     changed = [
         f"{key} was {then.get(key)!r}, is {now.get(key)!r}"
         for key in sorted(then.keys() | now.keys())
@@ -128,21 +131,21 @@ def refuse_changes(run: Path, then: dict[str, Any], now: dict[str, Any]) -> None
     ]
     if changed:
         raise UserError(
-            f"{run}: cannot go on with other settings or data than it began with: {'; '.join(changed)}. "
-            "Set them back, or start anew with --fresh"
+            f"{run}: cannot resume with other settings or data than at its start: {'; '.join(changed)}. "
+            "Restore them, or start over with --fresh"
         )
 
 
 def rewind_log(file: Path, step: int) -> None:
-    """Drop the lines of a log that are past `step`, and a torn last line: those steps run again. Step 0 drops all."""
+    """Drop the lines of a log after `step`, whose steps run again, and an incomplete last line. Step 0 drops all."""
     if not file.exists():
         return
-    kept = []
+    lines = []
     for line in file.read_bytes().splitlines(keepends=True):
         try:
             if step and line.endswith(b"\n") and msgspec.json.decode(line)["step"] <= step:
-                kept.append(line)
+                lines.append(line)
         except msgspec.DecodeError:
             continue
     with written(file):
-        write_atomic(file, b"".join(kept))
+        write_atomic(file, b"".join(lines))

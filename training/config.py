@@ -1,4 +1,4 @@
-"""The settings of a training, table by table. Reads no file; config_file.py does."""
+"""The settings of a training configuration, table by table."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def fingerprint(config: Config) -> dict[str, Any]:
-    """Flat `table.key` to value, without the tables output and records: what a resumed run must share."""
+    """Return a flat mapping of `table.key` to the values that a resumed run must share: all but output and records."""
     tables: dict[str, Any] = msgspec.to_builtins(config)
     tables.pop("output")
     tables.pop("records")
@@ -162,6 +162,6 @@ def fingerprint(config: Config) -> dict[str, Any]:
     return flat
 
 
-def asked_tables(config: Config) -> dict[str, ValidationQuestions]:
-    """The tables that name cases to answer while training."""
+def question_tables(config: Config) -> dict[str, ValidationQuestions]:
+    """Return the tables that name validation cases to answer during training."""
     return {"select": config.select, "forgetting": config.forgetting}

@@ -1,6 +1,6 @@
-"""Reads a training configuration and refuses it whole, with every problem at once. Opens no weight file.
+"""The training configuration file: reading and checking it, with all problems reported at once.
 
-Paths are relative to the TOML file. Checks against the model need its config.json alone and lie in model_checks.py.
+Paths are relative to the TOML file. Checks against the model are in model_checks.py.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from msgspec import Struct
 from harness.errors import refuse_all
 from harness.files import read_toml
 from harness.suites.tables import HUB
-from training.config import ALL_LINEAR, Config, asked_tables
+from training.config import ALL_LINEAR, Config, question_tables
 from training.data.rows import is_there
 
-BESIDE = "Paths are relative to the TOML file"
+RELATIVE = "Paths are relative to the TOML file"
 
 Check = tuple[str, Callable[[Any], bool], str]
 
@@ -75,38 +75,38 @@ ALIASES = {
     "model_name_or_path": "base",
     "output_dir": "output.dir",
 }
-"""What other trainers call an option, and own options that are looked for in another table."""
+"""Names of options in other training tools, and own options that users look for in another table."""
 
 
 def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -> Config:
-    """Read the file; one UserError lists every problem.
+    """Read the file. Raises UserError that lists every problem.
 
-    `problems_of` adds what only the model can tell. It is asked where the file itself reads as a configuration.
+    `problems_of` returns further problems, such as conflicts with the model, of a file that is a valid configuration.
     """
     path = Path(path)
     raw = read_toml(path, "Expected a training configuration")
     problems: list[str] = []
     tables = _read(Config, raw, "", problems)
-    whole = _whole(tables)
-    if whole is not None:
-        whole = _absolute(whole, path.resolve().parent)
-        problems += _missing_files(whole) + _unasked(whole)
-        problems += problems_of(whole) if problems_of else []
+    config = _whole(tables)
+    if config is not None:
+        config = _absolute(config, path.resolve().parent)
+        problems += _missing_files(config) + _incomplete_tables(config)
+        problems += problems_of(config) if problems_of else []
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: the training configuration cannot be used")
-    assert whole is not None
-    return whole
+    assert config is not None
+    return config
 
 
 def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[str]) -> dict[str, Any]:
-    """Every readable field of a table, and one problem for every other one."""
+    """Return every readable field of a table, and add one problem for every other one."""
     fields = {f.name: f for f in msgspec.structs.fields(kind)}
     hints = get_type_hints(kind)
     for key in raw:
         if key not in fields:
-            near = [f"{prefix}{name}" for name in difflib.get_close_matches(key, fields, n=1, cutoff=0.5)]
-            meant = ALIASES.get(key) or next(iter(near), None)
-            said = f"did you mean '{meant}'?" if meant else f"known: {', '.join(fields)}"
-            problems.append(f"'{prefix}{key}' is unknown; {said}")
+            similar = [f"{prefix}{name}" for name in difflib.get_close_matches(key, fields, n=1, cutoff=0.5)]
+            suggestion = ALIASES.get(key) or next(iter(similar), None)
+            hint = f"did you mean '{suggestion}'?" if suggestion else f"known: {', '.join(fields)}"
+            problems.append(f"'{prefix}{key}' is unknown; {hint}")
     read: dict[str, Any] = {}
     for name, about in fields.items():
         full = f"{prefix}{name}"
@@ -125,19 +125,19 @@ def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[s
 
 def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems: list[str]) -> None:
     try:
-        found = msgspec.convert(value, hint)
+        parsed = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         problems.append(f"'{full}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {_doc(full)}".rstrip())
         return
     for name, allows, advice in CHECKS:
-        if name == full and not allows(found):
+        if name == full and not allows(parsed):
             problems.append(f"'{full}' is {value!r}; {advice}")
             return
-    read[full.rpartition(".")[2]] = found
+    read[full.rpartition(".")[2]] = parsed
 
 
 def _doc(full: str) -> str:
-    """What to write for a field whose value is missing or of another type."""
+    """Return advice for a field whose value is missing or has another type."""
     advice = {
         "base": 'Name the checkpoint to adapt, such as base = "smollm2-135m-instruct"',
         "data": "Add a table [data] with train = [...]",
@@ -147,7 +147,7 @@ def _doc(full: str) -> str:
 
 
 def _whole(tables: dict[str, Any]) -> Config | None:
-    """The configuration with defaults for what could not be read, or None where a required field is not there."""
+    """Return the configuration with defaults for unreadable fields, or None where a required field is missing."""
     try:
         built = {k: v[0](**v[1]) if isinstance(v, tuple) else v for k, v in tables.items()}
         return Config(**built)
@@ -156,24 +156,26 @@ def _whole(tables: dict[str, Any]) -> Config | None:
 
 
 def _absolute(config: Config, folder: Path) -> Config:
-    def near(text: str) -> str:
+    def absolute(text: str) -> str:
         return text if text.startswith(HUB) else str(folder / Path(text).expanduser())
 
-    paths = {key: [near(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
-    around = next((str(f / "evalsuites") for f in (folder, *folder.parents) if (f / "evalsuites").is_dir()), None)
-    if around and not paths["suites"]:
-        paths["suites"] = [around]
+    paths = {key: [absolute(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
+    nearest_suites = next(
+        (str(f / "evalsuites") for f in (folder, *folder.parents) if (f / "evalsuites").is_dir()), None
+    )
+    if nearest_suites and not paths["suites"]:
+        paths["suites"] = [nearest_suites]
     data = msgspec.structs.replace(config.data, **paths)
-    beside = folder / Path(config.base).expanduser()
-    base = str(beside.resolve()) if beside.is_dir() else config.base
-    output = msgspec.structs.replace(config.output, dir=near(config.output.dir))
-    asked = {
+    base_folder = folder / Path(config.base).expanduser()
+    base = str(base_folder.resolve()) if base_folder.is_dir() else config.base
+    output = msgspec.structs.replace(config.output, dir=absolute(config.output.dir))
+    with_paths = {
         name: msgspec.structs.replace(
-            table, suite=table.suite and near(table.suite), cases=[near(file) for file in table.cases]
+            table, suite=table.suite and absolute(table.suite), cases=[absolute(file) for file in table.cases]
         )
-        for name, table in asked_tables(config).items()
+        for name, table in question_tables(config).items()
     }
-    return msgspec.structs.replace(config, base=base, data=data, output=output, **asked)
+    return msgspec.structs.replace(config, base=base, data=data, output=output, **with_paths)
 
 
 def _missing_files(config: Config) -> list[str]:
@@ -181,27 +183,27 @@ def _missing_files(config: Config) -> list[str]:
     for key in ("train", "validation"):
         for file in getattr(config.data, key):
             if not is_there(file):
-                problems.append(f"'data.{key}' names {file}, which is no file. {BESIDE}")
+                problems.append(f"'data.{key}' names {file}, which is not a file. {RELATIVE}")
     for suite in config.data.suites:
         if not Path(suite).exists():
-            problems.append(f"'data.suites' names {suite}, which is not there. {BESIDE}")
+            problems.append(f"'data.suites' names {suite}, which does not exist. {RELATIVE}")
     return problems
 
 
-def _unasked(config: Config) -> list[str]:
-    """What is missing in a table that names cases to answer."""
+def _incomplete_tables(config: Config) -> list[str]:
+    """Return the problems of tables that name validation cases."""
     problems = []
-    for name, table in asked_tables(config).items():
+    for name, table in question_tables(config).items():
         if not table.suite and (table.cases or table.metric):
             problems.append(f"'{name}.suite' is missing; name the folder of the suite that scores '{name}.cases'")
         if table.suite and not Path(table.suite).exists():
-            problems.append(f"'{name}.suite' names {table.suite}, which is not there. {BESIDE}")
+            problems.append(f"'{name}.suite' names {table.suite}, which does not exist. {RELATIVE}")
         if table.suite and not table.cases:
             problems.append(f"'{name}.cases' is missing; name JSONL files of validation cases")
         if table.suite and not table.metric:
             problems.append(f"'{name}.metric' is missing; name a metric of the suite")
         problems += [
-            f"'{name}.cases' names {file}, which is no file. {BESIDE}"
+            f"'{name}.cases' names {file}, which is not a file. {RELATIVE}"
             for file in table.cases
             if not Path(file).is_file()
         ]

@@ -1,8 +1,7 @@
-"""Says what a training's curves show, with the numbers that say so and one change to try. Knows no file and no model.
+"""`tunegate diagnose`: a diagnosis of training curves with its evidence and one change to try.
 
-Each rule is a line of RULES: its signs, and the change that answers them. The first that applies is the diagnosis, in
-an order in which a cause comes before what it brings about: no advice on epochs is worth anything while labels are
-wrong.
+Each rule is an entry of RULES: its signs, and the change to try. The first rule that applies is the diagnosis. Causes
+come before their effects: advice on epochs is useless while labels are wrong.
 """
 
 from __future__ import annotations
@@ -19,66 +18,66 @@ from harness.runs.folder import RunData
 from training.config import Config
 
 AT_START = 3
-"""Steps behind the level at the start: few, since a loss may fall fast."""
+"""Steps of the first level: few, since a loss may fall fast."""
 STRETCH = 5
-"""Any other level is taken over the last fifth of the steps before it,"""
+"""Any other level covers the last fifth of the steps before it,"""
 WIDEST = 20
-"""but over no more than this many."""
+"""but at most this many."""
 BEFORE_SPIKE = 10
-"""Steps that a spike is measured against."""
+"""Steps before a spike that it is compared with."""
 
 
 class CurveFeatures(Struct, frozen=True, kw_only=True):
-    """What the curves of one training say. Losses in nats per answer token."""
+    """Features of the curves of one training run. Losses in nats per answer token."""
 
     steps: int
     """Weight updates in the log."""
     first: float
     """Level of the training loss at the start."""
     late_from: int
-    """Step after which the last third begins."""
+    """Step after which the last third starts."""
     middle: float
-    """The same after two thirds of the steps."""
+    """Level after two thirds of the steps."""
     last: float
-    """The same at the end."""
+    """Level at the end."""
     at_best: float
-    """The same where validation was lowest; at the end where there was no validation."""
+    """Level at the lowest validation loss, or at the end without validation."""
     validations: list[tuple[int, float]]
     """Step and validation loss, without the base model's."""
     norms: list[float]
     """Gradient norms before clipping, after the warm-up."""
     spikes: list[int]
-    """Steps from which two of three losses are twice the median of the ten before, and above the level at the
-    start. A single step is the doing of its rows: long answers among short ones."""
+    """Steps from which two of three losses are twice the median of the ten before, and above the level at the start.
+    A single high loss is normal for rows with long answers."""
     lr: float
     """Highest learning rate."""
     answers: int | None
-    """Tokens that are learnt in the training rows; None where the record does not say."""
+    """Learnt tokens of the training rows; None if the record does not have them."""
     answers_expected: int | None
-    """Tokens of the answers alone, each with its end token."""
+    """Tokens of the answer texts, each with its end token."""
     tasks: list[tuple[int, float]]
-    """Step and task metric, turned so that higher is better; step 0 is the base model."""
+    """Step and task metric, negated if lower is better; step 0 is the base model."""
     general: tuple[float, float] | None
-    """Loss on general text before and after; None where it was not measured."""
+    """Loss on general text before and after; None if it was not measured."""
 
     @property
     def fall(self) -> float:
-        """How far the training loss came down, as a share of its level at the start."""
+        """Fall of the training loss, as a share of its level at the start."""
         return (self.first - self.last) / self.first if self.first else 0.0
 
     @property
     def late_share(self) -> float:
-        """Share of that fall which came in the last third of the steps; 0 where it did not fall."""
+        """Share of the fall that is in the last third of the steps; 0 without a fall."""
         return (self.middle - self.last) / (self.first - self.last) if self.first > self.last else 0.0
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """Step and loss of the lowest validation."""
+        """Step and loss of the lowest validation loss."""
         return min(self.validations, key=lambda v: (v[1], v[0]), default=None)
 
 
 def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFeatures | None:
-    """Signs of a training log and its run record; None where fewer than three steps were logged."""
+    """Return the features of a training log and its run record; None for fewer than three steps."""
     trained = [row for row in log if "loss" in row]
     if len(trained) < 3:
         return None
@@ -108,76 +107,78 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFe
 
 
 def level(losses: Sequence[float], at: int) -> float:
-    """Median of the stretch that ends at index `at`."""
+    """Return the median of the stretch that ends at index `at`."""
     width = min(max(1, len(losses) // STRETCH), WIDEST)
     return median(losses[max(at - width, 0) : max(at, 1)])
 
 
 def _warm_up(trained: Sequence[Mapping[str, Any]]) -> int:
-    """Steps before the learning rate is highest."""
+    """Return the number of steps before the highest learning rate."""
     return max(range(len(trained)), key=lambda i: (trained[i]["lr"], -i))
 
 
-def _spikes(losses: Sequence[float], here: int) -> bool:
-    before, now = losses[max(0, here - BEFORE_SPIKE) : max(0, here)], losses[max(0, here) : here + 3]
-    if len(before) < BEFORE_SPIKE or len(now) < 3:
+def _spikes(losses: Sequence[float], start: int) -> bool:
+    earlier, current = losses[max(0, start - BEFORE_SPIKE) : max(0, start)], losses[max(0, start) : start + 3]
+    if len(earlier) < BEFORE_SPIKE or len(current) < 3:
         return False
-    return median(now) > max(2 * median(before), median(losses[:AT_START]))
+    return median(current) > max(2 * median(earlier), median(losses[:AT_START]))
 
 
-def _general(found: Mapping[str, Any] | None) -> tuple[float, float] | None:
-    if not found or found.get("before") is None or found.get("after") is None:
+def _general(losses: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    if not losses or losses.get("before") is None or losses.get("after") is None:
         return None
-    return found["before"], found["after"]
+    return losses["before"], losses["after"]
 
 
 NOTHING_TO_LEARN = 0.01
-"""Nats. Below it, a model that was not trained yet gives every answer token more than 99%: nobody knows answers so."""
+"""Nats. Below it, the untrained model gives every answer token more than 99%, which no real answers have."""
 FLAT = 0.02
-"""Share of the first level. Two stretches of a flat curve can differ by as much."""
+"""Share of the first level by which two stretches of a flat curve can differ."""
 LITTLE = 0.10
-"""Share of the first level. An adapter that took less than a tenth off has hardly changed the answers."""
+"""Share of the first level. An adapter with a smaller fall has hardly changed the answers."""
 STILL_FALLING = 0.10
-"""Share of the whole fall, in the last third of the steps. An exponential that had three time constants has 9% left."""
+"""Share of the fall in the last third of the steps. An exponential decay of three time constants has 9% there."""
 WORTH_IT = 0.01
-"""Share of the level. A fall in the last third that is smaller promises nothing."""
+"""Share of the level. A smaller fall in the last third is not worth more steps."""
 RISES = 0.05
-"""Share of the lowest validation loss. A smaller rise can be chance on the few rows that are held out."""
+"""Share of the lowest validation loss. A smaller rise can be chance with few validation rows."""
 RISES_NATS = 0.02
-"""The same in nats, so that a loss near zero does not rise by rounding."""
+"""Smallest rise in nats, so that rounding of a loss near zero is no rise."""
 WILD_NORM = 10.0
-"""Gradient norm. Ten times the norm that optim.max_grad_norm clips to."""
+"""Gradient norm: ten times the norm that optim.max_grad_norm clips to."""
 WILD_SHARE = 0.05
 """Share of steps after the warm-up that may exceed it."""
 DIVERGED = 1.1
-"""Last level over the first. A training that ends above its start is lost."""
-MOST_SPIKES = 1
-"""One odd batch is no instability."""
+"""Ratio of the last level to the first from which training has diverged."""
+MAX_SPIKES = 1
+"""One unusual batch is no instability."""
 LEAST_WORKING_LR = 5e-5
-"""Half of the low end of LoRA's range, 1e-4 to 3e-4. Below it a flat loss is the rate's doing."""
+"""Half of the low end of LoRA's range, 1e-4 to 3e-4. Below it, a flat loss is due to the learning rate."""
 SURELY_STEPS = 20
-"""Steps after which a working rate has moved the loss of any right data."""
+"""Steps after which a working learning rate has changed the loss of any valid data."""
 MISCOUNT = 0.01
 """Share by which learnt tokens may differ from the tokens of the answers."""
 TASK_FLAT = 0.01
-"""One point of a task metric."""
+"""One percentage point of a task metric."""
 FORGOTTEN = 0.05
 """Share by which the loss on general text may rise."""
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
+    """The diagnosis of a training run."""
+
     name: str
-    """`healthy`, or what is wrong."""
+    """`healthy`, or the problem."""
     evidence: str
-    """The numbers that say so."""
+    """The numbers that show it."""
     change: str
     """The one change to try next."""
     also: list[str]
     """Other rules that apply."""
 
     @property
-    def says(self) -> list[str]:
-        """Lines for people."""
+    def lines(self) -> list[str]:
+        """The diagnosis as text, one line per part."""
         lines = [f"diagnosis: {self.name}", f"because: {self.evidence}", f"next: {self.change}"]
         return lines + ([f"also: {', '.join(self.also)}"] if self.also else [])
 
@@ -186,31 +187,33 @@ Sign = Callable[[CurveFeatures], str | None]
 
 
 class DiagnosisRule(Struct, frozen=True, kw_only=True):
+    """A rule of the diagnosis."""
+
     name: str
-    """The diagnosis."""
+    """Name of the diagnosis."""
     signs: tuple[Sign, ...]
-    """Any of them is enough; each gives its numbers, or None."""
+    """Functions that return evidence or None; any evidence is enough."""
     change: Callable[[CurveFeatures, Config], str]
-    """What to try next, in words of the configuration."""
+    """Return the change to try next, with keys of the configuration."""
 
 
 def _miscounted(s: CurveFeatures) -> str | None:
     if not s.answers or not s.answers_expected or abs(s.answers - s.answers_expected) <= MISCOUNT * s.answers_expected:
         return None
-    return f"{s.answers:,} tokens are learnt, but the answers hold {s.answers_expected:,}"
+    return f"{s.answers:,} tokens are learnt, but the answers have {s.answers_expected:,}"
 
 
 def _nothing_to_learn(s: CurveFeatures) -> str | None:
     if s.first >= NOTHING_TO_LEARN:
         return None
-    return f"loss {s.first:.4f} from the start, under {NOTHING_TO_LEARN}: the base model knew every answer token before"
+    return f"loss {s.first:.4f} from the start, under {NOTHING_TO_LEARN}: the base model predicts every answer"
 
 
 def _no_learning(s: CurveFeatures) -> str | None:
     if abs(s.fall) >= FLAT or s.lr < LEAST_WORKING_LR or s.steps < SURELY_STEPS:
         return None
     return (
-        f"loss flat from the start ({s.first:.3f} to {s.last:.3f} in {s.steps} steps) at a learning rate that teaches "
+        f"loss flat from the start ({s.first:.3f} to {s.last:.3f} in {s.steps} steps) at a working learning rate "
         f"({s.lr:.1e})"
     )
 
@@ -229,7 +232,7 @@ def _wild(s: CurveFeatures) -> str | None:
 
 
 def _spiky(s: CurveFeatures) -> str | None:
-    if len(s.spikes) <= MOST_SPIKES:
+    if len(s.spikes) <= MAX_SPIKES:
         return None
     return f"the loss doubled within ten steps at {len(s.spikes)} steps: {', '.join(map(str, s.spikes[:5]))}"
 
@@ -250,21 +253,21 @@ def _falling(s: CurveFeatures) -> str | None:
     seen = len(s.validations) > 1
     if s.fall < (FLAT if seen else LITTLE) or s.late_share < STILL_FALLING or s.last > (1 - WORTH_IT) * s.middle:
         return None
-    said = f"training loss still fell from {s.middle:.3f} to {s.last:.3f} in the last third ({s.late_share:.0%} of all)"
+    text = f"training loss still fell from {s.middle:.3f} to {s.last:.3f} in the last third ({s.late_share:.0%} of all)"
     if not seen:
-        return f"{said}; too few validations to see whether they did"
+        return f"{text}; too few validations to see whether their loss did"
     late = [v for v in s.validations if v[0] <= s.late_from] or s.validations[:1]
     before, now = late[-1][1], s.validations[-1][1]
     if now > (1 - WORTH_IT) * before:
         return None
-    return f"{said}, and validation loss from {before:.3f} to {now:.3f}"
+    return f"{text}, and validation loss from {before:.3f} to {now:.3f}"
 
 
 def _high(s: CurveFeatures) -> str | None:
     if s.fall >= LITTLE or any(sign(s) for sign in (_nothing_to_learn, _no_learning, _diverged, _rising, _falling)):
         return None
-    said = f"training loss {s.first:.3f} to {s.last:.3f}, {s.fall:.1%} lower"
-    return f"{said}; validation loss {s.validations[-1][1]:.3f}" if s.validations else said
+    text = f"training loss {s.first:.3f} to {s.last:.3f}, {s.fall:.1%} lower"
+    return f"{text}; validation loss {s.validations[-1][1]:.3f}" if s.validations else text
 
 
 def _untouched(s: CurveFeatures) -> str | None:
@@ -311,7 +314,7 @@ def _longer(s: CurveFeatures, c: Config) -> str:
 
 
 def _stronger(s: CurveFeatures, c: Config) -> str:
-    """LoRA learns between 1e-4 and 3e-4; past that, more steps, then more rank."""
+    """Suggest a learning rate between 1e-4 and 3e-4, LoRA's range; above it more steps, then a higher rank."""
     if c.optim.lr < 1e-4:
         return _set("optim.lr", c.optim.lr, max(5 * c.optim.lr, 1e-4))
     if c.optim.lr < 3e-4:
@@ -325,7 +328,7 @@ RULES: tuple[DiagnosisRule, ...] = (
     DiagnosisRule(
         name="data or mask fault",
         signs=(_miscounted, _nothing_to_learn, _no_learning),
-        change=lambda s, c: f"look at rows of {c.data.train[0]} and at what of them is learnt, before any setting",
+        change=lambda s, c: f"check rows of {c.data.train[0]} and which of their tokens are learnt, before any setting",
     ),
     DiagnosisRule(name="unstable", signs=(_diverged, _wild, _spiky), change=_slower),
     DiagnosisRule(name="overfit", signs=(_rising,), change=_shorter),
@@ -334,7 +337,7 @@ RULES: tuple[DiagnosisRule, ...] = (
     DiagnosisRule(
         name="wrong target",
         signs=(_untouched,),
-        change=lambda s, c: "read ten answers of the tuned model: form, end token, and what the metric asks for",
+        change=lambda s, c: "read ten answers of the tuned model: format, end token, and what the metric requires",
     ),
     DiagnosisRule(
         name="forgetting",
@@ -345,11 +348,11 @@ RULES: tuple[DiagnosisRule, ...] = (
 
 
 def of_run(run: RunData) -> Diagnosis:
-    """The diagnosis of a training run, finished or not. A run of another kind is a UserError."""
+    """Diagnose a training run, finished or not. Raises UserError for a run of another kind."""
     record = run.manifest.training
     if run.manifest.kind != "train" or record is None:
         raise UserError(
-            f"{run.path}: no training run but one of kind {run.manifest.kind}. `tunegate runs` lists the runs"
+            f"{run.path}: a run of kind {run.manifest.kind}; expected a training run. `tunegate runs` lists the runs"
         )
     try:
         config = msgspec.convert(record["config"], Config)
@@ -361,35 +364,38 @@ def of_run(run: RunData) -> Diagnosis:
 
 
 def diagnose(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any], config: Config) -> Diagnosis:
-    """What the log and the record of a training say; `healthy` where no rule applies."""
+    """Diagnose a training run by its log and record; `healthy` if no rule applies."""
     signs = read(log, record)
     if signs is None:
         steps = sum("loss" in row for row in log)
         return Diagnosis(
-            name="not judged", evidence=f"{steps} steps were logged; a curve needs 3", change="train longer", also=[]
+            name="not judged",
+            evidence=f"{steps} steps were logged; a diagnosis needs 3",
+            change="train longer",
+            also=[],
         )
-    found = [(rule, said) for rule in RULES if (said := _first(rule, signs))]
-    if not found:
+    matches = [(rule, evidence) for rule in RULES if (evidence := _first(rule, signs))]
+    if not matches:
         return Diagnosis(
             name="healthy",
             evidence=_is_stable(signs),
-            change="none: judge it by its answers, pytest evalsuites",
+            change="none: evaluate it with pytest evalsuites",
             also=[],
         )
-    rule, said = found[0]
+    rule, evidence = matches[0]
     return Diagnosis(
-        name=rule.name, evidence=said, change=rule.change(signs, config), also=[r.name for r, _ in found[1:]]
+        name=rule.name, evidence=evidence, change=rule.change(signs, config), also=[r.name for r, _ in matches[1:]]
     )
 
 
 def _first(rule: DiagnosisRule, signs: CurveFeatures) -> str | None:
-    return next((said for sign in rule.signs if (said := sign(signs))), None)
+    return next((evidence for sign in rule.signs if (evidence := sign(signs))), None)
 
 
 def _is_stable(s: CurveFeatures) -> str:
-    said = f"training loss fell from {s.first:.3f} to {s.last:.3f}"
+    text = f"training loss fell from {s.first:.3f} to {s.last:.3f}"
     if s.best is None:
-        return f"{said}; without validation rows, overfitting would not be seen"
+        return f"{text}; without validation rows, overfitting would not be seen"
     return (
-        f"{said}; validation loss lowest at step {s.best[0]} ({s.best[1]:.3f}), {s.validations[-1][1]:.3f} at the end"
+        f"{text}; validation loss lowest at step {s.best[0]} ({s.best[1]:.3f}), {s.validations[-1][1]:.3f} at the end"
     )

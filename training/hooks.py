@@ -1,4 +1,7 @@
-"""How the training loop speaks to the world, and what ends it before its time. Knows no model and no files."""
+"""The interface between the training loop and its caller: updates, hooks, and the exceptions that end it early.
+
+It is separate from the loop so that the display and the run folder's code load without torch.
+"""
 
 from __future__ import annotations
 
@@ -15,54 +18,54 @@ if TYPE_CHECKING:
 
 
 DATA, MODEL, TRAINING, VALIDATION, RESULT = "data", "model", "training", "validation", "result"
-"""Stages of a training."""
+"""Stages of training."""
 
 
 class Stopped(Exception):
-    """The user asked to stop; the state is that of the last finished step."""
+    """The user stopped training; the state is that of the last finished step."""
 
 
 class NotFinite(UserError):
-    """The loss or its gradient is no number; the state is that of the last finished step."""
+    """The loss or its gradient is infinite or NaN; the state is that of the last finished step."""
 
 
 class Update(Struct, frozen=True, kw_only=True):
-    """What one step or one evaluation tells the user."""
+    """The outcome of one step or one validation."""
 
     step: int
     """Weight updates done."""
     total: int
     """Weight updates in all."""
     loss: float | None = None
-    """Loss of this step's rows before the update, nats per answer token."""
+    """Loss of this step's rows before the update, in nats per answer token."""
     measured: Validation | None = None
-    """What an evaluation found; step 0 is the base model."""
+    """Result of a validation; at step 0 of the base model."""
     is_best: bool = False
-    """No earlier evaluation was better."""
+    """Whether it is the best validation so far."""
     lr: float = 0.0
     """Learning rate of this step."""
     tokens_per_s: float = 0.0
-    """Tokens of this step by its seconds."""
+    """Tokens per second of this step."""
     answer_tokens_per_s: float = 0.0
-    """Learnt tokens of this step by its seconds."""
+    """Learnt tokens per second of this step."""
     peak_memory_mib: int | None = None
-    """Most memory in use at once so far."""
+    """Peak memory so far."""
     saved_step: int = 0
-    """Last step whose state is kept: a training that is interrupted goes on after it."""
+    """Last step whose state is saved; an interrupted run resumes after it."""
     seconds_left: float | None = None
-    """Estimate for the rest, evaluations included."""
+    """Estimated remaining time, including validations."""
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
-    """How the loop speaks to the world; it writes nothing itself."""
+    """Callbacks of the loop, which writes nothing itself."""
 
     log: Callable[[dict[str, Any]], None]
-    """Takes one line of the training log."""
+    """Append a line to the training log."""
     save: Callable[[TrainingState], None]
-    """Keeps the state."""
+    """Save the state."""
     progress: Callable[[Update], None]
-    """Shows what is going on."""
+    """Show an update."""
     stop: Callable[[], bool]
-    """True once the user asked to stop."""
+    """Return whether the user asked to stop."""
     at: Callable[[str], None] = lambda stage: None
-    """Shows which stage begins."""
+    """Show that a stage starts."""

@@ -1,4 +1,4 @@
-"""A training about to start: a configuration with everything it names, read, rendered, counted. Loads no weight."""
+"""A training job: a configuration with its rows, validation cases and plan, ready to train. No weights are loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.suites.prompts import Renderer
 from training import lora, model_checks
 from training import validation as training_validation
 from training.batching import order, total_steps
-from training.config import Config, asked_tables, fingerprint
+from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import refuse_contaminated
 from training.curation.checks.labels import warning
 from training.data import tokenize
@@ -27,7 +27,7 @@ from training.validation import ValidationSet
 
 
 class TrainingJob(Struct, frozen=True, kw_only=True):
-    """A configuration with everything it names, read and checked; no weight is loaded yet."""
+    """A checked configuration with everything that training needs but the weights."""
 
     config: Config
     """The settings."""
@@ -40,21 +40,22 @@ class TrainingJob(Struct, frozen=True, kw_only=True):
     validation: Dataset | None
     """Validation documents."""
     held: ValidationSet
-    """All that no step learns from."""
+    """All validation data."""
     contamination: dict[str, Any]
-    """What the rows were compared with, and what was allowed."""
+    """Result of the contamination check."""
     steps: list[list[int]]
     """Document indices of every step."""
     checkpointing: bool
-    """Layers are computed again in the backward pass."""
+    """Whether gradient checkpointing is on."""
     fingerprint: dict[str, Any]
-    """What a resumed run must share."""
+    """Settings and digests that a resumed run must share."""
 
 
 def prepare(config: Config, say: Callable[[str], None], without_suites: bool = False) -> TrainingJob:
-    """Read, render and count everything a training needs but the weights.
+    """Read and render everything that training needs but the weights; `say` receives warnings.
 
-    `without_suites` allows a training whose rows can be compared with no suite.
+    `without_suites` allows training where no suite is found for the contamination check. Raises UserError for
+    unreadable rows, overlaps between training and validation data, and contaminated rows.
     """
     rows = some_rows(
         load_rows(config.data.train, config.data.streaming, config.data.rows), config.data.rows, config.train.seed
@@ -63,15 +64,15 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
     base = resolve.resolve(config.base)
     renderer = Renderer(base.path)
-    asked = {
-        name: training_validation.load(table, name, base, renderer) for name, table in asked_tables(config).items()
+    questions = {
+        name: training_validation.load(table, name, base, renderer) for name, table in question_tables(config).items()
     }
-    used = [found for found in asked.values() if found]
+    validation_questions = [cases for cases in questions.values() if cases]
     refuse_all(
-        [p for found in used for p in training_validation.asked_in_training(rows, found)],
-        "validation cases learnt from",
+        [p for cases in validation_questions for p in training_validation.cases_in_training(rows, cases)],
+        "validation cases that are also training rows",
     )
-    read = [*rows, *held_out, *(row for found in used for row in found.rows)]
+    read = [*rows, *held_out, *(row for cases in validation_questions for row in cases.rows)]
     contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say, without_suites)
     training = encode(rows, renderer, config.data.max_length)
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
@@ -90,16 +91,16 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     steps = order(len(rows), settings.rows_per_step, total, settings.seed, epochs)
     checkpointing = _checkpoints(config, Path(base.path), duration.largest(training.documents, steps, settings), say)
     shared = fingerprint(config)
-    here = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
-    tables = [f"{name}.{key}" for name in asked for key in ("suite", "cases", "metric")]
-    for key in (*here, *tables, "train.dtype", "train.gradient_checkpointing", "train.peak_tflops"):
+    local_keys = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
+    tables = [f"{name}.{key}" for name in questions for key in ("suite", "cases", "metric")]
+    for key in (*local_keys, *tables, "train.dtype", "train.gradient_checkpointing", "train.peak_tflops"):
         shared.pop(key)
     shared |= {
         "base": base.digest,
         "dtype": dtype,
         "training rows": files_sha256(config.data.train),
         "validation rows": files_sha256(config.data.validation),
-        **{f"{name} cases": found.digest for name, found in asked.items() if found},
+        **{f"{name} cases": cases.digest for name, cases in questions.items() if cases},
     }
     return TrainingJob(
         config=config,
@@ -108,7 +109,9 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
         train=training,
         validation=validation,
         held=ValidationSet(
-            documents=validation.documents if validation else [], general=tokenize.documents(renderer), **asked
+            documents=validation.documents if validation else [],
+            general=tokenize.general_documents(renderer),
+            **questions,
         ),
         contamination=contamination,
         steps=steps,
@@ -118,11 +121,11 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
 
 
 def _checkpoints(config: Config, folder: Path, largest: Pass, say: Callable[[str], None]) -> bool:
-    """Whether layers are computed again: as the configuration says, or where it does not fit otherwise."""
-    wanted = config.train.gradient_checkpointing
-    if wanted != "auto":
-        return wanted == "on"
+    """Whether to use gradient checkpointing: as configured, or where training does not fit without."""
+    setting = config.train.gradient_checkpointing
+    if setting != "auto":
+        return setting == "on"
     needed = fit.needs_checkpointing(fit.this_machine(config), shapes.of_folder(folder), config, largest)
     if needed:
-        say("training: gradient checkpointing is on: without it the training is not expected to fit in memory")
+        say("training: gradient checkpointing is on, because training is not expected to fit in memory without it")
     return needed

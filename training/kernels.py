@@ -1,8 +1,8 @@
-"""Attention for packed documents: one small attention a document, instead of one large one with most of it masked.
+"""Faster attention for packed documents, and a LoRA layer with fewer operations than PEFT's.
 
-On CUDA in 16 bits all documents go through one kernel for sequences of many lengths; elsewhere one after the other.
-Equal to transformers' own on the same mask. Knows no model; models whose layers do not pass `document_lengths` on get
-transformers' own.
+The attention runs per document instead of once over all with most of it masked: on CUDA in 16 bits in one kernel for
+sequences of variable length, elsewhere one document after the other. The result equals transformers' own attention with
+the block-diagonal mask. Models whose layers do not pass `document_lengths` use transformers' own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME = "tunegate_documents"
 
 
 def register() -> str:
-    """Make the attention known to transformers; returns the name to load a model with."""
+    """Register the attention in transformers, and return the name to load a model with."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
@@ -39,13 +39,14 @@ def attention(
     shared_prefix: int = 0,
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
-    """query: (1, heads, tokens, width); key, value: (1, key heads, tokens, width); returns (1, tokens, heads, width).
+    """Compute causal attention per document.
 
-    The mask, where there is one, is block-diagonal over documents, so its blocks say all. With a shared prefix it says
-    nothing: every document sees the prefix and itself, causally.
+    `query` has shape (1, heads, tokens, width), `key` and `value` (1, key heads, tokens, width), the result (1, tokens,
+    heads, width). A mask must be block-diagonal over documents; only its blocks are used. With a shared prefix it is
+    ignored: every document sees the prefix and itself, causally.
     """
     if document_lengths and _has_kernel(module, query, dropout):
-        return _at_once(query, key, value, shared_prefix, tuple(document_lengths), scaling), None
+        return _varlen(query, key, value, shared_prefix, tuple(document_lengths), scaling), None
     if shared_prefix and document_lengths:
         return _after_prefix(query, key, value, shared_prefix, document_lengths, dropout, scaling), None
     if not document_lengths or sum(document_lengths) != query.shape[2]:
@@ -77,12 +78,12 @@ def attention(
 
 
 def _has_kernel(module: torch.nn.Module, query: torch.Tensor, dropout: float) -> bool:
-    """Whether torch's kernel for sequences of many lengths can do this layer: CUDA, 16 bits, plain causal scores."""
+    """Whether torch's kernel for sequences of variable length supports this layer: CUDA, 16 bits, plainly causal."""
     plain = not dropout and not getattr(module, "sliding_window", None)
     return plain and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16)
 
 
-def _at_once(
+def _varlen(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -90,10 +91,10 @@ def _at_once(
     lengths: tuple[int, ...],
     scaling: float | None,
 ) -> torch.Tensor:
-    """All documents in one call. Shapes as in `attention`.
+    """Compute all documents in one call. Shapes as in `attention`.
 
-    A shared prefix is a sequence of its own, and its keys stand before those of every document once more: the causal
-    rule counts from the end of the keys, so each token sees the prefix and what precedes it in its own document.
+    A shared prefix is a sequence of its own, and its keys are repeated before those of every document. Causality counts
+    from the end of the keys, so each token sees the prefix and the preceding tokens of its own document.
     """
     from torch.nn.attention.varlen import varlen_attn
 
@@ -101,7 +102,7 @@ def _at_once(
     queries, keys, values = (x[0].transpose(0, 1) for x in (query, key, value))
     if prefix:
         keys, values = keys[cuts.keys], values[cuts.keys]
-    found = varlen_attn(
+    output = varlen_attn(
         queries,
         keys,
         values,
@@ -113,26 +114,26 @@ def _at_once(
         window_size=(-1, 0),
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    assert isinstance(found, torch.Tensor)
-    return found[None]
+    assert isinstance(output, torch.Tensor)
+    return output[None]
 
 
 class _Cuts(NamedTuple):
-    """Where sequences begin and end, on the device."""
+    """The boundaries of sequences, as tensors on the device."""
 
     queries_at: torch.Tensor
     """(sequences + 1,), int32: cumulative numbers of queries."""
     keys_at: torch.Tensor
-    """The same of keys."""
+    """(sequences + 1,), int32: cumulative numbers of keys."""
     keys: torch.Tensor
-    """Index of every key, the prefix's once for each document."""
+    """(keys,): index of every key, with the prefix repeated per document."""
     longest: int
-    """Most queries of one sequence."""
+    """Largest number of queries of one sequence."""
 
 
 @lru_cache(maxsize=8)
 def _cuts(lengths: tuple[int, ...], prefix: int, device: torch.device) -> _Cuts:
-    """Made once for all layers of a pass."""
+    """Compute the boundaries, once for all layers of a pass."""
     sequences = [(prefix, 0)] if prefix else []
     sequences += [(length, prefix) for length in lengths]
     counts = torch.tensor(sequences).T
@@ -155,7 +156,7 @@ def _after_prefix(
     dropout: float,
     scaling: float | None,
 ) -> torch.Tensor:
-    """The prefix attends to itself; each document to the prefix and itself. Shapes as in `attention`."""
+    """Let the prefix attend to itself, and each document to the prefix and itself. Shapes as in `attention`."""
     settings: dict[str, Any] = {
         "dropout_p": dropout,
         "scale": scaling,
@@ -176,6 +177,8 @@ def _after_prefix(
 
 
 class _LoraLinear(torch.autograd.Function):
+    """y = x W^T + bias + scale (x A^T) B^T, with the gradients of x, A and B (LoRA, arXiv 2106.09685, equation 3)."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -186,14 +189,14 @@ class _LoraLinear(torch.autograd.Function):
         b: torch.Tensor,
         scale: float,
     ) -> torch.Tensor:
-        """x: (..., in); weight: (out, in); a: (r, in); b: (out, r). Computes in the weight's number format."""
+        """Compute in the weight's number format. x: (..., in); weight: (out, in); a: (r, in); b: (out, r)."""
         flat = x.reshape(-1, x.shape[-1]).to(weight.dtype)
         a_low, b_low = a.to(weight.dtype), b.to(weight.dtype)
         narrow = flat @ a_low.t()
         y = functional.linear(flat, weight, bias)
         y.addmm_(narrow, b_low.t(), alpha=scale)
         ctx.save_for_backward(flat, narrow, weight, a_low, b_low)
-        ctx.scale, ctx.shape, ctx.given = scale, x.shape, x.dtype
+        ctx.scale, ctx.shape, ctx.dtype = scale, x.shape, x.dtype
         return y.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -205,14 +208,14 @@ class _LoraLinear(torch.autograd.Function):
         grad_b = (grad.t() @ narrow).float().mul_(ctx.scale)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = (grad @ weight).addmm_(grad_narrow, a_low).view(ctx.shape).to(ctx.given)
+            grad_x = (grad @ weight).addmm_(grad_narrow, a_low).view(ctx.shape).to(ctx.dtype)
         return grad_x, None, None, grad_a, grad_b, None
 
 
 def apply(model: Any) -> int:
-    """Give every plain LoRA layer the shorter path; returns how many took it.
+    """Replace the forward of every plain LoRA layer, and return their number.
 
-    Layers with dropout, another base layer than torch's Linear, or a variant of LoRA keep PEFT's own path.
+    Layers with dropout, another base layer than torch's Linear, or a variant of LoRA keep PEFT's forward.
     """
     from peft.tuners.lora import Linear
 

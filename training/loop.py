@@ -1,7 +1,7 @@
-"""The training loop: steps, evaluations, the best adapter, and a stop at any time. Knows no files.
+"""The training loop: steps, validations, the best adapter, and a stop at any time.
 
-A step's gradient is the sum of its answer tokens' losses over their number, counted over all rows and devices: how
-rows are split into micro-batches does not change it.
+The gradient of a step is that of the mean loss over the answer tokens of all its rows and devices, so it does not
+depend on how the rows are split into micro-batches.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import msgspec
 import torch
 from msgspec import Struct
 
+from harness.engines.transformers.generate import Answerer
+from harness.evaluation.generate import make_record
+from harness.evaluation.plan import longest
 from harness.formatting import first_few
+from harness.schema import CANDIDATE, Completion, Estimate, Request
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations, reading
 from training import distributed
-from training.answering import ask
 from training.batching import Micro, pack, share
 from training.checkpointing import TrainingState
 from training.config import Optim, Train
@@ -27,29 +32,29 @@ from training.distributed import accelerator
 from training.hooks import TRAINING, VALIDATION, Hooks, NotFinite, Stopped, Update
 from training.model import AnswerLoss, tensors
 from training.throughput import Clock, meter
-from training.validation import Validation, ValidationSet, is_better
+from training.validation import Questions, Validation, ValidationSet, is_better
 
 PREFIX_TOLERANCE = 0.02
-"""Relative; bfloat16 sums in another order differ by less."""
+"""Relative difference of losses; bfloat16 sums in another order differ by less."""
 SAVE_EVERY_S = 60.0
 GENERAL_TOKENS = 512
-"""Of one forward pass over general text, every token of which goes through the output head."""
-MOST_NAMED = 3
+"""Tokens per forward pass over general text, all of which go through the output head."""
+MAX_NAMED = 3
 SHOWN = ("step", "loss", "lr", "tokens_per_s", "answer_tokens_per_s", "peak_memory_mib")
-"""Of a line of the log."""
+"""Fields of a log line that are shown."""
 
 
-class Good(Struct, frozen=True, kw_only=True):
-    """An adapter that gave a loss."""
+class FiniteAdapter(Struct, frozen=True, kw_only=True):
+    """The last adapter with a finite loss."""
 
     step: int = 0
-    """Weight updates that made it; 0 is the untrained one."""
+    """Weight updates done; 0 is the untrained adapter."""
     adapter: dict[str, Any] = msgspec.field(default_factory=dict)
     """Its tensors."""
 
 
 def rate_factor(step: int, total: int, warmup: int, schedule: str) -> float:
-    """Share of the highest learning rate at `step` (0 is the first): a linear rise, then the schedule's fall to 0."""
+    """Return the share of the peak learning rate at `step` (from 0): linear warm-up, then the schedule's decay to 0."""
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if schedule == "constant":
@@ -59,13 +64,13 @@ def rate_factor(step: int, total: int, warmup: int, schedule: str) -> float:
 
 
 class Loop:
-    """One training on one device or several; `state` is complete between two steps."""
+    """Training on one or several devices; `state` is complete between two steps."""
 
     def __init__(self, model: AnswerLoss, train: Train, optim: Optim, hooks: Hooks, state: TrainingState) -> None:
         self.accelerator = accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
-        self.good, self.saved_step = Good(), state.step
+        self.finite, self.saved_step = FiniteAdapter(), state.step
         base = model.model.get_base_model()
         self.meter = meter(
             base.config.to_dict(), base.dtype, self.adapter.values(), self.accelerator, train.peak_tflops
@@ -83,7 +88,10 @@ class Loop:
             self._restore()
 
     def run(self, documents: Sequence[Document], steps: Sequence[Sequence[int]], held: ValidationSet) -> None:
-        """Go on from `state.step` to the last step. `steps` holds document indices; `held` may be empty."""
+        """Train from `state.step` to the last step.
+
+        `steps` has the document indices of every step; `held` may be empty. Raises Stopped and NotFinite.
+        """
         state, total = self.state, len(steps)
         warmup = round(self.optim.warmup_ratio * total)
         self._check(held.documents or documents)
@@ -117,7 +125,7 @@ class Loop:
                 saved = time.monotonic()
 
     def _step(self, step: int, rows: Sequence[Document], rate: float) -> dict[str, Any]:
-        """One weight update; Stopped leaves the weights as they were."""
+        """Do one weight update and return its log line. Raises Stopped or NotFinite before the weights change."""
         start = time.perf_counter()
         acc = self.accelerator
         torch.manual_seed((self.train.seed * 1_000_003 + step) * acc.num_processes + acc.process_index)
@@ -125,17 +133,19 @@ class Loop:
         answers = sum(len(m.answers) for m in micros)
         self.model.train()
         loss = self._gradients(share(micros, acc.process_index, acc.num_processes), answers)
-        bound = self.optim.max_grad_norm or math.inf
-        norm = float(distributed.whole(acc.clip_grad_norm_(self.adapter.values(), bound)))
+        max_norm = self.optim.max_grad_norm or math.inf
+        norm = float(distributed.whole(acc.clip_grad_norm_(self.adapter.values(), max_norm)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         mean = float(acc.reduce(loss, "sum")) / answers
         if not math.isfinite(mean) or not math.isfinite(norm):
             self.optimizer.zero_grad(set_to_none=True)
-            found = f"step {step + 1}: the loss is {mean:g} and the gradient norm {norm:g}"
-            raise NotFinite(self._blame(found, rows))
+            problem = f"step {step + 1}: the loss is {mean:g} and the gradient norm {norm:g}"
+            raise NotFinite(self._explain(problem, rows))
         if not self.state.best_adapter:
-            self.good = Good(step=step, adapter={name: p.detach().clone() for name, p in self.adapter.items()})
+            self.finite = FiniteAdapter(
+                step=step, adapter={name: p.detach().clone() for name, p in self.adapter.items()}
+            )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return {
@@ -148,9 +158,9 @@ class Loop:
         }
 
     def _gradients(self, micros: Sequence[Micro], answers: int) -> torch.Tensor:
-        """Accumulate gradients of sum / answers; returns this device's sum of losses.
+        """Accumulate the gradients of (sum of losses / answers); return this device's sum of losses, a scalar.
 
-        Distributed wrappers average gradients over devices, hence the number of devices as a factor.
+        Distributed wrappers average gradients over devices, hence the factor of the number of devices.
         """
         acc = self.accelerator
         total = torch.zeros((), device=acc.device)
@@ -168,29 +178,29 @@ class Loop:
     def _stops(self, micro: int) -> bool:
         """Whether to stop before this micro-batch.
 
-        Several processes decide together, once a step: one that left alone would let the others wait for ever.
+        Several processes decide together, once per step: if one stopped alone, the others would wait forever.
         """
         if micro and self.accelerator.num_processes > 1:
             return False
         return self._any(self.hooks.stop())
 
-    def _any(self, here: bool) -> bool:
-        """Whether it is so in any process; all must ask at the same point."""
+    def _any(self, value: bool) -> bool:
+        """Whether it is true in any process; all must call it at the same point."""
         acc = self.accelerator
         if acc.num_processes == 1:
-            return here
-        return bool(acc.reduce(torch.tensor(float(here), device=acc.device), "sum"))
+            return value
+        return bool(acc.reduce(torch.tensor(float(value), device=acc.device), "sum"))
 
-    def _blame(self, found: str, rows: Sequence[Document]) -> str:
-        """`found` was no number: on which rows, those that give none by themselves, else all of them."""
-        alone = [row for row in rows if not math.isfinite(self.mean_loss(pack([row], 0)))]
-        if alone and len(alone) < len(rows):
-            self.good = Good(step=self.state.step, adapter=self.weights())
-            return f"{found}, on {_named(alone)}. Look at these rows, and at the base model's weights for their words"
-        return f"{found}, on {_named(rows)}. Lower optim.lr, or lengthen optim.warmup_ratio"
+    def _explain(self, problem: str, rows: Sequence[Document]) -> str:
+        """Name the rows whose loss alone is not finite, or else all of them, and what to do."""
+        bad = [row for row in rows if not math.isfinite(self.mean_loss(pack([row], 0)))]
+        if bad and len(bad) < len(rows):
+            self.finite = FiniteAdapter(step=self.state.step, adapter=self.weights())
+            return f"{problem}, on {_named(bad)}. Check these rows, and the base model's weights for their words"
+        return f"{problem}, on {_named(rows)}. Lower optim.lr, or increase optim.warmup_ratio"
 
     def mean_loss(self, micros: Sequence[Micro]) -> float:
-        """Mean loss by learnt token, without gradients and dropout."""
+        """Return the mean loss in nats per learnt token, without gradients and dropout."""
         acc = self.accelerator
         self.model.eval()
         total = torch.zeros((), device=acc.device)
@@ -200,46 +210,46 @@ class Loop:
         return float(acc.reduce(total, "sum")) / sum(len(m.answers) for m in micros)
 
     def _check(self, documents: Sequence[Document]) -> None:
-        """Two rows before the first step: a model that gives no finite loss is found now, not in an hour.
+        """Compute the loss of two rows before the first step, to detect a model without a finite loss early.
 
-        A model whose attention cannot share a prefix gives another loss with it; it trains without.
+        A model whose attention cannot share a prefix has another loss with it, and trains without.
         """
         loss = self.mean_loss(pack(documents[:2], 0))
         if not math.isfinite(loss):
             if self.state.step:
                 return
             where = _named(documents[:2])
-            raise NotFinite(f"the base model gives a loss of {loss} on {where}; its weights are damaged")
+            raise NotFinite(f"the base model has a loss of {loss} on {where}; its weights are damaged")
         if self.share_prefix:
             together = self.mean_loss(pack(documents[:2], 2 * max(len(d.ids) for d in documents[:2]), True))
             self.share_prefix = abs(together - loss) <= PREFIX_TOLERANCE * max(1.0, loss)
 
     def _evaluate(self, held: ValidationSet, total: int) -> float:
-        """Measure, keep the adapter if it is the best so far; returns the seconds it took.
+        """Validate, and keep the adapter if it is the best so far; return the seconds it took.
 
-        At step 0 it is the base model that is measured, which is never chosen.
+        At step 0 the base model is validated, which is never selected.
         """
         start = time.perf_counter()
         state = self.state
         self.hooks.at(VALIDATION)
-        found = self._measure(held)
+        validation = self._measure(held)
         metric = held.select.metric if held.select else None
         earlier = msgspec.convert(state.best, Validation) if state.best else None
-        chosen = state.step > 0 and (not held.chooses or is_better(found, earlier, metric))
+        selected = state.step > 0 and (not held.chooses or is_better(validation, earlier, metric))
         if not state.step:
-            state.before = msgspec.to_builtins(found)
+            state.before = msgspec.to_builtins(validation)
         elif not held.chooses:
-            state.best = msgspec.to_builtins(found)
-        elif chosen:
-            state.best, state.best_step, state.misses = msgspec.to_builtins(found), state.step, 0
+            state.best = msgspec.to_builtins(validation)
+        elif selected:
+            state.best, state.best_step, state.misses = msgspec.to_builtins(validation), state.step, 0
             state.best_adapter = self.weights()
         else:
             state.misses += 1
             state.stopped_early = bool(self.train.patience) and state.misses >= self.train.patience
         seconds = round(time.perf_counter() - start, 4)
-        is_best = chosen and held.chooses
-        self.hooks.log({"step": state.step, **found.line, "best": is_best, "seconds": seconds})
-        self.hooks.progress(Update(step=state.step, total=total, measured=found, is_best=is_best))
+        is_best = selected and held.chooses
+        self.hooks.log({"step": state.step, **validation.line, "best": is_best, "seconds": seconds})
+        self.hooks.progress(Update(step=state.step, total=total, measured=validation, is_best=is_best))
         self.hooks.at(TRAINING)
         return seconds
 
@@ -249,23 +259,23 @@ class Loop:
             loss = self.mean_loss(pack(held.documents, self.train.pack_tokens, self.share_prefix))
             if not math.isfinite(loss):
                 at = f"after step {self.state.step}" if self.state.step else "before the first step"
-                raise NotFinite(self._blame(f"{at}: the validation loss is {loss:g}", held.documents))
+                raise NotFinite(self._explain(f"{at}: the validation loss is {loss:g}", held.documents))
         if held.general:
             general = self.mean_loss(pack(held.general, GENERAL_TOKENS))
         model = self.accelerator.unwrap_model(self.model)
         return Validation(
             validation_loss=loss,
             general_loss=general,
-            task=ask(model, held.select, self.accelerator) if held.select else None,
-            general=ask(model, held.forgetting, self.accelerator) if held.forgetting else None,
+            task=score_questions(model, held.select, self.accelerator) if held.select else None,
+            general=score_questions(model, held.forgetting, self.accelerator) if held.forgetting else None,
         )
 
     def _show(self, line: dict[str, Any], total: int, left: float) -> None:
-        found = {name: line[name] for name in SHOWN}
-        self.hooks.progress(Update(total=total, saved_step=self.saved_step, seconds_left=left, **found))
+        fields = {name: line[name] for name in SHOWN}
+        self.hooks.progress(Update(total=total, saved_step=self.saved_step, seconds_left=left, **fields))
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """A copy of the adapter's tensors by name; all processes must ask at the same point."""
+        """Copy the adapter's tensors by name; all processes must call it at the same point."""
         return {name: distributed.whole(p.detach()).cpu().clone() for name, p in self.adapter.items()}
 
     def _save(self) -> None:
@@ -276,8 +286,29 @@ class Loop:
 
     def _restore(self) -> None:
         put(self.adapter, self.state.adapter)
-        cut = distributed.optimizer_state(self.state.optimizer, list(self.adapter.values()))
-        self.optimizer.load_state_dict(cut)
+        optimizer_state = distributed.optimizer_state(self.state.optimizer, list(self.adapter.values()))
+        self.optimizer.load_state_dict(optimizer_state)
+
+
+def score_questions(model: AnswerLoss, questions: Questions, accelerator: Any) -> Estimate:
+    """Generate answers to validation cases and return their metric; every device answers its share."""
+    from accelerate.utils import gather_object
+    from transformers import GenerationConfig
+
+    requests = [
+        Request(key=str(number), ids=planned.ids, sampling=planned.sampling, variant=CANDIDATE)
+        for number, planned in enumerate(questions.asks)
+    ]
+    own = requests[accelerator.process_index :: accelerator.num_processes]
+    answerer = Answerer(questions.renderer, accelerator.device, longest(questions.asks))
+    model.model.generation_config = GenerationConfig()
+    model.eval()
+    completions: list[Completion] = gather_object(list(answerer.answers(model.model, own)))
+    by_key = {completion.key: completion for completion in completions}
+    records = [
+        make_record(questions.suite, planned, by_key[str(number)]) for number, planned in enumerate(questions.asks)
+    ]
+    return estimate(observations(reading(records), questions.metric), questions.metric)
 
 
 def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]) -> None:
@@ -288,4 +319,4 @@ def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]
 
 
 def _named(rows: Sequence[Document]) -> str:
-    return first_few([row.where for row in rows], MOST_NAMED, "rows")
+    return first_few([row.where for row in rows], MAX_NAMED, "rows")

@@ -1,4 +1,4 @@
-"""Draws a training log as an SVG file: losses, and the task metric where there is one. Knows no run and no model."""
+"""The loss curve of a training log as SVG, with the task metric if there is one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ METRICS = (
 
 
 def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
-    """Losses by step, and metrics with their intervals below; the chosen step is marked. Same log, same bytes."""
+    """Plot losses by step, and metrics with intervals below, and mark the selected step. Equal logs give equal bytes.
+
+    Raises MissingExtra without matplotlib.
+    """
     try:
         import matplotlib
     except ImportError:
@@ -28,19 +31,19 @@ def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    asked = any("task_metric" in row or "general_metric" in row for row in log)
+    has_metric = any("task_metric" in row or "general_metric" in row for row in log)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "loss"}):
-        figure = Figure(figsize=(7, 6.5 if asked else 4), layout="constrained")
+        figure = Figure(figsize=(7, 6.5 if has_metric else 4), layout="constrained")
         FigureCanvasSVG(figure)
-        drawn = figure.subplots(2 if asked else 1, 1, sharex=True, squeeze=False)[:, 0]
-        _losses(drawn[0], log)
-        if asked:
-            _metrics(drawn[1], log)
-        for axes in drawn:
+        panels = figure.subplots(2 if has_metric else 1, 1, sharex=True, squeeze=False)[:, 0]
+        _losses(panels[0], log)
+        if has_metric:
+            _metrics(panels[1], log)
+        for axes in panels:
             axes.spines[["top", "right"]].set_visible(False)
             if axes.lines:
                 axes.legend(frameon=False)
-        drawn[-1].set_xlabel("step")
+        panels[-1].set_xlabel("step")
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
@@ -67,7 +70,7 @@ def _metrics(axes: Any, log: Sequence[dict[str, Any]]) -> None:
 
 
 def _mark(axes: Any, log: Sequence[dict[str, Any]], key: str) -> None:
-    """Name the value at the step whose adapter was kept."""
+    """Label the value at the step of the selected adapter."""
     chosen = [row for row in log if row.get("best") and key in row]
     if chosen:
         step, value = chosen[-1]["step"], chosen[-1][key]

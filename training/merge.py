@@ -1,7 +1,6 @@
-"""Merges an adapter into its base and measures how far the merged model is from base plus adapter.
+"""`tunegate merge`: merges an adapter into its base, measures parity with the adapter, and writes a model card.
 
-`harness.checkpoints.merge` makes the sum. Here it is judged over every position of fixed texts,
-and a model card is written.
+`harness.checkpoints.merge` computes the weights. Parity is measured over every position of fixed prompts.
 """
 
 from __future__ import annotations
@@ -36,26 +35,26 @@ QUESTIONS = (
 
 
 class ParityReport(Struct, frozen=True, kw_only=True):
-    """How far a merged model is from its adapter, over every position of fixed prompts; parity.json."""
+    """Difference between a merged model and its adapter over every position of fixed prompts; parity.json."""
 
     positions: int
     """Token positions compared."""
     mean_kl: float
-    """Mean Kullback-Leibler divergence of the merged from the adapter's next-token distribution, nats."""
+    """Mean Kullback-Leibler divergence of the merged model from the adapter's next-token distribution, in nats."""
     max_kl: float
-    """Largest of them."""
+    """Largest divergence."""
     equal_top: float
-    """Share of positions where both put the same token first."""
+    """Share of positions where both rank the same token first."""
     effect_kl: float
-    """Mean divergence of the base from the adapter: the scale that the others are read on."""
+    """Mean divergence of the base from the adapter, as a scale for the others."""
     dtype: str
-    """Number format of both models when compared; the adapter's base is the unmerged one."""
+    """Number format of both models; the adapter's base is the unmerged one."""
     base_quantisation: str | None = None
-    """`nf4` where the adapter was compared on its base in NF4, as it was trained."""
+    """`nf4` if the adapter was compared on its base in NF4, as it was trained."""
 
     @property
-    def says(self) -> str:
-        """One sentence for people."""
+    def summary(self) -> str:
+        """The report in one sentence."""
         base = " on its NF4 base" if self.base_quantisation else ""
         return (
             f"merged against adapter{base} over {self.positions} positions: mean KL {self.mean_kl:.5f}, largest "
@@ -66,32 +65,36 @@ class ParityReport(Struct, frozen=True, kw_only=True):
 def merge(adapter: str, out: Path, *, approval: str = "", shown_by: Sequence[str] = ()) -> ParityReport:
     """Write the merged model to the new folder `out`, with parity.json and a model card.
 
-    `approval` is the sentence of the model card on why it may be merged, `shown_by` what shows it. UserError where
-    `out` exists or `adapter` is no adapter.
+    The model card states `approval`, the reason for the merge, and `shown_by`, its evidence. Raises UserError where
+    `out` exists, `adapter` is no adapter, or the disk refuses the model.
     """
     checkpoint = resolve(adapter)
     if checkpoint.kind != "adapter":
         raise UserError(f"{adapter}: is a whole model, not an adapter. Name a folder with adapter_config.json")
     out = Path(out)
     if out.exists():
-        raise UserError(f"{out}: exists already. Name a new folder")
+        raise UserError(f"{out}: already exists. Choose a new folder")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
-            made = Path(work) / "model"
-            facts = checkpoints_merge.merge_into(checkpoint, made)
-            report = parity(checkpoint, made, facts.dtype)
-            (made / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
-            said = "\n".join([f"{approval or 'merged without a verdict'}.", "", *(f"- {one}" for one in shown_by)])
-            model_card.write_merged_card(checkpoint, made, facts, report.says, said.strip(), _training_of(checkpoint))
-            made.rename(out)
+            merged = Path(work) / "model"
+            facts = checkpoints_merge.merge_into(checkpoint, merged)
+            report = parity(checkpoint, merged, facts.dtype)
+            (merged / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+            reason = "\n".join(
+                [f"{approval or 'merged without a verdict'}.", "", *(f"- {evidence}" for evidence in shown_by)]
+            )
+            model_card.write_merged_card(
+                checkpoint, merged, facts, report.summary, reason.strip(), _training_of(checkpoint)
+            )
+            merged.rename(out)
     except OSError as error:
         raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None
     return report
 
 
 def _training_of(checkpoint: Checkpoint) -> RunData | None:
-    """The finished training whose folder holds the adapter."""
+    """Return the finished training run of the adapter, if it is in its run folder."""
     folder = Path(checkpoint.adapter_path or "").parent
     if not (folder / SEAL).is_file() or load_manifest(folder).kind != "train":
         return None
@@ -99,9 +102,9 @@ def _training_of(checkpoint: Checkpoint) -> RunData | None:
 
 
 def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
-    """Compare both models as they are served: the adapter on its base in `dtype`, the merged weights in `dtype`.
+    """Compare the adapter on its base in `dtype` with the merged weights in `dtype`.
 
-    An adapter that was trained on an NF4 base is compared on that base.
+    An adapter that was trained on an NF4 base (QLoRA, arXiv 2305.14314) is compared on that base.
     """
     import torch
 
@@ -112,14 +115,14 @@ def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
     base = quantization.load_nf4(Path(checkpoint.path)).eval() if form else _load(checkpoint.path, dtype)
     tuned, plain = _adapter_logprobs(base, adapter, prompts)
     del base
-    fused = _logprobs(_load(str(merged), dtype), prompts)
-    divergence = _divergence(tuned, fused)
-    same = torch.cat([(t.argmax(-1) == m.argmax(-1)).float() for t, m in zip(tuned, fused, strict=True)])
+    merged_logprobs = _logprobs(_load(str(merged), dtype), prompts)
+    divergence = _divergence(tuned, merged_logprobs)
+    equal = torch.cat([(t.argmax(-1) == m.argmax(-1)).float() for t, m in zip(tuned, merged_logprobs, strict=True)])
     return ParityReport(
         positions=len(divergence),
         mean_kl=float(divergence.mean()),
         max_kl=float(divergence.max()),
-        equal_top=float(same.mean()),
+        equal_top=float(equal.mean()),
         effect_kl=float(_divergence(tuned, plain).mean()),
         dtype=dtype,
         base_quantisation=form,
@@ -135,7 +138,7 @@ def _load(folder: str, dtype: str) -> Any:
 
 
 def _adapter_logprobs(base: Any, adapter: CheckpointFolder, prompts: list[list[int]]) -> tuple[list[Any], list[Any]]:
-    """Log probabilities with the adapter, and of the base alone."""
+    """Return the log probabilities with the adapter, and those of the base alone."""
     checkpoints_merge._resize(base, adapter)
     model = quantization.load_adapter(base, adapter.path).eval()
     tuned = _logprobs(model, prompts)
@@ -144,16 +147,16 @@ def _adapter_logprobs(base: Any, adapter: CheckpointFolder, prompts: list[list[i
 
 
 def _logprobs(model: Any, prompts: list[list[int]]) -> list[Any]:
-    """One (tokens, vocabulary) tensor a prompt, float32, on the CPU."""
+    """Return one tensor of shape (tokens, vocabulary) per prompt, float32, on the CPU."""
     import torch
 
     with torch.inference_mode():
-        given = (torch.tensor([ids], device=model.device) for ids in prompts)
-        return [torch.log_softmax(model(input_ids=ids).logits[0].float().cpu(), -1) for ids in given]
+        inputs = (torch.tensor([ids], device=model.device) for ids in prompts)
+        return [torch.log_softmax(model(input_ids=ids).logits[0].float().cpu(), -1) for ids in inputs]
 
 
 def _divergence(reference: list[Any], other: list[Any]) -> Any:
-    """KL(reference || other) of every position of every prompt: sum over tokens of p (log p - log q)."""
+    """Return KL(reference || other), the sum over tokens of p (log p - log q), with shape (positions,)."""
     import torch
 
     return torch.cat([(r.exp() * (r - o)).sum(-1) for r, o in zip(reference, other, strict=True)])

@@ -1,4 +1,4 @@
-"""Loads a base model, adds a LoRA adapter, and computes the summed loss of one micro-batch. Knows no optimiser."""
+"""The model in training: a base with a LoRA adapter (arXiv 2106.09685), and the summed loss of a micro-batch."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from training.config import ALL_LINEAR, Lora, Model
 
 PLAIN = Model()
 EXPERT_NAMES = {"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
-"""What PEFT 0.21 turns into parameters of fused experts (utils/transformers_weight_conversion.py)."""
+"""Names that PEFT 0.21 maps to parameters of fused experts (utils/transformers_weight_conversion.py)."""
 
 
 class AnswerLoss(torch.nn.Module):
-    """A causal model whose forward gives the SUM of its answer tokens' losses.
+    """A causal model whose forward returns the sum of its answer tokens' losses.
 
-    The output head runs on answer positions only, and the cross entropy in float32. One module holds all, since the
-    hooks of distributed wrappers run only through the wrapped module's forward.
+    The output head runs on answer positions only, and the cross entropy in float32. It is one module because the hooks
+    of distributed wrappers only run in the wrapped module's forward.
     """
 
     def __init__(self, model: Any, autocast: bool) -> None:
         super().__init__()
         self.model = model
         self.autocast = autocast
-        # What FSDP shards one by one, and how it ties weights that it has moved.
+        # FSDP reads which modules to shard, and how to tie weights after moving them.
         self._no_split_modules = model.get_base_model()._no_split_modules
         self.tie_weights = model.get_base_model().tie_weights
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int], prefix: int = 0
     ) -> torch.Tensor:
-        """ids, positions: (tokens,); answers: indices of the learnt tokens; lengths: of the documents after a shared
-        prefix of `prefix` tokens. Gives a scalar.
+        """Return the sum of losses, a scalar.
 
-        Packed documents are told apart by their positions alone: without attention_mask and cache, transformers builds
-        a mask that is block-diagonal over documents.
+        `ids` and `positions` have shape (tokens,), `answers` (answer tokens,) the indices of the learnt tokens, and
+        `lengths` the documents' lengths after a shared prefix of `prefix` tokens. Positions alone separate packed
+        documents: without attention_mask and cache, transformers builds a block-diagonal mask from them.
         """
         inner = self.model.get_base_model()
         mixed = torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
@@ -60,90 +60,90 @@ class AnswerLoss(torch.nn.Module):
         return functional.cross_entropy(logits.float(), ids[answers], reduction="sum")
 
     def checkpoint_layers(self) -> None:
-        """Keep only the inputs of layers for the backward pass, which computes the rest again."""
+        """Enable gradient checkpointing: keep the inputs of layers, and recompute the rest in the backward pass."""
         base = self.model.get_base_model()
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def compile_layers(self) -> None:
-        """Let torch.compile fuse the feed-forward part of every layer, for any number of tokens."""
+        """Compile the feed-forward part of every layer with torch.compile, for any number of tokens."""
         for layer in self.model.get_base_model().get_decoder().layers:
             layer.mlp.compile(dynamic=True)
 
     @property
     def can_share_prefix(self) -> bool:
-        """Whether every token sees all before it, with plain scores; windows and soft caps need transformers' mask."""
+        """Whether attention is plainly causal; sliding windows and soft caps need transformers' mask."""
         config = self.model.get_base_model().config.get_text_config()
         return not getattr(config, "sliding_window", None) and not getattr(config, "attn_logit_softcapping", None)
 
     def adapter(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
-        """Names and trainable parameters."""
+        """Return names and trainable parameters."""
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
 
 def linear_ends(base: Any) -> list[str]:
-    """Last names of the linear layers but the output head.
+    """Return the last parts of the names of all linear layers but the output head.
 
-    In a mixture, PEFT's own `all-linear` also adapts the router and the fused experts, and takes some names to mean
-    them. Those are left out: experts get an adapter by `target_parameters` alone.
+    In a mixture of experts, PEFT's own `all-linear` also adapts the router and fused experts, and maps some names to
+    them. They are excluded here: experts get an adapter by `target_parameters` only.
     """
-    head = base.get_output_embeddings()
-    layers = (name for name, m in base.named_modules() if isinstance(m, torch.nn.Linear) and m is not head)
+    output_head = base.get_output_embeddings()
+    layers = (name for name, m in base.named_modules() if isinstance(m, torch.nn.Linear) and m is not output_head)
     ends = {name.rpartition(".")[2] for name in layers}
     mixture = any(p.ndim == 3 for p in base.parameters())
     return sorted(ends - EXPERT_NAMES if mixture else ends)
 
 
-def _refuse_more(model: Any, lora: Lora) -> None:
-    """PEFT gives names that a model once had a new meaning: nothing but what was asked for may carry an adapter."""
-    found = model.peft_config["default"].target_parameters or []
-    more = sorted(set(found) - set(lora.target_parameters))
-    if more:
+def _refuse_additional(model: Any, lora: Lora) -> None:
+    """Raise UserError where PEFT maps names of layers to parameters that the configuration does not target."""
+    adapted = model.peft_config["default"].target_parameters or []
+    additional = sorted(set(adapted) - set(lora.target_parameters))
+    if additional:
         raise UserError(
-            f"'lora.target_modules' names layers that this model keeps as bare parameters: {', '.join(more)}. Name "
-            "attention layers, and the experts in lora.target_parameters"
+            f"'lora.target_modules' names layers that this model keeps as bare parameters: {', '.join(additional)}. "
+            "Name attention layers there, and experts in lora.target_parameters"
         )
 
 
 def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int]:
-    """A micro-batch as the arguments of `AnswerLoss.forward`."""
+    """Convert a micro-batch to the arguments of `AnswerLoss.forward`."""
     parts = (micro.ids, micro.positions, micro.answers)
     ids, positions, answers = (torch.tensor(part, device=device) for part in parts)
     return ids, positions, answers, micro.lengths, micro.prefix
 
 
 def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -> AnswerLoss:
-    """The base model in `dtype`, frozen, with a float32 adapter drawn from `seed`; or in NF4, as `form` says."""
+    """Load the base model in `dtype`, or in NF4 by `form`, frozen, with a new float32 adapter drawn from `seed`."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    own = kernels.register()
+    attention = kernels.register()
     if form.quantise == quantization.NF4:
         from accelerate import PartialState
 
         device = PartialState().device
-        base = quantization.load_nf4(folder, device, form.quant_storage, attn_implementation=own)
+        base = quantization.load_nf4(folder, device, form.quant_storage, attn_implementation=attention)
     else:
         base = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, dtype), attn_implementation=own, **safety.MODEL
+            str(folder), dtype=getattr(torch, dtype), attn_implementation=attention, **safety.MODEL
         )
     base.config.use_cache = False
     return attach(base, lora, seed)
 
 
 def attach(base: Any, lora: Lora, seed: int) -> AnswerLoss:
-    """Add a fresh adapter to a loaded model."""
+    """Add a new adapter to a loaded model."""
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
     arguments = training_lora.arguments(lora)
     if lora.target_modules == ALL_LINEAR:
         arguments["target_modules"] = linear_ends(base)
-    half = base.dtype == torch.bfloat16
+    is_bfloat16 = base.dtype == torch.bfloat16
     model = get_peft_model(base, LoraConfig(**arguments, task_type="CAUSAL_LM"))
-    _refuse_more(model, lora)
+    _refuse_additional(model, lora)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     kernels.apply(model)
-    return AnswerLoss(model, autocast=half)
+    return AnswerLoss(model, autocast=is_bfloat16)

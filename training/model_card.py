@@ -1,7 +1,7 @@
-"""Writes the README.md beside an adapter or a merged model: base, data, settings, results, verdict, limits.
+"""The model card (README.md) of an adapter or a merged model: base, data, settings, results, verdict, limits.
 
-The head follows the hub's model card specification (huggingface.co/docs/hub/model-cards). A verdict that comes later
-replaces the one sentence between two marks, so words that a person adds to the file stay.
+The front matter follows the hub's specification (huggingface.co/docs/hub/model-cards). A later verdict replaces only
+the sentence between two marks, so text that people add to the file stays.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DATA_CARDS = ("data_card.md", CARD)
 
 
 def write_adapter_card(run: RunData) -> Path:
-    """Write the card of a finished training beside its adapter, with the loss curve that it shows."""
+    """Write the card of a finished training run next to its adapter, with its loss curve; return its path."""
     folder = run.path / "adapter"
     record, base = run.manifest.training or {}, run.manifest.checkpoints[BASELINE]
     quantised = record["config"]["model"]["quantise"] != "none"
@@ -39,7 +39,7 @@ def write_adapter_card(run: RunData) -> Path:
     parts = [head, f"# {record['name']}: a LoRA adapter\n", _verdict(NOT_JUDGED), _base(base, quantised)]
     parts += [*_training(run, folder), _serving(record["serving"])]
     if quantised:
-        parts.append("On the 16-bit base it gives other answers.\n")
+        parts.append("On the 16-bit base its answers differ.\n")
     parts.append(_limits(record, base))
     return _write(folder / CARD, parts)
 
@@ -47,8 +47,11 @@ def write_adapter_card(run: RunData) -> Path:
 def write_merged_card(
     checkpoint: Checkpoint, folder: Path, facts: merge.MergeFacts, parity: str, approval: str, run: RunData | None
 ) -> Path:
-    """Write the card of a merged model. `approval` says why the adapter was merged, `parity` how near the two are;
-    `run` is the training that made the adapter, where it lies beside it."""
+    """Write the card of a merged model and return its path.
+
+    `approval` is the reason for the merge, `parity` the summary of the parity report, and `run` the training run of the
+    adapter, if it is known.
+    """
     base = Checkpoint(name=checkpoint.name, kind="model", path=checkpoint.path, digest=facts.base_digest)
     if run is not None:
         base = run.manifest.checkpoints[BASELINE]
@@ -62,7 +65,7 @@ def write_merged_card(
         f"- weights: {facts.dtype}, summed in float32 and cast once"
         f"{', on the dequantised NF4 base' if quantised else ''}\n"
         f"- changed: {facts.changed_tensors} of {facts.tensors} tensors\n- parity: {parity}\n\n"
-        "A merged model is not its adapter to the last bit. Judge it by its own scores.\n"
+        "A merged model differs slightly from its adapter. Judge it by its own scores.\n"
     )
     parts.append(_base(base, quantised))
     if run is not None:
@@ -71,12 +74,12 @@ def write_merged_card(
 
 
 def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
-    """Put the verdict on exactly these weights into their card; a card that was not written here is a UserError."""
+    """Replace the verdict in the card of these weights. Raises UserError for a card that tunegate did not write."""
     file = Path(checkpoint.adapter_path or checkpoint.path) / CARD
     text = file.read_text("utf-8") if file.is_file() else ""
     if BEGIN not in text or END not in text:
         raise UserError(
-            f"{file}: no model card of tunegate's, so there is no place for a verdict. Expected the lines {BEGIN} and "
+            f"{file}: not a model card of tunegate, so it has no place for a verdict. Expected the lines {BEGIN} and "
             f"{END}"
         )
     before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
@@ -85,7 +88,7 @@ def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
 
 
 def data_facts(data: Data) -> dict[str, list[dict[str, Any]]]:
-    """What a run records of its data files: path, rows, hash, and the data card beside the file, where there is one."""
+    """Return the facts that a run records about its data files: path, rows, hash, and the data card next to each."""
     return {key: [_file_facts(Path(file)) for file in getattr(data, key)] for key in ("train", "validation")}
 
 
@@ -97,7 +100,7 @@ def _file_facts(file: Path) -> dict[str, Any]:
 
 
 def front_matter(base: Checkpoint, library: str, relation: str, tags: Iterable[str]) -> str:
-    """The head of a card, YAML between dashes. A base that the hub does not have is not named in it."""
+    """Render the YAML front matter of a card. A base that is not on the hub is not named in it."""
     fields: dict[str, Any] = dict(licence_of(base))
     name = bundled_model.SOURCE if base.name == bundled_model.EMBEDDED else base.name
     if HUB_ID.fullmatch(name) and not Path(name).exists():
@@ -108,19 +111,19 @@ def front_matter(base: Checkpoint, library: str, relation: str, tags: Iterable[s
 
 
 def licence_of(base: Checkpoint) -> dict[str, str]:
-    """Licence fields of the base's own card; `unknown`, which the hub knows as a word, where it has none."""
+    """Return the licence fields of the base's own card, or `unknown`, which the hub accepts, if it has none."""
     if base.name == bundled_model.EMBEDDED:
         return {"license": bundled_model.LICENCE}
     import yaml
 
     card = Path(base.path) / CARD
-    found = re.match(r"---\n(.*?)\n---", card.read_text("utf-8"), re.DOTALL) if card.is_file() else None
+    front_matter = re.match(r"---\n(.*?)\n---", card.read_text("utf-8"), re.DOTALL) if card.is_file() else None
     try:
-        head = yaml.safe_load(found.group(1)) if found else {}
+        head = yaml.safe_load(front_matter.group(1)) if front_matter else {}
     except yaml.YAMLError:
         head = {}
-    kept = {key: str(head[key]) for key in LICENCE_KEYS if isinstance(head, dict) and head.get(key)}
-    return kept if "license" in kept else {"license": "unknown"}
+    fields = {key: str(head[key]) for key in LICENCE_KEYS if isinstance(head, dict) and head.get(key)}
+    return fields if "license" in fields else {"license": "unknown"}
 
 
 def _marked(sentence: str) -> str:
@@ -133,7 +136,7 @@ def _verdict(sentence: str) -> str:
 
 def _base(base: Checkpoint, quantised: bool) -> str:
     licence = licence_of(base)["license"]
-    stated = "not stated where the base lies: look it up before sharing" if licence == "unknown" else licence
+    stated = "not stated next to the base: look it up before sharing" if licence == "unknown" else licence
     name = base.name if HUB_ID.fullmatch(base.name) else Path(base.name).name
     held = ", held in NF4 with double quantisation while training" if quantised else ""
     content = base.base_digest or base.digest
@@ -141,14 +144,14 @@ def _base(base: Checkpoint, quantised: bool) -> str:
 
 
 def _training(run: RunData, folder: Path) -> list[str]:
-    """Data, settings and results of a training; its curve is copied into the card's folder."""
+    """Render data, settings and results of a training run, and copy its curve into the card's folder."""
     record = run.manifest.training or {}
     if (run.path / CURVE).is_file():
         shutil.copyfile(run.path / CURVE, folder / CURVE)
     files = [
         (use, Path(f["file"]).name, f["rows"], f["sha256"], _link(f["card"], folder) if f["card"] else "none")
-        for use, found in record["data"].items()
-        for f in found
+        for use, files_of_use in record["data"].items()
+        for f in files_of_use
     ]
     settings = {k: v for k, v in record["fingerprint"].items() if "." in k and v not in ({}, [])}
     settings |= {"dtype": record["dtype"], "device": record["device"]}
@@ -163,9 +166,9 @@ def _results(run: RunData) -> Mapping[str, Any]:
     record = run.manifest.training or {}
     losses = [row["loss"] for row in run.train_log if "loss" in row]
     best, lowest = record["best_step"], record["best_validation_loss"]
-    found = {
+    results = {
         "steps": f"{record['steps']} of {record['steps_planned']}",
-        "kept step": f"{best if best is not None else record['steps']} ({record['chosen_by']})",
+        "selected step": f"{best if best is not None else record['steps']} ({record['chosen_by']})",
         "validation loss, nats per answer token": "none measured" if lowest is None else f"{lowest:.4f}",
         "training loss of the first and the last step": f"{losses[0]:.4f}, {losses[-1]:.4f}",
         "trained parameters": f"{record['trainable_parameters']:,}",
@@ -173,23 +176,23 @@ def _results(run: RunData) -> Mapping[str, Any]:
         "seconds": f"{record['wall_s']:,.0f}",
         "peak memory, MiB": f"{record['peak_memory_mib']:,}",
     }
-    found |= _asked(record)
+    results |= _case_metrics(record)
     if "diagnosis" in record:
-        found["diagnosis"] = record["diagnosis"]["name"]
-    return found
+        results["diagnosis"] = record["diagnosis"]["name"]
+    return results
 
 
-def _asked(record: Mapping[str, Any]) -> Mapping[str, str]:
-    """What was asked while training, of the base model and of the kept adapter."""
+def _case_metrics(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the metrics of validation cases, of the base model and of the selected adapter."""
     forgetting = record.get("forgetting") or {}
-    found = {}
-    for use, asked in (("validation cases", record.get("selection")), ("general cases", forgetting.get("cases"))):
-        if asked:
-            values = " to ".join(_value(asked[when]) for when in ("before", "best"))
-            found[f"{asked['metric']} on {asked['cases']} {use} of {asked['suite']}"] = values
+    results = {}
+    for use, metric in (("validation cases", record.get("selection")), ("general cases", forgetting.get("cases"))):
+        if metric:
+            values = " to ".join(_value(metric[when]) for when in ("before", "best"))
+            results[f"{metric['metric']} on {metric['cases']} {use} of {metric['suite']}"] = values
     if forgetting.get("before") is not None and forgetting.get("after") is not None:
-        found["loss on general text, nats per token"] = f"{forgetting['before']:.4f} to {forgetting['after']:.4f}"
-    return found
+        results["loss on general text, nats per token"] = f"{forgetting['before']:.4f} to {forgetting['after']:.4f}"
+    return results
 
 
 def _value(estimate: Mapping[str, Any] | None) -> str:
@@ -203,38 +206,40 @@ def _link(file: str, folder: Path) -> str:
     return f"[{Path(file).name}]({os.path.relpath(file, folder)})"
 
 
-def _serving(found: Mapping[str, Any]) -> str:
-    """What pre-flight found of the finished adapter."""
-    if found["way"] == "lora":
-        return f"## Serving\n\nvLLM serves it as LoRA with max_lora_rank {found['max_lora_rank']}.\n"
-    reasons = "".join(f"- {reason}\n" for reason in found["reasons"])
+def _serving(serving: Mapping[str, Any]) -> str:
+    """Render how the finished adapter can be served."""
+    if serving["way"] == "lora":
+        return f"## Serving\n\nvLLM serves it as LoRA with max_lora_rank {serving['max_lora_rank']}.\n"
+    reasons = "".join(f"- {reason}\n" for reason in serving["reasons"])
     return f"## Serving\n\nMerge it first (`tunegate merge`):\n\n{reasons}"
 
 
 def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
-    """What nobody should take this model for; every sentence but the first two follows from the record."""
-    said = [
-        "A loss is no score. Only the verdict above says how it does on the work it was made for, and nothing here "
-        "says how it does on other work.",
-        "The base's own limits and biases stay, and it can state things that are not so.",
+    """Render the model's limits; all but the first two follow from the record."""
+    limits = [
+        "A loss is not a score. Only the verdict above measures the model on its task, and nothing here measures it on "
+        "other tasks.",
+        "It keeps the limits and biases of its base, and it can state things that are false.",
     ]
     rows = (record.get("train") or {}).get("rows")
     if rows is not None and rows < FLOOR_ROWS:
-        said.append(f"It learnt from {rows:,} rows; at least {FLOOR_ROWS:,} are recommended.")
+        limits.append(f"It was trained on {rows:,} rows; at least {FLOOR_ROWS:,} are recommended.")
     if record and not record.get("validation"):
-        said.append("No row was held out: how it does on rows that it did not see is not known.")
+        limits.append("There were no validation rows, so its loss on unseen rows is unknown.")
     if (record.get("train") or {}).get("rows_cut"):
-        said.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
+        limits.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
     leaks = record.get("contamination") or {}
     if leaks.get("unchecked"):
-        said.append("Its rows were compared with no suite's cases, so its scores may be of cases that it learnt from.")
+        limits.append(
+            "Its rows were not compared with any suite, so it may have been trained on the cases that score it."
+        )
     if leaks.get("allowed"):
-        said.append(
-            f"{leaks['rows']:,} rows hold text of a suite's cases, so its scores are flattered: {leaks['allowed']}"
+        limits.append(
+            f"{leaks['rows']:,} rows contain text of a suite's cases, so its scores are too high: {leaks['allowed']}"
         )
     if base.name == bundled_model.EMBEDDED:
-        said.append("Its base is a 4-bit-rounded copy of the published weights, which scores otherwise than they do.")
-    return "## Limits\n\n" + "".join(f"- {text}\n" for text in said)
+        limits.append("Its base is a 4-bit-rounded copy of the published weights, which has other scores.")
+    return "## Limits\n\n" + "".join(f"- {text}\n" for text in limits)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -1,4 +1,4 @@
-"""What a configuration may ask of a model and a machine, told from config.json. Opens no weight file."""
+"""Checks of a configuration against the model's config.json and this machine, without opening weights."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from training.estimate import shapes
 
 
 def base_folder(text: str) -> Path:
-    """Model folder of a base checkpoint; an adapter is a UserError. A local folder's weights are not opened."""
+    """Return the model folder of a base checkpoint. Raises UserError for an adapter and an unknown name."""
     return local_folder(text) or Path(resolve(text).path)
 
 
 def local_folder(text: str) -> Path | None:
-    """The same where it is on this machine, else None."""
+    """Return the model folder of a base that is on this machine, else None. Raises UserError for an adapter."""
     if text == EMBEDDED:
         return embedded_model()
     folder = Path(text).expanduser()
@@ -35,7 +35,7 @@ def local_folder(text: str) -> Path | None:
 
 
 def model_problems(config: Config) -> list[str]:
-    """Every clash between the configuration, the model's shapes, this machine and the number of rows."""
+    """Return every conflict between the configuration, the model, this machine and the number of rows."""
     try:
         folder = base_folder(config.base)
         facts = CheckpointFolder(folder).config
@@ -45,11 +45,11 @@ def model_problems(config: Config) -> list[str]:
 
 
 def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:
-    """The same for a model whose config.json is known; `where` names it."""
+    """Return the conflicts for a model with these fields of config.json, which `where` names."""
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
     problems += [*trackers.missing(config.records.trackers), *distributed.problems(config)]
     if config.train.compile and not compiler():
-        problems.append("'train.compile' is true, but there is no C++ compiler here. Install g++, or set it to false")
+        problems.append("'train.compile' is true, but no C++ compiler was found. Install g++, or set it to false")
     try:
         problems += lora.problems(config, shapes.of(facts, where))
     except UserError as error:
@@ -58,23 +58,23 @@ def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[st
 
 
 def _length(config: Config, facts: dict[str, Any]) -> list[str]:
-    most = facts.get("max_position_embeddings")
-    if most and config.data.max_length > most:
-        return [f"'data.max_length' is {config.data.max_length}; the model reads at most {most}. Set {most} or less"]
+    limit = facts.get("max_position_embeddings")
+    if limit and config.data.max_length > limit:
+        return [f"'data.max_length' is {config.data.max_length}; the model reads at most {limit}. Set {limit} or less"]
     return []
 
 
 def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
-    found = []
+    conflicts = []
     if "quantization_config" in facts:
-        found.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
+        conflicts.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
     if config.model.quantise == "none":
-        return found
+        return conflicts
     if not quantization.installed():
-        found.append(f"'model.quantise' is nf4, which needs the package 'bitsandbytes'. {how_to_install('train')}")
+        conflicts.append(f"'model.quantise' is nf4, which needs the package 'bitsandbytes'. {how_to_install('train')}")
     if config.train.dtype == "float32":
-        found.append("'train.dtype' is float32; a base in nf4 computes in bfloat16. Set it to auto")
-    return found
+        conflicts.append("'train.dtype' is float32; a base in nf4 computes in bfloat16. Set it to auto")
+    return conflicts
 
 
 def _dtype(config: Config) -> list[str]:
@@ -82,22 +82,22 @@ def _dtype(config: Config) -> list[str]:
 
     if not torch.cuda.is_available() or torch.cuda.is_bf16_supported():
         return []
-    needs = "needs bfloat16, which this device cannot compute"
-    found = []
+    needs = "needs bfloat16, which this device does not support"
+    conflicts = []
     if config.train.dtype == "bfloat16":
-        found.append(f"'train.dtype' is bfloat16; it {needs}. Set it to float32")
+        conflicts.append(f"'train.dtype' is bfloat16; it {needs}. Set it to float32")
     if config.model.quantise != "none":
-        found.append(f"'model.quantise' is {config.model.quantise}; it {needs}. Leave it out")
-    return found
+        conflicts.append(f"'model.quantise' is {config.model.quantise}; it {needs}. Leave it out")
+    return conflicts
 
 
 def compiler() -> str | None:
-    """The C++ compiler that torch.compile would use."""
+    """Return the C++ compiler that torch.compile would use, if any."""
     return os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
 
 def _warmup(config: Config) -> list[str]:
-    """Counts the rows where the number of steps depends on them, unless they are streamed."""
+    """Check the warm-up; rows are counted if the number of steps depends on them, unless they are streamed."""
     settings = config.train
     if config.data.streaming:
         return []
@@ -117,9 +117,9 @@ def _warmup(config: Config) -> list[str]:
 
 
 def chosen_dtype(config: Config) -> str:
-    """float32 or bfloat16: what `auto` means on this machine.
+    """Return float32 or bfloat16, resolving `auto` for this machine.
 
-    bfloat16 for a base in NF4, and on devices with matrix units for it: CUDA from Ampere on, x86 processors with AMX.
+    It is bfloat16 for a base in NF4 and on devices with matrix units for it: CUDA from Ampere on, x86 CPUs with AMX.
     """
     import torch
 

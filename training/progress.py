@@ -1,4 +1,4 @@
-"""Says how a training goes: a live view on a terminal, a line now and then elsewhere. Computes nothing."""
+"""The progress display of training: a live view on a terminal, and occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from training.validation import Validation, ValidationSet
 
 
 class TrainingProgress:
-    """Call it with every Update; `close` it at the end. `held` says what the metrics are."""
+    """Shows every Update that it is called with; `held` names the metrics."""
 
     def __init__(self, quiet: bool = False, is_alone: bool = True) -> None:
-        """`is_alone`: no other process of the same training prints on the terminal."""
+        """`is_alone`: no other process of the same training run prints on the terminal."""
         self.quiet = quiet
         self.last = 0.0
         self.validation = ""
@@ -35,7 +35,7 @@ class TrainingProgress:
             self.view = TrainingView(terminal)
 
     def say(self, text: str) -> None:
-        """One line for the user."""
+        """Print one line."""
         if self.quiet:
             return
         if self.view is not None:
@@ -44,7 +44,7 @@ class TrainingProgress:
             print(text, file=sys.stderr, flush=True)
 
     def at(self, stage: str) -> None:
-        """A stage begins."""
+        """Show that a stage starts."""
         if self.view is not None:
             self.view.at(stage)
 
@@ -58,40 +58,40 @@ class TrainingProgress:
             if update.measured.validation_loss is not None:
                 self.validation = f", validation {update.measured.validation_loss:.4f}"
             at = f"step {update.step}" if update.step else "before the first step"
-            self.say(f"training: {at}: {self._found(update.measured)}{mark}")
+            self.say(f"training: {at}: {self._metrics(update.measured)}{mark}")
         elif self.view is None and (time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total):
             self.last = time.monotonic()
             left = f", {format_duration(update.seconds_left)} left" if update.seconds_left else ""
-            self.say(f"training: {update.step}/{update.total} steps, {self._figures(update)}{left}")
+            self.say(f"training: {update.step}/{update.total} steps, {self._numbers(update)}{left}")
 
-    def _found(self, measured: Validation) -> str:
-        """What an evaluation found, in one line."""
-        said = []
-        for asked, found in ((self.held.select, measured.task), (self.held.forgetting, measured.general)):
-            if found is not None:
-                said.append(f"{asked.metric.name if asked else 'metric'} {_with_interval(found)}")
+    def _metrics(self, measured: Validation) -> str:
+        """Format the result of a validation in one line."""
+        parts = []
+        for questions, level in ((self.held.select, measured.task), (self.held.forgetting, measured.general)):
+            if level is not None:
+                parts.append(f"{questions.metric.name if questions else 'metric'} {_with_interval(level)}")
         if measured.validation_loss is not None:
-            said.append(f"validation loss {measured.validation_loss:.4f}")
+            parts.append(f"validation loss {measured.validation_loss:.4f}")
         if measured.general_loss is not None:
-            said.append(f"general text loss {measured.general_loss:.4f}")
-        return ", ".join(said)
+            parts.append(f"general text loss {measured.general_loss:.4f}")
+        return ", ".join(parts)
 
-    def _figures(self, update: Update) -> str:
+    def _numbers(self, update: Update) -> str:
         return (
             f"loss {update.loss:.4f}{self.validation}, lr {update.lr:.2e}, {update.tokens_per_s:,.0f} tokens/s "
             f"({update.answer_tokens_per_s:,.0f} answer)"
         )
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self.view is not None:
             self.view.close()
 
 
-def _with_interval(found: Estimate) -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return "not measured" if found.value is None else f"{found.value:.3f}"
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+def _with_interval(level: Estimate) -> str:
+    if level.value is None or level.low is None or level.high is None:
+        return "not measured" if level.value is None else f"{level.value:.3f}"
+    return f"{level.value:.3f} ({level.low:.3f} to {level.high:.3f})"
 
 
 STAGES = (DATA, MODEL, TRAINING, RESULT)
@@ -99,7 +99,7 @@ SPARK_COLUMNS = 40
 
 
 class TrainingView:
-    """The view of one training on a terminal; it stands from the first stage to `close`."""
+    """The live view on a terminal, from the first stage to `close`."""
 
     def __init__(self, terminal: int) -> None:
         self._picture = TrainingPicture()
@@ -107,42 +107,42 @@ class TrainingView:
         self._screen: Screen | None = None
 
     def at(self, stage: str) -> None:
-        """A stage begins."""
+        """Show that a stage starts."""
         self._picture.stage = stage
         if self._screen is None:
             self._screen = Screen(self._terminal, self._picture.draw)
             self._screen.open()
 
     def show(self, update: Update) -> None:
-        """Take in what a step or an evaluation tells."""
+        """Show an update."""
         self._picture.add(update)
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print a line above the view."""
         if self._screen is None:
             print(text, file=sys.stderr, flush=True)
         else:
             self._screen.say(text)
 
     def close(self) -> None:
-        """Take the view away."""
+        """Remove the view."""
         if self._screen is not None:
             self._screen.close()
             self._screen = None
 
 
 class TrainingPicture:
-    """What is known of a training, and how it looks."""
+    """The state and layout of the live view."""
 
     def __init__(self) -> None:
-        self.began = time.monotonic()
+        self.started = time.monotonic()
         self.stage = DATA
         self.step: Update | None = None
         self.losses, self.validations = Series(), Series()
         self.best_step = 0
 
     def add(self, update: Update) -> None:
-        """Take in what a step or an evaluation tells."""
+        """Add an update."""
         if update.measured is None:
             self.step = update
             if update.loss is not None:
@@ -154,22 +154,22 @@ class TrainingPicture:
             self.best_step = update.step
 
     def draw(self, columns: int, rows: int) -> RenderableType:
-        """The picture for a terminal of this size."""
+        """Render the view for a terminal of this size."""
         return Group(*list(self._rows(columns))[: max(1, rows - 1)])
 
     def _rows(self, columns: int) -> Iterator[RenderableType]:
         stage = TRAINING if self.stage == VALIDATION else self.stage
         yield widgets.trail(STAGES, STAGES.index(stage))
-        step, spent = self.step, format_duration(time.monotonic() - self.began)
+        step, elapsed = self.step, format_duration(time.monotonic() - self.started)
         if step is None:
-            yield widgets.line(f"{self.stage}, {spent}")
+            yield widgets.line(f"{self.stage}, {elapsed}")
             return
         yield widgets.bar(step.step, step.total, "steps")
-        yield from widgets.flow([self.stage, *_facts(step, spent)], columns)
+        yield from widgets.flow([self.stage, *_facts(step, elapsed)], columns)
         yield from self._losses(columns)
         yield from widgets.flow(
             [
-                f"goes on after step {step.saved_step} if interrupted" if step.saved_step else "",
+                f"resumes after step {step.saved_step} if interrupted" if step.saved_step else "",
                 f"best adapter at step {self.best_step}" if self.best_step else "",
             ],
             columns,
@@ -188,11 +188,11 @@ class TrainingPicture:
         yield table
 
 
-def _facts(step: Update, spent: str) -> list[str]:
+def _facts(step: Update, elapsed: str) -> list[str]:
     return [
         f"{step.tokens_per_s:,.0f} tokens/s ({step.answer_tokens_per_s:,.0f} answer)",
         f"learning rate {step.lr:.2e}",
-        f"{step.peak_memory_mib:,} MiB at most" if step.peak_memory_mib is not None else "",
-        spent,
+        f"{step.peak_memory_mib:,} MiB peak" if step.peak_memory_mib is not None else "",
+        elapsed,
         f"about {format_duration(step.seconds_left)} left" if step.seconds_left else "",
     ]

@@ -1,11 +1,11 @@
-"""Turns a configuration into a finished training run: a run folder with adapter, log, curve and record.
+"""`tunegate train`: from a configuration to a finished run folder with adapter, log, curve and record.
 
     <output.dir>/<utc>-<name>-<8 hex>/
       run.json  train_log.jsonl  loss_curve.svg  adapter/
-      last/       state of an unfinished run; gone once the run is finished
+      last/       state of an unfinished run; removed once the run is finished
       MANIFEST.sha256
 
-The same command goes on with an unfinished run, and returns a finished one as it is.
+The same command resumes an unfinished run and returns a finished one.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ LAST = "last"
 
 
 class Writer:
-    """The hooks of the process that writes; `error` is the first thing that could not be written."""
+    """The hooks of the process that writes; `error` is its first failed write."""
 
-    def __init__(self, run: runs_folder.RunFolder, trackers: Trackers, asked_to_stop: Callable[[], bool]) -> None:
-        self.run, self.trackers, self.asked_to_stop = run, trackers, asked_to_stop
+    def __init__(self, run: runs_folder.RunFolder, trackers: Trackers, stop_requested: Callable[[], bool]) -> None:
+        self.run, self.trackers, self.stop_requested = run, trackers, stop_requested
         self.error: UserError | None = None
 
     def hooks(self, progress: Callable[[Any], None], at: Callable[[str], None]) -> Hooks:
-        """As the loop takes them."""
+        """Return the hooks for the loop."""
         return Hooks(log=self._log, save=self._save, progress=progress, stop=self._stop, at=at)
 
     def check(self) -> None:
-        """Raise what could not be written."""
+        """Raise the first failed write."""
         if self.error is not None:
             raise self.error
 
@@ -71,10 +71,10 @@ class Writer:
         self._try(lambda: save(self.run.path / LAST, state))
 
     def _stop(self) -> bool:
-        return self.error is not None or self.asked_to_stop()
+        return self.error is not None or self.stop_requested()
 
     def _try(self, act: Callable[[], None]) -> None:
-        """A state saved after a line was lost would leave a hole in the log for good: nothing follows an error."""
+        """Write nothing after an error: a state saved after a lost line would leave a gap in the log."""
         if self.error is not None:
             return
         try:
@@ -84,29 +84,29 @@ class Writer:
 
 
 class StopSignal:
-    """A context in which the first SIGINT or SIGTERM only sets a flag. Does nothing outside the main thread."""
+    """A context in which the first SIGINT or SIGTERM only sets a flag; it has no effect outside the main thread."""
 
     def __init__(self, quiet: bool = False) -> None:
-        """`quiet`: another process of the same training says it."""
+        """`quiet`: another process of the same training run prints the message."""
         self.quiet = quiet
         self._set = False
         self._before: dict[int, Any] = {}
 
     def is_set(self) -> bool:
-        """True once the user asked to stop."""
+        """Return whether the user asked to stop."""
         return self._set
 
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._set:
             raise KeyboardInterrupt
         self._set = True
@@ -117,11 +117,11 @@ class StopSignal:
 REFUSALS = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 )
-"""How a disk says that it takes nothing."""
+"""Error numbers of a disk that refuses a write."""
 
 
 class Interrupted(UserError):
-    """The user stopped the training; the same command goes on with it."""
+    """The user stopped training; the same command resumes it."""
 
     exit_code = EXIT_INTERRUPTED
 
@@ -134,13 +134,15 @@ def train(
     fresh: bool = False,
     without_suites: bool = False,
 ) -> Path:
-    """Train as the TOML file says; returns the run folder.
+    """Train by a TOML configuration and return the run folder.
 
-    An unfinished run of the same settings and data goes on, a finished one is returned at once; `fresh` starts anew.
-    `run_dir` names the run to go on with; other settings or data than it began with are a UserError that names them.
-    `without_suites` allows a training where no suite is found whose cases its rows could be compared with.
-    `progress` takes every `training.hooks.Update`; without it they are shown on stderr. Of several processes of a
-    launcher only the first returns; the others end here.
+    An unfinished run of the same settings and data resumes, a finished one is returned; `fresh` starts a new run.
+    `run_dir` is the run to resume. `without_suites` allows training where no suite is found for the contamination
+    check. `progress` receives every `training.hooks.Update`; by default they are shown on stderr. Of several processes
+    of a launcher, only the first returns; the others exit.
+
+    Raises UserError for a bad configuration or data, MissingExtra where a package is missing, and Interrupted where
+    the user stopped training.
     """
     for package in ("torch", "transformers", "peft", "accelerate"):
         _need(package)
@@ -148,43 +150,46 @@ def train(
     team = ProcessGroup()
     from training.progress import TrainingProgress
 
-    shown = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)
-    with closing(shown), ExitStack() as held:
-        shown.at(DATA)
-        own = team.in_turn(
-            lambda: prepare(load(Path(config_path), model_checks.model_problems), shown.say, without_suites)
+    display = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)
+    with closing(display), ExitStack() as locks:
+        display.at(DATA)
+        prepared = team.run_first_then_rest(
+            lambda: prepare(load(Path(config_path), model_checks.model_problems), display.say, without_suites)
         )
-        job = agreed(team, own)
-        shown.held = job.held
+        job = agreed(team, prepared)
+        display.held = job.held
         with _disk(Path(job.config.output.dir)):
-            folder, finished = team.from_first(lambda: _claim(config_path, job, run_dir, fresh, held))
+            folder, finished = team.broadcast(lambda: _claim(config_path, job, run_dir, fresh, locks))
             if finished:
-                shown.say(f"training: already finished: {folder}. --fresh trains again")
+                display.say(f"training: already finished: {folder}. Use --fresh to train again")
             else:
-                _train(job, team, runs_folder.RunFolder(folder), progress or shown, shown)
+                _train(job, team, runs_folder.RunFolder(folder), progress or display, display)
         if not team.is_first:
-            team.leave()
+            team.exit_worker()
         return folder
 
 
 def agreed(team: ProcessGroup, job: TrainingJob) -> TrainingJob:
-    """The job, with the memory plan of the first process; settings and data must be the same in all of them."""
-    fingerprint, checkpointing = team.from_first(lambda: (job.fingerprint, job.checkpointing))
-    others = [key for key, value in fingerprint.items() if job.fingerprint.get(key) != value]
+    """Return the job with the first process's gradient checkpointing.
+
+    Raises UserError where settings or data differ between the processes.
+    """
+    fingerprint, checkpointing = team.broadcast(lambda: (job.fingerprint, job.checkpointing))
+    differing = [key for key, value in fingerprint.items() if job.fingerprint.get(key) != value]
 
     def compare() -> None:
-        if others:
+        if differing:
             raise UserError(
-                f"{', '.join(others)} differ from the first process's. Every machine needs the same files and settings"
+                f"{', '.join(differing)} differ from the first process's. All machines need the same files and settings"
             )
 
-    team.in_turn(compare)
+    team.run_first_then_rest(compare)
     return msgspec.structs.replace(job, checkpointing=checkpointing)
 
 
 @contextmanager
 def _disk(folder: Path) -> Iterator[None]:
-    """Say in one line what the disk refuses; whatever else goes wrong keeps its traceback."""
+    """Report in one line what the disk refuses; other errors keep their traceback."""
     try:
         yield
     except OSError as error:
@@ -192,23 +197,23 @@ def _disk(folder: Path) -> Iterator[None]:
             raise
         raise UserError(
             f"{error.filename or folder}: cannot be written ({error.strerror}). Free space and run the same command "
-            "again; what was finished is kept"
+            "to resume; finished steps are kept"
         ) from None
 
 
 def _claim(
-    config_path: Path | str, job: TrainingJob, run_dir: Path | None, fresh: bool, held: ExitStack
+    config_path: Path | str, job: TrainingJob, run_dir: Path | None, fresh: bool, locks: ExitStack
 ) -> tuple[Path, bool]:
-    """The run's folder, and whether the run is finished; no other training has it until `held` is closed."""
+    """Return the run's folder and whether the run is finished; lock it until `locks` is closed."""
     root = Path(job.config.output.dir)
     root.mkdir(parents=True, exist_ok=True)
     try:
-        held.enter_context(FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0))
+        locks.enter_context(FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0))
     except Timeout:
         raise UserError(f"{config_path}: this training is already running in another process. Wait for it") from None
     name = job.config.output.name
-    begun = run_dir or (None if fresh else find(root, name, job.fingerprint))
-    folder = begun or root / runs_folder.new_run_id(name)
+    existing = run_dir or (None if fresh else find(root, name, job.fingerprint))
+    folder = existing or root / runs_folder.new_run_id(name)
     return folder, (folder / runs_folder.SEAL).exists()
 
 
@@ -219,29 +224,29 @@ def _need(package: str) -> None:
         raise MissingExtra("training", package, "train")
 
 
-def find(root: Path, name: str, wanted: dict[str, Any]) -> Path | None:
-    """The newest run of this name with the same settings and data; a finished one goes first."""
-    same = []
+def find(root: Path, name: str, fingerprint: dict[str, Any]) -> Path | None:
+    """Return the newest run of this name with the same settings and data, a finished one first, or None."""
+    matches = []
     for folder in sorted(root.glob("*/")):
         if not (folder / "run.json").exists():
             continue
         manifest = runs_folder.load_manifest(folder)
         record = manifest.training or {}
-        if manifest.kind == "train" and record.get("fingerprint") == wanted and record["name"] == name:
-            same.append(((folder / runs_folder.SEAL).exists(), folder.name, folder))
-    return max(same)[2] if same else None
+        if manifest.kind == "train" and record.get("fingerprint") == fingerprint and record["name"] == name:
+            matches.append(((folder / runs_folder.SEAL).exists(), folder.name, folder))
+    return max(matches)[2] if matches else None
 
 
 def _train(
     job: TrainingJob, team: ProcessGroup, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
 ) -> None:
 
-    state = team.in_turn(lambda: _begin(job, run, team.is_first))
+    state = team.run_first_then_rest(lambda: _begin(job, run, team.is_first))
     if not team.is_first:
         _follow(job, state, run.path)
         return
     if state.step:
-        shown.say(f"training: goes on after step {state.step} of {len(job.steps)}: {run.path}")
+        shown.say(f"training: resumes after step {state.step} of {len(job.steps)}: {run.path}")
     try:
         facts = _lead(job, state, run, progress, shown)
         shown.at(RESULT)
@@ -249,7 +254,7 @@ def _train(
     except Interrupted:
         raise
     except Exception:
-        with suppress(UserError):  # A full disk takes no record of it either.
+        with suppress(UserError):  # A full disk cannot take the status either.
             _end(run, "failed")
         raise
     shutil.rmtree(run.path / LAST, ignore_errors=True)
@@ -257,9 +262,9 @@ def _train(
 
 
 def _begin(job: TrainingJob, run: runs_folder.RunFolder, writes: bool) -> TrainingState:
-    """The state to go on from; the process that writes also cuts the log back to it and opens the record.
+    """Return the state to resume from; the process that writes also truncates the log to it and writes run.json.
 
-    The folder comes last, so that a training killed on its way leaves none without a record.
+    The folder is created last, so that a process killed before leaves no folder without run.json.
     """
     from training.checkpointing import TrainingState, load, rewind_log
 
@@ -281,7 +286,7 @@ def _begin(job: TrainingJob, run: runs_folder.RunFolder, writes: bool) -> Traini
 def _lead(
     job: TrainingJob, state: TrainingState, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
 ) -> dict[str, Any]:
-    """Train, write, and return what the run records of it."""
+    """Train and write in the first process; return the facts that the run records."""
     from training.hooks import Stopped
     from training.session import fit
 
@@ -294,14 +299,15 @@ def _lead(
             writer.check()
             _end(run, "interrupted")
             raise Interrupted(
-                f"training stopped after step {state.step} of {len(job.steps)}. The same command goes on: {run.path}"
+                f"training stopped after step {state.step} of {len(job.steps)}. "
+                f"Run the same command to resume: {run.path}"
             ) from None
         writer.check()
     return facts
 
 
 def _follow(job: TrainingJob, state: TrainingState, path: Path) -> None:
-    """Train beside the first process, which writes, and says why where it ends early."""
+    """Train alongside the first process, which writes and reports errors."""
     from training.hooks import Hooks, NotFinite, Stopped
     from training.session import fit
 
@@ -315,8 +321,8 @@ def _nothing(_: Any) -> None:
 
 
 def _manifest(job: TrainingJob, path: Path) -> Manifest:
-    began = path / "run.json"
-    started = runs_folder.load_manifest(path).started if began.exists() else runs_folder.now()
+    file = path / "run.json"
+    started = runs_folder.load_manifest(path).started if file.exists() else runs_folder.now()
     config: dict[str, Any] = msgspec.to_builtins(job.config)
     training = {
         "name": job.config.output.name,
@@ -347,11 +353,11 @@ def _end(run: runs_folder.RunFolder, status: Any, **more: Any) -> None:
 
 
 def _finish(job: TrainingJob, run: runs_folder.RunFolder, facts: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Curve, diagnosis, record, model card and seal."""
+    """Write curve, diagnosis, record and model card, and seal the run."""
     from training.loss_curve import write_curve
 
-    begun = runs_folder.load_run(run.path)
-    log, manifest = begun.train_log, begun.manifest
+    data = runs_folder.load_run(run.path)
+    log, manifest = data.train_log, data.manifest
     write_curve(log, run.path / "loss_curve.svg")
     tuned, adapter = resolve.resolve(str(run.path)), CheckpointFolder(run.path / "adapter")
     files = {f"adapter/{f.name}": resolve.file_sha256(f) for f in sorted(adapter.path.iterdir())}
@@ -364,7 +370,7 @@ def _finish(job: TrainingJob, run: runs_folder.RunFolder, facts: dict[str, Any],
     }
     diagnosis = diagnose(log, record, job.config)
     record["diagnosis"] = msgspec.to_builtins(diagnosis)
-    for line in diagnosis.says:
+    for line in diagnosis.lines:
         say(f"training: {line}")
     _end(run, "finished", training=record, checkpoints=manifest.checkpoints | {CANDIDATE: tuned})
     model_card.write_adapter_card(runs_folder.load_run(run.path))

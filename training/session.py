@@ -1,4 +1,4 @@
-"""One session of a training: loads the model, runs the loop, writes the best adapter. Loads torch."""
+"""One session of training: loads the model, runs the loop, and writes the selected adapter."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from training.validation import Questions
 
 
 def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict[str, Any]:
-    """Train to the end, or to `hooks.Stopped`; returns what the run records of it.
+    """Train to the end and return the facts that the run records.
 
-    The chosen adapter lies in `out` afterwards: of the best evaluation, or of the last step where nothing chooses. The
-    best so far is kept there too before `hooks.NotFinite` leaves.
+    Writes to `out` the adapter of the best validation, or of the last step without validation data. Raises
+    `hooks.Stopped`, and `hooks.NotFinite` after writing the best adapter so far.
     """
     config = job.config
     hooks.at(MODEL)
@@ -36,8 +36,8 @@ def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict
     try:
         loop.run(job.train.documents, job.steps, job.held)
     except NotFinite as error:
-        raise NotFinite(f"{error}. {_keep_good(job, loop, model, out)}") from None
-    _keep(job, loop, model, out, state.best_adapter)
+        raise NotFinite(f"{error}. {_write_finite(job, loop, model, out)}") from None
+    _write(job, loop, model, out, state.best_adapter)
     trainable = sum(p.numel() for p in loop.adapter.values())
     return {
         "steps": state.step,
@@ -62,23 +62,23 @@ def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict
     }
 
 
-def _keep_good(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path) -> str:
-    """Write the best adapter, or the last one that gave a loss; says so."""
-    state, good = loop.state, loop.good
-    kept, weights = (state.best_step, state.best_adapter) if state.best_adapter else (good.step, good.adapter)
-    if kept:
-        _keep(job, loop, model, out, weights)
-        return f"The adapter of step {kept} is kept in {out}"
-    return f"The adapter kept before is still in {out}" if out.exists() else "There is no earlier adapter to keep"
+def _write_finite(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path) -> str:
+    """Write the best adapter, or the last one with a finite loss, and say where it is."""
+    state, finite = loop.state, loop.finite
+    step, weights = (state.best_step, state.best_adapter) if state.best_adapter else (finite.step, finite.adapter)
+    if step:
+        _write(job, loop, model, out, weights)
+        return f"The adapter of step {step} is in {out}"
+    return f"The adapter saved before is still in {out}" if out.exists() else "There is no earlier adapter to save"
 
 
-def _keep(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path, weights: dict[str, Any]) -> None:
-    """Write the adapter with these weights; with its own where there are none."""
+def _write(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path, weights: dict[str, Any]) -> None:
+    """Write the adapter with `weights`, or with its own if they are empty."""
     if weights:
         put(loop.adapter, weights)
-    whole = loop.weights()
+    gathered = loop.weights()
     if loop.accelerator.is_main_process:
-        write_adapter(model, job.config.base, out, job.config.model.quantise, whole)
+        write_adapter(model, job.config.base, out, job.config.model.quantise, gathered)
 
 
 def _chosen_by(job: TrainingJob) -> str:
@@ -86,23 +86,23 @@ def _chosen_by(job: TrainingJob) -> str:
     if held.select:
         best = "highest" if held.select.metric.higher_is_better else "lowest"
         return f"{best} {held.select.metric.name} of {held.select.suite.name}"
-    return "lowest validation loss" if held.documents else "last step; no validation rows were given"
+    return "lowest validation loss" if held.documents else "last step; no validation rows"
 
 
-def _before_and_after(asked: Questions | None, state: TrainingState, name: str) -> dict[str, Any] | None:
-    """The metric of the base model and of the chosen adapter, as estimates."""
-    if asked is None:
+def _before_and_after(questions: Questions | None, state: TrainingState, name: str) -> dict[str, Any] | None:
+    """Return the metric of the base model and of the selected adapter, as estimates."""
+    if questions is None:
         return None
-    return asked.facts | {"before": state.before.get(name), "best": state.best.get(name)}
+    return questions.facts | {"before": state.before.get(name), "best": state.best.get(name)}
 
 
 def write_adapter(
     model: models.AnswerLoss, base: str, out: Path, quantise: str = "none", weights: dict[str, Any] | None = None
 ) -> None:
-    """Write adapter_config.json and adapter_model.safetensors, whole or not at all.
+    """Write adapter_config.json and adapter_model.safetensors, atomically.
 
-    The configuration says where the base was quantised: on other weights the adapter would be another model. `weights`
-    are the adapter's by parameter name, where the model holds only parts of them.
+    The configuration records a quantised base, since the adapter on other weights would be another model. `weights` are
+    the adapter's by parameter name, for a model that has only shards of them. Raises UserError where the disk is full.
     """
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""What training steps cost: tokens, arithmetic, seconds, memory. Knows no model beyond its shapes.
+"""Throughput of training steps: tokens, FLOPs, seconds and memory.
 
-Tokens are those of the rows: no pad, no filler and no computing twice adds to them. A beginning that several rows share
-is computed once and still is part of each row; `computed_tokens` and the FLOPs tell the difference.
+Tokens are those of the rows, without padding, fillers and recomputation. A prefix that several rows share is computed
+once but counts for each row; `computed_tokens` and the FLOPs count it once.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from training.estimate import shapes
 from training.estimate.flops import Flops, count
 
 SKIPPED_STEPS = 10
-"""Steps at the start that are no part of a run's rates: they fill caches and choose kernels."""
+"""First steps that a run's rates exclude: they fill caches and select kernels."""
 
 
 class ThroughputMeter(Struct, frozen=True, kw_only=True):
-    """Counts the cost of a step on devices of one kind."""
+    """Measures steps on devices of one kind."""
 
     flops: Flops
-    """Arithmetic of this model and adapter."""
+    """FLOPs of this model and adapter."""
     device: Any
     """torch.device."""
     peak: float | None = None
-    """Most FLOPs a second of all devices together; None where nobody knows, as on a processor."""
+    """Peak FLOPs per second of all devices together; None if unknown, as on a CPU."""
 
     def line(self, rows: Sequence[Document], micros: Sequence[Micro], seconds: float) -> dict[str, Any]:
-        """Fields of the training log for one step: `micros` holds the step's `rows` on all devices."""
-        done = {
+        """Return the fields of a step's log line; `micros` has the step's `rows` of all devices."""
+        totals = {
             "tokens": sum(len(row.ids) for row in rows),
             "computed_tokens": sum(len(m.ids) for m in micros if m.weight),
             "answer_tokens": sum(row.answers for row in rows),
             "flops": self.flops.of(micros),
             "seconds": round(seconds, 4),
         }
-        return done | by_second(done, done["seconds"], self.peak) | {"peak_memory_mib": peak_mib(self.device)}
+        return totals | per_second(totals, totals["seconds"], self.peak) | {"peak_memory_mib": peak_mib(self.device)}
 
 
 def meter(
     config: dict[str, Any], dtype: Any, adapter: Iterable[Any], accelerator: Any, peak_tflops: float | None
 ) -> ThroughputMeter:
-    """The meter of a loaded model: fields of its config.json, its number format, its adapter's tensors."""
+    """Return the meter of a loaded model from the fields of its config.json, its number format and its adapter."""
     peak = peak_of(accelerator.device, str(dtype).removeprefix("torch."), peak_tflops)
     return ThroughputMeter(
         flops=count(shapes.of(config), sum(p.numel() for p in adapter)),
@@ -60,28 +60,28 @@ def meter(
     )
 
 
-def by_second(done: dict[str, Any], seconds: float, peak: float | None) -> dict[str, float | None]:
-    """Tokens, answer tokens and FLOPs by second, and the last as a share of the peak (MFU)."""
+def per_second(totals: dict[str, Any], seconds: float, peak: float | None) -> dict[str, float | None]:
+    """Return tokens, answer tokens and FLOPs per second, and model FLOPs utilisation (MFU: PaLM, arXiv 2204.02311)."""
     seconds = max(seconds, 1e-9)
-    flops = done["flops"] / seconds
+    flops = totals["flops"] / seconds
     return {
-        "tokens_per_s": round(done["tokens"] / seconds, 1),
-        "answer_tokens_per_s": round(done["answer_tokens"] / seconds, 1),
+        "tokens_per_s": round(totals["tokens"] / seconds, 1),
+        "answer_tokens_per_s": round(totals["answer_tokens"] / seconds, 1),
         "tflops_per_s": round(flops / 1e12, 6),
         "mfu": None if peak is None else round(flops / peak, 4),
     }
 
 
 def rates(log: Sequence[dict[str, Any]], peak: float | None = None) -> dict[str, float | int | None]:
-    """Rates over all steps but the first ten, which warm up; over all where there are no more than ten."""
+    """Return the rates over all steps after the first ten, or over all if there are no more than ten."""
     steps = [row for row in log if "loss" in row]
     counted = steps[SKIPPED_STEPS:] or steps
-    done = {key: sum(row[key] for row in counted) for key in ("tokens", "answer_tokens", "flops", "seconds")}
-    return {"steps_counted": len(counted)} | by_second(done, done["seconds"], peak)
+    totals = {key: sum(row[key] for row in counted) for key in ("tokens", "answer_tokens", "flops", "seconds")}
+    return {"steps_counted": len(counted)} | per_second(totals, totals["seconds"], peak)
 
 
 def peak_of(device: Any, dtype: str, given_tflops: float | None) -> float | None:
-    """Most FLOPs a second of one device: what the configuration says, else what its maker says of the card."""
+    """Return the peak FLOPs per second of one device, as configured or else as its vendor states; None if unknown."""
     if given_tflops is not None:
         return given_tflops * 1e12
     if device.type != "cuda":
@@ -93,7 +93,7 @@ def peak_of(device: Any, dtype: str, given_tflops: float | None) -> float | None
 
 
 def peak_mib(device: Any) -> int:
-    """Most memory in use at once so far, MiB: allocated on a CUDA device, or resident in this process."""
+    """Return the peak memory so far in MiB: allocated on a CUDA device, or resident in this process."""
     if device.type == "cuda":
         import torch
 
@@ -106,7 +106,7 @@ RECENT_STEPS = 20
 
 
 class Clock:
-    """Seconds of this session, added to the state's totals at each tick."""
+    """Adds the seconds of this session to the state, and estimates the remaining time."""
 
     def __init__(self, state: TrainingState) -> None:
         self.state = state
@@ -115,18 +115,18 @@ class Clock:
         self.evaluation_s = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one step."""
+        """Record the duration of a step."""
         self.step_s.append(seconds)
 
     def tick(self) -> None:
-        """Bring the state's totals up to date."""
+        """Update the state's totals."""
         wall, cpu = time.perf_counter(), time.process_time()
         self.state.wall_s += wall - self.wall
         self.state.cpu_s += cpu - self.cpu
         self.wall, self.cpu = wall, cpu
 
     def left(self, steps: int, evaluate_every: int) -> float:
-        """Estimate from the last steps and the last evaluation."""
+        """Estimate the remaining seconds from the last steps and the last validation."""
         recent = self.step_s[-RECENT_STEPS:]
         evaluations = math.ceil(steps / evaluate_every) if evaluate_every else 0
         return steps * sum(recent) / len(recent) + evaluations * self.evaluation_s

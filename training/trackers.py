@@ -1,7 +1,7 @@
-"""Shows a training in TensorBoard or MLflow, beside the plain files that are always written.
+"""TensorBoard and MLflow, in addition to the plain files that are always written.
 
-Sends the settings and the log's figures: nothing of the environment, no row and no command line. A tracker that breaks
-is left out with one line; the training goes on.
+They receive the settings and the numbers of the log, but no environment, rows or command line. A tracker that fails is
+dropped with one line, and training continues.
 
     TensorBoard: <run folder>/tensorboard        MLflow: MLFLOW_TRACKING_URI, else <output.dir>/mlflow.db
 """
@@ -19,12 +19,12 @@ from harness.errors import how_to_install
 
 EXPERIMENT = "tunegate"
 SETTING_CHARS = 250
-"""Longest value that MLflow's servers of any version keep whole."""
+"""Longest value that all versions of MLflow's server store in full."""
 URI_ENV = "MLFLOW_TRACKING_URI"
 
 
 def missing(names: Sequence[str]) -> list[str]:
-    """One problem for each tracker whose package is not installed."""
+    """Return one problem for each tracker whose package is not installed."""
     return [
         f"'records.trackers' names {name}, which is not installed. {how_to_install('track')}"
         for name in names
@@ -33,12 +33,12 @@ def missing(names: Sequence[str]) -> list[str]:
 
 
 class Trackers:
-    """The open trackers of one run. `log` takes a line of the training log; `close` ends them."""
+    """The open trackers of one run."""
 
     def __init__(
         self, names: Sequence[str], run: Path, settings: Mapping[str, Any], step: int, say: Callable[[str], None]
     ):
-        """`step`: weight updates done before; where there are any, MLflow's run goes on."""
+        """Open the trackers. With a `step` above 0, MLflow's run of the same name is resumed."""
         self.say = say
         self.open: dict[str, Any] = {}
         flat = {key: _plain(value) for key, value in settings.items()}
@@ -46,15 +46,15 @@ class Trackers:
             self._try(name, partial(self._open, name, run, step, flat))
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Send the numbers of one line, as `train/...` or `validation/...` at the line's step."""
+        """Send the numbers of a log line, as `train/...` or `validation/...` at the line's step."""
         table = "train" if "loss" in row else "validation"
-        found = {
+        numbers = {
             f"{table}/{key.removeprefix('validation_')}": value
             for key, value in row.items()
             if key != "step" and isinstance(value, int | float) and not isinstance(value, bool)
         }
         for name in list(self.open):
-            self._try(name, partial(self.open[name].log, found, step=row["step"]))
+            self._try(name, partial(self.open[name].log, numbers, step=row["step"]))
 
     def _open(self, name: str, run: Path, step: int, settings: Mapping[str, Any]) -> None:
         self.open[name] = _start(name, run, step)
@@ -69,9 +69,9 @@ class Trackers:
     def _try(self, name: str, act: Callable[[], Any]) -> None:
         try:
             act()
-        except Exception as error:  # A server that is away raises anything; the text may hold its address and password.
+        except Exception as error:  # An unreachable server raises anything; its text may contain address and password.
             self.open.pop(name, None)
-            self.say(f"training: {name} is left out from here on ({type(error).__name__}); the plain files go on")
+            self.say(f"training: {name} failed and is dropped ({type(error).__name__}); the plain files are unaffected")
 
 
 def _start(name: str, run: Path, step: int) -> Any:
@@ -86,21 +86,21 @@ def _start(name: str, run: Path, step: int) -> Any:
 
         if not os.environ.get(URI_ENV):
             mlflow.set_tracking_uri(f"sqlite:///{run.parent.resolve()}/mlflow.db")
-        known = _mlflow_run(run.name) if step else None
+        run_id = _mlflow_run(run.name) if step else None
         folder = f"{run.parent.resolve()}/mlflow"
-        tracker = MLflowTracker(EXPERIMENT, run_id=known, run_name=run.name, logging_dir=folder)
+        tracker = MLflowTracker(EXPERIMENT, run_id=run_id, run_name=run.name, logging_dir=folder)
     tracker.start()
     return tracker
 
 
 def _mlflow_run(name: str) -> str | None:
-    """The run that a resumed training goes on with."""
+    """Return the ID of MLflow's run to resume, if any."""
     import mlflow
 
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT], filter_string=f"attributes.run_name = '{name}'", output_format="list"
     )
-    return str(found[0].info.run_id) if found else None
+    return str(runs[0].info.run_id) if runs else None
 
 
 def _plain(value: Any) -> Any:

@@ -112,7 +112,7 @@ def test_a_healthy_curve_gives_none(log, record):
         ("underfit", config(optim=Optim(lr=1e-3)), "set train.epochs = 4 (now 2)"),
         ("underfit", config(optim=Optim(lr=1e-3), train=Train(epochs=3), lora=Lora(r=8)), "set lora.r = 16 (now 8)"),
         ("forgetting", config(), "set optim.lr = 0.0001 (now 0.0002)"),
-        ("data or mask fault", config(), "look at rows of rows.jsonl"),
+        ("data or mask fault", config(), "check rows of rows.jsonl"),
     ],
 )
 def test_the_change_is_one_setting_with_its_value(name, settings, change):
@@ -182,7 +182,7 @@ def test_a_real_training_on_wrongly_masked_rows_is_told(sharp, monkeypatch):
     monkeypatch.setattr(Renderer, "training", everything)
     run = load_run(train(sharp(), progress=lambda update: None))
     assert of_run(run).name == "data or mask fault"
-    assert "tokens are learnt, but the answers hold" in of_run(run).evidence
+    assert "tokens are learnt, but the answers have" in of_run(run).evidence
 
 
 def test_an_unfinished_run_is_diagnosed_and_an_evaluation_is_refused(tmp_path, sharp):
@@ -200,5 +200,5 @@ def test_an_unfinished_run_is_diagnosed_and_an_evaluation_is_refused(tmp_path, s
     run = load_run(broken)
     assert run.manifest.status == "failed" and of_run(run).name != "not judged"
     other = msgspec.structs.replace(run.manifest, kind="eval", training=None)
-    with pytest.raises(UserError, match="no training run but one of kind eval"):
+    with pytest.raises(UserError, match="a run of kind eval; expected a training run"):
         of_run(msgspec.structs.replace(run, manifest=other))

@@ -180,10 +180,15 @@ def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, 
     [
         ("2", False, {}, []),
         ("1", False, {}, ["Add --fsdp_version 2"]),
-        ("2", True, {}, ["Leave it out on processors"]),
+        ("2", True, {}, ["Do not use it on CPUs"]),
         ("2", False, {"model__quantise": "nf4", "train__dtype": "auto"}, ["'model.quant_storage' is uint8"]),
-        ("2", False, {"select__suite": "evalsuites"}, ["Leave [select] out, or train without FSDP"]),
-        ("1", True, {"forgetting__suite": "evalsuites"}, ["Leave it out", "Add --fsdp_version 2", "[forgetting] out"]),
+        ("2", False, {"select__suite": "evalsuites"}, ["Remove [select], or train without FSDP"]),
+        (
+            "1",
+            True,
+            {"forgetting__suite": "evalsuites"},
+            ["Do not use it", "Add --fsdp_version 2", "Remove [forgetting]"],
+        ),
     ],
 )
 def test_what_does_not_go_with_sharding_is_refused(write_config, monkeypatch, version, on_processors, changes, said):
@@ -223,5 +228,5 @@ def test_processes_that_do_not_meet_are_refused(monkeypatch):
     """A launcher that sets no address starts strangers: each would train alone."""
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(accelerate, "PartialState", lambda **_: type("Alone", (), {"num_processes": 1}))
-    with pytest.raises(UserError, match="started 3 processes and 1 met"):
+    with pytest.raises(UserError, match="started 3 processes but 1 joined"):
         ProcessGroup()

@@ -114,7 +114,7 @@ def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(w
     assert done.returncode == EXIT_OK
     folder = only_run(runs)
     assert done.stdout == f"adapter: {folder / 'adapter'}\n"
-    assert f"goes on after step {STEPS} of {STEPS}" in done.stderr
+    assert f"resumes after step {STEPS} of {STEPS}" in done.stderr
     assert losses(folder) == losses(whole)
     assert [row["step"] for row in losses(folder) if "loss" in row] == list(range(1, STEPS + 1))
     assert weights(folder) == weights(whole)

@@ -53,11 +53,11 @@ def test_it_holds_stage_steps_rates_losses_memory_time_and_what_is_kept():
     seen = "\n".join(rows(picture()))
     assert "data > model > training > result" in seen
     assert "200/500 steps" in seen
-    assert "training · 1,234 tokens/s (67 answer) · learning rate 1.00e-03 · 2,048 MiB at most" in seen
+    assert "training · 1,234 tokens/s (67 answer) · learning rate 1.00e-03 · 2,048 MiB peak" in seen
     assert "about 1 min 30 s left" in seen
     assert re.search(r"^loss +0\.0100 █[▁-█]+▁ *$", seen, re.MULTILINE)
     assert re.search(r"^validation loss +0\.0050 █▁▁ *$", seen, re.MULTILINE)
-    assert "goes on after step 200 if interrupted · best adapter at step 200" in seen
+    assert "resumes after step 200 if interrupted · best adapter at step 200" in seen
 
 
 def test_a_narrow_terminal_shortens_the_course_and_not_the_number():
@@ -95,7 +95,7 @@ def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_p
     assert "data > model > training > result" in frames
     assert re.search(r"\d+/60 steps", frames) and re.search(r"[\d,]+ tokens/s \([\d,]+ answer\)", frames)
     assert re.search(r"loss +\d\.\d{4} [▁-█]+", frames) and "learning rate" in frames
-    assert re.search(r"[\d,]+ MiB at most", frames)
+    assert re.search(r"[\d,]+ MiB peak", frames)
     said = seen.text.replace("\n", "")
     assert "training: step 60: validation loss" in said and "training: finished: " in said
     assert "adapter: " in said
@@ -104,7 +104,7 @@ def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_p
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_step_and_gives_the_terminal_back(write_config, tmp_path):
     write_config(train__max_steps=3000, train__validate_every=20)
-    seen = watched(TRAIN, tmp_path, type_when=(lambda text: "goes on after step" in text, CTRL_C))
+    seen = watched(TRAIN, tmp_path, type_when=(lambda text: "resumes after step" in text, CTRL_C))
     assert seen.code == 2, seen.text
     assert seen.cursor_is_shown and "data > model" not in seen.text
     assert "stopping: saving the last finished step" in seen.text
@@ -133,7 +133,7 @@ def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_confi
     for number in (1, 2):
         assert f"sweep: point {number} of 2" in seen.text
         _, drawn = seen.written.split(f"sweep: point {number} of 2", 1)
-        assert "goes on after step" in drawn.split("sweep: point 2", 1)[0]
+        assert "resumes after step" in drawn.split("sweep: point 2", 1)[0]
     assert seen.text.count("training: finished: ") == 2
 
 
@@ -141,7 +141,7 @@ def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_confi
 def test_ctrl_c_in_a_sweep_reaches_its_training_and_gives_the_terminal_back(write_config, tmp_path):
     write_config(train__max_steps=3000, train__validate_every=20)
     (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
-    seen = watched(SWEEP, tmp_path, type_when=(lambda text: "goes on after step" in text, CTRL_C))
+    seen = watched(SWEEP, tmp_path, type_when=(lambda text: "resumes after step" in text, CTRL_C))
     assert seen.code == 2, seen.text
     assert seen.cursor_is_shown and "data > model" not in seen.text
     assert "stopping: saving the last finished step" in seen.text.splitlines()

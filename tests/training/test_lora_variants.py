@@ -213,7 +213,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
         "'model.quantise' is nf4, which needs the package 'bitsandbytes'",
         "'train.dtype' is float32; a base in nf4 computes in bfloat16",
         "'model.quant_storage' is uint8; FSDP",
-        "accelerate shards on accelerators alone",
+        "accelerate shards only on accelerators",
         "Add --fsdp_version 2 to accelerate launch",
         "'records.trackers' is ['paper']",
     ]
@@ -226,7 +226,7 @@ def test_a_device_without_bfloat16_is_told_for_both_settings_that_need_it(write_
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     with pytest.raises(UserError) as refused:
         load(write_config(model__quantise="nf4", train__dtype="bfloat16"), model_problems)
-    assert "'train.dtype' is bfloat16; it needs bfloat16, which this device cannot compute" in str(refused.value)
+    assert "'train.dtype' is bfloat16; it needs bfloat16, which this device does not support" in str(refused.value)
     assert "'model.quantise' is nf4; it needs bfloat16" in str(refused.value)
 
 

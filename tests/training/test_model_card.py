@@ -48,15 +48,15 @@ def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
         "| validation | validation.jsonl | 3 |",
         "| lora.r | 4 |",
         f"{record['best_validation_loss']:.4f}",
-        f"| kept step | {record['best_step']} (lowest validation loss) |",
+        f"| selected step | {record['best_step']} (lowest validation loss) |",
         f"| trained parameters | {record['trainable_parameters']:,} |",
         "vLLM serves it as LoRA with max_lora_rank 8",
-        "It learnt from 12 rows; at least 1,000 are recommended.",
+        "It was trained on 12 rows; at least 1,000 are recommended.",
         model_card.NOT_JUDGED,
     ]
     assert [text for text in said if text not in card.text] == []
     assert (run / "adapter" / "loss_curve.svg").read_bytes() == (run / "loss_curve.svg").read_bytes()
-    assert "No row was held out" not in card.text
+    assert "There were no validation rows" not in card.text
 
 
 def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_pa
     assert card.data.library_name == "transformers" and card.data.tags == ["lora", "merged", "tunegate"]
     said = [
         "Adapter: approved by run 1.\n\n- legal/mini: run 1\n",
-        report.says,
+        report.summary,
         "| lora.r | 4 |",
         "train.jsonl",
         model_card.NOT_JUDGED,
@@ -112,16 +112,14 @@ def test_an_adapter_that_must_be_merged_says_why(write_config):
     run = train(write_config(train__max_steps=1, lora__dora=True, data__validation=[]), progress=quiet)
     text = parsed(run / "adapter").text
     assert "Merge it first" in text and "it uses DoRA, which vLLM does not serve" in text
-    assert "No row was held out" in text
+    assert "There were no validation rows" in text
 
 
 def test_an_adapter_on_nf4_says_that_the_16_bit_base_is_another_base(write_config):
     run = train(write_config(train__max_steps=1, train__dtype="auto", model__quantise="nf4"), progress=quiet)
     card = parsed(run / "adapter")
     assert "qlora" in card.data.tags
-    assert (
-        "held in NF4 with double quantisation" in card.text and "On the 16-bit base it gives other answers" in card.text
-    )
+    assert "held in NF4 with double quantisation" in card.text and "On the 16-bit base its answers differ" in card.text
 
 
 def base_of(name, path="/nowhere"):

@@ -96,7 +96,7 @@ def test_the_row_that_gives_no_number_is_named_and_the_best_adapter_kept(write_t
     said, folder = refused(config)
     assert said.startswith("step 4: the loss is nan and the gradient norm nan, on ")
     assert re.findall(r"train\.jsonl:(\d+)", said) == [str(row)]
-    assert "Look at these rows" in said and said.endswith(f"The adapter of step 2 is kept in {folder / 'adapter'}")
+    assert "Check these rows" in said and said.endswith(f"The adapter of step 2 is in {folder / 'adapter'}")
     state = torch.load(folder / LAST / FILE, weights_only=True)
     assert (state["step"], state["best_step"]) == (3, 2)
     assert [row["step"] for row in losses(folder)] == [0, 1, 2, 2, 3]
@@ -110,7 +110,7 @@ def test_the_row_that_gives_no_number_is_named_and_the_best_adapter_kept(write_t
 def test_without_a_validation_the_last_adapter_that_gave_a_loss_is_kept(write_torn, torn_model):
     steady = {"optim__schedule": "constant", "optim__warmup_ratio": 0.0, "data__validation": []}
     said, folder = refused(write_torn(LATE, **steady))
-    assert said.endswith(f"The adapter of step 2 is kept in {folder / 'adapter'}")
+    assert said.endswith(f"The adapter of step 2 is in {folder / 'adapter'}")
     assert loads(torn_model, folder)
     good = train(write_torn(LATE, train__max_steps=2, output__dir="good", **steady), progress=quiet)
     assert weights(good) == weights(folder)
@@ -120,7 +120,7 @@ def test_a_first_step_without_a_number_has_nothing_to_keep(write_torn):
     row = row_of(1)
     said, folder = refused(write_torn(row))
     assert said.startswith("step 1: ") and f"train.jsonl:{row}." in said
-    assert said.endswith("There is no earlier adapter to keep")
+    assert said.endswith("There is no earlier adapter to save")
     assert not (folder / "adapter").exists()
     assert torch.load(folder / LAST / FILE, weights_only=True)["step"] == 0
 
@@ -151,7 +151,7 @@ def test_a_rate_far_too_high_names_the_step_and_says_to_lower_it(write_config, t
     step = int(re.match(r"step (\d+): ", said)[1])
     done = [row["step"] for row in losses(folder) if "loss" in row]
     assert done == list(range(1, step)) and "Lower optim.lr" in said
-    assert step > 3 and said.endswith(f"The adapter of step {step - 2} is kept in {folder / 'adapter'}")
+    assert step > 3 and said.endswith(f"The adapter of step {step - 2} is in {folder / 'adapter'}")
     with pytest.raises(Interrupted):
         train(write_config(output__dir="stopped", **settings), progress=stop_at(step - 2))
     state = torch.load(only_run(tmp_path / "stopped") / LAST / FILE, weights_only=True)
@@ -161,14 +161,14 @@ def test_a_rate_far_too_high_names_the_step_and_says_to_lower_it(write_config, t
 def test_a_rate_too_high_for_the_first_step_leaves_nothing_to_keep(write_config):
     said, folder = refused(write_config(data__validation=[], **ONE_SUITE, **EXPLODES | {"lora__alpha": 1e30}))
     assert said.startswith("step 1: ") and "Lower optim.lr" in said
-    assert said.endswith("There is no earlier adapter to keep") and not (folder / "adapter").exists()
+    assert said.endswith("There is no earlier adapter to save") and not (folder / "adapter").exists()
 
 
 def test_an_explosion_that_a_validation_sees_first_is_no_best(write_config):
     said, folder = refused(write_config(train__validate_every=1, **ONE_SUITE, **EXPLODES))
     assert re.match(r"after step \d+: the validation loss is nan, on ", said) and "Lower optim.lr" in said
     best = [row["step"] for row in losses(folder) if row.get("best")][-1]
-    assert said.endswith(f"The adapter of step {best} is kept in {folder / 'adapter'}")
+    assert said.endswith(f"The adapter of step {best} is in {folder / 'adapter'}")
     assert all(row["validation_loss"] for row in losses(folder) if "validation_loss" in row)
 
 

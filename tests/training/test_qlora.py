@@ -183,7 +183,7 @@ def test_the_merge_writes_its_parity_and_what_base_it_took(merged):
     assert kept["mean_kl"] == report.mean_kl and kept["base_quantisation"] == "nf4"
     facts = checkpoints_merge.read_facts(folder)
     assert (facts.base_quantisation, facts.dtype) == ("nf4", "bfloat16")
-    assert "on the dequantised NF4 base" in facts.says and "on its NF4 base" in report.says
+    assert "on the dequantised NF4 base" in facts.says and "on its NF4 base" in report.summary
     assert [p.name for p in folder.parent.iterdir()] == ["merged"]
 
 

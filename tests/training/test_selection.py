@@ -203,10 +203,10 @@ def test_an_interrupted_training_goes_on_with_its_best_and_what_was_before(write
         ({"select__metric": "clause_recal"}, "did you mean 'clause_recall'"),
         ({"select__metric": ""}, "'select.metric' is missing"),
         ({"select__cases": []}, "'select.cases' is missing"),
-        ({"select__cases": ["gone.jsonl"]}, "gone.jsonl, which is no file"),
-        ({"select__suite": "nowhere"}, "nowhere, which is not there"),
+        ({"select__cases": ["gone.jsonl"]}, "gone.jsonl, which is not a file"),
+        ({"select__suite": "nowhere"}, "nowhere, which does not exist"),
         ({"select__suite": ""}, "'select.suite' is missing"),
-        ({"select__cases": ["evalsuites/legal/mini/cases.jsonl"]}, "a test that chooses is no test any more"),
+        ({"select__cases": ["evalsuites/legal/mini/cases.jsonl"]}, "a test case must not select the adapter"),
         ({"data__rows": 13}, "there are 12 training rows"),
     ],
 )
@@ -219,7 +219,7 @@ def test_what_cannot_be_asked_is_refused_before_a_weight_is_loaded(write_config,
 def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_config, write_rows, asked):
     config = write_config(**asked)
     write_rows("train.jsonl", [{"instruction": "Which clauses? Held out 3.", "output": "as is"}] * 4)
-    with pytest.raises(UserError, match=r"case 'v3' asks what the training row .*train.jsonl:4 answers"):
+    with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
         train(config, progress=quiet)
 
 

@@ -37,7 +37,7 @@ def test_a_state_that_would_run_code_is_refused_and_does_not_run_it(tmp_path: Pa
     else:
         (tmp_path / FILE).write_bytes(pickle.dumps(bomb))
     said = refused(tmp_path)
-    assert said.startswith(f"{tmp_path / FILE}: cannot be read: ") and said.endswith("Start anew with --fresh")
+    assert said.startswith(f"{tmp_path / FILE}: cannot be read: ") and said.endswith("Start over with --fresh")
     assert "\n" not in said and not marker.exists()
 
 

@@ -1,7 +1,7 @@
-"""Turns drafts that people corrected in review into training rows. Knows no tokens and no page.
+"""Training rows from drafts that people corrected in review.
 
-A row is what a drafting suite asked and what the person made of the draft; its `source` names run, case, person and
-day. What an evaluation asks about is never among them: docs/decisions/0012-corrections-of-evaluations-train-nothing.md.
+A row is the prompt of a drafting suite and the corrected draft; its `source` names run, case, person and day. Cases of
+evaluations are never exported: docs/decisions/0012-corrections-of-evaluations-train-nothing.md.
 """
 
 from __future__ import annotations
@@ -31,141 +31,144 @@ DRAFTS = "drafts"
 
 
 class RejectedCorrection(Struct, frozen=True, kw_only=True):
-    """A correction that is no training row."""
+    """A correction that must not become a training row."""
 
     name: str
     """Suite and case."""
     reason: str
-    """What holds it back."""
+    """Why."""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """What an export came to."""
+    """Result of an export."""
 
     out: Path
-    """Where the rows lie; not written where there is none."""
+    """File of the rows; not written where there are none."""
     rows: int
     """Rows written."""
     unchanged: int
-    """Of these, drafts that the person took as they were."""
+    """Of these, drafts that the reviewer accepted without a change."""
     refused: list[RejectedCorrection]
-    """Corrections of what evaluations ask about."""
+    """Corrections that overlap with an evaluation."""
     not_judged: int
     """Drafts that were shown and not corrected."""
     notes: list[str]
-    """What the corrections could not be compared with."""
+    """Why corrections could not be compared with a suite."""
 
     @property
     def lines(self) -> list[str]:
-        """The same in words, a line each."""
-        written = f"written: {self.out}, rows: {self.rows}, drafts taken as they were among them: {self.unchanged}"
-        said = [written if self.rows else f"no row is left, and {self.out} was not written"]
+        """The summary in words, one line each."""
+        written = f"written: {self.out}, rows: {self.rows}, of which unchanged drafts: {self.unchanged}"
+        text = [written if self.rows else f"no row is left; {self.out} was not written"]
         if self.refused:
-            said.append(f"refused, since an evaluation asks about it: {len(self.refused)}")
-        said += [f"  {one.name}: {one.reason}" for one in self.refused]
+            text.append(f"refused, because an evaluation uses their case: {len(self.refused)}")
+        text += [f"  {correction.name}: {correction.reason}" for correction in self.refused]
         if self.not_judged:
-            said.append(f"shown and not corrected: {self.not_judged}")
-        return said + self.notes
+            text.append(f"shown and not corrected: {self.not_judged}")
+        return text + self.notes
 
 
 def export(run: Path, out: Path, suites: Sequence[str] = (), drafts: Sequence[str] = (DRAFTS,)) -> Summary:
     """Write the corrections of a sealed run as rows of the form `messages`.
 
-    `suites` are the folders of the evaluations, by default those that `tunegate data` compares with; `drafts` those of
-    the drafting suites, whose prompts make the rows. A run without corrections is a UserError.
+    `suites` are the folders of the evaluations, by default those that `tunegate data` compares with. `drafts` are the
+    folders of the drafting suites, whose prompts become the prompts of the rows.
+
+    Raises UserError for a run without corrections, and where the prompt of a drafting suite is missing or has changed.
     """
     manifest = load_sealed(run, "exported").manifest
-    found = read(run)
-    fixed = [said for said in found.said if said.event.score.name == FIX and said.event.score.value is not None]
+    review = read(run)
+    fixed = [
+        answer for answer in review.said if answer.event.score.name == FIX and answer.event.score.value is not None
+    ]
     if not fixed:
         raise UserError(
-            f"{run}: nobody corrected a draft of it. Let people do so: tunegate review {run} --mode fix --reviewer r1"
+            f"{run}: nobody has corrected a draft. Correct some with: tunegate review {run} --mode fix --reviewer r1"
         )
     folders = suite_index.project_suites(suites)
     index = suite_index.load(folders) if folders else None
-    held = {number: reason for number, said in enumerate(fixed) if (reason := _held_back(said, index))}
-    free = [number for number in range(len(fixed)) if number not in held]
-    rows = _rows([fixed[number] for number in free], manifest, drafts)
+    rejected = {number: reason for number, answer in enumerate(fixed) if (reason := _rejection(answer, index))}
+    candidates = [number for number in range(len(fixed)) if number not in rejected]
+    rows = _rows([fixed[number] for number in candidates], manifest, drafts)
     for leak in overlap(Sample(rows), index).leaks if index else ():
-        held.setdefault(free[leak.row], f"{leak.size}: {leak.case}")
-    kept = [(fixed[number], row) for number, row in zip(free, rows, strict=True) if number not in held]
-    if kept:
-        _write(out, [_line(said, row, manifest) for said, row in kept])
+        rejected.setdefault(candidates[leak.row], f"{leak.size}: {leak.case}")
+    exported = [(fixed[number], row) for number, row in zip(candidates, rows, strict=True) if number not in rejected]
+    if exported:
+        _write(out, [_line(answer, row, manifest) for answer, row in exported])
     return Summary(
         out=out,
-        rows=len(kept),
-        unchanged=sum(said.event.score.counts["edit_distance"] == 0 for said, _ in kept),
-        refused=[RejectedCorrection(name=_name(fixed[number]), reason=held[number]) for number in sorted(held)],
-        not_judged=sum(one.session.mode == "fix" for one in not_judged(found)),
-        notes=index.missing if index else ["there is no suite here, so no correction was compared with one"],
+        rows=len(exported),
+        unchanged=sum(answer.event.score.counts["edit_distance"] == 0 for answer, _ in exported),
+        refused=[RejectedCorrection(name=_name(fixed[number]), reason=rejected[number]) for number in sorted(rejected)],
+        not_judged=sum(answer.session.mode == "fix" for answer in not_judged(review)),
+        notes=index.missing if index else ["no suite was found here, so the corrections were not compared with any"],
     )
 
 
-def _name(said: ReviewAnswer) -> str:
-    return f"{said.event.suite} {said.event.case_id}"
+def _name(answer: ReviewAnswer) -> str:
+    return f"{answer.event.suite} {answer.event.case_id}"
 
 
-def _held_back(said: ReviewAnswer, index: SuiteIndex | None) -> str:
-    """Why a correction must not be trained on, as far as names and inputs tell; empty where they do not."""
-    if said.event.suite.split("/")[0] != DRAFTS:
-        return f"it answers an evaluation; drafts to be corrected come from suites in a folder '{DRAFTS}'"
+def _rejection(answer: ReviewAnswer, index: SuiteIndex | None) -> str:
+    """Return why a correction must not be trained on, by the names and inputs of its case; empty if it may."""
+    if answer.event.suite.split("/")[0] != DRAFTS:
+        return f"it belongs to an evaluation; only drafts of suites in a folder '{DRAFTS}' can be exported"
     if index is None:
         return ""
-    cluster, asked = said.record.case.cluster, sorted(said.record.case.input.values())
+    cluster, texts = answer.record.case.cluster, sorted(answer.record.case.input.values())
     for part in index.parts:
         if part.document == cluster:
-            return f"{cluster} is a contract of suite {part.suite}, case {part.case_id}"
-        if not part.answer and sorted(index.texts[text] for text in part.texts) == asked:
+            return f"{cluster} is a cluster of suite {part.suite}, case {part.case_id}"
+        if not part.answer and sorted(index.texts[text] for text in part.texts) == texts:
             return f"its input is that of suite {part.suite}, case {part.case_id}"
     return ""
 
 
-def _rows(found: Sequence[ReviewAnswer], manifest: Manifest, drafts: Sequence[str]) -> list[TrainingRow]:
-    """The conversations, with the prompts that the drafts answered. A prompt that is not here is a UserError."""
-    suites = _suites({said.event.suite for said in found}, manifest, drafts)
+def _rows(answers: Sequence[ReviewAnswer], manifest: Manifest, drafts: Sequence[str]) -> list[TrainingRow]:
+    """Return the conversations with the prompts of the drafts. Raises UserError where a prompt is missing."""
+    suites = _suites({answer.event.suite for answer in answers}, manifest, drafts)
     return [
         TrainingRow(
             messages=[
                 *(
                     msgspec.convert(turn, Turn)
-                    for turn in messages(suites[said.event.suite].template, said.record.case)
+                    for turn in messages(suites[answer.event.suite].template, answer.record.case)
                 ),
-                Turn(role="assistant", content=said.event.score.extracted["text"][0]),
+                Turn(role="assistant", content=answer.event.score.extracted["text"][0]),
             ],
-            where=_name(said),
-            document=said.record.case.cluster,
+            where=_name(answer),
+            document=answer.record.case.cluster,
         )
-        for said in found
+        for answer in answers
     ]
 
 
 def _suites(names: set[str], manifest: Manifest, drafts: Sequence[str]) -> dict[str, Suite]:
-    """Drafting suites by name, with the prompts of the run."""
+    """Return the drafting suites by name. Raises UserError unless they have the prompts of the run."""
     from harness.suites.discovery import find_suites
 
-    here = {suite.name: suite for suite in find_suites(drafts)} if names else {}
-    asked = {info.name: info.prompt_hash for info in manifest.suites}
+    by_name = {suite.name: suite for suite in find_suites(drafts)} if names else {}
+    run_prompts = {info.name: info.prompt_hash for info in manifest.suites}
     refuse_all(
         [
             f"{name}: "
             + (
-                "its prompt is not the one that the run asked. Restore it, or make the drafts again"
-                if name in here
-                else f"no such suite in {', '.join(drafts)}, and its prompt is needed. Export where the suite is"
+                "its prompt is not the one of the run. Restore it, or generate the drafts again"
+                if name in by_name
+                else f"no such suite in {', '.join(drafts)}, whose prompt is needed. Run the export where the suite is"
             )
             for name in sorted(names)
-            if name not in here or here[name].prompt_hash != asked[name]
+            if name not in by_name or by_name[name].prompt_hash != run_prompts[name]
         ],
-        "corrections whose prompts are not here",
+        "corrections without the prompts of the run",
     )
-    return here
+    return by_name
 
 
-def _line(said: ReviewAnswer, row: TrainingRow, manifest: Manifest) -> bytes:
-    event = said.event
-    source = (
-        f"run {manifest.run_id}, {_name(said)}, draft of {event.variant}, corrected by {event.author}, {event.at[:10]}"
-    )
+def _line(answer: ReviewAnswer, row: TrainingRow, manifest: Manifest) -> bytes:
+    event = answer.event
+    source = f"run {manifest.run_id}, {_name(answer)}, draft of {event.variant}, "
+    source += f"corrected by {event.author}, {event.at[:10]}"
     turns = msgspec.to_builtins(row.messages)
     return msgspec.json.encode({"messages": turns, "cluster": row.document, "source": source})
 

@@ -1,8 +1,8 @@
-"""Reads and checks training rows, line by line. Knows no tokens.
+"""Training rows: reading, checking, drawing and counting them.
 
-Two forms, one JSON object a line: {"instruction", "input", "output"} and {"messages": [{"role", "content"}]}. Either
-may name what it was made from, in "cluster", "document" or "source". Tables, folders and hub data sets have the same
-names as columns; their other columns are not read.
+There are two forms, one JSON object per line: {"instruction", "input", "output"} and
+{"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source". Tables,
+folders and hub data sets have columns of the same names; their other columns are ignored.
 """
 
 from __future__ import annotations
@@ -23,46 +23,50 @@ from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, r
 
 FLOOR_ROWS = 1000
 SNIFFED = 4096
-"""Bytes at the start of a file that tell text from something else."""
+"""Bytes at the start of a file that are checked for binary content."""
 
 
 class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One message of a conversation."""
+
     role: Literal["system", "user", "assistant"]
     """Who speaks."""
     content: str
-    """What is said."""
+    """The text."""
 
 
 class TrainingRow(Struct, frozen=True, kw_only=True):
+    """One conversation to learn from."""
+
     messages: list[Turn]
     """The conversation; every assistant turn is learnt."""
     where: str
-    """`file:line`, or `table:row`, for messages."""
+    """`file:line` or `table:row`, for messages."""
     document: str = ""
-    """What the row was made from, where the line says so in one of DOCUMENT_FIELDS; not learnt."""
+    """The source document, from one of DOCUMENT_FIELDS; not learnt."""
 
     @property
     def chat(self) -> list[dict[str, str]]:
-        """Messages as the renderer takes them."""
+        """The messages in the form that the renderer takes."""
         return [{"role": t.role, "content": t.content} for t in self.messages]
 
 
-class _Made(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a line of either form may say of where it comes from."""
+class _Sourced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fields of both forms that name the source document."""
 
     cluster: str | int | None = None
     document: str | int | None = None
     source: str | int | None = None
 
 
-DOCUMENT_FIELDS = _Made.__struct_fields__
+DOCUMENT_FIELDS = _Sourced.__struct_fields__
 
 
-class _Chat(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Chat(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages: list[Turn]
 
 
-class _Instruction(_Made, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     instruction: str
     output: str
     input: str = ""
@@ -72,16 +76,18 @@ Parsed = tuple[str, list[Turn], str]
 """Form, conversation and document of a row."""
 
 
-def load_rows(files: Sequence[str], streaming: bool = False, most: int | None = None) -> list[TrainingRow]:
-    """Rows of all files in order. One UserError lists every bad line of every file.
+def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None = None) -> list[TrainingRow]:
+    """Read the rows of all files in order.
 
-    With `streaming`, tables, folders and hub data sets are read row by row, and `most` rows of each are enough.
+    With `streaming`, tables, folders and hub data sets are read row by row, at most `limit` rows of each.
+
+    Raises UserError that lists every bad line of every file.
     """
     rows: list[TrainingRow] = []
     problems: list[str] = []
     for file in files:
         try:
-            rows += _of_table(file, streaming, most, problems) if is_table(file) else _of_lines(file, problems)
+            rows += _of_table(file, streaming, limit, problems) if is_table(file) else _of_lines(file, problems)
         except OSError as error:
             problems.append(f"{file}: cannot be read: {error.strerror}. Name a JSONL file of training rows")
         except UserError as error:
@@ -90,18 +96,18 @@ def load_rows(files: Sequence[str], streaming: bool = False, most: int | None = 
     return rows
 
 
-def _of_table(file: str, streaming: bool, most: int | None, problems: list[str]) -> list[TrainingRow]:
+def _of_table(file: str, streaming: bool, limit: int | None, problems: list[str]) -> list[TrainingRow]:
     refuse_unpinned(file)
-    found = rows_of(file, [], Hub(streaming=streaming))
-    numbered = ((int(row.where.split()[1]), row) for row in islice(found, most if streaming else None))
+    cells = rows_of(file, [], Hub(streaming=streaming))
+    numbered = ((int(row.where.split()[1]), row) for row in islice(cells, limit if streaming else None))
     return _read(file, numbered, lambda row: _form(_columns(row.cells, row.problem)), problems)
 
 
 def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
-    """The columns of a row that a line would have; an empty cell is one that is not there."""
+    """Return a table row as the fields of a line; an empty cell is a missing field."""
     if problem:
         raise ValueError(problem)
-    form: type[_Made] = _Chat if cells.get("messages") else _Instruction
+    form: type[_Sourced] = _Chat if cells.get("messages") else _Instruction
     raw = {name: cells[name] for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
     if form is _Chat and isinstance(raw["messages"], list):
         fields = Turn.__struct_fields__
@@ -113,7 +119,7 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
     with Path(file).open("rb") as lines:
         start = lines.read(SNIFFED)
         if b"\0" in start:
-            problems.append(f"{file}: a binary file, or text that is not UTF-8. Expected one JSON object a line")
+            problems.append(f"{file}: a binary file, or text that is not UTF-8. Expected one JSON object per line")
             return []
         lines.seek(0)
         before = len(problems)
@@ -121,7 +127,7 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
         rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
     if not rows and len(problems) > before and start.lstrip()[:1] == b"[":
         problems[before:] = [
-            f"{file}: a JSON array. Write its objects one a line, without brackets and commas around them"
+            f"{file}: a JSON array. Write one object per line, without brackets and commas around them"
         ]
     return rows
 
@@ -129,7 +135,7 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
 def _read(
     file: str, numbered: Iterable[tuple[int, Any]], parse: Callable[[Any], Parsed], problems: list[str]
 ) -> list[TrainingRow]:
-    """Rows of one file. Neighbouring lines with one and the same fault are named together."""
+    """Parse the rows of one file and add its problems; adjacent lines with the same fault share one."""
     rows: list[TrainingRow] = []
     faults: list[tuple[int, int, str]] = []
     forms: dict[str, int] = {}
@@ -137,35 +143,35 @@ def _read(
         try:
             form, turns, document = parse(line)
         except (ValueError, RecursionError) as error:
-            said = _said(error)
-            first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, said) else number
-            faults.append((first, number, said))
+            fault = _fault(error)
+            first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, fault) else number
+            faults.append((first, number, fault))
             continue
         forms.setdefault(form, number)
         rows.append(TrainingRow(messages=turns, where=f"{file}:{number}", document=document))
-    problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {said}" for a, b, said in faults]
+    problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {fault}" for a, b, fault in faults]
     if len(forms) > 1:
         both = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
-        problems.append(f"{file}: rows with {both}. Keep one form a file")
+        problems.append(f"{file}: rows with {both}. Keep one form per file")
     if not rows and not faults:
-        problems.append(f"{file}: no rows. Expected one JSON object a line")
+        problems.append(f"{file}: no rows. Expected one JSON object per line")
     return rows
 
 
-def _said(error: Exception) -> str:
-    """What is wrong with a line, in one sentence."""
+def _fault(error: Exception) -> str:
+    """Describe the fault of a line in one sentence."""
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 ({error.reason}). Save the file as UTF-8"
     if isinstance(error, RecursionError):
         return "nested too deeply to be a row"
-    return f"{error}. Expected one JSON object a line" if type(error) is msgspec.DecodeError else str(error)
+    return f"{error}. Expected one JSON object per line" if type(error) is msgspec.DecodeError else str(error)
 
 
 def _line(line: bytes) -> Parsed:
-    """One line of a file; a ValueError says what is wrong with it."""
+    """Parse one line of a file. Raises ValueError with the fault."""
     if len(line) > LONGEST_LINE_BYTES:
         raise ValueError(
-            f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE_BYTES:,}. Cut its document up"
+            f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE_BYTES:,}. Split its document"
         )
     return _form(msgspec.json.decode(line))
 
@@ -179,8 +185,8 @@ def _form(raw: Any) -> Parsed:
         turns = row.messages
     else:
         form, row = "instruction", msgspec.convert(raw, _Instruction)
-        asked = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
-        turns = [Turn(role="user", content=asked), Turn(role="assistant", content=row.output)]
+        prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
+        turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
     named = next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), "")
     return form, turns, str(named)
@@ -196,13 +202,16 @@ def _check(turns: Sequence[Turn]) -> None:
     expected = ["user", "assistant"] * (len(spoken) // 2)
     if not spoken or spoken != expected:
         raise ValueError(
-            f"the roles are {', '.join(t.role for t in turns) or 'none'}; expected user and assistant in turn, "
+            f"the roles are {', '.join(t.role for t in turns) or 'none'}; expected user and assistant alternately, "
             "assistant last"
         )
 
 
 def some_rows(rows: list[TrainingRow], wanted: int | None, seed: int) -> list[TrainingRow]:
-    """`wanted` rows drawn by the seed, in their order; all where it is None. A smaller draw is part of a larger one."""
+    """Draw `wanted` rows by the seed, in file order, or return all where it is None.
+
+    A smaller draw is a subset of a larger one. Raises UserError where there are fewer rows.
+    """
     if wanted is None:
         return rows
     if wanted > len(rows):
@@ -213,22 +222,22 @@ def some_rows(rows: list[TrainingRow], wanted: int | None, seed: int) -> list[Tr
 
 
 def shared_rows(train: Sequence[TrainingRow], validation: Sequence[TrainingRow]) -> list[str]:
-    """One problem for every validation row whose conversation is also a training row."""
+    """Return one problem for every validation row whose conversation is also a training row."""
     seen = {digest(row.chat): row.where for row in train}
     return [
-        f"{row.where}: also a training row ({seen[key]}). Take it out of one of the two"
+        f"{row.where}: also a training row ({seen[key]}). Remove one of the two"
         for row in validation
         if (key := digest(row.chat)) in seen
     ]
 
 
 def files_sha256(files: Sequence[str]) -> str:
-    """Digest of the contents of files and folders, and of the names of pinned hub data sets, in order."""
+    """Return a digest of the contents of files and folders, and of the names of pinned hub data sets, in order."""
     return digest([source_sha256(file) for file in files])
 
 
 def source_sha256(file: str) -> str:
-    """Digest of one of them."""
+    """Return the digest of one file, folder or pinned hub data set."""
     name, split = parted(file)
     if name.startswith(HUB):
         return digest(file)
@@ -240,12 +249,12 @@ def source_sha256(file: str) -> str:
 
 
 def is_there(file: str) -> bool:
-    """Whether a file or folder exists; a hub data set is looked for only when it is read."""
+    """Whether a file or folder exists; a hub data set is only checked when it is read."""
     return file.startswith(HUB) or Path(file).is_file() or (is_table(file) and Path(parted(file)[0]).exists())
 
 
 def count_rows(files: Sequence[str], streaming: bool = False) -> int:
-    """How many rows there are, good or bad; a file that cannot be read is a UserError or an OSError."""
+    """Count the rows, valid or not. Raises UserError or OSError for a file that cannot be read."""
     tables = [file for file in files if is_table(file)]
     lines = (Path(file).read_bytes().split(b"\n") for file in files if file not in tables)
     return sum(bool(line.strip()) for some in lines for line in some) + sum(

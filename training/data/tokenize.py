@@ -1,4 +1,4 @@
-"""Turns rows into token ids with a loss mask, and shortens what is too long. Knows no model and no batches."""
+"""Tokenised rows with a loss mask, shortened to the maximum length, and the general text that measures forgetting."""
 
 from __future__ import annotations
 
@@ -12,46 +12,51 @@ from harness.errors import refuse_all
 from harness.suites.prompts import Renderer
 from training.data.rows import TrainingRow
 
-LEAST_PROMPT = 8
+MIN_PROMPT = 8
+"""Tokens of a prompt stretch that must stay after a cut."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
+    """One tokenised row."""
+
     ids: list[int]
-    """Token ids."""
+    """(tokens,): token IDs."""
     mask: list[int]
-    """1 where the token is learnt; the first is always 0."""
+    """(tokens,): 1 where the token is learnt; the first is always 0."""
     where: str = ""
     """`file:line` of its row, for messages."""
 
     @property
     def answers(self) -> int:
-        """Tokens that are learnt."""
+        """Number of learnt tokens."""
         return sum(self.mask)
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
+    """All tokenised rows of a training or validation set."""
+
     documents: list[Document]
-    """One a row, in the files' order."""
+    """One per row, in the files' order."""
     rows_cut: int
     """Rows whose prompt was shortened."""
     tokens_cut: int
-    """Prompt tokens that were left out."""
+    """Prompt tokens that were dropped."""
     answers_expected: int
-    """Tokens of the answers as their texts alone give them, each with its end token; `answers` must be the same."""
+    """Tokens of the answer texts alone, each with its end token; differs from `answers` where the mask is wrong."""
 
     @property
     def tokens(self) -> int:
-        """Tokens of all documents."""
+        """Number of tokens of all documents."""
         return sum(len(d.ids) for d in self.documents)
 
     @property
     def answers(self) -> int:
-        """Learnt tokens of all documents."""
+        """Number of learnt tokens of all documents."""
         return sum(d.answers for d in self.documents)
 
     @property
     def facts(self) -> dict[str, int]:
-        """What a run records of it."""
+        """The numbers that a run records."""
         return {
             "rows": len(self.documents),
             "tokens": self.tokens,
@@ -63,25 +68,28 @@ class Dataset(Struct, frozen=True, kw_only=True):
 
 
 def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int) -> Dataset:
-    """Render every row. One UserError lists every row whose answer does not fit into `max_length` tokens."""
+    """Render every row, and shorten the prompts of those with more than `max_length` tokens.
+
+    Raises UserError that lists every row whose answer does not fit, and every row without an answer.
+    """
     documents: list[Document] = []
     problems: list[str] = []
     tokens_cut = rows_cut = 0
-    rendered = _rendered(rows, renderer)
-    for row, ids, mask in zip(rows, rendered["ids"], rendered["mask"], strict=True):
-        over = len(ids) - max_length
+    columns = _rendered(rows, renderer)
+    for row, ids, mask in zip(rows, columns["ids"], columns["mask"], strict=True):
+        excess = len(ids) - max_length
         if not any(mask):
-            problems.append(f"{row.where}: no token is learnt. Expected an assistant message with text")
-        elif over > 0 and (kept := cut_prompt(ids, mask, over)) is None:
+            problems.append(f"{row.where}: it has no answer tokens. Expected an assistant message with text")
+        elif excess > 0 and (shortened := cut_prompt(ids, mask, excess)) is None:
             problems.append(
                 f"{row.where}: {len(ids)} tokens, {sum(mask)} of them answer, do not fit into data.max_length = "
                 f"{max_length} by cutting the prompt. Raise it, or shorten the answer"
             )
         else:
-            if over > 0:
-                assert kept is not None
-                ids, mask = kept
-                rows_cut, tokens_cut = rows_cut + 1, tokens_cut + over
+            if excess > 0:
+                assert shortened is not None
+                ids, mask = shortened
+                rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
             documents.append(Document(ids=ids, mask=mask, where=row.where))
     refuse_all(problems, "rows that cannot be trained on")
     return Dataset(
@@ -93,13 +101,13 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int) -> 
 
 
 def _answer_tokens(rows: Sequence[TrainingRow], renderer: Renderer) -> int:
-    """Tokens of all assistant contents, tokenised without template or mask, and one end token each."""
+    """Count the tokens of all assistant texts, without template or mask, plus one end token each."""
     contents = [turn.content for row in rows for turn in row.messages if turn.role == "assistant"]
     return sum(len(ids) + 1 for ids in renderer.tokenizer(contents, add_special_tokens=False)["input_ids"])
 
 
 def _rendered(rows: Sequence[TrainingRow], renderer: Renderer) -> Any:
-    """Columns `ids` and `mask`, rendered through `datasets` in memory."""
+    """Return the columns `ids` and `mask`, rendered through `datasets` in memory."""
     import datasets
 
     def render(batch: dict[str, list[Any]]) -> dict[str, list[list[int]]]:
@@ -112,17 +120,17 @@ def _rendered(rows: Sequence[TrainingRow], renderer: Renderer) -> Any:
     return {"ids": list(done["ids"]), "mask": list(done["mask"])}
 
 
-def cut_prompt(ids: list[int], mask: list[int], over: int) -> tuple[list[int], list[int]] | None:
-    """Leave `over` tokens out of the middle of the longest stretch of prompt, or None where too little would stay.
+def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int], list[int]] | None:
+    """Drop `excess` tokens from the middle of the longest prompt stretch; None where too little of it would be left.
 
-    Its start (template header, instruction) and its end (question, answer header) stay, and so does every answer.
+    Its start (template header, instruction), its end (question, answer header) and every answer are kept.
     """
     start, end = _longest_prompt(mask)
-    left = end - start - over
-    if left < LEAST_PROMPT:
+    left = end - start - excess
+    if left < MIN_PROMPT:
         return None
     first = start + (left + 1) // 2
-    return ids[:first] + ids[first + over :], mask[:first] + mask[first + over :]
+    return ids[:first] + ids[first + excess :], mask[:first] + mask[first + excess :]
 
 
 def _longest_prompt(mask: Sequence[int]) -> tuple[int, int]:
@@ -136,13 +144,13 @@ def _longest_prompt(mask: Sequence[int]) -> tuple[int, int]:
     return best
 
 
-FILE = Path(__file__).with_name("general.txt")
+GENERAL_TEXT = Path(__file__).with_name("general.txt")
 
 
-def documents(renderer: Renderer) -> list[Document]:
-    """One document a paragraph; every token but the first is measured."""
-    found = []
-    for paragraph in FILE.read_text("utf-8").split("\n\n"):
+def general_documents(renderer: Renderer) -> list[Document]:
+    """Tokenise the general text, one document per paragraph; every token but the first counts for the loss."""
+    documents = []
+    for paragraph in GENERAL_TEXT.read_text("utf-8").split("\n\n"):
         ids = list(renderer.tokenizer.encode(" ".join(paragraph.split())))
-        found.append(Document(ids=ids, mask=[0] + [1] * (len(ids) - 1)))
-    return found
+        documents.append(Document(ids=ids, mask=[0] + [1] * (len(ids) - 1)))
+    return documents

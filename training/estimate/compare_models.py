@@ -1,7 +1,7 @@
-"""`tunegate models`: compares bases that might be tuned: size, context, licence, memory, who serves them, own scores.
+"""`tunegate models`: candidate bases by size, context, licence, memory, serving engines and own scores.
 
-Sizes and memory are computed from shapes, licence and support are facts from known_models.toml, and scores are those of
-runs on this machine. Loads no weight and reaches no hub.
+Sizes and memory are computed from shapes, licence and support come from known_models.toml, and scores from runs on this
+machine. It loads no weights and does not access the hub.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from training.estimate.memory import CACHED_TOKENS, Pass
 from training.estimate.report import CHECKPOINTED, gib, millions, text
 
 REFERENCE = Config(base="", data=Data(train=[]))
-"""Settings that memory is computed for: the defaults, so that `tunegate plan` of a default configuration agrees."""
+"""The settings for the memory estimates: the defaults, so that `tunegate plan` of a default configuration agrees."""
 REFERENCE_PASS = Pass(tokens=REFERENCE.data.max_length, answers=REFERENCE.data.max_length // 8)
-"""The largest pass that the defaults allow: one row of data.max_length tokens. An eighth of them are learnt."""
+"""The largest pass of the defaults: one row of data.max_length tokens, an eighth of which are learnt."""
 REFERENCE_WORK = Workload(
     rows=1,
     tokens=REFERENCE_PASS.tokens,
@@ -42,19 +42,21 @@ REFERENCE_WORK = Workload(
     longest=REFERENCE_PASS,
     exact=True,
 )
-"""What `tunegate plan` would read from one such row."""
+"""The workload of one such row."""
 METHODS = {"LoRA": "none", "QLoRA": "nf4"}
-"""Ways to tune, each with its value of model.quantise."""
+"""Training methods, each with its value of model.quantise."""
 BY_HAND = "not in known_models.toml: read the licence"
 
 
 class MeasuredModel(Struct, frozen=True, kw_only=True):
+    """The score of a base, or of an adapter on it, in one suite."""
+
     suite: str
     """Suite name."""
     metric: str
     """The metric of its first gate."""
     tuned: bool
-    """An adapter on this base; False for the base alone."""
+    """Whether it is an adapter on this base; False for the base alone."""
     value: float
     """The estimate."""
     low: float | None
@@ -62,65 +64,67 @@ class MeasuredModel(Struct, frozen=True, kw_only=True):
     high: float | None
     """Upper end of its interval."""
     n: int
-    """Cases behind it."""
+    """Number of cases."""
     run: str
-    """The run."""
+    """Run ID."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
+    """One base model and what is known about it."""
+
     name: str
-    """Hub id or folder."""
+    """Hub ID or folder."""
     model_type: str
     """Architecture."""
     parameters: int
-    """All parameters."""
+    """Number of all parameters."""
     active_parameters: int
-    """What one token passes; the same but for a mixture of experts."""
+    """Number of parameters that a token passes; smaller for a mixture of experts."""
     context: int | None
-    """Most tokens that it reads."""
+    """Maximum number of tokens."""
     licence: str
-    """Name of the licence; empty where known_models.toml has none."""
+    """Name of the licence; empty if known_models.toml has none."""
     means: str
-    """What the licence asks for, in one line."""
+    """Requirements of the licence, in one line."""
     sources: list[str]
-    """Where licence and shapes were read."""
+    """Addresses of licence and shapes."""
     seen: str
-    """When; empty where nothing was."""
+    """Date on which they were read; empty if unknown."""
     support: str
-    """Who serves it."""
+    """Engines that serve it."""
     fits: list[Fit]
-    """Peak memory and verdict of LoRA and QLoRA on every card, as `tunegate plan` gives them."""
+    """Peak memory and verdict of LoRA and QLoRA on every GPU, as in `tunegate plan`."""
     serve_bytes: int
-    """To serve in bfloat16 with a full batch of keys and values."""
+    """Memory to serve in bfloat16 with the key-value cache of a full batch."""
     smallest: dict[str, str]
-    """Smallest card that has room, for `LoRA`, `QLoRA` and `serve`; empty where none has."""
+    """Smallest GPU with enough memory, for `LoRA`, `QLoRA` and `serve`; empty if none has."""
     scores: list[MeasuredModel]
-    """From the newest runs of this machine."""
+    """Scores of the newest runs of this machine."""
 
     def shown(self, method: str) -> Fit:
-        """The fit on the smallest card that has room, or on the largest card where none has."""
+        """Return the fit on the smallest GPU with enough memory, or on the largest GPU if none has."""
         return _smallest([f for f in self.fits if f.quantise == METHODS[method]])
 
 
 def compare(names: Sequence[str], runs: Path) -> list[Candidate]:
-    """A row for each name: folder, hub id or alias; every base of known_models.toml where none is named."""
-    found = (
+    """Return a candidate per name (folder, hub ID or alias), by default for every base of known_models.toml."""
+    bases = (
         [known_models.find(n, reach_hub=False) for n in names]
         if names
-        else [_kept(k) for k in known_models.facts().base]
+        else [_from_entry(k) for k in known_models.facts().base]
     )
     manifests = list(_evaluations(runs))
-    return [_candidate(base, manifests) for base in found]
+    return [_candidate(base, manifests) for base in bases]
 
 
-def _kept(known: known_models.Known) -> FoundConfig:
+def _from_entry(known: known_models.Known) -> FoundConfig:
     return FoundConfig(name=known.hub, config=known.config, folder=None, known=known)
 
 
 def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> Candidate:
     laid_out = shapes.of(base.config, base.name)
-    kept = known_models.facts()
-    licence = kept.licence[base.known.licence] if base.known else None
+    facts = known_models.facts()
+    licence = facts.licence[base.known.licence] if base.known else None
     by_size = sorted((c for c in usage.cards() if c.planned), key=lambda c: c.memory_gb)
     devices = [fit.of_card(card, REFERENCE) for card in by_size]
     fits = [fit.judge(d, laid_out, REFERENCE, REFERENCE_WORK, form) for form in METHODS.values() for d in devices]
@@ -134,12 +138,12 @@ def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) 
         licence=licence.name if licence else "",
         means=licence.means if licence else BY_HAND,
         sources=[licence.source, base.known.licence_source, base.known.source] if licence and base.known else [],
-        seen=kept.seen if base.known else "",
-        support=kept.support.get(laid_out.model_type, f"transformers: {laid_out.model_type}"),
+        seen=facts.seen if base.known else "",
+        support=facts.support.get(laid_out.model_type, f"transformers: {laid_out.model_type}"),
         fits=fits,
         serve_bytes=sum(memory.serving(laid_out)),
         smallest={
-            **{method: found.device if found.fits == "yes" else "" for method, found in best.items()},
+            **{method: best_fit.device if best_fit.fits == "yes" else "" for method, best_fit in best.items()},
             "serve": next((d.name for d in devices if fit.serves(d, laid_out)), ""),
         },
         scores=_scores(base, evaluations),
@@ -147,12 +151,12 @@ def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) 
 
 
 def _smallest(fits: Sequence[Fit]) -> Fit:
-    """The first that has room, of fits ordered by the size of their cards; the last where none has."""
+    """Return the first fit with enough memory of fits ordered by the size of their GPUs, or the last if none has."""
     return next((f for f in fits if f.fits == "yes"), fits[-1])
 
 
 def _evaluations(runs: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Finished evaluations, newest first."""
+    """Yield finished evaluations, newest first."""
     for folder in sorted(runs.glob("*/"), reverse=True):
         if (folder / runs_folder.SEAL).exists():
             try:
@@ -164,15 +168,15 @@ def _evaluations(runs: Path) -> Iterator[tuple[Path, Manifest]]:
 
 
 def _scores(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> list[MeasuredModel]:
-    """The newest score of every suite, of the base alone and of an adapter on it."""
+    """Return the newest score of every suite, of the base alone and of an adapter on it."""
     newest: dict[tuple[str, bool], MeasuredModel] = {}
     for folder, manifest in evaluations:
         for variant, checkpoint in manifest.checkpoints.items():
             alone = checkpoint.kind == "model" and _names(base, checkpoint.name, checkpoint.path)
             tuned = checkpoint.kind == "adapter" and _names(base, "", checkpoint.path)
             if alone or tuned:
-                for found in _measured(folder, manifest, variant, tuned):
-                    newest.setdefault((found.suite, tuned), found)
+                for score in _measured(folder, manifest, variant, tuned):
+                    newest.setdefault((score.suite, tuned), score)
     return sorted(newest.values(), key=lambda s: (s.suite, s.tuned))
 
 
@@ -201,13 +205,13 @@ def _measured(folder: Path, manifest: Manifest, variant: str, tuned: bool) -> It
 
 
 def as_json(candidates: Sequence[Candidate]) -> bytes:
-    """All candidates as one JSON list, with sources."""
+    """Return all candidates as one JSON list, with sources."""
     table: list[Any] = [msgspec.to_builtins(c) for c in candidates]
     return msgspec.json.format(msgspec.json.encode(table), indent=1)
 
 
 def show(candidates: Sequence[Candidate], width: int) -> str:
-    """The candidates as text."""
+    """Render the candidates as text."""
     return text(
         [
             _table(candidates),
@@ -221,7 +225,7 @@ def show(candidates: Sequence[Candidate], width: int) -> str:
 
 
 def _table(candidates: Sequence[Candidate]) -> Table:
-    table = Table(title="bases; memory in GiB and the smallest card with room for it", title_justify="left")
+    table = Table(title="bases; memory in GiB and the smallest GPU with enough", title_justify="left")
     table.add_column("base", overflow="fold")
     for name in ("parameters", "context", "LoRA", "QLoRA", "serve"):
         table.add_column(name, justify="right", overflow="fold")
@@ -239,7 +243,7 @@ def _table(candidates: Sequence[Candidate]) -> Table:
 
 
 def _cells(c: Candidate) -> list[str]:
-    """Peak memory and card for each use; a star where layers are computed again."""
+    """Format peak memory and GPU for each use, with a star for gradient checkpointing."""
     shown = {method: c.shown(method) for method in METHODS}
     peaks = {method: gib(f.needs.total) + "*" * f.checkpointing if f.needs else "-" for method, f in shown.items()}
     peaks["serve"] = gib(c.serve_bytes)
@@ -247,7 +251,7 @@ def _cells(c: Candidate) -> list[str]:
 
 
 def _licences(candidates: Sequence[Candidate]) -> list[str]:
-    """Each licence once, with its text's address and the day on which it was read."""
+    """List each licence once, with the address of its text and the date on which it was read."""
     lines = []
     for name in dict.fromkeys(c.licence or c.name for c in candidates):
         c = next(c for c in candidates if (c.licence or c.name) == name)
@@ -262,7 +266,7 @@ def _support(candidates: Sequence[Candidate]) -> list[str]:
 
 def _score_cells(candidates: Sequence[Candidate]) -> list[str]:
     lines = [f"{c.name}: {_score(s)}" for c in candidates for s in c.scores]
-    return lines or ["no run here has scored any of them: pytest evalsuites --checkpoint BASE"]
+    return lines or ["no run on this machine has scored any of them; run: pytest evalsuites --checkpoint BASE"]
 
 
 def _score(s: MeasuredModel) -> str:
@@ -275,7 +279,7 @@ def _notes(candidates: Sequence[Candidate]) -> list[str]:
         f"memory to tune: the default settings, which are rank {REFERENCE.lora.r} on every linear layer and a row of "
         f"{REFERENCE_PASS.tokens:,} tokens, {REFERENCE_PASS.answers} of them learned; `tunegate plan CONFIG` uses your "
         f"settings and rows. To serve: bfloat16 and {CACHED_TOKENS:,} cached tokens. On a T4: float32 to tune",
-        "read the licence of the model you choose; these lines are no legal advice",
+        "read the licence of the model you choose; these lines are not legal advice",
     ]
     if any(c.shown(method).checkpointing for c in candidates for method in METHODS):
         notes.insert(1, CHECKPOINTED)

@@ -1,7 +1,7 @@
-"""Says how much arithmetic a training is and how long that takes, before a weight is loaded.
+"""Estimated work and duration of training, before any weights are loaded.
 
-Rows are rendered with the base's own tokenizer; where there is none, a token is taken to be four characters long.
-Speed is what an earlier training of the same base reached, or a trial, or a share of a card's peak.
+Rows are rendered with the base's own tokenizer; without one, a token counts as four characters. The speed comes from a
+trial, an earlier training run of the same base, or an assumed share of a GPU's peak.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, Checkpoint
 from harness.suites.prompts import Renderer
 from training.batching import Micro, order, pack, total_steps
-from training.config import Config, Train, asked_tables
+from training.config import Config, Train, question_tables
 from training.data.rows import TrainingRow, load_rows, some_rows
 from training.data.tokenize import Document, encode
 from training.estimate.flops import Flops
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import Pass
 
-CHARACTERS_A_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 ASSUMED_MFU = 0.3
-"""Share of a card's peak that is assumed where nothing was measured. The 8,210 tokens/s that torchtune's README gives
-for LoRA on Llama 3.2 3B on an A100 are 0.34 by this count."""
+"""Assumed share of a GPU's peak where nothing was measured. The 8,210 tokens/s in torchtune's README for LoRA on
+Llama 3.2 3B on an A100 are 0.34 by this count."""
 ASSUMED_FROM = 1_000_000_000
-"""Active parameters from which that share is assumed: a smaller model's layers are done before the next is launched."""
-FEWEST_STEPS = 3
-"""Steps that a speed must rest on."""
+"""Active parameters from which that share is assumed; smaller models are limited by kernel launches."""
+MIN_STEPS = 3
+"""A measured speed needs this many steps."""
 FORWARD_SHARE = 0.5
-"""A validation is a forward pass: 2 FLOPs a parameter of the 4 that a training spends."""
+"""FLOPs of a validation relative to training: a forward pass has 2 of the 4 FLOPs per frozen parameter."""
 
 
 class Workload(Struct, frozen=True, kw_only=True):
-    """What a configuration asks of the machine."""
+    """The work of a training configuration."""
 
     rows: int
     """Training rows."""
     tokens: int
-    """Tokens of all training rows, each as often as it is seen."""
+    """Tokens of all training rows over all epochs."""
     answer_tokens: int
     """Learnt tokens among them."""
     steps: int
@@ -54,39 +54,39 @@ class Workload(Struct, frozen=True, kw_only=True):
     validation_flops: int
     """Arithmetic of all validations."""
     asked: int
-    """Answers to cases that are generated, at every evaluation and before the first step."""
+    """Completions to generate for validation cases, at every validation and before the first step."""
     largest: Pass
     """The largest micro-batch."""
     longest: Pass
     """The longest row alone."""
     exact: bool
-    """Tokens were counted by the base's tokenizer, not guessed from characters."""
+    """Whether the base's tokenizer counted the tokens; otherwise they are guessed from characters."""
 
 
 def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
-    """Read, render and pack every row as the training will; a bad row is a UserError."""
+    """Read, render and pack every row as training does. Raises UserError for unreadable rows."""
     rows = some_rows(
         load_rows(config.data.train, config.data.streaming, config.data.rows), config.data.rows, config.train.seed
     )
     held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
     exact = folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES)
-    documents, checked = (_documents(part, config, folder if exact else None) for part in (rows, held_out))
+    documents, validation_documents = (_documents(part, config, folder if exact else None) for part in (rows, held_out))
     train = config.train
     epochs = None if train.max_steps else train.epochs
     total = total_steps(len(rows), train.rows_per_step, train.epochs, train.max_steps)
     steps = order(len(rows), train.rows_per_step, total, train.seed, epochs)
     flat = [documents[i] for step in steps for i in step]
     packed = [pack([documents[i] for i in step], train.pack_tokens, train.share_prefix) for step in steps]
-    check = pack(checked, train.pack_tokens, train.share_prefix) if checked else []
-    checks = total // train.validate_every + bool(total % train.validate_every)
+    batches = pack(validation_documents, train.pack_tokens, train.share_prefix) if validation_documents else []
+    validations = total // train.validate_every + bool(total % train.validate_every)
     return Workload(
         rows=len(rows),
         tokens=sum(len(d.ids) for d in flat),
         answer_tokens=sum(d.answers for d in flat),
         steps=total,
         flops=sum(flops.of(micros) for micros in packed),
-        validation_flops=round(FORWARD_SHARE * checks * flops.of(check)),
-        asked=(checks + 1) * sum(_cases(table.cases) for table in asked_tables(config).values()),
+        validation_flops=round(FORWARD_SHARE * validations * flops.of(batches)),
+        asked=(validations + 1) * sum(_cases(table.cases) for table in question_tables(config).values()),
         largest=_largest([micro for micros in packed for micro in micros]),
         longest=Pass(tokens=max(len(d.ids) for d in documents), answers=max(d.answers for d in documents)),
         exact=exact,
@@ -94,16 +94,16 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
 
 
 def _cases(files: Sequence[str]) -> int:
-    """Cases in JSONL files."""
-    found = 0
+    """Count the cases in JSONL files."""
+    count = 0
     for file in files:
         with Path(file).open("rb") as lines:
-            found += sum(bool(line.strip()) for line in lines)
-    return found
+            count += sum(bool(line.strip()) for line in lines)
+    return count
 
 
 def _documents(rows: Sequence[TrainingRow], config: Config, folder: Path | None) -> Sequence[Document]:
-    """Rendered rows; stand-ins of guessed length where there is no tokenizer."""
+    """Render rows, or return stand-ins of guessed length where there is no tokenizer."""
     if not rows:
         return []
     if folder is not None:
@@ -111,16 +111,16 @@ def _documents(rows: Sequence[TrainingRow], config: Config, folder: Path | None)
     return [_guessed(row, number, config.data.max_length) for number, row in enumerate(rows)]
 
 
-def _guessed(row: TrainingRow, number: int, most: int) -> Document:
-    """A stand-in of about the right lengths. Its ids differ from every other row's, so that none seems shared."""
-    answer = sum(len(t.content) // CHARACTERS_A_TOKEN + 1 for t in row.messages if t.role == "assistant")
-    told = sum(len(t.content) // CHARACTERS_A_TOKEN + 1 for t in row.messages)
-    length = max(min(told, most), answer + 1)
+def _guessed(row: TrainingRow, number: int, max_length: int) -> Document:
+    """Return a stand-in of about the right length. Its IDs differ from every other row's, so they share no prefix."""
+    answer = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages if t.role == "assistant")
+    total = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages)
+    length = max(min(total, max_length), answer + 1)
     return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer)
 
 
 def largest(documents: Sequence[Document], steps: Sequence[Sequence[int]], train: Train) -> Pass:
-    """The largest micro-batch of a training."""
+    """Return the largest micro-batch of training."""
     return _largest(
         [m for step in steps for m in pack([documents[i] for i in step], train.pack_tokens, train.share_prefix)]
     )
@@ -131,21 +131,23 @@ def _largest(micros: Sequence[Micro]) -> Pass:
 
 
 class Speed(Struct, frozen=True, kw_only=True):
+    """Training speed of one device."""
+
     flops_per_s: float
-    """Arithmetic by second."""
-    said: str
+    """FLOPs per second."""
+    source: str
     """Where it comes from."""
 
 
 def device_name(device: str) -> str:
-    """The card's usual name where it is known, else what torch calls the device."""
+    """Return the GPU's usual name if it is known, else torch's name of the device."""
     card = usage.find(device)
     return card.name if card else device
 
 
 def earlier(runs: Path, base: FoundConfig, dtype: str, quantise: str) -> dict[str, Speed]:
-    """Speed of the newest finished training of the same base and number format, by device."""
-    found: dict[str, Speed] = {}
+    """Return the speed of the newest finished training run of the same base and number format, by device."""
+    by_device: dict[str, Speed] = {}
     for folder in sorted(runs.glob("*/"), reverse=True):
         if not (folder / runs_folder.SEAL).exists():
             continue
@@ -158,13 +160,13 @@ def earlier(runs: Path, base: FoundConfig, dtype: str, quantise: str) -> dict[st
         form = (record.get("config") or {}).get("model") or {}
         same = _same_base(manifest.checkpoints.get(BASELINE), base)
         same = same and (record.get("dtype"), form.get("quantise", "none")) == (dtype, quantise)
-        if same and rates.get("tflops_per_s") and rates["steps_counted"] >= FEWEST_STEPS:
+        if same and rates.get("tflops_per_s") and rates["steps_counted"] >= MIN_STEPS:
             speed = Speed(
                 flops_per_s=rates["tflops_per_s"] * 1e12,
-                said=f"as in {rates['steps_counted']} steps of run {manifest.run_id}",
+                source=f"as in {rates['steps_counted']} steps of run {manifest.run_id}",
             )
-            found.setdefault(device_name(str(record.get("device"))), speed)
-    return found
+            by_device.setdefault(device_name(str(record.get("device"))), speed)
+    return by_device
 
 
 def _same_base(then: Checkpoint | None, now: FoundConfig) -> bool:
@@ -172,24 +174,24 @@ def _same_base(then: Checkpoint | None, now: FoundConfig) -> bool:
 
 
 def assumed(peak: float | None, parameters: int) -> Speed | None:
-    """A card's speed where nothing was measured; None for a small model, which leaves a card waiting."""
+    """Return a GPU's assumed speed; None for a small model, which cannot keep a GPU busy."""
     if peak is None or parameters < ASSUMED_FROM:
         return None
-    return Speed(flops_per_s=ASSUMED_MFU * peak, said=f"assumed: {ASSUMED_MFU:.0%} of the device's peak")
+    return Speed(flops_per_s=ASSUMED_MFU * peak, source=f"assumed: {ASSUMED_MFU:.0%} of the device's peak")
 
 
 def seconds(work: Workload, speed: Speed) -> float:
-    """Training and validations; loading the model is not in it."""
+    """Return the duration of training and validation in seconds, without loading the model."""
     return (work.flops + work.validation_flops) / speed.flops_per_s
 
 
 def tokens_per_s(work: Workload, speed: Speed) -> float:
-    """Tokens of the training rows by second at that speed."""
+    """Return the tokens of training rows per second."""
     return work.tokens / (work.flops / speed.flops_per_s)
 
 
 def facts(work: Workload) -> dict[str, Any]:
-    """What `--json` shows of it."""
+    """Return the workload as `tunegate plan --json` shows it."""
     return {name: getattr(work, name) for name in work.__struct_fields__ if name not in ("largest", "longest")} | {
         "largest_pass_tokens": work.largest.tokens,
         "largest_pass_answers": work.largest.answers,

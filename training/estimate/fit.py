@@ -1,4 +1,4 @@
-"""Says on which devices a training fits, and which setting would make it fit where it does not. Loads nothing."""
+"""Which devices training fits on, and which settings would make it fit."""
 
 from __future__ import annotations
 
@@ -18,52 +18,56 @@ from training.estimate.memory import Memory, Pass
 from training.estimate.shapes import Shapes
 
 MARGIN = 1.15
-"""An estimate this much below the device's memory fits; what is nearer is called close. Measured peaks lay up to 13%
-above their estimates (benchmarks/memory_estimate.py)."""
+"""An estimate with this factor below the device's memory fits; a larger one is called close. Measured peaks were up to
+13% above their estimates (benchmarks/memory_estimate.py)."""
 SHORTEST = 256
-"""Tokens below which data.max_length is not cut to make a training fit."""
+"""Smallest data.max_length to suggest, in tokens."""
 
 Answer = Literal["yes", "close", "no", "cannot"]
 CHECKPOINTING = {"off": (False,), "on": (True,), "auto": (False, True)}
-"""What a setting of train.gradient_checkpointing tries, until it fits."""
+"""Values to try in order, by train.gradient_checkpointing."""
 
 
 class Device(Struct, frozen=True, kw_only=True):
+    """A GPU or CPU to train on."""
+
     name: str
-    """What it is called."""
+    """Display name."""
     memory_bytes: int
-    """What it holds; of a processor, what is free now."""
+    """Total memory of a GPU; free memory of a CPU."""
     dtype: str
     """Number format of a base that is not quantised."""
     nf4: bool
-    """It can compute with a base in NF4."""
+    """Whether it supports a base in NF4."""
     on_cpu: bool
-    """It is a processor."""
+    """Whether it is a CPU."""
     peak: float | None
-    """Most FLOPs a second in `dtype`; None where nobody knows."""
+    """Peak FLOPs per second in `dtype`; None if unknown."""
 
 
 class Fit(Struct, frozen=True, kw_only=True):
+    """Whether training fits on a device."""
+
     device: str
     """Device name."""
     quantise: str
     """`none` is LoRA, `nf4` is QLoRA."""
     dtype: str
-    """What the base computes in."""
+    """Compute format of the base."""
     fits: Answer
-    """Whether the training has room; `cannot` where the device cannot compute it at all."""
+    """Whether there is enough memory; `cannot` where the device does not support the format."""
     needs: Memory | None
     """The estimate."""
     holds: int
-    """Bytes of the device."""
+    """Memory of the device in bytes."""
     checkpointing: bool
-    """Layers are computed again in the backward pass."""
+    """Whether gradient checkpointing is on."""
     would_fit: str
-    """The settings that would make it fit; empty where it does, or where none would."""
+    """Settings that would make it fit; empty where it fits, or where none would."""
 
 
 def of_card(card: Card, config: Config) -> Device:
-    """A card as `training.model_checks.chosen_dtype` would use it."""
+    """Return a GPU with the number format that `training.model_checks.chosen_dtype` would choose."""
     able = card.bf16_tflops is not None
     wanted = config.train.dtype
     dtype = wanted if wanted != "auto" else "bfloat16" if able else "float32"
@@ -78,7 +82,7 @@ def of_card(card: Card, config: Config) -> Device:
 
 
 def this_machine(config: Config) -> Device:
-    """The CUDA device that a training would take, or the processor."""
+    """Return the CUDA device that training would use, or the CPU."""
     import torch
 
     dtype = model_checks.chosen_dtype(config) if config.model.quantise == "none" else "bfloat16"
@@ -98,7 +102,7 @@ def this_machine(config: Config) -> Device:
 
 
 def needs_checkpointing(device: Device, shapes: Shapes, config: Config, size: Pass) -> bool:
-    """Whether the training as configured does not surely fit while every layer is kept."""
+    """Whether training as configured might not fit without gradient checkpointing."""
     quantise = config.model.quantise
     dtype = "bfloat16" if quantise == "nf4" else device.dtype
     now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=size, checkpointing=False)
@@ -106,7 +110,7 @@ def needs_checkpointing(device: Device, shapes: Shapes, config: Config, size: Pa
 
 
 def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quantise: str) -> Fit:
-    """One device and one form of the base."""
+    """Judge one device and one form of the base, `none` or `nf4`."""
     dtype = "bfloat16" if quantise == "nf4" else device.dtype
     if (quantise == "nf4" or dtype == "bfloat16") and not device.nf4:
         return _answer(device, quantise, dtype, "cannot", None, False, "")
@@ -117,7 +121,7 @@ def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quanti
         fits = _room(needs, device)
         if fits == "yes":
             break
-    would = "" if fits == "yes" else _mended(device, shapes, config, work, now)
+    would = "" if fits == "yes" else _change_that_fits(device, shapes, config, work, now)
     return _answer(device, quantise, dtype, fits, needs, now.checkpointing, would)
 
 
@@ -143,46 +147,46 @@ def _room(needs: Memory, device: Device) -> Answer:
 
 
 def serves(device: Device, shapes: Shapes) -> bool:
-    """Whether base and a full cache of keys and values, both in bfloat16, have room for an evaluation."""
+    """Whether the base and a full key-value cache, both in bfloat16, fit for an evaluation."""
     return sum(memory.serving(shapes)) * MARGIN <= device.memory_bytes
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """What decides the memory of a training on one device."""
+    """The settings that determine the memory of training on one device."""
 
     lora: Lora
     """The adapter."""
     dtype: str
-    """What the base computes in."""
+    """Compute format of the base."""
     quantise: str
-    """Form of the base."""
+    """`none` or `nf4`."""
     size: Pass
     """The largest micro-batch."""
     checkpointing: bool
-    """Layers are computed again in the backward pass."""
+    """Whether gradient checkpointing is on."""
 
     def needs(self, shapes: Shapes, device: Device) -> Memory:
-        """The estimate."""
+        """Estimate the peak memory."""
         return memory.estimate(
             shapes, self.lora, self.dtype, self.quantise, self.size, device.on_cpu, self.checkpointing
         )
 
 
-def _mended(device: Device, shapes: Shapes, config: Config, work: Workload, now: Setting) -> str:
-    """The first change that is enough alone, else the first two that are enough together; empty where none are."""
+def _change_that_fits(device: Device, shapes: Shapes, config: Config, work: Workload, now: Setting) -> str:
+    """Return the first change that is enough alone, else the first two that are enough together, else nothing."""
     changes = list(_changes(device, config, work, now))
     pairs = [
         (f"{a}, {b}", first | second) for a, first in changes for b, second in changes if not first.keys() & second
     ]
-    for said, change in [*changes, *pairs]:
+    for text, change in [*changes, *pairs]:
         needs = msgspec.structs.replace(now, **change).needs(shapes, device)
         if _room(needs, device) == "yes":
-            return said
+            return text
     return ""
 
 
 def _changes(device: Device, config: Config, work: Workload, now: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Settings that save memory, the one that costs least first, each with the fields of Setting that it changes."""
+    """Yield settings that save memory, cheapest first, each with the fields of Setting that it changes."""
     if now.size.tokens > work.longest.tokens:
         yield f"train.pack_tokens = {work.longest.tokens}", {"size": work.longest}
     if not now.checkpointing:

@@ -1,7 +1,8 @@
-"""Counts the arithmetic of LoRA training: what a token, an answer token and a pass need. Knows no clock.
+"""FLOPs of LoRA training.
 
-A frozen matrix is used twice, forward and for the gradient of its input: 4 FLOPs a parameter and token. An adapter's
-is used three times: 6. Six for all, the count of full training, would say about 1.5 times too much.
+A frozen matrix is used twice per token, forward and for the gradient of its input: 4 FLOPs per parameter. A trained
+matrix is used three times: 6 FLOPs, as in full training (Kaplan et al. 2020, section 2.1). Counting 6 for frozen
+parameters too would overestimate LoRA by a factor of about 1.5.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from training.estimate.shapes import Linear, Shapes
 
 
 class Flops(Struct, frozen=True, kw_only=True):
-    """FLOPs of training one model with one adapter. Nothing that is computed twice is counted twice."""
+    """FLOPs of training one model with one adapter, without recomputation by gradient checkpointing."""
 
     token: int
-    """Linear layers, each token: 4 a frozen parameter that it passes and 6 an adapter's. Embedding look-up is free."""
+    """Linear layers per token: 4 per frozen parameter that it passes, 6 per adapter parameter. Embeddings are free."""
     answer_token: int
-    """Output head, each answer token: 4 a parameter of the head."""
+    """Output head per answer token: 4 per parameter of the head."""
     pair: int
-    """Attention, each pair of a token and one it sees: 2 FLOPs for score and 2 for sum, forward once and backward
-    twice, over all layers."""
+    """Attention per pair of a token and a token that it sees: 2 FLOPs for the score and 2 for the weighted sum, once
+    forward and twice backward, over all layers (PaLM, arXiv 2204.02311, appendix B)."""
 
     def of(self, micros: Iterable[Micro]) -> int:
-        """All of some micro-batches; fillers, which weigh nothing, count nothing."""
+        """Return the FLOPs of micro-batches; fillers of weight 0 do not count."""
         done = 0
         for micro in micros:
             if micro.weight:
@@ -36,7 +37,7 @@ class Flops(Struct, frozen=True, kw_only=True):
 
 
 def count(shapes: Shapes, adapter_parameters: int) -> Flops:
-    """FLOPs of a model whose adapter has so many parameters. Experts count as far as one token passes them."""
+    """Return the FLOPs of a model and its adapter. Only the experts that a token passes count."""
     frozen = sum(x.inputs * x.outputs * x.active for x in shapes.linears)
     return Flops(
         token=4 * frozen + 6 * adapter_parameters,
@@ -46,13 +47,13 @@ def count(shapes: Shapes, adapter_parameters: int) -> Flops:
 
 
 def adapter_parameters(targets: Iterable[Linear], rank: int) -> int:
-    """Parameters of a LoRA adapter: A is (rank, inputs), B is (outputs, rank)."""
+    """Count the parameters of a LoRA adapter: A is (rank, inputs), B is (outputs, rank) (arXiv 2106.09685)."""
     return sum(rank * (x.inputs + x.outputs) for x in targets)
 
 
 def pairs(prefix: int, lengths: Sequence[int]) -> float:
-    """Pairs of a token and one it sees, causally: half a square each, and all of the shared prefix for every document.
+    """Count the pairs of a token and a token that it sees in causal attention over documents with a shared prefix.
 
-    s / 2 pairs a token of a document of s tokens, so 6 * layers * width * s FLOPs a token.
+    A document of s tokens has s / 2 pairs per token, so 6 * layers * width * s FLOPs per token.
     """
     return prefix**2 / 2 + sum(length * prefix + length**2 / 2 for length in lengths)

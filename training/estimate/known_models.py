@@ -1,4 +1,4 @@
-"""Finds a base model's config.json without its weights: alias, folder, model hub, or known_models.toml."""
+"""Base models by alias, folder, hub ID or known_models.toml, without their weights."""
 
 from __future__ import annotations
 
@@ -18,31 +18,35 @@ SMALL_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
 
 
 class Licence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A licence of base models."""
+
     name: str
-    """What it is called."""
+    """Name of the licence."""
     means: str
-    """What it asks of a business, in one line; no advice."""
+    """Its requirements for a business, in one line; no legal advice."""
     source: str
-    """Its text."""
+    """Address of its text."""
 
 
 class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Facts about one base model."""
+
     hub: str
-    """Hub id."""
+    """Hub ID."""
     alias: str = ""
-    """What tunegate calls it; empty where it has no name of its own."""
+    """Alias in tunegate; empty if it has none."""
     licence: str
     """Key of the licence."""
     source: str
-    """Where the shapes were read."""
+    """Address of the shapes."""
     licence_source: str
-    """Where it says that this licence is the model's."""
+    """Address that states the model's licence."""
     config: dict[str, Any]
     """Fields of its config.json that shapes need."""
 
 
 class KnownModels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """known_models.toml."""
+    """Contents of known_models.toml."""
 
     seen: str
     """Date on which the sources were read."""
@@ -55,51 +59,53 @@ class KnownModels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class FoundConfig(Struct, frozen=True, kw_only=True):
+    """The configuration of a base model, and where it was found."""
+
     name: str
-    """What the user wrote."""
+    """Name that the user gave."""
     config: dict[str, Any]
-    """config.json, or what known_models.toml keeps of it."""
+    """config.json, or its fields in known_models.toml."""
     folder: Path | None
-    """Folder with config.json and, for most, tokenizer; None where only known_models.toml knows the model."""
+    """Folder with config.json and usually the tokenizer; None if only known_models.toml has the model."""
     known: Known | None
-    """What known_models.toml says of it."""
+    """Its entry in known_models.toml."""
 
 
 @functools.cache
 def facts() -> KnownModels:
-    """What known_models.toml holds."""
+    """Read known_models.toml, once per process."""
     return msgspec.toml.decode((Path(__file__).parent / "known_models.toml").read_bytes(), type=KnownModels)
 
 
 def known(text: str) -> Known | None:
-    """The kept facts on a model: by hub id, its part after the slash, or alias."""
-    wanted = text.lower()
+    """Return the facts about a model by hub ID, its part after the slash, or alias."""
+    name = text.lower()
     names = ((b, {b.hub.lower(), b.hub.lower().rpartition("/")[2], b.alias}) for b in facts().base)
-    return next((b for b, has in names if wanted in has), None)
+    return next((b for b, model_names in names if name in model_names), None)
 
 
 def find(text: str, reach_hub: bool = True) -> FoundConfig:
-    """The base that `text` names; no weight is read or fetched. UserError where nothing is known of it."""
-    kept = known(text)
-    here = local_folder(text)
-    if here:
-        return _in(here.resolve(), text, kept)
+    """Return the base that `text` names; no weights are read or downloaded. Raises UserError for an unknown base."""
+    entry = known(text)
+    folder = local_folder(text)
+    if folder:
+        return _in(folder.resolve(), text, entry)
     if HUB_ID.fullmatch(text) and reach_hub and (fetched := _from_hub(text)):
-        return _in(fetched, text, kept)
-    if kept is None:
+        return _in(fetched, text, entry)
+    if entry is None:
         listed = ", ".join(b.hub for b in facts().base)
         raise UserError(
-            f"{text}: no folder with config.json, and the model hub gave none. Name a folder, or one of: {listed}"
+            f"{text}: no folder with config.json, and not found on the model hub. Name a folder, or one of: {listed}"
         )
-    return FoundConfig(name=text, config=kept.config, folder=None, known=kept)
+    return FoundConfig(name=text, config=entry.config, folder=None, known=entry)
 
 
-def _in(folder: Path, text: str, kept: Known | None) -> FoundConfig:
-    return FoundConfig(name=text, config=CheckpointFolder(folder).config, folder=folder, known=kept)
+def _in(folder: Path, text: str, entry: Known | None) -> FoundConfig:
+    return FoundConfig(name=text, config=CheckpointFolder(folder).config, folder=folder, known=entry)
 
 
 def _from_hub(text: str) -> Path | None:
-    """Folder with the small files of a model on the hub; None where it cannot be reached."""
+    """Download the small files of a model from the hub; None where it cannot be reached."""
     try:
         from huggingface_hub import snapshot_download
 

@@ -1,4 +1,4 @@
-"""Shows a plan on a terminal: the work, memory by part, where it fits, how long it takes. Computes nothing."""
+"""`tunegate plan`: work, memory, fit and duration of a training configuration, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -30,61 +30,66 @@ FORMS = ("none", "nf4")
 
 
 class DeviceEstimate(Struct, frozen=True, kw_only=True):
-    """One device."""
+    """The estimate for one device."""
 
     device: str
-    """Its name."""
+    """Device name."""
     here: bool
-    """It is this machine's."""
+    """Whether it is this machine's."""
     fits: list[Fit]
     """LoRA, then QLoRA."""
     speed: Speed | None
-    """How fast the configured form trains there; None where nobody knows, or it does not fit."""
+    """Training speed of the configured form; None if it is unknown, or the training does not fit."""
     seconds: float | None
-    """Training and validations at that speed."""
+    """Duration of training and validation at that speed."""
     tokens_per_s: float | None
-    """Tokens of the rows by second at that speed."""
+    """Tokens of the rows per second at that speed."""
     serves: bool
-    """Base and a full cache of keys and values have room for an evaluation, both in bfloat16."""
+    """Whether the base and a full key-value cache, both in bfloat16, fit for an evaluation."""
 
 
 class TrainingEstimate(Struct, frozen=True, kw_only=True):
+    """The estimate for a training configuration on all devices."""
+
     base: str
-    """What the configuration names."""
+    """Base named in the configuration."""
     shapes: Shapes
-    """The base."""
+    """Shapes of the base."""
     adapter_parameters: int
-    """What is trained."""
+    """Number of trained parameters."""
     work: Workload
-    """What is to be done."""
+    """The work to do."""
     quantise: str
-    """The form that the configuration asks for."""
+    """Configured form, `none` or `nf4`."""
     rows: list[DeviceEstimate]
     """This machine first."""
     cache_bytes: int
-    """Keys and values of a full batch of an evaluation."""
+    """Key-value cache of a full batch of an evaluation."""
     trial: Any = None
-    """What a trial measured, where one was asked for."""
+    """Measurements of a trial, if one ran."""
 
 
 def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
-    """Plan the training of a TOML file; `measure` trains so many steps here first. Bad settings are a UserError."""
-    found: list[FoundConfig] = []
+    """Estimate the training of a TOML file; `measure` trains that many steps on this machine first.
+
+    Raises UserError for bad settings.
+    """
+    bases: list[FoundConfig] = []
 
     def problems(config: Config) -> list[str]:
         try:
             base = known_models.find(config.base)
         except UserError as error:
             return [str(error)]
-        found.append(base)
+        bases.append(base)
         return model_checks.shape_problems(config, base.config, str(base.folder or base.name))
 
     config = load(config_path, problems)
-    base, laid_out = found[0], shapes.of(found[0].config, found[0].name)
+    base, laid_out = bases[0], shapes.of(bases[0].config, bases[0].name)
     adapted = memory.adapter_size(laid_out, config.lora)
     work = duration.workload(config, base.folder, flops.count(laid_out, adapted))
     here = fit.this_machine(config)
-    tried = _trial(config, base, here, measure) if measure else None
+    trial = _trial(config, base, here, measure) if measure else None
     devices = [here, *(fit.of_card(card, config) for card in usage.cards() if card.planned)]
     return TrainingEstimate(
         base=config.base,
@@ -92,9 +97,9 @@ def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
         adapter_parameters=adapted,
         work=work,
         quantise=config.model.quantise,
-        rows=[_row(d, d is here, laid_out, config, work, base, runs, tried) for d in devices],
+        rows=[_row(d, d is here, laid_out, config, work, base, runs, trial) for d in devices],
         cache_bytes=memory.serving(laid_out)[1],
-        trial=tried,
+        trial=trial,
     )
 
 
@@ -106,13 +111,13 @@ def _row(
     work: Workload,
     base: FoundConfig,
     runs: Path,
-    tried: Any,
+    trial: Any,
 ) -> DeviceEstimate:
     fits = [fit.judge(device, laid_out, config, work, form) for form in FORMS]
-    asked = fits[FORMS.index(config.model.quantise)]
+    configured = fits[FORMS.index(config.model.quantise)]
     speed = None
-    if asked.fits in ("yes", "close"):
-        speed = _speed(device, here, asked.dtype, config, base, runs, tried)
+    if configured.fits in ("yes", "close"):
+        speed = _speed(device, here, configured.dtype, config, base, runs, trial)
         speed = speed or duration.assumed(device.peak, laid_out.active_parameters)
     return DeviceEstimate(
         device=device.name,
@@ -126,16 +131,16 @@ def _row(
 
 
 def _speed(
-    device: Device, here: bool, dtype: str, config: Config, base: FoundConfig, runs: Path, tried: Any
+    device: Device, here: bool, dtype: str, config: Config, base: FoundConfig, runs: Path, trial: Any
 ) -> Speed | None:
-    """Measured now, or in an earlier training."""
-    if here and tried is not None:
-        return Speed(flops_per_s=tried.flops_per_s, said=f"measured now over {tried.steps} steps")
+    """Return the speed measured now, or in an earlier training run."""
+    if here and trial is not None:
+        return Speed(flops_per_s=trial.flops_per_s, source=f"measured now over {trial.steps} steps")
     return duration.earlier(runs, base, dtype, config.model.quantise).get(device.name)
 
 
 def _trial(config: Config, base: FoundConfig, here: Device, steps: int) -> Any:
-    """Train so many steps of the configuration, here; the weights are loaded for it."""
+    """Load the weights and train that many steps of the configuration on this machine."""
     from training.estimate.trial import WARM_UP, run
     from training.job import prepare
 
@@ -145,7 +150,7 @@ def _trial(config: Config, base: FoundConfig, here: Device, steps: int) -> Any:
 
 
 def as_json(plan: TrainingEstimate) -> bytes:
-    """The plan as one JSON object, bytes and seconds unrounded."""
+    """Return the plan as one JSON object, with bytes and seconds unrounded."""
     table = {
         "base": plan.base,
         "parameters": plan.shapes.parameters,
@@ -166,19 +171,19 @@ def as_json(plan: TrainingEstimate) -> bytes:
 
 
 FORM_NAMES = {"none": "LoRA", "nf4": "QLoRA"}
-ANSWERS = {"yes": "fits", "close": "close", "no": "too much"}
-CHECKPOINTED = "* with gradient checkpointing: layers are computed again in the backward pass, a third slower"
-UNKNOWN = "no earlier training says how fast; --measure 5 on that machine does"
+VERDICTS = {"yes": "fits", "close": "close", "no": "too much"}
+CHECKPOINTED = "* with gradient checkpointing: recomputes layers in the backward pass, a third slower"
+UNKNOWN = "unknown: no earlier training run has measured it; use --measure 5 on that machine"
 WIDTH = 110
 
 
 def show(plan: TrainingEstimate, width: int = WIDTH) -> str:
-    """The plan as text."""
+    """Render the plan as text."""
     return text([*_lines(plan), _parts(plan), _devices(plan), *_advice(plan), *_times(plan), *_notes(plan)], width)
 
 
 def text(parts: Sequence[str | Table], width: int) -> str:
-    """Tables and lines for a terminal of `width` columns; a word that is longer, such as a path, stays whole."""
+    """Render tables and lines for a terminal of `width` columns; longer words, such as paths, are not broken."""
     width = max(width, 80)
     console = Console(width=width, file=io.StringIO(), highlight=False)
     with console.capture() as shown:
@@ -190,12 +195,12 @@ def text(parts: Sequence[str | Table], width: int) -> str:
 
 
 def gib(size: float) -> str:
-    """Bytes as GiB, two digits below ten."""
+    """Format bytes as GiB, with two decimals below ten."""
     return f"{size / 2**30:.2f}" if size < 10 * 2**30 else f"{size / 2**30:.1f}"
 
 
 def millions(count: int) -> str:
-    """Parameters: `134.5M`, `8.03B`, `46.7B`."""
+    """Format a number of parameters: `134.5M`, `8.03B`, `46.7B`."""
     if count < 1e9:
         return f"{count / 1e6:.1f}M"
     return f"{count / 1e9:.2f}B" if count < 1e10 else f"{count / 1e9:.1f}B"
@@ -204,7 +209,7 @@ def millions(count: int) -> str:
 def _lines(plan: TrainingEstimate) -> list[str]:
     shapes, work = plan.shapes, plan.work
     size = millions(shapes.parameters) + (f" ({millions(shapes.active_parameters)} active)" if shapes.idle else "")
-    counted = "counted by its tokenizer" if work.exact else "guessed at four characters a token: no tokenizer is here"
+    counted = "counted by its tokenizer" if work.exact else "guessed at four characters per token: no tokenizer here"
     return [
         f"base      {plan.base}: {size} parameters, context {shapes.context or 'unknown'}",
         f"adapter   {millions(plan.adapter_parameters)} parameters, {FORM_NAMES[plan.quantise]} as configured",
@@ -216,20 +221,20 @@ def _lines(plan: TrainingEstimate) -> list[str]:
 
 
 def _parts(plan: TrainingEstimate) -> Table:
-    """Memory by part: here as configured, and both forms on a card with bfloat16."""
+    """Tabulate memory by part: on this machine as configured, and both forms on a GPU with bfloat16."""
     here = plan.rows[0]
-    card = next((row for row in plan.rows[1:] if all(f.needs for f in row.fits)), here)
-    columns = [(here, here.fits[FORMS.index(plan.quantise)]), *((card, found) for found in card.fits)]
-    needed = [(row, found, found.needs) for row, found in columns if found.needs]
+    gpu = next((row for row in plan.rows[1:] if all(f.needs for f in row.fits)), here)
+    columns = [(here, here.fits[FORMS.index(plan.quantise)]), *((gpu, verdict) for verdict in gpu.fits)]
+    needed = [(row, verdict, verdict.needs) for row, verdict in columns if verdict.needs]
     table = Table(title="memory at the peak, GiB", title_justify="left")
     table.add_column("part")
-    for row, found, _ in needed:
-        where = "here" if row.here else "card"
-        table.add_column(f"{FORM_NAMES[found.quantise]} {found.dtype}, {where}", justify="right")
+    for row, verdict, _ in needed:
+        where = "here" if row.here else "GPU"
+        table.add_column(f"{FORM_NAMES[verdict.quantise]} {verdict.dtype}, {where}", justify="right")
     for part in PARTS:
         table.add_row(part, *(gib(getattr(needs, part)) for *_, needs in needed))
     table.add_row("while loading", *(gib(needs.loading) if needs.loading else "-" for *_, needs in needed))
-    table.add_row("most at once", *(gib(needs.total) for *_, needs in needed), style="bold")
+    table.add_row("peak", *(gib(needs.total) for *_, needs in needed), style="bold")
     return table
 
 
@@ -244,7 +249,7 @@ def _devices(plan: TrainingEstimate) -> Table:
 
 
 def _cells(row: DeviceEstimate) -> list[str]:
-    needs = [f"{gib(f.needs.total)} {_answer(f)}" if f.needs else "no bfloat16" for f in row.fits]
+    needs = [f"{gib(f.needs.total)} {_verdict(f)}" if f.needs else "no bfloat16" for f in row.fits]
     return [
         f"{row.device} (here)" if row.here else row.device,
         gib(row.fits[0].holds),
@@ -255,17 +260,17 @@ def _cells(row: DeviceEstimate) -> list[str]:
     ]
 
 
-def _answer(found: Fit) -> str:
-    return ANSWERS[found.fits] + ("*" if found.checkpointing else "")
+def _verdict(fit: Fit) -> str:
+    return VERDICTS[fit.fits] + ("*" if fit.checkpointing else "")
 
 
 def _advice(plan: TrainingEstimate) -> list[str]:
-    """What would make it fit, for the form that the configuration asks for; devices with one answer share a line."""
-    asked = [(row.device, row.fits[FORMS.index(plan.quantise)]) for row in plan.rows]
+    """Suggest what would make the configured form fit; devices with the same advice share a line."""
+    configured = [(row.device, row.fits[FORMS.index(plan.quantise)]) for row in plan.rows]
     by_change: dict[str, list[str]] = {}
-    for device, found in asked:
-        if found.fits in ("no", "close"):
-            by_change.setdefault(found.would_fit, []).append(device)
+    for device, verdict in configured:
+        if verdict.fits in ("no", "close"):
+            by_change.setdefault(verdict.would_fit, []).append(device)
     return [
         f"{', '.join(devices)}: " + (f"set {change} to make it fit" if change else "no setting makes it fit")
         for change, devices in by_change.items()
@@ -273,20 +278,20 @@ def _advice(plan: TrainingEstimate) -> list[str]:
 
 
 def _times(plan: TrainingEstimate) -> list[str]:
-    """Where each time comes from; those from one source share a line."""
+    """State the source of each time; devices with the same source share a line."""
     by_source: dict[str, list[str]] = {}
     for row in plan.rows:
         if row.fits[FORMS.index(plan.quantise)].fits in ("yes", "close"):
-            by_source.setdefault(row.speed.said if row.speed else UNKNOWN, []).append(row.device)
-    return [f"time on {', '.join(devices)}: {said}" for said, devices in by_source.items()]
+            by_source.setdefault(row.speed.source if row.speed else UNKNOWN, []).append(row.device)
+    return [f"time on {', '.join(devices)}: {source}" for source, devices in by_source.items()]
 
 
 def _notes(plan: TrainingEstimate) -> list[str]:
     notes = [
-        f"evaluation: base in bfloat16 and {gib(plan.cache_bytes)} GiB of keys and values for a full batch",
-        "memory is an estimate, within 25% of what was measured on processors; no card was measured",
+        f"evaluation: base in bfloat16 and {gib(plan.cache_bytes)} GiB of key-value cache for a full batch",
+        "memory is an estimate, within 25% of measurements on CPUs; no GPU was measured",
     ]
-    if any(found.checkpointing for row in plan.rows for found in row.fits):
+    if any(verdict.checkpointing for row in plan.rows for verdict in row.fits):
         notes.append(CHECKPOINTED)
     if plan.shapes.idle:
         notes.append("experts stay 16-bit in QLoRA and get no adapter unless lora.target_parameters names them")

@@ -1,7 +1,7 @@
-"""The shapes of a model, told from its config.json alone: linear layers, embeddings, attention. Knows no weights.
+"""Shapes of a model from its config.json alone: linear layers, embeddings, attention.
 
-Llama-like decoders are laid out by arithmetic, at once. Any other model is built by transformers without memory for
-its weights, which takes seconds; both lay out the same.
+Llama-like decoders are computed directly. Any other model is built by transformers on the meta device, without memory
+for its weights, which takes seconds; both give the same shapes.
 """
 
 from __future__ import annotations
@@ -17,46 +17,51 @@ from harness.errors import UserError
 
 
 class Linear(Struct, frozen=True, kw_only=True):
+    """One linear layer, or the experts of a mixture under one name."""
+
     name: str
     """Full module name, such as `model.layers.0.self_attn.q_proj`."""
     inputs: int
-    """Width of what goes in."""
+    """Input width."""
     outputs: int
-    """Width of what comes out."""
+    """Output width."""
     bias: bool = False
-    """It adds one number an output."""
+    """Whether it has a bias."""
     copies: int = 1
     """Matrices of this shape under the name: the experts of a mixture."""
     active: int = 1
-    """How many of them one token passes."""
+    """Number of them that one token passes."""
     own: bool = True
-    """A layer of its own: an adapter can go on it and 4 bits can hold it. transformers keeps routers and experts as
-    bare tensors, where neither works."""
+    """Whether it is a module, which can have an adapter and be held in 4 bits. transformers keeps routers and experts
+    as bare parameters, which cannot."""
 
     @property
     def parameters(self) -> int:
+        """Number of parameters, biases included."""
         return self.copies * (self.inputs * self.outputs + (self.outputs if self.bias else 0))
 
 
 class Shapes(Struct, frozen=True, kw_only=True):
+    """The shapes of one model."""
+
     model_type: str
-    """What transformers calls the architecture."""
+    """Name of the architecture in transformers."""
     layers: int
     """Decoder layers."""
     width: int
     """Size of a hidden state."""
     attention_width: int
-    """Heads times head size: what queries are in sum."""
+    """Query heads times head size."""
     key_width: int
-    """Key heads times head size: what one token adds to the cache, twice."""
+    """Key heads times head size; the cache holds twice as much per token."""
     inner: int
     """Width inside a feed-forward block, or inside one expert of it."""
     query_norm: bool
-    """Queries and keys are normed."""
+    """Whether queries and keys are normalised."""
     vocabulary: int
     """Rows of the embedding."""
     tied: bool
-    """The output head is the embedding."""
+    """Whether the output head shares the embedding's weights."""
     context: int | None
     """Most tokens that the model reads; None where config.json does not say."""
     linears: tuple[Linear, ...]
@@ -75,21 +80,21 @@ class Shapes(Struct, frozen=True, kw_only=True):
 
     @property
     def parameters(self) -> int:
-        """All parameters."""
+        """Number of all parameters."""
         return self.embeddings + self.linear_parameters + self.rest
 
     @property
     def idle(self) -> int:
-        """Parameters of the experts that one token does not pass."""
+        """Number of parameters of the experts that a token does not pass."""
         return sum((x.copies - x.active) * (x.parameters // x.copies) for x in self.linears)
 
     @property
     def active_parameters(self) -> int:
-        """Parameters that one token passes."""
+        """Number of parameters that a token passes."""
         return self.parameters - self.idle
 
     def targets(self, wanted: str | Sequence[str]) -> list[Linear]:
-        """Layers that get an adapter, by PEFT's rule: `all-linear`, or a full name or its ending."""
+        """Return the layers that get an adapter, by PEFT's rule: `all-linear`, or a full name or its ending."""
         names = [wanted] if isinstance(wanted, str) else list(wanted)
         own = [x for x in self.linears if x.own]
         if names == ["all-linear"]:
@@ -98,16 +103,16 @@ class Shapes(Struct, frozen=True, kw_only=True):
 
 
 class Family(Struct, frozen=True, kw_only=True):
-    """How one architecture departs from plain Llama."""
+    """Differences of an architecture from Llama."""
 
     biased: tuple[str, ...] = ()
     """Attention layers that always have a bias."""
     tied: bool = False
-    """Whether the output head is the embedding where config.json does not say."""
+    """Whether the output head shares the embedding's weights by default."""
     query_norm: bool = False
-    """Queries and keys are normed, head by head."""
+    """Whether queries and keys are normalised per head."""
     experts: str = ""
-    """Key of config.json with the number of experts; empty where there are none."""
+    """Key of config.json with the number of experts; empty if there are none."""
     expert_width: str = "intermediate_size"
     """Key of config.json with an expert's inner width."""
 
@@ -124,12 +129,12 @@ FAMILIES = {
 
 
 def of_folder(folder: Path) -> Shapes:
-    """Shapes of a model folder; only config.json is read. A file that is no model's is a UserError."""
+    """Return the shapes of a model folder from its config.json. Raises UserError where they cannot be read."""
     return of(CheckpointFolder(folder).config, str(folder / "config.json"))
 
 
 def of(config: dict[str, Any], where: str = "config.json") -> Shapes:
-    """Shapes from the fields of a config.json. What is missing is a UserError that names `where`."""
+    """Return the shapes from the fields of a config.json. Raises UserError that names `where` if a field is missing."""
     family = FAMILIES.get(config.get("model_type", ""))
     try:
         if family is None or config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
@@ -137,7 +142,7 @@ def of(config: dict[str, Any], where: str = "config.json") -> Shapes:
         return _lay_out(config, family)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{where}: the model's shapes cannot be told from it: {type(error).__name__}: {error}. Expected the "
+            f"{where}: cannot derive the model's shapes: {type(error).__name__}: {error}. Expected the "
             "config.json of a causal language model that transformers knows"
         ) from None
 
@@ -185,28 +190,31 @@ def _mlp(config: dict[str, Any], prefix: str) -> list[Linear]:
 
 def _experts(config: dict[str, Any], family: Family, prefix: str) -> list[Linear]:
     width, inner = config["hidden_size"], config[family.expert_width]
-    every, active = config[family.experts], config["num_experts_per_tok"]
+    count, active = config[family.experts], config["num_experts_per_tok"]
     experts = {"gate_up_proj": (width, 2 * inner), "down_proj": (inner, width)}
-    router = Linear(name=f"{prefix}.mlp.gate", inputs=width, outputs=every, own=False)
+    router = Linear(name=f"{prefix}.mlp.gate", inputs=width, outputs=count, own=False)
     return [
         router,
         *(
-            Linear(name=f"{prefix}.mlp.experts.{n}", inputs=i, outputs=o, copies=every, active=active, own=False)
+            Linear(name=f"{prefix}.mlp.experts.{n}", inputs=i, outputs=o, copies=count, active=active, own=False)
             for n, (i, o) in experts.items()
         ),
     ]
 
 
 def build(config: dict[str, Any]) -> Shapes:
-    """Shapes from the fields of a config.json. ValueError where transformers does not know the architecture."""
+    """Return the shapes of a model that transformers builds on the meta device.
+
+    Raises ValueError for an architecture that transformers does not support.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     fields = dict(config)
-    known = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    config_object = AutoConfig.for_model(fields.pop("model_type"), **fields)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(known)
-    text = known.get_text_config()
+        model = AutoModelForCausalLM.from_config(config_object)
+    text = config_object.get_text_config()
     heads, width = text.num_attention_heads, text.hidden_size
     size = getattr(text, "head_dim", None) or width // heads
     tables = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None}
@@ -215,7 +223,7 @@ def build(config: dict[str, Any]) -> Shapes:
     total = sum({id(p): p.numel() for p in model.parameters()}.values())
     embeddings = sum({id(p): p.numel() for p in model.parameters() if id(p) in tables}.values())
     return Shapes(
-        model_type=known.model_type,
+        model_type=config_object.model_type,
         layers=text.num_hidden_layers,
         width=width,
         attention_width=heads * size,
@@ -231,10 +239,10 @@ def build(config: dict[str, Any]) -> Shapes:
 
 
 def _linears(model: Any, text: Any, tables: set[int]) -> Any:
-    """Linear layers but the output head; a bare three-dimensional tensor holds experts, one a row."""
+    """Yield linear layers without the output head; a bare three-dimensional tensor has one expert per row."""
     import torch
 
-    every = next((n for k in ("num_local_experts", "num_experts") if (n := getattr(text, k, None))), 0)
+    experts = next((n for k in ("num_local_experts", "num_experts") if (n := getattr(text, k, None))), 0)
     active = getattr(text, "num_experts_per_tok", None) or 1
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
@@ -243,14 +251,14 @@ def _linears(model: Any, text: Any, tables: set[int]) -> Any:
                 yield Linear(name=name, inputs=module.in_features, outputs=module.out_features, bias=bias)
             continue
         for part, p in module.named_parameters(recurse=False):
-            if p.ndim == 3 and p.shape[0] == every:
+            if p.ndim == 3 and p.shape[0] == experts:
                 yield Linear(
                     name=f"{name}.{part}",
                     inputs=p.shape[2],
                     outputs=p.shape[1],
-                    copies=every,
+                    copies=experts,
                     active=active,
                     own=False,
                 )
-            elif p.ndim == 2 and every and tuple(p.shape) == (every, text.hidden_size):
-                yield Linear(name=name, inputs=p.shape[1], outputs=every, own=False)
+            elif p.ndim == 2 and experts and tuple(p.shape) == (experts, text.hidden_size):
+                yield Linear(name=name, inputs=p.shape[1], outputs=experts, own=False)

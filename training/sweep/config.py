@@ -1,6 +1,6 @@
-"""Reads a sweep file and checks every point of it, with every problem named at once. Trains nothing.
+"""The sweep file: reading it and checking every point, with all problems reported at once.
 
-Paths are relative to the sweep file; those among the values of [vary] to the training configuration.
+Paths are relative to the sweep file; those among the values of [vary] are relative to the training configuration.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from training.data.rows import count_rows, is_there
 from training.sweep.grid import Axis, Method, SweepPoint, combinations, draw, point_text, shown
 
 REFUSED = {
-    "output": "it changes no training; every point gets a run folder of its own",
-    "records": "it changes no training",
-    "select": "the points could not be compared by different measures",
-    "forgetting": "the points could not be compared by different measures",
-    "data.validation": "the points could not be compared on different rows",
-    "data.suites": "it changes no training",
-    "data.allow_contaminated": "it changes no training",
-    "train.peak_tflops": "it changes no training",
-    "train.seed": "a seed is no setting to choose by: the best of several seeds is luck, which no other seed repeats",
+    "output": "it does not affect the result; every point gets its own run folder",
+    "records": "it does not affect the result",
+    "select": "points with different metrics could not be compared",
+    "forgetting": "points with different metrics could not be compared",
+    "data.validation": "points with different validation rows could not be compared",
+    "data.suites": "it does not affect the result",
+    "data.allow_contaminated": "it does not affect the result",
+    "train.peak_tflops": "it does not affect the result",
+    "train.seed": "the best of several seeds is luck, which another seed does not repeat",
 }
-"""Tables and keys that no point may change, and why."""
+"""Tables and keys that points must not change, and why."""
 
 
 class SweepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,34 +43,34 @@ class SweepSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     config: str
     """The training configuration that every point changes."""
     method: Method = "grid"
-    """`grid`: every combination; `random`: some of them."""
+    """`grid`: every combination; `random`: a sample of them."""
     points: int | None = None
-    """Combinations that `random` draws."""
+    """Number of combinations that `random` draws."""
     seed: int = 0
     """Seed of that draw."""
     confirm: bool = True
-    """Ask the winner the suite's test cases, once."""
+    """Evaluate the winner on the suite's test cases, once."""
     vary: dict[str, Any]
-    """`table.key` to a list of values; keys parted by commas change together."""
+    """`table.key` to a list of values; keys separated by commas change together."""
 
 
 class SweepPlan(Struct, frozen=True, kw_only=True):
-    """A sweep that can begin."""
+    """A valid sweep."""
 
     settings: SweepSettings
     """The sweep file."""
     config: Config
     """The training configuration."""
     points: list[SweepPoint]
-    """Every training."""
+    """All points."""
     digest: str
-    """Of everything that decides the points."""
+    """Digest of everything that determines the points."""
 
 
 def load(path: Path) -> SweepPlan:
-    """Read the sweep file, the configuration that it names, and the configuration of every point.
+    """Read the sweep file, its training configuration, and the configuration of every point.
 
-    One UserError lists every problem of both files; where there is none, one lists those of all points.
+    Raises UserError that lists every problem of both files, or else every problem of the points.
     """
     path = Path(path)
     raw = read_toml(path, "Expected a sweep, with config = ... and a table [vary]")
@@ -79,19 +79,19 @@ def load(path: Path) -> SweepPlan:
     axes = _axes(settings.vary, problems)
     problems += _draw_problems(settings, axes, raw)
     file = (path.resolve().parent / Path(settings.config).expanduser()).resolve()
-    config, others = _config(file) if settings.config else (None, [])
+    config, config_problems = _config(file) if settings.config else (None, [])
     problems += _nothing_to_choose_by(config, axes, settings.config) if config else []
-    refuse_all([*(f"{path}: {p}" for p in problems), *others], f"{path}: the sweep cannot be used")
+    refuse_all([*(f"{path}: {p}" for p in problems), *config_problems], f"{path}: the sweep cannot be used")
     assert config is not None
     drawn = draw(axes, settings.method, settings.points, settings.seed)
-    decides = [settings.method, settings.points, settings.seed, settings.vary, file.read_text("utf-8")]
+    inputs = [settings.method, settings.points, settings.seed, settings.vary, file.read_text("utf-8")]
     return SweepPlan(
-        settings=settings, config=config, points=_points(config, drawn, file.parent, path), digest=digest(decides)
+        settings=settings, config=config, points=_points(config, drawn, file.parent, path), digest=digest(inputs)
     )
 
 
 def _settings(raw: Mapping[str, Any], problems: list[str]) -> SweepSettings:
-    """What can be read; one problem for everything else."""
+    """Return the readable settings, and add one problem for everything else."""
     hints = get_type_hints(SweepSettings)
     read: dict[str, Any] = {"config": "", "vary": {}}
     for key, value in raw.items():
@@ -120,7 +120,7 @@ def _draw_problems(settings: SweepSettings, axes: Sequence[Axis], raw: Mapping[s
     if settings.method == "random":
         total = combinations(axes)
         if settings.points is None:
-            yield "'points' is missing. Say how many combinations method = \"random\" draws"
+            yield "'points' is missing. Set it to the number of combinations that method = \"random\" draws"
         elif settings.points < 1:
             yield f"'points' is {settings.points}; set it to 1 or more"
         elif len(axes) == len(list(_flat(settings.vary))) and settings.points > total:
@@ -128,16 +128,18 @@ def _draw_problems(settings: SweepSettings, axes: Sequence[Axis], raw: Mapping[s
 
 
 def _axes(vary: Mapping[str, Any], problems: list[str]) -> list[Axis]:
-    """The groups of keys with their values; `optim.lr`, a table to TOML without quotation marks, means the same."""
+    """Return the groups of keys with their values; unquoted `optim.lr`, a table in TOML, means the same as quoted."""
     axes: list[Axis] = []
     seen: set[str] = set()
     for names, values in _flat(vary):
         keys = tuple(key.strip() for key in names.split(","))
-        found = [*_bad_keys(keys), *_bad_values(names, keys, values)]
-        found += [f"'vary.{key}' is there twice. Keep one" for key in keys if key in seen or keys.count(key) > 1]
+        key_problems = [*_bad_keys(keys), *_bad_values(names, keys, values)]
+        key_problems += [
+            f"'vary.{key}' is listed twice. Keep one" for key in keys if key in seen or keys.count(key) > 1
+        ]
         seen.update(keys)
-        problems += dict.fromkeys(found)
-        if not found:
+        problems += dict.fromkeys(key_problems)
+        if not key_problems:
             rows = [(value,) for value in values] if len(keys) == 1 else [tuple(value) for value in values]
             axes.append(Axis(keys=keys, values=rows))
     return axes
@@ -152,7 +154,7 @@ def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def settable() -> list[str]:
-    """Every `table.key` of a training configuration that a point may change."""
+    """Return every `table.key` of a training configuration that a point may change."""
     hints = get_type_hints(Config)
     full = []
     for name, hint in hints.items():
@@ -172,8 +174,8 @@ def _bad_keys(keys: Sequence[str]) -> Iterator[str]:
             yield f"'vary.{key}' cannot be varied: {reason}. Set it in the training configuration"
         elif key not in known:
             within = [name for name in known if name.startswith(f"{key}.")]
-            said = f"name a key of it: {', '.join(within)}" if within else _near(key, known)
-            yield f"'vary.{key}' is unknown; {said}"
+            hint = f"name a key of it: {', '.join(within)}" if within else _near(key, known)
+            yield f"'vary.{key}' is unknown; {hint}"
 
 
 def _bad_values(names: str, keys: Sequence[str], values: Any) -> Iterator[str]:
@@ -190,37 +192,40 @@ def _bad_values(names: str, keys: Sequence[str], values: Any) -> Iterator[str]:
 
 
 def _config(file: Path) -> tuple[Config | None, list[str]]:
-    """The training configuration, or its problems."""
+    """Read the training configuration, or return its problems."""
     try:
         return load_config(file, model_checks.model_problems), []
     except UserError as error:
-        return None, said(error)
+        return None, listed_problems(error)
 
 
-def said(error: UserError) -> list[str]:
-    """The problems that a refusal lists, one an item."""
+def listed_problems(error: UserError) -> list[str]:
+    """Return the problems that an error lists."""
     first, *listed = str(error).splitlines()
     return [line.strip() for line in listed] or [first]
 
 
 def _nothing_to_choose_by(config: Config, axes: Sequence[Axis], name: str) -> Iterator[str]:
-    """What would leave the points without a number that tells one from another."""
+    """Yield reasons why the points could not be compared."""
     if config.select.suite:
         return
     if not config.data.validation:
         yield (
-            f"{name} has neither [select] nor data.validation, so nothing tells the points apart. Name a suite with "
+            f"{name} has neither [select] nor data.validation, so the points cannot be compared. Name a suite with "
             "validation cases in [select], or rows in data.validation"
         )
     if any("base" in axis.keys for axis in axes):
         yield (
-            "'vary.base' needs [select] in the training configuration: losses of two bases are by other tokens and "
+            "'vary.base' needs [select] in the training configuration: losses of two bases are per other tokens and "
             "cannot be compared. Name a suite with validation cases there"
         )
 
 
 def _points(config: Config, drawn: Sequence[Mapping[str, Any]], folder: Path, path: Path) -> list[SweepPoint]:
-    """Every point with its configuration, checked as a training checks it; one UserError lists the problems of all."""
+    """Return every point with its configuration, checked as for training.
+
+    Raises UserError that lists the problems of all points.
+    """
     points: list[SweepPoint] = []
     problems: dict[str, list[int]] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -231,7 +236,7 @@ def _points(config: Config, drawn: Sequence[Mapping[str, Any]], folder: Path, pa
             try:
                 whole = load_config(file, _point_problems)
             except UserError as error:
-                for problem in said(error):
+                for problem in listed_problems(error):
                     problems.setdefault(problem.removeprefix(f"{file}: "), []).append(number)
                 continue
             steps, seen = _planned(whole)
@@ -251,7 +256,7 @@ def _named(numbers: Sequence[int], drawn: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _point_problems(config: Config) -> list[str]:
-    """What a training would find before its first step: clashes with the model, and more rows wanted than there are."""
+    """Return the problems that training would report before its first step: conflicts with the model, too few rows."""
     problems = model_checks.model_problems(config)
     wanted = config.data.rows
     if (
@@ -264,7 +269,7 @@ def _point_problems(config: Config) -> list[str]:
 
 
 def _planned(config: Config) -> tuple[int, int]:
-    """Weight updates of a configuration, and the rows that they see."""
+    """Return the weight updates of a configuration, and the training rows over all epochs."""
     train = config.train
     rows = config.data.rows or count_rows(config.data.train, config.data.streaming)
     steps = total_steps(rows, train.rows_per_step, train.epochs, train.max_steps)

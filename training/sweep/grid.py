@@ -1,4 +1,4 @@
-"""The points of a sweep: combinations of values, and the training configuration of each. Reads no file."""
+"""The points of a sweep: combinations of values, and the training configuration of each."""
 
 from __future__ import annotations
 
@@ -15,59 +15,59 @@ from msgspec import Struct
 from training.config import Config
 
 PATHS = ("base", "data.train", "data.suites")
-"""Keys whose values name files."""
+"""Keys whose values are paths."""
 
 Method = Literal["grid", "random"]
 
 
 class Axis(Struct, frozen=True, kw_only=True):
-    """What is changed together."""
+    """Settings that change together."""
 
     keys: tuple[str, ...]
     """`table.key` of each setting."""
     values: list[tuple[Any, ...]]
-    """The choices; each has a value for every key."""
+    """The choices, each with a value per key."""
 
 
 class SweepPoint(Struct, frozen=True, kw_only=True):
-    """One training of the sweep."""
+    """One training run of the sweep."""
 
     number: int
     """1 for the first."""
     values: dict[str, Any]
-    """What it changes: `table.key` to value."""
+    """Its settings: `table.key` to value."""
     config: Config
-    """The whole configuration."""
+    """The complete training configuration."""
     text: str
-    """The same as a TOML file."""
+    """The configuration as TOML."""
     steps: int
     """Weight updates planned."""
     rows_seen: int
-    """Training rows, each as often as it is seen; its time goes by them."""
+    """Training rows over all epochs; the duration is proportional to them."""
 
     @property
-    def says(self) -> str:
-        """`optim.lr = 0.0003, lora.r = 8`."""
+    def summary(self) -> str:
+        """The settings, such as `optim.lr = 0.0003, lora.r = 8`."""
         return ", ".join(f"{key} = {shown(key, value)}" for key, value in self.values.items())
 
 
 def combinations(axes: Sequence[Axis]) -> int:
-    """How many points there could be."""
+    """Return the number of possible points."""
     return math.prod(len(axis.values) for axis in axes)
 
 
 def draw(axes: Sequence[Axis], method: Method, points: int | None, seed: int) -> list[dict[str, Any]]:
-    """The values of every point; the last axis changes fastest.
+    """Return the values of every point; the last axis changes fastest.
 
-    `random` draws `points` combinations without repeats. A larger number begins with the points of a smaller one.
+    `random` draws `points` combinations without repetition; a larger number starts with the points of a smaller one.
     """
     total = combinations(axes)
     if method == "grid":
         return [_combination(axes, number) for number in range(total)]
-    wanted = points or 0
+    count = points or 0
     source = random.Random(seed)
     drawn: dict[int, None] = {}
-    while len(drawn) < min(wanted, total):
+    while len(drawn) < min(count, total):
         drawn.setdefault(source.randrange(total))
     return [_combination(axes, number) for number in drawn]
 
@@ -82,12 +82,12 @@ def _combination(axes: Sequence[Axis], number: int) -> dict[str, Any]:
 
 
 def point_name(name: str, number: int) -> str:
-    """Name of a point's run."""
+    """Return the name of a point's run."""
     return f"{name}-p{number:02d}"
 
 
 def point_text(config: Config, number: int, values: Mapping[str, Any], folder: Path) -> str:
-    """The configuration of one point as TOML. Paths among the values are relative to `folder`."""
+    """Render the configuration of one point as TOML. Paths among the values are relative to `folder`."""
     tables: dict[str, Any] = msgspec.to_builtins(config)
     tables["output"]["name"] = point_name(config.output.name, number)
     for full, value in values.items():
@@ -106,7 +106,7 @@ def _absolute(key: str, value: Any, folder: Path) -> Any:
 
 
 def _lines(tables: Mapping[str, Any]) -> Iterator[str]:
-    """Lines of TOML; a value of None is left out."""
+    """Yield lines of TOML; values of None are omitted."""
     yield from (f"{key} = {_toml(value)}" for key, value in tables.items() if not isinstance(value, dict))
     for name, table in tables.items():
         if isinstance(table, dict):
@@ -125,7 +125,7 @@ def _toml(value: Any) -> str:
 
 
 def shown(key: str, value: Any) -> str:
-    """A value as people read it; of a path its last part."""
+    """Format a value for people; a path becomes its last part."""
     if isinstance(value, list):
         return "[" + ", ".join(shown(key, item) for item in value) + "]"
     if isinstance(value, str):
@@ -134,6 +134,6 @@ def shown(key: str, value: Any) -> str:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Each `table.key` without its table, where that still tells it from the others."""
+    """Return each `table.key` without its table, unless another key has the same last part."""
     last = [key.rpartition(".")[2] for key in keys]
     return {key: short if last.count(short) == 1 else key for key, short in zip(keys, last, strict=True)}

@@ -1,7 +1,4 @@
-"""The table of a sweep: what each point measured, in which order they stand, how far chance may have put them there.
-
-It is kept as sweep.json, which is written whole after every point. Trains nothing and shows nothing.
-"""
+"""The table of a sweep: measurements, ranking and selection bias. It is stored as sweep.json after every point."""
 
 from __future__ import annotations
 
@@ -18,13 +15,13 @@ from harness.files import write_atomic
 from harness.schema import Estimate
 
 FURTHEST = 12.0
-"""Standard deviations; a normal beyond them adds nothing that a double can hold."""
+"""Standard deviations; the tails beyond them are below double precision."""
 
 
 def expected_best(count: int) -> float:
-    """Mean of the largest of `count` independent standard normals; 0 for one.
+    """Return the expected maximum of `count` independent standard normals; 0 for one.
 
-    It is the integral of x * k * phi(x) * Phi(x)^(k - 1): the mean of the highest order statistic (David and Nagaraja,
+    It is the integral of x * k * phi(x) * Phi(x)^(k - 1), the mean of the highest order statistic (David and Nagaraja,
     Order Statistics, 3rd edition, 2003, section 3.1).
     """
     if count < 2:
@@ -34,17 +31,17 @@ def expected_best(count: int) -> float:
     def density(x: float) -> float:
         return x * count * math.exp(-x * x / 2) / math.sqrt(2 * math.pi) * float(special.ndtr(x)) ** (count - 1)
 
-    found, _ = integrate.quad(density, -FURTHEST, FURTHEST, limit=200, epsabs=1e-10)
-    return float(found)
+    expected, _ = integrate.quad(density, -FURTHEST, FURTHEST, limit=200, epsabs=1e-10)
+    return float(expected)
 
 
-def standard_error(found: Estimate) -> float | None:
-    """Half of the interval in normal quantiles; None where there is no interval."""
+def standard_error(level: Estimate) -> float | None:
+    """Return half of the interval divided by the normal quantile; None where there is no interval."""
     from harness.stats.intervals import critical
 
-    if found.low is None or found.high is None:
+    if level.low is None or level.high is None:
         return None
-    return (found.high - found.low) / 2 / critical(found.level)
+    return (level.high - level.low) / 2 / critical(level.level)
 
 
 FILE = "sweep.json"
@@ -52,125 +49,125 @@ LOSS = "validation loss"
 
 
 class SweepMeasure(Struct, frozen=True, kw_only=True):
-    """What the points are compared by."""
+    """The metric that ranks the points."""
 
     name: str = LOSS
-    """Metric of a suite, or the validation loss in nats by answer token."""
+    """Metric of a suite, or the validation loss in nats per answer token."""
     higher_is_better: bool = False
     """Direction."""
     suite: str = ""
-    """Suite whose metric it is; empty for the loss."""
+    """Suite of the metric; empty for the loss."""
 
 
 class SweepRow(Struct, frozen=True, kw_only=True):
-    """One point."""
+    """The results of one point."""
 
     number: int
     """1 for the first."""
     values: dict[str, Any]
-    """What it changes: `table.key` to value."""
+    """Its settings: `table.key` to value."""
     steps_planned: int
     """Weight updates planned."""
     status: Literal["waiting", "finished", "failed"] = "waiting"
-    """How far it is."""
+    """Progress."""
     inputs: str = ""
-    """Digest of everything that it was trained on."""
+    """Digest of its training data, base and settings."""
     run: str = ""
     """Name of its run folder."""
     error: str | None = None
-    """Last line of a failed training."""
+    """Last output line of a failed training run."""
     metric: Estimate | None = None
-    """The metric of the kept adapter on the validation cases; None where the loss chooses."""
+    """The metric of the selected adapter on the validation cases; None where the loss selects."""
     before: Estimate | None = None
-    """The same of its base model."""
+    """The metric of its base model."""
     validation_loss: float | None = None
-    """Of the kept adapter."""
+    """Validation loss of the selected adapter."""
     best_step: int | None = None
-    """Step of the kept adapter."""
+    """Step of the selected adapter."""
     steps: int | None = None
     """Weight updates done."""
     trainable_parameters: int | None = None
-    """Size of the adapter."""
+    """Parameters of the adapter."""
     tokens_per_s: float | None = None
-    """Tokens of the rows by second."""
+    """Tokens of the rows per second."""
     peak_memory_mib: int | None = None
-    """Most memory at once."""
+    """Peak memory."""
     wall_s: float | None = None
-    """Seconds of the training."""
+    """Duration in seconds."""
     diagnosis: str = ""
-    """What its curves show."""
+    """Name of the diagnosis of its curves."""
 
 
 class Confirmed(Struct, frozen=True, kw_only=True):
-    """The winner on the suite's test cases, which were asked once."""
+    """The evaluation of the winner on the suite's test cases."""
 
     point: int
-    """The winner's number."""
+    """Number of the winner."""
     trained: str
     """Name of its run folder."""
     run: str
     """Name of the evaluation's run folder."""
     metric: Estimate
-    """The winner's level."""
+    """Metric of the winner."""
     baseline: Estimate | None = None
-    """The base model's."""
+    """Metric of the base model."""
     difference: Estimate | None = None
     """Winner minus base model, paired."""
     gates: dict[str, int] = field(default_factory=dict)
-    """How many gates of the suite had each outcome."""
+    """Number of the suite's gates by outcome."""
     earlier: list[str] = field(default_factory=list)
-    """Other sweeps that asked the same test before."""
+    """Other sweeps that used the same test cases before."""
 
 
 class Caution(Struct, frozen=True, kw_only=True):
-    """How much better the best of several equally good points would look by chance."""
+    """Selection bias: how much better the best of several equally good points would look by chance."""
 
     points: int
     """Points compared."""
     standard_error: float
-    """Of the winner's metric."""
+    """Standard error of the winner's metric."""
     at_most: float
-    """In the metric's unit. The points share their cases, which makes it less; what the choice of each point's step
-    adds is not in it."""
+    """Upper bound, in the metric's unit: the points share their cases, which makes it smaller. The selection of each
+    point's step is not included."""
 
 
 class SweepTable(Struct, frozen=True, kw_only=True):
-    """A sweep as far as it is."""
+    """The state of a sweep."""
 
     name: str
-    """Name of the training that it varies."""
+    """Name of the training configuration."""
     measure: SweepMeasure
-    """What the points are compared by."""
+    """The metric that ranks the points."""
     rows: list[SweepRow]
-    """Every point, in its order."""
+    """Every point, by number."""
     confirmed: Confirmed | None = None
-    """The winner's test."""
+    """The evaluation of the winner."""
 
     @property
     def ranked(self) -> list[SweepRow]:
-        """Finished points, the best first; ties go to the lower loss, the smaller adapter, the earlier point."""
-        return sorted((row for row in self.rows if row.status == "finished"), key=self._place)
+        """Finished points, best first; ties go to the lower loss, the smaller adapter, the earlier point."""
+        return sorted((row for row in self.rows if row.status == "finished"), key=self._rank)
 
     @property
     def winner(self) -> SweepRow | None:
-        """The best point that measured anything."""
+        """The best point with a measured metric."""
         best = next(iter(self.ranked), None)
         return best if best is not None and self.value(best) is not None else None
 
     @property
     def failed(self) -> list[SweepRow]:
-        """Points whose training ended with an error."""
+        """Points whose training failed."""
         return [row for row in self.rows if row.status == "failed"]
 
     def value(self, row: SweepRow) -> float | None:
-        """What a point is compared by."""
+        """Return the metric that ranks a point."""
         if not self.measure.suite:
             return row.validation_loss
         return row.metric.value if row.metric else None
 
     @property
     def caution(self) -> Caution | None:
-        """None where no interval says how certain the winner's number is."""
+        """The selection bias; None where the winner's metric has no interval."""
         best = self.winner
         error = standard_error(best.metric) if best and best.metric else None
         if error is None:
@@ -178,7 +175,7 @@ class SweepTable(Struct, frozen=True, kw_only=True):
         count = sum(self.value(row) is not None for row in self.ranked)
         return Caution(points=count, standard_error=error, at_most=error * expected_best(count))
 
-    def _place(self, row: SweepRow) -> tuple[float, float, float, int]:
+    def _rank(self, row: SweepRow) -> tuple[float, float, float, int]:
         worst = float("inf")
         value = self.value(row)
         signed = worst if value is None else -value if self.measure.higher_is_better else value
@@ -187,7 +184,7 @@ class SweepTable(Struct, frozen=True, kw_only=True):
 
 
 def finished(row: SweepRow, run: str, record: Mapping[str, Any], inputs: str) -> SweepRow:
-    """The row of a point whose training made `record`, the `training` of a finished run's manifest."""
+    """Return the row of a finished point from `record`, the `training` of its run's manifest."""
     selection = record.get("selection") or {}
     before, best = (_estimate(selection.get(when)) for when in ("before", "best"))
     return SweepRow(
@@ -210,23 +207,25 @@ def finished(row: SweepRow, run: str, record: Mapping[str, Any], inputs: str) ->
     )
 
 
-def _estimate(found: Mapping[str, Any] | None) -> Estimate | None:
-    return msgspec.convert(found, Estimate) if found else None
+def _estimate(fields: Mapping[str, Any] | None) -> Estimate | None:
+    return msgspec.convert(fields, Estimate) if fields else None
 
 
 def read(folder: Path) -> SweepTable | None:
-    """The table of a sweep that began before; None where there is none."""
+    """Read the table of a sweep from its folder; None where there is none. Raises UserError if it is unreadable."""
     file = folder / FILE
     if not file.exists():
         return None
     try:
         return msgspec.json.decode(file.read_bytes(), type=SweepTable)
     except (OSError, *NOT_JSON) as error:
-        raise UserError(f"{file}: cannot be read: {error}. Move it away; finished trainings are found again") from None
+        raise UserError(
+            f"{file}: cannot be read: {error}. Move it away; finished training runs are found again"
+        ) from None
 
 
 def as_json(table: SweepTable) -> bytes:
-    """The table with what follows from it: the ranking, and the caution."""
+    """Encode the table with its ranking and selection bias."""
     whole = msgspec.to_builtins(table) | {
         "ranking": [row.number for row in table.ranked],
         "caution": msgspec.to_builtins(table.caution),

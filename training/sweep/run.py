@@ -1,11 +1,11 @@
-"""Trains every point of a sweep, one process after another, compares them, and asks the winner the test once.
+"""`tunegate sweep`: trains every point in its own process, ranks them, and tests the winner once.
 
     <output.dir>/sweep-<name>-<8 hex>/
-      points/01.toml ...   configuration of each point; `tunegate train` takes it
+      points/01.toml ...   configuration of each point, for `tunegate train`
       sweep.json  sweep.md  sweep.svg
 
-Run folders of the points lie where every training's do. The same command goes on: a finished point is not trained
-again, an interrupted one goes on where it stopped, a failed one is tried again.
+The run folders of the points are in <output.dir> too. The same command resumes a sweep: finished points are not trained
+again, an interrupted point resumes where it stopped, and failed points are retried.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from harness.runs import folder as runs_folder
 from harness.suites.prompts import Renderer
 from harness.threads import before_torch
 from training import validation
-from training.config import Config, asked_tables, fingerprint
+from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import WITHOUT_SUITES
 from training.data.rows import files_sha256
 from training.run import Interrupted
@@ -45,54 +45,56 @@ from training.sweep import results, view
 from training.sweep.config import SweepPlan
 from training.sweep.grid import SweepPoint
 from training.sweep.results import SweepMeasure, SweepRow, SweepTable
-from training.sweep.test_winner import asked_before, check, confirm
+from training.sweep.test_winner import check, confirm, used_before
 from training.sweep.view import write_plot
 from training.validation import Questions
 
 ADAPTER = "adapter: "
-"""How `tunegate train` names what it made."""
+"""Prefix of the line in which `tunegate train` prints its adapter."""
 
 
 class Ended(Struct, frozen=True, kw_only=True):
+    """How a training process ended."""
+
     run: Path | None = None
-    """Run folder of a finished training."""
+    """Run folder of a finished training run."""
     error: str | None = None
     """Why there is none, in one line."""
     stopped: bool = False
-    """It was asked to stop, and can go on."""
+    """Whether it was interrupted and can resume."""
 
 
 class Processes:
-    """A context that starts trainings one after another and passes Ctrl-C or a polite kill on to the one that runs.
+    """A context that runs training processes one at a time and forwards SIGINT and SIGTERM to the current one.
 
-    A training has a session of its own, so that each signal reaches it once. A second one ends it at once. The
-    terminal is lent to it for its live view.
+    Each process has its own session, so that each signal reaches it once. A second signal ends it at once. It uses the
+    terminal for its live view.
     """
 
     def __init__(self, options: Sequence[str] = ()) -> None:
         self.options = options
-        """Further options of every `tunegate train`."""
-        self.asked_to_stop = False
-        self._running: subprocess.Popen[str] | None = None
+        """Additional options of every `tunegate train`."""
+        self.stop_requested = False
+        self._process: subprocess.Popen[str] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Processes:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._pass_on)
+                self._before[number] = signal.signal(number, self._forward)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        self.asked_to_stop = True
-        if self._running is not None:
-            self._running.send_signal(signal.SIGINT)
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        self.stop_requested = True
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
 
     def train(self, config: Path, relay: Callable[[str], None]) -> Ended:
-        """Run `tunegate train` on a configuration to its end; `relay` takes each line that it prints."""
+        """Run `tunegate train` on a configuration to its end; `relay` receives each line of its output."""
         command = [sys.executable, "-m", "tunegate.cli.main", "train", str(config), *self.options]
         last, run = "", None
         with (
@@ -109,8 +111,8 @@ class Processes:
                 start_new_session=True,
             ) as process,
         ):
-            self._running = process
-            if self.asked_to_stop:
+            self._process = process
+            if self.stop_requested:
                 process.send_signal(signal.SIGINT)
             try:
                 assert process.stdout is not None
@@ -125,7 +127,7 @@ class Processes:
                 raise
             finally:
                 process.wait()
-                self._running = None
+                self._process = None
         return _ended(process.returncode, run, last)
 
 
@@ -136,26 +138,26 @@ def _ended(code: int, run: Path | None, last: str) -> Ended:
         return Ended(stopped=True)
     if code < 0:
         name = signal.Signals(-code).name
-        return Ended(error=f"killed by {name}; the last it said was: {last or 'nothing'}")
-    return Ended(error=last.removeprefix("tunegate: ") or f"ended with code {code} and said nothing")
+        return Ended(error=f"killed by {name}; last output: {last or 'none'}")
+    return Ended(error=last.removeprefix("tunegate: ") or f"ended with code {code} without output")
 
 
 DIGEST_CHARS = 8
 
 
 class Sweep(Struct, frozen=True, kw_only=True):
-    """A sweep about to run, or that has run."""
+    """A sweep before or after it ran."""
 
     path: Path
     """The sweep file."""
     plan: SweepPlan
-    """What it asks for."""
-    asked: dict[str, Questions]
-    """By table of the training configuration: cases that every point answers while it trains."""
+    """Its settings and points."""
+    questions: dict[str, Questions]
+    """Validation cases that every point answers while it trains, by table of the training configuration."""
     folder: Path
     """Its folder."""
     table: SweepTable
-    """What is known of its points."""
+    """The state of its points."""
 
     @property
     def root(self) -> Path:
@@ -164,173 +166,177 @@ class Sweep(Struct, frozen=True, kw_only=True):
 
 
 def prepare(path: Path) -> Sweep:
-    """Read and check everything that a sweep names; no weight is loaded and nothing is written."""
+    """Read and check everything that a sweep needs, without loading weights or writing files. Raises UserError."""
     before_torch()
     plan = sweep_config.load(path)
     config = plan.config
-    asked = _questions(config)
-    chosen = asked.get("select")
+    questions = _questions(config)
+    selection = questions.get("select")
     measure = SweepMeasure()
-    if chosen:
-        metric = chosen.metric
-        measure = SweepMeasure(name=metric.name, higher_is_better=metric.higher_is_better, suite=chosen.suite.name)
-    safe = re.sub(r"[^a-z0-9]+", "-", config.output.name.lower()).strip("-")
-    folder = Path(config.output.dir) / f"sweep-{safe}-{plan.digest[:DIGEST_CHARS]}"
+    if selection:
+        metric = selection.metric
+        measure = SweepMeasure(name=metric.name, higher_is_better=metric.higher_is_better, suite=selection.suite.name)
+    name = re.sub(r"[^a-z0-9]+", "-", config.output.name.lower()).strip("-")
+    folder = Path(config.output.dir) / f"sweep-{name}-{plan.digest[:DIGEST_CHARS]}"
     rows = [SweepRow(number=p.number, values=p.values, steps_planned=p.steps) for p in plan.points]
     new = SweepTable(name=config.output.name, measure=measure, rows=rows)
-    return Sweep(path=path, plan=plan, asked=asked, folder=folder, table=results.read(folder) or new)
+    return Sweep(path=path, plan=plan, questions=questions, folder=folder, table=results.read(folder) or new)
 
 
 def _questions(config: Config) -> dict[str, Questions]:
-    if not any(asked.suite for asked in asked_tables(config).values()):
+    if not any(table.suite for table in question_tables(config).values()):
         return {}
     base = resolve.resolve(config.base)
     renderer = Renderer(base.path)
-    found = {name: validation.load(asked, name, base, renderer) for name, asked in asked_tables(config).items()}
-    return {name: one for name, one in found.items() if one is not None}
+    loaded = {name: validation.load(table, name, base, renderer) for name, table in question_tables(config).items()}
+    return {name: questions for name, questions in loaded.items() if questions is not None}
 
 
 def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -> Sweep:
-    """Train what is not trained yet, keep the table after every point, confirm the winner.
+    """Train the points that are not trained yet, write the table after every point, and test the winner.
 
-    UserError where no point could be trained; `training.run.Interrupted` where the user stopped it.
+    Raises UserError where no point could be trained, and `training.run.Interrupted` where the user stopped it.
     """
-    made = prepare(path)
-    if chosen := _to_ask(made):
-        check(chosen, made.plan.config, engine)
+    state = prepare(path)
+    if questions := _cases_to_test(state):
+        check(questions, state.plan.config, engine)
     progress = Progress()
-    (made.folder / "points").mkdir(parents=True, exist_ok=True)
+    (state.folder / "points").mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(made.folder / ".lock", timeout=0):
-            made = _train_all(made, progress.say, without_suites)
-            if made.table.winner is None:
-                raise UserError(_no_winner(made.table))
-            progress.say(f"sweep: {made.folder / 'sweep.md'}")
-            made = _confirmed(made, engine, progress)
+        with FileLock(state.folder / ".lock", timeout=0):
+            state = _train_all(state, progress.say, without_suites)
+            if state.table.winner is None:
+                raise UserError(_no_winner(state.table))
+            progress.say(f"sweep: {state.folder / 'sweep.md'}")
+            state = _test_winner(state, engine, progress)
     except Timeout:
         raise UserError(f"{path}: this sweep is already running in another process. Wait for it") from None
-    return made
+    return state
 
 
-def _no_winner(found: SweepTable) -> str:
-    if found.ranked:
-        metric = found.ranked[0].metric
-        return (
-            f"no point could be measured: {metric.reason if metric else 'no validation was made'}. Look at its answers"
-        )
-    failed = "\n".join(f"  point {row.number} ({view.changes(row.values)}): {row.error}" for row in found.failed)
-    return f"no point of {len(found.rows)} could be trained. The same command tries them again\n{failed}"
+def _no_winner(table: SweepTable) -> str:
+    if table.ranked:
+        metric = table.ranked[0].metric
+        return f"no point could be measured: {metric.reason if metric else 'no validation was made'}. Read its answers"
+    failed = "\n".join(f"  point {row.number} ({view.changes(row.values)}): {row.error}" for row in table.failed)
+    return f"no point of {len(table.rows)} could be trained. Run the same command to retry\n{failed}"
 
 
-def _train_all(made: Sweep, say: Callable[[str], None], without_suites: bool) -> Sweep:
-    points, pace = made.plan.points, SweepPace()
-    inputs = {point.number: _inputs(point.config, made.asked) for point in points}
-    waiting: list[SweepPoint] = []
-    for point, row in zip(points, made.table.rows, strict=True):
-        if _is_kept(row, inputs[point.number], made):
+def _train_all(state: Sweep, say: Callable[[str], None], without_suites: bool) -> Sweep:
+    points, pace = state.plan.points, SweepPace()
+    inputs = {point.number: _inputs(point.config, state.questions) for point in points}
+    pending: list[SweepPoint] = []
+    for point, row in zip(points, state.table.rows, strict=True):
+        if _is_current(row, inputs[point.number], state):
             pace.add(row.wall_s or 0.0, point.rows_seen)
         else:
-            waiting.append(point)
-    if len(waiting) < len(points):
-        say(f"sweep: {len(points) - len(waiting)} of {len(points)} points are trained already")
+            pending.append(point)
+    if len(pending) < len(points):
+        say(f"sweep: {len(points) - len(pending)} of {len(points)} points are already trained")
     with Processes([WITHOUT_SUITES] if without_suites else []) as processes:
-        for place, point in enumerate(waiting):
-            left = pace.left(sum(p.rows_seen for p in waiting[place:]))
-            wait = f"; about {format_duration(left)} left for this and the rest" if left and left >= 1 else ""
-            say(f"sweep: point {point.number} of {len(points)}: {point.says}{wait}")
+        for place, point in enumerate(pending):
+            seconds_left = pace.left(sum(p.rows_seen for p in pending[place:]))
+            wait = (
+                f"; about {format_duration(seconds_left)} left for this and the rest"
+                if seconds_left and seconds_left >= 1
+                else ""
+            )
+            say(f"sweep: point {point.number} of {len(points)}: {point.summary}{wait}")
             start = time.monotonic()
-            row = _train(point, made, processes, inputs[point.number], say)
+            row = _train(point, state, processes, inputs[point.number], say)
             pace.add(time.monotonic() - start, point.rows_seen)
-            made = _keep(made, row)
-    return _keep(made, *made.table.rows)
+            state = _store(state, row)
+    return _store(state, *state.table.rows)
 
 
 class SweepPace:
-    """Says how long the points that are left will take, from those that are finished, by the rows that they see."""
+    """Estimates the remaining time from the finished points, in proportion to their rows."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.rows = 0
 
     def add(self, seconds: float, rows: int) -> None:
-        """A point has ended."""
+        """Count a finished point."""
         self.seconds += seconds
         self.rows += rows
 
     def left(self, rows: int) -> float | None:
-        """Seconds for so many rows; None where no point is finished."""
+        """Return the seconds for a number of rows; None before any point is finished."""
         return rows * self.seconds / self.rows if self.rows else None
 
 
-def _inputs(config: Config, asked: dict[str, Questions]) -> str:
-    """Digest of all that a training's result depends on."""
+def _inputs(config: Config, questions: dict[str, Questions]) -> str:
+    """Return a digest of everything that the result of a training run depends on."""
     files = [files_sha256(config.data.train), files_sha256(config.data.validation)]
-    cases = {name: found.digest for name, found in asked.items()}
+    cases = {name: table_questions.digest for name, table_questions in questions.items()}
     return digest([fingerprint(config), resolve.resolve(config.base).digest, files, cases])
 
 
-def _is_kept(row: SweepRow, inputs: str, made: Sweep) -> bool:
-    """The point was trained on what it would be trained on now, and its run folder is still there."""
-    return row.status == "finished" and row.inputs == inputs and (made.root / row.run / runs_folder.SEAL).exists()
+def _is_current(row: SweepRow, inputs: str, state: Sweep) -> bool:
+    """Whether the point was trained on the current inputs and its run folder still exists."""
+    return row.status == "finished" and row.inputs == inputs and (state.root / row.run / runs_folder.SEAL).exists()
 
 
-def _train(point: SweepPoint, made: Sweep, processes: Processes, inputs: str, say: Callable[[str], None]) -> SweepRow:
-    """Train one point in a process; its row. Interrupted where the user stopped it."""
-    file = made.folder / "points" / f"{point.number:02d}.toml"
-    head = f"# Point {point.number} of {made.path.name}: {point.says}\n# Train it alone with: tunegate train {file}\n"
+def _train(point: SweepPoint, state: Sweep, processes: Processes, inputs: str, say: Callable[[str], None]) -> SweepRow:
+    """Train one point in a process and return its row. Raises Interrupted where the user stopped it."""
+    file = state.folder / "points" / f"{point.number:02d}.toml"
+    head = (
+        f"# Point {point.number} of {state.path.name}: {point.summary}\n# Train it alone with: tunegate train {file}\n"
+    )
     write_atomic(file, head + point.text, results.REFUSED)
     ended = processes.train(file, lambda line: say(f"  {line}"))
     row = SweepRow(number=point.number, values=point.values, steps_planned=point.steps)
     if ended.run is not None:
         record = runs_folder.load_manifest(ended.run).training or {}
         return results.finished(row, ended.run.name, record, inputs)
-    if ended.stopped or processes.asked_to_stop:
+    if ended.stopped or processes.stop_requested:
         raise Interrupted(
-            f"sweep stopped at point {point.number} of {len(made.plan.points)}. The same command goes on: "
-            f"tunegate sweep {made.path}"
+            f"sweep stopped at point {point.number} of {len(state.plan.points)}. Run the same command to resume: "
+            f"tunegate sweep {state.path}"
         )
     say(f"sweep: point {point.number} failed: {ended.error}")
     return replace(row, status="failed", error=ended.error)
 
 
-def _keep(made: Sweep, *rows: SweepRow) -> Sweep:
-    """Put rows into the table and write it: the numbers first, then what is drawn from them."""
-    new = {row.number: row for row in rows}
-    now = replace(made.table, rows=[new.get(row.number, row) for row in made.table.rows])
-    results.write(now, made.folder)
-    write_atomic(made.folder / "sweep.md", view.markdown(now), results.REFUSED)
-    write_plot(now, made.folder / "sweep.svg")
-    return replace(made, table=now)
+def _store(state: Sweep, *rows: SweepRow) -> Sweep:
+    """Replace rows of the table and write it: first the numbers, then the page and the plot."""
+    by_number = {row.number: row for row in rows}
+    table = replace(state.table, rows=[by_number.get(row.number, row) for row in state.table.rows])
+    results.write(table, state.folder)
+    write_atomic(state.folder / "sweep.md", view.markdown(table), results.REFUSED)
+    write_plot(table, state.folder / "sweep.svg")
+    return replace(state, table=table)
 
 
-def _to_ask(made: Sweep) -> Questions | None:
-    """Where the test is still to be asked: the cases that choose whom."""
-    return None if made.table.confirmed or not made.plan.settings.confirm else made.asked.get("select")
+def _cases_to_test(state: Sweep) -> Questions | None:
+    """Return the validation cases whose suite's test still has to run, if any."""
+    return None if state.table.confirmed or not state.plan.settings.confirm else state.questions.get("select")
 
 
-def _confirmed(made: Sweep, engine: str | None, progress: Progress) -> Sweep:
-    """Ask the winner the test, where it is still to be asked."""
-    chosen, best = _to_ask(made), made.table.winner
-    if chosen is None or best is None:
-        return made
-    suite = chosen.suite
-    progress.say(f"sweep: the winner, point {best.number}, is asked the {len(suite.cases)} test cases of {suite.name}")
-    config = made.plan.points[best.number - 1].config
-    found = confirm(suite, chosen.metric.name, best, config, engine, progress)
-    earlier = asked_before(made.root, suite.name, made.folder)
-    done = replace(made.table, confirmed=replace(found, earlier=earlier))
-    return _keep(replace(made, table=done))
+def _test_winner(state: Sweep, engine: str | None, progress: Progress) -> Sweep:
+    """Test the winner, unless a test ran before."""
+    questions, best = _cases_to_test(state), state.table.winner
+    if questions is None or best is None:
+        return state
+    suite = questions.suite
+    progress.say(f"sweep: testing the winner, point {best.number}: {len(suite.cases)} test cases of {suite.name}")
+    config = state.plan.points[best.number - 1].config
+    confirmed = confirm(suite, questions.metric.name, best, config, engine, progress)
+    earlier = used_before(state.root, suite.name, state.folder)
+    table = replace(state.table, confirmed=replace(confirmed, earlier=earlier))
+    return _store(replace(state, table=table))
 
 
 def planned(path: Path, width: int) -> str:
-    """What the sweep would train, as text."""
-    made = prepare(path)
-    measure = made.table.measure
-    return view.dry(made.plan.points, f"{measure.name} of {measure.suite}" if measure.suite else measure.name, width)
+    """Render what the sweep would train."""
+    state = prepare(path)
+    measure = state.table.measure
+    return view.dry(state.plan.points, f"{measure.name} of {measure.suite}" if measure.suite else measure.name, width)
 
 
-def shown(made: Sweep, width: int) -> str:
-    """The table of a sweep that has run, as text, and where the winner lies."""
-    best = made.table.winner
-    adapter = f"\nadapter: {made.root / best.run / 'adapter'}" if best else ""
-    return f"{view.show(made.table, width)}{adapter}"
+def shown(state: Sweep, width: int) -> str:
+    """Render the table of a sweep that has run, and the path of the winner."""
+    best = state.table.winner
+    adapter = f"\nadapter: {state.root / best.run / 'adapter'}" if best else ""
+    return f"{view.show(state.table, width)}{adapter}"

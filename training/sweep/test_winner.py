@@ -1,8 +1,8 @@
-"""Asks the winner of a sweep its suite's test cases, once. Trains nothing."""
+"""The evaluation of a sweep's winner on the suite's test cases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from harness.engines.base import pick_engine
@@ -21,7 +21,7 @@ from training.validation import Questions
 
 
 def check(questions: Questions, config: Config, engine: str | None) -> None:
-    """Refuse before anything is trained what would stop the test after it: engine, gates, prompts that are too long."""
+    """Check engine, gates and prompt lengths of the test before any point is trained. Raises UserError."""
     suite = questions.suite
     pick_engine(engine)
     load_suite_gates(suite, None)
@@ -34,7 +34,7 @@ def confirm(
 ) -> Confirmed:
     """Evaluate the winner, trained by `config`, and its base model on every test case of the suite.
 
-    An interrupted evaluation is made anew; its answers are in the cache.
+    An interrupted evaluation starts again; its completions are in the cache.
     """
     root = Path(config.output.dir)
     job = Job(
@@ -43,45 +43,39 @@ def confirm(
         baseline=config.base,
         engine=EngineConfig(name=engine),
     )
-    made = run(job, RunFolder.create(root, f"{config.output.name}-test"), progress, parent_run_id=winner.run)
-    outcomes = [verdict.outcome for verdict in made.verdicts]
-    level = _level(made, suite.name, metric, CANDIDATE)
+    results = run(job, RunFolder.create(root, f"{config.output.name}-test"), progress, parent_run_id=winner.run)
+    outcomes = [verdict.outcome for verdict in results.verdicts]
+    level = _level(results, suite.name, metric, CANDIDATE)
     assert level is not None
     return Confirmed(
         point=winner.number,
         trained=winner.run,
-        run=made.path.name,
+        run=results.path.name,
         metric=level,
-        baseline=_level(made, suite.name, metric, BASELINE),
-        difference=_difference(made, suite.name, metric),
+        baseline=_level(results, suite.name, metric, BASELINE),
+        difference=_difference(results, suite.name, metric),
         gates={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
     )
 
 
-def _level(made: Results, suite: str, metric: str, variant: str) -> Estimate | None:
-    wanted = (suite, variant, metric, None)
-    rows = made.metrics.metrics
-    return next((r.estimate for r in rows if (r.suite, r.variant, r.metric, r.slice) == wanted), None)
+def _level(results: Results, suite: str, metric: str, variant: str) -> Estimate | None:
+    key = (suite, variant, metric, None)
+    rows = results.metrics.metrics
+    return next((r.estimate for r in rows if (r.suite, r.variant, r.metric, r.slice) == key), None)
 
 
-def _difference(made: Results, suite: str, metric: str) -> Estimate | None:
-    rows = made.metrics.comparisons
-    found = (r for r in rows if (r.suite, r.comparison.metric, r.slice) == (suite, metric, None))
-    return next((r.comparison.difference for r in found), None)
+def _difference(results: Results, suite: str, metric: str) -> Estimate | None:
+    rows = results.metrics.comparisons
+    differences = (r for r in rows if (r.suite, r.comparison.metric, r.slice) == (suite, metric, None))
+    return next((r.comparison.difference for r in differences), None)
 
 
-def asked_before(root: Path, suite: str, but: Path) -> list[str]:
-    """Other sweeps below `root` that asked the test cases of this suite."""
-    return list(_asked(sorted(root.glob(f"sweep-*/{FILE}")), suite, but))
-
-
-def _asked(files: Iterable[Path], suite: str, but: Path) -> Iterable[str]:
-    for file in files:
-        if file.parent == but:
-            continue
-        try:
-            table = read(file.parent)
-        except UserError:
-            continue
-        if table and table.confirmed and table.measure.suite == suite:
-            yield file.parent.name
+def used_before(root: Path, suite: str, but: Path) -> list[str]:
+    """Return the names of other sweeps below `root` that used the test cases of this suite."""
+    names = []
+    for folder in sorted(file.parent for file in root.glob(f"sweep-*/{FILE}")):
+        with suppress(UserError):
+            table = None if folder == but else read(folder)
+            if table and table.confirmed and table.measure.suite == suite:
+                names.append(folder.name)
+    return names

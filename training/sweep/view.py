@@ -1,4 +1,4 @@
-"""Shows a sweep: as text for a terminal and as a page of Markdown. Computes nothing."""
+"""A sweep as terminal text, as Markdown and as a plot."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ from training.estimate.report import text
 from training.sweep.grid import SweepPoint, short_names, shown
 from training.sweep.results import LOSS, Caution, Confirmed, SweepRow, SweepTable
 
-NO_TEST = (
-    "No suite is named in [select], so no test was asked. Judge the winner: pytest evalsuites --checkpoint ADAPTER"
-)
+NO_TEST = "[select] names no suite, so the winner was not tested. Evaluate it: pytest evalsuites --checkpoint ADAPTER"
 NOTHING = "-"
 
 
 def show(table: SweepTable, width: int) -> str:
-    """The sweep as text."""
+    """Render the sweep as text."""
     grid = Grid(box=None, padding=(0, 2, 0, 0))
     for name in ("rank", "point", "changes", "measured", "best step", "cost", "diagnosis"):
         grid.add_column(name, justify="right" if name in ("rank", "point") else "left")
     for place, row in _ordered(table):
-        rank, point, _, *measured, step, rate, memory, time, said = _row(table, row, place)
+        rank, point, _, *measured, step, rate, memory, time, diagnosis = _row(table, row, place)
         loss = [] if measured[-1] == NOTHING else [f"loss {measured[-1]}"]
         cost = [f"{rate} tokens/s", f"{memory} MiB", time] if row.status == "finished" else [NOTHING]
         grid.add_row(
@@ -37,37 +35,38 @@ def show(table: SweepTable, width: int) -> str:
             "\n".join([*measured[:-1], *loss]) or NOTHING,
             step,
             "\n".join(cost),
-            said,
+            diagnosis,
         )
     return text([_title(table), "", grid, "", *_failures(table), *_sentences(table)], width)
 
 
 def markdown(table: SweepTable) -> str:
-    """The sweep as a page."""
+    """Render the sweep as Markdown."""
     headings = ["rank", "point", "changes", *_measures(table), "best step", "tokens/s", "MiB", "time", "diagnosis"]
     rows = [headings, ["---"] * len(headings), *(_row(table, row, place) for place, row in _ordered(table))]
     lines = ["| " + " | ".join(_escaped(cell) for cell in cells) + " |" for cells in rows]
     failures = [f"- {_escaped(line)}" for line in _failures(table)]
-    said = [f"{_escaped(line)}\n" for line in _sentences(table)]
+    plot = "![The points by their metric](sweep.svg)"
+    sentences = [f"{_escaped(line)}\n" for line in _sentences(table)]
     parts = [f"# Sweep of {_escaped(table.name)}", "", _title(table), "", *lines, "", *failures]
-    return "\n".join([*parts, *([""] if failures else []), "![The points by what they measured](sweep.svg)", "", *said])
+    return "\n".join([*parts, *([""] if failures else []), plot, "", *sentences])
 
 
 def dry(points: Sequence[SweepPoint], measure: str, width: int) -> str:
-    """What a sweep would train."""
+    """Render the points of a sweep before training."""
     grid = Grid()
     for name in ("point", "steps", "rows seen"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("changes")
     for point in points:
-        grid.add_row(str(point.number), f"{point.steps:,}", f"{point.rows_seen:,}", point.says)
+        grid.add_row(str(point.number), f"{point.steps:,}", f"{point.rows_seen:,}", point.summary)
     total = sum(point.steps for point in points)
     head = f"{len(points)} points, compared by {measure}; nothing is trained"
     return text([head, grid, f"{total:,} steps in all"], width)
 
 
 def changes(values: dict[str, Any], sep: str = ", ") -> str:
-    """`lr 0.0003, r 8`."""
+    """Format settings with short names, such as `lr 0.0003, r 8`."""
     names = short_names(list(values))
     return sep.join(f"{names[key]} {shown(key, value)}" for key, value in values.items())
 
@@ -77,7 +76,7 @@ def _title(table: SweepTable) -> str:
     measure = table.measure
     better = "higher" if measure.higher_is_better else "lower"
     if not measure.suite:
-        return f"{done} by {LOSS}, nats by answer token, {better} is better"
+        return f"{done} by {LOSS}, nats per answer token, {better} is better"
     return f"{done} by {measure.name} of {measure.suite} on the validation cases, {better} is better"
 
 
@@ -86,7 +85,7 @@ def _measures(table: SweepTable) -> list[str]:
 
 
 def _ordered(table: SweepTable) -> list[tuple[str, SweepRow]]:
-    """Each row with its place: the best first, those that are not finished last."""
+    """Return each row with its rank, best first and unfinished last."""
     others = [(NOTHING, row) for row in table.rows if row.status != "finished"]
     return [*((str(place), row) for place, row in enumerate(table.ranked, 1)), *others]
 
@@ -112,7 +111,7 @@ def _number(value: float | int | None, form: str) -> str:
 
 
 def level(found: Estimate | None) -> str:
-    """`0.781 (0.702 to 0.845), n 128`."""
+    """Format an estimate: `0.781 (0.702 to 0.845), n 128`."""
     if found is None or found.value is None:
         return "not measured"
     bounds = f" ({found.low:.3f} to {found.high:.3f})" if found.low is not None and found.high is not None else ""
@@ -138,41 +137,41 @@ def _sentences(table: SweepTable) -> list[str]:
     return lines
 
 
-def _caution(found: Caution | None, points: int) -> str:
-    if found is None:
+def _caution(bias: Caution | None, points: int) -> str:
+    if bias is None:
         return (
-            f"The best of {points} looks better than it is. Its number has no interval, so how much of that is chance "
-            "cannot be said."
+            f"The best of {points} looks better than it is. Its metric has no interval, so the effect of chance "
+            "is unknown."
         )
     return (
-        f"The best of {found.points} looks better than it is: were all equally good, chance alone would make the best "
-        f"of them look up to {found.at_most:.3f} better (standard error {found.standard_error:.3f} times "
-        f"{found.at_most / found.standard_error if found.standard_error else 0:.2f}; less, since the points share "
-        "their cases). That the best step of each was chosen by the same cases comes on top."
+        f"The best of {bias.points} looks better than it is: if all were equally good, chance alone would make the "
+        f"best of them look up to {bias.at_most:.3f} better (standard error {bias.standard_error:.3f} times "
+        f"{bias.at_most / bias.standard_error if bias.standard_error else 0:.2f}; less, since the points share "
+        "their cases). The choice of each point's best step by the same cases adds to it."
     )
 
 
-def _confirmed(table: SweepTable, found: Confirmed, best: SweepRow) -> list[str]:
-    validation = next(row.metric for row in table.rows if row.number == found.point)
+def _confirmed(table: SweepTable, test: Confirmed, best: SweepRow) -> list[str]:
+    validation = next(row.metric for row in table.rows if row.number == test.point)
     lines = [
-        f"Test: {table.measure.name} of point {found.point} is {level(found.metric)} on the test cases, against "
-        f"{level(validation)} on the validation cases that chose it. Run {found.run}."
+        f"Test: {table.measure.name} of point {test.point} is {level(test.metric)} on the test cases, against "
+        f"{level(validation)} on the validation cases that chose it. Run {test.run}."
     ]
-    if found.baseline is not None and found.difference is not None and found.difference.value is not None:
-        d = found.difference
+    if test.baseline is not None and test.difference is not None and test.difference.value is not None:
+        d = test.difference
         bounds = f" ({d.low:+.3f} to {d.high:+.3f})" if d.low is not None and d.high is not None else ""
-        lines.append(f"Its base model has {level(found.baseline)}; the difference is {d.value:+.3f}{bounds}, paired.")
-    if found.gates:
-        lines.append(f"Gates: {', '.join(f'{count} {outcome}' for outcome, count in found.gates.items())}.")
-    if found.earlier:
+        lines.append(f"Its base model has {level(test.baseline)}; the difference is {d.value:+.3f}{bounds}, paired.")
+    if test.gates:
+        lines.append(f"Gates: {', '.join(f'{count} {outcome}' for outcome, count in test.gates.items())}.")
+    if test.earlier:
         lines.append(
-            f"The same test cases were asked before by {', '.join(found.earlier)}: the more often a test is asked, the "
-            "more it chooses."
+            f"The same test cases were used before by {', '.join(test.earlier)}: the more often a test is used, the "
+            "less its result can be trusted."
         )
-    if found.trained != best.run:
+    if test.trained != best.run:
         lines.append(
-            f"The test was asked for point {found.point}, which is no longer the best. It is not asked twice: judge "
-            f"point {best.number} on cases that no sweep has seen."
+            f"The test ran for point {test.point}, which is no longer the best. It does not run twice: evaluate "
+            f"point {best.number} on cases that no sweep has used."
         )
     return lines
 
@@ -185,7 +184,7 @@ ROW_INCHES = 0.35
 
 
 def write_plot(table: SweepTable, file: Path) -> None:
-    """The finished points by what they are compared by. Same table, same bytes."""
+    """Plot the metric of the finished points as SVG. Equal tables give equal bytes."""
     try:
         import matplotlib
     except ImportError:
@@ -199,15 +198,15 @@ def write_plot(table: SweepTable, file: Path) -> None:
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         for place, (row, value) in enumerate(rows):
-            found = row.metric
-            if found is not None and found.low is not None and found.high is not None:
-                bounds = (found.low, found.high)
+            metric = row.metric
+            if metric is not None and metric.low is not None and metric.high is not None:
+                bounds = (metric.low, metric.high)
                 axes.plot(bounds, (place, place), color="#7a8793", linewidth=1.5, gid=f"interval-{row.number}")
             axes.plot([value], [place], "o", color="#0b5cad", gid=f"point-{row.number}")
         axes.set_yticks(range(len(rows)), [f"{row.number}: {changes(row.values)}" for row, _ in rows])
         axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         measure = table.measure
-        axes.set_xlabel(f"{measure.name}, 95% interval" if measure.suite else f"{LOSS}, nats by answer token")
+        axes.set_xlabel(f"{measure.name}, 95% interval" if measure.suite else f"{LOSS}, nats per answer token")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", color="#e3e7eb", linewidth=0.8)
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -35,7 +35,7 @@ def diagnose(
     from harness.runs.folder import find_run, load_run
     from training import diagnosis
 
-    for line in diagnosis.of_run(load_run(find_run(run, runs))).says:
+    for line in diagnosis.of_run(load_run(find_run(run, runs))).lines:
         typer.echo(line)
 
 
@@ -114,7 +114,7 @@ def merge(
     permission = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
     shown = [one.says for one in permission.passed]
     result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown)
-    typer.echo(f"merged: {out}\n{result.says}\n{permission.says}")
+    typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
     typer.echo(f"judge the merged weights: pytest evalsuites --checkpoint {out}")
 
 

@@ -78,7 +78,7 @@ def test_a_correction_is_a_row_with_the_suites_prompt_the_contract_and_its_prove
     assert [row.document for row in rows] == ["lease 10", "lease 11"]
     line = msgspec.json.decode((project / "rows.jsonl").read_bytes().splitlines()[1])
     assert line["source"] == f"run {path.name}, drafts/leases c11, draft of tuned, corrected by r1, 2026-11-25"
-    assert found.lines[0].endswith("rows: 2, drafts taken as they were among them: 1")
+    assert found.lines[0].endswith("rows: 2, of which unchanged drafts: 1")
 
 
 def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Path) -> None:
@@ -92,10 +92,10 @@ def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Pat
     found = export(drafts(project, cases), project / "rows.jsonl")
     assert [row.document for row in load_rows([str(project / "rows.jsonl")])] == ["free"]
     assert [one.name for one in found.refused] == [f"drafts/leases c{i}" for i in (20, 21, 22)]
-    assert found.refused[0].reason == "k1 is a contract of suite legal/mini, case c1"
+    assert found.refused[0].reason == "k1 is a cluster of suite legal/mini, case c1"
     assert found.refused[1].reason == "its input is that of suite legal/mini, case c0"
     assert "suite legal/mini, case c2" in found.refused[2].reason
-    assert "refused, since an evaluation asks about it: 3" in found.lines
+    assert "refused, because an evaluation uses their case: 3" in found.lines
 
 
 def test_a_correction_whose_answer_repeats_a_contract_of_an_evaluation_is_refused(project: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_corrections_of_an_evaluation_train_nothing(project: Path) -> None:
     review(path, "legal/mini", "r1", {f"c{i}": fixed("tuned", 60.0) for i in range(4)}, mode="fix")
     found = export(path, project / "rows.jsonl")
     assert found.rows == 0 and len(found.refused) == 4
-    assert "it answers an evaluation" in found.refused[0].reason
+    assert "it belongs to an evaluation" in found.refused[0].reason
     assert not (project / "rows.jsonl").exists()
     assert found.lines[0].startswith("no row is left")
 
@@ -136,7 +136,7 @@ def test_drafts_that_were_not_judged_are_counted_and_left_out(project: Path) -> 
 def test_a_changed_or_absent_prompt_is_refused(project: Path) -> None:
     path = drafts(project, [case(60, prose(60), cluster="free")])
     (project / "drafts" / "leases" / "prompt.jinja").write_text("Other words: {{ document }}")
-    with pytest.raises(UserError, match="its prompt is not the one that the run asked"):
+    with pytest.raises(UserError, match="its prompt is not the one of the run"):
         export(path, project / "rows.jsonl")
     shutil.rmtree(project / "drafts" / "leases")
     write_drafts(project, [case(60, prose(60))], "drafts/others")
@@ -146,7 +146,7 @@ def test_a_changed_or_absent_prompt_is_refused(project: Path) -> None:
 
 def test_a_run_without_corrections_says_how_to_make_some(project: Path) -> None:
     path = answered(project, "evalsuites").path
-    with pytest.raises(UserError, match="nobody corrected a draft"):
+    with pytest.raises(UserError, match="nobody has corrected a draft"):
         export(path, project / "rows.jsonl")
 
 
@@ -162,6 +162,6 @@ def test_the_command_says_what_it_wrote_and_what_it_refused(project: Path) -> No
     path = drafts(project, [case(80, prose(80), cluster="free"), case(81, prose(81), cluster="k2")])
     done = command.tunegate(project, "review", "export", path.name, "--out", "rows.jsonl")
     assert done.returncode == 0, done.stderr
-    assert "written: rows.jsonl, rows: 1, drafts taken as they were among them: 1" in done.stdout
-    assert "drafts/leases c81: k2 is a contract of suite legal/mini, case c2" in done.stdout
+    assert "written: rows.jsonl, rows: 1, of which unchanged drafts: 1" in done.stdout
+    assert "drafts/leases c81: k2 is a cluster of suite legal/mini, case c2" in done.stdout
     assert [row.document for row in load_rows([str(project / "rows.jsonl")])] == ["free"]

@@ -67,9 +67,9 @@ def test_conversations_in_a_table_are_read_and_other_columns_are_not(tmp_path):
 
 
 def test_streaming_reads_no_more_rows_than_wanted(written):
-    found = load_rows([str(written / "rows.parquet")], streaming=True, most=2)
+    found = load_rows([str(written / "rows.parquet")], streaming=True, limit=2)
     assert len(found) == 2
-    assert len(load_rows([str(written / "rows.parquet")], streaming=False, most=2)) == 3, "drawn from all by the seed"
+    assert len(load_rows([str(written / "rows.parquet")], streaming=False, limit=2)) == 3, "drawn from all by the seed"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_table_of_the_configuration_is_looked_for_beside_it_and_a_hub_data_set
     (tmp_path / "rows.csv").write_text("instruction,output\na,b\n")
     found = load(write_config(data__train=["rows.csv", f"hf:o/n@{COMMIT}#train"])).data.train
     assert found == [str(tmp_path / "rows.csv"), f"hf:o/n@{COMMIT}#train"]
-    with pytest.raises(UserError, match=r"'data\.train' names .*none\.parquet, which is no file"):
+    with pytest.raises(UserError, match=r"'data\.train' names .*none\.parquet, which is not a file"):
         load(write_config(data__train=["none.parquet"]))
 
 

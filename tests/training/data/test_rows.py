@@ -71,7 +71,7 @@ def test_a_row_without_a_learnt_token_is_an_error(write_rows):
         def training(self, chat):
             return [1, 2, 3], [0, 0, 0]
 
-    with pytest.raises(UserError, match=r"a\.jsonl:1: no token is learnt"):
+    with pytest.raises(UserError, match=r"a\.jsonl:1: it has no answer tokens"):
         encode(load_rows([str(write_rows("a.jsonl", [CHAT]))]), Silent(), 256)
 
 

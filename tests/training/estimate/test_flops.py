@@ -156,7 +156,7 @@ def test_fillers_count_nothing():
 
 
 def test_a_config_without_shapes_is_refused_by_name():
-    with pytest.raises(UserError, match=r"here/config\.json: the model's shapes cannot be told from it"):
+    with pytest.raises(UserError, match=r"here/config\.json: cannot derive the model's shapes"):
         shapes.of({"model_type": "llama"}, "here/config.json")
-    with pytest.raises(UserError, match="shapes cannot be told"):
+    with pytest.raises(UserError, match="cannot derive the model's shapes"):
         shapes.of({"model_type": "no-such-model"})

@@ -61,7 +61,7 @@ def test_without_a_tokenizer_lengths_are_guessed_and_said(write_config, without_
         (without_weights / name).unlink()
     found = report.plan(rebased(write_config(), without_weights), tmp_path / "none")
     assert not found.work.exact and found.work.tokens > 0
-    assert "guessed at four characters a token" in show(found)
+    assert "guessed at four characters per token" in show(found)
 
 
 def test_a_base_that_is_not_here_is_planned_from_the_kept_facts(write_config, tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_an_earlier_training_of_the_base_tells_the_speed(write_config, without_w
     record = load_run(train(config, progress=quiet)).manifest.training
     (here, *others) = report.plan(write_config(train__max_steps=40), runs).rows
     assert here.speed.flops_per_s == record["rates"]["tflops_per_s"] * 1e12
-    assert here.speed.said.startswith("as in 4 steps of run ")
+    assert here.speed.source.startswith("as in 4 steps of run ")
     longer = report.plan(write_config(train__max_steps=40), runs)
     assert here.seconds == pytest.approx((longer.work.flops + longer.work.validation_flops) / here.speed.flops_per_s)
     assert all(row.speed is None for row in others), "a small model's speed on a card is not assumed"
@@ -98,7 +98,7 @@ def test_an_earlier_training_of_the_base_tells_the_speed(write_config, without_w
 def test_a_trial_measures_speed_and_memory(write_config, tmp_path):
     found = report.plan(write_config(), tmp_path / "none", measure=2)
     assert found.trial.steps == 2 and found.trial.tokens_per_s > 0
-    assert found.rows[0].speed.said == "measured now over 2 steps"
+    assert found.rows[0].speed.source == "measured now over 2 steps"
     assert found.trial.peak_bytes >= found.trial.base_bytes > 0
     assert "measured here" in show(found)
 
@@ -195,7 +195,7 @@ def test_what_barely_fits_is_called_close():
 
 def test_a_large_models_speed_is_assumed_and_said():
     speed = duration.assumed(989e12, EIGHT.active_parameters)
-    assert speed.flops_per_s == pytest.approx(duration.ASSUMED_MFU * 989e12) and speed.said.startswith("assumed: 30%")
+    assert speed.flops_per_s == pytest.approx(duration.ASSUMED_MFU * 989e12) and speed.source.startswith("assumed: 30%")
     assert duration.seconds(WORK, speed) == pytest.approx(10**15 / speed.flops_per_s)
     assert duration.assumed(989e12, shapes.of(SMOLLM2_135M).active_parameters) is None
     assert duration.assumed(None, EIGHT.active_parameters) is None
@@ -214,7 +214,7 @@ def test_the_plan_as_text_and_as_json_say_the_same(write_config, tmp_path):
     shown = show(found)
     for row in found.rows:
         assert row.device in shown
-    for part in ("weights", "activations", "optimizer", "most at once", "while loading"):
+    for part in ("weights", "activations", "optimizer", "peak", "while loading"):
         assert part in shown
 
 

@@ -104,7 +104,7 @@ def test_paths_among_the_values_are_relative_to_the_training_configuration(write
     moved = path.rename(tmp_path / "sweeps" / "sweep.toml")
     first, second = load(moved).points
     assert second.config.data.train == [str(tmp_path / "train.jsonl"), str(tmp_path / "b.jsonl")]
-    assert (first.says, second.says) == ("data.train = [train.jsonl]", "data.train = [train.jsonl, b.jsonl]")
+    assert (first.summary, second.summary) == ("data.train = [train.jsonl]", "data.train = [train.jsonl, b.jsonl]")
 
 
 def test_a_point_file_keeps_every_kind_of_value(write_config, tmp_path):
@@ -149,12 +149,12 @@ confirm = 1
         "'vary.lora.dropout' is 0.1; expected a list of values",
         "'vary.train.epochs' is []; expected a list of values",
         "'vary.train.patience' names 1 twice",
-        "'vary.train.patience' is there twice",
-        "'vary.train.seed' cannot be varied: a seed is no setting to choose by",
-        "'vary.output.name' cannot be varied: it changes no training",
-        "'vary.select.metric' cannot be varied: the points could not be compared",
+        "'vary.train.patience' is listed twice",
+        "'vary.train.seed' cannot be varied: the best of several seeds is luck",
+        "'vary.output.name' cannot be varied: it does not affect the result",
+        "'vary.select.metric' cannot be varied: points with different metrics could not be compared",
         "train.toml: 'lora.r' is 0",
-        "absent.jsonl, which is no file",
+        "absent.jsonl, which is not a file",
     ]
     assert [text for text in expected if text not in said] == []
     assert f"{len(expected)} problems" in said
@@ -188,7 +188,7 @@ def test_a_sweep_file_that_is_not_there_is_refused(tmp_path):
 
 def test_points_without_anything_to_choose_by_are_refused(write_sweep):
     said = problems(write_sweep('config = "train.toml"\n[vary]\n"optim.lr" = [1e-3]\n', data__validation=[]))
-    assert "has neither [select] nor data.validation, so nothing tells the points apart" in said
+    assert "has neither [select] nor data.validation, so the points cannot be compared" in said
 
 
 def test_the_problems_of_all_points_are_named_by_point_before_anything_is_trained(write_sweep, tmp_path):

@@ -42,8 +42,8 @@ def test_a_finished_training_names_its_run_folder(run):
 @pytest.mark.parametrize(("script", "ended"), [
     ("echo first; echo 'tunegate: rows.jsonl:2: no row' >&2; exit 4", Ended(error="rows.jsonl:2: no row")),
     ("echo 'Traceback' >&2; echo 'ValueError: bad' >&2; echo; exit 1", Ended(error="ValueError: bad")),
-    ("exit 3", Ended(error="ended with code 3 and said nothing")),
-    ("echo step 7; kill -KILL $$", Ended(error="killed by SIGKILL; the last it said was: step 7")),
+    ("exit 3", Ended(error="ended with code 3 without output")),
+    ("echo step 7; kill -KILL $$", Ended(error="killed by SIGKILL; last output: step 7")),
     ("exit 2", Ended(stopped=True)),
     ("kill -INT $$", Ended(stopped=True)),
 ])  # fmt: skip
@@ -55,7 +55,7 @@ def test_an_end_without_an_adapter_says_why(run, script, ended):
 def test_a_signal_reaches_the_training_once_and_the_sweep_waits_for_it(run, sent):
     script = "trap 'echo saving; exit 2' INT; echo ready; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.5; done; exit 4"
     ended, said, processes = run(script, lambda line: line == "ready" and os.kill(os.getpid(), sent))
-    assert ended == Ended(stopped=True) and processes.asked_to_stop
+    assert ended == Ended(stopped=True) and processes.stop_requested
     assert said == ["ready", "saving"]
 
 

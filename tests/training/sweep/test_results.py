@@ -186,7 +186,7 @@ def test_both_views_say_what_was_compared_who_won_and_how_much_of_it_may_be_chan
 def test_by_loss_it_says_that_chance_cannot_be_told_and_how_to_ask_a_test():
     shown = " ".join(view.show(by_loss(row(1, loss=0.9), row(2, loss=0.8)), 200).split())
     assert "2 of 2 points by validation loss" in shown
-    assert "Its number has no interval" in shown
+    assert "Its metric has no interval" in shown
     assert "pytest evalsuites --checkpoint" in shown
     assert "looks better" not in view.show(by_loss(row(1)), 200)
 
@@ -199,10 +199,10 @@ def test_the_test_is_shown_beside_the_number_that_chose():
     shown = " ".join(view.show(by_metric(row(1, 0.2), row(2, 0.8), confirmed=confirmed), 200).split())
     assert "point 2 is 0.700 (0.650 to 0.750), n 100 on the test cases, against 0.800 (0.750 to 0.850), n 100" in shown
     assert "base model has 0.300 (0.250 to 0.350), n 100; the difference is +0.400 (+0.350 to +0.450), paired" in shown
-    assert "Gates: 3 pass, 1 fail." in shown and "asked before by sweep-tiny-0" in shown
+    assert "Gates: 3 pass, 1 fail." in shown and "used before by sweep-tiny-0" in shown
     assert "no longer the best" not in shown
     other = " ".join(view.show(by_metric(row(1, 0.9), row(2, 0.8), confirmed=confirmed), 200).split())
-    assert "point 2, which is no longer the best. It is not asked twice: judge point 1" in other
+    assert "point 2, which is no longer the best. It does not run twice: evaluate point 1" in other
 
 
 def test_the_plot_has_a_dot_and_an_interval_a_point_and_the_same_bytes_each_time(tmp_path):

@@ -109,7 +109,7 @@ def test_a_sweep_trains_every_point_once_and_keeps_a_table_a_page_and_a_plot(wri
     assert sweeping.sweep(tmp_path / "sweep.toml").table == made.table
     assert trained == ["p01", "p02", "p03", "p04"]
     assert (made.folder / "sweep.svg").read_bytes() == before
-    assert "4 of 4 points are trained already" in capsys.readouterr().err
+    assert "4 of 4 points are already trained" in capsys.readouterr().err
 
 
 def test_time_left_goes_by_the_rows_that_points_see():
@@ -147,7 +147,7 @@ def test_a_stop_ends_the_sweep_and_the_same_command_goes_on(write_sweep, hand_ma
     stopped = {"p03"}
     trained = hand_made(lambda c: Ended(stopped=True) if c.output.name[-3:] in stopped else by_rate(c))
     path = write_sweep()
-    with pytest.raises(Interrupted, match=r"stopped at point 3 of 4.*goes on: tunegate sweep .*sweep\.toml") as left:
+    with pytest.raises(Interrupted, match=r"stopped at point 3 of 4.*to resume: tunegate sweep .*sweep\.toml") as left:
         sweeping.sweep(path)
     assert left.value.exit_code == EXIT_INTERRUPTED
     stopped.clear()
@@ -226,7 +226,7 @@ def test_the_winner_alone_is_asked_the_test_and_only_once(
     (level,) = [r.estimate for r in run.metrics.metrics if (r.variant, r.metric, r.slice) == ("tuned", metric, None)]
     assert (confirmed["run"], confirmed["point"]) == (asked.name, winner)
     assert confirmed["metric"] == msgspec.to_builtins(level) and sum(confirmed["gates"].values()) == 3
-    assert f"point {winner}, is asked the 40 test cases of legal/mini" in capsys.readouterr().err
+    assert f"point {winner}: 40 test cases of legal/mini" in capsys.readouterr().err
     assert f"Test: {metric} of point {winner} is" in (made.folder / "sweep.md").read_text()
     again = sweeping.sweep(path, "fake")
     assert evaluations(again) == [asked] and again.table == made.table
@@ -247,7 +247,7 @@ def test_a_later_winner_is_not_asked_what_another_was_asked(write_sweep, hand_ma
     made = sweeping.sweep(path, "fake")
     assert (first.table.confirmed.point, made.table.winner.number) == (3, 4)
     assert made.table.confirmed == first.table.confirmed and len(evaluations(made)) == 1
-    assert "no longer the best. It is not asked twice" in " ".join(sweeping.shown(made, 200).split())
+    assert "no longer the best. It does not run twice" in " ".join(sweeping.shown(made, 200).split())
 
 
 def test_no_test_is_asked_where_confirm_is_false_and_it_is_where_it_becomes_true(write_sweep, hand_made, with_suite):
@@ -263,7 +263,7 @@ def test_a_second_sweep_says_that_the_test_was_asked_before(write_sweep, hand_ma
     first = sweeping.sweep(write_sweep(**SELECT), "fake")
     second = sweeping.sweep(write_sweep(GRID.replace("0.02", "0.03"), **SELECT), "fake")
     assert first.table.confirmed.earlier == [] and second.table.confirmed.earlier == [first.folder.name]
-    assert f"asked before by {first.folder.name}" in (second.folder / "sweep.md").read_text()
+    assert f"used before by {first.folder.name}" in (second.folder / "sweep.md").read_text()
 
 
 def test_a_suite_that_cannot_measure_is_refused_before_anything_is_trained(write_sweep, hand_made, with_suite):
@@ -332,7 +332,7 @@ def test_a_point_with_rows_that_cannot_be_read_fails_alone_and_is_trained_once_t
     done = sweep(tmp_path, path.name)
     assert done.returncode == 0 and "2 of 2 points" in done.stdout and "failed" not in done.stdout
     assert len(trainings(tmp_path)) == 2 and first.items() <= trainings(tmp_path).items()
-    assert "sweep: 1 of 2 points are trained already" in done.stderr and "point 1 of 2" not in done.stderr
+    assert "sweep: 1 of 2 points are already trained" in done.stderr and "point 1 of 2" not in done.stderr
 
 
 @pytest.mark.slow
@@ -344,14 +344,14 @@ def test_ctrl_c_keeps_the_running_point_and_the_same_command_goes_on_with_it(wri
     ended = running.finish(60)
     said = ended.stderr
     assert ended.returncode == EXIT_INTERRUPTED, said
-    assert "sweep stopped at point 2 of 2. The same command goes on: tunegate sweep sweep.toml" in said
+    assert "sweep stopped at point 2 of 2. Run the same command to resume: tunegate sweep sweep.toml" in said
     assert "Traceback" not in said
     stopped = trainings(tmp_path)
     assert sorted(stopped.values()) == ["finished", "interrupted"]
     again = sweep(tmp_path, path.name)
     assert again.returncode == 0, again.stderr
     assert trainings(tmp_path) == dict.fromkeys(stopped, "finished")
-    assert "goes on after step" in again.stderr and "2 of 2 points by validation loss" in again.stdout
+    assert "resumes after step" in again.stderr and "2 of 2 points by validation loss" in again.stdout
 
 
 def test_a_mistake_is_one_line_and_the_usage_code(tmp_path):
