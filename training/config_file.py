@@ -6,7 +6,7 @@ Paths are relative to the TOML file. Checks against the model are in model_check
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -103,9 +103,7 @@ def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[s
     hints = get_type_hints(kind)
     for key in raw:
         if key not in fields:
-            similar = [f"{prefix}{name}" for name in difflib.get_close_matches(key, fields, n=1, cutoff=0.5)]
-            suggestion = ALIASES.get(key) or next(iter(similar), None)
-            hint = f"did you mean '{suggestion}'?" if suggestion else f"known: {', '.join(fields)}"
+            hint = f"did you mean '{ALIASES[key]}'?" if key in ALIASES else suggestion(key, fields, prefix)
             problems.append(f"'{prefix}{key}' is unknown; {hint}")
     read: dict[str, Any] = {}
     for name, about in fields.items():
@@ -134,6 +132,13 @@ def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems
             problems.append(f"'{full}' is {value!r}; {advice}")
             return
     read[full.rpartition(".")[2]] = parsed
+
+
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Suggest the known name that is most like an unknown one, or list all of them."""
+    names = list(known)
+    similar = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{prefix}{similar[0]}'?" if similar else f"known: {', '.join(names)}"
 
 
 def _doc(full: str) -> str:

@@ -26,41 +26,39 @@ class TrainingProgress:
     def __init__(self, quiet: bool = False, is_alone: bool = True) -> None:
         """`is_alone`: no other process of the same training run prints on the terminal."""
         self.quiet = quiet
-        self.last = 0.0
-        self.validation = ""
         self.held = ValidationSet()
-        self.view = None
-        terminal = terminal_of(sys.stderr) if is_alone and not quiet else None
-        if terminal is not None:
-            self.view = TrainingView(terminal)
+        self._terminal = terminal_of(sys.stderr) if is_alone and not quiet else None
+        self._picture = TrainingPicture()
+        self._screen: Screen | None = None
+        self._next_line = 0.0
+        self._validation = ""
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        if self.quiet:
-            return
-        if self.view is not None:
-            self.view.say(text)
-        else:
+        """Print one line, above the live view where there is one."""
+        if self._screen is not None:
+            self._screen.say(text)
+        elif not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def at(self, stage: str) -> None:
         """Show that a stage starts."""
-        if self.view is not None:
-            self.view.at(stage)
+        self._picture.stage = stage
+        if self._terminal is not None and self._screen is None:
+            self._screen = Screen(self._terminal, self._picture.draw)
+            self._screen.open()
 
     def __call__(self, update: Update) -> None:
         if self.quiet:
             return
-        if self.view is not None:
-            self.view.show(update)
+        self._picture.add(update)
         if update.measured is not None:
             mark = ", the best so far" if update.is_best else ""
             if update.measured.validation_loss is not None:
-                self.validation = f", validation {update.measured.validation_loss:.4f}"
+                self._validation = f", validation {update.measured.validation_loss:.4f}"
             at = f"step {update.step}" if update.step else "before the first step"
             self.say(f"training: {at}: {self._metrics(update.measured)}{mark}")
-        elif self.view is None and (time.monotonic() - self.last >= LINE_EVERY_S or update.step == update.total):
-            self.last = time.monotonic()
+        elif self._terminal is None and (time.monotonic() >= self._next_line or update.step == update.total):
+            self._next_line = time.monotonic() + LINE_EVERY_S
             left = f", {format_duration(update.seconds_left)} left" if update.seconds_left else ""
             self.say(f"training: {update.step}/{update.total} steps, {self._numbers(update)}{left}")
 
@@ -78,14 +76,15 @@ class TrainingProgress:
 
     def _numbers(self, update: Update) -> str:
         return (
-            f"loss {update.loss:.4f}{self.validation}, lr {update.lr:.2e}, {update.tokens_per_s:,.0f} tokens/s "
+            f"loss {update.loss:.4f}{self._validation}, lr {update.lr:.2e}, {update.tokens_per_s:,.0f} tokens/s "
             f"({update.answer_tokens_per_s:,.0f} answer)"
         )
 
     def close(self) -> None:
         """Restore the terminal."""
-        if self.view is not None:
-            self.view.close()
+        if self._screen is not None:
+            self._screen.close()
+            self._screen = None
 
 
 def _with_interval(level: Estimate) -> str:
@@ -96,39 +95,6 @@ def _with_interval(level: Estimate) -> str:
 
 STAGES = (DATA, MODEL, TRAINING, RESULT)
 SPARK_COLUMNS = 40
-
-
-class TrainingView:
-    """The live view on a terminal, from the first stage to `close`."""
-
-    def __init__(self, terminal: int) -> None:
-        self._picture = TrainingPicture()
-        self._terminal = terminal
-        self._screen: Screen | None = None
-
-    def at(self, stage: str) -> None:
-        """Show that a stage starts."""
-        self._picture.stage = stage
-        if self._screen is None:
-            self._screen = Screen(self._terminal, self._picture.draw)
-            self._screen.open()
-
-    def show(self, update: Update) -> None:
-        """Show an update."""
-        self._picture.add(update)
-
-    def say(self, text: str) -> None:
-        """Print a line above the view."""
-        if self._screen is None:
-            print(text, file=sys.stderr, flush=True)
-        else:
-            self._screen.say(text)
-
-    def close(self) -> None:
-        """Remove the view."""
-        if self._screen is not None:
-            self._screen.close()
-            self._screen = None
 
 
 class TrainingPicture:

@@ -6,7 +6,6 @@ with the prompt of a validation case.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from harness.suites.discovery import find_suites
 from harness.suites.prompts import Renderer, messages
 from harness.suites.suite import Suite
 from training.config import ValidationQuestions
+from training.config_file import suggestion
 from training.data.rows import TrainingRow, Turn
 from training.data.tokenize import Document
 
@@ -97,9 +97,7 @@ def _only_suite(folder: str, table: str) -> Suite:
 def _metric(suite: Suite, name: str, table: str) -> Metric:
     metrics = {metric.name: metric for metric in suite.metrics}
     if name not in metrics:
-        near = difflib.get_close_matches(name, metrics, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(metrics)}"
-        raise UserError(f"'{table}.metric' is '{name}', which {suite.name} does not have; {hint}")
+        raise UserError(f"'{table}.metric' is '{name}', which {suite.name} does not have; {suggestion(name, metrics)}")
     return metrics[name]
 
 

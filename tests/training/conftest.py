@@ -19,6 +19,20 @@ def write_rows(tmp_path):
     return write
 
 
+def quiet(update):
+    """Show nothing."""
+
+
+def fill_adapter(model):
+    """Random values on both sides of the adapter, so that every gradient says something."""
+    import torch
+
+    generator = torch.Generator().manual_seed(2)
+    for _, parameter in model.adapter():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    return model
+
+
 def asked(number):
     """One instruction row; its answer has another length for each number."""
     return {"instruction": f"Repeat {number}", "input": "the tenant " * (number % 5), "output": f"none {number} " * 2}

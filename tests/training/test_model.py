@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.training.conftest import fill_adapter
 from training import kernels, model_checks
 from training import model as models
 from training.batching import pack
@@ -27,14 +28,7 @@ def documents():
 @pytest.fixture
 def loss_model(tiny_model):
     """An adapter with random values on both sides, so that every gradient says something."""
-    return filled(models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1))
-
-
-def filled(model):
-    generator = torch.Generator().manual_seed(2)
-    for _, parameter in model.adapter():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
-    return model
+    return fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1))
 
 
 def summed(model, micros):
@@ -122,7 +116,7 @@ def test_the_adapter_is_float32_and_the_base_is_frozen_in_its_own_format(tiny_mo
 
 
 def test_bfloat16_gives_nearly_the_float32_loss(tiny_model, documents, loss_model):
-    half = filled(models.load(tiny_model, Lora(r=4, alpha=8), "bfloat16", seed=1))
+    half = fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8), "bfloat16", seed=1))
     exact, gradients = summed(loss_model, pack(documents, 60))
     near, rounded = summed(half, pack(documents, 60))
     assert near == pytest.approx(exact, rel=0.01)

@@ -12,13 +12,10 @@ from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
 from tests.support.gated import write_project, write_run
+from tests.training.conftest import quiet
 from training import model_card
 from training.merge import merge
 from training.run import train
-
-
-def quiet(update):
-    pass
 
 
 def parsed(folder):

@@ -11,13 +11,10 @@ import pytest
 from harness.checkpoints.resolve import file_sha256, resolve
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.runs.folder import check_seal, load_run
+from tests.training.conftest import quiet
 from training.batching import order
 from training.loop import rate_factor
 from training.run import Interrupted, StopSignal, train
-
-
-def quiet(update):
-    pass
 
 
 def stop_at(step):

@@ -8,16 +8,13 @@ from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.schema import Estimate, Metric
 from tests.support.mini import TEST, rows, write_suite
+from tests.training.conftest import quiet
 from training import loop
 from training.run import train
 from training.validation import Validation, is_better
 
 RECALL = Metric(name="recall", scorer="s", numerator="found", denominator="expected")
 FEWER = Metric(name="alarms", scorer="s", numerator="invented", denominator="none", higher_is_better=False)
-
-
-def quiet(update):
-    pass
 
 
 def value(number):

@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
+from tests.training.conftest import quiet
 from training import trackers
 from training.config_file import load
 from training.model_checks import model_problems
@@ -13,10 +14,6 @@ from training.run import train
 from training.trackers import Trackers
 
 SECRET = "hunter2-do-not-log"
-
-
-def quiet(update):
-    pass
 
 
 def scalars(folder):

@@ -15,12 +15,11 @@ from msgspec import Struct
 from rich.table import Table
 
 from harness.engines import usage
-from harness.errors import UserError
 from harness.runs import folder as runs_folder
 from harness.schema import Manifest
 from training.config import Config, Data
 from training.estimate import fit, known_models, memory, shapes
-from training.estimate.duration import Workload
+from training.estimate.duration import Workload, finished_runs
 from training.estimate.fit import Fit
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import CACHED_TOKENS, Pass
@@ -113,7 +112,7 @@ def compare(names: Sequence[str], runs: Path) -> list[Candidate]:
         if names
         else [_from_entry(k) for k in known_models.facts().base]
     )
-    manifests = list(_evaluations(runs))
+    manifests = list(finished_runs(runs, "eval"))
     return [_candidate(base, manifests) for base in bases]
 
 
@@ -153,18 +152,6 @@ def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) 
 def _smallest(fits: Sequence[Fit]) -> Fit:
     """Return the first fit with enough memory of fits ordered by the size of their GPUs, or the last if none has."""
     return next((f for f in fits if f.fits == "yes"), fits[-1])
-
-
-def _evaluations(runs: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Yield finished evaluations, newest first."""
-    for folder in sorted(runs.glob("*/"), reverse=True):
-        if (folder / runs_folder.SEAL).exists():
-            try:
-                manifest = runs_folder.load_manifest(folder)
-            except UserError:
-                continue
-            if manifest.kind == "eval":
-                yield folder, manifest
 
 
 def _scores(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> list[MeasuredModel]:

@@ -6,7 +6,8 @@ trial, an earlier training run of the same base, or an assumed share of a GPU's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from harness.checkpoints.model_files import TOKENIZER_FILES
 from harness.engines import usage
 from harness.errors import UserError
 from harness.runs import folder as runs_folder
-from harness.schema import BASELINE, Checkpoint
+from harness.schema import BASELINE, Checkpoint, Manifest
 from harness.suites.prompts import Renderer
 from training.batching import Micro, order, pack, total_steps
 from training.config import Config, Train, question_tables
@@ -145,16 +146,20 @@ def device_name(device: str) -> str:
     return card.name if card else device
 
 
+def finished_runs(root: Path, kind: str) -> Iterator[tuple[Path, Manifest]]:
+    """Yield folder and manifest of the finished runs of one kind below `root`, newest first."""
+    for folder in sorted(root.glob("*/"), reverse=True):
+        if (folder / runs_folder.SEAL).exists():
+            with suppress(UserError):
+                manifest = runs_folder.load_manifest(folder)
+                if manifest.kind == kind:
+                    yield folder, manifest
+
+
 def earlier(runs: Path, base: FoundConfig, dtype: str, quantise: str) -> dict[str, Speed]:
     """Return the speed of the newest finished training run of the same base and number format, by device."""
     by_device: dict[str, Speed] = {}
-    for folder in sorted(runs.glob("*/"), reverse=True):
-        if not (folder / runs_folder.SEAL).exists():
-            continue
-        try:
-            manifest = runs_folder.load_manifest(folder)
-        except UserError:
-            continue
+    for _, manifest in finished_runs(runs, "train"):
         record = manifest.training or {}
         rates = record.get("rates") or {}
         form = (record.get("config") or {}).get("model") or {}

@@ -112,22 +112,17 @@ def needs_checkpointing(device: Device, shapes: Shapes, config: Config, size: Pa
 def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quantise: str) -> Fit:
     """Judge one device and one form of the base, `none` or `nf4`."""
     dtype = "bfloat16" if quantise == "nf4" else device.dtype
-    if (quantise == "nf4" or dtype == "bfloat16") and not device.nf4:
-        return _answer(device, quantise, dtype, "cannot", None, False, "")
-    now = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=work.largest, checkpointing=False)
-    for checkpointing in CHECKPOINTING[config.train.gradient_checkpointing]:
-        now = msgspec.structs.replace(now, checkpointing=checkpointing)
-        needs = now.needs(shapes, device)
-        fits = _room(needs, device)
-        if fits == "yes":
-            break
-    would = "" if fits == "yes" else _change_that_fits(device, shapes, config, work, now)
-    return _answer(device, quantise, dtype, fits, needs, now.checkpointing, would)
-
-
-def _answer(
-    device: Device, quantise: str, dtype: str, fits: Answer, needs: Memory | None, checkpointing: bool, would: str
-) -> Fit:
+    fits: Answer = "cannot"
+    needs, would_fit = None, ""
+    setting = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=work.largest, checkpointing=False)
+    if device.nf4 or dtype != "bfloat16":
+        for checkpointing in CHECKPOINTING[config.train.gradient_checkpointing]:
+            setting = msgspec.structs.replace(setting, checkpointing=checkpointing)
+            needs = setting.needs(shapes, device)
+            fits = _room(needs, device)
+            if fits == "yes":
+                break
+        would_fit = "" if fits == "yes" else _change_that_fits(device, shapes, config, work, setting)
     return Fit(
         device=device.name,
         quantise=quantise,
@@ -135,8 +130,8 @@ def _answer(
         fits=fits,
         needs=needs,
         holds=device.memory_bytes,
-        checkpointing=checkpointing,
-        would_fit=would,
+        checkpointing=setting.checkpointing,
+        would_fit=would_fit,
     )
 
 

@@ -5,7 +5,6 @@ Paths are relative to the sweep file; those among the values of [vary] are relat
 
 from __future__ import annotations
 
-import difflib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from training import model_checks
 from training.batching import total_steps
 from training.config import Config
 from training.config_file import load as load_config
+from training.config_file import suggestion
 from training.data.rows import count_rows, is_there
 from training.sweep.grid import Axis, Method, SweepPoint, combinations, draw, point_text, shown
 
@@ -96,7 +96,7 @@ def _settings(raw: Mapping[str, Any], problems: list[str]) -> SweepSettings:
     read: dict[str, Any] = {"config": "", "vary": {}}
     for key, value in raw.items():
         if key not in hints:
-            problems.append(f"'{key}' is unknown; {_near(key, list(hints))}")
+            problems.append(f"'{key}' is unknown; {suggestion(key, hints)}")
             continue
         try:
             read[key] = msgspec.convert(value, hints[key])
@@ -107,11 +107,6 @@ def _settings(raw: Mapping[str, Any], problems: list[str]) -> SweepSettings:
     if not raw.get("vary"):
         problems.append("'vary' is missing. Add a table [vary] with lines such as \"optim.lr\" = [3e-4, 1e-3]")
     return SweepSettings(**read)
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
 
 
 def _draw_problems(settings: SweepSettings, axes: Sequence[Axis], raw: Mapping[str, Any]) -> Iterator[str]:
@@ -174,7 +169,7 @@ def _bad_keys(keys: Sequence[str]) -> Iterator[str]:
             yield f"'vary.{key}' cannot be varied: {reason}. Set it in the training configuration"
         elif key not in known:
             within = [name for name in known if name.startswith(f"{key}.")]
-            hint = f"name a key of it: {', '.join(within)}" if within else _near(key, known)
+            hint = f"name a key of it: {', '.join(within)}" if within else suggestion(key, known)
             yield f"'vary.{key}' is unknown; {hint}"
 
 

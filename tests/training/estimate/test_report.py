@@ -9,6 +9,7 @@ import pytest
 from harness.engines import usage
 from harness.errors import UserError
 from harness.runs.folder import load_run
+from tests.training.conftest import quiet
 from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M
 from training.config import Config, Data, Lora, Train
 from training.estimate import duration, fit, memory, report, shapes
@@ -18,10 +19,6 @@ from training.estimate.report import show
 from training.run import train
 
 EIGHT = shapes.of(LLAMA_31_8B)
-
-
-def quiet(update):
-    pass
 
 
 @pytest.fixture

@@ -16,19 +16,6 @@ AXES = [
 ]
 
 
-@pytest.fixture
-def write_sweep(tmp_path, write_config):
-    """Write a sweep file beside a working configuration; `changes` are those of write_config."""
-
-    def write(text, **changes):
-        write_config(**changes)
-        path = tmp_path / "sweep.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def problems(path):
     with pytest.raises(UserError) as refused:
         load(path)

@@ -15,25 +15,11 @@ from tests.support.command import TUNEGATE, Process, run_tunegate
 from tests.support.mini import rows as cases
 from tests.support.mini import write_suite
 from tests.support.training_process import wait_for
+from tests.training.sweep.conftest import GRID
 from training.config_file import load as load_config
 from training.run import Interrupted
 from training.sweep import run as sweeping
 from training.sweep.run import Ended, Processes
-
-GRID = 'config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n"lora.r, lora.alpha" = [[4, 8], [8, 16]]\n'
-
-
-@pytest.fixture
-def write_sweep(tmp_path, write_config):
-    """Write a sweep file beside a working configuration; `changes` are those of write_config."""
-
-    def write(text=GRID, **changes):
-        write_config(**changes)
-        path = tmp_path / "sweep.toml"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 def record_of(config, loss, selection=None):

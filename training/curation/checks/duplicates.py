@@ -13,7 +13,7 @@ import hashlib
 import math
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,22 +36,31 @@ def key(*texts: str) -> bytes:
     return hashlib.sha256("\0".join(map(folded, texts)).encode()).digest()
 
 
+def repeats(keys: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the index of each key that occurred before, with the index of its first occurrence."""
+    first: dict[bytes, int] = {}
+    for index, row_key in enumerate(keys):
+        earlier = first.setdefault(row_key, index)
+        if earlier != index:
+            yield index, earlier
+
+
+def _row_keys(sample: Sample) -> Iterator[bytes]:
+    return map(key, sample.prompts, sample.answers)
+
+
 def find_exact(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row with the prompt and answer of an earlier row."""
-    first: dict[bytes, int] = {}
-    findings = []
-    for index, (prompt, answer) in enumerate(zip(sample.prompts, sample.answers, strict=True)):
-        earlier = first.setdefault(key(prompt, answer), index)
-        if earlier != index:
-            findings.append(
-                RowFinding(
-                    row=index,
-                    reason=f"repeats {sample.where(earlier)}",
-                    quote=sample.quote(index),
-                    other=sample.where(earlier),
-                    other_quote=sample.quote(earlier),
-                )
-            )
+    findings = [
+        RowFinding(
+            row=row,
+            reason=f"repeats {sample.where(other)}",
+            quote=sample.quote(row),
+            other=sample.where(other),
+            other_quote=sample.quote(other),
+        )
+        for row, other in repeats(_row_keys(sample))
+    ]
     return CheckResult(findings=findings)
 
 
@@ -185,10 +194,8 @@ def _shared_runs(texts: Sequence[Sequence[str]]) -> _SharedRuns:
 
 def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row that nearly repeats an earlier one; another check reports exact copies."""
-    first: dict[bytes, int] = {}
-    for index, (prompt, answer) in enumerate(zip(sample.prompts, sample.answers, strict=True)):
-        first.setdefault(key(prompt, answer), index)
-    rows = sorted(first.values())
+    copies = {row for row, _ in repeats(_row_keys(sample))}
+    rows = [row for row in range(len(sample.rows)) if row not in copies]
     texts = [(sample.contents[row], sample.answers[row]) for row in rows]
     linked = [(rows[a], rows[b], similarity) for a, b, similarity in nearest_links(texts, settings.near)]
     same = [link for link in linked if _same_answer(sample.answers[link[0]], sample.answers[link[1]])]
@@ -245,20 +252,17 @@ NEAR = Check(
 
 def find_conflicts(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row with the prompt of an earlier row and another answer."""
-    first: dict[bytes, int] = {}
-    findings = []
-    for index, prompt in enumerate(sample.prompts):
-        earlier = first.setdefault(key(prompt), index)
-        if folded(sample.answers[index]) != folded(sample.answers[earlier]):
-            findings.append(
-                RowFinding(
-                    row=index,
-                    reason=f"the prompt of {sample.where(earlier)} with another answer",
-                    quote=short(sample.answers[index]),
-                    other=sample.where(earlier),
-                    other_quote=short(sample.answers[earlier]),
-                )
-            )
+    findings = [
+        RowFinding(
+            row=row,
+            reason=f"the prompt of {sample.where(other)} with another answer",
+            quote=short(sample.answers[row]),
+            other=sample.where(other),
+            other_quote=short(sample.answers[other]),
+        )
+        for row, other in repeats(map(key, sample.prompts))
+        if folded(sample.answers[row]) != folded(sample.answers[other])
+    ]
     return CheckResult(findings=findings)
 
 

@@ -1,0 +1,93 @@
+"""One step of the loop: its gradient does not depend on micro-batches, and AdamW applies its settings."""
+
+import pytest
+import torch
+
+from tests.training.conftest import fill_adapter, quiet
+from training import model as models
+from training.checkpointing import TrainingState
+from training.config import Lora, Optim, Train
+from training.data.tokenize import Document
+from training.hooks import Hooks
+from training.loop import Loop
+
+ROWS, LENGTH, HEAD = 8, 40, 24
+PASSES = {"8 of 1": 0, "4 of 2": 2 * LENGTH, "2 of 4": 4 * LENGTH, "1 of 8": ROWS * LENGTH}
+RATE = 1e-3
+
+
+def documents():
+    """Equally long, so that the packing is the one wanted; with one beginning, and 1 to 8 learnt tokens."""
+    generator = torch.Generator().manual_seed(5)
+    head = torch.randint(3, 300, (HEAD,), generator=generator).tolist()
+    made = []
+    for answers in range(1, ROWS + 1):
+        ids = head + torch.randint(3, 300, (LENGTH - HEAD,), generator=generator).tolist()
+        made.append(Document(ids=ids, mask=[0] * (LENGTH - answers) + [1] * answers))
+    return made
+
+
+class Step:
+    """One step of the loop: weights before and after it, its gradient as one vector, its passes and its log line."""
+
+    def __init__(self, tiny_model, rows=None, optim=None, **train):
+        model = fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1))
+        hooks = Hooks(log=quiet, save=quiet, progress=quiet, stop=lambda: False)
+        loop = Loop(
+            model, Train(rows_per_step=ROWS, **train), optim or Optim(max_grad_norm=0.0), hooks, TrainingState()
+        )
+        passes, gradients = [], []
+        model.register_forward_pre_hook(lambda *_: passes.append(1))
+        loop.optimizer.optimizer.register_step_pre_hook(
+            lambda *_: gradients.append(torch.cat([p.grad.flatten() for p in loop.adapter.values()]))
+        )
+        self.before = torch.cat([p.detach().flatten().clone() for p in loop.adapter.values()])
+        self.line = loop._step(0, rows or documents(), RATE)
+        self.after = torch.cat([p.detach().flatten() for p in loop.adapter.values()])
+        (self.gradient,) = gradients
+        self.passes = len(passes)
+
+
+def apart(found, expected):
+    """Distance relative to the size of what is expected."""
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("passes", PASSES)
+def test_the_gradient_is_that_of_one_row_a_pass(tiny_model, passes):
+    expected = Step(tiny_model, pack_tokens=0)
+    packed = Step(tiny_model, pack_tokens=PASSES[passes])
+    assert (expected.passes, packed.passes) == (8, int(passes.split()[0]))
+    assert apart(packed.gradient, expected.gradient) < 1e-6
+
+
+@pytest.mark.parametrize("pack_tokens", [HEAD + 2 * (LENGTH - HEAD), 1000])
+def test_a_shared_beginning_does_not_change_the_gradient(tiny_model, pack_tokens):
+    expected = Step(tiny_model, pack_tokens=0).gradient
+    shared = Step(tiny_model, pack_tokens=pack_tokens, share_prefix=True)
+    assert shared.passes == (4 if pack_tokens < 1000 else 1)
+    assert apart(shared.gradient, expected) < 1e-6
+
+
+def test_a_mean_of_means_would_be_another_gradient(tiny_model):
+    """The rows tell the two apart: each row's own mean, averaged, is far from the mean over all learnt tokens."""
+    expected = Step(tiny_model, pack_tokens=0).gradient
+    means = [Step(tiny_model, rows=[row], pack_tokens=0).gradient for row in documents()]
+    assert apart(sum(means) / ROWS, expected) > 0.05
+
+
+def test_a_gradient_longer_than_max_grad_norm_is_cut_to_it(tiny_model):
+    whole = Step(tiny_model)
+    norm = float(whole.gradient.norm())
+    assert whole.line["grad_norm"] == pytest.approx(norm, rel=1e-5)
+    cut = Step(tiny_model, optim=Optim(max_grad_norm=norm / 4))
+    torch.testing.assert_close(cut.gradient, whole.gradient / 4, rtol=1e-4, atol=1e-8)
+    assert cut.line["grad_norm"] == pytest.approx(norm, rel=1e-5)
+    torch.testing.assert_close(Step(tiny_model, optim=Optim(max_grad_norm=norm * 4)).gradient, whole.gradient)
+
+
+def test_weight_decay_shrinks_the_weights_apart_from_the_gradient(tiny_model):
+    """Loshchilov and Hutter 2019: the decayed step differs from the plain one by rate * decay * weight."""
+    plain, decayed = (Step(tiny_model, optim=Optim(weight_decay=decay)) for decay in (0.0, 0.5))
+    torch.testing.assert_close(plain.after - decayed.after, RATE * 0.5 * plain.before, rtol=1e-2, atol=1e-7)
+    assert float((plain.after - decayed.after).norm()) > 1e-4
