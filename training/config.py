@@ -15,27 +15,27 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Training rows: JSONL, CSV or Parquet files, folders of them, or data sets of the hub as
     `hf:owner/name@COMMIT#SPLIT`. `#SPLIT` may follow a folder, too."""
     validation: list[str] = field(default_factory=list)
-    """Validation rows, as `train`; they choose the best adapter."""
+    """Validation rows, as `train`; they select the best adapter."""
     streaming: bool = False
-    """Read hub data sets row by row instead of downloading them first; with `rows`, only the first so many rows of each
-    table are read."""
+    """Read hub data sets row by row instead of downloading them first; with `rows`, only that many rows of each table
+    are read, from its start."""
     max_length: int = 2048
-    """Most tokens of one row; a longer row loses the middle of its prompt, never of its answer."""
+    """Maximum tokens per row; a longer row loses the middle of its prompt, never of its answer."""
     suites: list[str] = field(default_factory=list)
-    """Folders of suites that no row may hold text of; none named: those in `evalsuites` next to this file or
-    above it, or in the working directory."""
+    """Folders of suites whose cases no row may contain. Default: `evalsuites` next to this file or above it, or in the
+    working directory."""
     allow_contaminated: str | None = None
-    """Why rows that do may stay; the run records it."""
+    """Reason to keep rows that contain such cases; the run records it."""
     rows: int | None = None
-    """Use only so many training rows, drawn by train.seed; a smaller number is part of a larger one."""
+    """Number of training rows to use, drawn by train.seed; a smaller draw is a subset of a larger one."""
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quantise: Literal["none", "nf4"] = "none"
-    """`nf4` holds the frozen linear layers in 4 bits (QLoRA): less memory, slower, and another base than the 16-bit
-    one."""
+    """`nf4` holds the frozen linear layers in 4 bits (QLoRA, arXiv 2305.14314): less memory, slower, and a different
+    base than the 16-bit one."""
     quant_storage: Literal["uint8", "bfloat16"] = "uint8"
-    """Number format that packs the 4-bit values; FSDP needs bfloat16. No value changes with it."""
+    """Number format that packs the 4-bit values; FSDP needs bfloat16. It changes no value."""
 
 
 class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,68 +46,69 @@ class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rslora: bool = False
     """Scale by alpha / sqrt(r) instead (rsLoRA, arXiv 2312.03732)."""
     dora: bool = False
-    """Learn each output's magnitude apart from its direction (DoRA, arXiv 2402.09353); slower."""
+    """Learn the magnitude of each output separately from its direction (DoRA, arXiv 2402.09353); slower."""
     rank_pattern: dict[str, int] = field(default_factory=dict)
-    """Other ranks by layer name, or by the end of one; PEFT reads it as a regular expression."""
+    """Ranks by layer name or its end, in place of `r`; PEFT reads the keys as regular expressions."""
     alpha_pattern: dict[str, float] = field(default_factory=dict)
-    """Other alphas by layer name, as in rank_pattern."""
+    """Alphas by layer name, in place of `alpha`, as in rank_pattern."""
     dropout: float = 0.0
-    """Share of adapter inputs that are dropped while training."""
+    """Share of adapter inputs that are dropped during training."""
     target_modules: Literal["all-linear"] | list[str] = ALL_LINEAR
     """Names of the layers that get an adapter, or `all-linear`: every linear layer but the output head."""
     target_parameters: list[str] = field(default_factory=list)
     """Ends of the names of bare parameters that get an adapter too: the experts of a mixture."""
     modules_to_save: list[str] = field(default_factory=list)
-    """Names of modules that are trained whole and saved with the adapter."""
+    """Names of modules that are trained in full and saved with the adapter."""
 
 
 class Optim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lr: float = 2e-4
-    """Highest learning rate."""
+    """Peak learning rate."""
     weight_decay: float = 0.0
-    """AdamW's decoupled decay of the adapter's weights."""
+    """AdamW's decoupled weight decay of the adapter (arXiv 1711.05101)."""
     warmup_ratio: float = 0.03
     """Share of the steps over which the rate rises to `lr`."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the rate falls after the warm-up."""
     max_grad_norm: float = 1.0
-    """Gradients are scaled down to this norm; 0 leaves them as they are."""
+    """Gradients are clipped to this norm; 0 disables clipping."""
 
 
 class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rows_per_step: int = 8
-    """Rows behind one weight update, whatever the number of devices."""
+    """Rows per weight update, over all devices."""
     epochs: float = 1.0
-    """Passes over the training rows; not used where max_steps is set."""
+    """Passes over the training rows; ignored if max_steps is set."""
     max_steps: int | None = None
-    """Weight updates in all."""
+    """Total number of weight updates."""
     seed: int = 0
-    """Seed of the adapter's first weights, of the order of rows and of dropout."""
+    """Seed of the adapter's initial weights, the order of rows and dropout."""
     validate_every: int = 50
     """Steps between two validations; the last step is always validated."""
     patience: int = 0
-    """Stop after this many validations without a new best; 0 never stops."""
+    """Stop after this many validations without improvement; 0 never stops."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the frozen base; the adapter is always float32. `auto`: bfloat16 where the processor is fast
-    at it."""
+    """Number format of the frozen base; the adapter is always float32. `auto`: bfloat16 where the hardware is fast
+    with it."""
     pack_tokens: int = 1024
-    """Short rows of a step share one forward pass up to this many tokens, each blind to the others; 0: one by one."""
+    """Rows of a step are packed into forward passes of at most this many tokens, without seeing each other; 0: no
+    packing."""
     share_prefix: bool = True
-    """Tokens that all rows of a step begin with are computed once for each forward pass."""
+    """Compute a prefix that rows of a step share once per forward pass."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
-    """Compute layers again in the backward pass instead of keeping them: less memory, a third slower. `auto`: only
-    where the estimate says that the training does not fit without."""
+    """Recompute layers in the backward pass instead of storing them: less memory, a third slower. `auto`: only if
+    training is not expected to fit without."""
     compile: bool = False
-    """Let torch.compile fuse what a layer computes; the first steps take a minute or more."""
+    """Compile the feed-forward layers with torch.compile; the first steps take a minute or more."""
     peak_tflops: float | None = None
-    """Most 1e12 FLOPs a second of one device in `dtype`, for the MFU; known cards need none."""
+    """Peak TFLOP/s of one device in `dtype`, for the MFU; not needed for known GPUs."""
 
 
 class ValidationQuestions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suite: str = ""
-    """Folder of the suite whose prompt and scorers are used; none named: nothing is asked."""
+    """Folder of the suite with prompt and scorers; empty for no validation cases."""
     cases: list[str] = field(default_factory=list)
-    """JSONL files of validation cases; never the suite's own, which are its test."""
+    """JSONL files of validation cases; never the suite's own, which are its test cases."""
     metric: str = ""
     """Metric of the suite."""
 
@@ -116,39 +117,40 @@ class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dir: str = "runs"
     """Folder of the run folders."""
     name: str = "train"
-    """Short name in the run folder's name."""
+    """Short name, which becomes part of the run folder's name."""
     serve: Literal["auto", "lora", "merge"] = "auto"
-    """How the adapter will be served: `lora` refuses what vLLM cannot serve as LoRA, `auto` says what it must merge."""
+    """How the adapter will be served: `lora` refuses settings that vLLM cannot serve as LoRA, `auto` warns if the
+    adapter must be merged."""
 
 
 class Records(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trackers: list[Literal["tensorboard", "mlflow"]] = field(default_factory=list)
-    """Also show the training there; the run folder's plain files are always written."""
+    """Also log there; the run folder's plain files are always written."""
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One training configuration; every path is absolute."""
 
     base: str
-    """Checkpoint to adapt: hub id, model folder or alias."""
+    """Checkpoint to adapt: hub ID, model folder or alias."""
     data: Data
-    """Rows to train on, and what they may not hold."""
+    """Training and validation rows, and the contamination check."""
     model: Model = field(default_factory=Model)
     """Number format of the base's frozen layers."""
     lora: Lora = field(default_factory=Lora)
-    """The adapter: its size, its kind, and the layers that get one."""
+    """The adapter: size, variant, and the layers that get one."""
     optim: Optim = field(default_factory=Optim)
     """AdamW and its learning rate."""
     train: Train = field(default_factory=Train)
     """The loop: steps, seed, validation, memory and speed."""
     select: ValidationQuestions = field(default_factory=ValidationQuestions)
-    """Cases answered at every validation; their metric chooses the adapter, not the validation loss."""
+    """Cases answered at every validation; their metric selects the adapter, in place of the validation loss."""
     forgetting: ValidationQuestions = field(default_factory=ValidationQuestions)
-    """General cases answered at every validation, to see what tuning takes away; they choose nothing."""
+    """General cases answered at every validation, to measure forgetting; they do not affect the selection."""
     output: Output = field(default_factory=Output)
-    """Where the run folder goes."""
+    """Where the run folder is written."""
     records: Records = field(default_factory=Records)
-    """Where else the training is shown."""
+    """Trackers to log to."""
 
 
 def fingerprint(config: Config) -> dict[str, Any]:

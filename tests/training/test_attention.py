@@ -46,7 +46,7 @@ def by_sequence(query, key, value, queries_at, keys_at, most_queries, most_keys,
 def test_the_pieces_handed_to_the_kernel_are_the_right_ones(prefix, lengths, monkeypatch):
     monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", by_sequence)
     tensors = drawn(prefix, lengths)
-    found = kernels._at_once(*tensors, prefix, lengths, None)
+    found = kernels._varlen(*tensors, prefix, lengths, None)
     expected = one_by_one(*tensors, prefix, lengths)
     torch.testing.assert_close(found, expected)
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(4))
@@ -75,5 +75,5 @@ def test_the_kernel_gives_what_one_attention_a_document_gives(prefix, lengths):
     assert kernels._has_kernel(layer, tensors[0], 0.0) and not kernels._has_kernel(layer, tensors[0], 0.1)
     layer.sliding_window = 4
     assert not kernels._has_kernel(layer, tensors[0], 0.0)
-    found = kernels._at_once(*tensors, prefix, lengths, None)
+    found = kernels._varlen(*tensors, prefix, lengths, None)
     torch.testing.assert_close(found, one_by_one(*tensors, prefix, lengths), rtol=2e-2, atol=2e-2)

@@ -59,7 +59,7 @@ def test_a_config_with_many_errors_lists_them_all_and_opens_no_weight_file(tiny_
     (tmp_path / "train.toml").write_text(TEN_ERRORS.format(base=json.dumps(str(model))))
     with pytest.raises(UserError) as refused:
         load(tmp_path / "train.toml", model_problems)
-    said = str(refused.value)
+    message = str(refused.value)
     expected = [
         "'learning_rate' is unknown",
         "'data.train' names",
@@ -74,8 +74,8 @@ def test_a_config_with_many_errors_lists_them_all_and_opens_no_weight_file(tiny_
         "'train.epochs' is 'two'",
         "'train.patience' is -1",
     ]
-    assert [text for text in expected if text not in said] == []
-    assert f"{len(expected)} problems" in said
+    assert [text for text in expected if text not in message] == []
+    assert f"{len(expected)} problems" in message
 
 
 def test_a_missing_base_and_bad_values_are_named_together(tmp_path):

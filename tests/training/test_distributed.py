@@ -148,8 +148,8 @@ def test_what_one_process_cannot_do_is_said_once_and_ends_both(uneven, tmp_path,
         (tmp_path / "train.jsonl").write_text("not a row\n")
     done = Launched(tmp_path / "two", config, **({"ROOM": "20000"} if broken == "disk" else {}))
     assert (done.left(0), done.left(1)) == (EXIT_USAGE, 0), done.launcher
-    said = {"row": "train.jsonl:1: ", "disk": "state.pt: cannot be written (File too large)"}[broken]
-    assert [said in line for line in done.printed(0) if line.startswith("tunegate: ")] == [True]
+    text = {"row": "train.jsonl:1: ", "disk": "state.pt: cannot be written (File too large)"}[broken]
+    assert [text in line for line in done.printed(0) if line.startswith("tunegate: ")] == [True]
     assert "Traceback" not in "\n".join(done.printed(0)) and done.printed(1) == []
     assert len(list(tmp_path.glob("runs/*/"))) == (0 if broken == "row" else 1)
 
@@ -176,7 +176,7 @@ def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, 
 
 
 @pytest.mark.parametrize(
-    ("version", "on_processors", "changes", "said"),
+    ("version", "on_processors", "changes", "expected"),
     [
         ("2", False, {}, []),
         ("1", False, {}, ["Add --fsdp_version 2"]),
@@ -191,16 +191,18 @@ def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, 
         ),
     ],
 )
-def test_what_does_not_go_with_sharding_is_refused(write_config, monkeypatch, version, on_processors, changes, said):
+def test_what_does_not_go_with_sharding_is_refused(
+    write_config, monkeypatch, version, on_processors, changes, expected
+):
     path = write_config(**changes)
     config = msgspec.convert(tomllib.loads(path.read_text()), Config)
     assert distributed.problems(config) == []
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", version)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: not on_processors)
-    found = distributed.problems(config)
-    assert len(found) == len(said)
-    assert all(text in problem for text, problem in zip(said, found, strict=True))
+    problems = distributed.problems(config)
+    assert len(problems) == len(expected)
+    assert all(text in problem for text, problem in zip(expected, problems, strict=True))
 
 
 class Second(ProcessGroup):

@@ -140,9 +140,9 @@ def test_experts_get_an_adapter_only_where_they_are_named(tiny_models, targets):
     names = [name for name, _ in model.adapter()]
     assert any(".experts." in name for name in names) == bool(targets)
     assert not any(".gate." in name for name in names)
-    said = training_lora.consequences(config_of(Lora(target_parameters=targets)), shapes.of_folder(base))
-    assert any("are experts, which get no adapter" in text for text in said) != bool(targets)
-    assert any("bare parameters" in text for text in said) == bool(targets)
+    warnings = training_lora.consequences(config_of(Lora(target_parameters=targets)), shapes.of_folder(base))
+    assert any("are experts, which get no adapter" in text for text in warnings) != bool(targets)
+    assert any("bare parameters" in text for text in warnings) == bool(targets)
 
 
 def test_experts_with_an_adapter_learn_and_merge(tiny_models, rows, tmp_path):

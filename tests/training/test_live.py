@@ -96,9 +96,9 @@ def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_p
     assert re.search(r"\d+/60 steps", frames) and re.search(r"[\d,]+ tokens/s \([\d,]+ answer\)", frames)
     assert re.search(r"loss +\d\.\d{4} [▁-█]+", frames) and "learning rate" in frames
     assert re.search(r"[\d,]+ MiB peak", frames)
-    said = seen.text.replace("\n", "")
-    assert "training: step 60: validation loss" in said and "training: finished: " in said
-    assert "adapter: " in said
+    text = seen.text.replace("\n", "")
+    assert "training: step 60: validation loss" in text and "training: finished: " in text
+    assert "adapter: " in text
 
 
 @pytest.mark.slow

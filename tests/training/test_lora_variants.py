@@ -131,8 +131,8 @@ CONSEQUENCES = [
 @pytest.mark.parametrize(("lora", "quantise", "word"), CONSEQUENCES)
 def test_what_vllm_cannot_serve_is_said_one_line_each(tiny_model, lora, quantise, word):
     facts = shapes.of_folder(tiny_model)
-    said = training_lora.consequences(config_of(lora, quantise), facts)
-    assert len(said) == bool(word) and all(word in text for text in said)
+    warnings = training_lora.consequences(config_of(lora, quantise), facts)
+    assert len(warnings) == bool(word) and all(word in text for text in warnings)
     assert training_lora.consequences(config_of(lora, quantise, "merge"), facts) == []
     refused = training_lora.problems(config_of(lora, quantise, "lora"), facts)
     assert any("'output.serve' is lora" in text and word in text for text in refused) == bool(word)
@@ -147,9 +147,9 @@ def test_what_is_said_before_training_is_what_preflight_finds_after_it(tiny_mode
 
 
 def test_consequences_are_said_before_a_weight_is_loaded(write_config):
-    said = []
-    prepare(load(write_config(lora__dora=True), model_problems), said.append)
-    assert any("must be merged before vLLM can serve it: it uses DoRA" in text for text in said)
+    lines = []
+    prepare(load(write_config(lora__dora=True), model_problems), lines.append)
+    assert any("must be merged before vLLM can serve it: it uses DoRA" in text for text in lines)
 
 
 EVERY_ERROR = """
@@ -191,7 +191,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
     (tmp_path / "train.toml").write_text(EVERY_ERROR.format(base=json.dumps(str(model))))
     with pytest.raises(UserError) as refused:
         load(tmp_path / "train.toml", model_problems)
-    said = str(refused.value)
+    message = str(refused.value)
     expected = [
         "'learning_rate' is unknown",
         "'data.max_length' is 100000",
@@ -217,8 +217,8 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
         "Add --fsdp_version 2 to accelerate launch",
         "'records.trackers' is ['paper']",
     ]
-    assert [text for text in expected if text not in said] == []
-    assert f"{len(expected)} problems" in said
+    assert [text for text in expected if text not in message] == []
+    assert f"{len(expected)} problems" in message
 
 
 def test_a_device_without_bfloat16_is_told_for_both_settings_that_need_it(write_config, monkeypatch):

@@ -40,7 +40,7 @@ def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
     sha256 = hashlib.sha256((tmp_path / "train.jsonl").read_bytes()).hexdigest()
     link = "[data_card.md](../../../data_card.md)"
     assert (run / "adapter" / "../../../data_card.md").resolve() == (tmp_path / "data_card.md").resolve()
-    said = [
+    lines = [
         f"| train | train.jsonl | 12 | {sha256} | {link} |",
         "| validation | validation.jsonl | 3 |",
         "| lora.r | 4 |",
@@ -51,7 +51,7 @@ def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
         "It was trained on 12 rows; at least 1,000 are recommended.",
         model_card.NOT_JUDGED,
     ]
-    assert [text for text in said if text not in card.text] == []
+    assert [text for text in lines if text not in card.text] == []
     assert (run / "adapter" / "loss_curve.svg").read_bytes() == (run / "loss_curve.svg").read_bytes()
     assert "There were no validation rows" not in card.text
 
@@ -79,14 +79,14 @@ def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_pa
     report = merge(str(run), tmp_path / "merged", approval="approved by run 1", shown_by=["legal/mini: run 1"])
     card = parsed(tmp_path / "merged")
     assert card.data.library_name == "transformers" and card.data.tags == ["lora", "merged", "tunegate"]
-    said = [
+    lines = [
         "Adapter: approved by run 1.\n\n- legal/mini: run 1\n",
         report.summary,
         "| lora.r | 4 |",
         "train.jsonl",
         model_card.NOT_JUDGED,
     ]
-    assert [text for text in said if text not in card.text] == []
+    assert [text for text in lines if text not in card.text] == []
     assert (tmp_path / "merged" / "loss_curve.svg").is_file()
 
 
@@ -158,9 +158,9 @@ def test_a_run_that_was_changed_after_it_was_sealed_passes_nothing(run, tmp_path
     monkeypatch.chdir(tmp_path)
     eval_run = write_run(tmp_path / "evals", run, "pass", "pass")
     (eval_run / "verdicts.json").write_text((eval_run / "verdicts.json").read_text() + " ")
-    said = verdict_on(resolve(str(run)), Where(runs=tmp_path / "evals"))
-    assert said.startswith("Not approved: ")
-    assert "may claim no verdict: verdicts.json changed after the run was sealed" in said
+    text = verdict_on(resolve(str(run)), Where(runs=tmp_path / "evals"))
+    assert text.startswith("Not approved: ")
+    assert "may claim no verdict: verdicts.json changed after the run was sealed" in text
 
 
 def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):

@@ -209,10 +209,10 @@ def test_every_engine_merges_it_into_its_own_base_and_says_so(base, adapter):
     by_vllm = plan(found, model_folders(found), "auto", on_cpu=False)
     assert by_vllm.ways == {"baseline": "plain", "tuned": "merged"}
     assert "trained on an NF4 base" in by_vllm.reasons["tuned"][0]
-    said = []
-    engine = start(found, 64, EngineConfig(say=said.append))
+    lines = []
+    engine = start(found, 64, EngineConfig(say=lines.append))
     assert engine.ways == {"baseline": "plain", "tuned": "merged"}
-    assert any("trained on an NF4 base" in text for text in said)
+    assert any("trained on an NF4 base" in text for text in lines)
 
 
 def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(base, adapter):
@@ -285,10 +285,10 @@ def test_four_bits_that_cannot_be_had_are_refused_before_loading(write_config, m
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     with pytest.raises(UserError) as refused:
         load(write_config(model__quantise="nf4"), model_problems)
-    said = str(refused.value)
+    message = str(refused.value)
     expected = ["needs the package 'bitsandbytes'", "'train.dtype' is float32", "Set it to bfloat16"]
-    assert [text for text in expected if text not in said] == []
-    assert "3 problems" in said
+    assert [text for text in expected if text not in message] == []
+    assert "3 problems" in message
 
 
 def test_a_base_in_nf4_computes_in_bfloat16_on_any_machine(write_config):

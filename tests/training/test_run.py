@@ -243,9 +243,9 @@ def test_fewer_than_a_thousand_rows_warn_and_never_block(write_config, rows, war
     from training.config_file import load
     from training.job import prepare
 
-    said = []
-    prepare(load(write_config(rows=rows)), said.append)
-    assert any("1,000 are recommended" in text for text in said) == warns
+    lines = []
+    prepare(load(write_config(rows=rows)), lines.append)
+    assert any("1,000 are recommended" in text for text in lines) == warns
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice(write_config):

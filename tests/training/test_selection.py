@@ -48,7 +48,7 @@ def scripted(monkeypatch, values):
         calls.append(questions.metric.name)
         return value(values[len(calls) - 1])
 
-    monkeypatch.setattr(loop, "ask", ask)
+    monkeypatch.setattr(loop, "score_questions", ask)
     return calls
 
 
@@ -140,12 +140,12 @@ def test_the_loss_on_general_text_before_is_what_transformers_computes(write_con
     from transformers import AutoModelForCausalLM
 
     from harness.suites.prompts import Renderer
-    from training.data.tokenize import documents
+    from training.data.tokenize import general_documents
 
     found = load_run(train(write_config(train__max_steps=1), progress=quiet)).manifest.training["forgetting"]
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     total = count = 0
-    for document in documents(Renderer(tiny_model)):
+    for document in general_documents(Renderer(tiny_model)):
         ids = torch.tensor([document.ids])
         with torch.no_grad():
             total += float(model(input_ids=ids, labels=ids).loss) * (len(document.ids) - 1)

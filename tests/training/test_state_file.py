@@ -36,9 +36,9 @@ def test_a_state_that_would_run_code_is_refused_and_does_not_run_it(tmp_path: Pa
         torch.save(bomb, tmp_path / FILE)
     else:
         (tmp_path / FILE).write_bytes(pickle.dumps(bomb))
-    said = refused(tmp_path)
-    assert said.startswith(f"{tmp_path / FILE}: cannot be read: ") and said.endswith("Start over with --fresh")
-    assert "\n" not in said and not marker.exists()
+    message = refused(tmp_path)
+    assert message.startswith(f"{tmp_path / FILE}: cannot be read: ") and message.endswith("Start over with --fresh")
+    assert "\n" not in message and not marker.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a state", bytes(200)])

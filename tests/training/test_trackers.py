@@ -50,12 +50,12 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
     mlflow.set_tracking_uri(f"file:{tmp_path}/mlruns")
     try:
         for step in (0, 1):
-            said = []
-            shown = Trackers(["mlflow"], tmp_path / "run-1", {"lora.r": 4, "base": "b" * 300}, step, said.append)
+            lines = []
+            shown = Trackers(["mlflow"], tmp_path / "run-1", {"lora.r": 4, "base": "b" * 300}, step, lines.append)
             shown.log({"step": step + 1, "loss": 2.5 - step, "best": True})
             shown.log({"step": step + 1, "validation_loss": 2.25 - step})
             shown.close()
-            assert said == []
+            assert lines == []
         client = mlflow.MlflowClient()
         (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     finally:
@@ -71,13 +71,13 @@ def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp
         def log(self, *_, **__):
             raise ConnectionError(f"https://me:{SECRET}@server refused")
 
-    said = []
-    shown = Trackers([], tmp_path, {}, 0, said.append)
+    lines = []
+    shown = Trackers([], tmp_path, {}, 0, lines.append)
     shown.open["mlflow"] = Broken()
     shown.log({"step": 1, "loss": 1.0})
     shown.log({"step": 2, "loss": 1.0})
     shown.close()
-    assert len(said) == 1 and "mlflow is left out" in said[0] and SECRET not in said[0]
+    assert len(lines) == 1 and "mlflow is left out" in lines[0] and SECRET not in lines[0]
 
 
 def test_a_missing_package_is_one_line_before_anything_starts(write_config, monkeypatch):

@@ -33,10 +33,10 @@ def prose(seed, size=60):
 
 def edited(text, *places):
     """The text with the words at these places changed."""
-    said = text.split()
+    text_words = text.split()
     for place in places:
-        said[place] = "garden" if said[place] != "garden" else "office"
-    return " ".join(said)
+        text_words[place] = "garden" if text_words[place] != "garden" else "office"
+    return " ".join(text_words)
 
 
 def row(prompt, answer="none"):

@@ -123,15 +123,15 @@ def test_actions_can_be_changed(reviewed, tmp_path):
     assert "contamination" not in [result.name for result in found.results]
 
 
-@pytest.mark.parametrize(("actions", "said"), [
+@pytest.mark.parametrize(("actions", "message"), [
     ({"pii": "keep"}, "--action pii=keep: expected one of drop, mask, flag, skip"),
     ({"typo": "drop"}, "--action typo=drop: unknown check. Known: row_floor, "),
     ({"lengths": "drop"}, "--action lengths=drop: expected one of keep, skip"),
 ])  # fmt: skip
-def test_an_action_that_cannot_be_taken_is_one_line(reviewed, actions, said):
+def test_an_action_that_cannot_be_taken_is_one_line(reviewed, actions, message):
     with pytest.raises(UserError) as refused:
         reviewed(actions=actions)
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)
 
 
 def test_nothing_left_is_said_and_nothing_written(reviewed, tmp_path):

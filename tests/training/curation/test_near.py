@@ -11,8 +11,12 @@ from training.curation.text import words
 
 
 def runs(text):
-    said = words(text)
-    return {tuple(said[at : at + 5]) for at in range(len(said) - 4)} if len(said) >= 5 else {tuple(said)} - {()}
+    text_words = words(text)
+    return (
+        {tuple(text_words[at : at + 5]) for at in range(len(text_words) - 4)}
+        if len(text_words) >= 5
+        else {tuple(text_words)} - {()}
+    )
 
 
 def similarity(one, other):
@@ -78,7 +82,7 @@ def test_another_label_is_another_row_and_said():
 
 def test_examples_begin_where_rows_differ():
     text = prose(1, 90)
-    said = text.split()
-    said[70] = "GARDENS"
-    (finding,) = duplicates.find_near(sample(text, " ".join(said)), CheckSettings()).findings
+    text_words = text.split()
+    text_words[70] = "GARDENS"
+    (finding,) = duplicates.find_near(sample(text, " ".join(text_words)), CheckSettings()).findings
     assert finding.quote.startswith("… ") and "GARDENS" in finding.quote and "GARDENS" not in finding.other_quote

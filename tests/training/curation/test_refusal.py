@@ -22,8 +22,8 @@ def prepared(write_config, write_cases, tmp_path):
         for name in leaked:
             with (tmp_path / f"{name}.jsonl").open("a") as file:
                 file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
-        said = []
-        return prepare(load(path), said.append, without_suites), said
+        lines = []
+        return prepare(load(path), lines.append, without_suites), lines
 
     return run
 
@@ -31,11 +31,11 @@ def prepared(write_config, write_cases, tmp_path):
 def test_a_leaked_row_is_refused_with_row_suite_case_and_passage(prepared, tmp_path):
     with pytest.raises(UserError) as refused:
         prepared()
-    said = str(refused.value)
-    assert said.startswith("rows that contain text of a suite's cases, so that its scores would mean nothing: 1.")
-    assert f"{tmp_path / 'train.jsonl'}:13: 80 words" in said
-    assert "suite legal/mini, case c1 of k1" in said and CASE[:40] in said
-    assert "'data.allow_contaminated'" in said
+    message = str(refused.value)
+    assert message.startswith("rows that contain text of a suite's cases, so that its scores would mean nothing: 1.")
+    assert f"{tmp_path / 'train.jsonl'}:13: 80 words" in message
+    assert "suite legal/mini, case c1 of k1" in message and CASE[:40] in message
+    assert "'data.allow_contaminated'" in message
 
 
 def test_validation_rows_are_compared_too(prepared):
@@ -63,9 +63,9 @@ def test_a_training_whose_suites_are_not_found_is_refused_and_says_where_it_look
     """The suites that come with tunegate are no answer: they are not those that the adapter is made for."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    said = []
+    lines = []
     with pytest.raises(UserError) as refused:
-        prepare(load(write_config(data__suites=None)), said.append)
+        prepare(load(write_config(data__suites=None)), lines.append)
     assert str(refused.value) == (
         "no suite was found, so no training row can be compared with its cases: no folder evalsuites is in "
         f"{tmp_path / 'elsewhere'}, or in the folder of the configuration or above it. Name the folders in "
@@ -75,10 +75,10 @@ def test_a_training_whose_suites_are_not_found_is_refused_and_says_where_it_look
 
 def test_without_suites_the_option_lets_it_train_and_the_run_records_it(write_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = []
-    job = prepare(load(write_config(data__suites=None)), said.append, without_suites=True)
+    lines = []
+    job = prepare(load(write_config(data__suites=None)), lines.append, without_suites=True)
     assert job.contamination == {"cases": 0, "unchecked": "--no-contamination-check"}
-    assert "training: no row was compared with a suite (--no-contamination-check)" in said
+    assert "training: no row was compared with a suite (--no-contamination-check)" in lines
 
 
 def test_the_option_does_not_let_leaked_rows_through_where_suites_are_found(prepared):
@@ -110,12 +110,12 @@ def test_suites_whose_data_is_missing_are_not_found_either(write_config, write_c
         prepare(load(write_config(data__suites=[folder])), print)
 
 
-@pytest.mark.parametrize(("data", "said"), [
+@pytest.mark.parametrize(("data", "message"), [
     ({"data__allow_contaminated": " "}, "'data.allow_contaminated' is ' '; give the reason"),
     ({"data__suites": ["nowhere"]}, "'data.suites' names"),
 ])  # fmt: skip
-def test_a_wrong_setting_is_named(write_config, data, said):
-    with pytest.raises(UserError, match=said):
+def test_a_wrong_setting_is_named(write_config, data, message):
+    with pytest.raises(UserError, match=message):
         load(write_config(**data))
 
 

@@ -77,14 +77,14 @@ def test_the_manifest_holds_hashes_and_counts(write_jsonl, tmp_path):
     assert len(load_rows([str(p) for p in paths if p.suffix == ".jsonl"])) == 40
 
 
-@pytest.mark.parametrize(("settings", "said"), [
+@pytest.mark.parametrize(("settings", "message"), [
     ({"validation": 1.5}, "--validation is 1.5; expected a share"),
     ({"validation": 0.0}, "leave nothing to split"),
     ({"validation": 0.6, "test": 0.5}, "leave nothing to split"),
     ({"by": "document"}, "40 rows name no document, the first is"),
 ])  # fmt: skip
-def test_settings_that_cannot_be_met_are_one_line(write_jsonl, tmp_path, settings, said):
-    with pytest.raises(UserError, match=said) as refused:
+def test_settings_that_cannot_be_met_are_one_line(write_jsonl, tmp_path, settings, message):
+    with pytest.raises(UserError, match=message) as refused:
         split([str(write_jsonl(near_pairs(20)))], tmp_path / "out", SplitSettings(**settings))
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()

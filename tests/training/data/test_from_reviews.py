@@ -64,8 +64,8 @@ def drafts(project: Path, cases: list[dict[str, object]]) -> Path:
     """A run over cases of the drafting suite, every draft of the tuned model corrected by r1."""
     write_drafts(project, cases)
     path = answered(project, "drafts").path
-    said = {str(c["id"]): fixed("tuned", 60.0, edits=i, text=f"Correction {i}.") for i, c in enumerate(cases)}
-    review(path, "drafts/leases", "r1", said, mode="fix")
+    answers = {str(c["id"]): fixed("tuned", 60.0, edits=i, text=f"Correction {i}.") for i, c in enumerate(cases)}
+    review(path, "drafts/leases", "r1", answers, mode="fix")
     return path
 
 
@@ -127,8 +127,8 @@ def test_drafts_that_were_not_judged_are_counted_and_left_out(project: Path) -> 
     cases = [case(i, prose(i), cluster=f"lease {i}") for i in (50, 51)]
     write_drafts(project, cases)
     path = answered(project, "drafts").path
-    said = {"c50": fixed("baseline", 60.0), "c51": skipped(fixed("tuned", 9.0), "skipped: not my field")}
-    review(path, "drafts/leases", "r1", said, mode="fix")
+    answers = {"c50": fixed("baseline", 60.0), "c51": skipped(fixed("tuned", 9.0), "skipped: not my field")}
+    review(path, "drafts/leases", "r1", answers, mode="fix")
     found = export(path, project / "rows.jsonl")
     assert (found.rows, found.not_judged) == (1, 1)
 

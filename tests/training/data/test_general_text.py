@@ -32,8 +32,8 @@ def test_paragraphs_are_on_topics_of_their_own():
 
 
 def test_it_speaks_of_no_trade_that_a_suite_tests():
-    said = {form for word in words(" ".join(PARAGRAPHS)) for form in (word, word.removesuffix("s"))}
-    assert said.isdisjoint(OF_A_TRADE)
+    forms = {form for word in words(" ".join(PARAGRAPHS)) for form in (word, word.removesuffix("s"))}
+    assert forms.isdisjoint(OF_A_TRADE)
 
 
 def test_it_is_shipped_with_the_package():

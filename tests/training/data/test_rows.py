@@ -46,8 +46,8 @@ def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_row
     assert len(document.ids) == 64
     assert document.answers == whole.answers > 3
     assert renderer.decode([i for i, m in zip(document.ids, document.mask, strict=True) if m]) == "due on sale; none"
-    said = renderer.decode(document.ids)
-    assert "FIRST" in said and "LAST" in said
+    text = renderer.decode(document.ids)
+    assert "FIRST" in text and "LAST" in text
     assert (cut.rows_cut, cut.tokens_cut) == (1, len(whole.ids) - 64)
 
 

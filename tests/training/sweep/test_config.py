@@ -124,7 +124,7 @@ confirm = 1
 "output.name" = ["x"]
 "select.metric" = ["x"]
 """
-    said = problems(write_sweep(text, lora__r=0, data__train=["absent.jsonl"]))
+    message = problems(write_sweep(text, lora__r=0, data__train=["absent.jsonl"]))
     expected = [
         "'methd' is unknown; did you mean 'method'?",
         "'method' is 'bayes'",
@@ -143,8 +143,8 @@ confirm = 1
         "train.toml: 'lora.r' is 0",
         "absent.jsonl, which is not a file",
     ]
-    assert [text for text in expected if text not in said] == []
-    assert f"{len(expected)} problems" in said
+    assert [text for text in expected if text not in message] == []
+    assert f"{len(expected)} problems" in message
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -163,9 +163,9 @@ confirm = 1
     ("config = ", ["sweep.toml: not valid TOML"]),
 ])  # fmt: skip
 def test_a_mistake_in_the_sweep_file_says_what_to_do(write_sweep, text, expected):
-    said = problems(write_sweep(text))
-    assert [part for part in expected if part not in said] == []
-    assert len(said.splitlines()) == (1 if len(expected) == 1 else 1 + len(expected))
+    message = problems(write_sweep(text))
+    assert [part for part in expected if part not in message] == []
+    assert len(message.splitlines()) == (1 if len(expected) == 1 else 1 + len(expected))
 
 
 def test_a_sweep_file_that_is_not_there_is_refused(tmp_path):
@@ -174,8 +174,8 @@ def test_a_sweep_file_that_is_not_there_is_refused(tmp_path):
 
 
 def test_points_without_anything_to_choose_by_are_refused(write_sweep):
-    said = problems(write_sweep('config = "train.toml"\n[vary]\n"optim.lr" = [1e-3]\n', data__validation=[]))
-    assert "has neither [select] nor data.validation, so the points cannot be compared" in said
+    message = problems(write_sweep('config = "train.toml"\n[vary]\n"optim.lr" = [1e-3]\n', data__validation=[]))
+    assert "has neither [select] nor data.validation, so the points cannot be compared" in message
 
 
 def test_the_problems_of_all_points_are_named_by_point_before_anything_is_trained(write_sweep, tmp_path):
@@ -187,9 +187,9 @@ config = "train.toml"
 "data.max_length" = [100000]
 "data.rows" = [13]
 """
-    said = problems(write_sweep(text)).splitlines()
-    assert "4 problems" in said[0]
-    listed = sorted(line.partition("sweep.toml: ")[2] for line in said[1:])
+    head, *lines = problems(write_sweep(text)).splitlines()
+    assert "4 problems" in head
+    listed = sorted(line.partition("sweep.toml: ")[2] for line in lines)
     assert [line.partition(". ")[0] for line in listed] == [
         "every point: 'data.max_length' is 100000; the model reads at most 512",
         "every point: 'data.rows' is 13, but there are 12 training rows",
@@ -200,8 +200,8 @@ config = "train.toml"
 
 
 def test_one_bad_point_is_named_with_its_values(write_sweep):
-    said = problems(write_sweep('config = "train.toml"\n[vary]\n"optim.lr" = [1e-3, 2]\n"train.epochs" = [1]\n'))
-    assert "sweep.toml: point 2 (optim.lr = 2, train.epochs = 1): 'optim.lr' is 2" in said
+    message = problems(write_sweep('config = "train.toml"\n[vary]\n"optim.lr" = [1e-3, 2]\n"train.epochs" = [1]\n'))
+    assert "sweep.toml: point 2 (optim.lr = 2, train.epochs = 1): 'optim.lr' is 2" in message
 
 
 def test_only_what_changes_the_points_changes_the_digest(write_sweep):

@@ -124,9 +124,9 @@ def test_a_sweep_without_a_finished_point_is_an_error_that_names_each(write_swee
     hand_made(lambda c: Ended(error=f"no luck with {c.lora.r}"))
     with pytest.raises(UserError) as refused:
         sweeping.sweep(write_sweep('config = "train.toml"\n[vary]\nlora.r = [4, 8]\n'))
-    said = str(refused.value)
-    assert "no point of 2 could be trained" in said
-    assert "point 1 (r 4): no luck with 4" in said and "point 2 (r 8): no luck with 8" in said
+    message = str(refused.value)
+    assert "no point of 2 could be trained" in message
+    assert "point 1 (r 4): no luck with 4" in message and "point 2 (r 8): no luck with 8" in message
 
 
 def test_a_stop_ends_the_sweep_and_the_same_command_goes_on(write_sweep, hand_made):
@@ -262,19 +262,19 @@ def test_a_suite_that_cannot_measure_is_refused_before_anything_is_trained(write
 LONG = cases(1)[0] | {"input": {"document": "long " * 600}}
 
 
-@pytest.mark.parametrize(("engine", "spoil", "said"), [
+@pytest.mark.parametrize(("engine", "spoil", "message"), [
     ("warp", None, "warp: no such engine"),
     ("fake", ("gates.toml", "[objective]"), "gates.toml"),
     ("fake", ("cases.jsonl", json.dumps(LONG)), "1 cases are longer than the model's 512 tokens"),
 ])  # fmt: skip
 def test_what_would_stop_the_test_is_refused_before_anything_is_trained(
-    write_sweep, hand_made, with_suite, tmp_path, engine, spoil, said
+    write_sweep, hand_made, with_suite, tmp_path, engine, spoil, message
 ):
     trained = hand_made(by_rate)
     path = write_sweep(**SELECT)
     if spoil:
         (tmp_path / "evalsuites" / "legal" / "mini" / spoil[0]).write_text(spoil[1])
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         sweeping.sweep(path, engine)
     assert trained == []
 
