@@ -210,7 +210,7 @@ def test_rare_labels_of_a_statement_are_repeated_in_training_rows_alone(monkeypa
 
 
 def test_the_test_split_gives_no_training_rows():
-    with pytest.raises(UserError, match="the suite asks"):
+    with pytest.raises(UserError, match="the split 'test' is the suite's own"):
         build_training.training_cases("test", 0)
 
 

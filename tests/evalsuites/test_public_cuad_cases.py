@@ -172,5 +172,5 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
 
 
 def test_the_test_split_gives_no_training_rows(small_data):
-    with pytest.raises(UserError, match="the suite asks"):
+    with pytest.raises(UserError, match="the split 'test' is the suite's own"):
         build_training.training_cases("test", 10, 0)

@@ -126,7 +126,7 @@ def test_the_floor_is_the_start_of_the_first_sentence():
 
 
 def test_the_test_split_gives_no_training_rows():
-    with pytest.raises(UserError, match="the suite asks"):
+    with pytest.raises(UserError, match="the split 'test' is the suite's own"):
         build_training.training_cases("test", 0)
 
 
