@@ -141,7 +141,7 @@ def test_a_packet_comes_back_whole_and_counts_once(
     with pytest.raises(UserError, match=r"r1's answers were imported on .* cannot be replaced"):
         import_answers(run, "compare", file, quiet)
     assert len(batches(run)) == 1
-    with pytest.raises(UserError, match="r1 has begun already"):
+    with pytest.raises(UserError, match="r1 has already begun"):
         packet(run, "compare", "r1", out, quiet)
 
 
