@@ -239,9 +239,9 @@ def test_long_texts_are_cut_and_say_so() -> None:
     case, text = section.blocks
     (answer,) = case.answers
     said = "".join(piece.text for piece in answer.pieces)
-    assert said == "x" * 3000 + " […] (first 3,000 of 3,001 characters; report.html has them all)"
-    assert answer.findings[-1] == "Left out here: 8 findings; report.html has every one."
-    assert text.text == "y" * 3000 + " […] (first 3,000 of 4,000 characters; report.html has them all)"
+    assert said == "x" * 3000 + " […] (first 3,000 of 3,001 characters; report.html shows the whole text)"
+    assert answer.findings[-1] == "Left out here: 8 findings. report.html shows all of them."
+    assert text.text == "y" * 3000 + " […] (first 3,000 of 4,000 characters; report.html shows the whole text)"
 
 
 def test_an_answer_of_the_longest_length_is_whole() -> None:
