@@ -201,7 +201,7 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     assert engine["unpinned"] is True and engine["generated"] == 80 and engine["version"] == "vllm 0.32.0"
     assert engine["servers"][stub.url]["models"]["clauses"]["parent"] == "base"
     assert engine["latency_ms"]["tuned"]["answers"] == 40 and engine["latency_ms"]["tuned"]["p50"] > 0
-    assert any("weights are unknown" in note for note in run.manifest.notes)
+    assert any("weights are not known" in note for note in run.manifest.notes)
     assert len(stub.questions) == 80
     for file in [*tmp_path.rglob("*.json*"), *tmp_path.rglob("*.toml")]:
         assert SECRET not in file.read_text("utf-8")
