@@ -166,24 +166,26 @@ def existing(run: Path, mode: Mode) -> ReviewDatabase:
     return state
 
 
-def _new(state: ReviewDatabase, material: Material, wanted: ReviewOptions) -> ReviewPlan:
-    rubric = load_rubric(wanted.rubric)
+def _new(state: ReviewDatabase, material: Material, requested: ReviewOptions) -> ReviewPlan:
+    rubric = load_rubric(requested.rubric)
     drawn = {"--seed": secrets.randbelow(2**31), "--rubric": rubric.hash}
-    options = DEFAULTS | drawn | wanted.given
+    options = DEFAULTS | drawn | requested.given
     share, seed = options["--share"], options["--seed"]
-    repeats = 0 if wanted.mode == "fix" else options["--repeats"]
-    refuse_all(_problems(wanted, share), "a review that cannot be planned")
+    repeats = 0 if requested.mode == "fix" else options["--repeats"]
+    refuse_all(_problems(requested, share), "a review that cannot be planned")
     clusters = {key: item.cluster for key, item in material.items.items()}
     keys = sample(clusters, options["--items"], seed)
-    given = share_out(keys, wanted.reviewers, share)
+    given = share_out(keys, requested.reviewers, share)
     idle = [name for name, items in given.items() if not items]
     if idle:
         raise UserError(
             f"{len(keys)} items are too few for {len(given)} reviewers: none for {', '.join(idle)}. Name fewer"
         )
-    tasks = [task for name in wanted.reviewers for task in tasks_of(name, given[name], wanted.mode, repeats, seed)]
+    tasks = [
+        task for name in requested.reviewers for task in tasks_of(name, given[name], requested.mode, repeats, seed)
+    ]
     plan = ReviewPlan(
-        mode=wanted.mode,
+        mode=requested.mode,
         seed=seed,
         seal=material.seal,
         rubric=msgspec.to_builtins(rubric),
@@ -191,12 +193,12 @@ def _new(state: ReviewDatabase, material: Material, wanted: ReviewOptions) -> Re
         items=len(keys),
         eligible=len(material.items),
         left_out=material.left_out,
-        share=share if len(wanted.reviewers) > 1 else 0.0,
+        share=share if len(requested.reviewers) > 1 else 0.0,
         options=options,
         practice=len(review_items.practices()),
         created=now(),
     )
-    state.create(plan, [Reviewer(name=name) for name in wanted.reviewers], tasks)
+    state.create(plan, [Reviewer(name=name) for name in requested.reviewers], tasks)
     return plan
 
 

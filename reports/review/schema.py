@@ -13,7 +13,6 @@ from msgspec import Struct, field
 from harness.stats.human_review import LEAST, MOST, SCALES
 
 Mode = Literal["compare", "fix"]
-Side = Literal["A", "B"]
 Severity = Literal["minor", "major", "critical"]
 Kind = Literal["practice", "item", "repeat"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
@@ -201,29 +200,29 @@ LONGEST_TEXT = 500_000
 
 def problems(draft: Draft, mode: Mode, answers: Mapping[str, str], clauses: list[str]) -> list[str]:
     """List what makes a draft invalid: wrong marks, scores off the scale, texts too long. `answers` is by side."""
-    problems = []
+    errors = []
     for side in answers:
         opinion = opinion_of(draft, side)
         for name, score in opinion.points.items():
             if score is not None and not LEAST <= score <= MOST:
-                problems.append(f"{name} of answer {side} is {score}, expected {LEAST} to {MOST}")
+                errors.append(f"{name} of answer {side} is {score}, expected {LEAST} to {MOST}")
         for mark in opinion.marks:
             if not 0 <= mark.start < mark.end <= len(answers[side]):
-                problems.append(f"a mark in answer {side} is outside of the answer")
+                errors.append(f"a mark in answer {side} is outside of the answer")
             elif answers[side][mark.start : mark.end] != mark.quote:
-                problems.append(f"a mark in answer {side} does not match its quote")
+                errors.append(f"a mark in answer {side} does not match its quote")
         if set(opinion.missed) - set(clauses):
-            problems.append(f"answer {side} has marks on clauses that the case does not list")
+            errors.append(f"answer {side} has marks on clauses that the case does not list")
         if opinion.none_fabricated and opinion.marks:
-            problems.append(f"answer {side} has marked fabrications, but is also declared free of them")
+            errors.append(f"answer {side} has marked fabrications, but is also declared free of them")
     if len(draft.note) > LONGEST_NOTE or len(draft.reason) > LONGEST_NOTE:
-        problems.append(f"the note is too long; expected {LONGEST_NOTE} characters or fewer")
+        errors.append(f"the note is too long; expected {LONGEST_NOTE} characters or fewer")
     if len(draft.text or "") > LONGEST_TEXT:
-        problems.append(f"the edited text is too long; expected {LONGEST_TEXT} characters or fewer")
+        errors.append(f"the edited text is too long; expected {LONGEST_TEXT} characters or fewer")
     is_compared = draft.preference is not None or any(opinion_of(draft, side) != Opinion() for side in ("A", "B"))
     if is_compared if mode == "fix" else draft.text is not None:
-        problems.append("the answer is for another kind of review")
-    return problems
+        errors.append("the answer is for another kind of review")
+    return errors
 
 
 def missing(draft: Draft, mode: Mode, sides: Mapping[str, str], clauses: list[str]) -> list[str]:
