@@ -38,7 +38,7 @@ CHANGED = {
     "an input": (edited(CASES, c3={"input": {"document": "Another."}}), "1 case was changed in the input (c3)"),
     "a right answer": (
         edited(CASES, c3={"expected": []}, c4={"cluster": "other"}),
-        "2 cases were changed in the expected answer, contract or tags (c3, c4)",
+        "2 cases were changed in the expected answer, cluster or tags (c3, c4)",
     ),
     "a swapped file": (
         [{**case, "id": other["id"]} for case, other in zip(CASES, reversed(CASES), strict=True)],
