@@ -1,4 +1,4 @@
-"""How tunegate gets completions: one file an engine, `base` is the protocol. Importing this loads no engine."""
+"""Engines that generate completions; `base` has their protocol and their table."""
 
 from harness.engines.base import ENGINES, Engine, open_engine, pick_engine
 from harness.engines.config import EngineConfig

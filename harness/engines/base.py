@@ -1,4 +1,4 @@
-"""What an engine is, the table of engines, and the order in which requests reach one. Loads no engine by itself.
+"""The protocol and the table of engines, and the order of requests; no engine is loaded here.
 
 Callers join completions on `key`; they may arrive in any order. Every engine receives the same token ids and turns
 generated ids into text by one rule, `answer_text`.
@@ -35,7 +35,7 @@ class Engine(Protocol):
     """Version of the library that generates."""
 
     def facts(self, variant: str) -> dict[str, str]:
-        """What changes this variant's answers beside weights, ids and sampling; part of a request's key."""
+        """Return what else changes this variant's answers, besides weights, ids and sampling; part of the key."""
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Yield one completion per distinct key, each as soon as it is finished.
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """
 
     def describe(self) -> dict[str, Any]:
-        """What the run's manifest records: versions, arguments, route and canary by variant."""
+        """Return what the run's manifest records: versions, arguments, route and canary by variant."""
 
     def close(self) -> None:
         """Free models and processes; safe to call twice."""
@@ -54,19 +54,19 @@ class EngineTraits(Struct, frozen=True, kw_only=True):
     """What the core needs to know of an engine before it starts: `TRAITS` in the engine's module."""
 
     is_scripted: bool = False
-    """Completions come from a script: no checkpoint and no tokenizer is loaded."""
+    """Whether completions come from a script, so that no checkpoint and no tokenizer is loaded."""
     needs_url: bool = False
-    """Servers hold the models: it takes --url and the other options for servers."""
+    """Whether servers have the models, so that it takes --url and the other options for servers."""
     starts_engines: bool = False
-    """It starts several engines and takes --engines."""
+    """Whether it starts several engines and takes --engines."""
     splits_models: bool = False
-    """It splits a model over several devices and takes --tensor-parallel-size."""
+    """Whether it splits a model over several devices and takes --tensor-parallel-size."""
     start_s: float = 0.0
     """Seconds until the embedded model is loaded, on 2 CPU cores."""
     tokens_per_s: float | None = None
     """Prompt and completion together, with the embedded model on 2 CPU cores; None: not measured."""
     why_no_forecast: str | None = None
-    """Why nobody can say how long a run takes, for the line before it."""
+    """Why the time of a run cannot be predicted, for the line before it."""
 
 
 class EngineEntry(NamedTuple):
@@ -75,21 +75,21 @@ class EngineEntry(NamedTuple):
     module: str
     """Module with `start(checkpoints, max_model_len, config) -> Engine`, and `TRAITS` where it has some."""
     package: str | None
-    """Package that must import."""
+    """Package that must be importable."""
     extra: str
-    """Extra of tunegate that brings the package."""
+    """Extra of tunegate with the package."""
     distributions: tuple[str, ...]
-    """Names under which the package may be installed, for its version."""
+    """Names of distributions with the package, for its version."""
     cpu_extra: str | None = None
-    """Extra for a machine without a CUDA device, where that is another one."""
+    """Extra for a machine without a CUDA device, where it differs."""
 
 
 GROUP = "tunegate.engines"
-"""Entry points under which other packages name the modules of their engines."""
+"""Group of entry points for engines of other packages."""
 
 
 def others() -> dict[str, EngineEntry]:
-    """Engines of other installed packages, which may not take the name of one of ours."""
+    """List engines of other installed packages. Raises UserError for a name of a built-in one."""
     found = {}
     for point in metadata.entry_points(group=GROUP):
         distributions = (point.dist.name,) if point.dist else ()
@@ -107,13 +107,13 @@ ENGINES = others() | {
 
 
 def installed(name: str) -> bool:
-    """Is the package of this engine here? Nothing is imported."""
+    """Whether the package of this engine is installed; nothing is imported."""
     package = ENGINES[name].package
     return package is None or importlib.util.find_spec(package) is not None
 
 
 def engine_version(name: str) -> str:
-    """Version of the engine's package, whichever of its distributions is installed."""
+    """Return the version of the engine's package, from any of its distributions."""
     for distribution in ENGINES[name].distributions:
         try:
             return metadata.version(distribution)
@@ -123,12 +123,12 @@ def engine_version(name: str) -> str:
 
 
 def default_engine() -> str:
-    """The engine of a run that names none: vllm where it is installed, else transformers."""
+    """Return the default engine: vllm where it is installed, else transformers."""
     return "vllm" if installed("vllm") else "transformers"
 
 
 def traits_of(name: str | None) -> EngineTraits:
-    """Traits of an engine by name, of the default one for None; those of an engine that is not here are all off."""
+    """Return the traits of an engine by name, of the default one for None; all off for one that is not installed."""
     name = name or default_engine()
     if name not in ENGINES:
         return EngineTraits()
@@ -142,7 +142,7 @@ def traits_of(name: str | None) -> EngineTraits:
 
 
 def pick_engine(name: str | None) -> str:
-    """A usable engine by name; None takes vllm where it is installed, else transformers. UserError says what to do."""
+    """Check that an engine can be used; None: vllm where it is installed, else transformers. Raises UserError."""
     name = name or default_engine()
     if name not in ENGINES:
         raise UserError(f"{name}: no such engine. Choose one of: {', '.join(ENGINES)}")
@@ -155,7 +155,7 @@ def pick_engine(name: str | None) -> str:
 
 
 def _extra(name: str) -> str:
-    """The extra of an engine on this machine."""
+    """Return the extra of an engine on this machine."""
     entry = ENGINES[name]
     if entry.cpu_extra is None or importlib.util.find_spec("torch") is None:
         return entry.extra
@@ -167,8 +167,8 @@ def _extra(name: str) -> str:
 def open_engine(config: EngineConfig, checkpoints: Mapping[str, Checkpoint], *, max_model_len: int) -> Engine:
     """Open an engine for the variants in `checkpoints`. No model loads before `generate` needs it.
 
-    `max_model_len` is the longest prompt and completion together, in tokens. What the engine cannot serve is a
-    UserError here, all of it at once.
+    `max_model_len` is the longest prompt and completion together, in tokens. Raises UserError with
+    everything that the engine cannot serve.
     """
     module = importlib.import_module(ENGINES[pick_engine(config.name)].module)
     engine: Engine = module.start(checkpoints, max_model_len, config)
@@ -176,13 +176,13 @@ def open_engine(config: EngineConfig, checkpoints: Mapping[str, Checkpoint], *, 
 
 
 def model_folders(checkpoints: Mapping[str, Checkpoint]) -> dict[str, CheckpointFolder]:
-    """The model folder of each variant; variants with one model share it, so that its files are read once."""
+    """Return the model folder of each variant; variants with one model share it, so that its files are read once."""
     by_path = {checkpoint.path: CheckpointFolder(checkpoint.path) for checkpoint in checkpoints.values()}
     return {variant: by_path[checkpoint.path] for variant, checkpoint in checkpoints.items()}
 
 
 def common_dtype(folders: Mapping[str, CheckpointFolder], config: EngineConfig) -> str:
-    """The one data type that every variant runs in: as asked, else as the first model's config states it."""
+    """Return the data type of every variant: as given, else from the first model's config."""
     if config.dtype in DTYPES:
         return config.dtype
     if config.dtype != "auto":
@@ -193,7 +193,7 @@ def common_dtype(folders: Mapping[str, CheckpointFolder], config: EngineConfig) 
 
 
 def explain(error: BaseException) -> UserError | None:
-    """A known fault of the installation behind a library's error, as one line with the command that mends it."""
+    """Explain a library's error by a known fault of the installation, with the command that fixes it."""
     if "torchaudio" in str(error) and isinstance(error, OSError | RuntimeError | ImportError):
         return UserError(
             "transformers cannot load because torchaudio was built for another torch than the one installed. tunegate "
@@ -203,7 +203,7 @@ def explain(error: BaseException) -> UserError | None:
 
 
 def vocabulary_of(config: Mapping[str, Any]) -> int | None:
-    """Number of token ids of a model, from its config.json, which may nest a text model."""
+    """Return the number of token ids of a model, from its config.json, which may nest a text model."""
     size = config.get("vocab_size") or (config.get("text_config") or {}).get("vocab_size")
     return int(size) if size else None
 
@@ -211,9 +211,9 @@ def vocabulary_of(config: Mapping[str, Any]) -> int | None:
 def request_key(
     checkpoint: Checkpoint, facts: Mapping[str, str], ids: Sequence[int], sampling: Sampling, repeat: int = 1
 ) -> str:
-    """Hex key of one answer: content of weights, adapter and tokenizer, engine facts, ids, sampling, repeat.
+    """Return the hex key of one completion: weights, adapter, tokenizer, engine facts, ids, sampling, repeat.
 
-    What an answer is held to is part of it only where there is something, so that older answers keep their keys.
+    A constraint on the answer is in the key only where there is one, so that older completions keep their keys.
     """
     asked = msgspec.to_builtins(sampling)
     free = {name for name in ("choice", "json_schema") if not asked[name]}
@@ -222,7 +222,7 @@ def request_key(
 
 
 def refuse_structure(requests: Sequence[Request], engine: str) -> None:
-    """UserError where a request holds its answer to choices or a schema, for an engine that cannot."""
+    """Raise UserError where a request constrains its answer, for an engine that cannot."""
     held = sum(bool(request.sampling.structure) for request in requests)
     if held:
         raise UserError(
@@ -232,7 +232,7 @@ def refuse_structure(requests: Sequence[Request], engine: str) -> None:
 
 
 def in_order(requests: Sequence[Request]) -> list[Request]:
-    """Distinct keys, variant by variant with the baseline first, prompts with equal beginnings side by side."""
+    """Sort distinct keys by variant, baseline first, and by prompt, so that equal prefixes are neighbours."""
     distinct = list({r.key: r for r in requests}.values())
     variants = sorted({r.variant for r in distinct}, key=lambda v: (v != BASELINE, v))
     rank = {variant: i for i, variant in enumerate(variants)}
@@ -240,14 +240,14 @@ def in_order(requests: Sequence[Request]) -> list[Request]:
 
 
 def answer_ids(ids: Sequence[int], stop_ids: Sequence[int]) -> list[int]:
-    """Generated ids up to and without the first end token."""
+    """Return the generated ids up to the first end token, without it."""
     stops = set(stop_ids)
     end = next((i for i, token in enumerate(ids) if token in stops), len(ids))
     return list(ids[:end])
 
 
 def failed(request: Request, error: str) -> Completion:
-    """The completion of a request that got no usable answer; the reason is one line."""
+    """Make the completion of a request without a usable answer; the reason is one line."""
     reason = " ".join(error.split()) or "no reason given"
     return Completion(
         key=request.key,
@@ -262,7 +262,7 @@ def failed(request: Request, error: str) -> Completion:
 def finished(
     request: Request, output_ids: Sequence[int], decode: Callable[[list[int]], str], **more: Any
 ) -> Completion:
-    """The completion of generated ids (end token included), the same for every engine."""
+    """Make the completion of generated ids (end token included), the same way for every engine."""
     own = answer_ids(output_ids, request.sampling.stop_ids)
     return Completion(
         key=request.key,
@@ -276,7 +276,7 @@ def finished(
 
 
 def problem_of(request: Request, max_model_len: int, vocabulary: int | None = None) -> str | None:
-    """Why a request can have no answer, or None. An id outside the vocabulary would end a whole engine."""
+    """Say why a request cannot be answered, or None. An id outside the vocabulary would end a whole engine."""
     if not request.ids:
         return "the prompt has no tokens"
     if vocabulary is not None and not 0 <= min(request.ids) <= max(request.ids) < vocabulary:

@@ -1,7 +1,7 @@
-"""What lies in the cache folder, how large it is, and dropping what can be made again. Reads no answer.
+"""List the cache folder with its sizes, and evict entries that can be created again.
 
-Dropped are whole files and folders, those that cost least to make again first: what a killed process left over, then
-merged models, then answers; of each the least recently used first. What a process uses is never dropped.
+Whole files and folders are evicted, the cheapest to create again first: leftovers of killed processes, then merged
+models, then completions; of each kind the least recently used first. An entry in use is never evicted.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from harness.formatting import format_bytes
 DEFAULT = "20GB"
 OFF = "off"
 DROPPED = "dropped-"
-"""Begins the name of a merged folder that is being dropped."""
+"""Prefix of a merged folder that is being deleted."""
 TEMPORARY = ("tmp", MAKING, DROPPED)
-"""Beginnings of names of what a process needs for a moment, and leaves behind when it is killed."""
+"""Prefixes of temporary files, which a killed process leaves behind."""
 LEFT_AFTER_S = 24 * 3600.0
-"""Nobody needs something temporary that is older."""
+"""Temporary files older than this are deleted."""
 POWERS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)b?", re.IGNORECASE)
 
 Kind = Literal["left over", "merged", "answers", "other"]
 DROPPABLE: tuple[Kind, ...] = ("left over", "merged", "answers")
-"""What costs least to make again comes first."""
+"""Kinds in the order of eviction, the cheapest to create again first."""
 
 
 class CacheEntry(Struct, frozen=True, kw_only=True):
-    """What is kept, or dropped, as one."""
+    """One entry of the cache folder, evicted as a whole."""
 
     kind: Kind
-    """`other` is never dropped: models, digests, canaries, the cases of suites."""
+    """`other` is never evicted: models, digests, canaries, the cases of suites."""
     path: Path
     """File or folder."""
     what: str
-    """For people: short digests, engine and version; or the name."""
+    """Description: short digests, engine and version; or the name."""
     bytes: int
     """Size of the file, or of all files in the folder."""
     last_used: float
@@ -60,51 +60,51 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
 
     @property
     def lock(self) -> Path:
-        """The file that is held while the entry is in use, and whose time is when it was last used."""
+        """The file that is locked while the entry is in use; its time is that of the last use."""
         return self.path / {"merged": FACTS, "answers": LOCK}.get(self.kind, "") if self.path.is_dir() else self.path
 
     @property
     def says(self) -> str:
-        """A few words for people."""
+        """A short description for users."""
         return f"{self.kind} {self.what} ({format_bytes(self.bytes)})"
 
 
 class Trimmed(Struct, frozen=True, kw_only=True):
-    """What was dropped, or would be."""
+    """What was evicted, or would be."""
 
     dropped: list[CacheEntry]
-    """In the order of dropping."""
+    """In the order of eviction."""
     refused: list[CacheEntry]
-    """Came before something that was dropped, or would have been next, but is in use or cannot be dropped."""
+    """Entries that were next but are in use or cannot be deleted."""
     left: int
     """Bytes in the cache folder afterwards."""
 
 
 def bound() -> int | None:
-    """Most bytes of the cache folder when a run starts, from TUNEGATE_CACHE_MAX; None is no bound."""
-    said = os.environ.get(CACHE_MAX) or DEFAULT
-    return None if said.lower() == OFF else parse_bytes(said, CACHE_MAX, f", or '{OFF}'")
+    """Return the limit of the cache folder in bytes, from TUNEGATE_CACHE_MAX; None for no limit. Raises UserError."""
+    value = os.environ.get(CACHE_MAX) or DEFAULT
+    return None if value.lower() == OFF else parse_bytes(value, CACHE_MAX, f", or '{OFF}'")
 
 
 def parse_bytes(text: str, where: str, more: str = "") -> int:
-    """Bytes of `5GB`, `500 MB` or `0`, in powers of 1000. UserError says `where` another text was found."""
-    found = SIZE.fullmatch(text.strip())
-    if found is None:
+    """Parse `5GB`, `500 MB` or `0` into bytes, in powers of 1000. Raises UserError that names `where` the text is."""
+    match = SIZE.fullmatch(text.strip())
+    if match is None:
         raise UserError(f"{where} {text}: not a size. Expected a number with a unit, such as 5GB or 500MB{more}")
-    return int(float(found[1]) * POWERS[found[2].lower()])
+    return int(float(match[1]) * POWERS[match[2].lower()])
 
 
 def entries() -> list[CacheEntry]:
-    """Everything in the cache folder: what may be dropped in the order of dropping, then the rest."""
+    """List all entries of the cache folder: those that may be evicted in that order, then the rest."""
     root = cache_dir()
     places = (root, answers_dir(), merged_dir(), root / "models")
-    found = [entry for place in places for entry in _listed(place) if entry.path not in places]
+    listed = [entry for place in places for entry in _listed(place) if entry.path not in places]
     kinds = [*DROPPABLE, "other"]
-    return sorted(found, key=lambda e: (kinds.index(e.kind), e.last_used, e.path))
+    return sorted(listed, key=lambda e: (kinds.index(e.kind), e.last_used, e.path))
 
 
 def table() -> list[str]:
-    """The cache folder for people: a line an entry, then the total against the bound."""
+    """Format the cache folder: one line per entry, then the total and the limit."""
     found, most = entries(), bound()
     rows = [("kind", "what", "answers", "size", "last used", "")]
     for entry in found:
@@ -122,7 +122,7 @@ def table() -> list[str]:
 
 
 def _answers(entry: CacheEntry) -> str:
-    """How many completions a database holds; empty for other entries."""
+    """Return the number of completions in a database; empty for other entries."""
     if entry.kind == "answers" and entry.path.is_dir():
         with suppress(sqlite3.Error):
             return f"{count_completions(entry.path):,}"
@@ -130,7 +130,7 @@ def _answers(entry: CacheEntry) -> str:
 
 
 def is_used(entry: CacheEntry) -> bool:
-    """Does a process use it now?"""
+    """Whether a process uses it now."""
     if entry.kind not in ("merged", "answers"):
         return False
     with claimed(entry.lock) as free:
@@ -138,7 +138,7 @@ def is_used(entry: CacheEntry) -> bool:
 
 
 def trim(most: int, needed: Collection[Path] = (), dry_run: bool = False) -> Trimmed:
-    """Drop entries until the cache folder has at most `most` bytes; never one in use, nor one of `needed`."""
+    """Evict entries until the cache folder has at most `most` bytes; never one in use or in `needed`."""
     found = entries()
     left = sum(entry.bytes for entry in found)
     dropped: list[CacheEntry] = []
@@ -155,7 +155,7 @@ def trim(most: int, needed: Collection[Path] = (), dry_run: bool = False) -> Tri
 
 
 def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> None:
-    """When a run starts, drop what is over the bound, but nothing that the run needs, and say so in one line."""
+    """Evict what exceeds the limit when a run starts, except what it needs, and report it in one line."""
     most = bound()
     dropped = trim(most, needed).dropped if most is not None else []
     if most is not None and dropped:
@@ -167,7 +167,7 @@ def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> N
 
 
 def _drop(entry: CacheEntry) -> bool:
-    """Drop one entry; False where it has come in use, or where the system refuses."""
+    """Delete one entry; False where it is in use now, or the system refuses."""
     try:
         if entry.kind == "left over":
             _remove(entry.path)
@@ -228,7 +228,7 @@ def _kind(path: Path, folder: Path, latest: float) -> Kind:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The file itself, or every file below a folder; links are not followed."""
+    """Yield the file itself, or every file below a folder; links are not followed."""
     if not path.is_dir() or path.is_symlink():
         yield path
         return

@@ -1,4 +1,4 @@
-"""Proves before a comparison that base rows are untouched and that each tuned variant has an effect. Starts no engine.
+"""Check before a comparison that base rows are unchanged and that each tuned variant has an effect.
 
 Greedy text is a weak sign (an adapter may change one text of twelve), so log probabilities are compared.
 """
@@ -37,23 +37,23 @@ ROUNDING = 1e-5
 Row = tuple[str, tuple[int, ...]]
 """Variant and prompt ids of one canary request."""
 Ask = Callable[[Sequence[Row]], list[Completion]]
-"""Answers rows in one call, in order, with ids and log probabilities."""
+"""Generates for rows in one call, in order, with ids and log probabilities."""
 
 
 def prompts(encode: Callable[[str], Sequence[int]]) -> list[tuple[int, ...]]:
-    """The fixed canary texts as token ids of one model."""
+    """Return the fixed canary texts as token ids of one model."""
     return [tuple(encode(text)[:MAX_PROMPT_TOKENS]) for text in TEXTS]
 
 
 def request(row: Row, index: int) -> Request:
-    """The engine request of one row: greedy, with log probabilities, never ended early."""
+    """Make the engine request of one row: greedy, with log probabilities, without end tokens."""
     variant, ids = row
     sampling = Sampling(max_tokens=MAX_TOKENS, logprobs=True)
     return Request(key=f"canary-{index}", ids=ids, sampling=sampling, variant=variant)
 
 
 def gap(one: Completion, other: Completion) -> float:
-    """Largest difference of log probabilities, up to and with the first token that differs; inf without an answer."""
+    """Return the largest difference of log probabilities, up to the first different token; inf without an answer."""
     if one.error or other.error or not one.logprobs or not other.logprobs:
         return math.inf
     largest = 0.0
@@ -65,7 +65,7 @@ def gap(one: Completion, other: Completion) -> float:
 
 
 def widest(ones: Sequence[Completion], others: Sequence[Completion]) -> float:
-    """Largest gap of paired rows."""
+    """Return the largest gap of paired rows."""
     return max(gap(a, b) for a, b in zip(ones, others, strict=True))
 
 
@@ -103,7 +103,7 @@ def check_shared(ask: Ask, texts: Sequence[tuple[int, ...]], base: str, adapters
 def check_differs(
     base: Sequence[Completion], tuned: Sequence[Completion], variant: str, checkpoint: Checkpoint, noise: float = 0.0
 ) -> float:
-    """Largest difference of a tuned variant from its base; CanaryFailed where it is no more than noise."""
+    """Return the largest difference of a tuned variant from its base. Raises CanaryFailed where it is only noise."""
     effect = widest(base, tuned)
     if not math.isfinite(effect):
         raise CanaryFailed(f"canary: '{variant}' ({checkpoint.name}) gave no log probabilities to compare")
@@ -117,7 +117,7 @@ def check_differs(
 
 
 def check_weights(checkpoint: Checkpoint, variant: str) -> dict[str, Any]:
-    """The check left where no plain base is asked: the merge must have changed weights."""
+    """Check the merge without a plain base in the run: it must have changed weights. Raises CanaryFailed."""
     facts = read_facts(merged_folder(checkpoint))
     if facts.changed_tensors == 0:
         raise CanaryFailed(
@@ -131,13 +131,13 @@ class Reference(Struct, frozen=True, kw_only=True):
     """Canary rows of one plain model."""
 
     rows: list[Completion]
-    """One a text."""
+    """One per text."""
     noise: float
     """Difference of repeated calls of different sizes; 0 where results are exact."""
 
 
 def take(ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, reset: Callable[[], None]) -> Reference:
-    """Ask the canary rows of a plain model; where results are not exact, twice, to know the noise."""
+    """Run the canary rows on a plain model; twice where results are not exact, to measure the noise."""
     rows = ask([(variant, ids) for ids in texts])
     if exact:
         return Reference(rows=rows, noise=0.0)
@@ -147,13 +147,13 @@ def take(ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, 
 
 
 def reference_file(facts: Mapping[str, str], base: Checkpoint) -> Path:
-    """Where a base's canary rows are kept for merged variants asked later; another tokenizer asks other ids."""
+    """Return the cache file of a base's canary rows, for later merged variants; it depends on the tokenizer."""
     content = [dict(facts), base.base_digest, base.tokenizer_digest, list(TEXTS), MAX_TOKENS]
     return cache_dir() / "canary" / f"{digest(content)[:32]}.json"
 
 
 def load_reference(file: Path) -> Reference | None:
-    """Kept canary rows, or None where there are none to trust."""
+    """Read cached canary rows, or None."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Reference)
     except (OSError, msgspec.MsgspecError):
@@ -161,6 +161,6 @@ def load_reference(file: Path) -> Reference | None:
 
 
 def save_reference(file: Path, reference: Reference) -> None:
-    """Keep canary rows; they only save time, so a disk that refuses is no error."""
+    """Cache canary rows; they only save time, so a failed write is no error."""
     with suppress(OSError):
         write_atomic(file, msgspec.json.encode(reference), parents=True, shared=True)

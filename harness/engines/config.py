@@ -39,7 +39,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kv_cache_bytes: int | None = None
     """Size of vLLM's KV cache; None computes it from model, lengths and free memory."""
     batch: int | None = None
-    """Most requests that are computed together; None leaves it to the engine."""
+    """Maximum batch size; None leaves it to the engine."""
     engines: int | None = None
     """vLLM engines that an engine with the trait `starts_engines` starts; None: one per GPU, or one without GPUs."""
     tensor_parallel: int = 1
@@ -47,7 +47,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     servers: Servers | None = None
     """The servers that an engine with the trait `needs_url` queries."""
     use_cache: bool = True
-    """Completions are cached, and read from the cache."""
+    """Whether completions are cached and read from the cache."""
     script: Path | None = None
     """Completions of a scripted engine, as JSON: variant -> case id -> text."""
     replies: Callable[[Request], str] | Mapping[str, str] | None = None

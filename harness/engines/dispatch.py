@@ -1,4 +1,4 @@
-"""Brings questions to an engine and answers back, through the answer cache. Knows no scorer and no run folder."""
+"""Send requests to an engine through the completion cache."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from harness.schema import Case, Checkpoint, Completion, Request, Sampling
 
 FAILS = "fail"
 WINDOW_QUESTIONS = 16_384
-"""Most questions that an engine is given together. At the end of each window its batch runs empty."""
+"""Largest number of requests in one window for an engine; its batch runs empty at the end of each window."""
 WINDOW_TOKENS = 8_000_000
-"""Most prompt tokens of them: about 64 MB."""
+"""Largest number of prompt tokens in one window: about 64 MB."""
 
 
 class CachedRequest(Protocol):
-    """What a broker needs of a question; `harness.evaluation.plan.PlannedRequest` has it."""
+    """What a dispatcher needs of a request; `harness.evaluation.plan.PlannedRequest` has it."""
 
     @property
     def case(self) -> Case: ...
@@ -44,7 +44,7 @@ Q = TypeVar("Q", bound=CachedRequest)
 
 
 class Dispatcher:
-    """One engine for all variants of a run. Nothing loads while every answer is in the cache."""
+    """One engine for all variants of a run; nothing is loaded while every completion is in the cache."""
 
     def __init__(
         self,
@@ -66,15 +66,15 @@ class Dispatcher:
             say(f"completions of '{served}' are not reused, even after an interruption: weights not proven ({why})")
         self.counts = {"cached": 0, "generated": 0}
         self.was_kept = False
-        """The answer that was handed out last came from the cache."""
+        """Whether the last completion came from the cache."""
 
     @property
     def says(self) -> str:
-        """Engine and version, for people."""
+        """Engine and version, for users."""
         return f"{self.engine.name} {self.engine.version}"
 
     def requests(self, questions: Sequence[CachedRequest]) -> list[Request]:
-        """One request a question, in the same order."""
+        """Return one request per question, in the same order."""
         facts = {variant: self.engine.facts(variant) for variant in self.checkpoints}
         return [
             Request(
@@ -87,7 +87,7 @@ class Dispatcher:
         ]
 
     def answers(self, questions: Iterable[Q]) -> Generator[tuple[Q, Completion]]:
-        """Yield every question with its completion, as answers arrive; equal requests share one answer.
+        """Yield every question with its completion, as completions arrive; equal requests share one.
 
         The engine receives a window of questions at a time, so that a run of any length fits into memory. Equal
         requests of two windows share it through the cache.
@@ -114,7 +114,7 @@ class Dispatcher:
             raise UserError(f"the engine left {len(waiting)} requests without an answer. Run again to ask only those")
 
     def _make_room(self) -> None:
-        """Keep the cache folder within its bound, without what this run reads or may read."""
+        """Evict from the cache folder down to its limit, except what this run may read."""
         if self.cache:
             self.cache.hold()
         merged = {merged_path(c) for c in self.checkpoints.values() if c.adapter_digest}
@@ -134,14 +134,15 @@ class Dispatcher:
         self.counts["cached" if was_kept else "generated"] += 1
 
     def describe(self) -> dict[str, Any]:
-        """The engine's own record, and how many answers came from the cache."""
+        """Return the engine's own record and the number of completions from the cache."""
         return self.engine.describe() | self.counts
 
 
 def windows(questions: Iterable[Q], times: int = 1) -> Iterator[list[Q]]:
-    """Questions in their order, so many together that the engine's batches stay full and memory does not.
+    """Group requests in order, so many that the engine's batches stay full and memory does not.
 
-    An engine that is many, or starts anew for each window, says in its `windows` how many `times` as much it needs.
+    An engine with many workers, or one that restarts for each window, states in `windows` how many `times` as much it
+    needs.
     """
     window: list[Q] = []
     tokens = 0

@@ -1,4 +1,4 @@
-"""Deterministic replies without a model, for tests and dry runs. Knows no tokenizer and imports nothing heavy."""
+"""Generate deterministic replies without a model, for tests and dry runs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TRAITS = EngineTraits(is_scripted=True, why_no_forecast="the answers are scripte
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> FakeEngine:
-    """The fake engine; `config.replies` are its answers."""
+    """Open the fake engine; `config.replies` are its answers."""
     return FakeEngine(config.replies, max_model_len=max_model_len, remember=False)
 
 
 def plain_reply(request: Request) -> str:
-    """The answer where none is scripted: a few hex digits that depend on variant and ids alone."""
+    """Return the default answer: a few hex digits that depend on variant and ids alone."""
     return f"reply {digest([request.variant, list(request.ids)])[:8]}"
 
 

@@ -1,8 +1,8 @@
-"""What answers cost an engine: tokens, seconds, memory, and its share of the device's peak. Starts no engine.
+"""Measure what completions cost an engine: tokens, seconds, memory, and its share of the device's peak.
 
 Utilisation is 2 * P * (uncached prompt tokens + generated tokens) / (seconds * peak): two FLOPs for each of the model's
 P parameters and each token that is computed. Attention and adapters are left out, so it is a little too low. Seconds
-are those of answering, with what the caller does between two answers.
+are those of generation, including the caller's work between two completions.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ NOT_THE_CARD = {"Laptop", "D", "MIG"}
 
 class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
-    """What people call it."""
+    """Common name."""
     words: list[str]
-    """Words that all stand in the name that CUDA gives it."""
+    """Words that are all in its CUDA device name."""
     memory_gb: float
     """1e9 bytes."""
     bf16_tflops: float | None = None
-    """Dense peak in bfloat16, 1e12 FLOPs a second; None where it cannot."""
+    """Dense peak in bfloat16, 1e12 FLOPs per second; None where it is not supported."""
     fp32_tflops: float | None = None
     """Dense peak in float32, without TF32."""
     source: str
-    """Where the figures come from."""
+    """Source of the numbers."""
     planned: bool = False
-    """`tunegate plan` asks whether a training fits on it."""
+    """Whether `tunegate plan` checks that a training run fits on it."""
 
     def peak(self, dtype: str) -> float | None:
-        """Most FLOPs a second in a number format of torch."""
+        """Return the peak FLOPs per second in a torch data type."""
         found = {"bfloat16": self.bf16_tflops, "float32": self.fp32_tflops}.get(dtype)
         return None if found is None else found * 1e12
 
 
 @functools.cache
 def cards() -> tuple[Card, ...]:
-    """All cards that are known."""
+    """List all known cards."""
     raw = (Path(__file__).parent / "gpus.toml").read_bytes()
     return tuple(msgspec.toml.decode(raw, type=dict[str, list[Card]])["card"])
 
 
 def find(device: str) -> Card | None:
-    """The card that CUDA calls `device`, or None."""
+    """Find the card with the CUDA name `device`, or None."""
     words = set(re.split(r"[\s-]+", device))
     if words & NOT_THE_CARD:
         return None
@@ -71,23 +71,23 @@ ON_DEVICE = "reserved on the device by vLLM's process"
 
 
 class VariantUsage(Struct, kw_only=True):
-    """What the answers of one variant cost; answers from the cache cost nothing."""
+    """Cost of the completions of one variant; cached ones cost nothing."""
 
     answers: int = 0
-    """Answers that were computed."""
+    """Computed completions."""
     prompt_tokens: int = 0
     """Tokens of the prompts."""
     cached_prompt_tokens: int = 0
-    """Those of them that the engine had computed before, for another prompt."""
+    """Of them, tokens in the prefix cache of an earlier prompt."""
     generated_tokens: int = 0
-    """Tokens of the answers."""
+    """Tokens of the completions."""
     answer_s: float = 0.0
-    """From the first question to the last answer, without loading and canary."""
+    """Seconds from the first request to the last completion, without loading and canary."""
     flops_a_token: float | None = None
-    """Of the model that answered; None where nobody knows."""
+    """FLOPs per token of the model; None where unknown."""
 
     def add(self, completion: Completion) -> None:
-        """Count one answer; a request that failed was not computed."""
+        """Count one completion; failed requests were not computed."""
         if completion.finish_reason != "error":
             self.answers += 1
             self.prompt_tokens += completion.prompt_tokens
@@ -95,13 +95,13 @@ class VariantUsage(Struct, kw_only=True):
 
     @property
     def flops(self) -> float | None:
-        """Arithmetic of the tokens that were computed."""
+        """Return the FLOPs of the computed tokens."""
         computed = self.prompt_tokens - self.cached_prompt_tokens + self.generated_tokens
         return None if self.flops_a_token is None else self.flops_a_token * computed
 
 
 class UsageMeter:
-    """Counts over the life of an engine, whatever models it loads."""
+    """Counters over the life of an engine, for all models that it loads."""
 
     def __init__(self) -> None:
         self.spent: dict[str, VariantUsage] = {}
@@ -113,7 +113,7 @@ class UsageMeter:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Around the load of one model, whether it succeeds or not."""
+        """Time the load of one model, whether or not it succeeds."""
         start = time.monotonic()
         try:
             yield
@@ -123,7 +123,7 @@ class UsageMeter:
 
     @contextmanager
     def answering(self, variant: str, folder: Path) -> Iterator[VariantUsage]:
-        """Around the answers of one variant by the weights in a folder."""
+        """Time the completions of one variant by the weights in a folder."""
         spent = self.spent.setdefault(variant, VariantUsage())
         spent.flops_a_token, why_not = flops_a_token(folder)
         self._unknown += [why_not] if why_not else []
@@ -134,14 +134,14 @@ class UsageMeter:
             spent.answer_s += time.monotonic() - start
 
     def memory(self, on_device_bytes: int | None) -> None:
-        """Look at the most memory so far: on the device where vLLM's process says it, else resident."""
+        """Record the peak memory: on the device where vLLM's process reports it, else resident."""
         found = resident_bytes() if on_device_bytes is None else on_device_bytes
         if found is not None and found > (self.peak_memory_bytes or 0):
             self.peak_memory_bytes = found
             self.peak_memory_of = RESIDENT if on_device_bytes is None else ON_DEVICE
 
     def describe(self, device: str | None, dtype: str, devices: int = 1) -> dict[str, Any]:
-        """What the manifest records; {} where nothing was loaded. `device` is a card's name, None a processor."""
+        """Return what the manifest records; {} where nothing was loaded. `device` is a card's name, None a CPU."""
         if not self.loads:
             return {}
         peak, why_not = peak_of(device, dtype)
@@ -160,7 +160,7 @@ class UsageMeter:
 
 
 def _rates(some: Iterable[VariantUsage], peak: float | None) -> dict[str, float | int | None]:
-    """Sums over variants, and what follows from them; None where nothing was asked or nobody knows."""
+    """Sum over variants and compute rates; None where there was no request or a number is unknown."""
     spent = list(some)
     prompt, cached = sum(s.prompt_tokens for s in spent), sum(s.cached_prompt_tokens for s in spent)
     generated, seconds = sum(s.generated_tokens for s in spent), sum(s.answer_s for s in spent)
@@ -180,7 +180,7 @@ def _rates(some: Iterable[VariantUsage], peak: float | None) -> dict[str, float 
 
 
 def peak_of(device: str | None, dtype: str) -> tuple[float | None, str]:
-    """Most FLOPs a second of a card in a number format, or why nobody knows."""
+    """Return the peak FLOPs per second of a card in a data type, or why it is unknown."""
     if device is None:
         return None, "the peak of a processor is not known"
     card = find(device)
@@ -189,7 +189,7 @@ def peak_of(device: str | None, dtype: str) -> tuple[float | None, str]:
 
 
 def flops_a_token(folder: Path) -> tuple[float | None, str]:
-    """Two FLOPs for each parameter of a model, or why they cannot be counted so."""
+    """Return two FLOPs per parameter of a model, or why this count does not apply."""
     files = CheckpointFolder(folder)
     config, own = files.config, files.text_config
     if files.is_quantized:
@@ -200,9 +200,9 @@ def flops_a_token(folder: Path) -> tuple[float | None, str]:
 
 
 def resident_bytes() -> int | None:
-    """The highest resident sets of this process and its children so far, together; None where the system has no /proc.
+    """Sum the peak resident sets of this process and its children, in bytes; None where the system has no /proc.
 
-    They need not have been that high at once, so it is the most that can have been in use.
+    The peaks may be at different times, so this is an upper bound of the memory in use.
     """
     try:
         return sum(map(_high_water, ["self", *_children("self")]))
@@ -211,7 +211,7 @@ def resident_bytes() -> int | None:
 
 
 def _children(pid: str) -> list[str]:
-    """Process ids below one; a process that ends meanwhile has none."""
+    """List the process ids below one; a process that ends meanwhile has none."""
     below: list[str] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:

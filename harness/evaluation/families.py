@@ -1,4 +1,4 @@
-"""Which renderer each variant has, and what is said where their tokenizers or chat templates differ."""
+"""Choose each variant's renderer, and describe differences of tokenizers or chat templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.suites.prompts import PlainRenderer, Renderer, Rendering
 
 
 def renderers(config: EngineConfig, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
-    """The renderer of each variant. Variants with one tokenizer and chat template share it, the tuned model's first."""
+    """Return the renderer of each variant; variants with one tokenizer and chat template share it."""
     if traits_of(config.name).is_scripted:
         return dict.fromkeys(checkpoints, PlainRenderer())
     shared: dict[str, Rendering] = {}
@@ -27,7 +27,7 @@ def renderers(config: EngineConfig, checkpoints: Mapping[str, Checkpoint]) -> di
 
 
 def notes(checkpoints: Mapping[str, Checkpoint], plan: RunPlan) -> Iterator[str]:
-    """What a reader must know of the prompts: which variants received prompts of their own, and why."""
+    """Describe which variants received their own prompts, and why."""
     before, after = checkpoints.get(BASELINE), checkpoints[CANDIDATE]
     if before and before.tokenizer_digest != after.tokenizer_digest:
         what = _differing(tokenizer_folder(before), tokenizer_folder(after), "s")
@@ -53,7 +53,7 @@ def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:
 
 
 def _in_ids(plan: RunPlan) -> str:
-    """In how many cases the token ids that both variants receive differ."""
+    """Count the cases in which the token ids of both variants differ."""
     same, cases = plan.asks.same_ids(BASELINE, CANDIDATE)
     if same == cases:
         return f"but the token IDs of all {cases} prompts are the same"

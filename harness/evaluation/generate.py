@@ -1,4 +1,4 @@
-"""Gets every answer of a run, scores it and appends it to the run folder. Knows no gate and no estimate."""
+"""Get every completion of a run, score it and append it to the run folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.scoring.base import run as score
 from harness.suites.suite import Suite
 
 FLUSH_EVERY = 256
-"""Records; their answers are in the cache already."""
+"""Records per write; their completions are in the cache already."""
 ANSWERS = "answers"
-"""The stage of a run."""
+"""Name of the stage of a run."""
 
 
 def answer(
@@ -83,7 +83,7 @@ def _record(suite: Suite, case: Case, variant: str, repeat: int, prompt_hash: st
 
 
 def floor_records(job: Job, plan: RunPlan, folder: RunFolder) -> None:
-    """The rule-based variant that every model must beat: it answers without an engine, what the model could read."""
+    """Make the records of the rule-based variant that every model must beat, on the cases that the model could read."""
     for part in job.suites:
         floor = part.suite.floor
         if floor is not None:

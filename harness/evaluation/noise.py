@@ -1,7 +1,7 @@
-"""Asks one checkpoint twice, the second time with another batch size, to measure what moves by itself: the A/A check.
+"""Run one checkpoint twice, with another batch size the second time, to measure run-to-run variation (an A/A test).
 
-Greedy answers change with the batch because sums are rounded in another order; sampled ones also get other seeds. Never
-answered from the cache. The run is kept like any other, without a verdict: there is nothing to judge.
+Greedy answers change with the batch because sums are rounded in another order; sampled ones also get other seeds. The
+cache is never used. The run is stored like any other, without a verdict, because there is nothing to judge.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from harness.suites.suite import Suite
 from harness.threads import before_torch
 
 WORK = ("generated", "prompt_tokens", "output_tokens", "wall_s")
-"""What an engine's record counts."""
+"""Counters of an engine's record."""
 MOST_NAMED = 10
-"""Flipped cases that a line names; the report names more, and all are counted."""
+"""Changed cases named in a line; the report names more, and all are counted."""
 
 
 class SuiteNoise(Struct, frozen=True, kw_only=True):
     """The noise of one suite."""
 
     suite: Suite
-    """What was asked."""
+    """The suite."""
     noise: Noise
     """The entry of its noise.json."""
     lines: list[str]
-    """The same in words."""
+    """Description in lines."""
 
     @property
     def is_measured(self) -> bool:
-        """At least one metric has a noise floor."""
+        """Whether at least one metric has a noise floor."""
         return any(floor.floor is not None for floor in self.noise.floors)
 
 
@@ -93,7 +93,7 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
 def _ask(
     job: Job, checkpoint: Checkpoint, asks: RequestQueue, folder: RunFolder, progress: Progress, batch: int
 ) -> dict[str, object]:
-    """Both passes, each by an engine of its own; returns what the first said of itself, with the work of both."""
+    """Run both passes, each in its own engine; return the first engine's record, with the work of both."""
     uncached = structs.replace(job, engine=structs.replace(job.engine, use_cache=False))
     batched = structs.replace(uncached, engine=structs.replace(uncached.engine, batch=batch))
     first = list(asks.of(BASELINE))
@@ -105,7 +105,7 @@ def _ask(
 
 
 def _reseeded(ask: PlannedRequest, job: Job) -> PlannedRequest:
-    """The same question with a seed that no repeat of the first pass has; greedy answers use none."""
+    """Return the question with a seed that no repeat of the first pass has; greedy answers use none."""
     sampling = ask.sampling
     if sampling.temperature == 0:
         return ask
@@ -125,7 +125,7 @@ def _metrics(suites: Sequence[Suite], made: RunData) -> Metrics:
 
 
 def _measured(suite: Suite, gates: GateFile, made: RunData, passes: Sequence[str]) -> SuiteNoise:
-    """The floors of a suite: of every metric over the whole suite, and of the slices that comparative gates name."""
+    """Compute the floors of a suite: of every metric over the whole suite, and of the slices of comparative gates."""
     from harness.stats.noise import floors
 
     manifest = made.manifest
@@ -182,7 +182,7 @@ def _flipped(ids: Sequence[str], cases: int, where: str) -> str:
 
 
 def save(found: Sequence[SuiteNoise]) -> list[Path]:
-    """Write the noise.json of every suite of which something was measured."""
+    """Write the noise.json of every suite with a measured floor."""
     paths = []
     for one in found:
         if not one.is_measured:

@@ -1,7 +1,7 @@
-"""Reads and writes noise.json: how far a suite's metrics move when nothing changes. Knows no engine; measures nothing.
+"""Read and write noise.json: the run-to-run variation of a suite's metrics.
 
-The file is committed beside gates.toml. An entry holds for the engine, the family of models, the cases, the prompt and
-the scorers that it was measured with; for any other it is passed over, and a note says so.
+The file is committed next to gates.toml. An entry applies to the engine, the family of models, the cases, the prompt
+and the scorers that it was measured with; any other run ignores it, with a note.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ class NoiseFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema_version: int = NOISE_SCHEMA
     """Version of this layout."""
     noise: list[Noise] = field(default_factory=list)
-    """One entry an engine and family of models."""
+    """One entry per engine and family of models."""
 
 
 def noise_path(suite: Suite, bars: Path | None) -> Path:
-    """The suite's noise.json, or that of its twin below `bars`: it comes from where the bars come from."""
+    """Return the path of the suite's noise.json, or of its copy below `bars`, where the gates come from too."""
     return gates_path(suite, bars).with_name(NOISE_FILE)
 
 
 def load_noise(path: Path) -> list[Noise]:
-    """Entries of one noise.json, none where there is no file. One that cannot be read is a UserError."""
+    """Read the entries of one noise.json; none without a file. Raises UserError where it cannot be read."""
     if not path.exists():
         return []
     try:
         data = path.read_bytes()
         refuse_newer(data, NOISE_SCHEMA, path)
-        found = msgspec.json.decode(data, type=NoiseFile, strict=True)
+        content = msgspec.json.decode(data, type=NoiseFile, strict=True)
     except (OSError, *NOT_JSON) as error:
         raise UserError(f"{path}: cannot be read: {error}. Take it from version control, or measure again") from None
-    if found.schema_version != NOISE_SCHEMA:
+    if content.schema_version != NOISE_SCHEMA:
         raise UserError(
-            f"{path}: layout {found.schema_version}, expected {NOISE_SCHEMA}. Measure again with `tunegate noise`"
+            f"{path}: layout {content.schema_version}, expected {NOISE_SCHEMA}. Measure again with `tunegate noise`"
         )
-    return found.noise
+    return content.noise
 
 
 def read_floors(suites: Iterable[Suite], bars: Path | None) -> dict[str, list[Noise]]:
-    """What is known of the noise of each suite, by its name."""
+    """Read the measured noise of each suite, by name."""
     return {suite.name: load_noise(noise_path(suite, bars)) for suite in suites}
 
 
 def save_noise(path: Path, new: Noise) -> None:
-    """Put an entry into noise.json, in place of one of the same engine, device, data type and family of models."""
-    kept = [old for old in load_noise(path) if _place(old) != _place(new)]
-    entries = sorted([*kept, new], key=_place)
+    """Add an entry to noise.json, or replace that of the same engine, device, data type and family of models."""
+    others = [old for old in load_noise(path) if _place(old) != _place(new)]
+    entries = sorted([*others, new], key=_place)
     text = msgspec.json.format(msgspec.json.encode(NoiseFile(noise=entries)), indent=1) + b"\n"
     write_atomic(path, text, "The run keeps what was measured")
 
@@ -71,7 +71,7 @@ def _place(noise: Noise) -> tuple[str, ...]:
 
 
 def with_floors(manifest: Manifest, known: Mapping[str, Sequence[Noise]]) -> Manifest:
-    """The manifest with the noise that holds for each suite, and a note on each suite whose noise.json does not."""
+    """Return the manifest with the noise that applies to each suite, and a note on each suite where it does not."""
     infos: list[SuiteInfo] = []
     notes: list[str] = []
     for info in manifest.suites:
@@ -90,7 +90,7 @@ def with_floors(manifest: Manifest, known: Mapping[str, Sequence[Noise]]) -> Man
 
 
 def differing(noise: Noise, info: SuiteInfo, manifest: Manifest) -> list[str]:
-    """What tells a run's suite from the one whose noise was measured; empty where the noise holds for it."""
+    """Name the differences between a run's suite and the measured one; empty where the noise applies."""
     tuned = manifest.checkpoints.get(CANDIDATE)
     facts = engine_facts(manifest)
     pairs = {
@@ -105,6 +105,6 @@ def differing(noise: Noise, info: SuiteInfo, manifest: Manifest) -> list[str]:
 
 
 def engine_facts(manifest: Manifest) -> dict[str, str]:
-    """What decides an engine's rounding, from what it said of itself."""
+    """Return what decides an engine's rounding, from its record."""
     names = {"engine": "name", "engine_version": "version", "dtype": "dtype", "device": "device"}
     return {ours: str(manifest.engine.get(its, "")) for ours, its in names.items()}

@@ -1,4 +1,4 @@
-"""Plans a run: which case goes to which variant with which token ids. Asks no engine and scores nothing."""
+"""Plan a run: which case goes to which variant with which token ids."""
 
 from __future__ import annotations
 

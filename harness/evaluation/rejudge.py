@@ -1,6 +1,6 @@
-"""Judges a finished run again from its stored records and scores, with the bars of now. Asks no model, scores nothing.
+"""Judge a finished run again from its stored records and scores, with the current gates.
 
-A run of other cases, another prompt or other scorers than the suite has now is an error, never a pass.
+A run with other cases, another prompt or other scorers than the current suite is an error, never a pass.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Regated(Struct, frozen=True, kw_only=True):
     """A run judged again."""
 
     run: RunData
-    """The run with its new estimates, verdicts, and what moved; the folder is as it was."""
+    """The run with its new estimates and verdicts, and what changed; the folder is unchanged."""
     before: RunData
-    """The run as its folder has it."""
+    """The run as in its folder."""
     not_judged: list[str]
-    """Suites of the run that are not at hand, and those that have bars and are not in the run."""
+    """Suites of the run that were not given, and suites with gates that are not in the run."""
 
 
 def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline: str | None = None) -> Regated:
-    """Judge the suites that are at hand. A changed run, and any `baseline` but the accepted one, is a UserError."""
+    """Judge the given suites. Raises UserError for a changed run, and for any `baseline` but the accepted one."""
     if baseline not in (None, ACCEPTED):
         raise UserError(f"--baseline {baseline}: no model is asked here. Only '{ACCEPTED}' can be compared with")
     before = load_sealed(run_path, "judged again")
@@ -70,7 +70,7 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
 
 
 def _scorers(run: RunData) -> dict[str, str]:
-    """By suite, the hash of the scorers that its scores are from: the run's own, or those that scored it again."""
+    """Return the hash of the scorers behind each suite's scores: the run's own, or those that scored it again."""
     found = {info.name: info.scorers_hash for info in run.manifest.suites}
     for batch in batches(run.path):
         if batch.about.get("kind") == "code":
@@ -79,7 +79,7 @@ def _scorers(run: RunData) -> dict[str, str]:
 
 
 def _stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:
-    """Why the run's numbers say nothing of the suite as it is now."""
+    """Say why the run's numbers do not apply to the current suite."""
     pairs = {
         "cases": (info.cases_hash, suite.cases_hash),
         "prompt": (info.prompt_hash, suite.prompt_hash),

@@ -1,7 +1,7 @@
-"""Scores a finished run again with the scorers and bars of now, without calling the model. Knows no engine.
+"""Score a finished run again with the current scorers and gates, without running the model.
 
-The sealed run stays as it is: new findings are appended as events that supersede the old ones, and the estimates and
-verdicts that follow lie beside them in the batch.
+The sealed run is not changed: new scores are appended as events that supersede the old ones, and the resulting
+estimates and verdicts are in the same batch.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from harness.suites.suite import Suite
 
 
 class Rescored(Struct, frozen=True, kw_only=True):
-    """What scoring again changed."""
+    """Result of scoring a run again."""
 
     path: Path
     """The batch of events."""
     records: int
     """Records scored again."""
     changed: int
-    """Findings that differ from those before."""
+    """Scores that changed."""
     metrics: Metrics
-    """Estimates that follow."""
+    """New estimates."""
     verdicts: list[Verdict]
-    """Verdicts that follow."""
+    """New verdicts."""
     notes: list[str]
-    """What a reader must know: suites left out, cases that have changed since."""
+    """Notes for readers: suites left out, cases that changed since."""
 
 
 def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress: Progress) -> Rescored:
-    """Score every record of the suites that are at hand, append what differs, estimate and judge again."""
+    """Score every record of the given suites, append what differs, estimate and judge again. Raises UserError."""
     run = with_later(load_sealed(run_path, "rescored"))
     known = {info.name: info for info in run.manifest.suites}
     at_hand = [suite for suite in suites if suite.name in known]
@@ -85,7 +85,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     )
 
 
-def _differing(suite_name: str, record: Record, found: dict[str, Any], suite: Suite) -> list[ScoreEvent]:
+def _differing(suite_name: str, record: Record, events: dict[str, Any], suite: Suite) -> list[ScoreEvent]:
     versions = {getattr(s, "name", ""): str(getattr(s, "version", "")) for s in suite.scorers}
     return [
         ScoreEvent(
@@ -98,7 +98,7 @@ def _differing(suite_name: str, record: Record, found: dict[str, Any], suite: Su
             at=now(),
             supersedes=name in record.scores,
         )
-        for name, new in found.items()
+        for name, new in events.items()
         if record.scores.get(name) != new
     ]
 

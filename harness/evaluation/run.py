@@ -1,4 +1,4 @@
-"""Makes a run, top to bottom: plan, generate, score, record, estimate, judge. Knows no pytest."""
+"""Make a run: plan, generate, score, record, estimate, judge."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from harness.suites.suite import Suite
 from harness.threads import before_torch
 
 PLAN, GATES, WRITING = "plan", "gates", "writing"
-"""Stages of a run, besides the answers."""
+"""Stages of a run, besides generation."""
 PINS = {
     "name": "A server answered as '{name}', and its weights are not known by content: {why}. The run approves no "
     "merge.",
@@ -49,7 +49,7 @@ PINS = {
     "server process": "A server on this machine answered as '{name}'. Its weights are known by content: its process "
     "loaded them from files that have not changed since.",
 }
-"""What a run says of a model that a server answers for, by what pins its weights."""
+"""Notes on a model behind a server, by how its weights are pinned."""
 
 
 def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
@@ -65,9 +65,9 @@ def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) ->
 
 
 def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | None = None) -> Results:
-    """Ask, score, estimate and judge; write and seal the run folder.
+    """Generate, score, estimate and judge; write and seal the run folder.
 
-    An interruption leaves the answers in the cache and the folder unsealed; the next run asks only what is missing.
+    An interruption leaves completions in the cache and the folder unsealed; the next run generates only the rest.
     """
     before_torch()
     with progress.work(PLAN, ANSWERS, GATES, WRITING):
@@ -89,20 +89,20 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
 
 
 class _Ready(Struct, frozen=True, kw_only=True):
-    """A run about to ask."""
+    """A run that is ready to generate."""
 
     gates: dict[str, GateFile]
     """By suite."""
     checkpoints: dict[str, Checkpoint]
-    """Those that are asked, by variant."""
+    """Checkpoints that are run, by variant."""
     plan: RunPlan
-    """What they are asked."""
+    """Their requests."""
     floors: dict[str, list[Noise]]
-    """Noise that was measured before, by suite."""
+    """Noise measured before, by suite."""
     accepted: dict[str, list[Record]]
     """Records of an accepted baseline, by suite."""
     manifest: Manifest
-    """The run's record, as it begins."""
+    """The run's record at its start."""
 
 
 def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
@@ -141,7 +141,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
 
 
 def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
-    """Get all answers into the folder; returns the manifest with what the engine says of itself."""
+    """Generate all completions into the folder; return the manifest with the engine's record."""
     manifest = ready.manifest
     try:
         engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress, ready.accepted)
@@ -188,7 +188,7 @@ def _share(some: Sequence[str], part: SuiteJob) -> str:
 
 
 def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepted: AcceptedInfo | None) -> SuiteInfo:
-    """What the manifest records of a suite."""
+    """Return the manifest's record of a suite."""
     suite = part.suite
     hashes = {
         "cases_hash": suite.cases_hash,
@@ -221,7 +221,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepte
 def estimate_and_judge(
     suites: Iterable[Suite], gates: Mapping[str, GateFile], manifest: Manifest, records: Iterable[tuple[str, Record]]
 ) -> tuple[Metrics, list[Verdict]]:
-    """Estimates and verdicts of these suites, from the run's records (each with its suite) alone."""
+    """Compute estimates and verdicts of these suites from the run's records (each with its suite) alone."""
     from harness.gates.judge import judge
     from harness.stats.observations import readings
     from harness.stats.summary import summarise
@@ -234,9 +234,9 @@ def estimate_and_judge(
         info = infos[suite.name]
         left_out, accepted = len(info.left_out), info.accepted
         answers = read.pop(suite.name, {})
-        found = summarise(answers, suite.metrics, suite.slices, suite.name)
-        metrics.metrics.extend(found.metrics)
-        metrics.comparisons.extend(found.comparisons)
+        summary = summarise(answers, suite.metrics, suite.slices, suite.name)
+        metrics.metrics.extend(summary.metrics)
+        metrics.comparisons.extend(summary.comparisons)
         verdicts += judge(
             suite.name,
             gates[suite.name],

@@ -1,4 +1,4 @@
-"""How a checkpoint is served: as it is, as LoRA beside its base, or merged. Starts nothing and writes nothing."""
+"""Choose how a checkpoint is served: unchanged, as LoRA with its base, or merged; and check address, port and key."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from harness.serving.platforms import Platform
 from harness.suites.prompts import Renderer
 
 BASE = "base"
-"""Name of the base model that a server of a LoRA adapter serves along with it."""
+"""Name of the base model that a server of a LoRA adapter serves too."""
 NAMES = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """What vLLM's server is given, and why."""
+    """The arguments of vLLM's server, and why."""
 
     checkpoint: Checkpoint
-    """What is deployed."""
+    """The deployed checkpoint."""
     name: str
-    """The model's name for those who ask it."""
+    """The model's name for callers."""
     way: Way
     """`plain`, `lora` or `merged`."""
     reasons: list[str]
     """Why an adapter is merged."""
     folder: Path
-    """Model folder that is loaded; where merged, the cached merge, which may not be made yet."""
+    """Model folder that is loaded; where merged, the cached merge, which may not exist yet."""
     adapter: Path | None
     """Adapter that is served as LoRA."""
     max_lora_rank: int
-    """Of the server, where it serves LoRA."""
+    """Maximum LoRA rank of the server."""
     on_cpu: bool
-    """Runs on the CPU."""
+    """Whether it runs on the CPU."""
     dtype: str
     """Data type of the weights."""
     max_model_len: int
-    """Longest prompt and answer together, in tokens."""
+    """Longest prompt and completion together, in tokens."""
     kv_cache_bytes: int
     """Size of the KV cache, on each device."""
     tensor_parallel: int = 1
@@ -62,7 +62,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def says(self) -> str:
-        """One sentence for people."""
+        """One sentence for users."""
         how = {
             "plain": "the weights as they are",
             "lora": f"LoRA beside its base, which is served too, as '{BASE}'",
@@ -84,7 +84,7 @@ class Route(Struct, frozen=True, kw_only=True):
 def find_route(
     checkpoint: Checkpoint, name: str | None, lora: str, max_model_len: int | None, tensor_parallel: int = 1
 ) -> Route:
-    """Choose the way with the engines' own rules. Names, lengths and adapters that cannot be are UserErrors."""
+    """Choose the route by the engines' own rules. Raises UserError for invalid names, lengths and adapters."""
     pick_engine("vllm")
     if lora not in LORA_CHOICES:
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
@@ -143,29 +143,29 @@ class Access(Struct, frozen=True, kw_only=True):
     port: int
     """Port that it listens on."""
     key_from: str | None
-    """Environment variable that holds the key; None where everyone who reaches it may ask."""
+    """Environment variable with the key; None where no key is needed."""
     platform: Platform | None = None
-    """The cloud platform whose routes are answered too."""
+    """The cloud platform whose routes are served too."""
 
     @property
     def url(self) -> str:
-        """Base URL for this machine; an address that stands for all of them is asked at the loopback one."""
+        """Base URL on this machine; a wildcard address becomes the loopback one."""
         host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
-        """Only this machine reaches it."""
+        """Whether only this machine can reach it."""
         return _is_loopback(self.host)
 
     @property
     def key(self) -> str | None:
-        """The key, from the environment of now."""
+        """The key, from the current environment."""
         return os.environ[self.key_from].strip() if self.key_from else None
 
     @property
     def warnings(self) -> list[str]:
-        """What the key does not guard, one line each."""
+        """One line for each thing that the key does not protect."""
         open_paths = f"{', '.join(OPEN)} answer without a key: keep the port from those who must not see them"
         trusted = self.platform.predict if self.platform and self.platform.is_trusted else None
         open_route = [f"{trusted} answers without a key: whoever reaches the port may use the model"] if trusted else []
@@ -174,7 +174,7 @@ class Access(Struct, frozen=True, kw_only=True):
 
 
 def arrange(host: str, port: int, environment: Mapping[str, str], platform: Platform | None = None) -> Access:
-    """Check host, port and key. A host that others reach needs a key, and a port must be free; else a UserError."""
+    """Check host, port and key. Raises UserError for a public host without a key, or a port in use."""
     key_from = next((name for name in KEYS if environment.get(name, "").strip()), None)
     key = environment[key_from].strip() if key_from else ""
     if not (key.isascii() and key.isprintable() and " " not in key):

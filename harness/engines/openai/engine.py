@@ -1,4 +1,4 @@
-"""OpenAI-compatible servers as an engine: token ids to `/v1/completions`, answers as they come. Loads no model.
+"""Use OpenAI-compatible servers as an engine: token ids to `/v1/completions`, completions as they arrive.
 
 Every server answers the canary when the engine opens, when the server comes back after a fault, and at the end: a model
 whose answers change meanwhile stops the run.

@@ -1,6 +1,6 @@
-"""Reads how many tokens a vLLM server computed from the counters that it publishes. Knows no request.
+"""Read from a vLLM server's published counters how many tokens it computed.
 
-A server counts for everyone who asks it, and from zero after a restart.
+A server counts the requests of all clients, and starts at zero after a restart.
 """
 
 from __future__ import annotations

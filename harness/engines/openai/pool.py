@@ -1,7 +1,7 @@
-"""Asks OpenAI-compatible servers over HTTP: who is up, how busy each is, when to try again. Knows no model's answers.
+"""Send HTTP requests to OpenAI-compatible servers, with retries and load balancing.
 
-Tried again are 429, 5xx and faults of the connection, nothing else. A server that failed rests and must prove itself
-before it is asked again; meanwhile the others get its requests.
+Only 429, 5xx and connection errors are retried. A server that failed pauses and must pass the canary before it gets
+requests again; meanwhile the others get its requests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is sent to `/v1/completions` for a request, and what its answer says. Opens no connection.
+"""Build requests to `/v1/completions`, and parse their responses.
 
 Token ids go in as the prompt. Where the server gives back ids, text follows from them as for every engine; else it is
 the text as it came. An answer that was not given to exactly these ids ends the run.

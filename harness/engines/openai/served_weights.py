@@ -1,4 +1,4 @@
-"""Pins the weights of servers on this machine: from a server's process to the content digest of what it loaded.
+"""Pin the weights of servers on this machine: find the content digest of what a server's process loaded.
 
 The process that listens on the port says when it started and with which folders; the files in them must not have
 changed since. This finds mistakes and swapped files. It does not stop someone who runs programs of his own here.

@@ -1,6 +1,6 @@
 """The canary of every engine on Ray: its calls travel to the workers, and their answers are checked here.
 
-An engine answers it when it starts, before its first row, and again where it was lost and started anew. Loads nothing.
+An engine runs it when it starts, before its first row, and again after it was lost and restarted.
 """
 
 from __future__ import annotations

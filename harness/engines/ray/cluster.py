@@ -1,4 +1,4 @@
-"""The Ray cluster: a local one, started and stopped here, or the one that RAY_ADDRESS names. Knows no request."""
+"""The Ray cluster: a local one, started and stopped here, or the one at RAY_ADDRESS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ray Data LLM around vLLM: engines on the devices of one machine or of a cluster. Knows no case.
+"""Run vLLM engines with Ray Data LLM, on the devices of one machine or of a cluster.
 
 As the engine 'vllm', one set of weights after the other; its rows go through one pipeline, whose engines each pass the
 canary before any answer of theirs counts. Completions are yielded batch by batch as they finish.

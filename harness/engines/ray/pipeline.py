@@ -1,4 +1,4 @@
-"""One pipeline of Ray Data LLM: rows through engines that hold one set of weights. Knows no variant, judges nothing."""
+"""One pipeline of Ray Data LLM: rows through engines with one set of weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests as rows of Ray Data, and what comes back of them as completions. Starts no cluster and no engine."""
+"""Convert requests to rows of Ray Data, and result rows to completions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs on Ray's workers around each vLLM engine of Ray Data LLM: the canary, then rows. Imports nothing of ours.
+"""Code on Ray's workers around each vLLM engine of Ray Data LLM: the canary, then rows. It imports nothing of tunegate.
 
 It is sent by value, so that a worker needs ray and vLLM alone. Rows are flat and answers are JSON: nested columns of
 varying types would be Arrow's to guess.

@@ -1,4 +1,4 @@
-"""The transformers library as an engine: batches, a base loaded once, adapters by name. Needs no vLLM.
+"""Use the transformers library as an engine: batches, a base loaded once, adapters by name.
 
 The fallback where vLLM is not installed, and the reference that it is tested against.
 """

@@ -1,6 +1,6 @@
-"""Answers requests with a loaded transformers model, in padded batches or continuously. Loads none, knows no adapter.
+"""Generate completions with a loaded transformers model, in padded batches or by continuous batching.
 
-The longest go first, so that a batch that does not fit fails at once. It is halved then, and so are those after it.
+The longest requests go first, so that a batch that does not fit fails at once; it and later batches are then halved.
 """
 
 from __future__ import annotations

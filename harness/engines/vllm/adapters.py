@@ -1,4 +1,4 @@
-"""Decides before any engine starts how vLLM can serve an adapter: as LoRA, merged into its base, or not at all.
+"""Decide before any engine starts how vLLM can serve an adapter: as LoRA, merged into its base, or not at all.
 
 Reads adapter_config.json and tensor names only. The reasons mirror what vLLM 0.32 would say in its worker, late and
 one at a time (lora/peft_helper.py, lora/lora_model.py).

@@ -1,4 +1,4 @@
-"""vLLM in process: one model after the other, baseline first, each adapter as LoRA or merged. Knows no case.
+"""Run vLLM in process: one model after the other, baseline first, each adapter as LoRA or merged.
 
 Models load when a request needs them and are freed before the next loads. Every model passes the canary before it
 answers. Completions are yielded as vLLM finishes them.

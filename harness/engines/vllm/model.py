@@ -1,4 +1,4 @@
-"""One vLLM engine around one set of weights, with its LoRA adapters. Knows no order, no canary and no cache."""
+"""Run one vLLM engine for one set of weights, with its LoRA adapters."""
 
 from __future__ import annotations
 

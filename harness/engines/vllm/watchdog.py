@@ -1,4 +1,4 @@
-"""Watches a vLLM engine while it is waited for, so that a dead or silent one ends as an error. Knows no request.
+"""Watch a vLLM engine while its output is awaited, so that a dead or silent engine becomes an error.
 
 vLLM's wait for its engine process has no end: one that is killed leaves `step()` waiting for ever (0.32). So a thread
 looks at a process of its own and wakes whoever waits for it. An engine that shares this process cannot be stopped from
