@@ -153,7 +153,8 @@ def confused(cause):
 
 def test_torch_is_understood_when_it_hides_what_the_disk_said(tmp_path):
     part = tmp_path / "part"
-    part.write_text("half")
+    part.mkdir()
+    (part / "half").write_text("half")
     whole = tmp_path / "whole"
     with pytest.raises(UserError, match=r"whole: cannot be written \(No space left on device\)"), written(whole, part):
         confused(OSError(errno.ENOSPC, "No space left on device"))
