@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
-from types import MappingProxyType
 from typing import Any
 
 from harness.evaluation.plan import Job, PlannedRequest, RequestQueue, RunPlan, longest
@@ -28,12 +27,8 @@ def answer(
     questions: RequestQueue | Sequence[PlannedRequest],
     folder: RunFolder,
     progress: Progress,
-    accepted: Mapping[str, Sequence[Record]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Get every answer from cache or engine, score it, append it to the run folder; returns the engine's record.
-
-    `accepted` are the records of an accepted baseline, by suite: they are shown beside those that come.
-    """
+    """Get every completion from cache or engine, score it, append it to the run folder; return the engine's record."""
     from harness.engines.dispatch import Dispatcher
 
     broker = Dispatcher(job.engine, checkpoints, max_model_len=longest(questions), say=progress.say)

@@ -99,8 +99,6 @@ class _Ready(Struct, frozen=True, kw_only=True):
     """Their requests."""
     floors: dict[str, list[Noise]]
     """Noise measured before, by suite."""
-    accepted: dict[str, list[Record]]
-    """Records of an accepted baseline, by suite."""
     manifest: Manifest
     """The run's record at its start."""
 
@@ -117,34 +115,32 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
     floors = read_floors(suites, job.bars)
     prompts = plan.prompt_hashes(job) if job.baseline == ACCEPTED else {}
     tokenizer = checkpoints[CANDIDATE].tokenizer_digest
-    stand = compare_with_baselines(suites, gates, job.baseline, job.bars, prompts, tokenizer)
+    compared = compare_with_baselines(suites, gates, job.baseline, job.bars, prompts, tokenizer)
     manifest = Manifest(
         run_id=folder.path.name,
         kind="eval",
         status="running",
         started=now(),
         git=git_state(Path.cwd()),
-        checkpoints=stand.checkpoints | checkpoints | _floor(job),
-        suites=[suite_info(p, gates[p.suite.name], job, plan, stand.infos.get(p.suite.name)) for p in job.suites],
+        checkpoints=compared.checkpoints | checkpoints | _floor(job),
+        suites=[suite_info(p, gates[p.suite.name], job, plan, compared.infos.get(p.suite.name)) for p in job.suites],
         sampling={"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
-        notes=[*_pins(checkpoints), *_notes(job, plan, rendering), *families.notes(checkpoints, plan), *stand.notes],
-        moved=stand.moved,
+        notes=[*_pins(checkpoints), *_notes(job, plan, rendering), *families.notes(checkpoints, plan), *compared.notes],
+        moved=compared.moved,
     )
     folder.write_manifest(manifest)
-    for suite, kept in stand.records.items():
-        folder.append_records(suite, kept)
-    return _Ready(
-        gates=gates, checkpoints=checkpoints, plan=plan, floors=floors, accepted=stand.records, manifest=manifest
-    )
+    for suite, baseline_records in compared.records.items():
+        folder.append_records(suite, baseline_records)
+    return _Ready(gates=gates, checkpoints=checkpoints, plan=plan, floors=floors, manifest=manifest)
 
 
 def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
     """Generate all completions into the folder; return the manifest with the engine's record."""
     manifest = ready.manifest
     try:
-        engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress, ready.accepted)
+        engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))

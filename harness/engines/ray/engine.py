@@ -41,7 +41,7 @@ from harness.schema import Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
 
 WINDOWS = 8
-"""Usual windows of questions that each engine gets at once, as engines start anew for each."""
+"""Usual windows of questions that each engine gets at once, because engines restart for each."""
 
 
 TRAITS = EngineTraits(
@@ -197,7 +197,7 @@ class RayEngine:
             self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
 
     def _read_reference(self, unit: Unit) -> bool:
-        """Take canary rows that an earlier run kept. Those of a cluster are asked anew: its machines may be others."""
+        """Read canary rows of an earlier run; those of a cluster are run again, as its machines may have changed."""
         kept = None if self.cluster.address else canary.load_reference(self._reference_file(unit))
         if kept is not None:
             self._references[unit.key] = kept

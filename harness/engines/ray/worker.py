@@ -23,7 +23,7 @@ Row = dict[str, Any]
 LOG_CHARACTERS = 50_000
 STEP_S = 0.01
 STEPS = 500
-"""Waits for the rows of a call to reach the engine; without all of them it goes on, and its results may be rounded."""
+"""Waits for the rows of a call to reach the engine; without all of them it continues, and results may be rounded."""
 
 
 def proving(stage: Any, calls: Sequence[Sequence[Row]]) -> Any:

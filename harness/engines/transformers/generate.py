@@ -231,7 +231,7 @@ def _too_large(request: Request, reason: str) -> str:
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Ids and attention mask, both rows x longest row, padded on the left: generation goes on at the right end."""
+    """Return ids and attention mask, both of shape (rows, longest row), padded on the left for generation."""
     width = max(len(row) for row in rows)
     ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]

@@ -25,7 +25,7 @@ MAX_SEQS_CPU = 64
 MAX_SEQS_CUDA = 1024
 CPU_SHARE = 0.4
 CUDA_SHARE = 0.88
-# Activations, CUDA graphs and the context beside weights and cache.
+# Activations, CUDA graphs and the context, in addition to weights and cache.
 CUDA_RESERVE_BYTES = 3 << 30
 BYTES_OF = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -79,7 +79,7 @@ def least_kv_cache_bytes(folder: CheckpointFolder, dtype: str, max_model_len: in
 
 
 def _cuda_room(folder: CheckpointFolder, total: int, parallel: int) -> int:
-    """What a device of `total` bytes has beside the weights, in bytes."""
+    """Return what a device of `total` bytes has left next to the weights, in bytes."""
     weights = sum(file.stat().st_size for file in folder.weight_files)
     return int(total * CUDA_SHARE) - weights // parallel - CUDA_RESERVE_BYTES
 
@@ -94,7 +94,7 @@ def _device_bytes() -> int:
 # vLLM's smallest defaults on any device, for an engine that did not live to say its own.
 LEAST_SEQS = 256
 LEAST_BATCHED_TOKENS = 2048
-# Fewer tokens in one step save no memory that counts beside weights and cache.
+# Fewer tokens in one step save no memory that matters next to weights and cache.
 FLOOR_BATCHED_TOKENS = 256
 EXHAUSTED = re.compile(
     r"out of memory|OutOfMemory|can(?:no|')t allocate memory|bad_alloc|MemoryError|ALLOC_FAILED"
