@@ -318,16 +318,16 @@ def judged_again(folder: Path, manifest: Manifest, suite: Suite, gates: GateFile
             case = cases.get(record.case.id)
             if case is None:
                 raise Refused(f"{manifest.run_id} has an answer to {record.case.id}, which is no case of the suite")
-            found = score(suite.scorers, case, record.completion)
-            yield name, structs.replace(record, case=case, input_hash=digest(case.input), scores=found)
+            scores = score(suite.scorers, case, record.completion)
+            yield name, structs.replace(record, case=case, input_hash=digest(case.input), scores=scores)
 
     records: Iterable[tuple[str, Record]] = answers()
     if any(info.name == suite.name and info.accepted for info in manifest.suites):
         prompts = prompt_hashes((n, r) for n, r in stream(folder) if n == suite.name and r.variant == CANDIDATE)
         tokenizer = manifest.checkpoints[CANDIDATE].tokenizer_digest
-        kept = compare_with_baselines([suite], {suite.name: gates}, ACCEPTED, bars, prompts, tokenizer)
-        infos = [structs.replace(i, accepted=kept.infos.get(i.name, i.accepted)) for i in manifest.suites]
+        comparison = compare_with_baselines([suite], {suite.name: gates}, ACCEPTED, bars, prompts, tokenizer)
+        infos = [structs.replace(i, accepted=comparison.infos.get(i.name, i.accepted)) for i in manifest.suites]
         manifest = structs.replace(manifest, suites=infos)
-        records = [*((suite.name, record) for record in kept.records[suite.name]), *records]
+        records = [*((suite.name, record) for record in comparison.records[suite.name]), *records]
     manifest = with_floors(manifest, read_floors([suite], bars))
     return estimate_and_judge([suite], {suite.name: gates}, manifest, records)[1]

@@ -110,8 +110,8 @@ def _info(accepted: Accepted | None, suite: Suite, other: int, tokenizer: str) -
 
 def _other_prompts(accepted: Accepted, prompts: Mapping[str, str]) -> int:
     """Count prompts whose token ids differ from those that the accepted model received."""
-    kept = {name: accepted.cases[name] for name in prompts if name in accepted.cases}
-    return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in kept.items())
+    known_cases = {name: accepted.cases[name] for name in prompts if name in accepted.cases}
+    return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in known_cases.items())
 
 
 def _own_prompts(suite: Suite, other: int, cases: int) -> str:
@@ -122,9 +122,9 @@ def _own_prompts(suite: Suite, other: int, cases: int) -> str:
 
 
 def _checkpoint(models: Sequence[tuple[str, Accepted]]) -> Checkpoint:
-    """One checkpoint for all suites: the accepted model, or where they differ all of them by name."""
+    """Return one checkpoint for all suites: the accepted model, or all of them by name where they differ."""
     names = list(dict.fromkeys(says for says, _ in models))
-    seen = {found.model.digest: found.model for _, found in models}
+    seen = {accepted.model.digest: accepted.model for _, accepted in models}
     if len(seen) > 1:
         return Checkpoint(name="; ".join(names), kind="accepted", path="", digest=digest(sorted(seen)))
     (model,) = seen.values()
@@ -148,35 +148,37 @@ def _notes(infos: Mapping[str, AcceptedInfo]) -> list[str]:
 
 
 def how_to_accept(suite: Suite) -> str:
-    """The command that writes a suite's baseline.json."""
+    """Return the command that writes a suite's baseline.json."""
     return f"tunegate accept RUN --suite {'/'.join(suite.folder.parts[-3:])} --reason TEXT"
 
 
-def with_baseline(run: RunData, found: BaselineComparison) -> RunData:
-    """The run with the baseline of `found` in place of its own, for the suites that `found` speaks of.
+def with_baseline(run: RunData, comparison: BaselineComparison) -> RunData:
+    """Return the run with the baseline of `comparison` in place of its own, for the suites in it.
 
-    Where it speaks of none the run keeps its baseline, and what had moved since that was accepted.
+    Where there are none, the run keeps its baseline and the changes since.
     """
-    pairs = [(record, suite) for suite, kept in found.records.items() for record in kept]
+    pairs = [(record, suite) for suite, baseline_records in comparison.records.items() for record in baseline_records]
     pairs += [
         (record, suite)
         for record, suite in zip(run.records, run.suite_of, strict=True)
-        if record.variant != BASELINE or suite not in found.infos
+        if record.variant != BASELINE or suite not in comparison.infos
     ]
-    infos = [structs.replace(info, accepted=found.infos.get(info.name, info.accepted)) for info in run.manifest.suites]
-    moved = found.moved if found.infos else list(dict.fromkeys([*found.moved, *run.manifest.moved]))
+    infos = [
+        structs.replace(info, accepted=comparison.infos.get(info.name, info.accepted)) for info in run.manifest.suites
+    ]
+    moved = comparison.moved if comparison.infos else list(dict.fromkeys([*comparison.moved, *run.manifest.moved]))
     manifest = structs.replace(
         run.manifest,
         suites=infos,
-        checkpoints=run.manifest.checkpoints | found.checkpoints,
+        checkpoints=run.manifest.checkpoints | comparison.checkpoints,
         moved=moved,
-        notes=list(dict.fromkeys([*run.manifest.notes, *found.notes])),
+        notes=list(dict.fromkeys([*run.manifest.notes, *comparison.notes])),
     )
     return structs.replace(run, records=[r for r, _ in pairs], suite_of=[s for _, s in pairs], manifest=manifest)
 
 
 def without_stale(run: RunData, scorers: Mapping[str, str]) -> RunData:
-    """The run without those accepted scores that other scorers gave than `scorers` holds (suite to hash)."""
+    """Return the run without accepted scores of other scorers than in `scorers` (suite to hash)."""
     stale = {
         info.name: structs.replace(info.accepted, unlike=[*info.accepted.unlike, OTHER_SCORERS])
         for info in run.manifest.suites
@@ -186,8 +188,8 @@ def without_stale(run: RunData, scorers: Mapping[str, str]) -> RunData:
 
 
 def prompt_hashes(pairs: Iterable[tuple[str, Record]]) -> PromptHashes:
-    """Of records with their suite's name."""
-    found: dict[str, dict[str, str]] = {}
+    """Map suite and case id to the prompt hash, from records with their suite's name."""
+    by_suite: dict[str, dict[str, str]] = {}
     for suite, record in pairs:
-        found.setdefault(suite, {})[record.case.id] = record.prompt_hash
-    return found
+        by_suite.setdefault(suite, {})[record.case.id] = record.prompt_hash
+    return by_suite

@@ -50,8 +50,9 @@ class SuiteNoise(Struct, frozen=True, kw_only=True):
 
 
 def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list[SuiteNoise]:
-    """Ask `job.candidate` twice, write and seal the run; `batch` is the most requests that the second pass computes at
-    once. A noise.json that cannot be read is a UserError before anything is asked.
+    """Run `job.candidate` twice, write and seal the run; `batch` is the batch size of the second pass.
+
+    Raises UserError for an unreadable noise.json, before anything is generated.
     """
     before_torch()
     suites = [part.suite for part in job.suites]
@@ -82,12 +83,12 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
         folder.write_manifest(structs.replace(manifest, status=status, ended=now()))
         raise
     finished = structs.replace(manifest, status="finished", ended=now(), engine=engine | {"passes": passes})
-    made = structs.replace(load_run(folder.path), manifest=finished)
-    folder.write_metrics(_metrics(suites, made))
+    results = structs.replace(load_run(folder.path), manifest=finished)
+    folder.write_metrics(_metrics(suites, results))
     folder.write_verdicts([])
     folder.write_manifest(finished)
     folder.seal()
-    return [_measured(suite, gates[suite.name], made, passes) for suite in suites]
+    return [_measured(suite, gates[suite.name], results, passes) for suite in suites]
 
 
 def _ask(
@@ -113,24 +114,24 @@ def _reseeded(ask: PlannedRequest, job: Job) -> PlannedRequest:
     return structs.replace(ask, sampling=structs.replace(sampling, seed=seed))
 
 
-def _metrics(suites: Sequence[Suite], made: RunData) -> Metrics:
+def _metrics(suites: Sequence[Suite], run_data: RunData) -> Metrics:
     from harness.stats.summary import summarise
 
-    found = Metrics()
+    metrics = Metrics()
     for suite in suites:
-        part = summarise(made.by_variant(suite.name), suite.metrics, suite.slices, suite.name)
-        found.metrics.extend(part.metrics)
-        found.comparisons.extend(part.comparisons)
-    return found
+        part = summarise(run_data.by_variant(suite.name), suite.metrics, suite.slices, suite.name)
+        metrics.metrics.extend(part.metrics)
+        metrics.comparisons.extend(part.comparisons)
+    return metrics
 
 
-def _measured(suite: Suite, gates: GateFile, made: RunData, passes: Sequence[str]) -> SuiteNoise:
+def _measured(suite: Suite, gates: GateFile, run_data: RunData, passes: Sequence[str]) -> SuiteNoise:
     """Compute the floors of a suite: of every metric over the whole suite, and of the slices of comparative gates."""
     from harness.stats.noise import floors
 
-    manifest = made.manifest
+    manifest = run_data.manifest
     info = next(info for info in manifest.suites if info.name == suite.name)
-    records, checkpoint = made.by_variant(suite.name), manifest.checkpoints[CANDIDATE]
+    records, checkpoint = run_data.by_variant(suite.name), manifest.checkpoints[CANDIDATE]
     slices = dict.fromkeys(g.slice for g in gates.gate if g.slice and g.rule in COMPARATIVE)
     noise = Noise(
         run_id=manifest.run_id,
@@ -155,22 +156,22 @@ def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]
     differing = sum(first[r.case.id, r.repeat] != r.completion.text for r in records[CANDIDATE])
     lines = [f"{suite.name}: {differing:,} of {len(first):,} answers differ ({'; '.join(noise.passes)})"]
     for metric in suite.metrics:
-        found = noise.of(metric.name, None, None)
-        if found is None or found.level is None or found.floor is None:
+        entry = noise.of(metric.name, None, None)
+        if entry is None or entry.level is None or entry.floor is None:
             continue
-        is_share = abs(found.level) <= 1
-        floor, low, high = (points(x or 0.0, is_share) for x in (found.floor, found.low, found.high))
+        is_share = abs(entry.level) <= 1
+        floor, low, high = (points(x or 0.0, is_share) for x in (entry.floor, entry.low, entry.high))
         lines.append(
-            f"  {metric.name} {number(found.level, is_share)}: noise floor {floor.lstrip('+')} ({low} to {high}); "
-            f"{_flipped(flips(records, metric), found.cases, 'between the passes')}"
+            f"  {metric.name} {number(entry.level, is_share)}: noise floor {floor.lstrip('+')} ({low} to {high}); "
+            f"{_flipped(flips(records, metric), entry.cases, 'between the passes')}"
         )
         if noise.samples > 1:
             for variant, which in ((BASELINE, "first"), (CANDIDATE, "second")):
                 ids = repeat_flips(records[variant], metric)
-                lines.append(f"    {_flipped(ids, found.cases, f'between repeats of the {which} pass')}")
-    for asked in gate_ids(gates, suite.slice_values(), suite.name):
-        why = within_noise(asked, noise)
-        lines += [f"  {asked.id} will not be judged: {why}"] if why else []
+                lines.append(f"    {_flipped(ids, entry.cases, f'between repeats of the {which} pass')}")
+    for gate_id in gate_ids(gates, suite.slice_values(), suite.name):
+        why = within_noise(gate_id, noise)
+        lines += [f"  {gate_id.id} will not be judged: {why}"] if why else []
     return lines
 
 
@@ -181,10 +182,10 @@ def _flipped(ids: Sequence[str], cases: int, where: str) -> str:
     return f"{len(ids):,} of {cases:,} cases flip {where}: {named}"
 
 
-def save(found: Sequence[SuiteNoise]) -> list[Path]:
+def save(noises: Sequence[SuiteNoise]) -> list[Path]:
     """Write the noise.json of every suite with a measured floor."""
     paths = []
-    for one in found:
+    for one in noises:
         if not one.is_measured:
             continue
         path = noise_path(one.suite, None)

@@ -39,29 +39,29 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     before = load_sealed(run_path, "judged again")
     run = with_later(before)
     infos = {info.name: info for info in run.manifest.suites}
-    at_hand = [suite for suite in suites if suite.name in infos]
-    if not at_hand:
+    given = [suite for suite in suites if suite.name in infos]
+    if not given:
         raise UserError(f"{run_path}: holds {', '.join(infos) or 'no suite'}; none of them is among the suites given")
-    gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
+    gates = {suite.name: load_suite_gates(suite, bars) for suite in given}
     scorers = _scorers(run)
-    stale = {s.name: why for s in at_hand if (why := _stale(infos[s.name], s, scorers[s.name]))}
-    fresh = [suite for suite in at_hand if suite.name not in stale]
-    asked = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
+    stale = {s.name: why for s in given if (why := _stale(infos[s.name], s, scorers[s.name]))}
+    fresh = [suite for suite in given if suite.name not in stale]
+    prompts = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
     tuned = run.manifest.checkpoints.get(CANDIDATE)
-    stand = compare_with_baselines(at_hand, gates, baseline, bars, asked, tuned.tokenizer_digest if tuned else "")
-    run = with_baseline(without_stale(run, scorers), stand)
-    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(at_hand, bars)))
+    comparison = compare_with_baselines(given, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
+    run = with_baseline(without_stale(run, scorers), comparison)
+    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(given, bars)))
     metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, zip(run.suite_of, run.records, strict=True))
     if stale:
         from harness.gates.judge import unjudged
 
-        for suite in at_hand:
+        for suite in given:
             if suite.name in stale:
                 verdicts += unjudged(suite.name, gates[suite.name], suite.slice_values(), stale[suite.name])
     lacking = [name for name in infos if name not in gates]
     lacking += [name for name in suites_with_bars(bars) if name not in infos]
-    kept = [info for info in run.manifest.suites if info.name in gates]
-    manifest = structs.replace(run.manifest, suites=kept)
+    judged_infos = [info for info in run.manifest.suites if info.name in gates]
+    manifest = structs.replace(run.manifest, suites=judged_infos)
     return Regated(
         run=structs.replace(run, manifest=manifest, metrics=metrics, verdicts=verdicts),
         before=before,
@@ -71,11 +71,11 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
 
 def _scorers(run: RunData) -> dict[str, str]:
     """Return the hash of the scorers behind each suite's scores: the run's own, or those that scored it again."""
-    found = {info.name: info.scorers_hash for info in run.manifest.suites}
+    hashes = {info.name: info.scorers_hash for info in run.manifest.suites}
     for batch in batches(run.path):
         if batch.about.get("kind") == "code":
-            found |= batch.about.get("scorers", {})
-    return found
+            hashes |= batch.about.get("scorers", {})
+    return hashes
 
 
 def _stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:

@@ -46,28 +46,28 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     """Score every record of the given suites, append what differs, estimate and judge again. Raises UserError."""
     run = with_later(load_sealed(run_path, "rescored"))
     known = {info.name: info for info in run.manifest.suites}
-    at_hand = [suite for suite in suites if suite.name in known]
-    if not at_hand:
+    given = [suite for suite in suites if suite.name in known]
+    if not given:
         raise UserError(f"{run_path}: holds {', '.join(known) or 'no suite'}; none of them is among the suites given")
     events: list[ScoreEvent] = []
     records: list[Record] = []
     scored = 0
-    by_name = {suite.name: suite for suite in at_hand}
+    by_name = {suite.name: suite for suite in given}
     with progress.stage("scores", len(run.records)) as stage:
         for record, name in zip(run.records, run.suite_of, strict=True):
             if name in by_name and record.text_kept:
-                found = score(by_name[name].scorers, record.case, record.completion)
-                events += _differing(name, record, found, by_name[name])
-                record = msgspec.structs.replace(record, scores=record.scores | found)
+                scores = score(by_name[name].scorers, record.case, record.completion)
+                events += _differing(name, record, scores, by_name[name])
+                record = msgspec.structs.replace(record, scores=record.scores | scores)
                 scored += 1
             records.append(record)
             stage.advance()
-    scorers = {suite.name: suite.scorers_hash for suite in at_hand}
-    made = without_stale(msgspec.structs.replace(run, records=records), scorers)
-    gates = {suite.name: load_suite_gates(suite, bars) for suite in at_hand}
+    scorers = {suite.name: suite.scorers_hash for suite in given}
+    rescored_run = without_stale(msgspec.structs.replace(run, records=records), scorers)
+    gates = {suite.name: load_suite_gates(suite, bars) for suite in given}
     with progress.stage(GATES):
         metrics, verdicts = estimate_and_judge(
-            at_hand, gates, made.manifest, zip(made.suite_of, made.records, strict=True)
+            given, gates, rescored_run.manifest, zip(rescored_run.suite_of, rescored_run.records, strict=True)
         )
     about: dict[str, Any] = {
         "kind": "code",
@@ -85,7 +85,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     )
 
 
-def _differing(suite_name: str, record: Record, events: dict[str, Any], suite: Suite) -> list[ScoreEvent]:
+def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: Suite) -> list[ScoreEvent]:
     versions = {getattr(s, "name", ""): str(getattr(s, "version", "")) for s in suite.scorers}
     return [
         ScoreEvent(
@@ -98,7 +98,7 @@ def _differing(suite_name: str, record: Record, events: dict[str, Any], suite: S
             at=now(),
             supersedes=name in record.scores,
         )
-        for name, new in events.items()
+        for name, new in scores.items()
         if record.scores.get(name) != new
     ]
 

@@ -156,7 +156,7 @@ def _floor(job: Job) -> dict[str, Checkpoint]:
 
 
 def _pins(checkpoints: Mapping[str, Checkpoint]) -> list[str]:
-    served = (found for found in checkpoints.values() if found.kind == "endpoint")
+    served = (checkpoint for checkpoint in checkpoints.values() if checkpoint.kind == "endpoint")
     return list(dict.fromkeys(PINS[c.pin].format(name=c.name, why=c.unpinned_because) for c in served))
 
 
@@ -164,8 +164,8 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
     notes = []
     for part in job.suites:
         if not part.complete:
-            asked = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"
-            notes.append(f"{part.suite.name}: {asked}; gates skip")
+            run_share = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"
+            notes.append(f"{part.suite.name}: {run_share}; gates skip")
         if out := plan.left_out[CANDIDATE].get(part.suite.name):
             room = f"{rendering[CANDIDATE].max_positions} tokens"
             notes.append(f"{part.suite.name}: {_share(out, part)} are longer than {room}; left out")

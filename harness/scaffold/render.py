@@ -88,8 +88,8 @@ def examples(known: Known) -> list[Case]:
 
 
 def _stand_in(number: int, expected: list[str]) -> str:
-    said = " and ".join(expected) or "none of them"
-    return f"Example {number}, to be replaced by a text of your own whose right answer is: {said}."
+    answer = " and ".join(expected) or "none of them"
+    return f"Example {number}, to be replaced by a text of your own whose right answer is: {answer}."
 
 
 def _some_labels(labels: tuple[str, ...], number: int, kind: Kind) -> list[str]:

@@ -15,10 +15,10 @@ Side = Literal["two", "lower", "upper"]
 
 
 def combine_outcomes(outcomes: Collection[Outcome]) -> Outcome:
-    """Only passes make a pass; one failure or error fails; no outcome, or none but skipped, is not judged."""
-    found = set(outcomes)
-    if found <= {"skipped"}:
+    """Combine outcomes: all pass is a pass, any failure or error a failure; none or only skipped is skipped."""
+    distinct = set(outcomes)
+    if distinct <= {"skipped"}:
         return "skipped"
-    if found & {"fail", "error"}:
+    if distinct & {"fail", "error"}:
         return "fail"
-    return "pass" if found == {"pass"} else "inconclusive"
+    return "pass" if distinct == {"pass"} else "inconclusive"

@@ -213,13 +213,15 @@ def smoke(route: Route, access: Access, recorded: Sequence[Recorded], say: Calla
 
 
 def models(route: Route, access: Access) -> SmokeCheck:
-    """The served names are those meant, each from the folder meant."""
-    status, said = probe(f"{access.url}/v1/models", access.key)
-    found = {str(card.get("id")): str(card.get("root")) for card in (said or {}).get("data", [])}
-    wanted = {name: str(folder) for name, folder in route.served.items()}
-    says = f"served: {', '.join(found) or f'nothing (HTTP {status})'}"
-    wrong = [f"'{name}' is from {found[name]}" for name in wanted if found.get(name, wanted[name]) != wanted[name]]
-    return SmokeCheck(check="models", ok=found == wanted, says="; ".join([says, *wrong]))
+    """Check that the served names are the expected ones, each from the expected folder."""
+    status, reply = probe(f"{access.url}/v1/models", access.key)
+    served = {str(card.get("id")): str(card.get("root")) for card in (reply or {}).get("data", [])}
+    expected = {name: str(folder) for name, folder in route.served.items()}
+    says = f"served: {', '.join(served) or f'nothing (HTTP {status})'}"
+    wrong = [
+        f"'{name}' is from {served[name]}" for name in expected if served.get(name, expected[name]) != expected[name]
+    ]
+    return SmokeCheck(check="models", ok=served == expected, says="; ".join([says, *wrong]))
 
 
 def unknown_model(access: Access) -> SmokeCheck:
