@@ -33,9 +33,8 @@ class Step:
     def __init__(self, tiny_model, rows=None, optim=None, **train):
         model = fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1))
         hooks = Hooks(log=quiet, save=quiet, progress=quiet, stop=lambda: False)
-        loop = Loop(
-            model, Train(rows_per_step=ROWS, **train), optim or Optim(max_grad_norm=0.0), hooks, TrainingState()
-        )
+        settings = Train(rows_per_step=ROWS, **({"share_prefix": False} | train))
+        loop = Loop(model, settings, optim or Optim(max_grad_norm=0.0), hooks, TrainingState())
         passes, gradients = [], []
         model.register_forward_pre_hook(lambda *_: passes.append(1))
         loop.optimizer.optimizer.register_step_pre_hook(
