@@ -301,6 +301,6 @@ def test_the_settings_of_an_adapter_are_read_or_refused(adapter: Path, name: str
             shutil.copyfile(tiny_model / "tokenizer.json", twin / "tokenizer.json")
             (twin / name).write_bytes(content)
             if survives(resolve, str(twin)) is not None:
-                survives(adapters.examine, twin, tiny_model)
+                survives(adapters.examine, CheckpointFolder(twin), CheckpointFolder(tiny_model))
 
     any_content()
