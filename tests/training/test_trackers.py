@@ -77,7 +77,7 @@ def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp
     shown.log({"step": 1, "loss": 1.0})
     shown.log({"step": 2, "loss": 1.0})
     shown.close()
-    assert len(lines) == 1 and "mlflow is left out" in lines[0] and SECRET not in lines[0]
+    assert len(lines) == 1 and "mlflow failed and is dropped" in lines[0] and SECRET not in lines[0]
 
 
 def test_a_missing_package_is_one_line_before_anything_starts(write_config, monkeypatch):
