@@ -1,7 +1,7 @@
 """Decide before any engine starts how vLLM can serve an adapter: as LoRA, merged into its base, or not at all.
 
-Reads adapter_config.json and tensor names only. The reasons mirror what vLLM 0.32 would say in its worker, late and
-one at a time (lora/peft_helper.py, lora/lora_model.py).
+Reads only adapter_config.json and tensor shapes. The reasons mirror the checks that vLLM 0.32 makes in its worker, late
+and one at a time (lora/peft_helper.py, lora/lora_model.py).
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 SPECIAL_INITS = ("pissa", "olora", "corda", "loftq")
 SERVED_WHOLE = {"classifier", "score"}
 REQUIRED = ("r", "lora_alpha", "target_modules")
-OTHER_TOKENIZER = "it brings another tokenizer or chat template than its base, and a base serves with its own"
+OTHER_TOKENIZER = "it has another tokenizer or chat template than its base, and a base serves with its own"
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "word_embeddings", "embed_out")
 
 
 class AdapterFinding(Struct, frozen=True, kw_only=True):
-    """What pre-flight says of one adapter."""
+    """Result of the check of one adapter."""
 
     way: Literal["lora", "merge", "refuse"]
-    """`merge` where vLLM cannot serve it as LoRA; `refuse` where no way gives its answers."""
+    """`merge` if vLLM cannot serve it as LoRA; `refuse` if it cannot be served at all."""
     reasons: list[str]
     """Why it is not `lora`."""
     max_lora_rank: int
-    """Smallest value of vLLM's max_lora_rank that holds it; 0 where no rank is known."""
+    """Smallest sufficient value of vLLM's max_lora_rank; 0 without a rank."""
 
 
 class AdapterPlan(Struct, frozen=True, kw_only=True):
-    """How each variant is served."""
+    """How all variants are served."""
 
     ways: dict[str, Way]
-    """By variant."""
+    """How each variant is served."""
     reasons: dict[str, list[str]]
     """Why an adapter is merged, by variant."""
     max_lora_rank: int
-    """For the engine that serves LoRA."""
+    """vLLM's max_lora_rank for the engine that serves LoRA."""
 
 
 MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
     (lambda c: c.get(KEY), REASON),
     (
         lambda c: set(c.get("modules_to_save") or ()) - SERVED_WHOLE,
-        "it saves whole modules (modules_to_save), and vLLM serves none but classifier and score",
+        "it saves whole modules (modules_to_save), and vLLM serves only classifier and score",
     ),
     (lambda c: c.get("use_dora"), "it uses DoRA, which vLLM does not serve"),
     (
@@ -69,7 +69,7 @@ MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
 REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
     (
         lambda c: str(c.get("peft_type", "LORA")).upper() != "LORA",
-        "it is no LoRA adapter (peft_type). Expected peft_type LORA",
+        "it is not a LoRA adapter (peft_type). Expected peft_type LORA",
     ),
     (lambda c: c.get("alora_invocation_tokens"), "Activated LoRA (aLoRA) is not supported. Train a plain LoRA"),
     (lambda c: c.get("layer_replication"), "layer_replication is not supported. Train a plain LoRA"),
@@ -80,7 +80,7 @@ REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
 
 
 def examine(adapter: CheckpointFolder, base: CheckpointFolder) -> AdapterFinding:
-    """Check one adapter against its base; every reason is found, not only the first."""
+    """Check one adapter against its base, with every reason, not only the first."""
     config = adapter.adapter_config
     refused = [text for applies, text in REFUSE_RULES if applies(config)]
     lacking = [name for name in REQUIRED if config.get(name) is None and not config.get("target_parameters")]
@@ -96,7 +96,7 @@ def examine(adapter: CheckpointFolder, base: CheckpointFolder) -> AdapterFinding
 
 
 def why_merged(config: Config) -> list[str]:
-    """Why vLLM cannot serve an adapter with this adapter_config.json as LoRA, whatever its tensors; every reason."""
+    """List every reason in adapter_config.json why vLLM cannot serve an adapter as LoRA."""
     reasons = [text for applies, text in MERGE_RULES if applies(config)]
     rank = max_lora_rank(config)
     if rank > RANKS[-1]:
@@ -105,13 +105,13 @@ def why_merged(config: Config) -> list[str]:
 
 
 def max_lora_rank(config: Config) -> int:
-    """Smallest allowed max_lora_rank for `r` and every value of `rank_pattern`; the rank itself above the largest."""
+    """Return the smallest max_lora_rank that vLLM allows for `r` and `rank_pattern`; the rank itself above all."""
     needed = max([int(config.get("r") or 0), *(int(r) for r in (config.get("rank_pattern") or {}).values())])
     return next((allowed for allowed in RANKS if allowed >= needed), needed)
 
 
 def _module_of(name: str) -> str | None:
-    """The last part of the module a LoRA tensor belongs to, such as q_proj; None for other tensors."""
+    """Return the last part of a LoRA tensor's module, such as q_proj; None for other tensors."""
     for mark in (".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_vector"):
         if mark in name:
             return name.partition(mark)[0].rpartition(".")[2]
@@ -119,15 +119,15 @@ def _module_of(name: str) -> str | None:
 
 
 def _unknown_modules(shapes: Mapping[str, Any], of_base: Mapping[str, Any]) -> list[str]:
-    known = {name.removesuffix(".weight").rpartition(".")[2] for name in of_base if name.endswith(".weight")}
-    # Tied output layers are not stored, and loaders fuse expert weights under names of their own.
-    known |= {"lm_head", "experts", "base_layer"}
-    unknown = sorted({m for m in map(_module_of, shapes) if m is not None} - known)
+    base_modules = {name.removesuffix(".weight").rpartition(".")[2] for name in of_base if name.endswith(".weight")}
+    # Tied output layers are not stored, and loaders rename fused expert weights.
+    base_modules |= {"lm_head", "experts", "base_layer"}
+    unknown = sorted({m for m in map(_module_of, shapes) if m is not None} - base_modules)
     return [f"it targets modules that the base does not have: {', '.join(unknown)}"] if unknown else []
 
 
 def _odd_tensors(shapes: Mapping[str, tuple[int, ...]], of_base: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Reasons to merge that only the tensors show: whole weights, or embeddings for another vocabulary."""
+    """List reasons to merge that only tensors show: whole weights, or embeddings of another vocabulary size."""
     reasons = []
     vocabularies = {s[0] for n, s in of_base.items() if n.split(".")[-2:-1] and n.split(".")[-2] in EMBEDDINGS}
     sizes = {s[1] for n, s in shapes.items() if n.endswith("lora_embedding_A") and len(s) == 2}
@@ -137,17 +137,17 @@ def _odd_tensors(shapes: Mapping[str, tuple[int, ...]], of_base: Mapping[str, tu
         )
     whole = sorted(n for n in shapes if _module_of(n) is None and n.rpartition(".")[2] in ("weight", "bias"))
     if whole:
-        reasons.append(f"it holds whole weights beside LoRA ({len(whole)}, the first {whole[0]})")
+        reasons.append(f"it has whole weights in addition to LoRA ({len(whole)}, the first {whole[0]})")
     return reasons
 
 
 def plan(
     checkpoints: Mapping[str, Checkpoint], folders: Mapping[str, CheckpointFolder], lora: str, on_cpu: bool
 ) -> AdapterPlan:
-    """Choose the way of every variant, or raise one UserError with everything that stands against it.
+    """Choose how every variant is served. Raises one UserError with every adapter that cannot be served.
 
-    `auto` serves LoRA on a CUDA device and merges on a CPU, where LoRA is several times slower; `force` serves LoRA
-    anywhere; `merge` merges everywhere.
+    `auto` serves LoRA on CUDA and merges on a CPU, where LoRA is several times slower; `force` always serves LoRA;
+    `merge` always merges.
     """
     ways: dict[str, Way] = {}
     reasons: dict[str, list[str]] = {}
@@ -176,15 +176,16 @@ def plan(
         if as_lora:
             rank = max(rank, finding.max_lora_rank)
         else:
-            reasons[variant] = why or ["LoRA is slower than merged weights on a CPU" if on_cpu else "asked for"]
+            reasons[variant] = why or ["LoRA is slower than merged weights on a CPU" if on_cpu else "--lora merge"]
     refuse_all(problems, "adapters that cannot be served")
     return AdapterPlan(ways=ways, reasons=reasons, max_lora_rank=rank)
 
 
 def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[str], None]) -> dict[str, Way]:
-    """The same for an engine that serves adapters by PEFT.
+    """Choose how every variant is served by an engine that uses PEFT.
 
-    `auto` merges those that were trained on an NF4 base or bring another tokenizer, and says so; `force` refuses them.
+    `auto` merges adapters that were trained on an NF4 base or have their own tokenizer, and reports it. Raises
+    UserError for them with `force`.
     """
     ways: dict[str, Way] = {}
     problems: list[str] = []

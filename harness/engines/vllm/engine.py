@@ -1,7 +1,7 @@
 """Run vLLM in process: one model after the other, baseline first, each adapter as LoRA or merged.
 
-Models load when a request needs them and are freed before the next loads. Every model passes the canary before it
-answers. Completions are yielded as vLLM finishes them.
+Models load when a request needs them and are freed before the next loads. Every model must pass the canary before it
+gets requests. Completions are yielded as vLLM finishes them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.engines.config import EngineConfig
 from harness.engines.usage import UsageMeter
 from harness.engines.vllm import environment
 from harness.engines.vllm.adapters import AdapterPlan, plan
-from harness.engines.vllm.memory import AtOnce, OutOfMemory, asked_at_once, kv_cache_bytes, least_kv_cache_bytes
+from harness.engines.vllm.memory import BatchLimits, OutOfMemory, kv_cache_bytes, least_kv_cache_bytes, requested_limits
 from harness.engines.vllm.model import VllmModel, llm_arguments
 from harness.engines.vllm.parallel import check_parallel
 from harness.errors import EngineFailed
@@ -31,25 +31,25 @@ from harness.suites.prompts import Renderer
 
 
 class Unit(Struct, frozen=True, kw_only=True):
-    """One set of weights, which one vLLM engine serves."""
+    """One set of weights, served by one vLLM engine."""
 
     key: str
-    """Digest of the weights it serves, and of the tokenizer that turns answers into text."""
+    """Digest of weights and tokenizer."""
     source: Checkpoint
-    """Where the weights come from; base and adapter are merged into one folder first when `merged`."""
+    """Checkpoint with the weights; with `merged`, base and adapter are first merged into one folder."""
     merged: bool
-    """Serves base plus adapter as plain weights."""
+    """Whether base plus adapter are served as plain weights."""
     plain: tuple[str, ...]
-    """Variants answered without an adapter."""
+    """Variants that are served without an adapter."""
     adapters: dict[str, Checkpoint]
-    """Variants answered as LoRA."""
+    """Variants that are served as LoRA, with their checkpoints."""
 
 
 TRAITS = EngineTraits(splits_models=True, start_s=45.0, tokens_per_s=1600)
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> VllmEngine:
-    """Check every adapter, then return an engine that has loaded nothing yet."""
+    """Check every adapter and open the engine; no model loads yet. Raises UserError with every problem."""
     on_cpu = environment.on_cpu()
     folders = model_folders(checkpoints)
     check_parallel(config.tensor_parallel, folders.values(), on_cpu)
@@ -61,14 +61,14 @@ def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: Eng
 
 
 def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> list[Unit]:
-    """The distinct weights to serve, the baseline's first; LoRA variants share their base's engine."""
+    """List the distinct weights to serve, the baseline's first; LoRA variants share their base's engine."""
     plain: dict[str, list[str]] = {}
     adapters: dict[str, dict[str, Checkpoint]] = {}
     sources: dict[str, tuple[Checkpoint, bool]] = {}
     for variant in sorted(checkpoints, key=lambda v: v != BASELINE):
         checkpoint, way = checkpoints[variant], ways[variant]
         own = checkpoint.adapter_digest if way == "merged" else None
-        key = digest([checkpoint.base_digest, own, checkpoint.tokenizer_digest])  # A unit's answers become text by one.
+        key = digest([checkpoint.base_digest, own, checkpoint.tokenizer_digest])  # One unit has one tokenizer.
         sources.setdefault(key, (checkpoint, way == "merged"))
         plain.setdefault(key, [])
         adapters.setdefault(key, {})
@@ -83,7 +83,7 @@ def units_of(checkpoints: Mapping[str, Checkpoint], ways: Mapping[str, str]) -> 
 
 
 def base_of(unit: Unit, units: Sequence[Unit]) -> Unit | None:
-    """The unit that a merged one was tuned from, or the first model for other weights; None where none is asked."""
+    """Return the unit that a merged one was tuned from, or the first model for other weights; None without one."""
     if unit.merged:
         same = [u for u in units if not u.merged and u.source.base_digest == unit.source.base_digest]
     else:
@@ -93,7 +93,7 @@ def base_of(unit: Unit, units: Sequence[Unit]) -> Unit | None:
 
 
 class VllmEngine:
-    """The running state: which model is loaded, and what the canary found."""
+    """The loaded model and the canary's results."""
 
     name = "vllm"
 
@@ -122,8 +122,8 @@ class VllmEngine:
         self.meter = UsageMeter()
         self._card: str | None = None
         self._structured = False
-        self._at_once: AtOnce | None = None
-        self._halved: AtOnce | None = None
+        self._batch_limits: BatchLimits | None = None
+        self._halved: BatchLimits | None = None
         self._references: dict[str, canary.Reference] = {}
 
     def facts(self, variant: str) -> dict[str, str]:
@@ -137,7 +137,7 @@ class VllmEngine:
 
     @property
     def _split(self) -> dict[str, str]:
-        """Sums over devices are rounded in another order; one device adds nothing, so that older answers keep keys."""
+        """Several devices round sums in another order. One device adds nothing, so that older keys stay valid."""
         size = self.config.tensor_parallel
         return {"tensor_parallel_size": str(size)} if size > 1 else {}
 
@@ -151,14 +151,14 @@ class VllmEngine:
                     yield from self._answer(unit, own)
 
     def _answer(self, unit: Unit, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Prove the unit and ask it; out of memory, once more with half as much at once, what is not answered yet."""
-        left = {request.key: request for request in requests}
-        while left:
+        """Run the canary, then generate. When memory runs out, retry what is unanswered with half the batch limits."""
+        unanswered = {request.key: request for request in requests}
+        while unanswered:
             exhausted = ""
             try:
                 self._prove(unit)
-                for completion in self._metered(self._load(unit), list(left.values())):
-                    del left[completion.key]
+                for completion in self._metered(self._load(unit), list(unanswered.values())):
+                    del unanswered[completion.key]
                     yield completion
             except OutOfMemory as error:
                 exhausted = str(error)  # The error itself would keep the model in memory.
@@ -167,7 +167,7 @@ class VllmEngine:
             self._halve(unit, exhausted)
 
     def _metered(self, model: VllmModel, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Answers of one variant, and what they cost."""
+        """Yield the completions of one variant and record what they cost."""
         before = model.cached_tokens
         with self.meter.answering(requests[0].variant, model.renderer.folder) as spent:
             try:
@@ -179,25 +179,25 @@ class VllmEngine:
         self.meter.memory(model.device_bytes())
 
     def _halve(self, unit: Unit, exhausted: str) -> None:
-        """Free the model, so that it is loaded and proven again for half as much at once; EngineFailed after one."""
-        assert self._at_once is not None
-        before, self._halved = self._at_once, self._at_once.halved()
+        """Free the model and halve its batch limits for the next load. Raises EngineFailed at one request at a time."""
+        assert self._batch_limits is not None
+        before, self._halved = self._batch_limits, self._batch_limits.halved()
         self.close()
         self._references.pop(unit.key, None)
         gc.collect()
         environment.forget()
         if self._halved is None:
             raise EngineFailed(
-                f"vllm ran out of memory with one request at a time: {exhausted}. Stop what else uses the memory, ask "
-                "shorter prompts, or take a smaller model or a larger device; finished answers are kept"
+                f"vllm ran out of memory with one request at a time: {exhausted}. Stop other programs that use the "
+                "memory, shorten prompts, or use a smaller model or a larger device; finished answers are kept"
             )
         self.config.say(
-            f"vllm ran out of memory with {before.requests} requests at once ({exhausted}): {unit.source.name} is "
-            f"loaded again for {self._halved.requests}; finished answers are kept"
+            f"vllm ran out of memory with {before.requests} requests at once ({exhausted}): reloading "
+            f"{unit.source.name} for {self._halved.requests}; finished answers are kept"
         )
 
     def _load(self, unit: Unit) -> VllmModel:
-        """Serve this unit's weights; whatever was loaded before is freed first."""
+        """Load the weights of this unit, unless they are loaded; free the previous model first."""
         if self._model is not None and self._loaded is unit and self._serves(self._model):
             return self._model
         folder = merged_folder(unit.source, self.config.say) if unit.merged else Path(unit.source.path)
@@ -219,14 +219,14 @@ class VllmEngine:
             tensor_parallel=split,
         )
         if self._halved:
-            arguments = self._halved.limits(arguments, least_kv_cache_bytes(files, self.dtype, longest, split))
-        self._at_once = asked_at_once(arguments)
+            arguments = self._halved.lower(arguments, least_kv_cache_bytes(files, self.dtype, longest, split))
+        self._batch_limits = requested_limits(arguments)
         variants = (*unit.plain, *unit.adapters)
-        self.config.say(f"vllm loads {unit.source.name}{' merged with its base' if unit.merged else ''}")
+        self.config.say(f"vllm is loading {unit.source.name}{' merged with its base' if unit.merged else ''}")
         self._card = None if self.on_cpu else environment.device_name()
         with self.meter.loading():
             self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.config)
-        self._loaded, self._at_once = unit, self._model.at_once
+        self._loaded, self._batch_limits = unit, self._model.batch_limits
         if unit.merged:
             self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
         self.arguments[",".join(variants)] = {k: v for k, v in arguments.items() if k != "model"}
@@ -236,7 +236,7 @@ class VllmEngine:
         return not model.broken and (model.structured or not self._structured)
 
     def _prove(self, unit: Unit) -> None:
-        """Run the canary on the unit, once; CanaryFailed ends the run before anything is scored."""
+        """Run the canary on the unit, once. Raises CanaryFailed, before anything is scored."""
         if unit.key in self._references:
             return
         if unit.merged:
@@ -244,12 +244,12 @@ class VllmEngine:
         model = self._load(unit)
         texts = canary.prompts(model.encode)
         base = unit.plain[0] if unit.plain else "base"
-        # On a CPU, too, last bits follow the batch, which is the same where all rows of a call are computed together.
-        together = model.at_once.requests >= len(texts) * (1 + len(unit.adapters))
+        # On a CPU the last bits depend on the batch, which is the same if all rows of a call are computed together.
+        together = model.batch_limits.requests >= len(texts) * (1 + len(unit.adapters))
         exact = (self.on_cpu and together) or environment.batch_invariant()
         if unit.adapters:
-            found = canary.check_shared(self._ask, texts, base, unit.adapters, exact=exact, reset=model.reset)
-            self.canary |= dict.fromkeys(unit.adapters, found)
+            shared = canary.check_shared(self._ask, texts, base, unit.adapters, exact=exact, reset=model.reset)
+            self.canary |= dict.fromkeys(unit.adapters, shared)
         own = canary.take(self._ask, texts, base, exact, model.reset)
         if not unit.merged:
             canary.save_reference(self._reference_file(unit), own)
@@ -257,7 +257,7 @@ class VllmEngine:
         self._compare(unit, own)
 
     def _compare(self, unit: Unit, own: canary.Reference) -> None:
-        """Check that the plain variants of a unit differ from the model they were tuned from."""
+        """Check that the plain variants of a unit differ from the model they were tuned from. Raises CanaryFailed."""
         reference = self._reference_for(unit)
         if reference is None:
             return
@@ -267,16 +267,16 @@ class VllmEngine:
             self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
 
     def _reference_for(self, unit: Unit) -> canary.Reference | None:
-        """Canary rows of the base of a merged unit, or of the first model for another; None where none is asked."""
+        """Return the canary rows of the unit's base, or of the first model for other weights; None without one."""
         base = base_of(unit, self.units)
         if base is None:
             return None
         if base.key not in self._references:
-            kept = canary.load_reference(self._reference_file(base))
-            if kept is None:
+            cached = canary.load_reference(self._reference_file(base))
+            if cached is None:
                 self._prove(base)
             else:
-                self._references[base.key] = kept
+                self._references[base.key] = cached
         return self._references[base.key]
 
     def _reference_file(self, unit: Unit) -> Path:
@@ -284,11 +284,11 @@ class VllmEngine:
         return canary.reference_file(facts | environment.machine(), unit.source)
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
-        """Answer canary rows in one call, in their order."""
+        """Generate for canary rows in one call, in their order."""
         assert self._model is not None
         requests = [canary.request(row, i) for i, row in enumerate(rows)]
-        found = {c.key: c for c in self._model.answer(requests, canary.LENGTH)}
-        return [found[request.key] for request in requests]
+        completions = {c.key: c for c in self._model.answer(requests, canary.LENGTH)}
+        return [completions[request.key] for request in requests]
 
     def describe(self) -> dict[str, Any]:
         split, device = self.config.tensor_parallel, "cpu" if self.on_cpu else "cuda"

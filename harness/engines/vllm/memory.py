@@ -1,6 +1,6 @@
 """Compute the size of vLLM's KV cache from a model's config, the request lengths and the free memory.
 
-A size is always given: without one vLLM claims 92% of the machine, and on a CPU it refuses to start when less is free.
+The size is always set: without it vLLM claims 92% of the machine, and on a CPU it refuses to start if less is free.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.usage import free_memory_bytes
 from harness.errors import EngineFailed
 
-# A prefix is shared in whole blocks. The smallest that vLLM takes on a CPU: prompts of a suite often share no more than
-# an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is more than it does.
+# Prefixes are shared in whole blocks. This is the smallest size that vLLM accepts on a CPU: prompts of a suite often
+# share only an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is an upper bound.
 BLOCK_TOKENS_CPU = 32
 BLOCK_TOKENS = 128
 # On a CPU a larger batch is no faster, and the first answers come later.
@@ -25,15 +25,16 @@ MAX_SEQS_CPU = 64
 MAX_SEQS_CUDA = 1024
 CPU_SHARE = 0.4
 CUDA_SHARE = 0.88
-# Activations, CUDA graphs and the context, in addition to weights and cache.
+# Activations, CUDA graphs and the CUDA context, in addition to weights and cache.
 CUDA_RESERVE_BYTES = 3 << 30
 BYTES_OF = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def bytes_per_token(config: dict[str, Any], dtype: str, parallel: int = 1) -> int:
-    """KV cache bytes of one token: keys and values of every layer; from config.json, which may nest a text model.
+    """Return the KV cache bytes of one token on one device: keys and values of every layer.
 
-    Of `parallel` devices, each keeps its share of the key-value heads, and at least one.
+    `config` is config.json, which may nest a text model. Each of `parallel` devices has its share of the key-value
+    heads, and at least one.
     """
     own = config.get("text_config") or config
     heads = int(own["num_attention_heads"])
@@ -52,14 +53,14 @@ def kv_cache_bytes(
     device_bytes: int | None = None,
     parallel: int = 1,
 ) -> int:
-    """Room for a full batch of the longest requests, or what memory allows; EngineFailed where one does not fit.
+    """Return the KV cache bytes on one device for a full batch of the longest requests, or what memory allows.
 
-    Of `parallel` devices that hold a part of the weights each, it is the room on one. `sharing` engines share the
-    memory of one machine without a GPU. `device_bytes` is the free memory of another machine, or the size of its GPU;
-    None looks here.
+    The weights are split over `parallel` devices. `sharing` engines share the memory of one machine without a GPU.
+    `device_bytes` is the free memory of another machine, or the size of its GPU; None: of this machine. Raises
+    EngineFailed if one request does not fit.
     """
     least = least_kv_cache_bytes(folder, dtype, max_model_len, parallel)
-    wanted = least // 2 * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
+    full_batch = least // 2 * (MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA)
     if on_cpu:
         room = int((free_memory_bytes() if device_bytes is None else device_bytes) * CPU_SHARE) // (sharing * parallel)
     else:
@@ -67,34 +68,34 @@ def kv_cache_bytes(
     if room < least:
         raise EngineFailed(
             f"{folder.path}: a prompt and answer of {max_model_len:,} tokens needs {least / 2**30:.1f} GiB of KV "
-            f"cache, and {max(room, 0) / 2**30:.1f} GiB can be had. Free memory, or ask shorter prompts"
+            f"cache, and {max(room, 0) / 2**30:.1f} GiB are available. Free memory, or shorten prompts"
         )
-    return min(wanted, room)
+    return min(full_batch, room)
 
 
 def least_kv_cache_bytes(folder: CheckpointFolder, dtype: str, max_model_len: int, parallel: int = 1) -> int:
-    """Room for two of the longest requests."""
+    """Return the KV cache bytes on one device for two of the longest requests."""
     blocks = -(-max_model_len // BLOCK_TOKENS) + 1
     return 2 * bytes_per_token(folder.config, dtype, parallel) * blocks * BLOCK_TOKENS
 
 
 def _cuda_room(folder: CheckpointFolder, total: int, parallel: int) -> int:
-    """Return what a device of `total` bytes has left next to the weights, in bytes."""
+    """Return the bytes that a device of `total` bytes has left next to the weights."""
     weights = sum(file.stat().st_size for file in folder.weight_files)
     return int(total * CUDA_SHARE) - weights // parallel - CUDA_RESERVE_BYTES
 
 
 def _device_bytes() -> int:
-    """Memory of the first device; read without opening it in this process."""
+    """Return the memory of the first device, without initializing CUDA in this process."""
     from vllm.platforms import current_platform
 
     return int(current_platform.get_device_total_memory())
 
 
-# vLLM's smallest defaults on any device, for an engine that did not live to say its own.
+# vLLM's smallest defaults on any device, for an engine that failed before it reported its own.
 LEAST_SEQS = 256
 LEAST_BATCHED_TOKENS = 2048
-# Fewer tokens in one step save no memory that matters next to weights and cache.
+# With fewer tokens per step the saved memory is negligible next to weights and cache.
 FLOOR_BATCHED_TOKENS = 256
 EXHAUSTED = re.compile(
     r"out of memory|OutOfMemory|can(?:no|')t allocate memory|bad_alloc|MemoryError|ALLOC_FAILED"
@@ -105,7 +106,7 @@ KILLS = Path("/proc/vmstat")
 
 
 class OutOfMemory(EngineFailed):
-    """The engine ran out of memory; with less at once it may not."""
+    """The engine ran out of memory; lower batch limits may help."""
 
 
 def is_out_of_memory(text: str) -> bool:
@@ -114,16 +115,16 @@ def is_out_of_memory(text: str) -> bool:
 
 
 def killed_for_memory() -> int:
-    """How many processes the system has killed so far because memory ran out; 0 where it does not say."""
+    """Return how many processes the system has killed because memory ran out; 0 if it does not report it."""
     try:
-        found = re.search(r"^oom_kill (\d+)$", KILLS.read_text("ascii"), re.MULTILINE)
+        match = re.search(r"^oom_kill (\d+)$", KILLS.read_text("ascii"), re.MULTILINE)
     except OSError:
         return 0
-    return int(found[1]) if found else 0
+    return int(match[1]) if match else 0
 
 
-class AtOnce(Struct, frozen=True, kw_only=True):
-    """How much an engine computes at once, and the cache it has for that."""
+class BatchLimits(Struct, frozen=True, kw_only=True):
+    """Limits of one engine's batch, and its KV cache."""
 
     requests: int
     """vLLM's max_num_seqs."""
@@ -132,30 +133,30 @@ class AtOnce(Struct, frozen=True, kw_only=True):
     kv_cache_bytes: int
     """vLLM's kv_cache_memory_bytes."""
 
-    def halved(self) -> AtOnce | None:
-        """Half of it; None where requests are computed one at a time already."""
+    def halved(self) -> BatchLimits | None:
+        """Return half the limits; None if requests are already computed one at a time."""
         if self.requests == 1:
             return None
         requests = self.requests // 2
-        return AtOnce(
+        return BatchLimits(
             requests=requests,
             tokens=max(requests, min(self.tokens, max(self.tokens // 2, FLOOR_BATCHED_TOKENS))),
             kv_cache_bytes=self.kv_cache_bytes // 2,
         )
 
-    def limits(self, arguments: Mapping[str, Any], least_kv_cache_bytes: int) -> dict[str, Any]:
-        """Arguments of vLLM's LLM held to this; the cache keeps room for the longest request."""
-        asked = asked_at_once(arguments)
+    def lower(self, arguments: Mapping[str, Any], least_kv_cache_bytes: int) -> dict[str, Any]:
+        """Lower the arguments of vLLM's LLM to these limits; the cache still fits the longest request."""
+        requested = requested_limits(arguments)
         return dict(arguments) | {
-            "max_num_seqs": min(self.requests, asked.requests),
-            "max_num_batched_tokens": min(self.tokens, asked.tokens),
-            "kv_cache_memory_bytes": max(least_kv_cache_bytes, min(self.kv_cache_bytes, asked.kv_cache_bytes)),
+            "max_num_seqs": min(self.requests, requested.requests),
+            "max_num_batched_tokens": min(self.tokens, requested.tokens),
+            "kv_cache_memory_bytes": max(least_kv_cache_bytes, min(self.kv_cache_bytes, requested.kv_cache_bytes)),
         }
 
 
-def asked_at_once(arguments: Mapping[str, Any]) -> AtOnce:
-    """What arguments of vLLM's LLM say; its smallest defaults where they leave it to vLLM."""
-    return AtOnce(
+def requested_limits(arguments: Mapping[str, Any]) -> BatchLimits:
+    """Return the limits in the arguments of vLLM's LLM; vLLM's smallest defaults for missing ones."""
+    return BatchLimits(
         requests=arguments.get("max_num_seqs", LEAST_SEQS),
         tokens=arguments.get("max_num_batched_tokens", LEAST_BATCHED_TOKENS),
         kv_cache_bytes=arguments["kv_cache_memory_bytes"],

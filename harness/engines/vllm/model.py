@@ -15,21 +15,21 @@ from harness.engines.vllm import environment
 from harness.engines.vllm.memory import (
     BLOCK_TOKENS_CPU,
     MAX_SEQS_CPU,
-    AtOnce,
+    BatchLimits,
     OutOfMemory,
-    asked_at_once,
     is_out_of_memory,
     killed_for_memory,
+    requested_limits,
 )
 from harness.engines.vllm.watchdog import ErrorLog, Watch, raised, reap
 from harness.errors import EngineFailed, UserError, first_line
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
 
-# LoRA on a CPU gathers [tokens, rank, width] in fp32; this bounds it.
+# LoRA on a CPU gathers an fp32 array of shape (tokens, rank, width); this limits its size.
 LORA_CPU_BATCHED_TOKENS = 512
 GRACE_S = 0.5
-"""Seconds for vLLM's process to end by itself; on a CPU it takes longer than the five after which vLLM kills it."""
+"""Seconds for vLLM's process to end by itself before vLLM kills it; on a CPU a clean end takes over five."""
 EXTENSION = "harness.engines.vllm.model.DeviceMemory"
 
 _adapter_ids: dict[str, int] = {}
@@ -37,17 +37,17 @@ _next_adapter_id = itertools.count(1)
 
 
 def lora_slots(n_adapters: int) -> int:
-    """vLLM's max_loras. One slot stays empty: on a CPU, base rows read the last slot (vllm#48421)."""
+    """Return vLLM's max_loras. One slot stays empty: on a CPU, base rows read the last slot (vllm#48421)."""
     return n_adapters + 1
 
 
 def lora_name(checkpoint: Checkpoint) -> str:
-    """Adapter name that carries its content, because vLLM's prefix cache goes by name."""
+    """Return an adapter name with its content digest, because vLLM's prefix cache is keyed by name."""
     return f"{Path(checkpoint.adapter_path or '').name}-{(checkpoint.adapter_digest or '')[:12]}"
 
 
 def adapter_id(name: str) -> int:
-    """The integer id of an adapter name: from 1, never used twice in a process."""
+    """Return the integer id of an adapter name: from 1, unique within a process."""
     if name not in _adapter_ids:
         _adapter_ids[name] = next(_next_adapter_id)
     return _adapter_ids[name]
@@ -66,11 +66,11 @@ def llm_arguments(
     structured: bool = False,
     tensor_parallel: int = 1,
 ) -> dict[str, Any]:
-    """Every argument of vLLM's LLM. `adapters` counts the distinct adapters the engine will ever see.
+    """Return every argument of vLLM's LLM. `adapters` is the number of distinct adapters that the engine serves.
 
-    `max_num_seqs` limits how many requests are computed together; None leaves it to vLLM, or to what a CPU can use.
-    `structured`: answers are held to choices or schemas, for which vLLM needs the tokenizer. JSON comes without white
-    space then: small models fill whole answers with it. `tensor_parallel` devices share each layer.
+    `max_num_seqs` is the maximum batch size; None leaves it to vLLM, or uses the default for a CPU. `structured`:
+    answers are constrained to choices or schemas, for which vLLM needs the tokenizer. JSON is then generated without
+    white space, because small models fill whole answers with it. Each layer is split over `tensor_parallel` devices.
     """
     arguments: dict[str, Any] = {
         "model": str(folder),
@@ -104,7 +104,7 @@ def llm_arguments(
 
 
 def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
-    """Arguments of vLLM's SamplingParams; only the given ids end an answer. No prompt log probability is asked for."""
+    """Return the arguments of vLLM's SamplingParams. Only the given ids end an answer; no prompt log probabilities."""
     structure = {"structured_outputs": sampling.structure} if sampling.structure else {}
     return structure | {
         "max_tokens": sampling.max_tokens,
@@ -119,7 +119,7 @@ def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
 
 
 def sampling_params(sampling: Sampling) -> Any:
-    """vLLM's form of the sampling."""
+    """Convert the sampling to vLLM's SamplingParams."""
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
@@ -130,11 +130,11 @@ def sampling_params(sampling: Sampling) -> Any:
 
 
 class VllmModel:
-    """A loaded model. EngineFailed when it cannot start, or stops half way; OutOfMemory where less at once may do.
+    """A loaded model. Raises EngineFailed if it cannot start or stops early; OutOfMemory if lower limits may help.
 
-    It is waited for `config.patience_s` without a token; what that means for one in this process, see watch.py.
-    `cached_tokens` counts prompt tokens whose computation the prefix cache saved; vLLM 0.32 says so with each answer,
-    also where its statistics are off.
+    It fails after `config.patience_s` without a token; watchdog.py describes the limits of that for an engine in this
+    process. `cached_tokens` counts prompt tokens found in the prefix cache; vLLM 0.32 reports them with each answer,
+    even with its statistics off.
     """
 
     def __init__(
@@ -156,20 +156,20 @@ class VllmModel:
                 self._llm: Any = LLM(**arguments, **logged, worker_extension_cls=EXTENSION)
             except UserError:
                 raise
-            except Exception as error:  # vLLM raises many kinds; a user needs one line of any.
+            except Exception as error:  # vLLM raises many types; the user gets one line.
                 reap()
                 raise self._why_it_did_not_start(error, name) from error
         self._watch = Watch(self._llm.llm_engine.engine_core, config.patience_s, config.say)
-        self.at_once = self._at_once(arguments)
+        self.batch_limits = self._decided_limits(arguments)
 
-    def _at_once(self, arguments: dict[str, Any]) -> AtOnce:
-        """What vLLM made of the arguments."""
+    def _decided_limits(self, arguments: dict[str, Any]) -> BatchLimits:
+        """Return the limits that vLLM derived from the arguments."""
         scheduler = self._llm.llm_engine.vllm_config.scheduler_config
         decided = {"max_num_seqs": scheduler.max_num_seqs, "max_num_batched_tokens": scheduler.max_num_batched_tokens}
-        return asked_at_once(arguments | decided)
+        return requested_limits(arguments | decided)
 
     def answer(self, requests: Sequence[Request], max_model_len: int) -> Iterator[Completion]:
-        """Submit every request, then step the engine; a request that is refused fails alone."""
+        """Submit every request, then step the engine; a refused request fails alone. Raises EngineFailed."""
         engine = self._llm.llm_engine
         vocabulary = vocabulary_of(self.renderer.config)
         running: dict[str, Request] = {}
@@ -183,16 +183,16 @@ class VllmModel:
                 for output in self._step():
                     if output.finished:
                         yield self._completion(running.pop(output.request_id), output)
-        except Exception as error:  # A dead process, or whatever the model raised in this one.
+        except Exception as error:  # A dead process, or an error of the model in this one.
             self.broken = True
             raise self._why_it_stopped(error, len(running)) from error
         finally:
             if running and not self.broken:
-                with suppress(Exception):  # An engine that dies now is asked nothing more.
+                with suppress(Exception):  # An engine that dies now is not used again.
                     engine.abort_request(list(running))
 
     def _step(self) -> list[Any]:
-        """What the next step gives: requests with new tokens."""
+        """Run one step; returns requests with new tokens."""
         with self._watch.waiting():
             outputs: list[Any] = self._llm.llm_engine.step()
             if outputs:
@@ -205,23 +205,23 @@ class VllmModel:
             return OutOfMemory(raised(traceback) or first_line(error))
         return environment.why_not(error, raised(traceback), name)
 
-    def _why_it_stopped(self, error: Exception, left: int) -> EngineFailed:
+    def _why_it_stopped(self, error: Exception, n_unanswered: int) -> EngineFailed:
         traceback = self._log.fatal()
         reason = self._watch.reason if self._watch.silent else raised(traceback) or self._watch.reason
         reason = reason or first_line(error)
         if self._was_exhausted(error, traceback) and not self._watch.silent:
             return OutOfMemory(reason)
         return EngineFailed(
-            f"vllm stopped with {left} answers to go: {reason}. Finished answers are kept; run again to ask the rest"
+            f"vllm stopped with {n_unanswered} answers to go: {reason}. Finished answers are kept; re-run to resume"
         )
 
     def _was_exhausted(self, error: Exception, traceback: str) -> bool:
-        """Memory ran out: the error says so, or the engine's own processes, or the system, which then kills."""
-        said = f"{type(error).__name__} {error} {traceback}"
-        return is_out_of_memory(said) or (not environment.in_process() and killed_for_memory() > self._killed)
+        """Whether memory ran out: by the error, the log of the engine's processes, or the system's count of kills."""
+        report = f"{type(error).__name__} {error} {traceback}"
+        return is_out_of_memory(report) or (not environment.in_process() and killed_for_memory() > self._killed)
 
     def _submit(self, request: Request, running: dict[str, Request]) -> str | None:
-        """Hand one request to vLLM; returns why it was refused."""
+        """Submit one request to vLLM; returns why it was refused, or None."""
         from vllm.exceptions import VLLMClientError
 
         request_id = str(next(self._llm.request_counter))
@@ -262,22 +262,22 @@ class VllmModel:
         return finished(request, ids, self.renderer.decode, logprobs=logprobs, option_logprobs=options)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of bare text."""
+        """Return the token ids of text without special tokens."""
         return list(self.renderer.tokenizer.encode(text, add_special_tokens=False))
 
     def device_bytes(self) -> int | None:
-        """Most memory that the engine has held on its CUDA devices; None without one, or without an answer."""
+        """Return the peak memory on the engine's CUDA devices, in bytes; None without a device or a reply."""
         try:
             with self._watch.waiting():
-                found: list[int | None] = self._llm.collective_rpc("reserved_device_bytes")
-        except Exception:  # All answers are there; what comes next finds out what is wrong.
+                by_worker: list[int | None] = self._llm.collective_rpc("reserved_device_bytes")
+        except Exception:  # All answers are complete; the next use of the engine reports the fault.
             self.broken = True
             return None
-        known = [held for held in found if held is not None]
-        return sum(known) if known else None
+        per_worker = [reserved for reserved in by_worker if reserved is not None]
+        return sum(per_worker) if per_worker else None
 
     def reset(self) -> None:
-        """Forget cached prefixes."""
+        """Clear the prefix cache."""
         with self._watch.waiting():
             self._llm.reset_prefix_cache()
 
@@ -297,7 +297,7 @@ class DeviceMemory:
     """Extends vLLM's worker class (its `worker_extension_cls`)."""
 
     def reserved_device_bytes(self) -> int | None:
-        """Most memory that torch has held on the worker's CUDA device so far; None without one."""
+        """Return the peak memory that torch reserved on the worker's CUDA device, in bytes; None without one."""
         import torch
 
         return int(torch.cuda.max_memory_reserved()) if torch.cuda.is_available() else None

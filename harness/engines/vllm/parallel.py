@@ -1,4 +1,4 @@
-"""Which models vLLM can split over how many devices (tensor parallelism), and on which machine."""
+"""Check whether vLLM can split a model over several devices of this machine (tensor parallelism)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ OPTION = "--tensor-parallel-size"
 
 
 def check_parallel(size: int, folders: Iterable[CheckpointFolder], on_cpu: bool) -> None:
-    """Refuse a number of devices that the machine does not have, or over which a model cannot be split.
+    """Check that the machine has `size` devices and that every model can be split over them.
 
-    The rules are those of vLLM 0.32, which states them late, in its workers. Everything wrong is one UserError.
+    The rules are those of vLLM 0.32, which checks them late, in its workers. Raises one UserError with all problems.
     """
     if size == 1:
         return
     problems = []
-    here, what = (_cores(), "CPU cores") if on_cpu else (_cards(), "GPUs")
-    if here < size:
-        problems.append(f"this machine has {here} {what}. Use at most as many")
+    available, unit = (_cores(), "CPU cores") if on_cpu else (_cards(), "GPUs")
+    if available < size:
+        problems.append(f"this machine has {available} {unit}. Use at most as many")
     for folder in dict.fromkeys(folders):
         problems += [f"{folder.path}: {problem}" for problem in _uneven(folder, size)]
     refuse_all([f"{OPTION} {size}: {problem}" for problem in problems], "devices that cannot be used together")
 
 
 def _uneven(folder: CheckpointFolder, size: int) -> list[str]:
-    """What of a model cannot be divided."""
+    """List the sizes of a model that cannot be divided by the number of devices."""
     own = folder.text_config
     heads = int(own.get("num_attention_heads") or 0)
     kv_heads = int(own.get("num_key_value_heads") or heads)

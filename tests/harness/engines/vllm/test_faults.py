@@ -20,7 +20,7 @@ from harness.engines.config import EngineConfig
 from harness.engines.vllm import engine as vllm_engine
 from harness.engines.vllm import environment, memory
 from harness.engines.vllm.engine import VllmEngine
-from harness.engines.vllm.memory import AtOnce, OutOfMemory, is_out_of_memory
+from harness.engines.vllm.memory import BatchLimits, OutOfMemory, is_out_of_memory
 from harness.engines.vllm.model import VllmModel
 from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
 from harness.errors import EngineFailed
@@ -71,7 +71,7 @@ def test_whoever_waits_for_a_killed_process_is_woken_and_told(watches: list[Watc
     threading.Timer(0.2, lambda: setattr(core.resources, "engine_dead", True)).start()
     with pytest.raises(RuntimeError, match=r"killed \(signal 9\)"), watch.waiting():
         core.step()
-    assert watch.reason == "its process was killed (signal 9), by hand or by the system" and not watch.silent
+    assert watch.reason == "its process was killed (signal 9), manually or by the system" and not watch.silent
 
 
 def test_whoever_waits_for_a_call_to_a_dead_process_is_woken_too(watches: list[Watch]) -> None:
@@ -88,7 +88,7 @@ def test_a_silent_process_is_given_up_after_the_patience(watches: list[Watch]) -
     core = Core()
     watch = Watch(core, 0.4, print)
     watches.append(watch)
-    with pytest.raises(RuntimeError, match=r"no token came for"), watch.waiting():
+    with pytest.raises(RuntimeError, match=r"no token for"), watch.waiting():
         core.step()
     assert watch.silent
 
@@ -112,7 +112,7 @@ def test_tokens_and_the_callers_own_time_are_no_silence(watches: list[Watch]) ->
 def test_steps_in_this_process_that_bring_nothing_are_given_up(watches: list[Watch]) -> None:
     watch = Watch(object(), 0.3, print)
     watches.append(watch)
-    with pytest.raises(TimeoutError, match="no token came"):
+    with pytest.raises(TimeoutError, match="no token for"):
         for _ in range(100):
             with watch.waiting():
                 time.sleep(0.05)
@@ -156,21 +156,23 @@ def test_the_systems_own_count_of_kills_is_read(tmp_path: Path, monkeypatch: pyt
 
 
 def test_halving_goes_down_to_one_request_and_keeps_arguments_valid() -> None:
-    at_once, seen = AtOnce(requests=1024, tokens=16384, kv_cache_bytes=1 << 34), []
-    while at_once is not None:
-        seen.append(at_once)
-        at_once = at_once.halved()  # type: ignore[assignment]
+    limits, seen = BatchLimits(requests=1024, tokens=16384, kv_cache_bytes=1 << 34), []
+    while limits is not None:
+        seen.append(limits)
+        limits = limits.halved()  # type: ignore[assignment]
     assert [s.requests for s in seen] == [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1]
     assert all(s.tokens >= s.requests and s.tokens >= 256 for s in seen) and seen[-1].tokens == 256
     assert seen[-1].kv_cache_bytes == 1 << 24
-    assert AtOnce(requests=2, tokens=64, kv_cache_bytes=8).halved() == AtOnce(requests=1, tokens=64, kv_cache_bytes=4)
+    assert BatchLimits(requests=2, tokens=64, kv_cache_bytes=8).halved() == BatchLimits(
+        requests=1, tokens=64, kv_cache_bytes=4
+    )
 
 
 def test_limits_only_lower_what_was_asked_and_leave_room_for_the_longest_request() -> None:
-    at_once = AtOnce(requests=32, tokens=1024, kv_cache_bytes=100)
+    limits = BatchLimits(requests=32, tokens=1024, kv_cache_bytes=100)
     lora = {"max_num_seqs": 64, "max_num_batched_tokens": 512, "kv_cache_memory_bytes": 1000, "model": "/m"}
-    assert at_once.limits(lora, least_kv_cache_bytes=10) == lora | {"max_num_seqs": 32, "kv_cache_memory_bytes": 100}
-    assert at_once.limits(lora, least_kv_cache_bytes=400)["kv_cache_memory_bytes"] == 400
+    assert limits.lower(lora, least_kv_cache_bytes=10) == lora | {"max_num_seqs": 32, "kv_cache_memory_bytes": 100}
+    assert limits.lower(lora, least_kv_cache_bytes=400)["kv_cache_memory_bytes"] == 400
 
 
 def test_the_log_gives_the_exception_of_the_last_fatal_error_alone(
@@ -206,7 +208,7 @@ class StandIn:
         self.broken = self.structured = False
         self.cached_tokens = 0
         self.renderer = Renderer(arguments["model"])
-        self.at_once = memory.asked_at_once(arguments)
+        self.batch_limits = memory.requested_limits(arguments)
         self.most = self.plan[len(self.started) - 1]
         self.asked.append([])
         if self.most == -1:
@@ -363,8 +365,8 @@ class TestRealProcesses:
     def test_a_killed_process_ends_as_one_line_and_finished_answers_are_kept(self, faults: Any) -> None:
         killed = faults["killed"]
         assert killed["found"] == ["first0"] and killed["error"] == (
-            "EngineFailed: vllm stopped with 3 answers to go: its process was killed (signal 9), by hand or by the "
-            "system. Finished answers are kept; run again to ask the rest"
+            "EngineFailed: vllm stopped with 3 answers to go: its process was killed (signal 9), manually or by the "
+            "system. Finished answers are kept; re-run to resume"
         )
 
     def test_the_next_start_asks_only_the_rest(self, faults: Any) -> None:
@@ -377,15 +379,13 @@ class TestRealProcesses:
         assert sorted(starved["found"]) == [f"starved{i}" for i in range(6)] and starved["error"] == ""
         halved = [line for line in starved["said"] if "ran out of memory" in line]
         assert len(halved) == 1 and "with 4 requests at once (RuntimeError: " in halved[0]
-        assert "can't allocate memory" in halved[0] and "loaded again for 2; finished answers are kept" in halved[0]
+        assert "can't allocate memory" in halved[0] and "for 2; finished answers are kept" in halved[0]
 
     def test_a_hung_process_is_given_up_and_ended(self, faults: Any) -> None:
         hung = faults["hung"]
         assert 1 <= len(hung["found"]) < 6
         left = 6 - len(hung["found"])
-        assert hung["error"].startswith(
-            f"EngineFailed: vllm stopped with {left} answers to go: no token came for 10 s."
-        )
+        assert hung["error"].startswith(f"EngineFailed: vllm stopped with {left} answers to go: no token for 10 s.")
         assert faults["left_behind"] == []
 
     def test_no_process_stays_defunct_while_the_session_goes_on(self, faults: Any) -> None:

@@ -89,7 +89,7 @@ def test_weights_that_fit_no_single_card_fit_two(tiny_model: Path, monkeypatch: 
     monkeypatch.setattr(memory, "CUDA_RESERVE_BYTES", 0)
     weights = sum(file.stat().st_size for file in tiny_model.glob("*.safetensors"))
     card = int(weights * 0.9 / memory.CUDA_SHARE)
-    with pytest.raises(UserError, match=r"of KV cache, and 0\.0 GiB can be had"):
+    with pytest.raises(UserError, match=r"of KV cache, and 0\.0 GiB are available"):
         memory.kv_cache_bytes(CheckpointFolder(tiny_model), "float32", 64, False, device_bytes=card)
     room = memory.kv_cache_bytes(CheckpointFolder(tiny_model), "float32", 64, False, device_bytes=card, parallel=2)
     assert 0 < room <= weights * 0.4 + 1
