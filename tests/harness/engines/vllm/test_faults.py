@@ -259,7 +259,7 @@ def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         base = {"baseline": resolve(str(tiny_model))}
         ways = SimpleNamespace(ways={"baseline": "plain"}, max_lora_rank=16, reasons={})
         settings = EngineConfig(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
-        engine = VllmEngine(base, ways, 64, True, settings)  # type: ignore[arg-type]
+        engine = VllmEngine(base, ways, 64, True, "float32", settings)  # type: ignore[arg-type]
         asked = [
             Request(key=f"k{i}", ids=(i + 1,), sampling=Sampling(max_tokens=4), variant="baseline") for i in range(5)
         ]
@@ -280,7 +280,7 @@ def test_out_of_memory_halves_the_batch_and_asks_only_what_is_not_answered(short
     assert [s["kv_cache_memory_bytes"] for s in StandIn.started] == [1 << 24, 1 << 23, 1 << 22]
     halved = [line for line in said if "ran out of memory" in line]
     assert len(halved) == 2 and "with 8 requests at once (torch.OutOfMemoryError" in halved[0]
-    assert "loaded again for 4" in halved[0] and "loaded again for 2" in halved[1]
+    assert " for 4; finished answers" in halved[0] and " for 2; finished answers" in halved[1]
 
 
 def test_out_of_memory_while_it_starts_halves_the_batch_too(short: Any) -> None:
