@@ -1,4 +1,4 @@
-"""Every number a reader sees, in its unit. Knows no run and no file format.
+"""Every number a reader sees, in its unit.
 
 No other module of `reports` formats a number, so that all views and all terminals round alike.
 """

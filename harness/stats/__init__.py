@@ -1,4 +1,4 @@
-"""Turns scores into numbers with intervals. Knows no engine, suite file or report; loads nothing until it is used.
+"""Turns scores into numbers with intervals.
 
 `observations` reads records, `estimates` gives levels, `paired` compares two variants, `power` says how many cases a
 claim needs, `summary` fills metrics.json. `reviews`, `consensus` and `times` read what people said, on the questions of

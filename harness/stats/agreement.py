@@ -1,4 +1,4 @@
-"""How far raters agree on the same answers. Knows no judge, no reviewer and no rubric.
+"""How far raters agree on the same answers.
 
 Every coefficient is 1 - observed disagreement / disagreement by chance; they differ in what chance would give. Alpha
 and kappa take it from how often each label was given, so they fall towards 0 where one label is rare, however seldom
@@ -195,15 +195,15 @@ def _coefficient(
 ) -> Estimate:
     """The coefficient of the items' summed columns, with its interval.
 
-    Not measured under ten contracts rated twice. Without an interval where disagreement by chance rests on fewer than
-    ten contracts that hold another label than the usual one. Where fewer than ten hold a disagreement, the bounds are
+    Not measured under ten clusters rated twice. Without an interval where disagreement by chance rests on fewer than
+    ten clusters that hold another label than the usual one. Where fewer than ten hold a disagreement, the bounds are
     no tighter than the score interval of the share of disagreements has them, as 1 - coefficient grows with it.
     """
-    items, contracts = len(shared.counts), shared.cluster_count
-    sized: dict[str, Any] = {"n": items, "clusters": contracts}
-    if contracts < bootstrap.FEWEST_CLUSTERS:
-        found = f"two people rated {items} items from {contracts} clusters" if items else NOBODY_TWICE
-        return Estimate(value=None, reason=f"{found}; agreement is shown from {bootstrap.FEWEST_CLUSTERS} on", **sized)
+    items, clusters = len(shared.counts), shared.cluster_count
+    sized: dict[str, Any] = {"n": items, "clusters": clusters}
+    if clusters < bootstrap.FEWEST_CLUSTERS:
+        reason = f"two people rated {items} items from {clusters} clusters" if items else NOBODY_TWICE
+        return Estimate(value=None, reason=f"{reason}; agreement is shown from {bootstrap.FEWEST_CLUSTERS} on", **sized)
     sums = rated.by_cluster(columns)
     value = float(of(sums.sum(axis=0)[None])[0])
     if np.isnan(value):
@@ -240,7 +240,6 @@ class Marked(NamedTuple):
     """One text as every rater of it marked it."""
 
     cluster: str
-    """Contract."""
     text: str
     """What was marked."""
     by_rater: Sequence[Sequence[Span]]
@@ -257,7 +256,7 @@ def token_f1(marked: Iterable[Marked]) -> Estimate:
     """2 |both| / (|one| + |other|) over the tokens that any two raters of a text marked, summed over texts.
 
     Texts on which neither marked anything have nothing to count. The interval is that of a clustered ratio, by text
-    where contracts hold one each.
+    where clusters hold one each.
     """
     cases = []
     for number, one in enumerate(marked):

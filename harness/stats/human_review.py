@@ -1,4 +1,4 @@
-"""What people's remarks on answers come to: levels, paired comparisons, preference. Knows no event and no page.
+"""What people's remarks on answers come to: levels, paired comparisons, preference.
 
 Several people's words on one case are averaged inside it, as repeats are: neither counts as a case. Where somebody
 decided what others differed on, the decision stands in the place of their words.
@@ -64,7 +64,6 @@ class Rating(Struct, frozen=True, kw_only=True):
     input_hash: str
     """Second join key of the case."""
     cluster: str
-    """Contract."""
     score: Score
     """What was found; without a value where the person did not judge."""
     decides: bool = False
@@ -191,7 +190,7 @@ def _numerator(score: Score, metric: Metric) -> float:
 def comparison(remarks: Iterable[Rating], metric: Metric) -> Comparison:
     """Tuned against baseline, paired within the person: only where one person judged both answers to a case.
 
-    For scores on a scale the p value is Wilcoxon's on contract means; for counts that of `paired.compare`.
+    For scores on a scale the p value is Wilcoxon's on cluster means; for counts that of `paired.compare`.
     """
     mine = [r for r in remarks if r.score.name == metric.scorer and r.score.value is not None]
     both = [
@@ -205,12 +204,12 @@ def comparison(remarks: Iterable[Rating], metric: Metric) -> Comparison:
     found = compare(pairs)
     if metric.kind != "mean" or pairs.unusable:
         return found
-    p_value, test = signed_ranks(contract_means(pairs))
+    p_value, test = signed_ranks(cluster_means(pairs))
     return msgspec.structs.replace(found, p_value=p_value, test=test)
 
 
-def contract_means(pairs: Pairs) -> Array:
-    """Mean difference of each contract, tuned minus baseline."""
+def cluster_means(pairs: Pairs) -> Array:
+    """Mean difference of each cluster, tuned minus baseline."""
     tuned, baseline = pairs.sums
     found: Array = (tuned[:, 0] - baseline[:, 0]) / tuned[:, 1]
     return found
@@ -219,7 +218,7 @@ def contract_means(pairs: Pairs) -> Array:
 def signed_ranks(differences: Array) -> tuple[float, str]:
     """Two-sided p of Wilcoxon's signed-rank test (1945); zeros are left out, ties share their ranks.
 
-    Exact by flipping signs where that leaves few outcomes, else by seeded draws; see `resample.swap_test`.
+    Exact by flipping signs where that leaves few outcomes, else by seeded draws; see `permutation.swap_test`.
     """
     from scipy import stats
 
@@ -232,7 +231,7 @@ def signed_ranks(differences: Array) -> tuple[float, str]:
 
 
 def preference(remarks: Iterable[Rating]) -> Estimate:
-    """How often the tuned answer was preferred; ties and pairs that are both bad count half. Clustered on contract."""
+    """How often the tuned answer was preferred; ties and pairs that are both bad count half. Clustered on cluster."""
     return level(remarks, PREFERENCE)
 
 

@@ -1,4 +1,4 @@
-"""Closed-form intervals and bounds on plain arrays. Knows no record, metric or gate.
+"""Closed-form intervals and bounds on plain arrays.
 
 Arrays run over cases: `clusters` holds codes 0..C-1, `numerators` and `denominators` are each case's sums.
 """
@@ -201,7 +201,7 @@ class ClusterSums:
         return cluster_variance.variance(self.residuals, self.weights, self.units, each)
 
     @property
-    def contracts(self) -> float:
+    def effective(self) -> float:
         """Clusters of one weight that tell as much."""
         return cluster_variance.effective(self.weights)
 
@@ -265,11 +265,11 @@ def bounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: f
     """Score interval of a number in [0, 1]: Wilson's, with t, at the p(1-p) / variance cases that it is worth.
 
     Where too few clusters tell its spread (equal scores have the variance 0, which proves nothing), it is worth no more
-    cases than there are contracts, and never more than `most`.
+    cases than there are clusters, and never more than `most`.
     """
     p, spread = min(1.0, max(0.0, parts.value)), parts.variance
-    guard = min(most, parts.contracts if is_few(parts) else np.inf)
-    n_eff = min(p * (1 - p) / spread if spread > 0 and 0 < p < 1 else parts.contracts, guard)
+    guard = min(most, parts.effective if is_few(parts) else np.inf)
+    n_eff = min(p * (1 - p) / spread if spread > 0 and 0 < p < 1 else parts.effective, guard)
     low, high = wilson_at(p, n_eff, parts.critical(level, side))
     method = f"score, {FEW_ERRORS_OF_SCORES.name}" if n_eff == guard else "score"
     return Interval(float(low), float(high), n_eff, None, method)

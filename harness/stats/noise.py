@@ -1,4 +1,4 @@
-"""How far a metric moves when the same checkpoint is asked twice, and which scores flip. Knows no engine, no file."""
+"""How far a metric moves when the same checkpoint is asked twice, and which scores flip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def floors(records: Mapping[str, Answers], metrics: Sequence[Metric], slices: It
 
 
 def _floor(pairs: Pairs, named: dict[str, Any]) -> NoiseFloor:
-    """The change between the passes with t(C-1) and the jackknife error over contracts (Miller 1974).
+    """The change between the passes with t(C-1) and the jackknife error over clusters (Miller 1974).
 
     Nothing guards it against few flips, as a test of a claim is guarded: where nothing flips, no noise was seen.
     """

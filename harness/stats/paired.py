@@ -33,7 +33,7 @@ class Shifts:
     """Largest mean that there can be."""
     most: Array | float
     """Most independent cases that may be behind it."""
-    contracts: float
+    effective: float
     """Clusters of one weight that tell as much: what it is worth where it has no spread."""
 
 
@@ -56,7 +56,7 @@ def _reaches(moved: Shifts, t: float) -> tuple[Array, Array]:
     p = np.minimum(1.0, np.divide(moved.mean, moved.reach))
     variance = np.divide(moved.variance, moved.reach**2)
     known = np.greater(variance, 0) & np.less(p, 1)
-    worth = np.divide(p * (1 - p), variance, out=np.full(np.shape(p), float(moved.contracts)), where=known)
+    worth = np.divide(p * (1 - p), variance, out=np.full(np.shape(p), float(moved.effective)), where=known)
     low, high = wilson_at(p, np.minimum(worth, moved.most), t)
     return moved.reach * (p - low), moved.reach * (high - p)
 
@@ -66,17 +66,17 @@ def effective_size_cap(
     either: NDArray[np.bool_] | bool,
     absolute: Array | float,
     squares: Array | float,
-    contracts: float,
+    effective: float,
 ) -> Array:
     """Most independent cases that gains (or losses) may be worth, as a share of the largest one.
 
     No limit where enough clusters tell their spread (`own`). Else it is what gains and losses together tell (`either`)
     of how much a cluster moves at a time, from the sums of absolute and squared differences. Where those are few too, a
-    contract may move as a whole, and there are no more cases than contracts.
+    cluster may move as a whole, and there are no more cases than clusters.
     """
     known = np.greater(squares, 0)
-    moves = np.divide(absolute, squares, out=np.full(np.shape(known), float(contracts)), where=known)
-    return np.where(own, np.inf, np.where(either, moves, contracts))
+    moves = np.divide(absolute, squares, out=np.full(np.shape(known), float(effective)), where=known)
+    return np.where(own, np.inf, np.where(either, moves, effective))
 
 
 def gains_and_losses(
@@ -100,9 +100,9 @@ def gains_and_losses(
                 whole.tells(FEW_CHANGES.fewest),
                 absolute / most,
                 squares / most**2,
-                whole.contracts,
+                whole.effective,
             ),
-            contracts=whole.contracts,
+            effective=whole.effective,
         )
         for moved, most in zip(split, reach, strict=True)
     ]
@@ -114,9 +114,9 @@ def gains_and_losses(
 def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
     """Tuned rate over baseline rate, by t on its logarithm; not measured where the baseline's rate is 0.
 
-    Where fewer than ten contracts carry the events of one variant, their spread is not known (with none left the
+    Where fewer than ten clusters carry the events of one variant, their spread is not known (with none left the
     logarithm is not either), so the bounds are then no tighter than MOVER-R over the guarded Wilson bounds of both. And
-    where too few contracts changed to know the spread of the change, they are no tighter than its own interval has it.
+    where too few clusters changed to know the spread of the change, they are no tighter than its own interval has it.
     """
     named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level}
     if pairs.unusable or pairs.values is None:
@@ -165,7 +165,7 @@ def _mover(pairs: Pairs, level: float) -> tuple[float | None, float | None]:
 def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: float = 1.0) -> Estimate:
     """Tuned minus `factor` times baseline, with its clustered interval; `factor` is 1 + m for a relative margin m.
 
-    Gains and losses of contracts have a score interval each, which are put together; see `changes.gains_and_losses`.
+    Gains and losses of clusters have a score interval each, which are put together; see `gains_and_losses`.
     """
     named: dict[str, Any] = {"errors": pairs.errors, "unscored": pairs.unscored, "level": level, "side": side}
     if pairs.unusable or pairs.values is None:
@@ -203,10 +203,10 @@ def _limits(pairs: Pairs) -> tuple[float, float]:
 
 
 def guarded(found: Estimate, pairs: Pairs) -> Estimate:
-    """Few-flips guard of 'no worse': the deciding bound is no closer to zero than the share of worse contracts allows.
+    """Few-flips guard of 'no worse': the deciding bound is no closer to zero than the share of worse clusters allows.
 
-    Where fewer than 20 contracts changed, a standard error cannot be trusted: with none changed it is 0. The bound is
-    then at least as far as the one-sided exact upper bound of the share of contracts that got worse (times the range
+    Where fewer than 20 clusters changed, a standard error cannot be trusted: with none changed it is 0. The bound is
+    then at least as far as the one-sided exact upper bound of the share of clusters that got worse (times the range
     of the score, which is 1 for a rate).
     """
     changed, _ = changed_clusters(pairs)
@@ -219,9 +219,9 @@ def guarded(found: Estimate, pairs: Pairs) -> Estimate:
 
 
 def flip_bound(pairs: Pairs) -> float:
-    """One-sided exact upper bound of the share of contracts that got worse, times the range of the score.
+    """One-sided exact upper bound of the share of clusters that got worse, times the range of the score.
 
-    Contracts count as clusters of one size.
+    It counts clusters of one size.
     """
     lowest, highest = _limits(pairs)
     worse, most = changed_clusters(pairs)[1] * pairs.effective / pairs.count, pairs.effective
@@ -237,7 +237,7 @@ def mcnemar(better_cases: int, worse_cases: int) -> float:
 
 
 def superiority(pairs: Pairs) -> tuple[float, str]:
-    """Exact p value of 'the variants do not differ': McNemar for 0/1 cases of one contract each, else label swap."""
+    """Exact p value of 'the variants do not differ': McNemar for 0/1 cases of one cluster each, else label swap."""
     numbers = [n for cases in (pairs.tuned, pairs.baseline) for n in ratio_arrays(cases)]
     is_binary = all(bool(np.all((n == 0) | (n == 1))) for n in numbers[::2])
     is_plain = all(bool(np.all(d == 1)) for d in numbers[1::2])

@@ -157,7 +157,7 @@ def case_gains(pairs: Pairs) -> Array:
 
 
 def changed_clusters(pairs: Pairs) -> tuple[int, int]:
-    """Contracts whose score changed, and those that got worse."""
+    """Clusters whose score changed, and those that got worse."""
     level = level_of(pairs.metric)
     gain = gains(pairs.metric, level(pairs.sums[0]), level(pairs.sums[1]))
     return int((gain != 0).sum()), int((gain < 0).sum())

@@ -1,4 +1,4 @@
-"""How many cases a claim needs, and what a number of cases can show, by formula. Knows no gate and no wording.
+"""How many cases a claim needs, and what a number of cases can show, by formula.
 
 Numbers are plans from what was observed or assumed, so they are rough; a caller rounds them. `chances` holds the
 exact probabilities of passing.
@@ -53,9 +53,9 @@ def cases_for_gap(
 
 
 def errors_allowed(
-    n: int, bar: float, level: float = 0.95, n_eff: float | None = None, df: float | None = None
+    n: int, threshold: float, level: float = 0.95, n_eff: float | None = None, df: float | None = None
 ) -> int | None:
-    """Most errors in n cases with the one-sided bound of `intervals.proportion` still at or over `bar`, or None.
+    """Most errors in n cases with the one-sided bound of `intervals.proportion` still at or over `threshold`, or None.
 
     The bound is taken at `n_eff` cases and with t(df), as for clustered cases; left out, the cases are independent.
     """
@@ -63,7 +63,7 @@ def errors_allowed(
 
     def holds(errors: int) -> bool:
         share = (n - errors) / n
-        return exact_near_end(wilson(share, worth, level, "lower", df), share, worth, level, "lower")[0] >= bar
+        return exact_near_end(wilson(share, worth, level, "lower", df), share, worth, level, "lower")[0] >= threshold
 
     if n < 1 or not holds(0):
         return None
@@ -91,9 +91,9 @@ def log_ratio_variance(baseline: float, tuned: float, correlation: float) -> flo
     return sum(odds) - 2 * _possible(correlation, baseline, tuned) * math.sqrt(odds[0] * odds[1])
 
 
-def ratio_variance(baseline: float, tuned: float, bar: float, correlation: float) -> float:
-    """Variance of tuned score - bar * baseline score of one case, both 0 or 1."""
-    one, other = tuned * (1 - tuned), bar * bar * baseline * (1 - baseline)
+def ratio_variance(baseline: float, tuned: float, threshold: float, correlation: float) -> float:
+    """Variance of tuned score - threshold * baseline score of one case, both 0 or 1."""
+    one, other = tuned * (1 - tuned), threshold * threshold * baseline * (1 - baseline)
     return one + other - 2 * _possible(correlation, baseline, tuned) * math.sqrt(one * other)
 
 
@@ -103,26 +103,28 @@ def _possible(correlation: float, *rates: float) -> float:
     return min(correlation, math.sqrt(low * (1 - high) / (high * (1 - low)))) if low > 0 and high < 1 else 0.0
 
 
-def cases_for_cut(baseline: float, ratio: float, bar: float, correlation: float, power: float = POWER) -> int | None:
-    """Independent cases that show tuned / baseline to be at most `bar` where it is `ratio`: a gap of logarithms."""
-    if not 0 < ratio < bar:
+def cases_for_cut(
+    baseline: float, ratio: float, threshold: float, correlation: float, power: float = POWER
+) -> int | None:
+    """Independent cases that show tuned / baseline to be at most `threshold` where it is `ratio`: gap of logarithms."""
+    if not 0 < ratio < threshold:
         return None
     se = math.sqrt(log_ratio_variance(baseline, baseline * ratio, correlation))
-    return cases_for_gap(se, 1, math.log(ratio / bar), "two", power=power)
+    return cases_for_gap(se, 1, math.log(ratio / threshold), "two", power=power)
 
 
-def contracts_for_few_flips(worse: int, changed: int, contracts: int, margin: float, each: float = 1.0) -> int | None:
-    """Contracts at which the few-flips guard lets 'no worse' pass, at the observed shares; None where it never does.
+def clusters_for_few_flips(worse: int, changed: int, clusters: int, margin: float, each: float = 1.0) -> int | None:
+    """Clusters at which the few-flips guard lets 'no worse' pass, at the observed shares; None where it never does.
 
-    Either the exact bound of the share of worse contracts falls under the margin, or 20 contracts have changed. A
-    contract counts as `each` of one size.
+    Either the exact bound of the share of worse clusters falls under the margin, or 20 clusters have changed. A
+    cluster counts as `each` of one size.
     """
     plans = []
     if changed:
-        plans.append(math.ceil(20 * contracts / changed))
-    share = worse / contracts
+        plans.append(math.ceil(20 * clusters / changed))
+    share = worse / clusters
     if share < margin:
-        size = contracts
+        size = clusters
         while size < MOST_CASES and upper_for_share(math.floor(share * size) * each, size * each) >= margin:
             size = math.ceil(size * 1.02)
         plans.append(size)
@@ -135,44 +137,44 @@ def _plan(cases: float) -> int | None:
 
 @dataclass(frozen=True)
 class Design:
-    """How what a metric counts lies in contracts."""
+    """How what a metric counts lies in clusters."""
 
-    contracts: int
+    clusters: int
     sizes: tuple[tuple[int, float], ...] = ((1, 1.0),)
-    """Units (cases, or claims of a ratio's denominator) of a contract, and the share of contracts with so many."""
+    """Units (cases, or claims of a ratio's denominator) of a cluster, and the share of clusters with so many."""
     icc: float = 0.0
-    """Correlation of two units of one contract."""
+    """Correlation of two units of one cluster."""
 
     @cached_property
-    def per_contract(self) -> float:
-        """Mean units a contract."""
+    def per_cluster(self) -> float:
+        """Mean units a cluster."""
         return sum(size * share for size, share in self.sizes)
 
     @cached_property
     def units(self) -> int:
         """All units."""
-        return max(1, round(self.contracts * self.per_contract))
+        return max(1, round(self.clusters * self.per_cluster))
 
     @cached_property
     def weighted_size(self) -> float:
-        """Units of the contract that a unit lies in, on average: sum of squares over sum."""
-        return sum(size * size * share for size, share in self.sizes) / self.per_contract
+        """Units of the cluster that a unit lies in, on average: sum of squares over sum."""
+        return sum(size * size * share for size, share in self.sizes) / self.per_cluster
 
     @property
     def is_plain(self) -> bool:
-        """Every contract is one case that counts one unit."""
+        """Every cluster is one case that counts one unit."""
         return all(size == 1 for size, _ in self.sizes)
 
     @property
     def effective(self) -> float:
-        """Contracts of one size that tell as much: all units over those of the contract that a unit is in."""
-        return self.contracts * self.per_contract / self.weighted_size
+        """Clusters of one size that tell as much: all units over those of the cluster that a unit is in."""
+        return self.clusters * self.per_cluster / self.weighted_size
 
     @cached_property
     def freedom(self) -> float:
         """Degrees of freedom of the judge's t."""
         sizes, shares = np.array(self.sizes).T
-        return cluster_variance.freedom(sizes / (self.contracts * self.per_contract), shares * self.contracts)
+        return cluster_variance.freedom(sizes / (self.clusters * self.per_cluster), shares * self.clusters)
 
     @property
     def deff(self) -> float:
@@ -180,7 +182,7 @@ class Design:
         return design_effect(self.weighted_size, self.icc)
 
     def events(self, rate: float) -> Array:
-        """Probability that a contract holds 0, 1, 2 ... units with an event: beta-binomial, mixed over sizes."""
+        """Probability that a cluster holds 0, 1, 2 ... units with an event: beta-binomial, mixed over sizes."""
         found = np.zeros(max(size for size, _ in self.sizes) + 1)
         for size, share in self.sizes:
             found[: size + 1] += share * _beta_binomial(size, rate, self.icc)
@@ -188,11 +190,11 @@ class Design:
 
 
 def design_of(units: Array, icc: float) -> Design:
-    """The design of contracts with these many units each; contracts without any are no part of it."""
+    """The design of clusters with these many units each; clusters without any are no part of it."""
     counted = np.rint(units[units > 0.5]).astype(int)
     sizes, times = np.unique(counted, return_counts=True)
     shares = tuple((int(s), float(t) / len(counted)) for s, t in zip(sizes, times, strict=True))
-    return Design(contracts=len(counted), sizes=shares, icc=icc)
+    return Design(clusters=len(counted), sizes=shares, icc=icc)
 
 
 def _beta_binomial(size: int, rate: float, icc: float) -> Array:
@@ -215,62 +217,68 @@ class Need(NamedTuple):
     """What it takes."""
 
     times: float | None
-    """Times as many contracts; None where the value is the bar itself, which no number settles."""
+    """Times as many clusters; None where the value is the threshold itself, which no number settles."""
     apart: float
-    """Distance from the bar that the contracts there are settle."""
+    """Distance from the threshold that the clusters there are settle."""
 
 
-def for_level(found: Observations, metric: Metric, bar: float, side: Side) -> Need:
-    """Contracts that show a level like this one to be on its side of the bar."""
+def for_level(found: Observations, metric: Metric, threshold: float, side: Side) -> Need:
+    """Clusters that show a level like this one to be on its side of the threshold."""
     value = estimate(found, metric, side=side).value
     assert value is not None
     is_at_an_end = metric.is_share is not False and value in metric.limits
 
     def reach(copies: int) -> float:
         made = estimate(replace(found, cases=found.table.repeated(copies)), metric, side=side)
-        return _reach(made, below=value > bar, is_certain=is_at_an_end)
+        return _reach(made, below=value > threshold, is_certain=is_at_an_end)
 
-    return _need(reach, abs(value - bar), len(found.cases))
+    return _need(reach, abs(value - threshold), len(found.cases))
 
 
 def for_difference(
-    pairs: Pairs, bar: float, *, side: Side = "two", level: float = 0.95, factor: float = 1.0, at: float | None = None
+    pairs: Pairs,
+    threshold: float,
+    *,
+    side: Side = "two",
+    level: float = 0.95,
+    factor: float = 1.0,
+    at: float | None = None,
 ) -> Need:
-    """Contracts that show a difference like this one to be on its side of the bar; or one that is `at` something."""
+    """Clusters that show a difference like this one to be on its side of the threshold; or one `at` something."""
     value = pairs.values[0] - factor * pairs.values[1] if pairs.values else 0.0
     truth = value if at is None else at
     is_same = bool((pairs.sums[0] == pairs.sums[1]).all())
 
     def reach(copies: int) -> float:
         made = difference(repeated(pairs, copies), level, side, factor)
-        return _reach(made, below=truth > bar, is_certain=is_same)
+        return _reach(made, below=truth > threshold, is_certain=is_same)
 
-    return _need(reach, abs(truth - bar), len(pairs.tuned))
+    return _need(reach, abs(truth - threshold), len(pairs.tuned))
 
 
-def for_ratio(pairs: Pairs, bar: float) -> Need:
-    """Contracts that show a ratio of rates like this one to be on its side of the bar, on the log scale."""
+def for_ratio(pairs: Pairs, threshold: float) -> Need:
+    """Clusters that show a ratio of rates like this one to be on its side of the threshold, on the log scale."""
     value = rate_ratio(pairs).value
     assert value is not None
     if value == 0:
-        return _need(lambda copies: rate_ratio(repeated(pairs, copies)).high or math.inf, bar, len(pairs.tuned))
+        return _need(lambda copies: rate_ratio(repeated(pairs, copies)).high or math.inf, threshold, len(pairs.tuned))
 
     def reach(copies: int) -> float:
         made = rate_ratio(repeated(pairs, copies))
         low, high = (math.log(bound / value) if bound else None for bound in (made.low, made.high))
         logs = Estimate(value=0.0, low=low, high=high, level=made.level)
-        return _reach(logs, below=value > bar, is_certain=False)
+        return _reach(logs, below=value > threshold, is_certain=False)
 
-    return _need(reach, abs(math.log(value / bar)), len(pairs.tuned))
+    return _need(reach, abs(math.log(value / threshold)), len(pairs.tuned))
 
 
 def repeated(pairs: Pairs, times: int) -> Pairs:
-    """As if `times` as many contracts like these had been seen."""
+    """As if `times` as many clusters like these had been seen."""
     return replace(pairs, tuned=pairs.tuned.repeated(times), baseline=pairs.baseline.repeated(times))
 
 
 def _reach(made: Estimate, below: bool, is_certain: bool) -> float:
-    """Distance from value to bar at which the bound, four times of five, is on the value's side of it.
+    """Distance from value to threshold at which the bound, four times of five, is on the value's side of it.
 
     Infinite where there is no bound. A value that is certain to be seen again needs no more than its bound.
     """

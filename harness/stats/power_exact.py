@@ -1,7 +1,7 @@
-"""How likely a rule is to pass, summed over what it may come to count. Knows no gate file, no record and no wording.
+"""How likely a rule is to pass, summed over what it may come to count.
 
-The rules are those of `harness.gates.judge` on scores of 0 and 1: exact where every case is a contract of its own. With
-several units a contract they correlate by an assumed or measured amount, and the judge's design effect is taken to be
+The rules are those of `harness.gates.judge` on scores of 0 and 1: exact where every case is a cluster of its own. With
+several units a cluster they correlate by an assumed or measured amount, and the judge's design effect is taken to be
 the one that this implies.
 """
 
@@ -36,25 +36,25 @@ class Allowed:
     """Most errors with which a level still passes; None where not even none does."""
 
     scattered: int | None
-    """Where ten contracts or more hold one, so that the design effect is known."""
+    """Where ten clusters or more hold one, so that the design effect is known."""
     few: int | None
-    """Where fewer do, and the few-errors guard counts contracts, not cases."""
+    """Where fewer do, and the few-errors guard counts clusters, not cases."""
 
 
-def allowed(design: Design, bar: float, level: float = 0.95) -> Allowed:
-    """Errors that the one-sided bound of a share allows under a lower `bar`."""
+def allowed(design: Design, threshold: float, level: float = 0.95) -> Allowed:
+    """Errors that the one-sided bound of a share allows under a lower `threshold`."""
     n = design.units
     if design.is_plain:
-        most = power.errors_allowed(n, bar, level)
+        most = power.errors_allowed(n, threshold, level)
         return Allowed(most, most)
-    free = power.errors_allowed(n, bar, level, n / design.deff, design.freedom)
-    few = power.errors_allowed(n, bar, level, min(n / design.deff, design.effective), design.freedom)
+    free = power.errors_allowed(n, threshold, level, n / design.deff, design.freedom)
+    few = power.errors_allowed(n, threshold, level, min(n / design.deff, design.effective), design.freedom)
     return Allowed(free, few)
 
 
-def chance_of_level(design: Design, bar: float, truth: float, level: float = 0.95) -> float:
-    """Probability that a share which is `truth` is shown to be at least `bar`; for 'at most' give both less 1."""
-    most = allowed(design, bar, level)
+def chance_of_level(design: Design, threshold: float, truth: float, level: float = 0.95) -> float:
+    """Probability that a share which is `truth` is shown to be at least `threshold`; for 'at most' give both less 1."""
+    most = allowed(design, threshold, level)
     if design.is_plain:
         return 0.0 if most.few is None else float(special.bdtr(most.few, design.units, 1 - truth))
     scattered, few = (-1 if most.scattered is None else most.scattered), (-1 if most.few is None else most.few)
@@ -64,30 +64,30 @@ def chance_of_level(design: Design, bar: float, truth: float, level: float = 0.9
 
 
 def _at_most(design: Design, rate: float, few: int, scattered: int) -> float:
-    """Probability of at most `few` events in fewer than ten contracts, or of at most `scattered` in ten or more."""
-    one, contracts = design.events(rate), design.contracts
-    length = 1 << (contracts * (len(one) - 1)).bit_length()
-    together = np.fft.irfft(np.fft.rfft(one, length) ** contracts, length)
+    """Probability of at most `few` events in fewer than ten clusters, or of at most `scattered` in ten or more."""
+    one, clusters = design.events(rate), design.clusters
+    length = 1 << (clusters * (len(one) - 1)).bit_length()
+    together = np.fft.irfft(np.fft.rfft(one, length) ** clusters, length)
     hit: Array = one.copy()
     some: Array = np.ones(1)
     hit[0] = 0.0
     in_few = [0.0, 0.0]
-    for holders in range(min(FEW_ERRORS.fewest, contracts + 1)):
-        times = math.comb(contracts, holders) * one[0] ** (contracts - holders)
+    for holders in range(min(FEW_ERRORS.fewest, clusters + 1)):
+        times = math.comb(clusters, holders) * one[0] ** (clusters - holders)
         for i, most in enumerate((few, scattered)):
             in_few[i] += times * float(some[: most + 1].sum())
         some = np.convolve(some, hit).astype(np.float64)
     return min(1.0, max(0.0, in_few[0] + float(together[: scattered + 1].sum()) - in_few[1]))
 
 
-def rate_needed(design: Design, bar: float, wanted: float = power.POWER) -> float | None:
-    """Lowest true share that is shown to be at least `bar` with probability `wanted`; None where none is."""
-    return _lowest(lambda truth: chance_of_level(design, bar, truth) >= wanted, bar, 1.0)
+def rate_needed(design: Design, threshold: float, wanted: float = power.POWER) -> float | None:
+    """Lowest true share that is shown to be at least `threshold` with probability `wanted`; None where none is."""
+    return _lowest(lambda truth: chance_of_level(design, threshold, truth) >= wanted, threshold, 1.0)
 
 
 @dataclass(frozen=True)
 class _Changes:
-    """A paired comparison seen by contract: shares that get better and worse, by `step` of their own score each."""
+    """A paired comparison seen by cluster: shares that get better and worse, by `step` of their own score each."""
 
     better: float
     worse: float
@@ -95,12 +95,12 @@ class _Changes:
 
 
 def _changes(design: Design, changed: float, gain: float) -> _Changes:
-    """Contracts that change where `changed` of the units do and the metric gains `gain`.
+    """Clusters that change where `changed` of the units do and the metric gains `gain`.
 
-    The net change of a changed contract is one size, which gives the mean and the variance of a contract's sum, as far
-    as contracts without a single loss (or gain) can; exact where a contract is one case.
+    The net change of a changed cluster is one size, which gives the mean and the variance of a cluster's sum, as far
+    as clusters without a single loss (or gain) can; exact where a cluster is one case.
     """
-    m, share = design.per_contract, max(changed, abs(gain))
+    m, share = design.per_cluster, max(changed, abs(gain))
     any_change = 1 - float(design.events(share)[0])
     if any_change <= 0:
         return _Changes(0.0, 0.0, 1.0)
@@ -112,20 +112,18 @@ def _changes(design: Design, changed: float, gain: float) -> _Changes:
     return _Changes(more, any_change - more, step) if gain >= 0 else _Changes(any_change - more, more, step)
 
 
-def _outcomes(contracts: int, seen: _Changes) -> tuple[Array, Array, Array]:
-    """Numbers of better and worse contracts that can come, and the probability of each pair: a trinomial."""
+def _outcomes(clusters: int, seen: _Changes) -> tuple[Array, Array, Array]:
+    """Numbers of better and worse clusters that can come, and the probability of each pair: a trinomial."""
 
     def window(share: float) -> Array:
-        middle, reach = contracts * share, 6.5 * math.sqrt(contracts * share * (1 - share)) + 6
-        return np.arange(max(0, math.floor(middle - reach)), min(contracts, math.ceil(middle + reach)) + 1).astype(
-            float
-        )
+        middle, reach = clusters * share, 6.5 * math.sqrt(clusters * share * (1 - share)) + 6
+        return np.arange(max(0, math.floor(middle - reach)), min(clusters, math.ceil(middle + reach)) + 1).astype(float)
 
     better, worse = (a.ravel() for a in np.meshgrid(window(seen.better), window(seen.worse), indexing="ij"))
-    same = contracts - better - worse
+    same = clusters - better - worse
     kept = same >= 0
     better, worse, same = better[kept], worse[kept], same[kept]
-    logs = special.gammaln(contracts + 1) - special.gammaln(better + 1) - special.gammaln(worse + 1)
+    logs = special.gammaln(clusters + 1) - special.gammaln(better + 1) - special.gammaln(worse + 1)
     logs -= special.gammaln(same + 1)
     for count, share in ((better, seen.better), (worse, seen.worse), (same, 1 - seen.better - seen.worse)):
         logs += special.xlogy(count, max(0.0, share))
@@ -133,32 +131,32 @@ def _outcomes(contracts: int, seen: _Changes) -> tuple[Array, Array, Array]:
 
 
 def _bounds(design: Design, better: Array, worse: Array, step: float, level: float, side: Side) -> tuple[Array, Array]:
-    """Bounds of the difference, as `changes.gains_and_losses` has them, with one step for every contract."""
-    contracts = design.contracts
-    move, scale = step / contracts, contracts / (contracts - 1)
+    """Bounds of the difference, as `paired.gains_and_losses` has them, with one step for every cluster."""
+    clusters = design.clusters
+    move, scale = step / clusters, clusters / (clusters - 1)
     mean, moved = move * (better - worse), better + worse
-    beyond = better * np.abs(move - mean / contracts) + worse * np.abs(move + mean / contracts)
-    beyond += (contracts - moved) * np.abs(mean) / contracts
-    squares = moved * move**2 - mean**2 / contracts
+    beyond = better * np.abs(move - mean / clusters) + worse * np.abs(move + mean / clusters)
+    beyond += (clusters - moved) * np.abs(mean) / clusters
+    squares = moved * move**2 - mean**2 / clusters
     apart = np.divide(beyond**2, squares, out=np.zeros_like(mean), where=squares > 0)
-    either, sides = has_enough_clusters(moved, apart, contracts, FEW_CHANGES.fewest), []
+    either, sides = has_enough_clusters(moved, apart, clusters, FEW_CHANGES.fewest), []
     for count in (better, worse):
-        own = has_enough_clusters(count, 4 * count * (1 - count / contracts), contracts, FEW_CHANGES.fewest)
+        own = has_enough_clusters(count, 4 * count * (1 - count / clusters), clusters, FEW_CHANGES.fewest)
         most = paired.effective_size_cap(own, either, moved * move, moved * move**2, design.effective)
-        spread = scale * count * move**2 * (1 - count / contracts)
+        spread = scale * count * move**2 * (1 - count / clusters)
         sides.append(paired.Shifts(count * move, spread, 1.0, most, design.effective))
-    covariance = -scale * sides[0].mean * sides[1].mean / contracts
+    covariance = -scale * sides[0].mean * sides[1].mean / clusters
     return paired.hybrid(sides[0], sides[1], covariance, critical(level, side, design.freedom))
 
 
 def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
     """Probability that 'improves' passes where `changed` of the units change and the metric gains `gain`.
 
-    Without a margin the exact test must be under `alpha` too: McNemar, or where contracts hold several units the sign
-    flip of their sums, whose many sizes leave it as few ties as the mid-p value of McNemar on contracts has.
+    Without a margin the exact test must be under `alpha` too: McNemar, or where clusters hold several units the sign
+    flip of their sums, whose many sizes leave it as few ties as the mid-p value of McNemar on clusters has.
     """
     seen = _changes(design, changed, gain)
-    better, worse, chance = _outcomes(design.contracts, seen)
+    better, worse, chance = _outcomes(design.clusters, seen)
     passes = _bounds(design, better, worse, seen.step, 0.95, "two")[0] > margin
     if margin == 0:
         fewer, changes = np.minimum(better, worse), (better + worse).astype(np.int64)
@@ -172,34 +170,34 @@ def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float
 def chance_of_no_worse(design: Design, changed: float, margin: float, gain: float = 0.0) -> float:
     """Probability that 'no worse' passes where `changed` of the units change, either way alike unless there is a gain.
 
-    With fewer than 20 changed contracts the few-flips guard holds the bound to the share of those that got worse.
+    With fewer than 20 changed clusters the few-flips guard holds the bound to the share of those that got worse.
     """
-    contracts, seen = design.contracts, _changes(design, changed, gain)
-    better, worse, chance = _outcomes(contracts, seen)
+    clusters, seen = design.clusters, _changes(design, changed, gain)
+    better, worse, chance = _outcomes(clusters, seen)
     passes = _bounds(design, better, worse, seen.step, 0.95, "lower")[0] > -margin
-    each = design.effective / contracts
+    each = design.effective / clusters
     most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_FLIPS.fewest))
     passes &= (better + worse >= FEW_FLIPS.fewest) | (worse < most)
     return float(chance[passes].sum())
 
 
-def chance_of_cut(design: Design, baseline: float, ratio: float, bar: float, correlation: float) -> float:
+def chance_of_cut(design: Design, baseline: float, ratio: float, threshold: float, correlation: float) -> float:
     """Probability that 'reduces' passes where tuned / baseline is `ratio`: normal, and rough where events are few.
 
-    The upper bound is at most `bar` where p1 - bar * p0 is below 0 by 1.96 standard errors of its own (Fieller 1954).
-    Where fewer than ten contracts hold a tuned event, the judge's MOVER-R bound at the expected rates is taken instead.
+    The upper bound is at most `threshold` where p1 - threshold * p0 is 1.96 standard errors below 0 (Fieller 1954).
+    Where fewer than ten clusters hold a tuned event, the judge's MOVER-R bound at the expected rates is taken instead.
     """
     tuned = baseline * ratio
-    if ratio >= bar:
+    if ratio >= threshold:
         return 0.0
     z, independent = critical(0.95, "two"), design.units / design.deff
-    variance = power.ratio_variance(baseline, tuned, bar, correlation)
-    known = float(special.ndtr((bar * baseline - tuned) / math.sqrt(variance / independent) - z))
+    variance = power.ratio_variance(baseline, tuned, threshold, correlation)
+    known = float(special.ndtr((threshold * baseline - tuned) / math.sqrt(variance / independent) - z))
     holders = 1 - float(design.events(tuned)[0])
-    few = float(special.bdtr(FEW_ERRORS.fewest - 1, design.contracts, holders))
+    few = float(special.bdtr(FEW_ERRORS.fewest - 1, design.clusters, holders))
     n, df = min(independent, design.effective), None if design.is_plain else design.freedom
     upper = ratio_of_rates(*((rate, *wilson(rate, n, df=df)) for rate in (tuned, baseline)))[1]
-    guarded = 0.0 if upper is None else float(special.ndtr(z * (bar - ratio) / (upper - ratio) - z))
+    guarded = 0.0 if upper is None else float(special.ndtr(z * (threshold - ratio) / (upper - ratio) - z))
     return few * guarded + (1 - few) * known
 
 
@@ -216,20 +214,20 @@ def smallest_margin(design: Design, changed: float, wanted: float = power.POWER)
 
 
 def largest_ratio(
-    design: Design, baseline: float, bar: float, correlation: float, wanted: float = power.POWER
+    design: Design, baseline: float, threshold: float, correlation: float, wanted: float = power.POWER
 ) -> float | None:
-    """Largest true tuned / baseline that is shown to be at most `bar` with probability `wanted`; None where none is."""
-    ratios = (bar * step / 200 for step in range(199, -1, -1))
-    return next((r for r in ratios if chance_of_cut(design, baseline, r, bar, correlation) >= wanted), None)
+    """Largest true tuned / baseline shown to be at most `threshold` with probability `wanted`; None where none is."""
+    ratios = (threshold * step / 200 for step in range(199, -1, -1))
+    return next((r for r in ratios if chance_of_cut(design, baseline, r, threshold, correlation) >= wanted), None)
 
 
-def contracts_needed(design: Design, chance: Callable[[Design], float], wanted: float = power.POWER) -> int | None:
-    """Contracts like these at which `chance` reaches `wanted`, to about 2%; None where 20,000 do not do."""
+def clusters_needed(design: Design, chance: Callable[[Design], float], wanted: float = power.POWER) -> int | None:
+    """Clusters like these at which `chance` reaches `wanted`, to about 2%; None where 20,000 do not do."""
 
-    def reaches(contracts: int) -> bool:
-        return chance(replace(design, contracts=contracts)) >= wanted
+    def reaches(clusters: int) -> bool:
+        return chance(replace(design, clusters=clusters)) >= wanted
 
-    low, high = 1, design.contracts
+    low, high = 1, design.clusters
     while not reaches(high):
         low, high = high, math.ceil(high * 1.5)
         if high > MOST_CONTRACTS:

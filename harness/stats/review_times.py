@@ -1,4 +1,4 @@
-"""How long people took to make drafts usable, tuned against baseline. Knows no event and no page.
+"""How long people took to make drafts usable, tuned against baseline.
 
 Times are compared within a person, since some work faster than others. Nothing here is for two answers that were read
 side by side: that time belongs to neither.
@@ -32,7 +32,6 @@ class ReviewTime(Struct, frozen=True, kw_only=True):
     variant: str
     """Whose draft."""
     cluster: str
-    """Contract."""
     active_s: float
     """Seconds in use."""
     wall_s: float
@@ -59,7 +58,7 @@ class Times(Struct, frozen=True, kw_only=True):
 
 
 def times(spent: Sequence[ReviewTime]) -> Times:
-    """Medians and ratio. Not measured where no person worked on drafts of both variants, or under ten contracts."""
+    """Medians and ratio. Not measured where no person worked on drafts of both variants, or under ten clusters."""
     least, most = caps(spent)
     seconds = np.array([one.active_s for one in spent])
     return Times(
@@ -84,10 +83,10 @@ def caps(spent: Sequence[ReviewTime]) -> tuple[float, float]:
 
 
 def ratio(spent: Sequence[ReviewTime]) -> Estimate:
-    """Review-time ratio r = exp(mean(ln t_tuned - ln t_baseline)), with a bootstrap over contracts.
+    """Review-time ratio r = exp(mean(ln t_tuned - ln t_baseline)), with a bootstrap over clusters.
 
     The mean is taken within each person, whose weight is n_t n_b / (n_t + n_b) for n_t tuned and n_b baseline drafts;
-    where everybody worked on both drafts of every contract, it is the plain paired mean.
+    where everybody worked on both drafts of every cluster, it is the plain paired mean.
     """
     kept = [one for one in spent if one.variant in (BASELINE, CANDIDATE)]
     clusters = codes(one.cluster for one in kept)
@@ -112,7 +111,7 @@ def ratio(spent: Sequence[ReviewTime]) -> Estimate:
 
 
 def _sums(spent: Sequence[ReviewTime], clusters: Any, count: int) -> Array:
-    """By contract: for each person and variant the number of drafts, then the sum of their log seconds."""
+    """By cluster: for each person and variant the number of drafts, then the sum of their log seconds."""
     people = sorted({one.reviewer for one in spent})
     columns = {
         (who, variant): i for i, (who, variant) in enumerate((p, v) for p in people for v in (CANDIDATE, BASELINE))
@@ -143,7 +142,7 @@ def _by_variant(spent: Sequence[ReviewTime]) -> dict[str, list[ReviewTime]]:
 
 
 def _median(seconds: Sequence[float], spent: Sequence[ReviewTime]) -> Estimate:
-    """The median with a bootstrap over contracts; without an interval under ten contracts."""
+    """The median with a bootstrap over clusters; without an interval under ten clusters."""
     if not spent:
         return Estimate(value=None, reason="no draft of this model was timed")
     clusters = codes(one.cluster for one in spent)

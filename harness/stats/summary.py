@@ -1,4 +1,4 @@
-"""Fills metrics.json: levels of every variant, and tuned against baseline. Knows no gate and no run folder."""
+"""Fills metrics.json: levels of every variant, and tuned against baseline."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

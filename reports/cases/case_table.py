@@ -1,4 +1,4 @@
-"""The table of every case as CSV, a line a case: what it is, how it scored, where it is shown. Knows no HTML."""
+"""The table of every case as CSV, a line a case: what it is, how it scored, where it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word difference of two answers, laid over the scorers' findings. Knows no view and cuts nothing."""
+"""Word difference of two answers, laid over the scorers' findings. It cuts nothing."""
 
 from __future__ import annotations
 

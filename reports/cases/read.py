@@ -1,4 +1,4 @@
-"""Reads a run's answers once and keeps of each what a report counts and sorts by, not its text. Knows no wording."""
+"""Reads a run's answers once and keeps of each what a report counts and sorts by, not its text."""
 
 from __future__ import annotations
 

@@ -317,4 +317,4 @@ def fewest_clusters(chance: Callable[[Design], float], power: float) -> int | No
     from harness.stats import power_exact
     from harness.stats.power import Design
 
-    return power_exact.contracts_needed(Design(contracts=FEWEST_CLUSTERS), chance, power)
+    return power_exact.clusters_needed(Design(clusters=FEWEST_CLUSTERS), chance, power)

@@ -139,9 +139,7 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     says = f"a model at {shown(good)} passes {how_often(chance)}"
     clusters = None
     if chance < power:
-        clusters = power_exact.contracts_needed(
-            design, lambda d: power_exact.chance_of_level(d, threshold, good), power
-        )
+        clusters = power_exact.clusters_needed(design, lambda d: power_exact.chance_of_level(d, threshold, good), power)
         says += question.for_power(None if needed is None else f"it must be at {shown(needed)}", clusters)
     elif needed is not None and shown(needed) != shown(good):
         says += f"; for {power:.0%} it must be at {shown(needed)}"
@@ -165,7 +163,7 @@ def _out_of_reach(question: PowerQuestion, threshold: float) -> PowerNumbers:
     side: Side = "lower" if question.gate.rule == "at_least" else "upper"
     seen = _judge(question.best, side).observed
     bound = seen and (seen.low if side == "lower" else seen.high)
-    clusters = power_exact.contracts_needed(question.design, lambda d: power_exact.chance_of_level(d, threshold, 1.0))
+    clusters = power_exact.clusters_needed(question.design, lambda d: power_exact.chance_of_level(d, threshold, 1.0))
     says = (
         f"without any error in {question.design.units:,} the bound is {number(bound or 0.0, True, question.gate.value)}"
         f"; it takes {question.more(clusters)}"

@@ -73,7 +73,7 @@ def _need(evidence: Evidence, side: Side) -> Need:
     if changed >= FEW_FLIPS.fewest:
         return need
     each = evidence.pairs.effective / clusters
-    by_guard = power.contracts_for_few_flips(worse, changed, clusters, margin, each)
+    by_guard = power.clusters_for_few_flips(worse, changed, clusters, margin, each)
     times = None if by_guard is None or need.times is None else max(need.times, by_guard / clusters)
     return power.Need(times, max(need.apart, flip_bound(evidence.pairs)))
 
@@ -95,7 +95,7 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     line += f"model passes {how_often(chance)}"
     clusters = None
     if chance < assumed.power:
-        clusters = power_exact.contracts_needed(
+        clusters = power_exact.clusters_needed(
             design, lambda d: power_exact.chance_of_no_worse(d, assumed.discordance, margin), assumed.power
         )
         way = None if smallest is None else f"the margin must be {unsigned(smallest)}"
@@ -112,7 +112,7 @@ def _power(question: PowerQuestion) -> PowerNumbers:
 
 def _if_nothing_changed(question: PowerQuestion) -> list[str]:
     """What too few clusters rule out where no case changed; nothing where they are enough."""
-    margin, clusters = question.gate.margin, question.design.contracts
+    margin, clusters = question.gate.margin, question.design.clusters
     unchanged = _judge(question.best)
     if unchanged.outcome == "pass":
         return []

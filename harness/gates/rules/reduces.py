@@ -77,7 +77,7 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     clusters = None
     if chance < assumed.power:
         cases = power.cases_for_cut(before, truth, threshold, correlation, assumed.power)
-        clusters = cases and round(cases * design.deff / design.per_contract)
+        clusters = cases and round(cases * design.deff / design.per_cluster)
         says += question.for_power(None if largest is None else f"it must be at {largest:.0%} of it", clusters)
     elif largest is not None and f"{largest:.0%}" != f"{truth:.0%}":
         says += f"; for {assumed.power:.0%} it must be at {largest:.0%} of it"

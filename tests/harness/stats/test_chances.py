@@ -135,7 +135,7 @@ def test_levels_of_clustered_suites_pass_as_often_as_predicted(contracts, cases,
     sizes, codes = np.full(contracts, float(cases)), np.arange(contracts)
     found = np.mean([intervals.proportion(row, sizes, codes, 0.95, "lower").low >= bar for row in right])
     design = design_of(sizes, icc)
-    assert (design.contracts, design.units) == (contracts, contracts * cases)
+    assert (design.clusters, design.units) == (contracts, contracts * cases)
     assert power_exact.chance_of_level(design, bar, truth) == pytest.approx(found, abs=POINTS)
 
 
@@ -228,10 +228,10 @@ def test_what_is_needed_has_the_chance_that_was_asked_for():
 
 
 def test_more_contracts_are_found_that_reach_the_chance():
-    wanted = power_exact.contracts_needed(Design(240), lambda d: power_exact.chance_of_no_worse(d, 0.10, 0.02))
+    wanted = power_exact.clusters_needed(Design(240), lambda d: power_exact.chance_of_no_worse(d, 0.10, 0.02))
     assert wanted == pytest.approx(1546, rel=0.03)
-    assert power_exact.contracts_needed(Design(240), lambda d: 0.5) is None
-    assert power_exact.contracts_needed(Design(240), lambda d: 0.9) <= 240
+    assert power_exact.clusters_needed(Design(240), lambda d: 0.5) is None
+    assert power_exact.clusters_needed(Design(240), lambda d: 0.9) <= 240
 
 
 def test_a_faultless_model_is_judged_by_contracts_not_by_cases():

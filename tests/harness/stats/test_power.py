@@ -117,10 +117,10 @@ def test_smallest_visible_difference_is_the_sum_of_both_quantiles():
 
 @pytest.mark.parametrize(("worse", "changed", "needed"), [(0, 0, 149), (0, 1, 149), (3, 3, 667)])
 def test_the_guard_needs_contracts_until_the_bound_or_twenty_changes(worse, changed, needed):
-    assert power.contracts_for_few_flips(worse, changed, 100, 0.02) == pytest.approx(needed, rel=0.02)
+    assert power.clusters_for_few_flips(worse, changed, 100, 0.02) == pytest.approx(needed, rel=0.02)
 
 
 def test_no_gap_and_no_spread_give_no_plan():
     assert power.cases_for_gap(0.01, 100, 0.0, "two") is None
     assert power.cases_for_gap(0.0, 100, 0.1, "two") is None
-    assert power.contracts_for_few_flips(0, 0, 100, 0.0) is None
+    assert power.clusters_for_few_flips(0, 0, 100, 0.0) is None
