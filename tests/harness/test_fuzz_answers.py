@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engines.openai import metrics, protocol
-from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server, _retry_after, _said
+from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server, _error_text, _retry_after
 from harness.errors import Unavailable
 from harness.judges import rubric
 from harness.schema import Case, Completion, Request, Sampling
@@ -171,7 +171,7 @@ WAITS = st.sampled_from(["nan", "inf", "-inf", "1e999", "Wed, 21 Oct 99999 07:28
 )
 def test_any_refusal_of_a_server_is_told_in_one_short_line(body: bytes, wait: str) -> None:
     got = httpx.Response(500, content=body, headers={"Retry-After": wait})
-    said = _said(got)
+    said = _error_text(got)
     assert said and "\n" not in said and len(said) <= 300
     asked_to_wait = _retry_after(got)
     assert asked_to_wait is None or asked_to_wait >= 0

@@ -1,4 +1,4 @@
-"""The canary at servers: a model must answer alike at all of them, before and after a fault, unlike its baseline."""
+"""The canary for servers: equal answers of a model at all servers and after faults, unlike its baseline's."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from harness.schema import BASELINE, Checkpoint, Completion
 from harness.suites.prompts import Renderer
 
 SLACK = 3.0
-"""Times the noise of repeated calls: the largest of a few draws, against which one more draw is held."""
-AGREE = 0.25
-"""Largest difference of log probabilities of one model at two servers, or before and after a fault, for which rounding
-is reason enough: a bf16 logit between 16 and 32 moves in steps of 0.125."""
-SLOTS = (
-    "Start the server with --max-loras one above the number of its adapters, or serve the merged weights under a name "
-    "of their own"
+"""Factor on the noise of repeated calls, which is estimated from only a few calls."""
+MAX_ROUNDING = 0.25
+"""Largest difference of log probabilities of one model, at two servers or after a fault, that rounding explains: bf16
+logits between 16 and 32 are multiples of 0.125."""
+SPARE_SLOT = (
+    "Start the server with --max-loras one above the number of its adapters, or serve the merged weights under their "
+    "own name"
 )
 
 Wait = Callable[[Coroutine[Any, Any, list[Completion]]], list[Completion]]
 
 
 class Witness:
-    """What each model answered first, and the largest difference seen since."""
+    """The first canary answers of each model, and the largest difference since."""
 
     def __init__(
         self, checkpoints: Mapping[str, Checkpoint], renderers: Mapping[str, Renderer], say: Callable[[str], None]
@@ -40,29 +40,29 @@ class Witness:
         self._say = say
 
     def _texts(self, name: str) -> list[tuple[int, ...]]:
-        """The canary's prompts as token ids of one model."""
+        """Return the canary's prompts as token ids of one model."""
         tokenizer = self._renderers[name].tokenizer
         return canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
     def examine(self, server: Server, pool: Pool, wait: Wait) -> None:
-        """Ask a server for each model's answers and hold them against other servers' and those of the model's base.
+        """Run the canary on each model of a server; compare with other servers and with the model's base.
 
-        A server that fails meanwhile is left out until it works.
+        A server that fails meanwhile is left out until it works. Raises CanaryFailed or EngineFailed.
         """
 
         def ask(rows: Sequence[canary.Row]) -> list[Completion]:
-            return wait(self._rows(server, pool, rows))
+            return wait(self._completions(server, pool, rows))
 
         try:
             for name, checkpoint in self.models.items():
                 if name not in server.models:
                     continue
                 own = canary.take(ask, self._texts(name), name, False, lambda: None)
-                self._agrees(server, name, own.rows, self.references.setdefault(name, own).rows)
+                self._check_agreement(server, name, own.rows, self.references.setdefault(name, own).rows)
                 base = server.models[name].get("parent")
                 if base in server.models and base != name:
                     self.found[f"{name} at {server.url}"] = canary.check_shared(
-                        ask, self._texts(name), base, {name: checkpoint}, False, slack=SLACK, remedy=SLOTS
+                        ask, self._texts(name), base, {name: checkpoint}, False, slack=SLACK, remedy=SPARE_SLOT
                     )
         except Fault as fault:
             server.last_fault = str(fault)
@@ -71,7 +71,7 @@ class Witness:
         server.proven = True
 
     def compare(self) -> None:
-        """The judged model must not answer like the baseline that was asked; under one name they are one model."""
+        """Check that the tuned model differs from the baseline, unless both have one name. Raises CanaryFailed."""
         first = min(self.names, key=lambda variant: variant != BASELINE)
         before = self.references[self.names[first]]
         for variant, name in self.names.items():
@@ -80,44 +80,46 @@ class Witness:
                 effect = canary.check_differs(before.rows, own.rows, variant, self.models[name], before.noise)
                 self.found[variant] = {"check": f"against '{self.names[first]}'", "effect": effect}
 
-    async def look_again(self, server: Server, pool: Pool) -> None:
-        """CanaryFailed where a model of this server does not answer as it did; Fault where none answers."""
+    async def check_again(self, server: Server, pool: Pool) -> None:
+        """Raise CanaryFailed if a model's answers at this server have changed, Fault if the server does not answer."""
         for name in self.models:
             if name in server.models:
-                rows = await self._rows(server, pool, [(name, ids) for ids in self._texts(name)])
-                self._agrees(server, name, rows, self.references[name].rows)
+                rows = await self._completions(server, pool, [(name, ids) for ids in self._texts(name)])
+                self._check_agreement(server, name, rows, self.references[name].rows)
 
-    def _agrees(self, server: Server, name: str, rows: Sequence[Completion], known: Sequence[Completion]) -> None:
-        moved = canary.widest(known, rows)
+    def _check_agreement(
+        self, server: Server, name: str, rows: Sequence[Completion], reference: Sequence[Completion]
+    ) -> None:
+        moved = canary.widest(reference, rows)
         seen = self.found.setdefault("largest difference", {}).setdefault(server.url, {})
         seen[name] = max(moved, seen.get(name, 0.0))
-        if moved > AGREE:
+        if moved > MAX_ROUNDING:
             raise CanaryFailed(
-                f"canary: '{name}' at {server.url} does not answer as it did, or as it does elsewhere: log "
-                f"probabilities differ by {moved:.4g}, and {AGREE:g} at most is rounding. Serve one set of weights "
-                "under one name, and run again; the answers so far are not used"
+                f"canary: '{name}' at {server.url} does not answer as before, or as at other servers: log "
+                f"probabilities differ by {moved:.4g}, and rounding explains at most {MAX_ROUNDING:g}. Serve one set "
+                "of weights under one name, and re-run; the answers so far are not used"
             )
 
-    async def _rows(self, server: Server, pool: Pool, rows: Sequence[canary.Row]) -> list[Completion]:
-        """Answers of one server to canary rows, asked at once."""
+    async def _completions(self, server: Server, pool: Pool, rows: Sequence[canary.Row]) -> list[Completion]:
+        """Return the completions of canary rows by one server, requested concurrently. Raises EngineFailed."""
 
         async def one(index: int, row: canary.Row) -> Completion:
             request, name = canary.request(row, index), row[0]
             sent = protocol.body(request, name, server.models[name])
-            said = await pool.send_in_turn(server, sent)
-            # A server's base model may be none of those that are asked; its text is not compared.
+            response = await pool.send_in_turn(server, sent)
+            # A server's base model may have no renderer here; its text is not compared.
             renderer = self._renderers.get(name) or next(iter(self._renderers.values()))
-            return protocol.read(request, said, name, renderer.decode, server.url, None)
+            return protocol.read(request, response, name, renderer.decode, server.url, None)
 
-        found: list[Completion] = []
+        completions: list[Completion] = []
         try:
-            found = await asyncio.gather(*(one(index, row) for index, row in enumerate(rows)))
-            wrong = next((row.error for row in found if row.error), None)
+            completions = await asyncio.gather(*(one(index, row) for index, row in enumerate(rows)))
+            wrong = next((row.error for row in completions if row.error), None)
         except RequestRefused as refused:
             wrong = f"{server.url}: {refused}"
         if wrong:
             raise EngineFailed(
-                f"{wrong}, when asked the canary. Expected a server that takes token ids as the prompt and gives log "
+                f"{wrong}, in the canary. Expected a server that accepts token ids as the prompt and returns log "
                 "probabilities"
             )
-        return found
+        return completions

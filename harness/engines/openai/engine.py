@@ -1,7 +1,7 @@
-"""Use OpenAI-compatible servers as an engine: token ids to `/v1/completions`, completions as they arrive.
+"""Use OpenAI-compatible servers as an engine: send token ids to `/v1/completions`, yield completions as they arrive.
 
-Every server answers the canary when the engine opens, when the server comes back after a fault, and at the end: a model
-whose answers change meanwhile stops the run.
+Every server answers the canary when the engine opens, when the server returns after a fault, and at the end. The run
+stops if a model's answers change.
 """
 
 from __future__ import annotations
@@ -24,21 +24,23 @@ from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
 
-KNOCKS = 3
-KNOCK_S = 1.0
+START_TRIES = 3
+"""Attempts to reach a server when the engine opens."""
+START_PAUSE_S = 1.0
+"""Seconds between them."""
 
-HandOn = Callable[[Completion], None]
+OnCompletion = Callable[[Completion], None]
 
 
 TRAITS = EngineTraits(needs_url=True)
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> OpenAiEngine:
-    """An engine that has met its servers. A model that none of them has, or none that answers, is a UserError."""
+    """Open the engine and connect to its servers. Raises UserError if none answers, or none has a model."""
     if config.servers is None:
         raise UserError(NO_SERVER)
     if config.lora != "auto":
-        raise UserError(f"--lora {config.lora}: a server serves an adapter as it was started to. Leave --lora out")
+        raise UserError(f"--lora {config.lora}: a server decides how it serves an adapter. Leave --lora out")
     engine = OpenAiEngine(checkpoints, max_model_len, config)
     try:
         engine.open()
@@ -49,7 +51,7 @@ def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: Eng
 
 
 class OpenAiEngine:
-    """The running state: servers, what the canary found, and how long answers took."""
+    """The servers, the canary's results, and latencies."""
 
     name = "openai"
 
@@ -63,7 +65,7 @@ class OpenAiEngine:
             self._prove,
             timeout_s=config.timeout_s,
             patience_s=config.patience_s,
-            most=config.batch,
+            max_in_flight=config.batch,
         )
         self.witness = Witness(checkpoints, self.renderers, config.say)
         self.models, self.names = self.witness.models, self.witness.names
@@ -73,21 +75,21 @@ class OpenAiEngine:
         self._background = Background()
 
     def open(self) -> None:
-        """Meet every server and run the canary."""
-        met = [server for server in self.pool.servers if self._meets(server)]
-        if not met:
+        """Connect to every server and run the canary. Raises UserError, EngineFailed or CanaryFailed."""
+        reachable = [server for server in self.pool.servers if self._connect(server)]
+        if not reachable:
             raise EngineFailed(f"no server answers: {self.pool.faults()}. Start one, or correct --url")
-        lacking = [name for name in self.models if not any(name in server.models for server in met)]
+        lacking = [name for name in self.models if not any(name in server.models for server in reachable)]
         if lacking:
-            have = ", ".join(dict.fromkeys(name for server in met for name in server.models)) or "none"
+            have = ", ".join(dict.fromkeys(name for server in reachable for name in server.models)) or "none"
             raise UserError(
                 f"no server has the model {', '.join(map(repr, lacking))} (HTTP 404); served: {have}. Name one of them "
-                "with --served-model or --served-baseline; no other model is asked in its place"
+                "with --served-model or --served-baseline; no other model is queried in its place"
             )
-        serving = [server for server in met if self._serves(server)]
+        serving = [server for server in reachable if self._has_models(server)]
         self.version = serving[0].version
         for server in serving:
-            self._is_known(server)
+            self._check_version(server)
             self.witness.examine(server, self.pool, self._background.run)
         if self.witness.references.keys() != self.models.keys():
             raise EngineFailed(f"no server answers the canary: {self.pool.faults()}. Run again once it works")
@@ -101,7 +103,7 @@ class OpenAiEngine:
         }
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        vocabularies = {variant: vocabulary_of(found.config) for variant, found in self.renderers.items()}
+        vocabularies = {variant: vocabulary_of(renderer.config) for variant, renderer in self.renderers.items()}
         fitting: deque[Request] = deque()
         for request in in_order(requests):
             problem = problem_of(request, self.max_model_len, vocabularies[request.variant])
@@ -111,8 +113,8 @@ class OpenAiEngine:
                 self._refuse_options(request)
                 fitting.append(request)
 
-        async def answer(hand_on: HandOn) -> None:
-            await self._answer(fitting, hand_on)
+        async def answer(on_completion: OnCompletion) -> None:
+            await self._answer(fitting, on_completion)
 
         yield from self._background.stream(answer)
 
@@ -120,22 +122,22 @@ class OpenAiEngine:
         card = self._card(self.names[request.variant])
         if request.sampling.logprob_ids and not protocol.takes_extensions(card):
             raise UserError(
-                "multiple choice by log probability needs a server that takes logprob_token_ids, as vLLM does. Leave "
-                "out suites with options, or serve the model with vLLM"
+                "multiple choice by log probability needs a server that supports logprob_token_ids, as vLLM does. "
+                "Leave out suites with options=, or serve the model with vLLM"
             )
 
     def _card(self, name: str) -> dict[str, Any]:
-        """What `/v1/models` says of a model, on the first server that has it."""
+        """Return the `/v1/models` entry of a model, of the first server that has it."""
         return next((server.models[name] for server in self.pool.servers if name in server.models), {})
 
-    async def _answer(self, waiting: deque[Request], hand_on: HandOn) -> None:
-        """Ask everything that waits, so many at a time; then look once more whether the models are the same."""
+    async def _answer(self, waiting: deque[Request], on_completion: OnCompletion) -> None:
+        """Send all waiting requests, at most `max_in_flight` at a time, then run the canary once more."""
 
         async def work() -> None:
             while waiting:
-                hand_on(await self._ask(waiting.popleft()))
+                on_completion(await self._ask(waiting.popleft()))
 
-        workers = [asyncio.create_task(work()) for _ in range(min(self.pool.most, len(waiting)))]
+        workers = [asyncio.create_task(work()) for _ in range(min(self.pool.max_in_flight, len(waiting)))]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -146,32 +148,32 @@ class OpenAiEngine:
                 try:
                     await self._prove(server)
                 except Fault as fault:
-                    self.config.say(f"{server.url} was not looked at once more: {fault}")
+                    self.config.say(f"{server.url} did not answer the final canary: {fault}")
 
     async def _ask(self, request: Request) -> Completion:
         name = self.names[request.variant]
         try:
-            said, server, latency_ms = await self.pool.ask(name, protocol.body(request, name, self._card(name)))
+            response, server, latency_ms = await self.pool.ask(name, protocol.body(request, name, self._card(name)))
         except RequestRefused as refused:
             return failed(request, str(refused))
         self.latencies_ms[request.variant].append(latency_ms)
         decode = self.renderers[request.variant].decode
-        return protocol.read(request, said, name, decode, server.url, latency_ms)
+        return protocol.read(request, response, name, decode, server.url, latency_ms)
 
-    def _meets(self, server: Server) -> bool:
-        """Learn what a server has; False where it does not answer, which leaves it out until it does."""
-        for knock in range(KNOCKS):
+    def _connect(self, server: Server) -> bool:
+        """Query a server's models and version; False if it does not answer, which leaves it out until it does."""
+        for attempt in range(START_TRIES):
             try:
                 self._background.run(self._learn(server))
                 return True
             except Fault as fault:
                 server.last_fault = str(fault)
-                self._background.run(asyncio.sleep(KNOCK_S if knock < KNOCKS - 1 else 0))
+                self._background.run(asyncio.sleep(START_PAUSE_S if attempt < START_TRIES - 1 else 0))
         self.config.say(f"{server.url} does not answer ({server.last_fault}): left out until it does")
         return False
 
     async def _learn(self, server: Server) -> None:
-        """What a server has; EngineFailed where it cannot hold the longest question."""
+        """Query a server's models and version. Raises EngineFailed if the longest prompt and answer do not fit."""
         await self.pool.learn(server)
         self._check_pins(server)
         for variant, name in self.names.items():
@@ -179,45 +181,47 @@ class OpenAiEngine:
             longest = min(self.max_model_len, self.renderers[variant].max_positions)
             if room and int(room) < longest:
                 raise EngineFailed(
-                    f"{server.url}: holds {room} tokens, and the longest prompt and answer have {longest}. "
+                    f"{server.url}: takes {room} tokens, and the longest prompt and answer have {longest}. "
                     f"Start it with --max-model-len {longest} or more"
                 )
 
     def _check_pins(self, server: Server) -> None:
-        """EngineFailed where the server is no longer the process that loaded the weights that the run is bound to."""
+        """Raise EngineFailed if the server's process is no longer the one that the run started with."""
         for name, checkpoint in self.models.items():
             if checkpoint.pinned_by != "server process" or name not in server.models:
                 continue
             try:
-                now = served_weights.behind(server.url, name, server.models).digest
+                digest_now = served_weights.behind(server.url, name, server.models).digest
                 words = served_weights.listening(server.url).words
-                why = "" if now == checkpoint.digest else "it loaded other weights than when the run began"
+                why = "" if digest_now == checkpoint.digest else "it loaded other weights than when the run started"
                 if self._commands.setdefault(server.url, words) != words:
-                    why = "it was started with other options than when the run began"
+                    why = "it was started with other options than when the run started"
             except served_weights.Unpinned as reason:
                 why = str(reason)
             if why:
-                raise EngineFailed(f"{server.url}: the weights of '{name}' are not known any more: {why}. Run again")
+                raise EngineFailed(
+                    f"{server.url}: the weights of '{name}' are no longer known: {why}. Re-run the command"
+                )
 
-    def _serves(self, server: Server) -> bool:
-        """Has it any of the models? One that has none is never asked."""
+    def _has_models(self, server: Server) -> bool:
+        """Whether the server has any of the models; one without them is not used."""
         server.proven = not self.models.keys() & server.models.keys()
         if server.proven:
-            self.config.say(f"{server.url} has none of the models and is not asked")
+            self.config.say(f"{server.url} has none of the models and is not used")
         return not server.proven
 
-    def _is_known(self, server: Server) -> None:
+    def _check_version(self, server: Server) -> None:
         if server.version != self.version and self.models.keys() & server.models.keys():
             raise EngineFailed(
-                f"{server.url}: is {server.version}, and the other answers are of {self.version}. Name servers of "
+                f"{server.url}: is {server.version}, and the other answers are from {self.version}. Use servers of "
                 "one version"
             )
 
     async def _prove(self, server: Server) -> None:
-        """Before a server is asked after a fault, and once all is asked: it must be what it was."""
+        """Check that a server is unchanged, after a fault and at the end. Raises EngineFailed or CanaryFailed."""
         await self._learn(server)
-        self._is_known(server)
-        await self.witness.look_again(server, self.pool)
+        self._check_version(server)
+        await self.witness.check_again(server, self.pool)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -226,23 +230,23 @@ class OpenAiEngine:
             "device": "of the servers",
             "dtype": "of the servers",
             "unpinned": any(checkpoint.pin == "name" for checkpoint in self.models.values()),
-            "servers": {server.url: _about(server, self.models) for server in self.pool.servers},
+            "servers": {server.url: _server_record(server, self.models) for server in self.pool.servers},
             "arguments": {
-                "in_flight": self.pool.most,
+                "in_flight": self.pool.max_in_flight,
                 "timeout_s": self.pool.timeout_s,
                 "patience_s": self.pool.patience_s,
                 "text_from_ids": all(protocol.takes_extensions(self._card(name)) for name in self.models),
             },
             "canary": self.witness.found,
-            "latency_ms": {v: percentiles(found) for v, found in self.latencies_ms.items() if found},
+            "latency_ms": {v: percentiles(latencies) for v, latencies in self.latencies_ms.items() if latencies},
         }
 
     def close(self) -> None:
         self._background.close(self.pool.close)
 
 
-def _about(server: Server, models: Mapping[str, Checkpoint]) -> dict[str, Any]:
-    """What the manifest records of one server."""
+def _server_record(server: Server, models: Mapping[str, Checkpoint]) -> dict[str, Any]:
+    """Return what the manifest records of one server."""
     facts = ("root", "parent", "max_model_len", "owned_by")
     return {
         "version": server.version,
@@ -258,7 +262,7 @@ def _about(server: Server, models: Mapping[str, Checkpoint]) -> dict[str, Any]:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Median, 95th and 99th percentile by nearest rank: the value that so many in a hundred do not exceed."""
+    """Return the number of values and their 50th, 95th and 99th percentiles, by nearest rank."""
     ordered = sorted(values)
     ranks = {f"p{share}": ordered[max(0, math.ceil(share / 100 * len(ordered)) - 1)] for share in (50, 95, 99)}
     return {"answers": len(ordered)} | {name: round(value, 1) for name, value in ranks.items()}

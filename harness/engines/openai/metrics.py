@@ -1,6 +1,6 @@
 """Read from a vLLM server's published counters how many tokens it computed.
 
-A server counts the requests of all clients, and starts at zero after a restart.
+The counters include the requests of all clients and are reset by a restart.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ LINE = re.compile(r"([\w:]+)(?:\{[^}]*\})? (\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?)"
 
 
 def read(text: str) -> dict[str, float]:
-    """The counters in a page of Prometheus' text format, summed over engines and models; {} where it has none."""
-    found: dict[str, float] = {}
+    """Parse the counters of a page in Prometheus' text format, summed over engines and models; {} without any."""
+    counters: dict[str, float] = {}
     for line in text.splitlines():
         match = LINE.fullmatch(line.strip())
         if match and match[1] in NAMES:
             name = NAMES[match[1]]
-            found[name] = found.get(name, 0.0) + float(match[2])
-    return found
+            counters[name] = counters.get(name, 0.0) + float(match[2])
+    return counters
 
 
 class Counters:
-    """What one server counted while a run looked on."""
+    """Tokens that one server counted during a run."""
 
     def __init__(self) -> None:
         self._last: Mapping[str, float] | None = None
         self._total: dict[str, float] = {}
 
-    def look(self, now: Mapping[str, float]) -> None:
-        """Take in a reading; the first is where counting begins."""
-        if not now:
+    def look(self, counters: Mapping[str, float]) -> None:
+        """Add a reading; counting begins at the first one."""
+        if not counters:
             return
-        for name, value in now.items() if self._last is not None else ():
+        for name, value in counters.items() if self._last is not None else ():
             before = (self._last or {}).get(name, 0.0)
             self._total[name] = self._total.get(name, 0.0) + (value - before if value >= before else value)
-        self._last = now
+        self._last = counters
 
     def describe(self) -> dict[str, float | int | None]:
-        """Tokens since the first look, all askers together; {} where the server published nothing."""
+        """Return the tokens of all clients since the first reading; {} if the server published none."""
         if not self._total:
             return {}
         queries, hits = self._total.get("prefix_queries", 0.0), self._total.get("prefix_hits", 0.0)

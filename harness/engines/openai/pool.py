@@ -1,7 +1,7 @@
 """Send HTTP requests to OpenAI-compatible servers, with retries and load balancing.
 
 Only 429, 5xx and connection errors are retried. A server that failed pauses and must pass the canary before it gets
-requests again; meanwhile the others get its requests.
+requests again; meanwhile other servers get its requests.
 """
 
 from __future__ import annotations
@@ -24,53 +24,54 @@ from harness.engines.openai.metrics import Counters
 from harness.errors import NOT_JSON, EngineFailed, UserError
 
 IN_FLIGHT = 64
-"""Requests that one server works on at a time."""
+"""Largest number of requests in flight per server."""
 ATTEMPTS = 4
-"""Tries of one request by servers that answer otherwise."""
-REST_S = 0.5
-"""Rest of a server after its first fault; each further one doubles it."""
-MOST_REST_S = 20.0
+"""Attempts of one request while other requests succeed."""
+PAUSE_S = 0.5
+"""Pause of a server after its first fault, in seconds; each further fault doubles it."""
+MAX_PAUSE_S = 20.0
 CONNECT_S = 10.0
+"""Longest wait for a connection, in seconds."""
 LOOK_S = 30.0
-"""Longest wait for what needs no model: the list of models, the version."""
-KEPT_OPEN_S = 2.0
-"""Idle connections are closed before the server does it (uvicorn: 5 s), or a request would meet a closed one."""
+"""Longest wait for replies that need no model, such as the list of models, in seconds."""
+KEEPALIVE_S = 2.0
+"""Idle connections are closed before the server closes them (uvicorn: 5 s), or a request could meet a closed one."""
 TICK_S = 0.02
 BUSY = "429"
-ENDS = {401, 403, 404, 405}
-"""Answers that every further request would get too."""
+FINAL = {401, 403, 404, 405}
+"""Statuses that every further request would get too."""
 
 
 class Fault(Exception):
-    """A try that failed and may be made again."""
+    """A failed attempt that may be retried."""
 
-    def __init__(self, kind: str, says: str, wait_s: float | None = None) -> None:
-        super().__init__(f"{kind}: {says}" if says else kind)
+    def __init__(self, kind: str, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(f"{kind}: {reason}" if reason else kind)
         self.kind, self.wait_s = kind, wait_s
 
 
 class RequestRefused(Exception):
-    """A try that would fail again; the message is what the server said."""
+    """A failed attempt that would fail again; the message is the server's."""
 
 
 class Server:
-    """One server, as far as it is known."""
+    """State of one server."""
 
     def __init__(self, url: str, room: int) -> None:
         self.url = url
         self.version = "unknown"
         self.models: dict[str, dict[str, Any]] = {}
-        self.most_room = self.room = room
-        self.busy = self.asked = self.in_a_row = 0
-        self.rests_until = 0.0
-        self.proven = self.being_proven = False
+        self.max_room = self.room = room
+        self.busy = self.asked = self.consecutive_faults = 0
+        self.paused_until = 0.0
+        self.proven = self.is_being_proven = False
         self.last_fault = ""
         self.faults: Counter[str] = Counter()
         self.counters = Counters()
 
 
 class Pool:
-    """All servers of a run. `prove` looks at a server before it is asked; it raises Fault where that must wait."""
+    """All servers of a run. `prove` checks a server before it gets requests; it raises Fault to try again later."""
 
     def __init__(
         self,
@@ -79,34 +80,34 @@ class Pool:
         *,
         timeout_s: float,
         patience_s: float,
-        most: int | None = None,
+        max_in_flight: int | None = None,
     ) -> None:
-        self.servers = [Server(url, most or IN_FLIGHT) for url in urls]
-        self.most = most or IN_FLIGHT * len(self.servers)
+        self.servers = [Server(url, max_in_flight or IN_FLIGHT) for url in urls]
+        self.max_in_flight = max_in_flight or IN_FLIGHT * len(self.servers)
         self.timeout_s, self.patience_s = timeout_s, patience_s
         self._prove = prove
         self._client: httpx.AsyncClient | None = None
-        self._signs_of_life = 0
-        self._down_since: float | None = None
+        self._n_successes = 0
+        self._no_success_since: float | None = None
 
     async def ask(self, model: str, body: dict[str, Any]) -> tuple[dict[str, Any], Server, float]:
-        """What a server said to one request, which one, and in how many ms.
+        """Send one request; returns the response, its server and the latency in ms.
 
-        Refused where no try would help; EngineFailed where no server answers for `patience_s`.
+        Raises RequestRefused if a retry cannot help, EngineFailed if no server answers for `patience_s`.
         """
         tries, before = 0, 0
         while True:
-            server = await self._free(model)
+            server = await self._free_server(model)
             server.busy += 1
             start = time.monotonic()
             try:
-                said = await self.send(server, "POST", "/v1/completions", body)
+                response = await self.send(server, "POST", "/v1/completions", body)
             except Fault as fault:
                 server.busy -= 1
-                self.rest(server, fault)
-                before = before if tries else self._signs_of_life
+                self.pause(server, fault)
+                before = before if tries else self._n_successes
                 tries += fault.kind != BUSY
-                if tries >= ATTEMPTS and self._signs_of_life > before:
+                if tries >= ATTEMPTS and self._n_successes > before:
                     raise RequestRefused(f"{fault}, {tries} times, while other requests were answered") from None
             except BaseException:
                 server.busy -= 1
@@ -114,70 +115,70 @@ class Pool:
             else:
                 server.busy -= 1
                 server.asked += 1
-                self.lives(server)
-                return said, server, (time.monotonic() - start) * 1000
+                self.mark_alive(server)
+                return response, server, (time.monotonic() - start) * 1000
 
-    async def _free(self, model: str) -> Server:
-        """The least busy server that has the model and room; waits for one."""
+    async def _free_server(self, model: str) -> Server:
+        """Wait for a server with the model and with room; returns the least busy one. Raises EngineFailed."""
         while True:
             for server in self.servers:
-                if not server.proven and not server.being_proven and time.monotonic() >= server.rests_until:
-                    await self._look(server)
+                if not server.proven and not server.is_being_proven and time.monotonic() >= server.paused_until:
+                    await self._prove_now(server)
             having = [s for s in self.servers if model in s.models]
             if not having and all(s.proven for s in self.servers):
                 raise EngineFailed(
-                    f"HTTP 404: no server has the model '{model}' any more. Serve it again and run the same command"
+                    f"HTTP 404: no server has the model '{model}' any longer. Serve it and re-run the command"
                 )
             now = time.monotonic()
-            free = [s for s in having if s.proven and s.busy < s.room and now >= s.rests_until]
+            free = [s for s in having if s.proven and s.busy < s.room and now >= s.paused_until]
             if free:
                 return min(free, key=lambda s: s.busy)
             await asyncio.sleep(TICK_S)
 
-    async def _look(self, server: Server) -> None:
-        server.being_proven = True
+    async def _prove_now(self, server: Server) -> None:
+        server.is_being_proven = True
         try:
             await self._prove(server)
         except Fault as fault:
-            self.rest(server, fault)
+            self.pause(server, fault)
         else:
             server.proven = True
-            self.lives(server)
+            self.mark_alive(server)
         finally:
-            server.being_proven = False
+            server.is_being_proven = False
 
-    def lives(self, server: Server) -> None:
-        """A server answered."""
-        self._signs_of_life += 1
-        self._down_since = None
-        server.in_a_row = 0
-        server.room = min(server.most_room, server.room + 1)
+    def mark_alive(self, server: Server) -> None:
+        """Record that a server answered."""
+        self._n_successes += 1
+        self._no_success_since = None
+        server.consecutive_faults = 0
+        server.room = min(server.max_room, server.room + 1)
 
-    def rest(self, server: Server, fault: Fault) -> None:
-        """Leave a server alone for a while; EngineFailed where none has answered for too long."""
+    def pause(self, server: Server, fault: Fault) -> None:
+        """Send a server no requests for a while. Raises EngineFailed if none has answered for `patience_s`."""
         now = time.monotonic()
-        if now >= server.rests_until:
-            server.in_a_row += 1
+        if now >= server.paused_until:
+            server.consecutive_faults += 1
             server.room = max(1, server.room // 2) if fault.kind == BUSY else server.room
-        own = min(MOST_REST_S, REST_S * 2.0 ** min(server.in_a_row - 1, 20))
+        own = min(MAX_PAUSE_S, PAUSE_S * 2.0 ** min(server.consecutive_faults - 1, 20))
         wait = min(self.patience_s, fault.wait_s if fault.wait_s is not None else own)
-        server.rests_until = max(server.rests_until, now + wait)
+        server.paused_until = max(server.paused_until, now + wait)
         server.proven = server.proven and fault.kind == BUSY
         server.last_fault = str(fault)
         server.faults[fault.kind] += 1
-        self._down_since = now if self._down_since is None else self._down_since
-        if now - self._down_since >= self.patience_s and not any(s.busy for s in self.servers):
+        self._no_success_since = now if self._no_success_since is None else self._no_success_since
+        if now - self._no_success_since >= self.patience_s and not any(s.busy for s in self.servers):
             raise EngineFailed(
-                f"no server has answered for {self.patience_s:g} s: {self.faults()}. Start it again, or name another "
-                "with --url, and run the same command"
+                f"no server has answered for {self.patience_s:g} s: {self.faults()}. Restart it, or name another "
+                "with --url, and re-run the command"
             )
 
     def faults(self) -> str:
-        """The last fault of each server that had one."""
+        """List the last fault of each server that had one."""
         return "; ".join(f"{s.url}: {s.last_fault}" for s in self.servers if s.last_fault)
 
     async def learn(self, server: Server) -> None:
-        """Ask a server for its models and its version; one that lists no models is an EngineFailed."""
+        """Query a server's models and version. Raises EngineFailed if it lists none, Fault if it does not answer."""
         try:
             listed = (await self.send(server, "GET", "/v1/models"))["data"]
             server.models = {str(card["id"]): dict(card) for card in listed}
@@ -187,18 +188,18 @@ class Pool:
             server.version = f"vllm {(await self.send(server, 'GET', '/version'))['version']}"
         except (RequestRefused, EngineFailed, KeyError):
             server.version = "unknown"
-        server.counters.look(await self._counted(server))
+        server.counters.look(await self._read_counters(server))
 
-    async def _counted(self, server: Server) -> dict[str, float]:
-        """What the server counts; {} where it does not say. It is only told, so no fault of it is one of the run."""
+    async def _read_counters(self, server: Server) -> dict[str, float]:
+        """Read the server's counters; {} if it publishes none. They are only reported, so errors are ignored."""
         try:
-            got = await self._opened().get(server.url + metrics.PATH, timeout=min(LOOK_S, self.timeout_s))
+            got = await self._http_client().get(server.url + metrics.PATH, timeout=min(LOOK_S, self.timeout_s))
         except httpx.HTTPError:
             return {}
         return metrics.read(got.text) if got.status_code == 200 else {}
 
     async def send_in_turn(self, server: Server, body: dict[str, Any]) -> dict[str, Any]:
-        """One request to this server and no other; where it is too busy, again and again for `patience_s`."""
+        """Send one request to this server; retry for `patience_s` while it is busy. Raises as `send` does."""
         end = time.monotonic() + self.patience_s
         while True:
             try:
@@ -206,14 +207,14 @@ class Pool:
             except Fault as fault:
                 if fault.kind != BUSY or time.monotonic() >= end:
                     raise
-                await asyncio.sleep(min(self.patience_s, REST_S if fault.wait_s is None else fault.wait_s))
+                await asyncio.sleep(min(self.patience_s, PAUSE_S if fault.wait_s is None else fault.wait_s))
 
     async def send(self, server: Server, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One try: the JSON object that came back with status 200. Fault and Refused as their names say."""
+        """Try one request once; returns the JSON object. Raises Fault, RequestRefused or EngineFailed."""
         limit = self.timeout_s if body else min(LOOK_S, self.timeout_s)
         try:
             timeout = httpx.Timeout(limit, connect=CONNECT_S)
-            got = await self._opened().request(method, server.url + path, json=body, timeout=timeout)
+            got = await self._http_client().request(method, server.url + path, json=body, timeout=timeout)
         except httpx.TimeoutException as error:
             limit = CONNECT_S if isinstance(error, httpx.ConnectTimeout) else limit
             raise Fault("timeout", f"no answer in {limit:g} s") from None
@@ -221,26 +222,26 @@ class Pool:
             raise Fault("connection", without_key(str(error)) or type(error).__name__) from None
         status = f"HTTP {got.status_code}"
         if got.status_code == 429 or got.status_code >= 500:
-            raise Fault(BUSY if got.status_code == 429 else "5xx", f"{status}: {_said(got)}", _retry_after(got))
-        if got.status_code in ENDS or got.is_redirect:
-            raise _ends(server, got)
+            raise Fault(BUSY if got.status_code == 429 else "5xx", f"{status}: {_error_text(got)}", _retry_after(got))
+        if got.status_code in FINAL or got.is_redirect:
+            raise _final_error(server, got)
         if got.status_code != 200:
-            raise RequestRefused(f"{status}: {_said(got)}")
+            raise RequestRefused(f"{status}: {_error_text(got)}")
         try:
-            said = got.json()
+            reply = got.json()
         except NOT_JSON:
-            said = None
-        if not isinstance(said, dict):
-            raise RequestRefused(f"{server.url}{path} did not answer with a JSON object: {_said(got)}")
-        return said
+            reply = None
+        if not isinstance(reply, dict):
+            raise RequestRefused(f"{server.url}{path} did not return a JSON object: {_error_text(got)}")
+        return reply
 
-    def _opened(self) -> httpx.AsyncClient:
-        """The one client, made in the loop that uses it; the key stands in its headers and nowhere else."""
+    def _http_client(self) -> httpx.AsyncClient:
+        """Return the only client, created in the loop that uses it; the key is only in its headers."""
         if self._client is None:
             key = api_key()
             self._client = httpx.AsyncClient(
                 headers={"Authorization": f"Bearer {key}"} if key else {},
-                limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_OPEN_S),
+                limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_S),
             )
         return self._client
 
@@ -250,20 +251,22 @@ class Pool:
         self._client = None
 
 
-def _ends(server: Server, got: httpx.Response) -> UserError:
-    said = f"{server.url}: HTTP {got.status_code}: {_said(got)}"
+def _final_error(server: Server, got: httpx.Response) -> UserError:
+    message = f"{server.url}: HTTP {got.status_code}: {_error_text(got)}"
     if got.status_code in (401, 403):
-        return EngineFailed(f"{said}. Set the server's key in {KEYS[0]}")
+        return EngineFailed(f"{message}. Set the server's key in {KEYS[0]}")
     if got.is_redirect:
-        return EngineFailed(f"{said}. It sends to another address, and the key is sent nowhere else: name that one")
+        return EngineFailed(
+            f"{message}. It redirects to another address, which never receives the key: name that one with --url"
+        )
     return EngineFailed(
-        f"{said}. Expected an OpenAI-compatible server with /v1/completions that has the model; no other model is "
+        f"{message}. Expected an OpenAI-compatible server with /v1/completions that has the model; no other model is "
         "queried in its place"
     )
 
 
-def _said(got: httpx.Response) -> str:
-    """What a response says went wrong, in one line and without the key."""
+def _error_text(got: httpx.Response) -> str:
+    """Return the error in a response, as one line without the key."""
     try:
         body = got.json()
         error = body.get("error", body) if isinstance(body, dict) else body
@@ -274,7 +277,7 @@ def _said(got: httpx.Response) -> str:
 
 
 def _retry_after(got: httpx.Response) -> float | None:
-    """Seconds that a server asks to wait; None where it asks nothing that can be read."""
+    """Return the seconds that a server asks to wait; None without a valid header."""
     text = got.headers.get("Retry-After", "")
     try:
         return max(0.0, float(text))
@@ -288,22 +291,22 @@ def _retry_after(got: httpx.Response) -> float | None:
 
 T = TypeVar("T")
 CLOSE_S = 10.0
-"""Longest wait for cancelled work to end."""
+"""Longest wait for cancelled work to end, in seconds."""
 
 
 class Background:
-    """Starts with the first piece of work and can be started again after `close`."""
+    """An event loop in a thread. It starts with the first work, also after `close`."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of one coroutine."""
-        return asyncio.run_coroutine_threadsafe(work, self._running()).result()
+        """Run one coroutine and return its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._started_loop()).result()
 
     def stream(self, work: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator[T]:
-        """Yield what `work` hands to the function it is given, as it does. Ends with it, or with its error."""
+        """Yield each item that `work` passes to its callback. Ends when `work` ends, with its error if it has one."""
         arrived: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
 
         async def whole() -> None:
@@ -314,16 +317,16 @@ class Background:
                 raise
             arrived.put(None)
 
-        future = asyncio.run_coroutine_threadsafe(whole(), self._running())
+        future = asyncio.run_coroutine_threadsafe(whole(), self._started_loop())
         try:
-            while (found := arrived.get()) is not None:
-                if isinstance(found, BaseException):
-                    raise found
-                yield found[0]
+            while (item := arrived.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item[0]
         finally:
             future.cancel()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _started_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="tunegate-servers", daemon=True)
@@ -331,7 +334,7 @@ class Background:
         return self._loop
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Cancel all work, run `last`, end the thread; safe to call twice."""
+        """Cancel all work, run `last` and end the thread; safe to call twice."""
         loop, thread = self._loop, self._thread
         self._loop = self._thread = None
         if loop is None or thread is None:

@@ -1,7 +1,7 @@
-"""Pin the weights of servers on this machine: find the content digest of what a server's process loaded.
+"""Pin the weights of servers on this machine: compute the content digest of the files that a server's process loaded.
 
-The process that listens on the port says when it started and with which folders; the files in them must not have
-changed since. This finds mistakes and swapped files. It does not stop someone who runs programs of his own here.
+The start time and command line of the process that listens on the port name the folders; their files must not have
+changed since. This detects mistakes and swapped files, not someone who can start programs on the machine.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ from harness.errors import UserError
 from harness.schema import Checkpoint
 
 PROC = Path("/proc")
-LOOK_S = 30.0
-COUNTED = {".json", ".safetensors", ".jinja", ".model", ".txt"}
-"""Suffixes of the files that decide answers."""
+LIST_S = 30.0
+"""Longest wait for the list of models, in seconds."""
+DECISIVE = {".json", ".safetensors", ".jinja", ".model", ".txt"}
+"""Suffixes of the files that affect answers."""
 CHANGING = ("--config", "--hf-config-path", "--hf-overrides", "--model-loader-extra-config", "--quantization")
-"""Options of vLLM after which it computes with other weights than the files hold, or that name options elsewhere."""
+"""Options of vLLM that change the weights after they are read, or that read options from elsewhere."""
 FORMATS = ("auto", "safetensors")
-DOORS = ("VLLM_SERVER_DEV_MODE", "VLLM_ALLOW_RUNTIME_LORA_UPDATING")
-"""Environment variables of a vLLM server with which a request can change its weights."""
+RUNTIME_CHANGES = ("VLLM_SERVER_DEV_MODE", "VLLM_ALLOW_RUNTIME_LORA_UPDATING")
+"""Environment variables of a vLLM server that let a request change its weights."""
 LISTENS = "0A"
+"""State of a listening socket in /proc/net/tcp."""
 
 Cards = Mapping[str, Mapping[str, Any]]
-"""What `/v1/models` says, by name."""
+"""Entries of `/v1/models`, by name."""
 
 
 class Unpinned(Exception):
-    """Why the weights behind a server are not known."""
+    """The reason why the weights behind a server are unknown."""
 
 
 class Process(Struct, frozen=True, kw_only=True):
@@ -49,41 +51,42 @@ class Process(Struct, frozen=True, kw_only=True):
     pid: int
     """Process id."""
     started: float
-    """Seconds since 1970."""
+    """Start time, in seconds since 1970."""
     words: list[str]
     """Its command line."""
     folder: Path
     """Its working directory."""
 
 
-def pinned(asked: Checkpoint, local: str, servers: Servers) -> Checkpoint:
-    """The endpoint with the digest of the weights behind it, as far as that can be known.
+def pinned(endpoint: Checkpoint, local: str, servers: Servers) -> Checkpoint:
+    """Return the endpoint with the digest of the weights behind it, if they can be determined.
 
-    A server on this machine is pinned by its process. Another one is pinned by the user's word with `trust`, which says
-    that it has the weights of `local`; those must be here, or it is a UserError.
+    A server on this machine is pinned by its process. With `trust`, the user states that any other server has the
+    weights of `local`. Raises UserError if those are not on this machine.
     """
     try:
-        found = [behind(url, asked.name, cards(url)) for url in servers.urls]
-        if len({one.digest for one in found}) > 1:
+        loaded = [behind(url, endpoint.name, cards(url)) for url in servers.urls]
+        if len({one.digest for one in loaded}) > 1:
             raise Unpinned("the servers loaded different weights")
-        if found[0].tokenizer_digest != asked.tokenizer_digest:
+        if loaded[0].tokenizer_digest != endpoint.tokenizer_digest:
             raise Unpinned("the server's folder has another tokenizer than the checkpoint that renders the prompts")
-        return _with(asked, found[0], pinned_by="server process")
+        return _with(endpoint, loaded[0], pinned_by="server process")
     except Unpinned as reason:
         why = str(reason)
     if servers.trust:
         try:
-            return _with(asked, resolve(local), pinned_by="trusted canary", unpinned_because=why)
+            return _with(endpoint, resolve(local), pinned_by="trusted canary", unpinned_because=why)
         except UserError as error:
             raise UserError(
-                f"--trust-server: says that '{asked.name}' has the weights of {local}, and these are not here: {error}"
+                f"--trust-server states that '{endpoint.name}' has the weights of {local}, which are not on this "
+                f"machine: {error}"
             ) from None
-    return structs.replace(asked, unpinned_because=why)
+    return structs.replace(endpoint, unpinned_because=why)
 
 
-def _with(asked: Checkpoint, weights: Checkpoint, **more: Any) -> Checkpoint:
+def _with(endpoint: Checkpoint, weights: Checkpoint, **more: Any) -> Checkpoint:
     return structs.replace(
-        asked,
+        endpoint,
         digest=weights.digest,
         base_digest=weights.base_digest,
         adapter_digest=weights.adapter_digest,
@@ -92,19 +95,19 @@ def _with(asked: Checkpoint, weights: Checkpoint, **more: Any) -> Checkpoint:
 
 
 def cards(url: str) -> Cards:
-    """The models of a server, by name; none where it does not say."""
+    """Return the models of a server, by name; none if it does not list them."""
     import httpx
 
     key = api_key()
     try:
-        got = httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=LOOK_S)
+        got = httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=LIST_S)
         return {str(card["id"]): dict(card) for card in got.json()["data"]}
     except (httpx.HTTPError, ValueError, TypeError, KeyError):
         return {}
 
 
 def behind(url: str, name: str, listed: Cards) -> Checkpoint:
-    """The checkpoint that the server at `url` loaded as `name`; Unpinned where that cannot be known."""
+    """Return the checkpoint that the server at `url` loaded as `name`. Raises Unpinned if it is unknown."""
     card = listed.get(name)
     if card is None:
         raise Unpinned(f"{url} does not list '{name}'")
@@ -112,56 +115,56 @@ def behind(url: str, name: str, listed: Cards) -> Checkpoint:
     _check_start(process)
     folder = _folder(process, card)
     try:
-        found = resolve(str(folder))
-        if found.kind == "adapter":
+        checkpoint = resolve(str(folder))
+        if checkpoint.kind == "adapter":
             base = _folder(process, listed.get(str(card.get("parent")), {}))
-            if resolve(str(base)).base_digest != found.base_digest:
+            if resolve(str(base)).base_digest != checkpoint.base_digest:
                 raise Unpinned(f"{folder} names another base than the server loaded")
     except UserError as error:
         raise Unpinned(str(error)) from None
-    return found
+    return checkpoint
 
 
 def _folder(process: Process, card: Mapping[str, Any]) -> Path:
-    """The folder that the server loaded a model from, unchanged since."""
+    """Return the folder that the server loaded a model from. Raises Unpinned if it changed since."""
     root = str(card.get("root") or "")
-    given = any(word == root or word.endswith(f"={root}") or json.dumps(root) in word for word in process.words)
+    is_named = any(word == root or word.endswith(f"={root}") or json.dumps(root) in word for word in process.words)
     folder = process.folder / root
-    if not root or not given or not folder.is_dir():
+    if not root or not is_named or not folder.is_dir():
         raise Unpinned(
-            f"process {process.pid} was not started with the folder '{root}' that it says its model is from. Start the "
+            f"process {process.pid} was not started with the folder '{root}' that it reports as its model's. Start the "
             "server with a local folder"
         )
     for path in _decisive(folder):
         if max(path.lstat().st_ctime, path.stat().st_ctime) > process.started:
-            raise Unpinned(f"{path} changed after process {process.pid} started. Start the server again")
+            raise Unpinned(f"{path} changed after process {process.pid} started. Restart the server")
     return folder
 
 
 def _decisive(folder: Path) -> Iterator[Path]:
-    """The folder, what it is reached by, and its files that decide answers."""
+    """Yield the folder, links on its path, and its files that affect answers."""
     yield from (path for path in [folder, *folder.parents] if path == folder or path.is_symlink())
-    yield from (path for path in folder.iterdir() if path.suffix in COUNTED)
+    yield from (path for path in folder.iterdir() if path.suffix in DECISIVE)
 
 
 def _check_start(process: Process) -> None:
-    """Refuse a server that computes with other weights than its files hold, or takes new ones while it runs."""
-    for place, word in enumerate(process.words):
+    """Raise Unpinned for a server whose options change weights, or that accepts new ones while it runs."""
+    for index, word in enumerate(process.words):
         option, _, value = word.replace("_", "-").partition("=")
-        value = value or (process.words[place + 1] if place + 1 < len(process.words) else "")
-        may_name = len(option) > 2 and option != "--model"  # argparse takes a unique beginning of an option for it.
+        value = value or (process.words[index + 1] if index + 1 < len(process.words) else "")
+        may_name = len(option) > 2 and option != "--model"  # argparse accepts unique prefixes of options.
         if word.startswith("-q") or (may_name and any(one.startswith(option) for one in CHANGING)):
             raise Unpinned(f"process {process.pid} was started with {option}, so it may compute with other weights")
         if len(option) > 2 and "--load-format".startswith(option) and value not in FORMATS:
             raise Unpinned(f"process {process.pid} was started with {option} {value}, so it may have other weights")
     for word in _read(process.pid, "environ"):
         name, _, value = word.partition("=")
-        if name in DOORS and value not in ("", "0"):
+        if name in RUNTIME_CHANGES and value not in ("", "0"):
             raise Unpinned(f"process {process.pid} was started with {name}, so a request can change its weights")
 
 
 def listening(url: str) -> Process:
-    """The process on this machine that listens at `url`; Unpinned where there is none that can be looked at."""
+    """Return the process on this machine that listens at `url`. Raises Unpinned if none can be inspected."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if not _is_here(str(parts.hostname)):
@@ -170,22 +173,22 @@ def listening(url: str) -> Process:
     holders = [pid for pid in _processes() if sockets & _open_files(pid)]
     first = [pid for pid in holders if _stat(pid)[1] not in holders]
     if len(first) != 1:
-        found = "no process that you may look at listens" if not first else "more than one process listens"
-        raise Unpinned(f"{found} on port {port}")
+        problem = "no process that you may inspect listens" if not first else "more than one process listens"
+        raise Unpinned(f"{problem} on port {port}")
     pid = first[0]
     try:
         if (PROC / str(pid) / "ns/mnt").readlink() != (PROC / "self/ns/mnt").readlink():
-            raise Unpinned(f"process {pid} runs in a container, where its folders may be others")
+            raise Unpinned(f"process {pid} runs in a container, where paths may mean other folders")
         folder = (PROC / str(pid) / "cwd").readlink()
         booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
         started = booted + _stat(pid)[0] / os.sysconf("SC_CLK_TCK")
     except OSError as error:
-        raise Unpinned(f"process {pid} cannot be looked at: {error.strerror}") from None
+        raise Unpinned(f"process {pid} cannot be inspected: {error.strerror}") from None
     return Process(pid=pid, started=started, words=list(_read(pid, "cmdline")), folder=folder)
 
 
 def _is_here(host: str) -> bool:
-    """Every address of the host is one of this machine: it can be listened on here."""
+    """Whether every address of the host belongs to this machine, so that a socket can bind to it."""
     try:
         addresses = {(family, address[0]) for family, _, _, _, address in socket.getaddrinfo(host, 0)}
         for family, address in addresses:
@@ -197,7 +200,7 @@ def _is_here(host: str) -> bool:
 
 
 def _inodes(port: int) -> Iterator[str]:
-    """Sockets that listen on a port."""
+    """Yield the inodes of the sockets that listen on a port."""
     for table in ("net/tcp", "net/tcp6"):
         try:
             lines = (PROC / table).read_text("ascii").splitlines()[1:]
@@ -216,16 +219,16 @@ def _processes() -> list[int]:
 
 
 def _open_files(pid: int) -> set[str]:
-    found = set()
+    targets = set()
     with suppress(OSError):
         for file in (PROC / str(pid) / "fd").iterdir():
-            with suppress(OSError):  # A busy process closes files meanwhile.
-                found.add(str(file.readlink()))
-    return found
+            with suppress(OSError):  # The process may close files meanwhile.
+                targets.add(str(file.readlink()))
+    return targets
 
 
 def _stat(pid: int) -> tuple[int, int]:
-    """Start in clock ticks since the machine started, and the parent; its name may hold any character."""
+    """Return the start, in clock ticks since boot, and the parent's id; the name may contain any character."""
     try:
         fields = (PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
@@ -234,8 +237,8 @@ def _stat(pid: int) -> tuple[int, int]:
 
 
 def _read(pid: int, file: str) -> Sequence[str]:
-    """Words of a command line, or settings of an environment."""
+    """Return the words of a command line, or the variables of an environment. Raises Unpinned."""
     try:
         return (PROC / str(pid) / file).read_text("utf-8", "replace").rstrip("\0").split("\0")
     except OSError as error:
-        raise Unpinned(f"process {pid} cannot be looked at: {error.strerror}") from None
+        raise Unpinned(f"process {pid} cannot be inspected: {error.strerror}") from None

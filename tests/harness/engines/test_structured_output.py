@@ -55,7 +55,7 @@ def test_keys_of_free_answers_are_what_they_were_before_structures_existed() -> 
 
 
 def test_an_answer_is_held_to_one_thing() -> None:
-    with pytest.raises(ValueError, match="not to both"):
+    with pytest.raises(ValueError, match="not both"):
         Sampling(max_tokens=8, choice=("a",), json_schema="{}")
 
 
@@ -125,7 +125,7 @@ def test_servers_of_vllm_are_sent_the_structure_and_others_are_refused() -> None
     assert body(asking(CHOICE), "m", VLLM)["structured_outputs"] == {"choice": ["yes", "no"]}
     assert body(asking(HELD), "m", VLLM)["structured_outputs"] == {"json": json.dumps(SCHEMA)}
     assert "structured_outputs" not in body(asking(Sampling(max_tokens=8)), "m", VLLM)
-    with pytest.raises(UserError, match="need a server that takes structured_outputs, as vLLM does"):
+    with pytest.raises(UserError, match="need a server that supports structured_outputs, as vLLM does"):
         body(asking(HELD), "m", OTHER)
     assert "structured_outputs" not in body(asking(Sampling(max_tokens=8)), "m", OTHER)
 

@@ -32,9 +32,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(pool, "REST_S", 0.02)
-    monkeypatch.setattr(pool, "MOST_REST_S", 0.1)
-    monkeypatch.setattr(openai_engine, "KNOCK_S", 0.01)
+    monkeypatch.setattr(pool, "PAUSE_S", 0.02)
+    monkeypatch.setattr(pool, "MAX_PAUSE_S", 0.1)
+    monkeypatch.setattr(openai_engine, "START_PAUSE_S", 0.01)
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_another_model_in_the_answer_ends_the_run(serve: Any, project: Project) 
     stub = serve()
     engine = project.open(stub)
     stub.change = lambda answer: answer | {"model": "base"}
-    with pytest.raises(EngineFailed, match="'clauses' was asked and 'base' answered"):
+    with pytest.raises(EngineFailed, match="'clauses' was requested and 'base' answered"):
         answers(engine, project.requests(2))
 
 
@@ -148,9 +148,9 @@ def test_an_answer_to_other_ids_than_were_sent_ends_the_run(at_start: bool, serv
     stub = serve()
     engine = None if at_start else project.open(stub)
     stub.change = lambda answer: answer | {"usage": answer["usage"] | {"prompt_tokens": 99}}
-    with pytest.raises(EngineFailed, match="the answer is to 99 tokens") as caught:
+    with pytest.raises(EngineFailed, match="the answer is to 99 other tokens") as caught:
         answers(engine or project.open(stub), project.requests(2))
-    assert "takes a list of token ids" in str(caught.value)
+    assert "accepts a list of token ids" in str(caught.value)
 
 
 def test_as_many_tokens_that_are_other_ids_end_the_run_too(serve: Any, project: Project) -> None:
@@ -162,7 +162,7 @@ def test_as_many_tokens_that_are_other_ids_end_the_run_too(serve: Any, project: 
         return answer
 
     stub.change = change
-    with pytest.raises(EngineFailed, match="that are not these"):
+    with pytest.raises(EngineFailed, match="other tokens"):
         answers(engine, project.requests(2))
 
 
@@ -205,14 +205,14 @@ def test_a_server_without_log_probabilities_is_named_at_the_start(serve: Any, pr
         return answer
 
     stub.change = change
-    with pytest.raises(EngineFailed, match="gave no log probabilities"):
+    with pytest.raises(EngineFailed, match="returned no log probabilities"):
         project.open(stub)
 
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"finish_reason": "abort"}, "ended the answer with 'abort'"),
-    ({"finish_reason": "stop", "token_ids": [5] * 6}, "none of the model's end tokens"),
-    ({"finish_reason": "length", "token_ids": [5]}, "counts 6 generated tokens and gave 1"),
+    ({"finish_reason": "stop", "token_ids": [5] * 6}, "not one of the model's end tokens"),
+    ({"finish_reason": "length", "token_ids": [5]}, "reports 6 generated tokens and returned 1"),
 ])  # fmt: skip
 def test_an_answer_that_did_not_end_as_it_should_is_an_error(
     change: Body, said: str, serve: Any, project: Project

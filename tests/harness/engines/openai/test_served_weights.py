@@ -251,9 +251,7 @@ def test_trust_does_not_outweigh_what_the_process_shows(listen: Listen, model: P
 def test_trust_needs_the_weights_that_it_speaks_of(listen: Listen, model: Path) -> None:
     url = listen([listed("owner/name")])
     (model / "model.safetensors").unlink()
-    with pytest.raises(
-        UserError, match=r"--trust-server: says that 'clauses' has the weights of .*, and these are not"
-    ):
+    with pytest.raises(UserError, match=r"--trust-server states that 'clauses' has the weights of .*, which are not"):
         found(url, model, trust=True)
 
 
@@ -270,7 +268,7 @@ def test_a_run_stops_where_the_server_got_other_weights_meanwhile(
 
     monkeypatch.setattr(served_weights, "behind", behind)
     assert len(answers(project.open(stub), project.requests(4))) == 4
-    with pytest.raises(EngineFailed, match=r"the weights of 'clauses' are not known any more: it loaded other weights"):
+    with pytest.raises(EngineFailed, match=r"the weights of 'clauses' are no longer known: it loaded other weights"):
         project.open(stub)
 
 

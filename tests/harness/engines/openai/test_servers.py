@@ -97,7 +97,7 @@ def test_a_server_with_none_of_the_models_is_said_and_not_asked(serve: Any, proj
     other, up = serve({"something": 9}), serve()
     other.version = "0.1"
     engine = project.open(other, up)
-    assert f"{other.url} has none of the models and is not asked" in project.said
+    assert f"{other.url} has none of the models and is not used" in project.said
     assert len(answers(engine, project.requests(5))) == 5 and other.answered == []
 
 

@@ -94,7 +94,7 @@ def test_a_run_whose_servers_are_all_down_says_so(serve: Any, project: Project) 
     with pytest.raises(EngineFailed) as caught:
         texts(engine, project.requests(30))
     said = str(caught.value)
-    assert f"no server has answered for 0.3 s: {stub.url}: connection: " in said and "run the same command" in said
+    assert f"no server has answered for 0.3 s: {stub.url}: connection: " in said and "re-run the command" in said
 
 
 def test_a_server_that_is_killed_and_comes_back_with_the_same_weights_goes_on(serve: Any, project: Project) -> None:
@@ -137,7 +137,7 @@ def test_a_server_that_comes_back_with_other_weights_is_asked_nothing_more(serve
     stub.models["clauses"] = 3
     stub.answered.clear()
     stub.start()
-    with pytest.raises(CanaryFailed, match=rf"'clauses' at {stub.url} does not answer as it did"):
+    with pytest.raises(CanaryFailed, match=rf"'clauses' at {stub.url} does not answer as before"):
         list(generated)
     assert stub.answered and stub.questions == []
 
@@ -148,7 +148,7 @@ def test_weights_that_are_swapped_under_a_running_server_are_found_at_the_end(se
     generated = engine.generate(project.requests(10))
     next(generated)
     stub.models["clauses"] = 3
-    with pytest.raises(CanaryFailed, match=rf"'clauses' at {stub.url} does not answer as it did"):
+    with pytest.raises(CanaryFailed, match=rf"'clauses' at {stub.url} does not answer as before"):
         list(generated)
 
 
@@ -160,6 +160,6 @@ def test_a_server_that_comes_back_as_another_version_is_asked_nothing_more(serve
     stub.version = "0.33.0"
     stub.answered.clear()
     stub.start()
-    with pytest.raises(EngineFailed, match=r"is vllm 0.33.0, and the other answers are of vllm 0.32.0"):
+    with pytest.raises(EngineFailed, match=r"is vllm 0.33.0, and the other answers are from vllm 0.32.0"):
         list(generated)
     assert stub.answered == []

@@ -95,7 +95,7 @@ def test_models_may_stand_at_servers_of_their_own(serve: Any, project: Project) 
 
 
 def test_a_server_too_small_for_the_longest_question_is_refused(serve: Any, project: Project) -> None:
-    with pytest.raises(EngineFailed, match=r"holds 63 tokens, .* have 64. Start it with --max-model-len 64"):
+    with pytest.raises(EngineFailed, match=r"takes 63 tokens, .* have 64. Start it with --max-model-len 64"):
         project.open(serve(limit=63))
 
 
