@@ -69,7 +69,7 @@ class Work:
 
     def tail_s(self, gpus: int) -> float:
         """Seconds of work that wait at one engine, at the slower rate."""
-        dealt = shape(self.contracts, gpus, False, self.sequences).dealt
+        dealt = shape(self.contracts, gpus, False, self.sequences).queued_batches
         return dealt * ROWS_CUDA * (self.prompt / PREFILL[0] + self.answer / self.decode)
 
 

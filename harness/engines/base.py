@@ -90,11 +90,11 @@ GROUP = "tunegate.engines"
 
 def others() -> dict[str, EngineEntry]:
     """List engines of other installed packages. Raises UserError for a name of a built-in one."""
-    found = {}
+    entries = {}
     for point in metadata.entry_points(group=GROUP):
         distributions = (point.dist.name,) if point.dist else ()
-        found[point.name] = EngineEntry(point.value, point.module.partition(".")[0], "", distributions)
-    return found
+        entries[point.name] = EngineEntry(point.value, point.module.partition(".")[0], "", distributions)
+    return entries
 
 
 ENGINES = others() | {
@@ -149,7 +149,7 @@ def pick_engine(name: str | None) -> str:
     entry = ENGINES[name]
     if not installed(name):
         if not entry.extra:
-            raise UserError(f"the engine '{name}' needs the package {entry.package}, which does not import")
+            raise UserError(f"the engine '{name}' needs the package {entry.package}, which cannot be imported")
         raise MissingExtra(f"the engine '{name}'", str(entry.package), _extra(name))
     return name
 
@@ -215,19 +215,19 @@ def request_key(
 
     A constraint on the answer is in the key only where there is one, so that older completions keep their keys.
     """
-    asked = msgspec.to_builtins(sampling)
-    free = {name for name in ("choice", "json_schema") if not asked[name]}
-    decoding = {name: value for name, value in asked.items() if name not in free}
+    fields = msgspec.to_builtins(sampling)
+    free = {name for name in ("choice", "json_schema") if not fields[name]}
+    decoding = {name: value for name, value in fields.items() if name not in free}
     return digest([checkpoint.digest, dict(facts), list(ids), decoding, repeat])
 
 
 def refuse_structure(requests: Sequence[Request], engine: str) -> None:
     """Raise UserError where a request constrains its answer, for an engine that cannot."""
-    held = sum(bool(request.sampling.structure) for request in requests)
-    if held:
+    n_constrained = sum(bool(request.sampling.structure) for request in requests)
+    if n_constrained:
         raise UserError(
-            f"{held} of {len(requests)} answers are held to choices or a JSON schema, which the engine '{engine}' "
-            "cannot do. Use --engine vllm, or leave choice= and json_schema= out of the suite"
+            f"{n_constrained} of {len(requests)} answers are constrained to choices or a JSON schema, which the engine "
+            f"'{engine}' does not support. Use --engine vllm, or leave choice= and json_schema= out of the suite"
         )
 
 

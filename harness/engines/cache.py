@@ -109,7 +109,7 @@ class CacheFile:
 
 
 def _lock(folder: Path, header: Header) -> int:
-    """Mark the folder as used, now and until the handle is closed; create it if it does not exist."""
+    """Mark the folder as used until the returned handle is closed; create it if it does not exist."""
     lock = folder / LOCK
     while True:
         with suppress(PermissionError):  # A read-only folder that exists can be used.
@@ -127,7 +127,7 @@ def _lock(folder: Path, header: Header) -> int:
 def _refused(path: Path, error: OSError | sqlite3.Error) -> UserError:
     return UserError(
         f"{path}: completions cannot be cached: {getattr(error, 'strerror', None) or error}. Free space or make the "
-        "folder writable (TUNEGATE_CACHE names another), then run again; finished answers are kept"
+        "folder writable (TUNEGATE_CACHE names another), then re-run; finished answers are kept"
     )
 
 
@@ -139,17 +139,17 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 
 def answers_dir() -> Path:
-    """Folder of all cached completions."""
+    """Return the folder of all cached completions."""
     return cache_dir() / "answers"
 
 
 def header_of(folder: Path) -> Header:
-    """What a cache folder holds completions of. Raises OSError or msgspec.MsgspecError."""
+    """Read what a cache folder has completions of. Raises OSError or msgspec.MsgspecError."""
     return msgspec.json.decode((folder / LOCK).read_bytes(), type=Header)
 
 
 def count_completions(folder: Path) -> int:
-    """How many completions a cache folder holds. Raises sqlite3.Error."""
+    """Count the completions in a cache folder. Raises sqlite3.Error."""
     with closing(sqlite3.connect(folder / DATABASE, timeout=WAIT_S)) as database:
         (count,) = database.execute("SELECT COUNT(*) FROM completions").fetchone()
     return int(count)
@@ -163,7 +163,7 @@ class AnswerCache:
 
     def __init__(self, engine: Engine, checkpoints: Mapping[str, Checkpoint], root: Path | None = None) -> None:
         self.engine = engine
-        self.checkpoints = {variant: found for variant, found in checkpoints.items() if found.is_known_by_content}
+        self.checkpoints = {v: checkpoint for v, checkpoint in checkpoints.items() if checkpoint.is_known_by_content}
         self.root = root or answers_dir()
         self._files: dict[Path, CacheFile] = {}
         self._of: dict[str, CacheFile] = {}
@@ -181,7 +181,7 @@ class AnswerCache:
         return self._of[variant]
 
     def get(self, request: Request) -> Completion | None:
-        """The cached completion of exactly this request, or None."""
+        """Return the cached completion of exactly this request, or None."""
         return self._file(request.variant).get(request.key) if request.variant in self.checkpoints else None
 
     def add(self, request: Request, completion: Completion) -> None:

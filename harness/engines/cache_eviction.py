@@ -105,19 +105,19 @@ def entries() -> list[CacheEntry]:
 
 def table() -> list[str]:
     """Format the cache folder: one line per entry, then the total and the limit."""
-    found, most = entries(), bound()
+    cached, most = entries(), bound()
     rows = [("kind", "what", "answers", "size", "last used", "")]
-    for entry in found:
+    for entry in cached:
         used = f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}"
         state = "in use" if is_used(entry) else ""
         rows.append((entry.kind, entry.what, _answers(entry), format_bytes(entry.bytes), used, state))
     a, b, c, d, *_ = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = [
         f"{kind:{a}}  {what:{b}}  {answers:>{c}}  {size:>{d}}  {used:16}  {state}".rstrip()
-        for kind, what, answers, size, used, state in (rows if found else [])
+        for kind, what, answers, size, used, state in (rows if cached else [])
     ]
-    total = format_bytes(sum(entry.bytes for entry in found))
-    bounded = f"of at most {format_bytes(most)}" if most is not None else "without a bound"
+    total = format_bytes(sum(entry.bytes for entry in cached))
+    bounded = f"of at most {format_bytes(most)}" if most is not None else "without a limit"
     return [*lines, f"{total} {bounded} ({CACHE_MAX}) in {cache_dir()}"]
 
 
@@ -139,19 +139,19 @@ def is_used(entry: CacheEntry) -> bool:
 
 def trim(most: int, needed: Collection[Path] = (), dry_run: bool = False) -> Trimmed:
     """Evict entries until the cache folder has at most `most` bytes; never one in use or in `needed`."""
-    found = entries()
-    left = sum(entry.bytes for entry in found)
+    cached = entries()
+    left_bytes = sum(entry.bytes for entry in cached)
     dropped: list[CacheEntry] = []
     refused: list[CacheEntry] = []
-    for entry in found:
-        if left <= most or entry.kind not in DROPPABLE:
+    for entry in cached:
+        if left_bytes <= most or entry.kind not in DROPPABLE:
             break
         if entry.path in needed or is_used(entry) or not (dry_run or _drop(entry)):
             refused.append(entry)
         else:
             dropped.append(entry)
-            left -= entry.bytes
-    return Trimmed(dropped=dropped, refused=refused, left=left)
+            left_bytes -= entry.bytes
+    return Trimmed(dropped=dropped, refused=refused, left=left_bytes)
 
 
 def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> None:
@@ -163,7 +163,7 @@ def keep_within_bound(needed: Collection[Path], say: Callable[[str], None]) -> N
         counts = ", ".join(f"{kind}: {kinds.count(kind)}" for kind in DROPPABLE if kind in kinds)
         size = format_bytes(sum(entry.bytes for entry in dropped))
         limit = f"{format_bytes(most)} ({CACHE_MAX})"
-        say(f"the cache was over {limit}: {size} that were not used for long are gone ({counts})")
+        say(f"the cache was over {limit}: evicted {size} of least recently used entries ({counts})")
 
 
 def _drop(entry: CacheEntry) -> bool:
@@ -175,8 +175,8 @@ def _drop(entry: CacheEntry) -> bool:
         with claimed(entry.lock) as free:
             if not free:
                 return False
-            gone = entry.path.rename(entry.path.with_name(f"{DROPPED}{os.getpid()}-{entry.path.name}"))
-        _remove(gone)
+            renamed = entry.path.rename(entry.path.with_name(f"{DROPPED}{os.getpid()}-{entry.path.name}"))
+        _remove(renamed)
     except OSError:
         return False
     return True
@@ -192,7 +192,7 @@ def _remove(path: Path) -> None:
 def _listed(folder: Path) -> Iterator[CacheEntry]:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.suffix != ".lock":
-            with suppress(FileNotFoundError):  # Another process's temporary file has gone meanwhile.
+            with suppress(FileNotFoundError):  # Another process deleted its temporary file meanwhile.
                 yield _entry(path, folder)
 
 

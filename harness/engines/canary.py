@@ -74,9 +74,9 @@ def check_shared(ask: Ask, texts: Sequence[tuple[int, ...]], base: str, adapters
                  remedy: str = "Use --lora merge") -> dict[str, Any]:  # fmt: skip
     """Check an engine that serves the base and adapters together; returns what it found, for the manifest.
 
-    `base` is the variant name under which rows without an adapter are asked. Base rows in a call mixed with adapter
-    rows must equal a base-only call: exactly with `exact`, else within the difference of two base-only calls of the
-    sizes that are compared, `slack` times. Each adapter must differ from the base by more than that difference.
+    `base` is the variant name of rows without an adapter. Base rows in a call mixed with adapter rows must equal a
+    base-only call: exactly with `exact`, else within `slack` times the difference of two base-only calls of the sizes
+    that are compared. Each adapter must differ from the base by more than that difference.
     CanaryFailed names the variant and ends with the remedy.
     """
     variants = [base, *adapters]
@@ -124,7 +124,7 @@ def check_weights(checkpoint: Checkpoint, variant: str) -> dict[str, Any]:
             f"canary: '{variant}' ({checkpoint.name}) changes none of its base's {facts.tensors} tensors. The adapter "
             "has no effect, so nothing was scored. Check that its training changed the weights"
         )
-    return {"check": "weights only, no plain base was asked", "changed_tensors": facts.changed_tensors}
+    return {"check": "weights only, without the answers of a plain base", "changed_tensors": facts.changed_tensors}
 
 
 class Reference(Struct, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ class Dispatcher:
         for served, why in unknown.items() if config.use_cache else ():
             say(f"completions of '{served}' are not reused, even after an interruption: weights not proven ({why})")
         self.counts = {"cached": 0, "generated": 0}
-        self.was_kept = False
+        self.was_cached = False
         """Whether the last completion came from the cache."""
 
     @property
@@ -111,7 +111,7 @@ class Dispatcher:
             for question in waiting.pop(completion.key):
                 yield question, completion
         if waiting:
-            raise UserError(f"the engine left {len(waiting)} requests without an answer. Run again to ask only those")
+            raise UserError(f"the engine did not answer {len(waiting)} requests. Re-run to retry only these")
 
     def _make_room(self) -> None:
         """Evict from the cache folder down to its limit, except what this run may read."""
@@ -129,9 +129,9 @@ class Dispatcher:
         if text is not None:
             self._texts[request.key] = text
 
-    def _count(self, completion: Completion, was_kept: bool) -> None:
-        self.was_kept = was_kept
-        self.counts["cached" if was_kept else "generated"] += 1
+    def _count(self, completion: Completion, was_cached: bool) -> None:
+        self.was_cached = was_cached
+        self.counts["cached" if was_cached else "generated"] += 1
 
     def describe(self) -> dict[str, Any]:
         """Return the engine's own record and the number of completions from the cache."""
@@ -157,7 +157,10 @@ def windows(questions: Iterable[Q], times: int = 1) -> Iterator[list[Q]]:
 
 
 def read_script(path: Path) -> dict[str, Any]:
-    """The fake engine's answers: JSON of variant -> case id -> text; `fail` lists case ids by variant."""
+    """Read the fake engine's answers: JSON of variant -> case id -> text; `fail` lists case ids by variant.
+
+    Raises UserError for another layout.
+    """
     expected = "Expected JSON of variant -> case id -> text"
     try:
         loaded = json.loads(read_text(path, expected))

@@ -65,7 +65,7 @@ class FakeEngine:
                 self.asked.append(request)
             problem = problem_of(request, self.max_model_len)
             if request.key in self.fail:
-                problem = "the fake engine was told to fail on this request"
+                problem = "this request is set to fail in the fake engine"
             yield failed(request, problem) if problem else self._answer(request)
 
     def _answer(self, request: Request) -> Completion:
@@ -83,10 +83,10 @@ class FakeEngine:
     def _text(self, request: Request) -> str:
         if callable(self.replies):
             return self.replies(request)
-        found = (self.replies or {}).get(request.key)
-        if found is None:
+        reply = (self.replies or {}).get(request.key)
+        if reply is None:
             return request.sampling.choice[0] if request.sampling.choice else plain_reply(request)
-        return found
+        return reply
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "version": self.version, "device": "none", "canary": {}}

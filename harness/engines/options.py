@@ -21,7 +21,7 @@ ENGINE_OPTIONS = (
     "served_baseline",
     "trust_server",
 )
-"""Names of the parameters of `engine_config`, besides the engine; the options have the same with dashes."""
+"""Parameters of `engine_config`, except for the engine; the options have the same names with dashes."""
 
 
 def engine_config(
@@ -37,7 +37,7 @@ def engine_config(
     served_baseline: str | None = None,
     trust_server: bool = False,
 ) -> EngineConfig:
-    """The configuration of the engine `name`; options that do not fit it are a UserError."""
+    """Build the configuration of the engine `name`. Raises UserError for options that do not fit it."""
     traits = traits_of(name)
     if lora not in LORA_CHOICES:
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
@@ -50,13 +50,13 @@ def engine_config(
             f"--tensor-parallel-size {tensor_parallel_size}: only for --engine vllm. Leave it out, or start a vLLM "
             "server with it and use --engine openai"
         )
-    given = {
+    server_options = {
         "--url": url,
         "--served-model": served_model,
         "--served-baseline": served_baseline,
         "--trust-server": trust_server,
     }
-    stray = [] if traits.needs_url else [option for option, value in given.items() if value]
+    stray = [] if traits.needs_url else [option for option, value in server_options.items() if value]
     if stray:
         raise UserError(f"{', '.join(stray)}: only for servers. Add --engine openai, or leave it out")
     servers = None
@@ -79,7 +79,7 @@ def engine_config(
 
 
 def _checked(urls: Iterable[str] | None) -> tuple[str, ...]:
-    """Base URLs without `/v1`, each once."""
+    """Return distinct base URLs without `/v1`. Raises UserError for URLs that cannot be servers'."""
     listed = list(urls or ())
     if not listed:
         raise UserError(NO_SERVER)

@@ -28,6 +28,8 @@ NOT_THE_CARD = {"Laptop", "D", "MIG"}
 
 
 class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A GPU and its peak rates."""
+
     name: str
     """Common name."""
     words: list[str]
@@ -45,8 +47,8 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def peak(self, dtype: str) -> float | None:
         """Return the peak FLOPs per second in a torch data type."""
-        found = {"bfloat16": self.bf16_tflops, "float32": self.fp32_tflops}.get(dtype)
-        return None if found is None else found * 1e12
+        tflops = {"bfloat16": self.bf16_tflops, "float32": self.fp32_tflops}.get(dtype)
+        return None if tflops is None else tflops * 1e12
 
 
 @functools.cache
@@ -135,9 +137,9 @@ class UsageMeter:
 
     def memory(self, on_device_bytes: int | None) -> None:
         """Record the peak memory: on the device where vLLM's process reports it, else resident."""
-        found = resident_bytes() if on_device_bytes is None else on_device_bytes
-        if found is not None and found > (self.peak_memory_bytes or 0):
-            self.peak_memory_bytes = found
+        peak_bytes = resident_bytes() if on_device_bytes is None else on_device_bytes
+        if peak_bytes is not None and peak_bytes > (self.peak_memory_bytes or 0):
+            self.peak_memory_bytes = peak_bytes
             self.peak_memory_of = RESIDENT if on_device_bytes is None else ON_DEVICE
 
     def describe(self, device: str | None, dtype: str, devices: int = 1) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def _rates(some: Iterable[VariantUsage], peak: float | None) -> dict[str, float 
     prompt, cached = sum(s.prompt_tokens for s in spent), sum(s.cached_prompt_tokens for s in spent)
     generated, seconds = sum(s.generated_tokens for s in spent), sum(s.answer_s for s in spent)
     flops = [s.flops for s in spent if s.flops is not None]
-    known = peak is not None and seconds and len(flops) == len(spent)
+    is_known = peak is not None and seconds and len(flops) == len(spent)
     return {
         "answers": sum(s.answers for s in spent),
         "prompt_tokens": prompt,
@@ -175,7 +177,7 @@ def _rates(some: Iterable[VariantUsage], peak: float | None) -> dict[str, float 
         "answer_s": round(seconds, 1),
         "prompt_tokens_per_s": round(prompt / seconds, 1) if seconds else None,
         "generated_tokens_per_s": round(generated / seconds, 1) if seconds else None,
-        "utilisation": round(sum(flops) / (seconds * peak), 4) if known and peak else None,
+        "utilisation": round(sum(flops) / (seconds * peak), 4) if is_known and peak else None,
     }
 
 
@@ -233,7 +235,7 @@ def _high_water(pid: str) -> int:
 
 
 def free_memory_bytes() -> int:
-    """Memory of this machine that new processes can have; all of it where the system does not say."""
+    """Return the memory available to new processes, in bytes; all of the machine's if the system does not report it."""
     free = None
     with suppress(OSError):
         free = kernel_bytes("/proc/meminfo", "MemAvailable")
@@ -241,7 +243,7 @@ def free_memory_bytes() -> int:
 
 
 def kernel_bytes(file: str, field: str) -> int | None:
-    """Bytes of a field that a file below /proc has in kB, such as `VmRSS`; None without the field.
+    """Return a field that a file in /proc has in kB, such as `VmRSS`, in bytes; None without the field.
 
     Raises OSError where the system has no such file.
     """

@@ -45,7 +45,7 @@ def answer(
             tokens["prompt_tokens"] += completion.prompt_tokens
             tokens["output_tokens"] += completion.output_tokens
             truncated[question.variant] += completion.finish_reason == "length"
-            stage.answered(completion, broker.was_kept)
+            stage.answered(completion, broker.was_cached)
             if len(waiting) >= FLUSH_EVERY:
                 _flush(folder, waiting)
         _flush(folder, waiting)

@@ -120,7 +120,7 @@ def judge(
     with progress.stage(f"judge ({dispatcher.says})", len(questions)) as stage:
         for question, completion in dispatcher.answers(questions):
             findings.append((question.item, *_verdict(completion, rubric)))
-            stage.answered(completion, dispatcher.was_kept)
+            stage.answered(completion, dispatcher.was_cached)
     events = [_event(rubric, judged_by, *finding) for finding in _findings(findings, rubric)]
     canaries = [label for item, label, _ in findings if item.canary and label is not None]
     fooled = canaries.count(_best(rubric))

@@ -1,6 +1,6 @@
-"""The canary of every engine on Ray: its calls travel to the workers, and their answers are checked here.
+"""The canary of every engine on Ray: its calls are sent to the workers, and the answers are checked here.
 
-An engine runs it when it starts, before its first row, and again after it was lost and restarted.
+An engine runs it when it starts, before its first row, and again after a restart.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from harness.schema import Checkpoint, Completion
 
 T = TypeVar("T")
 Examine = Callable[[canary.Ask], T]
-"""An examination: asks what it needs, and says what it found or raises CanaryFailed."""
+"""Queries an engine and returns the result, or raises CanaryFailed."""
 
 
 class CanaryResult(Struct, frozen=True, kw_only=True):
-    """What the canary found on one engine."""
+    """Result of the canary on one engine."""
 
     shared: dict[str, Any] | None
-    """Of base and adapters in one call, for the manifest; None without adapters."""
+    """Result for base and adapters in one call, for the manifest; None without adapters."""
     own: canary.Reference
     """The engine's own rows without an adapter."""
 
@@ -33,7 +33,7 @@ class CanaryResult(Struct, frozen=True, kw_only=True):
 def examination(
     texts: Sequence[tuple[int, ...]], base: str, adapters: Mapping[str, Checkpoint], exact: bool
 ) -> Examine[CanaryResult]:
-    """All that is asked of an engine with these weights."""
+    """Return the whole canary of an engine with these weights."""
 
     def examine(ask: canary.Ask) -> CanaryResult:
         shared = canary.check_shared(ask, texts, base, adapters, exact=exact) if adapters else None
@@ -43,7 +43,7 @@ def examination(
 
 
 def calls_of(examine: Examine[Any], models: Mapping[str, str]) -> list[list[dict[str, Any]]]:
-    """The rows of each call that an examination makes, found by a rehearsal in which only the variant shows."""
+    """Return the rows of each call that the canary makes, from a rehearsal with made-up completions."""
     calls: list[list[dict[str, Any]]] = []
 
     def ask(rows: Sequence[canary.Row]) -> list[Completion]:
@@ -61,13 +61,14 @@ def _rehearsed(logprob: float) -> Completion:
 
 
 def check(examine: Examine[T], proof: str, engine: str, vllm: str) -> T:
-    """Hold an engine's answers against the examination; CanaryFailed, or EngineFailed where it is another vLLM."""
-    told = json.loads(proof)
-    if told["vllm"] != vllm:
+    """Check an engine's answers. Raises CanaryFailed, or EngineFailed for another version of vLLM."""
+    record = json.loads(proof)
+    if record["vllm"] != vllm:
         raise EngineFailed(
-            f"{engine}: has vLLM {told['vllm']}, and the other answers are of {vllm}. Install one on all workers"
+            f"{engine}: has vLLM {record['vllm']}, and the other answers are from {vllm}. Install one version on "
+            "all workers"
         )
-    calls = iter(told["calls"])
+    calls = iter(record["calls"])
 
     def ask(rows: Sequence[canary.Row]) -> list[Completion]:
         requests = [canary.request(row, i) for i, row in enumerate(rows)]

@@ -20,40 +20,40 @@ from harness.errors import EngineFailed, UserError, how_to_install
 from harness.threads import SPIN_COUNT, WAIT_POLICY
 
 OLDEST = (2, 60)
-"""Older ones drop adapters without a word (ray PR 62609), or have other rows."""
+"""Older versions drop adapters silently (ray PR 62609), or have other rows."""
 ADDRESS = "RAY_ADDRESS"
 OBJECT_STORE_BYTES = 200_000_000
-"""Of a local cluster: rows beyond it wait on the disk."""
+"""Size of a local cluster's object store; further rows are spilled to disk."""
 SPARE_CPUS = 2
-"""Of a local cluster, for what is not an engine."""
+"""CPUs of a local cluster for processes that are not engines."""
 LOOK_S = 120.0
-"""Longest wait for a look at the machines of a cluster."""
+"""Longest wait for the machines of a cluster to describe themselves, in seconds."""
 BIND = "VLLM_CPU_OMP_THREADS_BIND"
 THREADS = "OMP_NUM_THREADS"
 INVARIANT = "VLLM_BATCH_INVARIANT"
 
 
 class Workers(Struct, frozen=True, kw_only=True):
-    """What the machines that hold the engines have in common."""
+    """Properties of the machines that run the engines."""
 
     vllm: str
     """Version of vLLM."""
     on_cpu: bool
-    """They have no GPU."""
+    """Whether they have no GPU."""
     invariant: bool
-    """Results do not depend on what else is in the batch."""
+    """Whether results do not depend on the rest of the batch."""
     engines: int
-    """How many engines work at once."""
+    """Number of engines."""
     device_bytes: int | None
-    """Memory of the smallest GPU, or least free memory of a machine without one; None: that of this machine."""
+    """Memory of the smallest GPU, or the least free memory of a machine without GPUs; None: of this machine."""
     devices: list[str]
-    """What they compute on."""
+    """Names of their devices."""
 
 
 def refuse_old(version: str) -> None:
-    """UserError for a ray that would give wrong answers."""
-    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if found < OLDEST:
+    """Raise UserError for a version of ray that gives wrong answers."""
+    installed = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if installed < OLDEST:
         raise UserError(
             f"ray {version} is installed, expected {'.'.join(map(str, OLDEST))} or later: older versions drop adapters "
             f"silently. {how_to_install('ray')}"
@@ -61,21 +61,21 @@ def refuse_old(version: str) -> None:
 
 
 def environment(workers: Workers, cores: int | None) -> dict[str, str]:
-    """Variables of the engines' processes. `cores` are shared by the engines; None leaves that to Ray."""
-    found = vllm_environment.TELEMETRY_OFF | vllm_environment.AT_START
-    found |= {name: os.environ.get(name, value) for name, value in vllm_environment.QUIET.items()}
+    """Return the environment of the engines' processes. The engines share `cores`; None leaves that to Ray."""
+    variables = vllm_environment.TELEMETRY_OFF | vllm_environment.AT_START
+    variables |= {name: os.environ.get(name, value) for name, value in vllm_environment.QUIET.items()}
     if workers.on_cpu:
-        found |= {name: os.environ[name] for name in (WAIT_POLICY, SPIN_COUNT) if name in os.environ}
-        found[BIND] = os.environ.get(BIND, "nobind")
+        variables |= {name: os.environ[name] for name in (WAIT_POLICY, SPIN_COUNT) if name in os.environ}
+        variables[BIND] = os.environ.get(BIND, "nobind")
         if cores:
-            found[THREADS] = str(max(1, cores // workers.engines))
+            variables[THREADS] = str(max(1, cores // workers.engines))
     elif workers.invariant:
-        found[INVARIANT] = "1"
-    return found
+        variables[INVARIANT] = "1"
+    return variables
 
 
 class Cluster:
-    """A connection that is opened when it is first needed. `engines` None: one a GPU, or one without GPUs."""
+    """A connection that is opened when first needed. `engines` None: one per GPU, or one without GPUs."""
 
     def __init__(self, engines: int | None, say: Callable[[str], None]) -> None:
         self.address = os.environ.get(ADDRESS)
@@ -88,13 +88,13 @@ class Cluster:
                 f"with {ADDRESS}=auto"
             )
         try:
-            self.workers = self._there(engines) if self.address else self._here(engines)
+            self.workers = self._cluster_workers(engines) if self.address else self._local_workers(engines)
         except BaseException:
             self.close()
             raise
 
-    def _here(self, engines: int | None) -> Workers:
-        """This machine; nothing is started."""
+    def _local_workers(self, engines: int | None) -> Workers:
+        """Describe this machine without starting Ray. Raises UserError for more engines than GPUs."""
         pick_engine("vllm")
         on_cpu = vllm_environment.on_cpu()
         vllm_environment.prepare(on_cpu)
@@ -114,16 +114,18 @@ class Cluster:
             devices=["cpu" if on_cpu else "cuda"],
         )
 
-    def _there(self, engines: int | None) -> Workers:
-        """The machines of a running cluster."""
+    def _cluster_workers(self, engines: int | None) -> Workers:
+        """Connect to a running cluster and describe its machines. Raises UserError if their versions do not fit."""
         self._connect({})
         import ray
 
         gpus = int(ray.cluster_resources().get("GPU", 0))
-        seen = self._look([])
+        seen = self._query_machines([])
         without = [machine["host"] for machine in seen if not machine["vllm"]]
         if without:
-            raise UserError(f"{', '.join(without)}: no vLLM there. Every worker needs ray and vLLM, not tunegate")
+            raise UserError(
+                f"{', '.join(without)}: vLLM is not installed. Every worker needs ray and vLLM, but not tunegate"
+            )
         versions = sorted({machine["vllm"] for machine in seen})
         if len(versions) > 1:
             raise UserError(f"the workers have vLLM {' and '.join(versions)}. Install one version on all of them")
@@ -139,10 +141,10 @@ class Cluster:
         )
 
     def open(self) -> None:
-        """Start the local cluster, where no other is named."""
+        """Start the local cluster, unless RAY_ADDRESS names one."""
         if not self._opened:
-            self.say(f"ray starts with {self.workers.engines} vLLM engines")
-            # A worker that dies must not leave an engine behind that holds the device.
+            self.say(f"ray is starting {self.workers.engines} vLLM engines")
+            # A worker that dies must not leave an engine that occupies the device.
             os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")
             cores = os.cpu_count() or 1
             self._connect({
@@ -153,25 +155,25 @@ class Cluster:
             })  # fmt: skip
 
     def engine_environment(self) -> dict[str, Any]:
-        """Ray's runtime environment of the engines."""
+        """Return Ray's runtime environment for the engines."""
         cores = None if self.address else os.cpu_count()
         return {"env_vars": environment(self.workers, cores)}
 
-    def _connect(self, how: dict[str, Any]) -> None:
+    def _connect(self, options: dict[str, Any]) -> None:
         os.environ.update(vllm_environment.TELEMETRY_OFF)
-        # Else Ray warns on the terminal of every actor that may be restarted.
+        # Otherwise Ray warns on the terminal about every actor that may be restarted.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         import ray
         import ray.cloudpickle
         import ray.data
 
         ray.cloudpickle.register_pickle_by_value(worker)
-        # Ray prints pages of what befalls workers between the run's own lines, and has no switch for it.
-        ray._private.worker.print_to_stdstream = self.tell
+        # Ray prints long reports about workers between the run's own lines, and has no option to stop it.
+        ray._private.worker.print_to_stdstream = self.report_output
         try:
             with quiet():
-                ray.init(**how, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:  # Ray raises many kinds; a user needs one line of any.
+                ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # Ray raises many types; the user gets one line.
             where = self.address or "on this machine"
             raise EngineFailed(f"ray cannot be reached or started ({where}): {first_line(error)}") from error
         self._opened = True
@@ -182,33 +184,33 @@ class Cluster:
             if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(logging.CRITICAL)
 
-    def tell(self, data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
-        """Say the first sentence of what Ray has to print; the rest is in its logs."""
+    def report_output(self, data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
+        """Report the first sentence of Ray's output; the rest is in its logs."""
         for message in data["lines"]:
             self.say(f"ray: {message.strip().partition('. ')[0][:200]}")
 
     def check_paths(self, paths: Sequence[Path]) -> None:
-        """Every machine must have the folders under the same path; looked at once for each."""
+        """Check, once per path, that every machine has the folders. Raises UserError."""
         new = [path for path in map(str, paths) if path not in self._seen]
         if not self.address or not new:
             return
-        lacking = [f"{m['host']} lacks {', '.join(m['lacks'])}" for m in self._look(new) if m["lacks"]]
+        lacking = [f"{m['host']} lacks {', '.join(m['lacks'])}" for m in self._query_machines(new) if m["lacks"]]
         if lacking:
             raise UserError(
-                f"{'; '.join(lacking)}. Models and adapters must have one path on every worker: keep them, and "
+                f"{'; '.join(lacking)}. Models and adapters must have one path on every worker: put them, and "
                 f"{CACHE}, on storage that all of them mount"
             )
         self._seen.update(new)
 
-    def _look(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """What the machines with GPUs, or all where none has any, say of themselves."""
+    def _query_machines(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what the machines with GPUs, or all if none has any, report about themselves. Raises EngineFailed."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         alive = [node for node in ray.nodes() if node["Alive"]]
         with_gpu = [node for node in alive if node["Resources"].get("GPU")]
         look = ray.remote(worker.look)
-        asked = [
+        queries = [
             look.options(
                 num_cpus=0,
                 num_gpus=0.01 if with_gpu else 0,
@@ -217,16 +219,16 @@ class Cluster:
             for node in with_gpu or alive
         ]
         try:
-            found: list[dict[str, Any]] = ray.get(asked, timeout=LOOK_S)
+            machines: list[dict[str, Any]] = ray.get(queries, timeout=LOOK_S)
         except ray.exceptions.RayError as error:
             raise EngineFailed(
                 f"the Ray cluster at {self.address} does not answer within {LOOK_S:.0f} s: {first_line(error)}. Wait "
-                "for a free GPU, or look at: ray status"
+                "for a free GPU, or check: ray status"
             ) from error
-        return found
+        return machines
 
     def close(self) -> None:
-        """Leave the cluster; a local one stops. Safe to call twice."""
+        """Disconnect from the cluster; a local one stops. Safe to call twice."""
         if self._opened:
             import ray
 
@@ -236,25 +238,25 @@ class Cluster:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep off the terminal what Ray and vLLM say of themselves, in Python and in C++; errors come as exceptions."""
-    kept, before = os.dup(2), logging.root.manager.disable
+    """Silence the output of Ray and vLLM, from Python and C++; errors are raised as exceptions."""
+    stderr, before = os.dup(2), logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         logging.disable(before)
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong first and says something, out of the worker's traceback where there is one."""
-    told = [error]
-    while isinstance(cause := getattr(told[-1], "cause", None) or told[-1].__cause__, BaseException):
-        told.append(cause)
-    said = next((one for one in reversed(told) if str(one).strip()), error)
-    lines = [line.strip() for line in str(said).splitlines() if line.strip()]
+    """Return the first cause with a message, in one line; from the worker's traceback if there is one."""
+    chain = [error]
+    while isinstance(cause := getattr(chain[-1], "cause", None) or chain[-1].__cause__, BaseException):
+        chain.append(cause)
+    cause_shown = next((one for one in reversed(chain) if str(one).strip()), error)
+    lines = [line.strip() for line in str(cause_shown).splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    return (raised[-1:] or lines or [type(said).__name__])[0].removeprefix("RuntimeError: ")[:300]
+    return (raised[-1:] or lines or [type(cause_shown).__name__])[0].removeprefix("RuntimeError: ")[:300]

@@ -1,4 +1,4 @@
-"""One pipeline of Ray Data LLM: rows through engines with one set of weights."""
+"""Build and run one pipeline of Ray Data LLM, whose engines have one set of weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.engines.ray.rows import Shape
 from harness.errors import EngineFailed, UserError
 
 RESTARTS = 10
-"""How often a worker's engine may come back, so that one that dies of its rows does not do so for ever."""
+"""How often a worker's engine may restart, so that one that its rows kill does not restart forever."""
 SILENCES = 12
-"""Times the patience after which a pipeline in which nothing moves is given up: large models load slowly, and rows come
-back a batch at a time."""
+"""Factor on the patience before a pipeline without progress is given up: large models load slowly, and rows arrive one
+batch at a time."""
 
 Rows = list[dict[str, Any]]
 
@@ -29,45 +29,45 @@ def processor(
     on_cpu: bool,
     patience_s: float,
 ) -> Any:
-    """Ray's processor with vLLM engines that answer the canary's `calls` first; `arguments` are those of vLLM's LLM."""
+    """Build Ray's processor. Its vLLM engines answer the canary's `calls` first; `arguments` are for vLLM's LLM."""
     with quiet():
         import ray
         from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
     context = ray.data.DataContext.get_current()
-    # An engine may find its device still taken by the one before; then it starts once more.
+    # An engine may find its device still occupied by the previous one; then it is restarted.
     context.max_consecutive_actor_init_deaths = shape.engines
     context.execution_no_progress_timeout_s = SILENCES * patience_s
     config = vLLMEngineProcessorConfig(
         model_source=str(folder),
         engine_kwargs={name: value for name, value in arguments.items() if name != "model"},
-        # A pair, because a bare number means anything from one engine up to it.
+        # A pair, because a single number means any number of engines up to it.
         concurrency=(shape.engines, shape.engines),
         batch_size=shape.rows,
-        max_concurrent_batches=shape.at_once,
-        max_tasks_in_flight_per_actor=shape.dealt,
+        max_concurrent_batches=shape.concurrent_batches,
+        max_tasks_in_flight_per_actor=shape.queued_batches,
         should_continue_on_error=True,
         log_engine_metrics=False,
         chat_template_stage=False,
         tokenize_stage=False,
         detokenize_stage=False,
-        # Without it each engine wants a GPU.
+        # Without it each engine needs a GPU.
         placement_group_config={"bundles": [{"CPU": 1}]} if on_cpu else None,
         runtime_env=runtime_env,
     )
     with quiet():
-        made = build_processor(config)
-    ((name, stage),) = made.stages.items()
+        ray_processor = build_processor(config)
+    ((name, stage),) = ray_processor.stages.items()
     changed = {
         "fn": worker.proving(stage.fn, calls),
         "map_batches_kwargs": stage.map_batches_kwargs | {"max_restarts": RESTARTS},
     }
-    made.stages[name] = stage.model_copy(update=changed)
-    return made
+    ray_processor.stages[name] = stage.model_copy(update=changed)
+    return ray_processor
 
 
 def answered(processor: Any, tables: Iterable[Any]) -> Iterator[Rows]:
-    """Yield the rows of each batch as soon as it is finished. EngineFailed when the pipeline stops, or stays silent."""
+    """Yield the rows of each batch as soon as it is finished. Raises EngineFailed if the pipeline stops or hangs."""
     import ray
 
     dataset = processor(ray.data.from_arrow_refs([ray.put(table) for table in tables]))
@@ -77,9 +77,9 @@ def answered(processor: Any, tables: Iterable[Any]) -> Iterator[Rows]:
             yield block.to_pylist()
     except UserError:
         raise
-    except Exception as error:  # Ray raises many kinds, and the worker's own; a user needs one line of any.
+    except Exception as error:  # Ray raises many types, and the worker's own; the user gets one line.
         raise EngineFailed(
-            f"ray stopped: {first_line(error)}. Finished answers are kept; run again to ask the rest. Logs of this "
+            f"ray stopped: {first_line(error)}. Finished answers are kept; re-run to resume. Logs of this "
             "machine's workers are in /tmp/ray/session_latest/logs"
         ) from error
     finally:

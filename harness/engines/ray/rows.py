@@ -16,43 +16,43 @@ from harness.schema import Completion, Request
 
 ROWS_CPU = 8
 ROWS_CUDA = 32
-"""Most rows of a batch, which comes back as a whole and is what a worker that dies loses."""
+"""Largest number of rows in a batch, which is returned as a whole and is lost if its worker dies."""
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """How rows are dealt to engines."""
+    """How rows are batched and distributed to engines."""
 
     engines: int
-    """Engines that start: no more than there are batches."""
+    """Number of engines that start, at most one per batch."""
     rows: int
-    """Rows of a batch."""
-    at_once: int
-    """Batches that an engine computes together."""
-    dealt: int
-    """Batches that an engine is given at a time, so that the first one ready does not take the share of others."""
+    """Rows per batch."""
+    concurrent_batches: int
+    """Batches that an engine computes at the same time."""
+    queued_batches: int
+    """Batches in progress or queued at an engine, limited so that the first engine does not take the others' share."""
 
 
 def fitting(requests: Sequence[Request], kv_cache_bytes: int, bytes_per_token: int) -> int:
-    """How many of these requests, of mean length, fit into an engine's KV cache at the same time."""
+    """Return how many requests of the mean length fit into an engine's KV cache together, at least one."""
     mean = sum(len(r.ids) + r.sampling.max_tokens for r in requests) / len(requests)
     return int(kv_cache_bytes / (bytes_per_token * mean)) + 1
 
 
-def shape(n_rows: int, engines: int, on_cpu: bool, most: int) -> Shape:
-    """Batches for so many rows and engines, of which each computes at most so many requests together.
+def shape(n_rows: int, engines: int, on_cpu: bool, max_requests: int) -> Shape:
+    """Choose batches for `n_rows` on `engines`, each of which computes at most `max_requests` together.
 
-    No more wait at an engine than keep it busy: those of one that is lost, or that is slow at the end, are few.
+    Few batches wait at an engine, so that little is lost if it dies and little waits if it is slow.
     """
     rows = min(ROWS_CPU if on_cpu else ROWS_CUDA, -(-n_rows // engines))
     batches = -(-n_rows // rows)
     engines = min(engines, batches)
     share = -(-batches // engines)
-    full = -(-min(most, MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA) // rows)
-    return Shape(engines=engines, rows=rows, at_once=min(full, share), dealt=min(2 * full, share))
+    full = -(-min(max_requests, MAX_SEQS_CPU if on_cpu else MAX_SEQS_CUDA) // rows)
+    return Shape(engines=engines, rows=rows, concurrent_batches=min(full, share), queued_batches=min(2 * full, share))
 
 
 def row_of(request: Request, model: str) -> dict[str, Any]:
-    """A flat row: token ids of four bytes, vLLM's sampling arguments as JSON; `model` names base or adapter."""
+    """Build a flat row: token ids as 4-byte integers, sampling arguments as JSON; `model` names base or adapter."""
     return {
         "key": request.key,
         "model": model,
@@ -62,7 +62,7 @@ def row_of(request: Request, model: str) -> dict[str, Any]:
 
 
 def tables(requests: Sequence[Request], models: Mapping[str, str], rows: int) -> Iterator[Any]:
-    """Arrow tables of one batch each, in the requests' order; `models` by variant."""
+    """Yield Arrow tables of one batch each, in the requests' order; `models` maps variants to names."""
     import pyarrow
 
     for start in range(0, len(requests), rows):
@@ -70,11 +70,11 @@ def tables(requests: Sequence[Request], models: Mapping[str, str], rows: int) ->
 
 
 def completion_of(request: Request, answer: str, error: str, decode: Callable[[list[int]], str]) -> Completion:
-    """What a worker answered, as a completion of the request. One that ends for no reason asked for has failed."""
+    """Convert a worker's answer to a completion. One that ends early without an end token has failed."""
     if error:
         return failed(request, f"vllm: {error}")
-    found = json.loads(answer)
-    ids, sampling = found["ids"], request.sampling
+    generated = json.loads(answer)
+    ids, sampling = generated["ids"], request.sampling
     may_end = bool(sampling.structure) or len(answer_ids(ids, sampling.stop_ids)) < len(ids)
     if len(ids) < sampling.max_tokens and not may_end:
         return failed(request, f"vllm ended the answer after {len(ids)} of {sampling.max_tokens} tokens")
@@ -82,6 +82,6 @@ def completion_of(request: Request, answer: str, error: str, decode: Callable[[l
         request,
         ids,
         decode,
-        logprobs=tuple(found.get("logprobs", ())),
-        option_logprobs=tuple(found.get("options", ())),
+        logprobs=tuple(generated.get("logprobs", ())),
+        option_logprobs=tuple(generated.get("options", ())),
     )

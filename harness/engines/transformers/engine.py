@@ -1,6 +1,6 @@
-"""Use the transformers library as an engine: batches, a base loaded once, adapters by name.
+"""Use the transformers library as an engine: batches, one load of the base, adapters by name.
 
-The fallback where vLLM is not installed, and the reference that it is tested against.
+The default if vLLM is not installed, and the reference that vLLM is tested against.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ TRAITS = EngineTraits(start_s=15.0, tokens_per_s=400)
 
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> HfEngine:
-    """An engine that has loaded nothing yet. `auto` and `force` serve adapters by PEFT, `merge` merges them.
+    """Open the engine; no model loads yet. `auto` and `force` serve adapters by PEFT, `merge` merges them.
 
-    An adapter that was trained on an NF4 base is merged with `auto`, and with `force` it is a UserError.
+    An adapter that was trained on an NF4 base is merged with `auto`, and raises UserError with `force`.
     """
     if config.lora != "merge" and any(c.kind == "adapter" for c in checkpoints.values()):
         import importlib.util
@@ -47,7 +47,7 @@ def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: Eng
 
 
 class HfEngine:
-    """The running state: which model is loaded, and what the canary found."""
+    """The loaded model and the canary's results."""
 
     name = "transformers"
 
@@ -67,7 +67,7 @@ class HfEngine:
         self.canary: dict[str, Any] = {}
         self.device = _device()
         self._model: Any = None
-        self._wears_adapters = False
+        self._has_adapters = False
         self._folder: Path | None = None
         self._answerer: Answerer | None = None
         self._references: dict[str, list[Completion]] = {}
@@ -84,21 +84,23 @@ class HfEngine:
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         refuse_structure(requests, self.name)
         ordered = in_order(requests)
-        asked = dict.fromkeys(r.variant for r in ordered)
-        for variant in sorted(asked, key=lambda v: (self.ways[v] == "merged", str(self._source(v)), v != BASELINE, v)):
+        variants = dict.fromkeys(r.variant for r in ordered)
+        for variant in sorted(
+            variants, key=lambda v: (self.ways[v] == "merged", str(self._source(v)), v != BASELINE, v)
+        ):
             self._load(self._source(variant))
             self._prove(variant)
             yield from self._answer([r for r in ordered if r.variant == variant])
 
     def _source(self, variant: str) -> Path:
-        """Folder of the weights that answer for a variant, before any adapter is put on."""
+        """Return the folder of a variant's weights, without an adapter that PEFT attaches."""
         checkpoint = self.checkpoints[variant]
         if self.ways[variant] == "merged":
             return merged_folder(checkpoint, self.config.say)
         return Path(checkpoint.path)
 
     def _load(self, folder: Path) -> None:
-        """Load the base once, with every adapter that is served on it."""
+        """Load the base once, with every adapter that it serves. Raises UserError or EngineFailed."""
         if folder == self._folder:
             return
         self.close()
@@ -109,7 +111,7 @@ class HfEngine:
         except (ImportError, OSError, RuntimeError) as error:
             raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
         logging.disable_progress_bar()
-        self.config.say(f"transformers loads {folder.name}")
+        self.config.say(f"transformers is loading {folder.name}")
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=getattr(torch, self.dtype), **safety.MODEL
@@ -118,7 +120,7 @@ class HfEngine:
             self._model = self._with_adapters(model, folder).eval()
         except UserError:
             raise
-        except Exception as error:  # The libraries raise many kinds; a user needs one line of any.
+        except Exception as error:  # The libraries raise many types; the user gets one line.
             raise explain(error) or EngineFailed(f"transformers cannot serve {folder}: {first_line(error)}") from error
         config = self.config
         self._answerer = Answerer(Renderer(folder), self.device, self.max_model_len, config.batch, config.say)
@@ -126,7 +128,7 @@ class HfEngine:
 
     def _with_adapters(self, model: Any, folder: Path) -> Any:
         adapters = {v: c for v, c in self.checkpoints.items() if self.ways[v] == "lora" and Path(c.path) == folder}
-        self._wears_adapters = bool(adapters)
+        self._has_adapters = bool(adapters)
         if not adapters:
             return model
         from peft import PeftModel
@@ -139,9 +141,9 @@ class HfEngine:
                 wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant)
         return wrapped
 
-    def _wearing(self, variant: str) -> AbstractContextManager[Any]:
-        """The loaded model as this variant: with its adapter, or with none."""
-        if not self._wears_adapters:
+    def _using_adapter(self, variant: str) -> AbstractContextManager[Any]:
+        """Use the loaded model as this variant: with its adapter, or without any."""
+        if not self._has_adapters:
             return nullcontext()
         if self.ways.get(variant) != "lora":
             context: AbstractContextManager[Any] = self._model.disable_adapter()
@@ -150,14 +152,14 @@ class HfEngine:
         return nullcontext()
 
     def _answer(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Answer requests of one variant."""
+        """Yield the completions of one variant."""
         assert self._answerer is not None
         if requests:
-            with self._wearing(requests[0].variant):
+            with self._using_adapter(requests[0].variant):
                 yield from self._answerer.answers(self._model, requests)
 
     def _prove(self, variant: str) -> None:
-        """Run the canary once per variant that was tuned, against the base in the same process."""
+        """Run the canary once per tuned variant, against the base in the same process. Raises CanaryFailed."""
         checkpoint = self.checkpoints[variant]
         if variant in self.canary or (self.ways[variant] == "plain" and checkpoint.base_digest in self._references):
             return
@@ -177,18 +179,18 @@ class HfEngine:
             self.canary[variant] = {"check": "against the plain base", "effect": effect}
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
-        """Answer canary rows one by one, in their order, so that the batch cannot change them."""
+        """Generate for canary rows one by one, in order, so that no batch changes them. Raises EngineFailed."""
         assert self._answerer is not None
-        found = []
+        completions = []
         for i, row in enumerate(rows):
-            with self._wearing(row[0]):
+            with self._using_adapter(row[0]):
                 try:
-                    found += self._answerer.run(self._model, [canary.request(row, i)])
+                    completions += self._answerer.run(self._model, [canary.request(row, i)])
                 except (RuntimeError, ValueError) as error:
                     raise EngineFailed(
                         f"transformers cannot answer with {self._folder}: {first_line(error)}"
                     ) from error
-        return found
+        return completions
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """Generate completions with a loaded transformers model, in padded batches or by continuous batching.
 
-The longest requests go first, so that a batch that does not fit fails at once; it and later batches are then halved.
+The longest requests are first, so that a batch that does not fit fails early; it and later batches are then halved.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from harness.schema import Completion, Request, Sampling
 from harness.suites.prompts import Renderer
 
 WAIT_S = 1.0
-"""Longest wait for an answer before a look at whether the generating thread still lives."""
+"""Longest wait for an answer before a check that the generating thread is alive, in seconds."""
 
 
 def suits(device: str, sampling: Sampling) -> bool:
-    """Can and should requests of this sampling be answered so? Log probabilities and sampling need padded batches."""
+    """Whether continuous batching suits this sampling: log probabilities and sampling need padded batches."""
     return device == "cuda" and sampling.temperature == 0 and not sampling.logprobs and not sampling.logprob_ids
 
 
 def generated(model: Any, requests: Sequence[Request], **limits: Any) -> Iterator[tuple[Request, list[int]]]:
     """Yield each request with its generated ids, end token included, as soon as it is finished.
 
-    Requests share their sampling. What could not be answered is left out; what stops everything is an exception.
-    `limits` are fields of transformers' ContinuousBatchingConfig.
+    Requests share their sampling. A request that fails is left out; an error that stops all is raised. `limits` are
+    fields of transformers' ContinuousBatchingConfig.
     """
     from transformers import ContinuousBatchingConfig, GenerationConfig
     from transformers.generation.continuous_batching.utils import WorkloadHints
@@ -39,7 +39,7 @@ def generated(model: Any, requests: Sequence[Request], **limits: Any) -> Iterato
     longest = max(len(request.ids) for request in requests)
     manager = model.init_continuous_batching(
         generation_config=GenerationConfig(max_new_tokens=sampling.max_tokens, do_sample=False, eos_token_id=end),
-        # Another attention would be one that the canary has not seen.
+        # Another attention implementation would not be the one that the canary checked.
         continuous_batching_config=ContinuousBatchingConfig(auto_switch_to_flash=False, **limits),
         workload_hints=WorkloadHints(longest, sampling.max_tokens, len(requests)),
     )
@@ -63,13 +63,13 @@ def generated(model: Any, requests: Sequence[Request], **limits: Any) -> Iterato
 
 
 BATCH = 32
-"""Most requests of a padded batch, where the user sets none."""
+"""Default for the largest number of requests in a padded batch."""
 BATCH_TOKENS = 8192
-"""Most tokens of a padded batch, room for its answers included."""
+"""Largest number of tokens in a padded batch, including room for its answers."""
 
 
 class Answerer:
-    """What turns requests into batches for one model's tokenizer on one device."""
+    """Generates completions in batches, for one model's tokenizer on one device."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Answerer:
         self.say = say
 
     def answers(self, model: Any, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Answer requests, of one sampling after the other; `model` has `generate` and is in evaluation mode."""
+        """Yield completions, grouped by sampling; `model` has `generate` and is in evaluation mode."""
         vocabulary = vocabulary_of(self.renderer.config)
         fitting = []
         for request in requests:
@@ -103,35 +103,35 @@ class Answerer:
                 yield from self._padded(model, group)
 
     def is_continuous(self, group: Sequence[Request]) -> bool:
-        """More than a padded batch, on a device and of a kind that suits; a batch that the user sets is kept to."""
+        """Whether a group is batched continuously: it exceeds a padded batch, and the user set no batch size."""
         return self.batch is None and len(group) > BATCH and suits(self.device, group[0].sampling)
 
     def _continuous(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
-        """Answer continuously; what is left, for whatever reason, goes into padded batches."""
-        left = {request.key: request for request in group}
+        """Batch continuously; requests without an answer, for whatever reason, go into padded batches."""
+        unanswered = {request.key: request for request in group}
         try:
             for request, ids in generated(model, group):
-                del left[request.key]
+                del unanswered[request.key]
                 yield finished(request, ids, self.renderer.decode)
-        except Exception as error:  # The library raises many kinds, and padded batches are a way around all.
+        except Exception as error:  # The library raises many types; padded batches avoid them all.
             self.say(f"transformers cannot batch continuously ({first_line(error)}); padded batches take over")
-        if left:
+        if unanswered:
             clear_memory(self.device)
-            yield from self._padded(model, list(left.values()))
+            yield from self._padded(model, list(unanswered.values()))
 
     def _padded(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
-        """Answer in padded batches of as many requests as their number, their tokens and the memory allow."""
+        """Generate in padded batches, limited by number of requests, tokens and memory."""
         start = 0
         while start < len(group):
             fits = self.tokens // room(group[start])
             together = group[start : start + max(1, min(self.batch or BATCH, fits))]
-            found = self._attempt(model, together)
-            if found is not None:
+            completions = self._attempt(model, together)
+            if completions is not None:
                 start += len(together)
-                yield from found
+                yield from completions
 
     def _attempt(self, model: Any, together: Sequence[Request]) -> list[Completion] | None:
-        """The answers of one batch; None where it needs more memory than there is, and smaller ones may not."""
+        """Return the completions of one batch; None if it does not fit into memory and smaller ones may fit."""
         try:
             return self.run(model, together)
         except (RuntimeError, ValueError) as error:
@@ -147,7 +147,7 @@ class Answerer:
         return None
 
     def run(self, model: Any, batch: Sequence[Request]) -> list[Completion]:
-        """One padded `generate` call for requests that are alike."""
+        """Run one padded `generate` call for requests with the same sampling."""
         import torch
 
         ids, mask = left_padded([r.ids for r in batch], self._pad_id())
@@ -193,7 +193,7 @@ class Answerer:
 
 
 def alike(requests: Sequence[Request]) -> list[list[Request]]:
-    """Requests that may share a batch, the longest prompt first; sampled ones are alone, with their seed."""
+    """Group requests that may share a batch, longest prompt first; sampled ones are alone, because of their seed."""
     groups: dict[tuple[Sampling, str], list[Request]] = {}
     for request in sorted(requests, key=lambda r: (-len(r.ids), r.ids)):
         sampling = request.sampling
@@ -203,19 +203,19 @@ def alike(requests: Sequence[Request]) -> list[list[Request]]:
 
 
 def room(request: Request) -> int:
-    """Tokens of prompt and answer, which a row of a padded batch takes."""
+    """Return the tokens of prompt and answer, the size of a row in a padded batch."""
     return len(request.ids) + request.sampling.max_tokens
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Is there too little memory, of a device or, as torch says it in words alone, of the machine?"""
+    """Whether memory ran out: of a device, or of the machine, which torch reports only in the message."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def clear_memory(device: str) -> None:
-    """Give back what a batch that ended early still holds."""
+    """Free the memory of a batch that ended early."""
     gc.collect()
     if device == "cuda":
         import torch

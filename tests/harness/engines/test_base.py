@@ -147,7 +147,7 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["echo", "3.1", "harness.engines.fake", "True", "False"]
-    assert "the engine 'gone' needs the package nowhere, which does not import" in done.stderr
+    assert "the engine 'gone' needs the package nowhere, which cannot be imported" in done.stderr
 
 
 def test_the_fake_engine_runs_where_nothing_heavy_is_installed() -> None:

@@ -135,6 +135,6 @@ def test_transformers_refuses_with_one_line_before_it_loads_anything(tiny_model:
     engine = open_engine(
         EngineConfig(name="transformers", say=said.append), {"baseline": resolve(str(tiny_model))}, max_model_len=64
     )
-    with pytest.raises(UserError, match="1 of 1 answers are held to choices or a JSON schema, which the engine"):
+    with pytest.raises(UserError, match="1 of 1 answers are constrained to choices or a JSON schema, which the engine"):
         list(engine.generate([asking(CHOICE)]))
     assert said == []

@@ -109,8 +109,10 @@ def test_the_line_told_is_the_worker_s_own() -> None:
 def test_of_what_ray_prints_the_first_sentence_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.delenv(ADDRESS, raising=False)
-    monkeypatch.setattr(Cluster, "_here", lambda cluster, engines: workers())
-    Cluster(None, said.append).tell({"lines": ["A worker died while executing a task. To troubleshoot\nread this"]})
+    monkeypatch.setattr(Cluster, "_local_workers", lambda cluster, engines: workers())
+    Cluster(None, said.append).report_output(
+        {"lines": ["A worker died while executing a task. To troubleshoot\nread this"]}
+    )
     assert said == ["ray: A worker died while executing a task"]
 
 
@@ -122,9 +124,9 @@ def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pyte
         return [{"host": "w1", "lacks": []}, {"host": "w2", "lacks": [p for p in paths if "not" in p]}]
 
     monkeypatch.delenv(ADDRESS, raising=False)
-    monkeypatch.setattr(Cluster, "_look", look)
-    monkeypatch.setattr(Cluster, "_here", lambda cluster, engines: workers())
-    monkeypatch.setattr(Cluster, "_there", lambda cluster, engines: workers())
+    monkeypatch.setattr(Cluster, "_query_machines", look)
+    monkeypatch.setattr(Cluster, "_local_workers", lambda cluster, engines: workers())
+    monkeypatch.setattr(Cluster, "_cluster_workers", lambda cluster, engines: workers())
     Cluster(None, print).check_paths([Path("/not-there")])
     monkeypatch.setenv(ADDRESS, "head:6379")
     cluster = Cluster(None, print)

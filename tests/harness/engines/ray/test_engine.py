@@ -67,7 +67,7 @@ def pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipelines:
     workers = Workers(vllm="1", on_cpu=True, invariant=False, engines=2, device_bytes=None, devices=["cpu"])
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(ADDRESS, raising=False)
-    monkeypatch.setattr(Cluster, "_here", lambda cluster, engines: workers)
+    monkeypatch.setattr(Cluster, "_local_workers", lambda cluster, engines: workers)
     monkeypatch.setattr(Cluster, "open", lambda cluster: None)
     monkeypatch.setattr(ray_engine, "engine_version", lambda name: "2.60.0")
     monkeypatch.setattr(ray_engine, "processor", found.processor)
@@ -115,7 +115,7 @@ def test_an_engine_of_another_vllm_ends_the_run_before_any_answer(tiny_model: Pa
 
 def test_rows_that_never_come_back_are_missed(tiny_model: Path, pipelines: Pipelines) -> None:
     pipelines.lose = {"baseline-7"}
-    with pytest.raises(EngineFailed, match="ray left 1 rows without an answer"):
+    with pytest.raises(EngineFailed, match="ray did not answer 1 requests"):
         list(opened(tiny_model).generate(requests("baseline")))
 
 

@@ -78,5 +78,5 @@ def test_canary_rows_that_failed_end_the_run() -> None:
 
 
 def test_an_engine_of_another_vllm_ends_the_run() -> None:
-    with pytest.raises(EngineFailed, match="host/1/x: has vLLM 2, and the other answers are of 1"):
+    with pytest.raises(EngineFailed, match="host/1/x: has vLLM 2, and the other answers are from 1"):
         checked(proof({"/base": -1.0, "/adapters/a0-1": -1.5}, vllm="2"))

@@ -38,7 +38,7 @@ def test_rows_are_dealt_so_that_every_engine_has_its_share(
     rows: int, engines: int, on_cpu: bool, most: int, expected: tuple[int, ...]
 ) -> None:
     found = shape(rows, engines, on_cpu, most)
-    assert (found.engines, found.rows, found.at_once, found.dealt) == expected
+    assert (found.engines, found.rows, found.concurrent_batches, found.queued_batches) == expected
 
 
 @pytest.mark.parametrize("engines", [1, 3, 8])
@@ -47,7 +47,7 @@ def test_no_engine_can_take_more_than_its_share_and_none_starts_for_nothing(rows
     found = shape(rows, engines, False, MANY)
     batches = -(-rows // found.rows)
     assert 1 <= found.engines <= min(engines, batches)
-    assert found.at_once <= found.dealt <= -(-batches // found.engines)
+    assert found.concurrent_batches <= found.queued_batches <= -(-batches // found.engines)
 
 
 def test_requests_that_fit_into_a_kv_cache_are_counted_by_their_mean_length() -> None:

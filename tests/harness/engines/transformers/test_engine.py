@@ -195,7 +195,7 @@ def test_continuous_batching_gives_the_tokens_of_padded_batches(model: Path, ada
     stopped = by_key(list(opened.generate(requests(["baseline", "tuned"], max_tokens=5, stop_ids=(stop,)))))
     for variant in ("baseline", "tuned"):
         for end, expected in (((), padded), ((stop,), stopped)):
-            with opened._wearing(variant):
+            with opened._using_adapter(variant):
                 given = requests([variant], max_tokens=5, logprobs=False, stop_ids=end)
                 found = continuously(opened._model, given)
             assert {key: tuple(ids) for key, ids in found.items()} == {
