@@ -52,16 +52,16 @@ def accept(run_path: Path, suites: Sequence[Suite], acceptance: Acceptance) -> l
     written then.
     """
     run = load_sealed(run_path, "accepted")
-    known = {info.name: info for info in run.manifest.suites}
-    given = [suite for suite in suites if suite.name in known]
-    if not given:
-        raise UserError(f"{run_path}: has {', '.join(known) or 'no suite'}; none of the given suites is in it")
+    infos = {info.name: info for info in run.manifest.suites}
+    chosen = [suite for suite in suites if suite.name in infos]
+    if not chosen:
+        raise UserError(f"{run_path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
     if not acceptance.reason.strip():
         raise UserError("--reason is empty. It is recorded in baseline.json, for reviewers of the change")
-    problems = [p for suite in given for p in _not_whole(run, known[suite.name]) or _not_now(known[suite.name], suite)]
+    problems = [p for suite in chosen for p in _not_whole(run, infos[suite.name]) or _not_now(infos[suite.name], suite)]
     refuse_all([f"{problem}. Run the suite again and accept that run" for problem in problems], f"{run_path}: refused")
     _check_gates(run, acceptance)
-    files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, acceptance)) for suite in given}
+    files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, acceptance)) for suite in chosen}
     for path, data in files.items():
         write_atomic(path, data, "Accept needs to write into the suite's folder")
     return list(files)
@@ -70,8 +70,8 @@ def accept(run_path: Path, suites: Sequence[Suite], acceptance: Acceptance) -> l
 def _not_whole(run: RunData, info: SuiteInfo) -> list[str]:
     """Say why the run's answers to a suite are incomplete; [] where they are complete."""
     tuned = run.by_variant(info.name).get(CANDIDATE, [])
-    answered, wanted = len({r.case.id for r in tuned}), info.cases - len(info.left_out)
-    if info.asked < info.cases or answered < wanted or not answered:
+    answered, expected = len({r.case.id for r in tuned}), info.cases - len(info.left_out)
+    if info.asked < info.cases or answered < expected or not answered:
         return [f"{info.name}: {answered} of {info.cases} cases were answered; a partial run cannot be a baseline"]
     return []
 
@@ -84,8 +84,8 @@ def _not_now(info: SuiteInfo, suite: Suite) -> Iterator[str]:
         "scorers": (info.scorers_hash, suite.scorers_hash),
         suite.gates_path.name: (info.gates_hash, digest(suite.gates_path.read_bytes())),
     }
-    for what, (then, now) in pairs.items():
-        if then != now:
+    for what, (then, current) in pairs.items():
+        if then != current:
             yield f"{info.name}: {what} changed since the run"
 
 

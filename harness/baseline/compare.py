@@ -67,14 +67,14 @@ def compare_with_baselines(
     notes: list[str] = []
     for suite in suites if is_accepted else ():
         accepted = load_accepted(baseline_path(suite, bars), suite.name)
-        other = _other_prompts(accepted, prompts.get(suite.name, {})) if accepted else 0
-        infos[suite.name] = info = _info(accepted, suite, other, tokenizer)
+        n_changed = _other_prompts(accepted, prompts.get(suite.name, {})) if accepted else 0
+        infos[suite.name] = info = _info(accepted, suite, n_changed, tokenizer)
         if accepted is not None:
             since = f"{suite.name}, since the accepted baseline of {info.accepted_at[:10]}"
             moved += [f"{since}: {text}" for text in info.unlike]
             moved += [f"{since}, gates.toml: {t}" for t in gates_moved(accepted.gates, gates[suite.name].gate)]
             if info.own_prompts and not info.unlike:
-                notes.append(_own_prompts(suite, other, len(prompts.get(suite.name, {}))))
+                notes.append(_own_prompts(suite, n_changed, len(prompts.get(suite.name, {}))))
             models.append((info.says, accepted))
             baseline_records[suite.name] = (
                 [] if info.unlike else records(accepted, suite.cases, prompts.get(suite.name, {}))
@@ -88,16 +88,16 @@ def compare_with_baselines(
     )
 
 
-def _info(accepted: Accepted | None, suite: Suite, other: int, tokenizer: str) -> AcceptedInfo:
-    """Describe a baseline. `other` counts prompts with other token ids; with another tokenizer they are expected."""
+def _info(accepted: Accepted | None, suite: Suite, n_changed: int, tokenizer: str) -> AcceptedInfo:
+    """Describe a baseline. `n_changed` counts prompts with other token ids, which another tokenizer explains."""
     if accepted is None:
         return AcceptedInfo()
     changes, own = (
         describe_differences(accepted, suite),
-        bool(other and tokenizer and accepted.model.tokenizer_digest not in ("", tokenizer)),
+        bool(n_changed and tokenizer and accepted.model.tokenizer_digest not in ("", tokenizer)),
     )
-    if other and not changes and not own:
-        changes = [f"{other} prompts are other token ids (the tokenizer or chat template changed)"]
+    if n_changed and not changes and not own:
+        changes = [f"{n_changed} prompts have other token ids (the tokenizer or chat template changed)"]
     return AcceptedInfo(
         digest=accepted.digest,
         model=accepted.model.name,
@@ -114,10 +114,10 @@ def _other_prompts(accepted: Accepted, prompts: Mapping[str, str]) -> int:
     return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in known_cases.items())
 
 
-def _own_prompts(suite: Suite, other: int, cases: int) -> str:
+def _own_prompts(suite: Suite, n_changed: int, cases: int) -> str:
     return (
         f"{suite.name}: the accepted baseline has another tokenizer or chat template: the token IDs differ for "
-        f"{other} of {cases} cases. {PAIRED}"
+        f"{n_changed} of {cases} cases. {PAIRED}"
     )
 
 

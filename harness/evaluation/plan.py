@@ -28,7 +28,7 @@ from harness.suites.suite import Suite
 
 
 class PlannedRequest(Struct, frozen=True, kw_only=True):
-    """One question to one variant."""
+    """One request to one variant."""
 
     suite: int
     """Index into Job.suites."""
@@ -45,17 +45,17 @@ class PlannedRequest(Struct, frozen=True, kw_only=True):
 
 
 class TokenFile:
-    """Token ids of prompts by number: in memory while they are few, then in a temporary file, four bytes an id."""
+    """Token ids of prompts by number: in memory while they are few, then in a temporary file, four bytes per id."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - lives as long as this
+        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed with this object
         weakref.finalize(self, self._file.close)
         self._ends = array("Q", [0])
         self._same: dict[int, int] = {}
         """Equal ids are one object, which halves the memory of a window of prompts."""
 
     def add(self, ids: Sequence[int]) -> None:
-        """Keep the ids of the next prompt. UserError where the disk has no room for them."""
+        """Store the ids of the next prompt. Raises UserError if the disk is full."""
         try:
             self._file.seek(0, os.SEEK_END)
             self._file.write(array("I", ids).tobytes())
@@ -78,16 +78,16 @@ class TokenFile:
 
 
 class SuiteRequests(Struct, kw_only=True):
-    """What is asked of one suite."""
+    """Requests of one suite."""
 
     cases: Sequence[Case]
-    """Its cases, those that are too long among them."""
+    """Its cases, including those that are too long."""
     asked: array[int]
-    """Places of those that are asked."""
+    """Indices of the cases with a request."""
     first: int
     """Number of the first prompt in the token file; the others follow."""
     sampling: Sampling
-    """How to decode the first answer; each repeat has a seed of its own."""
+    """How to decode the first answer; each repeat has its own seed."""
     repeats: int
     """Answers per case and variant."""
 
@@ -97,7 +97,7 @@ class RequestQueue:
 
     def __init__(self, parts: Mapping[str, Sequence[SuiteRequests]], tokens: TokenFile, longest: int) -> None:
         self.parts = parts
-        """By variant, one a suite."""
+        """By variant, one per suite."""
         self.longest = longest
         """Tokens of the longest prompt and answer together."""
         self._tokens = tokens
@@ -109,7 +109,7 @@ class RequestQueue:
         return self.of(*self.parts)
 
     def of(self, *variants: str) -> Iterator[PlannedRequest]:
-        """The requests to these variants."""
+        """Yield the requests to these variants."""
         for variant in variants:
             for suite, part in enumerate(self.parts[variant]):
                 for number in range(len(part.asked)):
@@ -143,7 +143,7 @@ class RequestQueue:
 
 
 class Sized(Protocol):
-    """A question with a prompt and a limit on its answer."""
+    """A request with a prompt and a limit on its answer."""
 
     @property
     def ids(self) -> tuple[int, ...]: ...
@@ -152,7 +152,7 @@ class Sized(Protocol):
 
 
 def longest(questions: Iterable[Sized]) -> int:
-    """Tokens of the longest prompt and answer together."""
+    """Return the tokens of the longest prompt and answer together; 1 without requests."""
     if isinstance(questions, RequestQueue):
         return questions.longest
     return max((len(q.ids) + q.sampling.max_tokens for q in questions), default=1)
@@ -162,21 +162,21 @@ class SuiteJob(Struct, kw_only=True):
     """One suite of a run."""
 
     suite: Suite
-    """What is asked."""
+    """The suite."""
     cases: Sequence[Case]
-    """Cases asked in this run."""
+    """Its cases in this run."""
 
     @property
     def complete(self) -> bool:
-        """Every case of the suite is asked; gates judge nothing less."""
+        """Whether the run has every case of the suite; gates judge nothing less."""
         return len(self.cases) == len(self.suite.cases)
 
 
 class Job(Struct, kw_only=True):
-    """What a run is asked to do."""
+    """Everything that a run is to do."""
 
     suites: list[SuiteJob]
-    """Suites with the cases to ask."""
+    """Suites with their cases in this run."""
     candidate: str
     """Checkpoint as the user wrote it."""
     baseline: str | None = None
@@ -192,38 +192,38 @@ class Job(Struct, kw_only=True):
 
     @property
     def asked_baseline(self) -> str | None:
-        """The baseline that is asked; an accepted one is not. Servers may have one that has no name here."""
+        """The baseline model to run; None for an accepted baseline. Servers may have one without a local name."""
         servers = self.engine.servers
         if self.baseline is None and servers and servers.baseline:
             return self.candidate
         return None if self.baseline == ACCEPTED else self.baseline
 
     def samples(self, suite: Suite) -> int:
-        """Answers a case and variant of one suite."""
+        """Return the answers per case and variant of one suite."""
         return self.repeats or suite.samples
 
 
 def option_ids(suite: Suite, renderer: Rendering) -> tuple[int, ...]:
-    """First token id of each option of a suite. Options that begin with the same token are a UserError."""
+    """Return the first token id of each option of a suite. Raises UserError if two begin with the same token."""
     ids = [renderer.opening(option) for option in suite.options]
     same = [option for option, first in zip(suite.options, ids, strict=True) if ids.count(first) > 1]
     if same:
         raise UserError(
             f"{suite.name}: the options {', '.join(map(repr, same))} begin with the same token of this model, so their "
-            "log probabilities cannot be told apart. Letter the options: A, B, C"
+            "log probabilities are equal. Letter the options: A, B, C"
         )
     return tuple(ids)
 
 
 def default_checkpoint() -> str:
-    """What a bare run evaluates."""
+    """Return the checkpoint that a run without one evaluates."""
     from harness.checkpoints.bundled_model import EMBEDDED
 
     return EMBEDDED
 
 
 def variants(job: Job) -> dict[str, Checkpoint]:
-    """Resolve the checkpoints that a job asks; the baseline comes first."""
+    """Resolve the checkpoints that a job runs, baseline first. Raises UserError."""
     traits = traits_of(job.engine.name)
     if traits.is_scripted:
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
@@ -233,36 +233,36 @@ def variants(job: Job) -> dict[str, Checkpoint]:
         return _served(job)
     from harness.checkpoints.resolve import resolve
 
-    found = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
-    found[CANDIDATE] = resolve(job.candidate)
-    return found
+    checkpoints = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
+    checkpoints[CANDIDATE] = resolve(job.candidate)
+    return checkpoints
 
 
 SCRIPT = "Expected JSON of variant -> case id -> text"
 
 
 def _script(job: Job) -> str:
-    """Text of the fake engine's script. Variants and case ids that are not in the suites are a UserError."""
+    """Read the fake engine's script. Raises UserError for variants and case ids that are not in the suites."""
     if job.engine.script is None:
         return ""
     from harness.engines.dispatch import FAILS, read_script
 
     script, where = read_script(job.engine.script), shown_path(job.engine.script)
     fails = script.pop(FAILS, {})
-    known = {case.id for part in job.suites for case in part.suite.cases}
+    case_ids = {case.id for part in job.suites for case in part.suite.cases}
     sides = (CANDIDATE, BASELINE)
     named = [(name, f"'{name}'", ids) for name, ids in script.items()]
     named += [(name, f"'{FAILS}'", ids) for name, ids in fails.items()]
     problems = [
-        f"{where}: unknown variant '{name}'{f' in {said}' if name in fails else ''}. Known: {', '.join(sides)}, {FAILS}"
-        for name, said, _ in named
+        f"{where}: unknown variant '{name}'{f' in {key}' if name in fails else ''}. Known: {', '.join(sides)}, {FAILS}"
+        for name, key, _ in named
         if name not in sides
     ]
     problems += [
-        f"{where}: no case has the id '{case_id}' that {said} names. Correct it or remove it"
-        for _, said, ids in named
+        f"{where}: no case has the id '{case_id}' that {key} names. Correct it or remove it"
+        for _, key, ids in named
         for case_id in ids
-        if case_id not in known
+        if case_id not in case_ids
     ]
     refuse_all(problems, f"{where}: a script that does not fit the suites")
     return read_text(job.engine.script, SCRIPT)
@@ -281,24 +281,24 @@ def judge_checkpoint(name: str, config: EngineConfig) -> Checkpoint:
 
 
 def _served(job: Job) -> dict[str, Checkpoint]:
-    """Models by the names that servers give them; the checkpoints' own names say which tokenizer renders prompts."""
+    """Describe models by their names at the servers; the local checkpoints' tokenizers render the prompts."""
     servers = job.engine.servers
     if servers is None:
         raise UserError(NO_SERVER)
     if job.baseline == ACCEPTED and servers.baseline:
-        raise UserError("--baseline accepted: no baseline is asked, so leave out --served-baseline")
+        raise UserError("--baseline accepted: no baseline model is run, so leave out --served-baseline")
     base = job.asked_baseline
-    found = {BASELINE: _served_as(servers.baseline or base, base, job.baseline, servers)} if base else {}
-    found[CANDIDATE] = _served_as(servers.model or job.candidate, job.candidate, job.candidate, servers)
-    return found
+    checkpoints = {BASELINE: _served_as(servers.baseline or base, base, job.baseline, servers)} if base else {}
+    checkpoints[CANDIDATE] = _served_as(servers.model or job.candidate, job.candidate, job.candidate, servers)
+    return checkpoints
 
 
 def _served_as(served: str, tokenizer: str, weights: str | None, servers: Servers) -> Checkpoint:
-    """A model of the servers; `weights` names the local checkpoint that a trusted server has."""
+    """Describe a model of the servers; `weights` names the local checkpoint that a trusted server has."""
     from harness.engines.openai.served_weights import pinned
 
     if servers.trust and weights is None:
-        raise UserError(f"--trust-server: says nothing of '{served}'. Name its weights with --baseline")
+        raise UserError(f"--trust-server: the weights of '{served}' are not named. Name them with --baseline")
     return pinned(endpoint(served, tokenizer), weights or tokenizer, servers)
 
 
@@ -307,25 +307,25 @@ def _scripted(name: str, content: str) -> Checkpoint:
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
-    """Every question of a run, and the cases that the model cannot read."""
+    """Every request of a run, and the cases that are too long for a model."""
 
     asks: RequestQueue
-    """Questions, variant by variant."""
+    """Requests, variant by variant."""
     left_out: dict[str, dict[str, list[str]]]
     """By variant and suite, ids of the cases longer than its context; only of suites that allow it. A case that is too
     long for the tuned model goes to no variant."""
 
     def prompt_hashes(self, job: Job) -> dict[str, dict[str, str]]:
-        """By suite and case id, the hash of the token ids that the tuned model receives."""
-        found: dict[str, dict[str, str]] = {part.suite.name: {} for part in job.suites}
+        """Map suite and case id to the hash of the token ids that the tuned model receives."""
+        hashes: dict[str, dict[str, str]] = {part.suite.name: {} for part in job.suites}
         for ask in self.asks.of(CANDIDATE):
             if ask.repeat == 1:
-                found[job.suites[ask.suite].suite.name][ask.case.id] = digest(ask.ids)
-        return found
+                hashes[job.suites[ask.suite].suite.name][ask.case.id] = digest(ask.ids)
+        return hashes
 
 
 def _secret_names(job: Job) -> list[tuple[str, list[str]]]:
-    """Names that records are joined and grouped by and that hold a secret, with its kinds."""
+    """List names that join and group records and contain a secret, with its kinds."""
     redactor = redaction.default_redactor()
     labels = (
         (f"{part.suite.name}: labels of {metric.name}", redactor.kinds("\n".join(metric.labels)))
@@ -338,13 +338,13 @@ def _secret_names(job: Job) -> list[tuple[str, list[str]]]:
         for place, case in enumerate(part.cases, 1)
         for named in [[part.suite.name, case.id, case.cluster, *case.tags.values()]]
     )
-    return [found for found in (*labels, *names) if found[1]]
+    return [named for named in (*labels, *names) if named[1]]
 
 
 def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
     """Plan a run; variants that share a renderer receive the same token ids.
 
-    A prompt that leaves no room for an answer is a UserError, unless its suite leaves such cases out.
+    Raises UserError for a prompt that leaves no room for an answer, unless its suite leaves such cases out.
     """
     redaction.refuse(_secret_names(job), "Records are joined by these names, so they are not masked: rename them")
     tokens, most = TokenFile(), 1
@@ -365,15 +365,15 @@ def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
 def _rendered(
     job: Job, renderer: Rendering, tokens: TokenFile, who: str, unread: Mapping[str, Sequence[str]]
 ) -> tuple[list[SuiteRequests], dict[str, list[str]], int]:
-    """Every suite as one renderer's variants receive it, what is left out, and the longest prompt with its answer.
+    """Render every suite; returns requests, case ids left out by suite, and the longest prompt and answer in tokens.
 
-    `who` names the variant in errors; `unread` are cases, by suite, that are asked of nobody.
+    `who` names the variant in errors; `unread` are cases, by suite, that no variant receives.
     """
     parts, most = list[SuiteRequests](), 1
     too_long: list[str] = []
     left_out: dict[str, list[str]] = {}
     for part in job.suites:
-        suite, nobody = part.suite, set(unread.get(part.suite.name, ()))
+        suite, excluded = part.suite, set(unread.get(part.suite.name, ()))
         with _named(who):
             sampling = Sampling(
                 max_tokens=suite.max_tokens,
@@ -383,9 +383,9 @@ def _rendered(
                 logprob_ids=option_ids(suite, renderer),
                 **suite.structure,
             )
-        asked, first = array("Q"), len(tokens)
+        rendered, first = array("Q"), len(tokens)
         for place, case in enumerate(part.cases):
-            if case.id in nobody:
+            if case.id in excluded:
                 continue
             chat = messages(suite.template, case)
             with _named(who):
@@ -393,14 +393,14 @@ def _rendered(
             length = len(ids) + suite.max_tokens
             if length <= renderer.max_positions:
                 tokens.add(ids)
-                asked.append(place)
+                rendered.append(place)
                 most = max(most, length)
             elif suite.leave_out_long:
                 left_out.setdefault(suite.name, []).append(case.id)
             else:
                 too_long.append(f"{suite.name} {case.id} ({len(ids)} tokens)")
         repeats = job.samples(suite)
-        parts.append(SuiteRequests(cases=part.cases, asked=asked, first=first, sampling=sampling, repeats=repeats))
+        parts.append(SuiteRequests(cases=part.cases, asked=rendered, first=first, sampling=sampling, repeats=repeats))
     if too_long:
         room = f"{renderer.max_positions} tokens"
         whose = f"the {room} of '{who}'" if who else f"the model's {room}"
@@ -413,7 +413,7 @@ def _rendered(
 
 @contextmanager
 def _named(who: str) -> Iterator[None]:
-    """Say of which variant's tokenizer or chat template an error is."""
+    """Add the variant whose tokenizer or chat template causes an error to its message."""
     try:
         yield
     except MissingExtra:
@@ -422,35 +422,35 @@ def _named(who: str) -> Iterator[None]:
         raise UserError(f"{who}: {error}" if who else error) from None
 
 
-CHARACTERS_A_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 TEMPLATE = 600
-"""Characters around a case's own inputs."""
+"""Assumed characters of a prompt around a case's inputs."""
 ANSWERED = 0.5
-"""Share of the answer's limit that answers take."""
+"""Assumed length of answers, as a share of their limit."""
 
 
 def forecast(job: Job) -> list[str]:
-    """Two lines: the questions, and how long answers take that are not cached, where that was measured."""
+    """Return two lines: the answers of a run, and the time without cached answers, where it was measured."""
     names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
     servers = job.engine.servers
     if servers:
         served = {BASELINE: servers.baseline, CANDIDATE: servers.model}
         names = {variant: name and (served[variant] or name) for variant, name in names.items()}
-    asked = {v: n for v, n in names.items() if n is not None}
-    answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(asked)
-    who = " and ".join(f"{v} {n}" for v, n in asked.items())
+    names_by_variant = {v: n for v, n in names.items() if n is not None}
+    answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(names_by_variant)
+    who = " and ".join(f"{v} {n}" for v, n in names_by_variant.items())
     suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
     head = f"tunegate: {answers} answers for {who}: {suites}"
     if servers:
-        return [head, f"tunegate: asked of {', '.join(servers.urls)}; how long that takes is up to them"]
+        return [head, f"tunegate: generated by {', '.join(servers.urls)}; the time depends on them"]
     traits = traits_of(job.engine.name)
     if traits.why_no_forecast:
         return [head, f"tunegate: {traits.why_no_forecast}"]
-    tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(asked)
-    if traits.tokens_per_s is None or set(asked.values()) != {EMBEDDED}:
+    tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(names_by_variant)
+    if traits.tokens_per_s is None or set(names_by_variant.values()) != {EMBEDDED}:
         amount = f"about {tokens:,.0f} tokens of prompts and answers"
         return [head, f"tunegate: {amount}; the time depends on model and device, and cached answers take none"]
-    seconds = len(asked) * traits.start_s + tokens / traits.tokens_per_s
+    seconds = len(names_by_variant) * traits.start_s + tokens / traits.tokens_per_s
     return [
         head,
         f"tunegate: about {format_duration(seconds)} on 2 CPU cores with the embedded model; cached answers need none",
@@ -458,6 +458,6 @@ def forecast(job: Job) -> list[str]:
 
 
 def _tokens(part: SuiteJob) -> float:
-    """Tokens of one answer to every case of a suite, guessed from the length of its inputs."""
-    told = sum(TEMPLATE + sum(map(len, case.input.values())) for case in part.cases)
-    return told / CHARACTERS_A_TOKEN + len(part.cases) * part.suite.max_tokens * ANSWERED
+    """Estimate the tokens of one prompt and answer per case of a suite, from the length of its inputs."""
+    characters = sum(TEMPLATE + sum(map(len, case.input.values())) for case in part.cases)
+    return characters / CHARACTERS_PER_TOKEN + len(part.cases) * part.suite.max_tokens * ANSWERED

@@ -27,7 +27,7 @@ class Regated(Struct, frozen=True, kw_only=True):
     run: RunData
     """The run with its new estimates and verdicts, and what changed; the folder is unchanged."""
     before: RunData
-    """The run as in its folder."""
+    """The run as stored in its folder."""
     not_judged: list[str]
     """Suites of the run that were not given, and suites with gates that are not in the run."""
 
@@ -35,27 +35,27 @@ class Regated(Struct, frozen=True, kw_only=True):
 def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline: str | None = None) -> Regated:
     """Judge the given suites. Raises UserError for a changed run, and for any `baseline` but the accepted one."""
     if baseline not in (None, ACCEPTED):
-        raise UserError(f"--baseline {baseline}: no model is asked here. Only '{ACCEPTED}' can be compared with")
+        raise UserError(f"--baseline {baseline}: no model is run here. Only '{ACCEPTED}' can be compared with")
     before = load_sealed(run_path, "judged again")
     run = with_later(before)
     infos = {info.name: info for info in run.manifest.suites}
-    given = [suite for suite in suites if suite.name in infos]
-    if not given:
-        raise UserError(f"{run_path}: holds {', '.join(infos) or 'no suite'}; none of them is among the suites given")
-    gates = {suite.name: load_suite_gates(suite, bars) for suite in given}
+    chosen = [suite for suite in suites if suite.name in infos]
+    if not chosen:
+        raise UserError(f"{run_path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
+    gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
     scorers = _scorers(run)
-    stale = {s.name: why for s in given if (why := _stale(infos[s.name], s, scorers[s.name]))}
-    fresh = [suite for suite in given if suite.name not in stale]
+    stale = {s.name: why for s in chosen if (why := _stale(infos[s.name], s, scorers[s.name]))}
+    fresh = [suite for suite in chosen if suite.name not in stale]
     prompts = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
     tuned = run.manifest.checkpoints.get(CANDIDATE)
-    comparison = compare_with_baselines(given, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
+    comparison = compare_with_baselines(chosen, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
     run = with_baseline(without_stale(run, scorers), comparison)
-    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(given, bars)))
+    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(chosen, bars)))
     metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, zip(run.suite_of, run.records, strict=True))
     if stale:
         from harness.gates.judge import unjudged
 
-        for suite in given:
+        for suite in chosen:
             if suite.name in stale:
                 verdicts += unjudged(suite.name, gates[suite.name], suite.slice_values(), stale[suite.name])
     lacking = [name for name in infos if name not in gates]
@@ -85,7 +85,7 @@ def _stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:
         "prompt": (info.prompt_hash, suite.prompt_hash),
         "scorers": (scorers_hash, suite.scorers_hash),
     }
-    changed = [what for what, (then, now) in pairs.items() if then != now]
+    changed = [what for what, (then, current) in pairs.items() if then != current]
     if not changed:
         return None
     way = "score it again with `tunegate rescore`" if changed == ["scorers"] else "run the suite again"

@@ -39,20 +39,20 @@ class Rescored(Struct, frozen=True, kw_only=True):
     verdicts: list[Verdict]
     """New verdicts."""
     notes: list[str]
-    """Notes for readers: suites left out, cases that changed since."""
+    """Notes for readers: suites left out, cases that changed since the run."""
 
 
 def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress: Progress) -> Rescored:
     """Score every record of the given suites, append what differs, estimate and judge again. Raises UserError."""
     run = with_later(load_sealed(run_path, "rescored"))
-    known = {info.name: info for info in run.manifest.suites}
-    given = [suite for suite in suites if suite.name in known]
-    if not given:
-        raise UserError(f"{run_path}: holds {', '.join(known) or 'no suite'}; none of them is among the suites given")
+    infos = {info.name: info for info in run.manifest.suites}
+    chosen = [suite for suite in suites if suite.name in infos]
+    if not chosen:
+        raise UserError(f"{run_path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
     events: list[ScoreEvent] = []
     records: list[Record] = []
     scored = 0
-    by_name = {suite.name: suite for suite in given}
+    by_name = {suite.name: suite for suite in chosen}
     with progress.stage("scores", len(run.records)) as stage:
         for record, name in zip(run.records, run.suite_of, strict=True):
             if name in by_name and record.text_kept:
@@ -62,12 +62,12 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
                 scored += 1
             records.append(record)
             stage.advance()
-    scorers = {suite.name: suite.scorers_hash for suite in given}
+    scorers = {suite.name: suite.scorers_hash for suite in chosen}
     rescored_run = without_stale(msgspec.structs.replace(run, records=records), scorers)
-    gates = {suite.name: load_suite_gates(suite, bars) for suite in given}
+    gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
     with progress.stage(GATES):
         metrics, verdicts = estimate_and_judge(
-            given, gates, rescored_run.manifest, zip(rescored_run.suite_of, rescored_run.records, strict=True)
+            chosen, gates, rescored_run.manifest, zip(rescored_run.suite_of, rescored_run.records, strict=True)
         )
     about: dict[str, Any] = {
         "kind": "code",
@@ -81,7 +81,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,
-        notes=_notes(run, known, by_name),
+        notes=_notes(run, infos, by_name),
     )
 
 
@@ -103,11 +103,11 @@ def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: S
     ]
 
 
-def _notes(run: RunData, known: dict[str, SuiteInfo], by_name: dict[str, Suite]) -> list[str]:
-    notes = [f"{name}: its suite was not given and keeps its scores" for name in known if name not in by_name]
+def _notes(run: RunData, infos: dict[str, SuiteInfo], by_name: dict[str, Suite]) -> list[str]:
+    notes = [f"{name}: suite not given, so its scores are unchanged" for name in infos if name not in by_name]
     notes += [
-        f"{name}: the suite's cases have changed since; answers were scored against the cases as they were asked"
+        f"{name}: the suite's cases have changed since the run; answers were scored against the cases of the run"
         for name, suite in by_name.items()
-        if suite.cases_hash != known[name].cases_hash
+        if suite.cases_hash != infos[name].cases_hash
     ]
     return notes

@@ -88,7 +88,7 @@ def test_other_token_ids_from_the_same_prompt_are_named_and_nothing_is_compared(
     plain = PlainRenderer.prompt
     monkeypatch.setattr(PlainRenderer, "prompt", lambda self, chat, h="": plain(self, [*chat, *chat], h))
     made = evaluate(root, right(CASES), ACCEPTED)
-    assert made.manifest.moved == [f"{SINCE}: 60 prompts are other token ids (the tokenizer or chat template changed)"]
+    assert made.manifest.moved == [f"{SINCE}: 60 prompts have other token ids (the tokenizer or chat template changed)"]
     assert by_rule(made)["improves"][0] == "error"
 
 

@@ -118,13 +118,13 @@ def test_a_changed_run_is_refused(root: Path) -> None:
 
 
 def test_a_model_cannot_be_asked(root: Path) -> None:
-    with pytest.raises(UserError, match="--baseline old: no model is asked here"):
+    with pytest.raises(UserError, match="--baseline old: no model is run here"):
         regate(evaluate(root, NEW).path, suites(root), None, "old")
 
 
 def test_a_run_of_suites_that_are_not_at_hand_is_refused_and_a_part_of_it_is_named(root: Path) -> None:
     run = evaluate(root, NEW)
-    with pytest.raises(UserError, match="holds legal/mini; none of them"):
+    with pytest.raises(UserError, match="has legal/mini; none of the given suites"):
         regate(run.path, [], None)
     write(root / "evalsuites" / "more")
     both = root / "evalsuites" / "more" / "evalsuites" / "legal"

@@ -62,7 +62,7 @@ def test_a_changed_run_is_not_rescored(tmp_path: Path):
 
 def test_a_run_of_other_suites_is_named(tmp_path: Path):
     run = compare(tmp_path)
-    with pytest.raises(UserError, match="holds legal/mini; none of them"):
+    with pytest.raises(UserError, match="has legal/mini; none of the given suites"):
         rescore(run.path, [], None, Progress(quiet=True))
 
 
