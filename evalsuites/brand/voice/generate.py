@@ -19,6 +19,7 @@ SUITE = Path(__file__).parent
 REWRITE = "Rewrite this draft in our voice and keep every fact. If it is in our voice already, repeat it unchanged."
 REPLY = "Reply to this message in two sentences: thank the partner, name the product and give the facts."
 COPY = "Write two sentences of product copy from these facts. Use the name and every fact."
+ROWS = {"train": 2400, "dev": 240}
 SIDES = ("draft", "message", "sheet")
 Drawn = tuple[Case, str]
 
@@ -124,4 +125,4 @@ DRAWS: dict[str, tuple[Callable[..., Drawn], Callable[..., Drawn]]] = {
 }
 
 if __name__ == "__main__":
-    generated.command(SUITE, eval_cases, training_pairs, {"train": 2400, "dev": 240})
+    generated.command(SUITE, eval_cases, training_pairs, ROWS)
