@@ -23,9 +23,11 @@ def share_processors() -> None:
 
 
 share_processors()
-# A shell that starts the tests in the background lets them, and whatever they start, ignore Ctrl-C.
+# A shell that starts the tests in the background lets them, and whatever they start, ignore Ctrl-C; nohup, SIGHUP.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # In CI gates are required by default; tests say so themselves where they want that.
 os.environ.pop("CI", None)
 before_torch()

@@ -130,7 +130,7 @@ def two_at_once(root: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Folders `whole_length`, `killed` and `two` below the given one hold a model, an adapter and suites."""
+    """Folders `unbroken`, `killed` and `two` below the given one hold a model, an adapter and suites."""
     from harness.threads import before_torch
 
     before_torch()
@@ -143,10 +143,10 @@ def main() -> None:
 
     root, seed = Path(sys.argv[1]), int(sys.argv[2])
     found: dict[str, Any] = {}
-    os.environ["TUNEGATE_CACHE"] = str(root / "whole_length" / "cache")
-    found["whole_length"] = live(root / "whole_length", "whole")
+    os.environ["TUNEGATE_CACHE"] = str(root / "unbroken" / "cache")
+    found["unbroken"] = live(root / "unbroken", "whole")
     os.environ["TUNEGATE_CACHE"] = str(root / "killed" / "cache")
-    planned = moments(len(found["whole_length"]["after"]), seed)
+    planned = moments(len(found["unbroken"]["after"]), seed)
     found["killed"] = [live(root / "killed", f"life{i}", moment) for i, moment in enumerate(planned)]
     found["last"] = live(root / "killed", "last")
     os.environ["TUNEGATE_CACHE"] = str(root / "two" / "cache")

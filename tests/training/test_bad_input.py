@@ -19,7 +19,7 @@ CASES = {
     "no output": ("train.jsonl", [GOOD, b'{"instruction": "Say it"}'], "train.jsonl:2: ", "`output`"),
     "no messages": ("train.jsonl", [GOOD, b'{"text": "Say it"}'], "train.jsonl:2: ", 'with "messages"'),
     "unknown role": ("train.jsonl", [chat("user", "model")], "train.jsonl:1: ", "'model'"),
-    "roles out of turn": ("train.jsonl", [chat("user", "user", "assistant")], "train.jsonl:1: ", "in turn"),
+    "roles out of turn": ("train.jsonl", [chat("user", "user", "assistant")], "train.jsonl:1: ", "alternately"),
     "ends with the user": ("train.jsonl", [CHAT, chat("user", "assistant", "user")], "train.jsonl:2: ", "assistant"),
     "binary": ("train.jsonl", [bytes(range(256)) * 40], "train.jsonl", "binary file"),
     "50 MB line": ("train.jsonl", [GOOD, GOOD[:-2] + b"x" * 50_000_000 + b'"}'], "train.jsonl:2: ", "50,000,0"),
@@ -36,7 +36,7 @@ CASES = {
     "no validation row": ("validation.jsonl", [], "validation.jsonl: ", "no rows"),
     "no JSON": ("train.jsonl", [GOOD, b"not a row"], "train.jsonl:2: ", "JSON"),
     "bad validation row": ("validation.jsonl", [GOOD, b"{"], "validation.jsonl:2: ", "JSON"),
-    "a JSON array": ("train.jsonl", [b"[" + GOOD + b", " + GOOD + b"]"], "train.jsonl: ", "one a line"),
+    "a JSON array": ("train.jsonl", [b"[" + GOOD + b", " + GOOD + b"]"], "train.jsonl: ", "one object per line"),
 }
 
 

@@ -44,11 +44,11 @@ def port() -> int:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An own cache and no key, in a project with an approval policy."""
+    """An own cache, no key and nothing that a server is not given, in a project with an approval policy."""
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
-    for name in ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY"):
+    for name in ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY", *server.LEFT_OUT):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -247,7 +247,7 @@ def test_all_rows_bad_is_a_mistake_even_where_bad_rows_are_left_out(tunegate):
     (["--into", "../etc", *WORDS[2:]], "'..' cannot name a folder"),
     (["--into", "/etc/x", *WORDS[2:]], "expected DOMAIN or DOMAIN/SUITE"),
     (["--into", "legal/none_here", *WORDS[2:]], "no such suite. Create it with: tunegate init legal/none_here"),
-    ([*WORDS, "--append", "--replace"], "give one"),
+    ([*WORDS, "--append", "--replace"], "use one of them"),
     ([*WORDS, "--tag", "../x=sort", "--append"], "--tag: '../x' is not a name"),
     ([*WORDS, "--input", "a.b=text", "--append"], "--input: 'a.b' is not a name"),
     ([*WORDS, "--input", "document=answer", "--append"], "--input document is given twice"),
