@@ -65,7 +65,7 @@ def _parameter(one: Any, annotation: Any) -> tuple[str, str, str, str]:
         kind = "flag"
     elif not is_argument and one.metavar:
         kind = f"`{one.metavar}`".replace("|", "`, `")
-    kind += ", again for more" if many else ""
+    kind += ", repeatable" if many else ""
     is_left_out = one.default is None or one.default is False or one.default == ""
     default = REQUIRED if one.required else "" if is_left_out else f"`{one.default}`"
     said = one_line(one.help) + (f" Also read from `{one.envvar}`." if one.envvar else "")
