@@ -162,7 +162,7 @@ def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progr
         with progress.stage(f"replay ({broker.says})", len(now)) as stage:
             for ask, done in broker.answers(now):
                 result[ask.case.id] = done
-                stage.answered(done, broker.was_kept)
+                stage.answered(done, broker.was_cached)
         return result
 
     result = collect(waiting, rows, answers)
