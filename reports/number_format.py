@@ -98,29 +98,29 @@ def estimate_cell(estimate: Estimate | None, unit: Unit = "share", *notes: str) 
     return Cell(text=value(estimate, unit), note="\n".join(lines), estimate=estimate)
 
 
-def estimate(found: Estimate | None, unit: Unit = "share") -> str:
+def estimate(measured: Estimate | None, unit: Unit = "share") -> str:
     """Value and interval in one phrase, as tables of terminals want it."""
-    if found is None:
+    if measured is None:
         return NOT_MEASURED
-    if found.value is None:
-        return f"{NOT_MEASURED}: {found.reason}"
-    bounds = interval(found, unit)
-    return f"{value(found, unit)} ({bounds})" if bounds else value(found, unit)
+    if measured.value is None:
+        return f"{NOT_MEASURED}: {measured.reason}"
+    bounds = interval(measured, unit)
+    return f"{value(measured, unit)} ({bounds})" if bounds else value(measured, unit)
 
 
-def sized(found: Estimate | None, unit: Unit, cluster: str) -> str:
+def sized(measured: Estimate | None, unit: Unit, cluster: str) -> str:
     """An estimate with the cases and sources behind it, in one phrase."""
-    if found is None or found.value is None:
-        return estimate(found, unit)
-    return f"{estimate(found, unit)}, n {number(found.n)}, {sources(found, cluster)}"
+    if measured is None or measured.value is None:
+        return estimate(measured, unit)
+    return f"{estimate(measured, unit)}, n {number(measured.n)}, {sources(measured, cluster)}"
 
 
-def sources(found: Estimate, cluster: str) -> str:
+def sources(measured: Estimate, cluster: str) -> str:
     """`40 contracts`, and what their cases are worth where they share errors: `40 contracts, worth 77 independent`."""
-    said = wording.count(found.clusters, cluster)
-    if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
-        return said
-    return f"{said}, worth {number(round(found.n_eff))} independent"
+    clusters = wording.count(measured.clusters, cluster)
+    if measured.n_eff is None or measured.n_eff > NEARLY_ALL * measured.n:
+        return clusters
+    return f"{clusters}, worth {number(round(measured.n_eff))} independent"
 
 
 def level(found: Estimate) -> str:

@@ -41,23 +41,23 @@ def suites_with_bars(bars: Path | None) -> list[str]:
 
 def load_gates(path: Path) -> GateFile:
     """Read one gates.toml; everything that is wrong with it is named in one UserError."""
-    found = read_toml(path, "Every suite states its bars in gates.toml")
+    tables_by_key = read_toml(path, "Every suite states its bars in gates.toml")
     problems = [
         f"unknown key '{key}'. A gate file has [objective] and [[gate]] tables"
-        for key in sorted(found)
+        for key in sorted(tables_by_key)
         if key not in ("objective", "gate")
     ]
-    objective = _objective(found.get("objective"), problems)
-    tables = found.get("gate", [])
+    objective = _objective(tables_by_key.get("objective"), problems)
+    tables = tables_by_key.get("gate", [])
     if not isinstance(tables, list) or not tables:
         problems.append("no [[gate]] was found. A suite without a bar can merge anything; write at least one")
         tables = []
     gates = [_gate(table, number, problems) for number, table in enumerate(tables, 1)]
-    kept = [gate for gate in gates if gate is not None]
-    problems += _repeated([_stem(gate) + _sliced(gate) for gate in kept])
+    usable = [gate for gate in gates if gate is not None]
+    problems += _repeated([_stem(gate) + _sliced(gate) for gate in usable])
     refuse_all([f"{shown_path(path)}: {p}" for p in problems], f"{shown_path(path)}: gates that cannot be used")
     assert objective is not None
-    return GateFile(objective=objective, gate=kept)
+    return GateFile(objective=objective, gate=usable)
 
 
 def _objective(table: Any, problems: list[str]) -> Objective | None:
@@ -158,15 +158,15 @@ def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]], sui
         elif not slice_values.get(gate.slice):
             problems.append(f"{name}: no case has the slice '{gate.slice}' that {_stem(gate)} names")
         else:
-            found = slice_values[gate.slice]
+            known_values = slice_values[gate.slice]
             problems += [
-                f"{name}: {_stem(gate)}: no case has {gate.slice}={value}. It can be: {', '.join(found)}"
+                f"{name}: {_stem(gate)}: no case has {gate.slice}={value}. It can be: {', '.join(known_values)}"
                 for value in gate.values or ()
-                if value not in found
+                if value not in known_values
             ]
             ids += [
                 GateId(id=f"{_stem(gate)}[{gate.slice}={value}]", gate=gate, slice_value=value)
-                for value in found
+                for value in known_values
                 if gate.values is None or value in gate.values
             ]
     problems += [f"{name}: {p}" for p in _repeated([i.id for i in ids])]
@@ -198,6 +198,6 @@ def gates_path(suite: Suite, bars: Path | None) -> Path:
 def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:
     """Read and check the gates of a suite. Unknown metrics, rules, keys and slices are UserErrors."""
     path = gates_path(suite, bars)
-    found = load_gates(path)
-    validate(found, suite.metrics, suite.slices, shown_path(path))
-    return found
+    gate_file = load_gates(path)
+    validate(gate_file, suite.metrics, suite.slices, shown_path(path))
+    return gate_file

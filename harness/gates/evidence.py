@@ -69,15 +69,21 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
     A relative margin, and a cut, are taken of the level that the noise was measured at.
     """
     gate = asked.gate
-    found = noise.of(gate.metric, gate.slice, asked.slice_value) if noise else None
-    if noise is None or found is None or found.floor is None or found.level is None or gate.rule not in COMPARATIVE:
+    measured_floor = noise.of(gate.metric, gate.slice, asked.slice_value) if noise else None
+    if (
+        noise is None
+        or measured_floor is None
+        or measured_floor.floor is None
+        or measured_floor.level is None
+        or gate.rule not in COMPARATIVE
+    ):
         return None
     wanted = gate.margin if gate.ratio is None else 1 - gate.ratio
     if gate.ratio is not None or gate.unit == "relative":
-        wanted *= abs(found.level)
-    if wanted == 0 or wanted >= found.floor:
+        wanted *= abs(measured_floor.level)
+    if wanted == 0 or wanted >= measured_floor.floor:
         return None
-    shown, floor = (points(x, abs(found.level) <= 1).lstrip("+") for x in (wanted, found.floor))
+    shown, floor = (points(x, abs(measured_floor.level) <= 1).lstrip("+") for x in (wanted, measured_floor.floor))
     what = "margin" if gate.ratio is None else "cut"
     return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 

@@ -117,13 +117,13 @@ def measured(counted: Counted, assumed: Assumed) -> Assumed:
     changes: dict[str, float] = {}
     pairs = counted.pairs if counted.gate.rule in COMPARATIVE else None
     if pairs and not pairs.unusable:
-        found = difference(pairs)
+        seen = difference(pairs)
         changes |= _changes_of(pairs) if counted.is_share else {}
     else:
-        found = estimate(counted.level, counted.metric)
+        seen = estimate(counted.level, counted.metric)
     size = counted.design(0).weighted_size
-    if found.deff is not None and size > 1:
-        changes["icc"] = min(0.95, max(0.0, (found.deff - 1) / (size - 1)))
+    if seen.deff is not None and size > 1:
+        changes["icc"] = min(0.95, max(0.0, (seen.deff - 1) / (size - 1)))
     return msgspec.structs.replace(assumed, **changes)
 
 
@@ -134,7 +134,7 @@ def _changes_of(pairs: Any) -> dict[str, float]:
     from harness.stats.score_table import ratio_arrays
 
     (tuned, units), (baseline, _) = ratio_arrays(pairs.tuned), ratio_arrays(pairs.baseline)
-    found = {"discordance": float(np.abs(tuned - baseline).sum() / units.sum()), "baseline_rate": pairs.values[1]}
+    assumptions = {"discordance": float(np.abs(tuned - baseline).sum() / units.sum()), "baseline_rate": pairs.values[1]}
     if tuned.std() > 0 and baseline.std() > 0:
-        found["correlation"] = float(max(0.0, np.corrcoef(tuned, baseline)[0, 1]))
-    return found
+        assumptions["correlation"] = float(max(0.0, np.corrcoef(tuned, baseline)[0, 1]))
+    return assumptions

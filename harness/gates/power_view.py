@@ -64,9 +64,9 @@ def counted(row: GatePower) -> str:
 
 def sentences(row: GatePower) -> list[str]:
     """What the gate can show, one thought each; the assumption that it alone rests on comes last."""
-    said = [*row.says, *([row.assumes] if row.assumes else [])]
-    said[0] = f"{LOUD}: {said[0]}" if not row.can_pass else said[0]
-    return said
+    lines = [*row.says, *([row.assumes] if row.assumes else [])]
+    lines[0] = f"{LOUD}: {lines[0]}" if not row.can_pass else lines[0]
+    return lines
 
 
 def plain_lines(rows: Sequence[GatePower], head: Sequence[str]) -> list[str]:

@@ -44,9 +44,9 @@ class Ratings:
     @cached_property
     def shared(self) -> Ratings:
         """Items that two raters or more rated."""
-        kept = self.counts.sum(axis=1) >= 2
-        _, clusters = np.unique(self.clusters[kept], return_inverse=True)
-        return Ratings(self.counts[kept], clusters, self.ordered)
+        is_shared = self.counts.sum(axis=1) >= 2
+        _, clusters = np.unique(self.clusters[is_shared], return_inverse=True)
+        return Ratings(self.counts[is_shared], clusters, self.ordered)
 
     @cached_property
     def cluster_count(self) -> int:
@@ -56,8 +56,8 @@ class Ratings:
     def agreeing(self) -> Array:
         """Of shared items: share of the pairs of raters who gave one label."""
         raters = self.counts.sum(axis=1)
-        found: Array = (self.counts * (self.counts - 1)).sum(axis=1) / (raters * (raters - 1))
-        return found
+        shares: Array = (self.counts * (self.counts - 1)).sum(axis=1) / (raters * (raters - 1))
+        return shares
 
     def holding(self, items: Any) -> int:
         """Clusters that hold one of these items."""
@@ -65,9 +65,9 @@ class Ratings:
 
     def by_cluster(self, columns: Array) -> Array:
         """Sums of the items' columns; shape (clusters, columns)."""
-        found = np.zeros((self.cluster_count, columns.shape[1]))
-        np.add.at(found, self.clusters, columns)
-        return found
+        sums = np.zeros((self.cluster_count, columns.shape[1]))
+        np.add.at(sums, self.clusters, columns)
+        return sums
 
 
 def ratings(
@@ -228,8 +228,8 @@ def _coefficient(
 
 
 def _divided(above: Array, below: Array) -> Array:
-    found: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
-    return found
+    quotients: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
+    return quotients
 
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -345,15 +345,15 @@ class Agreed(Struct, frozen=True, kw_only=True):
 
 def agreed(remarks: Iterable[Rating]) -> list[Agreed]:
     """Agreement on every measure that somebody spoke of. Whoever decided a difference knew it, and is left out."""
-    said = [r for r in remarks if r.score.value is not None and not r.decides]
-    found = []
+    scored = [r for r in remarks if r.score.value is not None and not r.decides]
+    agreements = []
     for measure in MEASURES:
-        mine = [r for r in said if r.score.name == measure.scorer]
+        mine = [r for r in scored if r.score.name == measure.scorer]
         if mine:
             given = (((r.item, r.variant), r.cluster, r.reviewer, measure.label(r.score)) for r in mine)
             rated = ratings(given, measure.labels, measure.ordered)
-            found.append(Agreed(measure=measure, raw=raw_agreement(rated), alpha=alpha(rated), ac1=ac1(rated)))
-    return found
+            agreements.append(Agreed(measure=measure, raw=raw_agreement(rated), alpha=alpha(rated), ac1=ac1(rated)))
+    return agreements
 
 
 def passages(remarks: Iterable[Rating], text_of: Callable[[Rating], str]) -> Estimate:

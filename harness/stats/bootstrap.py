@@ -40,8 +40,8 @@ def bounds(clusters: int, statistic: Drawn, level: float = 0.95) -> tuple[float,
 def resample(clusters: int, statistic: Drawn, draws: int, seed: int = SEED) -> Array:
     """The statistic of every draw."""
     step = max(1, MOST_CELLS // clusters)
-    found = [statistic(_times(clusters, min(step, draws - start), seed + start)) for start in range(0, draws, step)]
-    return np.concatenate(found)
+    batches = [statistic(_times(clusters, min(step, draws - start), seed + start)) for start in range(0, draws, step)]
+    return np.concatenate(batches)
 
 
 def _times(clusters: int, draws: int, seed: int) -> Array:

@@ -56,16 +56,16 @@ def smooth(residuals: Array, weights: Array, units: float | None = None, each: f
     mean as if all were independent, may stand for the second equation. The larger counts, since a rate that goes with
     the size misleads either. 0 where this says nothing: clusters of one size.
     """
-    held = weights > 0
-    w = weights[held]
-    squares, count, found = residuals[held] ** 2 / _left(w), len(w), 0.0
+    has_weight = weights > 0
+    w = weights[has_weight]
+    squares, count, floor = residuals[has_weight] ** 2 / _left(w), len(w), 0.0
     seen = float((squares / w).sum())
     if units is not None and units > count:
         shared = min((seen - count * each) / (1 - count / units), each * units)
         if shared > 0:
-            found = each - shared / units + shared * float(w @ w)
+            floor = each - shared / units + shared * float(w @ w)
     uneven = float((1 / w).sum()) - count**2
     if uneven <= 1e-9 * count**2:
-        return found
+        return floor
     alone = min(max(0.0, (float((squares / w**2).sum()) - count * seen) / uneven), seen / count)
-    return max(found, alone + (seen - alone * count) * float(w @ w))
+    return max(floor, alone + (seen - alone * count) * float(w @ w))

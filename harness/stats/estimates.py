@@ -44,37 +44,37 @@ A label with 0 below has no number and is not in the mean.
 """
 
 
-def estimate(found: Observations, metric: Metric, level: float = 0.95, side: Side = "two") -> Estimate:
+def estimate(observed: Observations, metric: Metric, level: float = 0.95, side: Side = "two") -> Estimate:
     """The level of `metric`; not measured where nothing was scored or the engine failed too often.
 
     `side` other than `two` spends all error on one side and still fills both bounds, each one-sided at `level`.
     """
-    left_out: dict[str, Any] = {"errors": found.errors, "unscored": found.unscored, "level": level, "side": side}
-    cases = found.table.counted
-    if found.too_many_errors or not cases:
-        return Estimate(value=None, reason=found.too_many_errors or _why_empty(found, metric), **left_out)
+    left_out: dict[str, Any] = {"errors": observed.errors, "unscored": observed.unscored, "level": level, "side": side}
+    cases = observed.table.counted
+    if observed.too_many_errors or not cases:
+        return Estimate(value=None, reason=observed.too_many_errors or _why_empty(observed, metric), **left_out)
     if metric.over_labels:
         return _over_labels(cases, metric, left_out)
     numerators, denominators, clusters = cases.numerators, cases.denominators, cases.clusters
     named = {"clusters": cases.cluster_count, **left_out}
     value = float(numerators.sum() / denominators.sum())
     if metric.kind == "mean":
-        made = _bounded_mean(numerators, clusters, metric.limits, level, side)
+        bounds = _bounded_mean(numerators, clusters, metric.limits, level, side)
     elif cases.is_share:
-        made = intervals.proportion(numerators, denominators, clusters, level, side)
+        bounds = intervals.proportion(numerators, denominators, clusters, level, side)
     elif named["clusters"] < 2:
         return Estimate(value=value, n=len(cases), method="one cluster: no interval", **named)
     else:
         whole = intervals.of_ratio(cases.sums)
-        made = _with_deff(intervals.unbounded(whole, level, side), whole, numerators, denominators)
+        bounds = _with_deff(intervals.unbounded(whole, level, side), whole, numerators, denominators)
     return Estimate(
         value=value,
-        low=made.low,
-        high=made.high,
+        low=bounds.low,
+        high=bounds.high,
         n=round(float(denominators.sum())),
-        n_eff=made.n_eff,
-        deff=made.deff,
-        method=made.method,
+        n_eff=bounds.n_eff,
+        deff=bounds.deff,
+        method=bounds.method,
         **named,
     )
 
@@ -84,30 +84,30 @@ def _bounded_mean(scores: Array, clusters: Codes, limits: tuple[float, float], l
     lowest, width = limits[0], limits[1] - limits[0]
     shares, ones = (scores - lowest) / width, np.ones_like(scores)
     if bool(np.all((shares == 0) | (shares == 1))):
-        made = intervals.proportion(shares, ones, clusters, level, side)
+        bounds = intervals.proportion(shares, ones, clusters, level, side)
     elif int(clusters.max()) == 0:
         return Interval(*limits, 1.0, None, "one cluster")
     else:
         whole = intervals.of_ratio(np.column_stack([np.bincount(clusters, weights=w) for w in (shares, ones)]))
-        made = _with_deff(intervals.bounded(whole, level, side), whole, shares, ones)
-    return replace(made, low=lowest + width * made.low, high=lowest + width * made.high)
+        bounds = _with_deff(intervals.bounded(whole, level, side), whole, shares, ones)
+    return replace(bounds, low=lowest + width * bounds.low, high=lowest + width * bounds.high)
 
 
-def _with_deff(made: Interval, whole: ClusterSums, numerators: Array, denominators: Array) -> Interval:
+def _with_deff(bounds: Interval, whole: ClusterSums, numerators: Array, denominators: Array) -> Interval:
     """The interval with its design effect: variance over that of as many independent cases with these scores."""
     n = len(numerators)
     _, residuals = intervals.ratio_residuals(numerators, denominators)
     independent = n / max(1, n - 1) * float(residuals @ residuals)
     deff = whole.variance / independent if independent > 0 else 1.0
-    limit = made.n_eff if made.method.endswith("guard") and made.n_eff is not None else np.inf
-    return replace(made, deff=deff, n_eff=float(min(n / max(1.0, deff), limit)))
+    limit = bounds.n_eff if bounds.method.endswith("guard") and bounds.n_eff is not None else np.inf
+    return replace(bounds, deff=deff, n_eff=float(min(n / max(1.0, deff), limit)))
 
 
-def _why_empty(found: Observations, metric: Metric) -> str:
-    if not found.records:
+def _why_empty(observed: Observations, metric: Metric) -> str:
+    if not observed.records:
         return "no answers"
-    if not found.cases:
-        return f"none of {found.records} answers has a score by '{metric.scorer}'"
+    if not observed.cases:
+        return f"none of {observed.records} answers has a score by '{metric.scorer}'"
     return f"no case counts towards '{metric.name}': every '{metric.denominator}' is 0"
 
 
@@ -122,8 +122,8 @@ def _over_labels(cases: Cases, metric: Metric, left_out: dict[str, Any]) -> Esti
     low, high, method = 0.0, 1.0, "one cluster"
     if cases.cluster_count > 1:
         whole = label_parts(sums, np.bincount(cases.clusters) / len(cases), metric.kind)
-        made = intervals.bounded(whole, left_out["level"], left_out["side"], _most_by_labels(sums, metric))
-        low, high, method = made.low, made.high, made.method
+        bounds = intervals.bounded(whole, left_out["level"], left_out["side"], _most_by_labels(sums, metric))
+        low, high, method = bounds.low, bounds.high, bounds.method
     return Estimate(value=value, low=low, high=high, method=method + left_out_of_mean(cases, metric), **named)
 
 

@@ -148,9 +148,9 @@ K = TypeVar("K", bound=Hashable)
 
 def adjudicated(remarks: Iterable[Rating]) -> list[Rating]:
     """The remarks that estimates are made of: where a person decided, the others' words on that are left out."""
-    found = list(remarks)
-    decided = {_subject(r) for r in found if r.decides and r.score.value is not None}
-    return [r for r in found if r.decides == (_subject(r) in decided)]
+    listed = list(remarks)
+    decided = {_subject(r) for r in listed if r.decides and r.score.value is not None}
+    return [r for r in listed if r.decides == (_subject(r) in decided)]
 
 
 def _subject(remark: Rating) -> tuple[tuple[str, str, int], str]:
@@ -165,7 +165,7 @@ def level(remarks: Iterable[Rating], metric: Metric) -> Estimate:
 def observed(remarks: Iterable[Rating], metric: Metric) -> Observations:
     """One observation a case."""
     mine = [r for r in remarks if r.score.name == metric.scorer]
-    said = [r for r in mine if r.score.value is not None]
+    scored = [r for r in mine if r.score.value is not None]
     cases = [
         Observation(
             case_id=case_id,
@@ -174,9 +174,9 @@ def observed(remarks: Iterable[Rating], metric: Metric) -> Observations:
             numerator=float(np.mean([_numerator(r.score, metric) for r in some])),
             denominator=float(np.mean([r.score.counts[metric.denominator] if metric.denominator else 1 for r in some])),
         )
-        for (case_id, input_hash), some in _by(said, lambda r: (r.case_id, r.input_hash)).items()
+        for (case_id, input_hash), some in _by(scored, lambda r: (r.case_id, r.input_hash)).items()
     ]
-    return Observations(cases=cases, records=len(mine), unscored=len(mine) - len(said))
+    return Observations(cases=cases, records=len(mine), unscored=len(mine) - len(scored))
 
 
 def _numerator(score: Score, metric: Metric) -> float:
@@ -201,18 +201,18 @@ def comparison(remarks: Iterable[Rating], metric: Metric) -> Comparison:
     ]
     sides = [observed([r for r in both if r.variant == variant], metric) for variant in (CANDIDATE, BASELINE)]
     pairs = pair(sides[0], sides[1], metric)
-    found = compare(pairs)
+    compared = compare(pairs)
     if metric.kind != "mean" or pairs.unusable:
-        return found
+        return compared
     p_value, test = signed_ranks(cluster_means(pairs))
-    return msgspec.structs.replace(found, p_value=p_value, test=test)
+    return msgspec.structs.replace(compared, p_value=p_value, test=test)
 
 
 def cluster_means(pairs: Pairs) -> Array:
     """Mean difference of each cluster, tuned minus baseline."""
     tuned, baseline = pairs.sums
-    found: Array = (tuned[:, 0] - baseline[:, 0]) / tuned[:, 1]
-    return found
+    means: Array = (tuned[:, 0] - baseline[:, 0]) / tuned[:, 1]
+    return means
 
 
 def signed_ranks(differences: Array) -> tuple[float, str]:
@@ -257,7 +257,7 @@ def rate(right: int, of: int, nothing: str) -> Estimate:
 
 
 def _by(remarks: Iterable[Rating], key: Callable[[Rating], K]) -> Mapping[K, Sequence[Rating]]:
-    found: dict[K, list[Rating]] = {}
+    groups: dict[K, list[Rating]] = {}
     for remark in remarks:
-        found.setdefault(key(remark), []).append(remark)
-    return found
+        groups.setdefault(key(remark), []).append(remark)
+    return groups

@@ -109,12 +109,12 @@ def proportion(
 
     Cases that share a cluster have t with the degrees of freedom of `spread`. One cluster says nothing: [0, 1].
     """
-    found = worth(numerators, denominators, clusters)
-    if found is None:
+    evidence = worth(numerators, denominators, clusters)
+    if evidence is None:
         return Interval(0.0, 1.0, 1.0, None, "one cluster")
-    bounds = wilson(found.value, found.n_eff, level, side, found.df)
-    bounds = exact_near_end(bounds, found.value, found.n_eff, level, side)
-    return Interval(*bounds, found.n_eff, found.deff, found.method)
+    bounds = wilson(evidence.value, evidence.n_eff, level, side, evidence.df)
+    bounds = exact_near_end(bounds, evidence.value, evidence.n_eff, level, side)
+    return Interval(*bounds, evidence.n_eff, evidence.deff, evidence.method)
 
 
 def exact_near_end(

@@ -14,14 +14,14 @@ from harness.stats.summary import parts
 
 def floors(records: Mapping[str, Answers], metrics: Sequence[Metric], slices: Iterable[str]) -> list[NoiseFloor]:
     """The floor of every metric, over the whole suite and every slice value; `records` are both passes by variant."""
-    found = []
+    noise_floors = []
     read = {variant: reading(answers) for variant, answers in records.items()}
     for tag, value in parts(read, slices):
         for metric in metrics:
             pairs = _pairs({v: in_slice(r, tag, value) for v, r in read.items()}, metric)
             named = {"metric": metric.name, "slice": tag, "slice_value": value, "flips": len(_changed(pairs))}
-            found.append(_floor(pairs, named))
-    return found
+            noise_floors.append(_floor(pairs, named))
+    return noise_floors
 
 
 def _floor(pairs: Pairs, named: dict[str, Any]) -> NoiseFloor:
@@ -53,13 +53,13 @@ def repeat_flips(records: Iterable[Record], metric: Metric) -> list[str]:
     seen: dict[str, list[Record]] = {}
     for record in records:
         seen.setdefault(record.case.id, []).append(record)
-    found = []
+    flipped = []
     for case_id, repeats in seen.items():
         scores = [observations([r], metric).cases for r in repeats]
         known = [(c[0].numerator, c[0].denominator, c[0].labels) for c in scores if c]
         if any(score != known[0] for score in known):
-            found.append(case_id)
-    return found
+            flipped.append(case_id)
+    return flipped
 
 
 def _pairs(records: Mapping[str, Answers], metric: Metric) -> Pairs:

@@ -99,9 +99,9 @@ class VariantScores:
     @property
     def _cases(self) -> NDArray[np.bool_]:
         """Whether each case has an answer here."""
-        found = np.zeros(len(self._columns.cases.keys), dtype=np.bool_)
-        found[self._columns.case[self._rows]] = True
-        return found
+        has_answer = np.zeros(len(self._columns.cases.keys), dtype=np.bool_)
+        has_answer[self._columns.case[self._rows]] = True
+        return has_answer
 
     def values(self, tag: str) -> set[str]:
         """Values that the cases have of a slice tag."""
@@ -259,11 +259,13 @@ def _labels(columns: VariantColumns, role: Role, scored: Scored, times: Codes) -
     failed = [
         (row, label) for row, labels in columns.labels_of_failed.items() if scored.failed[row] for label in labels
     ]
-    kept = scored.counted[shown.row] & ~scored.failed[shown.row]
-    row = np.concatenate([shown.row[kept], np.array([r for r, _ in failed], dtype=np.int64)])
+    counts_here = scored.counted[shown.row] & ~scored.failed[shown.row]
+    row = np.concatenate([shown.row[counts_here], np.array([r for r, _ in failed], dtype=np.int64)])
     code = [known.setdefault(label, len(known)) for _, label in failed]
-    column = np.concatenate([shown.outcome[kept], np.full(len(failed), outcome)]).astype(np.int64)
+    column = np.concatenate([shown.outcome[counts_here], np.full(len(failed), outcome)]).astype(np.int64)
     case_of = columns.case[row]
     counts = np.zeros((len(row), len(OUTCOMES)))
     counts[np.arange(len(row)), column] = scale // times[case_of]
-    return Labels(list(known), case_of, np.concatenate([shown.code[kept], np.array(code, dtype=np.int64)]), counts)
+    return Labels(
+        list(known), case_of, np.concatenate([shown.code[counts_here], np.array(code, dtype=np.int64)]), counts
+    )

@@ -154,8 +154,8 @@ def _by_logarithm(pairs: Pairs, level: float) -> tuple[float, float]:
 def _mover(pairs: Pairs, level: float) -> tuple[float | None, float | None]:
     def rate(sums: Array, value: float) -> tuple[float, float, float]:
         counted = sums[sums[:, 1] > 0]
-        found = intervals.worth(counted[:, 0], counted[:, 1], np.arange(len(counted)))
-        bounds = intervals.wilson(value, found.n_eff, level, "two", found.df) if found else (0.0, 1.0)
+        evidence = intervals.worth(counted[:, 0], counted[:, 1], np.arange(len(counted)))
+        bounds = intervals.wilson(value, evidence.n_eff, level, "two", evidence.df) if evidence else (0.0, 1.0)
         return value, *bounds
 
     assert pairs.values is not None
@@ -190,16 +190,16 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
 
 def ratio_contrast(pairs: Pairs, factor: float = 1.0) -> Array:
     """Each case's linearised part of tuned ratio - factor * baseline ratio."""
-    found = [intervals.ratio_residuals(*ratio_arrays(cases))[1] for cases in (pairs.tuned, pairs.baseline)]
-    return found[0] - factor * found[1]
+    residuals = [intervals.ratio_residuals(*ratio_arrays(cases))[1] for cases in (pairs.tuned, pairs.baseline)]
+    return residuals[0] - factor * residuals[1]
 
 
 def _limits(pairs: Pairs) -> tuple[float, float]:
     """Least and greatest score: those of the metric, or where it has none, those that were seen."""
     if pairs.is_rate or pairs.metric.kind != "ratio":
         return pairs.metric.limits
-    found = np.concatenate(scores(pairs))
-    return float(np.nanmin(found)), float(np.nanmax(found))
+    values = np.concatenate(scores(pairs))
+    return float(np.nanmin(values)), float(np.nanmax(values))
 
 
 def guarded(found: Estimate, pairs: Pairs) -> Estimate:

@@ -96,17 +96,17 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
     Cases in which neither variant has anything to count are left out.
     """
     own, other = tuned.table, baseline.table
-    found = other.place_of(own)
-    both = np.flatnonzero(found >= 0)
-    both = both[own.denominators[both] + other.denominators[found[both]] > 0]
-    kept, alone = own.take(both), own.numbers[found < 0]
+    place = other.place_of(own)
+    both = np.flatnonzero(place >= 0)
+    both = both[own.denominators[both] + other.denominators[place[both]] > 0]
+    kept, alone = own.take(both), own.numbers[place < 0]
     ids = {other.keys.name(i)[0] for i in other.numbers} if len(alone) else set()
     sides = (("tuned", tuned), ("baseline", baseline))
-    too_many = [f"{name}: {found.too_many_errors}" for name, found in sides if found.too_many_errors]
+    too_many = [f"{name}: {side.too_many_errors}" for name, side in sides if side.too_many_errors]
     return Pairs(
         metric=metric,
         tuned=kept,
-        baseline=other.take(found[both], clusters_of=kept),
+        baseline=other.take(place[both], clusters_of=kept),
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
         too_many_errors=too_many[0] if too_many else None,

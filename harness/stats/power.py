@@ -183,10 +183,10 @@ class Design:
 
     def events(self, rate: float) -> Array:
         """Probability that a cluster holds 0, 1, 2 ... units with an event: beta-binomial, mixed over sizes."""
-        found = np.zeros(max(size for size, _ in self.sizes) + 1)
+        chances = np.zeros(max(size for size, _ in self.sizes) + 1)
         for size, share in self.sizes:
-            found[: size + 1] += share * _beta_binomial(size, rate, self.icc)
-        return found
+            chances[: size + 1] += share * _beta_binomial(size, rate, self.icc)
+        return chances
 
 
 def design_of(units: Array, icc: float) -> Design:
@@ -205,8 +205,8 @@ def _beta_binomial(size: int, rate: float, icc: float) -> Array:
     spread = (1 - icc) / icc
     a, b = rate * spread, (1 - rate) * spread
     logs = special.gammaln(size + 1) - special.gammaln(k + 1) - special.gammaln(size - k + 1)
-    found: Array = np.exp(logs + special.betaln(k + a, size - k + b) - special.betaln(a, b))
-    return found
+    chances: Array = np.exp(logs + special.betaln(k + a, size - k + b) - special.betaln(a, b))
+    return chances
 
 
 MOST_ROWS = 100_000
@@ -222,17 +222,17 @@ class Need(NamedTuple):
     """Distance from the threshold that the clusters there are settle."""
 
 
-def for_level(found: Observations, metric: Metric, threshold: float, side: Side) -> Need:
+def for_level(observed: Observations, metric: Metric, threshold: float, side: Side) -> Need:
     """Clusters that show a level like this one to be on its side of the threshold."""
-    value = estimate(found, metric, side=side).value
+    value = estimate(observed, metric, side=side).value
     assert value is not None
     is_at_an_end = metric.is_share is not False and value in metric.limits
 
     def reach(copies: int) -> float:
-        made = estimate(replace(found, cases=found.table.repeated(copies)), metric, side=side)
-        return _reach(made, below=value > threshold, is_certain=is_at_an_end)
+        enlarged = estimate(replace(observed, cases=observed.table.repeated(copies)), metric, side=side)
+        return _reach(enlarged, below=value > threshold, is_certain=is_at_an_end)
 
-    return _need(reach, abs(value - threshold), len(found.cases))
+    return _need(reach, abs(value - threshold), len(observed.cases))
 
 
 def for_difference(
@@ -250,8 +250,8 @@ def for_difference(
     is_same = bool((pairs.sums[0] == pairs.sums[1]).all())
 
     def reach(copies: int) -> float:
-        made = difference(repeated(pairs, copies), level, side, factor)
-        return _reach(made, below=truth > threshold, is_certain=is_same)
+        enlarged = difference(repeated(pairs, copies), level, side, factor)
+        return _reach(enlarged, below=truth > threshold, is_certain=is_same)
 
     return _need(reach, abs(truth - threshold), len(pairs.tuned))
 
@@ -264,9 +264,9 @@ def for_ratio(pairs: Pairs, threshold: float) -> Need:
         return _need(lambda copies: rate_ratio(repeated(pairs, copies)).high or math.inf, threshold, len(pairs.tuned))
 
     def reach(copies: int) -> float:
-        made = rate_ratio(repeated(pairs, copies))
-        low, high = (math.log(bound / value) if bound else None for bound in (made.low, made.high))
-        logs = Estimate(value=0.0, low=low, high=high, level=made.level)
+        enlarged = rate_ratio(repeated(pairs, copies))
+        low, high = (math.log(bound / value) if bound else None for bound in (enlarged.low, enlarged.high))
+        logs = Estimate(value=0.0, low=low, high=high, level=enlarged.level)
         return _reach(logs, below=value > threshold, is_certain=False)
 
     return _need(reach, abs(math.log(value / threshold)), len(pairs.tuned))

@@ -121,8 +121,8 @@ def _outcomes(clusters: int, seen: _Changes) -> tuple[Array, Array, Array]:
 
     better, worse = (a.ravel() for a in np.meshgrid(window(seen.better), window(seen.worse), indexing="ij"))
     same = clusters - better - worse
-    kept = same >= 0
-    better, worse, same = better[kept], worse[kept], same[kept]
+    possible = same >= 0
+    better, worse, same = better[possible], worse[possible], same[possible]
     logs = special.gammaln(clusters + 1) - special.gammaln(better + 1) - special.gammaln(worse + 1)
     logs -= special.gammaln(same + 1)
     for count, share in ((better, seen.better), (worse, seen.worse), (same, 1 - seen.better - seen.worse)):

@@ -88,12 +88,12 @@ def ratio(spent: Sequence[ReviewTime]) -> Estimate:
     The mean is taken within each person, whose weight is n_t n_b / (n_t + n_b) for n_t tuned and n_b baseline drafts;
     where everybody worked on both drafts of every cluster, it is the plain paired mean.
     """
-    kept = [one for one in spent if one.variant in (BASELINE, CANDIDATE)]
-    clusters = codes(one.cluster for one in kept)
-    count = int(clusters.max()) + 1 if len(kept) else 0
-    sized: dict[str, Any] = {"n": len(kept), "clusters": count}
-    sums = _sums(kept, clusters, count)
-    value = float(_log_ratio(sums.sum(axis=0)[None])[0]) if len(kept) else float("nan")
+    compared = [one for one in spent if one.variant in (BASELINE, CANDIDATE)]
+    clusters = codes(one.cluster for one in compared)
+    count = int(clusters.max()) + 1 if len(compared) else 0
+    sized: dict[str, Any] = {"n": len(compared), "clusters": count}
+    sums = _sums(compared, clusters, count)
+    value = float(_log_ratio(sums.sum(axis=0)[None])[0]) if len(compared) else float("nan")
     if np.isnan(value):
         return Estimate(value=None, reason="nobody worked on drafts of both models", **sized)
     if count < bootstrap.FEWEST_CLUSTERS:
@@ -116,13 +116,13 @@ def _sums(spent: Sequence[ReviewTime], clusters: Any, count: int) -> Array:
     columns = {
         (who, variant): i for i, (who, variant) in enumerate((p, v) for p in people for v in (CANDIDATE, BASELINE))
     }
-    found = np.zeros((count, 2 * len(columns)))
+    sums = np.zeros((count, 2 * len(columns)))
     least, most = caps(spent)
     for one, cluster in zip(spent, clusters, strict=True):
         column = columns[one.reviewer, one.variant]
-        found[cluster, column] += 1
-        found[cluster, len(columns) + column] += np.log(min(most, max(least, one.active_s)))
-    return found
+        sums[cluster, column] += 1
+        sums[cluster, len(columns) + column] += np.log(min(most, max(least, one.active_s)))
+    return sums
 
 
 def _log_ratio(totals: Array) -> Array:
@@ -133,8 +133,8 @@ def _log_ratio(totals: Array) -> Array:
     weights = np.divide(tuned * baseline, tuned + baseline, out=np.zeros_like(tuned), where=tuned + baseline > 0)
     whole = weights.sum(axis=1)
     above = (weights * (means[:, 0::2] - means[:, 1::2])).sum(axis=1)
-    found: Array = np.divide(above, whole, out=np.full(len(totals), np.nan), where=whole > 0)
-    return found
+    ratios: Array = np.divide(above, whole, out=np.full(len(totals), np.nan), where=whole > 0)
+    return ratios
 
 
 def _by_variant(spent: Sequence[ReviewTime]) -> dict[str, list[ReviewTime]]:

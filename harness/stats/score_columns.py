@@ -66,8 +66,8 @@ class ScoreColumns:
 
     def count(self, name: str) -> Small:
         """One count of every answer."""
-        found = self.counts.get(name)
-        return np.full(len(self.values), ABSENT, np.int32) if found is None else found
+        column = self.counts.get(name)
+        return np.full(len(self.values), ABSENT, np.int32) if column is None else column
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,10 @@ class Cases(Sequence[Observation]):
         """The table of these observations."""
         if isinstance(rows, Cases):
             return rows
-        found = list(rows)
+        listed = list(rows)
         names: dict[str, int] = {}
-        clusters = np.array([names.setdefault(c.cluster, len(names)) for c in found], dtype=np.int64)
-        shown = [(i, label, counts) for i, c in enumerate(found) for label, counts in c.labels.items()]
+        clusters = np.array([names.setdefault(c.cluster, len(names)) for c in listed], dtype=np.int64)
+        shown = [(i, label, counts) for i, c in enumerate(listed) for label, counts in c.labels.items()]
         codes: dict[str, int] = {}
         labels = Labels(
             names=[],
@@ -123,14 +123,14 @@ class Cases(Sequence[Observation]):
         )
         labels.names.extend(codes)
         return cls(
-            keys=Keys.of((c.case_id, c.input_hash) for c in found),
-            numbers=np.arange(len(found)),
+            keys=Keys.of((c.case_id, c.input_hash) for c in listed),
+            numbers=np.arange(len(listed)),
             clusters=clusters,
             cluster_numbers=np.arange(len(names)),
             cluster_names=list(names),
-            numerators=np.array([c.numerator for c in found], dtype=np.float64),
-            denominators=np.array([c.denominator for c in found], dtype=np.float64),
-            errors=np.array([c.error for c in found], dtype=np.bool_),
+            numerators=np.array([c.numerator for c in listed], dtype=np.float64),
+            denominators=np.array([c.denominator for c in listed], dtype=np.float64),
+            errors=np.array([c.error for c in listed], dtype=np.bool_),
             labels=labels if shown else None,
         )
 
@@ -158,14 +158,14 @@ class Cases(Sequence[Observation]):
 
     @cached_property
     def _labels_by_row(self) -> dict[int, dict[str, tuple[int, int, int]]]:
-        found: dict[int, dict[str, tuple[int, int, int]]] = {}
+        outcomes: dict[int, dict[str, tuple[int, int, int]]] = {}
         if self.labels is not None:
             for row, code, counts in zip(self.labels.row, self.labels.code, self.labels.counts, strict=True):
-                of_row, name = found.setdefault(int(row), {}), self.labels.names[code]
+                of_row, name = outcomes.setdefault(int(row), {}), self.labels.names[code]
                 before = of_row.get(name, (0, 0, 0))
                 tp, fp, fn = (int(a + b) for a, b in zip(before, counts, strict=True))
                 of_row[name] = (tp, fp, fn)
-        return found
+        return outcomes
 
     @property
     def cluster_count(self) -> int:
@@ -180,8 +180,8 @@ class Cases(Sequence[Observation]):
     @cached_property
     def _counted(self) -> Cases | None:
         """The same, where not all are counted; a table that held itself would outlive its last use."""
-        found = self.take(self.denominators > 0)
-        return None if found is self else found
+        counted = self.take(self.denominators > 0)
+        return None if counted is self else counted
 
     @property
     def is_share(self) -> bool:
@@ -192,8 +192,8 @@ class Cases(Sequence[Observation]):
         """The row of each of the others' cases in this table, or -1."""
         row = np.full(len(self.keys) + 1, -1)
         row[self.numbers] = np.arange(len(self))
-        found: Codes = row[others.keys.matched(self.keys)[others.numbers]]
-        return found
+        places: Codes = row[others.keys.matched(self.keys)[others.numbers]]
+        return places
 
     def take(self, rows: Codes | NDArray[np.bool_], clusters_of: Cases | None = None) -> Cases:
         """These rows, in this order; with the clusters of another table row by row, where one is given."""
@@ -244,8 +244,8 @@ class Cases(Sequence[Observation]):
         place = np.full(len(self), -1)
         place[rows] = np.arange(len(rows))
         moved = place[self.labels.row]
-        kept = moved >= 0
-        return Labels(self.labels.names, moved[kept], self.labels.code[kept], self.labels.counts[kept])
+        is_taken = moved >= 0
+        return Labels(self.labels.names, moved[is_taken], self.labels.code[is_taken], self.labels.counts[is_taken])
 
     @property
     def sums(self) -> Array:

@@ -25,7 +25,7 @@ def summarise(
     for tag, value in parts(read, slices):
         part = {variant: in_slice(records, tag, value) for variant, records in read.items()}
         for metric in metrics:
-            found = {variant: observations(records, metric) for variant, records in part.items() if records}
+            observed = {variant: observations(records, metric) for variant, records in part.items() if records}
             levels += [
                 MetricRow(
                     variant=variant,
@@ -35,13 +35,13 @@ def summarise(
                     slice=tag,
                     slice_value=value,
                 )
-                for variant, level in found.items()
+                for variant, level in observed.items()
             ]
-            if BASELINE in found and CANDIDATE in found:
-                baseline = found[BASELINE]
+            if BASELINE in observed and CANDIDATE in observed:
+                baseline = observed[BASELINE]
                 if baseline.errors:
                     baseline = observations(part[BASELINE], metric, "baseline")
-                comparison = compare(pair(found[CANDIDATE], baseline, metric))
+                comparison = compare(pair(observed[CANDIDATE], baseline, metric))
                 comparisons.append(ComparisonRow(suite=suite, slice=tag, slice_value=value, comparison=comparison))
     return Metrics(metrics=levels, comparisons=comparisons)
 

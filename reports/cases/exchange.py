@@ -53,14 +53,14 @@ def pieces(record: Record, stretches: list[Stretch]) -> list[Piece]:
     text = record.completion.text
     spans = [s for score in record.scores.values() for s in score.spans if _points_into(s, text)]
     edges = {e for a, b, _ in stretches for e in (a, b)} | {e for s in spans for e in (s.start, s.end)}
-    made = []
+    cut = []
     waiting = iter([*stretches, (len(text), len(text), "same")])
     stretch = next(waiting)
     for a, b in pairwise(sorted(edges | {0, len(text)})):
         while a >= stretch[1] < len(text):
             stretch = next(waiting)
-        made.append(_piece(text[a:b], stretch[2], [s for s in spans if s.start <= a < s.end], b))
-    return made
+        cut.append(_piece(text[a:b], stretch[2], [s for s in spans if s.start <= a < s.end], b))
+    return cut
 
 
 def _common(left: list[str], right: list[str]) -> int:
@@ -78,18 +78,18 @@ def _parts(tag: str, change: Change, text: str) -> list[tuple[str, str]]:
 
 def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:
     """Parts as offsets, where white space and marks between two changes belong to the change."""
-    kept: list[tuple[str, str]] = []
+    joined: list[tuple[str, str]] = []
     by_kind = groupby((part for part in parts if part[1]), key=itemgetter(0))
     runs = [(kind, "".join(text for _, text in group)) for kind, group in by_kind]
     for i, (kind, text) in enumerate(runs):
-        between = kept and i + 1 < len(runs) and kept[-1][0] != "same" and not re.search(r"\w", text)
-        own = kept[-1][0] if kind == "same" and between else kind
-        if kept and kept[-1][0] == own:
-            kept[-1] = (own, kept[-1][1] + text)
+        between = joined and i + 1 < len(runs) and joined[-1][0] != "same" and not re.search(r"\w", text)
+        own = joined[-1][0] if kind == "same" and between else kind
+        if joined and joined[-1][0] == own:
+            joined[-1] = (own, joined[-1][1] + text)
         else:
-            kept.append((own, text))
-    ends = list(accumulate(len(text) for _, text in kept))
-    return [(end - len(text), end, cast(Change, kind)) for (kind, text), end in zip(kept, ends, strict=True)]
+            joined.append((own, text))
+    ends = list(accumulate(len(text) for _, text in joined))
+    return [(end - len(text), end, cast(Change, kind)) for (kind, text), end in zip(joined, ends, strict=True)]
 
 
 def finding(span: Span) -> str:
@@ -106,8 +106,8 @@ def tone(spans: list[Span]) -> Tone:
 
 
 def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:
-    found = "; ".join(dict.fromkeys(finding(span) for span in spans if span.end == end))
-    return Piece(text=text, change=change, finding=found, tone=tone(spans))
+    findings = "; ".join(dict.fromkeys(finding(span) for span in spans if span.end == end))
+    return Piece(text=text, change=change, finding=findings, tone=tone(spans))
 
 
 def _points_into(span: Span, text: str) -> bool:
@@ -137,10 +137,10 @@ def _answers(baseline: Record | None, tuned: Record) -> list[Answer]:
     """Both answers with what only one of them says; one alone where the other was not asked or not kept."""
     text = tuned.completion.text
     before, after = compare(baseline.completion.text if baseline and baseline.text_kept else text, text)
-    found = [_answer(tuned, after)]
+    answers = [_answer(tuned, after)]
     if baseline is not None:
-        found.insert(0, _answer(baseline, before if baseline.text_kept else []))
-    return found
+        answers.insert(0, _answer(baseline, before if baseline.text_kept else []))
+    return answers
 
 
 def _why(case: SelectedCase) -> str:
@@ -148,8 +148,8 @@ def _why(case: SelectedCase) -> str:
     pair = case.pair
     changes = pair.changes(case.suite.metrics) if pair else []
     moved = reports_sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
-    new, kept = (len(pair.new), len(pair.persisting)) if pair and pair.has_both_texts else (0, 0)
-    return reports_sentences.why(case.kinds, moved, new, kept, len(case.tuned.claims), alone=pair is None)
+    new, persisting = (len(pair.new), len(pair.persisting)) if pair and pair.has_both_texts else (0, 0)
+    return reports_sentences.why(case.kinds, moved, new, persisting, len(case.tuned.claims), alone=pair is None)
 
 
 def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:

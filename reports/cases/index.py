@@ -162,18 +162,18 @@ class CaseIndex:
 
     def named(self, suite: str, case_id: str) -> SelectedCase | None:
         """The case of this id; of several, the last that came in."""
-        *_, found = None, *self._chosen(NAMED, self._place.get(suite), _bytes(case_id))
-        return found
+        *_, last = None, *self._chosen(NAMED, self._place.get(suite), _bytes(case_id))
+        return last
 
     def having(self, suite: str, what: Literal["new", "kept"]) -> Iterator[Pair]:
         """Pairs with new fabrications, or such as both answers make, in the order of the tuned answers."""
-        found = (case.pair for case in self._chosen(WITH[what], self._place[suite]))
-        return (pair for pair in found if pair is not None)
+        pairs = (case.pair for case in self._chosen(WITH[what], self._place[suite]))
+        return (pair for pair in pairs if pair is not None)
 
     def worst(self, suite: str, most: int) -> list[str]:
         """Ids of the cases that moved farthest for the worse."""
-        found = self._db.execute(WORST, (self._place[suite], most))
-        return [case_id.decode("utf-8", "surrogatepass") for (case_id,) in found]
+        rows = self._db.execute(WORST, (self._place[suite], most))
+        return [case_id.decode("utf-8", "surrogatepass") for (case_id,) in rows]
 
     def totals(self) -> Counter[tuple[str, Kind]]:
         """How many cases of a suite are shown for each kind first of all."""
@@ -197,12 +197,12 @@ def _row(suite: int, case: SelectedCase) -> tuple[Any, ...]:
     pair, kinds = case.pair, bytes(map(ORDER.index, case.kinds))
     name = _bytes(case.tuned.case.id), _bytes(case.tuned.case.cluster)
     numbers = case.tuned.number, case.baseline.number if case.baseline else None
-    found = (suite, *name, *numbers, kinds[0], kinds, case.shift, abs(case.shift))
+    columns = (suite, *name, *numbers, kinds[0], kinds, case.shift, abs(case.shift))
     headline = (case.measured, case.wrong, case.wrong_before)
     if pair is None:
-        return (*found, *headline, 0, 0, 0, 0, 0, 0)
+        return (*columns, *headline, 0, 0, 0, 0, 0, 0)
     claims = map(len, (pair.new, pair.fixed, pair.persisting))
-    return (*found, *headline, *pair.same_question, not pair.has_both_texts, *claims)
+    return (*columns, *headline, *pair.same_question, not pair.has_both_texts, *claims)
 
 
 def _bytes(text: str) -> bytes:

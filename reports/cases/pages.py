@@ -60,11 +60,11 @@ class CasePages:
     @cached_property
     def placed(self) -> dict[tuple[str, Kind], Counter[str]]:
         """How many of them each page holds, by file."""
-        found: dict[tuple[str, Kind], Counter[str]] = {group: Counter() for group in self.totals}
+        counts: dict[tuple[str, Kind], Counter[str]] = {group: Counter() for group in self.totals}
         for page in self.pages:
             for case in page.cases:
-                found[case.suite.name, case.kinds[0]][page.name] += 1
-        return found
+                counts[case.suite.name, case.kinds[0]][page.name] += 1
+        return counts
 
     @property
     def unplaced(self) -> int:
@@ -73,8 +73,8 @@ class CasePages:
 
     def named(self, suite: str, case_id: str) -> tuple[str, Facets]:
         """Where a case is shown, seen from the report, and what it can be filtered by; empty where no page has it."""
-        found = self._index.named(suite, case_id)
-        return (self.link(found), found.facets) if found else ("", Facets(suite=suite))
+        case = self._index.named(suite, case_id)
+        return (self.link(case), case.facets) if case else ("", Facets(suite=suite))
 
     def link(self, case: SelectedCase) -> str:
         """Where a case is shown, seen from the report: file and anchor; empty where no page has it."""
