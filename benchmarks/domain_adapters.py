@@ -6,7 +6,7 @@
 For every suite: training rows, validation rows and validation cases from its own generator; replay rows (the base
 model's own answers to general requests) mixed in; one training whose adapter is chosen by the suite's metric on the
 validation cases; then `tunegate compare` of base and adapter on the suite and on general/basics. A suite's rows are as
-many as make up `--tokens`. Public suites need TUNEGATE_DATA. Interrupted, it goes on where it stopped. Prints two
+many as make up `--tokens`. Public suites need TUNEGATE_DATA. Interrupted, it continues where it stopped. Prints two
 Markdown tables, paired differences and trainings; about two hours on two CPU cores. With `--together` one adapter is
 trained on the rows of all these suites, `--tokens` in all, its step chosen by the validation loss, and judged on all.
 """
@@ -154,7 +154,7 @@ def named(suite: str) -> str:
 
 
 def compare(suites: Sequence[str], folder: Path, trained: Path) -> Path:
-    """Judge the adapter beside its base on the test cases, general ones among them; returns the run."""
+    """Judge the adapter next to its base on the test cases, general ones among them; returns the run."""
     judged = folder / "judged"
     done = [p for p in judged.glob("*/") if (p / runs_folder.SEAL).exists()]
     if not done:

@@ -1,4 +1,4 @@
-"""Builds the injected-error set: faithful passages, and copies of them with one known error each. Knows no scorer.
+"""Builds the injected-error set: faithful passages, and copies of them with one known error each.
 
     python benchmarks/injected.py [--freeze]
 
@@ -96,7 +96,7 @@ def summary(made: Iterable[Copy]) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build the injected-error set and count it.")
     parser.add_argument(
-        "--freeze", action="store_true", help=f"write {FROZEN.name} anew; only before a scorer is tuned"
+        "--freeze", action="store_true", help=f"write {FROZEN.name} again; only before a scorer is tuned"
     )
     args = parser.parse_args()
     for origin in ORIGINS:

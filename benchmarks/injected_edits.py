@@ -1,4 +1,4 @@
-"""Puts one error into a faithful text, or writes it another way without error. Knows no scorer.
+"""Puts one error into a faithful text, or writes it another way without error.
 
 Every operator takes a passage and a random generator and gives edits: the new text, and where in it the error stands
 (an empty range at the seam where words were dropped).

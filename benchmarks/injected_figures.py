@@ -1,4 +1,4 @@
-"""Finds figures in faithful text, swaps one for a wrong one, or writes it another way. Knows no scorer.
+"""Finds figures in faithful text, swaps one for a wrong one, or writes it another way.
 
 It has patterns of its own, so that what the scorer fails to read is found here and held against it.
 """

@@ -1,5 +1,5 @@
 """Puts wrong names into a faithful text: invented parties and departments, names of the source with one word changed,
-and parties that change places. Knows no scorer.
+and parties that change places.
 """
 
 import random

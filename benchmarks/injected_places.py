@@ -1,4 +1,4 @@
-"""An edited copy of a text and where in it the edit stands; the ways to put words in. Knows no operator."""
+"""An edited copy of a text and where in it the edit stands; the ways to put words in."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""Faithful text that errors are put into: passages of public contracts and of own text. Knows no error and no scorer.
+"""Faithful text that errors are put into: passages of public contracts and of own text.
 
 Own text is every passage of the suite legal/clauses, and documents drafted here from a bank of sentences, rich in Code
 sections, names, departments, figures, exceptions and quotations. All names are invented.

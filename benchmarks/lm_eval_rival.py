@@ -1,4 +1,4 @@
-"""lm-eval as a benchmark's rival: an environment of its own, one task, one run. Knows no prompt."""
+"""lm-eval as a benchmark's rival: an environment of its own, one task, one run."""
 
 import json
 import os

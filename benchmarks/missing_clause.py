@@ -3,8 +3,8 @@
     python benchmarks/missing_clause.py [--clause holdover] [--rows 1600] [--out runs/missing]
 
 Both adapters see the same rows in the same order; from the second one's answers the clause is left out. Each is judged
-by `pytest evalsuites/legal/clauses`, once with the suite's own bars and once with the bar of that clause alone;
-printed are both exit codes and the clause's verdict. About 25 minutes on two CPU cores; interrupted, it goes on where
+by `pytest evalsuites/legal/clauses`, once with the suite's own gates and once with the gate of that clause alone;
+printed are both exit codes and the clause's verdict. About 25 minutes on two CPU cores; interrupted, it continues where
 it stopped.
 """
 

@@ -62,7 +62,7 @@ n_min = 300
 """
 DEEPEVAL = "deepeval==4.3.1"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-"""Not for the sessions: with it, everything in a fresh clone is compiled anew in each of them."""
+"""Not for the sessions: with it, everything in a fresh clone is compiled again in each of them."""
 RIVAL = '''"""The same cases for deepeval."""
 import json
 from pathlib import Path

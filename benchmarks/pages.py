@@ -1,4 +1,4 @@
-"""Puts what a benchmark printed into a page of the documents. Knows no benchmark."""
+"""Puts what a benchmark printed into a page of the documents."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""How often every 95% interval holds the truth, and how wide it is, beside a plain method. Knows no rule.
+"""How often every 95% interval holds the truth, and how wide it is, next to a plain method.
 
-The intervals are those of `harness.stats`, called on simulated suites. The plain method beside each leaves contracts
+The intervals are those of `harness.stats`, called on simulated suites. The plain method next to each leaves contracts
 aside: Wald's interval of a share, a mean, a difference (as if unpaired), a logarithm of a ratio or a mean over labels.
 """
 

@@ -1,4 +1,4 @@
-"""How often a rule lets through what it must not, and shows what is there, beside plain rules. Knows no interval.
+"""How often a rule lets through what it must not, and shows what is there, next to plain rules.
 
 The verdicts are those of `harness.gates.judge` on simulated suites. The plain rule next to each is the usual one
 elsewhere: it leaves contracts and pairs aside, and has neither guards nor Holm's correction.
@@ -125,7 +125,7 @@ def plainly_at_least(scores: Scores, bar: float) -> bool:
 
 
 class Claim(NamedTuple):
-    """One gate, what it is asked about, and the plain rule beside it."""
+    """One gate, what it is asked about, and the plain rule next to it."""
 
     name: str
     gate: Gate

@@ -1,4 +1,4 @@
-"""The fact scorer against the injected-error set: recall by operator and false alarms on faithful text. Knows no label.
+"""The fact scorer against the injected-error set: recall by operator and false alarms on faithful text.
 
 An error counts as caught only where a fabricated fact overlaps it (or touches the seam, where words were dropped); a
 finding elsewhere in the copy does not count. A faithful copy is a false alarm when it holds any fabricated fact.

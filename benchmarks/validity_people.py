@@ -1,4 +1,4 @@
-"""The fact scorer against people's labels on summaries: FRANK validation and FaithBench. Knows no injected error.
+"""The fact scorer against people's labels on summaries: FRANK validation and FaithBench.
 
 Positive is a summary in which people marked an error: FRANK Factuality below 1; FaithBench a worst label of
 Questionable or Unwanted. A detector is positive on a summary where it finds at least one fabricated fact. Choices that

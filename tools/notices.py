@@ -21,7 +21,7 @@ LONGEST = 60
 HEAD = """\
 # Third-party notices
 
-tunegate's wheel and sdist hold no code of others. They depend on the packages below, which are installed beside it
+tunegate's wheel and sdist hold no code of others. They depend on the packages below, which are installed next to it
 under their own licences; each brings the text of its licence along, in its `.dist-info` folder, and so does every
 image built from `deploy/`. What is shipped of others is data: its source and licence are in the README of the suite
 that uses it.

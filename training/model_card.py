@@ -94,8 +94,8 @@ def data_facts(data: Data) -> dict[str, list[dict[str, Any]]]:
 
 def _file_facts(file: Path) -> dict[str, Any]:
     rows = sum(1 for line in file.read_bytes().split(b"\n") if line.strip())
-    beside = (file.with_suffix(".md"), *(file.parent / name for name in DATA_CARDS))
-    card = next((str(path) for path in beside if path.is_file()), None)
+    cards = (file.with_suffix(".md"), *(file.parent / name for name in DATA_CARDS))
+    card = next((str(path) for path in cards if path.is_file()), None)
     return {"file": str(file), "rows": rows, "sha256": file_sha256(file), "card": card}
 
 

@@ -82,7 +82,7 @@ def with_floors(manifest: Manifest, known: Mapping[str, Sequence[Noise]]) -> Man
         if entries and fitting is None:
             says = " and ".join(sorted(unlike, key=len)[0])
             notes.append(
-                f"{info.name}: noise.json was measured with another {says}, so no margin is held to it; measure again "
+                f"{info.name}: noise.json was measured with another {says}, so no margin uses it; measure again "
                 f"with `tunegate noise`"
             )
     notes = [*manifest.notes, *(note for note in notes if note not in manifest.notes)]

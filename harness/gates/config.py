@@ -41,7 +41,7 @@ def suites_with_bars(bars: Path | None) -> list[str]:
 
 def load_gates(path: Path) -> GateFile:
     """Read one gates.toml; everything that is wrong with it is named in one UserError."""
-    tables_by_key = read_toml(path, "Every suite states its bars in gates.toml")
+    tables_by_key = read_toml(path, "Every suite states its gates in gates.toml")
     problems = [
         f"unknown key '{key}'. A gate file has [objective] and [[gate]] tables"
         for key in sorted(tables_by_key)
@@ -50,7 +50,7 @@ def load_gates(path: Path) -> GateFile:
     objective = _objective(tables_by_key.get("objective"), problems)
     tables = tables_by_key.get("gate", [])
     if not isinstance(tables, list) or not tables:
-        problems.append("no [[gate]] was found. A suite without a bar can merge anything; write at least one")
+        problems.append("no [[gate]] was found. A suite without a gate lets anything merge; write at least one")
         tables = []
     gates = [_gate(table, number, problems) for number, table in enumerate(tables, 1)]
     usable = [gate for gate in gates if gate is not None]

@@ -65,7 +65,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """One sentence for users."""
         how = {
             "plain": "the weights as they are",
-            "lora": f"LoRA beside its base, which is served too, as '{BASE}'",
+            "lora": f"LoRA next to its base, which is served too, as '{BASE}'",
             "merged": f"merged into its base: {'; '.join(self.reasons)}",
         }
         where = "the CPU" if self.on_cpu else "the GPU"

@@ -1,4 +1,4 @@
-"""Follows a page: its blocks in their order, in the folder that its reader has. Knows no page by name."""
+"""Follows a page: its blocks in their order, in the folder that its reader has."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs the blocks of a page one after another in a folder, as a person types them. Knows no page.
+"""Runs the blocks of a page one after another in a folder, as a person types them.
 
 Folder and variables carry over from block to block. In an ordinary run `tunegate` and `pytest` are the installed ones
 with the fake engine, which gives the answers of `answers.json`; what installs or builds is read by `stand_in.py`.

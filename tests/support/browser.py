@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, driven by Playwright. Knows no page of ours.
+"""A headless Chromium for tests, driven by Playwright.
 
 One browser a test module, a fresh context a test: Playwright marks its event loop as running in the main thread for as
 long as it lives, so that one kept for the whole session would make `asyncio.run` fail in every test after it.

@@ -1,4 +1,4 @@
-"""Reads a tagged PDF back as a tree of elements with the text that each one marks. Knows no report."""
+"""Reads a tagged PDF back as a tree of elements with the text that each one marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a page in Chromium, offline, and writes down what it asks for, says and is forbidden. Knows no report."""
+"""Opens a page in Chromium, offline, and writes down what it asks for, says and is forbidden."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_noise_of_something_else_is_passed_over_with_a_note(
     assert [v.outcome for v in made.verdicts] == ["inconclusive", "pass"]
     assert made.manifest.suites[0].noise is None
     assert made.manifest.notes[-1] == (
-        f"legal/mini: noise.json was measured with another {what}, so no margin is held to it; measure again with "
+        f"legal/mini: noise.json was measured with another {what}, so no margin uses it; measure again with "
         "`tunegate noise`"
     )
 
