@@ -5,9 +5,9 @@
 
 Simulates suites whose truth is known (`statistics_suites`), asks the project's own functions about each, and prints
 Markdown tables: coverage and width of every 95% interval, the share of gates that pass when tuned equals baseline and
-when the truth lies exactly at the threshold, and how far power is from what `tunegate power` predicts; a plain method next
-to each. With --docs the tables are written into a page, between markers. The same seed gives the same tables. About an
-hour on one idle core with 2,000 suites a cell, whose Monte Carlo error is 0.5 points at 95%.
+when the truth lies exactly at the threshold, and how far power is from what `tunegate power` predicts; a plain method
+next to each. With --docs the tables are written into a page, between markers. The same seed gives the same tables.
+About an hour on one idle core with 2,000 suites a cell, whose Monte Carlo error is 0.5 points at 95%.
 """
 
 import argparse
