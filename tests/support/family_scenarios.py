@@ -1,4 +1,4 @@
-"""Run by test_families.py in a process of its own: each family's tiny model, compared with its adapter by both engines.
+"""Run by vllm_real.py: each family's tiny model, compared with its adapter by both engines.
 
 Two of the families are compared with each other, too, and one with itself under another chat template.
 
@@ -6,9 +6,7 @@ Every run is a whole one, as `tunegate compare` makes it; token ids are asked fo
 """
 
 import functools
-import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from tests.conftest import save_tiny_model
 from tests.support.adapters import enliven, save_adapter
 from tests.support.mini import rows, write_suite
 
+FAMILIES = ["llama3", "mistral", "mixtral", "qwen", "qwen3"]
 WAYS = {"peft": ("transformers", "auto"), "transformers": ("transformers", "merge"), "vllm": ("vllm", "auto")}
 """Name -> engine and --lora."""
 SHORT_TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}Answer:"
@@ -60,26 +59,22 @@ def compare(root: Path, base: Path, adapter: Path, engine: str, lora: str) -> di
     }
 
 
-def main() -> None:
-    root, families = Path(sys.argv[1]), sys.argv[2:]
+def families(root: Path) -> dict[str, Any]:
+    """The runs of all families and pairs."""
     plan.Sampling = functools.partial(Sampling, logprobs=True)  # type: ignore[misc,assignment]
     write_suite(root, rows(12))
     found = {}
-    for family in families:
+    for family in FAMILIES:
         base = enliven(save_tiny_model(root / family / "plain", family, **HEADS), root / family / "base")
         adapter = save_adapter(base, root / family / "adapter")
         found[family] = {name: compare(root, base, adapter, *way) for name, way in WAYS.items()}
-    one, other = (root / family / "base" for family in families[:2])
+    one, other = (root / family / "base" for family in FAMILIES[:2])
     twin = Path(shutil.copytree(one, root / "twin"))
     (twin / "chat_template.jinja").write_text(SHORT_TEMPLATE)
-    own = Path(shutil.copytree(root / families[0] / "adapter", root / "own"))
+    own = Path(shutil.copytree(root / FAMILIES[0] / "adapter", root / "own"))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(one / name, own / name)
     shutil.copy(twin / "chat_template.jinja", own)
     for pair, (tuned, baseline) in {"apart": (other, one), "twin": (twin, one), "own template": (own, one)}.items():
         found[pair] = {name: compare(root, baseline, tuned, *way) for name, way in WAYS.items()}
-    (root / "found.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()
+    return found

@@ -1,13 +1,11 @@
-"""Run by test_engines_vllm_faults.py in a process of its own: real vLLM processes that are killed, stopped and starved.
+"""Run by vllm_real.py: real vLLM processes that are killed, stopped and starved.
 
 The memory that runs out is real in text alone: the allocator is asked for more than any machine has.
 """
 
-import json
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +13,13 @@ from typing import Any
 
 from msgspec import structs
 
-from harness.checkpoints.resolve import EMBEDDED, resolve
 from harness.engines import open_engine
 from harness.engines.cache import AnswerCache, answered
 from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
-from tests.support.vllm_scenarios import children, starve, vllm_named
+from tests.support.vllm_scenarios import children, embedded, starve, vllm_named
 
 NEW_TOKENS = 48
 MAX_LEN = 128
@@ -106,13 +103,10 @@ def left_behind() -> list[int]:
     return [pid for pid in children(os.getpid()) if vllm_named(pid)]
 
 
-def main() -> None:
+def faults(root: Path) -> dict[str, Any]:
+    """What each fault does, one after the other."""
     fork_only()
-    base, renderer = {"baseline": resolve(EMBEDDED)}, Renderer(resolve(EMBEDDED).path)
-    asked = requests(renderer, "first", 4)
-    found = {"killed": killed(base, asked)} | resumed_starved_and_hung(base, asked, renderer)
-    Path(sys.argv[1]).write_text(json.dumps(found), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    os.environ["VLLM_ALLOW_INSECURE_SERIALIZATION"] = "1"
+    model, renderer = embedded()
+    base, asked = {"baseline": model}, requests(renderer, "first", 4)
+    return {"killed": killed(base, asked)} | resumed_starved_and_hung(base, asked, renderer)

@@ -1,11 +1,9 @@
-"""Run by test_engines_parallel.py in a process of its own: real vLLM, one model on one device and split over two.
+"""Run by vllm_real.py: real vLLM, one model on one device and split over two.
 
 The model is a tiny random one, because the heads of the embedded model cannot be divided by two.
 """
 
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,8 @@ from harness.schema import Checkpoint, Request, Sampling
 from harness.suites.prompts import Renderer
 from tests.conftest import save_tiny_model
 from tests.support.adapters import save_adapter
+from tests.support.vllm_faults import fork_only
+from tests.support.vllm_scenarios import children, vllm_named
 
 QUESTIONS = ["Who owns the land?", "When is the rent due?", "What does the tenant agree to?"]
 
@@ -33,8 +33,9 @@ def answered(size: int, checkpoints: dict[str, Checkpoint], requests: list[Reque
         engine.close()
 
 
-def main() -> None:
-    root, out = Path(sys.argv[1]), Path(sys.argv[2])
+def parallel(root: Path) -> dict[str, Any]:
+    """The same requests on two devices and on one. Two come first: this process computes nothing before it forks."""
+    fork_only()
     model = save_tiny_model(root / "model", "llama3", hidden_size=128, num_key_value_heads=4, dtype="float32")
     adapter = save_adapter(model, root / "adapter", std=0.5, r=8, lora_alpha=16)
     checkpoints = {"baseline": resolve(str(model)), "tuned": resolve(str(adapter))}
@@ -46,14 +47,5 @@ def main() -> None:
         for variant in checkpoints
         for place, ids in enumerate(prompts)
     ]
-    found = {size: answered(size, checkpoints, requests) for size in (1, 2)}
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text("ascii").split()
-    out.write_text(json.dumps(found | {"workers left": [pid for pid in children if is_worker(pid)]}))
-
-
-def is_worker(pid: str) -> bool:
-    return "VLLM" in Path(f"/proc/{pid}/comm").read_text("ascii")
-
-
-if __name__ == "__main__":
-    main()
+    found: dict[str, Any] = {str(size): answered(size, checkpoints, requests) for size in (2, 1)}
+    return found | {"workers left": [pid for pid in children(os.getpid()) if vllm_named(pid)]}

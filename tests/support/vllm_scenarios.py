@@ -1,12 +1,10 @@
-"""Run by test_engines_vllm.py in a process of its own: real vLLM on the embedded model, findings as JSON on stdout.
+"""Run by vllm_real.py: real vLLM on the embedded model, in this process and in processes of its own.
 
-One process for all scenarios, because importing vLLM costs more than any of them. Telemetry switches are looked at
-after the engine has started; sampling parameters are recorded where they enter vLLM.
+Telemetry switches are read after the engine has started; sampling parameters are recorded where they enter vLLM.
 """
 
 import json
 import os
-import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +52,12 @@ ADAPTERS: dict[str, dict[str, Any]] = {
 
 def adapters(root: Path, *names: str) -> dict[str, Checkpoint]:
     return {n: resolve(str(save_adapter(embedded_model(), root / n, **ADAPTERS[n]))) for n in names}
+
+
+def embedded() -> tuple[Checkpoint, Renderer]:
+    """The embedded model and its prompts."""
+    base = resolve(EMBEDDED)
+    return base, Renderer(base.path)
 
 
 def requests(renderer: Renderer, variants: list[str]) -> list[Request]:
@@ -168,9 +172,11 @@ def starve(worker: Any, most: int) -> None:
     worker.execute_model = execute_model
 
 
-def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
-    """Every scenario that needs no process of vLLM's own."""
-    found: dict[str, Any] = {}
+def shared_process(root: Path) -> dict[str, Any]:
+    """Every scenario that needs no process of vLLM's own, one engine after the other."""
+    base, renderer = embedded()
+    tuned = adapters(root, *ADAPTERS)
+    found: dict[str, Any] = {"prompts": [list(r.ids) for r in requests(renderer, ["baseline"])]}
     found["plain"], found["odd"] = plain_answers(renderer, base)
     sampled: list[str] = []
     real, slots = model.sampling_params, model.lora_slots
@@ -185,18 +191,20 @@ def shared_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkp
     found["zero_lora"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
     found["zero_merged"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "merge")
     found["structured"], found["starved"] = structured(renderer, base), starved(renderer, base)
-    return found
+    return found | {"environment": dict(os.environ)}
 
 
-def own_process(renderer: Renderer, base: Checkpoint, tuned: dict[str, Checkpoint]) -> dict[str, Any]:
+def own_process(root: Path) -> dict[str, Any]:
     """Base and adapter in vLLM's own processes, and the switches those have."""
-    with opened({"baseline": base, "a0": tuned["a0"]}, "force") as engine:
+    base, renderer = embedded()
+    with opened({"baseline": base, **adapters(root, "a0")}, "force") as engine:
         arriving = engine.generate(requests(renderer, ["baseline", "a0"]))
         first = next(arriving)
         environments = [environment_of(pid) for pid in children(os.getpid())]
         return {
             "separate": {"answers": shown([first, *arriving]), "describe": engine.describe()},
             "environments": [e for e in environments if e],
+            "environment": dict(os.environ),
         }
 
 
@@ -220,17 +228,3 @@ def environment_of(pid: int) -> dict[str, str]:
 def vllm_named(pid: int) -> bool:
     """vLLM names its processes."""
     return "VLLM" in Path(f"/proc/{pid}/comm").read_text()
-
-
-def main() -> None:
-    root, out, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    base, renderer = resolve(EMBEDDED), Renderer(resolve(EMBEDDED).path)
-    run, names = {"shared": (shared_process, ADAPTERS), "own": (own_process, ("a0",))}[scenario]
-    found = run(renderer, base, adapters(root, *names))
-    found["environment"] = dict(os.environ)
-    found["prompts"] = [list(r.ids) for r in requests(renderer, ["baseline"])]
-    out.write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,5 @@
-"""vLLM's faults: processes that die, hang or run out of memory. By rule with stand-ins, then with real processes."""
+"""vLLM's faults: processes that die, hang or run out of memory. By rule, with stand-ins."""
 
-import json
 import multiprocessing
 import os
 import queue
@@ -15,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.checkpoints.resolve import embedded_model, resolve
+from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.engines.vllm import engine as vllm_engine
 from harness.engines.vllm import environment, memory
@@ -26,10 +25,8 @@ from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
 from harness.errors import EngineFailed
 from harness.schema import Completion, Request, Sampling
 from harness.suites.prompts import Renderer
-from tests.support import command
 
-ROOT = Path(__file__).parents[4]
-WAIT_S, LIMIT_S = 60.0, 3600
+WAIT_S = 60.0
 TRACEBACK = """EngineCore encountered a fatal error.
 Traceback (most recent call last):
   File "core.py", line 1496, in run_engine_core
@@ -338,55 +335,3 @@ def test_a_process_that_was_killed_before_is_reaped_by_closing() -> None:
     core.shutdown = lambda timeout: None  # type: ignore[method-assign]
     loaded(core).close()
     assert core.state() == "gone"
-
-
-@pytest.fixture(scope="session")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Findings of tests/support/vllm_faults.py."""
-    root = tmp_path_factory.mktemp("faults")
-    (root / "cache").mkdir()
-    (root / "cache" / "models").symlink_to(embedded_model().parent)
-    out = root / "found.json"
-    given = os.environ | {
-        "TUNEGATE_CACHE": str(root / "cache"),
-        environment.IN_PROCESS: "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    given |= {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
-    done = command.run("-m", "tests.support.vllm_faults", str(out), cwd=ROOT, env=given, timeout=LIMIT_S)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.vllm
-class TestRealProcesses:
-    def test_a_killed_process_ends_as_one_line_and_finished_answers_are_kept(self, faults: Any) -> None:
-        killed = faults["killed"]
-        assert killed["found"] == ["first0"] and killed["error"] == (
-            "EngineFailed: vllm stopped with 3 answers to go: its process was killed (signal 9), manually or by the "
-            "system. Finished answers are kept; re-run to resume"
-        )
-
-    def test_the_next_start_asks_only_the_rest(self, faults: Any) -> None:
-        resumed = faults["resumed"]
-        assert resumed["reached"] == ["first1", "first2", "first3"] and resumed["error"] == ""
-        assert sorted(resumed["found"]) == ["first0", "first1", "first2", "first3"]
-
-    def test_out_of_memory_in_the_engines_process_halves_the_batch(self, faults: Any) -> None:
-        starved = faults["starved"]
-        assert sorted(starved["found"]) == [f"starved{i}" for i in range(6)] and starved["error"] == ""
-        halved = [line for line in starved["said"] if "ran out of memory" in line]
-        assert len(halved) == 1 and "with 4 requests at once (RuntimeError: " in halved[0]
-        assert "can't allocate memory" in halved[0] and "for 2; finished answers are kept" in halved[0]
-
-    def test_a_hung_process_is_given_up_and_ended(self, faults: Any) -> None:
-        hung = faults["hung"]
-        assert 1 <= len(hung["found"]) < 6
-        left = 6 - len(hung["found"])
-        assert hung["error"].startswith(f"EngineFailed: vllm stopped with {left} answers to go: no token for 10 s.")
-        assert faults["left_behind"] == []
-
-    def test_no_process_stays_defunct_while_the_session_goes_on(self, faults: Any) -> None:
-        assert faults["killed"]["defunct"] == [] and faults["hung"]["defunct"] == []

@@ -1,7 +1,6 @@
 """A model that vLLM splits over several devices: what is refused, what is given to vLLM, and the same tokens."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ from harness.engines.vllm.model import llm_arguments
 from harness.engines.vllm.parallel import check_parallel
 from harness.errors import UserError
 from tests.conftest import save_tiny_model
-from tests.support.command import run, run_tunegate
+from tests.support.command import run_tunegate
 from tests.support.mini import pytest_in, write_suite
 
-ROOT = Path(__file__).parents[4]
-LIMIT_S = 900
 needs_vllm = pytest.mark.skipif(not installed("vllm"), reason="vLLM is not installed here")
 
 
@@ -131,22 +128,3 @@ def test_the_option_of_every_command_reaches_vllm(command: str, tiny_model: Path
     assert done.returncode != 0
     assert "--tensor-parallel-size 3: " in done.stdout + done.stderr
     assert "its 4 attention heads cannot be divided by 3" in done.stdout + done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.vllm
-@needs_vllm
-def test_two_devices_give_the_tokens_of_one(tmp_path: Path) -> None:
-    """On a CPU, where each worker takes a core; base and merged adapter, float32, greedy."""
-    out = tmp_path / "found.json"
-    given = os.environ | {"TUNEGATE_CACHE": str(tmp_path / "cache"), "OMP_WAIT_POLICY": "PASSIVE"}
-    words = ["-m", "tests.support.vllm_parallel", str(tmp_path), str(out)]
-    done = run(*words, cwd=ROOT, env=given, timeout=LIMIT_S)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(out.read_text())
-    one, two = found["1"], found["2"]
-    assert one["ids"] == two["ids"] and len(one["ids"]) == 6
-    assert len({tuple(ids) for ids in one["ids"].values()}) > 2
-    assert two["describe"]["device"] == "2 x cpu" and two["facts"]["tensor_parallel_size"] == "2"
-    assert {a["tensor_parallel_size"] for a in two["describe"]["arguments"].values()} == {2}
-    assert two["describe"]["canary"]["tuned"]["effect"] > 0 and found["workers left"] == []
