@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import multiprocessing.context
 import os
 import signal
 import subprocess
@@ -34,6 +35,10 @@ PROGRAMS = Path(sys.executable).parent
 INSTALLED = (str(ROOT), *{os.path.realpath(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")})
 # They hold on to the streams and hooks of the whole process, or collect its garbage five times.
 WITHOUT = ("faulthandler", "hypothesispytest", "threadexception", "unraisableexception")
+FORKED: dict[str, Callable[[], object]] = {
+    "tunegate": cli.main,
+    "pytest": lambda: sys.exit(pytest.main([*_without_plugins(), *sys.argv[1:]])),
+}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 
 
@@ -44,7 +49,7 @@ def tunegate(folder: Path, *words: str, **environment: str) -> subprocess.Comple
 
 def run_tunegate(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `tunegate WORDS` in a folder and an environment, the process's own without one."""
-    return _run(cli.main, ["tunegate", *words], cwd, env)
+    return run_here(cli.main, ["tunegate", *words], cwd, env)
 
 
 def outcome(*words: str) -> tuple[int, str, str]:
@@ -55,10 +60,13 @@ def outcome(*words: str) -> tuple[int, str, str]:
 
 def run_pytest(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `pytest WORDS` in a folder; with workers (-n) in a process, because they start from its state."""
-    without = [word for name in WITHOUT for word in ("-p", f"no:{name}")]
     if "-n" in words:
-        return run(*PYTEST, *without, *words, cwd=cwd, env=env)
-    return _run(lambda: sys.exit(pytest.main([*without, *words])), ["pytest", *words], cwd, env)
+        return run(*PYTEST, *_without_plugins(), *words, cwd=cwd, env=env)
+    return run_here(FORKED["pytest"], ["pytest", *words], cwd, env)
+
+
+def _without_plugins() -> list[str]:
+    return [word for name in WITHOUT for word in ("-p", f"no:{name}")]
 
 
 class Process(subprocess.Popen[bytes]):
@@ -90,6 +98,48 @@ class Process(subprocess.Popen[bytes]):
         super().__del__()  # type: ignore[misc]
 
 
+class Fork(multiprocessing.context.ForkProcess):
+    """`tunegate WORDS` or `pytest WORDS` in a fork of this process, which has loaded the libraries already.
+
+    It can be killed or interrupted like any other process. `terminal` is a descriptor of the terminal that it runs on;
+    without one, what it prints goes to files. `command` runs in place of the program.
+    """
+
+    def __init__(
+        self,
+        *words: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        terminal: int | None = None,
+        command: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self._command, self._given = command or FORKED[words[0]], (list(words), cwd, env)
+        self._terminal = terminal
+        self._out, self._err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115
+        self.start()
+
+    def run(self) -> None:
+        """Run the command, in the fork. Threads of torch do not survive a fork, so it computes with one."""
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
+        if self._terminal is None:
+            streams = _streams(self._out.fileno(), self._err.fileno())
+        else:
+            os.login_tty(self._terminal)
+            streams = _streams(1, 2, 0)
+        with streams, _state(*self._given):
+            self._command()
+
+    def poll(self) -> int | None:
+        """Exit code; None while it runs."""
+        return self.exitcode
+
+    def output(self) -> tuple[str, str]:
+        """What it has printed so far on stdout and stderr."""
+        return _read(self._out.fileno()), _read(self._err.fileno())
+
+
 def run(
     *words: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
@@ -97,9 +147,10 @@ def run(
     return Process(*words, cwd=cwd, env=env).finish(timeout)
 
 
-def _run(
+def run_here(
     command: Callable[[], object], words: list[str], cwd: Path, env: Mapping[str, str] | None
 ) -> subprocess.CompletedProcess[str]:
+    """Call a program's `command` in this process, with `words` as its name and arguments."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with _streams(out.fileno(), err.fileno()), _state(words, cwd, os.environ if env is None else env):
             code: Any = 0
@@ -130,12 +181,15 @@ STREAMS = [_text(number) for number in range(3)]
 
 
 @contextmanager
-def _streams(out: int, err: int) -> Iterator[None]:
-    """The descriptors themselves are replaced, so that what other processes write is there too."""
+def _streams(out: int, err: int, given: int | None = None) -> Iterator[None]:
+    """The descriptors themselves are replaced, so that what other processes write is there too.
+
+    `given` is the descriptor of stdin, which is empty without one.
+    """
     _flush()
     before = sys.stdin, sys.stdout, sys.stderr
     with ExitStack() as put_back, Path(os.devnull).open() as nothing:
-        for number, file in enumerate((nothing.fileno(), out, err)):
+        for number, file in enumerate((nothing.fileno() if given is None else given, out, err)):
             kept = os.dup(number)
             put_back.callback(os.close, kept)
             put_back.callback(os.dup2, kept, number)

@@ -7,8 +7,6 @@ import re
 import select
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +14,9 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
+from tests.support.command import Fork
+
 LIMIT_S = 240.0
-ON_TERMINAL = (
-    "import os, runpy, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); del sys.argv[0]; "
-    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
-)
-"""Python code of `python -m COMMAND` whose keys are those of its terminal: the first one that a session opens."""
 CTRL_C = b"\x03"
 UNSET = ("NO_COLOR", "CI", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES", "PYTEST_ADDOPTS")
 SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
@@ -102,7 +97,7 @@ def run_on_terminal(
     rows: int = 30,
     type_when: tuple[Callable[[str], bool], bytes | signal.Signals] | None = None,
 ) -> Seen:
-    """Run `python -m COMMAND` to its end.
+    """Run `tunegate WORDS` or `pytest WORDS` to its end.
 
     `type_when` types the bytes, or sends the signal, once what it wrote meets a test.
     """
@@ -110,10 +105,7 @@ def run_on_terminal(
     settings |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    child = subprocess.Popen(
-        [sys.executable, "-c", ON_TERMINAL, *command],
-        cwd=folder, env=settings, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-    )  # fmt: skip
+    child = Fork(*command, cwd=folder, env=settings, terminal=theirs)
     os.close(theirs)
     written, until = b"", time.monotonic() + LIMIT_S
     while time.monotonic() < until:
@@ -126,12 +118,12 @@ def run_on_terminal(
         written += some
         if type_when is not None and type_when[0](written.decode("utf-8", "replace")):
             if isinstance(type_when[1], signal.Signals):
-                child.send_signal(type_when[1])
+                os.kill(child.pid or 0, type_when[1])
             else:
                 os.write(ours, type_when[1])
             type_when = None
     else:
         child.kill()
     os.close(ours)
-    code = child.wait()
-    return Seen(written.decode("utf-8"), code, columns, rows)
+    child.join()
+    return Seen(written.decode("utf-8"), child.exitcode or 0, columns, rows)

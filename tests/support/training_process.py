@@ -12,7 +12,7 @@ import torch
 
 from harness.checkpoints.resolve import file_sha256
 from harness.runs.folder import load_run
-from tests.support.command import TUNEGATE, Process, run_tunegate
+from tests.support.command import Fork, run_tunegate
 from training.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def environment(**more):
 
 def start(config):
     """`tunegate train CONFIG` in a process of its own, running."""
-    return Process(*TUNEGATE, "train", str(config), cwd=config.parent, env=environment())
+    return Fork("tunegate", "train", str(config), cwd=config.parent, env=environment())
 
 
 def train_command(config):

@@ -40,7 +40,7 @@ def first_bytes(pipe):
 
 def kill(process):
     process.kill()
-    process.wait()
+    process.join()
 
 
 class Moment:

@@ -17,8 +17,8 @@ from training.hooks import TRAINING, VALIDATION, Update
 from training.progress import TrainingPicture
 from training.validation import Validation
 
-TRAIN = ["tunegate.cli.main", "train", "train.toml"]
-SWEEP = ["tunegate.cli.main", "sweep", "sweep.toml"]
+TRAIN = ["tunegate", "train", "train.toml"]
+SWEEP = ["tunegate", "sweep", "sweep.toml"]
 
 
 def watched(command, folder, *size, **more):

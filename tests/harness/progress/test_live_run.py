@@ -15,7 +15,7 @@ from tests.support.pseudo_terminal import CTRL_C, UNSET, Seen, run_on_terminal
 pytestmark = pytest.mark.slow
 CASES = rows(40)
 ASK = ["--engine", "fake", "--script", "script.json"]
-COMPARE = ["tunegate.cli.main", "compare", "old", "new", "--suite", "evalsuites", *ASK]
+COMPARE = ["tunegate", "compare", "old", "new", "--suite", "evalsuites", *ASK]
 PYTEST = ["pytest", "evalsuites", "-p", "no:cacheprovider", "--baseline", "old", *ASK]
 HOSTILE = "\x1b[2J\x1b[31m[red]evil[/red] \u202egnp.exe\x07"
 SLOW = '''

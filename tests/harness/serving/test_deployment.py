@@ -26,7 +26,7 @@ from harness.serving.routing import Access, Route
 from harness.serving.server import Child
 from tests.harness.serving.test_process import runs as is_running
 from tests.support.adapters import save_adapter
-from tests.support.command import Process, run_tunegate
+from tests.support.command import Fork, run_tunegate
 from tests.support.gated import write_project, write_run
 
 pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
@@ -324,24 +324,20 @@ def test_answers_that_cannot_be_compared_are_refused_before_the_start(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_asked_to_end(
-    tmp_path: Path, tiny_model: Path, port: int, number: signal.Signals
+    tmp_path: Path, tiny_model: Path, port: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = (
-        "from harness.serving import server; from tunegate.cli import main; "
-        "from tests.harness.serving.test_deployment import stub_command; server.command = stub_command; main.main()"
-    )
-    (tmp_path / "with_stub.py").write_text(code)
-    words = ["-m", "with_stub", "serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
-    given = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = Process(*words, cwd=tmp_path, env=given)
+    monkeypatch.setattr(server, "command", stub_command)
+    words = ["tunegate", "serve", str(tiny_model), "--port", str(port), "--ungated", "pilot"]
+    process = Fork(*words, cwd=tmp_path, env=os.environ)
     end = time.monotonic() + 300
     while "[5/5] serving until interrupted" not in process.output()[1]:
         assert process.poll() is None and time.monotonic() < end, process.output()
         time.sleep(0.2)
     folder = record(tmp_path / "runs")
     assert load_manifest(folder).status == "running" and "smoke" in load_manifest(folder).engine
-    process.send_signal(number)
-    assert process.wait(60) == 0, process.output()
+    os.kill(process.pid or 0, number)
+    process.join(60)
+    assert process.poll() == 0, process.output()
     assert process.output()[1].rstrip().endswith("interrupted: the server is stopped")
     assert (load_manifest(folder).status, check_seal(folder)) == ("finished", [])
     with pytest.raises(ConnectionRefusedError):
