@@ -56,6 +56,15 @@ def shipped_suites_stay() -> Iterator[None]:
         before[name].__path__ = path
 
 
+@pytest.fixture(autouse=True)
+def without_charts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw charts only in tests of reports and in those marked `charts`: they are most of a short run's time."""
+    if "reports" in request.path.parts or request.node.get_closest_marker("charts"):
+        return
+    monkeypatch.setattr("reports.charts.curves.draw", lambda block, narrow=False: ("", ""))
+    monkeypatch.setattr("training.loss_curve.write_curve", lambda log, file: file.write_text(""))
+
+
 def _suite_modules() -> dict[str, ModuleType]:
     return {name: module for name, module in sys.modules.items() if name.startswith("evalsuites")}
 

@@ -17,7 +17,7 @@ from harness.progress.progress import Progress
 from harness.schema import Case, Completion
 from harness.suites.cases import load_cases
 from harness.suites.prompts import PlainRenderer, Renderer
-from tests.support.command import run
+from tests.support.command import run_here
 from training.curation.check import CheckSettings, Sample
 from training.curation.checks import contamination
 from training.data.rows import load_rows
@@ -232,8 +232,7 @@ def test_a_checkpoint_whose_answers_are_all_unfit_is_refused(ask):
 
 def command(*args: str, cache: Path) -> subprocess.CompletedProcess[str]:
     settings = {**os.environ, "TUNEGATE_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
-    words = ["-m", "evalsuites.general.basics.replay", *args]
-    return run(*words, cwd=ROOT, env=settings)
+    return run_here(replay.main, ["replay", *args], ROOT, settings)
 
 
 def test_the_command_writes_rows_that_training_reads_and_says_what_it_dropped(tmp_path):
@@ -270,7 +269,6 @@ def test_no_prompt_is_found_to_be_a_case_of_the_suite(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.vllm
 def test_the_embedded_model_is_held_to_what_it_says_by_itself(tmp_path):
     """Read with the tokens before it, nearly every token of an answer is what the model itself would say next."""
     import torch
@@ -280,7 +278,7 @@ def test_the_embedded_model_is_held_to_what_it_says_by_itself(tmp_path):
     from harness.engines.cache import count_completions
 
     folder, out, cache = embedded_model(), tmp_path / "replay.jsonl", tmp_path / "cache"
-    args = ["--checkpoint", str(folder), "--out", str(out), "--rows", "8"]
+    args = ["--checkpoint", str(folder), "--engine", "transformers", "--out", str(out), "--rows", "8"]
     said = command(*args, cache=cache)
     assert said.stdout.startswith(f"8 rows in {out}; "), said.stderr[-2000:]
     (kept,) = (cache / "answers").iterdir()

@@ -134,6 +134,7 @@ def test_an_adapter_that_does_not_fit_leaves_no_half_of_one(whole, monkeypatch):
     ends_like(config, folder, unbroken)
 
 
+@pytest.mark.charts
 def test_a_curve_that_does_not_fit_is_drawn_later(whole, monkeypatch):
     """The adapter is smaller than the image here."""
     config, unbroken = whole(lora__r=1, lora__target_modules=["q_proj"])

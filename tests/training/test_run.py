@@ -38,6 +38,7 @@ def weights(folder):
     return file_sha256(folder / "adapter" / "adapter_model.safetensors")
 
 
+@pytest.mark.charts
 def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config, tiny_model):
     seen = []
     folder = train(write_config(), progress=seen.append)
