@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.command import PROGRAMS
+from tests.support.command import PROGRAMS, WITHOUT_CHARTS
 
 ROOT = Path(__file__).parents[2]
 KNOWN = {
@@ -106,6 +106,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
         "TUNEGATE_CACHE": str(home / "cache"),
+        "PYTHONPATH": WITHOUT_CHARTS,
         "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:hypothesispytest",
         **more,
     }

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tests.docs.blocks import Block
-from tests.support.command import PROGRAMS
+from tests.support.command import PROGRAMS, WITHOUT_CHARTS
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 PATIENCE_S = 240
@@ -100,7 +100,7 @@ class Shell:
         own["PATH"] = os.pathsep.join([str(programs), str(PROGRAMS), os.environ["PATH"]])
         own["TUNEGATE_CACHE"] = str(aside / "cache")
         if not real:
-            own["TUNEGATE_SMOLLM2_WHEEL"] = "/nowhere"
+            own |= {"TUNEGATE_SMOLLM2_WHEEL": "/nowhere", "PYTHONPATH": WITHOUT_CHARTS}
         self.environment = {**os.environ, **own, **more}
 
     def run(self, block: Block) -> Done:

@@ -32,6 +32,8 @@ TUNEGATE = ("-P", "-m", "tunegate.cli.main")
 PYTEST = ("-P", "-m", "pytest")
 PROGRAMS = Path(sys.executable).parent
 """Where `tunegate` and `pytest` are, for the PATH of a shell."""
+WITHOUT_CHARTS = str(Path(__file__).parent / "without_charts")
+"""The PYTHONPATH of a process whose reports have tables only."""
 INSTALLED = (str(ROOT), *{os.path.realpath(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")})
 # They hold on to the streams and hooks of the whole process, or collect its garbage five times.
 WITHOUT = ("faulthandler", "hypothesispytest", "threadexception", "unraisableexception")
@@ -61,6 +63,7 @@ def outcome(*words: str) -> tuple[int, str, str]:
 def run_pytest(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `pytest WORDS` in a folder; with workers (-n) in a process, because they start from its state."""
     if "-n" in words:
+        env = {"PYTHONPATH": WITHOUT_CHARTS} | dict(os.environ if env is None else env)
         return run(*PYTEST, *_without_plugins(), *words, cwd=cwd, env=env)
     return run_here(FORKED["pytest"], ["pytest", *words], cwd, env)
 
