@@ -1,4 +1,4 @@
-"""`tunegate`, as a launcher starts it in each process, that tells what the process did into the folder TOLD.
+"""`tunegate`, as a launcher or a fork starts it in each process, that tells what the process did into the folder TOLD.
 
 STRIKE sends this process a signal before step STRIKE_AT, `[process, step]`; ROOM is the largest file it may write.
 Under FSDP it steps over accelerate's gate, which shards on accelerators alone.
@@ -9,11 +9,13 @@ import os
 import resource
 from pathlib import Path
 
-RANK = int(os.environ["RANK"])
+
+def rank():
+    return int(os.environ["RANK"])
 
 
 def tell(kind, what):
-    with (Path(os.environ["TOLD"]) / f"{kind}-{RANK}").open("a") as file:
+    with (Path(os.environ["TOLD"]) / f"{kind}-{rank()}").open("a") as file:
         file.write(json.dumps(what) + "\n")
 
 
@@ -36,7 +38,7 @@ def strike():
     step = Loop._step
 
     def struck(self, number, rows, rate):
-        if [RANK, number] == json.loads(os.environ["STRIKE_AT"]):
+        if [rank(), number] == json.loads(os.environ["STRIKE_AT"]):
             os.kill(os.getpid(), int(os.environ["STRIKE"]))
         return step(self, number, rows, rate)
 
@@ -62,13 +64,16 @@ def shard():
         tell("sharded", [type(tensor).__name__ for tensor in adapter.values()])
         put(adapter, weights)
 
-    loop.SAVE_EVERY_S = 3600.0 * RANK  # Whether it is time to save is no question of one's own clock.
+    loop.SAVE_EVERY_S = 3600.0 * rank()  # Whether it is time to save is no question of one's own clock.
     accelerate.Accelerator = OnProcessors
     distributed.problems = lambda config: []
     loop.put = told
 
 
 def main():
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)  # A fork has what its parent trained with.
     tell_answers()
     if "STRIKE" in os.environ:
         strike()

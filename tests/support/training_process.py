@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import torch
 
 from harness.checkpoints.resolve import file_sha256
 from harness.runs.folder import load_run
+from tests.support import launcher_spy
 from tests.support.command import Fork, run_tunegate
 from training.run import train
 
@@ -64,6 +66,29 @@ class Launched:
             process.communicate()
             raise
         self.code = process.returncode
+
+    @classmethod
+    def forked(cls, folder, config, **more):
+        """Two forks of this process, which load no libraries again; no launcher ends one when the other ends."""
+        self = cls.__new__(cls)
+        self.folder, self.launcher = folder, ""
+        folder.mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+        words = ["tunegate", "train", str(config)]
+        forks = []
+        for rank in ("0", "1"):
+            told = environment(TOLD=str(folder), RANK=rank, LOCAL_RANK=rank, **address, **more)
+            forks.append(Fork(*words, cwd=folder, env=told, command=launcher_spy.main))
+        for rank, fork in enumerate(forks):
+            fork.join(LIMIT_S)
+            fork.kill()
+            logs = folder / "logs" / "none" / "0" / str(rank)
+            logs.mkdir(parents=True)
+            for stream, text in zip(("stdout", "stderr"), fork.output(), strict=True):
+                (logs / f"{stream}.log").write_text(text)
+        return self
 
     def told(self, kind, process):
         file = self.folder / f"{kind}-{process}"

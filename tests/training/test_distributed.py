@@ -146,7 +146,7 @@ def test_what_one_process_cannot_do_is_said_once_and_ends_both(uneven, tmp_path,
     config = uneven(**NOTHING_ASKED)
     if broken == "row":
         (tmp_path / "train.jsonl").write_text("not a row\n")
-    done = Launched(tmp_path / "two", config, **({"ROOM": "20000"} if broken == "disk" else {}))
+    done = Launched.forked(tmp_path / "two", config, **({"ROOM": "20000"} if broken == "disk" else {}))
     assert (done.left(0), done.left(1)) == (EXIT_USAGE, 0), done.launcher
     text = {"row": "train.jsonl:1: ", "disk": "state.pt: cannot be written (File too large)"}[broken]
     assert [text in line for line in done.printed(0) if line.startswith("tunegate: ")] == [True]
@@ -164,7 +164,7 @@ def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, 
     with pytest.raises(Interrupted):
         train_here(config, stop_at(2))
     folder = only_run(tmp_path / "runs")
-    done = Launched(tmp_path / "two", config, STRIKE_AT="[0, 4]", STRIKE=str(int(signal.SIGTERM)), **SHARDED)
+    done = Launched.forked(tmp_path / "two", config, STRIKE_AT="[0, 4]", STRIKE=str(int(signal.SIGTERM)), **SHARDED)
     assert (done.left(0), done.left(1)) == (EXIT_INTERRUPTED, 0), done.launcher
     assert "training stopped after step 4 of 5" in done.printed(0)[-1]
     for process in (0, 1):

@@ -24,6 +24,7 @@ from harness.serving import deploy, judge_merged, server
 from harness.serving.deploy import DeployOptions, plan_deployment, serve
 from harness.serving.routing import Access, Route
 from harness.serving.server import Child
+from harness.suites.prompts import load
 from tests.harness.serving.test_process import runs as is_running
 from tests.support.adapters import save_adapter
 from tests.support.command import Fork, run_tunegate
@@ -36,6 +37,12 @@ QUIET = Progress(quiet=True)
 
 
 @pytest.fixture
+def tiny_model(tiny_models: dict[str, Path]) -> Path:
+    """One whose tokenizer loads quickly once it is known."""
+    return tiny_models["smollm2"]
+
+
+@pytest.fixture
 def port() -> int:
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
@@ -43,11 +50,12 @@ def port() -> int:
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Path) -> None:
     """An own cache, no key and nothing that a server is not given, in a project with an approval policy."""
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    load(tiny_model)
     for name in ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY", *server.LEFT_OUT):
         monkeypatch.delenv(name, raising=False)
 
@@ -239,7 +247,8 @@ class TestDryRun:
 
 def stub_command(route: Route, access: Access) -> list[str]:
     """In place of vLLM's server, one that answers at once."""
-    stub = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.harness.serving.stub"]
+    known = f"TUNEGATE_CACHE={os.environ['TUNEGATE_CACHE']}"
+    stub = ["env", f"PYTHONPATH={ROOT}", known, sys.executable, "-m", "tests.harness.serving.stub"]
     return [*stub, str(access.port), str(route.folder), route.name]
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -54,8 +55,19 @@ def model(run: RunData, training_run: RunData) -> ReportModel:
     return reports.build([run, training_run])
 
 
-def test_the_document_is_tagged_titled_and_says_its_language(model: ReportModel) -> None:
-    reader, _ = read(pdf.render(model))
+@cache
+def rendered(encoded: bytes) -> bytes:
+    """The PDF of a model in JSON, once for all tests: it takes seconds."""
+    return pdf.render(msgspec.json.decode(encoded, type=ReportModel))
+
+
+@pytest.fixture
+def document(model: ReportModel) -> bytes:
+    return rendered(msgspec.json.encode(model))
+
+
+def test_the_document_is_tagged_titled_and_says_its_language(document: bytes) -> None:
+    reader, _ = read(document)
     catalog = reader.trailer["/Root"]
     assert catalog["/MarkInfo"]["/Marked"].value is True
     assert catalog["/Lang"] == "en"
@@ -65,8 +77,8 @@ def test_the_document_is_tagged_titled_and_says_its_language(model: ReportModel)
     assert re.search(r'pdfuaid:part="1"|<pdfuaid:part>1<', packet)
 
 
-def test_headings_follow_the_sections_and_become_bookmarks(model: ReportModel) -> None:
-    reader, tree = read(pdf.render(model))
+def test_headings_follow_the_sections_and_become_bookmarks(model: ReportModel, document: bytes) -> None:
+    reader, tree = read(document)
     found = [(e.kind, e.text) for e in tree.all(*HEADINGS)]
     levels = [int(kind[1]) for kind, _ in found]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -77,16 +89,16 @@ def test_headings_follow_the_sections_and_become_bookmarks(model: ReportModel) -
     assert [mark.title for mark in below if not isinstance(mark, list)] == [s.title for s in model.sections]
 
 
-def test_every_drawing_is_a_figure_with_the_label_that_the_page_gives_it(model: ReportModel) -> None:
-    _, tree = read(pdf.render(model))
+def test_every_drawing_is_a_figure_with_the_label_that_the_page_gives_it(model: ReportModel, document: bytes) -> None:
+    _, tree = read(document)
     figures = [str(figure.entries.get("/Alt", "")) for figure in tree.all("Figure")]
     drawn = [block.title for section in model.sections for block in section.blocks if hasattr(block, "twin")]
     assert len(drawn) >= 3
     assert [alt[: len(title)] for alt, title in zip(figures, drawn, strict=True)] == drawn
 
 
-def test_cells_are_tied_to_their_headings_and_tables_to_their_captions(model: ReportModel) -> None:
-    _, tree = read(pdf.render(model))
+def test_cells_are_tied_to_their_headings_and_tables_to_their_captions(model: ReportModel, document: bytes) -> None:
+    _, tree = read(document)
     tables = list(tree.all("Table"))
     captions = {element.text for table in tables for element in table.all("Caption")}
     assert {t.caption for t in printed_tables(model)} <= captions
@@ -108,8 +120,8 @@ def body(tree: Element) -> list[str]:
     return [cell.text for part in tree.all("TBody") for row in part.all("TR") for cell in row.all("TH", "TD")]
 
 
-def test_the_pdf_shows_the_same_numbers_as_the_model_behind_every_view(model: ReportModel) -> None:
-    _, tree = read(pdf.render(model))
+def test_the_pdf_shows_the_same_numbers_as_the_model_behind_every_view(model: ReportModel, document: bytes) -> None:
+    _, tree = read(document)
     blocks = [block for section in model.sections for block in section.blocks]
     expected: list[Cell] = []
     for block in blocks:
@@ -123,16 +135,16 @@ def test_the_pdf_shows_the_same_numbers_as_the_model_behind_every_view(model: Re
     assert numbers(body(tree)) == wanted
 
 
-def test_another_number_in_the_run_is_another_number_in_the_pdf(model: ReportModel) -> None:
-    text = whole_text(pdf.render(model))
+def test_another_number_in_the_run_is_another_number_in_the_pdf(model: ReportModel, document: bytes) -> None:
+    text = whole_text(document)
     assert "70.8%" in text and "70.9%" not in text
     whole = msgspec.json.encode(model).replace(b"70.8%", b"70.9%")
     other = whole_text(pdf.render(msgspec.json.decode(whole, type=ReportModel)))
     assert "70.9%" in other and "70.8%" not in other
 
 
-def test_one_model_gives_the_same_document_twice(model: ReportModel) -> None:
-    first, second = pdf.render(model), pdf.render(model)
+def test_one_model_gives_the_same_document_twice(model: ReportModel, document: bytes) -> None:
+    first, second = document, pdf.render(model)
     assert whole_text(first) == whole_text(second)
     assert first == second
 
