@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from msgspec import structs
 
-from harness.gates.judge import judge
+from harness.gates.judge import judge, unjudged
 from harness.gates.rules import COMPARATIVE
 from harness.schema import Gate, GateFile, Objective
 from tests.support.scored import METRICS, answers, record
@@ -113,7 +114,7 @@ def test_the_margin_is_the_distance_from_the_deciding_bound_to_the_bar():
     made = verdict(AT_LEAST, scores(192, 200)[0])
     assert made.margin == pytest.approx(made.observed.low - 0.90) and made.observed.side == "lower"
     made = verdict(AT_MOST, scores(160, 200)[0])
-    assert made.margin == pytest.approx(0.10 - made.observed.high)
+    assert made.margin == pytest.approx(0.10 - made.observed.high) and made.observed.side == "upper"
     made = verdict(NO_MORE_ERRORS, *scores(570, 600, better=12, worse=2))
     assert made.margin == pytest.approx(0.02 - made.observed.high)
 
@@ -245,6 +246,12 @@ def test_never_fails_on_one_event_however_small_the_suite():
     assert verdict(NEVER, [1, 1, 1]).outcome == "inconclusive"
 
 
+def test_never_shows_on_how_many_cases_its_bound_rests():
+    found = verdict(NEVER, [1] * 600, per_contract=2).observed
+    assert (found.value, found.low, found.high) == (0.0, 0.0, pytest.approx(1 - 0.05 ** (1 / 600)))
+    assert (found.n, found.clusters, found.n_eff, found.side) == (600, 300, 600.0, "upper")
+
+
 def test_each_slice_is_judged_alone_and_a_small_one_says_too_few():
     kinds = ["deed"] * 200 + ["lease"] * 200 + ["note"] * 20
     right = [1] * 200 + [0] * 60 + [1] * 160
@@ -327,6 +334,14 @@ def test_a_model_that_always_says_yes_fails_where_half_the_cases_have_no_clause(
 def test_a_lowered_bar_shows_in_the_name_of_the_gate():
     lowered = Gate(metric="accuracy", rule="at_least", value=0.5)
     assert verdict(lowered, [1] * 20).gate != verdict(AT_LEAST, [1] * 20).gate
+
+
+def test_every_gate_and_slice_value_of_an_unjudged_suite_is_an_error_with_the_reason():
+    gates = GateFile(objective=Objective(text="x"), gate=[AT_LEAST, structs.replace(NEVER, slice="kind")])
+    made = unjudged("legal/clauses", gates, {"kind": ["deed", "lease"]}, "The cases changed.")
+    assert [(v.slice_value, v.outcome, v.reason) for v in made] == [
+        (value, "error", "The cases changed.") for value in (None, "deed", "lease")
+    ]
 
 
 def test_verdicts_come_in_file_order_and_name_their_suite():

@@ -8,10 +8,12 @@ import pytest
 from harness.gates import power_view
 from harness.gates.config import GateId, load_gates
 from harness.gates.power import GatePower, measured, suite_power
-from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, PowerInputs, from_run, perfect_evidence
+from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, ONE_EACH, PowerInputs, from_run, perfect_evidence
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Gate
+from harness.stats.paired import difference
+from harness.stats.power import cases_for_cut, standard_error
 from harness.suites.discovery import find_suites
 from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
@@ -77,6 +79,21 @@ value = 0.9
 """
 
 
+CLAIMS = '''"""Mini: no answer but a model's own makes a claim."""
+
+from harness import Metric, Score, Suite
+from harness.scoring.base import scorer
+
+
+@scorer(metrics=[Metric(name="precise", scorer="claims", numerator="right", denominator="claims")], name="claims")
+def claims(case, completion):
+    return Score(name="claims", value=0.0, counts={"right": 0, "claims": completion.text.count("therefore")})
+
+
+suite = Suite(scorers=[claims], max_tokens=8)
+'''
+
+
 def suite_in(root: Path, **more: object):
     (suite,) = find_suites([str(write_suite(root, **more))])  # type: ignore[arg-type]
     return suite, load_gates(suite.gates_path)
@@ -110,6 +127,13 @@ def test_a_number_of_words_is_no_share_of_right_answers(tmp_path: Path) -> None:
     assert rows_["answer_rate-at_least-0.9"].allowed == 0
 
 
+def test_claims_that_only_a_model_makes_are_taken_as_one_a_case(tmp_path: Path) -> None:
+    suite, _ = suite_in(tmp_path, test=CLAIMS, gates=GATES)
+    gate = asked("precise", "at_least", value=0.5)
+    counted = PowerInputs(suite).counted(gate, suite.metrics[0])
+    assert [case.denominator for case in counted.cases] == [1.0] * 40 and counted.assumed == ONE_EACH
+
+
 def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) -> None:
     found = by_gate(tmp_path, gates=GATES)
     recall = found["clause_recall-at_least-0.5"]
@@ -122,6 +146,7 @@ def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) 
     assert lease.contracts_needed == pytest.approx(133, rel=0.03)
     cut = found["false_alarm_rate-reduces-0.75"]
     assert not cut.can_pass and cut.says[0].startswith("with none left of a baseline rate of 20%, the bound is 100%")
+    assert cut.contracts_needed == cases_for_cut(0.2, 0.375, 0.75, 0.5, 0.8)
     assert found["false_alarm_rate-never"].needed == pytest.approx(1 - 0.05 ** (1 / 20))
     assert found["clause_macro_f1-at_least-0.5"].says == NEEDS_RUN["says"]
     assert found["clause_macro_f1-at_least-0.5"].can_pass
@@ -135,6 +160,8 @@ def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Pa
         "(39 more), or 20 that change"
     )
     assert row.chance == pytest.approx(0.0, abs=0.01) and row.contracts_needed and row.contracts_needed > 200
+    enough = by_gate(tmp_path, cases=rows(160), gates=GATES)["clause_precision-no_worse-0.05"]
+    assert enough.can_pass and [said.split(" of ")[0] for said in enough.says] == ["guards losses"]
 
 
 def test_too_few_contracts_are_said_before_anything_else(tmp_path: Path) -> None:
@@ -207,6 +234,24 @@ def test_a_run_gives_macro_means_a_standard_error() -> None:
     assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
     found = power_of(PowerQuestion(fine, Assumed(), 1, perfect_evidence(fine, 0.2, "contract")))
     assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
+
+
+def test_a_run_shows_what_gain_of_a_macro_mean_is_visible() -> None:
+    """1.96 + 0.84 standard errors of the difference beyond the margin: two-sided 95%, with a power of 80%."""
+    records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
+    error = standard_error(difference(from_run(asked("macro_f1", "improves"), MACRO_F1, records).pairs))
+    for margin in (0.0, 0.05):
+        counted = from_run(asked("macro_f1", "improves", margin=margin), MACRO_F1, records)
+        found = power_of(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "contract")))
+        assert found["needed"] == pytest.approx(margin + 2.8016 * error, rel=1e-4)
+        shown = f"{found['needed'] * 100:.1f} points"
+        assert found["says"] == [f"shows true gains of {shown} or more 80% of the time"]
+
+
+def test_a_run_of_one_cluster_has_no_standard_error_to_plan_with() -> None:
+    counted = from_run(asked("macro_f1", "improves"), MACRO_F1, run_of([1, 1, 0] * 20, [1, 0, 0] * 20, 60))
+    found = power_of(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "contract")))
+    assert found == NEEDS_RUN
 
 
 def row(**more: object) -> GatePower:

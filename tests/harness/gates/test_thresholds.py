@@ -16,6 +16,7 @@ ALARMS = Metric(name="alarms", scorer="s", numerator="invented", higher_is_bette
 WORDS = Metric(name="words", scorer="s", numerator="words", unbounded=True)
 BLEU = Metric(name="bleu", scorer="s", numerator="", kind="mean", worst=0.0, best=100.0)
 LOSS = Metric(name="loss", scorer="s", numerator="", kind="mean", worst=5.0, best=0.0, higher_is_better=False)
+GRADE = Metric(name="grade", scorer="s", numerator="", kind="mean", worst=1.0, best=5.0)
 MACRO = Metric(name="macro", scorer="s", numerator="", kind="macro_f1")
 
 
@@ -49,6 +50,7 @@ def read(metric: Metric, rule: str, **more: object) -> None:
         (BLEU, "at_least", {"value": 100}, "so the gate cannot pass"),
         (BLEU, "no_worse", {"margin": 100}, "so the gate cannot fail"),
         (LOSS, "at_most", {"value": 5}, "so the gate cannot fail"),
+        (GRADE, "no_worse", {"margin": 4}, "no loss is larger than 4, so the gate cannot fail"),
     ],
 )
 def test_a_threshold_that_every_model_meets_or_none_can_is_refused(
