@@ -45,6 +45,7 @@ def found(text: str, document: str = DOCUMENT, known=None) -> list[tuple[str, st
         ("OAKMERE HOLDINGS, LLC", "party"),
         ("Dunmore Bakery Incorporated", "party"),
         ("Dunmore Bakery's", "name"),
+        ("Dunmore Bakery Lease", "name"),
         ("First Tidal Bank", "party"),
         ("Tidal Bank", "party"),
         ("Jane B. Quill", "name"),
@@ -83,6 +84,7 @@ def test_a_name_of_the_source_is_supported_in_each_of_its_forms(text, kind):
         ("Tidal Harbor Trust", "party"),
         ("Jane B. Quarles", "name"),
         ("Peter Quill", "name"),
+        ("Ja Quill", "name"),
         ("Mr. Quarles", "person"),
         ("Wellness Department", "department"),
         ("Department of Wellness", "department"),
@@ -112,6 +114,7 @@ def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
         "Paying Rent late is an Event of Default. Furnish Landlord a copy.",
         "On Monday, March 3, 2025 and in January the Term ends.",
         "**Key Dates:**\n- Quiet Enjoyment: granted\n# Lease Of Baker Street\nVelvet Rope Terms:\n",
+        "\n# Lease Of Baker Street\n",
         "TENANT SHALL KEEP THE VELVET ROPE IN GOOD REPAIR",
         "Georgia law and American or British Standards apply in the United States.",
         "The Registered Office, the Leased Unit and the Closing Office.",
@@ -122,6 +125,19 @@ def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
 )
 def test_capitals_alone_make_no_name(text):
     assert found(text, "A lease of one flat.") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("Department of Treasury", "Department of the Treasury"),
+        ("Department of the Water Supply", "Department of Water Supply"),
+        ("Department of the Water Supply", "Water Supply Department"),
+        ("Water Supply Department", "Department of the Water Supply"),
+    ],
+)
+def test_a_department_is_known_with_and_without_its_small_words(text, source):
+    assert [verdict for _, verdict, _ in found(f"I wrote to the {text}.", f"The {source} answered.")] == ["supported"]
 
 
 def test_a_word_that_the_source_writes_small_is_ordinary_there():
