@@ -17,7 +17,7 @@ OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py te
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all coverage check format docs reference power examples audit install lock notices clean
+.PHONY: help setup demo test test-all coverage mutants check format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,10 @@ coverage: $(READY) ## the tests of make test, with the share of lines and branch
 	@mkdir -p build
 	$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report term:skip-covered \
 		--cov-report html:build/coverage $(TESTS)
+
+MUTANTS_OF ?= harness/gates
+mutants: $(READY) ## break 150 lines of MUTANTS_OF, one at a time, and run the tests of each; `mutmut show NAME` shows one
+	$(BIN)/mutmut run --max-children 1 $$($(BIN)/python tools/mutants.py $(MUTANTS_OF))
 
 check: $(READY) ## lint, security rules, formatting, strict types, import directions, known vulnerabilities
 	$(BIN)/ruff check .

@@ -89,6 +89,7 @@ def verdict(gate, tuned, baseline=None, **more):
         (NO_WORSE, scores(180, 200, better=6, worse=6), "inconclusive", "the suite can detect losses of"),
         (NO_MORE_ERRORS, scores(570, 600, better=12, worse=2), "pass", "at most 2.0 points worse"),
         (NO_MORE_ERRORS, scores(570, 600, worse=30), "fail", "worse by more than the margin"),
+        (REDUCES, scores(380, 400, better=80), "pass", "went from 25.0% to 5.0%"),
         (REDUCES, scores(380, 400, better=80), "pass", "tuned is 0.20 of the baseline"),
         (REDUCES, scores(320, 400, better=30), "inconclusive", "not shown"),
         (REDUCES, scores(80, 100, better=5), "inconclusive", "tuned is 0.80 of the baseline"),
@@ -115,6 +116,8 @@ def test_the_margin_is_the_distance_from_the_deciding_bound_to_the_bar():
     assert made.margin == pytest.approx(made.observed.low - 0.90) and made.observed.side == "lower"
     made = verdict(AT_MOST, scores(160, 200)[0])
     assert made.margin == pytest.approx(0.10 - made.observed.high) and made.observed.side == "upper"
+    made = verdict(REDUCES, *scores(280, 400, better=40, worse=60))
+    assert made.margin == pytest.approx(0.75 - made.observed.high) and made.margin < 0
     made = verdict(NO_MORE_ERRORS, *scores(570, 600, better=12, worse=2))
     assert made.margin == pytest.approx(0.02 - made.observed.high)
 
@@ -298,6 +301,7 @@ def test_a_perfect_score_needs_as_many_contracts_as_the_bar_asks():
 def test_a_baseline_without_any_event_leaves_nothing_to_reduce():
     made = verdict(REDUCES, [1] * 400, [1] * 400)
     assert made.outcome == "inconclusive" and "baseline's rate is 0" in made.reason
+    assert made.observed.value is None and made.observed.reason in made.reason
 
 
 @pytest.mark.parametrize("gate", ALL_GATES)
