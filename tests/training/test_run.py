@@ -223,10 +223,17 @@ def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sh
 
 
 @pytest.mark.slow
-def test_the_embedded_model_learns_one_row_in_twenty_steps_and_stops(write_config, write_rows):
+def test_the_embedded_model_learns_one_row_in_eight_steps_and_stops(write_config, write_rows):
     from harness.checkpoints.resolve import EMBEDDED, embedded_model
 
-    config = write_config(train__max_steps=20, data__validation=[], optim__lr=0.002, train__dtype="auto", lora__r=8)
+    config = write_config(
+        train__max_steps=8,
+        train__validate_every=8,
+        data__validation=[],
+        optim__lr=0.006,
+        train__dtype="auto",
+        lora__r=8,
+    )
     config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{EMBEDDED}"'))
     write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "zebra clause nine"}])
     out, renderer = answer_of(embedded_model(), train(config, progress=quiet), "Which clause?")

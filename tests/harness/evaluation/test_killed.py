@@ -32,7 +32,7 @@ def root(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_suite(root / name, rows(CASES))
         for part in ("model", "adapter"):
             (root / name / part).symlink_to(root / part)
-    settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{command.WITHOUT_CHARTS}"}
     words = ["-m", "tests.support.live_views", str(root), str(SEED)]
     done = command.run(*words, cwd=ROOT, env=settings, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
