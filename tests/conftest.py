@@ -1,5 +1,6 @@
 """Fixtures that several folders share: tiny models of several families, and the public data."""
 
+import gc
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 # In CI gates are required by default; tests say so themselves where they want that.
 os.environ.pop("CI", None)
 before_torch()
+gc.set_threshold(20_000, 20, 20)  # Tests make many objects that live to the end of theirs.
 # Property tests draw the same examples each time, so that a change is judged by what it changes. TUNEGATE_EXPLORE=1
 # draws new ones, to look for what nobody thought of.
 settings.register_profile("repeatable", derandomize=True)
@@ -229,8 +231,20 @@ def public_data() -> Path:
     return Path(folder)
 
 
+frozen_modules = 0
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a CUDA device where there is none."""
+    """Skip what needs a CUDA device where there is none.
+
+    Engines collect garbage when they close, each time over every object of every library: 0.3 s with torch and
+    transformers. Libraries that the tests before have loaded are left out of it.
+    """
+    global frozen_modules
+    if len(sys.modules) > frozen_modules + 100:
+        frozen_modules = len(sys.modules)
+        gc.collect()
+        gc.freeze()
     if item.get_closest_marker("gpu"):
         import torch
 
