@@ -152,6 +152,15 @@ def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) 
     assert found["clause_macro_f1-at_least-0.5"].can_pass
 
 
+def test_at_most_is_the_same_claim_as_at_least_on_what_is_left(tmp_path: Path) -> None:
+    gate = '[[gate]]\nmetric = "false_alarm_rate"\nrule = "at_most"\nvalue = 0.5\n'
+    found = by_gate(tmp_path, gates=f"{GATES}\n{gate}")
+    most, least = found["false_alarm_rate-at_most-0.5"], found["clause_recall-at_least-0.5"]
+    assert (most.units, most.allowed, most.chance) == (least.units, least.allowed, least.chance)
+    assert (most.truth, least.truth) == (0.25, 0.75) and most.needed == pytest.approx(1 - least.needed)  # type: ignore[operator]
+    assert most.says[0] == "passes with at most 6 hits in 20" and "a model at 25.0% passes 79%" in most.says[1]
+
+
 def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Path) -> None:
     row = by_gate(tmp_path, gates=GATES)["clause_precision-no_worse-0.05"]
     assert not row.can_pass

@@ -151,6 +151,18 @@ def test_ratio_bounds_agree_with_a_plain_bootstrap_of_contracts():
     assert (made.low, made.high) == pytest.approx(tuple(np.quantile(ratios, [0.025, 0.975])), abs=0.02)
 
 
+def test_ratio_bounds_agree_with_a_plain_bootstrap_where_each_variant_makes_its_own_number_of_claims():
+    rng = np.random.default_rng(11)
+    claims = rng.integers(1, 40, (2, 200))
+    events = rng.binomial(claims, [[0.2], [0.4]])
+    tuned, baseline = (observed(events[side], sizes=claims[side]) for side in (0, 1))
+    made = rate_ratio(pair(tuned, baseline, FABRICATION))
+    drawn = rng.integers(0, 200, (4000, 200))
+    rates = [events[side][drawn].sum(axis=1) / claims[side][drawn].sum(axis=1) for side in (0, 1)]
+    assert made.value == pytest.approx(events[0].sum() / claims[0].sum() / (events[1].sum() / claims[1].sum()))
+    assert (made.low, made.high) == pytest.approx(tuple(np.quantile(rates[0] / rates[1], [0.025, 0.975])), abs=0.01)
+
+
 @pytest.mark.slow
 def test_ratio_of_rates_covers_as_the_design_says():
     """60 contracts with 5 prompts each, correlation .15 within a contract and variant: .93 to .95."""
