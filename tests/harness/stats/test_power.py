@@ -110,6 +110,11 @@ def test_clustering_multiplies_the_need():
     assert four == pytest.approx(4 * one, rel=0.01)
 
 
+def test_more_power_needs_more_cases():
+    """((1.9600 + 0.8416) * 10)^2 and ((1.9600 + 1.2816) * 10)^2."""
+    assert [power.cases_for_gap(0.1, 1, 0.01, "two", power=wanted) for wanted in (0.80, 0.90)] == [785, 1051]
+
+
 def test_smallest_visible_difference_is_the_sum_of_both_quantiles():
     assert power.smallest_visible(0.01, "lower") == pytest.approx(0.01 * (1.6449 + 0.8416), rel=1e-4)
     assert power.smallest_visible(0.01, "two") == pytest.approx(0.01 * (1.9600 + 0.8416), rel=1e-4)

@@ -36,6 +36,7 @@ def scored(text: str, document: str = DOCUMENT, finish_reason: str = "stop", que
         'It says "except that Landlord\'s contractor shall mend".',
         'It says "All\u00a0notices shall be\r\nin writing."',
         'It says "All notices [x] be in writing".',
+        'It says "the [x] within ten (10) days".',
     ],
 )
 def test_a_quotation_that_differs_only_as_allowed_is_supported(text):
