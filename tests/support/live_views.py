@@ -5,6 +5,7 @@ writes down what it asks of the model before it asks. A moment is a number of an
 of the process that is killed, so that it comes at the same point on a busy machine.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -141,6 +142,7 @@ def main() -> None:
 
     import reports  # noqa: F401
 
+    gc.freeze()  # Engines collect garbage when they close: not over the objects of all libraries.
     root, seed = Path(sys.argv[1]), int(sys.argv[2])
     found: dict[str, Any] = {}
     os.environ["TUNEGATE_CACHE"] = str(root / "unbroken" / "cache")
