@@ -1,0 +1,1 @@
+"""Georgia instruments: the material of the legal suites."""
