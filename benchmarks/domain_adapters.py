@@ -89,7 +89,7 @@ def write_rows(suite: str, folder: Path, tokens: int) -> int:
     if suite.startswith("public/"):
         python(f"{module}.build_training", "--out", str(folder))
     else:
-        module += ".drafting.generate" if suite == "legal/clauses" else ".generate"
+        module += ".cases" if suite.startswith("legal/") else ".generate"
         files = {"train": "train", "dev": "validation", "dev-cases": "dev_cases"}
         for split, name in files.items():
             count = MOST_ROWS if split == "train" else DEV_CASES

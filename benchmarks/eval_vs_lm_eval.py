@@ -34,12 +34,11 @@ from lm_eval_rival import TASK, Ran, lm_eval, rival_python, run  # noqa: E402
 
 MAX_TOKENS = 24
 TEST = '''"""Bench."""
-from evalsuites.legal.clauses.drafting.bank import CLAUSES
 from harness import Suite
 from harness.scoring import citations
 from harness.scoring.legal import clauses
 
-suite = Suite(scorers=[clauses.among(tuple(CLAUSES)), citations.fabricated], slices=["instrument"], max_tokens={tokens})
+suite = Suite(scorers=[clauses.found, citations.fabricated], slices=["instrument"], max_tokens={tokens})
 '''
 GATES = """[objective]
 text = "Measure the harness."
@@ -124,10 +123,12 @@ def options(what: str | None) -> argparse.Namespace:
 
 def main() -> None:
     args = options(__doc__)
+    from evalsuites.legal.clauses.cases import eval_cases
+    from evalsuites.training_rows import case_rows
     from harness.checkpoints import resolve
     from harness.evaluation.plan import default_checkpoint
 
-    rows = (ROOT / "evalsuites/legal/clauses/cases.jsonl").read_text().splitlines(keepends=True)
+    rows = [json.dumps(row) + "\n" for row in case_rows(eval_cases())]
     compare(args, resolve.resolve(default_checkpoint()).path, rows, on_cpu=True)
 
 

@@ -4,7 +4,6 @@ Own text is every passage of the suite legal/clauses, and documents drafted here
 sections, names, departments, figures, exceptions and quotations. All names are invented.
 """
 
-import json
 import os
 import random
 import re
@@ -12,6 +11,8 @@ from calendar import month_name
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from evalsuites.legal.clauses.cases import eval_cases
 
 LEAST_WORDS, MOST_WORDS = 60, 120
 PER_CONTRACT = 12
@@ -21,7 +22,6 @@ CITED_EVERY = 3
 TELLING = re.compile(r"\d|\b(?:except|unless|provided,? that)\b|\b(?:Inc|LLC|Corp|Ltd)\b|[“\"]", re.I)
 MONEYED = re.compile(r"\$\s?\d|\d\s?%")
 """Amounts and percentages are rare in contracts, so half of a contract's passages are sought among those with some."""
-CLAUSE_CASES = Path(__file__).parent.parent / "evalsuites" / "legal" / "clauses" / "cases.jsonl"
 CHAPTERS = {
     "44-14": "1 2 3 31 60 61 63 67 80 81 160 161 162 162.1 162.2 162.3 162.4 361 602 604 610",
     "44-2": "1 14 15",
@@ -136,8 +136,7 @@ class Passage(NamedTuple):
 
 def own_passages() -> list[Passage]:
     """The suite's passages and the drafted documents."""
-    rows = [json.loads(line) for line in CLAUSE_CASES.read_text("utf-8").splitlines()]
-    found = [Passage(row["id"], "own", row["cluster"], row["input"]["document"], True) for row in rows]
+    found = [Passage(case.id, "own", case.cluster, case.document, True) for case in eval_cases()]
     for number in range(DRAFTED):
         name = f"drafted-{number:03d}"
         found.append(Passage(name, "own", name, draft(random.Random(name)), True))

@@ -11,23 +11,28 @@ it stopped.
 import argparse
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from evalsuites.legal.clauses.drafting import generate
+from evalsuites.legal.clauses import cases
+from evalsuites.legal.clauses.floor import PATTERNS
+from evalsuites.training_rows import write_split
 from harness.evaluation.plan import default_checkpoint
 from harness.runs.folder import load_verdicts
 from training import train
 from tunegate.demo import ROWS, SEED, VALIDATION_ROWS, config_text
 
-BAR = 0.5
+SUITE = Path(cases.__file__).parent
+THRESHOLD = 0.5
 
 
 def adapter(folder: Path, rows: int, without: str | None) -> Path:
     """Write the rows and the configuration, train, return the training run."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
-    generate.write("train", data / "train.jsonl", rows, SEED, without)
-    generate.write("dev", data / "validation.jsonl", VALIDATION_ROWS, SEED, without)
+    pairs = partial(cases.training_pairs, without=without)
+    for split, name, count in (("train", "train", rows), ("dev", "validation", VALIDATION_ROWS)):
+        write_split(SUITE, split, data / f"{name}.jsonl", count, SEED, cases.eval_cases, pairs)
     config = folder / "train.toml"
     config.write_text(config_text(config, default_checkpoint(), folder / "runs"))
     return train(config)
@@ -39,7 +44,7 @@ def bars(folder: Path, clause: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         f'[objective]\ntext = "No {clause} clause is lost."\n\n[[gate]]\nmetric = "clause_recall"\n'
-        f'rule = "at_least"\nvalue = {BAR}\nslice = "clause"\nvalues = ["{clause}"]\n'
+        f'rule = "at_least"\nvalue = {THRESHOLD}\nslice = "clause"\nvalues = ["{clause}"]\n'
     )
     return folder / "bars"
 
@@ -53,11 +58,11 @@ def judged(runs: Path, trained: Path, *options: str) -> tuple[int, Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clause", default="holdover", choices=tuple(generate.CLAUSES))
+    parser.add_argument("--clause", default="holdover", choices=tuple(PATTERNS))
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--out", type=Path, default=Path("runs/missing"))
     args = parser.parse_args()
-    print(f"gate: clause_recall at least {BAR} on the slice clause={args.clause}", flush=True)
+    print(f"gate: clause_recall at least {THRESHOLD} on the slice clause={args.clause}", flush=True)
     for label, without in (("all labels", None), ("label removed", args.clause)):
         folder = args.out / label.replace(" ", "-")
         trained = adapter(folder, args.rows, without)

@@ -2,8 +2,8 @@
 
     python benchmarks/realism.py [--suite legal/clauses] [--show 20] [--docs docs/realism.md]
 
-Prints two tables, and writes them into a Markdown file, between markers. Real text is found through TUNEGATE_DATA.
-Two minutes on one core.
+Prints three tables, and writes them into a Markdown file, between markers. Real text is found through TUNEGATE_DATA.
+Three minutes on one core.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import NamedTuple
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 import realism_contradictions as checks  # noqa: E402
+import realism_copies as copies  # noqa: E402
 import realism_measures as measures  # noqa: E402
 from pages import write_between  # noqa: E402
 from realism_corpora import Corpus, references, suites  # noqa: E402
@@ -36,6 +37,7 @@ SEED = 0
 HEADER = ["", "documents", "words", "words per paragraph", "words per sentence", "shared 8-grams", "perplexity"]
 HEADER += ["types per 5,000 words", "function-word distance"]
 FORMATS = [",.0f", ",.0f", ".0f", ".0f", ".1%", ",.0f", ",.0f", ".2f"]
+COPY_HEADER = ["", "documents", "8-grams also in real text", "most in one document", "runs of 15 words or more"]
 CHECK_HEADER = ["", "documents", "words", *checks.KINDS, "documents with one", "per 10,000 words"]
 
 
@@ -117,6 +119,15 @@ def check_row(checked: Checked) -> list[str]:
     return [checked.name, f"{n:,}", f"{total:,}", *rates, f"{with_one:.0%}", f"{10_000 * listed / total:.1f}"]
 
 
+def copy_row(corpus: Corpus, real: copies.Index, phrases: Sequence[Sequence[str]]) -> list[str]:
+    """What whole documents of one set share with real text, as cells of the table."""
+    documents = measures.draw(corpus.documents, CHECKED, CHECKED, SEED)
+    found = [copies.copied(text, real, phrases) for text in documents]
+    shares = [each.share for each in found]
+    runs = sum(len(each.runs) for each in found)
+    return [corpus.name, f"{len(found):,}", f"{sum(shares) / len(shares):.2%}", f"{max(shares):.1%}", f"{runs:,}"]
+
+
 def show(checked: Iterable[Checked], most: int) -> None:
     """Print contradictions of each set and kind, at most so many of each."""
     for corpus in checked:
@@ -157,7 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = [row(corpus, learned.get(corpus.domain)) for corpus in compared]
         checked = [check(corpus) for corpus in compared]
         show(checked, args.show)
-        text = f"{table(HEADER, rows)}\n\n{table(CHECK_HEADER, list(map(check_row, checked)))}\n"
+        index, phrases = copies.Index(copies.real_texts(data_folder())), copies.phrases()
+        copied = [copy_row(corpus, index, phrases) for corpus in chosen]
+        tables = [table(HEADER, rows), table(CHECK_HEADER, list(map(check_row, checked))), table(COPY_HEADER, copied)]
+        text = "\n\n".join(tables) + "\n"
         print(text)
         if args.docs:
             write_between(args.docs, "realism", text)

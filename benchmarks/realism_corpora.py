@@ -11,10 +11,11 @@ from harness.schema import Case
 
 ROOT = Path(__file__).parent.parent
 GENERATORS = {
-    "legal/clauses": "evalsuites.legal.clauses.drafting.generate",
-    "legal/clauses_long": "evalsuites.legal.clauses_long.generate",
-    "legal/summaries": "evalsuites.legal.summaries.generate",
-    "legal/citations": "evalsuites.legal.citations.generate",
+    "legal/clauses": "evalsuites.legal.clauses.cases",
+    "legal/clauses_long": "evalsuites.legal.clauses_long.cases",
+    "legal/extraction": "evalsuites.legal.extraction.cases",
+    "legal/summaries": "evalsuites.legal.summaries.cases",
+    "legal/citations": "evalsuites.legal.citations.cases",
     "finance/report": "evalsuites.finance.report.generate",
     "policy/handbook": "evalsuites.policy.handbook.generate",
     "brand/voice": "evalsuites.brand.voice.generate",
@@ -23,6 +24,10 @@ GENERATORS = {
 BASICS = "general/basics"
 DATA_BLOCKS = re.compile(r"^```.*?^```|^---\n.*?^---\n|<[^>\n]{1,200}>", re.M | re.S)
 """Code, front matter and tags of a Markdown page."""
+
+
+PARAGRAPH_NUMBER = re.compile(r"^\[\d+\] ", re.M)
+"""A number that a suite puts in front of each paragraph."""
 
 
 class Corpus(NamedTuple):
@@ -49,14 +54,17 @@ def suites() -> Iterator[Corpus]:
 
 
 def documents(cases: Iterable[Case]) -> list[str]:
-    """Return one text for each cluster: the distinct lines of its documents, in order of first appearance.
+    """Return one text for each cluster: the distinct paragraphs of its documents, in order of first appearance.
 
-    Excerpts of one contract or handbook overlap; as separate documents they would count as repetition.
+    Excerpts of one contract or handbook overlap; as separate documents they would count as repetition. Where no blank
+    line separates paragraphs, each line is one.
     """
-    lines: dict[str, dict[str, None]] = {}
+    parts: dict[str, dict[str, None]] = {}
     for case in cases:
-        lines.setdefault(case.cluster, {}).update(dict.fromkeys(case.input["document"].split("\n")))
-    return ["\n".join(listed) for listed in lines.values()]
+        document = PARAGRAPH_NUMBER.sub("", case.input["document"])
+        separator = "\n\n" if "\n\n" in document else "\n"
+        parts.setdefault(case.cluster, {}).update((part + separator, None) for part in document.split(separator))
+    return ["".join(listed).rstrip("\n") for listed in parts.values()]
 
 
 def references(data: Path) -> Iterator[Corpus]:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from evalsuites.brand.voice import generate as voice_suite
 from evalsuites.finance.report import generate as report_suite
-from evalsuites.legal.citations import generate as citations_suite
-from evalsuites.legal.clauses.drafting.assemble import contracts
-from evalsuites.legal.clauses.drafting.bank import load
-from evalsuites.legal.clauses_long import generate as long_suite
-from evalsuites.legal.summaries import generate as summaries_suite
+from evalsuites.legal.citations import cases as citations_suite
+from evalsuites.legal.clauses import cases as clauses_suite
+from evalsuites.legal.clauses.floor import PATTERNS
+from evalsuites.legal.clauses_long import cases as long_suite
+from evalsuites.legal.summaries import cases as summaries_suite
 from evalsuites.policy.handbook import generate as handbook_suite
 from harness.schema import Case, Completion
 
@@ -146,23 +146,14 @@ def plain_words(draw: random.Random, sources: int) -> Iterator[Asked]:
 
 def listed_clauses(draw: random.Random, sources: int) -> Iterator[Asked]:
     """Excerpts of contracts, answered with a list of clause types, each with words of the excerpt behind it."""
-    bank = load("train")
-    names = sorted(bank.clauses)
-    drafted = contracts(bank, sources // 4 + 1, str(draw.random()))
+    names = sorted(PATTERNS)
 
-    def answer(found: list[str], document: str) -> str:
-        named = found + draw.sample(names, 5 - len(found))
-        return "The clauses are:\n" + "\n".join(f"- {name}: {piece(draw, document, 17)}" for name in named)
+    def answer(case: Case) -> str:
+        named = case.expected + draw.sample(names, max(0, 5 - len(case.expected)))
+        return "The clauses are:\n" + "\n".join(f"- {name}: {piece(draw, case.document, 17)}" for name in named)
 
-    for excerpt in itertools.islice(drafted, sources):
-        case = Case(
-            id=excerpt.id,
-            input={"document": excerpt.document},
-            expected=excerpt.clauses,
-            cluster=excerpt.contract,
-            tags={"state": "Georgia"},
-        )
-        yield [(case, lambda found=excerpt.clauses, document=excerpt.document: answer(found, document))]
+    for case, _ in clauses_suite.training_pairs("train", sources, draw.randrange(10**6)):
+        yield [(case, lambda case=case: answer(case))]
 
 
 def labelled(draw: random.Random, sources: int) -> Iterator[Asked]:
@@ -226,7 +217,7 @@ def options(draw: random.Random, sources: int) -> Iterator[Asked]:
 
 
 STYLE = Path(voice_suite.__file__).with_name("style.toml")
-CLAUSE_NAMES = tuple(sorted(load("train").clauses))
+CLAUSE_NAMES = tuple(sorted(PATTERNS))
 SUMMARIES, LONG, CITATIONS = of_suite(summaries_suite), of_suite(long_suite, 2), of_suite(citations_suite, 3)
 HANDBOOKS = of_suite(handbook_suite)
 REPORTS, VOICE = of_suite(report_suite, 2, then="same"), of_suite(voice_suite, then="any")

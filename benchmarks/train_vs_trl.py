@@ -41,7 +41,8 @@ LR = 2e-4
 
 def rows(folder: Path, count: int, seed: int) -> list[dict[str, list[int]]]:
     """Tokenised rows with their labels, -100 where nothing is learnt."""
-    from evalsuites.legal.clauses.drafting import generate
+    from evalsuites.legal.clauses import cases, test_clauses
+    from evalsuites.training_rows import write_split
     from harness.checkpoints import resolve
     from harness.evaluation.plan import default_checkpoint
     from harness.suites.prompts import Renderer
@@ -49,7 +50,7 @@ def rows(folder: Path, count: int, seed: int) -> list[dict[str, list[int]]]:
     from training.data.tokenize import encode
 
     file = folder / "rows.jsonl"
-    generate.write("train", file, count, seed, None)
+    write_split(test_clauses.suite.folder, "train", file, count, seed, cases.eval_cases, cases.training_pairs)
     found = load_rows([str(file)])
     random.Random(seed).shuffle(found)
     documents = encode(found, Renderer(resolve.resolve(default_checkpoint()).path), 2048).documents

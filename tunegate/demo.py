@@ -10,9 +10,8 @@ from pathlib import Path
 
 import reports
 from evalsuites.general.basics import replay, test_basics
-from evalsuites.generated import write_rows
-from evalsuites.legal.clauses import test_clauses
-from evalsuites.legal.clauses.drafting import generate
+from evalsuites.legal.clauses import cases, test_clauses
+from evalsuites.training_rows import write_rows, write_split
 from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
@@ -94,8 +93,9 @@ def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
     """Write training and validation rows and the configuration; equal settings give equal bytes."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    generate.write("train", data / "train.jsonl", rows, SEED, None)
-    generate.write("dev", data / "validation.jsonl", VALIDATION_ROWS, SEED, None)
+    for split, name, count in (("train", "train", rows), ("dev", "validation", VALIDATION_ROWS)):
+        file = data / f"{name}.jsonl"
+        write_split(test_clauses.suite.folder, split, file, count, SEED, cases.eval_cases, cases.training_pairs)
     config = folder / "train.toml"
     text = config_text(config, base, runs)
     if not config.exists() or config.read_text("utf-8") != text:

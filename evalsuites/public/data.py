@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from evalsuites.generated import case_rows, chat_rows, write_rows
+from evalsuites.training_rows import case_rows, chat_rows, write_rows
 from harness.env import DATA
 from harness.errors import Unavailable, UserError
 from harness.schema import Case

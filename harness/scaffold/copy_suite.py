@@ -1,10 +1,16 @@
-"""Copy a shipped suite under a new name, with the modules that it shares with others, so that the copy is complete."""
+"""Copy a shipped suite under a new name, with the modules that it shares with others, so that the copy is complete.
+
+Cases that a suite's `cases.py` makes of documents are written into the copy's cases.jsonl, and that module stays out.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+
+import msgspec
 
 from harness import __version__
 from harness.errors import UserError
@@ -15,6 +21,8 @@ DROPPED = {"baseline.json", "noise.json"}
 """Files about the shipped suite that do not apply to a copy."""
 SKIPPED_FOLDERS = {"__pycache__"}
 TEXT = {".py", ".md", ".toml", ".jinja"}
+BUILT = re.compile(r"^from evalsuites\S*\.cases import eval_cases\n", re.M)
+"""The import of the function that makes a suite's cases."""
 IMPORT = re.compile(r"^(\s*)from evalsuites((?:\.\w+)*) import (.+)$", re.M)
 
 
@@ -43,10 +51,21 @@ def copy_suite(name: str, domain: str, suite: str, folder: Path) -> None:
             continue
         called = f"test_{suite}.py" if inner.as_posix() == f"test_{source.name}.py" else inner.as_posix()
         moved[called] = _renamed(path.read_text("utf-8"), old, new)
+    _write_built_cases(moved, old, f"test_{suite}.py")
     _add_shared_modules(moved, new, name)
     readme = moved.get("README.md", f"# {name}\n")
     moved["README.md"] = _readme_of_copy(readme, name, f"{domain}/{suite}")
     write_into(folder, moved)
+
+
+def _write_built_cases(moved: dict[str, str], old: str, test_file: str) -> None:
+    """Put the cases that the suite's `eval_cases` makes into cases.jsonl, and let the copy's suite read them there."""
+    if not BUILT.search(moved[test_file]):
+        return
+    cases = import_module(f"evalsuites.{old}.cases").eval_cases()
+    moved["cases.jsonl"] = msgspec.json.Encoder().encode_lines(cases).decode("utf-8")
+    moved[test_file] = BUILT.sub("", moved[test_file]).replace("cases=eval_cases", 'cases="cases.jsonl"')
+    del moved["cases.py"]
 
 
 def _files(source: Path) -> Iterator[Path]:

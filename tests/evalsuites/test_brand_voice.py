@@ -8,7 +8,7 @@ import pytest
 
 from evalsuites.brand.voice import bank, generate, test_voice
 from evalsuites.brand.voice.floor import find_and_replace
-from evalsuites.generated import chat_rows
+from evalsuites.training_rows import chat_rows
 from harness.schema import Case, Completion
 from harness.scoring.brand import style_guide
 from harness.suites.cases import load_cases

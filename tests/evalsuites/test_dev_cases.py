@@ -12,8 +12,8 @@ import pytest
 
 import evalsuites
 from evalsuites.brand.voice import generate as voice
-from evalsuites.generated import dev_cases
 from evalsuites.public import data
+from evalsuites.training_rows import dev_cases
 from harness.errors import Unavailable, UserError
 from harness.schema import Case
 from harness.suites.cases import load_cases
@@ -26,10 +26,11 @@ ROWS = ["--rows", "24", "--seed", "3"]
 COMMANDS = {
     "brand/voice": ("generate.py", ROWS),
     "finance/report": ("generate.py", ROWS),
-    "legal/citations": ("generate.py", ROWS),
-    "legal/clauses": ("drafting/generate.py", ROWS),
-    "legal/clauses_long": ("generate.py", ROWS),
-    "legal/summaries": ("generate.py", ROWS),
+    "legal/citations": ("cases.py", ROWS),
+    "legal/clauses": ("cases.py", ROWS),
+    "legal/extraction": ("cases.py", ROWS),
+    "legal/clauses_long": ("cases.py", ROWS),
+    "legal/summaries": ("cases.py", ROWS),
     "policy/handbook": ("generate.py", ROWS),
     "public/contractnli": ("build_training.py", []),
     "public/cuad": ("build_training.py", ["--rows", "160"]),
@@ -43,6 +44,7 @@ CHOOSING = {
     "legal/citations": "accuracy",
     "legal/clauses": "clause_exact_set",
     "legal/clauses_long": "clause_exact_set",
+    "legal/extraction": "span_f1",
     "legal/summaries": "complete_summary_rate",
     "policy/handbook": "answer_correct",
     "public/contractnli": "accuracy",
@@ -55,6 +57,10 @@ SIZES = {
     *("copied_share", "length_share", "words_per_sentence", "long_word_share"),
 }
 """Metrics of form: a right answer has some length and some long words."""
+
+
+BLAMED = {"legal/summaries": "fabrication_"}
+"""Suites whose right answers the fabrication scorer blames in part; their READMEs say how many."""
 
 
 class Dev(NamedTuple):
@@ -152,7 +158,8 @@ def test_every_dev_case_can_be_scored(dev):
 def test_right_answers_put_every_metric_at_its_best(dev):
     found = levels(dev.suite, answered(dev.suite, lambda case: dev.answers[case.id], dev.cases))
     best = {metric.name: float(metric.higher_is_better) for metric in dev.suite.metrics if metric.name not in SIZES}
-    measured = {name: found[name].value for name in best if found[name].value is not None}
+    blamed = BLAMED.get(dev.suite.name, "nothing")
+    measured = {name: found[name].value for name in best if found[name].value is not None and blamed not in name}
     assert measured == {name: best[name] for name in measured}
     assert CHOOSING[dev.suite.name] in measured
 

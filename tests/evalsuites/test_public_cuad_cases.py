@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evalsuites.generated import chat_rows
 from evalsuites.public.cuad import build_training, cases, floor, passages, split
 from evalsuites.public.cuad.contracts import NAMES
+from evalsuites.training_rows import chat_rows
 from harness.errors import UserError
 from harness.schema import Case, Completion
 from harness.scoring.legal import clauses

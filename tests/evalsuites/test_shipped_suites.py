@@ -4,15 +4,12 @@ from importlib import import_module
 
 import pytest
 
-from evalsuites.generated import case_rows, write_rows
+from evalsuites.training_rows import case_rows, write_rows
 from tests.evalsuites.test_dev_cases import FOLDER
 
 GENERATED = {
     "brand/voice": ("generate", 150),
     "finance/report": ("generate", 30),
-    "legal/citations": ("generate", 20),
-    "legal/clauses": ("drafting.generate", 40),
-    "legal/summaries": ("generate", 20),
     "policy/handbook": ("generate", 40),
 }
 """The module that draws a suite's cases and training rows, and how many rows a test draws."""

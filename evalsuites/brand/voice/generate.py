@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evalsuites import generated
+from evalsuites import training_rows
 from evalsuites.brand.voice.bank import Bank, load, point, slots
 from harness.schema import Case
 
@@ -125,4 +125,4 @@ DRAWS: dict[str, tuple[Callable[..., Drawn], Callable[..., Drawn]]] = {
 }
 
 if __name__ == "__main__":
-    generated.command(SUITE, eval_cases, training_pairs, ROWS)
+    training_rows.command(SUITE, eval_cases, training_pairs, ROWS)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalsuites.finance.report.sheets import Sheet, bank, draw_sheet, tenths_of_change, unit_of
-from evalsuites.generated import command, fill
+from evalsuites.training_rows import command, fill
 from harness.schema import Case
 
 SUITE = Path(__file__).parent

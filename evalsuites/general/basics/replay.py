@@ -18,7 +18,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from evalsuites.generated import write_rows
+from evalsuites.training_rows import write_rows
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig
 from harness.engines.dispatch import Dispatcher

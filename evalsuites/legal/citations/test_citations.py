@@ -1,12 +1,13 @@
-"""Georgia sections: the one that the document names, or that it names none."""
+"""Sections of the Georgia Code: the one that the document names, or that it names none."""
 
+from evalsuites.legal.citations.cases import eval_cases
 from evalsuites.legal.citations.floor import keyword_floor
 from harness import Suite
 from harness.scoring import evaluate_bridge, short_answer
 from harness.scoring.legal import citations, statute_questions
 
 suite = Suite(
-    cases="cases.jsonl",
+    cases=eval_cases,
     prompt="prompt.jinja",
     scorers=[
         statute_questions.cited,
@@ -14,9 +15,9 @@ suite = Suite(
         short_answer.given,
         *evaluate_bridge.squad(reference="answer"),
     ],
-    cluster="document",
+    cluster="instrument",
     slices=["kind"],
-    shape="excerpt",
+    shape="whole contract",
     max_tokens=40,
     floor=keyword_floor,
     licence="Apache-2.0; written for this project",
@@ -30,12 +31,6 @@ def test_cites_the_section_that_the_document_names(record):
 
 @suite.case(where={"kind": "not_in_document"})
 def test_says_so_where_the_document_names_no_section(record):
-    assert record.scores.grounded.value == 1.0
-
-
-@suite.case(where={"kind": "stale_law"})
-def test_gives_the_present_rule_and_not_the_one_it_replaced(record):
-    assert record.scores.grounded.stale == []
     assert record.scores.grounded.value == 1.0
 
 

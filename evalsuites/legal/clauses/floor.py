@@ -30,13 +30,35 @@ PATTERNS = {
     "holdover": r"\bhold(?:ing|s)?[- ]?over\b|\bat sufferance\b|\bremain\w*\b.{0,20}\bpossession\b"
     r"|\bmonth[- ]to[- ]month\b|\bafter\b.{0,30}\b(?:expir|terminat)\w*.{0,60}\brent\b",
     "subordination": r"\bsubordinat\w*|\battorn\b|\bSNDA\b|\bnon-?disturbance\b",
+    "power of sale": r"\bpower of sale\b|\bsell\b.{0,120}\b(?:auction|courthouse|highest bidder|outcry)\b",
+    "future advances": r"\b(?:future|further|additional|later) (?:advances?|loans?|sums)\b"
+    r"|\bother (?:debts?|indebtedness)\b",
+    "prepayment": r"\bprepa(?:y|id)\w*|\bpa(?:y|id)\b.{0,40}\b(?:early|ahead|before (?:it is|they are) due)\b",
+    "tax and insurance escrow": r"\bescrow\w*\b.{0,80}\b(?:tax|premium)\w*|\b(?:one-)?twelfth\b|\bimpound",
+    "late charge": r"\blate (?:charge|fee|payment)\b|\bmore than .{0,20}\bdays? (?:late|past due|overdue)\b",
+    "condemnation": r"\bcondemn\w*|\beminent domain\b|\btak(?:en|ing)\b.{0,60}\bpublic\b",
+    "financing contingency": r"\bfinanc\w*.{0,60}\bconting\w*"
+    r"|\b(?:loan|financing)\b.{0,120}\b(?:terminate|cancel|withdraw)\w*",
+    "inspection": r"\binspect\w*|\bdue diligence\b",
+    "title objections": r"\bobjections?\b.{0,60}\btitle\b|\btitle\b.{0,60}\bobject\w*",
+    "liquidated damages": r"\bliquidated damages?\b|\bforfeit\w*",
+    "closing costs": r"\bclosing costs?\b|\btransfer tax\b|\b(?:recording|closing) (?:fees?|attorney)\b",
+    "brokerage": r"\bbroker\w*|\bcommissions?\b",
+    "security deposit": r"\bsecurity deposit\b|\bdeposit\b",
+    "renewal option": r"\brenew\w*|\boption to extend\b|\bextend\b.{0,40}\bterm\b",
+    "rent increase": r"\brent\b.{0,80}\b(?:increas|rise|escalat|adjust)\w*|\bconsumer price\b",
+    "right of entry": r"\benter\b.{0,60}\b(?:premises|home|unit|apartment|house)\b|\bentry\b",
+    "early termination": r"\bearly termination\b|\btenant may (?:end|terminate|cancel)\b",
+    "estoppel certificate": r"\bestoppel\b",
+    "permitted use": r"\b(?:permitted|sole) use\b|\bused? (?:only|solely|for no other)\b|\bpurposes?\b",
     "repair": r"\brepair\w*|\bmaintain\w*|\bmaintenance\b|\bgood order\b|\bupkeep\b",
 }
 """By clause type; a type is answered when its expression is found."""
 
-_COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERNS.items()}
+COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERNS.items()}
 
 
 def keyword_floor(case: Case) -> str:
-    """Return the clause types whose words are in the excerpt, in the suite's answer format."""
-    return "; ".join(name for name, pattern in _COMPILED.items() if pattern.search(case.document)) or "none"
+    """Return the clause types asked about whose words are in the text, in the suite's answer format."""
+    asked = case.input["clause_types"].split("; ")
+    return "; ".join(name for name in asked if COMPILED[name].search(case.document)) or "none"

@@ -1,18 +1,18 @@
 """Georgia real-estate contracts: every critical clause is found, and nothing is invented."""
 
-from evalsuites.legal.clauses.drafting.bank import CLAUSES
-from evalsuites.legal.clauses.floor import keyword_floor
+from evalsuites.legal.clauses.cases import eval_cases
+from evalsuites.legal.clauses.floor import PATTERNS, keyword_floor
 from harness import Suite
-from harness.scoring.legal import citations, clauses
+from harness.scoring.legal import citations, clauses, each_clause
 
 suite = Suite(
-    cases="cases.jsonl",
+    cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.among(tuple(CLAUSES)), citations.fabricated],
-    cluster="contract",
-    slices=["instrument", "clause"],
+    scorers=[clauses.found, each_clause.by_type(tuple(PATTERNS)), citations.fabricated],
+    cluster="instrument",
+    slices=["instrument", "style", "clause"],
     shape="excerpt",
-    max_tokens=24,
+    max_tokens=48,
     floor=keyword_floor,
     licence="Apache-2.0; written for this project, with no real contract in it",
 )
@@ -26,3 +26,8 @@ def test_finds_every_critical_clause(record):
 @suite.case(where={"kind": "no_such_clause"})
 def test_never_invents_a_clause(record):
     assert record.scores.clauses.invented == []
+
+
+@suite.case
+def test_takes_no_near_miss_for_a_clause(record):
+    assert record.scores.each_clause.taken == []

@@ -1,107 +1,101 @@
-"""Build the suite's cases from the phrase banks, once per version of the builder, and check them by a digest.
+"""Cases and training rows: whole instruments with numbered paragraphs, and the types of clauses in them.
 
-python -m evalsuites.legal.clauses_long.cases     # after a change of the banks: rewrites cases_digest.json
-
-The cases are not committed, because whole contracts are ten megabytes. Their digest is, so that a change is visible.
+python -m evalsuites.legal.clauses_long.cases --split train --out train.jsonl
 """
 
-import json
-from collections.abc import Iterable
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from evalsuites.legal.clauses.drafting.bank import BANKS as SHORT_BANKS
-from evalsuites.legal.clauses_long.bank import BANKS, load
-from evalsuites.legal.clauses_long.contract import Contract, contracts
-from harness.checkpoints.resolve import cache_dir
-from harness.errors import UserError
-from harness.files import digest, write_atomic
+from evalsuites.legal.clauses.cases import asked_in
+from evalsuites.legal.instruments.documents import Instrument, clause_types
+from evalsuites.legal.instruments.excerpts import numbered, of_split, paragraph_of
+from evalsuites.training_rows import command
 from harness.schema import Case
-from harness.suites.cases import cases_hash
 
-FOLDER = Path(__file__).parent
-DIGEST = FOLDER / "cases_digest.json"
-CONTRACTS = 600
-SEED = "whole-1"
-BANDS = ((1000, "under 1,000 words"), (1500, "1,000 to 1,499 words"))
-"""Length of a contract in its tag; longer ones are `1,500 words or more`."""
-
-
-def cases() -> list[Case]:
-    """Return the suite's cases, from the cache if this builder has built them before.
-
-    Raises UserError if they do not match the committed digest.
-    """
-    file = cache_dir() / "clauses_long" / _key() / "cases.jsonl"
-    if file.is_file():
-        return msgspec.json.Decoder(Case).decode_lines(file.read_bytes())
-    built = build()
-    check(built)
-    write_atomic(file, msgspec.json.Encoder().encode_lines(built), parents=True, shared=True)
-    return built
+PARTS = 2
+"""Cases of one test instrument with clauses; each asks about another part of its types. One more has none."""
+FOREIGN = 3
+"""Types of other kinds of instruments that the case without a clause asks about."""
+LENGTHS = ((1000, "under 1,000 words"), (1200, "1,000 to 1,199 words"))
+LONGEST = "1,200 words or more"
+ROWS = {"train": 1200, "dev": 120}
+"""Rows written when --rows is not given."""
 
 
-def build() -> list[Case]:
-    """Build every case, always the same."""
-    return [case for contract in contracts(load("eval"), CONTRACTS, SEED) for case in cases_of(contract)]
-
-
-def cases_of(contract: Contract) -> list[Case]:
-    """Make the two cases of one contract."""
-    words = len(contract.document.split())
-    tags = {
-        "instrument": contract.instrument,
-        "style": contract.style,
-        "length": next((band for most, band in BANDS if words < most), "1,500 words or more"),
-        "state": "Georgia",
-    }
+def eval_cases() -> list[Case]:
+    """Return the suite's cases, always the same."""
     return [
-        Case(
-            id=f"{contract.name}-{i}",
-            input={
-                "document": contract.document,
-                "clause_types": "; ".join(question.asked),
-                "near_misses": "; ".join(question.near_misses),
-            },
-            expected=question.present,
-            cluster=contract.name,
-            tags={**tags, "kind": "clause" if question.present else "no_such_clause"},
-        )
-        for i, question in enumerate(contract.plan.questions, 1)
+        case_of(instrument, types, f"{instrument.id}-{part}")
+        for instrument in of_split("test")
+        for part, types in enumerate(parts(instrument, instrument.id), 1)
     ]
 
 
-def facts(built: Iterable[Case]) -> dict[str, object]:
-    """Return the content of cases_digest.json."""
-    listed = list(built)
-    return {"cases": len(listed), "contracts": len({case.cluster for case in listed}), "digest": cases_hash(listed)}
+def parts(instrument: Instrument, seed: str) -> list[list[str]]:
+    """Deal the clause types that an instrument is asked for into parts, at random; of the last part none is there.
+
+    It is made of its near misses, of other absent types, and of types of other kinds of instruments.
+    """
+    rng = random.Random(seed)
+    types = asked_in(instrument)
+    there = {passage.type for passage in instrument.clauses}
+    near = dict.fromkeys(passage.type for passage in instrument.near_misses if passage.type not in there)
+    absent = [name for name in types if name not in there and name not in near]
+    foreign = rng.sample([name for name in clause_types() if name not in types], FOREIGN)
+    none = [*near, *absent, *foreign]
+    rng.shuffle(types)
+    rng.shuffle(none)
+    return [*(types[part::PARTS] for part in range(PARTS)), none]
 
 
-def check(built: Iterable[Case]) -> None:
-    """Raise UserError if cases do not match the committed digest."""
-    summary, stated = facts(built), json.loads(DIGEST.read_text("utf-8"))
-    if summary != stated:
-        raise UserError(
-            f"legal/clauses_long: the cases built ({str(summary['digest'])[:12]}) are not those of {DIGEST.name} "
-            f"({str(stated['digest'])[:12]}). If the banks or the builder were changed on purpose, run "
-            "python -m evalsuites.legal.clauses_long.cases and have the change of the digest reviewed"
-        )
+def case_of(instrument: Instrument, types: list[str], case_id: str) -> Case:
+    """Return the case that asks an instrument for these types."""
+    places: dict[str, list[int]] = {}
+    for passage in instrument.clauses:
+        if passage.type in types:
+            places.setdefault(passage.type, []).append(paragraph_of(instrument, passage))
+    there = sorted(places, key=types.index)
+    near = dict.fromkeys(p.type for p in instrument.near_misses if p.type in types and p.type not in places)
+    count = len(instrument.text.split())
+    return Case(
+        id=case_id,
+        input={
+            "document": numbered(instrument),
+            "clause_types": "; ".join(types),
+            "near_misses": "; ".join(near),
+            "places": "; ".join(listed(name, places[name]) for name in there),
+        },
+        expected=there,
+        cluster=instrument.id,
+        tags={
+            "instrument": instrument.sidecar.instrument,
+            "style": instrument.sidecar.style,
+            "state": "Georgia",
+            "kind": "clause" if there else "no_such_clause",
+            "length": next((name for most, name in LENGTHS if count < most), LONGEST),
+        },
+    )
 
 
-def _key() -> str:
-    """Digest of everything that cases are built from, and of their committed digest."""
-    folders = (FOLDER, SHORT_BANKS.parent, BANKS / "eval", SHORT_BANKS / "eval")
-    files = [file for folder in folders for file in sorted(folder.glob("*.py")) + sorted(folder.glob("*.toml"))]
-    files += [BANKS / "captions.toml", DIGEST]
-    return digest([[file.name, file.read_text("utf-8")] for file in files])[:16]
+def listed(name: str, paragraphs: list[int]) -> str:
+    """Return a type with its paragraphs as an answer has it: `repair (9, 11)`."""
+    return f"{name} ({', '.join(map(str, sorted(set(paragraphs))))})"
 
 
-def main() -> None:
-    summary = facts(build())
-    DIGEST.write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
-    print(f"{summary['cases']} cases of {summary['contracts']} contracts: {summary['digest']}")
+def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str]]:
+    """Yield cases of `train` or `dev` with their right answers: every round asks for other parts of the types."""
+    chosen = of_split(split)
+    written = 0
+    for turn in range(rows if chosen else 0):
+        for instrument in chosen:
+            for part, types in enumerate(parts(instrument, f"{seed} {turn} {instrument.id}"), 1):
+                if written >= rows:
+                    return
+                case = case_of(instrument, types, f"{instrument.id}-{turn}-{part}")
+                yield case, case.input["places"] or "none"
+                written += 1
 
 
 if __name__ == "__main__":
-    main()
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS)

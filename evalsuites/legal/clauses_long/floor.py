@@ -1,14 +1,15 @@
-"""Keyword floor: the expressions of legal/clauses' floor, searched for in the whole contract."""
+"""Keyword floor: the expressions of legal/clauses' floor, with the paragraph in which each first stands."""
 
-import re
-
-from evalsuites.legal.clauses.floor import PATTERNS
+from evalsuites.legal.clauses.floor import COMPILED
 from harness.schema import Case
-
-_COMPILED = {name: re.compile(pattern, re.I | re.S) for name, pattern in PATTERNS.items()}
 
 
 def keyword_floor(case: Case) -> str:
-    """Return the clause types asked about whose words are anywhere in the contract, in the suite's answer format."""
-    asked = case.input["clause_types"].split("; ")
-    return "; ".join(name for name in asked if _COMPILED[name].search(case.document)) or "none"
+    """Return the clause types asked about whose words are in the contract, with a paragraph, as the suite answers."""
+    paragraphs = case.document.split("\n\n")
+    named = []
+    for name in case.input["clause_types"].split("; "):
+        at = next((n for n, text in enumerate(paragraphs, 1) if COMPILED[name].search(text)), None)
+        if at is not None:
+            named.append(f"{name} ({at})")
+    return "; ".join(named) or "none"

@@ -2,24 +2,23 @@
 
 import pytest
 
-from evalsuites.legal.clauses.drafting.bank import CLAUSES
-from evalsuites.legal.clauses_long.cases import cases
+from evalsuites.legal.clauses.floor import PATTERNS
+from evalsuites.legal.clauses_long.cases import eval_cases
 from evalsuites.legal.clauses_long.floor import keyword_floor
-from evalsuites.legal.clauses_long.scoring import each
 from harness import Suite
-from harness.scoring.legal import citations, clauses
+from harness.scoring.legal import citations, clauses, each_clause
 
 pytestmark = pytest.mark.long
 
 suite = Suite(
-    cases=cases,
+    cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.found, each(tuple(CLAUSES)), citations.fabricated],
-    cluster="contract",
-    slices=["instrument", "length"],
+    scorers=[clauses.found, each_clause.by_type(tuple(PATTERNS), with_places=True), citations.fabricated],
+    cluster="instrument",
+    slices=["instrument", "style", "length"],
     shape="whole contract",
     leave_out_long=True,
-    max_tokens=48,
+    max_tokens=160,
     floor=keyword_floor,
     licence="Apache-2.0; written for this project, with no real contract in it",
 )
@@ -38,3 +37,8 @@ def test_names_no_clause_where_none_is_there(record):
 @suite.case
 def test_takes_no_near_miss_for_a_clause(record):
     assert record.scores.each_clause.taken == []
+
+
+@suite.case(where={"kind": "clause"})
+def test_gives_the_paragraph_of_every_clause(record):
+    assert record.scores.each_clause.misplaced == []

@@ -1,17 +1,21 @@
-"""Keyword floor: the parties' sentence, and a few words around every figure."""
+"""Keyword floor: the first words, and a few words around every figure."""
+
+import re
 
 from harness.schema import Case
 from harness.scoring.text.quantities import figures_in
 
-MOST_WORDS = 80
-BEFORE, AFTER = 5, 2
+MOST_WORDS = 120
+OPENING = 40
+"""Words of the first sentence, which names the parties."""
+BEFORE, AFTER = 4, 1
 """Words kept before and after a figure."""
 
 
 def keyword_floor(case: Case) -> str:
     """Snippets of the contract with its figures, in their order, up to the words that the prompt allows."""
-    opening, *lines = case.document.split("\n")
-    words = opening.split()
+    lines = re.split(r"(?<=[.;])\s+", case.document)
+    words = lines.pop(0).split()[:OPENING]
     for line in lines:
         snippet = _snippet(line)
         if snippet and len(words) + len(snippet) <= MOST_WORDS:

@@ -9,11 +9,11 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalsuites.generated import command
 from evalsuites.policy.handbook import handbooks, questions
 from evalsuites.policy.handbook.bank import Bank, Topic, load
 from evalsuites.policy.handbook.handbooks import Guideline, Handbook
 from evalsuites.policy.handbook.questions import ANSWERABLE, SILENT, UNANSWERABLE, Draw, Kind
+from evalsuites.training_rows import command
 from harness.schema import Case
 
 FOLDER = Path(__file__).parent

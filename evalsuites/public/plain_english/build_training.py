@@ -10,9 +10,9 @@ import random
 import tomllib
 from pathlib import Path
 
-from evalsuites.generated import fill
 from evalsuites.public import data
 from evalsuites.public.plain_english.cases import cases
+from evalsuites.training_rows import fill
 from harness.schema import Case
 
 OWN = 144

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from evalsuites.generated import chat_rows
+from evalsuites.training_rows import chat_rows
 from training.curation.check import Sample
 from training.curation.checks import contamination, suite_index
 from training.data.rows import TrainingRow, Turn, load_rows
 
 ROWS = 300
 GENERATED = (
-    "brand.voice", "finance.report", "legal.citations", "legal.clauses_long", "legal.summaries", "policy.handbook",
+    "brand.voice.generate", "finance.report.generate", "policy.handbook.generate", "legal.citations.cases",
+    "legal.clauses.cases", "legal.clauses_long.cases", "legal.extraction.cases", "legal.summaries.cases",
 )  # fmt: skip
 PUBLIC = ("contractnli", "cuad", "plain_english")
 
@@ -31,7 +32,7 @@ def leaks(path, index):
 @pytest.mark.parametrize("suite", GENERATED)
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_generated_rows_hold_no_case(tmp_path, index, suite, split):
-    generate = importlib.import_module(f"evalsuites.{suite}.generate")
+    generate = importlib.import_module(f"evalsuites.{suite}")
     path = tmp_path / "rows.jsonl"
     pairs = generate.training_pairs(split, ROWS if split == "train" else ROWS // 3, 7)
     rows = chat_rows(Path(generate.__file__).parent, pairs)

@@ -1,6 +1,6 @@
-"""Shared parts of generated suites: filling phrases, writing cases and training rows, one command line.
+"""Shared parts of suites with training rows: writing cases and rows, one command line, filling phrases.
 
-A suite's `generate.py` defines two functions and ends with `generated.command(...)`:
+A suite's module of cases defines two functions and ends with `command(...)`:
 
     def eval_cases() -> list[Case]                                           # always the same
     def training_pairs(split, rows, seed) -> Iterator[tuple[Case, str]]      # of train or dev: case and right answer
@@ -12,7 +12,8 @@ import argparse
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -64,25 +65,48 @@ def write_rows(out: Path, rows: Iterable[Mapping[str, object]]) -> int:
     return len(lines)
 
 
-def command(folder: Path, eval_cases: Callable[[], list[Case]], training_pairs: Pairs, rows: Mapping[str, int]) -> None:
-    """Run the command line of a suite's generator; `rows` has the default numbers of rows of `train` and `dev`."""
+def write_split(
+    folder: Path, split: str, out: Path, rows: int, seed: int, eval_cases: Callable[[], list[Case]], pairs: Pairs
+) -> int:
+    """Write the cases or rows of one split of the suite in `folder`, and return the number of lines.
+
+    `split` is `eval`, `train`, `dev` or `dev-cases`. Raises UserError for dev cases that share an id.
+    """
+    if split == "eval":
+        return write_rows(out, case_rows(eval_cases()))
+    if split == DEV_CASES:
+        return write_rows(out, case_rows(dev_cases(pairs("dev", rows, seed), eval_cases())))
+    return write_rows(out, chat_rows(folder, pairs(split, rows, seed)))
+
+
+def command(
+    folder: Path,
+    eval_cases: Callable[[], list[Case]],
+    training_pairs: Pairs,
+    rows: Mapping[str, int],
+    without: Sequence[str] = (),
+) -> None:
+    """Run the command line that writes a suite's cases and rows; `rows` has the default numbers of `train` and `dev`.
+
+    `without` lists what `--without` may leave out of every answer; `training_pairs` then takes a keyword of that name.
+    """
     parser = argparse.ArgumentParser(description=f"Write cases or training rows of {'/'.join(folder.parts[-2:])}.")
     parser.add_argument("--split", choices=("eval", *rows, DEV_CASES), required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
     parser.add_argument("--rows", type=int, help="rows of train, dev or dev-cases; the eval split has a fixed size")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other rows; not for eval")
+    if without:
+        parser.add_argument("--without", choices=tuple(without), help="leave this out of every answer")
     args = parser.parse_args()
-    if args.split == "eval":
-        if args.rows or args.seed:
-            parser.error("--split eval is fixed: it takes neither --rows nor --seed")
-        written = write_rows(args.out, case_rows(eval_cases()))
-    elif args.split == DEV_CASES:
-        pairs = training_pairs("dev", args.rows or rows["dev"], args.seed)
-        try:
-            written = write_rows(args.out, case_rows(dev_cases(pairs, eval_cases())))
-        except UserError as error:
-            parser.exit(error.exit_code, f"{error}\n")
-    else:
-        pairs = training_pairs(args.split, args.rows or rows[args.split], args.seed)
-        written = write_rows(args.out, chat_rows(folder, pairs))
+    left_out = getattr(args, "without", None)
+    if args.split == "eval" and (args.rows or args.seed or left_out):
+        parser.error("--split eval is fixed: it takes neither --rows nor --seed nor --without")
+    if args.split == DEV_CASES and left_out:
+        parser.error("--split dev-cases has right answers only: it does not take --without")
+    pairs = partial(training_pairs, without=left_out) if left_out else training_pairs
+    default = rows.get("dev" if args.split == DEV_CASES else args.split, 0)
+    try:
+        written = write_split(folder, args.split, args.out, args.rows or default, args.seed, eval_cases, pairs)
+    except UserError as error:
+        parser.exit(error.exit_code, f"{error}\n")
     print(f"{written} rows in {args.out}")

@@ -1,1 +1,0 @@
-"""Drafts the suite's contracts, and training rows that share nothing with them."""

@@ -1,0 +1,1 @@
+"""Clauses of Georgia instruments, quoted word for word."""
