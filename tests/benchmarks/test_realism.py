@@ -206,7 +206,7 @@ def test_the_command_writes_both_tables_and_lists_contradictions(data, tmp_path,
     assert "contracts (CUAD), document 1, amount or date: thirty (20) days" in printed
     written = page.read_text("utf-8")
     assert "old" not in written
-    assert "| general/basics | 60 | " in written
+    assert "| general/basics | 416 | " in written
     assert "| contracts (CUAD) | 2 | 22 | 0.00 | 1.00 | 0.00 | 0.00 | 100% | 909.1 |" in written
 
 
