@@ -19,7 +19,7 @@ ABSENT = "not_in_document"
 SIZES = (2, 3, 4)
 MOST_WORDS = 450
 PARTS = 2
-"""Excerpts of a training instrument that one question is asked of, with the section named there, and without."""
+"""Excerpts of a training instrument for one question: so many that name the section, and so many that do not."""
 ROWS = {"train": 1200, "dev": 120}
 """Rows written when --rows is not given."""
 

@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 
 from evalsuites.legal.instruments.documents import Instrument, clause_types
-from evalsuites.legal.instruments.excerpts import Excerpt, apart, excerpts, of_split, shuffled
+from evalsuites.legal.instruments.excerpts import Excerpt, apart, excerpts, of_split, shuffled, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 
@@ -56,9 +56,8 @@ def _rank(excerpt: Excerpt, seen: Counter[str]) -> tuple[int, int]:
 
 def case_of(excerpt: Excerpt, seen: Counter[str]) -> Case:
     """Return the case of one excerpt; its tag `clause` is the type that the suite has least of."""
-    sidecar = excerpt.instrument.sidecar
     types = sorted(excerpt.types, key=asked_in(excerpt.instrument).index)
-    tags = {"instrument": sidecar.instrument, "style": sidecar.style, "state": "Georgia"}
+    tags = tags_of(excerpt.instrument)
     tags["kind"] = "clause" if types else "no_such_clause"
     if types:
         tags["clause"] = min(types, key=lambda name: (seen[name], name))

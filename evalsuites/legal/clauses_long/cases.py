@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evalsuites.legal.clauses.cases import asked_in
 from evalsuites.legal.instruments.documents import Instrument, clause_types
-from evalsuites.legal.instruments.excerpts import numbered, of_split, paragraph_of
+from evalsuites.legal.instruments.excerpts import numbered, of_split, paragraph_of, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 
@@ -33,9 +33,9 @@ def eval_cases() -> list[Case]:
 
 
 def parts(instrument: Instrument, seed: str) -> list[list[str]]:
-    """Deal the clause types that an instrument is asked for into parts, at random; of the last part none is there.
+    """Deal the clause types of an instrument's kind into parts, at random, and add a part of types that it lacks.
 
-    It is made of its near misses, of other absent types, and of types of other kinds of instruments.
+    The added part is made of its near misses, of other absent types, and of types of other kinds of instruments.
     """
     rng = random.Random(seed)
     types = asked_in(instrument)
@@ -69,9 +69,7 @@ def case_of(instrument: Instrument, types: list[str], case_id: str) -> Case:
         expected=there,
         cluster=instrument.id,
         tags={
-            "instrument": instrument.sidecar.instrument,
-            "style": instrument.sidecar.style,
-            "state": "Georgia",
+            **tags_of(instrument),
             "kind": "clause" if there else "no_such_clause",
             "length": next((name for most, name in LENGTHS if count < most), LONGEST),
         },

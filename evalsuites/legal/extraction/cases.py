@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evalsuites.legal.clauses.cases import asked_in
 from evalsuites.legal.instruments.documents import Instrument, clause_types
-from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, flat, of_split, shuffled
+from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, flat, of_split, shuffled, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 
@@ -25,7 +25,7 @@ ROWS = {"train": 1600, "dev": 160}
 
 
 def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same: each instrument is asked for different types."""
+    """Return the suite's cases, always the same: the questions on one instrument have different types."""
     cases = []
     seen: Counter[str] = Counter()
     for instrument in of_split("test"):
@@ -64,9 +64,7 @@ def case_of(excerpt: Excerpt, name: str) -> Case:
         expected=passages,
         cluster=instrument.id,
         tags={
-            "instrument": instrument.sidecar.instrument,
-            "style": instrument.sidecar.style,
-            "state": "Georgia",
+            **tags_of(instrument),
             "clause": name,
             "kind": "clause" if passages else "near_miss" if is_near else "absent",
         },

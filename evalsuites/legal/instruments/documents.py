@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,7 +34,7 @@ QUESTIONS = ("answerable", "stale_law", "not_in_document", "invented_section")
 
 
 class ClauseType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A type of clause: its name, the instruments in which it is asked for, and what counts as it."""
+    """A type of clause: its name, the kinds of instruments that are searched for it, and what counts as it."""
 
     name: str
     instruments: tuple[str, ...]
@@ -194,9 +194,3 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 def span_text(instrument: Instrument, passage: Passage) -> str:
     """Return the words of a passage on one line."""
     return " ".join(instrument.text[passage.start : passage.end].split())
-
-
-def as_table(instrument: Instrument) -> dict[str, Any]:
-    """Return the labels with character ranges, as plain values."""
-    ranges = {"clauses": instrument.clauses, "near_misses": instrument.near_misses}
-    return {name: [passage._asdict() for passage in passages] for name, passages in ranges.items()}

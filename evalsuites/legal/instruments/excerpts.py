@@ -71,6 +71,12 @@ def shuffled(excerpts_of: Iterator[Excerpt], seed: str) -> list[Excerpt]:
     return listed
 
 
+def tags_of(instrument: Instrument) -> dict[str, str]:
+    """Return the tags that every case of an instrument has: its kind, its style and the state."""
+    sidecar = instrument.sidecar
+    return {"instrument": sidecar.instrument, "style": sidecar.style, "state": "Georgia"}
+
+
 def numbered(instrument: Instrument) -> str:
     """Return the whole text with the number of each paragraph in front of it."""
     return "\n\n".join(f"[{n}] {instrument.text[a:b]}" for n, (a, b) in enumerate(instrument.paragraphs, 1))

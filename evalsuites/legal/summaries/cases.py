@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalsuites.legal.instruments.documents import Instrument
-from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, flat, of_split
+from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, flat, of_split, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 
@@ -27,7 +27,7 @@ def eval_cases() -> list[Case]:
 def case_of(instrument: Instrument) -> Case:
     """Return the case that asks for a summary of a whole instrument."""
     sidecar = instrument.sidecar
-    tags = {"instrument": sidecar.instrument, "style": sidecar.style, "state": "Georgia"}
+    tags = tags_of(instrument)
     tags["summary"] = flat(sidecar.summary)
     tags["kind"] = "changed" if sidecar.stale else "plain"
     if sidecar.stale:
