@@ -13,7 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from evalsuites.finance.report import sheets
 from evalsuites.legal.instruments.documents import SPLITS, instruments
+from evalsuites.policy.handbook import handbooks
 
 FOLDER = Path(__file__).parent / "completions"
 PARTS = ("tuning", "frozen")
@@ -74,7 +76,17 @@ def _legal() -> dict[str, str]:
     return {each.id: each.text for split in SPLITS for each in instruments(split)}
 
 
-DOCUMENTS: dict[str, Callable[[], dict[str, str]]] = {"legal": _legal}
+@cache
+def _finance() -> dict[str, str]:
+    return {each.id: each.text for split in sheets.SPLITS for each in sheets.sheets(split)}
+
+
+@cache
+def _policy() -> dict[str, str]:
+    return {each.id: each.text for split in handbooks.SPLITS for each in handbooks.handbooks(split)}
+
+
+DOCUMENTS: dict[str, Callable[[], dict[str, str]]] = {"finance": _finance, "legal": _legal, "policy": _policy}
 """The documents of each domain by id."""
 
 

@@ -16,9 +16,9 @@ GENERATORS = {
     "legal/extraction": "evalsuites.legal.extraction.cases",
     "legal/summaries": "evalsuites.legal.summaries.cases",
     "legal/citations": "evalsuites.legal.citations.cases",
-    "finance/report": "evalsuites.finance.report.generate",
-    "policy/handbook": "evalsuites.policy.handbook.generate",
-    "brand/voice": "evalsuites.brand.voice.generate",
+    "finance/report": "evalsuites.finance.report.cases",
+    "policy/handbook": "evalsuites.policy.handbook.cases",
+    "brand/voice": "evalsuites.brand.voice.cases",
 }
 """Modules with `eval_cases()`, `training_pairs(split, rows, seed)` and `ROWS`, by suite."""
 BASICS = "general/basics"

@@ -10,17 +10,17 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-from evalsuites.brand.voice import generate as voice_suite
-from evalsuites.finance.report import generate as report_suite
+from evalsuites.brand.voice import cases as voice_suite
+from evalsuites.brand.voice.briefs import brands
+from evalsuites.finance.report import cases as report_suite
 from evalsuites.legal.citations import cases as citations_suite
 from evalsuites.legal.clauses import cases as clauses_suite
 from evalsuites.legal.clauses.floor import PATTERNS
 from evalsuites.legal.clauses_long import cases as long_suite
 from evalsuites.legal.summaries import cases as summaries_suite
-from evalsuites.policy.handbook import generate as handbook_suite
+from evalsuites.policy.handbook import cases as handbook_suite
 from harness.schema import Case, Completion
 
 WORDS = 100
@@ -216,7 +216,7 @@ def options(draw: random.Random, sources: int) -> Iterator[Asked]:
         yield [(case, lambda: f"{draw.choice('ABC')}. {passage(draw, WORDS)}")]
 
 
-STYLE = Path(voice_suite.__file__).with_name("style.toml")
+STYLE = {brand.name: brand.style for brand in brands().values()}
 CLAUSE_NAMES = tuple(sorted(PATTERNS))
 SUMMARIES, LONG, CITATIONS = of_suite(summaries_suite), of_suite(long_suite, 2), of_suite(citations_suite, 3)
 HANDBOOKS = of_suite(handbook_suite)

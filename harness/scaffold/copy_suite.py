@@ -1,6 +1,7 @@
 """Copy a shipped suite under a new name, with the modules that it shares with others, so that the copy is complete.
 
-Cases that a suite's `cases.py` makes of documents are written into the copy's cases.jsonl, and that module stays out.
+Cases that a suite's `cases.py` makes of documents are written into the copy's cases.jsonl, and that module stays out,
+as do modules that only it needs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from harness.suites.discovery import SHIPPED
 
 DROPPED = {"baseline.json", "noise.json"}
 """Files about the shipped suite that do not apply to a copy."""
-SKIPPED_FOLDERS = {"__pycache__"}
+SKIPPED_FOLDERS = {"__pycache__", "texts"}
+"""Caches, and the documents that built cases are made of."""
 TEXT = {".py", ".md", ".toml", ".jinja"}
 BUILT = re.compile(r"^from evalsuites\S*\.cases import eval_cases\n", re.M)
 """The import of the function that makes a suite's cases."""
@@ -66,6 +68,11 @@ def _write_built_cases(moved: dict[str, str], old: str, test_file: str) -> None:
     moved["cases.jsonl"] = msgspec.json.Encoder().encode_lines(cases).decode("utf-8")
     moved[test_file] = BUILT.sub("", moved[test_file]).replace("cases=eval_cases", 'cases="cases.jsonl"')
     del moved["cases.py"]
+    needed = "\n".join(text for called, text in moved.items() if called.endswith(".py"))
+    for called in [called for called in moved if re.fullmatch(r"[a-z_]+\.py", called)]:
+        module = called.removesuffix(".py")
+        if not module.startswith(("test_", "__")) and not re.search(rf"^from \S+\.{module} import", needed, re.M):
+            del moved[called]
 
 
 def _files(source: Path) -> Iterator[Path]:

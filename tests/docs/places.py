@@ -134,7 +134,7 @@ def write_table(path: Path, columns: tuple[str, ...], table: list[tuple[str, ...
 
 
 def with_approved_adapter(folder: Path) -> None:
-    """ADAPTER, and the real run that approved it."""
+    """ADAPTER, the real run that approved it, and a suite that the policy does not name."""
     from harness.checkpoints.resolve import embedded_model
     from tests.harness.serving.test_merged import PASSES
     from tests.support.adapters import save_adapter
@@ -145,6 +145,7 @@ def with_approved_adapter(folder: Path) -> None:
         command = [sys.executable, "-P", "-m", "tunegate.cli.main", *words]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+    write_suite(folder, rows(12), name="clauses")
 
 
 def with_models(cache: Path) -> None:

@@ -37,7 +37,7 @@ def tutorial(folder: Path, ran: list[Done]) -> None:
     assert "fail" in bad
     assert (folder / "sorter" / "model.safetensors").exists() and not (folder / "never").exists()
     refused = ran[-2]
-    assert "no passing verdict" in refused.err
+    assert "not approved by evalsuites/approval.toml" in refused.err and "gates not passed" in refused.err
     opened = [(run.path / "report" / "report.md").read_text("utf-8") for run in evaluations[1:]]
     assert ["must not be merged" in text for text in opened] == [False, True]
 

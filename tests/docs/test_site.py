@@ -63,8 +63,12 @@ def place_of(page: str) -> str:
 
 
 def on_site() -> list[str]:
-    """Pages of the repository that are to be pages of the site: those of docs/, and those beside what they describe."""
-    return [page for page in pages() if "/" in page and not re.match(rf"docs/{REPORTS}.+/", page)]
+    """Pages of the repository that are to be pages of the site: those of docs/, and those beside what they describe.
+
+    The guides of the suite's brands are data of the suite.
+    """
+    others = re.compile(rf"docs/{REPORTS}.+/|evalsuites/brand/voice/brands/")
+    return [page for page in pages() if "/" in page and not others.match(page)]
 
 
 def test_every_page_is_in_the_navigation(site: Path, read: dict[str, Reader]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evalsuites.brand.voice import generate as voice
+from evalsuites.brand.voice import cases as voice
 from harness.errors import Unavailable
 from harness.gates.config import load_gates
 from harness.gates.judge import judge
@@ -90,6 +90,8 @@ def right_answer(folder: Path) -> Callable[[Case], str]:
     if folder.name == "voice":
         texts = voice.right_answers()
         return lambda case: texts[case.id]
+    if folder.name == "handbook":
+        return lambda case: case.input["answer"]
     if folder.name == "clauses_long":
         return lambda case: case.input["places"] or "none"
     joint = "\n" if folder.name == "extraction" else "; "

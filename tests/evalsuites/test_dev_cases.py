@@ -4,14 +4,12 @@ import importlib
 import json
 import runpy
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import evalsuites
-from evalsuites.brand.voice import generate as voice
 from evalsuites.public import data
 from evalsuites.training_rows import dev_cases
 from harness.errors import Unavailable, UserError
@@ -24,14 +22,14 @@ from tests.evalsuites.judging import answered, levels
 FOLDER = Path(evalsuites.__path__[0])
 ROWS = ["--rows", "24", "--seed", "3"]
 COMMANDS = {
-    "brand/voice": ("generate.py", ROWS),
-    "finance/report": ("generate.py", ROWS),
+    "brand/voice": ("cases.py", ROWS),
+    "finance/report": ("cases.py", ROWS),
     "legal/citations": ("cases.py", ROWS),
     "legal/clauses": ("cases.py", ROWS),
     "legal/extraction": ("cases.py", ROWS),
     "legal/clauses_long": ("cases.py", ROWS),
     "legal/summaries": ("cases.py", ROWS),
-    "policy/handbook": ("generate.py", ROWS),
+    "policy/handbook": ("cases.py", ROWS),
     "public/contractnli": ("build_training.py", []),
     "public/cuad": ("build_training.py", ["--rows", "160"]),
     "public/plain_english": ("build_training.py", ["--own", "0"]),
@@ -190,15 +188,6 @@ def test_a_case_of_several_validation_rows_is_one_dev_case(tmp_path):
     written = data.write_training_files(tmp_path, FOLDER / "general" / "basics", drawn, lambda case: case.expected[0])
     assert written == {"train": 1, "validation": 3, "dev_cases": 2}
     assert load_cases(tmp_path / "dev_cases.jsonl") == [one, other]
-
-
-def test_sources_of_the_voice_suite_are_numbered_on_from_round_to_round():
-    cases = dev_cases(voice.training_pairs("dev", 400, 0), [])
-    sources = Counter(case.cluster for case in cases)
-    assert set(sources.values()) == {2}
-    assert {case.cluster: case.input["product"] for case in cases} == {
-        case.cluster: case.input["product"] for case in reversed(cases)
-    }
 
 
 def test_no_clause_is_left_out_of_dev_cases(tmp_path, capsys):

@@ -239,6 +239,6 @@ def test_runs_of_words_are_compared_but_for_conventional_phrases():
 
 
 def test_the_page_of_examples_is_current():
-    path = Path(__file__).parents[2] / "docs" / "examples" / "instruments.py"
+    path = Path(__file__).parents[2] / "docs" / "examples" / "documents.py"
     module = runpy.run_path(str(path))
     assert path.with_suffix(".md").read_text("utf-8") == module["page"]()

@@ -1,22 +1,22 @@
 """Copy and replies in a client's voice: nothing to correct, nothing banned, and every fact still there."""
 
-from pathlib import Path
-
+from evalsuites.brand.voice.briefs import brands
+from evalsuites.brand.voice.cases import eval_cases
 from evalsuites.brand.voice.floor import find_and_replace
 from harness import Suite
 from harness.scoring import short_answer
 from harness.scoring.brand import voice
 
 suite = Suite(
-    cases="cases.jsonl",
+    cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[voice.in_style(Path(__file__).with_name("style.toml")), short_answer.given],
+    scorers=[voice.in_style({brand.name: brand.style for brand in brands().values()}), short_answer.given],
     cluster="source",
-    slices=["kind"],
+    slices=["kind", "brand"],
     shape="rewriting",
-    max_tokens=96,
+    max_tokens=200,
     floor=find_and_replace,
-    licence="Apache-2.0; written for this project, about a client that does not exist",
+    licence="Apache-2.0; written for this project, about clients that do not exist",
 )
 
 
@@ -30,6 +30,6 @@ def test_answer_keeps_every_content_point(record):
     assert record.scores.voice.points_lost == []
 
 
-@suite.case(where={"kind": "quoted_trap"})
+@suite.case(where={"kind": "trap"})
 def test_bait_is_not_echoed_even_in_quotation_marks(record):
     assert record.scores.voice.quoted == []

@@ -1,99 +1,102 @@
-"""Draw the handbook of one invented company: its departments, and guidelines with ids, values and roles.
+"""The handbooks of the suite: text, register and questions, read from `texts/train` and `texts/test`.
 
-Within a handbook no two guidelines share a value of one unit, so that a value taken from the wrong one is wrong. Ids
-have gaps, as withdrawn guidelines leave them, so that an id that does not exist looks like one that does.
+`ID.txt` is the handbook; empty lines separate its sections, and a section begins with its number. `ID.toml` next to it
+lists the numbers and departments, and the questions with their right answers.
 """
 
-import random
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from evalsuites.policy.handbook.bank import Bank, Topic
+import msgspec
 
-MOST_GUIDELINES = 14
-IN_ROLES = 4
-"""Guidelines of a handbook that give two roles a value each."""
-SEE_ALSO_SHARE = 0.3
-"""Share of guidelines that point to another one: an id in the excerpt that answers nothing."""
+from harness.errors import UserError
+
+FOLDER = Path(__file__).with_name("texts")
+SPLITS = ("train", "test")
+ANSWERED = ("value", "department", "exception", "two sections", "in force", "condition")
+NOT_ANSWERED = ("near topic", "wrong premise", "no such section", "other group")
+HALF = "half"
+SILENT = "The handbook does not say."
+"""The right answer where there is none."""
 
 
-class Guideline(NamedTuple):
-    """One guideline of a handbook."""
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question, its right answer, what that must state, and the sections to be read for it."""
 
-    id: str
-    topic: Topic
-    department: str
-    values: dict[str, str]
-    """The value by role; by "" if it is the same for all."""
-    text: str
-    """Its line in the handbook."""
+    kind: str
+    ask: str
+    answer: str
+    expected: tuple[str, ...]
+    sections: tuple[str, ...]
+
+    @property
+    def answerable(self) -> str:
+        """`yes`, `half` or `no`."""
+        return "half" if self.kind == HALF else "yes" if self.kind in ANSWERED else "no"
+
+
+class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the sidecar of a handbook holds."""
+
+    company: str
+    numbering: str
+    sections: tuple[str, ...]
+    departments: tuple[str, ...]
+    missing_sections: tuple[str, ...]
+    """Numbers that look like the handbook's own and do not exist."""
+    questions: tuple[Question, ...]
 
 
 class Handbook(NamedTuple):
     """One company's handbook."""
 
-    company: str
-    heading: str
-    departments: list[str]
-    guidelines: list[Guideline]
-    unused_ids: list[str]
-    """Ids that look like its own and are not."""
-
-    @property
-    def cluster(self) -> str:
-        return self.company.lower().replace(" ", "-")
+    id: str
+    title: str
+    text: str
+    sections: dict[str, str]
+    """Paragraphs by section number, in order."""
+    sidecar: Sidecar
 
 
-def shown(unit: str, number: int) -> str:
-    """A value as the handbook writes it."""
-    if unit in ("small", "large"):
-        return f"${number}"
-    return {"percent": f"{number}%", "count": str(number)}.get(unit, f"{number} {unit}")
+@cache
+def handbooks(split: str) -> tuple[Handbook, ...]:
+    """Read the handbooks of `train` or `test`, by id. Raises UserError for a sidecar that does not fit its text."""
+    return tuple(read_handbook(file) for file in sorted((FOLDER / split).glob("*.txt")))
 
 
-def draw(bank: Bank, company: str, topics: list[Topic], rng: random.Random) -> Handbook:
-    """A handbook on some of the topics."""
-    departments = [rng.choice(names) for names in bank.departments.values()]
-    group = rng.choice(list(bank.departments))
-    departments.append(rng.choice([name for name in bank.departments[group] if name not in departments]))
-    rng.shuffle(departments)
-    picked = rng.sample(topics, min(MOST_GUIDELINES, len(topics)))
-    with_roles = [topic.title for topic in picked if topic.roles][: min(IN_ROLES, len(picked) // 2)]
-    ids, unused = _ids(len(picked), rng)
-    numbers = {unit: rng.sample(pool, len(pool)) for unit, pool in bank.values.items()}
-    guidelines = []
-    for number, topic in zip(ids, picked, strict=True):
-        able = [d for d in departments for g in topic.groups if d in bank.departments[g]]
-        roles = rng.sample(bank.roles["names"], 2) if topic.title in with_roles else []
-        guidelines.append(_guideline(number, topic, rng.choice(able), roles, numbers[topic.unit], ids, bank, rng))
-    return Handbook(company, rng.choice(bank.headings).format(company=company), departments, guidelines, unused)
+def read_handbook(file: Path) -> Handbook:
+    """Read one handbook and its sidecar. Raises UserError with every fault of the sidecar, one a line."""
+    text = file.read_text("utf-8")
+    try:
+        sidecar = msgspec.convert(tomllib.loads(file.with_suffix(".toml").read_text("utf-8")), Sidecar)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UserError(f"{file.with_suffix('.toml')}: {error}") from None
+    paragraphs = [paragraph.strip() for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()]
+    sections, faults = {}, [*_faults(sidecar)]
+    for number in sidecar.sections:
+        begins = [paragraph for paragraph in paragraphs if head_of(number).match(paragraph)]
+        faults += [] if len(begins) == 1 else [f"{len(begins)} paragraphs begin with section {number!r}"]
+        sections[number] = begins[0] if begins else ""
+    if faults:
+        raise UserError("\n".join(f"{file}: {fault}" for fault in faults))
+    return Handbook(file.stem, paragraphs[0].splitlines()[0], text, sections, sidecar)
 
 
-def _ids(count: int, rng: random.Random) -> tuple[list[str], list[str]]:
-    """Ids in order, in chapters that start anywhere, and the gaps among them."""
-    chapters = sorted(rng.sample(range(1, 13), rng.randint(4, 6)))
-    slots = [f"{chapter}.{number}" for chapter in chapters for number in range(1, 9)]
-    kept = set(rng.sample(range(len(slots)), count))
-    return [slots[i] for i in sorted(kept)], [slot for i, slot in enumerate(slots) if i not in kept]
+def head_of(number: str) -> re.Pattern[str]:
+    """Return the pattern of a section number that is not the beginning of a longer one."""
+    return re.compile(rf"(?:\*\*)?{re.escape(number)}(?![\w(]|[.-]\d)")
 
 
-def _guideline(
-    number: str,
-    topic: Topic,
-    department: str,
-    roles: list[str],
-    numbers: list[int],
-    ids: list[str],
-    bank: Bank,
-    rng: random.Random,
-) -> Guideline:
-    """Take values from the end of `numbers`."""
-    values = {role: shown(topic.unit, numbers.pop()) for role in roles or [""]}
-    filled = {"dept": department, "value": next(iter(values.values()))}
-    wording = rng.choice(topic.text)
-    if roles:
-        wording = topic.roles
-        filled |= {"role": roles[0], "role_cap": roles[0].capitalize(), "other": roles[1], "rest": values[roles[1]]}
-    line = f"Guideline {number} ({topic.title}). {wording.format(**filled)}"
-    if rng.random() < SEE_ALSO_SHARE:
-        line += " " + rng.choice(bank.see_also).format(id=rng.choice([other for other in ids if other != number]))
-    return Guideline(number, topic, department, values, line)
+def _faults(sidecar: Sidecar) -> Iterator[str]:
+    for question in sidecar.questions:
+        if question.kind not in (*ANSWERED, HALF, *NOT_ANSWERED):
+            yield f"question of kind {question.kind!r}"
+        if not question.sections:
+            yield f"question without sections: {question.ask!r}"
+        yield from (f"{number!r} is no section" for number in question.sections if number not in sidecar.sections)
+        if bool(question.expected) == (question.answerable == "no"):
+            yield f"question with an answer and no expected parts, or the reverse: {question.ask!r}"

@@ -13,12 +13,13 @@ a point that is denied ("not 14 days") counts as kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
+from harness.errors import UserError
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import DocumentCache, Scorer, make_span, scorer
 from harness.scoring.brand import spelling, style_guide
@@ -91,23 +92,31 @@ METRICS = [
 ]
 
 
-def in_style(guide: StyleGuide | str | Path) -> Scorer:
+Guide = StyleGuide | str | Path
+
+
+def in_style(guide: Guide | Mapping[str, Guide], tag: str = "brand") -> Scorer:
     """Make a scorer of answers by a style guide, or by the `style.toml` at a path.
 
-    Raises UserError for a guide that cannot be used.
+    With several guides by name, each case is scored by the one that its tag `tag` names. Raises UserError for a guide
+    that cannot be used; the scorer does for a case whose tag names none.
     """
-    guide = guide if isinstance(guide, StyleGuide) else style_guide.load(guide)
-    finder = ViolationFinder(guide)
+    named = guide if isinstance(guide, Mapping) else {"": guide}
+    guides = {name: each if isinstance(each, StyleGuide) else style_guide.load(each) for name, each in named.items()}
+    finders = {name: ViolationFinder(each) for name, each in guides.items()}
     config = {
-        "guide": msgspec.to_builtins(guide),
+        "guide": msgspec.to_builtins(guides if isinstance(guide, Mapping) else guides[""]),
         "slang": WORDS.read_text("utf-8"),
-        "word_list": None if guide.tone.typos else spelling.word_list_digest(),
+        "word_list": None if all(each.tone.typos for each in guides.values()) else spelling.word_list_digest(),
     }
 
     @scorer(metrics=METRICS, name="voice", config=config)
     def voice(case: Case, completion: Completion) -> Score:
         """Whether the answer is in the client's voice, with every violation as a span."""
-        return _score(case, completion, finder)
+        name = case.tags.get(tag, "") if isinstance(guide, Mapping) else ""
+        if name not in finders:
+            raise UserError(f"case '{case.id}': tag '{tag}' is {name!r}, expected one of {', '.join(finders)}")
+        return _score(case, completion, finders[name])
 
     return voice
 

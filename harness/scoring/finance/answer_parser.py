@@ -89,7 +89,8 @@ def _figures(text: str, words: Words) -> Sequence[Figure]:
 
 SENTENCE = re.compile(r"[.!?\n](?<!vs\.)(?<!U\.S\.)(?:(?<=\n)\n*|[\"”)]?\s+(?=[A-Z0-9$(\"“]))")
 ATTACHED = re.compile(
-    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|as\s+of|over|at\s+the\s+end\s+of)\s+)(?:the\s+)?|\s*\((?:the\s+)?"
+    r"(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?"
+    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)(?:the\s+)?|\s*\((?:the\s+)?"
     r"|\s+(?:the|a)\s+(?=\Z)",
     re.I,
 )

@@ -135,6 +135,7 @@ ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
 LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
 MOVING = re.compile(r"return|growth|change|yield")
 """Metrics whose level is stated as a rise or fall: "the fund gained 2%"."""
+YEAR = re.compile(r"(?:19|20)\d\d")
 FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
 COUNTED = re.compile(
     r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
@@ -154,18 +155,11 @@ class FigureVerdict(NamedTuple):
     rule: str = "equal"
 
 
-def verdicts(answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Stated, FigureVerdict]]:
-    """Yield each figure that makes a claim, with its verdict."""
-    last = 0
-    for stated in answer.stated:
-        if not _is_structure(stated, answer.text):
-            yield stated, judge(stated, answer, sheet, last)
-        last = stated.figure.end
-
-
-def _is_structure(stated: Stated, text: str) -> bool:
-    """ "Two funds", "the three months": the report's subject, not a claim."""
+def is_structure(stated: Stated, text: str) -> bool:
+    """ "Two funds", "the three months", "the quarter of 2020": the report's subject, not a claim."""
     figure = stated.figure
+    if figure.kind == "count" and YEAR.fullmatch(text, figure.start, figure.end):
+        return True
     if figure.kind == "duration":
         return figure.unit == "months" and figure.value in (3, 6, 9, 12)
     small = figure.kind == "count" and not isinstance(figure.value, str) and figure.value <= 12
@@ -179,7 +173,7 @@ def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> Figu
     if figure.unit == NAME:
         fits = _fitting(same, stated)
         return FigureVerdict("supported", "in the sheet", tuple(fits)) if fits else _mispaired(same)
-    move = _move(stated, answer, last)
+    move = move_of(stated, answer, last)
     fits = [] if stated.points else _fitting(same, stated)
     if move is not None:
         fits = [row for row in fits if MOVING.search(row.metric)]
@@ -194,15 +188,15 @@ def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> Figu
 
 
 def _fitting(rows: Sequence[SheetRow], stated: Stated) -> list[SheetRow]:
-    return [row for row in rows if _is_of(row, stated) and stated.metric in (None, row.metric)]
+    return [row for row in rows if is_of(row, stated) and stated.metric in (None, row.metric)]
 
 
-def _is_of(row: SheetRow, stated: Stated) -> bool:
+def is_of(row: SheetRow, stated: Stated) -> bool:
     entity = stated.entities is None or row.entity in stated.entities
     return entity and (stated.periods is None or row.period in stated.periods)
 
 
-def _move(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
+def move_of(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
     """1, -1 or 0 if the text makes the figure a rise, a fall or a change; None for a level."""
     figure, text, moves = stated.figure, answer.text, answer.words.moves
     if not moves:

@@ -1,8 +1,9 @@
 """Score a report paragraph against a fact sheet: figures, their rows, arithmetic, names, statements, missing figures.
 
-The case's `document` is the sheet (`finance.fact_sheet` has its format), `question` what was asked for, and its first
-expected answer a right paragraph: the figures and ratings of that paragraph are required. The tag `absent` names a
-metric that was asked for and that the sheet lacks: the answer must say so. Sentences without a figure are not checked.
+The case's `document` is the sheet (`finance.fact_sheet` has its format); if the document is in another layout, the
+input `facts` is that sheet, which the model does not see. `question` is what was asked for, and the first expected
+answer a right paragraph: its figures and ratings are required. The tag `absent` names a metric that was asked for and
+that the sheet lacks: the answer must say so. Sentences without a figure are not checked.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.finance.answer_parser import SENTENCE, ParsedAnswer, Stated, question_scope, read_answer
 from harness.scoring.finance.fact_sheet import Sheet, metric_ways, read_sheet, wording_key
-from harness.scoring.finance.figure_checks import FABRICATED, FigureVerdict, verdicts
+from harness.scoring.finance.figure_checks import FABRICATED, FigureVerdict
 from harness.scoring.finance.name_checks import unknown_names
+from harness.scoring.finance.right_answer import NOTHING_ASKED, Asked, asked_for, verdicts
 from harness.scoring.text.quantities import Figure
 
 MAX_WORDS = 150
@@ -110,40 +113,58 @@ METRICS = [
 Key = tuple[str, ...]
 
 
+class Required(NamedTuple):
+    """What a right answer states."""
+
+    keys: frozenset[Key]
+    asked: Asked
+
+
+NONE_REQUIRED = Required(frozenset(), NOTHING_ASKED)
+
+
 @lru_cache(maxsize=2048)
-def required_of(document: str, question: str, paragraph: str) -> frozenset[Key]:
-    """Return the figures of the right paragraph, as `_key` names them."""
-    sheet = read_sheet(document)
-    answer = read_answer(paragraph, sheet, question_scope(question, document))
-    return frozenset(_key(verdict) for _, verdict in verdicts(answer, sheet) if verdict.rows and _is_good(verdict))
+def required_of(facts: str, question: str, paragraph: str) -> Required:
+    """Return the figures of the right paragraph about a sheet."""
+    sheet = read_sheet(facts)
+    answer = read_answer(paragraph, sheet, question_scope(question, facts))
+    asked = asked_for(answer, sheet)
+    good = [(stated, verdict) for stated, verdict in verdicts(answer, sheet, asked) if _is_good(verdict)]
+    return Required(frozenset(_key(s, v) for s, v in good if v.rows or v.rule == "asked"), asked)
 
 
 def _is_good(verdict: FigureVerdict) -> bool:
     return verdict.verdict not in FABRICATED
 
 
-def _key(verdict: FigureVerdict) -> Key:
-    """A figure by its rows and its rule: equal in any wording and unit."""
+def _key(stated: Stated, verdict: FigureVerdict) -> Key:
+    """A figure by its rows and its rule: equal in any wording and unit. One without rows is equal in value."""
     rule = "equal" if verdict.rule == "rounding" else verdict.rule
-    return (rule, *sorted([row.place for row in verdict.rows]))
+    value = () if verdict.rows else (f"{stated.figure.unit} {stated.figure.value}",)
+    return (rule, *value, *sorted([row.place for row in verdict.rows]))
 
 
 @scorer(metrics=METRICS, name="fact_sheets")
 def report(case: Case, completion: Completion) -> Score:
     """Compare one paragraph with its fact sheet. The value is 1 if nothing is missing and nothing is wrong."""
-    sheet = read_sheet(case.document)
-    scope = question_scope(case.input.get("question", ""), case.document)
-    required = required_of(case.document, case.input.get("question", ""), case.expected[0]) if case.expected else set()
+    facts, question = case.input.get("facts", case.document), case.input.get("question", "")
+    sheet, scope = read_sheet(facts), question_scope(question, facts)
+    due = required_of(facts, question, case.expected[0]) if case.expected else NONE_REQUIRED
+    required = due.keys
     absence_due = int("absent" in case.tags)
     totals = {"disclosures": len(sheet.disclosures), "required": len(required), "absence_due": absence_due}
     if completion.finish_reason == "error":
         return Score(name="fact_sheets", value=0.0, counts=FAILED | totals)
     text, whole = completion.text, whole_length(completion)
     answer = read_answer(text, sheet, scope)
-    names = _unknown_names(answer, sheet, whole)
-    judged = [(s, v) for s, v in verdicts(answer, sheet) if s.figure.end <= whole and not _is_within(s, names)]
-    spans = [_span(text, stated.figure, verdict, case.cluster) for stated, verdict in judged]
-    stated = {_key(verdict) for _, verdict in judged if _is_good(verdict)}
+    document = case.document.lower()
+    names = [name for name in _unknown_names(answer, sheet, whole) if name.quote.lower() not in document]
+    judged = [
+        (s, v) for s, v in verdicts(answer, sheet, due.asked) if s.figure.end <= whole and not _is_within(s, names)
+    ]
+    cluster = None if "facts" in case.input else case.cluster
+    spans = [_span(text, stated.figure, verdict, cluster) for stated, verdict in judged]
+    stated = {_key(figure, verdict) for figure, verdict in judged if _is_good(verdict)}
     disclosed = _disclosed(text, sheet, answer)
     absences, false_absences = _absences(text[:whole], sheet, answer, case.tags.get("absent"))
     counts = totals | {
@@ -196,9 +217,10 @@ def _is_no_paragraph(text: str, sheet: Sheet) -> bool:
     return copied > MAX_TABLE_LINES or not 0 < len(text.split()) <= MAX_WORDS
 
 
-def _span(text: str, figure: Figure, judged: FigureVerdict, cluster: str) -> Span:
-    source = (judged.rows[0].start, judged.rows[0].end) if judged.rows else None
-    return make_span(text, figure.start, figure.end, figure.kind, judged.verdict, judged.reason, source, cluster)
+def _span(text: str, figure: Figure, judged: FigureVerdict, cluster: str | None) -> Span:
+    """The span of a figure; without a cluster, the sheet is not the document, and the span has no source."""
+    source = (judged.rows[0].start, judged.rows[0].end) if judged.rows and cluster is not None else None
+    return make_span(text, figure.start, figure.end, figure.kind, judged.verdict, judged.reason, source, cluster or "")
 
 
 def _unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> list[Span]:

@@ -100,7 +100,7 @@ PERIOD = (
     r"(?P<period>(?:"
     rf"[qh][1-4](?:{YEAR}|\s?['’]\d\d)?(?!\w)|[1-4]q\s?(?:20)?\d\d(?!\w)"
     rf"|(?:first|second|third|fourth)[\s-]+(?:quarter|half){YEAR}?(?!\w)"
-    r"|(?:quarter|three\s+months)\s+ended\s+(?:march|june|september|december)\s+3[01],?\s+20\d\d"
+    r"|(?:(?:quarter|three\s+months)\s+ended\s+)?(?:march|june|september|december)\s+3[01],?\s+20\d\d"
     r"|(?:fy\s?|(?:fiscal|full|calendar)[\s-]+(?:year\s+)?)(?:20)?\d\d(?!\w)"
     r"|(?<=in\s)20\d\d(?![\w,.%]*\d)|(?<=for\s)20\d\d(?![\w,.%]*\d)|(?<=during\s)20\d\d(?![\w,.%]*\d)"
     r"|(?<=year\s)20\d\d(?![\w,.%]*\d)"
@@ -109,10 +109,10 @@ PERIOD = (
     r"|(?:same|corresponding)\s+(?:quarter|period)\s+(?:of\s+)?(?:last|the\s+(?:prior|previous))\s+year"
     r")(?!\w))"
 )
-PERIOD_LETTERS = "qhfstcply1234"
+PERIOD_LETTERS = "qhfstcplymjd1234"
 """First characters of periods."""
 QUARTER = re.compile(r"([qh])([1-4])|([1-4])q|(first|second|third|fourth)[\s-]+(quarter|half)")
-ENDED = re.compile(r"ended\s+(\w+)")
+ENDED = re.compile(r"(?:ended\s+|^)(march|june|september|december)\s+3")
 TWO_DIGITS = re.compile(r"(?:20)?(\d\d)$")
 
 
@@ -123,7 +123,7 @@ def period_key(written: str) -> str | None:
     year = TWO_DIGITS.search(text)
     ended = ENDED.search(text)
     if ended and year:
-        return f"Q{QUARTER_ENDS[ended[1]]} 20{year[1]}" if ended[1] in QUARTER_ENDS else None
+        return f"Q{QUARTER_ENDS[ended[1]]} 20{year[1]}"
     quarter = QUARTER.search(text)
     if quarter:
         letter = "H" if "h" in (quarter[1] or "") or quarter[5] == "half" else "Q"

@@ -1,9 +1,12 @@
 """Score answers about a handbook of numbered guidelines: ids, departments, values, and whether they decline.
 
-A case has `document` (a title line, then one guideline per line, beginning with its id), `question`, and the handbook's
-whole register, also what the document does not show: `guidelines` and `departments`, separated by ";". `expected` lists
-what a right answer states: ids ("Guideline 4.2"), departments and values ("$45", "6 days"). If the handbook has no
-answer, it is empty, or one sentence that declines.
+A case has `document` (a title line, then guidelines, each a paragraph or a line that begins with its id), `question`,
+and the handbook's whole register, also what the document does not show: `guidelines` and `departments`, separated by
+";". `expected` lists what a right answer states: ids ("Guideline 4.2", "HR-4.12"), departments and values ("$45",
+"6 days"). If the handbook has no answer, it is empty, or one sentence that declines; with such a sentence after other
+parts, the handbook answers half of the question, and the answer must give that half and decline the rest.
+
+The input `answer` may hold a right answer in words, which the model does not see: what it names is supported.
 
 An id or department outside the register is `invented`. One of the register that the case does not expect, and that the
 lines of the expected ids do not name, is `misgrounded`; so is any if the handbook has no answer. A figure is
@@ -29,8 +32,8 @@ from harness.scoring.policy.handbook import (
     HandbookMention,
     HandbookQuestion,
     departments_in,
+    guidelines_of,
     ids_in,
-    lines,
     read_question,
     value_of,
 )
@@ -140,6 +143,8 @@ def answered(case: Case, completion: Completion) -> Score:
     claims = any(one.span.verdict != "unclaimed" for one in judged)
     declined = not claims and any(part.declining for part in parts)
     right = declined if not question.expected.answerable else _states_all(question.expected, judged, text)
+    if question.expected.declines_rest:
+        right = right and any(part.declining for part in parts)
     whole = completion.finish_reason == "stop" and bool(text.strip())
     return _score(question.expected, judged, declined=declined, right=whole and right, blank=not text.strip())
 
@@ -194,7 +199,7 @@ Verdict = tuple[str, tuple[int, int] | None]
 
 
 def _guideline(document: str, question: HandbookQuestion, item: HandbookMention, part: AnswerClause) -> Verdict:
-    line = lines(document).get(item.label)
+    line = guidelines_of(document, question.register).get(item.label)
     place = (line.start, line.end) if line else None
     if (part.declining or (part.aside and SCOPE.search(part.clause))) and (
         item.known or item.label in question.mentioned
@@ -212,6 +217,8 @@ def _department(document: str, question: HandbookQuestion, item: HandbookMention
     place = (at, at + len(item.label)) if at >= 0 else None
     if part.declining or (part.aside and (REDIRECT.search(part.clause) or SCOPE.search(part.clause))):
         return "unclaimed", place
+    if item.label in question.granted:
+        return "supported", place
     if question.expected.departments:
         return ("supported" if item.label in question.expected.departments else "misgrounded"), place
     for line in _expected_lines(document, question):
@@ -225,7 +232,7 @@ def _figure(document: str, question: HandbookQuestion, item: HandbookMention, pa
     value = item.label
     places = (line.figures.get(value) for line in _expected_lines(document, question))
     place = next((place for place in places if place), None)
-    if value in question.expected.figures:
+    if value in question.expected.figures or value in question.granted:
         return "supported", place
     rival = any(figure.split(" ")[0] == value.split(" ")[0] for figure in question.expected.figures)
     if place and not rival:
@@ -238,7 +245,7 @@ VERDICTS = {"guideline": _guideline, "department": _department}
 
 def _expected_lines(document: str, question: HandbookQuestion) -> list[Guideline]:
     """Lines of the expected guidelines."""
-    shown = lines(document)
+    shown = guidelines_of(document, question.register)
     return [shown[number] for number in question.expected.ids if number in shown]
 
 

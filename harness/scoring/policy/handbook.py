@@ -1,31 +1,37 @@
 """Parse a handbook of numbered guidelines, the ids and departments that a text names, and what a case expects.
 
-A guideline is one line of the source that begins with its id ("Guideline 4.2 ...").
+A guideline is a paragraph of the source that begins with its id. The register shows how a house writes its ids:
+"Guideline 4.2", "HR-4.12", "Article 7(b)", "Policy 300.2", "Section 5-04", "Rule 14", "II.4". Ids with a code or a
+Roman numeral are found anywhere, numbers only where the words around them say that they are ids.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from harness.errors import UserError, refuse_all
 from harness.schema import Case
-from harness.scoring.base import DocumentCache
 from harness.scoring.text.normalize import plain
 from harness.scoring.text.quantities import Figure, figures_in
 from harness.scoring.text.refusals import declines, lower
 
-LABEL = r"(?:guidelines?|sections?|rules?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
-NUMBER = re.compile(r"\d\d{0,2}(?:\.\d{1,3})*[a-z]?(?![\w%]|\.\d|,\d)")
+LABEL = r"(?:guidelines?|sections?|rules?|articles?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
+DASH = "[-\u2010-\u2013\u2212]"
+NUMBER = r"\d\d{0,2}(?:\.\d{1,3})*"
+AFTER_NUMBER = r"(?![\w%]|\.\d|,\d)"
+CODE = re.compile(rf"(?P<code>[A-Za-z]{{1,4}}){DASH}?\s?(?=\d)")
+ROMAN = re.compile(r"[IVXL]{1,5}\.\d")
 JOINT = re.compile(
     r"\s*(?:[,;]\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
 )
 UNIT = re.compile(r"\s*(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar)", re.I)
 LABELLED = re.compile(
-    r"[GgSsRrPpCcNn§](?<!\w.)(?i:(?<=g)uidelines?|(?<=s)ections?|(?<=r)ules?|(?<=p)aragraphs?|(?<=c)lauses?"
-    r"|(?<=p)olic(?:y|ies)|(?<=n)os?\.|(?<=§)§*)\s*(?i:no\.?|number|#|:)?\s*$"
+    r"[GgSsRrAaPpCcNn§](?<!\w.)(?i:(?<=g)uidelines?|(?<=s)ections?|(?<=r)ules?|(?<=a)rticles?|(?<=p)aragraphs?"
+    r"|(?<=c)lauses?|(?<=p)olic(?:y|ies)|(?<=n)os?\.|(?<=§)§*)\s*(?i:no\.?|number|#|:)?\s*$"
 )
 """A LABEL; the pattern starts with a set of first letters, which makes searching fast."""
 GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
@@ -33,7 +39,7 @@ LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
 OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
 OPENED = re.compile(r"\s*(?:[:;,.)–-]|$)|\s+[A-Z\n]")
 CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
-MARKED = re.compile(rf"\s*{LABEL}\s*", re.I)
+MARKED = re.compile(rf"\s*{LABEL}\s*(?=[\dA-Z])", re.I)
 LOOK_BACK = 30
 """Characters before a number in which its label is searched for."""
 
@@ -49,6 +55,7 @@ FUNCTIONS = re.compile(rf"(?<!\w){FUNCTION}(?: (?:and|&) {FUNCTION})? $", re.I)
 ANY_WORD = re.compile(r"(?<![\w-])[a-z]+(?: (?:and|&) [a-z]+)? $")
 OF = re.compile(rf" (?:of|for) {WORD}(?: (?:and|&) {WORD})?")
 CAPITALISED = re.compile(r"[A-Z][A-Za-z]+(?: Resources)?")
+ID_NUMBER = re.compile(rf"{DASH}?\s?\d")
 ALWAYS = frozenset(["HR", "Human Resources"])
 ALONE = ALWAYS.union(re.findall(r"\w+", FUNCTION.title()), ["IT"]) - {"Human", "Resources", "It"}
 """Functions that name a department without a head: always, or if the words around it say so."""
@@ -72,11 +79,21 @@ NO_NAME = frozenset(
 """Words that open a phrase before "department" and are not part of a name."""
 
 
-class Register(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Register:
     """Every id and department of a handbook, also those that the source does not show."""
 
     ids: frozenset[str]
+    """As `canonical` writes them."""
+    written: frozenset[str]
+    """As the handbook writes them."""
     chapters: frozenset[str]
+    coded: re.Pattern[str] | None
+    """Finds ids with a code or a Roman numeral."""
+    number: re.Pattern[str]
+    """Finds ids that are numbers, and other numbers."""
+    has_plain: bool
+    """Whether some ids are numbers without a dot, hyphen or letter, such as "Rule 14"."""
     names: dict[str, str]
     """Official name by each of its keys."""
     pattern: re.Pattern[str] | None
@@ -99,7 +116,8 @@ class HandbookMention(NamedTuple):
 @lru_cache(maxsize=512)
 def register(guidelines: str, departments: str) -> Register:
     """Read the register's two lists, separated by ";". Raises UserError for duplicates, and names with equal keys."""
-    ids = [_number(item) for item in _items(guidelines)]
+    items = _items(guidelines)
+    ids = [canonical(item) for item in items]
     names: dict[str, str] = {}
     problems = [f"guideline {i} is listed {ids.count(i)} times" for i in dict.fromkeys(ids) if ids.count(i) > 1]
     official = _items(departments)
@@ -111,28 +129,72 @@ def register(guidelines: str, departments: str) -> Register:
     written = "|".join(r"\s+".join(_word(w) for w in n.split()) for n in sorted(names, key=len, reverse=True))
     pattern = re.compile(rf"(?:{written})(?!\w)") if official else None
     names |= {core: name for core, name in zip(cores, official, strict=True) if core and cores.count(core) == 1}
-    return Register(frozenset(ids), frozenset(i.split(".")[0] for i in ids), names, pattern)
+    return Register(
+        ids=frozenset(ids),
+        written=frozenset(items),
+        chapters=frozenset(match[0] for match in map(CHAPTER.match, ids) if match),
+        coded=_coded(ids),
+        number=_number(ids, items),
+        has_plain=any(i.isdecimal() for i in ids),
+        names=names,
+        pattern=pattern,
+    )
+
+
+CHAPTER = re.compile(r"(?:[A-Z]+-)?(?:\d+|[IVXL]+)")
+
+
+def canonical(written: str) -> str:
+    """Return an id without its label, spaces and brackets: "Article 7 (b)" is "7b", "EMP 2.07" is "EMP-2.07"."""
+    plain = re.sub(r"[\s()]+", "", re.sub(DASH, "-", MARKED.sub("", written, count=1)))
+    code = CODE.match(plain)
+    return f"{code['code'].upper()}-{plain[code.end() :].lower()}" if code else plain
+
+
+def _coded(ids: Sequence[str]) -> re.Pattern[str] | None:
+    """A pattern of ids with the codes of a register, of Roman numerals, and of ids of no known form, or None."""
+    codes = {match["code"] for match in map(CODE.match, ids) if match}
+    forms = [rf"{re.escape(code)}\s?{DASH}?\s?{NUMBER}(?:{DASH}\d{{1,3}})?[a-z]?" for code in sorted(codes)]
+    if any(map(ROMAN.match, ids)):
+        forms.append(r"[IVXL]{1,5}\.\d{1,3}[a-z]?")
+    forms += [re.escape(i) for i in ids if not CODE.match(i) and not ROMAN.match(i) and not i[:1].isdecimal()]
+    return re.compile(rf"(?<![\w.-])(?:{'|'.join(forms)}){AFTER_NUMBER}") if forms else None
+
+
+def _number(ids: Sequence[str], items: Sequence[str]) -> re.Pattern[str]:
+    """A pattern of numbers in the forms of a register: with hyphens or letters in brackets only if it has them."""
+    hyphen = rf"(?:{DASH}\d{{1,3}})?" if any(re.match(r"\d+-\d", i) for i in ids) else ""
+    letter = r"(?:\s?\([a-z]{1,2}\)|[a-z])?" if any("(" in item for item in items) else "[a-z]?"
+    return re.compile(rf"{NUMBER}{hyphen}{letter}{AFTER_NUMBER}")
 
 
 def ids_in(text: str, known: Register) -> Iterator[HandbookMention]:
     """Yield guideline ids in order of appearance."""
-    for start, end, is_loose in id_ranges(text):
-        registered = text[start:end] in known.ids
+    for start, end, is_loose in id_ranges(text, known):
+        number = canonical(text[start:end])
+        registered = number in known.ids
         if registered or not is_loose:
-            yield HandbookMention(start, end, "guideline", text[start:end], registered)
+            yield HandbookMention(start, end, "guideline", number, registered)
 
 
-def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
+def id_ranges(text: str, known: Register) -> Iterator[tuple[int, int, bool]]:
     """Yield ranges of ids, and whether each counts only if it is registered."""
+    ranges = [(*match.span(), False) for match in known.coded.finditer(text)] if known.coded else []
+    taken = [range(start, end) for start, end, _ in ranges]
+    ranges += [each for each in _number_ranges(text, known) if not any(each[0] in one for one in taken)]
+    yield from sorted(ranges)
+
+
+def _number_ranges(text: str, known: Register) -> Iterator[tuple[int, int, bool]]:
     before, loose = -1, False
-    for match in NUMBER.finditer(text):
+    for match in known.number.finditer(text):
         start, end = match.span()
         if start and (text[start - 1].isalnum() or text[start - 1] in "_.$€£"):
             continue
-        dotted = "." in match[0]
-        if before >= 0 and dotted and JOINT.fullmatch(text, before, start) and not UNIT.match(text, end):
+        structured = not match[0].isdecimal()
+        if before >= 0 and _continues(text, before, start, end, structured or known.has_plain):
             pass
-        elif (only_registered := _labelled(text, start, end, dotted)) is not None:
+        elif (only_registered := _labelled(text, start, end, structured, known.has_plain)) is not None:
             loose = only_registered
         else:
             continue
@@ -140,11 +202,16 @@ def id_ranges(text: str) -> Iterator[tuple[int, int, bool]]:
         yield start, end, loose
 
 
-def _labelled(text: str, start: int, end: int, dotted: bool) -> bool | None:
+def _continues(text: str, before: int, start: int, end: int, can_be_id: bool) -> bool:
+    """Whether a number is the next of a list of ids: "Guidelines 4.2, 4.3 and 9.1"."""
+    return can_be_id and bool(JOINT.fullmatch(text, before, start)) and not UNIT.match(text, end)
+
+
+def _labelled(text: str, start: int, end: int, structured: bool, has_plain: bool) -> bool | None:
     """Whether a number is an id only if it is registered, by its surroundings; None if it is no id."""
     lead = text[max(0, start - LOOK_BACK) : start]
-    if not dotted:
-        return False if GUIDELINE.search(lead) else None
+    if not structured:
+        return False if (LABELLED if has_plain else GUIDELINE).search(lead) else None
     if LABELLED.search(lead):
         return False
     if lead.rstrip()[-1:] in ("(", "[") and CLOSES.match(text, end):
@@ -162,17 +229,20 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Hand
     skipped = _skipped(owner)
     low = lower(text)
     taken = bytearray(len(text))
+    official = [match.span() for match in known.pattern.finditer(low)] if known.pattern else []
     for start, end in _built_like_one(text, low):
+        if any(a <= start and end <= b and (a, b) != (start, end) for a, b in official):
+            continue
         first = _opening(text[start:end], start, skipped, known)
         key = _key(text[first:end])
         if first < end and HEADS.sub("", f" {key}").strip():
             taken[first:end] = b"\1" * (end - first)
             name = known.names.get(key) or known.names.get(_core(key))
             yield HandbookMention(first, end, "department", name or key, name is not None)
-    for match in known.pattern.finditer(low) if known.pattern else ():
-        inner = match.start() > 0 and low[match.start() - 1].isalnum()
-        if not inner and not any(taken[match.start() : match.end()]):
-            yield HandbookMention(*match.span(), "department", known.names[_key(match[0])], True)
+    for start, end in official:
+        inner = start > 0 and low[start - 1].isalnum()
+        if not inner and not any(taken[start:end]):
+            yield HandbookMention(start, end, "department", known.names[_key(low[start:end])], True)
 
 
 @lru_cache(maxsize=512)
@@ -198,7 +268,7 @@ def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
             yield start - len(name[0]), end
     for match in CAPITALISED.finditer(text):
         start, end = match.span()
-        if match[0] in ALONE and not HEADS.match(low, end):
+        if match[0] in ALONE and not HEADS.match(low, end) and not ID_NUMBER.match(text, end):
             in_context = BY.search(text[max(0, start - LOOK_BACK) : start]) and STOPS.match(text, end)
             if in_context or match[0] in ALWAYS:
                 yield start, end
@@ -219,10 +289,6 @@ def _items(listed: str) -> list[str]:
     return [" ".join(item.split()) for item in listed.split(";") if item.strip()]
 
 
-def _number(item: str) -> str:
-    return MARKED.sub("", item)
-
-
 def _key(name: str) -> str:
     return " ".join(name.lower().replace("&", " and ").split()).removeprefix("the ")
 
@@ -235,9 +301,6 @@ def _core(key: str) -> str:
     """A department's name without the general word: "travel" of "travel desk", "finance" of "department of finance"."""
     words = [w for w in key.split() if not re.fullmatch(HEAD, w, re.I)]
     return " ".join(words).removeprefix("of ").removeprefix("for ")
-
-
-LINE = re.compile(r"^(?:Guideline\s+|§\s*)?(?P<id>\d{1,3}(?:\.\d{1,3})+[a-z]?)(?![\w%])[^\n]*", re.I | re.M)
 
 
 class Guideline(NamedTuple):
@@ -259,10 +322,12 @@ class ExpectedAnswer(NamedTuple):
     """Unit and value."""
     words: tuple[str, ...] = ()
     """Other values, in lower case."""
+    declines_rest: bool = False
+    """Whether the answer must also say that the handbook does not answer the rest of the question."""
 
     @property
     def answerable(self) -> bool:
-        return any(self)
+        return bool(self.ids or self.departments or self.figures or self.words)
 
 
 class HandbookQuestion(NamedTuple):
@@ -272,6 +337,8 @@ class HandbookQuestion(NamedTuple):
     expected: ExpectedAnswer
     mentioned: frozenset[str]
     """Ids, departments and figures that the question names."""
+    granted: frozenset[str]
+    """Departments and figures that a right answer names, if the case has one in words."""
 
 
 def read_question(case: Case) -> HandbookQuestion:
@@ -283,31 +350,36 @@ def read_question(case: Case) -> HandbookQuestion:
         )
     inputs = case.input
     expected = tuple(case.expected)
-    return _parsed(inputs.get("question", ""), expected, inputs["guidelines"], inputs["departments"], case.id)
+    lists = inputs["guidelines"], inputs["departments"]
+    return _parsed(inputs.get("question", ""), expected, *lists, inputs.get("answer", ""), case.id)
 
 
 @lru_cache(maxsize=1024)
 def _parsed(
-    question: str, expected: tuple[str, ...], guidelines: str, departments: str, case_id: str
+    question: str, expected: tuple[str, ...], guidelines: str, departments: str, answer: str, case_id: str
 ) -> HandbookQuestion:
     known = register(guidelines, departments)
-    question = plain(question)
-    named = [m.label for m in (*ids_in(question, known), *departments_in(question, known))]
+    ids = frozenset(m.label for m in ids_in(plain(question), known))
     return HandbookQuestion(
-        known, _expected(expected, known, case_id), frozenset([*named, *map(value_of, figures_in(question))])
+        known, _expected(expected, known, case_id), ids | _named(plain(question), known), _named(plain(answer), known)
     )
+
+
+def _named(text: str, known: Register) -> frozenset[str]:
+    """Departments and figures of a text."""
+    figures = values_in(text, list(id_ranges(text, known)))
+    return frozenset(m.label for m in departments_in(text, known)) | frozenset(map(value_of, figures))
 
 
 def _expected(expected: tuple[str, ...], known: Register, case_id: str) -> ExpectedAnswer:
     """The expected parts by kind."""
-    if all(declines(item) for item in expected):
-        return ExpectedAnswer()
+    parts = [item for item in expected if not declines(item)]
     ids, departments, figures, words = [], [], [], []
-    for item in expected:
-        number = MARKED.sub("", item)
-        if number in known.ids:
+    for item in parts:
+        number = canonical(item)
+        if number in known.ids and (item in known.written or not item.isdecimal()):
             ids.append(number)
-        elif number != item:
+        elif MARKED.match(item):
             raise UserError(f"case '{case_id}': expected {item!r} is not in the handbook's list of guidelines")
         elif item in known.names.values():
             departments.append(item)
@@ -315,7 +387,8 @@ def _expected(expected: tuple[str, ...], known: Register, case_id: str) -> Expec
             figures.append(value_of(in_item[0]))
         else:
             words.append(plain(item).casefold())
-    return ExpectedAnswer(tuple(ids), tuple(departments), tuple(figures), tuple(words))
+    rest = bool(parts) and len(parts) < len(expected)
+    return ExpectedAnswer(tuple(ids), tuple(departments), tuple(figures), tuple(words), rest)
 
 
 def value_of(figure: Figure) -> str:
@@ -323,15 +396,33 @@ def value_of(figure: Figure) -> str:
     return f"{figure.unit.replace(' ', '-')} {figure.value}"
 
 
-@DocumentCache
-def lines(document: str) -> dict[str, Guideline]:
-    """Parse the guidelines of a source, by number."""
+HEAD_OF_LINE = re.compile(rf"^[*#> \t]*(?:{LABEL}\s*)?", re.I | re.M)
+
+
+@lru_cache(maxsize=256)
+def guidelines_of(document: str, known: Register) -> dict[str, Guideline]:
+    """Parse the guidelines that a document shows, by canonical id: from a head to the next or to an empty line."""
+    heads = list(_heads(document, known))
     guidelines: dict[str, Guideline] = {}
-    for match in LINE.finditer(document):
-        at = match.start()
-        figures = {value_of(f): (at + f.start, at + f.end) for f in values_in(match[0], list(id_ranges(match[0])))}
-        guidelines[match["id"]] = Guideline(at, match.end(), match[0], figures)
+    for at, (number, start) in enumerate(heads):
+        following = heads[at + 1][1] if at + 1 < len(heads) else len(document)
+        text = re.split(r"\n\s*\n", document[start:following], maxsplit=1)[0].rstrip()
+        ids = list(id_ranges(text, known))
+        figures = {value_of(f): (start + f.start, start + f.end) for f in values_in(text, ids)}
+        guidelines.setdefault(number, Guideline(start, start + len(text), text, figures))
     return guidelines
+
+
+def _heads(document: str, known: Register) -> Iterator[tuple[str, int]]:
+    """Ids that begin a line, with the start of the line."""
+    for line in HEAD_OF_LINE.finditer(document):
+        patterns = [known.coded, known.number] if known.coded else [known.number]
+        for match in filter(None, (pattern.match(document, line.end()) for pattern in patterns)):
+            number = canonical(match[0])
+            is_labelled = line[0].strip("*#> \t") != ""
+            if number in known.ids and (is_labelled or not match[0].isdecimal()):
+                yield number, line.start()
+                break
 
 
 def values_in(text: str, ids: Sequence[tuple[int, int, bool]]) -> list[Figure]:

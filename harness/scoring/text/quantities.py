@@ -62,7 +62,8 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
 UNIT = (
     r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|basis\s+points?\b|bps\b"
     r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b"
-    r"|(?:(?:consecutive|calendar|full|additional|more|business|working|banking|successive|further)\s+){0,2}"
+    r"|(?:(?:consecutive|calendar|full|whole|paid|unpaid|sick|additional|extra|more|business|working|banking|successive"
+    r"|further)\s+){0,2}"
     r"(?:minutes?|hours?|days?|weeks?|months?|years?|yrs?\.?)\b))"
 )
 MONEY_SIGN = r"(?P<sign>(?:\bUS\s?|\bU\.S\.\s?)?[$€£]|\b(?:USD|EUR|GBP))"

@@ -14,7 +14,7 @@ from training.data.rows import TrainingRow, Turn, load_rows
 
 ROWS = 300
 GENERATED = (
-    "brand.voice.generate", "finance.report.generate", "policy.handbook.generate", "legal.citations.cases",
+    "brand.voice.cases", "finance.report.cases", "policy.handbook.cases", "legal.citations.cases",
     "legal.clauses.cases", "legal.clauses_long.cases", "legal.extraction.cases", "legal.summaries.cases",
 )  # fmt: skip
 PUBLIC = ("contractnli", "cuad", "plain_english")

@@ -57,6 +57,8 @@ EQUAL = [
     ("30 days", "thirty (30) days"),
     ("30 days", "thirty days"),
     ("30 days", "30-day"),
+    ("3 days", "3 paid days"),
+    ("24 hours", "24 unpaid sick hours"),
     ("30 days", "thirty (30) calendar days"),
     ("14 days", "two weeks"),
     ("1 year", "12 months"),

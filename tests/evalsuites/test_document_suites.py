@@ -1,0 +1,303 @@
+"""The suites of fund sheets, handbooks and brand briefs: right answers pass, rote fails, training rows are apart."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from evalsuites.brand.voice import briefs
+from evalsuites.brand.voice.cases import right_answers
+from evalsuites.finance.report import sheets
+from evalsuites.policy.handbook import handbooks
+from harness.errors import UserError
+from harness.schema import Case, Completion, Record
+from harness.scoring.policy.handbook import canonical, guidelines_of, register
+from harness.suites.suite import Suite
+from tests.evalsuites import separation
+from tests.evalsuites.judging import answered, judged_by_pytest, levels, outcomes
+
+NAMES = ("brand/voice", "finance/report", "policy/handbook")
+LEAST_CASES = {"brand/voice": 240, "finance/report": 280, "policy/handbook": 280}
+LEAST_DOCUMENTS = {"brand/voice": 160, "finance/report": 48, "policy/handbook": 24}
+LEAST_ROWS = 1000
+every_suite = pytest.mark.parametrize("name", NAMES)
+
+
+def suite_of(name: str) -> Suite:
+    return import_module(f"evalsuites.{name.replace('/', '.')}.test_{name.split('/')[1]}").suite
+
+
+def cases_of(name: str) -> ModuleType:
+    return import_module(f"evalsuites.{name.replace('/', '.')}.cases")
+
+
+@cache
+def answers(name: str) -> dict[str, str]:
+    """The right answer of every case, as a person writes it."""
+    if name == "brand/voice":
+        return right_answers()
+    if name == "finance/report":
+        return {case.id: case.expected[0] for case in suite_of(name).cases}
+    questions = [question for book in handbooks.handbooks("test") for question in book.sidecar.questions]
+    return {case.id: q.answer for case, q in zip(suite_of(name).cases, questions, strict=True)}
+
+
+@cache
+def training(name: str, split: str = "train") -> list[tuple[Case, str]]:
+    module = cases_of(name)
+    return list(module.training_pairs(split, module.ROWS[split], 0))
+
+
+@cache
+def records(name: str, answer: Callable[[Case], str]) -> list[Record]:
+    return answered(suite_of(name), answer)
+
+
+def right(name: str) -> Callable[[Case], str]:
+    return lambda case: answers(name)[case.id]
+
+
+@every_suite
+def test_a_suite_has_enough_cases_of_many_documents(name):
+    cases = suite_of(name).cases
+    assert len(cases) >= LEAST_CASES[name]
+    assert len({case.cluster for case in cases}) >= LEAST_DOCUMENTS[name]
+    assert len({str(case.input) for case in cases}) == len(cases)
+
+
+@every_suite
+def test_right_answers_pass_every_gate(name):
+    result = outcomes(suite_of(name), records(name, right(name)))
+    assert result and set(result.values()) == {"pass"}
+
+
+@pytest.mark.slow
+@every_suite
+def test_a_user_s_pytest_passes_right_answers(name, tmp_path):
+    code, verdicts = judged_by_pytest(name, answers(name), tmp_path)
+    assert code == 0
+    assert {verdict.outcome for verdict in verdicts} == {"pass", "skipped"}
+
+
+@every_suite
+def test_there_are_a_thousand_training_rows_and_a_seed_gives_another_order(name):
+    pairs = training(name)
+    assert len(pairs) >= LEAST_ROWS and len({str(case.input) for case, _ in pairs}) > 0.9 * len(pairs)
+    assert pairs == list(cases_of(name).training_pairs("train", cases_of(name).ROWS["train"], 0))
+    other = cases_of(name).training_pairs("train", 50, 1)
+    assert [case.input for case, _ in pairs[:50]] != [case.input for case, _ in other]
+
+
+@every_suite
+def test_no_training_row_comes_from_a_document_of_the_suite_or_of_validation(name):
+    sources = [{case.cluster for case in suite_of(name).cases}]
+    sources += [{case.cluster for case, _ in training(name, split)} for split in ("train", "dev")]
+    assert all(sources)
+    assert all(not one & other for one in sources for other in sources if one is not other)
+
+
+def shared_text(name: str) -> str:
+    """What both sides have: a brand's guide, and the wording of the tasks."""
+    if name != "brand/voice":
+        return ""
+    cases = [case for case, _ in training(name)] + list(suite_of(name).cases)
+    return "\n".join({case.input["guide"] for case in cases} | {case.input["task"] for case in cases})
+
+
+@every_suite
+def test_training_and_suite_share_hardly_a_run_of_eight_words(name):
+    shown, trained = (
+        [text for case in cases for text in (case.document, case.input.get("question", ""))]
+        for cases in (suite_of(name).cases, [case for case, _ in training(name)])
+    )
+    runs = [
+        set().union(*(separation.runs(text, shared_text(name)) for text in set(texts))) for texts in (shown, trained)
+    ]
+    assert len(runs[0] & runs[1]) < 0.003 * len(runs[0])
+
+
+def test_training_and_suite_share_no_fund_and_no_company():
+    funds = [{sheet.sidecar.fund for sheet in sheets.sheets(split)} for split in sheets.SPLITS]
+    companies = [{book.sidecar.company for book in handbooks.handbooks(split)} for split in handbooks.SPLITS]
+    assert (funds[0] & funds[1], companies[0] & companies[1]) == (set(), set())
+    assert separation.names_in(suite_of("finance/report").cases, funds[0]) == set()
+    assert separation.names_in(suite_of("policy/handbook").cases, companies[0]) == set()
+
+
+def always(text: str) -> Callable[[Case], str]:
+    return lambda case: text
+
+
+def whole(case: Case) -> str:
+    return case.document
+
+
+def other_values(case: Case) -> str:
+    """The right paragraph with every first digit of a figure changed."""
+    return re.sub(r"(?<![\d.,])[1-8](?=[\d.,]*\d)", lambda digit: str(int(digit[0]) + 1), case.expected[0])
+
+
+def every_section(case: Case) -> str:
+    return f"Sections {case.input['guidelines']}"
+
+
+ROTE = [
+    ("finance/report", "keyword floor", "required_figure_recall-at_least-0.9"),
+    ("finance/report", "keyword floor", "figure_fabrication_rate-at_most-0.05"),
+    ("finance/report", other_values, "figure_fabrication_rate-at_most-0.05"),
+    ("finance/report", whole, "report_clean_rate-at_least-0.75"),
+    ("finance/report", always("It is not reported."), "required_figure_recall-at_least-0.9"),
+    ("policy/handbook", "keyword floor", "answer_correct-at_least-0.85"),
+    ("policy/handbook", "keyword floor", "answered_unanswerable_rate-at_most-0.1"),
+    ("policy/handbook", always("Yes."), "guideline_recall-at_least-0.9"),
+    ("policy/handbook", always("The handbook does not say."), "refusal_rate-at_most-0.1"),
+    ("policy/handbook", whole, "guideline_precision-at_least-0.9"),
+    ("policy/handbook", every_section, "guideline_precision-at_least-0.9"),
+    ("brand/voice", "keyword floor", "usable_rate-at_least-0.85"),
+    ("brand/voice", whole, "clean_completion_rate-at_least-0.9"),
+    ("brand/voice", always("Thank you for your message."), "point_recall-at_least-0.9"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "gate"), ROTE)
+def test_an_answer_without_understanding_fails_the_gate(name, answer, gate):
+    answer = suite_of(name).floor if answer == "keyword floor" else answer
+    assert outcomes(suite_of(name), records(name, answer))[gate] == "fail"
+
+
+@pytest.mark.parametrize(("name", "score"), [("finance/report", "fact_sheets"), ("policy/handbook", "guidelines")])
+def test_right_answers_to_another_question_on_the_same_document_are_wrong(name, score):
+    cases = suite_of(name).cases
+    texts = answers(name)
+    swapped = {
+        one.id: two.id for one, two in pairwise(cases) if one.cluster == two.cluster and texts[one.id] != texts[two.id]
+    }
+    given = answered(suite_of(name), lambda case: texts[swapped.get(case.id, case.id)])
+    judged = [record.scores[score].value for record in given if record.case.id in swapped]
+    assert len(judged) > 200 and sum(judged) < 0.15 * len(judged)
+
+
+def test_sheets_have_ten_layouts_and_handbooks_many_numberings():
+    layouts = Counter(sheet.sidecar.layout for split in sheets.SPLITS for sheet in sheets.sheets(split))
+    assert len(layouts) >= 10
+    books = [book for split in handbooks.SPLITS for book in handbooks.handbooks(split)]
+    shapes = {re.sub(r"\d+", "0", re.sub(r"[A-Z]+(?=-)", "A", book.sidecar.sections[-1])) for book in books}
+    assert len(shapes) >= 8
+    assert min(len(book.text.split()) for book in books) >= 1450
+
+
+def test_an_excerpt_holds_the_sections_of_its_question_and_the_scorer_finds_them():
+    for case in suite_of("policy/handbook").cases:
+        known = register(case.input["guidelines"], case.input["departments"])
+        shown = guidelines_of(case.document, known)
+        number = int(case.id.rsplit("-", 1)[1])
+        book = next(book for book in handbooks.handbooks("test") if book.id == case.cluster)
+        wanted = book.sidecar.questions[number - 1].sections
+        assert {canonical(section) for section in wanted} <= set(shown), case.id
+        assert 2 <= len(shown) < len(book.sections)
+
+
+HANDBOOK = """company = "Any"
+numbering = "1.1"
+sections = ["1.1"]
+departments = ["Office"]
+missing_sections = ["1.9"]
+[[questions]]
+kind = "value"
+ask = "How many days?"
+answer = "6 days (1.1)."
+expected = ["1.1", "6 days"]
+sections = ["1.1"]
+"""
+SHEET = """layout = "table"
+fund = "Any Fund"
+statements = []
+facts = '''
+entity | period | metric | unit | value
+Any Fund | Q1 2025 | income | USD | 12
+'''
+[[tasks]]
+kind = "question"
+ask = "What was the income?"
+answer = "Any Fund had income of $12 in Q1 2025."
+"""
+
+
+@pytest.mark.parametrize(
+    ("read", "sidecar", "text", "old", "new", "message"),
+    [
+        (handbooks.read_handbook, HANDBOOK, "Any\n\n1.1 Leave.", '"value"', '"guess"', "question of kind 'guess'"),
+        (
+            handbooks.read_handbook,
+            HANDBOOK,
+            "Any\n\n1.1 Leave. 6 days.",
+            'sections = ["1.1"]\n',
+            'sections = ["1.2"]\n',
+            "1.2",
+        ),
+        (handbooks.read_handbook, HANDBOOK, "Any\n\n1.10 Leave.", "", "", "0 paragraphs begin with section '1.1'"),
+        (handbooks.read_handbook, HANDBOOK, "Any\n\n1.1 Leave.", "company", "firm", "unknown field `firm`"),
+        (sheets.read_file, SHEET, "Income: $12", '"question"', '"guess"', "task of kind 'guess'"),
+        (sheets.read_file, SHEET, "Income: $12", '"question"', '"not reported"', "with absent = ''"),
+        (sheets.read_file, SHEET, "Income: $12", "Q1 2025 | income", "soon | income", "period 'soon' cannot be read"),
+    ],
+)
+def test_a_sidecar_that_does_not_fit_is_refused_in_one_line(read, sidecar, text, old, new, message, tmp_path):
+    file = tmp_path / "one.txt"
+    file.write_text(text, "utf-8")
+    file.with_suffix(".toml").write_text(sidecar.replace(old, new) if old else sidecar, "utf-8")
+    with pytest.raises(UserError, match=re.escape(message)):
+        read(file)
+
+
+def test_a_sidecar_that_fits_is_read(tmp_path):
+    (tmp_path / "one.txt").write_text("Any\n\n1.1 Leave. 6 days.", "utf-8")
+    (tmp_path / "one.toml").write_text(HANDBOOK, "utf-8")
+    assert handbooks.read_handbook(tmp_path / "one.txt").sections == {"1.1": "1.1 Leave. 6 days."}
+    (tmp_path / "two.txt").write_text("Income: $12 on March 31, 2025", "utf-8")
+    (tmp_path / "two.toml").write_text(SHEET, "utf-8")
+    assert sheets.read_file(tmp_path / "two.txt").facts.endswith("Dates and spans of time: March 31, 2025")
+
+
+def test_a_case_of_an_unknown_brand_is_refused():
+    case = suite_of("brand/voice").cases[0]
+    scorer = suite_of("brand/voice").scorers[0]
+    stranger = Case(id="x", input=case.input, expected=[], cluster="x", tags={"brand": "nobody"})
+    with pytest.raises(UserError, match="tag 'brand' is 'nobody', expected one of ambleworth"):
+        scorer(stranger, Completion(key="k", text="Hello.", finish_reason="stop", prompt_tokens=1, output_tokens=1))
+
+
+def test_every_brand_has_a_guide_in_short_and_texts_for_five_channels():
+    assert len(briefs.brands()) >= 4
+    for brand in briefs.brands().values():
+        assert 80 <= len(brand.in_short.split()) <= 150
+        texts = [text for split in briefs.SPLITS for brief in briefs.briefs(brand.name, split) for text in brief.texts]
+        assert {text.channel for text in texts} == set(briefs.CHANNELS)
+
+
+README = {
+    "brand/voice": ("usable_rate", "clean_completion_rate", "point_recall"),
+    "finance/report": ("required_figure_recall", "figure_fabrication_rate", "mispaired_rate", "report_clean_rate"),
+    "policy/handbook": ("guideline_recall", "guideline_precision", "answer_correct", "answered_unanswerable_rate"),
+}
+
+
+@every_suite
+def test_the_readme_states_counts_and_floor_as_measured(name):
+    suite = suite_of(name)
+    kinds = Counter(case.tags["kind"] for case in suite.cases)
+    floor = levels(suite, records(name, suite.floor))
+    stated = [
+        f"{len(suite.cases):,} cases of {len({case.cluster for case in suite.cases})}",
+        *(f"{count:,} `{kind}`" for kind, count in kinds.items()),
+        ", ".join(f"`{metric}` {floor[metric].value:.3f}" for metric in README[name]),
+        f"{len(training(name)):,} training rows",
+    ]
+    text = " ".join((Path(suite.folder) / "README.md").read_text("utf-8").split())
+    assert [fact for fact in stated if fact not in text] == []
