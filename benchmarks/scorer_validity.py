@@ -1,11 +1,12 @@
 """How far may the fabrication scorer be trusted? Measures it against people's labels and against known errors.
 
-    python benchmarks/scorer_validity.py [--only frank|faithbench|injected] [--frozen] [--show 20]
+    python benchmarks/scorer_validity.py [--only completions|frank|faithbench|injected] [--frozen] [--show 20]
         [--docs docs/scorer-validity.md] [--json FILE]
 
 Prints its tables, and writes them into a Markdown file, between markers. The public data is found through
-TUNEGATE_DATA; a part whose data is not there is left as it is. The frozen part of the injected errors is scored only
-with --frozen, so that daily work on the scorer does not look at it. Under two minutes on one core.
+TUNEGATE_DATA; a part whose data is not there is left as it is. The frozen parts of the completions and of the injected
+errors are scored only with --frozen, so that daily work on the scorer does not look at them. Under two minutes on one
+core.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 
+import known_truth as truth  # noqa: E402
 import validity_injected as known  # noqa: E402
+import validity_known_truth as completions  # noqa: E402
 import validity_people as people  # noqa: E402
 from injected import FAITHFUL, OPERATORS, cuad_folder  # noqa: E402
 from pages import write_between  # noqa: E402
@@ -130,6 +133,41 @@ def injected_records(rates: Sequence[known.Rate]) -> list[dict[str, Any]]:
     ]
 
 
+def completion_tables(part: str) -> tuple[list[Table], list[dict[str, Any]]]:
+    """The scorer and its rivals on the completions of one part; the scorer by domain and by type of error."""
+    tuning = completions.load("tuning")
+    whole = tuning if part == "tuning" else completions.load(part)
+    found = [completions.judged(name, rule, whole) for name, rule in completions.detectors(tuning).items()]
+    domains = {domain: [each for each in whole if completions.domain_of(each) == domain] for domain in truth.DOCUMENTS}
+    by_domain = [completions.judged(f"{SCORER}, {d}", completions.fact_scorer, one) for d, one in domains.items()]
+    by_type = completions.judged(SCORER, completions.fact_scorer, whole, by_type=True)
+    header = ["detector", *(f"recall, {kind}" for kind in truth.CLASSES), "faithful with a finding"]
+    header += ["findings per 100 faithful words", "precision of findings", "balanced accuracy"]
+    cells = [
+        [r.detector, *map(_share, (*r.recall.values(), r.alarms, r.density, r.precision, r.accuracy))]
+        for r in (*found, *by_domain)
+    ]
+    note = f"{completions.numbers_of(whole)} 95% intervals by drawing documents anew."
+    types = [[kind, _share(value)] for kind, value in by_type.recall.items()]
+    records = [
+        {"set": f"completions, {part}", "detector": r.detector, "measure": measure, "value": value.value}
+        | {"low": value.low, "high": value.high, "n": len(whole), "clusters": len({each.document for each in whole})}
+        for r in found[:1]
+        for measure, value in r.measures().items()
+    ]
+    title = f"Completions with known truth, {part} part"
+    return [
+        Table(title, header, cells, note),
+        Table(f"{title}: the scorer by type of error", ["type", "recall"], types, ""),
+    ], records
+
+
+def _share(interval: completions.Interval) -> str:
+    if interval.value != interval.value:  # NaN
+        return "-"
+    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
 def show_false_alarms(data: Path, most: int) -> None:
     """Print findings in summaries of the tuning set that people called faithful."""
     alarms = [(span, item) for item in people.frank(data) if not item.positive for span in people.found(item)]
@@ -175,6 +213,13 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Run the parts asked for, print and write their tables, and give their figures as records."""
     root = os.environ.get("TUNEGATE_DATA")
     records = []
+    if args.only in (None, "completions"):
+        tables = []
+        for part in ("tuning", "frozen") if args.frozen else ("tuning",):
+            drawn, found = completion_tables(part)
+            tables += drawn
+            records += found
+        _publish(tables, "completions", args.docs)
     for name, (_, _, file) in SETS.items():
         if args.only in (None, name):
             if not root or not (Path(root) / file).is_file():
@@ -211,8 +256,8 @@ def today() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the fabrication scorer.")
-    parser.add_argument("--only", choices=["frank", "faithbench", "injected"], help="one part")
-    parser.add_argument("--frozen", action="store_true", help="score the frozen part of the injected errors too")
+    parser.add_argument("--only", choices=["completions", "frank", "faithbench", "injected"], help="one part")
+    parser.add_argument("--frozen", action="store_true", help="score the frozen parts too")
     parser.add_argument(
         "--show",
         type=int,

@@ -21,8 +21,9 @@ BADGES = {None: "", True: "pass", False: "fail"}
 SHORT = "balanced accuracy"
 """The measure shown next to the metric; the others are in this section's tables."""
 LEAD = (
-    "A metric is only as good as its scorer. These numbers come from labelled texts of other domains and from errors "
-    "inserted into faithful text; docs/scorer-validity.md describes how they were measured."
+    "A metric is only as good as its scorer. These numbers come from answers with known truth over the shipped "
+    "documents, from labelled texts of other domains and from errors inserted into faithful text; "
+    "docs/scorer-validity.md describes how they were measured."
 )
 
 
@@ -98,7 +99,7 @@ def note_for(metric: Metric) -> str:
     if validity is None:
         return ""
     shown = [f"{number_format.estimate(f.estimate)} on {f.set}" for f in _short(validity)]
-    return f"scorer's balanced accuracy against people (50% is chance): {'; '.join(shown)}" if shown else ""
+    return f"scorer's balanced accuracy (50% is chance): {'; '.join(shown)}" if shown else ""
 
 
 def _short(validity: Validity) -> list[ValidityFigure]:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from harness.scoring.grounding import facts
 from tests.benchmarks.test_injected import load
 
 people, known, validity = load("validity_people"), load("validity_injected"), load("scorer_validity")
+completions, truth = load("validity_known_truth"), load("known_truth")
 injected = load("injected")
+ROOT = Path(__file__).parents[2]
 MARKERS = "".join(f"<!-- {n}: written by x -->\nold {n}\n<!-- /{n} -->\n" for n in ("frank", "faithbench", "injected"))
 
 
@@ -171,3 +174,67 @@ def test_the_scorer_meets_its_targets_on_open_own_text(monkeypatch):
     rates = [r for r in known.rates(known.judged(("open",))) if r.kind == "all" and r.origin == "own"]
     missed = [(r.operator, round(r.value, 3)) for r in rates if r.met is False]
     assert missed == []
+
+
+DOCUMENT = "The rent is $1,200 a month, due on the 3rd. Ann Lee pays it unless the roof leaks."
+
+
+def completion(number: int, text: str, *errors: tuple[str, str]) -> Any:
+    """A completion over DOCUMENT with typed errors."""
+    marks = [truth.Error(kind, text.index(wrong), text.index(wrong) + len(wrong)) for kind, wrong in errors]
+    return truth.Known(f"c{number}", "doc", "summary", "prose", "", text, tuple(marks))
+
+
+@pytest.fixture
+def three(monkeypatch):
+    monkeypatch.setattr(completions, "source_of", lambda each: DOCUMENT)
+    return [
+        completion(1, "Rent of 1,200 dollars falls due."),
+        completion(2, "Rent of $1,300 is due, paid by Bob.", ("absent-amount", "$1,300"), ("absent-name", "Bob")),
+        completion(3, "The rent is due always.", ("meaning-exception", "always")),
+    ]
+
+
+def test_rivals_see_numbers_and_names_that_the_document_lacks(three):
+    faithful, wrong, _ = three
+    assert (completions.numbers(faithful), completions.numbers_and_names(faithful)) == ([], [])
+    assert [wrong.text[a:b] for a, b in completions.numbers(wrong)] == ["1,300"]
+    assert [wrong.text[a:b] for a, b in completions.numbers_and_names(wrong)] == ["1,300", "Bob"]
+    assert completions.novelty(faithful, 1) == pytest.approx(4 / 6)
+    assert completions.novelty(three[2], 2) == pytest.approx(2 / 4)
+
+
+def test_a_detector_is_measured_by_class_by_completion_and_by_finding(three):
+    found = completions.judged("rule", completions.numbers_and_names, three)
+    assert {kind: share.value for kind, share in found.recall.items() if kind != "join"} == {"absent": 1, "meaning": 0}
+    assert (found.alarms.value, found.precision.value, found.accuracy.value) == (0, 1, 1)
+    every = completions.judged("all", lambda each: [(0, 4), (5, 6)], three)
+    assert (every.alarms.value, every.accuracy.value, every.precision.value) == (1, 0.5, 0)
+    assert every.density.value == pytest.approx(2 / 0.06)
+    types = completions.judged("rule", completions.numbers, three, by_type=True).recall
+    assert {kind: share.value for kind, share in types.items()} == {
+        "absent-amount": 1, "absent-name": 0, "meaning-exception": 0,
+    }  # fmt: skip
+
+
+def test_a_verdict_on_a_whole_completion_has_no_places(three):
+    found = completions.judged("whole", lambda each: [(0, len(each.text))], three)
+    assert found.precision.value != found.precision.value and found.accuracy.value == 0.5
+
+
+def test_completions_whose_errors_are_of_meaning_alone_are_neither_positive_nor_negative(three):
+    assert [completions.is_positive(each) for each in three] == [False, True, None]
+
+
+def test_the_novelty_of_runs_is_chosen_where_it_tells_the_parts_apart(three):
+    apart = [completion(4, "The rent is due."), three[1], three[2]]
+    size, threshold = completions.chosen_novelty(apart)
+    assert [completions.novelty(each, size) >= threshold for each in apart[:2]] == [False, True]
+
+
+def test_the_page_was_measured_with_the_scorer_as_it_is():
+    page = (ROOT / "docs" / "scorer-validity.md").read_text("utf-8")
+    versions = re.findall(r"scorer version (\w+)\.", page)
+    assert versions == [facts.fabricated.version] * 4
+    shipped = json.loads((ROOT / "harness" / "scoring" / "validity.json").read_text("utf-8"))
+    assert shipped["fabrication_rate"]["scorer"] == facts.fabricated.version
