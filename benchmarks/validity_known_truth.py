@@ -89,7 +89,8 @@ def load(part: str) -> list[Known]:
 
 def fact_scorer(known: Known) -> list[Range]:
     """Find what the fabrication scorer calls fabricated."""
-    case = Case(id=known.id, input={"document": source_of(known)}, expected=[], cluster=known.document)
+    inputs = {"document": source_of(known), "question": known.question}
+    case = Case(id=known.id, input=inputs, expected=[], cluster=known.document)
     text = Completion(key="validity", text=known.text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
     return [(span.start, span.end) for span in facts.judge(case, text) if facts.is_fabricated(span)]
 

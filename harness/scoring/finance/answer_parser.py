@@ -103,7 +103,7 @@ LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(
 COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
 POINTS = re.compile(r"\s*(?:percentage[\s-]points?|ppts?\b|pp\b|p\.p\.)|(?<=%)\s*points?\b", re.I)
 CURRENCY = re.compile(r"\s*(?P<currency>USD|EUR|GBP)\b(?:\s+(?P<scale>thousands|millions|billions)\b)?", re.I)
-WORDED_POINTS = re.compile(r"percentage\s+points?$", re.I)
+WORDED_POINTS = re.compile(r"(?:percentage\s+points?|\bpp)$", re.I)
 
 
 class FigureMention(NamedTuple):

@@ -22,7 +22,12 @@ FABRICATED = frozenset(
 )
 """The answer states something that its source does not support."""
 
-OTHER = frozenset({"wrong", "missing", "stale", "repeated", "unmatched", "unclaimed", "unreadable", "violation"})
+UNCLEAR = "unclear"
+"""The source has it in part, or neither proves nor refutes it."""
+
+OTHER = frozenset(
+    {UNCLEAR, "wrong", "missing", "stale", "repeated", "unmatched", "unclaimed", "unreadable", "violation"}
+)
 """Against the answer or undecided, but no fabrication: not what was asked for, badly written, or not readable."""
 
 

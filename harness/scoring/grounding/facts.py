@@ -14,11 +14,12 @@ from operator import attrgetter
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import RangeSet, Scorer, scorer
 from harness.scoring.grounding import citations, figures, names, quotations
+from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.registry import Registry
 from harness.scoring.text.refusals import without_denied
 
 GROUNDED = ("supported", "derived", "registered")
-"""Verdicts of grounded facts; every other verdict is a fabrication."""
+"""Verdicts of grounded facts; every other verdict but `unclear` is a fabrication."""
 START = attrgetter("start")
 TYPES = ("citation", "figure", "name", "quote")
 TYPE_OF_KIND = {
@@ -76,8 +77,8 @@ METRICS = [
 
 
 def is_fabricated(span: Span) -> bool:
-    """Whether a judged fact is unsupported."""
-    return span.verdict not in GROUNDED
+    """Whether a judged fact is unsupported, and not only unclear."""
+    return span.verdict not in GROUNDED and span.verdict != UNCLEAR
 
 
 def judge(
@@ -125,7 +126,8 @@ def _score(case: Case, completion: Completion, registry: Registry | None, code: 
     types = [TYPE_OF_KIND.get(span.kind, "name") for span in spans]
     bad = [(span, kind) for span, kind in zip(spans, types, strict=True) if is_fabricated(span)]
     bad_types = [kind for _, kind in bad]
-    counts = {"claims": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))}
+    unclear = sum(span.verdict == UNCLEAR for span in spans)
+    counts = {"claims": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad)), "unclear": unclear}
     counts |= {f"claims_{kind}": types.count(kind) for kind in TYPES}
     counts |= {f"fabricated_{kind}": bad_types.count(kind) for kind in TYPES}
     listed = {f"fabricated_{kind}": [span.quote for span, k in bad if k == kind] for kind in TYPES if kind in bad_types}

@@ -9,6 +9,7 @@ in the source.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -49,6 +50,10 @@ METRICS = [
         says="Share of the names stated (parties, departments, courts, guidelines) that neither source nor list has.",
     ),
 ]
+
+
+MOST_PERSON, MOST_BETWEEN = 3, 3
+"""Words of a person's name, and words of the source between two of them."""
 
 
 class Index(NamedTuple):
@@ -122,7 +127,7 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
         places = (source.find(key(form)) for form in entry.forms)
         place = next((p for p in places if p), None)
         return ("supported" if place else "registered"), place
-    place = _shortened(name, document, source) or _two_names(name, source)
+    place = _shortened(name, document, source) or _two_names(name, source) or _with_words_between(name, document)
     if place:
         return "supported", place
     return ("invented" if name.kind in registry.complete else "ungrounded"), None
@@ -182,6 +187,16 @@ def _two_names(name: NameMention, source: Index) -> tuple[int, int] | None:
         if first and second and not all(is_ordinary(word) for word in name.words[cut:]):
             return first
     return None
+
+
+def _with_words_between(name: NameMention, document: str) -> tuple[int, int] | None:
+    """A person of the source whose middle name or spouse stands between: "Ida A. and Solomon Gebremariam"."""
+    words = [word for word in name.words if word not in TITLES]
+    if name.kind not in ("person", "name", "party") or not 2 <= len(words) <= MOST_PERSON or len(words[-1]) == 1:
+        return None
+    gap = rf"\W+(?:[A-Z]\w*\W+|and\W+){{0,{MOST_BETWEEN}}}"
+    match = re.search(rf"\b{gap.join(re.escape(word) for word in words)}\b", document, re.I)
+    return match.span() if match else None
 
 
 def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:

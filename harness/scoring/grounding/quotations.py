@@ -3,11 +3,13 @@
 Quotation marks are straight, curly, low or guillemets; a quotation has four words or more. White space, kinds of dash
 and quotation marks are ignored, and so are the case of its first letter and a comma or full stop before the closing
 mark. `...` splits it into pieces that must follow each other, `[x]` matches anything short. A nested quotation is part
-of the outer one; a mark without its partner is ignored. Paraphrases and who is quoted are not checked.
+of the outer one; a mark without its partner is ignored. An answer in JSON quotes nothing. Paraphrases and who is quoted
+are not checked.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -41,6 +43,7 @@ DASHES = re.compile(f"[{DASH}]")
 ELLIPSIS = re.compile(r"\s*\[?\s*(?:\.\s*\.\s*\.(?:\s*\.)?|…)\s*\]?\s*")
 BRACKET = re.compile(r"\[[^\[\]]{0,80}\]")
 EDGE = " ,.;:!?"
+FENCE = re.compile(r"^```\w*\n|\n?```$")
 METRICS = [
     Metric(
         name="quote_fabrication_rate",
@@ -130,12 +133,24 @@ def judge(case: Case, completion: Completion) -> list[Span]:
     return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
 
 
+def is_json(text: str) -> bool:
+    """Whether an answer is a JSON object or list, bare or in a code fence: its quotation marks quote nothing."""
+    inner = FENCE.sub("", text.strip()).strip()
+    if inner[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(inner)
+    except ValueError:
+        return False
+    return True
+
+
 def judge_all(case: Case, completion: Completion) -> list[Span]:
     """Judge each quotation of an answer, in order."""
     text, whole = completion.text, whole_length(completion)
     normal = normalise(text)
     spans = []
-    for start, end in quotes_in(normal.text):
+    for start, end in [] if is_json(text) else quotes_in(normal.text):
         inside = normal.text[start:end]
         if len(WORD.findall(BRACKET.sub(" ", inside))) < MIN_WORDS:
             continue

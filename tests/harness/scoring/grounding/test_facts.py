@@ -64,7 +64,7 @@ def test_of_facts_that_overlap_the_longer_is_the_claim(text, quotes_of):
 
 
 def test_a_figure_that_a_rule_yields_is_not_fabricated():
-    assert scored("In all $704, of which about $200 is the fee.").fabricated == []
+    assert scored("With the fee of $204 in all $704, of which about $200 is the fee.").fabricated == []
     assert scored("In all $705.").fabricated == ["$705"]
 
 
