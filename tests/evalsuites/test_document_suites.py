@@ -17,7 +17,8 @@ from evalsuites.finance.report import sheets
 from evalsuites.policy.handbook import handbooks
 from harness.errors import UserError
 from harness.schema import Case, Completion, Record
-from harness.scoring.policy.handbook import canonical, guidelines_of, register
+from harness.scoring.policy.handbook import guidelines_of
+from harness.scoring.policy.register import canonical, register
 from harness.suites.suite import Suite
 from tests.evalsuites import separation
 from tests.evalsuites.judging import answered, judged_by_pytest, levels, outcomes

@@ -29,14 +29,12 @@ from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
-    HandbookMention,
     HandbookQuestion,
-    departments_in,
     guidelines_of,
-    ids_in,
     read_question,
     value_of,
 )
+from harness.scoring.policy.register import HandbookMention, departments_in, ids_in
 from harness.scoring.text.normalize import Normal, normalise, plain
 from harness.scoring.text.quantities import figures_in
 from harness.scoring.text.refusals import MARK, clauses, is_declining, lower

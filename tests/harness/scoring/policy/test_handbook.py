@@ -3,7 +3,8 @@
 import pytest
 
 from harness.errors import UserError
-from harness.scoring.policy.handbook import departments_in, guidelines_of, ids_in, register
+from harness.scoring.policy.handbook import guidelines_of
+from harness.scoring.policy.register import departments_in, ids_in, register
 from tests.support.harlow_handbook import DEPARTMENTS, DOCUMENT, IDS
 
 KNOWN = register(IDS, DEPARTMENTS)
