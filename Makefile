@@ -37,7 +37,7 @@ else
 endif
 	@touch $@
 
-demo: $(READY) ## the whole line on a small real model: baseline, training, tuned model, gates, report
+demo: $(READY) ## the whole path on a small real model: baseline, training, tuned model, gates, report
 	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))
 
 test: $(READY) ## the whole test suite, a file a process, as many at once as there are cores, four at most

@@ -1,1 +1,1 @@
-"""Product copy and support replies in the voice of an invented client, Ambleworth."""
+"""Copy and support replies in the voices of four invented clients."""

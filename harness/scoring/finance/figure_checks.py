@@ -136,6 +136,9 @@ LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
 MOVING = re.compile(r"return|growth|change|yield")
 """Metrics whose level is stated as a rise or fall: "the fund gained 2%"."""
 YEAR = re.compile(r"(?:19|20)\d\d")
+BEFORE_YEAR = re.compile(
+    r"\b(?:in|of|for|since|until|to|from|by|through|during|and|fiscal|year|calendar|end)\s+$|[–-]$", re.I
+)
 FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
 COUNTED = re.compile(
     r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
@@ -159,7 +162,7 @@ def is_structure(stated: Stated, text: str) -> bool:
     """ "Two funds", "the three months", "the quarter of 2020": the report's subject, not a claim."""
     figure = stated.figure
     if figure.kind == "count" and YEAR.fullmatch(text, figure.start, figure.end):
-        return True
+        return bool(BEFORE_YEAR.search(text, max(0, figure.start - 24), figure.start))
     if figure.kind == "duration":
         return figure.unit == "months" and figure.value in (3, 6, 9, 12)
     small = figure.kind == "count" and not isinstance(figure.value, str) and figure.value <= 12

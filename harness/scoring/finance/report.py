@@ -116,11 +116,12 @@ Key = tuple[str, ...]
 class Required(NamedTuple):
     """What a right answer states."""
 
-    keys: frozenset[Key]
+    keys: dict[Key, Key]
+    """For each of its figures, the key of its value and that of its rows; an answer needs one of the two."""
     asked: Asked
 
 
-NONE_REQUIRED = Required(frozenset(), NOTHING_ASKED)
+NONE_REQUIRED = Required({}, NOTHING_ASKED)
 
 
 @lru_cache(maxsize=2048)
@@ -130,18 +131,21 @@ def required_of(facts: str, question: str, paragraph: str) -> Required:
     answer = read_answer(paragraph, sheet, question_scope(question, facts))
     asked = asked_for(answer, sheet)
     good = [(stated, verdict) for stated, verdict in verdicts(answer, sheet, asked) if _is_good(verdict)]
-    return Required(frozenset(_key(s, v) for s, v in good if v.rows or v.rule == "asked"), asked)
+    return Required({_value_key(s): _row_key(s, v) for s, v in good if v.rows or v.rule == "asked"}, asked)
 
 
 def _is_good(verdict: FigureVerdict) -> bool:
     return verdict.verdict not in FABRICATED
 
 
-def _key(stated: Stated, verdict: FigureVerdict) -> Key:
+def _value_key(stated: Stated) -> Key:
+    return (f"{stated.figure.unit} {stated.figure.value}", "points" if stated.points else "")
+
+
+def _row_key(stated: Stated, verdict: FigureVerdict) -> Key:
     """A figure by its rows and its rule: equal in any wording and unit. One without rows is equal in value."""
     rule = "equal" if verdict.rule == "rounding" else verdict.rule
-    value = () if verdict.rows else (f"{stated.figure.unit} {stated.figure.value}",)
-    return (rule, *value, *sorted([row.place for row in verdict.rows]))
+    return (rule, *sorted([row.place for row in verdict.rows])) if verdict.rows else _value_key(stated)
 
 
 @scorer(metrics=METRICS, name="fact_sheets")
@@ -150,9 +154,8 @@ def report(case: Case, completion: Completion) -> Score:
     facts, question = case.input.get("facts", case.document), case.input.get("question", "")
     sheet, scope = read_sheet(facts), question_scope(question, facts)
     due = required_of(facts, question, case.expected[0]) if case.expected else NONE_REQUIRED
-    required = due.keys
     absence_due = int("absent" in case.tags)
-    totals = {"disclosures": len(sheet.disclosures), "required": len(required), "absence_due": absence_due}
+    totals = {"disclosures": len(sheet.disclosures), "required": len(due.keys), "absence_due": absence_due}
     if completion.finish_reason == "error":
         return Score(name="fact_sheets", value=0.0, counts=FAILED | totals)
     text, whole = completion.text, whole_length(completion)
@@ -164,14 +167,16 @@ def report(case: Case, completion: Completion) -> Score:
     ]
     cluster = None if "facts" in case.input else case.cluster
     spans = [_span(text, stated.figure, verdict, cluster) for stated, verdict in judged]
-    stated = {_key(figure, verdict) for figure, verdict in judged if _is_good(verdict)}
+    good = [(figure, verdict) for figure, verdict in judged if _is_good(verdict)]
+    stated = {_value_key(figure) for figure, _ in good} | {_row_key(figure, verdict) for figure, verdict in good}
+    lost = [key for value, key in due.keys.items() if value not in stated and key not in stated]
     disclosed = _disclosed(text, sheet, answer)
     absences, false_absences = _absences(text[:whole], sheet, answer, case.tags.get("absent"))
     counts = totals | {
         **_figure_counts([verdict for _, verdict in judged]),
         "invented_name": int(bool(names)),
         "disclosed": len(disclosed),
-        "required_found": len(required & stated),
+        "required_found": len(due.keys) - len(lost),
         "absence_said": int(bool(absence_due and absences)),
         "false_absence": int(bool(false_absences)),
     }
@@ -183,7 +188,7 @@ def report(case: Case, completion: Completion) -> Score:
         extracted={
             "fabricated": [span.quote for span in spans if span.verdict in FABRICATED],
             "invented": [span.quote for span in names],
-            "missing": [", ".join(key) for key in sorted(required - stated)],
+            "missing": sorted(", ".join(key) for key in lost),
             "undisclosed": missing,
         },
         counts=counts | {"clean": int(clean)},

@@ -7,7 +7,7 @@ answer has too counts as right all the same, unless its sentence is about someth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.scoring.finance.answer_parser import ParsedAnswer, Stated
@@ -24,87 +24,108 @@ from harness.scoring.finance.figure_checks import (
 from harness.scoring.text.quantities import SizeKey, size_key
 
 WORDS = re.compile(r"\w+")
-METRIC_IS = re.compile(r"\s*(?:of|was|were|is|are|came\s+to|stood\s+at|:)\s*(?:an?\s+|about\s+)?")
-"""Between a metric and its figure."""
+METRIC_IS = re.compile(
+    r"\s*(?:(?:of|for|at|in)\s+(?:the\s+)?[_~]+\s*){0,2}(?:of|was|were|is|are|came\s+to|stood\s+at|:)\s*(?:an?\s+|about\s+)?"
+)
+"""Between a metric and its figure, with funds and periods masked."""
 RELATIVE = re.compile(r"prior|previous|preceding|last|earlier|ago|before|same|corresponding")
 MISCOUNTED = {"wrong_arithmetic", "wrong_unit"}
 MISREAD = {"mispaired", "wrong_sign", "ungrounded"}
 """Verdicts that give way to the right answer's reading of the same figure."""
 
 
-Reading = tuple[SizeKey, frozenset[str] | None, frozenset[str] | None, str | None]
+class AskedFigure(NamedTuple):
+    """A figure of a right answer, with what it is about."""
+
+    key: SizeKey
+    is_points: bool
+    move: int | None
+    """The direction of a change; None for a level."""
+    reading: tuple[frozenset[str] | None, frozenset[str] | None, str | None]
+    """Entities, periods and metric, as the rules read them."""
+    entities: frozenset[str]
+    """Entities that its sentence names."""
+    periods: frozenset[str]
 
 
 class Asked(NamedTuple):
     """The figures of a right answer, which are what was asked for."""
 
-    rows: frozenset[SheetRow]
-    """Rows of the sheet that the right answer's figures state."""
-    values: frozenset[SizeKey]
-    """All its figures, also those that were worked out."""
-    as_stated: frozenset[tuple[SizeKey, bool, int | None]]
-    """Its figures with whether they are percentage points, and the direction of a change."""
-    readings: frozenset[Reading]
-    """Its figures with what they are about, as the rules read it."""
+    rows: tuple[SheetRow, ...]
+    """Rows of the sheet that the right answer's figures state, in the sheet's order."""
+    figures: tuple[AskedFigure, ...]
 
 
-NOTHING_ASKED = Asked(frozenset(), frozenset(), frozenset(), frozenset())
+NOTHING_ASKED = Asked((), ())
+WORKED_OUT = FigureVerdict("derived", "rule: as the right answer works it out", rule="asked")
 
 
 def asked_for(answer: ParsedAnswer, sheet: Sheet) -> Asked:
     """Return the figures of a right answer, with their rows: those that fit it, else all with a figure's value."""
     rows: set[SheetRow] = set()
-    as_stated = set()
-    last = 0
-    for stated, verdict in verdicts(answer, sheet):
-        key = size_key(stated.figure.unit, stated.figure.value)
-        as_stated.add((key, stated.points, move_of(stated, answer, last)))
-        last = stated.figure.end
+    figures = []
+    for stated, verdict, last in _judged(answer, sheet):
+        figures.append(_as_asked_figure(stated, answer, last))
         if verdict.verdict == "supported":
             rows.update(verdict.rows)
         elif verdict.verdict in ("mispaired", "wrong_sign"):
-            rows.update(sheet.by_size.get(key, ()))
-    readings = frozenset(_reading(stated) for stated in answer.stated)
-    return Asked(frozenset(rows), frozenset(key for key, _, _ in as_stated), frozenset(as_stated), readings)
+            rows.update(sheet.by_size.get(figures[-1].key, ()))
+    return Asked(tuple(row for row in sheet.rows if row in rows), tuple(figures))
 
 
-def _reading(stated: Stated) -> Reading:
-    return size_key(stated.figure.unit, stated.figure.value), stated.entities, stated.periods, stated.metric
+def _as_asked_figure(stated: Stated, answer: ParsedAnswer, last: int) -> AskedFigure:
+    return AskedFigure(
+        key=size_key(stated.figure.unit, stated.figure.value),
+        is_points=stated.points,
+        move=move_of(stated, answer, last),
+        reading=(stated.entities, stated.periods, stated.metric),
+        entities=_named(stated, answer, "entity"),
+        periods=_named(stated, answer, "period"),
+    )
 
 
-WORKED_OUT = FigureVerdict("derived", "rule: as the right answer works it out", rule="asked")
+def _judged(answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Stated, FigureVerdict, int]]:
+    """Each figure that makes a claim, its verdict by the rules alone, and where the figure before it ended."""
+    last = 0
+    for stated in answer.stated:
+        if not is_structure(stated, answer.text):
+            yield stated, judge(stated, answer, sheet, last), last
+        last = stated.figure.end
 
 
 def verdicts(
     answer: ParsedAnswer, sheet: Sheet, asked: Asked = NOTHING_ASKED
 ) -> Iterator[tuple[Stated, FigureVerdict]]:
     """Yield each figure that makes a claim, with its verdict; `asked` are the figures of a right answer."""
-    last = 0
-    for stated in answer.stated:
-        if not is_structure(stated, answer.text):
-            verdict = judge(stated, answer, sheet, last)
-            if verdict.verdict in MISREAD:
-                verdict = _as_asked(stated, answer, asked) or verdict
-            elif verdict.verdict in MISCOUNTED and _is_worked_out(stated, answer, asked, last):
+    for stated, verdict, last in _judged(answer, sheet):
+        if verdict.verdict in MISREAD or verdict.verdict in MISCOUNTED:
+            here = _as_asked_figure(stated, answer, last)
+            same = [figure for figure in asked.figures if figure.key == here.key]
+            if verdict.verdict in MISREAD and same:
+                verdict = _as_asked(stated, answer, sheet, asked, here) or verdict
+            elif any(_is_worked_out(here, figure) for figure in same):
                 verdict = WORKED_OUT
-            yield stated, verdict
-        last = stated.figure.end
+        yield stated, verdict
 
 
-def _as_asked(stated: Stated, answer: ParsedAnswer, asked: Asked) -> FigureVerdict | None:
+def _as_asked(
+    stated: Stated, answer: ParsedAnswer, sheet: Sheet, asked: Asked, here: AskedFigure
+) -> FigureVerdict | None:
     """The verdict on a figure that the right answer has too, if it may be about the same thing.
 
     It is if the rules read it as they read the right answer. Else the sentence may not name another fund or period than
-    the figure's row, and the figure may not stand where another one of the right answer belongs.
+    the figure's row, and the figure may not stand where another one of the right answer belongs. A figure that is in no
+    row was worked out.
     """
-    key = size_key(stated.figure.unit, stated.figure.value)
-    if key not in asked.values:
-        return None
-    rows = [row for row in asked.rows if size_key(row.unit, row.size) == key]
-    if rows and _reading(stated) in asked.readings:
-        return FigureVerdict("supported", "in the sheet, and asked for", tuple(rows[:1]))
+    rows = [row for row in asked.rows if size_key(row.unit, row.size) == here.key]
+    if not rows:
+        same = (figure for figure in asked.figures if figure.key == here.key)
+        return WORKED_OUT if any(_is_worked_out(here, figure) for figure in same) else None
+    rows.sort(key=lambda row: (not is_of(row, stated), row.metric != stated.metric))
+    if any((figure.key, figure.reading) == (here.key, here.reading) for figure in asked.figures):
+        return FigureVerdict("supported", "in the sheet, and asked for", (rows[0],))
     for row in rows:
-        if _may_be_about(row, stated, answer) and not any(
+        if _may_be_about(row, stated, answer, sheet) and not any(
             other.unit == row.unit
             and other.size != row.size
             and stated.entities
@@ -115,38 +136,55 @@ def _as_asked(stated: Stated, answer: ParsedAnswer, asked: Asked) -> FigureVerdi
             for other in asked.rows
         ):
             return FigureVerdict("supported", "in the sheet, and asked for", (row,))
-    return None if rows else WORKED_OUT
+    return None
 
 
-def _is_worked_out(stated: Stated, answer: ParsedAnswer, asked: Asked, last: int) -> bool:
-    """Whether the right answer has the same change or sum, in the same unit and not in the other direction."""
-    key, move = size_key(stated.figure.unit, stated.figure.value), move_of(stated, answer, last)
-    return any(
-        (key, stated.points) == (value, points) and (move or 0) * (direction or 0) >= 0
-        for value, points, direction in asked.as_stated
+def _is_worked_out(here: AskedFigure, asked: AskedFigure) -> bool:
+    """Whether a change or sum is one of the right answer: same unit and direction, no other fund or period named.
+
+    Where its words say no direction that the rules know, it may be one.
+    """
+    alike = (here.key, here.is_points) == (asked.key, asked.is_points)
+    same_way = here.move is None or (asked.move is not None and here.move * asked.move >= 0)
+    return alike and same_way and here.entities <= asked.entities and here.periods <= asked.periods
+
+
+def _named(stated: Stated, answer: ParsedAnswer, kind: str) -> frozenset[str]:
+    """Entities or periods that a figure's sentence names; a period such as "a year earlier" is not named."""
+    start, end = answer.sentences[stated.sentence], sentence_end(answer, stated)
+    return frozenset(
+        m.value
+        for m in answer.mentions
+        if m.kind == kind and start <= m.start < end and not RELATIVE.search(answer.words.lower, m.start, m.end)
     )
 
 
-def _may_be_about(row: SheetRow, stated: Stated, answer: ParsedAnswer) -> bool:
+def _may_be_about(row: SheetRow, stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> bool:
     """Whether a figure's sentence names a row's fund and period, or none, and the words before it no other metric."""
     start, end = answer.sentences[stated.sentence], sentence_end(answer, stated)
-    mentions = [m for m in answer.mentions if start <= m.start < end]
-    entities = {m.value for m in mentions if m.kind == "entity"}
-    periods = {
-        m.value for m in mentions if m.kind == "period" and not RELATIVE.search(answer.words.lower, m.start, m.end)
-    }
-    is_change = bool(MOVING.search(row.metric))
-    metric_before = any(
+    entities, periods = _named(stated, answer, "entity"), _named(stated, answer, "period")
+    other_metric = any(
         m.kind == "metric"
-        and m.value.split()[0].removesuffix("s") not in row.metric
-        and METRIC_IS.fullmatch(answer.text, m.end, stated.figure.start)
-        for m in mentions
+        and start <= m.start < end
+        and not _is_part(m.value, row.metric)
+        and METRIC_IS.fullmatch(answer.masked, m.end, stated.figure.start)
+        for m in answer.mentions
     )
     return (
         (not entities or row.entity in entities or _has_words(row.entity, answer.text[start:end]))
-        and (not periods or is_change or any(_can_be(period, row.period) for period in periods))
-        and not metric_before
+        and (
+            not periods
+            or bool(MOVING.search(row.metric))
+            or any(_can_be(period, row.period, sheet.periods) for period in periods)
+        )
+        and not other_metric
     )
+
+
+def _is_part(metric: str, other: str) -> bool:
+    """Whether one metric's words are all in the other: "distributions" and "distribution per unit"."""
+    one, two = ({word.removesuffix("s") for word in WORDS.findall(name)} for name in (metric, other))
+    return one <= two or two <= one
 
 
 def _has_words(name: str, text: str) -> bool:
@@ -154,7 +192,11 @@ def _has_words(name: str, text: str) -> bool:
     return set(WORDS.findall(name.lower())) <= set(WORDS.findall(text.lower()))
 
 
-def _can_be(mentioned: str, period: str) -> bool:
-    """Whether a mention can mean a period: a quarter without a year, or one that ends on the same day."""
-    ends_alike = {mentioned[:2], period[:2]} in ({"Q2", "H1"}, {"Q4", "H2"}) or "FY" in (mentioned[:2], period[:2])
+def _can_be(mentioned: str, period: str, periods: Sequence[str]) -> bool:
+    """Whether a mention can mean a period: a quarter without a year, or a period that ends on the same day.
+
+    A fiscal year may end with a quarter that is no period of the sheet.
+    """
+    ends_alike = {mentioned[:2], period[:2]} in ({"Q2", "H1"}, {"Q4", "H2"}, {"Q4", "FY"}, {"H2", "FY"})
+    ends_alike |= period.startswith("FY") and mentioned not in periods
     return mentioned in (period, "?", f"{period[:2]} ?") or (ends_alike and mentioned[-4:] == period[-4:])

@@ -100,6 +100,7 @@ PERIOD = (
     r"(?P<period>(?:"
     rf"[qh][1-4](?:{YEAR}|\s?['’]\d\d)?(?!\w)|[1-4]q\s?(?:20)?\d\d(?!\w)"
     rf"|(?:first|second|third|fourth)[\s-]+(?:quarter|half){YEAR}?(?!\w)"
+    r"|year\s+ended\s+\w+\s+\d{1,2},?\s+20\d\d"
     r"|(?:(?:quarter|three\s+months)\s+ended\s+)?(?:march|june|september|december)\s+3[01],?\s+20\d\d"
     r"|(?:fy\s?|(?:fiscal|full|calendar)[\s-]+(?:year\s+)?)(?:20)?\d\d(?!\w)"
     r"|(?<=in\s)20\d\d(?![\w,.%]*\d)|(?<=for\s)20\d\d(?![\w,.%]*\d)|(?<=during\s)20\d\d(?![\w,.%]*\d)"
@@ -121,6 +122,8 @@ def period_key(written: str) -> str | None:
     """Return the key of a period with its year; `Q2 ?` for a quarter without one; None if it names no period."""
     text = written.lower()
     year = TWO_DIGITS.search(text)
+    if year and text.startswith("year"):
+        return f"FY 20{year[1]}"
     ended = ENDED.search(text)
     if ended and year:
         return f"Q{QUARTER_ENDS[ended[1]]} 20{year[1]}"

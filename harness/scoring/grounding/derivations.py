@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from harness.scoring.base import DocumentCache
 from harness.scoring.text.quantities import Figure, SizeKey, figures_in, size_key
@@ -35,7 +35,6 @@ class SourceFigures:
         self.scales = [scale for pattern, scale in SCALES if pattern.search(document)]
         self.has_percent, self.has_basis_points = "%" in document or "percent" in document, "bps" in document.lower()
         self.has_basis_points |= "basis point" in document.lower()
-        self.distinct = lru_cache(maxsize=None)(self._distinct)
 
     @cached_property
     def equals(self) -> dict[SizeKey, Figure]:
@@ -55,12 +54,11 @@ class SourceFigures:
             if isinstance(figure.value, str) or figure.unit not in ("", *CURRENCIES):
                 continue
             plain = figure.value if figure.unit == "" else figure.value / 100
-            for scale in (1, *self.scales):
+            for scale in (1, *self.scales) if _has_digits(plain) else ():
                 for unit in CURRENCIES if figure.unit == "" else (figure.unit,):
                     by_size.setdefault(size_key(unit, plain * scale * 100), figure)
-                if _has_digits(plain):
-                    by_size.setdefault(size_key("", plain * scale), figure)
-            if figure.unit == "" and self.has_percent:
+                by_size.setdefault(size_key("", plain * scale), figure)
+            if figure.unit == "" and self.has_percent and _has_digits(plain):
                 by_size.setdefault(size_key("bp", plain * 100), figure)
             if figure.unit == "" and self.has_basis_points:
                 by_size.setdefault(size_key("bp", plain), figure)
@@ -89,13 +87,6 @@ class SourceFigures:
                 if len(written) == FULL_DATE:
                     derived.setdefault(written[:7], figure)
                     derived.setdefault(f"-{written[4:]}", figure)
-        return derived
-
-    def _distinct(self, unit: str) -> Derived:
-        derived: Derived = {}
-        for figure in self.figures:
-            if figure.unit == unit:
-                derived.setdefault(figure.value, figure)
         return derived
 
 

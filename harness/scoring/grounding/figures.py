@@ -16,7 +16,7 @@ from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.derivations import SourceFigures, derive, equal, source_of
-from harness.scoring.grounding.worked_out import NEAR, follows
+from harness.scoring.grounding.worked_out import MOST_NEAR, NEAR, follows
 from harness.scoring.text.quantities import Figure, SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import without_denied
 
@@ -58,9 +58,14 @@ def judge_all(case: Case, completion: Completion) -> list[Span]:
     verdicts = [_verdict(text, figure, source, given) for figure in stated]
     for _ in range(PASSES):
         known = [f for f, (verdict, _, _) in zip(stated, verdicts, strict=True) if verdict in (*GROUNDED, UNCLEAR)]
-        for at, figure in enumerate(stated):
-            if verdicts[at][0] in ("ungrounded", UNCLEAR):
-                verdicts[at] = _worked_out(text, figure, [*known, *asked], source) or verdicts[at]
+        steps = {
+            at: step
+            for at, figure in enumerate(stated)
+            if verdicts[at][0] in ("ungrounded", UNCLEAR) and (step := _worked_out(text, figure, known, asked, source))
+        }
+        verdicts = [steps.get(at, verdict) for at, verdict in enumerate(verdicts)]
+        if not steps:
+            break
     return [_span(text, figure, verdict, case.cluster) for figure, verdict in zip(stated, verdicts, strict=True)]
 
 
@@ -68,11 +73,13 @@ Verdict = tuple[str, str, Figure | None]
 """Verdict, reason, and the figure of the source that it rests on."""
 
 
-def _worked_out(text: str, figure: Figure, known: Sequence[Figure], source: SourceFigures) -> Verdict | None:
-    """The verdict on a figure that follows from others of the answer; its origin may be in the answer itself."""
+def _worked_out(
+    text: str, figure: Figure, known: Sequence[Figure], asked: Sequence[Figure], source: SourceFigures
+) -> Verdict | None:
+    """The verdict on a figure that follows from others of the answer or the question; its origin may be there."""
     near = [other for other in known if other is not figure and abs(other.start - figure.start) <= NEAR]
     near.sort(key=lambda other: abs(other.start - figure.start))
-    step = follows(figure, near, source, _is_about(text, figure))
+    step = follows(figure, [*near[:MOST_NEAR], *asked[:MOST_NEAR]], source, _is_about(text, figure))
     if step is None:
         return None
     rule, origin = step

@@ -52,8 +52,10 @@ METRICS = [
 ]
 
 
-MOST_PERSON, MOST_BETWEEN = 3, 3
-"""Words of a person's name, and words of the source between two of them."""
+MOST_PERSON = 3
+"""Words of a person's name."""
+BETWEEN = r"\s+(?:[A-Z]\.?\s+)?(?:and\s+[A-Z]\w+\s+(?:[A-Z]\.?\s+)?|[A-Z]\w+\s+)?"
+"""What may stand between them in the source: an initial, a middle name, a spouse."""
 
 
 class Index(NamedTuple):
@@ -194,8 +196,7 @@ def _with_words_between(name: NameMention, document: str) -> tuple[int, int] | N
     words = [word for word in name.words if word not in TITLES]
     if name.kind not in ("person", "name", "party") or not 2 <= len(words) <= MOST_PERSON or len(words[-1]) == 1:
         return None
-    gap = rf"\W+(?:[A-Z]\w*\W+|and\W+){{0,{MOST_BETWEEN}}}"
-    match = re.search(rf"\b{gap.join(re.escape(word) for word in words)}\b", document, re.I)
+    match = re.search(rf"\b{BETWEEN.join(f'(?i:{re.escape(word)})' for word in words)}\b", document)
     return match.span() if match else None
 
 

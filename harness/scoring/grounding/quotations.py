@@ -140,7 +140,7 @@ def is_json(text: str) -> bool:
         return False
     try:
         json.loads(inner)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

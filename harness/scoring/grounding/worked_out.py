@@ -59,14 +59,18 @@ class Operands(NamedTuple):
         """Yield operands of two units of which one is near, the first of `unit`."""
         seconds = [*self.near.get(other, ()), *self.source.get(other, ())]
         for first in self.near.get(unit, ()):
-            yield from ((first, second) for second in seconds if second is not first)
+            yield from ((first, second) for second in seconds if second.figure.value != first.figure.value)
         for second in self.near.get(other, ()):
-            yield from ((first, second) for first in self.source.get(unit, ()))
+            firsts = self.source.get(unit, ())
+            yield from ((first, second) for first in firsts if first.figure.value != second.figure.value)
 
 
 def follows(figure: Figure, near: Sequence[Figure], source: SourceFigures, about: bool) -> tuple[str, Figure] | None:
-    """Return the rule that yields a figure, and an operand of it; None if none does. `near` are grounded figures."""
-    operands = Operands(_by_unit(near[:MOST_NEAR]), _of_source(source))
+    """Return the rule that yields a figure, and an operand of it; None if none does.
+
+    `near` are the figures that count as stated near it.
+    """
+    operands = Operands(_by_unit(near), _of_source(source))
     wanted = figure.value if isinstance(figure.value, str) else float(figure.value)
     off = float(figure.step) / 2 + TINY
     for step in RULES.get(figure.kind, _nothing)(figure, operands):
@@ -108,7 +112,7 @@ def _money(figure: Figure, operands: Operands) -> Iterator[Step]:
         yield Step(amount.number * rate.number / 10000, "share of an amount", amount, True)
         yield Step(amount.number * (1 + rate.number / 10000), "amount after a rise", amount, True)
     for amount in operands.source.get(unit, ()):
-        if amount.figure.per:
+        if amount.figure.per and figure.per != amount.figure.per and (figure.per or _is_near(amount, operands)):
             months = MONTHS_IN[amount.figure.per]
             for each in MONTHS_IN.values():
                 if each != months:
@@ -116,6 +120,10 @@ def _money(figure: Figure, operands: Operands) -> Iterator[Step]:
     for amount, number in _times(unit, operands):
         yield Step(amount.number * number, "number of times an amount", amount)
         yield Step(amount.number / number, "part of an amount", amount, True)
+
+
+def _is_near(amount: Operand, operands: Operands) -> bool:
+    return any(other.number == amount.number for other in operands.near.get(amount.figure.unit, ()))
 
 
 def _times(unit: str, operands: Operands) -> Iterator[tuple[Operand, float]]:
@@ -156,8 +164,6 @@ def _duration(figure: Figure, operands: Operands) -> Iterator[Step]:
         yield Step(abs(one.number - other.number), "difference", other)
     for one, other in operands.pairs("date", "date"):
         yield from _between(one, other, unit)
-    for amount in operands.near.get("", ()):
-        yield Step(amount.number * (DAY if unit == "minutes" else 1), "as many periods", amount)
 
 
 def _between(one: Operand, other: Operand, unit: str) -> Iterator[Step]:
@@ -237,7 +243,7 @@ def _count(figure: Figure, operands: Operands) -> Iterator[Step]:
     for area in operands.near.get("", ()):
         yield Step(area.number * SQUARE_FEET_IN_ACRE, "acres in square feet", area, True)
     for unit in ("minutes", "months"):
-        for length in (*operands.near.get(unit, ()), *operands.source.get(unit, ())):
+        for length in operands.near.get(unit, ()):
             yield from (Step(number, "periods counted", length) for number in _counted(length))
 
 

@@ -103,10 +103,10 @@ def _expected(expected: tuple[str, ...], known: Register, case_id: str) -> Expec
         number = canonical(item)
         if number in known.ids and (item in known.written or not item.isdecimal()):
             ids.append(number)
-        elif MARKED.match(item):
-            raise UserError(f"case '{case_id}': expected {item!r} is not in the handbook's list of guidelines")
         elif item in known.names.values():
             departments.append(item)
+        elif MARKED.match(item):
+            raise UserError(f"case '{case_id}': expected {item!r} is not in the handbook's list of guidelines")
         elif in_item := figures_in(item):
             figures.append(value_of(in_item[0]))
         else:
@@ -133,7 +133,10 @@ def guidelines_of(document: str, known: Register) -> dict[str, Guideline]:
         text = re.split(r"\n\s*\n", document[start:following], maxsplit=1)[0].rstrip()
         ids = list(id_ranges(text, known))
         figures = {value_of(f): (start + f.start, start + f.end) for f in values_in(text, ids)}
-        guidelines.setdefault(number, Guideline(start, start + len(text), text, figures))
+        if number not in guidelines or len(text) > len(
+            guidelines[number].text
+        ):  # not a line that begins with a reference
+            guidelines[number] = Guideline(start, start + len(text), text, figures)
     return guidelines
 
 

@@ -25,7 +25,11 @@ ROMAN = re.compile(r"[IVXL]{1,5}\.\d")
 JOINT = re.compile(
     r"\s*(?:[,;]\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
 )
-UNIT = re.compile(r"\s*(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar)", re.I)
+UNIT = re.compile(
+    r"\s*(?:(?:working|business|calendar|consecutive|paid|unpaid|full|further|more|additional)\s+){0,2}"
+    r"(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar|cents?\b|points?\b)",
+    re.I,
+)
 LABELLED = re.compile(
     r"[GgSsRrAaPpCcNn§](?<!\w.)(?i:(?<=g)uidelines?|(?<=s)ections?|(?<=r)ules?|(?<=a)rticles?|(?<=p)aragraphs?"
     r"|(?<=c)lauses?|(?<=p)olic(?:y|ies)|(?<=n)os?\.|(?<=§)§*)\s*(?i:no\.?|number|#|:)?\s*$"
@@ -36,7 +40,7 @@ LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
 OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
 OPENED = re.compile(r"\s*(?:[:;,.)–-]|$)|\s+[A-Z\n]")
 CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
-MARKED = re.compile(rf"\s*{LABEL}\s*(?=[\dA-Z])", re.I)
+MARKED = re.compile(rf"\s*(?i:{LABEL})\s*(?=\d|[IVXL]+\.|[A-Z]{{1,4}}[-\s]?\d)")
 LOOK_BACK = 30
 """Characters before a number in which its label is searched for."""
 
@@ -151,7 +155,7 @@ def canonical(written: str) -> str:
 def _coded(ids: Sequence[str]) -> re.Pattern[str] | None:
     """A pattern of ids with the codes of a register, of Roman numerals, and of ids of no known form, or None."""
     codes = {match["code"] for match in map(CODE.match, ids) if match}
-    forms = [rf"{re.escape(code)}\s?{DASH}?\s?{NUMBER}(?:{DASH}\d{{1,3}})?[a-z]?" for code in sorted(codes)]
+    forms = [rf"(?i:{re.escape(code)})\s?{DASH}?\s?{NUMBER}(?:{DASH}\d{{1,3}})?[a-z]?" for code in sorted(codes)]
     if any(map(ROMAN.match, ids)):
         forms.append(r"[IVXL]{1,5}\.\d{1,3}[a-z]?")
     forms += [re.escape(i) for i in ids if not CODE.match(i) and not ROMAN.match(i) and not i[:1].isdecimal()]
@@ -208,7 +212,8 @@ def _labelled(text: str, start: int, end: int, structured: bool, has_plain: bool
     """Whether a number is an id only if it is registered, by its surroundings; None if it is no id."""
     lead = text[max(0, start - LOOK_BACK) : start]
     if not structured:
-        return False if (LABELLED if has_plain else GUIDELINE).search(lead) else None
+        is_labelled = (LABELLED if has_plain else GUIDELINE).search(lead)
+        return False if is_labelled and not UNIT.match(text, end) else None
     if LABELLED.search(lead):
         return False
     if lead.rstrip()[-1:] in ("(", "[") and CLOSES.match(text, end):

@@ -60,7 +60,7 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
 """Kind, canonical unit and factor, by the unit's plain name."""
 
 UNIT = (
-    r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?|pp\b|basis\s+points?\b|bps\b"
+    r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?|basis\s+points?\b|bps\b"
     r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b"
     r"|(?:(?:consecutive|calendar|full|whole|paid|unpaid|sick|additional|extra|more|business|working|banking|successive"
     r"|further)\s+){0,2}"
@@ -102,7 +102,7 @@ HINT = re.compile(
 )
 """Part of every figure, in lower case: a digit, or the beginning of a number word."""
 NAMED_UNIT = re.compile(
-    r"%|per\s?cent|pct|pp\b|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr",
+    r"%|per\s?cent|pct|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr",
     re.I,
 )
 BUSINESS = re.compile(r"business|working|banking", re.I)
@@ -252,7 +252,9 @@ def _restated(parts: QuantityGroups, value: Fraction, factor: Fraction) -> Fract
     other = numbers.digits_value(again) * scale
     bracket = parts.before or parts.after or ""
     kind, unit, own = _unit(bracket, "", "") if NAMED_UNIT.search(bracket) else ("", "", factor)
-    if kind == "duration" and unit == _unit(parts.unit or "", "", "")[1]:  # "7 years (84 months)"
+    if kind == "duration" and unit != _unit(parts.unit or "", "", "")[1]:  # "1 year (365 days)"
+        return None
+    if kind == "duration":  # "7 years (84 months)"
         return other * own if other * own != value * factor else None
     if "%" in (parts.before or parts.after or "") and factor == 1 and (parts.unit or "").strip(" -")[:1] in "bB":
         other *= 100
@@ -286,9 +288,9 @@ def _unit(written: str, sign: str, bracket: str) -> tuple[str, str, Fraction]:
     for text in (written, bracket):
         unit = NAMED_UNIT.search(text)
         if unit:
-            name = SPACE.sub(" ", unit[0].lower()).strip(". ")
+            name = SPACE.sub(" ", unit[0].lower()).strip(". ").replace("pounds", "pound")
             name = {"yrs": "year", "yr": "year", "bps": "basis point"}.get(name, name)
-            name = "percent" if name.startswith(("per cent", "percent", "pct", "pp")) else name.removesuffix("s")
+            name = "percent" if name.startswith(("per cent", "percent", "pct")) else name.removesuffix("s")
             if name == "day" and BUSINESS.search(text):
                 name = "business day"
             return UNITS[name]

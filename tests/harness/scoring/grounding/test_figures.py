@@ -93,7 +93,7 @@ WORKED_OUT = [
     ("date and period", "a month after January 31, 2024: February 29, 2024", "January 31, 2024; one month", True),
     ("date and period", "30 days after March 1, 2024: April 12, 2024", "March 1, 2024 and 30 days", False),
     ("product", "40 crates of 25 each, 1,000", "40 crates with 25 each", True),
-    ("amount of another period", "$24,000 for the year", "$2,000 per month", True),
+    ("amount of another period", "$2,000 is $24,000 for the year", "$2,000 per month", True),
 ]
 
 
@@ -167,3 +167,17 @@ def test_a_source_scored_against_itself_has_no_ungrounded_figure():
     score = scored(document, document)
     assert score.counts["figures"] >= 9
     assert score.ungrounded == []
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "ungrounded"),
+    [
+        ("a late fee of 10%, interest of 5%", "Interest of 5% is due.", ["10%"]),
+        ("$15 for parking", "15 parking spaces at $400", ["$15"]),
+        ("The 5 tenants have 5 days.", "5 tenants, 10 days", ["5 days"]),
+        ("within 1 year (365 days)", "within a year and 1 year", []),
+        ("5 pounds sterling", "10 pounds sterling", ["5 pounds sterling"]),
+    ],
+)
+def test_a_figure_does_not_follow_from_itself_or_from_another_unit(text, document, ungrounded):
+    assert scored(text, document).ungrounded == ungrounded

@@ -243,3 +243,20 @@ def test_spans_point_into_the_untouched_text():
 def test_a_word_does_not_end_within_a_decimal_number():
     assert scored("A Aa-10.0", "A Aa-10.0").fabricated == []
     assert scored("The Alder Class-2.5 Fund grew.", "The Alder Class-2.5 Fund grew.").fabricated == []
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        ("Ida A. Gebremariam signs.", "supported"),
+        ("Ida A. and Solomon T. Gebremariam sign.", "supported"),
+        ("Ida Marie Gebremariam signs.", "supported"),
+        ("Ida Okoro and Solomon Gebremariam sign.", "ungrounded"),
+        ("Ida Okoro. Clerk: Solomon Gebremariam.", "ungrounded"),
+        ("Ida met the clerk Gebremariam.", "ungrounded"),
+    ],
+)
+def test_a_person_may_lack_a_middle_name_or_share_a_surname_with_a_spouse(source, verdict):
+    assert [v for _, v, *_ in ((s.quote, s.verdict) for s in scored("Ida Gebremariam pays.", source).spans)] == [
+        verdict
+    ]

@@ -107,3 +107,10 @@ def test_a_mark_that_a_footnote_follows_parts_words():
     assert scored('It says "the roof shall be mended".', source).fabricated == []
     assert scored(source, source).fabricated == []
     assert scored('It says "and no more; the tenant’s roof".', source).fabricated == []
+
+
+@pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```"])
+def test_an_answer_in_json_quotes_nothing(fence):
+    text = fence.format('{"notice": "given by telephone and not in writing"}')
+    assert scored(text).counts["quotes"] == 0
+    assert scored("[" * 3000).counts["quotes"] == 0

@@ -106,6 +106,9 @@ def test_a_register_with_duplicates_is_refused_with_all_of_them():
         ("II.4; III.1", "II.4 and III.9, in part IV", ["II.4", "III.9"]),
         ("EMP 2.07; EMP 2.08", "EMP 2.07 but USD 2.08", ["EMP-2.07"]),
         ("Travel-A; Travel-B", "Travel-A", ["Travel-A"]),
+        ("Rule 14; Rule 15", "Under Rule 14, 10 working days. No. 30 days of notice. The rule: 12 paid days", ["14"]),
+        ("Section 4.2; Section 4.3", "Under Section 4.2, 2.5 working days are given.", ["4.2"]),
+        ("Pol-1; Pol-2", "See Pol-1 and POL-2, pol-3", ["POL-1", "POL-2", "POL-3"]),
     ],
 )
 def test_ids_are_found_in_the_form_of_the_house(ids, text, found):
@@ -130,3 +133,11 @@ def test_a_guideline_is_a_paragraph_with_its_table_and_its_figures():
     assert list(shown) == ["HR-1.1", "HR-1.2", "HR-1.3"]
     assert shown["HR-1.1"].text.endswith("8 days |") and list(shown["HR-1.2"].figures) == ["bp 8000"]
     assert all(text[one.start : one.end] == one.text for one in shown.values())
+
+
+def test_a_line_that_begins_with_a_reference_is_no_head():
+    text = (
+        "Handbook\n\n4.2 Leave is given as in\n4.3 below: 12 days.\n\n4.3 Sick pay is 5 days, paid by the Claims Team."
+    )
+    shown = guidelines_of(text, register("4.2; 4.3", DEPARTMENTS))
+    assert shown["4.3"].text.startswith("4.3 Sick pay")

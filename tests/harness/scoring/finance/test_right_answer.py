@@ -1,0 +1,59 @@
+"""A right answer helps to read another one, but no figure of it supports a sentence about something else."""
+
+import pytest
+
+from harness.schema import Case
+from harness.scoring.base import run
+from harness.scoring.finance import report
+from tests.support.answers import answer
+from tests.support.fund_sheet import DOCUMENT, QUESTION, STATED, scored
+
+EXPECTED = (
+    "Rents of Cedar Loft Income Fund brought in $3.42 million in the second quarter of 2025, which is a tenth, or "
+    "10.0%, beyond the $3.11 million of Q1 2025." + STATED
+)
+LETTER = "Cedar Loft Income Fund\nRents ($000)   Q2 2025 3,420   Q1 2025 3,110\nSeen by Maplehurst Ratings."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EXPECTED,
+        "Rental revenue of Cedar Loft Income Fund was $3.42 million in Q2 2025 and $3.11 million in Q1 2025, up 10.0%."
+        + STATED,
+    ],
+)
+def test_a_right_answer_is_clean_in_its_own_words_and_in_others(text):
+    score = scored(text, expected=EXPECTED)
+    assert (score.fabricated, score.missing, score.value) == ([], [], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "fabricated"),
+    [
+        ("The net income of Cedar Loft Income Fund was $3.42 million in Q2 2025.", "$3.42 million"),
+        ("Cedar Loft Income Fund brought in $3.42 million in Q1 2025.", "$3.42 million"),
+        ("Cedar Loft Growth Fund brought in $3.42 million in the second quarter of 2025.", "$3.42 million"),
+        ("The margin of Cedar Loft Growth Fund is 10.0%.", "10.0%"),
+        ("Rental revenue of Cedar Loft Income Fund fell by 10.0% from Q1 2025 to Q2 2025.", "10.0%"),
+    ],
+)
+def test_a_figure_of_the_right_answer_in_a_sentence_about_something_else_is_fabricated(text, fabricated):
+    assert fabricated in scored(text, expected=EXPECTED).fabricated
+
+
+def test_a_required_figure_counts_whichever_rule_finds_it():
+    parsed = "Revenue of Cedar Loft Income Fund rose by 10.0% from Q1 2025 to Q2 2025." + STATED
+    unparsed = "Cedar Loft Income Fund took a tenth, or 10.0%, beyond Q1 2025." + STATED
+    for one, other in ((parsed, unparsed), (unparsed, parsed)):
+        assert scored(one, expected=other).missing == []
+
+
+def test_the_facts_of_a_case_are_read_and_not_its_document():
+    facts = DOCUMENT
+    case = Case(
+        id="x", input={"document": LETTER, "question": QUESTION, "facts": facts}, expected=[EXPECTED], cluster="letter"
+    )
+    score = run([report.report], case, answer(EXPECTED + " It is rated by Maplehurst Ratings.")).fact_sheets
+    assert (score.value, score.invented) == (1.0, [])
+    assert all(span.source is None for span in score.spans)
