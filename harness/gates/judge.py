@@ -56,7 +56,7 @@ def judge(
     claims = claims_of(collect(asked) if is_tested(asked.gate) else None for asked in ids)
     items = (with_claim(collect(asked), place, claims) for place, asked in enumerate(ids))
     return [
-        _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item))
+        _verdict(suite, asked, item if isinstance(item, Finding) else _apply(item), known.get(asked.gate.metric))
         for asked, item in zip(ids, items, strict=True)
     ]
 
@@ -82,7 +82,7 @@ def _apply(evidence: Evidence) -> Finding:
     return replace(finding, reason=finding.reason + "".join(notes))
 
 
-def _verdict(suite: str, asked: GateId, finding: Finding) -> Verdict:
+def _verdict(suite: str, asked: GateId, finding: Finding, metric: Metric | None = None) -> Verdict:
     gate = asked.gate
     return Verdict(
         suite=suite,
@@ -93,7 +93,7 @@ def _verdict(suite: str, asked: GateId, finding: Finding) -> Verdict:
         slice_value=asked.slice_value,
         outcome=finding.outcome,
         observed=finding.observed,
-        bar=threshold_in_words(gate),
+        bar=threshold_in_words(gate, metric),
         margin=finding.margin,
         reason=finding.reason,
         needed=finding.needed,

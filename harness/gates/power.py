@@ -96,7 +96,7 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
         gate=asked.id,
         rule=asked.gate.rule,
         slice_value=asked.slice_value,
-        bar=threshold_in_words(asked.gate),
+        bar=threshold_in_words(asked.gate, question.counted.metric),
         units=question.design.units if counted.is_share else len(counted.cases),
         cases=len(counted.cases),
         contracts=counted.clusters,

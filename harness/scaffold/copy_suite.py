@@ -132,7 +132,7 @@ def _readme_of_copy(readme: str, old: str, new: str) -> str:
     title, _, rest = readme.partition("\n")
     note = (
         f"*A copy of `{old}`, which comes with tunegate {__version__}. Source, licence and limits below are "
-        "those of the original: keep them with its cases, and describe your changes. Modules and texts named below that "
-        "are not in this folder are the original's too.*"
+        "those of the original: keep them with its cases, and describe your changes. Modules and texts named below "
+        "that are not in this folder are the original's too.*"
     )
     return f"{title.replace(old, new)}\n\n{note}\n{rest}"

@@ -8,7 +8,7 @@ from harness.gates.rules.improves import IMPROVES
 from harness.gates.rules.never import NEVER
 from harness.gates.rules.no_worse import NO_WORSE
 from harness.gates.rules.reduces import REDUCES
-from harness.schema import Gate
+from harness.schema import Gate, Metric
 
 GATE_RULES: dict[str, GateRule] = {
     "at_least": level.AT_LEAST,
@@ -24,9 +24,9 @@ COMPARATIVE: frozenset[str] = frozenset(name for name, rule in GATE_RULES.items(
 """Rules that need a baseline."""
 
 
-def threshold_in_words(gate: Gate) -> str:
-    """The threshold as a reader says it, such as `at least 95.0%`."""
-    return GATE_RULES[gate.rule].in_words(gate)
+def threshold_in_words(gate: Gate, metric: Metric | None = None) -> str:
+    """The threshold as a reader says it, such as `at least 95.0%`; of a metric that is no share, `at least 0.950`."""
+    return GATE_RULES[gate.rule].in_words(gate, metric is None or not metric.unbounded)
 
 
 def is_tested(gate: Gate) -> bool:

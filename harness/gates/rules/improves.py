@@ -34,10 +34,10 @@ GAIN = 0.10
 """How much better than the baseline a good model is taken to be."""
 
 
-def _in_words(gate: Gate) -> str:
+def _in_words(gate: Gate, is_share: bool) -> str:
     if not gate.margin:
         return "better than the baseline"
-    by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else unsigned(gate.margin)
+    by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else unsigned(gate.margin, is_share)
     return f"better than the baseline by more than {by}"
 
 

@@ -32,10 +32,10 @@ def _value(gate: Gate) -> float:
     return gate.value
 
 
-def _in_words(gate: Gate) -> str:
+def _in_words(gate: Gate, is_share: bool) -> str:
     value = gate.value if gate.value is not None else 0.0
     words = "at least" if gate.rule == "at_least" else "at most"
-    return f"{words} {number(value, abs(value) <= 1)}"
+    return f"{words} {number(value, is_share and abs(value) <= 1)}"
 
 
 def _at_least(evidence: Evidence) -> Finding:
@@ -59,12 +59,13 @@ def _judge(evidence: Evidence, side: Side) -> Finding:
     sign = 1 if side == "lower" else -1
     near, far = (level.low, level.high) if side == "lower" else (level.high, level.low)
     margin = sign * (near - threshold)
+    words = _in_words(evidence.gate, evidence.is_share)
     bound, value = (number(shown, evidence.is_share, threshold) for shown in (near, level.value))
     seen = f"{name} is {value} in {evidence.sample(level)}, with a one-sided 95% bound of {bound}"
     if margin >= 0:
-        return Finding("pass", f"{seen}: it is {_in_words(evidence.gate)}.", level, margin)
+        return Finding("pass", f"{seen}: it is {words}.", level, margin)
     if sign * (far - threshold) < 0:
-        return Finding("fail", f"{seen}: the threshold of {_in_words(evidence.gate)} is missed.", level, margin)
+        return Finding("fail", f"{seen}: the threshold of {words} is missed.", level, margin)
     is_met = sign * (level.value - threshold) >= 0
     why = (
         "the value meets the threshold, its bound does not"

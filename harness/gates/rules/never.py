@@ -6,7 +6,7 @@ from harness.gates.rules.base import Assumed, Evidence, Finding, GateRule, Power
 from harness.schema import Estimate, Gate
 
 
-def _in_words(gate: Gate) -> str:
+def _in_words(gate: Gate, is_share: bool) -> str:
     return f"none in at least {gate.n_min} cases"
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from harness.stats.power import Design, Need
 
 
-def _in_words(gate: Gate) -> str:
-    return f"at most {unsigned(gate.margin)} worse than the baseline"
+def _in_words(gate: Gate, is_share: bool) -> str:
+    return f"at most {unsigned(gate.margin, is_share)} worse than the baseline"
 
 
 def _idle(gate: Gate, metric: Metric) -> list[str]:
@@ -50,7 +50,7 @@ def _judge(evidence: Evidence) -> Finding:
     bound = points(sign * low, evidence.is_share)
     seen = f"{metric.name} {evidence.move} in {evidence.sample(change)}, with a one-sided 95% bound of {bound}"
     if low > -margin:
-        return Finding("pass", f"{seen}: {_in_words(evidence.gate)}.", change, low + margin)
+        return Finding("pass", f"{seen}: {_in_words(evidence.gate, evidence.is_share)}.", change, low + margin)
     if high <= -margin:
         return Finding("fail", f"{seen}: worse by more than the margin.", change, low + margin)
     need = _need(evidence, change.side)

@@ -19,7 +19,7 @@ from harness.gates.rules.base import (
 from harness.schema import Gate, Metric, Observation
 
 
-def _in_words(gate: Gate) -> str:
+def _in_words(gate: Gate, is_share: bool) -> str:
     ratio = gate.ratio if gate.ratio is not None else 1.0
     return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
 
@@ -43,7 +43,7 @@ def _judge(evidence: Evidence) -> Finding:
     seen += f"; tuned is {ratio.value:.2f} of the baseline, 95% interval {ratio.low or 0:.2f} to {upper}"
     margin = None if ratio.high is None else threshold - ratio.high
     if margin is not None and (margin > 0 or (margin == 0 and threshold < 1)):
-        return Finding("pass", f"{seen}: {_in_words(evidence.gate)}.", ratio, margin)
+        return Finding("pass", f"{seen}: {_in_words(evidence.gate, evidence.is_share)}.", ratio, margin)
     if ratio.low is not None and ratio.low > threshold:
         return Finding("fail", f"{seen}: the cut asked for is ruled out.", ratio, margin)
     need = power.for_ratio(evidence.pairs, threshold)

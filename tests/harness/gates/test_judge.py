@@ -8,7 +8,7 @@ from msgspec import structs
 
 from harness.gates.judge import judge, unjudged
 from harness.gates.rules import COMPARATIVE
-from harness.schema import Gate, GateFile, Objective
+from harness.schema import Gate, GateFile, Metric, Objective
 from tests.support.scored import METRICS, answers, record
 
 AT_LEAST = Gate(metric="accuracy", rule="at_least", value=0.90)
@@ -143,6 +143,21 @@ def test_a_level_is_judged_one_sided_and_a_gain_two_sided():
 )
 def test_the_bar_is_said_in_words(gate, words):
     assert verdict(gate, [1] * 20, [1] * 20).bar == words
+
+
+def test_a_small_threshold_of_a_metric_that_is_no_share_is_no_percentage():
+    gate = Gate(metric="slips", rule="at_most", value=0.5)
+    slips = Metric(name="slips", scorer="answers", numerator="right", higher_is_better=False, unbounded=True)
+    (found,) = judge(
+        "a/b",
+        GateFile(objective=Objective(text="x"), gate=[gate]),
+        [slips],
+        {"tuned": answers([3] * 40)},
+        expected_cases=40,
+        slices={},
+    )
+    assert (found.outcome, found.bar) == ("fail", "at most 0.500")
+    assert "the threshold of at most 0.500 is missed" in found.reason
 
 
 @pytest.mark.parametrize("gate", [g for g in ALL_GATES if g.rule in COMPARATIVE])

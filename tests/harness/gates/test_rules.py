@@ -36,7 +36,7 @@ def test_a_rule_names_keys_of_a_gate_and_says_its_bar_with_the_number_of_it(rule
 def test_a_new_rule_is_read_judged_and_planned_by_its_line_in_the_table(tmp_path, monkeypatch):
     exactly = structs.replace(
         GATE_RULES["at_least"],
-        in_words=lambda gate: f"exactly {gate.value:g}",
+        in_words=lambda gate, is_share: f"exactly {gate.value:g}",
         idle=lambda gate, metric: [],
         judge=lambda evidence: Finding("pass", f"judged on {evidence.cases}"),
         power=lambda question: {"says": [f"planned for {question.gate.value:g}"]},
