@@ -147,7 +147,7 @@ def completion_tables(part: str) -> tuple[list[Table], list[dict[str, Any]]]:
         [r.detector, *map(_share, (*r.recall.values(), r.alarms, r.density, r.precision, r.accuracy))]
         for r in (*found, *by_domain)
     ]
-    note = f"{completions.numbers_of(whole)} 95% intervals by drawing documents anew."
+    note = f"{completions.numbers_of(whole)} 95% intervals by resampling documents."
     types = [[kind, _share(value)] for kind, value in by_type.recall.items()]
     records = [
         {"set": f"completions, {part}", "detector": r.detector, "measure": measure, "value": value.value}

@@ -2,7 +2,7 @@
 
 An error counts as caught only where a finding overlaps it. A faithful completion is a false alarm when it holds any
 finding. Balanced accuracy asks whether a completion is told from a faithful one: those with an absent value or a wrong
-join are positive, those whose errors are of meaning alone are left out. Intervals draw documents anew.
+join are positive, those whose errors are of meaning alone are left out. Intervals resample documents.
 """
 
 import re
@@ -199,7 +199,7 @@ def judged(name: str, detector: Detector, known: Sequence[Known], by_type: bool 
 
 
 class _Draw:
-    """Draws documents anew and gives shares of sums with their intervals."""
+    """Resamples documents and gives shares of sums with their intervals."""
 
     def __init__(self, documents: Sequence[str]) -> None:
         names = {name: number for number, name in enumerate(sorted(set(documents)))}
