@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -207,3 +207,15 @@ def read_toml(path: Path, expected: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except NOT_TOML as error:
         raise UserError(f"{shown_path(path)}: not valid TOML: {error}. {expected}") from None
+
+
+T = TypeVar("T")
+
+
+def read_with_sidecar(path: Path, kind: type[T], expected: str) -> tuple[str, T]:
+    """Read a text and the TOML file of the same name next to it. Raises UserError, also for a field of another type."""
+    text, sidecar = read_text(path, expected), path.with_suffix(".toml")
+    try:
+        return text, msgspec.convert(read_toml(sidecar, expected), kind)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{shown_path(sidecar)}: {error}. {expected}") from None

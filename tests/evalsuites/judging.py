@@ -1,9 +1,12 @@
-"""Judges a suite's own gates on answers by rule: in this process, and as a user's pytest does."""
+"""Loads a shipped suite and judges its own gates on answers by rule: in this process, and as a user's pytest does."""
 
 import json
 import os
 from collections.abc import Callable, Iterable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from harness.gates.judge import judge, load_gates
 from harness.runs.folder import load_verdicts
@@ -19,11 +22,43 @@ ROOT = Path(__file__).parents[2]
 Answering = Callable[[Case], str]
 
 
+def suite_of(name: str) -> Suite:
+    """The shipped suite of a name such as `legal/clauses`."""
+    return import_module(f"evalsuites.{name.replace('/', '.')}.test_{name.split('/')[1]}").suite
+
+
+def cases_of(name: str) -> ModuleType:
+    """The module that makes the suite's cases and training rows."""
+    return import_module(f"evalsuites.{name.replace('/', '.')}.cases")
+
+
+@cache
+def training(name: str, split: str = "train") -> list[tuple[Case, str]]:
+    """All training or validation cases with their right answers."""
+    module = cases_of(name)
+    return list(module.training_pairs(split, module.ROWS[split], 0))
+
+
+def always(text: str) -> Answering:
+    """The rule that gives one answer to every case."""
+    return lambda case: text
+
+
+def whole(case: Case) -> str:
+    """The document itself as the answer."""
+    return case.document
+
+
+def done(text: str) -> Completion:
+    """A whole completion."""
+    return Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
+
+
 def answered(suite: Suite, answering: Answering, cases: Iterable[Case] | None = None) -> list[Record]:
     """A scored record a case, of the suite's own or of others that it scores."""
     made = []
     for case in suite.cases if cases is None else cases:
-        said = Completion(key="k", text=answering(case), finish_reason="stop", prompt_tokens=1, output_tokens=1)
+        said = done(answering(case))
         made.append(
             Record(
                 case=case,
@@ -36,6 +71,12 @@ def answered(suite: Suite, answering: Answering, cases: Iterable[Case] | None = 
             )
         )
     return made
+
+
+@cache
+def records(name: str, answering: Answering) -> list[Record]:
+    """The scored records of a shipped suite."""
+    return answered(suite_of(name), answering)
 
 
 def levels(suite: Suite, records: list[Record]) -> dict[str, Estimate]:

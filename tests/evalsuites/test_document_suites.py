@@ -1,41 +1,65 @@
-"""The suites of fund sheets, handbooks and brand briefs: right answers pass, rote fails, training rows are apart."""
+"""The suites of written documents: right answers pass, rote fails, training rows are apart, READMEs are true."""
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from functools import cache
-from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from evalsuites.brand.voice import briefs
 from evalsuites.brand.voice.cases import right_answers
 from evalsuites.finance.report import sheets
+from evalsuites.legal.instruments.bag_of_words import BagOfWords
+from evalsuites.legal.instruments.documents import SPLITS, instruments
+from evalsuites.legal.summaries import cases as summaries
 from evalsuites.policy.handbook import handbooks
 from harness.errors import UserError
-from harness.schema import Case, Completion, Record
+from harness.schema import Case
+from harness.scoring.grounding import facts
 from harness.scoring.policy.handbook import guidelines_of
 from harness.scoring.policy.register import canonical, register
-from harness.suites.suite import Suite
+from harness.scoring.text.quantities import figures_in
 from tests.evalsuites import separation
-from tests.evalsuites.judging import answered, judged_by_pytest, levels, outcomes
+from tests.evalsuites.judging import (
+    Answering,
+    always,
+    answered,
+    cases_of,
+    done,
+    judged_by_pytest,
+    levels,
+    outcomes,
+    records,
+    suite_of,
+    training,
+    whole,
+)
 
-NAMES = ("brand/voice", "finance/report", "policy/handbook")
-LEAST_CASES = {"brand/voice": 240, "finance/report": 280, "policy/handbook": 280}
-LEAST_DOCUMENTS = {"brand/voice": 160, "finance/report": 48, "policy/handbook": 24}
+LEAST = {
+    "brand/voice": (240, 160),
+    "finance/report": (280, 48),
+    "legal/citations": (300, 100),
+    "legal/clauses": (800, 100),
+    "legal/clauses_long": (400, 100),
+    "legal/extraction": (500, 100),
+    "legal/summaries": (140, 100),
+    "policy/handbook": (280, 24),
+}
+"""Cases and documents that a suite has at least."""
 LEAST_ROWS = 1000
-every_suite = pytest.mark.parametrize("name", NAMES)
-
-
-def suite_of(name: str) -> Suite:
-    return import_module(f"evalsuites.{name.replace('/', '.')}.test_{name.split('/')[1]}").suite
-
-
-def cases_of(name: str) -> ModuleType:
-    return import_module(f"evalsuites.{name.replace('/', '.')}.cases")
+OF_A_CASE: dict[str, Answering] = {
+    "finance/report": lambda case: case.expected[0],
+    "legal/citations": lambda case: case.tags["answer"],
+    "legal/clauses": lambda case: "; ".join(case.expected) or "none",
+    "legal/clauses_long": lambda case: case.input["places"] or "none",
+    "legal/extraction": lambda case: "\n".join(case.expected) or "none",
+    "legal/summaries": lambda case: "; ".join(case.expected),
+}
+"""How the right answer is read from a case, where the case holds it."""
+OWN_DOCUMENTS = ("brand/voice", "finance/report", "policy/handbook")
+"""Suites whose separation is proven here; that of the instruments is in `test_legal_instruments.py`."""
+every_suite = pytest.mark.parametrize("name", LEAST)
 
 
 @cache
@@ -43,32 +67,23 @@ def answers(name: str) -> dict[str, str]:
     """The right answer of every case, as a person writes it."""
     if name == "brand/voice":
         return right_answers()
-    if name == "finance/report":
-        return {case.id: case.expected[0] for case in suite_of(name).cases}
-    questions = [question for book in handbooks.handbooks("test") for question in book.sidecar.questions]
-    return {case.id: q.answer for case, q in zip(suite_of(name).cases, questions, strict=True)}
+    if name == "policy/handbook":
+        questions = [question for book in handbooks.handbooks("test") for question in book.sidecar.questions]
+        return {case.id: q.answer for case, q in zip(suite_of(name).cases, questions, strict=True)}
+    return {case.id: OF_A_CASE[name](case) for case in suite_of(name).cases}
 
 
 @cache
-def training(name: str, split: str = "train") -> list[tuple[Case, str]]:
-    module = cases_of(name)
-    return list(module.training_pairs(split, module.ROWS[split], 0))
-
-
-@cache
-def records(name: str, answer: Callable[[Case], str]) -> list[Record]:
-    return answered(suite_of(name), answer)
-
-
-def right(name: str) -> Callable[[Case], str]:
+def right(name: str) -> Answering:
     return lambda case: answers(name)[case.id]
 
 
 @every_suite
 def test_a_suite_has_enough_cases_of_many_documents(name):
     cases = suite_of(name).cases
-    assert len(cases) >= LEAST_CASES[name]
-    assert len({case.cluster for case in cases}) >= LEAST_DOCUMENTS[name]
+    least_cases, least_documents = LEAST[name]
+    assert len(cases) >= least_cases
+    assert len({case.cluster for case in cases}) >= least_documents
     assert len({str(case.input) for case in cases}) == len(cases)
 
 
@@ -78,8 +93,9 @@ def test_right_answers_pass_every_gate(name):
     assert result and set(result.values()) == {"pass"}
 
 
-@pytest.mark.slow
-@every_suite
+@pytest.mark.parametrize(
+    "name", ["legal/clauses", *(pytest.param(name, marks=pytest.mark.slow) for name in OWN_DOCUMENTS)]
+)
 def test_a_user_s_pytest_passes_right_answers(name, tmp_path):
     code, verdicts = judged_by_pytest(name, answers(name), tmp_path)
     assert code == 0
@@ -111,7 +127,7 @@ def shared_text(name: str) -> str:
     return "\n".join({case.input["guide"] for case in cases} | {case.input["task"] for case in cases})
 
 
-@every_suite
+@pytest.mark.parametrize("name", OWN_DOCUMENTS)
 def test_training_and_suite_share_hardly_a_run_of_eight_words(name):
     shown, trained = (
         [text for case in cases for text in (case.document, case.input.get("question", ""))]
@@ -131,14 +147,6 @@ def test_training_and_suite_share_no_fund_and_no_company():
     assert separation.names_in(suite_of("policy/handbook").cases, companies[0]) == set()
 
 
-def always(text: str) -> Callable[[Case], str]:
-    return lambda case: text
-
-
-def whole(case: Case) -> str:
-    return case.document
-
-
 def other_values(case: Case) -> str:
     """The right paragraph with every first digit of a figure changed."""
     return re.sub(r"(?<![\d.,])[1-8](?=[\d.,]*\d)", lambda digit: str(int(digit[0]) + 1), case.expected[0])
@@ -146,6 +154,31 @@ def other_values(case: Case) -> str:
 
 def every_section(case: Case) -> str:
     return f"Sections {case.input['guidelines']}"
+
+
+@cache
+def bag_of_words(name: str) -> Answering:
+    return BagOfWords(training(name)).answer
+
+
+def everything(case: Case) -> str:
+    return case.input["clause_types"]
+
+
+def with_near_misses(case: Case) -> str:
+    return "; ".join([*case.expected, *filter(None, case.input["near_misses"].split("; "))]) or "none"
+
+
+def wrong_paragraphs(case: Case) -> str:
+    return "; ".join(f"{name} (99)" for name in case.expected) or "none"
+
+
+def stale(case: Case) -> str:
+    return "; ".join(case.expected) + "; " + case.tags.get("stale", "").replace(" + ", ", ")
+
+
+def invented_fee(case: Case) -> str:
+    return "; ".join(case.expected) + "; a fee of $999,937"
 
 
 ROTE = [
@@ -163,12 +196,38 @@ ROTE = [
     ("brand/voice", "keyword floor", "usable_rate-at_least-0.85"),
     ("brand/voice", whole, "clean_completion_rate-at_least-0.9"),
     ("brand/voice", always("Thank you for your message."), "point_recall-at_least-0.9"),
+    ("legal/clauses", "keyword floor", "clause_recall-at_least-0.95"),
+    ("legal/clauses", "keyword floor", "near_miss_rate-at_most-0.1"),
+    ("legal/clauses", "bag of words", "clause_recall-at_least-0.95"),
+    ("legal/clauses", everything, "clause_precision-at_least-0.9"),
+    ("legal/clauses", with_near_misses, "near_miss_rate-at_most-0.1"),
+    ("legal/clauses", whole, "clause_precision-at_least-0.9"),
+    ("legal/clauses", always("none"), "clause_recall-at_least-0.95"),
+    ("legal/clauses_long", "keyword floor", "clause_precision-at_least-0.95"),
+    ("legal/clauses_long", "keyword floor", "false_alarm_rate-at_most-0.05"),
+    ("legal/clauses_long", "bag of words", "clause_precision-at_least-0.95"),
+    ("legal/clauses_long", everything, "false_alarm_rate-at_most-0.05"),
+    ("legal/clauses_long", with_near_misses, "near_miss_rate-at_most-0.05"),
+    ("legal/clauses_long", wrong_paragraphs, "placed_rate-at_least-0.9"),
+    ("legal/extraction", "keyword floor", "span_recall-at_least-0.9"),
+    ("legal/extraction", whole, "span_precision-at_least-0.85"),
+    ("legal/extraction", always("none"), "span_recall-at_least-0.9"),
+    ("legal/summaries", "keyword floor", "critical_term_recall-at_least-0.9"),
+    ("legal/summaries", whole, "answer_words-at_most-140"),
+    ("legal/summaries", stale, "stale_term_rate-at_most-0.1"),
+    ("legal/summaries", invented_fee, "fabrication_response_rate-at_most-0.05"),
+    ("legal/citations", "keyword floor", "accuracy-at_least-0.9"),
+    ("legal/citations", always("not in the document"), "citation_recall-at_least-0.9"),
+    ("legal/citations", always("O.C.G.A. § 44-14-162"), "answered_unanswerable_rate-at_most-0.05"),
 ]
 
 
 @pytest.mark.parametrize(("name", "answer", "gate"), ROTE)
 def test_an_answer_without_understanding_fails_the_gate(name, answer, gate):
-    answer = suite_of(name).floor if answer == "keyword floor" else answer
+    if answer == "keyword floor":
+        answer = suite_of(name).floor
+    elif answer == "bag of words":
+        answer = bag_of_words(name)
     assert outcomes(suite_of(name), records(name, answer))[gate] == "fail"
 
 
@@ -271,7 +330,7 @@ def test_a_case_of_an_unknown_brand_is_refused():
     scorer = suite_of("brand/voice").scorers[0]
     stranger = Case(id="x", input=case.input, expected=[], cluster="x", tags={"brand": "nobody"})
     with pytest.raises(UserError, match="tag 'brand' is 'nobody', expected one of ambleworth"):
-        scorer(stranger, Completion(key="k", text="Hello.", finish_reason="stop", prompt_tokens=1, output_tokens=1))
+        scorer(stranger, done("Hello."))
 
 
 def test_every_brand_has_a_guide_in_short_and_texts_for_five_channels():
@@ -285,20 +344,55 @@ def test_every_brand_has_a_guide_in_short_and_texts_for_five_channels():
 README = {
     "brand/voice": ("usable_rate", "clean_completion_rate", "point_recall"),
     "finance/report": ("required_figure_recall", "figure_fabrication_rate", "mispaired_rate", "report_clean_rate"),
+    "legal/citations": ("accuracy", "citation_recall", "answered_unanswerable_rate"),
+    "legal/clauses": ("clause_recall", "clause_precision", "clause_exact_set", "false_alarm_rate", "near_miss_rate"),
+    "legal/clauses_long": ("clause_recall", "clause_precision", "placed_rate", "near_miss_rate"),
+    "legal/extraction": ("span_recall", "span_precision", "span_false_alarm_rate"),
+    "legal/summaries": ("term_recall", "critical_term_recall", "complete_summary_rate"),
     "policy/handbook": ("guideline_recall", "guideline_precision", "answer_correct", "answered_unanswerable_rate"),
 }
+
+
+def readme(name: str) -> str:
+    return " ".join((suite_of(name).folder / "README.md").read_text("utf-8").split())
 
 
 @every_suite
 def test_the_readme_states_counts_and_floor_as_measured(name):
     suite = suite_of(name)
     kinds = Counter(case.tags["kind"] for case in suite.cases)
-    floor = levels(suite, records(name, suite.floor))
+    rivals = [suite.floor, *([bag_of_words(name)] if name.startswith("legal/clauses") else [])]
+    measured = [levels(suite, records(name, rival)) for rival in rivals]
     stated = [
         f"{len(suite.cases):,} cases of {len({case.cluster for case in suite.cases})}",
         *(f"{count:,} `{kind}`" for kind, count in kinds.items()),
-        ", ".join(f"`{metric}` {floor[metric].value:.3f}" for metric in README[name]),
+        *(", ".join(f"`{metric}` {each[metric].value:.3f}" for metric in README[name]) for each in measured),
         f"{len(training(name)):,} training rows",
     ]
-    text = " ".join((Path(suite.folder) / "README.md").read_text("utf-8").split())
-    assert [fact for fact in stated if fact not in text] == []
+    assert [fact for fact in stated if fact not in readme(name)] == []
+
+
+def exchanged(text: str) -> str | None:
+    """The text with its first two amounts, or else its first two percentages, exchanged."""
+    for kind in ("money", "percent"):
+        two = [figure for figure in figures_in(text) if figure.kind == kind][:2]
+        if len(two) == 2:
+            first, second = (text[figure.start : figure.end] for figure in two)
+            between = text[two[0].end : two[1].start]
+            return text[: two[0].start] + second + between + first + text[two[1].end :]
+    return None
+
+
+def test_the_readme_states_how_many_exchanges_of_two_figures_the_finance_scorer_catches():
+    pairs = [pair for split in ("train", "dev") for pair in training("finance/report", split)]
+    changed = [(case, exchanged(answer)) for case, answer in pairs if case.tags["kind"] in ("comparison", "paragraph")]
+    texts = {case.id: text for case, text in changed if text}
+    records = answered(suite_of("finance/report"), lambda case: texts[case.id], [c for c, text in changed if text])
+    caught = sum(record.scores["fact_sheets"].counts["fabricated"] > 0 for record in records)
+    assert f"{caught} of {len(records)} such answers are caught" in readme("finance/report")
+
+
+def test_the_readme_states_how_many_right_summaries_the_fabrication_scorer_flags():
+    cases = [summaries.case_of(instrument) for split in SPLITS for instrument in instruments(split)]
+    flagged = sum(facts.fabricated(case, done(case.tags["summary"])).counts["responses_with"] for case in cases)
+    assert f"flags {flagged} of the {len(cases)} right summaries" in readme("legal/summaries")

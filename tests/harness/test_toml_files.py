@@ -2,6 +2,9 @@
 
 import pytest
 
+from evalsuites.finance.report import sheets
+from evalsuites.legal.instruments import documents
+from evalsuites.policy.handbook import handbooks
 from harness.errors import UserError
 from harness.gates import config
 from harness.judges import rubric
@@ -19,6 +22,9 @@ READERS = {
     "style guide": style_guide.load,
     "rubric of a review": review_rubric.load_rubric,
     "business estimate": assumptions.load,
+    "labels of an instrument": documents.read_instrument,
+    "questions of a handbook": handbooks.read_handbook,
+    "facts of a sheet": sheets.read_file,
     "training": config_file.load,
     "sweep": sweep_config.load,
 }

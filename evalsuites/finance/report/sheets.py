@@ -4,7 +4,6 @@
 unit and value, the statements that must go with a report of it, and tasks with right answers.
 """
 
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,11 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from harness.errors import UserError
+from harness.files import read_with_sidecar
 from harness.scoring.finance.fact_sheet import read_sheet
 from harness.scoring.text.quantities import figures_in
 
 FOLDER = Path(__file__).with_name("texts")
 SPLITS = ("train", "test")
+EXPECTED = "Expected a sheet ID.txt with its facts and tasks in ID.toml"
 KINDS = ("paragraph", "question", "comparison", "not reported")
 LOOKED_UP = ("date", "duration")
 """Kinds of figures that the facts do not list: a date or span of time may be stated if the text has it."""
@@ -62,11 +63,7 @@ def sheets(split: str) -> tuple[Sheet, ...]:
 
 def read_file(file: Path) -> Sheet:
     """Read one sheet and its sidecar. Raises UserError with every fault of the sidecar, one a line."""
-    text = file.read_text("utf-8")
-    try:
-        sidecar = msgspec.convert(tomllib.loads(file.with_suffix(".toml").read_text("utf-8")), Sidecar)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{file.with_suffix('.toml')}: {error}") from None
+    text, sidecar = read_with_sidecar(file, Sidecar, EXPECTED)
     faults = list(_faults(sidecar))
     if faults:
         raise UserError("\n".join(f"{file}: {fault}" for fault in faults))

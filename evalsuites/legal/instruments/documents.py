@@ -15,9 +15,11 @@ from typing import NamedTuple
 import msgspec
 
 from harness.errors import UserError
+from harness.files import read_with_sidecar
 
 FOLDER = Path(__file__).parent
 SPLITS = ("train", "test")
+EXPECTED = "Expected an instrument ID.txt with its labels in ID.toml"
 INSTRUMENTS = ("security deed", "purchase agreement", "commercial lease", "residential lease")
 STYLES = (
     "bank form",
@@ -122,11 +124,7 @@ def instruments(split: str) -> tuple[Instrument, ...]:
 
 def read_instrument(file: Path) -> Instrument:
     """Read one instrument and its sidecar. Raises UserError with every fault of the sidecar, one a line."""
-    text = file.read_text("utf-8")
-    try:
-        sidecar = msgspec.convert(tomllib.loads(file.with_suffix(".toml").read_text("utf-8")), Sidecar)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{file.with_suffix('.toml')}: {error}") from None
+    text, sidecar = read_with_sidecar(file, Sidecar, EXPECTED)
     faults: list[str] = []
     clauses = tuple(_locate(text, marked, marked.says, faults) for marked in sidecar.clauses)
     near_misses = tuple(_locate(text, marked, marked.kind, faults) for marked in sidecar.near_misses)

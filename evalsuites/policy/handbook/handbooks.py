@@ -5,7 +5,6 @@ lists the numbers and departments, and the questions with their right answers.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import NamedTuple
 import msgspec
 
 from harness.errors import UserError
+from harness.files import read_with_sidecar
 
 FOLDER = Path(__file__).with_name("texts")
 SPLITS = ("train", "test")
+EXPECTED = "Expected a handbook ID.txt with its questions in ID.toml"
 ANSWERED = ("value", "department", "exception", "two sections", "in force", "condition")
 NOT_ANSWERED = ("near topic", "wrong premise", "no such section", "other group")
 HALF = "half"
@@ -70,11 +71,7 @@ def handbooks(split: str) -> tuple[Handbook, ...]:
 
 def read_handbook(file: Path) -> Handbook:
     """Read one handbook and its sidecar. Raises UserError with every fault of the sidecar, one a line."""
-    text = file.read_text("utf-8")
-    try:
-        sidecar = msgspec.convert(tomllib.loads(file.with_suffix(".toml").read_text("utf-8")), Sidecar)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{file.with_suffix('.toml')}: {error}") from None
+    text, sidecar = read_with_sidecar(file, Sidecar, EXPECTED)
     paragraphs = [paragraph.strip() for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()]
     sections, faults = {}, [*_faults(sidecar)]
     for number in sidecar.sections:

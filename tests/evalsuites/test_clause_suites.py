@@ -1,0 +1,66 @@
+"""The suites that name clauses: every clause type is counted by itself, placed by its paragraphs, and has a gate."""
+
+import pytest
+
+from evalsuites.legal.clauses.floor import PATTERNS
+from evalsuites.legal.instruments.documents import clause_types
+from harness.schema import Case
+from harness.scoring.legal.each_clause import by_type, slug
+from tests.evalsuites.judging import done, outcomes, records, suite_of
+
+
+@pytest.mark.parametrize("forgotten", ["due on sale", "holdover"])
+def test_a_model_that_forgets_one_clause_fails_the_gate_of_that_clause(forgotten):
+    result = outcomes(
+        suite_of("legal/clauses_long"),
+        records("legal/clauses_long", lambda case: "; ".join(n for n in case.expected if n != forgotten) or "none"),
+    )
+    failed = {gate for gate, outcome in result.items() if gate.startswith("recall_of") and outcome != "pass"}
+    assert failed == {f"recall_of_{slug(forgotten)}-at_least-0.8"}
+
+
+def test_the_floor_knows_every_clause_type_and_each_has_a_gate():
+    assert set(PATTERNS) == set(clause_types())
+    for name in ("clauses", "clauses_long"):
+        gates = (suite_of(f"legal/{name}").folder / "gates.toml").read_text("utf-8")
+        assert [n for n in clause_types() if f'"recall_of_{slug(n)}"' not in gates] == []
+
+
+CASE = Case(
+    id="x",
+    input={
+        "document": "d",
+        "clause_types": "as-is; repair; insurance",
+        "near_misses": "insurance",
+        "places": "as-is (2, 4); repair (3)",
+    },
+    expected=["as-is", "repair"],
+    cluster="x",
+)
+
+
+def test_each_clause_is_counted_by_itself_and_a_near_miss_that_was_taken_is_seen():
+    score = by_type(tuple(PATTERNS))(CASE, done("repair; insurance"))
+    counts = {name: (score.counts[f"found_{slug(name)}"], score.counts[f"there_{slug(name)}"]) for name in PATTERNS}
+    assert counts == dict.fromkeys(PATTERNS, (0, 0)) | {"as-is": (0, 1), "repair": (1, 1)}
+    assert (score.counts["taken"], score.counts["near_misses"], score.extracted["taken"]) == (1, 1, ["insurance"])
+    assert by_type(tuple(PATTERNS))(CASE, done("")).counts["found_repair"] == 0
+    assert by_type(tuple(PATTERNS))(CASE, done("as-is; repair")).value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "misplaced"),
+    [
+        ("as-is (2, 4); repair (3)", []),
+        ("as-is (4); repair (3)", []),
+        ("as-is (2, 5); repair (3)", ["as-is"]),
+        ("as-is; repair", ["as-is", "repair"]),
+        ("- repair clause: paragraph 3\n- as-is [2]", []),
+        ("1. as-is (2)\n2. repair (2)", ["repair"]),
+        ("none", []),
+    ],
+)
+def test_a_clause_is_placed_by_the_paragraphs_after_its_name(text, misplaced):
+    score = by_type(tuple(PATTERNS), with_places=True)(CASE, done(text))
+    assert score.extracted["misplaced"] == misplaced
+    assert score.counts["named"] - score.counts["placed"] == len(misplaced)
