@@ -11,10 +11,12 @@ The input `answer` may hold a right answer in words, which the model does not se
 An id or department outside the register is `invented`. One of the register that the case does not expect, and that the
 lines of the expected ids do not name, is `misgrounded`; so is any if the handbook has no answer. A figure is
 `ungrounded` if it is not the expected one of its unit, or, with none expected, not in those lines. What a declining
-clause names is `unclaimed`, unless it is invented and the question does not name it.
+clause names is `unclaimed`, unless it is invented and the question does not name it. A claim is `contradictory` if the
+lines of the ids that are expected or cited say the opposite: at most for at least, after for before, a week for a
+month, may for must or for may not (`contradictions`).
 
-Meaning is not checked: a right id cited for a wrong reason is right. An answer that declines but explains itself with a
-value, or with an id outside a clause such as "covers only parking", counts as an answer.
+Other meaning is not checked: a right id cited for a wrong reason is right. An answer that declines but explains itself
+with a value, or with an id outside a clause such as "covers only parking", counts as an answer.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import make_span, scorer, whole_length
+from harness.scoring.base import RangeSet, make_span, scorer, whole_length
+from harness.scoring.policy.contradictions import Contradiction, contradictions
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
@@ -49,15 +52,11 @@ REASONS = {
     "misgrounded": "the handbook has it, but it does not support an answer to this question",
     "invented": "the handbook has none of this name or number",
     "ungrounded": "not the value in the right guideline",
+    "contradictory": "the right guideline says the opposite",
     "unclaimed": "named only to decline, or repeated from the question",
 }
-QUANTITY = re.compile(
-    r"0|1|2|3|4|5|6|7|8|9|two|three|four|five|six|seven|eight|nine|ten\b|eleven|twelve|thirt|fort|fift|twent|hundred"
-    r"|thousand|one\b"
-)
-"""Part of every figure; a clause without it is not searched for figures."""
 START = attrgetter("start")
-WRONG = ("misgrounded", "invented", "ungrounded")
+WRONG = ("misgrounded", "invented", "ungrounded", "contradictory")
 
 
 def _rate(
@@ -92,6 +91,7 @@ METRICS = [
         "invented_department_rate", "invents_department", "Share of answers naming a department that does not exist."
     ),
     _rate("misgrounded_rate", "misgrounds", "Share of answers citing a real guideline that does not support them."),
+    _rate("contradiction_rate", "contradicts", "Share of answers that say the opposite of their guideline."),
     _rate(
         "answered_unanswerable_rate",
         "answered_unanswerable",
@@ -106,9 +106,9 @@ class CheckedMention(NamedTuple):
     """One id, department or figure of an answer."""
 
     family: str
-    """guideline, department or figure"""
+    """guideline, department, figure or contradiction"""
     label: str
-    """The id's number, the department's official name, or the figure's unit and value."""
+    """The id's number, the department's official name, the figure's unit and value, or what is contradicted."""
     span: Span
 
 
@@ -158,39 +158,60 @@ def _parts(text: str) -> list[AnswerClause]:
     ]
 
 
-def _figures(text: str, parts: Sequence[AnswerClause], ids: Sequence[HandbookMention]) -> Iterator[HandbookMention]:
-    """Figures that are not ids, in clauses that do not decline."""
-    if ids:
-        ends = [0, *(one.end for one in ids)]
-        blanked = [text[end : one.start] + " " * (one.end - one.start) for end, one in zip(ends, ids, strict=False)]
-        text = "".join([*blanked, text[ends[-1] :]])
-    for part in parts:
-        if not part.declining and QUANTITY.search(part.clause):
-            for figure in figures_in(text[part.start : part.end]):
-                start, end = figure.start + part.start, figure.end + part.start
-                yield HandbookMention(start, end, figure.kind, value_of(figure), False)
+def _without(text: str, ids: Sequence[HandbookMention]) -> str:
+    """The text with spaces in place of ids, whose numbers are no figures."""
+    ends = [0, *(one.end for one in ids)]
+    blanked = [text[end : one.start] + " " * (one.end - one.start) for end, one in zip(ends, ids, strict=False)]
+    return "".join([*blanked, text[ends[-1] :]])
 
 
 def _judge(
     case: Case, completion: Completion, question: HandbookQuestion, normal: Normal, parts: Sequence[AnswerClause]
 ) -> list[CheckedMention]:
-    """Judge each id, department and figure of an answer, in order of appearance."""
+    """Judge each id, department, figure and contradiction of an answer, in order of appearance."""
     ids = list(ids_in(normal.text, question.register))
-    mentions = [*ids, *departments_in(normal.text, question.register, case.document.partition("\n")[0])]
-    mentions += _figures(normal.text, parts, ids)
+    named = [*ids, *departments_in(normal.text, question.register, case.document.partition("\n")[0])]
+    taken = RangeSet((item.start, item.end) for item in named)
+    unnumbered = _without(normal.text, ids)
+    opposed = {
+        HandbookMention(*each.claim[:2], each.aspect, f"{each.aspect} {each.claim.value}", False): each.opposite
+        for each in _contradictions(case.document, question, unnumbered, ids)
+        if taken.add(*each.claim[:2])
+    }
+    figures = [
+        HandbookMention(each.start, each.end, each.kind, value_of(each), False)
+        for each in figures_in(unnumbered)
+        if taken.is_free(each.start, each.end)
+    ]
     limit = whole_length(completion)
     judged, at = [], 0
-    for item in sorted(mentions, key=START):
+    for item in sorted([*named, *opposed, *figures], key=START):
         start, end = normal.original(item.start, item.end)
         if end <= limit:
             while item.start >= parts[at].end:
                 at += 1
-            part = parts[at]
-            verdict, source = VERDICTS.get(item.kind, _figure)(case.document, question, item, part)
-            text, reason = completion.text, REASONS[verdict]
-            span = make_span(text, start, end, item.kind, verdict, reason, source, case.cluster)
-            judged.append(CheckedMention(item.kind if item.kind in VERDICTS else "figure", item.label, span))
+            part, opposite = parts[at], opposed.get(item)
+            family = "contradiction" if opposite else item.kind if item.kind in VERDICTS else "figure"
+            if part.declining and item.kind not in VERDICTS:
+                continue
+            verdict, source = (
+                ("contradictory", opposite[:2])
+                if opposite
+                else VERDICTS.get(item.kind, _figure)(case.document, question, item, part)
+            )
+            span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
+            judged.append(CheckedMention(family, item.label, span))
     return judged
+
+
+def _contradictions(
+    document: str, question: HandbookQuestion, text: str, ids: Sequence[HandbookMention]
+) -> Iterator[Contradiction]:
+    """Claims of an answer that the lines of the ids that are expected or cited contradict."""
+    shown = guidelines_of(document, question.register)
+    relied = [*question.expected.ids, *(item.label for item in ids)]
+    lines = [shown[number] for number in dict.fromkeys(relied) if number in shown]
+    return contradictions(text, ((line.start, line.text) for line in lines))
 
 
 Verdict = tuple[str, tuple[int, int] | None]
@@ -286,7 +307,10 @@ def _score(
             "misgrounded": cited["misgrounded"],
             "invented_departments": departments,
             "misgrounded_departments": labels.get(("department", "misgrounded"), []),
-            "ungrounded": [j.span.quote for j in judged if j.span.verdict == "ungrounded"],
+            **{
+                verdict: [one.span.quote for one in judged if one.span.verdict == verdict]
+                for verdict in ("ungrounded", "contradictory")
+            },
         },
         counts={
             "correct": int(right),
@@ -296,6 +320,7 @@ def _score(
             "invents_guideline": int(failed or bool(cited["invented"])),
             "invents_department": int(failed or bool(departments)),
             "misgrounds": int(failed or bool(cited["misgrounded"])),
+            "contradicts": int(failed or any(one.family == "contradiction" for one in judged)),
             "unanswerable": int(not answerable),
             "answered_unanswerable": int(not answerable and (failed or not declined)),
             "answerable": int(answerable),

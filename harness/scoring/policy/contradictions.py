@@ -1,0 +1,221 @@
+"""Find where an answer says the opposite of its guideline about a figure or an act.
+
+Compared are the direction of a limit ("at least 10 days" and "at most 10 days", "whichever is earlier" and "later"),
+the side of an event ("10 days before" and "after"), the unit of time of a rate ("$45 a week" and "a month"), denial
+("may carry over" and "may not carry over") and duty ("must return" and "may return"). Each is a claim about an anchor:
+a figure, or the word after "must", "not" or "before".
+
+A sentence of the answer is compared with the guideline's sentences that have the anchor. It contradicts them if the one
+that shares most words with it claims the opposite, and shares half the words of the shorter one. "Over $90" and "up to
+$90" are not compared, because a rule is often told by its reverse; nor is denial under a condition ("unless", "only").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from harness.scoring.text.phrases import starting
+from harness.scoring.text.quantities import SizeKey, figures_in, size_key
+from harness.scoring.text.refusals import lower
+
+NO = r"(?:\b(?:not?|never|nor|cannot)|n't)(?: be| exceed)?"
+LEAST = rf"\bat (?:the )?(?:very )?least|{NO} (?:less|fewer|shorter|lower|earlier|sooner|below|under)|\bminimum"
+MOST = (
+    rf"\bat (?:the )?(?:very )?most|\bup to|{NO} (?:more|longer|higher|later|above|over|beyond)|\b(?:not|n't) exceed"
+    r"|\b(?:maximum|within|limited to|capped at|as (?:many|much) as)"
+)
+LINK = r"(?: (?:than|of|the|an?|another|further|is|are)){0,2} $"
+DAY = r"(?:hour|day|night|shift|week|month|quarter|year)"
+FIGURE_CLAIMS = [
+    ("limit", "at least", re.compile(rf"(?:{LEAST}){LINK}"), re.compile(r",? or (?:more|longer|older)\b| minimum\b")),
+    ("limit", "at most", re.compile(rf"(?:{MOST}){LINK}"), re.compile(r",? or (?:less|fewer)\b| maximum\b")),
+    ("side", "before", None, re.compile(r"'?(?: [a-z]+)?(?: in)? (?:before|prior|ahead|beforehand|advance|earlier)\b")),
+    ("side", "after", None, re.compile(r"'?(?: [a-z]+)? (?:after|following|later|afterwards)\b")),
+]
+"""Aspect and claim, with the words right before a figure and right after it that make the claim."""
+RATE = re.compile(
+    r"(?:(?: (?!an? |per |each |every )[a-z$'-]+){0,3} (?:per|(?:in |over )?(?:an?|any|each|every)) |\s?/\s?)"
+    rf"(?:[a-z]+ )?(?P<period>{DAY})\b(?! of| after| before)"
+    rf"|(?: [a-z]+){{0,2}} (?P<manner>(?:{DAY}|dai|annual)(?=ly\b))"
+)
+PERIODS = {"dai": "day", "annual": "year"}
+SKIPPED = (
+    r"(?:(?:be|been|have|also|yet|to|ever|then|first|the|an?|your|his|her|its|their|any) |(?!appl|suppl|repl)[a-z]+ly )"
+    r"{0,3}"
+)
+WORD_CLAIMS = {
+    ("duty", "may"): "may|can|could|might|need not|free to|allowed to|entitled to|not need to|not have to|n't have to",
+    ("duty", "must"): "must|shall|has to|have to|had to|needs to|need to|required to|obliged to",
+    ("denial", "denied"): "not|never|cannot|n't",
+    ("side", "before"): "before",
+    ("side", "after"): "after",
+}
+"""Aspect and claim, with the words that make it of the word after them."""
+CLAIMED = {words: claim for claim, either in WORD_CLAIMS.items() for words in either.split("|")}
+WORD_CLAIM = re.compile(rf"(?P<claim>{starting(CLAIMED)}|n't(?: have to)?) (?={SKIPPED}(?P<word>[a-z]{{3,}})(?! than))")
+WHICHEVER = re.compile(
+    r"\bwhichever (?:[a-z]+ ){1,2}?(?:(?P<least>earlier|sooner|first|less|lesser|lower|smaller)"
+    r"|later|last|more|greater|higher|larger)\b"
+)
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
+PART = re.compile(rf"{SENTENCE.pattern}|;")
+"""An answer's sentence is compared part by part."""
+CLAUSE = re.compile(r";|\b(?:but|although|while|whereas)\b")
+NEGATIVE = re.compile(
+    r"\b(?:not|no(?![,;:.])|never|cannot|neither|nor|nobody|none|nothing|without|instead|rather than)\b|n't\b"
+)
+CONDITION = re.compile(r"\b(?:unless|except|only|if)\b")
+LEAD = re.compile(
+    r"(?:\b(?:is|are|was|were|be|been|may|can|must|shall|will|has|have|had|does|do|to) )+$"
+    r"|(?P<nominal>\b(?:the|an?|your|our|his|her|its|their|any|each|no|of|in|on|at|by|for|from|with|per|as) $)"
+)
+"""Auxiliaries before a verb; or a word that makes the next one no verb."""
+WORD = re.compile(r"[a-z]{3,}")
+ENDING = re.compile(r"(?:ies|ied|ing|ed|es|s|e|y)$")
+COMMON = frozenset(
+    WORD.findall(
+        "the for are its that this and with from may must does did how much many what which who when not than then any "
+        "all each every other has have had will can could would should was were been his her their they them you your "
+        "our here there such only also but more most less least over after before per within under until day days week "
+        "weeks month months year years hour hours minute minutes working business calendar never cannot shall might "
+        "whichever"
+    )
+)
+"""Words that say nothing of what a sentence is about."""
+SHARE = 0.5
+"""Least share of the shorter sentence's other words that both must have, and at least one."""
+Anchor = SizeKey | str
+Key = tuple[str, Anchor]
+"""Aspect and anchor."""
+
+
+class Claim(NamedTuple):
+    """What a sentence says of an anchor, such as "at least", and where."""
+
+    start: int
+    end: int
+    value: str
+
+
+class Sentence(NamedTuple):
+    """A sentence of a text in lower case, its anchors, which are its words and figures, and its claims about them."""
+
+    text: str
+    start: int
+    end: int
+    anchors: frozenset[Anchor]
+    claims: dict[Key, Claim]
+
+    def claim(self, key: Key) -> Claim | None:
+        """The claim with an aspect and anchor; a word that is not denied may be affirmed."""
+        found = self.claims.get(key)
+        return _affirmed(self, key[1]) if found is None and key[0] == "denial" else found
+
+
+class Contradiction(NamedTuple):
+    """A claim of an answer, and the opposite one of its source."""
+
+    aspect: str
+    claim: Claim
+    opposite: Claim
+
+
+def contradictions(text: str, passages: Iterable[tuple[int, str]]) -> Iterator[Contradiction]:
+    """Yield the claims of a text whose opposite passages of the source say; passages come with their offset."""
+    source = [(at, sentence) for at, passage in passages for sentence in sentences(passage)]
+    claimed = {key for _, sentence in source for key in sentence.claims}
+    denied = {anchor for aspect, anchor in claimed if aspect == "denial"}
+    for own in sentences(text, PART):
+        stated = [key for key in own.claims if key in claimed or key[0] == "denial"]
+        stated += [("denial", anchor) for anchor in own.anchors & denied if ("denial", anchor) not in own.claims]
+        for key in stated:
+            claim = own.claim(key)
+            opposite = _opposite(own, key, claim, source) if claim else None
+            if claim and opposite:
+                yield Contradiction(key[0], claim, opposite)
+
+
+def _opposite(own: Sentence, key: Key, claim: Claim, source: Iterable[tuple[int, Sentence]]) -> Claim | None:
+    """The claim of the most similar sentence with the same anchor, if it is the opposite one."""
+    most, found = 0, None
+    for at, each in source:
+        if key[1] in each.anchors:
+            shared, other = len(own.anchors & each.anchors) - 1, each.claim(key)
+            agrees = other is None or other.value == claim.value
+            if shared > most or (shared == most and agrees):
+                most, found = shared, None
+                if other and not agrees and shared >= SHARE * (min(len(own.anchors), len(each.anchors)) - 1):
+                    found = Claim(at + other.start, at + other.end, other.value)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def sentences(text: str, ends: re.Pattern[str] = SENTENCE) -> tuple[Sentence, ...]:
+    """Read the anchors and claims of each sentence or line of a text."""
+    low = lower(text).replace("_", " ")
+    figures = [figure for figure in figures_in(text) if figure.kind != "date"]
+    read = []
+    for start, end in pairwise([0, *(match.end() for match in ends.finditer(low)), len(low)]):
+        claims = dict(_word_claims(low, start, end))
+        anchors: set[Anchor] = {stem(word) for word in WORD.findall(low, start, end) if word not in COMMON}
+        anchors |= {anchor for aspect, anchor in claims if aspect == "limit"}
+        for figure in figures:
+            if start <= figure.start < end:
+                anchor = size_key(figure.unit, figure.value)
+                anchors.add(anchor)
+                for aspect, claim in _figure_claims(low, start, figure.start, figure.end):
+                    claims[aspect, anchor] = claim
+        read.append(Sentence(low, start, end, frozenset(anchors), claims))
+    return tuple(read)
+
+
+def _figure_claims(low: str, first: int, start: int, end: int) -> Iterator[tuple[str, Claim]]:
+    """Claims about the figure from `start` to `end`, of the sentence that begins at `first`."""
+    claims = {}
+    for aspect, value, before, after in FIGURE_CLAIMS:
+        lead = before.search(low, max(first, start - 40), start) if before else None
+        follow = after.match(low, end)
+        if lead or follow:
+            claims[aspect] = Claim(lead.start() if lead else start, follow.end() if follow else end, value)
+    if "limit" in claims and "side" in claims and "later" in low[claims["limit"].start : start]:
+        side = claims["side"].value  # "no later than 10 days before" is at least 10 days before
+        claims["limit"] = claims["limit"]._replace(value="at least" if side == "before" else "at most")
+    rate = RATE.match(low, end)
+    if rate:
+        period = rate["period"] or rate["manner"]
+        claims["rate"] = Claim(start, rate.end(), PERIODS.get(period, period))
+    yield from claims.items()
+
+
+def _word_claims(low: str, start: int, end: int) -> Iterator[tuple[Key, Claim]]:
+    """Claims about words of the sentence from `start` to `end`; for one key the last one counts."""
+    for match in WORD_CLAIM.finditer(low, start, end):
+        aspect, value = CLAIMED[match["claim"]]
+        if match["word"] not in COMMON and not (value == "denied" and CONDITION.search(low, start, end)):
+            yield (aspect, stem(match["word"])), Claim(match.start(), match.end("word"), value)
+    for match in WHICHEVER.finditer(low, start, end):
+        yield ("limit", "whichever"), Claim(*match.span(), "the first" if match["least"] else "the last")
+
+
+def _affirmed(sentence: Sentence, anchor: Anchor) -> Claim | None:
+    """The first use of a word as a verb in a clause that denies nothing, of a sentence without a condition."""
+    low, start, end = sentence[:3]
+    if not CONDITION.search(low, start, end):
+        cuts = [start, *(match.end() for match in CLAUSE.finditer(low, start, end)), end]
+        for first, last in pairwise(cuts):
+            if not NEGATIVE.search(low, first, last):
+                for word in WORD.finditer(low, first, last):
+                    lead = LEAD.search(low, max(first, word.start() - 20), word.start())
+                    if stem(word[0]) == anchor and not (lead and lead["nominal"]):
+                        return Claim((lead or word).start(), word.end(), "affirmed")
+    return None
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """Return a word without its ending: "carry" and "carried" are one."""
+    return ENDING.sub("", word)
