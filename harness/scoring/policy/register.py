@@ -14,13 +14,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.errors import refuse_all
+from harness.scoring.text.guideline_ids import DASH
 from harness.scoring.text.refusals import lower
 
-LABEL = r"(?:guidelines?|sections?|rules?|articles?|paragraphs?|clauses?|polic(?:y|ies)|nos?\.|§+)"
-DASH = "[-\u2010-\u2013\u2212]"
-NUMBER = r"\d\d{0,2}(?:\.\d{1,3})*"
+LABEL = (
+    r"(?:guidelines?|sections?|rules?|articles?|paragraphs?|clauses?|polic(?:y|ies)"
+    r"|(?:nos?|arts?|secs?|paras?|pol)\.|§+|#)"
+)
+NUMBER = r"\d\d{0,2}(?:\.(?:\d{1,3}|[A-Z](?!\w)))*"
 AFTER_NUMBER = r"(?![\w%]|\.\d|,\d)"
-CODE = re.compile(rf"(?P<code>[A-Za-z]{{1,4}}){DASH}?\s?(?=\d)")
+CODE = re.compile(rf"(?P<code>[A-Za-z]{{1,12}}){DASH}?\s?(?=\d)")
 ROMAN = re.compile(r"[IVXL]{1,5}\.\d")
 JOINT = re.compile(
     r"\s*(?:[,;]\s*(?:and|or)?|/|\band\b|\bor\b|&|\bto\b|\bthrough\b|[-–])\s*(?:guidelines?\s+|§+\s*)?", re.I
@@ -30,13 +33,8 @@ UNIT = re.compile(
     r"(?:%|per\s?cent|hour|day|week|month|year|mile|kilomet|km|minute|times|million|dollar|cents?\b|points?\b)",
     re.I,
 )
-LABELLED = re.compile(
-    r"[GgSsRrAaPpCcNn§](?<!\w.)(?i:(?<=g)uidelines?|(?<=s)ections?|(?<=r)ules?|(?<=a)rticles?|(?<=p)aragraphs?"
-    r"|(?<=c)lauses?|(?<=p)olic(?:y|ies)|(?<=n)os?\.|(?<=§)§*)\s*(?i:no\.?|number|#|:)?\s*$"
-)
-"""A LABEL; the pattern starts with a set of first letters, which makes searching fast."""
+LABELLED = re.compile(rf"(?<!\w){LABEL}[\"'*_]*\s*(?:no\.?|number|#|:)?[\s\"'*_]*$", re.I)
 GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
-LOOSE = re.compile(r"\b(?:under|per|see|by|in)\s+$", re.I)
 OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
 OPENED = re.compile(r"\s*(?:[:;,.)–-]|$)|\s+[A-Z\n]")
 CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
@@ -165,7 +163,7 @@ def _coded(ids: Sequence[str]) -> re.Pattern[str] | None:
 def _number(ids: Sequence[str], items: Sequence[str]) -> re.Pattern[str]:
     """A pattern of numbers in the forms of a register: with hyphens or letters in brackets only if it has them."""
     hyphen = rf"(?:{DASH}\d{{1,3}})?" if any(re.match(r"\d+-\d", i) for i in ids) else ""
-    letter = r"(?:\s?\([a-z]{1,2}\)|[a-z])?" if any("(" in item for item in items) else "[a-z]?"
+    letter = r"(?:(?:\s?\([a-z0-9]{1,4}\)){1,3}|[a-z])?" if any("(" in item for item in items) else "[a-z]?"
     return re.compile(rf"{NUMBER}{hyphen}{letter}{AFTER_NUMBER}")
 
 
@@ -220,7 +218,7 @@ def _labelled(text: str, start: int, end: int, structured: bool, has_plain: bool
         return False
     if (start <= LOOK_BACK or "\n" in lead) and OPENS.search(lead) and OPENED.match(text, end):
         return False
-    return True if LOOSE.search(lead) and not UNIT.match(text, end) else None
+    return None if UNIT.match(text, end) else True
 
 
 def departments_in(text: str, known: Register, owner: str = "") -> Iterator[HandbookMention]:

@@ -1,26 +1,29 @@
 """Find ids of guidelines, and section numbers of a contract or handbook, in text.
 
-A guideline id follows its word ("Guideline 4.2", "Policies HR-07 and HR-09") or, if the caller says that such codes are
-ids, is alone ("HR-07"). A section number follows "Section", "Article", "Paragraph", "Clause" or "§"; brackets after it
-("4.2(b)") are not compared, and a section of a statute that the text names is not one.
+A guideline id follows its word ("Guideline 4.2", "Policies HR-07 and HR-09"); is alone, if the caller says that such
+codes are ids ("HR-07"); or is enclosed in brackets, quotation marks or a cell, or a line's first or last, if the source
+has it as a heading ("(4.2)", "| 400.1 |", "EMP 2.07"). A section number follows "Section", "Article", "Paragraph",
+"Clause", "§" or a short form. Brackets after a number ("4.2(b)") are not compared, and a section of a statute that the
+text names is none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from harness.scoring.base import DocumentCache
 from harness.scoring.text.normalize import normalise
 
 DASH = "[-\u2010-\u2013\u2212]"
-CODE_NUMBER = rf"{DASH}\d{{1,4}}(?:\.\d{{1,3}}){{0,3}}(?![\w-]|\.\d)"
+CODE_NUMBER = rf"{DASH}\d{{1,4}}(?:\.\d{{1,3}}){{0,3}}[a-h]?(?![\w-]|\.\d)"
 CODE = rf"[A-Z]{{1,5}}{CODE_NUMBER}"
 NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,4}(?![\w%]|[-,\u2010-\u2013.]\d)"
 NO_UNIT = (
     r"(?!\s*(?:%|per\s?cent|dollars|(?:(?:business|calendar)\s+)?(?:minutes?|hours?|days?|weeks?|months?|years?)\b))"
 )
+ROMAN_NUMBER = r"[IVXL]{1,6}(?:\.\d{1,3})?(?!\w)"
 ID = rf"(?:{CODE}|{NUMBER}{NO_UNIT})"
 JOINT = rf"(?:\s*,?\s*(?:\band\b|\bor\b|&|\bto\b|\bthrough\b|{DASH})\s*|\s*,\s*)"
 SUB = r"(?:\s?\(\w{1,4}\))*"
@@ -31,19 +34,35 @@ GUIDELINE = re.compile(
 """The pattern starts with a set of first letters, which makes searching fast."""
 BARE = re.compile(rf"(?P<ids>[A-Z](?<![\w$./-].)[A-Z]{{0,4}}{CODE_NUMBER})")
 SECTION = re.compile(
-    r"[SsAaPpCc§](?:(?<=§)§?|(?<!\w.)(?i:(?<=s)ections?|(?<=a)rticles?|(?<=p)aragraphs?|(?<=c)lauses?|(?<=s)ec\.))\s*"
-    rf"(?P<ids>(?:{NUMBER}{NO_UNIT}|[IVXL]{{1,6}}(?!\w))(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
+    r"[SsAaPpCc§](?:(?<=§)§?|(?<!\w.)(?i:(?<=s)ec(?:tions?|s?\.)|(?<=a)rt(?:icles?|s?\.)|(?<=p)ara(?:graphs?|s?\.)"
+    r"|(?<=c)lauses?))\s*"
+    rf"(?P<ids>(?:{NUMBER}{NO_UNIT}|{ROMAN_NUMBER})(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
 )
 STATUTE = re.compile(
     rf"{SUB}(?:\s*,)?\s+(?:of|under)\s+(?:the\s+)?(?:[A-Z][\w.&-]*\s+(?:of\s+)?){{0,6}}(?:Code|Acts?|Law|Statutes?|Regulations?|Rules?|C\.F\.R|U\.S\.C)\b"
 )
 CODE_BEFORE = re.compile(r"(?:Code|Act|Stat(?:utes)?\.?|U\.?S\.?C\.?|C\.?F\.?R\.?|Ann\.?|Law|A\.)\s*,?\s*$")
+HOUSE = (
+    rf"(?:[A-Z]{{2,4}} \d{{1,3}}(?:\.\d{{1,3}})+|[IVXL]{{1,5}}\.\d{{1,3}}|\d{{1,3}}{DASH}\d{{2}})[a-z]?(?![\w-]|\.\d)"
+)
+"""Numbers of some handbooks: "EMP 2.07", "II.4", "5-04"."""
+HOUSE_HEAD = re.compile(
+    rf"^[-*# \t]*(?:(?i:section|article|policy|rule|§)\s*)?(?P<ids>{HOUSE})[.):]?\s+[-–\"“A-Z]", re.M
+)
+ENCLOSED = re.compile(
+    rf"(?:^[ \t*•-]*|[(\[|\"'][ \t*]*)(?P<ids>{HOUSE}|{CODE}|\d{{1,3}}(?:\.\d{{1,3}}){{1,4}}|\d{{1,3}}(?=\([a-z]))"
+    rf"(?={SUB}[ \t*]*(?:[)\]|\"'.:;,]|$))",
+    re.M,
+)
 HEADED = re.compile(rf"(?:^|\n|(?<=[.;:])\s)[ \t]*(?:[-*#]+[ \t]*)?(?P<ids>{NUMBER})[.):]?[ \t]+(?=[\"“*]*[A-Z])")
 DOTTED = re.compile(r"(?P<ids>\d(?<![\w$€£.,-].)\d{0,2}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
-PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|[IVXL]{{1,6}}(?!\w))")
+PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|{ROMAN_NUMBER})")
 RANGE = re.compile(rf"to\b|through|{DASH}")
 HINTS = ("uideline", "olic", "rocedure", "irective", "Standard", "Rule", "UIDELINE", "OLIC", "ROCEDURE", "IRECTIVE")
-SECTION_HINTS = ("§", "ection", "rticle", "aragraph", "lause", "ec.", "ECTION", "RTICLE", "ARAGRAPH", "LAUSE", "EC.")
+SECTION_HINTS = (
+    *("§", "ection", "rticle", "aragraph", "lause", "ec.", "ECTION", "RTICLE", "ARAGRAPH", "LAUSE", "EC."),
+    *("ecs.", "rt.", "rts.", "ara.", "aras."),
+)
 """Parts of the words that precede an id; searching for them is faster than trying the pattern."""
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
 
@@ -56,8 +75,11 @@ class Id(NamedTuple):
     id: str
 
 
-def guidelines_in(text: str, bare: bool) -> list[Id]:
-    """List guideline ids in order of appearance; the word before a list is part of its first id."""
+def guidelines_in(text: str, bare: bool, headings: Collection[str] = ()) -> list[Id]:
+    """List guideline ids in order of appearance; the word before a list is part of its first id.
+
+    `bare` says that codes are ids also alone, `headings` which numbers are where they are enclosed.
+    """
     normal = normalise(text)
     by_end: dict[int, Id] = {}
     if any(hint in normal.text for hint in HINTS):
@@ -66,6 +88,9 @@ def guidelines_in(text: str, bare: bool) -> list[Id]:
     if bare:
         for match in BARE.finditer(normal.text):
             by_end.setdefault(match.end(), Id(match.start(), match.end(), canonical(match["ids"])))
+    for match in ENCLOSED.finditer(normal.text) if headings else ():
+        if canonical(match["ids"]) in headings:
+            by_end.setdefault(match.end(), Id(*match.span("ids"), canonical(match["ids"])))
     return [Id(*normal.original(i.start, i.end), i.id) for _, i in sorted(by_end.items())]
 
 
@@ -97,9 +122,11 @@ def numbered(text: str) -> dict[str, tuple[int, int]]:
                 places.setdefault(part.id, place)
                 if at and RANGE.search(normal.text, parts[at - 1].end, part.start):
                     places |= {i: place for i in _between(parts[at - 1].id, part.id) if i not in places}
+    for match in HOUSE_HEAD.finditer(normal.text):
+        places.setdefault(canonical(match["ids"]), normal.original(*match.span("ids")))
     for number, place in list(places.items()):
         while "." in number:
-            number = number.rpartition(".")[0]
+            number = canonical(number.rpartition(".")[0])
             places.setdefault(number, place)
     return places
 
