@@ -58,6 +58,7 @@ MODEL_SETTINGS: dict[str, Any] = {
     "text_config": dict[str, Any],
     "quantization_config": dict[str, Any],
     "auto_map": dict[str, Any],
+    "architectures": list[str],
     "id2label": dict[Annotated[str, Meta(pattern=r"^\d{1,9}$")], str],
 }
 """Settings of config.json, and of its `text_config`, that tunegate reads, with their types."""
